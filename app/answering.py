@@ -1,0 +1,275 @@
+"""The spine: one question in, one answer or one held draft out. Read this first.
+
+Screen the question, retrieve, draft, judge, then record and release or hold in one
+transaction. No database transaction is open while models run, and nothing that was not
+recorded is ever released.
+"""
+
+import secrets
+import threading
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from guardrails.checks.schema import SchemaInvalid, check_caller_schema
+from guardrails.judge import Judge
+from guardrails.policy import Policy
+from sqlalchemy.orm import Session
+
+from app import records
+from app.access import Principal
+from app.corpus import Corpus, find_passages
+from app.db import Database
+from app.deadline import Deadline
+from app.errors import (
+    NotFound,
+    Overloaded,
+    QuestionEmpty,
+    QuestionNotText,
+    SchemaRefused,
+    TooLarge,
+)
+from app.ports import DraftRequest
+from app.retrieval.retriever import Retrieved, Retriever
+from app.review import open_task
+from app.settings import Settings
+from app.tables import RecordRow
+from app.telemetry import StageClock, Telemetry
+from guardrails.contract import Action, Case, Draft, Finding, Outcome, Passage, Verdict
+
+OnStage = Callable[[str, str], None]
+"""Called with a stage's name and a detail for people, before the stage begins."""
+
+ABSTAINED_MESSAGE = (
+    "The documents do not answer this question. Try other words, or ask something more specific."
+)
+OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
+
+
+class Drafting(Protocol):
+    """How the spine reaches the generator: batched, bounded, with a deadline."""
+
+    def submit(self, item: DraftRequest, deadline: Deadline) -> Draft:
+        """The draft for one request."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question, the collections to search (None: all in scope), and the caller's schema."""
+
+    question: str
+    collections: Sequence[str] | None = None
+    answer_schema: Mapping[str, Any] | None = None
+
+
+@dataclass
+class _Work:
+    """What has been found out about one question so far."""
+
+    ask: Ask
+    principal: Principal
+    collections: list[str]
+    deadline: Deadline
+    clock: StageClock
+    findings: list[Finding] = field(default_factory=list)
+    retrieved: Retrieved | None = None
+    draft: Draft | None = None
+
+    @property
+    def evidence(self) -> tuple[Passage, ...]:
+        return tuple(hit.passage for hit in self.retrieved.hits) if self.retrieved else ()
+
+
+class Answerer:
+    """Answers questions; every collaborator comes from ``wiring``."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        corpus: Corpus,
+        retriever: Retriever,
+        generator: Drafting,
+        judge: Judge,
+        policy: Policy,
+        models: Mapping[str, str],
+        settings: Settings,
+        telemetry: Telemetry,
+    ) -> None:
+        self._database, self._corpus, self._retriever = database, corpus, retriever
+        self._generator, self._judge, self._policy = generator, judge, policy
+        self._models, self._settings, self._telemetry = models, settings, telemetry
+        self._places = threading.BoundedSemaphore(settings.max_running_answers)
+
+    def answer(
+        self, principal: Principal, ask: Ask, on_stage: OnStage = lambda _name, _detail: None
+    ) -> dict[str, Any]:
+        """The answer as the asker may see it: released, held, blocked or abstained.
+
+        Raises ``BadRequest``, ``TooLarge``, ``NotFound`` (a collection out of scope),
+        ``NotReady``, ``Overloaded``, ``DeadlineExceeded`` or ``DependencyFailed``.
+        """
+        principal.require("asker")
+        work = _Work(
+            _checked(ask, self._settings.max_question_chars),
+            principal,
+            self._scope(principal, ask.collections),
+            Deadline(self._settings.deadline_s),
+            StageClock(self._telemetry),
+        )
+        if not self._places.acquire(blocking=False):
+            raise Overloaded
+        try:
+            with self._telemetry.running.track_inprogress():
+                outcome, message, verdict = self._decide(work, on_stage)
+        finally:
+            self._places.release()
+        return self._record(work, outcome, message, verdict)
+
+    def view(self, principal: Principal, answer_id: str) -> dict[str, Any]:
+        """One of the principal's own answers as it stands now; raises ``NotFound``."""
+        with self._database.reading() as session:
+            record = session.get(RecordRow, answer_id)
+            if record is None or record.principal != principal.name:
+                raise NotFound("There is no such answer.")
+            return _view(session, principal, record)
+
+    def history(self, principal: Principal, limit: int) -> list[dict[str, Any]]:
+        """The principal's newest answers, newest first."""
+        with self._database.reading() as session:
+            return [
+                _view(session, principal, record)
+                for record in records.own_records(session, principal.name, limit)
+            ]
+
+    def _decide(self, work: _Work, on_stage: OnStage) -> tuple[str, str, Verdict]:
+        on_stage("screening", "Screening the question")
+        screened = self._screen(work)
+        if screened.action is Action.BLOCK:
+            return "blocked", screened.message, screened
+        on_stage("searching", f"Searching {', '.join(work.collections) or 'no collection'}")
+        self._retrieve(work)
+        on_stage("drafting", f"Reading {len(work.evidence)} passages")
+        self._draft(work)
+        if work.draft is None or work.draft.abstained:
+            return self._abstain(work, screened)
+        on_stage("judging", "Checking the draft")
+        verdict = self._judge_draft(work)
+        return OUTCOMES[verdict.action], verdict.message, verdict
+
+    def _screen(self, work: _Work) -> Verdict:
+        with work.clock.stage("screening"):
+            findings, verdict = self._judge.screen_question(Case(work.ask.question))
+        work.findings.extend(findings)
+        return verdict
+
+    def _retrieve(self, work: _Work) -> None:
+        with work.clock.stage("searching"):
+            work.retrieved = self._retriever.retrieve(
+                work.ask.question,
+                work.collections,
+                self._settings.evidence_passages,
+                work.deadline,
+            )
+
+    def _draft(self, work: _Work) -> None:
+        retrieved = work.retrieved
+        if retrieved is None or retrieved.best_similarity < self._settings.min_similarity:
+            return
+        request = DraftRequest(work.ask.question, work.evidence, work.deadline)
+        with work.clock.stage("drafting"):
+            work.draft = self._generator.submit(request, work.deadline)
+
+    def _judge_draft(self, work: _Work) -> Verdict:
+        case = Case(work.ask.question, work.draft, work.evidence, work.ask.answer_schema)
+        with work.clock.stage("judging"):
+            findings, verdict = self._judge.judge(case, work.findings)
+        work.findings = list(findings)
+        return verdict
+
+    def _abstain(self, work: _Work, screened: Verdict) -> tuple[str, str, Verdict]:
+        """No answer was found. A question the policy wants a person to see is held all the
+        same: the reviewer may write the answer, or reject."""
+        if screened.action is Action.REVIEW:
+            work.draft = work.draft or Draft((), (), self._models["generator"])
+            return "held", screened.message, screened
+        return "abstained", ABSTAINED_MESSAGE, screened
+
+    def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
+        trail = records.Trail(
+            answer_id=secrets.token_hex(16),
+            principal=work.principal.name,
+            question=work.ask.question,
+            outcome=outcome,
+            message=message or (records.HELD_MESSAGE if outcome == "held" else ""),
+            draft=work.draft,
+            evidence=work.evidence,
+            findings=work.findings,
+            verdict=verdict,
+            lineage=self._lineage(work),
+            searched=_searched(work),
+            timings_ms=work.clock.timings_ms,
+        )
+        with self._database.transaction() as session:
+            record = records.write(session, trail)
+            if outcome == "held":
+                open_task(session, record, self._settings)
+            view = _view(session, work.principal, record)
+        self._count(outcome, work.findings)
+        return view
+
+    def _lineage(self, work: _Work) -> dict[str, str]:
+        version = work.retrieved.version_id if work.retrieved else ""
+        return {"index_version": version, **self._models, "policy_sha256": self._policy.sha256}
+
+    def _count(self, outcome: str, findings: Sequence[Finding]) -> None:
+        self._telemetry.answers.labels(outcome).inc()
+        for finding in findings:
+            if finding.outcome is not Outcome.PASS:
+                self._telemetry.findings.labels(finding.check, finding.outcome.value).inc()
+
+    def _scope(self, principal: Principal, wanted: Sequence[str] | None) -> list[str]:
+        readable = principal.readable(self._corpus.collections())
+        if wanted is None:
+            return readable
+        for name in wanted:
+            if name not in readable:
+                raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
+        return list(dict.fromkeys(wanted))
+
+
+def _checked(ask: Ask, max_chars: int) -> Ask:
+    """The question, stripped; raises when it is empty, too long or not text."""
+    question = ask.question.strip()
+    if len(question) > max_chars:
+        raise TooLarge(f"A question has at most {max_chars} characters.")
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Co") and c not in "\n\t\r" for c in question):
+        raise QuestionNotText
+    if not any(c.isalnum() for c in question):
+        raise QuestionEmpty
+    if ask.answer_schema is not None:
+        try:
+            check_caller_schema(ask.answer_schema)
+        except SchemaInvalid as error:
+            raise SchemaRefused(str(error)) from error
+    return Ask(question, ask.collections, ask.answer_schema)
+
+
+def _searched(work: _Work) -> dict[str, Any]:
+    titles = dict.fromkeys(passage.title for passage in work.evidence)
+    return {
+        "collections": work.collections,
+        "passages": work.retrieved.searched_passages if work.retrieved else 0,
+        "titles": list(titles)[:5],
+    }
+
+
+def _view(session: Session, principal: Principal, record: RecordRow) -> dict[str, Any]:
+    cited = records.cited_passages(record)
+    readable = [
+        passage.id
+        for passage, _ in find_passages(session, cited)
+        if principal.may_read(passage.collection)
+    ]
+    return records.answer_view(session, record, readable)

@@ -1,0 +1,114 @@
+"""Documents over HTTP: list, upload, remove. Ingestion itself runs elsewhere."""
+
+import hashlib
+import secrets
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, UploadFile
+
+from app.access import Principal
+from app.api.requests import IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
+from app.api.wire import DocumentsView, DocumentView
+from app.corpus import document_wire
+from app.errors import Invalid, NotFound, TooLarge, from_os_error
+from app.tables import DocumentRow
+from app.wiring import Services
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+BLOCK = 1 << 20
+
+
+@router.get("", response_model=DocumentsView, summary="Documents in scope")
+def documents(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    collection: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> Any:
+    """By source; failed ones say why."""
+    names = principal.readable(services.corpus.collections())
+    chosen = [name for name in names if collection in (None, name)]
+    rows, total = services.corpus.documents(
+        chosen, limit=page_limit(limit, 500), offset=max(0, offset)
+    )
+    counts = services.corpus.passage_counts([row.id for row in rows])
+    listed = [document_wire(row, counts.get(row.id, 0)) for row in rows]
+    return {"documents": listed, "total": total}
+
+
+@router.get("/{document_id}", response_model=DocumentView, summary="One document")
+def document(document_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Its state, and the reason when it failed."""
+    return _wire(services, _readable(services, principal, document_id))
+
+
+@router.post("", status_code=202, response_model=DocumentView, summary="Add a document")
+def add(
+    file: Annotated[UploadFile, File(description="Markdown, text, HTML, PDF or DOCX.")],
+    collection: Annotated[str, Form()],
+    services: ServicesDep,
+    principal: PrincipalDep,
+    key: IdempotencyKey = None,
+) -> Any:
+    """Accepted as pending; the ingestion worker makes it ready, or failed with a reason."""
+    principal.require("operator")
+    if not principal.may_read(collection):
+        raise NotFound("There is no such collection, or it is not yours to see.")
+    name = PurePosixPath((file.filename or "").replace("\\", "/")).name
+    if not name or not name.isprintable():
+        raise Invalid("The upload needs a file name.")
+    stored, digest = _store(services, file, name)
+
+    def run() -> dict[str, Any]:
+        row, _ = services.corpus.add_document(collection, name, str(stored), digest)
+        return _wire(services, row)
+
+    return once(services.access, principal, key, ["add", collection, name, digest], run)
+
+
+@router.delete("/{document_id}", status_code=204, summary="Remove a document")
+def remove(document_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+    """At once: no later answer can use or cite it."""
+    principal.require("operator")
+    _readable(services, principal, document_id)
+    row = services.corpus.delete_document(document_id)
+    stored = Path(row.stored_at)
+    if stored.parent == services.settings.upload_dir.resolve():
+        stored.unlink(missing_ok=True)
+
+
+def _readable(services: Services, principal: Principal, document_id: str) -> DocumentRow:
+    row = services.corpus.document(document_id)
+    if not principal.may_read(row.collection):
+        raise NotFound("There is no such document.")
+    return row
+
+
+def _wire(services: Services, row: DocumentRow) -> dict[str, Any]:
+    return document_wire(row, services.corpus.passage_counts([row.id]).get(row.id, 0))
+
+
+def _store(services: Services, upload: UploadFile, name: str) -> tuple[Path, str]:
+    """Copy the upload to disk under a name of its own; returns its path and SHA-256."""
+    folder = services.settings.upload_dir.resolve()
+    suffix = PurePosixPath(name).suffix[:16]
+    partial = folder / f".{secrets.token_hex(8)}.partial"
+    digest, size = hashlib.sha256(), 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as target:
+            while block := upload.file.read(BLOCK):
+                size += len(block)
+                if size > services.settings.max_upload_bytes:
+                    raise TooLarge("The document is larger than allowed.")
+                digest.update(block)
+                target.write(block)
+        stored = folder / f"{digest.hexdigest()}{suffix}"
+        partial.replace(stored)
+    except OSError as error:
+        raise from_os_error(error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return stored, digest.hexdigest()

@@ -1,0 +1,56 @@
+"""For operators and their tools: health, readiness, metrics and index versions."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from app.api.requests import PrincipalDep, ServicesDep
+from app.api.wire import IndexView
+from app.corpus import version_wire
+from app.wiring import Services
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Is the process alive?")
+def healthz() -> dict[str, str]:
+    """Always ok while the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Can it answer questions?")
+def readyz(services: ServicesDep) -> dict[str, Any]:
+    """503 until a database, an index version and the models are there."""
+    return {"status": "ready", "passages": services.retriever.live_passages()}
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+def metrics(services: ServicesDep) -> Response:
+    """Counts and timings; no question text."""
+    services.telemetry.open_reviews.set(services.desk.count_open())
+    live = services.corpus.live_version()
+    services.telemetry.passages.set(live.passages if live else 0)
+    return Response(services.telemetry.exposition(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/v1/index", response_model=IndexView, summary="Index versions")
+def index(services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Newest first."""
+    principal.require("operator")
+    return _index_wire(services)
+
+
+@router.post("/v1/index/rollback", response_model=IndexView, summary="Go back one version")
+def rollback(services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Promotes the version that was live before."""
+    principal.require("operator")
+    services.corpus.rollback()
+    return _index_wire(services)
+
+
+def _index_wire(services: Services) -> dict[str, Any]:
+    live = services.corpus.live_version()
+    return {
+        "live": live.id if live else None,
+        "versions": [version_wire(row) for row in services.corpus.versions()],
+    }

@@ -1,0 +1,165 @@
+"""Ask a question, read answers, follow a held one live, and open a citation's passage."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from app.access import Principal
+from app.answering import Ask, OnStage
+from app.api.requests import IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
+from app.api.wire import AnswersView, AnswerView, AskBody, CollectionsView, PassageView
+from app.errors import CountersignError, NotFound
+from app.wiring import Services
+
+router = APIRouter(prefix="/v1", tags=["questions"])
+POLL_S = 0.4
+FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
+
+
+@router.post(
+    "/ask",
+    response_model=AnswerView,
+    summary="Ask a question",
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def ask(
+    body: AskBody,
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    key: IdempotencyKey = None,
+    accept: Annotated[str, Header()] = "application/json",
+) -> Any:
+    """The answer as JSON, or with `Accept: text/event-stream` as events: `stage` several times,
+    then one `answer` (or one `error`). A draft that was not released is never part of either."""
+    principal.require("asker")
+    question = _Question(services, principal, body, key)
+    if "text/event-stream" in accept:
+        return EventSourceResponse(_ask_events(question, request.state.request_id))
+    return await asyncio.to_thread(question.answer, lambda _name, _detail: None)
+
+
+@dataclass(frozen=True)
+class _Question:
+    services: Services
+    principal: Principal
+    body: AskBody
+    key: str | None
+
+    def answer(self, on_stage: OnStage) -> dict[str, Any]:
+        """The answer; with an idempotency key the question is asked once, ever."""
+
+        def run() -> dict[str, Any]:
+            self.services.access.charge_question(self.principal)
+            wanted = Ask(self.body.question, self.body.collections, self.body.answer_schema)
+            answered = self.services.answerer.answer(self.principal, wanted, on_stage)
+            return {"answer_id": answered["answer_id"]} if self.key else answered
+
+        done = once(
+            self.services.access, self.principal, self.key, ["ask", self.body.model_dump()], run
+        )
+        if self.key is None:
+            return done
+        return self.services.answerer.view(self.principal, done["answer_id"])
+
+
+async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[ServerSentEvent]:
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue()
+
+    def post(event: ServerSentEvent | None) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    def work() -> None:
+        try:
+            answer = question.answer(
+                lambda name, detail: post(_event("stage", {"stage": name, "detail": detail}))
+            )
+            post(_event("answer", answer))
+        except CountersignError as error:
+            post(_event("error", error.wire(request_id)))
+        finally:
+            post(None)
+
+    running = asyncio.create_task(asyncio.to_thread(work))
+    while (event := await events.get()) is not None:
+        yield event
+    try:
+        await running
+    except Exception:  # noqa: BLE001 - the ASGI edge: the stream has begun, so no 500 is possible
+        yield _event("error", CountersignError().wire(request_id))
+
+
+def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name)
+
+
+@router.get("/answers", response_model=AnswersView, summary="The caller's newest answers")
+def answers(services: ServicesDep, principal: PrincipalDep, limit: int = 20) -> Any:
+    """Newest first; held ones have no answer yet."""
+    return {"answers": services.answerer.history(principal, page_limit(limit, 100))}
+
+
+@router.get("/answers/{answer_id}", response_model=AnswerView, summary="One answer")
+def answer(answer_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+    """As it stands now; only to whom asked."""
+    return services.answerer.view(principal, answer_id)
+
+
+@router.get(
+    "/answers/{answer_id}/events",
+    summary="Follow an answer until it is final",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def answer_events(answer_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+    """An `answer` event now, and again whenever its status changes; ends when it is final."""
+    first = await asyncio.to_thread(services.answerer.view, principal, answer_id)
+
+    async def follow() -> AsyncIterator[ServerSentEvent]:
+        current = first
+        yield _event("answer", current)
+        while current["status"] not in FINAL:
+            await asyncio.sleep(POLL_S)
+            latest = await asyncio.to_thread(services.answerer.view, principal, answer_id)
+            if latest["status"] != current["status"]:
+                current = latest
+                yield _event("answer", current)
+
+    return EventSourceResponse(follow(), ping=15)
+
+
+@router.get("/collections", response_model=CollectionsView, summary="Collections in scope")
+def collections(services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Each with its number of documents."""
+    return {"collections": list(_readable_collections(services, principal))}
+
+
+def _readable_collections(services: Services, principal: Principal) -> Iterator[dict[str, Any]]:
+    for name, documents in services.corpus.collections().items():
+        if principal.may_read(name):
+            yield {"name": name, "documents": documents}
+
+
+@router.get("/passages/{passage_id}", response_model=PassageView, summary="One passage")
+def passage(passage_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+    """The text a citation points into; 404 once it was removed or is out of scope."""
+    found, source = services.corpus.passage_with_source(passage_id)
+    if not principal.may_read(found.collection):
+        raise NotFound("This source was removed, or it is not yours to see.")
+    return {
+        "passage_id": found.id,
+        "document_id": found.document_id,
+        "title": found.title,
+        "collection": found.collection,
+        "page": found.page,
+        "text": found.text,
+        "start": found.start,
+        "end": found.end,
+        "source": source,
+    }

@@ -1,0 +1,88 @@
+"""What every route needs: the services, the caller, and idempotent POSTs."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Header, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from app.access import Access, Principal, SignIn, check_csrf
+from app.errors import BadRequest, Unauthenticated
+from app.wiring import Services
+
+COOKIE = "countersign_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+bearer = HTTPBearer(auto_error=False, description="An API key: `cs_…`")
+cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="A browser sign-in")
+
+
+def services(request: Request) -> Services:
+    """The process's services."""
+    return cast("Services", request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(services)]
+
+
+def sign_in(services: ServicesDep, token: Annotated[str | None, Depends(cookie)]) -> SignIn:
+    """The browser session of the cookie; raises ``Unauthenticated``."""
+    if token is None:
+        raise Unauthenticated
+    return services.access.by_session(token)
+
+
+SignInDep = Annotated[SignIn, Depends(sign_in)]
+
+
+def principal(
+    request: Request,
+    services: ServicesDep,
+    key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    token: Annotated[str | None, Depends(cookie)],
+    csrf: Annotated[str | None, Header(alias="X-CSRF-Token")] = None,
+) -> Principal:
+    """The caller, by API key or by cookie; a cookie needs a CSRF token to change anything."""
+    if key is not None:
+        return services.access.by_key(key.credentials)
+    session = sign_in(services, token)
+    if request.method not in SAFE_METHODS:
+        check_csrf(session, csrf)
+    return session.principal
+
+
+PrincipalDep = Annotated[Principal, Depends(principal)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A key of your choice: the same request with it runs only once.",
+    ),
+]
+
+
+def once(
+    access: Access,
+    principal: Principal,
+    key: str | None,
+    body: Any,
+    run: Callable[[], dict[str, Any]],
+) -> dict[str, Any]:
+    """``run()``, or the stored response when this principal's key has run before."""
+    if key is None:
+        return run()
+    stored = access.begin_request(principal, key, body)
+    if stored is not None:
+        return stored
+    response: dict[str, Any] | None = None
+    try:
+        response = run()
+        return response
+    finally:
+        access.finish_request(principal, key, response)
+
+
+def page_limit(limit: int, most: int) -> int:
+    """A page size within bounds; raises ``BadRequest``."""
+    if not 1 <= limit <= most:
+        raise BadRequest(f"limit is 1 to {most}.")
+    return limit

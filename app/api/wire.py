@@ -1,0 +1,264 @@
+"""What travels over HTTP: requests and responses, described for OpenAPI."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so that a typo is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskBody(Body):
+    """A question for the service."""
+
+    question: str = Field(description="The question, plain text.")
+    collections: list[str] | None = Field(
+        default=None, description="Collections to search; null searches all in scope."
+    )
+    answer_schema: dict[str, Any] | None = Field(
+        default=None,
+        description="A JSON schema (2020-12, no patterns, no references outside itself) that the "
+        "answer object must satisfy; otherwise a reviewer decides.",
+    )
+
+
+class CitationView(BaseModel):
+    """Where a statement comes from; offsets are code points in the passage's text."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    quote: str
+    start: int
+    end: int
+    removed: bool = False
+
+
+class SentenceView(BaseModel):
+    """One sentence and the numbers of its citations."""
+
+    text: str
+    citations: list[int]
+
+
+class AnswerBody(BaseModel):
+    """The answer object that was judged; ``short`` is its core where one is known."""
+
+    text: str
+    short: str | None
+    sentences: list[SentenceView]
+    citations: list[CitationView]
+
+
+class SearchedView(BaseModel):
+    """What was searched for an answer."""
+
+    collections: list[str]
+    passages: int
+    titles: list[str]
+
+
+class AnswerView(BaseModel):
+    """An answer as its asker may see it. ``answer`` is null unless it was released."""
+
+    answer_id: str
+    status: Literal["released", "held", "blocked", "abstained", "rejected"]
+    question: str
+    created_at: str
+    released_at: str | None
+    released_by: Literal["policy", "reviewer"] | None
+    edited: bool
+    message: str
+    answer: AnswerBody | None
+    searched: SearchedView
+    timings_ms: dict[str, float]
+
+
+class AnswersView(BaseModel):
+    """The caller's newest answers, newest first."""
+
+    answers: list[AnswerView]
+
+
+class ErrorView(BaseModel):
+    """The one form of every error."""
+
+    code: str
+    message: str
+    retryable: bool
+    request_id: str
+
+
+class SignInBody(Body):
+    """A name and a password."""
+
+    username: str = Field(max_length=80)
+    password: str = Field(max_length=1000)
+
+
+class SessionView(BaseModel):
+    """Who is signed in; send ``csrf_token`` as ``X-CSRF-Token`` with every change."""
+
+    name: str
+    roles: list[str]
+    csrf_token: str
+    expires_at: str
+
+
+class CollectionView(BaseModel):
+    """A collection within the caller's scope."""
+
+    name: str
+    documents: int
+
+
+class CollectionsView(BaseModel):
+    """The collections within the caller's scope."""
+
+    collections: list[CollectionView]
+
+
+class PassageView(BaseModel):
+    """A passage with its document's name."""
+
+    passage_id: str
+    document_id: str
+    title: str
+    collection: str
+    page: int | None
+    text: str
+    start: int
+    end: int
+    source: str
+
+
+class DocumentView(BaseModel):
+    """A document and where it stands."""
+
+    document_id: str
+    collection: str
+    title: str
+    source: str
+    media_type: str
+    state: Literal["pending", "ready", "failed"]
+    error_code: str | None
+    error_message: str | None
+    passages: int
+    updated_at: str
+
+
+class DocumentsView(BaseModel):
+    """A page of documents, and how many there are in all."""
+
+    documents: list[DocumentView]
+    total: int
+
+
+class IndexVersionView(BaseModel):
+    """An index version and where it stands."""
+
+    version_id: str
+    state: Literal["building", "verified", "live", "retired", "failed"]
+    passages: int
+    embedder: str
+    created_at: str
+    promoted_at: str | None
+
+
+class IndexView(BaseModel):
+    """All index versions, newest first, and which one is live."""
+
+    live: str | None
+    versions: list[IndexVersionView]
+
+
+class TaskView(BaseModel):
+    """A review task in a list."""
+
+    task_id: str
+    answer_id: str
+    state: Literal["open", "claimed", "decided", "expired"]
+    question: str
+    asker: str
+    reasons: list[str]
+    created_at: str
+    expires_at: str
+    claimed_by: str | None
+
+
+class TasksView(BaseModel):
+    """Review tasks, and how many wait."""
+
+    tasks: list[TaskView]
+    open: int
+
+
+class EvidenceView(BaseModel):
+    """A passage given to the generator; a removed one has lost its text."""
+
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    text: str
+    removed: bool
+    cited: bool
+
+
+class FindingView(BaseModel):
+    """What one check said."""
+
+    check: str
+    outcome: Literal["pass", "fail", "could_not_run"]
+    message: str
+    label: str
+    excerpt: str
+
+
+class VerdictView(BaseModel):
+    """What the policy decided, and which policy."""
+
+    action: Literal["release", "review", "block"]
+    reasons: list[str]
+    message: str
+    policy: str
+    policy_sha256: str
+
+
+class DecisionView(BaseModel):
+    """The decision on a task."""
+
+    kind: Literal["approve", "edit", "reject"]
+    reviewer: str
+    reason: str
+    text: str
+    decided_at: str
+
+
+class TaskDetailView(TaskView):
+    """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
+
+    draft: AnswerBody
+    evidence: list[EvidenceView]
+    findings: list[FindingView]
+    verdict: VerdictView
+    lineage: dict[str, str]
+    content_sha256: str
+    decision: DecisionView | None
+    fence: int
+    lease_until: str | None
+
+
+class DecisionBody(Body):
+    """A reviewer's decision on exactly what they saw."""
+
+    kind: Literal["approve", "edit", "reject"]
+    content_sha256: str = Field(description="As in the task; proves what was seen.")
+    fence: int = Field(description="As in the newest claim; proves who holds the task.")
+    reason: str = Field(default="", max_length=4000, description="Required to reject.")
+    text: str = Field(default="", description="The whole new answer, for edit.")

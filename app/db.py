@@ -1,0 +1,103 @@
+"""The database engine, and the one way to open a transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from app.errors import DependencyFailed, StorageFull
+from app.settings import PROJECT
+
+
+def now() -> datetime:
+    """The current time in UTC, without a zone: the one form stored in the database."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A stored time as the wire shows it: ISO 8601 with ``Z``."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds") + "Z"
+
+
+class Database:
+    """One engine; ``transaction()`` commits on leaving and rolls back on any error."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parsed = make_url(url)
+        self.embedded = parsed.get_backend_name() == "sqlite"
+        if self.embedded and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _sqlite_engine(url) if self.embedded else _server_engine(url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session in one transaction. Committed before the block's caller goes on.
+
+        On SQLite every transaction takes the write lock at once (BEGIN IMMEDIATE): a
+        transaction that reads and then writes can never fail half-way for a stale snapshot.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise _storage_error(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads; it takes no write lock and commits nothing."""
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                session.connection(execution_options={"countersign_reading": True})
+                yield session
+        except OperationalError as error:
+            raise _storage_error(error) from error
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not open transactions on its own
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        reading = connection.get_execution_options().get("countersign_reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _server_engine(url: str) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+
+
+def _storage_error(error: DBAPIError) -> DependencyFailed:
+    text = str(error.orig).lower()
+    if "disk is full" in text or "no space left" in text:
+        return StorageFull()
+    return DependencyFailed("The database did not answer.")
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to the newest revision (``alembic upgrade head``)."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "alembic"))
+    config.attributes["database"] = database
+    command.upgrade(config, "head")

@@ -1,0 +1,202 @@
+"""Every failed request is a ``CountersignError``; a bad answer is data, not an error.
+
+    CountersignError
+    ├── BadRequest            400  the request cannot be read
+    │   ├── QuestionEmpty
+    │   ├── QuestionNotText
+    │   └── SchemaRefused          the caller's JSON schema is not usable
+    ├── Unauthenticated       401  no credentials, or wrong ones
+    │   └── CredentialsExpired
+    ├── Forbidden             403  the principal may not do this
+    │   └── CsrfFailed
+    ├── NotFound              404  no such thing, or not for this principal
+    ├── Conflict              409  somebody else was first, or the thing changed
+    │   ├── AlreadyDecided
+    │   ├── ClaimLost
+    │   ├── ApprovalVoid
+    │   └── RequestInProgress
+    ├── TooLarge              413  the body exceeds a limit
+    ├── Invalid               422  well-formed, but not acceptable
+    │   ├── IdempotencyMismatch
+    │   └── DocumentRefused        a document cannot be ingested (has its own reasons)
+    ├── QuotaExceeded         429
+    ├── Overloaded            503  retryable, with Retry-After
+    ├── NotReady              503  no live index, or a model is still loading
+    ├── DependencyFailed      503  database, disk or model server
+    │   ├── StorageFull
+    │   └── ModelRefused           weights that do not match their manifest
+    └── DeadlineExceeded      504
+
+The one wire form is ``{code, message, retryable, request_id}``.
+"""
+
+import errno
+from typing import Any, ClassVar
+
+
+class CountersignError(Exception):
+    """A failed request: ``code`` is stable, ``message`` is for people."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    retry_after_s: ClassVar[int | None] = None
+    default_message: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or self.default_message
+        super().__init__(self.message)
+
+    def wire(self, request_id: str) -> dict[str, Any]:
+        """The error as every route sends it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+            "request_id": request_id,
+        }
+
+
+class BadRequest(CountersignError):
+    code, status = "bad_request", 400
+    default_message = "The request could not be read."
+
+
+class QuestionEmpty(BadRequest):
+    code = "question_empty"
+    default_message = "Please write a question."
+
+
+class QuestionNotText(BadRequest):
+    code = "question_not_text"
+    default_message = "The question must be plain text; it holds control characters."
+
+
+class SchemaRefused(BadRequest):
+    code = "schema_refused"
+    default_message = "The answer schema cannot be used."
+
+
+class Unauthenticated(CountersignError):
+    code, status = "unauthenticated", 401
+    default_message = "Sign in, or send a valid API key."
+
+
+class CredentialsExpired(Unauthenticated):
+    code = "credentials_expired"
+    default_message = "These credentials have expired or were revoked."
+
+
+class Forbidden(CountersignError):
+    code, status = "forbidden", 403
+    default_message = "You are not allowed to do this."
+
+
+class CsrfFailed(Forbidden):
+    code = "csrf_failed"
+    default_message = "The request lacks a valid CSRF token; reload the page."
+
+
+class NotFound(CountersignError):
+    code, status = "not_found", 404
+    default_message = "There is no such thing, or it is not yours to see."
+
+
+class Conflict(CountersignError):
+    code, status = "conflict", 409
+    default_message = "This conflicts with an earlier change."
+
+
+class AlreadyDecided(Conflict):
+    code = "already_decided"
+    default_message = "This draft has already been decided."
+
+
+class ClaimLost(Conflict):
+    code = "claim_lost"
+    default_message = "Another reviewer holds this draft, or your claim ran out."
+
+
+class ApprovalVoid(Conflict):
+    code = "approval_void"
+    default_message = "What you saw has changed since; the approval does not count."
+
+
+class RequestInProgress(Conflict):
+    code, retryable, retry_after_s = "request_in_progress", True, 2
+    default_message = "A request with this idempotency key is still running."
+
+
+class TooLarge(CountersignError):
+    code, status = "too_large", 413
+    default_message = "The request is larger than allowed."
+
+
+class Invalid(CountersignError):
+    code, status = "invalid", 422
+    default_message = "The request is well-formed but not acceptable."
+
+
+class IdempotencyMismatch(Invalid):
+    code = "idempotency_mismatch"
+    default_message = "This idempotency key was used for a different request."
+
+
+class DocumentRefused(Invalid):
+    """A document that cannot be ingested; ``reason`` is a stable code of its own."""
+
+    code = "document_refused"
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class QuotaExceeded(CountersignError):
+    code, status, retryable, retry_after_s = "quota_exceeded", 429, True, 60
+    default_message = "Too many requests; try again in a minute."
+
+
+class Overloaded(CountersignError):
+    code, status, retryable, retry_after_s = "overloaded", 503, True, 2
+    default_message = "The service is at its limit; try again shortly."
+
+
+class NotReady(CountersignError):
+    code, status, retryable, retry_after_s = "not_ready", 503, True, 5
+    default_message = "The service is not ready: no index is live yet."
+
+
+class DependencyFailed(CountersignError):
+    code, status, retryable, retry_after_s = "dependency_failed", 503, True, 5
+    default_message = "A part the service depends on did not answer."
+
+
+class StorageFull(DependencyFailed):
+    code = "storage_full"
+    default_message = "The disk is full; nothing was changed."
+
+
+class ModelRefused(DependencyFailed):
+    code, retryable = "model_refused", False
+    default_message = "A model file does not match its manifest."
+
+
+class DeadlineExceeded(CountersignError):
+    code, status, retryable = "deadline_exceeded", 504, True
+    default_message = "The answer took too long."
+
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+def from_os_error(error: OSError) -> DependencyFailed:
+    """The coded form of a file system failure; a full disk is told apart."""
+    if error.errno in DISK_FULL:
+        return StorageFull()
+    return DependencyFailed(f"A file could not be read or written ({error.strerror}).")
+
+
+def error_classes(root: type[CountersignError] = CountersignError) -> list[type[CountersignError]]:
+    """``root`` and all its subclasses, depth first (for docs and tests)."""
+    return [root, *(c for child in root.__subclasses__() for c in error_classes(child))]

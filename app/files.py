@@ -1,0 +1,36 @@
+"""Files: JSON lines read row by row, and the SHA-256 of a file."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield each line of ``path`` as a dict; blank lines are skipped.
+
+    Raises ``ValueError`` naming the line when a line is not a JSON object.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield _parse(line, path, number)
+
+
+def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path.name}:{number}: not JSON ({error.msg})") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{path.name}:{number}: expected an object, found {type(row).__name__}")
+    return row
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,113 @@
+"""Texts to unit vectors: the packaged all-MiniLM-L6-v2, or a sentence-transformers folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel
+
+from app.inference.span_model import base_encoder_tensors
+from app.inference.weights import base_folder, refuse_code
+from app.ports import Vectors
+
+MAX_TOKENS = 256
+"""What all-MiniLM-L6-v2 was trained with, [CLS] and [SEP] included."""
+
+
+def pick_device(wanted: str) -> torch.device:
+    """``auto`` prefers CUDA; ``cpu`` and ``cuda`` are taken as said."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+class MiniLMEmbedder:
+    """all-MiniLM-L6-v2 loaded directly: sentence_transformers alone takes seconds to import."""
+
+    name = "all-MiniLM-L6-v2"
+    dimension = 384
+
+    def __init__(self, device: str = "auto", batch_size: int = 32) -> None:
+        self._wanted, self._batch_size = device, batch_size
+        self._model: BertModel | None = None
+
+    def warm_up(self) -> None:
+        """Load the packaged weights after checking their SHA-256."""
+        folder = base_folder()
+        model = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
+        model.load_state_dict(base_encoder_tensors(folder), strict=True)
+        self._device = pick_device(self._wanted)
+        self._tokenizer = load_tokenizer(MAX_TOKENS)
+        self._model = model.eval().to(self._device)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape [len(texts), 384]: mean of the token states, then unit length."""
+        if self._model is None:
+            self.warm_up()
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for first in range(0, len(order), self._batch_size):
+            chosen = order[first : first + self._batch_size]
+            vectors[chosen] = self._embed_batch([texts[i] for i in chosen])
+        return vectors
+
+    def _embed_batch(self, texts: list[str]) -> Vectors:
+        assert self._model is not None
+        encoded = self._tokenizer.encode_batch(texts)
+        ids = torch.tensor([e.ids for e in encoded], device=self._device)
+        mask = torch.tensor([e.attention_mask for e in encoded], device=self._device)
+        with torch.inference_mode():
+            states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+            weights = mask.unsqueeze(-1).to(states.dtype)
+            mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+            unit = torch.nn.functional.normalize(mean, dim=1)
+        result: Vectors = unit.float().cpu().numpy()
+        return result
+
+
+class SentenceTransformerEmbedder:
+    """Any local sentence-transformers folder with safetensors weights."""
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        self.name = path.name
+        self.dimension = 0
+        self._path, self._wanted = path, device
+        self._model: Any = None
+
+    def warm_up(self) -> None:
+        """Load the folder; refuses code, pickles and anything that is not local."""
+        refuse_code(self._path)
+        from sentence_transformers import SentenceTransformer
+
+        self._model = SentenceTransformer(
+            str(self._path),
+            device=str(pick_device(self._wanted)),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+        self.dimension = int(self._model.get_embedding_dimension())
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape [len(texts), dimension], unit length."""
+        if self._model is None:
+            self.warm_up()
+        vectors: Vectors = self._model.encode(
+            list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
+        return vectors.astype(np.float32)
+
+
+def load_tokenizer(max_tokens: int | None = None) -> Tokenizer:
+    """MiniLM's tokenizer: padding to the longest and truncating, or with None neither."""
+    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
+    if max_tokens is None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    else:
+        tokenizer.enable_truncation(max_tokens)
+        tokenizer.enable_padding()
+    return tokenizer

@@ -1,0 +1,137 @@
+"""The embedded generator: reads each passage with the question, points at the answer span.
+
+The draft is the evidence's own sentence around the span, so it cannot say what the evidence
+does not. It abstains when "no answer" outscores the best span by more than the shipped margin.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from app.inference.embedder import load_tokenizer, pick_device
+from app.inference.grounding import sentence_answer
+from app.inference.span_model import SpanModel, load_span_model
+from app.ports import DraftRequest
+from guardrails.contract import Draft, Passage
+
+MAX_TOKENS = 384
+MAX_QUESTION_CHARS = 1000
+"""A longer question is cut for the reader; retrieval has read it whole."""
+MAX_SPAN_TOKENS = 40
+TOP_EDGES = 12
+"""Best starts and ends that are paired; the best span is almost always among them."""
+READ_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Span:
+    """An answer candidate: offsets in the passage's text, and two raw scores.
+
+    ``margin`` is the span's score minus the passage's own no-answer score.
+    """
+
+    start: int
+    end: int
+    score: float
+    margin: float
+
+
+class SpanReader:
+    """The shipped span reader behind the Generator port."""
+
+    name = "reader"
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self._folder, self._wanted = folder, device
+        self._model: SpanModel | None = None
+
+    def warm_up(self) -> None:
+        """Load weights and thresholds; raises ``ModelRefused``."""
+        model = load_span_model(self._folder)
+        config = json.loads((self._folder / "config.json").read_text("utf-8"))
+        self._min_margin = float(config["min_margin"])
+        self._device = pick_device(self._wanted)
+        self._tokenizer = load_tokenizer(None)
+        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
+        self._tokenizer.enable_padding()
+        self._model = model.to(self._device)
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """One extractive draft per request; all their passages share the model's batches."""
+        for request in requests:
+            request.deadline.remaining()
+        pairs = [(r.question, passage.text) for r in requests for passage in r.evidence]
+        spans = iter(self.read(pairs))
+        return [
+            self._best_draft(request.evidence, [next(spans) for _ in request.evidence])
+            for request in requests
+        ]
+
+    def read(self, pairs: Sequence[tuple[str, str]]) -> list[Span | None]:
+        """The best span for each (question, passage text); None when the passage is empty."""
+        if self._model is None:
+            self.warm_up()
+        spans: list[Span | None] = [None] * len(pairs)
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][1]))
+        for first in range(0, len(order), READ_BATCH):
+            chosen = order[first : first + READ_BATCH]
+            for index, span in zip(
+                chosen, self._read_batch([pairs[i] for i in chosen]), strict=True
+            ):
+                spans[index] = span
+        return spans
+
+    def _read_batch(self, pairs: list[tuple[str, str]]) -> list[Span | None]:
+        assert self._model is not None
+        encoded = self._tokenizer.encode_batch(
+            [(question[:MAX_QUESTION_CHARS], text) for question, text in pairs]
+        )
+        logits = self._logits(encoded)
+        return [_best_span(row, encoding) for row, encoding in zip(logits, encoded, strict=True)]
+
+    def _logits(self, encoded: Sequence[Encoding]) -> NDArray[np.float32]:
+        assert self._model is not None
+        with torch.inference_mode():
+            logits = self._model(
+                torch.tensor([e.ids for e in encoded], device=self._device),
+                torch.tensor([e.attention_mask for e in encoded], device=self._device),
+                torch.tensor([e.type_ids for e in encoded], device=self._device),
+            )
+        array: NDArray[np.float32] = logits.float().cpu().numpy()
+        return array
+
+    def _best_draft(self, evidence: Sequence[Passage], spans: Sequence[Span | None]) -> Draft:
+        found = [(span, passage) for span, passage in zip(spans, evidence, strict=True) if span]
+        if not found:
+            return Draft((), (), self.name)
+        span, passage = max(found, key=lambda pair: pair[0].margin)
+        features = {"margin": span.margin, "span_score": span.score}
+        if span.margin < self._min_margin:
+            return Draft((), (), self.name, features=features)
+        return sentence_answer(passage, span.start, span.end, self.name, features)
+
+
+def _best_span(logits: NDArray[np.float32], encoding: Encoding) -> Span | None:
+    """The highest start + end over the passage's tokens, at most ``MAX_SPAN_TOKENS`` long."""
+    inside = (np.array(encoding.type_ids) == 1) & (np.array(encoding.special_tokens_mask) == 0)
+    positions = np.flatnonzero(inside & (np.array(encoding.attention_mask) == 1))
+    if not len(positions):
+        return None
+    starts = positions[np.argsort(-logits[positions, 0])[:TOP_EDGES]]
+    ends = positions[np.argsort(-logits[positions, 1])[:TOP_EDGES]]
+    totals = logits[starts, 0][:, None] + logits[ends, 1][None, :]
+    lengths = ends[None, :] - starts[:, None]
+    totals = np.where((lengths >= 0) & (lengths < MAX_SPAN_TOKENS), totals, -np.inf)
+    row, column = np.unravel_index(int(totals.argmax()), totals.shape)
+    score = float(totals[row, column])
+    if not np.isfinite(score):
+        return None
+    null = float(logits[0, 0] + logits[0, 1])
+    offsets = encoding.offsets
+    return Span(offsets[starts[row]][0], offsets[ends[column]][1], score, score - null)

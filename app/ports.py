@@ -1,0 +1,56 @@
+"""Every replaceable part of the service, on one screen.
+
+Each port has two real implementations today and one conformance suite in
+``tests/conformance``. Construction is cheap; ``warm_up`` loads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.deadline import Deadline
+from guardrails.contract import Draft, Passage
+
+Vectors = NDArray[np.float32]
+"""Unit-length rows, shape [n, dimension]."""
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors."""
+
+    name: str
+    dimension: int
+
+    def warm_up(self) -> None:
+        """Load weights; raises ``ModelRefused`` when they do not match their manifest."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape [len(texts), dimension], float32, unit length; longer texts are truncated."""
+
+
+@dataclass(frozen=True)
+class DraftRequest:
+    """One question over its evidence, best passage first."""
+
+    question: str
+    evidence: tuple[Passage, ...]
+    deadline: Deadline
+
+
+class Generator(Protocol):
+    """A question and evidence to a draft whose every sentence cites the evidence."""
+
+    name: str
+
+    def warm_up(self) -> None:
+        """Load weights or reach the server; raises ``ModelRefused`` or ``DependencyFailed``."""
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """One draft per request, in order; abstains (no sentences) rather than guess.
+
+        Every citation's quote is verbatim in its passage. Raises ``DeadlineExceeded`` or
+        ``DependencyFailed``.
+        """

@@ -1,0 +1,234 @@
+"""The write-once trail of every answer, its release, and the hash-chained audit log.
+
+All functions take the caller's open transaction: a record and the review task that holds it
+are written together or not at all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import iso, now
+from app.tables import AuditHeadRow, AuditRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
+from guardrails.contract import (
+    Draft,
+    Finding,
+    Passage,
+    Verdict,
+    answer_object,
+    canonical_sha256,
+)
+
+HELD_MESSAGE = (
+    "A reviewer is checking this answer before it is released. You can leave this page: "
+    "the answer will be here when you come back."
+)
+REJECTED_MESSAGE = "A reviewer decided not to release this answer."
+EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Everything about one answer that the record keeps."""
+
+    answer_id: str
+    principal: str
+    question: str
+    outcome: str
+    message: str
+    draft: Draft | None
+    evidence: Sequence[Passage]
+    findings: Sequence[Finding]
+    verdict: Verdict
+    lineage: Mapping[str, str]
+    searched: Mapping[str, Any]
+    timings_ms: Mapping[str, float]
+
+    def content_sha256(self) -> str:
+        """What an approval binds to: the exact draft, its evidence and its lineage."""
+        return content_hash(
+            self.question, self.draft_object(), self.evidence_objects(), dict(self.lineage)
+        )
+
+    def draft_object(self) -> dict[str, Any] | None:
+        """The draft as JSON types, or None when nothing was drafted."""
+        return answer_object(self.draft) if self.draft is not None else None
+
+    def evidence_objects(self) -> list[dict[str, Any]]:
+        """The evidence passages as JSON types."""
+        return [asdict(passage) for passage in self.evidence]
+
+
+def content_hash(
+    question: str, draft: Any, evidence: Sequence[Any], lineage: Mapping[str, str]
+) -> str:
+    """SHA-256 over what a reviewer sees; recomputed from the row before a decision counts."""
+    return canonical_sha256(
+        {"question": question, "draft": draft, "evidence": evidence, "lineage": lineage}
+    )
+
+
+def write(session: Session, trail: Trail) -> RecordRow:
+    """Add the record and its audit link; a released draft is released in the same breath."""
+    row = RecordRow(
+        answer_id=trail.answer_id,
+        principal=trail.principal,
+        question=trail.question,
+        outcome=trail.outcome,
+        message=trail.message,
+        draft=trail.draft_object(),
+        evidence=trail.evidence_objects(),
+        findings=[asdict(finding) for finding in trail.findings],
+        verdict=asdict(trail.verdict),
+        lineage=dict(trail.lineage),
+        searched=dict(trail.searched),
+        timings_ms=dict(trail.timings_ms),
+        content_sha256=trail.content_sha256(),
+        created_at=now(),
+    )
+    session.add(row)
+    session.flush()
+    append_audit(
+        session,
+        "recorded",
+        {
+            "answer_id": row.answer_id,
+            "outcome": row.outcome,
+            "content_sha256": row.content_sha256,
+        },
+    )
+    if trail.outcome == "released":
+        release(session, row, row.draft or {}, released_by="policy", edited=False)
+    return row
+
+
+def release(
+    session: Session, record: RecordRow, answer: dict[str, Any], *, released_by: str, edited: bool
+) -> None:
+    """Let the asker see ``answer``; only a recorded answer can be released."""
+    session.add(
+        ReleaseRow(
+            answer_id=record.answer_id,
+            answer=answer,
+            released_by=released_by,
+            edited=edited,
+            released_at=now(),
+        )
+    )
+    append_audit(
+        session,
+        "released",
+        {
+            "answer_id": record.answer_id,
+            "released_by": released_by,
+            "answer_sha256": canonical_sha256(answer),
+        },
+    )
+
+
+def append_audit(session: Session, kind: str, event: dict[str, Any]) -> None:
+    """Add one link to the audit chain; writers queue on the head row."""
+    head = session.get(AuditHeadRow, 1, with_for_update=True)
+    if head is None:
+        raise RuntimeError("audit_head is missing: run the migrations")
+    stamped = {**event, "at": iso(now())}
+    digest = _link_hash(head.number + 1, kind, stamped, head.sha256)
+    session.add(
+        AuditRow(
+            number=head.number + 1,
+            kind=kind,
+            event=stamped,
+            previous_sha256=head.sha256,
+            sha256=digest,
+        )
+    )
+    head.number += 1
+    head.sha256 = digest
+    session.flush()
+
+
+def _link_hash(number: int, kind: str, event: Mapping[str, Any], previous: str) -> str:
+    return canonical_sha256(
+        {"number": number, "kind": kind, "event": event, "previous_sha256": previous}
+    )
+
+
+def broken_audit_link(session: Session) -> int | None:
+    """The number of the first link that does not fit the chain, or None when all fit."""
+    previous = ""
+    expected = 1
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.number)):
+        fits = row.number == expected and row.previous_sha256 == previous
+        if not fits or row.sha256 != _link_hash(row.number, row.kind, row.event, previous):
+            return expected
+        previous, expected = row.sha256, expected + 1
+    head = session.get(AuditHeadRow, 1)
+    complete = head is not None and head.number == expected - 1 and head.sha256 == previous
+    return None if complete else expected
+
+
+def own_records(session: Session, principal: str, limit: int) -> list[RecordRow]:
+    """A principal's newest records, newest first."""
+    query = (
+        select(RecordRow)
+        .where(RecordRow.principal == principal)
+        .order_by(RecordRow.created_at.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) -> dict[str, Any]:
+    """The answer as its asker may see it now; never a draft that was not released.
+
+    ``readable`` are the passage ids that still exist in the asker's scope: a citation of any
+    other passage keeps its number but loses its quote.
+    """
+    released = session.get(ReleaseRow, record.answer_id)
+    status, message = _status(session, record, released)
+    return {
+        "answer_id": record.answer_id,
+        "status": status,
+        "question": record.question,
+        "created_at": iso(record.created_at),
+        "released_at": iso(released.released_at) if released else None,
+        "released_by": released.released_by if released else None,
+        "edited": bool(released and released.edited),
+        "message": message,
+        "answer": _without_removed(released.answer, set(readable)) if released else None,
+        "searched": record.searched,
+        "timings_ms": record.timings_ms,
+    }
+
+
+def cited_passages(record: RecordRow) -> list[str]:
+    """Passage ids the record's draft cites."""
+    draft = cast("dict[str, Any]", record.draft or {})
+    return [citation["passage_id"] for citation in draft.get("citations", [])]
+
+
+def _status(session: Session, record: RecordRow, released: ReleaseRow | None) -> tuple[str, str]:
+    if released is not None:
+        return "released", ""
+    if record.outcome != "held":
+        return record.outcome, record.message
+    task = session.scalar(select(ReviewTaskRow).where(ReviewTaskRow.answer_id == record.answer_id))
+    if task is not None and task.state == "expired":
+        return "rejected", EXPIRED_MESSAGE
+    decision = session.get(DecisionRow, task.id) if task is not None else None
+    if decision is not None:
+        return "rejected", REJECTED_MESSAGE
+    return "held", record.message
+
+
+def _without_removed(answer: dict[str, Any], readable: set[str]) -> dict[str, Any]:
+    citations = [
+        citation
+        if citation["passage_id"] in readable
+        else {**citation, "quote": "", "removed": True}
+        for citation in answer["citations"]
+    ]
+    return {**answer, "citations": citations}

@@ -1,0 +1,92 @@
+"""Word search with BM25 (tantivy), filtered by collection inside the query."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tantivy
+
+WORD = re.compile(r"\w+")
+MAX_QUERY_WORDS = 64
+TITLE_BOOST = 1.0
+
+
+class LexicalIndex:
+    """An opened tantivy index; positions are those of the vectors beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._index = tantivy.Index.open(str(folder))
+        self._schema = self._index.schema
+        self._searcher = self._index.searcher()
+
+    @staticmethod
+    def build(
+        folder: Path, passages: Iterable[tuple[str, str, str, str]], memory_bytes: int = 64_000_000
+    ) -> None:
+        """Write an index of (collection, document id, title, text) in position order."""
+        folder.mkdir(parents=True)
+        schema = _schema()
+        index = tantivy.Index(schema, path=str(folder))
+        writer = index.writer(heap_size=memory_bytes, num_threads=1)
+        for position, (collection, document, title, text) in enumerate(passages):
+            fields = {
+                "position": position,
+                "collection": collection,
+                "document": document,
+                "title": title,
+                "text": text,
+            }
+            writer.add_document(tantivy.Document.from_dict(fields, schema))
+        writer.commit()
+        writer.wait_merging_threads()
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def search(
+        self,
+        question: str,
+        collections: Sequence[str],
+        k: int,
+        excluded_documents: Sequence[str] = (),
+    ) -> list[tuple[int, float]]:
+        """The ``k`` best (position, BM25 score), best first; [] when no word matches."""
+        words = " ".join(WORD.findall(question.lower())[:MAX_QUERY_WORDS])
+        if not words or not collections:
+            return []
+        query = tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Must, self._any_word(words)),
+                (tantivy.Occur.Must, self._any_of("collection", collections)),
+                *((tantivy.Occur.MustNot, self._term("document", d)) for d in excluded_documents),
+            ]
+        )
+        result = self._searcher.search(query, k, count=False)
+        return [(self._position(address), float(score)) for score, address in result.hits]
+
+    def _any_word(self, words: str) -> tantivy.Query:
+        query, _ = self._index.parse_query_lenient(
+            words, ["title", "text"], field_boosts={"title": TITLE_BOOST}
+        )
+        return query
+
+    def _any_of(self, field: str, values: Sequence[str]) -> tantivy.Query:
+        # A constant score: which collection a passage is in says nothing about its relevance.
+        terms = [(tantivy.Occur.Should, self._term(field, value)) for value in values]
+        return tantivy.Query.const_score_query(tantivy.Query.boolean_query(terms), 0.0)
+
+    def _term(self, field: str, value: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, value)
+
+    def _position(self, address: tantivy.DocAddress) -> int:
+        return int(self._searcher.doc(address)["position"][0])
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("position", stored=True)
+    builder.add_text_field("collection", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("title", tokenizer_name="en_stem")
+    builder.add_text_field("text", tokenizer_name="en_stem")
+    return builder.build()

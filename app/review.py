@@ -1,0 +1,364 @@
+"""Review tasks: a held draft is open, then claimed, then decided or expired.
+
+    open     nobody holds it
+    claimed  one reviewer holds it until the lease ends; ``fence`` grows with every claim
+    decided  one decision row exists: approve, edit or reject
+    expired  nobody decided in time; the answer is never released
+
+A decision counts only from the holder of the newest claim, on exactly the content they saw.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from app.access import Principal
+from app.corpus import current_passages
+from app.db import Database, iso, now
+from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
+from app.records import append_audit, content_hash, release
+from app.settings import Settings
+from app.tables import DecisionRow, RecordRow, ReviewTaskRow
+from guardrails.contract import sentence_bounds
+
+Kind = Literal["approve", "edit", "reject"]
+UNDECIDED = ("open", "claimed")
+MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+MAX_EDIT_CHARS = 20_000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim."""
+
+    kind: Kind
+    content_sha256: str
+    fence: int
+    reason: str = ""
+    text: str = ""
+
+
+def open_task(session: Session, record: RecordRow, settings: Settings) -> str:
+    """Hold a recorded draft for review, in the transaction that records it."""
+    task = ReviewTaskRow(
+        id=secrets.token_hex(16),
+        answer_id=record.answer_id,
+        state="open",
+        claimed_by=None,
+        lease_until=None,
+        fence=0,
+        created_at=now(),
+        expires_at=now() + timedelta(days=settings.review_days),
+    )
+    session.add(task)
+    append_audit(session, "held", {"answer_id": record.answer_id, "task_id": task.id})
+    return task.id
+
+
+class ReviewDesk:
+    """What reviewers can do; every method checks the reviewer's role and scope first."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    def tasks(self, reviewer: Principal, state: str, limit: int = 50) -> dict[str, Any]:
+        """Tasks in ``state`` (open includes claimed), oldest first, and how many are open."""
+        reviewer.require("reviewer")
+        states = _states(state)
+        self.expire_overdue()
+        with self._database.reading() as session:
+            rows = [
+                (task, record)
+                for task, record in session.execute(_tasks_query(states))
+                if _readable(reviewer, record)
+            ]
+            undecided = sum(task.state in UNDECIDED for task, _ in rows)
+        if "open" not in states:
+            rows.reverse()
+        listed = [_task_wire(task, record) for task, record in rows[:limit]]
+        return {"tasks": listed, "open": undecided if "open" in states else self.count_open()}
+
+    def count_open(self) -> int:
+        """How many tasks wait for a decision."""
+        with self._database.reading() as session:
+            query = select(func.count()).select_from(ReviewTaskRow)
+            return session.scalar(query.where(ReviewTaskRow.state.in_(UNDECIDED))) or 0
+
+    def task(self, reviewer: Principal, task_id: str) -> dict[str, Any]:
+        """One task with everything a decision needs; removed sources have lost their text."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            task, record = _load(session, reviewer, task_id)
+            return _detail(session, task, record)
+
+    def claim(self, reviewer: Principal, task_id: str) -> dict[str, Any]:
+        """Hold a task for a few minutes; claiming again renews. 409 when somebody else holds it."""
+        reviewer.require("reviewer")
+        self.expire_overdue()
+        with self._database.transaction() as session:
+            task, record = _load(session, reviewer, task_id)
+            self._allow_self_review(reviewer, record)
+            if not self._take(session, task, reviewer):
+                _explain(session, task)
+            session.refresh(task)
+            return _detail(session, task, record)
+
+    def decide(self, reviewer: Principal, task_id: str, decision: Decision) -> dict[str, Any]:
+        """Decide a claimed task once and for all, and release the answer when approved or edited.
+
+        Raises ``AlreadyDecided``, ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` (422).
+        """
+        reviewer.require("reviewer")
+        self.expire_overdue()
+        with self._database.transaction() as session:
+            task, record = _load(session, reviewer, task_id)
+            self._allow_self_review(reviewer, record)
+            if not _finish(session, task, reviewer, decision.fence):
+                _explain(session, task)
+            _check_unchanged(session, record, decision)
+            answer = _decided_answer(record, decision)
+            _write_decision(session, task, reviewer, decision, answer)
+            if answer is not None:
+                edited = decision.kind == "edit"
+                release(session, record, answer, released_by="reviewer", edited=edited)
+            session.refresh(task)
+            return _detail(session, task, record)
+
+    def expire_overdue(self) -> int:
+        """Close every undecided task whose time is up; its answer stays unreleased."""
+        with self._database.reading() as session:
+            overdue = list(session.scalars(select(ReviewTaskRow.id).where(*_overdue())))
+        if not overdue:
+            return 0
+        with self._database.transaction() as session:
+            for task_id in overdue:
+                done = session.execute(
+                    update(ReviewTaskRow)
+                    .where(ReviewTaskRow.id == task_id, *_overdue())
+                    .values(state="expired")
+                )
+                if _changed(done):
+                    append_audit(session, "expired", {"task_id": task_id})
+        return len(overdue)
+
+    def _allow_self_review(self, reviewer: Principal, record: RecordRow) -> None:
+        if record.principal == reviewer.name and not self._settings.self_review:
+            raise Forbidden("You asked this question; somebody else must decide.")
+
+    def _take(self, session: Session, task: ReviewTaskRow, reviewer: Principal) -> bool:
+        free = or_(
+            ReviewTaskRow.state == "open",
+            ReviewTaskRow.claimed_by == reviewer.name,
+            ReviewTaskRow.lease_until < now(),
+        )
+        taken = session.execute(
+            update(ReviewTaskRow)
+            .where(ReviewTaskRow.id == task.id, ReviewTaskRow.state.in_(UNDECIDED), free)
+            .values(
+                state="claimed",
+                claimed_by=reviewer.name,
+                lease_until=now() + timedelta(minutes=self._settings.claim_minutes),
+                fence=ReviewTaskRow.fence + 1,
+            )
+        )
+        return _changed(taken)
+
+
+def _finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
+    """The one statement that decides a race: it matches for the newest claim only, once."""
+    done = session.execute(
+        update(ReviewTaskRow)
+        .where(
+            ReviewTaskRow.id == task.id,
+            ReviewTaskRow.state == "claimed",
+            ReviewTaskRow.claimed_by == reviewer.name,
+            ReviewTaskRow.fence == fence,
+            ReviewTaskRow.lease_until >= now(),
+        )
+        .values(state="decided", lease_until=None)
+    )
+    return _changed(done)
+
+
+def _explain(session: Session, task: ReviewTaskRow) -> None:
+    session.refresh(task)
+    if task.state == "decided":
+        raise AlreadyDecided
+    if task.state == "expired":
+        raise AlreadyDecided("This draft expired before anybody decided; it stays unreleased.")
+    raise ClaimLost
+
+
+def _check_unchanged(session: Session, record: RecordRow, decision: Decision) -> None:
+    """An approval binds to what was seen: the record as written, and its sources as they were."""
+    actual = content_hash(record.question, record.draft, record.evidence, record.lineage)
+    if actual != record.content_sha256 or decision.content_sha256 != actual:
+        raise ApprovalVoid
+    if decision.kind == "reject":
+        return
+    seen = {passage["id"]: passage["text"] for passage in record.evidence}
+    if current_passages(session, seen) != seen:
+        raise ApprovalVoid("A source was changed or removed since the draft was written.")
+
+
+def _decided_answer(record: RecordRow, decision: Decision) -> dict[str, Any] | None:
+    if decision.kind == "approve":
+        return cast("dict[str, Any]", record.draft)
+    if decision.kind == "edit":
+        return edited_answer(cast("dict[str, Any]", record.draft), decision.text)
+    if not decision.reason.strip():
+        raise Invalid("Please say why the draft is rejected.")
+    return None
+
+
+def edited_answer(draft: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The reviewer's text as an answer; its ``[n]`` markers must be citations of the draft."""
+    text = text.strip()
+    if not text or len(text) > MAX_EDIT_CHARS:
+        raise Invalid(f"The edited answer has 1 to {MAX_EDIT_CHARS} characters.")
+    known = {citation["number"] for citation in draft["citations"]}
+    used = {int(number) for number in MARKER.findall(text)}
+    if used - known:
+        raise Invalid(f"The draft has no citation [{min(used - known)}].")
+    sentences = [_edited_sentence(text[start:end]) for start, end in sentence_bounds(text)]
+    return {
+        "text": text,
+        "short": None,
+        "sentences": sentences,
+        "citations": [c for c in draft["citations"] if c["number"] in used],
+    }
+
+
+def _edited_sentence(marked: str) -> dict[str, Any]:
+    numbers = sorted({int(number) for number in MARKER.findall(marked)})
+    return {"text": MARKER.sub("", marked), "citations": numbers}
+
+
+def _write_decision(
+    session: Session,
+    task: ReviewTaskRow,
+    reviewer: Principal,
+    decision: Decision,
+    answer: Mapping[str, Any] | None,
+) -> None:
+    session.add(
+        DecisionRow(
+            task_id=task.id,
+            kind=decision.kind,
+            reviewer=reviewer.name,
+            reason=decision.reason.strip(),
+            text=answer["text"] if answer is not None else "",
+            content_sha256=decision.content_sha256,
+            decided_at=now(),
+        )
+    )
+    event = {
+        "task_id": task.id,
+        "answer_id": task.answer_id,
+        "kind": decision.kind,
+        "reviewer": reviewer.name,
+        "content_sha256": decision.content_sha256,
+    }
+    append_audit(session, "decided", event)
+
+
+def _overdue() -> Sequence[Any]:
+    return ReviewTaskRow.state.in_(UNDECIDED), ReviewTaskRow.expires_at <= now()
+
+
+def _changed(result: Any) -> bool:
+    return cast("CursorResult[Any]", result).rowcount == 1
+
+
+def _states(state: str) -> tuple[str, ...]:
+    if state == "all":
+        return (*UNDECIDED, "decided", "expired")
+    if state == "open":
+        return UNDECIDED
+    if state in ("claimed", "decided", "expired"):
+        return (state,)
+    raise Invalid("A review state is open, claimed, decided, expired or all.")
+
+
+def _tasks_query(states: Sequence[str]) -> Any:
+    return (
+        select(ReviewTaskRow, RecordRow)
+        .join(RecordRow, RecordRow.answer_id == ReviewTaskRow.answer_id)
+        .where(ReviewTaskRow.state.in_(states))
+        .order_by(ReviewTaskRow.created_at)
+    )
+
+
+def _readable(reviewer: Principal, record: RecordRow) -> bool:
+    return all(reviewer.may_read(passage["collection"]) for passage in record.evidence)
+
+
+def _load(session: Session, reviewer: Principal, task_id: str) -> tuple[ReviewTaskRow, RecordRow]:
+    task = session.get(ReviewTaskRow, task_id)
+    record = session.get(RecordRow, task.answer_id) if task is not None else None
+    if task is None or record is None or not _readable(reviewer, record):
+        raise NotFound("There is no such review task.")
+    return task, record
+
+
+def _task_wire(task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
+    return {
+        "task_id": task.id,
+        "answer_id": task.answer_id,
+        "state": task.state,
+        "question": record.question,
+        "asker": record.principal,
+        "reasons": record.verdict["reasons"],
+        "created_at": iso(task.created_at),
+        "expires_at": iso(task.expires_at),
+        "claimed_by": task.claimed_by,
+    }
+
+
+def _detail(session: Session, task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
+    texts = current_passages(session, [passage["id"] for passage in record.evidence])
+    draft = cast("dict[str, Any]", record.draft)
+    cited = {citation["passage_id"] for citation in draft["citations"]}
+    return {
+        **_task_wire(task, record),
+        "draft": draft,
+        "evidence": [
+            {
+                "passage_id": passage["id"],
+                "document_id": passage["document_id"],
+                "title": passage["title"],
+                "page": passage["page"],
+                "text": texts.get(passage["id"], ""),
+                "removed": passage["id"] not in texts,
+                "cited": passage["id"] in cited,
+            }
+            for passage in record.evidence
+        ],
+        "findings": record.findings,
+        "verdict": record.verdict,
+        "lineage": record.lineage,
+        "content_sha256": record.content_sha256,
+        "decision": _decision_wire(session.get(DecisionRow, task.id)),
+        "fence": task.fence,
+        "lease_until": iso(task.lease_until),
+    }
+
+
+def _decision_wire(row: DecisionRow | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "kind": row.kind,
+        "reviewer": row.reviewer,
+        "reason": row.reason,
+        "text": row.text,
+        "decided_at": iso(row.decided_at),
+    }

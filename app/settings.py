@@ -1,0 +1,145 @@
+"""Every setting of the service: the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "COUNTERSIGN_"
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Read from ``COUNTERSIGN_*`` variables; every default works on a laptop without network."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder for the database, index versions and uploads."
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy address of the database; empty selects SQLite in `data_dir`. "
+        "PostgreSQL: `postgresql+psycopg://user:password@host/name`.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the service listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port the service listens on.")
+    models_dir: Path = Field(
+        default=PROJECT / "models", description="Folder with the shipped models."
+    )
+    embedder: str = Field(
+        default="minilm",
+        description="`minilm` (shipped) or the path of a local sentence-transformers folder.",
+    )
+    generator: str = Field(
+        default="reader",
+        description="`reader` (shipped, extractive), the path of a local transformers folder, "
+        "or the base address of an OpenAI-compatible server (`http://127.0.0.1:8001/v1`).",
+    )
+    generator_model: str = Field(
+        default="", description="Model name to ask an OpenAI-compatible server for."
+    )
+    generator_api_key: str = Field(
+        default="", description="Key for the OpenAI-compatible server.", repr=False
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."
+    )
+    model_threads: int = Field(
+        default=0, ge=0, description="CPU threads for models; 0 leaves the library's default."
+    )
+    policy_file: Path | None = Field(
+        default=None, description="Policy file (YAML); unset selects the packaged default."
+    )
+    passage_tokens: int = Field(
+        default=200, ge=32, le=254, description="Most tokens in one passage."
+    )
+    evidence_passages: int = Field(
+        default=5, ge=1, le=20, description="Passages given to the generator."
+    )
+    min_similarity: float = Field(
+        default=0.25,
+        ge=-1,
+        le=1,
+        description="Least cosine similarity of the best passage; below it the answer abstains.",
+    )
+    deadline_s: float = Field(
+        default=30.0, gt=0, description="Longest time for one answer, in seconds."
+    )
+    max_question_chars: int = Field(
+        default=4000, ge=1, description="Longest question, in characters."
+    )
+    max_body_bytes: int = Field(
+        default=1_000_000, ge=1024, description="Largest request body, except uploads."
+    )
+    max_upload_bytes: int = Field(
+        default=50_000_000, ge=1024, description="Largest uploaded document."
+    )
+    questions_per_minute: int = Field(
+        default=60, ge=1, description="Questions one principal may ask in a minute."
+    )
+    max_running_answers: int = Field(
+        default=8, ge=1, description="Answers drafted at once; more are told to wait (503)."
+    )
+    review_days: float = Field(
+        default=3.0, gt=0, description="Days until an undecided review task expires."
+    )
+    claim_minutes: float = Field(
+        default=5.0, gt=0, description="Minutes a reviewer's claim lasts without renewal."
+    )
+    self_review: bool = Field(
+        default=True,
+        description="Whether a reviewer may decide an answer to their own question.",
+    )
+    session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
+    secure_cookies: bool = Field(
+        default=False, description="Send cookies over HTTPS only; set it behind TLS."
+    )
+    keep_index_versions: int = Field(
+        default=3, ge=2, description="Index versions kept on disk for rollback."
+    )
+    log_questions: bool = Field(
+        default=False, description="Whether log lines may hold question text."
+    )
+
+    @property
+    def database(self) -> str:
+        """The database's address, with the embedded default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'countersign.db'}"
+
+    @property
+    def index_dir(self) -> Path:
+        """Where index versions lie, one folder each."""
+        return self.data_dir / "index"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Where uploaded documents wait for ingestion."""
+        return self.data_dir / "uploads"
+
+
+SECRET_SETTINGS = frozenset({"generator_api_key", "database_url"})
+
+
+def setting_sources(
+    settings: Settings, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Where each setting's value came from: its variable's name, ``argument`` or ``default``."""
+    env = os.environ if environment is None else environment
+    upper = {name.upper() for name in env}
+    sources = {}
+    for name in Settings.model_fields:
+        variable = PREFIX + name.upper()
+        if variable in upper:
+            sources[name] = variable
+        else:
+            sources[name] = "argument" if name in settings.model_fields_set else "default"
+    return sources
+
+
+def shown_value(name: str, value: Any) -> str:
+    """A setting's value for people; secrets are masked."""
+    return "••••" if name in SECRET_SETTINGS and value else str(value)

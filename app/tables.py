@@ -1,0 +1,212 @@
+"""All tables. Each has one owner module, named in its docstring; nobody else writes it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = dict[str, Any]
+SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """The declarative base; Alembic compares the database with its metadata."""
+
+    type_annotation_map = {Json: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+class PrincipalRow(Base):
+    """A person or program (owner: access). ``scope`` lists collections; null means all."""
+
+    __tablename__ = "principals"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    roles: Mapped[list[str]]
+    scope: Mapped[list[Any] | None] = mapped_column(JSON)
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """An API key, stored as a SHA-256 (owner: access)."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
+    key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """A browser sign-in; the cookie's token is stored hashed (owner: access)."""
+
+    __tablename__ = "sessions"
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
+    csrf_token: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+
+
+class IdempotencyRow(Base):
+    """The stored response of a POST with an idempotency key (owner: access)."""
+
+    __tablename__ = "idempotency_keys"
+    principal: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    response: Mapped[Json | None]
+    created_at: Mapped[datetime]
+
+
+class DocumentRow(Base):
+    """A document (owner: corpus). ``revision`` counts changes of its content.
+
+    ``stored_at`` is the file to read, ``source`` the name people know it by.
+    """
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("collection", "source"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(80), index=True)
+    source: Mapped[str] = mapped_column(String(1000))
+    stored_at: Mapped[str] = mapped_column(String(2000))
+    title: Mapped[str] = mapped_column(String(500))
+    media_type: Mapped[str] = mapped_column(String(120))
+    sha256: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[int]
+    state: Mapped[str] = mapped_column(String(12), index=True)
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class PassageRow(Base):
+    """A passage of one revision of a document, with its embedding (owner: corpus)."""
+
+    __tablename__ = "passages"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    document_id: Mapped[str] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), index=True
+    )
+    revision: Mapped[int]
+    ordinal: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    start: Mapped[int]
+    end: Mapped[int]
+    page: Mapped[int | None]
+    embedder: Mapped[str] = mapped_column(String(200))
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class IndexVersionRow(Base):
+    """An index version: building, verified, live, retired or failed (owner: corpus)."""
+
+    __tablename__ = "index_versions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    state: Mapped[str] = mapped_column(String(12), index=True)
+    passages: Mapped[int]
+    embedder: Mapped[str] = mapped_column(String(200))
+    manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    promoted_at: Mapped[datetime | None]
+
+
+class LiveIndexRow(Base):
+    """The one pointer to the live index version (owner: corpus)."""
+
+    __tablename__ = "live_index"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[str | None] = mapped_column(ForeignKey("index_versions.id"))
+
+
+class RecordRow(Base):
+    """The write-once trail of one answer (owner: records)."""
+
+    __tablename__ = "records"
+    answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    principal: Mapped[str] = mapped_column(String(80))
+    question: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(String(12))
+    message: Mapped[str] = mapped_column(Text)
+    draft: Mapped[Json | None]
+    evidence: Mapped[list[Any]]
+    findings: Mapped[list[Any]]
+    verdict: Mapped[Json]
+    lineage: Mapped[Json]
+    searched: Mapped[Json]
+    timings_ms: Mapped[Json]
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    __table_args__ = (Index("ix_records_principal_created", "principal", "created_at"),)
+
+
+class ReleaseRow(Base):
+    """What the asker may see, and who let it out (owner: records)."""
+
+    __tablename__ = "releases"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    answer: Mapped[Json]
+    released_by: Mapped[str] = mapped_column(String(12))
+    edited: Mapped[bool]
+    released_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """One link of the hash chain of all decisions (owner: records)."""
+
+    __tablename__ = "audit_log"
+    number: Mapped[int] = mapped_column(SEQUENCE, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(40))
+    event: Mapped[Json]
+    previous_sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """The end of the audit chain; locking it orders the writers (owner: records)."""
+
+    __tablename__ = "audit_head"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(SEQUENCE)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class ReviewTaskRow(Base):
+    """A held draft waiting for a person; ``fence`` grows with every claim (owner: review)."""
+
+    __tablename__ = "review_tasks"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), unique=True)
+    state: Mapped[str] = mapped_column(String(12), index=True)
+    claimed_by: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None]
+    fence: Mapped[int]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class DecisionRow(Base):
+    """The one decision on a review task (owner: review); the key allows no second."""
+
+    __tablename__ = "decisions"
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    reviewer: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    decided_at: Mapped[datetime]

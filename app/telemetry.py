@@ -1,0 +1,91 @@
+"""Metrics and log lines; neither holds question text unless a setting says so."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Telemetry:
+    """The metrics, in a registry of their own: two services can share a process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.answers = Counter(
+            "countersign_answers", "Answers by outcome.", ["outcome"], registry=self.registry
+        )
+        self.findings = Counter(
+            "countersign_findings",
+            "Check results that were not a pass.",
+            ["check", "outcome"],
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "countersign_decisions", "Review decisions by kind.", ["kind"], registry=self.registry
+        )
+        self.stages = Histogram(
+            "countersign_stage_seconds",
+            "Seconds in each stage of an answer.",
+            ["stage"],
+            buckets=STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "countersign_requests",
+            "HTTP requests by route and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.running = Gauge(
+            "countersign_running_answers", "Answers being drafted.", registry=self.registry
+        )
+        self.open_reviews = Gauge(
+            "countersign_open_reviews", "Review tasks that wait.", registry=self.registry
+        )
+        self.passages = Gauge(
+            "countersign_index_passages", "Passages in the live index.", registry=self.registry
+        )
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class StageClock:
+    """Times the stages of one answer; ``timings_ms`` are milliseconds by stage."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self.timings_ms: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage; a stage entered twice adds up."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self._telemetry.stages.labels(name).observe(spent)
+            self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + spent * 1000, 1)
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """JSON log lines on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,161 @@
+"""The composition root: settings in, services out; the only file that names concrete backends."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardrails.judge import Judge
+from guardrails.policy import Policy
+
+from app.access import Access
+from app.answering import Answerer
+from app.corpus import Corpus
+from app.db import Database, migrate
+from app.deadline import Deadline
+from app.errors import Invalid
+from app.inference.batcher import Batcher
+from app.ports import DraftRequest, Embedder, Generator, Vectors
+from app.retrieval.retriever import Retriever
+from app.review import ReviewDesk
+from app.settings import Settings
+from app.telemetry import Telemetry
+from guardrails.checks import default_checks
+from guardrails.contract import Draft
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a process needs; ``close()`` in the order that loses nothing."""
+
+    settings: Settings
+    database: Database
+    access: Access
+    corpus: Corpus
+    desk: ReviewDesk
+    retriever: Retriever
+    answerer: Answerer
+    embedder: Embedder
+    generator: Generator
+    telemetry: Telemetry
+    policy: Policy
+    drafts: Batcher[DraftRequest, Draft]
+    close: Callable[[], None]
+
+    def warm_up(self) -> None:
+        """Load the models now rather than at the first question."""
+        self.embedder.warm_up()
+        self.generator.warm_up()
+
+
+def _minilm(settings: Settings) -> Embedder:
+    from app.inference.embedder import MiniLMEmbedder
+
+    return MiniLMEmbedder(settings.device)
+
+
+def _reader(settings: Settings) -> Generator:
+    from app.inference.reader import SpanReader
+
+    return SpanReader(settings.models_dir / "reader", settings.device)
+
+
+EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm}
+GENERATORS: dict[str, Callable[[Settings], Generator]] = {"reader": _reader}
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedder that ``settings.embedder`` selects; raises ``Invalid``."""
+    if settings.embedder in EMBEDDERS:
+        return EMBEDDERS[settings.embedder](settings)
+    from app.inference.embedder import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(_folder("embedder", settings.embedder), settings.device)
+
+
+def build_generator(settings: Settings) -> Generator:
+    """The generator that ``settings.generator`` selects; raises ``Invalid``."""
+    choice = settings.generator
+    if choice in GENERATORS:
+        return GENERATORS[choice](settings)
+    from app.inference.generator import OpenAIGenerator, TransformersGenerator
+
+    if choice.startswith(("http://", "https://")):
+        return OpenAIGenerator(
+            choice,
+            settings.generator_model,
+            settings.generator_api_key or None,
+            settings.deadline_s,
+        )
+    return TransformersGenerator(_folder("generator", choice), settings.device)
+
+
+def _folder(setting: str, value: str) -> Path:
+    path = Path(value)
+    if not path.is_dir():
+        raise Invalid(f"The setting {setting} is {value!r}: no such name, address or folder.")
+    return path
+
+
+def build_services(settings: Settings) -> Services:
+    """Connect everything; cheap, as models load on first use or in ``warm_up``."""
+    if settings.model_threads:
+        import torch
+
+        torch.set_num_threads(settings.model_threads)
+    database = Database(settings.database)
+    embedder, generator = build_embedder(settings), build_generator(settings)
+    policy = Policy.load(settings.policy_file)
+    judge = Judge(default_checks(policy), policy)
+    corpus, telemetry = Corpus(database), Telemetry()
+    questions = Batcher[str, Vectors](_embed_each(embedder))
+    drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
+
+    def embed(question: str, deadline: Deadline) -> Vectors:
+        return questions.submit(question, deadline)
+
+    retriever = Retriever(corpus, embed, embedder.name, settings.index_dir, settings.device)
+    answerer = Answerer(
+        database=database,
+        corpus=corpus,
+        retriever=retriever,
+        generator=drafts,
+        judge=judge,
+        policy=policy,
+        models={"embedder": embedder.name, "generator": generator.name},
+        settings=settings,
+        telemetry=telemetry,
+    )
+
+    def close() -> None:
+        for part in (questions, drafts, judge, database):
+            part.close()
+
+    return Services(
+        settings,
+        database,
+        Access(database, settings),
+        corpus,
+        ReviewDesk(database, settings),
+        retriever,
+        answerer,
+        embedder,
+        generator,
+        telemetry,
+        policy,
+        drafts,
+        close,
+    )
+
+
+def open_services(settings: Settings) -> Services:
+    """Migrate the database to the newest schema, then connect everything."""
+    database = Database(settings.database)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+    return build_services(settings)
+
+
+def _embed_each(embedder: Embedder) -> Callable[[Sequence[str]], list[Vectors]]:
+    return lambda texts: list(embedder.embed(texts))

@@ -1,0 +1,140 @@
+"""The whole service on a temporary store: ingest, ask every question, and judge the outcome."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from app.access import LOCAL
+from app.answering import Ask
+from app.files import read_rows
+from app.settings import Settings
+from app.tables import RecordRow
+from app.wiring import Services, open_services
+from benchmarks.metrics import f1, percent, percentile
+from ingestion.pipeline import Pipeline
+from ingestion.sources import find_files
+
+RIGHT_F1 = 0.5
+"""A released answer is wrong below this F1, or when the question has no answer."""
+
+
+def measure_pipeline(
+    corpus: Path, questions: Path, limit: int | None = None, generator: str = "reader"
+) -> dict[str, Any]:
+    """Outcomes over all questions; ``corpus`` is a folder, a document, or rows {doc_id, text}.
+
+    ``f1`` counts an answer as the asker or its reviewer would see it (held drafts included);
+    an unanswerable question counts 100 when nothing was released.
+    """
+    rows = list(read_rows(questions))[:limit]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            data_dir=Path(folder),
+            database_url="",
+            generator=generator,
+            questions_per_minute=10**6,
+        )
+        services = open_services(settings)
+        try:
+            sources = _ingest(services, corpus, Path(folder))
+            outcomes = [_ask(services, row, sources) for row in rows]
+        finally:
+            services.close()
+    return _summary(rows, outcomes)
+
+
+def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
+    """Ingest the corpus; returns the name of each document as the questions know it, by id."""
+    root = corpus if corpus.is_dir() else corpus.parent
+    if corpus.name.removesuffix(".gz").endswith(".jsonl"):
+        root = folder / "documents"
+        names = _write_rows(corpus, root)
+    else:
+        names = {}
+    files = find_files([root if names else corpus])
+    Pipeline(services.corpus, services.embedder, services.settings).ingest(files, "benchmark")
+    rows, _ = services.corpus.documents(["benchmark"], limit=10**6)
+    return {
+        row.id: names.get(Path(row.source).name)
+        or str(Path(row.source).relative_to(root.resolve()))
+        for row in rows
+    }
+
+
+def _write_rows(corpus: Path, folder: Path) -> dict[str, str]:
+    folder.mkdir()
+    names = {}
+    for number, row in enumerate(read_rows(corpus)):
+        name = f"{number:06}.txt"
+        title = str(row.get("title") or "")
+        text = str(row["text"])
+        body = text if text.startswith(title) else f"{title}\n\n{text}"
+        (folder / name).write_text(body, "utf-8")
+        names[name] = str(row["doc_id"])
+    return names
+
+
+def _ask(services: Services, row: dict[str, Any], sources: dict[str, str]) -> dict[str, Any]:
+    began = time.perf_counter()
+    answer = services.answerer.answer(LOCAL, Ask(row["question"]))
+    milliseconds = (time.perf_counter() - began) * 1000
+    draft = answer["answer"] or _held_draft(services, answer["answer_id"])
+    text = (draft["short"] or draft["text"]) if draft else ""
+    answerable = bool(row.get("answerable", row["answers"]))
+    right = f1(text, row["answers"]) if answerable else 0.0
+    return {
+        "status": answer["status"],
+        "milliseconds": milliseconds,
+        "f1": right if answerable else float(answer["status"] != "released"),
+        "wrong": not answerable or right < RIGHT_F1,
+        "citations": _citation_hits(draft, row, sources),
+    }
+
+
+def _held_draft(services: Services, answer_id: str) -> dict[str, Any] | None:
+    with services.database.reading() as session:
+        return session.get_one(RecordRow, answer_id).draft
+
+
+def _citation_hits(
+    draft: dict[str, Any] | None, row: dict[str, Any], sources: dict[str, str]
+) -> list[bool]:
+    """For each citation, whether it is of a document (and page) the question names."""
+    wanted = set(map(str, row.get("evidence_doc_ids") or []))
+    if draft is None or not wanted:
+        return []
+    return [
+        sources.get(citation["document_id"], "") in wanted
+        and row.get("page") in (None, citation["page"])
+        for citation in draft["citations"]
+    ]
+
+
+def _summary(rows: list[dict[str, Any]], outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    def count(status: str) -> int:
+        return sum(outcome["status"] == status for outcome in outcomes)
+
+    released = [outcome for outcome in outcomes if outcome["status"] == "released"]
+    citations = [hit for outcome in outcomes for hit in outcome["citations"]]
+    milliseconds = [outcome["milliseconds"] for outcome in outcomes]
+    summary: dict[str, Any] = {
+        "f1": percent([outcome["f1"] for outcome in outcomes]),
+        "released": count("released"),
+        "held": count("held"),
+        "blocked": count("blocked"),
+        "abstained": count("abstained"),
+        "wrong_among_released": _share([outcome["wrong"] for outcome in released]),
+        "citation_precision": _share(citations),
+        "ms_p50": round(percentile(milliseconds, 0.5), 1),
+        "ms_p95": round(percentile(milliseconds, 0.95), 1),
+        "n": len(rows),
+    }
+    if all("expected" in row for row in rows):
+        expected = zip(rows, outcomes, strict=True)
+        summary["as_expected"] = _share([row["expected"] == o["status"] for row, o in expected])
+    return summary
+
+
+def _share(values: list[bool]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None

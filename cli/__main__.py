@@ -1,0 +1,52 @@
+"""``countersign``: every command of the service, ingestion and review."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app.errors import CountersignError
+from cli import indexing, people, reviewing, serving
+from cli.doctor import doctor
+from cli.output import errors, print_json
+
+app = typer.Typer(
+    name="countersign",
+    help="Answers from your documents, and nothing risky goes out without a signature.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+app.command()(serving.serve)
+app.command()(indexing.ingest)
+app.command()(serving.ask)
+app.add_typer(indexing.index_commands, name="index")
+app.add_typer(reviewing.review_commands, name="review")
+app.add_typer(people.key_commands, name="keys")
+app.add_typer(people.user_commands, name="users")
+app.command()(doctor)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Settings come from COUNTERSIGN_* variables; ``countersign doctor`` shows them."""
+    if version:
+        typer.echo("countersign 0.1.0")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; a coded error is one line on standard error, and exit status 1."""
+    try:
+        app()
+    except CountersignError as error:
+        if "--json" in sys.argv:
+            print_json(error.wire(request_id=""))
+        else:
+            errors.print(f"[bold red]{error.code}[/]: {error.message}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

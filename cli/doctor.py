@@ -1,0 +1,122 @@
+"""``doctor``: each setting, its value and source, what it selects, and what is missing."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import typer
+
+from app.db import Database
+from app.errors import CountersignError
+from app.records import broken_audit_link
+from app.settings import Settings, setting_sources, shown_value
+from app.wiring import Services, open_services
+from cli.output import Json, console, print_json, print_table
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the service: what the settings select, and whether it works."""
+
+    name: str
+    selected: str
+    ok: bool
+    problem: str = ""
+
+
+def doctor(as_json: Json = False) -> None:
+    """Show every setting and try every part; exit status 1 when something is missing."""
+    settings = Settings()
+    sources = setting_sources(settings)
+    listed = [
+        {"setting": name, "value": shown_value(name, getattr(settings, name)), "source": source}
+        for name, source in sources.items()
+    ]
+    parts = _parts(settings)
+    if as_json:
+        print_json({"settings": listed, "parts": [asdict(part) for part in parts]})
+    else:
+        print_table("Settings", ["setting", "value", "source"], [row.values() for row in listed])
+        rows = [(p.name, p.selected, "ok" if p.ok else p.problem) for p in parts]
+        print_table("Parts", ["part", "selected", "state"], rows)
+    if not all(part.ok for part in parts):
+        console.print(
+            "Something is missing: see the parts that are not ok."
+        ) if not as_json else None
+        raise typer.Exit(1)
+
+
+def _parts(settings: Settings) -> list[Part]:
+    kind = "SQLite" if Database(settings.database).embedded else "PostgreSQL"
+    try:
+        services = open_services(settings)
+    except CountersignError as error:
+        return [Part("database", kind, False, error.message)]
+    try:
+        return [Part("database", kind, True), *(_try(n, check, services) for n, check in CHECKS)]
+    finally:
+        services.close()
+
+
+def _try(name: str, check: Callable[[Services], str], services: Services) -> Part:
+    try:
+        return Part(name, check(services), True)
+    except CountersignError as error:
+        return Part(name, "", False, f"{error.code}: {error.message}")
+
+
+def _embedder(services: Services) -> str:
+    services.embedder.warm_up()
+    return f"{services.embedder.name}, {services.embedder.dimension} dimensions"
+
+
+def _generator(services: Services) -> str:
+    services.generator.warm_up()
+    return services.generator.name
+
+
+def _device(services: Services) -> str:
+    import torch
+
+    from app.inference.embedder import pick_device
+    from app.retrieval.vector import gpu_available
+
+    models = pick_device(services.settings.device)
+    faiss_place = "GPU" if services.settings.device != "cpu" and gpu_available() else "CPU"
+    return f"models on {models} ({torch.get_num_threads()} threads), FAISS on {faiss_place}"
+
+
+def _policy(services: Services) -> str:
+    return (
+        f"{services.policy.name}, version {services.policy.version}, {services.policy.sha256[:12]}"
+    )
+
+
+def _index(services: Services) -> str:
+    passages = services.retriever.live_passages()
+    live = services.corpus.live_version()
+    return f"{live.id if live else ''}, {passages} passages"
+
+
+def _documents(services: Services) -> str:
+    counts: dict[str, Any] = services.corpus.collections()
+    return ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none yet"
+
+
+def _audit(services: Services) -> str:
+    with services.database.reading() as session:
+        broken = broken_audit_link(session)
+    if broken is not None:
+        raise CountersignError(f"The audit chain is broken at link {broken}.")
+    return "chain intact"
+
+
+CHECKS: list[tuple[str, Callable[[Services], str]]] = [
+    ("device", _device),
+    ("embedder", _embedder),
+    ("generator", _generator),
+    ("policy", _policy),
+    ("documents", _documents),
+    ("live index", _index),
+    ("audit log", _audit),
+]

@@ -1,0 +1,94 @@
+"""``review``: the review queue from the command line."""
+
+from typing import Annotated, Any
+
+import typer
+
+from app.access import LOCAL
+from app.review import Decision, Kind
+from app.settings import Settings
+from app.wiring import open_services
+from cli.output import Json, console, print_json, print_table
+
+review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+
+
+@review_commands.command("list")
+def list_tasks(
+    state: Annotated[str, typer.Option(help="open, claimed, decided, expired or all.")] = "open",
+    as_json: Json = False,
+) -> None:
+    """Review tasks, oldest first."""
+    services = open_services(Settings())
+    try:
+        listed = services.desk.tasks(LOCAL, state)
+    finally:
+        services.close()
+    if as_json:
+        print_json(listed)
+        return
+    rows = [
+        (t["task_id"], t["state"], t["question"], "; ".join(t["reasons"])) for t in listed["tasks"]
+    ]
+    print_table("Review tasks", ["task", "state", "question", "why"], rows)
+
+
+@review_commands.command()
+def show(task_id: str, as_json: Json = False) -> None:
+    """One draft beside its sources, and why it is held."""
+    services = open_services(Settings())
+    try:
+        task = services.desk.task(LOCAL, task_id)
+    finally:
+        services.close()
+    if as_json:
+        print_json(task)
+    else:
+        _print_task(task)
+
+
+@review_commands.command()
+def approve(task_id: str, yes: Yes = False, as_json: Json = False) -> None:
+    """Release a draft exactly as it stands."""
+    _decide(task_id, "approve", "", yes, as_json)
+
+
+@review_commands.command()
+def reject(
+    task_id: str,
+    reason: Annotated[str, typer.Option(help="Why; kept in the record.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Never release a draft."""
+    _decide(task_id, "reject", reason, yes, as_json)
+
+
+def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> None:
+    services = open_services(Settings())
+    try:
+        seen = services.desk.claim(LOCAL, task_id)
+        if not yes:
+            _print_task(seen)
+            typer.confirm(f"{kind} this draft?", abort=True)
+        decision = Decision(kind, seen["content_sha256"], seen["fence"], reason)
+        decided = services.desk.decide(LOCAL, task_id, decision)
+    finally:
+        services.close()
+    if as_json:
+        print_json(decided)
+    else:
+        console.print(f"Task {task_id}: {decided['decision']['kind']}.", highlight=False)
+
+
+def _print_task(task: dict[str, Any]) -> None:
+    console.rule(f"{task['state']} · asked by {task['asker']}", align="left")
+    console.print(task["question"], markup=False, style="bold")
+    for reason in task["reasons"]:
+        console.print(f"held: {reason}", markup=False, style="yellow")
+    console.print(task["draft"]["text"] or "(no draft: the documents gave no answer)", markup=False)
+    for citation in task["draft"]["citations"]:
+        page = f", page {citation['page']}" if citation["page"] else ""
+        console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)
+        console.print(f"    {citation['quote']}", markup=False, style="dim")

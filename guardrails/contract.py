@@ -1,0 +1,188 @@
+"""The product's vocabulary: what is judged, and what judgement says.
+
+Everything here is immutable and knows only the standard library. Offsets are character
+offsets (Python ``str`` indices), end exclusive.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text."""
+
+    id: str
+    document_id: str
+    collection: str
+    title: str
+    text: str
+    start: int
+    end: int
+    page: int | None = None
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where a statement comes from: ``quote`` is ``passage.text[start:end]``, verbatim.
+
+    ``number`` is the marker the reader of the answer sees, counted from 1.
+    """
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of a draft and the numbers of the citations that support it."""
+
+    text: str
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A generator's proposal. No sentences means it abstains.
+
+    ``short`` is the shortest form of the answer (an extracted span) where the generator has
+    one. ``features`` are raw model figures for the risk score; they are not probabilities and
+    never leave the service.
+    """
+
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    model: str
+    short: str | None = None
+    features: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def abstained(self) -> bool:
+        """True when the generator found no answer in its evidence."""
+        return not self.sentences
+
+    @property
+    def text(self) -> str:
+        """The sentences with their markers: ``The period is 30 days [1].``"""
+        return " ".join(with_markers(sentence) for sentence in self.sentences)
+
+
+def with_markers(sentence: Sentence) -> str:
+    """The sentence with ``[n]`` markers before its closing punctuation."""
+    marks = "".join(f" [{number}]" for number in sentence.citations)
+    body = sentence.text.rstrip()
+    if body and body[-1] in ".!?":
+        return f"{body[:-1]}{marks}{body[-1]}"
+    return body + marks
+
+
+class Outcome(StrEnum):
+    """What a check says. ``COULD_NOT_RUN`` never counts as a pass."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    COULD_NOT_RUN = "could_not_run"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check's result. ``label`` tells apart what the check looks for (a topic's name);
+    ``excerpt`` is the offending text, shown to reviewers only."""
+
+    check: str
+    outcome: Outcome
+    message: str
+    label: str = ""
+    excerpt: str = ""
+
+
+class Action(StrEnum):
+    """What the policy decides; ordered from mildest to strictest in ``SEVERITY``."""
+
+    RELEASE = "release"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+SEVERITY = {Action.RELEASE: 0, Action.REVIEW: 1, Action.BLOCK: 2}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The policy's decision on one draft.
+
+    ``reasons`` are for reviewers; ``message`` is what the asker may read.
+    """
+
+    action: Action
+    reasons: tuple[str, ...]
+    message: str
+    policy: str
+    policy_sha256: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a check sees: the question, and at the second stage the draft and its evidence.
+
+    ``caller_schema`` is the JSON schema the caller wants the answer object to satisfy.
+    """
+
+    question: str
+    draft: Draft | None = None
+    evidence: tuple[Passage, ...] = ()
+    caller_schema: Mapping[str, Any] | None = None
+
+
+def answer_object(draft: Draft) -> dict[str, Any]:
+    """The part of an answer that is judged, released and shown: plain JSON types."""
+    return {
+        "text": draft.text,
+        "short": draft.short,
+        "sentences": [
+            {"text": sentence.text, "citations": list(sentence.citations)}
+            for sentence in draft.sentences
+        ],
+        "citations": [asdict(citation) for citation in draft.citations],
+    }
+
+
+def canonical_sha256(value: Any) -> str:
+    """SHA-256 of a JSON value in one fixed spelling: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+SENTENCE_END = re.compile(
+    r"(?<![A-Z])(?<!\b[A-Za-z]\.[A-Za-z])(?<!\b(?:Mr|Dr|Ms|No|St|vs|cf|Eq|al))"
+    r"(?<!\b(?:Mrs|Fig|Art|Sec|e\.g|i\.e|etc|Inc|Ltd))[.!?][\"')\]’”]*(?=\s+[\"'(\[“‘]?[A-Z0-9])"
+)
+
+
+def sentence_bounds(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each sentence of ``text``, without surrounding white space.
+
+    Blank lines end a sentence too, so headings and list items stand alone.
+    """
+    cuts = {match.end() for match in SENTENCE_END.finditer(text)}
+    cuts.update(match.start() for match in re.finditer(r"\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)", text))
+    edges = [0, *sorted(cuts), len(text)]
+    bounds = []
+    for left, right in zip(edges, edges[1:], strict=False):
+        piece = text[left:right]
+        stripped = piece.strip()
+        if stripped:
+            start = left + len(piece) - len(piece.lstrip())
+            bounds.append((start, start + len(stripped)))
+    return bounds

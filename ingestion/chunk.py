@@ -1,0 +1,234 @@
+"""Cuts a document's text into passages with exact offsets, none across a page boundary.
+
+The text of a page is tokenised once; everything else is arithmetic on offsets, so the time is
+linear in the length of the document.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from tokenizers import Tokenizer
+
+from guardrails.contract import sentence_bounds
+from ingestion.extract import Extracted
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A passage to be: ``text`` is the document's text from ``start`` to ``end``, exactly."""
+
+    text: str
+    start: int
+    end: int
+    page: int | None
+
+
+def cut_passages(
+    extracted: Extracted,
+    tokenizer: Tokenizer,
+    max_tokens: int = 254,
+    target_tokens: int = 160,
+    overlap_tokens: int = 40,
+) -> list[Cut]:
+    """Passages of at most ``max_tokens`` tokens (special tokens not counted), in order.
+
+    Short paragraphs are merged up to ``target_tokens``; a longer one is split at sentences, and
+    each part repeats the last sentence before it if that has at most ``overlap_tokens``. Every
+    visible character is in at least one passage. The tokenizer must not truncate, and must not
+    join words across white space (WordPiece does not).
+    """
+    text = extracted.text
+    regions: list[tuple[int, int, int | None]] = [
+        (page.start, page.end, page.number) for page in extracted.pages
+    ]
+    cuts = []
+    for start, end, page in regions or [(0, len(text), None)]:
+        cutter = _Cutter(text[start:end], tokenizer, max_tokens, target_tokens, overlap_tokens)
+        for left, right in cutter.passages():
+            left, right = left + start, right + start
+            cuts.append(Cut(text[left:right], left, right, page))
+    return cuts
+
+
+# WordPiece makes one unknown token of a very long word; such a word must not smuggle a whole
+# page into one passage, so it counts a token for each character.
+LONGEST_WORD = 64
+
+
+class _Words:
+    """Where the words of a text start, and how many tokens lie between any two points."""
+
+    def __init__(self, text: str, tokenizer: Tokenizer, max_tokens: int) -> None:
+        encoding = tokenizer.encode(text, add_special_tokens=False)
+        self.starts: list[int] = []
+        counts: list[int] = []
+        for start, end, count in _words(encoding.word_ids, encoding.offsets):
+            if end - start > LONGEST_WORD or count > max_tokens:
+                self.starts.extend(range(start, end))
+                counts.extend([1] * (end - start))
+            else:
+                self.starts.append(start)
+                counts.append(count)
+        self._before = [0, *accumulate(counts)]
+
+    def count(self, span: Span) -> int:
+        """Tokens of a span that begins and ends at word boundaries."""
+        first, last = bisect_left(self.starts, span[0]), bisect_left(self.starts, span[1])
+        return self._before[last] - self._before[first]
+
+    def reach(self, start: int, end: int, tokens: int) -> int:
+        """The furthest word boundary in (start, end] with at most ``tokens`` tokens before it."""
+        first = bisect_left(self.starts, start)
+        last = bisect_left(self._before, self._before[first] + tokens + 1) - 1
+        last = max(last, first + 1)
+        return min(end, self.starts[last]) if last < len(self.starts) else end
+
+
+def _words(ids: list[int | None], offsets: list[Span]) -> Iterator[tuple[int, int, int]]:
+    """(start, end, tokens) of each word of an encoding."""
+    current, start, end, count = None, 0, 0, 0
+    for word, (left, right) in zip(ids, offsets, strict=True):
+        if count and word == current:
+            end, count = max(end, right), count + 1
+            continue
+        if count:
+            yield start, end, count
+        current, start, end, count = word, left, right, 1
+    if count:
+        yield start, end, count
+
+
+class _Cutter:
+    """Cuts one region. Spans are offsets in the region, without surrounding white space."""
+
+    def __init__(
+        self, text: str, tokenizer: Tokenizer, max_tokens: int, target: int, overlap: int
+    ) -> None:
+        self.text = text
+        self.words = _Words(text, tokenizer, max_tokens)
+        self.max_tokens = max_tokens
+        self.target = min(target, max_tokens)
+        self.overlap = overlap
+
+    def passages(self) -> list[Span]:
+        """The spans of the passages, in order."""
+        parts = (part for block in self._blocks() for part in self._parts(block))
+        return _merge(_merge(parts, self._belongs), self._is_remnant)
+
+    def _belongs(self, before: Span, part: Span) -> bool:
+        """Whether a part joins the one before it: up to the target, but rather not sections."""
+        if self.words.count((before[0], part[1])) > self.target:
+            return False
+        starts_section = _is_heading(self.text[slice(*part)].split("\n", 1)[0])
+        return not starts_section or self.words.count(before) < self.target // 2
+
+    def _is_remnant(self, before: Span, part: Span) -> bool:
+        """Whether a passage is too small to stand alone and fits into the one before it."""
+        small = self.words.count(part) < self.target // 6
+        return small and self.words.count((before[0], part[1])) <= self.max_tokens
+
+    def _blocks(self) -> Iterator[Span]:
+        """Paragraphs, each with the headings that stand directly before it."""
+        start: int | None = None
+        left = right = 0
+        for left, right in _paragraphs(self.text):
+            start = left if start is None else start
+            if not _is_heading(self.text[left:right]):
+                yield start, right
+                start = None
+        if start is not None:
+            yield start, right
+
+    def _parts(self, block: Span) -> Iterator[Span]:
+        """The block itself if it fits, else runs of its sentences, with a small overlap."""
+        if self.words.count(block) <= self.max_tokens:
+            yield block
+            return
+        current: Span | None = None
+        last: Span | None = None
+        for sentence in self._sentences(block):
+            if current is None:
+                current = sentence
+            elif self.words.count((current[0], sentence[1])) <= self.target:
+                current = (current[0], sentence[1])
+            else:
+                yield current
+                current = (self._overlap_start(last, current, sentence), sentence[1])
+            last = sentence
+        if current is not None:
+            yield current
+
+    def _overlap_start(self, last: Span | None, current: Span, sentence: Span) -> int:
+        """Where the next part starts: at the sentence before it, if that is short enough."""
+        if last is None or last == current or self.words.count(last) > self.overlap:
+            return sentence[0]
+        fits = self.words.count((last[0], sentence[1])) <= self.max_tokens
+        return last[0] if fits else sentence[0]
+
+    def _sentences(self, block: Span) -> Iterator[Span]:
+        """Sentences, headings joined to what follows, none longer than ``max_tokens``."""
+        held: int | None = None
+        start = end = 0
+        for left, right in sentence_bounds(self.text[slice(*block)]):
+            start, end = block[0] + left, block[0] + right
+            start = start if held is None else held
+            held = start if _is_heading(self.text[block[0] + left : end]) else None
+            if held is None:
+                yield from self._hard_split(start, end)
+        if held is not None:
+            yield from self._hard_split(held, end)
+
+    def _hard_split(self, start: int, end: int) -> Iterator[Span]:
+        while self.words.count((start, end)) > self.max_tokens:
+            limit = self.words.reach(start, end, self.max_tokens)
+            cut = self._nice_break(start, limit)
+            yield start, start + len(self.text[start:cut].rstrip())
+            start = cut
+        if self.text[start:end].strip():
+            yield start, end
+
+    def _nice_break(self, start: int, limit: int) -> int:
+        """The last line end in the second half of the window, else the last space, else its end."""
+        window = self.text[start:limit]
+        for pattern in (r"\n\s*", r"\s+"):
+            ends = [match.end() for match in re.finditer(pattern, window)]
+            if ends and ends[-1] > len(window) // 2:
+                return start + ends[-1]
+        return limit
+
+
+def _merge(spans: Iterable[Span], joins: Callable[[Span, Span], bool]) -> list[Span]:
+    merged: list[Span] = []
+    for span in spans:
+        if merged and joins(merged[-1], span):
+            merged[-1] = (merged[-1][0], span[1])
+        else:
+            merged.append(span)
+    return merged
+
+
+def _paragraphs(text: str) -> Iterator[Span]:
+    edges = [(0, 0), *(m.span() for m in re.finditer(r"\n\s*\n", text)), (len(text), len(text))]
+    for (_, left), (right, _) in pairwise(edges):
+        piece = text[left:right]
+        if piece.strip():
+            start = left + len(piece) - len(piece.lstrip())
+            yield start, start + len(piece.strip())
+
+
+def _is_heading(text: str) -> bool:
+    """A short line of its own that does not end like a sentence and is no list item or row."""
+    return (
+        0 < len(text) <= 120
+        and "\n" not in text
+        and text[-1] not in ".!?,;|"
+        and len(text.split()) <= 14
+        and " | " not in text
+        and not re.match(r"(?:[-*•]|\d+\))\s", text)
+        and any(c.isalpha() for c in text)
+    )

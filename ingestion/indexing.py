@@ -1,0 +1,97 @@
+"""Build an index version from the stored passages, verify it, and promote it atomically."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from app.corpus import Corpus, IndexedPassage
+from app.errors import Conflict, DependencyFailed, StorageFull, from_os_error
+from app.ports import Vectors
+from app.retrieval.passage_index import Entry, PassageIndex, read_entries, write_index
+
+CANARIES = 32
+"""Vectors whose nearest neighbours are compared with an exact search before promotion."""
+FULL_DISK_WORDS = ("no space left", "file too large", "quota exceeded")
+
+
+def build_index(corpus: Corpus, embedder: str, index_dir: Path, *, device: str = "auto") -> str:
+    """Build and verify a new version of everything ready; returns its id, not yet live.
+
+    Raises ``Conflict`` when nothing is ready, ``StorageFull`` or ``DependencyFailed`` when the
+    folder cannot be written; the live version is untouched then, and nothing is left behind.
+    """
+    version_id = corpus.create_version(embedder)
+    folder = index_dir / version_id
+    try:
+        passages = list(corpus.indexable(embedder))
+        if not passages:
+            raise Conflict("There is nothing to index: no document is ready.")
+        vectors = np.stack([passage.embedding for passage in passages])
+        digest = _write(folder, passages, vectors, embedder)
+        _verify(PassageIndex(folder, device), vectors)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        corpus.mark_failed(version_id)
+        raise
+    corpus.mark_verified(version_id, len(passages), digest)
+    return version_id
+
+
+def build_and_promote(
+    corpus: Corpus, embedder: str, index_dir: Path, *, keep: int, device: str = "auto"
+) -> str:
+    """Build a version, make it live unless a newer one already is, and drop old ones."""
+    version_id = build_index(corpus, embedder, index_dir, device=device)
+    live = corpus.live_version()
+    # A version that was begun later has seen every document this one has.
+    if live is None or live.id < version_id:
+        corpus.promote(version_id)
+    forget_old(corpus, index_dir, keep)
+    return version_id
+
+
+def embedding_text(title: str, text: str) -> str:
+    """What is embedded for a passage: its document's title puts it in context."""
+    return f"{title}\n{text}" if title else text
+
+
+def forget_old(corpus: Corpus, index_dir: Path, keep: int) -> None:
+    """Remove index versions beyond ``keep``, and superseded passages nobody can need again."""
+    for version_id in corpus.forget_versions(keep):
+        shutil.rmtree(index_dir / version_id, ignore_errors=True)
+    kept = [index_dir / version.id for version in corpus.versions()]
+    needed = {
+        entry.passage_id
+        for folder in kept
+        if (folder / "manifest.json").exists()
+        for entry in read_entries(folder)
+    }
+    corpus.purge_old_revisions(needed)
+
+
+def _write(folder: Path, passages: list[IndexedPassage], vectors: Vectors, embedder: str) -> str:
+    entries = [Entry(p.id, p.document_id, p.collection) for p in passages]
+    try:
+        return write_index(
+            folder, entries, [(p.title, p.text) for p in passages], vectors, embedder
+        )
+    except OSError as error:
+        raise from_os_error(error) from error
+    except (ValueError, RuntimeError) as error:  # how tantivy reports a failed write
+        if any(words in str(error).lower() for words in FULL_DISK_WORDS):
+            raise StorageFull from error
+        raise DependencyFailed("The lexical index could not be written.") from error
+
+
+def _verify(index: PassageIndex, vectors: Vectors) -> None:
+    """Counts, and recall of a few canaries against exact search in NumPy."""
+    if len(index) != len(vectors):
+        raise DependencyFailed("The new index misses passages.")
+    everywhere = sorted({entry.collection for entry in index.entries})
+    for position in np.linspace(0, len(vectors) - 1, min(CANARIES, len(vectors)), dtype=int):
+        query = vectors[position]
+        best = float((vectors @ query).max())
+        found = index.dense(query, everywhere, 1)
+        if not found or found[0][1] < best - 1e-3:
+            raise DependencyFailed("The new index does not find what it holds.")

@@ -1,0 +1,191 @@
+"""One document: register, claim, extract in a jail, cut, embed, save; then one new index version.
+
+Every step can be repeated: after a crash the next run takes up what was left, without loss
+and without duplicates.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from tokenizers import Tokenizer
+
+from app.corpus import Corpus, NewPassage
+from app.errors import CountersignError, DocumentRefused
+from app.files import sha256_file
+from app.ports import Embedder
+from app.settings import Settings
+from app.tables import DocumentRow
+from app.wiring import Services
+from ingestion.chunk import cut_passages
+from ingestion.extract import Extracted
+from ingestion.indexing import build_and_promote, embedding_text
+from ingestion.jail import extract_jailed
+
+LEASE = timedelta(minutes=10)
+IDLE_S = 1.0
+OnDocument = Callable[[str], None]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A document that could not be ingested, and why."""
+
+    source: str
+    code: str
+    message: str
+
+
+@dataclass
+class Report:
+    """What one run did; ``passages`` counts those stored durably."""
+
+    ingested: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    index_version: str | None = None
+
+
+class Pipeline:
+    """Ingestion over one corpus."""
+
+    def __init__(self, corpus: Corpus, embedder: Embedder, settings: Settings) -> None:
+        self._corpus, self._embedder, self._settings = corpus, embedder, settings
+        self._tokenizer: Tokenizer | None = None
+
+    def ingest(
+        self,
+        files: Sequence[Path],
+        collection: str,
+        on_document: OnDocument = lambda _source: None,
+    ) -> Report:
+        """Ingest ``files``, then build and promote an index version if anything changed.
+
+        A file that cannot be read is in the report's failures; the rest goes on.
+        """
+        report = Report()
+        changed = []
+        for file in files:
+            document_id = self._register(file, collection, report)
+            if document_id is None:
+                on_document(file.name)
+            else:
+                changed.append(document_id)
+        while (document := self._corpus.claim_pending(LEASE, changed)) is not None:
+            self.process(document, report)
+            on_document(Path(document.source).name)
+        if self._corpus.unindexed():
+            report.index_version = self.build()
+        return report
+
+    def process(self, document: DocumentRow, report: Report) -> None:
+        """Take one claimed document to ready or failed."""
+        try:
+            passages, extracted = self._passages(document)
+            saved = self._corpus.save_passages(
+                document.id,
+                document.sha256,
+                title=extracted.title,
+                media_type=extracted.media_type,
+                embedder=self._embedder.name,
+                passages=passages,
+            )
+            if saved:
+                report.ingested += 1
+                report.passages += len(passages)
+        except DocumentRefused as error:
+            self._fail(document, error.reason, error.message, report)
+        except OSError as error:
+            self._fail(
+                document, "unreadable", f"The file cannot be read: {error.strerror}.", report
+            )
+
+    def build(self) -> str:
+        """A new index version of all that is ready, promoted."""
+        return build_and_promote(
+            self._corpus,
+            self._embedder.name,
+            self._settings.index_dir,
+            keep=self._settings.keep_index_versions,
+            device=self._settings.device,
+        )
+
+    def _register(self, file: Path, collection: str, report: Report) -> str | None:
+        try:
+            digest = sha256_file(file)
+        except OSError as error:
+            report.failures.append(Failure(str(file), "unreadable", str(error.strerror)))
+            return None
+        row, changed = self._corpus.add_document(collection, str(file), str(file), digest)
+        report.unchanged += not changed
+        return row.id if changed else None
+
+    def _passages(self, document: DocumentRow) -> tuple[list[NewPassage], Extracted]:
+        path = Path(document.stored_at)
+        if sha256_file(path) != document.sha256:
+            raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
+        extracted = extract_jailed(path, Path(document.source).name)
+        cuts = cut_passages(extracted, self._token_counter(), self._settings.passage_tokens)
+        if not cuts:
+            raise DocumentRefused("empty", "The document holds no text.")
+        vectors = self._embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
+        return [
+            NewPassage(cut.text, cut.start, cut.end, cut.page, vector)
+            for cut, vector in zip(cuts, vectors, strict=True)
+        ], extracted
+
+    def _token_counter(self) -> Tokenizer:
+        if self._tokenizer is None:
+            from app.inference.embedder import load_tokenizer
+
+            self._tokenizer = load_tokenizer()
+        return self._tokenizer
+
+    def _fail(self, document: DocumentRow, code: str, message: str, report: Report) -> None:
+        self._corpus.fail_document(document.id, document.sha256, code, message)
+        report.failures.append(Failure(document.source, code, message))
+
+
+@contextmanager
+def worker(services: Services) -> Iterator[None]:
+    """Ingest pending uploads beside the service until the block is left."""
+    stop = threading.Event()
+    pipeline = Pipeline(services.corpus, services.embedder, services.settings)
+    thread = threading.Thread(target=_work, args=(pipeline, services.corpus, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+
+
+def _work(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            busy = _drain(pipeline, corpus, stop)
+        except CountersignError as error:
+            log.warning("ingestion_failed", code=error.code)
+            busy = False
+        except Exception:  # the worker loop: one bad document must not end ingestion
+            log.exception("ingestion_crashed")
+            busy = False
+        if not busy:
+            stop.wait(IDLE_S)
+
+
+def _drain(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> bool:
+    """Process what is pending, then index it; False when there was nothing to do."""
+    report = Report()
+    while not stop.is_set() and (document := corpus.claim_pending(LEASE)) is not None:
+        pipeline.process(document, report)
+    if corpus.unindexed():
+        report.index_version = pipeline.build()
+        log.info("ingested", documents=report.ingested, index_version=report.index_version)
+    return bool(report.ingested or report.failures or report.index_version)

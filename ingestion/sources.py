@@ -1,0 +1,30 @@
+"""Which files to ingest: paths and folders to a list of files."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from app.errors import NotFound
+
+SUFFIXES = frozenset({".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx"})
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """Every named file, and every document below a named folder, resolved, each once.
+
+    A named file is taken whatever its suffix (its content decides); folders are searched for
+    known suffixes, hidden names left out. Raises ``NotFound`` for a path that does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise NotFound(f"{path} does not exist.")
+        for file in _documents_below(path) if path.is_dir() else [path]:
+            found[file.resolve()] = None
+    return list(found)
+
+
+def _documents_below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix.lower() in SUFFIXES:
+            yield path

@@ -1,0 +1,104 @@
+// One question and what came of it, in the transcript.
+
+import { answerBody, copyText, isFinal, spokenForm } from "./answer.js";
+import { announce, el, fill } from "./dom.js";
+import { age, moment } from "./format.js";
+import { watchAnswer } from "./live.js";
+import { openCitation } from "./panel.js";
+
+const STAGES = {
+  screening: "Screening the question",
+  searching: "Searching the documents",
+  drafting: "Drafting",
+  judging: "Checking",
+};
+
+/** A question's list item; call `progress`, `settle` or `fail` for what happens to it. */
+export class Exchange {
+  constructor(question, createdAt) {
+    this.question = question;
+    this.status = null;
+    this.outcome = el("div", { class: "outcome" });
+    const asked = el("p", { class: "question-text", dir: "auto" }, question);
+    const time = el("time", { datetime: createdAt, title: moment(createdAt) }, age(createdAt));
+    const heading = el("h2", { class: "visually-hidden" }, "Question");
+    const bubble = el("div", { class: "question" }, heading, asked, time);
+    this.node = el("li", { class: "exchange" }, bubble, this.outcome);
+  }
+
+  /** Marks `current` and the stages before it; without one, the list as it starts. */
+  progress(current = "screening") {
+    const names = Object.keys(STAGES);
+    const reached = Math.max(names.indexOf(current), 0);
+    const items = names.map((name, index) => stageItem(name, index, reached));
+    fill(this.outcome, el("ol", { class: "stages", "aria-label": "Progress" }, items));
+    announce(STAGES[current] ?? "");
+  }
+
+  /** Shows the answer and follows it while it is held. */
+  settle(answer, { quiet = false } = {}) {
+    const follow = !isFinal(answer) && this.status === null;
+    if (this.status === answer.status) return;
+    this.status = answer.status;
+    fill(this.outcome, answerArticle(answer));
+    if (!quiet) announce(spokenForm(answer));
+    if (follow) watchAnswer(answer.answer_id, (next) => this.settle(next));
+  }
+
+  /** Shows a failure; `actions` are `[label, callback]` pairs. */
+  fail(message, actions, { requestId, tone = "bad" } = {}) {
+    const buttons = actions.map(([label, onclick]) => el("button", { type: "button", onclick }, label));
+    const reference = requestId && el("p", { class: "muted small" }, `Reference: ${requestId}`);
+    const props = { class: `notice ${tone}`, role: "alert", "data-testid": "error" };
+    const row = el("div", { class: "row" }, buttons);
+    fill(this.outcome, el("div", props, el("p", {}, message), reference, row));
+  }
+}
+
+function stageItem(name, index, reached) {
+  const state = index < reached ? "done" : index === reached ? "current" : "todo";
+  const props = { "data-testid": "stage", "data-stage": name, "data-state": state };
+  if (state === "current") props["aria-current"] = "step";
+  const said = state === "done" && el("span", { class: "visually-hidden" }, " (done)");
+  return el("li", props, STAGES[name], said);
+}
+
+function answerArticle(answer) {
+  const props = {
+    class: `answer is-${answer.status}`,
+    "data-testid": "answer",
+    "data-status": answer.status,
+    "data-answer-id": answer.answer_id,
+    "aria-label": "Answer",
+  };
+  const copy = answer.status === "released" && answer.answer && copyButton(answer.answer);
+  return el("article", props, answerBody(answer, openCitation), copy);
+}
+
+function copyButton(content) {
+  const label = el("span", {}, "Copy answer");
+  const onclick = async () => {
+    label.textContent = (await toClipboard(copyText(content))) ? "Copied" : "Could not copy";
+    announce(label.textContent);
+    setTimeout(() => (label.textContent = "Copy answer"), 2000);
+  };
+  return el("button", { type: "button", class: "quiet copy", onclick }, label);
+}
+
+/** `navigator.clipboard` exists only on HTTPS and localhost, hence the older way as well. */
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = el("textarea", { class: "visually-hidden", readonly: true });
+    field.value = text;
+    const focused = document.activeElement;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    focused?.focus();
+    return done;
+  }
+}

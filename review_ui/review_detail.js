@@ -1,0 +1,165 @@
+// Draws one review task: why it was held, the draft beside its sources, and the decision.
+
+import { emphasised } from "./answer.js";
+import { el, fill, hasInvisible } from "./dom.js";
+import { age, moment, plural, titleAndPage } from "./format.js";
+import { clip, cutAtQuote, passageText } from "./passage.js";
+
+// Enough of the passage around a quote to judge it in context, in code points.
+const CONTEXT = 260;
+
+const OUTCOMES = { fail: "Failed", could_not_run: "Could not run", pass: "Passed" };
+const KINDS = { approve: "Approved", edit: "Edited and released", reject: "Rejected" };
+const STATES = { open: "Open", claimed: "In review", decided: "Decided", expired: "Expired" };
+
+/** The whole task as nodes, without the action bar. */
+export function taskView(task) {
+  return [
+    headOf(task),
+    task.decision && decisionOf(task.decision),
+    task.state === "expired" && el("p", { class: "notice warn" }, "Nobody decided in time, so this answer was not released."),
+    whyHeld(task),
+    draftOf(task),
+    otherEvidence(task),
+    madeWith(task),
+  ];
+}
+
+/** What a task's state means to the person looking at the list. */
+export function stateWords(task, myName) {
+  if (task.state !== "claimed") return STATES[task.state] ?? task.state;
+  return task.claimed_by === myName ? "You are reviewing" : `${task.claimed_by} is reviewing`;
+}
+
+function headOf(task) {
+  const asked = `Asked by ${task.asker}, ${moment(task.created_at)}`;
+  const expires = ["open", "claimed"].includes(task.state) && ` · expires ${age(task.expires_at)}`;
+  const title = el("h2", { id: "task-title", tabindex: "-1", dir: "auto" }, task.question);
+  return el("header", { class: "task-head" }, title, el("p", { class: "muted" }, asked, expires));
+}
+
+function decisionOf(decision) {
+  const what = KINDS[decision.kind] ?? decision.kind;
+  const line = el("p", {}, el("strong", {}, what), ` by ${decision.reviewer}, ${moment(decision.decided_at)}`);
+  const reason = decision.reason && el("p", { dir: "auto" }, `Reason: ${decision.reason}`);
+  const text = decision.kind === "edit" && decision.text && el("blockquote", { class: "passage", dir: "auto" }, decision.text);
+  const tone = decision.kind === "reject" ? "bad" : "ok";
+  return el("section", { class: `notice ${tone}`, "data-testid": "decision", "data-kind": decision.kind }, line, reason, text);
+}
+
+function whyHeld({ reasons, verdict, findings }) {
+  const worst = ["fail", "could_not_run"].flatMap((outcome) => findings.filter((item) => item.outcome === outcome));
+  const passed = findings.filter((item) => item.outcome === "pass");
+  const all = [...new Set([...reasons, ...verdict.reasons])];
+  return el(
+    "section",
+    { class: "block" },
+    el("h3", {}, "Why it was held"),
+    el("ul", { class: "reasons" }, all.map((reason) => el("li", {}, reason))),
+    worst.length > 0 && el("ul", { class: "findings" }, worst.map(findingItem)),
+    passed.length > 0 && folded(`${plural(passed.length, "check")} passed`, el("ul", { class: "findings" }, passed.map(findingItem))),
+    policyLine(verdict),
+  );
+}
+
+function findingItem(finding) {
+  const props = { class: "finding", "data-testid": "finding", "data-outcome": finding.outcome, "data-check": finding.check };
+  const badge = el("span", { class: `badge ${finding.outcome}` }, OUTCOMES[finding.outcome] ?? finding.outcome);
+  const name = el("strong", {}, words(finding.check));
+  const label = finding.label && el("span", { class: "muted" }, ` (${words(finding.label)})`);
+  const excerpt = finding.excerpt && el("q", { dir: "auto" }, finding.excerpt);
+  return el("li", props, badge, el("div", {}, name, label, el("p", {}, finding.message, " ", excerpt)));
+}
+
+function policyLine({ policy, policy_sha256: hash }) {
+  const short = el("code", { title: hash }, hash.slice(0, 10));
+  return el("p", { class: "muted small" }, `Policy ${policy}, `, short);
+}
+
+function draftOf({ draft, evidence }) {
+  const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
+  const sentences = draft?.sentences ?? [];
+  const rows = sentences.map((sentence) => sentenceRow(sentence, draft, texts));
+  return el(
+    "section",
+    { class: "block" },
+    el("h3", {}, "Draft, sentence by sentence"),
+    hasInvisible(draft?.text) && el("p", { class: "notice warn" }, "The draft holds invisible characters; they are not shown here."),
+    rows.length ? el("ol", { class: "sentences" }, rows) : el("p", { class: "muted" }, "The draft has no sentences."),
+  );
+}
+
+function sentenceRow(sentence, draft, texts) {
+  const cited = draft.citations.filter((item) => sentence.citations.includes(item.number));
+  const markers = sentence.citations.map((number) => el("span", { class: "marker" }, ` [${number}]`));
+  const core = sentence.text.includes(draft.short ?? "\0") ? draft.short : null;
+  const text = el("p", { class: "sentence-text", dir: "auto" }, emphasised(sentence.text, core), markers);
+  const strange = cited.length > 0 && strangeNumbers(sentence.text, cited, texts);
+  const doubt = strange.length > 0 && el("p", { class: "flag warn" }, `Not in the source: ${strange.join(", ")}`);
+  const sources = cited.length
+    ? cited.map((citation) => sourceOf(citation, texts.get(citation.passage_id)))
+    : el("p", { class: "flag bad" }, "No source");
+  const props = { class: cited.length ? "sentence" : "sentence unsupported", "data-testid": "sentence", "data-cited": String(cited.length > 0) };
+  return el("li", props, el("div", { class: "said" }, text, doubt), el("div", { class: "shown" }, sources));
+}
+
+function sourceOf(citation, text) {
+  const title = el("p", { class: "source-title", dir: "auto" }, `[${citation.number}] ${titleAndPage(citation)}`);
+  if (text === undefined) {
+    return el("div", { class: "source-block" }, title, el("p", { class: "flag bad" }, "This passage was removed, or you may not read it."));
+  }
+  const cut = cutAtQuote(text, citation);
+  if (cut) return el("div", { class: "source-block" }, title, clippedPassage(cut));
+  const whole = el("blockquote", { class: "passage", dir: "auto" }, text);
+  return el("div", { class: "source-block" }, title, el("p", { class: "flag bad" }, "The quoted words are not in this passage."), whole);
+}
+
+function clippedPassage(cut) {
+  const near = { before: clip(cut.before, -CONTEXT), quote: cut.quote, after: clip(cut.after, CONTEXT) };
+  if (near.before === cut.before && near.after === cut.after) return passageText(cut, "source-quote");
+  const box = el("div", {});
+  const button = el("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, "Show the whole passage");
+  const draw = (whole) => fill(box, passageText(whole ? cut : near, "source-quote"));
+  button.addEventListener("click", () => {
+    const whole = button.getAttribute("aria-expanded") === "false";
+    button.setAttribute("aria-expanded", String(whole));
+    button.textContent = whole ? "Show less" : "Show the whole passage";
+    draw(whole);
+  });
+  draw(false);
+  return el("div", {}, box, button);
+}
+
+/** Numbers of a sentence that none of its passages holds: an aid for the eye, not a check. */
+function strangeNumbers(sentence, citations, texts) {
+  const known = new Set(citations.flatMap((item) => numbersIn(`${texts.get(item.passage_id) ?? ""} ${item.quote}`)));
+  return numbersIn(sentence).filter((number) => !known.has(number));
+}
+
+function numbersIn(text) {
+  const found = text.match(/\d+(?:[.,]\d+)*/g) ?? [];
+  return found.map((number) => number.replace(/,(?=\d{3}\b)/g, ""));
+}
+
+function otherEvidence({ evidence }) {
+  const others = evidence.filter((item) => !item.cited);
+  if (!others.length) return null;
+  const items = others.map((item) =>
+    el("li", {}, el("p", { class: "source-title", dir: "auto" }, titleAndPage(item)), el("blockquote", { class: "passage", dir: "auto" }, item.text)),
+  );
+  return el("section", { class: "block" }, folded(`Other evidence: ${plural(others.length, "passage")} looked at, not cited`, el("ul", { class: "plain" }, items)));
+}
+
+function madeWith({ lineage }) {
+  const rows = Object.entries(lineage).map(([name, value]) => [el("dt", {}, words(name)), el("dd", {}, el("code", {}, value ?? "–"))]);
+  return el("section", { class: "block" }, folded("Made with", el("dl", { class: "lineage" }, rows)));
+}
+
+function folded(summary, ...content) {
+  return el("details", {}, el("summary", {}, summary), content);
+}
+
+function words(name) {
+  const text = name.replaceAll("_", " ").replace("sha256", "SHA-256");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,280 @@
+"""Review tasks on both databases: one decision, by the holder, on what was seen."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app import records
+from app.access import Principal
+from app.corpus import Corpus
+from app.db import Database, now
+from app.errors import (
+    AlreadyDecided,
+    ApprovalVoid,
+    ClaimLost,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+)
+from app.review import Decision, ReviewDesk
+from app.settings import Settings
+from app.tables import DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
+from tests.trails import add_ready_document, hold, settings_for
+
+RITA = Principal("rita", frozenset({"reviewer"}))
+RAJ = Principal("raj", frozenset({"reviewer"}))
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return settings_for(database_url, tmp_path)
+
+
+@pytest.fixture
+def desk(database: Database, settings: Settings) -> ReviewDesk:
+    return ReviewDesk(database, settings)
+
+
+def decision(task: dict[str, Any], kind: Any = "approve", **values: Any) -> Decision:
+    return Decision(kind, task["content_sha256"], task["fence"], **values)
+
+
+def view(database: Database, answer_id: str) -> dict[str, Any]:
+    with database.reading() as session:
+        record = session.get_one(RecordRow, answer_id)
+        return records.answer_view(session, record, records.cited_passages(record))
+
+
+def test_approving_releases_exactly_the_draft(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    assert view(database, answer_id)["answer"] is None
+    desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id)))
+    seen = view(database, answer_id)
+    assert (seen["status"], seen["released_by"], seen["edited"]) == ("released", "reviewer", False)
+    assert seen["answer"]["text"] == "The excess for water damage is £350 [1]."
+
+
+def test_editing_releases_the_reviewers_text_with_its_citations(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    desk.decide(RITA, task_id, decision(claimed, "edit", text="It is £350 [1]. Please call us."))
+    seen = view(database, answer_id)
+    assert seen["edited"]
+    assert seen["answer"]["sentences"] == [
+        {"text": "It is £350.", "citations": [1]},
+        {"text": "Please call us.", "citations": []},
+    ]
+
+
+def test_an_edit_must_not_cite_what_is_not_there(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    with pytest.raises(Invalid, match=r"\[7\]"):
+        desk.decide(RITA, task_id, decision(claimed, "edit", text="It is £350 [7]."))
+    assert view(database, answer_id)["status"] == "held"
+
+
+def test_rejecting_needs_a_reason_and_never_shows_the_draft(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    with pytest.raises(Invalid):
+        desk.decide(RITA, task_id, decision(claimed, "reject"))
+    desk.decide(RITA, task_id, decision(claimed, "reject", reason="The excess changed."))
+    seen = view(database, answer_id)
+    assert (seen["status"], seen["answer"]) == ("rejected", None)
+    assert "excess changed" not in seen["message"]
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_two_reviewers_never_both_decide(
+    database: Database, desk: ReviewDesk, settings: Settings, attempt: int
+) -> None:
+    task_id, _ = hold(database, settings)
+    reviewers = [Principal(f"reviewer-{n}", frozenset({"reviewer"})) for n in range(6)]
+    start = Barrier(len(reviewers))
+
+    def race(reviewer: Principal) -> str:
+        start.wait()
+        try:
+            claimed = desk.claim(reviewer, task_id)
+            desk.decide(reviewer, task_id, decision(claimed))
+        except Conflict as error:
+            return error.code
+        return "decided"
+
+    with ThreadPoolExecutor(len(reviewers)) as pool:
+        results = sorted(pool.map(race, reviewers))
+    assert results.count("decided") == 1
+    assert set(results) <= {"decided", "claim_lost", "already_decided"}
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(DecisionRow)) == 1
+        assert session.scalar(select(func.count()).select_from(ReleaseRow)) == 1
+
+
+def test_the_same_claim_decides_only_once_even_when_sent_twice_at_once(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    start = Barrier(2)
+
+    def send(kind: str) -> str:
+        start.wait()
+        try:
+            desk.decide(RITA, task_id, decision(claimed, kind, reason="twice"))
+        except AlreadyDecided as error:
+            return error.code
+        return "decided"
+
+    with ThreadPoolExecutor(2) as pool:
+        results = sorted(pool.map(send, ["approve", "reject"]))
+    assert results == ["already_decided", "decided"]
+
+
+def test_a_claim_keeps_others_out_until_it_ends(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    first = desk.claim(RITA, task_id)
+    with pytest.raises(ClaimLost):
+        desk.claim(RAJ, task_id)
+    with database.transaction() as session:
+        session.execute(update(ReviewTaskRow).values(lease_until=now() - timedelta(seconds=1)))
+    with pytest.raises(ClaimLost):
+        desk.decide(RITA, task_id, decision(first))
+    second = desk.claim(RAJ, task_id)
+    assert second["fence"] == first["fence"] + 1
+    with pytest.raises(ClaimLost):
+        desk.decide(RITA, task_id, decision(first))
+    assert desk.decide(RAJ, task_id, decision(second))["decision"]["reviewer"] == "raj"
+
+
+def test_renewing_a_claim_voids_the_older_fence(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    older, newer = desk.claim(RITA, task_id), desk.claim(RITA, task_id)
+    with pytest.raises(ClaimLost):
+        desk.decide(RITA, task_id, decision(older))
+    desk.decide(RITA, task_id, decision(newer))
+
+
+def test_an_unclaimed_task_cannot_be_decided(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    with pytest.raises(ClaimLost):
+        desk.decide(RITA, task_id, decision(desk.task(RITA, task_id)))
+
+
+@pytest.mark.parametrize("change", ["replace", "delete", "other content"])
+def test_an_approval_is_void_when_what_was_seen_has_changed(
+    database: Database, desk: ReviewDesk, settings: Settings, change: str
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    corpus = Corpus(database)
+    if change == "replace":
+        add_ready_document(corpus, text="The excess for water damage is £500. Ask us.")
+    elif change == "delete":
+        (document,), _ = corpus.documents(["main"])
+        corpus.delete_document(document.id)
+    else:
+        claimed = {**claimed, "content_sha256": "f" * 64}
+    with pytest.raises(ApprovalVoid):
+        desk.decide(RITA, task_id, decision(claimed))
+    assert view(database, answer_id)["status"] == "held"
+
+
+def test_a_tampered_record_cannot_be_approved(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    with database.transaction() as session:
+        session.execute(update(RecordRow).values(question="What is the weather?"))
+    with pytest.raises(ApprovalVoid):
+        desk.decide(RITA, task_id, decision(claimed))
+
+
+def test_a_removed_source_loses_its_text_on_the_review_screen(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    corpus = Corpus(database)
+    (document,), _ = corpus.documents(["main"])
+    corpus.delete_document(document.id)
+    (evidence,) = desk.task(RITA, task_id)["evidence"]
+    assert evidence["removed"]
+    assert evidence["text"] == ""
+
+
+def test_an_overdue_task_expires_closed(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, answer_id = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    with database.transaction() as session:
+        session.execute(update(ReviewTaskRow).values(expires_at=now() - timedelta(seconds=1)))
+    with pytest.raises(AlreadyDecided):
+        desk.decide(RITA, task_id, decision(claimed))
+    seen = view(database, answer_id)
+    assert (seen["status"], seen["answer"]) == ("rejected", None)
+    assert desk.tasks(RITA, "expired")["tasks"][0]["task_id"] == task_id
+
+
+def test_only_reviewers_see_the_queue_and_only_what_they_may_read(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    asker = Principal("ann", frozenset({"asker"}))
+    elsewhere = Principal("eve", frozenset({"reviewer"}), scope=("other",))
+    for act in (lambda: desk.tasks(asker, "open"), lambda: desk.claim(asker, task_id)):
+        with pytest.raises(Forbidden):
+            act()
+    assert desk.tasks(elsewhere, "open")["tasks"] == []
+    with pytest.raises(NotFound):
+        desk.task(elsewhere, task_id)
+
+
+def test_self_review_can_be_forbidden(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    strict = settings_for(database_url, tmp_path, self_review=False)
+    task_id, _ = hold(database, strict, asker="rita")
+    with pytest.raises(Forbidden):
+        ReviewDesk(database, strict).claim(RITA, task_id)
+    assert ReviewDesk(database, strict).claim(RAJ, task_id)["claimed_by"] == "raj"
+
+
+def test_the_audit_chain_holds_and_shows_tampering(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id)))
+    with database.reading() as session:
+        assert records.broken_audit_link(session) is None
+        kinds = list(session.scalars(select(records.AuditRow.kind)))
+    assert {"recorded", "held", "decided", "released"} <= set(kinds)
+    with database.transaction() as session:
+        session.execute(
+            update(records.AuditRow)
+            .where(records.AuditRow.kind == "decided")
+            .values(event={"reviewer": "somebody else"})
+        )
+    with database.reading() as session:
+        assert records.broken_audit_link(session) is not None

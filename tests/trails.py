@@ -1,0 +1,93 @@
+"""Builders of records for tests: a corpus of one document, and a held draft that cites it."""
+
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from app import records
+from app.corpus import Corpus, NewPassage
+from app.db import Database
+from app.review import open_task
+from app.settings import Settings
+from guardrails.contract import (
+    Action,
+    Citation,
+    Draft,
+    Finding,
+    Outcome,
+    Passage,
+    Sentence,
+    Verdict,
+)
+
+TEXT = "The excess for water damage is £350. Claims must be made within 30 days."
+EMBEDDER = "test-embedder"
+
+
+def add_ready_document(corpus: Corpus, source: str = "handbook.txt", text: str = TEXT) -> str:
+    """A document with one passage, ready; returns the document's id."""
+    digest = secrets.token_hex(32)
+    row, _ = corpus.add_document("main", source, f"/nowhere/{source}", digest)
+    vector = np.zeros(8, dtype=np.float32)
+    vector[len(text) % 8] = 1.0
+    saved = corpus.save_passages(
+        row.id,
+        digest,
+        title="Handbook",
+        media_type="text/plain",
+        embedder=EMBEDDER,
+        passages=[NewPassage(text, 0, len(text), None, vector)],
+    )
+    assert saved
+    return row.id
+
+
+def only_passage(corpus: Corpus) -> Passage:
+    """The one current passage of the corpus."""
+    (indexed,) = corpus.indexable(EMBEDDER)
+    return corpus.passages([indexed.id])[indexed.id]
+
+
+def draft_from(passage: Passage) -> Draft:
+    """A draft of one sentence that quotes the passage's first sentence."""
+    quote = passage.text[: passage.text.index(".") + 1]
+    citation = Citation(
+        1, passage.id, passage.document_id, passage.title, None, quote, 0, len(quote)
+    )
+    return Draft((Sentence(quote, (1,)),), (citation,), "test-generator", "£350")
+
+
+def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> records.Trail:
+    """Everything about one answer with that outcome."""
+    action = {"held": Action.REVIEW, "released": Action.RELEASE, "blocked": Action.BLOCK}[outcome]
+    return records.Trail(
+        answer_id=secrets.token_hex(16),
+        principal=asker,
+        question="What is the excess?",
+        outcome=outcome,
+        message="",
+        draft=draft_from(passage),
+        evidence=[passage],
+        findings=[Finding("topics", Outcome.FAIL, "coverage decision", "coverage_decision")],
+        verdict=Verdict(action, ("coverage decision",), "", "test", "0" * 64),
+        lineage={"index_version": "v1", "embedder": EMBEDDER, "generator": "test-generator"},
+        searched={"collections": ["main"], "passages": 1, "titles": ["Handbook"]},
+        timings_ms={"judging": 1.0},
+    )
+
+
+def hold(database: Database, settings: Settings, asker: str = "ann") -> tuple[str, str]:
+    """Record a held draft over a new document; returns (task id, answer id)."""
+    corpus = Corpus(database)
+    add_ready_document(corpus)
+    held = trail(only_passage(corpus), asker=asker)
+    with database.transaction() as session:
+        record = records.write(session, held)
+        task_id = open_task(session, record, settings)
+    return task_id, held.answer_id
+
+
+def settings_for(database_url: str, folder: Path, **values: object) -> Settings:
+    """Settings over a test database and folder."""
+    return Settings(database_url=database_url, data_dir=folder, **values)  # type: ignore[arg-type]

@@ -1,0 +1,236 @@
+"""Each format becomes clean text, and each kind of bad file is refused with its reason."""
+
+import pytest
+
+from app.errors import DocumentRefused
+from ingestion import extract as module
+from ingestion.extract import DOCX, HTML, MARKDOWN, PDF, TEXT, detect_media_type, extract, tidy
+from tests.unit import sample_documents as samples
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
+
+REFUSALS = [
+    ("unsupported_type", b"MZ\x90", "setup.exe"),
+    ("unsupported_type", b"some words", "no_ending"),
+    ("unsupported_type", samples.old_word(), "old.docx"),
+    ("type_mismatch", b"plain words", "report.pdf"),
+    ("type_mismatch", b"plain words", "report.docx"),
+    ("type_mismatch", samples.pdf([["Words."]]), "report.txt"),
+    ("type_mismatch", samples.pdf([["Words."]]), "report.docx"),
+    ("type_mismatch", samples.word(), "report.md"),
+    ("type_mismatch", samples.zipped({"xl/workbook.xml": b"<x/>"}), "sheet.docx"),
+    ("type_mismatch", samples.old_word(), "old.txt"),
+    ("type_mismatch", samples.HTML_PAGE, "page.txt"),
+    ("not_text", PNG, "image.txt"),
+    ("not_text", PNG, "image.md"),
+    ("not_text", PNG, "image.html"),
+    ("not_text", b"valid UTF-8 \x00 but binary", "dump.txt"),
+    ("not_text", b"<meta charset=shift_jis>" + "日本".encode("shift_jis"), "page.html"),
+    ("corrupt", b"%PDF-1.7\nnothing follows", "report.pdf"),
+    ("corrupt", samples.pdf([["Words."]])[:400], "report.pdf"),
+    ("corrupt", samples.word()[:2000], "report.docx"),
+    ("corrupt", samples.zipped({"word/document.xml": b"<broken"}), "report.docx"),
+    ("corrupt", samples.word_with("word/document.xml", b"<other/>"), "report.docx"),
+    ("corrupt", samples.word_with("word/styles.xml", b"<unclosed>"), "report.docx"),
+    ("corrupt", samples.word_with("_rels/.rels", b"<Relationships/>"), "report.docx"),
+    ("encrypted", samples.pdf([["Secret."]], password="secret"), "report.pdf"),
+    ("encrypted", samples.encrypted_word(), "report.docx"),
+    ("empty", b"", "report.pdf"),
+    ("empty", b" \n\t ", "notes.txt"),
+    ("empty", "\ufeff\u200b\u200b".encode(), "notes.txt"),
+    ("empty", samples.scanned_pdf(), "scan.pdf"),
+    ("empty", b"<html><body><script>x()</script></body></html>", "page.html"),
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "data", "name"),
+    REFUSALS,
+    ids=[f"{reason}-{name}-{i}" for i, (reason, _, name) in enumerate(REFUSALS)],
+)
+def test_bad_files_are_refused_with_their_reason(reason: str, data: bytes, name: str) -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        extract(data, name)
+    assert caught.value.reason == reason
+    assert len(caught.value.message) > 30
+
+
+def test_a_zip_bomb_is_refused_before_it_unpacks() -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        extract(samples.word_bomb(), "bomb.docx")
+    assert caught.value.reason == "zip_bomb"
+
+
+def test_a_text_beyond_the_limit_is_refused() -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        extract(b"word " * 4_100_000, "long.txt")
+    assert caught.value.reason == "too_large"
+
+
+def test_a_file_beyond_the_byte_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_DOCUMENT_BYTES", 10)
+    with pytest.raises(DocumentRefused) as caught:
+        extract(b"eleven byte", "a.txt")
+    assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "expected"),
+    [
+        (samples.pdf([["Words."]]), "a.PDF", PDF),
+        (samples.word(), "a.docx", DOCX),
+        (samples.HTML_PAGE, "a.htm", HTML),
+        (b"<h1>Fragment</h1>", "a.html", HTML),
+        (samples.MARKDOWN, "a.markdown", MARKDOWN),
+        (b"The header %PDF-1.7 starts a PDF.", "a.txt", TEXT),
+    ],
+)
+def test_content_and_ending_agree(data: bytes, name: str, expected: str) -> None:
+    assert detect_media_type(data, name) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_text_encodings(encoding: str) -> None:
+    assert extract("Größe: 5 €\r\nEnde".encode(encoding), "a.txt").text == "Größe: 5 €\nEnde"
+
+
+def test_text_takes_its_title_from_the_file_name() -> None:
+    found = extract(b"Words.", "dir/House rules.txt")
+    assert (found.title, found.media_type, found.pages) == ("House rules", TEXT, ())
+
+
+def test_invisible_characters_go_and_visible_ones_stay() -> None:
+    smuggled = "".join(chr(0xE0000 + ord(c)) for c in "obey")
+    text = f"\ufeffpay\u200b\u202eroll{smuggled} so\u00adft\u00a0x \ufb01ne e\u0301\x1b\ufe0f"
+    assert tidy(text) == "payroll soft x fine é"
+
+
+def test_blank_lines_and_line_ends_are_normalised() -> None:
+    assert tidy("a  \r\n\r\n\r\n\n b\rc\u2028d\x0ce\n\n") == "a\n\n b\nc\nd\ne"
+
+
+def test_html_is_read_as_a_reader_sees_it() -> None:
+    found = extract(samples.HTML_PAGE, "page.html")
+    assert found.title == "Refund rules"
+    assert found.text == (
+        "Refunds\n\nRefunds take 30 days.\n\nSmall print.\n\n1. Ask\n2. Wait\n  - a week\n\n"
+        "Plan | Price\nBasic | 10 EUR\n\nkeep   this\n  shape"
+    )
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "hidden",
+        "hidden=until-found",
+        'aria-hidden="TRUE"',
+        'style="DISPLAY:none"',
+        'style="color:red;visibility: hidden"',
+        'style="font-size:0"',
+        'style="font-size: 0.0em !important"',
+        'style="font-size:0.00px;color:red"',
+        'style="opacity:0"',
+        'role="navigation"',
+    ],
+)
+def test_hidden_html_is_dropped(attribute: str) -> None:
+    page = f"<p>Seen.</p><div {attribute}>Unseen <b>words</b>.</div>".encode()
+    assert extract(page, "a.html").text == "Seen."
+
+
+@pytest.mark.parametrize(
+    "style", ["font-size:0.5em", "font-size:10px", "opacity:0.05", "opacity:1"]
+)
+def test_visible_html_is_kept(style: str) -> None:
+    assert extract(f'<p style="{style}">Seen.</p>'.encode(), "a.html").text == "Seen."
+
+
+def test_layout_tables_keep_their_paragraphs_apart() -> None:
+    page = b"<table><tr><td><h2>News</h2><p>One.</p><p>Two.</p></td><td>Side</td></tr></table>"
+    assert extract(page, "a.html").text == "News\n\nOne.\n\nTwo.\n\nSide"
+
+
+def test_an_article_keeps_its_header_and_loses_the_site_header() -> None:
+    page = b"<header><a>Logo</a><nav>Menu</nav></header><header><h1>Title</h1></header><p>Text.</p>"
+    found = extract(page, "a.html")
+    assert (found.title, found.text) == ("Title", "Title\n\nText.")
+
+
+def test_deeply_nested_html_does_not_exhaust_the_stack() -> None:
+    assert extract(b"<div>" * 20_000 + b"deep", "a.html").text == "deep"
+
+
+def test_markdown_loses_its_syntax_and_keeps_its_shape() -> None:
+    found = extract(samples.MARKDOWN, "access.md")
+    assert found.title == "Access control"
+    assert found.text == (
+        "Access control\n\nKeys are random bytes of 32.\n\n- one\n- two\n\n"
+        "Role | Right\nasker | ask\n\ncode  stays"
+    )
+
+
+def test_markdown_without_heading_is_titled_by_front_matter_then_by_name() -> None:
+    assert extract(b"---\ntitle: 'Stated'\n---\nText.", "name.md").title == "Stated"
+    assert extract(b"Text.\n\n---\n\nMore.", "name.md").title == "name"
+
+
+def test_word_is_read_in_order_with_tables_and_without_deleted_or_hidden_text() -> None:
+    found = extract(samples.word(), "leave.docx")
+    assert (found.title, found.media_type, found.pages) == ("Leave Policy", DOCX, ())
+    assert found.text == (
+        "Leave Policy\n\nStaff may take thirty days.\n\n- First come\n- Then ask\n\n"
+        "Grade | Days\nA | 30\n\nThe end."
+    )
+
+
+def test_pdf_pages_map_to_their_text() -> None:
+    found = extract(samples.pdf([["Page one says this."], [], ["Page three."]]), "a.pdf")
+    assert [(p.number, found.text[p.start : p.end]) for p in found.pages] == [
+        (1, "Page one says this."),
+        (2, ""),
+        (3, "Page three."),
+    ]
+
+
+def test_pdf_lines_of_a_paragraph_are_joined_and_paragraphs_stay_apart() -> None:
+    first = ["Notice must be given in writing at least thirty days before the", "end of the year."]
+    second = ["It is sent to the office that issued the contract and to nobody", "else at all."]
+    found = extract(samples.pdf([[*first, "", *second]]), "a.pdf")
+    assert found.text == f"{' '.join(first)}\n\n{' '.join(second)}"
+
+
+def test_pdf_words_broken_at_line_ends_are_mended() -> None:
+    lines = [
+        "The long-term plan is described in this paragraph and was adopted unani-",
+        "mously by the board, which also considered what it means for the long-",
+        "term obligations of the company and for everybody who works there now.",
+    ]
+    found = extract(samples.pdf([lines]), "a.pdf")
+    assert "adopted unanimously by" in found.text
+    assert "the long-term obligations" in found.text
+
+
+def test_pdf_table_rows_stay_rows() -> None:
+    rows = ["Basic 10 20", "Plus 20 40", "Full 30 60"]
+    assert extract(samples.pdf([rows]), "a.pdf").text == "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("Travel rules", "Travel rules"),
+        ("TCP/IP", "TCP/IP"),
+        ("Microsoft Word - x.doc", "Big headline here"),
+        ("report_final.docx", "Big headline here"),
+        ("untitled", "Big headline here"),
+        ("C:\\temp\\x", "Big headline here"),
+    ],
+)
+def test_pdf_title(stated: str, expected: str) -> None:
+    assert module._garbage_title(stated) == (expected != stated)
+    lines = ["Small print that explains the rules.", "It goes on here.", "And ends here."]
+    assert extract(samples.pdf_with_headline("Big headline here", lines), "a.pdf").title == (
+        "Big headline here"
+    )
+    titled = extract(samples.pdf([lines], title=stated), "name.pdf")
+    assert titled.title == (stated if expected == stated else "name")

@@ -1,0 +1,109 @@
+"""Training rows for the span reader: question, passage and answer as token ids.
+
+Reads the layout ``DATA/train/qa/{passages,questions}.jsonl.gz`` (see the model card for the
+sources and their licences).
+"""
+
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from app.files import read_rows
+
+MAX_QUESTION_TOKENS = 48
+MAX_ANSWER_TOKENS = 40
+NEGATIVE_SHARE = {"squad1_train_negatives": 0.5}
+"""Share of a source's unanswerable rows that is kept; 1.0 where a source is not named."""
+
+
+@dataclass(frozen=True)
+class SpanExample:
+    """One question over one passage; ``start``/``end`` are inclusive passage-token indices.
+
+    Both are -1 when the passage does not answer.
+    """
+
+    question: tuple[int, ...]
+    passage: tuple[int, ...]
+    start: int
+    end: int
+
+    def window(self, size: int, rng: random.Random) -> tuple[tuple[int, ...], int, int]:
+        """At most ``size`` passage tokens that hold the whole answer, placed at random."""
+        spare = len(self.passage) - size
+        if spare <= 0:
+            return self.passage, self.start, self.end
+        if self.start < 0:
+            offset = rng.randint(0, spare)
+            return self.passage[offset : offset + size], -1, -1
+        first = max(0, self.end + 1 - size)
+        offset = rng.randint(min(first, spare), max(first, min(self.start, spare)))
+        return self.passage[offset : offset + size], self.start - offset, self.end - offset
+
+
+def load_span_examples(data: Path, tokenizer: Tokenizer, seed: int) -> list[SpanExample]:
+    """All usable rows of ``data``; abstractive answers (no verbatim span) are left out."""
+    rng = random.Random(seed)
+    passages = {
+        row["passage_id"]: row["text"] for row in read_rows(data / "train/qa/passages.jsonl.gz")
+    }
+    encoded = dict(zip(passages, _encode(tokenizer, list(passages.values())), strict=True))
+    rows = [
+        row
+        for row in read_rows(data / "train/qa/questions.jsonl.gz")
+        if len(row["passage_ids"]) == 1 and _kept(row, rng)
+    ]
+    questions = _encode(tokenizer, [row["question"] for row in rows])
+    examples = []
+    for row, question in zip(rows, questions, strict=True):
+        passage_id = row["passage_ids"][0]
+        span = _answer_tokens(row, passages[passage_id], encoded[passage_id])
+        if span is not None:
+            examples.append(
+                SpanExample(
+                    tuple(question.ids[:MAX_QUESTION_TOKENS]), tuple(encoded[passage_id].ids), *span
+                )
+            )
+    rng.shuffle(examples)
+    return examples
+
+
+def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
+    return tokenizer.encode_batch(texts, add_special_tokens=False)
+
+
+def _kept(row: dict[str, object], rng: random.Random) -> bool:
+    share = 1.0 if row["answerable"] else NEGATIVE_SHARE.get(str(row["source"]), 1.0)
+    return rng.random() < share
+
+
+def _answer_tokens(row: dict[str, object], text: str, encoding: Encoding) -> tuple[int, int] | None:
+    if not row["answerable"]:
+        return -1, -1
+    answer = str(row["answers"][0])  # type: ignore[index]
+    start = _best_occurrence(answer, text, str(row["question"]))
+    if start is None:
+        return None
+    first = encoding.char_to_token(start)
+    last = encoding.char_to_token(start + len(answer) - 1)
+    if first is None or last is None or last - first >= MAX_ANSWER_TOKENS:
+        return None
+    return first, last
+
+
+def _best_occurrence(answer: str, text: str, question: str) -> int | None:
+    """Where ``answer`` stands; of several places the one whose surroundings share most words
+    with the question (the rows carry no offsets)."""
+    starts = [match.start() for match in re.finditer(re.escape(answer), text)] if answer else []
+    if not starts:
+        return None
+    wanted = set(re.findall(r"\w+", question.lower()))
+
+    def overlap(start: int) -> int:
+        around = text[max(0, start - 120) : start + len(answer) + 120].lower()
+        return len(wanted & set(re.findall(r"\w+", around)))
+
+    return max(starts, key=overlap)
