@@ -176,7 +176,9 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
     Blank lines end a sentence too, so headings and list items stand alone.
     """
     cuts = {match.end() for match in SENTENCE_END.finditer(text)}
-    cuts.update(match.start() for match in re.finditer(r"\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)", text))
+    cuts.update(
+        match.start() for match in re.finditer(r"\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)", text)
+    )
     edges = [0, *sorted(cuts), len(text)]
     bounds = []
     for left, right in zip(edges, edges[1:], strict=False):

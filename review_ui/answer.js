@@ -83,7 +83,11 @@ function sourceList(citations, onCite) {
   const items = citations.map((citation) => {
     const open = (event) => onCite(citation, event.currentTarget);
     const number = el("span", { class: "source-number" }, `[${citation.number}]`);
-    const button = el("button", { type: "button", class: "source", onclick: open }, number, " ", titleAndPage(citation));
+    const button = el("button", {
+      type: "button",
+      class: "source",
+      onclick: open,
+    }, number, " ", titleAndPage(citation));
     return el("li", {}, button);
   });
   return el("ul", { class: "sources", "aria-label": "Sources" }, items);

@@ -24,6 +24,7 @@ async function main() {
   if (!session.roles.includes("asker")) return explainNoAsking(session);
   mountComposer();
   await Promise.all([loadCollections(), loadHistory()]);
+  scrollToEnd("instant");
 }
 
 function explainNoAsking(session) {
@@ -61,11 +62,27 @@ async function loadCollections() {
   box.hidden = collections.length < 2;
   if (box.hidden) return;
   const choices = collections.map(({ name }) => {
-    const input = el("input", { type: "checkbox", name: "collection", value: name, onchange: describeChoice });
+    const input = el("input", {
+      type: "checkbox",
+      name: "collection",
+      value: name,
+      onchange: describeChoice,
+    });
     return el("label", {}, input, " ", name);
   });
   fill(byId("collection-choices"), choices);
   describeChoice();
+  closeCollectionsOutside();
+}
+
+function closeCollectionsOutside() {
+  const box = byId("collections");
+  document.addEventListener("click", (event) => box.contains(event.target) || (box.open = false));
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !box.open) return;
+    box.open = false;
+    box.querySelector("summary").focus();
+  });
 }
 
 function chosenCollections() {
@@ -81,7 +98,8 @@ function describeChoice() {
 async function loadHistory() {
   const { answers } = await request("GET", `/v1/answers?limit=${HISTORY_LIMIT}`);
   // A question asked while the history was loading is already on the page.
-  const old = answers.filter(({ answer_id: id }) => !document.querySelector(`[data-answer-id="${CSS.escape(id)}"]`));
+  const shown = (id) => document.querySelector(`[data-answer-id="${CSS.escape(id)}"]`);
+  const old = answers.filter((answer) => !shown(answer.answer_id));
   const items = old.reverse().map((answer) => {
     const exchange = new Exchange(answer.question, answer.created_at);
     exchange.settle(answer, { quiet: true });
@@ -90,7 +108,6 @@ async function loadHistory() {
   byId("history").prepend(...items);
   byId("empty").hidden = byId("history").children.length > 0;
   byId("history").setAttribute("aria-busy", "false");
-  scrollToEnd();
 }
 
 function submit() {
@@ -120,13 +137,13 @@ async function run(exchange, asked) {
   scrollToEnd();
   try {
     const onStage = (stage) => exchange.progress(stage);
-    exchange.settle(await ask({ ...asked, signal: running.signal, onStage }));
+    const answer = await ask({ ...asked, signal: running.signal, onStage });
+    keepInView(exchange, () => exchange.settle(answer));
   } catch (error) {
-    showFailure(exchange, asked, error);
+    keepInView(exchange, () => showFailure(exchange, asked, error));
   } finally {
     setRunning(null);
     unsentQuestion.save(byId("question").value);
-    scrollToEnd();
   }
 }
 
@@ -158,9 +175,17 @@ function setRunning(controller) {
   byId("cancel").disabled = !controller;
 }
 
-function scrollToEnd() {
+function scrollToEnd(behavior = "auto") {
   const transcript = byId("transcript");
-  transcript.scrollTo({ top: transcript.scrollHeight });
+  transcript.scrollTo({ top: transcript.scrollHeight, behavior });
+}
+
+/** Scrolls to what `change` shows, unless the reader has scrolled away from it. */
+function keepInView(exchange, change) {
+  const end = byId("transcript").getBoundingClientRect().bottom;
+  const seen = exchange.node.getBoundingClientRect().top < end;
+  change();
+  if (seen) exchange.node.scrollIntoView({ block: "nearest" });
 }
 
 main().catch(showPageError);

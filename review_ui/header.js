@@ -9,7 +9,7 @@ export function mountHeader(session) {
   const reviewLink = byId("review-link");
   if (reviewLink) reviewLink.hidden = !session.roles.includes("reviewer");
   const button = byId("signout");
-  button.hidden = false;
+  button.classList.remove("vanished");
   button.addEventListener("click", () => signOut().catch(showPageError));
   // A page kept by the browser for "Back" must not show the last user's answers after sign-out.
   window.addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -20,10 +20,21 @@ const DONE = {
 const CONFLICTS = {
   already_decided: "Somebody else has already decided this draft. Nothing you did here was saved.",
   claim_lost: "Another reviewer holds this draft, or your claim ran out. Nothing was saved.",
-  approval_void: "What you saw has changed since you opened it, so your decision does not count. Read the new version first.",
+  approval_void:
+    "What you saw has changed since you opened it, so your decision does not count. " +
+    "Read the new version first.",
 };
 
-const page = { me: "", filter: "open", tasks: [], selected: null, task: null, mode: "", busy: false, warned: false };
+const page = {
+  me: "",
+  filter: "open",
+  tasks: [],
+  selected: null,
+  task: null,
+  mode: "",
+  busy: false,
+  warned: false,
+};
 
 // A decision waits for a renewal under way, because the renewal changes the fence.
 let renewing = Promise.resolve();
@@ -42,7 +53,10 @@ async function main() {
 
 function explainNoReviews() {
   const link = el("a", { href: "/" }, "Go to the chat");
-  const box = el("div", { class: "notice warn", "data-testid": "error" }, el("p", {}, "This account is not a reviewer."), link);
+  const box = el("div", {
+    class: "notice warn",
+    "data-testid": "error",
+  }, el("p", {}, "This account is not a reviewer."), link);
   fill(byId("page-error"), box);
   byId("panes").classList.add("without-detail");
 }
@@ -55,7 +69,9 @@ function mountControls() {
   byId("back").addEventListener("click", () => choose(""));
   const shortcuts = byId("shortcuts");
   shortcuts.checked = localStorage.getItem(SHORTCUTS_KEY) !== "off";
-  shortcuts.addEventListener("change", () => localStorage.setItem(SHORTCUTS_KEY, shortcuts.checked ? "on" : "off"));
+  shortcuts.addEventListener("change", () => {
+    localStorage.setItem(SHORTCUTS_KEY, shortcuts.checked ? "on" : "off");
+  });
   document.addEventListener("keydown", onKey);
   window.addEventListener("hashchange", followHash);
   window.addEventListener("beforeunload", (event) => hasUnsavedEdits() && event.preventDefault());
@@ -85,17 +101,28 @@ async function changeFilter(filter) {
   await refresh();
 }
 
-/** Says so when the shown task was decided or taken elsewhere; what is on screen never just changes. */
+/** Says so when the shown task changed elsewhere; what is on screen never just changes. */
 function warnIfChanged() {
-  const shown = page.task;
-  if (!shown || page.busy || page.warned || !["open", "claimed"].includes(shown.state)) return;
-  const listed = page.tasks.find((task) => task.task_id === shown.task_id);
-  const gone = listed ? !["open", "claimed"].includes(listed.state) : page.filter === "open" && page.tasks.length < LIST_LIMIT;
-  const taken = listed?.state === "claimed" && listed.claimed_by !== page.me && listed.claimed_by !== shown.claimed_by;
-  if (!gone && !taken) return;
+  if (!isUndecided(page.task) || page.busy || page.warned) return;
+  const text = changeElsewhere(page.task);
+  if (!text) return;
   page.warned = true;
-  const text = gone ? "This draft is no longer open: it was decided elsewhere or has expired." : `${listed.claimed_by} has started to review this draft.`;
   drawNotice("warn", text, [["Show the latest", () => reload()]]);
+}
+
+function changeElsewhere(shown) {
+  const listed = page.tasks.find((task) => task.task_id === shown.task_id);
+  const complete = page.filter === "open" && page.tasks.length < LIST_LIMIT;
+  if (listed ? !isUndecided(listed) : complete) {
+    return "This draft is no longer open: it was decided elsewhere or has expired.";
+  }
+  const holder = listed?.claimed_by;
+  if (!holder || holder === page.me || holder === shown.claimed_by) return "";
+  return `${holder} has started to review this draft.`;
+}
+
+function isUndecided(task) {
+  return task?.state === "open" || task?.state === "claimed";
 }
 
 // --- the selected task
@@ -167,7 +194,8 @@ function setMode(mode) {
   drawBar();
   const target = byId("actions").querySelector("[data-focus]") ?? byId("actions").querySelector("button");
   target?.focus();
-  target?.scrollIntoView({ block: "nearest" });
+  // While writing, the sentences and their sources are what one needs to see.
+  if (mode === "edit") byId("draft")?.scrollIntoView({ block: "start" });
 }
 
 function pathOf(taskId) {
@@ -200,7 +228,8 @@ async function claim() {
     drawNotice("warn", CONFLICTS.approval_void);
     return true;
   }
-  Object.assign(shown, { state: claimed.state, claimed_by: claimed.claimed_by, fence: claimed.fence, lease_until: claimed.lease_until });
+  const { state, claimed_by, fence, lease_until } = claimed;
+  Object.assign(shown, { state, claimed_by, fence, lease_until });
   return false;
 }
 
@@ -228,13 +257,14 @@ function nextAction() {
 /** Runs one change at a time, and explains a failure above the task. */
 async function attempt(change) {
   if (page.busy) return;
+  const { task } = page;
   page.busy = true;
   setBusy(true);
   drawNotice("", "");
   try {
     await change();
   } catch (error) {
-    explain(error);
+    explain(error, task);
   } finally {
     page.busy = false;
     setBusy(false);
@@ -242,10 +272,15 @@ async function attempt(change) {
   }
 }
 
-function explain(error) {
+function explain(error, task) {
   const message = CONFLICTS[error.code];
+  if (page.task !== task) return drawNotice("bad", `“${task.question}”: ${message ?? error.message}`);
   if (message) drawNotice("bad", message, [["Show the latest", () => reload()]]);
   else drawNotice("bad", error.message);
+  // The next refresh of the list finds the same change; it must not replace this explanation.
+  page.warned ||= Boolean(message);
+  if (error.code === "claim_lost") Object.assign(task, { state: "open", claimed_by: null });
+  if (page.mode === "") drawBarKeepingFocus();
   byId("task-notice").scrollIntoView({ block: "nearest" });
 }
 
@@ -258,7 +293,7 @@ async function renewOnce(task) {
     await claim();
   } catch (error) {
     // A lost connection is tried again at the next turn; the lease outlasts one miss.
-    if (page.task === task && error.status === 409) explain(error);
+    if (page.task === task && error.status === 409) explain(error, task);
   }
 }
 

@@ -31,8 +31,10 @@ export function drawActions(task, mode, mine, act) {
 /** Shows the bar as out of use while a request runs; a disabled button would lose the focus. */
 export function setBusy(busy) {
   byId("actions").setAttribute("aria-busy", String(busy));
-  for (const button of byId("actions").querySelectorAll("button")) button.setAttribute("aria-disabled", String(busy));
-  for (const field of byId("actions").querySelectorAll("textarea")) field.readOnly = busy;
+  for (const control of byId("actions").querySelectorAll("button, textarea")) {
+    if (control.localName === "textarea") control.readOnly = busy;
+    else control.setAttribute("aria-disabled", String(busy));
+  }
 }
 
 function mainButtons(mine, act) {
@@ -42,9 +44,19 @@ function mainButtons(mine, act) {
   return el(
     "div",
     { class: "row" },
-    el("button", { type: "button", class: "primary", "data-testid": "approve", onclick: () => act.decide({ kind: "approve" }) }, "Approve and release"),
+    el("button", {
+      type: "button",
+      class: "primary",
+      "data-testid": "approve",
+      onclick: () => act.decide({ kind: "approve" }),
+    }, "Approve", el("span", { class: "wide-only" }, " and release")),
     el("button", { type: "button", "data-testid": "edit", onclick: () => act.setMode("edit") }, "Edit…"),
-    el("button", { type: "button", class: "danger", "data-testid": "reject", onclick: () => act.setMode("reject") }, "Reject…"),
+    el("button", {
+      type: "button",
+      class: "danger",
+      "data-testid": "reject",
+      onclick: () => act.setMode("reject"),
+    }, "Reject…"),
     el("span", { class: "spacer" }),
     start,
   );
@@ -55,13 +67,26 @@ function approveConfirm(act) {
     "div",
     { class: "row", role: "group", "aria-label": "Confirm the approval" },
     el("span", {}, "Release this answer as it stands?"),
-    el("button", { type: "button", class: "primary", "data-testid": "approve-confirm", "data-focus": true, onclick: () => act.decide({ kind: "approve" }) }, "Yes, approve and release"),
+    el("button", {
+      type: "button",
+      class: "primary",
+      "data-testid": "approve-confirm",
+      "data-focus": true,
+      onclick: () => act.decide({ kind: "approve" }),
+    }, "Yes, approve and release"),
     cancelButton(act),
   );
 }
 
 function editForm(task, act) {
-  const field = el("textarea", { id: "edit-text", rows: "6", dir: "auto", "data-testid": "edit-text", "data-focus": true, "aria-describedby": "edit-help edit-problem" });
+  const field = el("textarea", {
+    id: "edit-text",
+    rows: "5",
+    dir: "auto",
+    "data-testid": "edit-text",
+    "data-focus": true,
+    "aria-describedby": "edit-help edit-problem",
+  });
   const original = plainDraft(task);
   field.value = unsavedEdits.get(task.task_id) ?? original;
   const problem = el("p", { id: "edit-problem", class: "flag bad", role: "alert" });
@@ -83,12 +108,24 @@ function editForm(task, act) {
     field,
     el("p", { id: "edit-help", class: "muted small" }, sourcesLine(task.draft.citations)),
     problem,
-    el("div", { class: "row" }, el("button", { class: "primary", "data-testid": "edit-save" }, "Save and release"), cancelButton(act)),
+    el(
+      "div",
+      { class: "row" },
+      el("button", { class: "primary", "data-testid": "edit-save" }, "Save and release"),
+      cancelButton(act),
+    ),
   );
 }
 
 function rejectForm(act) {
-  const field = el("textarea", { id: "reject-reason", rows: "3", dir: "auto", "data-testid": "reject-reason", "data-focus": true, "aria-describedby": "reject-problem" });
+  const field = el("textarea", {
+    id: "reject-reason",
+    rows: "3",
+    dir: "auto",
+    "data-testid": "reject-reason",
+    "data-focus": true,
+    "aria-describedby": "reject-problem",
+  });
   const problem = el("p", { id: "reject-problem", class: "flag bad", role: "alert" });
   const save = () => {
     const reason = field.value.trim();
@@ -101,7 +138,12 @@ function rejectForm(act) {
     el("label", { for: "reject-reason" }, "Why is this answer rejected?"),
     field,
     problem,
-    el("div", { class: "row" }, el("button", { class: "danger", "data-testid": "reject-confirm" }, "Reject"), cancelButton(act)),
+    el(
+      "div",
+      { class: "row" },
+      el("button", { class: "danger", "data-testid": "reject-confirm" }, "Reject"),
+      cancelButton(act),
+    ),
   );
 }
 

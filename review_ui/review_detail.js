@@ -17,7 +17,9 @@ export function taskView(task) {
   return [
     headOf(task),
     task.decision && decisionOf(task.decision),
-    task.state === "expired" && el("p", { class: "notice warn" }, "Nobody decided in time, so this answer was not released."),
+    task.state === "expired" && el("p", {
+      class: "notice warn",
+    }, "Nobody decided in time, so this answer was not released."),
     whyHeld(task),
     draftOf(task),
     otherEvidence(task),
@@ -42,14 +44,19 @@ function decisionOf(decision) {
   const what = KINDS[decision.kind] ?? decision.kind;
   const line = el("p", {}, el("strong", {}, what), ` by ${decision.reviewer}, ${moment(decision.decided_at)}`);
   const reason = decision.reason && el("p", { dir: "auto" }, `Reason: ${decision.reason}`);
-  const text = decision.kind === "edit" && decision.text && el("blockquote", { class: "passage", dir: "auto" }, decision.text);
+  const text = decision.kind === "edit" && decision.text && el("blockquote", {
+    class: "passage",
+    dir: "auto",
+  }, decision.text);
   const tone = decision.kind === "reject" ? "bad" : "ok";
-  return el("section", { class: `notice ${tone}`, "data-testid": "decision", "data-kind": decision.kind }, line, reason, text);
+  const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": decision.kind };
+  return el("section", props, line, reason, text);
 }
 
 function whyHeld({ reasons, verdict, findings }) {
-  const worst = ["fail", "could_not_run"].flatMap((outcome) => findings.filter((item) => item.outcome === outcome));
-  const passed = findings.filter((item) => item.outcome === "pass");
+  const having = (outcome) => findings.filter((item) => item.outcome === outcome);
+  const worst = [...having("fail"), ...having("could_not_run")];
+  const passed = having("pass");
   const all = [...new Set([...reasons, ...verdict.reasons])];
   return el(
     "section",
@@ -57,13 +64,20 @@ function whyHeld({ reasons, verdict, findings }) {
     el("h3", {}, "Why it was held"),
     el("ul", { class: "reasons" }, all.map((reason) => el("li", {}, reason))),
     worst.length > 0 && el("ul", { class: "findings" }, worst.map(findingItem)),
-    passed.length > 0 && folded(`${plural(passed.length, "check")} passed`, el("ul", { class: "findings" }, passed.map(findingItem))),
+    passed.length > 0 && folded(`${plural(passed.length, "check")} passed`, el("ul", {
+      class: "findings",
+    }, passed.map(findingItem))),
     policyLine(verdict),
   );
 }
 
 function findingItem(finding) {
-  const props = { class: "finding", "data-testid": "finding", "data-outcome": finding.outcome, "data-check": finding.check };
+  const props = {
+    class: "finding",
+    "data-testid": "finding",
+    "data-outcome": finding.outcome,
+    "data-check": finding.check,
+  };
   const badge = el("span", { class: `badge ${finding.outcome}` }, OUTCOMES[finding.outcome] ?? finding.outcome);
   const name = el("strong", {}, words(finding.check));
   const label = finding.label && el("span", { class: "muted" }, ` (${words(finding.label)})`);
@@ -82,9 +96,11 @@ function draftOf({ draft, evidence }) {
   const rows = sentences.map((sentence) => sentenceRow(sentence, draft, texts));
   return el(
     "section",
-    { class: "block" },
+    { class: "block", id: "draft" },
     el("h3", {}, "Draft, sentence by sentence"),
-    hasInvisible(draft?.text) && el("p", { class: "notice warn" }, "The draft holds invisible characters; they are not shown here."),
+    hasInvisible(draft?.text) && el("p", {
+      class: "notice warn",
+    }, "The draft holds invisible characters; they are not shown here."),
     rows.length ? el("ol", { class: "sentences" }, rows) : el("p", { class: "muted" }, "The draft has no sentences."),
   );
 }
@@ -95,30 +111,45 @@ function sentenceRow(sentence, draft, texts) {
   const core = sentence.text.includes(draft.short ?? "\0") ? draft.short : null;
   const text = el("p", { class: "sentence-text", dir: "auto" }, emphasised(sentence.text, core), markers);
   const strange = cited.length > 0 && strangeNumbers(sentence.text, cited, texts);
-  const doubt = strange.length > 0 && el("p", { class: "flag warn" }, `Not in the source: ${strange.join(", ")}`);
+  const doubt = strange.length > 0 && el("p", {
+    class: "flag warn",
+  }, `Not in the source: ${strange.join(", ")}`);
   const sources = cited.length
     ? cited.map((citation) => sourceOf(citation, texts.get(citation.passage_id)))
     : el("p", { class: "flag bad" }, "No source");
-  const props = { class: cited.length ? "sentence" : "sentence unsupported", "data-testid": "sentence", "data-cited": String(cited.length > 0) };
+  const props = {
+    class: cited.length ? "sentence" : "sentence unsupported",
+    "data-testid": "sentence",
+    "data-cited": String(cited.length > 0),
+  };
   return el("li", props, el("div", { class: "said" }, text, doubt), el("div", { class: "shown" }, sources));
 }
 
 function sourceOf(citation, text) {
-  const title = el("p", { class: "source-title", dir: "auto" }, `[${citation.number}] ${titleAndPage(citation)}`);
+  const title = el("p", {
+    class: "source-title",
+    dir: "auto",
+  }, `[${citation.number}] ${titleAndPage(citation)}`);
   if (text === undefined) {
-    return el("div", { class: "source-block" }, title, el("p", { class: "flag bad" }, "This passage was removed, or you may not read it."));
+    const gone = el("p", { class: "flag bad" }, "This passage was removed, or you may not read it.");
+    return el("div", { class: "source-block" }, title, gone);
   }
   const cut = cutAtQuote(text, citation);
   if (cut) return el("div", { class: "source-block" }, title, clippedPassage(cut));
   const whole = el("blockquote", { class: "passage", dir: "auto" }, text);
-  return el("div", { class: "source-block" }, title, el("p", { class: "flag bad" }, "The quoted words are not in this passage."), whole);
+  const wrong = el("p", { class: "flag bad" }, "The quoted words are not in this passage.");
+  return el("div", { class: "source-block" }, title, wrong, whole);
 }
 
 function clippedPassage(cut) {
   const near = { before: clip(cut.before, -CONTEXT), quote: cut.quote, after: clip(cut.after, CONTEXT) };
   if (near.before === cut.before && near.after === cut.after) return passageText(cut, "source-quote");
   const box = el("div", {});
-  const button = el("button", { type: "button", class: "quiet small", "aria-expanded": "false" }, "Show the whole passage");
+  const button = el("button", {
+    type: "button",
+    class: "quiet small",
+    "aria-expanded": "false",
+  }, "Show the whole passage");
   const draw = (whole) => fill(box, passageText(whole ? cut : near, "source-quote"));
   button.addEventListener("click", () => {
     const whole = button.getAttribute("aria-expanded") === "false";
@@ -132,7 +163,7 @@ function clippedPassage(cut) {
 
 /** Numbers of a sentence that none of its passages holds: an aid for the eye, not a check. */
 function strangeNumbers(sentence, citations, texts) {
-  const known = new Set(citations.flatMap((item) => numbersIn(`${texts.get(item.passage_id) ?? ""} ${item.quote}`)));
+  const known = new Set(citations.flatMap((item) => numbersIn(texts.get(item.passage_id) ?? item.quote)));
   return numbersIn(sentence).filter((number) => !known.has(number));
 }
 
@@ -145,13 +176,22 @@ function otherEvidence({ evidence }) {
   const others = evidence.filter((item) => !item.cited);
   if (!others.length) return null;
   const items = others.map((item) =>
-    el("li", {}, el("p", { class: "source-title", dir: "auto" }, titleAndPage(item)), el("blockquote", { class: "passage", dir: "auto" }, item.text)),
+    el(
+      "li",
+      {},
+      el("p", { class: "source-title", dir: "auto" }, titleAndPage(item)),
+      el("blockquote", { class: "passage", dir: "auto" }, item.text),
+    ),
   );
-  return el("section", { class: "block" }, folded(`Other evidence: ${plural(others.length, "passage")} looked at, not cited`, el("ul", { class: "plain" }, items)));
+  const summary = `Other evidence: ${plural(others.length, "passage")} looked at, not cited`;
+  return el("section", { class: "block" }, folded(summary, el("ul", { class: "plain" }, items)));
 }
 
 function madeWith({ lineage }) {
-  const rows = Object.entries(lineage).map(([name, value]) => [el("dt", {}, words(name)), el("dd", {}, el("code", {}, value ?? "–"))]);
+  const rows = Object.entries(lineage).map(([name, value]) => [
+    el("dt", {}, words(name)),
+    el("dd", {}, el("code", {}, value ?? "–")),
+  ]);
   return el("section", { class: "block" }, folded("Made with", el("dl", { class: "lineage" }, rows)));
 }
 

@@ -50,7 +50,8 @@ function newItem(task, onChoose) {
   const meta = el("span", { class: "task-meta" });
   const state = el("span", { class: "badge" });
   const props = { type: "button", class: "task", "data-testid": "task", "data-task-id": task.task_id };
-  const button = el("button", { ...props, onclick: () => onChoose(task.task_id) }, question, reasons, el("span", { class: "task-foot" }, meta, state));
+  const foot = el("span", { class: "task-foot" }, meta, state);
+  const button = el("button", { ...props, onclick: () => onChoose(task.task_id) }, question, reasons, foot);
   return { node: el("li", {}, button), button, reasons, meta, state };
 }
 

@@ -40,7 +40,7 @@ _MARKERS_AFTER_END = re.compile(
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)|\A.*?</think>", re.DOTALL)
 _BULLET = re.compile(r"(?:[-*•‣◦\u2013]|\d{1,2}[.)]|\(?[a-z]\)|#{1,6}|>)[ \t]+(?=\S)")
 _BULLET_LINE = re.compile(rf"^[ \t]*{_BULLET.pattern}", re.MULTILINE)
-_ABSTAINS = re.compile(rf"^\W*{NO_ANSWER}\b", re.MULTILINE)
+_ABSTAINS = re.compile(rf"^(?:[^\w\n]|_)*{NO_ANSWER}(?![^\W_])", re.MULTILINE)
 _SOURCES = r"(?:evidence|passages?|context|documents?|sources?|texts?|information)"
 _NEGATED = r"(?:do|does|did|is|are|was|were|can|could)(?: not|n't)"
 _REFUSALS = re.compile(

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from app.inference.embedder import load_tokenizer, pick_device
-from app.inference.grounding import sentence_answer
+from app.inference.grounding import sentence_answer, visible
 from app.inference.span_model import SpanModel, load_span_model
 from app.ports import DraftRequest
 from guardrails.contract import Draft, Passage
 
 MAX_TOKENS = 384
-MAX_QUESTION_CHARS = 1000
+MAX_QUESTION_TOKENS = 96
 """A longer question is cut for the reader; retrieval has read it whole."""
 MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
@@ -57,7 +57,8 @@ class SpanReader:
         config = json.loads((self._folder / "config.json").read_text("utf-8"))
         self._min_margin = float(config["min_margin"])
         self._device = pick_device(self._wanted)
-        self._tokenizer = load_tokenizer(None)
+        self._plain = load_tokenizer()
+        self._tokenizer = load_tokenizer()
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
         self._tokenizer.enable_padding()
         self._model = model.to(self._device)
@@ -66,17 +67,31 @@ class SpanReader:
         """One extractive draft per request; all their passages share the model's batches."""
         for request in requests:
             request.deadline.remaining()
-        pairs = [(r.question, passage.text) for r in requests for passage in r.evidence]
-        spans = iter(self.read(pairs))
+        if self._model is None:
+            self.warm_up()
+        questions = [self._cut_question(request.question) for request in requests]
+        pairs = [
+            (question, passage.text)
+            for question, request in zip(questions, requests, strict=True)
+            for passage in request.evidence
+        ]
+        spans = iter(self._read(pairs))
         return [
             self._best_draft(request.evidence, [next(spans) for _ in request.evidence])
             for request in requests
         ]
 
-    def read(self, pairs: Sequence[tuple[str, str]]) -> list[Span | None]:
+    def _cut_question(self, question: str) -> str:
+        question = visible(question)
+        offsets = self._plain.encode(question, add_special_tokens=False).offsets
+        return (
+            question
+            if len(offsets) <= MAX_QUESTION_TOKENS
+            else question[: offsets[MAX_QUESTION_TOKENS - 1][1]]
+        )
+
+    def _read(self, pairs: Sequence[tuple[str, str]]) -> list[Span | None]:
         """The best span for each (question, passage text); None when the passage is empty."""
-        if self._model is None:
-            self.warm_up()
         spans: list[Span | None] = [None] * len(pairs)
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][1]))
         for first in range(0, len(order), READ_BATCH):
@@ -89,9 +104,7 @@ class SpanReader:
 
     def _read_batch(self, pairs: list[tuple[str, str]]) -> list[Span | None]:
         assert self._model is not None
-        encoded = self._tokenizer.encode_batch(
-            [(question[:MAX_QUESTION_CHARS], text) for question, text in pairs]
-        )
+        encoded = self._tokenizer.encode_batch(pairs)
         logits = self._logits(encoded)
         return [_best_span(row, encoding) for row, encoding in zip(logits, encoded, strict=True)]
 

@@ -65,8 +65,16 @@ def refuse_code(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
         if path.suffix in unsafe:
             raise ModelRefused(f"{path} may carry code; only safetensors and ONNX are loaded")
-        if path.suffix == ".json" and '"auto_map"' in path.read_text("utf-8", "replace"):
+        if path.suffix == ".json" and _names_code(path):
             raise ModelRefused(f"{path} asks for custom code (auto_map)")
+
+
+def _names_code(path: Path) -> bool:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelRefused(f"{path} is not JSON") from error
+    return isinstance(value, dict) and "auto_map" in value
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -369,8 +369,8 @@ def test_a_server_that_is_down(
     assert KEY not in shown
 
 
-def test_a_server_that_hangs_up_is_retried(server: ModelServer) -> None:
-    server.replies = [Reply(200, b"", hang=False, headers=(("Content-Length", "99"),))]
+def test_a_reply_that_breaks_the_protocol_is_retried(server: ModelServer) -> None:
+    server.replies = [Reply(headers=(("Content-Length", "99"),))]
     assert "30 days" in draft_of(server).text
 
 

@@ -1,0 +1,37 @@
+"""Measures against hand-worked values."""
+
+import pytest
+
+from benchmarks.metrics import exact_match, f1, normalise, percent, percentile, ranking_scores
+
+
+def test_squads_normal_form() -> None:
+    assert normalise("The  Eiffel-Tower, a tower!") == "eiffeltower tower"
+
+
+def test_f1_takes_the_best_reference() -> None:
+    assert f1("the red car", ["a blue bike", "red car of mine"]) == pytest.approx(2 * 2 / 6)
+    assert f1("", ["x"]) == 0.0
+    assert f1("x", []) == 0.0
+    assert f1("The", ["a"]) == 1.0
+
+
+def test_exact_match_ignores_case_articles_and_punctuation() -> None:
+    assert exact_match("The Tower.", ["tower"]) == 1.0
+    assert exact_match("towers", ["tower"]) == 0.0
+
+
+def test_ranking_scores() -> None:
+    scores = ranking_scores([["a", "b"], ["c", "d"], ["e"]], [{"a"}, {"d"}, {"z"}])
+    assert scores == {
+        "recall@1": 0.3333,
+        "recall@5": 0.6667,
+        "recall@10": 0.6667,
+        "mrr@10": 0.5,
+    }
+
+
+def test_percentiles_and_percent() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([], 0.5) == 0.0
+    assert percent([1.0, 0.0, 0.0]) == 33.33

@@ -1,0 +1,101 @@
+"""Index versions: search, scope, deletions, fusion and damage."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import DependencyFailed
+from app.ports import Vectors
+from app.retrieval.passage_index import (
+    Entry,
+    PassageIndex,
+    collection_ranges,
+    fuse,
+    verify_index,
+    write_index,
+)
+
+TEXTS = [
+    ("Home", "The excess for storm damage is 250 pounds."),
+    ("Home", "Burst pipes are covered when the heating is on."),
+    ("Travel", "A lost passport is covered up to 500 pounds."),
+    ("Secret", "Storm reserve figures of the finance team."),
+]
+ENTRIES = [
+    Entry("p0", "home", "public"),
+    Entry("p1", "home", "public"),
+    Entry("p2", "travel", "public"),
+    Entry("p3", "finance", "secret"),
+]
+
+
+def unit_vectors(count: int, dimension: int = 16) -> Vectors:
+    vectors = np.random.default_rng(5).normal(size=(count, dimension)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> PassageIndex:
+    write_index(tmp_path / "v1", ENTRIES, TEXTS, unit_vectors(4), "test")
+    return PassageIndex(tmp_path / "v1")
+
+
+def test_dense_search_is_exact_and_stays_in_scope(index: PassageIndex) -> None:
+    vectors = unit_vectors(4)
+    for position in range(4):
+        found = index.dense(vectors[position], ["public", "secret"], 4)
+        expected = np.argsort(-(vectors @ vectors[position]))
+        assert [p for p, _ in found] == expected.tolist()
+        assert found[0] == (position, pytest.approx(1.0, abs=1e-5))
+    assert {p for p, _ in index.dense(vectors[3], ["public"], 10)} == {0, 1, 2}
+    assert index.dense(vectors[0], [], 10) == []
+    assert index.dense(vectors[0], ["nothing"], 10) == []
+
+
+def test_lexical_search_stems_and_stays_in_scope(index: PassageIndex) -> None:
+    assert [p for p, _ in index.lexical("storms", ["public", "secret"], 4)] in ([0, 3], [3, 0])
+    assert [p for p, _ in index.lexical("storms", ["public"], 4)] == [0]
+    assert index.lexical("storm", [], 4) == []
+    assert [p for p, _ in index.lexical("passports", ["public"], 4)] == [2]
+
+
+@pytest.mark.parametrize("question", ["", "???", 'title:"x" AND (', "text:* OR -a", "\\ ^ ~ [ }"])
+def test_query_syntax_in_a_question_is_only_text(index: PassageIndex, question: str) -> None:
+    index.lexical(question, ["public"], 4)
+
+
+def test_the_collection_does_not_change_a_lexical_score(index: PassageIndex) -> None:
+    alone = dict(index.lexical("storm", ["public"], 4))
+    both = dict(index.lexical("storm", ["public", "secret"], 4))
+    assert alone[0] == pytest.approx(both[0])
+
+
+def test_deleted_documents_are_not_found(index: PassageIndex) -> None:
+    vectors = unit_vectors(4)
+    assert {p for p, _ in index.dense(vectors[0], ["public"], 10, ["home"])} == {2}
+    assert index.lexical("storm", ["public"], 10, ["home"]) == []
+
+
+def test_fusion_prefers_what_both_searches_found() -> None:
+    fused = fuse([[(1, 0.9), (2, 0.8)], [(3, 12.0), (2, 11.0)]])
+    assert fused[0][0] == 2
+    assert {p for p, _ in fused} == {1, 2, 3}
+    assert fuse([]) == []
+
+
+def test_a_split_collection_is_refused() -> None:
+    with pytest.raises(ValueError, match="contiguous"):
+        collection_ranges([ENTRIES[0], ENTRIES[3], ENTRIES[1]])
+
+
+@pytest.mark.parametrize("name", ["vectors.faiss", "passages.json", "manifest.json"])
+def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "v1"
+    write_index(folder, ENTRIES, TEXTS, unit_vectors(4), "test")
+    verify_index(folder)
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (folder / name).write_bytes(bytes(data))
+    with pytest.raises(DependencyFailed):
+        PassageIndex(folder)
