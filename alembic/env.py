@@ -1,6 +1,7 @@
 """Run migrations on the database named by the caller, or by the settings."""
 
 from alembic import context
+
 from app.db import Database
 from app.settings import Settings
 from app.tables import Base

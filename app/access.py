@@ -240,7 +240,8 @@ class Access:
                 session.flush()
                 row = None
             if row is None:
-                return _reserve(session, principal.name, key, digest)
+                _reserve(session, principal.name, key, digest)
+                return None
             if row.request_sha256 != digest:
                 raise IdempotencyMismatch
             if row.response is None:

@@ -12,9 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from guardrails.checks.schema import SchemaInvalid, check_caller_schema
-from guardrails.judge import Judge
-from guardrails.policy import Policy
 from sqlalchemy.orm import Session
 
 from app import records
@@ -36,7 +33,10 @@ from app.review import open_task
 from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import StageClock, Telemetry
+from guardrails.checks.schema import SchemaInvalid, check_caller_schema
 from guardrails.contract import Action, Case, Draft, Finding, Outcome, Passage, Verdict
+from guardrails.judge import Judge
+from guardrails.policy import Policy
 
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""

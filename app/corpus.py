@@ -57,9 +57,12 @@ class Corpus:
     # Documents
 
     def add_document(
-        self, collection: str, source: str, stored_at: str, sha256: str
+        self, collection: str, source: str, stored_at: str, sha256: str, embedder: str = ""
     ) -> tuple[DocumentRow, bool]:
-        """Register a file as pending; (row, False) when exactly this content is ready already."""
+        """Register a file as pending; (row, False) when exactly this content is ready already.
+
+        With ``embedder`` given, content that another embedder embedded is not ready.
+        """
         if not 1 <= len(collection) <= 80 or not collection.isprintable():
             raise Invalid("A collection's name has 1 to 80 printable characters.")
         with self._database.transaction() as session:
@@ -68,7 +71,7 @@ class Corpus:
                 .where(DocumentRow.collection == collection, DocumentRow.source == source)
                 .with_for_update()
             )
-            if row is not None and row.state == READY and row.sha256 == sha256:
+            if row is not None and _is_ready(session, row, sha256, embedder):
                 row.stored_at = stored_at
                 return row, False
             if row is None:
@@ -296,10 +299,10 @@ class Corpus:
         """Promote the version that was live before; raises ``Conflict`` when there is none."""
         live = self.live_version()
         with self._database.reading() as session:
-            previous = session.scalar(
+            previous: str | None = session.scalar(
                 select(IndexVersionRow.id)
                 .where(IndexVersionRow.state == "retired")
-                .where(IndexVersionRow.created_at < live.created_at if live else True)
+                .where(IndexVersionRow.id < (live.id if live else ""))
                 .order_by(IndexVersionRow.created_at.desc())
                 .limit(1)
             )
@@ -325,10 +328,12 @@ class Corpus:
             )
 
     def forget_versions(self, keep: int) -> list[str]:
-        """Drop all but the newest ``keep`` finished versions and the live one; returns the ids."""
+        """Drop all but the newest ``keep`` usable versions and the live one; returns the ids."""
         live = self.live_version()
-        finished = [v for v in self.versions() if v.state != "building"]
-        dropped = [v.id for v in finished[keep:] if live is None or v.id != live.id]
+        versions = self.versions()
+        usable = [v.id for v in versions if v.state in ("verified", "live", "retired")]
+        failed = [v.id for v in versions if v.state == "failed"]
+        dropped = [v for v in usable[keep:] if live is None or v != live.id] + failed[keep:]
         with self._database.transaction() as session:
             session.execute(delete(IndexVersionRow).where(IndexVersionRow.id.in_(dropped)))
         return dropped
@@ -417,6 +422,15 @@ def _new_document(collection: str, source: str) -> DocumentRow:
         revision=0,
         created_at=now(),
     )
+
+
+def _is_ready(session: Session, row: DocumentRow, sha256: str, embedder: str) -> bool:
+    if row.state != READY or row.sha256 != sha256:
+        return False
+    query = select(PassageRow.embedder).where(
+        PassageRow.document_id == row.id, PassageRow.revision == row.revision
+    )
+    return not embedder or session.scalar(query.limit(1)) == embedder
 
 
 def _passage_row(

@@ -10,6 +10,7 @@
     ├── Forbidden             403  the principal may not do this
     │   └── CsrfFailed
     ├── NotFound              404  no such thing, or not for this principal
+    ├── MethodNotAllowed      405
     ├── Conflict              409  somebody else was first, or the thing changed
     │   ├── AlreadyDecided
     │   ├── ClaimLost
@@ -24,6 +25,7 @@
     ├── NotReady              503  no live index, or a model is still loading
     ├── DependencyFailed      503  database, disk or model server
     │   ├── StorageFull
+    │   ├── SettingsInvalid        a setting, or the policy file, cannot be used
     │   └── ModelRefused           weights that do not match their manifest
     └── DeadlineExceeded      504
 
@@ -102,6 +104,11 @@ class NotFound(CountersignError):
     default_message = "There is no such thing, or it is not yours to see."
 
 
+class MethodNotAllowed(CountersignError):
+    code, status = "method_not_allowed", 405
+    default_message = "This address does not take that method."
+
+
 class Conflict(CountersignError):
     code, status = "conflict", 409
     default_message = "This conflicts with an earlier change."
@@ -168,7 +175,8 @@ class NotReady(CountersignError):
 
 
 class DependencyFailed(CountersignError):
-    code, status, retryable, retry_after_s = "dependency_failed", 503, True, 5
+    code, status, retryable = "dependency_failed", 503, True
+    retry_after_s: ClassVar[int | None] = 5
     default_message = "A part the service depends on did not answer."
 
 
@@ -177,8 +185,13 @@ class StorageFull(DependencyFailed):
     default_message = "The disk is full; nothing was changed."
 
 
+class SettingsInvalid(DependencyFailed):
+    code, retryable, retry_after_s = "settings_invalid", False, None
+    default_message = "A setting cannot be used."
+
+
 class ModelRefused(DependencyFailed):
-    code, retryable = "model_refused", False
+    code, retryable, retry_after_s = "model_refused", False, None
     default_message = "A model file does not match its manifest."
 
 

@@ -14,7 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import documents, operations, questions, reviews, sessions
 from app.api.wire import ErrorView
-from app.errors import BadRequest, CountersignError, Invalid, NotFound, TooLarge
+from app.errors import (
+    BadRequest,
+    CountersignError,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+)
 from app.settings import PROJECT, Settings
 from app.wiring import Services, open_services
 
@@ -126,9 +133,9 @@ def _http_error(error: HTTPException) -> CountersignError:
         return NotFound("There is no such address.")
     if error.status_code == 413:
         return TooLarge()
-    named = type("HttpError", (CountersignError,), {"status": error.status_code})
-    named.code = {405: "method_not_allowed"}.get(error.status_code, "bad_request")
-    return named(str(error.detail))
+    if error.status_code == 405:
+        return MethodNotAllowed()
+    return BadRequest(str(error.detail))
 
 
 class _Edge:

@@ -198,7 +198,7 @@ def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) ->
         "released_by": released.released_by if released else None,
         "edited": bool(released and released.edited),
         "message": message,
-        "answer": _without_removed(released.answer, set(readable)) if released else None,
+        "answer": without_removed(released.answer, readable) if released else None,
         "searched": record.searched,
         "timings_ms": record.timings_ms,
     }
@@ -224,11 +224,11 @@ def _status(session: Session, record: RecordRow, released: ReleaseRow | None) ->
     return "held", record.message
 
 
-def _without_removed(answer: dict[str, Any], readable: set[str]) -> dict[str, Any]:
+def without_removed(answer: Mapping[str, Any], readable: Iterable[str]) -> dict[str, Any]:
+    """The answer object with the quotes of passages that are not ``readable`` taken out."""
+    kept = set(readable)
     citations = [
-        citation
-        if citation["passage_id"] in readable
-        else {**citation, "quote": "", "removed": True}
+        citation if citation["passage_id"] in kept else {**citation, "quote": "", "removed": True}
         for citation in answer["citations"]
     ]
     return {**answer, "citations": citations}

@@ -23,7 +23,7 @@ from app.access import Principal
 from app.corpus import current_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
-from app.records import append_audit, content_hash, release
+from app.records import append_audit, content_hash, release, without_removed
 from app.settings import Settings
 from app.tables import DecisionRow, RecordRow, ReviewTaskRow
 from guardrails.contract import sentence_bounds
@@ -329,7 +329,7 @@ def _detail(session: Session, task: ReviewTaskRow, record: RecordRow) -> dict[st
     cited = {citation["passage_id"] for citation in draft["citations"]}
     return {
         **_task_wire(task, record),
-        "draft": draft,
+        "draft": without_removed(draft, texts),
         "evidence": [
             {
                 "passage_id": passage["id"],

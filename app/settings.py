@@ -101,9 +101,6 @@ class Settings(BaseSettings):
     keep_index_versions: int = Field(
         default=3, ge=2, description="Index versions kept on disk for rollback."
     )
-    log_questions: bool = Field(
-        default=False, description="Whether log lines may hold question text."
-    )
 
     @property
     def database(self) -> str:

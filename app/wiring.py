@@ -4,15 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardrails.judge import Judge
-from guardrails.policy import Policy
-
 from app.access import Access
 from app.answering import Answerer
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
-from app.errors import Invalid
+from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
 from app.ports import DraftRequest, Embedder, Generator, Vectors
 from app.retrieval.retriever import Retriever
@@ -21,6 +18,8 @@ from app.settings import Settings
 from app.telemetry import Telemetry
 from guardrails.checks import default_checks
 from guardrails.contract import Draft
+from guardrails.judge import Judge
+from guardrails.policy import Policy, PolicyInvalid
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ GENERATORS: dict[str, Callable[[Settings], Generator]] = {"reader": _reader}
 
 
 def build_embedder(settings: Settings) -> Embedder:
-    """The embedder that ``settings.embedder`` selects; raises ``Invalid``."""
+    """The embedder that ``settings.embedder`` selects; raises ``SettingsInvalid``."""
     if settings.embedder in EMBEDDERS:
         return EMBEDDERS[settings.embedder](settings)
     from app.inference.embedder import SentenceTransformerEmbedder
@@ -73,27 +72,39 @@ def build_embedder(settings: Settings) -> Embedder:
 
 
 def build_generator(settings: Settings) -> Generator:
-    """The generator that ``settings.generator`` selects; raises ``Invalid``."""
+    """The generator that ``settings.generator`` selects; raises ``SettingsInvalid``."""
     choice = settings.generator
     if choice in GENERATORS:
         return GENERATORS[choice](settings)
     from app.inference.generator import OpenAIGenerator, TransformersGenerator
 
     if choice.startswith(("http://", "https://")):
-        return OpenAIGenerator(
-            choice,
-            settings.generator_model,
-            settings.generator_api_key or None,
-            settings.deadline_s,
-        )
+        if not settings.generator_model:
+            raise SettingsInvalid("A model server needs the setting generator_model.")
+        try:
+            return OpenAIGenerator(
+                choice,
+                settings.generator_model,
+                settings.generator_api_key or None,
+                settings.deadline_s,
+            )
+        except ValueError as error:
+            raise SettingsInvalid(f"The setting generator: {error}") from error
     return TransformersGenerator(_folder("generator", choice), settings.device)
 
 
 def _folder(setting: str, value: str) -> Path:
     path = Path(value)
     if not path.is_dir():
-        raise Invalid(f"The setting {setting} is {value!r}: no such name, address or folder.")
+        raise SettingsInvalid(f"The setting {setting} is {value!r}: no such name, address or folder.")
     return path
+
+
+def _policy(settings: Settings) -> Policy:
+    try:
+        return Policy.load(settings.policy_file)
+    except PolicyInvalid as error:
+        raise SettingsInvalid(f"The policy file is invalid: {error}") from error
 
 
 def build_services(settings: Settings) -> Services:
@@ -104,7 +115,7 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
-    policy = Policy.load(settings.policy_file)
+    policy = _policy(settings)
     judge = Judge(default_checks(policy), policy)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))

@@ -50,7 +50,8 @@ def measure_retrieval(corpus: Path, questions: Path, limit: int | None = None) -
 def _build(corpus: Path, folder: Path, embedder: MiniLMEmbedder) -> PassageIndex:
     tokenizer = load_tokenizer()
     most = Settings().passage_tokens
-    entries, texts = [], []
+    entries: list[Entry] = []
+    texts: list[tuple[str, str]] = []
     for row in read_rows(corpus):
         title, text = str(row.get("title") or ""), str(row["text"])
         for cut in cut_passages(Extracted(title, text, "text/plain", ()), tokenizer, most):

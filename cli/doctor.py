@@ -36,7 +36,9 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json({"settings": listed, "parts": [asdict(part) for part in parts]})
     else:
-        print_table("Settings", ["setting", "value", "source"], [row.values() for row in listed])
+        print_table(
+            "Settings", ["setting", "value", "source"], [list(row.values()) for row in listed]
+        )
         rows = [(p.name, p.selected, "ok" if p.ok else p.problem) for p in parts]
         print_table("Parts", ["part", "selected", "state"], rows)
     if not all(part.ok for part in parts):

@@ -5,6 +5,7 @@ offsets (Python ``str`` indices), end exclusive.
 """
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -181,7 +182,7 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
     )
     edges = [0, *sorted(cuts), len(text)]
     bounds = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         piece = text[left:right]
         stripped = piece.strip()
         if stripped:

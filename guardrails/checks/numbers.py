@@ -1,0 +1,318 @@
+"""Does every number and date of a sentence stand in the passages the sentence cites?
+
+What the answer claims is read strictly, what the evidence holds generously: in doubt a number
+is not supported, and a person looks at the answer.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from guardrails.checks import Stage
+from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
+
+UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {word: value for value, word in enumerate(UNITS)} | {
+    word: 10 * value for value, word in enumerate(TENS, start=2)
+}
+SCALES = {
+    "hundred": 100,
+    "thousand": 1_000,
+    "k": 1_000,
+    "million": 1_000_000,
+    "m": 1_000_000,
+    "billion": 1_000_000_000,
+    "bn": 1_000_000_000,
+}
+CURRENCIES = {
+    **dict.fromkeys(["£", "gbp", "pound", "pounds"], "£"),
+    **dict.fromkeys(["€", "eur", "euro", "euros"], "€"),
+    **dict.fromkeys(["$", "us$", "usd", "dollar", "dollars"], "$"),
+    **dict.fromkeys(["¥", "jpy", "yen"], "¥"),
+    "chf": "chf",
+}
+MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(\d{4})(?!\d)"
+_TO = r"\s*(?:-|to|and|or|until|till|through|&)\s*"
+_ISO = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
+_NUMERIC = re.compile(r"(?<![\d./-])(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?![\d/-]|\.\d)")
+_MONTH_YEAR = re.compile(r"(?<![\d/])(\d{1,2})/(\d{4})(?![\d/])")
+_DAY_FIRST = re.compile(
+    rf"(?<![\d.,/£$€])(?:{_DAY}{_TO})?{_DAY}(?:\s+of)?[\s-]*{_MONTH}(?:[\s,-]+{_YEAR})?", re.I
+)
+_MONTH_FIRST = re.compile(
+    rf"\b{_MONTH}[\s-]*{_DAY}(?:{_TO}{_DAY})?(?![\d:]|[.,]\d{{1,3}}(?!\d))(?:,?\s+{_YEAR})?", re.I
+)
+_MONTH_NAME = re.compile(rf"\b{_MONTH}(?:,?[\s-]+{_YEAR})?", re.I)
+_BEFORE_MONTH = re.compile(
+    r"\b(?:in|by|of|since|until|till|from|to|before|after|during|each|every|last|next|early|late"
+    r"|mid|and|or)[\s-]$",
+    re.I,
+)
+
+_BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[\s-](?:{'|'.join(UNITS[1:10])}))?|{'|'.join(UNITS)})"
+_BELOW_1000 = rf"{_BELOW_100}(?:\s+hundred(?:\s+(?:and\s+)?{_BELOW_100})?)?"
+_WORD_NUMBER = re.compile(
+    rf"\b(?:({_BELOW_1000})\s+thousand,?\s+(?:and\s+)?)?({_BELOW_1000})\b", re.I
+)
+_COUNTED = re.compile(
+    r"[\s-](?:working|business|calendar|full|whole|per|hundred|thousand|million|billion|percent"
+    r"|second|minute|hour|day|night|week|month|quarter|year|time|pound|euro|dollar|claim|mile)",
+    re.I,
+)
+_A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million|billion)\b)", re.I)
+
+_CODE = re.compile(
+    r"\b(?!(?:gbp|eur|usd|chf|jpy)\d)(?:[A-Za-z]+|[A-Z]{1,8}-(?=\d))\d[A-Za-z\d]*(?:[-/]\d+)*"
+    r"|(?<![\d.])\d+(?:\.\d+){2,}"
+)
+_CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
+_AMOUNT = re.compile(
+    rf"(?P<minus>(?<![\w.)%])-|\bminus\s)?(?P<before>{_CURRENCY})?\s?"
+    r"(?P<number>\d{1,2}:\d{2}(?!\d)|\d{1,2}\.\d{2}(?=\s?[ap]\.?m\b)|\d{1,2}/\d{1,2}(?![\d/])"
+    r"|(?<!\d)\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d)(?:\.\d+)?"
+    r"|(?<!\d)\d{1,3}(?:[ ']\d{3})+(?!\d)(?:\.\d+)?"
+    r"|\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
+    r"(?:\s?(?P<scale>hundred|thousand|million|billion|bn|k|m)\b)?"
+    rf"(?:[\s-]?(?P<after>%|per\s?cent(?:age points?)?\b|(?:{_CURRENCY})(?!\w)"
+    r"|(?:pound|euro|dollar)s?\b|yen\b|[ap]\.?m\b"
+    r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
+    r"(?:second|minute|hour|day|week|month|year)s?\b))?"
+)
+_ALWAYS_SCALE = frozenset({"hundred", "thousand", "million", "billion", "bn", "k"})
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number in one spelling and what it counts: a currency, ``%``, ``clock``, a span of time,
+    or "" when the text does not say."""
+
+    value: str
+    unit: str
+
+    def fits(self, other: "Amount") -> bool:
+        """Whether both may be the same amount."""
+        same_unit = self.unit == other.unit or not self.unit or not other.unit
+        return self.value == other.value and same_unit
+
+
+@dataclass(frozen=True)
+class Date:
+    """A date, or the part of one that the text gives; 0 is not given."""
+
+    day: int
+    month: int
+    year: int
+
+    def within(self, other: "Date") -> bool:
+        """Whether ``other`` gives all that this date says."""
+        pairs = ((self.day, other.day), (self.month, other.month), (self.year, other.year))
+        return all(mine in (0, theirs) for mine, theirs in pairs)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The amounts and dates of a text with their spelling in it; a date has one or two readings."""
+
+    amounts: tuple[tuple[str, Amount], ...]
+    dates: tuple[tuple[str, tuple[Date, ...]], ...]
+
+
+class NumbersCheck:
+    """Every number and date of a sentence stands in the passages the sentence cites."""
+
+    name = "numbers"
+    stage: Stage = "draft"
+    timeout_s = 3.0
+
+    def run(self, case: Case) -> list[Finding]:
+        """A fail for each number that its sources do not hold, else one pass."""
+        if case.draft is None:
+            return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        held = _held_by_citation(case.draft, {p.id: p.text for p in case.evidence})
+        found = [
+            Finding(
+                self.name, Outcome.FAIL, f"The sources do not hold {spelled}.", "", sentence.text
+            )
+            for sentence in case.draft.sentences
+            for spelled in unsupported(sentence, held)
+        ]
+        return found or [Finding(self.name, Outcome.PASS, "Every number stands in its source.")]
+
+
+def _held_by_citation(draft: Draft, texts: Mapping[str, str]) -> dict[int, Figures]:
+    cited = {citation.passage_id for citation in draft.citations} & texts.keys()
+    figures = {passage_id: read_figures(texts[passage_id], True) for passage_id in cited}
+    return {c.number: figures[c.passage_id] for c in draft.citations if c.passage_id in figures}
+
+
+def unsupported(sentence: Sentence, held: Mapping[int, Figures]) -> list[str]:
+    """The numbers and dates of ``sentence``, as written, that its citations do not hold."""
+    sources = [held[number] for number in sentence.citations if number in held]
+    amounts = [amount for source in sources for _, amount in source.amounts]
+    dates = [date for source in sources for _, readings in source.dates for date in readings]
+    claimed = read_figures(sentence.text, False)
+    missing = [
+        spelled
+        for spelled, readings in claimed.dates
+        if not any(mine.within(theirs) for mine in readings for theirs in dates)
+    ]
+    missing += [
+        spelled
+        for spelled, amount in claimed.amounts
+        if not any(amount.fits(other) for other in amounts)
+    ]
+    return list(dict.fromkeys(missing))
+
+
+def read_figures(text: str, generous: bool) -> Figures:
+    """All numbers and dates of a text.
+
+    ``generous`` is for evidence: the day and year of a date count as numbers too, every "one"
+    is a 1 and every month name a month. Otherwise only what surely is a number counts.
+    """
+    dates: list[tuple[str, tuple[Date, ...]]] = []
+    text = _take_dates(_plain(text), generous, dates)
+    amounts: list[tuple[str, Amount]] = []
+
+    def take_code(match: re.Match[str]) -> str:
+        amounts.append((match[0], Amount(match[0].lower().replace("-", ""), "")))
+        return " ; "
+
+    text = _words_as_digits(_CODE.sub(take_code, text), generous)
+    for match in _AMOUNT.finditer(text.lower()):
+        amounts.extend((match[0].strip(), amount) for amount in _amounts(match, generous))
+    if generous:
+        amounts.extend(_parts(dates))
+    return Figures(tuple(amounts), tuple(dates))
+
+
+def _plain(text: str) -> str:
+    """One spelling for digits, fractions, powers, dashes and spaces."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", "".join(map(_spelled, text))).replace("\u2044", "/")
+        text = re.sub("[\u2010-\u2015\u2212]", "-", text).replace("\u2019", "'")
+    return re.sub(r"[ \t]+", " ", text)
+
+
+def _spelled(char: str) -> str:
+    if char.isascii():
+        return char
+    kind = unicodedata.decomposition(char).partition(">")[0]
+    if kind in ("<super", "<sub"):
+        return f"^{char}"
+    if kind == "<fraction":
+        return f" {char}"
+    if char.isdecimal():
+        return str(unicodedata.decimal(char))
+    return "" if unicodedata.category(char) == "Cf" else char
+
+
+def _take_dates(text: str, generous: bool, dates: list[tuple[str, tuple[Date, ...]]]) -> str:
+    """Move the dates of ``text`` to ``dates``; what is left of it has none."""
+    readers: list[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[Date, ...]]]] = [
+        (_ISO, lambda m: _readings((m[4], m[3], m[1]))),
+        (_NUMERIC, lambda m: _readings((m[1], m[3], m[4]), (m[3], m[1], m[4]))),
+        (_MONTH_YEAR, lambda m: _readings(("0", m[1], m[2]))),
+        (_DAY_FIRST, lambda m: _named(m, m[3], m[4], m[2], m[1])),
+        (_MONTH_FIRST, lambda m: _named(m, m[1], m[4], m[2], m[3])),
+        (_MONTH_NAME, lambda m: _month(m, generous)),
+    ]
+    for expression, read in readers:
+
+        def take(
+            match: re.Match[str], read: Callable[[re.Match[str]], tuple[Date, ...]] = read
+        ) -> str:
+            found = read(match)
+            # Both days of "1 to 3 March" are claims of their own; other readings are either-or.
+            groups = [found] if expression is _NUMERIC else [(date,) for date in found]
+            dates.extend((match[0].strip(), group) for group in groups if group)
+            return " ; " if found else match[0]
+
+        text = expression.sub(take, text)
+    return text
+
+
+def _readings(*spelled: tuple[str, str, str]) -> tuple[Date, ...]:
+    """The valid dates among (day, month, year) triples."""
+    dates = (Date(int(d), int(m), _full_year(y)) for d, m, y in spelled)
+    return tuple(date for date in dates if date.day <= 31 and 1 <= date.month <= 12)
+
+
+def _full_year(year: str) -> int:
+    return int(year) + (2000 if len(year) == 2 else 0)
+
+
+def _named(
+    match: re.Match[str], month: str, year: str | None, *days: str | None
+) -> tuple[Date, ...]:
+    if not year and month in ("may", "march", "mar"):  # "those over 30 may cancel"
+        return ()
+    written = [(day, str(MONTHS.index(month[:3].lower()) + 1), year or "0000") for day in days if day]
+    return _readings(*written)
+
+
+def _month(match: re.Match[str], generous: bool) -> tuple[Date, ...]:
+    """A month without a day. ``May`` and ``March`` are words too, ``Dec`` may be anything."""
+    name, year = match[1], match[2]
+    unsure = name.lower() in ("may", "march")
+    if not year and not generous:
+        led = _BEFORE_MONTH.search(match.string, 0, match.start())
+        if len(name) == 3 and not unsure or unsure and not (led and name[0].isupper()):
+            return ()
+    if not year and unsure and name.islower():
+        return ()
+    return (Date(0, MONTHS.index(name[:3].lower()) + 1, int(year or 0)),)
+
+
+def _words_as_digits(text: str, generous: bool) -> str:
+    def digits(match: re.Match[str]) -> str:
+        # "One" is mostly a pronoun: in an answer it counts only where something is counted.
+        counted = generous or _COUNTED.match(match.string, match.end())
+        if match[0].lower() == "one" and not counted:
+            return match[0]
+        return str(1000 * _below_1000(match[1] or "") + _below_1000(match[2]))
+
+    return _WORD_NUMBER.sub(digits, _A_HUNDRED.sub("1 ", text))
+
+
+def _below_1000(words: str) -> int:
+    total = 0
+    for word in re.findall("[a-z]+", words.lower()):
+        total = total * 100 if word == "hundred" else total + WORDS.get(word, 0)
+    return total
+
+
+def _amounts(match: re.Match[str], generous: bool) -> Iterator[Amount]:
+    number, scale = match["number"], match["scale"]
+    unit = _unit(match["before"], match["after"])
+    value = _clock(number, unit) if unit == "clock" or ":" in number else _value(number)
+    if scale in _ALWAYS_SCALE or (scale == "m" and match["before"]):
+        value = _scaled(value, SCALES[scale])
+    yield Amount(f"-{value}" if match["minus"] else value, unit or ("clock" if ":" in number else ""))
+    if generous and " " in number:  # "12 500" may be one number or two
+        yield from (Amount(_value(piece), "") for piece in number.split())
+
+
+def _unit(before: str | None, after: str | None) -> str:
+    if before:
+        return CURRENCIES[before]
+    if not after:
+        return ""
+    if after.startswith(("per", "%")):
+        return "%"
+    if after in ("am", "pm", "a.m", "p.m"):
+        return "clock"
+    return CURRENCIES.get(after) or re.split(r"[\s-]", after)[-1].rstrip("s")

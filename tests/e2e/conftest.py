@@ -1,0 +1,116 @@
+"""A really running service over the examples, and a headless Chromium to look at it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from app.settings import PROJECT
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MISSING = (
+    "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "
+    "`apt-get install chromium` or `brew install chromium`, and run the tests again."
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started service."""
+
+    process: subprocess.Popen[str]
+    address: str
+    username: str
+    password: str
+
+
+def start_service(data: Path, *, ingest: Path | None = None) -> tuple[subprocess.Popen[str], dict]:  # type: ignore[type-arg]
+    """Start ``countersign serve`` on a free port; returns it and what it announced."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cli", "serve", "--json"]
+    if ingest is not None:
+        command += ["--ingest", str(ingest)]
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "COUNTERSIGN_DATA_DIR": str(data),
+            "COUNTERSIGN_PORT": str(port),
+            "COUNTERSIGN_QUESTIONS_PER_MINUTE": "1000",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    announced = ""
+    for line in process.stdout:
+        announced += line
+        if line.rstrip() == "}":
+            break
+    return process, json.loads(announced)
+
+
+def wait_until_ready(address: str) -> None:
+    """Return when the service answers; the process is known to be starting."""
+    import time
+
+    import httpx
+
+    for _ in range(600):
+        try:
+            if httpx.get(f"{address}/healthz", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the service did not come up within a minute")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service with the examples ingested."""
+    process, announced = start_service(
+        tmp_path_factory.mktemp("service"), ingest=PROJECT / "examples" / "documents"
+    )
+    address = announced["chat"].rstrip("/")
+    wait_until_ready(address)
+    login = announced["first_login"]
+    yield Running(process, address, login["username"], login["password"])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; without one the tests are skipped loudly, or fail in CI."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        sys.stderr.write(f"\n*** {MISSING}\n")
+        if os.environ.get("COUNTERSIGN_REQUIRE_BROWSER"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
