@@ -96,7 +96,9 @@ def build_generator(settings: Settings) -> Generator:
 def _folder(setting: str, value: str) -> Path:
     path = Path(value)
     if not path.is_dir():
-        raise SettingsInvalid(f"The setting {setting} is {value!r}: no such name, address or folder.")
+        raise SettingsInvalid(
+            f"The setting {setting} is {value!r}: no such name, address or folder."
+        )
     return path
 
 

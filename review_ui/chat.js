@@ -53,6 +53,7 @@ function mountComposer() {
     el("li", {}, el("button", { type: "button", class: "example", onclick: () => start(text) }, text)),
   );
   fill(byId("examples"), buttons);
+  field.disabled = byId("send").disabled = false;
   field.focus();
 }
 

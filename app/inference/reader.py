@@ -5,6 +5,7 @@ does not. It abstains when "no answer" outscores the best span by more than the 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
 READ_BATCH = 16
+BREAK = re.compile(r"\n[ \t]*\n|\n(?=[^\n]*\|)|(?<=\|)[^\n|]*\n|\n(?=[ \t]*[-*\u2022] )")
+"""Where one block of text ends and the next begins."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,10 @@ class SpanReader:
         assert self._model is not None
         encoded = self._tokenizer.encode_batch(pairs)
         logits = self._logits(encoded)
-        return [_best_span(row, encoding) for row, encoding in zip(logits, encoded, strict=True)]
+        return [
+            _best_span(row, encoding, text)
+            for row, encoding, (_, text) in zip(logits, encoded, pairs, strict=True)
+        ]
 
     def _logits(self, encoded: Sequence[Encoding]) -> NDArray[np.float32]:
         assert self._model is not None
@@ -130,8 +136,11 @@ class SpanReader:
         return sentence_answer(passage, span.start, span.end, self.name, features)
 
 
-def _best_span(logits: NDArray[np.float32], encoding: Encoding) -> Span | None:
-    """The highest start + end over the passage's tokens, at most ``MAX_SPAN_TOKENS`` long."""
+def _best_span(logits: NDArray[np.float32], encoding: Encoding, text: str) -> Span | None:
+    """The highest start + end over the passage's tokens, at most ``MAX_SPAN_TOKENS`` long.
+
+    A span never crosses a paragraph, a list item or a table row.
+    """
     inside = (np.array(encoding.type_ids) == 1) & (np.array(encoding.special_tokens_mask) == 0)
     positions = np.flatnonzero(inside & (np.array(encoding.attention_mask) == 1))
     if not len(positions):
@@ -140,7 +149,11 @@ def _best_span(logits: NDArray[np.float32], encoding: Encoding) -> Span | None:
     ends = positions[np.argsort(-logits[positions, 1])[:TOP_EDGES]]
     totals = logits[starts, 0][:, None] + logits[ends, 1][None, :]
     lengths = ends[None, :] - starts[:, None]
-    totals = np.where((lengths >= 0) & (lengths < MAX_SPAN_TOKENS), totals, -np.inf)
+    breaks = [match.start() for match in BREAK.finditer(text)]
+    block = np.searchsorted(breaks, [offset[0] for offset in encoding.offsets])
+    together = block[starts][:, None] == block[ends][None, :]
+    fits = (lengths >= 0) & (lengths < MAX_SPAN_TOKENS) & together
+    totals = np.where(fits, totals, -np.inf)
     row, column = np.unravel_index(int(totals.argmax()), totals.shape)
     score = float(totals[row, column])
     if not np.isfinite(score):
