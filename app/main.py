@@ -90,7 +90,8 @@ def _add_pages(app: FastAPI) -> None:
         return lambda: FileResponse(PAGES / name, media_type="text/html")
 
     for path, name in (("/", "chat"), ("/review", "review"), ("/login", "login")):
-        app.get(path, include_in_schema=False)(page(f"{name}.html"))
+        route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
+        route(page(f"{name}.html"))
     app.mount("/static", StaticFiles(directory=PAGES), name="static")
 
 
@@ -105,7 +106,9 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return error_response(_http_error(error), request.state.request_id)
+        response = error_response(_http_error(error), request.state.request_id)
+        response.headers.update(error.headers or {})  # a 405 names what is allowed
+        return response
 
     app.add_exception_handler(CountersignError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -186,7 +189,7 @@ def _count(scope: Scope, status: int) -> None:
 
 
 class _Limits:
-    """Refuses bodies over the limit, whether or not their length is announced."""
+    """Refuses bodies over the limit, announced or not, and addresses no database can look up."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self._settings = app, settings
@@ -195,6 +198,8 @@ class _Limits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if "\0" in scope["path"]:  # PostgreSQL knows no NUL, so nothing has such an id
+            raise NotFound("There is no such address.")
         most = self._most(scope)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > most:

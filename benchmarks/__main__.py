@@ -3,6 +3,7 @@
 Run as:
     python -m benchmarks retrieval --corpus F --questions F --json
     python -m benchmarks answers --questions F [--generator NAME] [--limit N] --json
+    python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
 """
 
@@ -54,6 +55,18 @@ def pipeline(
     from benchmarks.pipeline import measure_pipeline
 
     _show(measure_pipeline(corpus, questions, limit, generator), as_json)
+
+
+@app.command()
+def margin(
+    questions: Annotated[list[Path], typer.Option(help="Question files (repeatable).")],
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """F1 of the reader on each file for a range of least margins over "no answer"."""
+    from benchmarks.answers import sweep_margins
+
+    _show(sweep_margins(questions, limit), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

@@ -1,16 +1,20 @@
 """How good a generator's answers are when it is given the contexts."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from app.deadline import Deadline
 from app.files import read_rows
+from app.inference.reader import SpanReader
 from app.ports import DraftRequest
 from app.settings import Settings
 from app.wiring import build_generator
 from benchmarks.metrics import exact_match, f1, percent, percentile
 from guardrails.contract import Draft, Passage
+
+MARGINS = [step / 2 for step in range(-16, 17)]
 
 
 def measure_answers(questions: Path, generator: str, limit: int | None = None) -> dict[str, Any]:
@@ -25,7 +29,7 @@ def measure_answers(questions: Path, generator: str, limit: int | None = None) -
     chosen.warm_up()
     scores, milliseconds = [], []
     for row in rows:
-        request = DraftRequest(row["question"], _passages(row), Deadline(600))
+        request = _request(row)
         began = time.perf_counter()
         draft = chosen.draft([request])[0]
         milliseconds.append((time.perf_counter() - began) * 1000)
@@ -36,6 +40,10 @@ def measure_answers(questions: Path, generator: str, limit: int | None = None) -
 def answer_text(draft: Draft) -> str:
     """What is scored: the extracted span, or the sentences without their markers."""
     return draft.short or " ".join(sentence.text for sentence in draft.sentences)
+
+
+def _request(row: dict[str, Any]) -> DraftRequest:
+    return DraftRequest(row["question"], _passages(row), Deadline(600))
 
 
 def _passages(row: dict[str, Any]) -> tuple[Passage, ...]:
@@ -73,3 +81,26 @@ def _summary(
         "ms_p50": round(percentile(milliseconds, 0.5), 1),
         "ms_p95": round(percentile(milliseconds, 0.95), 1),
     }
+
+
+def sweep_margins(files: Sequence[Path], limit: int | None = None) -> dict[str, Any]:
+    """The reader's F1 in percent by file and least margin, and the margin with the best mean."""
+    reader = SpanReader(Settings().models_dir / "reader", min_margin=float("-inf"))
+    table: dict[str, dict[str, float]] = {}
+    for file in files:
+        drafted = [(reader.draft([_request(row)])[0], row) for row in list(read_rows(file))[:limit]]
+        table[file.name] = {str(least): _f1_at(drafted, least) for least in MARGINS}
+    means = {
+        least: round(sum(column[str(least)] for column in table.values()) / len(table), 2)
+        for least in MARGINS
+    }
+    return {**table, "mean": means, "best": max(means, key=lambda least: means[least])}
+
+
+def _f1_at(drafted: Sequence[tuple[Draft, dict[str, Any]]], least: float) -> float:
+    scores = []
+    for draft, row in drafted:
+        kept = draft.features.get("margin", float("-inf")) >= least
+        scored = draft if kept else Draft((), (), draft.model)
+        scores.append(_score(scored, row)[0])
+    return percent(scores)

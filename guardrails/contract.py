@@ -170,6 +170,9 @@ SENTENCE_END = re.compile(
     r"(?<!\b(?:Mrs|Fig|Art|Sec|e\.g|i\.e|etc|Inc|Ltd))[.!?][\"')\]’”]*(?=\s+[\"'(\[“‘]?[A-Z0-9])"
 )
 
+ITEM_NUMBER = re.compile(r"^[ \t]*\d{1,2}\.(?=\s)", re.M)
+"""The "1." of a list belongs to its item; it ends nothing."""
+
 
 def sentence_bounds(text: str) -> list[tuple[int, int]]:
     """(start, end) of each sentence of ``text``, without surrounding white space.
@@ -177,6 +180,7 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
     Blank lines end a sentence too, so headings and list items stand alone.
     """
     cuts = {match.end() for match in SENTENCE_END.finditer(text)}
+    cuts -= {match.end() for match in ITEM_NUMBER.finditer(text)}
     cuts.update(
         match.start() for match in re.finditer(r"\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)", text)
     )

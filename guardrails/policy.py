@@ -5,16 +5,19 @@ means review. A check that could not run always means at least review: no rule c
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import re2
 import yaml
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
+from guardrails.checks import Stage
+from guardrails.checks.wording import PatternInvalid, pattern
 from guardrails.contract import SEVERITY, Action, Finding, Outcome, Verdict, canonical_sha256
 
 HERE = Path(__file__).resolve().parent
@@ -44,8 +47,8 @@ class Topic:
 
     def excerpt(self, text: str) -> str | None:
         """The first text that any pattern matches, or None."""
-        for pattern in self.patterns:
-            match = pattern.search(text)
+        for one in self.patterns:
+            match = one.search(text)
             if match:
                 return str(match.group(0))
         return None
@@ -69,7 +72,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """A loaded policy; ``sha256`` is over its content, not its spelling."""
+    """A loaded policy; ``sha256`` is over its content, not its spelling.
+
+    ``required_checks`` are names, with ``@question`` or ``@draft`` where the stage matters.
+    """
 
     name: str
     version: int
@@ -84,24 +90,24 @@ class Policy:
         """Read a policy file (None: the packaged default); raises ``PolicyInvalid``."""
         source = path or DEFAULT_POLICY
         try:
-            content = yaml.safe_load(source.read_text("utf-8"))
+            text = source.read_text("utf-8")
+            _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), source.name)
+            content = yaml.safe_load(text)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise PolicyInvalid(f"{source.name}: cannot be read: {error}") from error
         return cls.parse(content, source.name)
 
     @classmethod
     def parse(cls, content: Any, name: str) -> "Policy":
-        """A policy from its content; ``name`` is used in messages."""
-        problem = next(_schema().iter_errors(content), None)
+        """A policy from its content; ``name`` is used in messages. Raises ``PolicyInvalid``."""
+        problem = best_match(_schema().iter_errors(content))
         if problem is not None:
             raise PolicyInvalid(f"{name}: {problem.json_path}: {problem.message}")
-        topics = tuple(_topic(entry, name) for entry in content.get("topics", []))
-        rules = tuple(_rule(entry) for entry in content.get("rules", []))
-        unknown = (
-            {r.label for r in rules if r.check == "topics"} - {t.name for t in topics} - {None}
-        )
-        if unknown:
-            raise PolicyInvalid(f"{name}: a rule names unknown topics: {sorted(map(str, unknown))}")
+        if not math.isfinite(content["min_margin"]):
+            raise PolicyInvalid(f"{name}: $.min_margin: it must be finite")
+        topics = tuple(_topic(topic, name, place) for place, topic in enumerate(content["topics"]))
+        rules = tuple(_rule(rule) for rule in content["rules"])
+        _refuse_unknown_topics(topics, rules, name)
         return cls(
             content["name"],
             content["version"],
@@ -112,33 +118,39 @@ class Policy:
             canonical_sha256(content),
         )
 
+    def required(self, stage: Stage | None) -> list[str]:
+        """The checks required at ``stage``; None: those that may run at either stage."""
+        pairs = (entry.partition("@") for entry in self.required_checks)
+        return [name for name, _, wanted in pairs if wanted == (stage or "")]
+
     def decide(self, findings: Sequence[Finding]) -> Verdict:
         """The verdict on all findings of a question or a draft."""
-        action, reasons, message = Action.RELEASE, [], ""
-        for finding in findings:
-            wanted, said = self._consequence(finding)
-            if wanted is not Action.RELEASE:
-                reasons.append(finding.message)
-            if SEVERITY[wanted] > SEVERITY[action]:
-                action, message = wanted, said
+        consequences = [(finding, *self._consequence(finding)) for finding in findings]
+        # Nothing found is not nothing wrong: without any finding nobody has looked.
+        action = max((wanted for _, wanted, _ in consequences), key=_severity, default=Action.REVIEW)
+        reasons = [f.message for f, wanted, _ in consequences if wanted is not Action.RELEASE]
+        messages = [m for _, wanted, said in consequences if wanted is action for m in said]
         return Verdict(
             action,
-            tuple(dict.fromkeys(reasons)),
-            message or MESSAGES[action],
+            tuple(dict.fromkeys(reasons)) if findings else ("No check has looked at this.",),
+            " ".join(dict.fromkeys(messages)) or MESSAGES[action],
             f"{self.name} {self.version}",
             self.sha256,
         )
 
-    def _consequence(self, finding: Finding) -> tuple[Action, str]:
+    def _consequence(self, finding: Finding) -> tuple[Action, list[str]]:
+        """What follows from one finding, and what its rules want the asker to read."""
         if finding.outcome is Outcome.PASS:
-            return Action.RELEASE, ""
+            return Action.RELEASE, []
         matching = [rule for rule in self.rules if rule.matches(finding)]
-        if not matching:
-            return Action.REVIEW, ""
-        strictest = max(matching, key=lambda rule: SEVERITY[rule.then])
-        if finding.outcome is Outcome.COULD_NOT_RUN and strictest.then is Action.RELEASE:
-            return Action.REVIEW, ""
-        return strictest.then, strictest.message
+        action = max((rule.then for rule in matching), key=_severity, default=Action.REVIEW)
+        if finding.outcome is Outcome.COULD_NOT_RUN and action is Action.RELEASE:
+            return Action.REVIEW, []
+        return action, [rule.message for rule in matching if rule.then is action and rule.message]
+
+
+def _severity(action: Action) -> int:
+    return SEVERITY[action]
 
 
 @cache
@@ -146,17 +158,17 @@ def _schema() -> Draft202012Validator:
     return Draft202012Validator(json.loads((HERE / "schemas" / "policy.json").read_text("utf-8")))
 
 
-def _topic(entry: Mapping[str, Any], source: str) -> Topic:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
+def _topic(entry: Mapping[str, Any], source: str, place: int) -> Topic:
     patterns = []
-    for pattern in entry["patterns"]:
+    for number, expression in enumerate(entry["patterns"]):
+        where = f"{source}: $.topics[{place}].patterns[{number}] (topic {entry['name']})"
         try:
-            patterns.append(re2.compile(pattern, options))
-        except re2.error as error:
-            place = f"topic {entry['name']}: pattern {pattern!r}"
-            raise PolicyInvalid(f"{source}: {place}: {error}") from error
+            compiled = pattern(expression)
+        except PatternInvalid as error:
+            raise PolicyInvalid(f"{where}: {error}") from error
+        if compiled.search("") is not None:
+            raise PolicyInvalid(f"{where}: it matches the empty text, so everything")
+        patterns.append(compiled)
     return Topic(entry["name"], entry["description"], entry["where"], tuple(patterns))
 
 
@@ -168,3 +180,38 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
         Action(entry["then"]),
         entry.get("message", ""),
     )
+
+
+def _refuse_unknown_topics(topics: Sequence[Topic], rules: Sequence[Rule], source: str) -> None:
+    """A rule for a misspelt topic would never apply, and nobody would notice."""
+    names = [topic.name for topic in topics]
+    if len(set(names)) != len(names):
+        raise PolicyInvalid(f"{source}: $.topics: two topics share a name")
+    for place, rule in enumerate(rules):
+        if rule.check == "topics" and rule.label is not None and rule.label not in names:
+            raise PolicyInvalid(f"{source}: $.rules[{place}].label: no topic {rule.label!r}")
+
+
+def _refuse_repeated_keys(root: yaml.Node | None, source: str) -> None:
+    """YAML lets the last of two equal keys win: half of the rules could vanish in silence."""
+    for mapping in _mappings(root):
+        seen: set[str] = set()
+        for key, _ in mapping.value:
+            if str(key.value) in seen:
+                line = key.start_mark.line + 1
+                raise PolicyInvalid(f"{source}: line {line}: {key.value!r} stands there twice")
+            seen.add(str(key.value))
+
+
+def _mappings(root: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    waiting, visited = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in visited:  # an alias may lead back to where it stands
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting.extend(part for pair in node.value for part in pair)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)

@@ -44,8 +44,9 @@ def build_and_promote(
     """Build a version, make it live unless a newer one already is, and drop old ones."""
     version_id = build_index(corpus, embedder, index_dir, device=device)
     live = corpus.live_version()
+    begun = {version.id: version.created_at for version in corpus.versions()}
     # A version that was begun later has seen every document this one has.
-    if live is None or live.id < version_id:
+    if live is None or (version_id in begun and live.created_at < begun[version_id]):
         corpus.promote(version_id)
     forget_old(corpus, index_dir, keep)
     return version_id

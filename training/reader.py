@@ -1,7 +1,9 @@
 """Fine-tune the span reader from all-MiniLM-L6-v2 on question answering.
 
 Run as:
-    python -m training.reader --data DATA --out models/reader --minutes 90
+    python -m training.reader train --data DATA --out models/reader --minutes 90
+    python -m benchmarks margin --questions F --questions G      # choose the least margin
+    python -m training.reader margin 1.5
 
 The learning rate and the passage length follow the clock, not the step count, so that any
 budget ends with a finished model: short windows around the answer first (most examples per
@@ -31,6 +33,7 @@ from training.data import SpanExample, load_span_examples
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
+DEFAULT_MARGIN = 0.0
 PHASES = ((0.4, 72), (0.75, 120), (1.0, 256))
 """(share of the budget at which the phase ends, passage tokens during it)"""
 
@@ -153,19 +156,40 @@ def train(
 
 
 def save(model: SpanModel, out: Path, figures: dict[str, float]) -> None:
-    """Write the trained tensors as fp16 safetensors and a manifest with their SHA-256."""
+    """Write the trained tensors as fp16 safetensors, with a manifest."""
     out.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
     save_file(tensors, out / "model.safetensors")
+    (out / "model.safetensors").chmod(0o644)
+    seal(out, DEFAULT_MARGIN, figures)
+
+
+def seal(out: Path, min_margin: float, figures: dict[str, float]) -> None:
+    """Write the least margin and the manifest with every file's SHA-256."""
+    config = json.dumps({"min_margin": min_margin}, indent=2)
+    (out / "config.json").write_text(config + "\n", "utf-8")
     manifest = {
         "name": "reader",
         "base": "all-MiniLM-L6-v2",
         "training": figures,
-        "files": {"model.safetensors": sha256_file(out / "model.safetensors")},
+        "files": {name: sha256_file(out / name) for name in ("config.json", "model.safetensors")},
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 
+app = typer.Typer(help="Train the span reader.", no_args_is_help=True)
+
+
+@app.command()
+def margin(
+    value: Annotated[float, typer.Argument(help="least margin; see `benchmarks margin`")],
+    out: Annotated[Path, typer.Option(help="model folder")] = Path("models/reader"),
+) -> None:
+    """Set the least margin over "no answer" of a trained reader."""
+    seal(out, value, json.loads((out / "manifest.json").read_text("utf-8"))["training"])
+
+
+@app.command("train")
 def main(
     data: Annotated[Path, typer.Option(help="folder with train/qa")],
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/reader"),
@@ -203,4 +227,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

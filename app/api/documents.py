@@ -1,15 +1,16 @@
 """Documents over HTTP: list, upload, remove. Ingestion itself runs elsewhere."""
 
 import hashlib
+import json
 import secrets
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Query, UploadFile
 
 from app.access import Principal
 from app.api.requests import IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
-from app.api.wire import DocumentsView, DocumentView
+from app.api.wire import MAX_INT, DocumentsView, DocumentView
 from app.corpus import document_wire
 from app.errors import Invalid, NotFound, TooLarge, from_os_error
 from app.tables import DocumentRow
@@ -17,6 +18,7 @@ from app.wiring import Services
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 BLOCK = 1 << 20
+MAX_NAME = 255
 
 
 @router.get("", response_model=DocumentsView, summary="Documents in scope")
@@ -25,14 +27,12 @@ def documents(
     principal: PrincipalDep,
     collection: str | None = None,
     limit: int = 100,
-    offset: int = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
 ) -> Any:
     """By source; failed ones say why."""
     names = principal.readable(services.corpus.collections())
     chosen = [name for name in names if collection in (None, name)]
-    rows, total = services.corpus.documents(
-        chosen, limit=page_limit(limit, 500), offset=max(0, offset)
-    )
+    rows, total = services.corpus.documents(chosen, limit=page_limit(limit, 500), offset=offset)
     counts = services.corpus.passage_counts([row.id for row in rows])
     listed = [document_wire(row, counts.get(row.id, 0)) for row in rows]
     return {"documents": listed, "total": total}
@@ -57,9 +57,9 @@ def add(
     if not principal.may_read(collection):
         raise NotFound("There is no such collection, or it is not yours to see.")
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name
-    if not name or not name.isprintable():
-        raise Invalid("The upload needs a file name.")
-    stored, digest = _store(services, file, name)
+    if not name or not name.isprintable() or len(name) > MAX_NAME:
+        raise Invalid(f"The upload needs a file name of 1 to {MAX_NAME} printable characters.")
+    stored, digest = _store(services, file, collection, name)
 
     def run() -> dict[str, Any]:
         row, _ = services.corpus.add_document(collection, name, str(stored), digest)
@@ -90,10 +90,14 @@ def _wire(services: Services, row: DocumentRow) -> dict[str, Any]:
     return document_wire(row, services.corpus.passage_counts([row.id]).get(row.id, 0))
 
 
-def _store(services: Services, upload: UploadFile, name: str) -> tuple[Path, str]:
-    """Copy the upload to disk under a name of its own; returns its path and SHA-256."""
+def _store(services: Services, upload: UploadFile, collection: str, name: str) -> tuple[Path, str]:
+    """Copy the upload to disk under a name of its own; returns its path and SHA-256.
+
+    Two documents with the same content have two files: removing one leaves the other.
+    """
     folder = services.settings.upload_dir.resolve()
     suffix = PurePosixPath(name).suffix[:16]
+    owner = hashlib.sha256(json.dumps([collection, name]).encode()).hexdigest()[:16]
     partial = folder / f".{secrets.token_hex(8)}.partial"
     digest, size = hashlib.sha256(), 0
     try:
@@ -105,7 +109,7 @@ def _store(services: Services, upload: UploadFile, name: str) -> tuple[Path, str
                     raise TooLarge("The document is larger than allowed.")
                 digest.update(block)
                 target.write(block)
-        stored = folder / f"{digest.hexdigest()}{suffix}"
+        stored = folder / f"{owner}-{digest.hexdigest()}{suffix}"
         partial.replace(stored)
     except OSError as error:
         raise from_os_error(error) from error

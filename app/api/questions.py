@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Header, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -18,6 +19,7 @@ from app.wiring import Services
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 POLL_S = 0.4
+log = structlog.get_logger()
 FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
 
 
@@ -91,7 +93,8 @@ async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[Ser
         yield event
     try:
         await running
-    except Exception:  # noqa: BLE001 - the ASGI edge: the stream has begun, so no 500 is possible
+    except Exception:  # the ASGI edge: the stream has begun, so no 500 is possible
+        log.exception("request_crashed", request_id=request_id, path="/v1/ask")
         yield _event("error", CountersignError().wire(request_id))
 
 

@@ -1,5 +1,6 @@
 """What every route needs: the services, the caller, and idempotent POSTs."""
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
@@ -70,7 +71,8 @@ def once(
     """``run()``, or the stored response when this principal's key has run before."""
     if key is None:
         return run()
-    stored = access.begin_request(principal, key, body)
+    # As ASCII, because a body may hold lone surrogates, which cannot be hashed as they are.
+    stored = access.begin_request(principal, key, json.dumps(body, sort_keys=True))
     if stored is not None:
         return stored
     response: dict[str, Any] | None = None

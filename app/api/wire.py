@@ -1,8 +1,20 @@
 """What travels over HTTP: requests and responses, described for OpenAPI."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("it holds NUL or half a character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""Text that every database stores."""
+MAX_INT = 2**31 - 1
+"""The largest number that an integer column holds."""
 
 
 class Body(BaseModel):
@@ -97,7 +109,7 @@ class ErrorView(BaseModel):
 class SignInBody(Body):
     """A name and a password."""
 
-    username: str = Field(max_length=80)
+    username: Text = Field(max_length=80)
     password: str = Field(max_length=1000)
 
 
@@ -259,6 +271,8 @@ class DecisionBody(Body):
 
     kind: Literal["approve", "edit", "reject"]
     content_sha256: str = Field(description="As in the task; proves what was seen.")
-    fence: int = Field(description="As in the newest claim; proves who holds the task.")
-    reason: str = Field(default="", max_length=4000, description="Required to reject.")
-    text: str = Field(default="", description="The whole new answer, for edit.")
+    fence: int = Field(
+        ge=0, le=MAX_INT, description="As in the newest claim; proves who holds the task."
+    )
+    reason: Text = Field(default="", max_length=4000, description="Required to reject.")
+    text: Text = Field(default="", description="The whole new answer, for edit.")

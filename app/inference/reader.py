@@ -50,15 +50,17 @@ class SpanReader:
 
     name = "reader"
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
-        self._folder, self._wanted = folder, device
+    def __init__(self, folder: Path, device: str = "auto", min_margin: float | None = None) -> None:
+        """``min_margin`` overrides the shipped least margin (to measure others)."""
+        self._folder, self._wanted, self._override = folder, device, min_margin
         self._model: SpanModel | None = None
 
     def warm_up(self) -> None:
         """Load weights and thresholds; raises ``ModelRefused``."""
         model = load_span_model(self._folder)
         config = json.loads((self._folder / "config.json").read_text("utf-8"))
-        self._min_margin = float(config["min_margin"])
+        shipped = float(config["min_margin"])
+        self._min_margin = shipped if self._override is None else self._override
         self._device = pick_device(self._wanted)
         self._plain = load_tokenizer()
         self._tokenizer = load_tokenizer()

@@ -31,9 +31,10 @@ class Check(Protocol):
 
 def default_checks(policy: "Policy") -> list[Check]:
     """All checks of this project, set up for a policy."""
+    from guardrails.checks.citations import CitationsCheck
     from guardrails.checks.confidence import ConfidenceCheck
-    from guardrails.checks.grounding import CitationsCheck, NumbersCheck
     from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
+    from guardrails.checks.numbers import NumbersCheck
     from guardrails.checks.schema import SchemaCheck
     from guardrails.checks.topics import TopicsCheck
 

@@ -9,7 +9,7 @@ class ConfidenceCheck:
 
     name = "confidence"
     stage: Stage = "draft"
-    timeout_s = 1.0
+    timeout_s = 3.0
 
     def __init__(self, min_margin: float) -> None:
         self._min_margin = min_margin

@@ -1,97 +1,234 @@
-"""Does the question, or the evidence, try to give the service orders?"""
+"""Does the question, or the evidence, try to give the service orders?
 
-import unicodedata
-from collections.abc import Sequence
+Patterns find the plain attempts and cost no model. They are one layer: evidence also stays in a
+labelled channel, and no finding of theirs is needed to hold an answer without support.
+"""
 
-import re2
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from guardrails.checks import Stage
+from guardrails.checks.wording import folded, pattern
 from guardrails.contract import Case, Finding, Outcome
 
-ALIKE = str.maketrans(
-    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u03bf\u03b1\u03b5\u03b9",
-    "aeopcyxisoaei",
-)
-"""Cyrillic and Greek letters that look like Latin ones."""
+WORDS = r"(?:[\w'-]+,? ){0,4}"
 ORDERS = (
-    r"(?:instruction|direction|order|rule|guideline|prompt|command|directive|training"
-    r"|polic(?:y|ie)|guardrail|restriction)s?"
+    r"(?:instructions?|directions|orders?|rules|guidelines|prompts?|commands|directives|training"
+    r"|programming|guardrails|safeguards|restrictions|tasks?|information|constraints|polic(?:y|ies)"
+    r"|input|messages?|context)"
+)
+OWN_ORDERS = (
+    r"(?:instructions|directions|rules|guidelines|prompts?|commands|directives|orders|training"
+    r"|programming|guardrails|safeguards|restrictions|filters|system message)"
 )
 EARLIER = (
-    r"(?:previous|prior|earlier|above|preceding|foregoing|former|initial|original|system"
-    r"|existing|your|these|those|my last)"
+    r"(?:previous|prior|earlier|above|preceding|foregoing|former|initial|original|system|existing"
+    r"|past)"
 )
-PATTERNS = {
+DROP = (
+    r"(?:ignore|disregard|forget|override|bypass|overlook|neglect|dismiss|drop|discard|abandon"
+    r"|set aside|let go of|stop following|pay no attention to"
+    r"|(?:do not|don't|dont) (?:follow|obey|listen to|use|look in))"
+)
+TOLD = (
+    r"(?P<told>\b(?:i|we|they|he|she|who|customers?|members?|people|not|don't|never|to)"
+    r" (?:can |could |may |might |should |must |will |just |simply |accidentally |now )?)?"
+)
+"""Somebody who tells of dropping something, or warns not to, gives no order. "to" is looked at
+again: "I want you to ignore" does."""
+NO_LIMITS = (
+    r"(?:(?:has|have|having|with|follows?|under|by)(?: absolutely)? (?:no|zero)"
+    r"|without(?: having)?(?: any)?|not (?:have|bound by|follow|abide by|care about|subject to)"
+    r"(?: to)?(?: any| the)?|doesn't (?:have|follow|care about)(?: any)?)"
+    r" (?:\w+ (?:or |and )?){0,2}"
+    r"(?:ethic\w*|moral\w*|censorship|filters?|guidelines|openai \w+|content polic\w+)"
+)
+ANYWHERE = {
     "override": [
-        rf"\b(?:ignore|disregard|forget|override|bypass|overlook|skip|neglect|dismiss)\b"
-        rf"[^.?!\n]{{0,40}}\b{EARLIER}\b[^.?!\n]{{0,30}}\b{ORDERS}\b",
-        r"\b(?:ignore|disregard|forget)\s+(?:all|everything|anything)\b[^.?!\n]{0,30}"
-        r"\b(?:above|before|told|said|previously|earlier|learned)\b",
-        rf"\b(?:new|updated|real|actual)\s+{ORDERS}\s*(?:are|is|:|follow)",
-        rf"\bdo not (?:follow|obey)\b[^.?!\n]{{0,30}}\b{ORDERS}\b",
-        r"\b(?:stop|start|from now on)\b[^.?!\n]{0,30}\byou (?:are|will|must|should|act|answer)\b"
-        r"[^.?!\n]{0,30}\b(?:as|only|always|never|now)\b",
+        rf"{TOLD}\b{DROP} {WORDS}{EARLIER} {WORDS}{ORDERS}\b",
+        rf"{TOLD}\b{DROP} (?:all |any |every |each |of |completely )*(?:of )?"
+        rf"(?:your|my|the|these|those) (?:\w+ ){{0,2}}{OWN_ORDERS}\s*(?:[.!:;,\n]|and\b|-|$)",
+        rf"{TOLD}\b(?:ignore|disregard|forget) (?:all|any|every)(?: of)? (?:the )?{OWN_ORDERS}\b",
+        r"(?P<told2>\b(?:i|we|they|don't|not|never) )?\b(?:ignore|disregard|forget|igmre)"
+        r" (?:about )?(?:all|everything|anything|what(?:ever)?)\b(?: of)?(?: [\w']+){0,6}?"
+        r" (?:above|before|so far|told|said|previously|earlier|learned|know|talked|discussed)\b",
+        rf"{TOLD}\b(?:ignore|disregard|forget) (?:all |of |the )*(?:above|foregoing|preceding)\b",
+        r"(?:ignore|disregard)\w{0,20}(?:previous|prior|above|all)\w{0,20}"
+        r"(?:instructions|prompt|rules)",
+        r"\b(?:vergiss|vergessen sie|ignorier(?:e|en sie|t)|missachte|hore nicht auf)\b[^.?!\n]{0,40}"
+        r"\b(?:all(?:e|es|en)|das|die) ?(?:bisher\w*|vorher\w*|zuvor|davor|obig\w*|anweisung\w*"
+        r"|auftr\w+|regeln|gesagte\w*|was)?\b",
+        r"\b(?:olvid(?:a|e|ar|en)|ignor(?:a|e|ar|en))\s+(?:\w+\s+){0,3}"
+        r"(?:todo|todas?|instrucciones|anteriores)\b",
+        r"\b(?:oublie[rz]?|ignore[rz]?)\s+(?:\w+\s+){0,3}"
+        r"(?:toutes?|tout|instructions precedentes|consignes)\b",
+        r"\b(?:dimentica|ignora|esqueca)\s+(?:\w+\s+){0,3}(?:tutt[eio]|istruzioni|instrucoes)\b",
     ],
     "role": [
-        r"\byou are (?:now|no longer|going to be)\s+(?:a|an|the|in|bound|DAN)\b",
-        r"\b(?:pretend|act|behave|roleplay|role-play)\s+(?:to be|as if|as though|like|as)\s+"
-        r"(?:you|a|an|my)\b[^.?!\n]{0,60}\b(?:ai|assistant|model|bot|admin|hacker|developer|"
-        r"unrestricted|no (?:rules|limits|restrictions|filter)|jailbroken|grandm\w+)\b",
-        r"\b(?:developer|debug|god|dan|jailbreak|unrestricted|sudo|maintenance) mode\b",
-        r"\bdo anything now\b",
-        r"\bwithout (?:any )?(?:restrictions|filters|censorship|ethical)\b",
+        r"\byou(?: are|'re) (?:now|no longer)(?: going to (?:be|act))? (?:an? |the |as )?"
+        r"(?:[\w'-]+ ){0,3}"
+        r"(?:ai|assistant|bot|chatbot|language model|hacker|administrator|admin|developer|terminal"
+        r"|interpreter|translator|character|persona|dan|chatgpt|\w+gpt|\w+bot|unrestricted"
+        r"|unfiltered|jailbroken|(?:claims )?manager of)\b",
+        r"\b(?:developer|debug|god|dan|jailbreak|sudo) mode\b(?: \w+){0,2} ?"
+        r"(?:enabled|activated|on\b|output|engaged)",
+        r"\bdo anything now\b|\bjailbroken\b|\bjailbreak (?:prompt|mode)",
+        r"\b(?:unfiltered|uncensored|amoral|unethical|unrestricted|jailbroken)(?:,)? (?:and \w+ )?"
+        r"(?:ai|chatbot|assistant|language model|character|responses?|version|answers?|mode)\b",
+        rf"\b(?:ai|chatbot|assistant|bot|gpt|you|it|he|she|character)\b[^.?!\n]{{0,60}}{NO_LIMITS}",
     ],
     "exfiltration": [
-        r"\b(?:reveal|show|print|repeat|output|display|tell me|give me|write out|leak|share|"
-        r"what (?:is|are|was|were))\b[^.?!\n]{0,40}\b(?:system|hidden|initial|secret|original|your"
-        r"|above|full)\b[^.?!\n]{0,20}\b(?:prompt|instructions)\b",
-        r"\brepeat (?:everything|all|the (?:text|words)) (?:above|before)\b",
-        r"!\[[^\]]*\]\(https?://",
+        rf"\b(?:reveal|show|print|repeat|output|display|tell|give|write|leak|share|dump|disclose"
+        r"|spell-? ?check|return|summari[sz]e|translate|copy|list|what (?:is|are|was|were))\b"
+        rf" {WORDS}(?:your|the|its) (?:\w+ )?(?:system|hidden|secret|developer|above|initial|full"
+        r"|entire|exact) (?:prompts?|system prompt|instructions? (?:above|verbatim)|messages? above"
+        r"|prompt texts?)\b",
+        r"\b(?:repeat|print|output|copy|translate|return|spell-? ?check)\b[^.?!\n]{0,60}"
+        r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)\b",
+        r"!\[[^\]\n]{0,200}\]\(\s*(?:https?:)?//[^)\s]*[?={\[]",
         r"\b(?:send|post|forward|transmit|upload|exfiltrate)\b[^.?!\n]{0,60}"
-        r"\b(?:conversation|password|credential|api key|chat history|customer data|secrets?)\b"
-        r"[^.?!\n]{0,40}\b(?:to|at)\b",
+        r"\b(?:conversation|credentials|api keys?|chat history|system prompt|secrets)\b"
+        r"[^.?!\n]{0,40}\bto (?:https?://|www\.|\S+@\S)",
     ],
     "template": [
-        r"<\|[a-z_]{2,30}\|>",
-        r"\[/?inst\]|<</?sys>>",
-        r"(?:^|\n)\s*(?:###\s*)?(?:system|assistant)\s*(?:prompt|message)?\s*:",
-        r"<\/?(?:system|assistant|instructions?|prompt)>",
+        r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>",
+        r"(?:^|\n)\s*(?:#+\s*|\*\*)?system (?:prompt|message|override|instructions?)\s*\**\s*[:\n]",
+        r"</?(?:system|assistant|instructions?|prompt|evidence)>",
+        r"(?:^|\n)\s*(?:human|user)\s*:[^\n]{0,300}\n+\s*(?:assistant|ai|bot)\s*:",
     ],
     "order to the assistant": [
-        r"\b(?:ai|assistant|chatbot|language model|llm|model)s?\b[^.?!\n]{0,40}"
-        r"\b(?:must|should|has to|have to|needs? to|is to|are to)\b[^.?!\n]{0,30}"
-        r"\b(?:tell|say|answer|reply|respond|ignore|approve|recommend|confirm|state)\b",
-        r"\b(?:tell|inform|assure) (?:the|every|each|all|any) (?:user|customer|caller|reader)s?\b"
-        r"[^.?!\n]{0,40}\bthat\b",
-        r"\b(?:say|answer|reply|respond|output|print|write)\b[^.?!\n]{0,20}"
-        r"\b(?:only|just|exactly|nothing but)\b\s*[\"':]",
+        r"\b(?:ai|ai assistants?|chatbots?|(?:large )?language models?|llms?)\b"
+        r"(?: (?:reading|processing|that|which|who|summari[sz]ing)\b[^.?!\n]{0,60})?,? "
+        r"(?:must|should|shall|has to|have to|needs? to|is to|are to)(?: \w+)? "
+        r"(?:tell|say|answer|reply|respond|ignore|approve|recommend|confirm|state|inform|include)\b",
+        r"\b(?:attention|note|message|instructions?|notice) (?:to|for) (?:an? |the |any |all )?"
+        r"(?:ai|llms?|language models?|ai assistants?|chatbots?|assistants? model)\b",
+        r"\bif you(?: are|'re) an? (?:ai|llm|language model|chatbot|automated assistant)\b"
+        r"[^.?!\n]{0,40}[,:]",
+        r"\bdo not (?:mention|reveal|disclose|show) (?:this|these|the above) "
+        r"(?:notes?|instructions?|messages?|texts?|prompts?|paragraphs?)\b",
+        r"\b(?:modify|augment|alter|adjust|rephrase|render|encode|encrypt|jumble|scramble|rearrange"
+        r"|reverse|substitute|shuffle|convert|misspell|replace|group|remove)\b[^.?!\n|]{0,80}"
+        r"\byour (?:response|reply|answer|message|output)\b",
+        r"\b(?:modify|augment|alter|adjust) your (?:response|reply|answer|output)\b",
+        r"\b(?:include|integrate|insert|add|incorporate|embed)\b[^.?!\n|]{0,60}"
+        r"\b(?:statement|sentence|tip|paragraph|reason|mention|reminder|appeal|recommendation|joke"
+        r"|fact|advertisement|promotion|link)\b[^.?!\n|]{0,80}"
+        r"\b(?:in|into|to|within) your (?:response|reply|answer|message|output)\b",
+        r"\bin your (?:response|reply|answer|output), (?:also )?"
+        r"(?:suggest|mention|recommend|include|tell|state|add|promote|encourage|say|advise)\b",
         r"\bhaha pwned\b",
     ],
+    "encoded": [
+        r"\b(?:decode|decrypt|decipher|base64|rot13)\b[^\n]{0,80}"
+        r"\b(?:and (?:then )?(?:follow|execute|obey|run|do (?:what|as)|answer)"
+        r"|(?:follow|execute|obey) (?:it|them|the (?:result|output|decoded)))\b",
+    ],
 }
+"""What gives orders in a question and in a document alike."""
+IN_QUESTIONS = {
+    "override": [
+        r"\b(?:new|next|additional|updated|real|second|following) "
+        r"(?:task|instruction|order|statement|command|assignment|challenge)s?\s*(?::|-|,? namely\b)",
+        r"\b(?:now|here)(?: comes?| follows?)(?: (?:a|the|your|some))?"
+        r" (?:new|next|more|second|additional) \w+",
+        r"\b(?:concentrate|focus)(?: \w+)? on (?:this|the next|the new|your new|the following) task",
+        r"\b(?:change|replace|update) your (?:instructions|rules|prompt)\b",
+        r"\b(?:neue|weitere|naechste|nachste) \w*(?:aufgabe|anweisung|auftr|herausforder)\w*"
+        r"|\b(?:nun|jetzt) (?:folg|komm)\w+ [^.\n]{0,30}(?:aufgabe|anweisung|test)",
+        r"\b(?:answer|respond to|reply to) (?:all|every|each|any)\b[^.?!\n]{0,40}\bwith\b",
+        r"\b(?:stop|stopp|halt)\s*[-:]\s*(?:write|say|print|output|schreib)",
+        r"\b(?:instruction|order|command)s? ?: ?(?:forget|ignore|blame|say|write|print|answer)",
+        r"\bfrom now on,? you(?:'re| (?:are|will|must|should|shall|have to|can|only|act|answer)\b)",
+        r"\bforget (?:about )?everything\s*(?:[,.!:]|and\b)",
+        r"\b(?:ignore|disregard|forget)(?: all| any| the| your)? (?:\w+ )?"
+        r"(?:provided |given )?(?:documents?|context|articles?|artikels|passages|evidence|sources)"
+        r" (?:provided|and)\b",
+        r"\b(?:by|from|using|with) (?:your )?own knowledge\b|\bnot (?:by|from|according to) the "
+        r"(?:provided )?(?:articles?|documents?|context)\b",
+        r"(?:^|\n)\s*system\s*:",
+        r"\b(?:release|approve|send)\b[^.?!\n]{0,40}\bwithout (?:any |the )?(?:checks?|review)\b",
+        r"\b(?:review|check|approval|safety|moderation|filter)s?(?: step)?s? (?:is|are) (?:now )?"
+        r"(?:switched off|turned off|disabled|off)\b",
+    ],
+    "role": [
+        r"\b(?:i want|i'd like|i need|i would like) you to "
+        r"(?:act|behave|respond|pretend|role-?play|imitate|simulate) (?:as|like|to be)\b",
+        r"\byou (?:will|must|should|are to|are going to|shall) (?:now )?"
+        r"(?:act|behave|pretend|role-?play)\b",
+        r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*(?:act|role-?play|behave) as (?:an? |if |the |my )?"
+        r"\w+",
+        r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*pretend(?: that)? (?:to be|you (?:can|are))\b",
+        r"\b(?:now you are|you are now) (?:called|named|completely)\b",
+        r"(?:^|[.!?:;\n\"])\s*now you are \w+",
+        r"\bhow would you (?:answer|respond|react|explain)\b[^.?!\n]{0,80}\bif you were\b"
+        r"|\bif you were\b[^.?!\n]{0,80}\bhow would you\b",
+        r"\b(?:stay|remain|stays|remains) (?:always |fully |completely )?in (?:the |their |its |your )?"
+        r"(?:character|roles?)\b|\b(?:break|breaking)(?: out of)?(?: \w+)? characters?\b",
+        r"\blet'?s play a game\b|\brepeat after me\b|\blimit output to\b|\bopenai(?:'s)? \w*polic",
+        r"\b(?:ich mochte|ich will), dass (?:sie|du) als\b|\bstell(?:en sie sich)? (?:dir )?vor, "
+        r"(?:du bist|sie sind)\b|\bjetzt bist du\b|\bdu bist (?:jetzt|nun|kein\w*)\b",
+    ],
+    "exfiltration": [
+        r"\b(?:what (?:are|were)|tell me(?: what)?|show me|print|reveal|repeat|output|list)"
+        r"(?: \w+){0,3} your (?:own |full |exact |original |initial |first |previous |hidden )*"
+        r"(?:instructions|prompts?|prompt texts?|system message|programming|embeddings|directives)"
+        r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
+        r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
+        r"\b(?:what|information)\b[^.?!\n]{0,30}\bwritten (?:above|at the beginning of th)",
+        r"\b(?:information|text)s? in the prompt\b",
+        r"\b(?:zeig|druck|gib|nenn|wiederhol)\w*\b[^.?!\n]{0,60}\b(?:prompt\w*|eingabeaufforderung)",
+        r"!\[[^\]\n]{0,200}\]\(",
+    ],
+    "template": [
+        r"={4,}\s*end\b|#{3,}\s*(?:instruction|response|system)|\\n\\n\\n|\\ n \\ n \\ n",
+        r"\b(?:human|assistant|question|context|document context)\s*:\s*[{\"]?\s*human\s*:"
+        r"|\bcontext\s*:?\s*\{",
+    ],
+    "order to the assistant": [
+        r"\b(?:say|answer|reply|respond|output|print|write)\b(?: \w+){0,2}"
+        r" (?:only|just|exactly|nothing but)\s*[:\"']",
+        r"\b(?:just|only|instead) (?:say|tell|output|print|write|respond with|reply with|answer)\b"
+        r"\s*(?:[:\"']|me\b|what\b)",
+        r"\b(?:print|output)(?:\(|\s*['\"])",
+        r"\byou(?: are|'re) (?:not )?supposed to (?:tell|answer|say)\b",
+        r"\bif you (?:don't|do not) (?:know|answer),? (?:say|make|i will|i'll)\b",
+    ],
+}
+"""What gives orders in a question, but may be ordinary in a document."""
+EVERY_LABEL = tuple(ANYWHERE)
+
+FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{2,6}\U000e007f")
+"""Regional flags are spelled with tag characters; nothing else that is honest is."""
+HIDDEN = re.compile("[\U000e0000-\U000e007f]|[\u202d\u202e]|[\u200b-\u200d\u2060-\u2064]{5,}")
+WRAP = re.compile(r"(?<!\n) ?\n ?(?!\n)")
+"""A single line break: extracted pages wrap inside sentences, and an order may hide behind that."""
+SPACED = re.compile(r"(?<!\w)(?:\w[ ._*-]){5,}\w(?!\w)")
+BLOB = re.compile(r"[A-Za-z0-9+/]{24,4000}={0,2}")
 
 
 class _Injection:
-    timeout_s = 1.0
+    timeout_s = 3.0
+    sets: Sequence[Mapping[str, Sequence[str]]] = (ANYWHERE,)
 
     def __init__(self) -> None:
-        options = re2.Options()
-        options.case_sensitive = False
-        self._patterns = [
-            (label, re2.compile(pattern, options))
-            for label, patterns in PATTERNS.items()
-            for pattern in patterns
-        ]
+        self._patterns = {
+            label: [pattern(one) for found in self.sets for one in found.get(label, ())]
+            for label in EVERY_LABEL
+        }
 
     def excerpts(self, text: str) -> list[tuple[str, str]]:
         """(kind, matched text) of each kind found, at most one for each kind."""
         found: dict[str, str] = {}
-        if any(0xE0000 <= ord(char) <= 0xE007F for char in text):
-            found["hidden text"] = "(invisible tag characters)"
-        seen = plain_text(text)
-        for label, pattern in self._patterns:
-            match = pattern.search(seen) if label not in found else None
-            if match:
-                found[label] = match.group(0)[:200]
+        if HIDDEN.search(FLAG.sub("", text)):
+            found["hidden text"] = "(invisible characters)"
+        for seen in _views(text):
+            for label, patterns in self._patterns.items():
+                excerpt = None if label in found else _first(patterns, seen)
+                if excerpt is not None:
+                    found[label] = excerpt[:200]
         return list(found.items())
 
 
@@ -100,6 +237,7 @@ class QuestionInjectionCheck(_Injection):
 
     name = "injection_question"
     stage: Stage = "question"
+    sets = (ANYWHERE, IN_QUESTIONS)
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found, else one pass."""
@@ -107,22 +245,55 @@ class QuestionInjectionCheck(_Injection):
 
 
 class EvidenceInjectionCheck(_Injection):
-    """Injection patterns in the passages given to the generator."""
+    """Injection patterns in the passages given to the generator, titles included."""
 
     name = "injection_evidence"
     stage: Stage = "draft"
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found in any passage, else one pass."""
-        found = [pair for passage in case.evidence for pair in self.excerpts(passage.text)]
+        texts = [*(p.text for p in case.evidence), *{p.title for p in case.evidence}]
+        found = [pair for text in texts for pair in self.excerpts(text)]
         return _findings(self.name, "The evidence", list(dict.fromkeys(found)))
 
 
-def plain_text(text: str) -> str:
-    """NFKC, lower case, look-alike letters folded, invisible characters dropped."""
-    folded = unicodedata.normalize("NFKC", text)
-    kept = (c for c in folded if c in "\n\t" or unicodedata.category(c) not in ("Cf", "Cc", "Cn"))
-    return "".join(kept).lower().translate(ALIKE).replace("\u2019", "'")
+def _views(text: str) -> Iterator[str]:
+    """The text as read, and what wrapped lines, spelled-out letters or base64 in it say."""
+    seen = re.sub(r"[^\S\n]+", " ", folded(text))
+    yield seen
+    joined = WRAP.sub(" ", seen)
+    if joined != seen:
+        yield joined
+    if SPACED.search(seen):
+        yield " ".join(SPACED.sub(lambda m: re.sub(r"[ ._*-]", "", m[0]), seen).split())
+    for blob in BLOB.findall(text):
+        decoded = _decoded(blob)
+        if decoded:
+            yield folded(decoded)
+
+
+def _decoded(blob: str) -> str | None:
+    """What a base64 blob says, when it is text."""
+    body = blob.rstrip("=")
+    try:
+        text = base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("utf-8")
+    except ValueError:
+        return None
+    return text if text.isprintable() or "\n" in text else None
+
+
+def _first(patterns: Iterable[Any], text: str) -> str | None:
+    for expression in patterns:
+        for match in expression.finditer(text):
+            if not _tells(match.groupdict()):
+                return str(match.group(0))
+    return None
+
+
+def _tells(groups: Mapping[str, str | None]) -> bool:
+    """Whether the match is about dropping orders rather than an order to drop them."""
+    told = groups.get("told") or groups.get("told2") or ""
+    return bool(told.strip()) and not told.startswith("to ")
 
 
 def _findings(check: str, where: str, found: Sequence[tuple[str, str]]) -> list[Finding]:

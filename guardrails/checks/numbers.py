@@ -75,23 +75,22 @@ _COUNTED = re.compile(
 _A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million|billion)\b)", re.I)
 
 _CODE = re.compile(
-    r"\b(?!(?:gbp|eur|usd|chf|jpy)\d)(?:[A-Za-z]+|[A-Z]{1,8}-(?=\d))\d[A-Za-z\d]*(?:[-/]\d+)*"
+    r"\b(?!(?i:gbp|eur|usd|chf|jpy)\d)(?:[A-Za-z]+|[A-Z]{1,8}-(?=\d))\d[A-Za-z\d]*(?:[-/]\d+)*"
     r"|(?<![\d.])\d+(?:\.\d+){2,}"
 )
 _CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
 _AMOUNT = re.compile(
-    rf"(?P<minus>(?<![\w.)%])-|\bminus\s)?(?P<before>{_CURRENCY})?\s?"
+    rf"(?P<minus>(?<![\w.)%])-|\bminus\s)?(?P<before>(?<![a-z])(?:{_CURRENCY}))?\s?"
     r"(?P<number>\d{1,2}:\d{2}(?!\d)|\d{1,2}\.\d{2}(?=\s?[ap]\.?m\b)|\d{1,2}/\d{1,2}(?![\d/])"
     r"|(?<!\d)\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d)(?:\.\d+)?"
     r"|(?<!\d)\d{1,3}(?:[ ']\d{3})+(?!\d)(?:\.\d+)?"
     r"|\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
-    r"(?:\s?(?P<scale>hundred|thousand|million|billion|bn|k|m)\b)?"
+    r"(?P<scale>\s?(?:hundred|thousand|million|billion)\b|(?:bn|k|m)\b)?"
     rf"(?:[\s-]?(?P<after>%|per\s?cent(?:age points?)?\b|(?:{_CURRENCY})(?!\w)"
     r"|(?:pound|euro|dollar)s?\b|yen\b|[ap]\.?m\b"
     r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
     r"(?:second|minute|hour|day|week|month|year)s?\b))?"
 )
-_ALWAYS_SCALE = frozenset({"hundred", "thousand", "million", "billion", "bn", "k"})
 
 
 @dataclass(frozen=True)
@@ -260,8 +259,10 @@ def _named(
 ) -> tuple[Date, ...]:
     if not year and month in ("may", "march", "mar"):  # "those over 30 may cancel"
         return ()
-    written = [(day, str(MONTHS.index(month[:3].lower()) + 1), year or "0000") for day in days if day]
-    return _readings(*written)
+    number = str(MONTHS.index(month[:3].lower()) + 1)
+    written = [(day, number, year or "0000") for day in days if day]
+    dates = _readings(*written)
+    return dates if len(dates) == len(written) else ()
 
 
 def _month(match: re.Match[str], generous: bool) -> tuple[Date, ...]:
@@ -296,23 +297,57 @@ def _below_1000(words: str) -> int:
 
 
 def _amounts(match: re.Match[str], generous: bool) -> Iterator[Amount]:
-    number, scale = match["number"], match["scale"]
-    unit = _unit(match["before"], match["after"])
-    value = _clock(number, unit) if unit == "clock" or ":" in number else _value(number)
-    if scale in _ALWAYS_SCALE or (scale == "m" and match["before"]):
+    number, after = match["number"], match["after"] or ""
+    scale = (match["scale"] or "").strip()
+    unit = _unit(match["before"], after)
+    if ":" in number or unit == "clock":
+        value, unit = _clock(number, after[:1]), "clock"
+    else:
+        value = _value(number)
+    if scale and (scale != "m" or match["before"]):  # "5m" may be five metres
         value = _scaled(value, SCALES[scale])
-    yield Amount(f"-{value}" if match["minus"] else value, unit or ("clock" if ":" in number else ""))
+    yield Amount(f"-{value}" if match["minus"] else value, unit)
     if generous and " " in number:  # "12 500" may be one number or two
         yield from (Amount(_value(piece), "") for piece in number.split())
 
 
-def _unit(before: str | None, after: str | None) -> str:
-    if before:
-        return CURRENCIES[before]
-    if not after:
-        return ""
+def _unit(before: str | None, after: str) -> str:
+    if before or not after:
+        return CURRENCIES[before] if before else ""
     if after.startswith(("per", "%")):
         return "%"
     if after in ("am", "pm", "a.m", "p.m"):
         return "clock"
     return CURRENCIES.get(after) or re.split(r"[\s-]", after)[-1].rstrip("s")
+
+
+def _clock(number: str, half: str) -> str:
+    """The time on 24 hours, without minutes when it is a full hour."""
+    hours, _, minutes = number.replace(".", ":").partition(":")
+    if not hours.isdecimal() or len(hours) > 2:
+        return number
+    hour = int(hours) % 12 + 12 * (half == "p") if half in ("a", "p") else int(hours)
+    return f"{hour}:{minutes}" if minutes.strip("0") else str(hour)
+
+
+def _value(number: str) -> str:
+    """The number without separators and idle zeros; fractions stay as they are."""
+    if "/" in number:
+        return number
+    if re.fullmatch(r"\d+,\d{1,2}", number):
+        number = number.replace(",", ".")
+    whole, _, decimals = re.sub("[,' ]", "", number).partition(".")
+    whole, decimals = whole.lstrip("0") or "0", decimals.rstrip("0")
+    return f"{whole}.{decimals}" if decimals else whole
+
+
+def _scaled(value: str, factor: int) -> str:
+    product = Fraction(value) * factor
+    return str(product.numerator) if product.denominator == 1 else str(product)
+
+
+def _parts(dates: Sequence[tuple[str, tuple[Date, ...]]]) -> Iterator[tuple[str, Amount]]:
+    """The days and years of dates as amounts that count nothing else."""
+    for spelled, readings in dates:
+        for date in readings:
+            yield from ((spelled, Amount(str(n), "date")) for n in (date.day, date.year) if n)

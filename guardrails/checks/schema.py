@@ -16,12 +16,22 @@ from guardrails.contract import Case, Finding, Outcome, answer_object
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "answer.json"
 MAX_SCHEMA_BYTES = 16_384
 MAX_SCHEMA_DEPTH = 20
-REFUSED_KEYS = frozenset({"pattern", "patternProperties", "$dynamicRef", "$id", "$anchor"})
-"""Patterns are backtracking expressions that could hold the process; the rest moves references."""
+MAX_SUBSCHEMAS = 1_000
+"""Subschemas when every reference is written out: what one answer costs to validate."""
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REFUSED = frozenset(
+    "pattern patternProperties $id $anchor $dynamicRef $dynamicAnchor $vocabulary "
+    "unevaluatedItems unevaluatedProperties".split()
+)
+"""Patterns are backtracking expressions that could hold the process, ``unevaluated*`` validates
+everything below it twice at each level, and the rest moves references."""
+DATA = frozenset({"const", "enum", "default", "examples"})
+NAMED = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords whose keys are names that the author chose, not keywords."""
 
 
 class SchemaInvalid(ValueError):
-    """A caller's schema that cannot be used."""
+    """A caller's schema that cannot be used; the message says why."""
 
     code = "schema_invalid"
 
@@ -31,7 +41,7 @@ class SchemaCheck:
 
     name = "schema"
     stage: Stage = "draft"
-    timeout_s = 2.0
+    timeout_s = 3.0
 
     def __init__(self) -> None:
         self._own = Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
@@ -40,13 +50,12 @@ class SchemaCheck:
         """One finding, or two when the caller passed a schema."""
         if case.draft is None:
             return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
-        answer = answer_object(case.draft)
+        # Through JSON and back: what is judged is what will be sent.
+        answer = json.loads(json.dumps(answer_object(case.draft)))
         findings = [self._finding(self._own, answer, "")]
         if case.caller_schema is not None:
             check_caller_schema(case.caller_schema)
-            # An empty registry: a reference to anywhere else cannot be resolved.
-            theirs = Draft202012Validator(dict(case.caller_schema), registry=Registry())
-            findings.append(self._finding(theirs, answer, "caller"))
+            findings.append(self._finding(_validator(case.caller_schema), answer, "caller"))
         return findings
 
     def _finding(self, validator: Draft202012Validator, answer: Any, label: str) -> Finding:
@@ -58,43 +67,104 @@ class SchemaCheck:
         return Finding(self.name, Outcome.FAIL, message, label, problem.message[:200])
 
 
-def check_caller_schema(schema: Mapping[str, Any]) -> None:
-    """Raise ``SchemaInvalid`` unless the schema is valid 2020-12, small, and self-contained."""
+def check_caller_schema(schema: object) -> None:
+    """Raise ``SchemaInvalid`` unless ``schema`` is valid 2020-12, small, free of regular
+    expressions, and refers to nothing but its own ``$defs``, never in a circle."""
+    if not isinstance(schema, Mapping):
+        raise SchemaInvalid("The answer schema must be a JSON object.")
+    _check_size(schema)
+    for place, subschema in _subschemas(schema, "$"):
+        _check_keywords(place, subschema)
     try:
-        size = len(json.dumps(schema).encode())
-    except (TypeError, ValueError, RecursionError) as error:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise SchemaInvalid(
+            f"The answer schema is invalid at {error.json_path}: {error.message[:200]}"
+        ) from error
+    _check_expansion(schema)
+
+
+def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    # An empty registry: a reference to anywhere else cannot be resolved, let alone fetched.
+    return Draft202012Validator(dict(schema), registry=Registry())
+
+
+def _check_size(schema: Mapping[str, Any]) -> None:
+    if _depth(schema, MAX_SCHEMA_DEPTH + 1) > MAX_SCHEMA_DEPTH:
+        raise SchemaInvalid(f"The answer schema is nested deeper than {MAX_SCHEMA_DEPTH}.")
+    try:
+        size = len(json.dumps(schema, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError) as error:
         raise SchemaInvalid("The answer schema is not JSON.") from error
     if size > MAX_SCHEMA_BYTES:
         raise SchemaInvalid(f"The answer schema is larger than {MAX_SCHEMA_BYTES} bytes.")
-    for key, value, depth in _walk(schema, 0):
-        _check_place(key, value, depth)
-    try:
-        Draft202012Validator.check_schema(schema)
-        next(Draft202012Validator(schema, registry=Registry()).iter_errors({}), None)
-    except SchemaError as error:
-        raise SchemaInvalid(f"The answer schema is invalid at {error.json_path}.") from error
-    except Unresolvable as error:
-        raise SchemaInvalid("The answer schema refers to something it does not hold.") from error
-    except RecursionError as error:
-        raise SchemaInvalid("The answer schema refers to itself without end.") from error
 
 
-def _walk(value: Any, depth: int) -> Iterator[tuple[str, Any, int]]:
-    if depth > MAX_SCHEMA_DEPTH + 1:
+def _depth(value: Any, limit: int) -> int:
+    """Levels of nesting, counted up to ``limit``: hostile values nest deeper than Python recurses."""
+    if limit == 0 or not isinstance(value, Mapping | list | tuple):
+        return 0
+    children = value.values() if isinstance(value, Mapping) else value
+    return 1 + max((_depth(child, limit - 1) for child in children), default=0)
+
+
+def _subschemas(schema: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(JSON path, subschema) of all schemas in ``schema``, itself included, data left out."""
+    if isinstance(schema, list):
+        for number, entry in enumerate(schema):
+            yield from _subschemas(entry, f"{place}[{number}]")
+    if not isinstance(schema, Mapping):
         return
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
-    for key, child in items:
-        yield (key if isinstance(key, str) else ""), child, depth + 1
-        if isinstance(child, Mapping | list):
-            yield from _walk(child, depth + 1)
+    yield place, schema
+    for key, child in schema.items():
+        if key in NAMED and isinstance(child, Mapping):
+            for name, named in child.items():
+                yield from _subschemas(named, f"{place}.{key}.{name}")
+        elif key not in DATA:
+            yield from _subschemas(child, f"{place}.{key}")
 
 
-def _check_place(key: str, value: Any, depth: int) -> None:
-    if depth > MAX_SCHEMA_DEPTH:
-        raise SchemaInvalid(f"The answer schema is nested deeper than {MAX_SCHEMA_DEPTH}.")
-    if key in REFUSED_KEYS and not isinstance(value, Mapping):
-        raise SchemaInvalid(f"The answer schema may not use {key}.")
-    if key == "patternProperties":
-        raise SchemaInvalid("The answer schema may not use patternProperties.")
-    if key == "$ref" and isinstance(value, str) and not value.startswith("#"):
-        raise SchemaInvalid("The answer schema may only refer to itself.")
+def _check_keywords(place: str, schema: Mapping[str, Any]) -> None:
+    for key in schema:
+        if key in REFUSED:
+            raise SchemaInvalid(f"The answer schema may not use {key} (at {place}).")
+    if schema.get("$schema", DIALECT) != DIALECT:
+        raise SchemaInvalid(f"The answer schema must be of {DIALECT} (at {place}).")
+    target = schema.get("$ref")
+    if target is not None and _definition(target) is None:
+        raise SchemaInvalid(
+            f"The answer schema may only refer to its own #/$defs/<name> (at {place})."
+        )
+
+
+def _definition(target: Any) -> tuple[str, str] | None:
+    """(keyword, name) that a reference names, or None when it is of another shape."""
+    parts = target.split("/") if isinstance(target, str) else []
+    plain = len(parts) == 3 and parts[0] == "#" and not set(parts[2]) & set("~%")
+    return (parts[1], parts[2]) if plain and parts[1] in ("$defs", "definitions") else None
+
+
+def _check_expansion(schema: Mapping[str, Any]) -> None:
+    """Each reference repeats its target: without a bound 16 KB can describe endless work."""
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(part: Any, above: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for place, subschema in _subschemas(part, "$"):
+            total += 1
+            if "$ref" in subschema:
+                total += target_size(subschema["$ref"], place, above)
+        return total
+
+    def target_size(target: str, place: str, above: tuple[tuple[str, str], ...]) -> int:
+        key = _definition(target)
+        if key is None or key[1] not in schema.get(key[0], {}):
+            raise SchemaInvalid(f"The answer schema refers to {target}, which it does not hold.")
+        if key in above:
+            raise SchemaInvalid(f"The answer schema refers to itself in a circle ({target}).")
+        if key not in sizes:
+            sizes[key] = size(schema[key[0]][key[1]], (*above, key))
+        return sizes[key]
+
+    if size(schema, ()) > MAX_SUBSCHEMAS:
+        raise SchemaInvalid(f"The answer schema has more than {MAX_SUBSCHEMAS} parts written out.")

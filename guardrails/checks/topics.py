@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from guardrails.checks import Stage
+from guardrails.checks.wording import readable
 from guardrails.contract import Case, Finding, Outcome
 from guardrails.policy import Topic
 
 
 class TopicsCheck:
-    """One finding for each matched topic; ``stage`` draft looks at the answer."""
+    """One finding for each matched topic; at stage draft it looks at the answer."""
 
     name = "topics"
-    timeout_s = 1.0
+    timeout_s = 3.0
 
     def __init__(self, topics: Sequence[Topic], stage: Stage) -> None:
         self.stage: Stage = stage
@@ -20,14 +21,21 @@ class TopicsCheck:
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each topic found, else one pass."""
-        if self.stage == "question":
-            text = case.question
-        else:
-            text = " ".join(s.text for s in case.draft.sentences) if case.draft else ""
-        text = " ".join(text.replace("’", "'").split())
+        text = _one_line(case.question if self.stage == "question" else _answer(case))
         found = [
-            Finding(self.name, Outcome.FAIL, topic.description, topic.name, excerpt)
+            Finding(self.name, Outcome.FAIL, topic.description, topic.name, excerpt[:200])
             for topic in self._topics
             if (excerpt := topic.excerpt(text)) is not None
         ]
         return found or [Finding(self.name, Outcome.PASS, "No topic of the policy.")]
+
+
+def _answer(case: Case) -> str:
+    """All words of the answer, the short form too: each may be shown."""
+    if case.draft is None:
+        return ""
+    return " ".join([*(s.text for s in case.draft.sentences), case.draft.short or ""])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(readable(text).replace("\u2019", "'").split())

@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -74,16 +76,13 @@ def start_service(data: Path, *, ingest: Path | None = None) -> tuple[subprocess
 
 def wait_until_ready(address: str) -> None:
     """Return when the service answers; the process is known to be starting."""
-    import time
-
-    import httpx
-
     for _ in range(600):
         try:
-            if httpx.get(f"{address}/healthz", timeout=2).status_code == 200:
+            if httpx.get(f"{address.rstrip('/')}/healthz", timeout=2).status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
+            pass  # not listening yet
+        time.sleep(0.1)
     raise AssertionError("the service did not come up within a minute")
 
 

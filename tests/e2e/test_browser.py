@@ -52,7 +52,7 @@ def sign_in(page: Page, running: Running, path: str = "/") -> None:
 
 def ask(page: Page, question: str, status: str) -> Locator:
     """Ask, and return the answer once it has the status."""
-    page.locator("#history[aria-busy=false]").wait_for()
+    page.locator("#history[aria-busy=false]").wait_for(state="attached")
     before = page.get_by_test_id("answer").count()
     page.get_by_test_id("question").fill(question)
     page.get_by_test_id("question").press("Enter")

@@ -1,0 +1,69 @@
+"""The process itself: a restart loses nothing, a stop drains, a taken port is said clearly."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from app.settings import PROJECT
+from tests.e2e.conftest import start_service, wait_until_ready
+
+
+def sign_in(client: httpx.Client, login: dict[str, str]) -> dict[str, str]:
+    answer = client.post("/v1/session", json=login)
+    assert answer.status_code == 200
+    return {"X-CSRF-Token": answer.json()["csrf_token"]}
+
+
+def test_a_restart_loses_nothing(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    (documents / "fees.txt").write_text("Fees\n\nThe cancellation fee is £25.\n", "utf-8")
+    process, announced = start_service(tmp_path / "data", ingest=documents)
+    wait_until_ready(announced["chat"])
+    login = announced["first_login"]
+    with httpx.Client(base_url=announced["chat"], timeout=30) as client:
+        headers = sign_in(client, login)
+        asked = client.post(
+            "/v1/ask", json={"question": "How much is the cancellation fee?"}, headers=headers
+        ).json()
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=30)
+
+    again, announced = start_service(tmp_path / "data", ingest=documents)
+    try:
+        assert announced["first_login"] is None
+        wait_until_ready(announced["chat"])
+        with httpx.Client(base_url=announced["chat"], timeout=30) as client:
+            sign_in(client, login)
+            (kept,) = client.get("/v1/answers").json()["answers"]
+            assert kept == asked
+            assert client.get("/readyz").status_code == 200
+    finally:
+        again.send_signal(signal.SIGINT)
+        assert again.wait(timeout=30) == 0
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "serve"],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "COUNTERSIGN_DATA_DIR": str(tmp_path),
+                "COUNTERSIGN_PORT": str(taken.getsockname()[1]),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert "COUNTERSIGN_PORT" in done.stderr
+    assert "Traceback" not in done.stderr

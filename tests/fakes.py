@@ -1,0 +1,130 @@
+"""Hand-written stand-ins for models and checks, and a short way to store a document."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.corpus import Corpus, NewPassage
+from app.deadline import Deadline
+from app.ports import DraftRequest, Embedder, Vectors
+from guardrails.checks import Stage
+from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Sentence, sentence_bounds
+from ingestion.indexing import build_and_promote, embedding_text
+
+Hook = Callable[[], None]
+WORD = re.compile(r"\w+")
+
+
+def nothing() -> None:
+    """The hook of a fake that is not watched."""
+
+
+@dataclass
+class HashEmbedder:
+    """Each word is a fixed direction: texts that share words are near, the same on every run."""
+
+    name: str = "hash-embedder"
+    dimension: int = 256
+    before: Hook = nothing
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape [len(texts), dimension], unit length."""
+        self.before()
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in WORD.findall(text.lower()):
+                digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
+                row[int.from_bytes(digest, "big") % self.dimension] += 1.0
+            row /= max(float(np.linalg.norm(row)), 1e-9)
+        return vectors
+
+    def question(self, question: str, _deadline: Deadline) -> Vectors:
+        """One question's vector [dimension], as the retriever asks for it."""
+        vector: Vectors = self.embed([question])[0]
+        return vector
+
+
+@dataclass
+class QuotingGenerator:
+    """Quotes the sentence of the evidence that shares most words with the question."""
+
+    name: str = "quoting-generator"
+    before: Hook = nothing
+
+    def submit(self, item: DraftRequest, _deadline: Deadline) -> Draft:
+        """A draft of one sentence with its citation."""
+        self.before()
+        asked = set(WORD.findall(item.question.lower()))
+        passage, start, end = max(
+            ((p, *bounds) for p in item.evidence for bounds in sentence_bounds(p.text)),
+            key=lambda found: len(asked & set(WORD.findall(found[0].text[slice(*found[1:])].lower()))),
+        )
+        quote = passage.text[start:end]
+        citation = Citation(
+            1, passage.id, passage.document_id, passage.title, passage.page, quote, start, end
+        )
+        return Draft((Sentence(quote, (1,)),), (citation,), self.name, quote)
+
+
+def passing(_case: Case) -> list[Finding]:
+    """What a check says that looks at nothing."""
+    return [Finding("scripted", Outcome.PASS, "Nothing found.")]
+
+
+@dataclass
+class ScriptedCheck:
+    """A check that does what the test says: ``act`` may pass, fail, raise or hang."""
+
+    act: Callable[[Case], list[Finding]] = passing
+    stage: Stage = "draft"
+    timeout_s: float = 5.0
+    name: str = "scripted"
+
+    def run(self, case: Case) -> list[Finding]:
+        """Whatever the test wants."""
+        return self.act(case)
+
+
+@dataclass
+class Shelf:
+    """Documents stored and indexed without files: what a test of the service starts from."""
+
+    corpus: Corpus
+    embedder: Embedder
+    index_dir: Path
+    keep: int = 3
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def store(self, source: str, *texts: str, collection: str = "main") -> str:
+        """Make a document ready, one passage for each text; returns its id."""
+        digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        row, _ = self.corpus.add_document(collection, source, f"/nowhere/{source}", digest)
+        title = source.rsplit(".", 1)[0]
+        vectors = self.embedder.embed([embedding_text(title, text) for text in texts])
+        saved = self.corpus.save_passages(
+            row.id,
+            digest,
+            title=title,
+            media_type="text/plain",
+            embedder=self.embedder.name,
+            passages=[
+                NewPassage(text, 0, len(text), None, vector)
+                for text, vector in zip(texts, vectors, strict=True)
+            ],
+        )
+        assert saved
+        self.ids[source] = row.id
+        return row.id
+
+    def index(self) -> str:
+        """Build a version of all that is stored and make it live; returns its id."""
+        return build_and_promote(
+            self.corpus, self.embedder.name, self.index_dir, keep=self.keep, device="cpu"
+        )

@@ -1,0 +1,670 @@
+"""Documents in, passages and index versions out, on both databases and through every crash."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+
+import numpy as np
+import pytest
+from sqlalchemy import event, func, select, update
+
+from app.corpus import Corpus, NewPassage
+from app.db import Database, now
+from app.deadline import Deadline
+from app.errors import Conflict, DependencyFailed, NotFound, NotReady
+from app.files import sha256_file
+from app.retrieval.passage_index import PassageIndex, read_entries
+from app.retrieval.retriever import Retrieved, Retriever
+from app.settings import PROJECT
+from app.tables import DocumentRow, IndexVersionRow, PassageRow
+from app.wiring import build_services
+from ingestion.indexing import build_index
+from ingestion.pipeline import LEASE, Pipeline, Report, worker
+from ingestion.sources import find_files
+from tests.fakes import HashEmbedder, Shelf
+from tests.trails import settings_for
+from tests.unit import sample_documents as sample
+
+CLAIMS = "You must report a theft to the police within 24 hours.\n"
+OFFICE = "The head office is in Tarnbridge.\n"
+CANCEL = "You can cancel within 14 days and get a full refund.\n"
+
+
+class Library:
+    """A folder of files, and everything that makes answers findable in them."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder = database, folder / "files"
+        self.folder.mkdir()
+        self.settings = settings_for(database.url, folder, device="cpu", keep_index_versions=2)
+        self.corpus, self.embedder = Corpus(database), HashEmbedder()
+        self.pipeline = Pipeline(self.corpus, self.embedder, self.settings)
+        self.shelf = Shelf(self.corpus, self.embedder, self.settings.index_dir, keep=2)
+        self.retriever = self.new_retriever()
+
+    def new_retriever(self) -> Retriever:
+        """A retriever that has loaded nothing yet, as another process has it."""
+        return Retriever(
+            self.corpus,
+            self.embedder.question,
+            self.embedder.name,
+            self.settings.index_dir,
+            "cpu",
+        )
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def ingest(self) -> Report:
+        return self.pipeline.ingest(find_files([self.folder]), "main")
+
+    def search(self, question: str) -> Retrieved:
+        return self.retriever.retrieve(question, ["main"], 10, Deadline(30))
+
+    def found(self, question: str) -> list[str]:
+        """The texts found, best first, without their line ends."""
+        return [hit.passage.text.strip() for hit in self.search(question).hits]
+
+    def live(self) -> str:
+        version = self.corpus.live_version()
+        assert version is not None
+        return version.id
+
+    def document(self, name: str) -> DocumentRow:
+        with self.database.reading() as session:
+            query = select(DocumentRow).where(DocumentRow.source.endswith(name))
+            return session.scalars(query).one()
+
+    def passages(self) -> Counter[str]:
+        """Every stored passage's text, old revisions too, and how often it is stored."""
+        with self.database.reading() as session:
+            return Counter(text.strip() for text in session.scalars(select(PassageRow.text)))
+
+    def version_states(self) -> list[str]:
+        return [version.state for version in self.corpus.versions()]
+
+
+@pytest.fixture
+def library(database: Database, tmp_path: Path) -> Library:
+    return Library(database, tmp_path)
+
+
+# Files
+
+
+def test_the_same_folder_twice_changes_nothing(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.write("office.txt", OFFICE)
+    first = library.ingest()
+    assert (first.ingested, first.unchanged, first.passages, first.failures) == (2, 0, 2, [])
+    assert first.index_version == library.live()
+    stored = library.passages()
+    second = library.ingest()
+    assert second == Report(unchanged=2)
+    assert (library.passages(), library.live()) == (stored, first.index_version)
+    assert library.version_states() == ["live"]
+
+
+def test_a_changed_file_replaces_its_passages(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.write("office.txt", OFFICE)
+    library.ingest()
+    assert CLAIMS.strip() in library.found("theft police")
+    changed = "A burglary is reported to our own desk within 48 hours."
+    library.write("claims.txt", changed)
+    report = library.ingest()
+    assert (report.ingested, report.unchanged, report.passages) == (1, 1, 1)
+    assert library.document("claims.txt").revision == 2
+    assert sorted(library.found("theft police burglary desk hours office")) == [
+        changed,
+        OFFICE.strip(),
+    ]
+
+
+def test_what_cannot_be_read_is_reported_and_the_rest_goes_in(library: Library) -> None:
+    pdf = sample.pdf([["A page."]])
+    bad = {
+        "corrupt.pdf": (pdf[: len(pdf) // 3], "corrupt"),
+        "encrypted.pdf": (sample.pdf([["Secret."]], password="pw"), "encrypted"),
+        "renamed.pdf": (b"Only text in here.", "type_mismatch"),
+        "binary.txt": (bytes(range(256)) * 4, "not_text"),
+        "empty.md": (b" \n", "empty"),
+    }
+    for name, (content, _) in bad.items():
+        library.write(name, content)
+    library.write("claims.txt", CLAIMS)
+    vanished, folder = library.folder / "vanished.txt", library.folder / "really-a-folder.txt"
+    folder.mkdir()
+    files = [*find_files([library.folder]), vanished, folder]
+    report = library.pipeline.ingest(files, "main")
+    codes = {Path(failure.source).name: failure.code for failure in report.failures}
+    expected = {name: code for name, (_, code) in bad.items()}
+    assert codes == expected | {vanished.name: "unreadable", folder.name: "unreadable"}
+    assert all(failure.message for failure in report.failures)
+    assert report.ingested == 1
+    assert library.found("theft police") == [CLAIMS.strip()]
+    states = {name: (library.document(name).state, library.document(name).error_code) for name in bad}
+    assert states == {name: ("failed", code) for name, code in expected.items()}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_reported(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.write("locked.txt", OFFICE).chmod(0)
+    report = library.ingest()
+    assert [failure.code for failure in report.failures] == ["unreadable"]
+    assert report.ingested == 1
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.txt"), "a" * 240 + ".txt"])
+def test_an_odd_file_name_does_not_stop_the_run(library: Library, name: str) -> None:
+    """A name that is not UTF-8 cannot be stored as text; a long path must fit its column."""
+    deep = library.folder.joinpath(*(["b" * 240] * 4))
+    deep.mkdir(parents=True)
+    (deep / name).write_text(OFFICE, "utf-8")
+    (library.folder / name).write_text(CANCEL, "utf-8")
+    library.write("claims.txt", CLAIMS)
+    report = library.ingest()
+    assert report.ingested >= 1
+    assert report.ingested + len(report.failures) == 3
+    assert {failure.code for failure in report.failures} == {"bad_name"}
+    assert CLAIMS.strip() in library.found("theft police")
+
+
+def test_a_file_that_goes_bad_keeps_its_last_good_revision(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.ingest()
+    library.write("claims.txt", b"\x00\x01\x02")
+    assert [failure.code for failure in library.ingest().failures] == ["not_text"]
+    assert library.found("theft police") == [CLAIMS.strip()]
+
+
+def test_pages_reach_the_passages(library: Library) -> None:
+    library.write("terms.pdf", sample.pdf([["The excess is 350."], [""], ["The limit is 9000."]]))
+    library.ingest()
+    pages = {hit.passage.text.strip(): hit.passage.page for hit in library.search("excess limit").hits}
+    assert pages == {"The excess is 350.": 1, "The limit is 9000.": 3}
+
+
+def test_the_same_file_in_two_collections_is_two_documents(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.ingest()
+    library.pipeline.ingest(find_files([library.folder]), "board")
+    assert library.corpus.collections() == {"board": 1, "main": 1}
+    assert library.found("theft police") == [CLAIMS.strip()]
+
+
+# Crashes
+
+
+def test_a_document_left_by_a_dead_worker_is_taken_up_by_the_next_run(library: Library) -> None:
+    files = [library.write("claims.txt", CLAIMS), library.write("office.txt", OFFICE)]
+    for file in files:
+        library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    assert library.corpus.claim_pending(timedelta(seconds=-1)) is not None
+    report = library.ingest()
+    assert (report.ingested, report.failures) == (2, [])
+    assert library.passages() == Counter([CLAIMS.strip(), OFFICE.strip()])
+    assert len(library.found("theft head office")) == 2
+
+
+def test_a_slow_worker_and_the_one_after_it_save_once(library: Library) -> None:
+    file = library.write("claims.txt", CLAIMS)
+    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    slow = library.corpus.claim_pending(timedelta(seconds=-1))
+    fast = library.corpus.claim_pending(LEASE)
+    assert slow is not None
+    assert fast is not None
+    assert library.corpus.claim_pending(LEASE) is None
+    reports = Report(), Report()
+    library.pipeline.process(fast, reports[0])
+    library.pipeline.process(slow, reports[1])
+    assert [report.ingested for report in reports] == [1, 0]
+    assert library.passages() == Counter([CLAIMS.strip()])
+
+
+def test_the_service_takes_up_and_indexes_what_a_dead_worker_left(library: Library) -> None:
+    file = library.write("claims.txt", CLAIMS)
+    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    library.corpus.claim_pending(timedelta(seconds=-1))
+    services = replace(build_services(library.settings), embedder=library.embedder)
+    try:
+        with worker(services):
+            ends = time.monotonic() + 60
+            while library.corpus.live_version() is None and time.monotonic() < ends:
+                time.sleep(0.05)
+    finally:
+        services.close()
+    assert library.found("theft police") == [CLAIMS.strip()]
+    assert library.version_states() == ["live"]
+
+
+def test_a_crash_before_the_index_is_built_is_caught_up(library: Library) -> None:
+    file = library.write("claims.txt", CLAIMS)
+    row, _ = library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    claimed = library.corpus.claim_pending(LEASE, [row.id])
+    assert claimed is not None
+    library.pipeline.process(claimed, Report())
+    with pytest.raises(NotReady):
+        library.found("theft police")
+    report = library.ingest()
+    assert (report.ingested, report.unchanged) == (0, 1)
+    assert report.index_version == library.live()
+    assert library.found("theft police") == [CLAIMS.strip()]
+
+
+def test_a_document_that_changes_while_it_waits_is_not_taken_for_the_old_one(
+    library: Library,
+) -> None:
+    file = library.write("claims.txt", CLAIMS)
+    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    library.write("claims.txt", OFFICE)
+    claimed = library.corpus.claim_pending(LEASE)
+    assert claimed is not None
+    report = Report()
+    library.pipeline.process(claimed, report)
+    assert [failure.code for failure in report.failures] == ["changed"]
+    assert library.passages() == Counter()
+    assert library.ingest().ingested == 1
+    assert library.found("head office") == [OFFICE.strip()]
+
+
+def test_a_document_deleted_while_it_is_read_stays_deleted(library: Library) -> None:
+    file = library.write("claims.txt", CLAIMS)
+    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    claimed = library.corpus.claim_pending(LEASE)
+    assert claimed is not None
+    library.corpus.delete_document(claimed.id)
+    report = Report()
+    library.pipeline.process(claimed, report)
+    assert (report.ingested, library.passages()) == (0, Counter())
+    assert library.document("claims.txt").state == "deleted"
+
+
+def test_workers_at_once_claim_each_document_once(library: Library) -> None:
+    names = {f"d{number}.txt" for number in range(12)}
+    for name in names:
+        library.corpus.add_document("main", name, f"/nowhere/{name}", "0" * 64)
+    start = Barrier(4)
+
+    def work(_: int) -> list[str]:
+        start.wait()
+        claimed = []
+        while (row := library.corpus.claim_pending(LEASE)) is not None:
+            claimed.append(row.source)
+        return claimed
+
+    with ThreadPoolExecutor(4) as pool:
+        claims = [name for claimed in pool.map(work, range(4)) for name in claimed]
+    assert sorted(claims) == sorted(names)
+
+
+# Deletion
+
+
+def test_deletion_acts_at_once_in_both_searches_and_in_the_passages(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    library.shelf.store("office.txt", OFFICE)
+    version = library.shelf.index()
+    before = library.search("theft police head office")
+    assert len(before.hits) == 2
+    library.corpus.delete_document(library.shelf.ids["claims.txt"])
+    assert library.live() == version
+    assert library.found("theft police head office") == [OFFICE.strip()]
+    assert library.new_retriever().retrieve("theft", ["main"], 5, Deadline(30)).hits[
+        0
+    ].passage.text == OFFICE
+    ids = [hit.passage.id for hit in before.hits]
+    assert [p.text for p in library.corpus.passages(ids).values()] == [OFFICE]
+    with pytest.raises(NotFound):
+        library.corpus.delete_document(library.shelf.ids["claims.txt"])
+
+
+def test_deletion_acts_inside_the_searches_not_after_them(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    library.shelf.store("office.txt", OFFICE)
+    index = PassageIndex(library.settings.index_dir / library.shelf.index(), "cpu")
+    question = "theft police"
+    vector = library.embedder.embed([question])[0]
+    best = [index.dense(vector, ["main"], 1)[0][0], index.lexical(question, ["main"], 1)[0][0]]
+    library.corpus.delete_document(library.shelf.ids["claims.txt"])
+    live = library.corpus.live_version()
+    assert live is not None
+    deleted = library.corpus.deleted_documents(live.created_at)
+    assert [index.entries[position].document_id for position in best] == deleted * 2
+    other = {position for position in range(len(index)) if position not in best}
+    assert {hit[0] for hit in index.dense(vector, ["main"], 1, deleted)} == other
+    assert index.lexical(question, ["main"], 1, deleted) == []
+
+
+def test_a_deleted_document_can_be_added_again(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.ingest()
+    library.corpus.delete_document(library.document("claims.txt").id)
+    assert library.found("theft police") == []
+    report = library.ingest()
+    assert (report.ingested, report.unchanged) == (1, 0)
+    assert library.found("theft police") == [CLAIMS.strip()]
+    assert library.passages() == Counter([CLAIMS.strip()])
+
+
+def test_a_rollback_does_not_bring_a_deleted_document_back(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    library.shelf.store("office.txt", OFFICE)
+    first = library.shelf.index()
+    library.corpus.delete_document(library.shelf.ids["claims.txt"])
+    library.shelf.index()
+    assert library.corpus.rollback() == first
+    assert library.found("theft police head office") == [OFFICE.strip()]
+
+
+# Index versions
+
+
+def test_a_rollback_brings_the_earlier_version_back_with_its_passages(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    first = library.shelf.index()
+    library.shelf.store("claims.txt", "Theft is never covered.")
+    second = library.shelf.index()
+    assert library.found("theft police") == ["Theft is never covered."]
+    assert library.corpus.rollback() == first
+    assert library.live() == first
+    assert library.found("theft police") == [CLAIMS.strip()]
+    with pytest.raises(Conflict, match="no earlier"):
+        library.corpus.rollback()
+    library.corpus.promote(second)
+    assert library.found("theft police") == ["Theft is never covered."]
+
+
+def test_versions_begun_in_the_same_second_keep_their_order(library: Library) -> None:
+    begun = [library.corpus.create_version("hash-embedder") for _ in range(8)]
+    assert begun == sorted(begun)
+
+
+def test_a_run_without_news_leaves_a_rollback_alone(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    first = library.ingest().index_version
+    library.write("claims.txt", "Theft is never covered.")
+    library.ingest()
+    library.corpus.rollback()
+    report = library.ingest()
+    assert (report.index_version, library.live()) == (None, first)
+
+
+def test_only_a_verified_version_can_be_promoted(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    live = library.shelf.index()
+    with pytest.raises(NotFound) as unknown:
+        library.corpus.promote("20000101T000000-00000000")
+    assert unknown.value.code == "not_found"
+    for state in ("building", "failed"):
+        version = library.corpus.create_version(library.embedder.name)
+        if state == "failed":
+            library.corpus.mark_failed(version)
+        with pytest.raises(Conflict, match=state) as refused:
+            library.corpus.promote(version)
+        assert refused.value.code == "conflict"
+    assert library.live() == live
+
+
+def test_nothing_ready_is_no_version(library: Library) -> None:
+    with pytest.raises(Conflict, match="nothing to index"):
+        library.shelf.index()
+    assert library.version_states() == ["failed"]
+    assert list(library.settings.index_dir.glob("*")) == []
+
+
+def test_an_older_build_that_ends_later_does_not_replace_a_newer_one(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    newer: list[str] = []
+
+    def build_inside(_connection: object) -> None:
+        event.remove(library.database.engine, "commit", build_inside)
+        library.shelf.store("office.txt", OFFICE)
+        newer.append(library.shelf.index())
+
+    original = library.corpus.mark_verified
+
+    def mark(version_id: str, passages: int, digest: str) -> None:
+        original(version_id, passages, digest)
+        if not newer:
+            newer.append("")
+            library.shelf.store("office.txt", OFFICE)
+            newer[0] = library.shelf.index()
+
+    library.corpus.mark_verified = mark  # type: ignore[method-assign]
+    older = library.shelf.index()
+    assert older != newer[0]
+    assert library.live() == newer[0]
+    assert len(library.found("theft police head office")) == 2
+
+
+def test_a_document_saved_while_a_version_is_begun_is_not_lost(library: Library) -> None:
+    """The save has its time, but is committed only after the build has read the passages."""
+    if library.database.embedded:
+        pytest.skip("SQLite has one writer: a save cannot overlap with the start of a build")
+    library.shelf.store("claims.txt", CLAIMS)
+
+    def build_first(_connection: object) -> None:
+        event.remove(library.database.engine, "commit", build_first)
+        library.shelf.index()
+
+    event.listen(library.database.engine, "commit", build_first)
+    library.corpus.add_document("main", "office.txt", "/nowhere/office.txt", "0" * 64)
+    row = library.corpus.claim_pending(LEASE)
+    assert row is not None
+    event.listen(library.database.engine, "commit", build_first)
+    library.corpus.save_passages(
+        row.id,
+        "0" * 64,
+        title="office",
+        media_type="text/plain",
+        embedder=library.embedder.name,
+        passages=[NewPassage(OFFICE, 0, 9, None, library.embedder.embed([OFFICE])[0])],
+    )
+    assert OFFICE.strip() not in library.found("head office")
+    assert library.corpus.unindexed()
+
+
+def test_old_versions_are_forgotten_and_superseded_passages_purged(library: Library) -> None:
+    texts = [f"Theft rule number {number}." for number in "one two three four".split()]
+    versions, stored = [], []
+    for text in texts:
+        library.shelf.store("claims.txt", text)
+        versions.append(library.shelf.index())
+        stored.append(sorted(library.passages()))
+    # Two versions are kept: the passages they name stay readable, all older ones are gone.
+    assert stored == [texts[:1], sorted(texts[:2]), sorted(texts[1:3]), sorted(texts[2:])]
+    assert [version.id for version in library.corpus.versions()] == versions[:1:-1]
+    assert sorted(p.name for p in library.settings.index_dir.iterdir()) == sorted(versions[2:])
+
+
+def test_the_live_version_is_kept_however_old(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    first = library.shelf.index()
+    for text in ("two", "three", "four"):
+        library.shelf.store("claims.txt", f"Theft rule number {text}.")
+        build_index(library.corpus, library.embedder.name, library.settings.index_dir)
+    from ingestion.indexing import forget_old
+
+    forget_old(library.corpus, library.settings.index_dir, 1)
+    assert library.live() == first
+    assert library.found("theft police") == [CLAIMS.strip()]
+    assert len(library.corpus.versions()) == 2
+
+
+# A full disk, and a damaged one
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from app.corpus import Corpus
+from app.db import Database
+from app.errors import StorageFull
+from ingestion.indexing import build_index
+url, embedder, folder, limit = sys.argv[1:]
+database = Database(url)
+database.engine.connect().close()
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    build_index(Corpus(database), embedder, Path(folder), device="cpu")
+except StorageFull as error:
+    print(error.code)
+"""
+
+
+def fill(library: Library, kind: str) -> None:
+    """Passages whose vectors, list or words alone need more than 64 kB."""
+    generator = np.random.default_rng(7)
+    words = 60 if kind == "words" else 1
+    size = {"vectors": 2048, "list": 8, "words": 8}[kind]
+    count = {"vectors": 40, "list": 800, "words": 700}[kind]
+    library.embedder.dimension = size
+    texts = [
+        " ".join(generator.bytes(6).hex() for _ in range(words)) + f" {number}"
+        for number in range(count)
+    ]
+    library.shelf.store("large.txt", *texts)
+
+
+@pytest.mark.parametrize("kind", ["vectors", "list", "words"])
+def test_a_full_disk_leaves_the_live_version_as_it_is(library: Library, kind: str) -> None:
+    if kind == "vectors":
+        library.embedder.dimension = 2048
+    elif kind != "vectors":
+        library.embedder.dimension = 8
+    library.shelf.store("claims.txt", CLAIMS)
+    live = library.shelf.index()
+    fill(library, kind)
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            FULL_DISK,
+            library.database.url,
+            library.embedder.name,
+            str(library.settings.index_dir),
+            "65536",
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (child.returncode, child.stdout) == (0, "storage_full\n"), child.stderr[-2000:]
+    assert library.version_states() == ["failed", "live"]
+    assert [path.name for path in library.settings.index_dir.iterdir()] == [live]
+    assert library.live() == live
+    assert library.found("theft police") == [CLAIMS.strip()]
+    assert library.new_retriever().live_passages() == 1
+    assert library.corpus.unindexed()
+    assert library.shelf.index() == library.live()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "vectors flipped",
+        "vectors cut",
+        "vectors gone",
+        "passages flipped",
+        "words flipped",
+        "words gone",
+        "manifest cut",
+        "manifest a list",
+        "manifest empty",
+        "manifest lists nothing",
+        "all gone",
+    ],
+)
+def test_a_damaged_version_is_a_coded_error_and_can_be_built_anew(
+    library: Library, damage: str
+) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    folder = library.settings.index_dir / library.shelf.index()
+    break_index(folder, damage)
+    with pytest.raises(DependencyFailed) as caught:
+        library.found("theft police")
+    assert caught.value.code == "dependency_failed"
+    library.shelf.index()
+    assert library.found("theft police") == [CLAIMS.strip()]
+
+
+def break_index(folder: Path, damage: str) -> None:
+    part, how = damage.split(" ", 1)
+    words = max((folder / "lexical").iterdir(), key=lambda path: path.stat().st_size)
+    path = {
+        "vectors": folder / "vectors.faiss",
+        "passages": folder / "passages.json",
+        "manifest": folder / "manifest.json",
+        "words": words,
+        "all": folder,
+    }[part]
+    if how == "flipped":
+        flip(path)
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[:-40])
+    elif part == "all":
+        for file in sorted(folder.rglob("*"), reverse=True):
+            file.rmdir() if file.is_dir() else file.unlink()
+        folder.rmdir()
+    elif how == "gone":
+        path.unlink()
+    else:
+        path.write_text({"a list": "[]", "empty": "{}", "lists nothing": '{"files": {}}'}[how])
+
+
+def test_an_index_of_another_embedder_is_not_searched(library: Library) -> None:
+    library.shelf.store("claims.txt", CLAIMS)
+    library.shelf.index()
+    library.embedder.name = "another-embedder"
+    with pytest.raises(NotReady):
+        library.new_retriever().live_passages()
+
+
+# Which files
+
+
+def test_a_folder_gives_its_documents_without_hidden_or_foreign_ones(tmp_path: Path) -> None:
+    wanted = ["a.md", "B.TXT", "deep/er/c.html", "d.htm", "e.pdf", "f.docx", "g.markdown"]
+    unwanted = [".hidden.md", ".git/h.md", "deep/.cache/i.txt", "j.exe", "k", "l.md.bak"]
+    for name in [*wanted, *unwanted]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    (tmp_path / "folder.md").mkdir()
+    (tmp_path / "broken.md").symlink_to(tmp_path / "nowhere.md")
+    found = [str(path.relative_to(tmp_path.resolve())) for path in find_files([tmp_path])]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_a_named_file_is_taken_once_whatever_its_name(tmp_path: Path) -> None:
+    odd = tmp_path / ".notes.weird"
+    odd.write_text("text")
+    plain = tmp_path / "a.md"
+    plain.write_text("text")
+    alias = tmp_path / "sub" / ".." / "a.md"
+    (tmp_path / "sub").mkdir()
+    assert find_files([odd, plain, alias, tmp_path]) == [odd.resolve(), plain.resolve()]
+
+
+def test_a_missing_path_is_a_coded_error(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="missing") as caught:
+        find_files([tmp_path, tmp_path / "missing.md"])
+    assert caught.value.code == "not_found"
