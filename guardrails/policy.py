@@ -127,7 +127,9 @@ class Policy:
         """The verdict on all findings of a question or a draft."""
         consequences = [(finding, *self._consequence(finding)) for finding in findings]
         # Nothing found is not nothing wrong: without any finding nobody has looked.
-        action = max((wanted for _, wanted, _ in consequences), key=_severity, default=Action.REVIEW)
+        action = max(
+            (wanted for _, wanted, _ in consequences), key=_severity, default=Action.REVIEW
+        )
         reasons = [f.message for f, wanted, _ in consequences if wanted is not Action.RELEASE]
         messages = [m for _, wanted, said in consequences if wanted is action for m in said]
         return Verdict(

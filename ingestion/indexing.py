@@ -62,12 +62,15 @@ def forget_old(corpus: Corpus, index_dir: Path, keep: int) -> None:
     for version_id in corpus.forget_versions(keep):
         shutil.rmtree(index_dir / version_id, ignore_errors=True)
     kept = [index_dir / version.id for version in corpus.versions()]
-    needed = {
-        entry.passage_id
-        for folder in kept
-        if (folder / "manifest.json").exists()
-        for entry in read_entries(folder)
-    }
+    try:
+        needed = {
+            entry.passage_id
+            for folder in kept
+            if (folder / "manifest.json").exists()
+            for entry in read_entries(folder)
+        }
+    except (OSError, ValueError, TypeError):
+        return  # a damaged version cannot say what it needs: keep everything
     corpus.purge_old_revisions(needed)
 
 

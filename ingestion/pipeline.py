@@ -28,6 +28,8 @@ from ingestion.jail import extract_jailed
 
 LEASE = timedelta(minutes=10)
 IDLE_S = 1.0
+SOURCE_CHARS = 1000
+"""The longest path that the documents table can hold."""
 OnDocument = Callable[[str], None]
 log = structlog.get_logger()
 
@@ -74,7 +76,7 @@ class Pipeline:
         for file in files:
             document_id = self._register(file, collection, report)
             if document_id is None:
-                on_document(file.name)
+                on_document(_shown(file.name))
             else:
                 changed.append(document_id)
         while (document := self._corpus.claim_pending(LEASE, changed)) is not None:
@@ -117,13 +119,18 @@ class Pipeline:
         )
 
     def _register(self, file: Path, collection: str, report: Report) -> str | None:
+        source = str(file)
+        if len(source) > SOURCE_CHARS or source != _shown(source):
+            why = f"The path is longer than {SOURCE_CHARS} characters, or is not text."
+            report.failures.append(Failure(_shown(source), "bad_name", why))
+            return None
         try:
             digest = sha256_file(file)
         except OSError as error:
-            report.failures.append(Failure(str(file), "unreadable", str(error.strerror)))
+            report.failures.append(Failure(source, "unreadable", str(error.strerror)))
             return None
         row, changed = self._corpus.add_document(
-            collection, str(file), str(file), digest, self._embedder.name
+            collection, source, source, digest, self._embedder.name
         )
         report.unchanged += not changed
         return row.id if changed else None
@@ -152,6 +159,11 @@ class Pipeline:
     def _fail(self, document: DocumentRow, code: str, message: str, report: Report) -> None:
         self._corpus.fail_document(document.id, document.sha256, code, message)
         report.failures.append(Failure(document.source, code, message))
+
+
+def _shown(name: str) -> str:
+    """A file's name with the bytes that are not text escaped: it can be stored and printed."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @contextmanager

@@ -64,7 +64,9 @@ class QuotingGenerator:
         asked = set(WORD.findall(item.question.lower()))
         passage, start, end = max(
             ((p, *bounds) for p in item.evidence for bounds in sentence_bounds(p.text)),
-            key=lambda found: len(asked & set(WORD.findall(found[0].text[slice(*found[1:])].lower()))),
+            key=lambda found: len(
+                asked & set(WORD.findall(found[0].text[slice(*found[1:])].lower()))
+            ),
         )
         quote = passage.text[start:end]
         citation = Citation(

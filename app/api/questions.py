@@ -82,7 +82,7 @@ async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[Ser
             answer = question.answer(
                 lambda name, detail: post(_event("stage", {"stage": name, "detail": detail}))
             )
-            post(_event("answer", answer))
+            post(_answer_event(answer))
         except CountersignError as error:
             post(_event("error", error.wire(request_id)))
         finally:
@@ -96,6 +96,11 @@ async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[Ser
     except Exception:  # the ASGI edge: the stream has begun, so no 500 is possible
         log.exception("request_crashed", request_id=request_id, path="/v1/ask")
         yield _event("error", CountersignError().wire(request_id))
+
+
+def _answer_event(answer: dict[str, Any]) -> ServerSentEvent:
+    # Through the same model as the JSON routes, so that both have the same fields.
+    return _event("answer", AnswerView.model_validate(answer).model_dump())
 
 
 def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:
@@ -126,13 +131,13 @@ async def answer_events(answer_id: str, services: ServicesDep, principal: Princi
 
     async def follow() -> AsyncIterator[ServerSentEvent]:
         current = first
-        yield _event("answer", current)
+        yield _answer_event(current)
         while current["status"] not in FINAL:
             await asyncio.sleep(POLL_S)
             latest = await asyncio.to_thread(services.answerer.view, principal, answer_id)
             if latest["status"] != current["status"]:
                 current = latest
-                yield _event("answer", current)
+                yield _answer_event(current)
 
     return EventSourceResponse(follow(), ping=15)
 

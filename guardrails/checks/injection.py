@@ -33,7 +33,8 @@ DROP = (
     r"|(?:do not|don't|dont) (?:follow|obey|listen to|use|look in))"
 )
 TOLD = (
-    r"(?P<told>\b(?:i|we|they|he|she|who|customers?|members?|people|not|don't|never|to)"
+    r"(?P<told>\b(?:i|we|they|he|she|who|customers?|members?|people|it|policy|contract"
+    r"|agreement|terms|letter|document|version|not|don't|never|to)"
     r" (?:can |could |may |might |should |must |will |just |simply |accidentally |now )?)?"
 )
 """Somebody who tells of dropping something, or warns not to, gives no order. "to" is looked at
@@ -57,9 +58,9 @@ ANYWHERE = {
         rf"{TOLD}\b(?:ignore|disregard|forget) (?:all |of |the )*(?:above|foregoing|preceding)\b",
         r"(?:ignore|disregard)\w{0,20}(?:previous|prior|above|all)\w{0,20}"
         r"(?:instructions|prompt|rules)",
-        r"\b(?:vergiss|vergessen sie|ignorier(?:e|en sie|t)|missachte|hore nicht auf)\b[^.?!\n]{0,40}"
-        r"\b(?:all(?:e|es|en)|das|die) ?(?:bisher\w*|vorher\w*|zuvor|davor|obig\w*|anweisung\w*"
-        r"|auftr\w+|regeln|gesagte\w*|was)?\b",
+        r"\b(?:vergiss|vergessen sie|ignorier(?:e|en sie|t)|missachte|hore nicht auf)\b"
+        r"[^.?!\n]{0,40}\b(?:all(?:e|es|en)|das|die) ?"
+        r"(?:bisher\w*|vorher\w*|zuvor|davor|obig\w*|anweisung\w*|auftr\w+|regeln|gesagte\w*|was)?\b",
         r"\b(?:olvid(?:a|e|ar|en)|ignor(?:a|e|ar|en))\s+(?:\w+\s+){0,3}"
         r"(?:todo|todas?|instrucciones|anteriores)\b",
         r"\b(?:oublie[rz]?|ignore[rz]?)\s+(?:\w+\s+){0,3}"
@@ -131,10 +132,12 @@ ANYWHERE = {
 IN_QUESTIONS = {
     "override": [
         r"\b(?:new|next|additional|updated|real|second|following) "
-        r"(?:task|instruction|order|statement|command|assignment|challenge)s?\s*(?::|-|,? namely\b)",
+        r"(?:task|instruction|order|statement|command|assignment|challenge)s?\s*"
+        r"(?::|-|,? namely\b)",
         r"\b(?:now|here)(?: comes?| follows?)(?: (?:a|the|your|some))?"
         r" (?:new|next|more|second|additional) \w+",
-        r"\b(?:concentrate|focus)(?: \w+)? on (?:this|the next|the new|your new|the following) task",
+        r"\b(?:concentrate|focus)(?: \w+)? on"
+        r" (?:this|the next|the new|your new|the following) task",
         r"\b(?:change|replace|update) your (?:instructions|rules|prompt)\b",
         r"\b(?:neue|weitere|naechste|nachste) \w*(?:aufgabe|anweisung|auftr|herausforder)\w*"
         r"|\b(?:nun|jetzt) (?:folg|komm)\w+ [^.\n]{0,30}(?:aufgabe|anweisung|test)",
@@ -158,15 +161,16 @@ IN_QUESTIONS = {
         r"(?:act|behave|respond|pretend|role-?play|imitate|simulate) (?:as|like|to be)\b",
         r"\byou (?:will|must|should|are to|are going to|shall) (?:now )?"
         r"(?:act|behave|pretend|role-?play)\b",
-        r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*(?:act|role-?play|behave) as (?:an? |if |the |my )?"
-        r"\w+",
+        r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*(?:act|role-?play|behave) as"
+        r" (?:an? |if |the |my )?\w+",
         r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*pretend(?: that)? (?:to be|you (?:can|are))\b",
         r"\b(?:now you are|you are now) (?:called|named|completely)\b",
         r"(?:^|[.!?:;\n\"])\s*now you are \w+",
         r"\bhow would you (?:answer|respond|react|explain)\b[^.?!\n]{0,80}\bif you were\b"
         r"|\bif you were\b[^.?!\n]{0,80}\bhow would you\b",
-        r"\b(?:stay|remain|stays|remains) (?:always |fully |completely )?in (?:the |their |its |your )?"
-        r"(?:character|roles?)\b|\b(?:break|breaking)(?: out of)?(?: \w+)? characters?\b",
+        r"\b(?:stay|remain|stays|remains) (?:always |fully |completely )?in"
+        r" (?:the |their |its |your )?(?:character|roles?)\b"
+        r"|\b(?:break|breaking)(?: out of)?(?: \w+)? characters?\b",
         r"\blet'?s play a game\b|\brepeat after me\b|\blimit output to\b|\bopenai(?:'s)? \w*polic",
         r"\b(?:ich mochte|ich will), dass (?:sie|du) als\b|\bstell(?:en sie sich)? (?:dir )?vor, "
         r"(?:du bist|sie sind)\b|\bjetzt bist du\b|\bdu bist (?:jetzt|nun|kein\w*)\b",

@@ -6,7 +6,7 @@ is not supported, and a person looks at the answer.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -182,20 +182,88 @@ def read_figures(text: str, generous: bool) -> Figures:
     ``generous`` is for evidence: the day and year of a date count as numbers too, every "one"
     is a 1 and every month name a month. Otherwise only what surely is a number counts.
     """
-    dates: list[tuple[str, tuple[Date, ...]]] = []
-    text = _take_dates(_plain(text), generous, dates)
-    amounts: list[tuple[str, Amount]] = []
+    return _Reader(generous).read(text)
 
-    def take_code(match: re.Match[str]) -> str:
-        amounts.append((match[0], Amount(match[0].lower().replace("-", ""), "")))
+
+class _Reader:
+    """Takes dates, codes and amounts out of a text, in this order: what one has taken, the next
+    does not see."""
+
+    def __init__(self, generous: bool) -> None:
+        self._generous = generous
+        self._amounts: list[tuple[str, Amount]] = []
+        self._dates: list[tuple[str, tuple[Date, ...]]] = []
+
+    def read(self, text: str) -> Figures:
+        """The figures of ``text``; a reader reads once."""
+        text = self._without_dates(_plain(text))
+        text = _words_as_digits(_CODE.sub(self._code, text), self._generous)
+        for match in _AMOUNT.finditer(text.lower()):
+            found = _amounts(match, self._generous)
+            self._amounts.extend((match[0].strip(), amount) for amount in found)
+        if self._generous:
+            self._amounts.extend(_parts(self._dates))
+        return Figures(tuple(self._amounts), tuple(self._dates))
+
+    def _without_dates(self, text: str) -> str:
+        text = _ISO.sub(lambda m: self._numeric(m, _date(m[4], m[3], m[1])), text)
+        text = _NUMERIC.sub(
+            lambda m: self._numeric(m, _date(m[1], m[3], m[4]), _date(m[3], m[1], m[4])), text
+        )
+        text = _MONTH_YEAR.sub(lambda m: self._numeric(m, _date(None, m[1], m[2])), text)
+        text = _DAY_FIRST.sub(lambda m: self._named(m, m[3], m[4], m[2], m[1]), text)
+        text = _MONTH_FIRST.sub(lambda m: self._named(m, m[1], m[4], m[2], m[3]), text)
+        return _MONTH_NAME.sub(self._month, text)
+
+    def _numeric(self, match: re.Match[str], *readings: Date | None) -> str:
+        """A date in digits: any valid reading will do. Without one it stands for itself, as its
+        parts alone could be found anywhere."""
+        valid = tuple(reading for reading in readings if reading)
+        if valid:
+            self._dates.append((match[0], valid))
+        else:
+            self._amounts.append((match[0], Amount(match[0], "")))
         return " ; "
 
-    text = _words_as_digits(_CODE.sub(take_code, text), generous)
-    for match in _AMOUNT.finditer(text.lower()):
-        amounts.extend((match[0].strip(), amount) for amount in _amounts(match, generous))
-    if generous:
-        amounts.extend(_parts(dates))
-    return Figures(tuple(amounts), tuple(dates))
+    def _named(self, match: re.Match[str], month: str, year: str | None, *days: str | None) -> str:
+        """A date with the month's name; both days of "1 to 3 March" are claimed."""
+        if not year and month in ("may", "march", "mar"):  # "those over 30 may cancel"
+            return match[0]
+        number = str(MONTHS.index(month[:3].lower()) + 1)
+        dates = [_date(day, number, year) for day in days if day]
+        if None in dates:
+            return match[0]
+        self._dates.extend((match[0].strip(), (date,)) for date in dates if date)
+        return " ; "
+
+    def _month(self, match: re.Match[str]) -> str:
+        """A month without a day, where it surely is one."""
+        if match[2] or self._is_month(match):
+            month = MONTHS.index(match[1][:3].lower()) + 1
+            self._dates.append((match[0], (Date(0, month, int(match[2] or 0)),)))
+            return " ; "
+        return match[0]
+
+    def _is_month(self, match: re.Match[str]) -> bool:
+        """``May`` and ``March`` are words too, ``Dec`` may be anything."""
+        name, unsure = match[1], match[1].lower() in ("may", "march")
+        if self._generous:
+            return not (unsure and name.islower())
+        if unsure:
+            led = _BEFORE_MONTH.search(match.string, 0, match.start())
+            return bool(led) and name[0].isupper()
+        return len(name) > 3
+
+    def _code(self, match: re.Match[str]) -> str:
+        self._amounts.append((match[0], Amount(match[0].lower().replace("-", ""), "")))
+        return " ; "
+
+
+def _date(day: str | None, month: str, year: str | None) -> Date | None:
+    """The date, unless there is none such. A year of two digits is of this century."""
+    date = Date(int(day or 0), int(month), int(year or 0) + 2000 * (len(year or "") == 2))
+    given = (day is None or 1 <= date.day <= 31) and (year is None or date.year > 0)
+    return date if given and 1 <= date.month <= 12 else None
 
 
 def _plain(text: str) -> str:
@@ -217,65 +285,6 @@ def _spelled(char: str) -> str:
     if char.isdecimal():
         return str(unicodedata.decimal(char))
     return "" if unicodedata.category(char) == "Cf" else char
-
-
-def _take_dates(text: str, generous: bool, dates: list[tuple[str, tuple[Date, ...]]]) -> str:
-    """Move the dates of ``text`` to ``dates``; what is left of it has none."""
-    readers: list[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[Date, ...]]]] = [
-        (_ISO, lambda m: _readings((m[4], m[3], m[1]))),
-        (_NUMERIC, lambda m: _readings((m[1], m[3], m[4]), (m[3], m[1], m[4]))),
-        (_MONTH_YEAR, lambda m: _readings(("0", m[1], m[2]))),
-        (_DAY_FIRST, lambda m: _named(m, m[3], m[4], m[2], m[1])),
-        (_MONTH_FIRST, lambda m: _named(m, m[1], m[4], m[2], m[3])),
-        (_MONTH_NAME, lambda m: _month(m, generous)),
-    ]
-    for expression, read in readers:
-
-        def take(
-            match: re.Match[str], read: Callable[[re.Match[str]], tuple[Date, ...]] = read
-        ) -> str:
-            found = read(match)
-            # Both days of "1 to 3 March" are claims of their own; other readings are either-or.
-            groups = [found] if expression is _NUMERIC else [(date,) for date in found]
-            dates.extend((match[0].strip(), group) for group in groups if group)
-            return " ; " if found else match[0]
-
-        text = expression.sub(take, text)
-    return text
-
-
-def _readings(*spelled: tuple[str, str, str]) -> tuple[Date, ...]:
-    """The valid dates among (day, month, year) triples."""
-    dates = (Date(int(d), int(m), _full_year(y)) for d, m, y in spelled)
-    return tuple(date for date in dates if date.day <= 31 and 1 <= date.month <= 12)
-
-
-def _full_year(year: str) -> int:
-    return int(year) + (2000 if len(year) == 2 else 0)
-
-
-def _named(
-    match: re.Match[str], month: str, year: str | None, *days: str | None
-) -> tuple[Date, ...]:
-    if not year and month in ("may", "march", "mar"):  # "those over 30 may cancel"
-        return ()
-    number = str(MONTHS.index(month[:3].lower()) + 1)
-    written = [(day, number, year or "0000") for day in days if day]
-    dates = _readings(*written)
-    return dates if len(dates) == len(written) else ()
-
-
-def _month(match: re.Match[str], generous: bool) -> tuple[Date, ...]:
-    """A month without a day. ``May`` and ``March`` are words too, ``Dec`` may be anything."""
-    name, year = match[1], match[2]
-    unsure = name.lower() in ("may", "march")
-    if not year and not generous:
-        led = _BEFORE_MONTH.search(match.string, 0, match.start())
-        if len(name) == 3 and not unsure or unsure and not (led and name[0].isupper()):
-            return ()
-    if not year and unsure and name.islower():
-        return ()
-    return (Date(0, MONTHS.index(name[:3].lower()) + 1, int(year or 0)),)
 
 
 def _words_as_digits(text: str, generous: bool) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from guardrails.checks import Stage
 from guardrails.contract import Case, Finding, Outcome, answer_object
@@ -101,7 +100,7 @@ def _check_size(schema: Mapping[str, Any]) -> None:
 
 
 def _depth(value: Any, limit: int) -> int:
-    """Levels of nesting, counted up to ``limit``: hostile values nest deeper than Python recurses."""
+    """Levels of nesting up to ``limit``: hostile values nest deeper than Python recurses."""
     if limit == 0 or not isinstance(value, Mapping | list | tuple):
         return 0
     children = value.values() if isinstance(value, Mapping) else value

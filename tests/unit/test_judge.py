@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
-from guardrails.checks import Stage
-from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome, Verdict
+from guardrails.checks import Stage, default_checks
+from guardrails.contract import (
+    SEVERITY,
+    Action,
+    Case,
+    Citation,
+    Draft,
+    Finding,
+    Outcome,
+    Passage,
+    Sentence,
+    Verdict,
+)
 from guardrails.judge import MAX_RUNS, Judge
 from guardrails.policy import Policy
 
@@ -303,8 +314,8 @@ def test_checks_see_the_case() -> None:
     "check",
     [
         replace(passing(), name=""),
-        replace(passing(), name=None),
-        replace(passing(), stage="answer"),
+        replace(passing(), name=None),  # type: ignore[arg-type]
+        replace(passing(), stage="answer"),  # type: ignore[arg-type]
         replace(passing(), timeout_s=0.0),
         replace(passing(), timeout_s=float("inf")),
         replace(passing(), timeout_s=float("nan")),
@@ -325,3 +336,35 @@ def wait_until(reached: Callable[[], bool], seconds: float = 5.0) -> None:
     while not reached():
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+def three_sentences() -> Case:
+    """Five passages of about 190 words; a draft of three sentences that cites three of them."""
+    filler = "The member keeps the receipt and sends a copy of it with the form. " * 12
+    facts = [f"The fee number {n} is £{n}5.00 and is due within {n}0 days." for n in range(1, 6)]
+    passages = tuple(
+        Passage(f"p{n}", "d", "main", "Fees", f"{fact} {filler}", 0, 1, None)
+        for n, fact in enumerate(facts)
+    )
+    citations = tuple(
+        Citation(n + 1, f"p{n}", "d", "Fees", None, facts[n], 0, len(facts[n])) for n in range(3)
+    )
+    sentences = tuple(Sentence(facts[n], (n + 1,)) for n in range(3))
+    draft = Draft(sentences, citations, "m", "£15.00", {"margin": 4.0})
+    return Case("How much is fee number 1?", draft, passages)
+
+
+def test_a_good_draft_is_released_by_the_default_checks_in_milliseconds() -> None:
+    default = Policy.load()
+    judge = Judge(default_checks(default), default)
+    case = three_sentences()
+    took = []
+    for _ in range(5):
+        screened, _ = judge.screen_question(case)
+        began = time.perf_counter()
+        findings, verdict = judge.judge(case, screened)
+        took.append(1000 * (time.perf_counter() - began))
+    assert verdict.reasons == ()
+    assert verdict.action is Action.RELEASE
+    assert {f.check for f in findings} == {e.partition("@")[0] for e in default.required_checks}
+    assert min(took) < 250

@@ -1,0 +1,136 @@
+"""The command line, as a user runs it: one process after another over one data folder."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import PROJECT, Settings
+from tests.conftest import HANDBOOK
+
+HELD = "Is my claim covered for water damage?"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs ``countersign`` over one data folder."""
+
+    folder: Path
+
+    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """One command, which must end with that status."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERSIGN_")}
+        environment["COUNTERSIGN_DATA_DIR"] = str(self.folder / "data")
+        environment["COUNTERSIGN_MODEL_THREADS"] = "1"
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr + done.stdout
+        return done
+
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        """One command's JSON value."""
+        return json.loads(self.run(*arguments, "--json", status=status).stdout)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A data folder with the handbook ingested."""
+    shell = Shell(tmp_path_factory.mktemp("cli"))
+    handbook = shell.folder / "handbook"
+    handbook.mkdir()
+    for name, text in HANDBOOK.items():
+        (handbook / name).write_text(text, "utf-8")
+    report = shell.json("ingest", str(handbook))
+    assert (report["ingested"], report["failures"]) == (len(HANDBOOK), [])
+    assert report["passages"] >= len(HANDBOOK) and report["index_version"]
+    return shell
+
+
+def test_ask_prints_the_answer_and_its_source(shell: Shell) -> None:
+    answer = shell.json("ask", "What is the excess for water damage?")
+    assert answer["status"] == "released"
+    assert "£350" in answer["answer"]["text"]
+    assert answer["answer"]["citations"][0]["title"] == "Making a claim"
+
+
+def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
+    assert shell.json("ask", HELD)["answer"] is None
+    assert HELD in shell.run("ask", HELD).stdout or "review" in shell.run("ask", HELD).stdout
+    first, second, *_ = shell.json("review", "list")["tasks"]
+    task = shell.json("review", "show", first["task_id"])
+    assert task["question"] == HELD and task["draft"]["text"]
+    approved = shell.json("review", "approve", first["task_id"], "--yes")
+    assert (approved["state"], approved["decision"]["kind"]) == ("decided", "approve")
+    rejected = shell.json("review", "reject", second["task_id"], "--reason", "no", "--yes")
+    assert (rejected["decision"]["kind"], rejected["decision"]["reason"]) == ("reject", "no")
+    error = shell.json("review", "approve", first["task_id"], "--yes", status=1)
+    assert error["code"] == "already_decided"
+
+
+def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
+    folder = shell.folder / "more"
+    folder.mkdir()
+    (folder / "good.md").write_text("# Good\n\nThe lift is inspected every spring.", "utf-8")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    report = shell.json("ingest", str(folder), "--collection", "more", status=2)
+    assert report["ingested"] == 1
+    (failure,) = report["failures"]
+    assert (Path(failure["source"]).name, failure["code"]) == ("broken.pdf", "corrupt")
+    answer = shell.json("ask", "How often is the lift inspected?", "--collection", "more")
+    assert answer["status"] == "released"
+
+    live, previous = [v["version_id"] for v in shell.json("index", "list")]
+    assert live == report["index_version"]
+    rolled = shell.json("index", "rollback")
+    assert rolled == {"version_id": previous, "state": "live"}
+    assert shell.json("index", "rollback", status=1)["code"] == "conflict"
+
+
+def test_users_and_keys(shell: Shell) -> None:
+    user = shell.json("users", "create", "ann", "--role", "asker", "--collection", "main")
+    assert (user["name"], user["roles"], user["scope"]) == ("ann", ["asker"], ["main"])
+    assert len(user["password"]) >= 12
+    key = shell.json("keys", "create", "ann", "--days", "1")
+    assert key["key"].startswith("cs_")
+    assert shell.json("keys", "revoke", key["key_id"]) == {"key_id": key["key_id"], "revoked": True}
+    assert shell.json("users", "create", "ann", "--role", "asker", status=1)["code"] == "conflict"
+
+
+def test_an_error_is_one_coded_line_and_status_1(shell: Shell) -> None:
+    failed = shell.run("review", "show", "no-such-task", status=1)
+    assert failed.stdout == ""
+    (line,) = failed.stderr.strip().splitlines()
+    assert line.startswith("not_found: ")
+    error = shell.json("review", "show", "no-such-task", status=1)
+    assert set(error) == {"code", "message", "retryable", "request_id"}
+    assert error["code"] == "not_found"
+
+
+def test_doctor_shows_every_setting_and_where_it_comes_from(shell: Shell) -> None:
+    found = shell.json("doctor")
+    settings = {row["setting"]: row for row in found["settings"]}
+    assert set(settings) == set(Settings.model_fields)
+    assert settings["data_dir"]["source"] == "COUNTERSIGN_DATA_DIR"
+    assert settings["port"] == {"setting": "port", "value": "8000", "source": "default"}
+    assert all(part["ok"] for part in found["parts"])
+    assert {"database", "embedder", "generator", "live index"} <= {
+        part["name"] for part in found["parts"]
+    }
+
+
+def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
+    found = Shell(tmp_path).json("doctor", status=1)
+    missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
+    assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
