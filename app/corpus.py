@@ -21,6 +21,8 @@ DELETED = "deleted"
 READY = "ready"
 PENDING = "pending"
 FAILED = "failed"
+USABLE = ("verified", "live", "retired")
+"""States of index versions whose folder is complete."""
 BATCH = 500
 """Rows per statement: under every database's limit on bound values."""
 
@@ -117,16 +119,16 @@ class Corpus:
             if row is None or row.state != PENDING or row.sha256 != sha256:
                 return False
             row.revision += 1
+            append_audit(
+                session,
+                "document_ready",
+                {"document_id": row.id, "revision": row.revision, "sha256": sha256},
+            )
             row.title, row.media_type = title[:500], media_type
             row.state, row.lease_until, row.updated_at = READY, None, now()
             session.add_all(
                 _passage_row(row, ordinal, embedder, passage)
                 for ordinal, passage in enumerate(passages)
-            )
-            append_audit(
-                session,
-                "document_ready",
-                {"document_id": row.id, "revision": row.revision, "sha256": sha256},
             )
             return True
 
@@ -242,20 +244,29 @@ class Corpus:
                 )
 
     def unindexed(self) -> bool:
-        """Whether a document became ready since the live version was begun."""
-        live = self.live_version()
+        """Whether a document became ready since the newest usable version was begun.
+
+        Not the live one: after a rollback the newer version stays set aside.
+        """
+        usable = [v for v in self.versions() if v.state in USABLE]
         query = select(func.count()).select_from(DocumentRow).where(DocumentRow.state == READY)
-        if live is not None:
-            query = query.where(DocumentRow.updated_at >= live.created_at)
+        if usable:
+            query = query.where(DocumentRow.updated_at >= usable[0].created_at)
         with self._database.reading() as session:
             return bool(session.scalar(query))
 
     # Index versions
 
     def create_version(self, embedder: str) -> str:
-        """A new index version in state building; its id sorts by time."""
-        version_id = f"{now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        """A new index version in state building; its id sorts by time.
+
+        The audit head is locked before the clock is read, here and when a document becomes
+        ready: so whatever this version cannot see has a later time than its own.
+        """
         with self._database.transaction() as session:
+            append_audit(session, "index_begun", {"embedder": embedder})
+            begun = now()
+            version_id = f"{begun:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
             session.add(
                 IndexVersionRow(
                     id=version_id,
@@ -263,7 +274,7 @@ class Corpus:
                     passages=0,
                     embedder=embedder,
                     manifest_sha256=None,
-                    created_at=now(),
+                    created_at=begun,
                     promoted_at=None,
                 )
             )
@@ -286,7 +297,7 @@ class Corpus:
             version = session.get(IndexVersionRow, version_id)
             if version is None:
                 raise NotFound(f"There is no index version {version_id}.")
-            if version.state not in ("verified", "retired", "live"):
+            if version.state not in USABLE:
                 raise Conflict(f"Index version {version_id} is {version.state}, not verified.")
             if pointer.version_id not in (None, version_id):
                 session.get_one(IndexVersionRow, pointer.version_id).state = "retired"
@@ -331,7 +342,7 @@ class Corpus:
         """Drop all but the newest ``keep`` usable versions and the live one; returns the ids."""
         live = self.live_version()
         versions = self.versions()
-        usable = [v.id for v in versions if v.state in ("verified", "live", "retired")]
+        usable = [v.id for v in versions if v.state in USABLE]
         failed = [v.id for v in versions if v.state == "failed"]
         dropped = [v for v in usable[keep:] if live is None or v != live.id] + failed[keep:]
         with self._database.transaction() as session:

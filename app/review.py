@@ -211,7 +211,10 @@ def _check_unchanged(session: Session, record: RecordRow, decision: Decision) ->
 
 def _decided_answer(record: RecordRow, decision: Decision) -> dict[str, Any] | None:
     if decision.kind == "approve":
-        return cast("dict[str, Any]", record.draft)
+        draft = cast("dict[str, Any]", record.draft)
+        if not draft["sentences"]:
+            raise Invalid("There is no draft to approve; write the answer, or reject.")
+        return draft
     if decision.kind == "edit":
         return edited_answer(cast("dict[str, Any]", record.draft), decision.text)
     if not decision.reason.strip():

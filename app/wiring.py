@@ -160,13 +160,16 @@ def build_services(settings: Settings) -> Services:
     )
 
 
+def open_database(settings: Settings) -> Database:
+    """The database, migrated to the newest schema; for commands that need no models."""
+    database = Database(settings.database)
+    migrate(database)
+    return database
+
+
 def open_services(settings: Settings) -> Services:
     """Migrate the database to the newest schema, then connect everything."""
-    database = Database(settings.database)
-    try:
-        migrate(database)
-    finally:
-        database.close()
+    open_database(settings).close()
     return build_services(settings)
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.corpus import version_wire
+from app.corpus import Corpus, version_wire
 from app.settings import Settings
-from app.wiring import Services, open_services
+from app.wiring import Services, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
 from ingestion.indexing import build_index
 from ingestion.pipeline import Pipeline, Report
@@ -64,9 +64,9 @@ def print_report(report: Report) -> None:
 @index_commands.command("list")
 def list_versions(as_json: Json = False) -> None:
     """All index versions, newest first."""
-    services = open_services(Settings())
-    versions = [version_wire(row) for row in services.corpus.versions()]
-    services.close()
+    database = open_database(Settings())
+    versions = [version_wire(row) for row in Corpus(database).versions()]
+    database.close()
     if as_json:
         print_json(versions)
         return
@@ -96,22 +96,22 @@ def build(
 @index_commands.command()
 def promote(version_id: str, as_json: Json = False) -> None:
     """Make a verified version live, in every process, at once."""
-    services = open_services(Settings())
+    database = open_database(Settings())
     try:
-        services.corpus.promote(version_id)
+        Corpus(database).promote(version_id)
     finally:
-        services.close()
+        database.close()
     _say(as_json, version_id, "live")
 
 
 @index_commands.command()
 def rollback(as_json: Json = False) -> None:
     """Make the version live that was live before."""
-    services = open_services(Settings())
+    database = open_database(Settings())
     try:
-        version_id = services.corpus.rollback()
+        version_id = Corpus(database).rollback()
     finally:
-        services.close()
+        database.close()
     _say(as_json, version_id, "live")
 
 

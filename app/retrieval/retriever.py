@@ -100,14 +100,14 @@ class Retriever:
             raise NotReady
         live = self._live
         if live is None or live.version_id != version.id:
-            live = self._load(version.id)
+            live = self._load(version.id, version.manifest_sha256 or "")
         return live, self._corpus.deleted_documents(version.created_at)
 
-    def _load(self, version_id: str) -> _Live:
+    def _load(self, version_id: str, manifest_sha256: str) -> _Live:
         # The new version is loaded beside the old one; requests in flight keep theirs.
         with self._loading:
             if self._live is None or self._live.version_id != version_id:
-                index = PassageIndex(self._index_dir / version_id, self._device)
+                index = PassageIndex(self._index_dir / version_id, self._device, manifest_sha256)
                 if index.manifest["embedder"] != self._embedder_name:
                     raise NotReady("The live index was built by another embedder; build it anew.")
                 self._live = _Live(version_id, index)

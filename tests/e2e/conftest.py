@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -38,13 +40,31 @@ FLAGS = [
 class Running:
     """A started service."""
 
-    process: subprocess.Popen[str]
     address: str
     username: str
     password: str
 
 
-def start_service(data: Path, *, ingest: Path | None = None) -> tuple[subprocess.Popen[str], dict]:  # type: ignore[type-arg]
+@contextmanager
+def service(
+    data: Path, *, ingest: Path | None = None, stop: int = signal.SIGINT
+) -> Iterator[dict[str, Any]]:
+    """A started service, as announced; stopped at the end whatever happens."""
+    process, announced = start_service(data, ingest=ingest)
+    try:
+        wait_until_ready(announced["chat"])
+        yield announced
+        process.send_signal(stop)
+        code = process.wait(timeout=30)
+        assert code == 0 or stop != signal.SIGINT
+    finally:
+        process.kill()
+        process.wait()
+
+
+def start_service(
+    data: Path, *, ingest: Path | None = None
+) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """Start ``countersign serve`` on a free port; returns it and what it announced."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -89,15 +109,10 @@ def wait_until_ready(address: str) -> None:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The service with the examples ingested."""
-    process, announced = start_service(
-        tmp_path_factory.mktemp("service"), ingest=PROJECT / "examples" / "documents"
-    )
-    address = announced["chat"].rstrip("/")
-    wait_until_ready(address)
-    login = announced["first_login"]
-    yield Running(process, address, login["username"], login["password"])
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
+    examples = PROJECT / "examples" / "documents"
+    with service(tmp_path_factory.mktemp("service"), ingest=examples) as announced:
+        login = announced["first_login"]
+        yield Running(announced["chat"].rstrip("/"), login["username"], login["password"])
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from app.settings import PROJECT
-from tests.e2e.conftest import start_service, wait_until_ready
+from tests.e2e.conftest import service
 
 
 def sign_in(client: httpx.Client, login: dict[str, str]) -> dict[str, str]:
@@ -23,29 +23,23 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     documents = tmp_path / "documents"
     documents.mkdir()
     (documents / "fees.txt").write_text("Fees\n\nThe cancellation fee is £25.\n", "utf-8")
-    process, announced = start_service(tmp_path / "data", ingest=documents)
-    wait_until_ready(announced["chat"])
-    login = announced["first_login"]
-    with httpx.Client(base_url=announced["chat"], timeout=30) as client:
-        headers = sign_in(client, login)
-        asked = client.post(
-            "/v1/ask", json={"question": "How much is the cancellation fee?"}, headers=headers
-        ).json()
-    process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
-
-    again, announced = start_service(tmp_path / "data", ingest=documents)
-    try:
+    data = tmp_path / "data"
+    with (
+        service(data, ingest=documents, stop=signal.SIGTERM) as announced,
+        httpx.Client(base_url=announced["chat"], timeout=30) as client,
+    ):
+        login = announced["first_login"]
+        question = {"question": "How much is the cancellation fee?"}
+        asked = client.post("/v1/ask", json=question, headers=sign_in(client, login)).json()
+    with (
+        service(data, ingest=documents) as announced,
+        httpx.Client(base_url=announced["chat"], timeout=30) as client,
+    ):
         assert announced["first_login"] is None
-        wait_until_ready(announced["chat"])
-        with httpx.Client(base_url=announced["chat"], timeout=30) as client:
-            sign_in(client, login)
-            (kept,) = client.get("/v1/answers").json()["answers"]
-            assert kept == asked
-            assert client.get("/readyz").status_code == 200
-    finally:
-        again.send_signal(signal.SIGINT)
-        assert again.wait(timeout=30) == 0
+        sign_in(client, login)
+        (kept,) = client.get("/v1/answers").json()["answers"]
+        assert kept == asked
+        assert client.get("/readyz").status_code == 200
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:

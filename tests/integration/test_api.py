@@ -596,15 +596,17 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> No
 def test_a_cookie_alone_changes_nothing(site: Site, browser: TestClient) -> None:
     document = upload(site, "csrf.md", b"# CSRF", "csrf").json()["document_id"]
     token = browser.headers.pop("X-CSRF-Token")
-    attempts = [
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", "/v1/ask", {"json": {"question": RELEASED}}),
         ("POST", "/v1/index/rollback", {}),
         ("DELETE", f"/v1/documents/{document}", {}),
         ("DELETE", "/v1/session", {}),
     ]
-    for headers in ({}, {"X-CSRF-Token": "wrong"}):
-        for method, path, request in attempts:
-            coded(browser.request(method, path, headers=headers, **request), 403, "csrf_failed")
+    wrong: list[dict[str, str]] = [{}, {"X-CSRF-Token": "wrong"}]
+    for headers in wrong:
+        for method, path, body in attempts:
+            refused = browser.request(method, path, headers=headers, **body)
+            coded(refused, 403, "csrf_failed")
     assert browser.get("/v1/session").json()["csrf_token"] == token
     headers = {"X-CSRF-Token": token}
     asked = browser.post("/v1/ask", json={"question": RELEASED}, headers=headers)

@@ -1,0 +1,110 @@
+"""The documentation names everything there is, and nothing else."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from app.errors import error_classes
+from app.main import create_app
+from app.settings import PROJECT, Settings
+from app.telemetry import Telemetry
+from cli.__main__ import app as commands
+from cli.settings_page import settings_page
+from guardrails.checks import default_checks
+from guardrails.policy import Policy
+
+DOCS = PROJECT / "docs"
+REASON_ARGUMENT = {"DocumentRefused": 0, "_fail": 1, "Failure": 1}
+"""Calls in ingestion that name why a document was refused, and which argument does."""
+
+
+def first_column(page: str, section: str) -> list[str]:
+    """What the first cells of a section's table name, in backticks."""
+    text = (DOCS / page).read_text("utf-8")
+    (body,) = re.findall(rf"^## {re.escape(section)}$(.*?)(?=^## |\Z)", text, re.M | re.S)
+    return re.findall(r"^\| `([^`]+)` \|", body, re.M)
+
+
+def test_the_settings_page_is_what_the_settings_say() -> None:
+    assert (DOCS / "settings.md").read_text("utf-8") == settings_page(), "run: make docs"
+
+
+def test_every_error_code_is_documented_and_no_other() -> None:
+    listed = first_column("errors.md", "Codes")
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {error.code for error in error_classes()}
+
+
+def test_the_error_table_has_the_right_status_and_retryability() -> None:
+    text = (DOCS / "errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (no|yes)(?:, (\d+) s)? \|", text, re.M)
+    listed = {code: (int(status), retry, after) for code, status, retry, after in rows}
+    for error in error_classes():
+        after = str(error.retry_after_s or "")
+        expected = (error.status, "yes" if error.retryable else "no", after)
+        assert listed[error.code] == expected, error.code
+
+
+def reasons() -> Iterator[str]:
+    for path in sorted((PROJECT / "ingestion").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                yield from _literal_reason(node)
+
+
+def _literal_reason(call: ast.Call) -> Iterator[str]:
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if name in REASON_ARGUMENT and len(call.args) > REASON_ARGUMENT[name]:
+        argument = call.args[REASON_ARGUMENT[name]]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield argument.value
+
+
+def test_every_reason_to_refuse_a_document_is_documented_and_no_other() -> None:
+    found = set(reasons())
+    assert {"encrypted", "timeout", "changed", "unreadable"} <= found
+    assert set(first_column("errors.md", "Why a document was refused")) == found
+
+
+def leaves(command: Any, name: str) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    for child, sub in children.items():
+        yield from leaves(sub, f"{name} {child}")
+    if not children:
+        yield name
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    found = set(leaves(typer.main.get_command(commands), "countersign"))
+    assert "countersign review approve" in found
+    assert set(first_column("reference.md", "Commands")) == found
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    found = {
+        f"{method.upper()} {path}"
+        for path, operations in create_app(Settings()).openapi()["paths"].items()
+        for method in operations
+    }
+    assert set(first_column("reference.md", "Routes")) == found
+
+
+def test_every_check_is_documented_and_no_other() -> None:
+    found = {check.name for check in default_checks(Policy.load())}
+    assert set(first_column("reference.md", "Checks")) == found
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    found = {metric.name for metric in Telemetry().registry.collect()}
+    assert set(first_column("reference.md", "Metrics")) == found
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
