@@ -174,16 +174,37 @@ ITEM_NUMBER = re.compile(r"^[ \t]*\d{1,2}\.(?=\s)", re.M)
 """The "1." of a list belongs to its item; it ends nothing."""
 
 
+LINE_END = re.compile(r"\n")
+STARTS_BLOCK = re.compile(r"\s*$|\s*(?:[-*•]|\d+[.)])\s")
+WRAPPED_LINE = 60
+"""A shorter line was not wrapped, unless the next goes on in lower case: it is a heading or row."""
+
+
+def block_ends(text: str) -> list[int]:
+    """Where each paragraph, heading, list item and table row of ``text`` ends, in order.
+
+    A line break inside a paragraph that was wrapped at a fixed width ends nothing.
+    """
+    ends = []
+    line_start = 0
+    for match in LINE_END.finditer(text):
+        line = text[line_start : match.start()]
+        following = text[match.end() : match.end() + 200].split("\n", 1)[0]
+        short = len(line) < WRAPPED_LINE and not following.lstrip()[:1].islower()
+        if short or "|" in line + following or STARTS_BLOCK.match(following):
+            ends.append(match.start())
+        line_start = match.end()
+    return ends
+
+
 def sentence_bounds(text: str) -> list[tuple[int, int]]:
     """(start, end) of each sentence of ``text``, without surrounding white space.
 
-    Blank lines end a sentence too, so headings and list items stand alone.
+    No sentence goes beyond its block: headings, list items and table rows stand alone.
     """
     cuts = {match.end() for match in SENTENCE_END.finditer(text)}
     cuts -= {match.end() for match in ITEM_NUMBER.finditer(text)}
-    cuts.update(
-        match.start() for match in re.finditer(r"\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)", text)
-    )
+    cuts.update(block_ends(text))
     edges = [0, *sorted(cuts), len(text)]
     bounds = []
     for left, right in itertools.pairwise(edges):

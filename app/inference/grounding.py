@@ -324,7 +324,7 @@ def _blocks(text: str, start: int, end: int) -> list[Span]:
     while end - start > MAX_QUOTE:
         space = max(text.rfind(white, start + 1, start + MAX_QUOTE) for white in " \n\t")
         cut = space if space != -1 else start + MAX_QUOTE
-        spans.append((start, cut))
+        spans.append((start, start + len(text[start:cut].rstrip())))
         start = cut + (len(text[cut:end]) - len(text[cut:end].lstrip()))
     return [*spans, (start, end)] if start < end else spans
 

@@ -5,7 +5,6 @@ does not. It abstains when "no answer" outscores the best span by more than the 
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from app.inference.embedder import load_tokenizer, pick_device
 from app.inference.grounding import sentence_answer, visible
 from app.inference.span_model import SpanModel, load_span_model
 from app.ports import DraftRequest
-from guardrails.contract import Draft, Passage
+from guardrails.contract import Draft, Passage, block_ends
 
 MAX_TOKENS = 384
 MAX_QUESTION_TOKENS = 96
@@ -28,8 +27,6 @@ MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
 READ_BATCH = 16
-BREAK = re.compile(r"\n[ \t]*\n|\n(?=[^\n]*\|)|(?<=\|)[^\n|]*\n|\n(?=[ \t]*[-*\u2022] )")
-"""Where one block of text ends and the next begins."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,7 @@ def _best_span(logits: NDArray[np.float32], encoding: Encoding, text: str) -> Sp
     ends = positions[np.argsort(-logits[positions, 1])[:TOP_EDGES]]
     totals = logits[starts, 0][:, None] + logits[ends, 1][None, :]
     lengths = ends[None, :] - starts[:, None]
-    breaks = [match.start() for match in BREAK.finditer(text)]
-    block = np.searchsorted(breaks, [offset[0] for offset in encoding.offsets])
+    block = np.searchsorted(block_ends(text), [offset[0] for offset in encoding.offsets])
     together = block[starts][:, None] == block[ends][None, :]
     fits = (lengths >= 0) & (lengths < MAX_SPAN_TOKENS) & together
     totals = np.where(fits, totals, -np.inf)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.browser
-FACT = "What excess applies to an escape of water claim on the home policy?"
+FACT = "From what wind speed is a gust treated as a storm?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
 SHOTS = os.environ.get("COUNTERSIGN_SCREENSHOTS")
 """A folder: set it to renew the pictures in docs/."""
@@ -69,9 +69,8 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
 
     answer = ask(page, FACT, "released")
     answer.get_by_test_id("citation").first.click()
-    quote = page.get_by_test_id("citation-quote").first
-    expect(quote).to_be_visible()
-    assert quote.inner_text().strip()
+    expect(answer).to_contain_text("55 miles per hour")
+    expect(page.get_by_test_id("citation-quote").first).to_contain_text("55 miles per hour")
     shoot(page, "chat")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("citation-panel")).to_be_hidden()

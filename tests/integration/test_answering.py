@@ -182,7 +182,7 @@ def test_a_held_draft_is_shown_to_reviewers_only(desk: Desk) -> None:
     seen = desk.ask(COVERAGE)
     assert (seen["status"], seen["answer"]) == ("held", None)
     again = desk.answerer().view(ANN, seen["answer_id"])
-    assert "350" not in str([seen, again, desk.answerer().history(ANN, 5)])
+    assert "£350" not in str([seen, again, desk.answerer().history(ANN, 5)])
     task = the_only_task(desk)
     assert task["answer_id"] == seen["answer_id"]
     assert task["draft"]["text"] == "The excess for water damage is £350 [1]."
@@ -228,7 +228,7 @@ def test_stages_are_announced_in_order_and_say_nothing_of_the_draft(
     heard: list[tuple[str, str]] = []
     desk.answerer().answer(ANN, Ask(question), lambda name, detail: heard.append((name, detail)))
     assert [name for name, _ in heard] == stages
-    assert "350" not in str(heard)
+    assert "£350" not in str(heard)
 
 
 # Never open
