@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from guardrails.contract import Citation, Draft, Passage, Sentence, sentence_bounds
+from guardrails.words import STOP_WORDS, WORD, content_words
 
 NO_ANSWER = "NO_ANSWER"
 """What a model is told to write when its evidence does not answer."""
@@ -54,17 +55,6 @@ _REFUSALS = re.compile(
     r"|\A\W*(?:unanswerable|unknown|no answer|not answerable|n/a)\W*\Z",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
-_STOP_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        """a an and are as at be been but by can did do does for from had has have he her his how i
-        if in is it its may more most of on or our shall she should so such than that the their
-        them then there these they this those to was we were what when where which who whom whose
-        why will with would yes you your""",
-    )
-)
-_NEGATION = re.compile(r"n['\u2019]t\b|\b(?:no|not|never|none|neither|nor|without|cannot)\b")
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _CLAUSE_END = re.compile(r"[;:]\s+|,\s+|\n\s*|\s+[\u2013\u2014]\s+")
 _ROW_END = re.compile(r"\n(?=[^\n]*[|\t])|(?<=\|)[ \t]*\n")
@@ -161,12 +151,6 @@ def best_span(statement: str, question: str, text: str) -> Span:
     return max(quotable_bounds(text), key=rank, default=(0, 0))
 
 
-def content_words(text: str) -> frozenset[str]:
-    """Lower-case words and numbers that carry meaning: no plurals, one word for any negation."""
-    words = _WORD.findall(_NEGATION.sub(" not ", text.lower()))
-    return frozenset(_stem(word) for word in words if word not in _STOP_WORDS)
-
-
 def quotable_bounds(text: str) -> list[Span]:
     """(start, end) of each span worth quoting: sentences, list items, table rows, clauses.
 
@@ -177,7 +161,7 @@ def quotable_bounds(text: str) -> list[Span]:
         for row in _split(text, start, end, _ROW_END):
             for part in _parts(text, *row):
                 spans.extend(_clauses(text, *part))
-    return [span for span in spans if _WORD.search(text, *span)]
+    return [span for span in spans if WORD.search(text, *span)]
 
 
 def _statements(text: str) -> list[tuple[str, list[int]]]:
@@ -189,7 +173,7 @@ def _statements(text: str) -> list[tuple[str, list[int]]]:
         piece = text[start:end]
         numbers = [n for match in _MARKERS.finditer(piece) for n in _expand(match.group(1))]
         words = _one_line(_MARKERS.sub("", piece))
-        if _WORD.search(words):
+        if WORD.search(words):
             found.append((words, numbers))
         elif found:
             found[-1][1].extend(numbers)
@@ -303,7 +287,7 @@ def _is_heading(line: str, rest: str) -> bool:
         and len(line) * 2 < len(following)
         and line[-1] not in ".,;:!?-"
         and following[0].isupper()
-        and line.split()[-1].lower() not in _STOP_WORDS
+        and line.split()[-1].lower() not in STOP_WORDS
     )
 
 
@@ -340,12 +324,6 @@ def _split(text: str, start: int, end: int, at: re.Pattern[str], once: bool = Fa
             first = left + len(piece) - len(piece.lstrip())
             spans.append((first, first + len(stripped)))
     return spans
-
-
-def _stem(word: str) -> str:
-    if word[0].isdigit():
-        return word.replace(",", "")
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 def _share(said: frozenset[str], held: frozenset[str]) -> float:

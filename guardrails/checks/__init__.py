@@ -35,6 +35,7 @@ def default_checks(policy: "Policy") -> list[Check]:
     from guardrails.checks.confidence import ConfidenceCheck
     from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
     from guardrails.checks.numbers import NumbersCheck
+    from guardrails.checks.relevance import RelevanceCheck
     from guardrails.checks.schema import SchemaCheck
     from guardrails.checks.topics import TopicsCheck
 
@@ -47,4 +48,5 @@ def default_checks(policy: "Policy") -> list[Check]:
         EvidenceInjectionCheck(),
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),
+        RelevanceCheck(),
     ]

@@ -106,7 +106,7 @@ def wait_until_ready(address: str) -> None:
     raise AssertionError("the service did not come up within a minute")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The service with the examples ingested."""
     examples = PROJECT / "examples" / "documents"
@@ -115,7 +115,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(announced["chat"].rstrip("/"), login["username"], login["password"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, Playwright's event loop runs in this thread
 def browser() -> Iterator[Browser]:
     """The system's Chromium; without one the tests are skipped loudly, or fail in CI."""
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)

@@ -16,6 +16,7 @@ from guardrails.checks.citations import CitationsCheck
 from guardrails.checks.confidence import ConfidenceCheck
 from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
 from guardrails.checks.numbers import NumbersCheck
+from guardrails.checks.relevance import RelevanceCheck
 from guardrails.checks.schema import (
     MAX_SCHEMA_BYTES,
     MAX_SCHEMA_DEPTH,
@@ -707,3 +708,19 @@ def test_hostile_text_costs_little_time(text: str) -> None:
     began = time.perf_counter()
     QUESTION_ORDERS.run(Case(text))
     assert time.perf_counter() - began < 3.0
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "outcome"),
+    [
+        ("What is the excess for water damage?", "The excess is £350.", Outcome.PASS),
+        ("What are the fees?", "A fee of £25 is charged.", Outcome.PASS),
+        ("What excess applies to escape of water?", "Fire, storm | £150", Outcome.FAIL),
+        ("How long is the waiting period?", "Accidents are covered after 48 hours.", Outcome.FAIL),
+        ("What is it?", "A form.", Outcome.PASS),
+    ],
+)
+def test_relevance_asks_for_a_shared_word(question: str, answer: str, outcome: Outcome) -> None:
+    draft = Draft((Sentence(answer, (1,)),), (), "m")
+    (finding,) = RelevanceCheck().run(Case(question, draft))
+    assert finding.outcome is outcome

@@ -10,13 +10,13 @@ from app.inference.grounding import (
     MAX_QUOTE,
     MAX_TEXT,
     best_span,
-    content_words,
     draft_from_text,
     quotable_bounds,
     sentence_answer,
     visible,
 )
 from guardrails.contract import Draft, Passage
+from guardrails.words import content_words
 
 NOTICE = "The notice period is 30 days. It must be given in writing."
 FEES = "Members pay 1,200 euros a year. The fee is not refundable."

@@ -1,0 +1,27 @@
+"""The words of a text that carry meaning, whatever their form."""
+
+import re
+
+WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """a an and are as at be been but by can did do does for from had has have he her his how i
+        if in is it its may more most of on or our shall she should so such than that the their
+        them then there these they this those to was we were what when where which who whom whose
+        why will with would yes you your""",
+    )
+)
+_NEGATION = re.compile(r"n['\u2019]t\b|\b(?:no|not|never|none|neither|nor|without|cannot)\b")
+
+
+def content_words(text: str) -> frozenset[str]:
+    """Lower-case words and numbers that carry meaning: no plurals, one word for any negation."""
+    words = WORD.findall(_NEGATION.sub(" not ", text.lower()))
+    return frozenset(_stem(word) for word in words if word not in STOP_WORDS)
+
+
+def _stem(word: str) -> str:
+    if word[0].isdigit():
+        return word.replace(",", "")
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
