@@ -17,6 +17,24 @@ from app.wiring import Services, build_services
 from ingestion.pipeline import Pipeline
 from ingestion.sources import find_files
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = (
+    "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "
+    "`apt-get install chromium` or `brew install chromium`, and run the tests again."
+)
+
+
+def find_browser() -> str | None:
+    """The path of the system's Chromium, or None."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly, as the last words of the run, when the browser tests were left out."""
+    if find_browser() is None:
+        terminalreporter.write_sep("!", NO_BROWSER, red=True, bold=True)
+
+
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
 
 

@@ -32,10 +32,12 @@ DROP = (
     r"|set aside|let go of|stop following|pay no attention to"
     r"|(?:do not|don't|dont) (?:follow|obey|listen to|use|look in))"
 )
+THING = r"(?:he|she|it|policy|contract|agreement|letter|document|version)"
 TOLD = (
-    r"(?P<told>\b(?:i|we|they|he|she|who|customers?|members?|people|it|policy|contract"
-    r"|agreement|terms|letter|document|version|not|don't|never|to)"
-    r" (?:can |could |may |might |should |must |will |just |simply |accidentally |now )?)?"
+    r"(?P<told>\b(?:(?:i|we|they|who|customers?|members?|people|terms|not|don't|never|to)"
+    r" (?:can |could |may |might |should |must |will |just |simply |accidentally |now )?"
+    rf"|{THING} (?:can |could |may |might |should |must |will )"
+    rf"|(?:do|does|did|can|could|may|should|will|would) (?:\w+ ){{0,2}}?{THING} ))?"
 )
 """Somebody who tells of dropping something, or warns not to, gives no order. "to" is looked at
 again: "I want you to ignore" does."""

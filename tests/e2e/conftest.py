@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,12 +18,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from app.settings import PROJECT
+from tests.conftest import NO_BROWSER, find_browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-MISSING = (
-    "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "
-    "`apt-get install chromium` or `brew install chromium`, and run the tests again."
-)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -118,12 +113,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")  # while it lives, Playwright's event loop runs in this thread
 def browser() -> Iterator[Browser]:
     """The system's Chromium; without one the tests are skipped loudly, or fail in CI."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    path = find_browser()
     if path is None:
-        sys.stderr.write(f"\n*** {MISSING}\n")
         if os.environ.get("COUNTERSIGN_REQUIRE_BROWSER"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+            pytest.fail(NO_BROWSER)
+        pytest.skip(NO_BROWSER)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield launched

