@@ -23,6 +23,7 @@ from app.errors import (
     TooLarge,
 )
 from app.settings import PROJECT, Settings
+from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 
 PAGES = PROJECT / "review_ui"
@@ -51,6 +52,8 @@ def create_app(
 
     ``services`` that are open already are used, and closed at the end all the same.
     """
+    if not structlog.is_configured():  # the default prints local variables: keys, questions
+        configure_logging()
     chosen = settings or Settings()
     opened = services
 

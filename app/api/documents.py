@@ -34,14 +34,14 @@ def documents(
     chosen = [name for name in names if collection in (None, name)]
     rows, total = services.corpus.documents(chosen, limit=page_limit(limit, 500), offset=offset)
     counts = services.corpus.passage_counts([row.id for row in rows])
-    listed = [document_wire(row, counts.get(row.id, 0)) for row in rows]
+    listed = [_shown(row, counts.get(row.id, 0), principal) for row in rows]
     return {"documents": listed, "total": total}
 
 
 @router.get("/{document_id}", response_model=DocumentView, summary="One document")
 def document(document_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
     """Its state, and the reason when it failed."""
-    return _wire(services, _readable(services, principal, document_id))
+    return _wire(services, _readable(services, principal, document_id), principal)
 
 
 @router.post("", status_code=202, response_model=DocumentView, summary="Add a document")
@@ -63,7 +63,7 @@ def add(
 
     def run() -> dict[str, Any]:
         row, _ = services.corpus.add_document(collection, name, str(stored), digest)
-        return _wire(services, row)
+        return _wire(services, row, principal)
 
     return once(services.access, principal, key, ["add", collection, name, digest], run)
 
@@ -86,8 +86,16 @@ def _readable(services: Services, principal: Principal, document_id: str) -> Doc
     return row
 
 
-def _wire(services: Services, row: DocumentRow) -> dict[str, Any]:
-    return document_wire(row, services.corpus.passage_counts([row.id]).get(row.id, 0))
+def _wire(services: Services, row: DocumentRow, principal: Principal) -> dict[str, Any]:
+    return _shown(row, services.corpus.passage_counts([row.id]).get(row.id, 0), principal)
+
+
+def _shown(row: DocumentRow, passages: int, principal: Principal) -> dict[str, Any]:
+    """Where a document lies on the server is for operators only; others see its name."""
+    wire = document_wire(row, passages)
+    if "operator" not in principal.roles:
+        wire["source"] = PurePosixPath(row.source).name
+    return wire
 
 
 def _store(services: Services, upload: UploadFile, collection: str, name: str) -> tuple[Path, str]:

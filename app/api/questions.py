@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import structlog
@@ -169,5 +170,5 @@ def passage(passage_id: str, services: ServicesDep, principal: PrincipalDep) -> 
         "text": found.text,
         "start": found.start,
         "end": found.end,
-        "source": source,
+        "source": PurePath(source).name,  # where it lies on the server is not for askers
     }

@@ -973,3 +973,16 @@ def test_log_lines_hold_no_question(site: Site, capsys: pytest.CaptureFixture[st
     captured = capsys.readouterr()
     assert "request_crashed" in captured.err
     assert "Quixotania" not in captured.err + captured.out
+
+
+def test_where_a_document_lies_is_for_operators_only(site: Site) -> None:
+    (citation, *_) = site.ask(RELEASED)["answer"]["citations"]
+    for path in (
+        f"/v1/passages/{citation['passage_id']}",
+        f"/v1/documents/{citation['document_id']}",
+    ):
+        assert site.call("ann", "GET", path).json()["source"] == "claims.md"
+    listed = site.call("ann", "GET", "/v1/documents").json()["documents"]
+    assert all("/" not in document["source"] for document in listed)
+    owned = site.call("olga", "GET", f"/v1/documents/{citation['document_id']}").json()
+    assert owned["source"].endswith("/claims.md")
