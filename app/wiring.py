@@ -37,7 +37,6 @@ class Services:
     generator: Generator
     telemetry: Telemetry
     policy: Policy
-    drafts: Batcher[DraftRequest, Draft]
     close: Callable[[], None]
 
     def warm_up(self) -> None:
@@ -155,7 +154,6 @@ def build_services(settings: Settings) -> Services:
         generator,
         telemetry,
         policy,
-        drafts,
         close,
     )
 

@@ -28,6 +28,8 @@ from ingestion.jail import extract_jailed
 
 LEASE = timedelta(minutes=10)
 IDLE_S = 1.0
+RETRY_S = 30.0
+"""After a failure: a full disk must not be tried, and logged, every second."""
 SOURCE_CHARS = 1000
 """The longest path that the documents table can hold."""
 OnDocument = Callable[[str], None]
@@ -182,16 +184,14 @@ def worker(services: Services) -> Iterator[None]:
 
 def _work(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> None:
     while not stop.is_set():
+        pause = RETRY_S
         try:
-            busy = _drain(pipeline, corpus, stop)
+            pause = 0.0 if _drain(pipeline, corpus, stop) else IDLE_S
         except CountersignError as error:
             log.warning("ingestion_failed", code=error.code)
-            busy = False
         except Exception:  # the worker loop: one bad document must not end ingestion
             log.exception("ingestion_crashed")
-            busy = False
-        if not busy:
-            stop.wait(IDLE_S)
+        stop.wait(pause)
 
 
 def _drain(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> bool:

@@ -8,7 +8,6 @@ import tantivy
 
 WORD = re.compile(r"\w+")
 MAX_QUERY_WORDS = 64
-TITLE_BOOST = 1.0
 
 
 class LexicalIndex:
@@ -65,9 +64,7 @@ class LexicalIndex:
         return [(self._position(address), float(score)) for score, address in result.hits]
 
     def _any_word(self, words: str) -> tantivy.Query:
-        query, _ = self._index.parse_query_lenient(
-            words, ["title", "text"], field_boosts={"title": TITLE_BOOST}
-        )
+        query, _ = self._index.parse_query_lenient(words, ["title", "text"])
         return query
 
     def _any_of(self, field: str, values: Sequence[str]) -> tantivy.Query:

@@ -24,7 +24,7 @@ from app.retrieval.passage_index import PassageIndex
 from app.retrieval.retriever import Retrieved, Retriever
 from app.settings import PROJECT
 from app.tables import DocumentRow, PassageRow
-from app.wiring import build_services
+from app.wiring import Services, build_services
 from ingestion.indexing import build_index, forget_old
 from ingestion.pipeline import LEASE, Pipeline, Report, worker
 from ingestion.sources import find_files
@@ -667,3 +667,16 @@ def test_a_missing_path_is_a_coded_error(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="missing") as caught:
         find_files([tmp_path, tmp_path / "missing.md"])
     assert caught.value.code == "not_found"
+
+
+def test_a_build_that_fails_is_not_tried_again_at_once(services: Services, tmp_path: Path) -> None:
+    index_dir = services.settings.index_dir
+    index_dir.rename(tmp_path / "aside")
+    index_dir.write_text("a file where the folder should be", "utf-8")
+    added = tmp_path / "new.txt"
+    added.write_text("A new rule.", "utf-8")
+    services.corpus.add_document("main", str(added), str(added), sha256_file(added))
+    with worker(services):
+        time.sleep(4)
+    states = [version.state for version in services.corpus.versions()]
+    assert states.count("failed") == 1
