@@ -1,4 +1,4 @@
-"""Training rows for the span reader: question, passage and answer as token ids.
+"""Training rows for reader and generator: question, passages and answer as token ids.
 
 Reads the layout ``DATA/train/qa/{passages,questions}.jsonl.gz`` (see the model card for the
 sources and their licences).
@@ -8,10 +8,12 @@ import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
 from app.files import read_rows
+from training.statements import state
 
 MAX_QUESTION_TOKENS = 48
 MAX_ANSWER_TOKENS = 40
@@ -107,3 +109,94 @@ def _best_occurrence(answer: str, text: str, question: str) -> int | None:
         return len(wanted & set(re.findall(r"\w+", around)))
 
     return max(starts, key=overlap)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A target text as token ids: ``before``, the short answer, ``after``.
+
+    ``span`` is where the short answer stands in its passage (inclusive token indices), or None
+    where it is not a verbatim span.
+    """
+
+    before: tuple[int, ...]
+    short: tuple[int, ...]
+    after: tuple[int, ...]
+    span: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class FusedExample:
+    """One question over several passages, by their keys in ``FusedData.passages``.
+
+    ``gold`` answers it; with ``answer`` None, ``gold`` is one more passage that does not.
+    """
+
+    question: tuple[int, ...]
+    gold: str
+    distractors: tuple[str, ...]
+    answer: Answer | None
+    source: str
+
+
+@dataclass(frozen=True)
+class FusedData:
+    """Examples, the token ids of every passage, and each source's passages to draw from."""
+
+    examples: list[FusedExample]
+    passages: dict[str, tuple[int, ...]]
+    by_source: dict[str, list[str]]
+
+
+def load_fused_data(data: Path, tokenizer: Tokenizer, seed: int) -> FusedData:
+    """Rows of ``data`` with one gold passage, and up to four distractors where there are any.
+
+    Answers that are no verbatim span are kept: the generator may write them.
+    """
+    rng = random.Random(seed)
+    texts = {
+        row["passage_id"]: row["text"] for row in read_rows(data / "train/qa/passages.jsonl.gz")
+    }
+    encoded = dict(zip(texts, _encode(tokenizer, list(texts.values())), strict=True))
+    rows = [
+        row
+        for row in read_rows(data / "train/qa/questions.jsonl.gz")
+        if len(row["passage_ids"]) == 1 and _kept(row, rng)
+    ]
+    distractors = {
+        row["id"]: tuple(row["distractors"])
+        for row in read_rows(data / "train/qa/distractors.jsonl.gz")
+    }
+    questions = _encode(tokenizer, [row["question"] for row in rows])
+    examples = []
+    by_source: dict[str, set[str]] = {}
+    for row, question in zip(rows, questions, strict=True):
+        gold = row["passage_ids"][0]
+        answer = _answer(row, texts[gold], encoded[gold], tokenizer) if row["answerable"] else None
+        if row["answerable"] and answer is None:
+            continue
+        by_source.setdefault(row["source"], set()).add(gold)
+        ids = tuple(question.ids[:MAX_QUESTION_TOKENS])
+        others = distractors.get(row["id"], ())
+        examples.append(FusedExample(ids, gold, others, answer, row["source"]))
+    rng.shuffle(examples)
+    passages = {key: tuple(encoding.ids) for key, encoding in encoded.items()}
+    return FusedData(examples, passages, {k: sorted(v) for k, v in by_source.items()})
+
+
+def _answer(
+    row: dict[str, Any], text: str, encoding: Encoding, tokenizer: Tokenizer
+) -> Answer | None:
+    span = _answer_tokens(row, text, encoding)
+    said = row["answers"][0]
+    if span is None:
+        short = tokenizer.encode(said, add_special_tokens=False).ids
+        if not 0 < len(short) <= MAX_ANSWER_TOKENS:
+            return None
+        return Answer((), tuple(short), (), None)
+    parts = state(row["question"], said)
+    before, after = (
+        tuple(tokenizer.encode(part, add_special_tokens=False).ids)
+        for part in (parts.before, parts.after)
+    )
+    return Answer(before, tuple(encoding.ids[span[0] : span[1] + 1]), after, span)
