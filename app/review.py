@@ -10,7 +10,7 @@ A decision counts only from the holder of the newest claim, on exactly the conte
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, cast
@@ -20,13 +20,13 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from app.access import Principal
-from app.corpus import current_passages
+from app.corpus import current_passages, find_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
 from app.records import append_audit, content_hash, release, without_removed
 from app.settings import Settings
-from app.tables import DecisionRow, RecordRow, ReviewTaskRow
-from guardrails.contract import sentence_bounds
+from app.tables import DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
+from guardrails.contract import Passage, sentence_bounds
 
 Kind = Literal["approve", "edit", "reject"]
 UNDECIDED = ("open", "claimed")
@@ -131,6 +131,26 @@ class ReviewDesk:
                 release(session, record, answer, released_by="reviewer", edited=edited)
             session.refresh(task)
             return _detail(session, task, record)
+
+    def edits(self, reviewer: Principal) -> Iterator[dict[str, Any]]:
+        """Released edits as rows to learn from, oldest decision first.
+
+        A row is {question, titles, evidence, answer, task_id, decided_at}; ``evidence`` are the
+        texts that the generator was given, ``[n]`` in the answer is ``evidence[n-1]``. Left out
+        is an edit with evidence that the reviewer may not read or that no longer exists.
+        """
+        reviewer.require("reviewer")
+        return self._edits(reviewer)
+
+    def _edits(self, reviewer: Principal) -> Iterator[dict[str, Any]]:
+        with self._database.reading() as session:
+            for task_id in list(session.scalars(_edits_query())):
+                task = session.get_one(ReviewTaskRow, task_id)
+                record = session.get_one(RecordRow, task.answer_id)
+                ids = [passage["id"] for passage in record.evidence]
+                stored = {passage.id: passage for passage, _ in find_passages(session, ids)}
+                if _readable(reviewer, record) and stored.keys() >= set(ids):
+                    yield _edit_wire(session, task, record, [stored[key] for key in ids])
 
     def expire_overdue(self) -> int:
         """Close every undecided task whose time is up; its answer stays unreleased."""
@@ -298,6 +318,39 @@ def _tasks_query(states: Sequence[str]) -> Any:
         .where(ReviewTaskRow.state.in_(states))
         .order_by(ReviewTaskRow.created_at)
     )
+
+
+def _edits_query() -> Any:
+    return (
+        select(DecisionRow.task_id)
+        .join(ReviewTaskRow, ReviewTaskRow.id == DecisionRow.task_id)
+        .join(ReleaseRow, ReleaseRow.answer_id == ReviewTaskRow.answer_id)
+        .where(DecisionRow.kind == "edit", ReleaseRow.edited)
+        .order_by(DecisionRow.decided_at, DecisionRow.task_id)
+    )
+
+
+def _edit_wire(
+    session: Session, task: ReviewTaskRow, record: RecordRow, evidence: Sequence[Passage]
+) -> dict[str, Any]:
+    return {
+        "question": record.question,
+        "titles": [passage.title for passage in evidence],
+        "evidence": [passage.text for passage in evidence],
+        "answer": _by_place(
+            session.get_one(ReleaseRow, task.answer_id).answer, [p.id for p in evidence]
+        ),
+        "task_id": task.id,
+        "decided_at": iso(session.get_one(DecisionRow, task.id).decided_at),
+    }
+
+
+def _by_place(answer: Mapping[str, Any], evidence: Sequence[str]) -> str:
+    """The answer's text with each ``[n]`` counting passages of the evidence, not citations."""
+    places = {c["number"]: evidence.index(c["passage_id"]) + 1 for c in answer["citations"]}
+    text = MARKER.sub(lambda match: f" [{places[int(match[1])]}]", answer["text"])
+    # Two quotes of one passage have two numbers but one place.
+    return re.sub(r"( \[\d+\])\1+", r"\1", text).strip()
 
 
 def _readable(reviewer: Principal, record: RecordRow) -> bool:

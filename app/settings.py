@@ -45,6 +45,19 @@ class Settings(BaseSettings):
     generator_api_key: str = Field(
         default="", description="Key for the OpenAI-compatible server.", repr=False
     )
+    generator_beams: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Beginnings of an answer that a local generator keeps alive; 1 is greedy, "
+        "more is slower and may find a likelier answer.",
+    )
+    generator_constraint: Literal["none", "evidence", "json"] = Field(
+        default="none",
+        description="What a generator from a folder or server may write: `none` leaves it free; "
+        "`evidence` allows tokens of evidence, question and function words only (folder); "
+        "`json` holds it to a JSON form (causal models and servers).",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."
     )

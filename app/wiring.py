@@ -57,8 +57,23 @@ def _reader(settings: Settings) -> Generator:
     return SpanReader(settings.models_dir / "reader", settings.device)
 
 
+def _seq2seq(settings: Settings) -> Generator:
+    from app.inference.decoding import Decoding
+    from app.inference.seq2seq import Seq2SeqGenerator
+
+    if settings.generator_constraint == "json":
+        raise SettingsInvalid(
+            "The generator seq2seq writes no JSON: use generator_constraint none."
+        )
+    decoding = Decoding(settings.generator_beams, settings.generator_constraint)
+    return Seq2SeqGenerator(settings.models_dir / "seq2seq", settings.device, decoding)
+
+
 EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm}
-GENERATORS: dict[str, Callable[[Settings], Generator]] = {"reader": _reader}
+GENERATORS: dict[str, Callable[[Settings], Generator]] = {
+    "reader": _reader,
+    "seq2seq": _seq2seq,
+}
 
 
 def build_embedder(settings: Settings) -> Embedder:
@@ -75,21 +90,34 @@ def build_generator(settings: Settings) -> Generator:
     choice = settings.generator
     if choice in GENERATORS:
         return GENERATORS[choice](settings)
-    from app.inference.generator import OpenAIGenerator, TransformersGenerator
-
     if choice.startswith(("http://", "https://")):
-        if not settings.generator_model:
-            raise SettingsInvalid("A model server needs the setting generator_model.")
-        try:
-            return OpenAIGenerator(
-                choice,
-                settings.generator_model,
-                settings.generator_api_key or None,
-                settings.deadline_s,
-            )
-        except ValueError as error:
-            raise SettingsInvalid(f"The setting generator: {error}") from error
-    return TransformersGenerator(_folder("generator", choice), settings.device)
+        return _model_server(settings)
+    from app.inference.decoding import Decoding
+    from app.inference.generator import TransformersGenerator
+
+    decoding = Decoding(settings.generator_beams, settings.generator_constraint)
+    return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
+
+
+def _model_server(settings: Settings) -> Generator:
+    from app.inference.generator import OpenAIGenerator
+
+    if not settings.generator_model:
+        raise SettingsInvalid("A model server needs the setting generator_model.")
+    if settings.generator_beams > 1 or settings.generator_constraint == "evidence":
+        raise SettingsInvalid(
+            "A model server cannot use generator_beams over 1 or generator_constraint evidence."
+        )
+    try:
+        return OpenAIGenerator(
+            settings.generator,
+            settings.generator_model,
+            settings.generator_api_key or None,
+            settings.deadline_s,
+            as_json=settings.generator_constraint == "json",
+        )
+    except ValueError as error:
+        raise SettingsInvalid(f"The setting generator: {error}") from error
 
 
 def _folder(setting: str, value: str) -> Path:

@@ -2,22 +2,25 @@
 
 Run as:
     python -m benchmarks retrieval --corpus F --questions F --json
-    python -m benchmarks answers --questions F [--generator NAME] [--limit N] --json
+    python -m benchmarks answers --questions F [--generator NAME ...] [--device D ...]
+        [--distractors K] [--limit N] --json
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.output import Json, print_json, print_table
+from app.errors import CountersignError
+from cli.output import Json, errors, print_json, print_table
 
 app = typer.Typer(help="Measure Countersign on any data.", no_args_is_help=True)
 Questions = Annotated[Path, typer.Option(help="JSON lines, plain or gzip.", exists=True)]
 Corpus = Annotated[Path, typer.Option(help="JSON lines of documents.", exists=True)]
-Limit = Annotated[int | None, typer.Option(help="Only the first N questions.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first N questions.", min=1)]
 
 
 @app.command()
@@ -33,14 +36,27 @@ def retrieval(
 @app.command()
 def answers(
     questions: Questions,
-    generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
+    generator: Annotated[
+        list[str] | None, typer.Option(help="As in the setting generator (repeatable).")
+    ] = None,
     limit: Limit = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="cpu or cuda (repeatable); default all there are.")
+    ] = None,
+    distractors: Annotated[
+        int, typer.Option(help="Add up to K contexts of other rows to each question's.", min=0)
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """F1, exact match and abstention of a generator that is given the contexts."""
+    """F1, abstention, faithfulness and speed of generators that are given the contexts."""
     from benchmarks.answers import measure_answers
 
-    _show(measure_answers(questions, generator, limit), as_json)
+    names = generator or ["reader"]
+    result = measure_answers(questions, names, limit, device, distractors)
+    if "generators" in result and not as_json:
+        _compare(result["generators"], result["n"])
+    else:
+        _show(result, as_json)
 
 
 @app.command()
@@ -73,8 +89,41 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
-        print_table("Result", ["measure", "value"], result.items())
+        print_table("Result", ["measure", "value"], _flat(result).items())
+
+
+def _compare(figures: dict[str, dict[str, Any]], rows: int) -> None:
+    """Generators as columns; times also as a multiple of the first generator's."""
+    flat = [_flat(one) for one in figures.values()]
+    first = flat[0]["ms_p50"]
+    for one in flat:
+        one["ms_p50 / first"] = round(one["ms_p50"] / first, 2) if first else None
+    measures = list(dict.fromkeys(measure for one in flat for measure in one))
+    table = [[measure, *(one.get(measure) for one in flat)] for measure in measures]
+    print_table(f"{rows} questions", ["measure", *figures], table)
+
+
+def _flat(result: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested figures as one level: ``latency cpu 8 ms_p50``."""
+    flat: dict[str, Any] = {}
+    for name, value in result.items():
+        flat |= (
+            _flat(value, f"{before}{name} ") if isinstance(value, dict) else {before + name: value}
+        )
+    return flat
+
+
+def main() -> None:
+    """Run a command; a coded error is told as ``countersign`` tells it, with exit status 1."""
+    try:
+        app()
+    except CountersignError as error:
+        if "--json" in sys.argv:
+            print_json(error.wire(request_id=""))
+        else:
+            errors.print(f"{error.code}: {error.message}", markup=False, highlight=False)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -5,6 +5,8 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
+from guardrails.words import STOP_WORDS, WORD
+
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -41,6 +43,26 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value at ``share`` of the sorted values (nearest rank); 0 for none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers of ``text`` in order, case-folded."""
+    return WORD.findall(text.casefold())
+
+
+def unsupported_words(answer: str, sources: Sequence[str]) -> tuple[int, int]:
+    """(words of ``answer`` that neither a source nor the function words hold, all its words).
+
+    Each occurrence counts; a word in another form ("pay", "paid") is another word.
+    """
+    known = STOP_WORDS.union(*map(words, sources))
+    said = words(answer)
+    return sum(word not in known for word in said), len(said)
+
+
+def share(part: float, whole: float) -> float | None:
+    """``part / whole`` with four decimals; None of nothing."""
+    return round(part / whole, 4) if whole else None
 
 
 def ranking_scores(rankings: Sequence[Sequence[str]], gold: Sequence[set[str]]) -> dict[str, float]:

@@ -4,9 +4,10 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from app.errors import CountersignError
-from cli import indexing, people, reviewing, serving
+from cli import indexing, models, people, reviewing, serving
 from cli.doctor import doctor
 from cli.output import errors, print_json
 
@@ -21,6 +22,7 @@ app.command()(indexing.ingest)
 app.command()(serving.ask)
 app.add_typer(indexing.index_commands, name="index")
 app.add_typer(reviewing.review_commands, name="review")
+app.add_typer(models.model_commands, name="models")
 app.add_typer(people.key_commands, name="keys")
 app.add_typer(people.user_commands, name="users")
 app.command()(doctor)
@@ -44,7 +46,7 @@ def main() -> None:
         if "--json" in sys.argv:
             print_json(error.wire(request_id=""))
         else:
-            errors.print(f"[bold red]{error.code}[/]: {error.message}", highlight=False)
+            errors.print(f"[bold red]{error.code}[/]: {escape(error.message)}", highlight=False)
         sys.exit(1)
 
 

@@ -1,10 +1,14 @@
 """``review``: the review queue from the command line."""
 
+import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.access import LOCAL
+from app.errors import from_os_error
 from app.review import Decision, Kind, ReviewDesk
 from app.settings import Settings
 from app.wiring import open_database
@@ -65,6 +69,41 @@ def reject(
 ) -> None:
     """Never release a draft."""
     _decide(task_id, "reject", reason, yes, as_json)
+
+
+@review_commands.command()
+def edits(
+    out: Annotated[Path, typer.Option(help="File to write: one JSON value in each line.")],
+    as_json: Json = False,
+) -> None:
+    """Write what reviewers changed, as rows to fine-tune a generator on."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        written = _write_lines(out, ReviewDesk(database, settings).edits(LOCAL))
+    finally:
+        database.close()
+    if as_json:
+        print_json({"out": str(out), "edits": written})
+    else:
+        console.print(f"{written} edits written to {out}.", highlight=False, markup=False)
+
+
+def _write_lines(out: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write beside ``out``, then take its place: a run that fails leaves the older file."""
+    partial = out.with_name(f"{out.name}.partial")
+    written = 0
+    try:
+        with partial.open("w", encoding="utf-8") as target:
+            for row in rows:
+                target.write(json.dumps(row, ensure_ascii=False) + "\n")
+                written += 1
+        partial.replace(out)
+    except OSError as error:
+        raise from_os_error(error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
 
 
 def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> None:

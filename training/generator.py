@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from app.inference.seq2seq_model import (
 )
 from app.inference.weights import base_folder, load_tensors
 from training.data import FusedData, FusedExample, load_fused_data
+from training.lora import lora
 
 MASK = 103
 STATEMENT_WEIGHT = 0.3
@@ -121,9 +122,7 @@ def answer_item(
     return Item(rows, [offset] * count, targets, weights, places)
 
 
-def _others(
-    example: FusedExample, data: FusedData, count: int, rng: random.Random
-) -> list[str]:
+def _others(example: FusedExample, data: FusedData, count: int, rng: random.Random) -> list[str]:
     others = rng.sample(example.distractors, len(example.distractors))
     pool = data.by_source[example.source]
     fill = [rng.choice(pool) for _ in range(count - len(others))]
@@ -237,9 +236,10 @@ def loss_of(model: Seq2SeqModel, batch: Batch, frozen: bool) -> Tensor:
     """Weighted negative log-likelihood of the targets under pointer and vocabulary."""
     with torch.set_grad_enabled(not frozen):
         reading = model.read(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    writing, _ = model.write(reading, batch.tokens)
-    log_probs = writing.target_log_probs(batch.targets, batch.copies)
-    return -(log_probs * batch.weights).sum() / batch.weights.sum()
+    written = batch.weights > 0
+    log_probs = model.target_log_probs(reading, batch.tokens, batch.targets, batch.copies, written)
+    weights = batch.weights[written]
+    return -(log_probs * weights).sum() / weights.sum()
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def train(
     return meter.figures(time.monotonic() - began)
 
 
-def _groups(model: Seq2SeqModel, plan: Plan) -> list[dict[str, object]]:
+def _groups(model: Seq2SeqModel, plan: Plan) -> list[dict[str, Any]]:
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     known = {id(p) for p in model.encoder.parameters()}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
@@ -360,11 +360,6 @@ def start_from(model: Seq2SeqModel, encoder: Path | None, init: Path | None) -> 
 app = typer.Typer(help="Train the generator.", no_args_is_help=True)
 
 
-@app.callback()
-def _commands() -> None:
-    """Train the generator."""
-
-
 @app.command("train")
 def main(
     data: Annotated[Path, typer.Option(help="folder with train/qa")],
@@ -379,7 +374,7 @@ def main(
     tokens_per_batch: int = 6_000,
     seed: int = 7,
 ) -> None:
-    """Fine-tune the encoder–decoder with a pointer."""
+    """Fine-tune the encoder-decoder with a pointer."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_seq2seq_model(decoder_layers, "eager" if device.type == "cpu" else "sdpa")
@@ -390,9 +385,13 @@ def main(
     fused = load_fused_data(data, tokenizer, seed)
     typer.echo(f"{len(fused.examples)} examples, {len(fused.passages)} passages")
     plan = Plan(minutes, learning_rate, encoder_rate, unfreeze, tokens_per_batch, seed)
-    figures = train(model.to(device), fused, plan, out, device)
+    model.to(device)  # type: ignore[arg-type]
+    figures = train(model, fused, plan, out, device)
     save(model, out, figures)
     typer.echo(json.dumps(figures))
+
+
+app.command("lora")(lora)
 
 
 if __name__ == "__main__":

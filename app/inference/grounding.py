@@ -58,7 +58,7 @@ _REFUSALS = re.compile(
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _CLAUSE_END = re.compile(r"[;:]\s+|,\s+|\n\s*|\s+[\u2013\u2014]\s+")
 _ROW_END = re.compile(r"\n(?=[^\n]*[|\t])|(?<=\|)[ \t]*\n")
-_OUR_MARKER_SHAPE = re.compile(r"[ \t]*\[\d{1,3}\]")
+OUR_MARKER_SHAPE = re.compile(r"[ \t]*\[\d{1,3}\]")
 
 Span = tuple[int, int]
 
@@ -114,7 +114,7 @@ def sentence_answer(
     book = _CitationBook()
     numbers = book.numbers([(passage, around)])
     # A bracketed number of the source's own would read as a marker of ours.
-    words = _one_line(_OUR_MARKER_SHAPE.sub("", passage.text[slice(*around)]))
+    words = _one_line(OUR_MARKER_SHAPE.sub("", passage.text[slice(*around)]))
     sentence = Sentence(words or short, numbers)
     return Draft((sentence,), tuple(book.citations), model, short, dict(features))
 

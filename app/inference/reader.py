@@ -5,6 +5,7 @@ does not. It abstains when "no answer" outscores the best span by more than the 
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer, pick_device
 from app.inference.grounding import sentence_answer, visible
-from app.inference.span_model import SpanModel, load_span_model
+from app.inference.span_model import CONFIG, SpanModel, load_span_model
 from app.ports import DraftRequest
 from guardrails.contract import Draft, Passage, block_ends
 
@@ -55,8 +57,7 @@ class SpanReader:
     def warm_up(self) -> None:
         """Load weights and thresholds; raises ``ModelRefused``."""
         model = load_span_model(self._folder)
-        config = json.loads((self._folder / "config.json").read_text("utf-8"))
-        shipped = float(config["min_margin"])
+        shipped = _shipped_margin(self._folder)
         self._min_margin = shipped if self._override is None else self._override
         self._device = pick_device(self._wanted)
         self._plain = load_tokenizer()
@@ -133,6 +134,18 @@ class SpanReader:
         if span.margin < self._min_margin:
             return Draft((), (), self.name, features=features)
         return sentence_answer(passage, span.start, span.end, self.name, features)
+
+
+def _shipped_margin(folder: Path) -> float:
+    """The least margin from the reader's config, which its manifest vouches for."""
+    try:
+        margin = json.loads((folder / CONFIG).read_text("utf-8"))["min_margin"]
+    except (LookupError, TypeError) as error:
+        raise ModelRefused(f"{folder / CONFIG} has no min_margin") from error
+    # A NaN would let every span pass.
+    if not isinstance(margin, int | float) or not math.isfinite(margin):
+        raise ModelRefused(f"{folder / CONFIG}: min_margin is not a finite number")
+    return float(margin)
 
 
 def _best_span(logits: NDArray[np.float32], encoding: Encoding, text: str) -> Span | None:

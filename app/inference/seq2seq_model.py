@@ -19,11 +19,13 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from app.errors import ModelRefused
 from app.inference.span_model import base_encoder_tensors
-from app.inference.weights import base_folder, load_tensors, read_manifest
+from app.inference.weights import WEIGHTS, base_folder, load_tensors, read_manifest
 
 PAD, CLS, SEP = 0, 101, 102
-NO_ANSWER, OPEN, CLOSE = 2, 3, 4
-"""Unused entries of MiniLM's vocabulary: "no answer", and the marks around the short answer."""
+OPEN, CLOSE, NO_ANSWER = 1077, 1090, 1078
+"""The marks around the short answer, and "no answer": the entries of "«", "»" and "¬" in
+MiniLM's vocabulary. Its unused entries would not do: they were never trained, lie close
+together, and the frozen table cannot tell them apart. None of the three is ever copied."""
 
 FROZEN_PREFIXES = ("encoder.embeddings.", "decoder.embeddings.")
 """MiniLM's embeddings stay frozen, are shared by both halves and are not shipped."""
@@ -44,7 +46,7 @@ class Reading:
     source: Tensor
 
 
-class Seq2SeqConfig(PreTrainedConfig):
+class Seq2SeqConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """What ``generate`` needs to know of the network; sizes are MiniLM's."""
 
     model_type = "countersign-seq2seq"
@@ -61,7 +63,7 @@ class Seq2SeqConfig(PreTrainedConfig):
         super().__init__(**{**kwargs, **fixed})
 
 
-class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
+class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """``read`` the passages once, then ``forward`` gives the next token's log-probabilities."""
 
     config_class = Seq2SeqConfig
@@ -74,9 +76,13 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         self.decoder = BertModel(_decoder_config(bert, config.decoder_layers), False)
         self.decoder.embeddings = self.encoder.embeddings
         size = bert.hidden_size
-        self.word = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.LayerNorm(size))
+        self.word = nn.Sequential(
+            nn.Linear(size, size), nn.GELU(), nn.LayerNorm(size), nn.Linear(size, size)
+        )
+        self.word_bias = nn.Parameter(torch.zeros(bert.vocab_size))
         self.query = nn.Linear(size, size)
         self.key = nn.Linear(size, size)
+        self.go_on = nn.Linear(size, 1)
         self.copy_gate = nn.Linear(size, 1)
 
     def get_encoder(self, *_: Any, **__: Any) -> nn.Module:
@@ -96,31 +102,69 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         ).last_hidden_state
         copied = (token_type_ids == 1) & (attention_mask == 1)
         copied[:, 0] = attention_mask[:, 0] == 1
-        copied &= (input_ids != SEP) & (input_ids != CLS)
+        for special in (CLS, SEP, OPEN, CLOSE, NO_ANSWER):
+            copied &= input_ids != special
+        assert states is not None
         return Reading(
             states.view(count, passages * length, -1),
             attention_mask.flatten(1),
             torch.where(copied, input_ids, -1).flatten(1),
         )
 
-    def write(
-        self, reading: Reading, tokens: Tensor, past: Any = None
-    ) -> tuple["Writing", Any]:
+    def write(self, reading: Reading, tokens: Tensor, past: Any = None) -> tuple["Writing", Any]:
         """Decode ``tokens`` [B, T] over the reading; returns the writing and the cache."""
-        output = self.decoder(
+        output = self._decode(reading, tokens, past)
+        states = output.last_hidden_state
+        pointer = self._point(reading, states, tokens)
+        writing = Writing(self._gate(states), pointer, self._words(states))
+        return writing, output.past_key_values
+
+    def target_log_probs(
+        self, reading: Reading, tokens: Tensor, targets: Tensor, copies: Tensor, written: Tensor
+    ) -> Tensor:
+        """Log-probability [N] of each target token where ``written`` [B, T] is true.
+
+        ``copies`` [B, T, S] is true where the source token is one that the target may be copied
+        from. The vocabulary's scores are computed for the N real steps only: most are padding.
+        """
+        states = self._decode(reading, tokens, None).last_hidden_state
+        from_source = (self._point(reading, states, tokens) * copies).sum(-1)[written]
+        states, targets = states[written], targets[written]
+        from_words = -functional.cross_entropy(self._words(states), targets, reduction="none")
+        gate = self._gate(states)
+        return torch.logaddexp(
+            functional.logsigmoid(gate) + from_source.clamp_min(_EPSILON).log(),
+            functional.logsigmoid(-gate) + from_words,
+        )
+
+    def _decode(self, reading: Reading, tokens: Tensor, past: Any) -> Any:
+        return self.decoder(
             input_ids=tokens,
             encoder_hidden_states=reading.states,
             encoder_attention_mask=reading.mask,
             past_key_values=past,
             use_cache=past is not None,
         )
-        states = output.last_hidden_state
+
+    def _point(self, reading: Reading, states: Tensor, tokens: Tensor) -> Tensor:
+        """Where to copy from, [B, T, S]: by content, and more so right after the token written
+        last (``go_on`` learns how much), which is what keeps a copied phrase together."""
         scores = self.query(states) @ self.key(reading.states).transpose(1, 2)
         scores = scores.float() / states.shape[-1] ** 0.5
-        pointer = scores.masked_fill(reading.source.unsqueeze(1) < 0, -1e4).softmax(-1)
-        vocabulary = self.word(states) @ self.encoder.embeddings.word_embeddings.weight.T
-        gate = self.copy_gate(states).float().squeeze(-1)
-        return Writing(gate, pointer, vocabulary.float()), output.past_key_values
+        before = functional.pad(reading.source[:, :-1], (1, 0), value=-1)
+        follows = before.unsqueeze(1) == tokens.unsqueeze(-1)
+        scores = scores + follows * self.go_on(states).float()
+        pointer: Tensor = scores.masked_fill(reading.source.unsqueeze(1) < 0, -1e4).softmax(-1)
+        return pointer
+
+    def _words(self, states: Tensor) -> Tensor:
+        scores = self.word(states) @ self.encoder.embeddings.word_embeddings.weight.T
+        words: Tensor = scores.float() + self.word_bias
+        return words
+
+    def _gate(self, states: Tensor) -> Tensor:
+        gate: Tensor = self.copy_gate(states)
+        return gate.float().squeeze(-1)
 
     def forward(
         self,
@@ -132,8 +176,11 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         **_: Any,
     ) -> Seq2SeqLMOutput:
         """One step of ``generate``: ``logits`` [B, T, V] are log-probabilities of the mixture."""
-        reading = Reading(encoder_outputs.last_hidden_state, attention_mask, source)
-        writing, cache = self.write(reading, decoder_input_ids, past_key_values)
+        states = encoder_outputs.last_hidden_state
+        assert states is not None
+        writing, cache = self.write(
+            Reading(states, attention_mask, source), decoder_input_ids, past_key_values
+        )
         return Seq2SeqLMOutput(logits=writing.log_probs(source), past_key_values=cache)
 
     def trained_state(self) -> dict[str, Tensor]:
@@ -161,15 +208,6 @@ class Writing:
         index = source.clamp(min=0).unsqueeze(1).expand_as(self.pointer)
         mixed = mixed.scatter_add(-1, index, self.pointer * copy)
         return mixed.clamp_min(_EPSILON).log()
-
-    def target_log_probs(self, targets: Tensor, copies: Tensor) -> Tensor:
-        """Log-probability [B, T] of each target token; ``copies`` [B, T, S] is true where the
-        source token is one that the target may be copied from."""
-        from_source = (self.pointer * copies).sum(-1).clamp_min(_EPSILON).log()
-        words = functional.log_softmax(self.vocabulary, -1)
-        from_words = words.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-        copy, write = functional.logsigmoid(self.gate), functional.logsigmoid(-self.gate)
-        return torch.logaddexp(copy + from_source, write + from_words)
 
 
 def _decoder_config(bert: BertConfig, layers: int) -> BertConfig:
@@ -211,11 +249,23 @@ def _begin_decoder(decoder: BertModel, tensors: dict[str, Tensor], depth: int) -
 
 def load_seq2seq_model(folder: Path) -> Seq2SeqModel:
     """The shipped generator: base embeddings plus the verified tensors of ``folder``."""
-    read_manifest(folder)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    model = new_seq2seq_model(int(config["decoder_layers"]))
-    tensors = load_tensors(folder / "model.safetensors")
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    read_manifest(folder, opened=(WEIGHTS, "config.json"))
+    model = new_seq2seq_model(_decoder_layers(folder / "config.json"))
+    try:
+        missing, unexpected = model.load_state_dict(load_tensors(folder / WEIGHTS), strict=False)
+    except RuntimeError as error:  # a tensor of another shape
+        raise ModelRefused(f"{folder}: tensors do not fit the network") from error
     if unexpected or any(not name.startswith(FROZEN_PREFIXES) for name in missing):
         raise ModelRefused(f"{folder}: tensors do not fit the network")
-    return model.eval()
+    model.train(False)
+    return model
+
+
+def _decoder_layers(config: Path) -> int:
+    try:
+        layers = json.loads(config.read_text("utf-8"))["decoder_layers"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelRefused(f"{config} has no decoder_layers") from error
+    if layers not in range(1, 7):
+        raise ModelRefused(f"{config}: decoder_layers is not 1 to 6")
+    return int(layers)

@@ -9,8 +9,11 @@ from pathlib import Path
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from app.inference.weights import base_folder, load_tensors, read_manifest
+from app.errors import ModelRefused
+from app.inference.weights import WEIGHTS, base_folder, load_tensors, read_manifest
 
+CONFIG = "config.json"
+"""The reader's own settings, beside its weights."""
 FROZEN_PREFIX = "encoder.embeddings."
 """MiniLM's embeddings stay frozen and are not shipped: they come from the base package."""
 
@@ -49,16 +52,21 @@ def base_span_model(attention: str = "sdpa") -> SpanModel:
 
 def base_encoder_tensors(folder: Path) -> dict[str, Tensor]:
     """The base encoder's tensors, without the pooler and buffers no task here uses."""
-    tensors = load_tensors(folder / "model.safetensors")
+    tensors = load_tensors(folder / WEIGHTS)
     return {k: v for k, v in tensors.items() if not k.startswith("pooler.") and "_ids" not in k}
 
 
 def load_span_model(folder: Path) -> SpanModel:
-    """The shipped reader: base embeddings plus the verified tensors of ``folder``."""
-    read_manifest(folder)
+    """The shipped reader: base embeddings plus the verified tensors of ``folder``.
+
+    Raises ``ModelRefused`` when the folder fails its manifest or the tensors do not fit.
+    """
+    read_manifest(folder, opened=(WEIGHTS, CONFIG))
     model = base_span_model()
-    tensors = load_tensors(folder / "model.safetensors")
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    try:
+        missing, unexpected = model.load_state_dict(load_tensors(folder / WEIGHTS), strict=False)
+    except RuntimeError as error:  # a tensor of another shape
+        raise ModelRefused(f"{folder}: tensors do not fit the span model") from error
     if unexpected or any(not name.startswith(FROZEN_PREFIX) for name in missing):
-        raise ValueError(f"{folder}: tensors do not fit the span model")
+        raise ModelRefused(f"{folder}: tensors do not fit the span model")
     return model.eval()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import string
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
@@ -23,7 +32,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from app.inference.generator import OpenAIGenerator, TransformersGenerator
+from app.inference.decoding import Decoding
+from app.inference.generator import GREEDY, OpenAIGenerator, TransformersGenerator
 from app.ports import DraftRequest, Generator
 from guardrails.contract import Citation, Draft, Passage, Sentence, sentence_bounds
 
@@ -31,6 +41,11 @@ READER_FOLDER = Path(__file__).parents[2] / "models" / "reader"
 SPECIAL_TOKENS = ["<pad>", "</s>", "<s>", "<|system|>", "<|user|>", "<|assistant|>"]
 SCRIPT = ["The notice period is 30 days [1].", " It starts on receipt of the letter [1]."]
 """What the scripted models write, one token each, then the end token."""
+JSON_SCRIPT = [
+    '{"sentences": [{"text": "The notice period is 30 days.", "citations": [1]}',
+    ', {"text": "It starts on receipt of the letter.", "citations": [1]}]}',
+]
+"""The same where a JSON object is asked for."""
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}</s>{% endfor %}<|assistant|>"
@@ -39,14 +54,16 @@ WINDOW = 2_048
 NEW_TOKENS = 24
 
 
-def save_tokenizer(folder: Path, chat_template: str | None = None) -> PreTrainedTokenizerFast:
+def save_tokenizer(
+    folder: Path, chat_template: str | None = None, script: Sequence[str] = SCRIPT
+) -> PreTrainedTokenizerFast:
     """A tokenizer of one token per byte, the special tokens and the script's sentences."""
     pieces = [*SPECIAL_TOKENS, *sorted(ByteLevel.alphabet())]
     core = Tokenizer(BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[]))
     core.pre_tokenizer = ByteLevel(add_prefix_space=False)
     core.decoder = ByteLevelDecoder()
     core.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL_TOKENS])
-    core.add_tokens([AddedToken(text, normalized=False) for text in SCRIPT])
+    core.add_tokens([AddedToken(text, normalized=False) for text in script])
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, pad_token="<pad>", eos_token="</s>", bos_token="<s>"
     )
@@ -56,36 +73,53 @@ def save_tokenizer(folder: Path, chat_template: str | None = None) -> PreTrained
 
 
 def save_causal(
-    folder: Path, chat_template: str | None = CHAT_TEMPLATE, scripted: bool = True
+    folder: Path,
+    chat_template: str | None = CHAT_TEMPLATE,
+    scripted: bool = True,
+    script: Sequence[str] = SCRIPT,
 ) -> Path:
-    """A Llama of one layer that writes ``SCRIPT``, or, not scripted, whatever chance gives."""
-    tokenizer = save_tokenizer(folder, chat_template)
+    """A Llama of one layer that writes ``script``, or, not scripted, whatever chance gives."""
+    tokenizer = save_tokenizer(folder, chat_template, script)
     size = len(tokenizer)
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=size + size % 2 if scripted else 32,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        max_position_embeddings=WINDOW,
-        tie_word_embeddings=False,
-        **_special_ids(tokenizer),
-    )
-    torch.manual_seed(7)
-    model = LlamaForCausalLM(config)
+    model = _llama(tokenizer, hidden=size + size % 2 if scripted else 32)
     if scripted:
-        _script(model, tokenizer, first_after=["<|assistant|>", ":"])
+        _script(model, tokenizer, script, first_after=["<|assistant|>", ":"])
     model.save_pretrained(folder)
     return folder
+
+
+def _llama(tokenizer: PreTrainedTokenizerFast, hidden: int, seed: int = 7) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=hidden,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            max_position_embeddings=WINDOW,
+            tie_word_embeddings=False,
+            **_special_ids(tokenizer),
+        )
+    )
 
 
 def save_seq2seq(folder: Path) -> Path:
     """A BART of one layer that writes ``SCRIPT``."""
     tokenizer = save_tokenizer(folder)
-    size = len(tokenizer)
+    model = _bart(tokenizer, hidden=len(tokenizer))
+    _script(model, tokenizer, SCRIPT, first_after=["<s>"])
+    model.save_pretrained(folder)
+    return folder
+
+
+def _bart(
+    tokenizer: PreTrainedTokenizerFast, hidden: int, seed: int = 7
+) -> BartForConditionalGeneration:
+    torch.manual_seed(seed)
     config = BartConfig(
-        vocab_size=size,
-        d_model=size,
+        vocab_size=len(tokenizer),
+        d_model=hidden,
         encoder_layers=1,
         decoder_layers=1,
         encoder_ffn_dim=16,
@@ -98,10 +132,109 @@ def save_seq2seq(folder: Path) -> Path:
         forced_eos_token_id=None,
         **_special_ids(tokenizer),
     )
-    model = BartForConditionalGeneration(config)
-    _script(model, tokenizer, first_after=["<s>"])
-    model.save_pretrained(folder)
+    return BartForConditionalGeneration(config)
+
+
+def save_random(folder: Path, kind: str, seq2seq: bool = False) -> Path:
+    """A folder with the model and tokenizer of ``random_model``."""
+    for part in random_model(kind, seq2seq):
+        part.save_pretrained(folder)
     return folder
+
+
+def random_model(kind: str, seq2seq: bool = False, seed: int = 7) -> tuple[Any, Any]:
+    """A model of one layer with random weights, and a tokenizer of ``TOKENIZERS[kind]``."""
+    tokenizer = small_tokenizer(kind)
+    model: Any = (_bart if seq2seq else _llama)(tokenizer, 32, seed)
+    # Untouched weights give nearly even odds; larger ones make the model sure of some tokens.
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(50.0)
+    return model.eval(), tokenizer
+
+
+CORPUS = (
+    "This contract covers office cleaning. The notice period is 30 days from receipt of the "
+    "letter. It must be given in writing, by hand or by post. Parking is free on Sundays.",
+    "The garage closes at 22:00. Visitors sign the list and bring a badge (one each).",
+    "An engineer repairs the lift within 48 hours; the deposit is 1,500 euros or NO_ANSWER [1].",
+)
+"""What the small tokenizers take their pieces from."""
+
+
+def small_tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of the kind, with some 300 pieces of the words of ``CORPUS``."""
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=TOKENIZERS[kind](),
+        pad_token="<pad>",
+        eos_token="</s>",
+        bos_token="<s>",
+        unk_token=None if kind == "bpe" else "<unk>",
+    )
+
+
+_SPECIAL = ["<pad>", "</s>", "<s>", "<unk>"]
+_LETTERS = list(string.ascii_letters + string.digits + string.punctuation)
+
+
+def _wordpiece() -> Tokenizer:
+    core = Tokenizer(models.WordPiece(unk_token="<unk>"))
+    core.normalizer = normalizers.Lowercase()
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    core.decoder = decoders.WordPiece()
+    core.train_from_iterator(
+        CORPUS,
+        trainers.WordPieceTrainer(
+            vocab_size=300, special_tokens=_SPECIAL, initial_alphabet=_LETTERS
+        ),
+    )
+    return core
+
+
+def _bpe() -> Tokenizer:
+    core = Tokenizer(BPE())
+    core.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    core.decoder = ByteLevelDecoder()
+    alphabet = ByteLevel.alphabet()
+    core.train_from_iterator(
+        CORPUS,
+        trainers.BpeTrainer(vocab_size=400, special_tokens=_SPECIAL, initial_alphabet=alphabet),
+    )
+    return core
+
+
+def _unigram() -> Tokenizer:
+    """Words with their space, beginnings of words, and letters; longer pieces are likelier."""
+    words = sorted({word for text in CORPUS for word in text.split()})
+    pieces = {f"\u2581{word}": -5.0 for word in words}
+    pieces |= {f"\u2581{word[:3]}": -6.0 for word in words if len(word) > 5}
+    pieces |= dict.fromkeys([*_LETTERS, "\u2581"], -9.0)
+    specials = [(token, 0.0) for token in _SPECIAL]
+    core = Tokenizer(models.Unigram([*specials, *pieces.items()], unk_id=3))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.decoder = decoders.Metaspace()
+    return core
+
+
+def _sentencepiece_bpe() -> Tokenizer:
+    """As Llama's first tokenizers have it, with the same decoder."""
+    core = Tokenizer(BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    space, strip = decoders.Replace("\u2581", " "), decoders.Strip(" ", 1, 0)
+    core.decoder = decoders.Sequence([space, decoders.ByteFallback(), decoders.Fuse(), strip])
+    alphabet = [*_LETTERS, "\u2581"]
+    core.train_from_iterator(
+        CORPUS,
+        trainers.BpeTrainer(vocab_size=400, special_tokens=_SPECIAL, initial_alphabet=alphabet),
+    )
+    return core
+
+
+TOKENIZERS = {
+    "bpe": _bpe,
+    "sentencepiece_bpe": _sentencepiece_bpe,
+    "unigram": _unigram,
+    "wordpiece": _wordpiece,
+}
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
@@ -112,14 +245,19 @@ def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def _script(model: Any, tokenizer: PreTrainedTokenizerFast, first_after: Sequence[str]) -> None:
+def _script(
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    script: Sequence[str],
+    first_after: Sequence[str],
+) -> None:
     """Set weights so that each token decides the next: start, the script's sentences, the end.
 
     Layers add nothing (zero weights), embeddings are one-hot, and the output row of a token
     answers to the one-hot of its predecessor.
     """
     vocabulary = tokenizer.get_vocab()
-    first, second = (vocabulary[text] for text in SCRIPT)
+    first, second = (vocabulary[text] for text in script)
     follows = {vocabulary[text]: first for text in first_after}
     follows |= {first: second, second: vocabulary["</s>"]}
     with torch.no_grad():
@@ -189,7 +327,10 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self._scripted()
         if self.path != "/v1/chat/completions":
             reply = Reply(404)
-        self._reply(reply or completion(extract(body["messages"][-1]["content"])))
+        answer = extract(body["messages"][-1]["content"])
+        if "response_format" in body:
+            answer = as_json(answer)
+        self._reply(reply or completion(answer))
 
     @property
     def _state(self) -> ModelServer:
@@ -225,6 +366,14 @@ def extract(prompt: str) -> str:
             if (shared := len(asked & _words(line[start:end]))) > most:
                 best, most = f"{line[start:end].rstrip('.')} [{number}].", shared
     return best
+
+
+def as_json(answer: str) -> str:
+    """An answer of ``extract`` in the JSON form."""
+    if answer == "NO_ANSWER":
+        return json.dumps({"sentences": []})
+    text, number = re.fullmatch(r"(.*) \[(\d+)\]\.", answer).groups()  # type: ignore[union-attr]
+    return json.dumps({"sentences": [{"text": f"{text}.", "citations": [int(number)]}]})
 
 
 def _words(text: str) -> set[str]:
@@ -286,6 +435,44 @@ def _seq2seq(folder: Path) -> Iterator[Generator]:
 
 
 @contextmanager
+def _beams(folder: Path) -> Iterator[Generator]:
+    yield tiny(save_causal(folder), decoding=Decoding(beams=3))
+
+
+@contextmanager
+def _seq2seq_beams(folder: Path) -> Iterator[Generator]:
+    yield tiny(save_seq2seq(folder), decoding=Decoding(beams=3))
+
+
+@contextmanager
+def _json(folder: Path) -> Iterator[Generator]:
+    yield tiny(save_causal(folder, script=JSON_SCRIPT), decoding=Decoding(constraint="json"))
+
+
+@contextmanager
+def _random_json_beams(folder: Path) -> Iterator[Generator]:
+    model = save_causal(folder, scripted=False)
+    yield tiny(model, decoding=Decoding(beams=2, constraint="json"))
+
+
+@contextmanager
+def _random_evidence(folder: Path) -> Iterator[Generator]:
+    yield tiny(save_random(folder, "unigram"), decoding=Decoding(constraint="evidence"))
+
+
+@contextmanager
+def _random_evidence_beams(folder: Path) -> Iterator[Generator]:
+    model = save_random(folder, "wordpiece", seq2seq=True)
+    yield tiny(model, decoding=Decoding(beams=2, constraint="evidence"))
+
+
+@contextmanager
+def _openai_json(folder: Path) -> Iterator[Generator]:
+    with model_server() as server:
+        yield OpenAIGenerator(server.url, "served-model", None, timeout_s=10, as_json=True)
+
+
+@contextmanager
 def _openai(folder: Path) -> Iterator[Generator]:
     with model_server() as server:
         yield OpenAIGenerator(server.url, "served-model", "sk-conformance", timeout_s=10)
@@ -296,9 +483,14 @@ def _fake(folder: Path) -> Iterator[Generator]:
     yield FakeGenerator()
 
 
-def tiny(folder: Path, max_new_tokens: int = NEW_TOKENS, **options: int) -> TransformersGenerator:
+def tiny(
+    folder: Path,
+    max_new_tokens: int = NEW_TOKENS,
+    decoding: Decoding = GREEDY,
+    **options: int,
+) -> TransformersGenerator:
     """The generator of a folder saved here, on the CPU."""
-    return TransformersGenerator(folder, "cpu", max_new_tokens, **options)
+    return TransformersGenerator(folder, "cpu", max_new_tokens, decoding=decoding, **options)
 
 
 BUILDERS: dict[str, Builder] = {
@@ -306,6 +498,13 @@ BUILDERS: dict[str, Builder] = {
     "causal": _causal,
     "random_causal": _random_causal,
     "seq2seq": _seq2seq,
+    "beams": _beams,
+    "seq2seq_beams": _seq2seq_beams,
+    "json": _json,
+    "random_json_beams": _random_json_beams,
+    "random_evidence": _random_evidence,
+    "random_evidence_beams": _random_evidence_beams,
     "openai": _openai,
+    "openai_json": _openai_json,
     "fake": _fake,
 }

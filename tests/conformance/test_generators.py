@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from app.deadline import Deadline
-from app.errors import DeadlineExceeded, DependencyFailed, ModelRefused
-from app.inference.generator import OpenAIGenerator, TransformersGenerator, build_prompt
+from app.errors import DeadlineExceeded, DependencyFailed, ModelRefused, SettingsInvalid
+from app.inference.decoding import Decoding, answer_schema
+from app.inference.generator import OpenAIGenerator, TransformersGenerator
+from app.inference.prompt import build_prompt
 from app.ports import DraftRequest, Generator
 from guardrails.contract import Draft, Passage, answer_object, canonical_sha256
 from tests.conformance.generators import (
     BUILDERS,
     CHAT_TEMPLATE,
+    JSON_SCRIPT,
     SCRIPT,
     SPECIAL_TOKENS,
     ModelServer,
@@ -32,6 +35,10 @@ from tests.conformance.generators import (
 )
 
 KEY = "sk-very-secret-0123456789"
+FEATURES = {"tokens", "truncated", "mean_logprob", "min_logprob", "entropy"} | {
+    "abstain_margin",
+    "copied",
+}
 NOTICE = "How long is the notice period?"
 CONTRACT = (
     "This contract covers office cleaning. The notice period is 30 days from receipt of the "
@@ -245,9 +252,12 @@ def test_features_describe_the_tokens_written(causal_folder: Path, tmp_path: Pat
     request = ask(NOTICE, passage("a", CONTRACT))
     for model in (tiny(causal_folder), tiny(save_seq2seq(tmp_path))):
         features = model.draft([request])[0].features
-        assert set(features) == {"mean_logprob", "min_logprob", "truncated"}
+        assert set(features) == FEATURES
         assert -0.1 < features["min_logprob"] <= features["mean_logprob"] <= 0
-        assert features["truncated"] == 0.0
+        assert 0 <= features["entropy"] < 0.5 and features["abstain_margin"] > 5
+        assert (features["tokens"], features["truncated"]) == (3, 0)
+        # Of "notice period 30 days starts receipt letter" the contract lacks "starts".
+        assert features["copied"] == pytest.approx(6 / 7)
 
 
 def test_a_text_cut_by_the_token_limit_loses_its_last_sentence(causal_folder: Path) -> None:
@@ -256,19 +266,64 @@ def test_a_text_cut_by_the_token_limit_loses_its_last_sentence(causal_folder: Pa
     assert draft.features["truncated"] == 1.0
 
 
+def test_a_json_answer_cut_by_the_token_limit_keeps_its_whole_sentences(tmp_path: Path) -> None:
+    model = tiny(save_causal(tmp_path, script=JSON_SCRIPT), 1, Decoding(constraint="json"))
+    [draft] = model.draft([ask(NOTICE, passage("a", CONTRACT))])
+    assert [sentence.text for sentence in draft.sentences] == ["The notice period is 30 days."]
+    assert (draft.features["tokens"], draft.features["truncated"]) == (1, 1)
+    assert set(draft.features) == FEATURES - {"abstain_margin"}
+
+
+def test_an_end_token_forced_at_the_limit_does_not_hide_the_cut(tmp_path: Path) -> None:
+    settings = save_seq2seq(tmp_path) / "generation_config.json"
+    fields = json.loads(settings.read_text()) | {"forced_eos_token_id": 1}
+    settings.write_text(json.dumps(fields))
+    [draft] = tiny(tmp_path, max_new_tokens=2).draft([ask(NOTICE, passage("a", CONTRACT))])
+    assert [sentence.text for sentence in draft.sentences] == ["The notice period is 30 days."]
+    assert draft.features["truncated"] == 1.0
+
+
+def test_a_seq2seq_model_cannot_be_held_to_json(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="generator_constraint"):
+        tiny(save_seq2seq(tmp_path), decoding=Decoding(constraint="json")).warm_up()
+
+
+def test_a_model_without_an_end_token_cannot_be_held_to_json(tmp_path: Path) -> None:
+    folder = save_causal(tmp_path)
+    for name in ("config.json", "generation_config.json"):
+        fields = json.loads((folder / name).read_text()) | {"eos_token_id": None}
+        (folder / name).write_text(json.dumps(fields))
+    with pytest.raises(ModelRefused, match="end token"):
+        tiny(folder, decoding=Decoding(constraint="json")).warm_up()
+
+
 def test_padding_does_not_change_a_draft(causal_folder: Path) -> None:
     model = TransformersGenerator(causal_folder, device="cpu")
     short, long = ask(NOTICE, passage("a", CONTRACT)), ask(NOTICE, passage("b", CONTRACT * 9))
     assert model.draft([short, long])[0].text == model.draft([short])[0].text != ""
 
 
-def test_the_deadline_stops_writing(tmp_path: Path) -> None:
-    model = tiny(save_causal(tmp_path, scripted=False), max_new_tokens=1_000)
+def deadline_of(model: Generator) -> None:
     model.warm_up()
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         model.draft([ask(NOTICE, passage("a", CONTRACT), seconds=0.3)])
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [Decoding(), Decoding(beams=3), Decoding(constraint="evidence")],
+    ids=["greedy", "beams", "evidence"],
+)
+def test_the_deadline_stops_writing(tmp_path: Path, decoding: Decoding) -> None:
+    deadline_of(tiny(save_causal(tmp_path, scripted=False), 1_000, decoding))
+
+
+def test_the_deadline_stops_writing_json(tmp_path: Path) -> None:
+    # After its script the model prefers no token, and fills each text to its longest.
+    folder = save_causal(tmp_path, script=['{"sentences": [{"text": "', "on"])
+    deadline_of(tiny(folder, 1_000, Decoding(constraint="json")))
 
 
 def test_a_template_without_a_system_role_still_carries_the_instructions(tmp_path: Path) -> None:
@@ -439,6 +494,31 @@ def test_a_reply_cut_by_the_server_loses_its_last_sentence(server: ModelServer) 
     draft = draft_of(server)
     assert [s.text[:3] for s in draft.sentences] == ["The", "It "]
     assert draft.features["truncated"] == 1.0
+
+
+def test_a_server_is_asked_for_the_json_form(server: ModelServer) -> None:
+    generator = OpenAIGenerator(server.url, "m", None, as_json=True)
+    [draft] = generator.draft([ask(NOTICE, passage("a", CONTRACT), passage("b", PARKING))])
+    assert draft.text.startswith("The notice period is 30 days") and draft.citations
+    [body] = server.bodies
+    schema = body["response_format"]["json_schema"]["schema"]
+    assert schema == answer_schema(passages=2)
+    assert '{"sentences": []}' in body["messages"][0]["content"]
+
+
+def test_a_json_reply_that_was_cut_keeps_its_whole_sentences(server: ModelServer) -> None:
+    server.replies = [completion(JSON_SCRIPT[0] + ', {"text": "And', finish_reason="length")]
+    generator = OpenAIGenerator(server.url, "m", None, as_json=True)
+    [draft] = generator.draft([ask(NOTICE, passage("a", CONTRACT))])
+    assert [s.text for s in draft.sentences] == ["The notice period is 30 days."]
+    assert draft.features == {"truncated": 1.0, "copied": 1.0}
+
+
+def test_a_server_that_ignores_the_json_form_is_dependency_failed(server: ModelServer) -> None:
+    server.replies = [completion("The notice period is 30 days [1].")]
+    generator = OpenAIGenerator(server.url, "m", None, as_json=True)
+    with pytest.raises(DependencyFailed, match="generator_constraint"):
+        generator.draft([ask(NOTICE, passage("a", CONTRACT))])
 
 
 def test_warm_up_accepts_a_server_without_a_model_list(server: ModelServer) -> None:

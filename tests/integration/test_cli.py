@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from app.access import LOCAL
+from app.files import read_rows
+from app.review import Decision, ReviewDesk
 from app.settings import PROJECT, Settings
+from app.wiring import open_database
 from tests.conftest import HANDBOOK
 
 HELD = "Is my claim covered for water damage?"
@@ -79,6 +83,30 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     error = shell.json("review", "approve", first["task_id"], "--yes", status=1)
     assert set(error) == {"code", "message", "retryable", "request_id"}
     assert error["code"] == "already_decided"
+
+
+def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
+    shell.json("ask", HELD)
+    settings = Settings(data_dir=shell.folder / "data")
+    database = open_database(settings)
+    desk = ReviewDesk(database, settings)
+    task = desk.claim(LOCAL, desk.tasks(LOCAL, "open")["tasks"][-1]["task_id"])
+    wanted = "The excess for water damage is £350 [1]. Ask us about cover."
+    seen = (task["content_sha256"], task["fence"])
+    desk.decide(LOCAL, task["task_id"], Decision("edit", *seen, text=wanted))
+    database.close()
+
+    out = tmp_path / "edits.jsonl"
+    out.write_text("an older export", "utf-8")
+    assert shell.json("review", "edits", "--out", str(out)) == {"out": str(out), "edits": 1}
+    (row,) = read_rows(out)
+    assert (row["question"], row["task_id"]) == (HELD, task["task_id"])
+    marked = int(row["answer"].split("[")[1][0])
+    assert "£350" in row["evidence"][marked - 1]
+    assert list(tmp_path.iterdir()) == [out]
+    missing = tmp_path / "missing" / "edits.jsonl"
+    failed = shell.json("review", "edits", "--out", str(missing), status=1)
+    assert failed["code"] == "dependency_failed"
 
 
 def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:

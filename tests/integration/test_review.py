@@ -1,6 +1,7 @@
 """Review tasks on both databases: one decision, by the holder, on what was seen."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
@@ -22,10 +23,18 @@ from app.errors import (
     Invalid,
     NotFound,
 )
-from app.review import Decision, ReviewDesk
+from app.review import Decision, ReviewDesk, open_task
 from app.settings import Settings
 from app.tables import AuditRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
-from tests.trails import add_ready_document, hold, settings_for
+from tests.trails import (
+    EMBEDDER,
+    TEXT,
+    add_ready_document,
+    draft_from,
+    hold,
+    settings_for,
+    trail,
+)
 
 RITA = Principal("rita", frozenset({"reviewer"}))
 RAJ = Principal("raj", frozenset({"reviewer"}))
@@ -221,6 +230,71 @@ def test_a_removed_source_loses_its_text_on_the_review_screen(
     (evidence,) = desk.task(RITA, task_id)["evidence"]
     assert evidence["removed"]
     assert evidence["text"] == ""
+
+
+def edit(desk: ReviewDesk, task_id: str, text: str) -> None:
+    desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id), "edit", text=text))
+
+
+def test_released_edits_are_rows_to_learn_from_oldest_first(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    decided = []
+    for kind, text in [("edit", "It is £350 [1]. Call us."), ("approve", ""), ("edit", "£350 [1]")]:
+        task_id, _ = hold(database, settings)
+        desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id), kind, text=text))
+        decided.append(task_id)
+    first, second = desk.edits(RITA)
+    assert set(first) == {"question", "titles", "evidence", "answer", "task_id", "decided_at"}
+    assert first["question"] == "What is the excess?"
+    assert (first["titles"], first["evidence"]) == (["Handbook"], [TEXT])
+    assert first["answer"] == "It is £350 [1]. Call us."
+    assert [row["task_id"] for row in (first, second)] == [decided[0], decided[2]]
+    assert first["decided_at"] <= second["decided_at"]
+
+
+def test_the_markers_of_an_exported_edit_count_its_evidence(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    corpus = Corpus(database)
+    for source in ("first.txt", "second.txt"):
+        add_ready_document(corpus, source)
+    ids = [indexed.id for indexed in corpus.indexable(EMBEDDER)]
+    stored = corpus.passages(ids)
+    other, cited = (stored[key] for key in ids)
+    draft = draft_from(cited)
+    rest = cited.text[len(draft.citations[0].quote) + 1 :]
+    start = len(cited.text) - len(rest)
+    second = replace(draft.citations[0], number=2, quote=rest, start=start, end=len(cited.text))
+    draft = replace(draft, citations=(*draft.citations, second))
+    held = replace(trail(cited), draft=draft, evidence=[other, cited])
+    with database.transaction() as session:
+        task_id = open_task(session, records.write(session, held), settings)
+    edit(desk, task_id, "It is £350 [1]. Claim in 30 days [1][2].")
+    (row,) = desk.edits(RITA)
+    assert row["answer"] == "It is £350 [2]. Claim in 30 days [2]."
+    assert row["evidence"][1] == cited.text
+
+
+def test_an_edit_over_a_deleted_document_is_not_exported(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    edit(desk, hold(database, settings)[0], "It is £350 [1].")
+    corpus = Corpus(database)
+    (document,), _ = corpus.documents(["main"])
+    corpus.delete_document(document.id)
+    assert list(desk.edits(RITA)) == []
+
+
+def test_edits_are_for_reviewers_and_only_over_what_they_may_read(
+    database: Database, desk: ReviewDesk, settings: Settings
+) -> None:
+    edit(desk, hold(database, settings)[0], "It is £350 [1].")
+    with pytest.raises(Forbidden):
+        desk.edits(Principal("ann", frozenset({"asker"})))
+    elsewhere = Principal("eve", frozenset({"reviewer"}), scope=("other",))
+    assert list(desk.edits(elsewhere)) == []
+    assert len(list(desk.edits(RITA))) == 1
 
 
 def test_an_overdue_task_expires_closed(

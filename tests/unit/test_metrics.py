@@ -2,7 +2,16 @@
 
 import pytest
 
-from benchmarks.metrics import exact_match, f1, normalise, percent, percentile, ranking_scores
+from benchmarks.metrics import (
+    exact_match,
+    f1,
+    normalise,
+    percent,
+    percentile,
+    ranking_scores,
+    share,
+    unsupported_words,
+)
 
 
 def test_squads_normal_form() -> None:
@@ -35,3 +44,28 @@ def test_percentiles_and_percent() -> None:
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert percentile([], 0.5) == 0.0
     assert percent([1.0, 0.0, 0.0]) == 33.33
+
+
+@pytest.mark.parametrize(
+    ("answer", "sources", "expected"),
+    [
+        ("The fee is £25.", ["A FEE of £25 applies."], (0, 4)),
+        ("The fee is 250 euros.", ["A fee of 25 euros"], (1, 5)),
+        ("Bees sting bees.", ["sting"], (2, 3)),
+        ("STRASSE", ["Straße"], (0, 1)),
+        ("It was paid", ["they pay"], (1, 3)),
+        ("1,000 and 2.5", ["1,000", "2"], (1, 3)),
+        ("", ["x"], (0, 0)),
+        ("anything", [], (1, 1)),
+    ],
+)
+def test_words_without_a_source_are_counted_each_time(
+    answer: str, sources: list[str], expected: tuple[int, int]
+) -> None:
+    assert unsupported_words(answer, sources) == expected
+
+
+def test_a_share_of_nothing_is_none() -> None:
+    assert share(1, 3) == 0.3333
+    assert share(0, 4) == 0.0
+    assert share(0, 0) is None
