@@ -125,8 +125,12 @@ def answer_item(
 def _others(example: FusedExample, data: FusedData, count: int, rng: random.Random) -> list[str]:
     others = rng.sample(example.distractors, len(example.distractors))
     pool = data.by_source[example.source]
-    fill = [rng.choice(pool) for _ in range(count - len(others))]
-    return others + [key for key in fill if key != example.gold][: max(0, count - len(others))]
+    if len(pool) < 2:
+        pool = list(data.passages)
+    while len(others) < count:
+        if (key := rng.choice(pool)) != example.gold:
+            others.append(key)
+    return others
 
 
 def _window_start(

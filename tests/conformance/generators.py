@@ -37,7 +37,8 @@ from app.inference.generator import GREEDY, OpenAIGenerator, TransformersGenerat
 from app.ports import DraftRequest, Generator
 from guardrails.contract import Citation, Draft, Passage, Sentence, sentence_bounds
 
-READER_FOLDER = Path(__file__).parents[2] / "models" / "reader"
+MODELS = Path(__file__).parents[2] / "models"
+READER_FOLDER = MODELS / "reader"
 SPECIAL_TOKENS = ["<pad>", "</s>", "<s>", "<|system|>", "<|user|>", "<|assistant|>"]
 SCRIPT = ["The notice period is 30 days [1].", " It starts on receipt of the letter [1]."]
 """What the scripted models write, one token each, then the end token."""
@@ -420,6 +421,20 @@ def _reader(folder: Path) -> Iterator[Generator]:
 
 
 @contextmanager
+def _shipped_seq2seq(folder: Path) -> Iterator[Generator]:
+    from app.inference.seq2seq import Seq2SeqGenerator
+
+    yield Seq2SeqGenerator(MODELS / "seq2seq", "cpu")
+
+
+@contextmanager
+def _shipped_seq2seq_evidence(folder: Path) -> Iterator[Generator]:
+    from app.inference.seq2seq import Seq2SeqGenerator
+
+    yield Seq2SeqGenerator(MODELS / "seq2seq", "cpu", Decoding(3, "evidence"))
+
+
+@contextmanager
 def _causal(folder: Path) -> Iterator[Generator]:
     yield tiny(save_causal(folder))
 
@@ -495,6 +510,8 @@ def tiny(
 
 BUILDERS: dict[str, Builder] = {
     "reader": _reader,
+    "shipped_seq2seq": _shipped_seq2seq,
+    "shipped_seq2seq_evidence": _shipped_seq2seq_evidence,
     "causal": _causal,
     "random_causal": _random_causal,
     "seq2seq": _seq2seq,
