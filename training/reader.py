@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.files import sha256_file
-from app.inference.span_model import SpanModel, base_span_model
+from app.inference.pair_model import READER_HEADS, PairModel, new_pair_model
 from app.inference.weights import base_folder, load_tensors
 from training.data import SpanExample, load_span_examples
 
@@ -96,7 +96,7 @@ def schedule(progress: float, step: int, warmup: int = 150) -> tuple[float, int]
 
 
 def train(
-    model: SpanModel,
+    model: PairModel,
     examples: list[SpanExample],
     *,
     minutes: float,
@@ -124,7 +124,7 @@ def train(
             settings["lr"] = learning_rate * factor
         batch = collate(group, window, rng)
         with torch.autocast(device.type, torch.bfloat16):
-            logits = model(
+            logits, _ = model(
                 batch.input_ids.to(device),
                 batch.attention_mask.to(device),
                 batch.token_type_ids.to(device),
@@ -155,7 +155,7 @@ def train(
     }
 
 
-def save(model: SpanModel, out: Path, figures: dict[str, float]) -> None:
+def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
     """Write the trained tensors as fp16 safetensors, with a manifest."""
     out.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
@@ -204,7 +204,7 @@ def main(
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # Eager attention in bf16 trains 1.6 times as fast on a CPU as the fused kernel's backward.
-    model = base_span_model("eager" if device.type == "cpu" else "sdpa")
+    model = new_pair_model(READER_HEADS, "eager" if device.type == "cpu" else "sdpa")
     if init is not None:
         model.load_state_dict(load_tensors(init / "model.safetensors"), strict=False)
     tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
-from app.inference.span_model import base_encoder_tensors
+from app.inference.pair_model import base_encoder_tensors
 from app.inference.weights import base_folder, refuse_code
 from app.ports import Vectors
 

@@ -18,7 +18,7 @@ from tokenizers import Encoding
 from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer, pick_device
 from app.inference.grounding import sentence_answer, visible
-from app.inference.span_model import CONFIG, SpanModel, load_span_model
+from app.inference.pair_model import CONFIG, READER_HEADS, PairModel, load_pair_model
 from app.ports import DraftRequest
 from guardrails.contract import Draft, Passage, block_ends
 
@@ -52,11 +52,11 @@ class SpanReader:
     def __init__(self, folder: Path, device: str = "auto", min_margin: float | None = None) -> None:
         """``min_margin`` overrides the shipped least margin (to measure others)."""
         self._folder, self._wanted, self._override = folder, device, min_margin
-        self._model: SpanModel | None = None
+        self._model: PairModel | None = None
 
     def warm_up(self) -> None:
         """Load weights and thresholds; raises ``ModelRefused``."""
-        model = load_span_model(self._folder)
+        model = load_pair_model(self._folder, READER_HEADS)
         shipped = _shipped_margin(self._folder)
         self._min_margin = shipped if self._override is None else self._override
         self._device = pick_device(self._wanted)
@@ -117,7 +117,7 @@ class SpanReader:
     def _logits(self, encoded: Sequence[Encoding]) -> NDArray[np.float32]:
         assert self._model is not None
         with torch.inference_mode():
-            logits = self._model(
+            logits, _ = self._model(
                 torch.tensor([e.ids for e in encoded], device=self._device),
                 torch.tensor([e.attention_mask for e in encoded], device=self._device),
                 torch.tensor([e.type_ids for e in encoded], device=self._device),

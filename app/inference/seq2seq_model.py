@@ -18,7 +18,7 @@ from transformers import BertConfig, BertModel, GenerationMixin, PreTrainedConfi
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from app.errors import ModelRefused
-from app.inference.span_model import base_encoder_tensors
+from app.inference.pair_model import base_encoder_tensors
 from app.inference.weights import WEIGHTS, base_folder, load_tensors, read_manifest
 
 PAD, CLS, SEP = 0, 101, 102

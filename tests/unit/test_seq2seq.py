@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ def tokenizer() -> Tokenizer:
 def data(tmp_path: Path, tokenizer: Tokenizer) -> FusedData:
     folder = tmp_path / "train" / "qa"
     folder.mkdir(parents=True)
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         "passages": [{"passage_id": k, "title": "", "text": text} for k, text in TEXTS.items()],
         "questions": [
             {

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from app.inference.embedder import load_tokenizer
+from app.inference.pair_model import READER_HEADS, new_pair_model
 from app.inference.reader import SpanReader
-from app.inference.span_model import base_span_model
 from training.data import SpanExample, load_span_examples
 from training.reader import SEP, collate, save, schedule, span_loss, train
 
@@ -97,7 +97,7 @@ def test_the_schedule_warms_up_and_ends_low_with_whole_passages() -> None:
 def test_a_short_run_learns_and_ships_a_reader_that_loads(data: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     examples = load_span_examples(data, load_tokenizer(), seed=1)
-    model = base_span_model("eager")
+    model = new_pair_model(READER_HEADS, "eager")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     figures = train(
         model,
@@ -114,7 +114,7 @@ def test_a_short_run_learns_and_ships_a_reader_that_loads(data: Path, tmp_path: 
     after = model.state_dict()
     frozen = "encoder.embeddings.word_embeddings.weight"
     assert torch.equal(before[frozen], after[frozen])
-    assert not torch.equal(before["span.weight"], after["span.weight"])
+    assert not torch.equal(before["token.weight"], after["token.weight"])
     SpanReader(tmp_path / "reader").warm_up()
     size = (tmp_path / "reader" / "model.safetensors").stat().st_size
     assert size < 22_000_000

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from app.errors import ModelRefused
+from app.inference.pair_model import READER_HEADS, load_pair_model
 from app.inference.reader import SpanReader
-from app.inference.span_model import load_span_model
 from app.inference.weights import (
     WEIGHTS,
     base_folder,
@@ -164,7 +164,7 @@ def test_what_the_loader_opens_must_be_listed(folder: Path) -> None:
     seal(folder, WEIGHTS)
     read_manifest(folder)
     with pytest.raises(ModelRefused, match=r"does not list config\.json"):
-        load_span_model(folder)
+        load_pair_model(folder, READER_HEADS)
 
 
 def test_a_manifest_cannot_vouch_for_a_file_outside_its_folder(folder: Path) -> None:
@@ -275,12 +275,12 @@ def test_links_out_of_the_folder_are_refused_even_when_they_are_folders(folder: 
 
 
 def test_tensors_of_another_network_are_refused_with_a_code(folder: Path) -> None:
-    with pytest.raises(ModelRefused, match="do not fit the span model"):
-        load_span_model(folder)
-    save_file({"span.weight": torch.ones(3, 3)}, folder / WEIGHTS)
+    with pytest.raises(ModelRefused, match="do not fit the pair model"):
+        load_pair_model(folder, READER_HEADS)
+    save_file({"token.weight": torch.ones(3, 3)}, folder / WEIGHTS)
     seal(folder, WEIGHTS, "config.json")
-    with pytest.raises(ModelRefused, match="do not fit the span model"):
-        load_span_model(folder)
+    with pytest.raises(ModelRefused, match="do not fit the pair model"):
+        load_pair_model(folder, READER_HEADS)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +297,6 @@ def test_a_reader_needs_a_margin_that_can_be_compared(tmp_path: Path, config: st
 
 def test_the_shipped_reader_is_sound() -> None:
     headers = read_headers(PROJECT / "models" / "reader" / WEIGHTS)
-    assert headers["span.weight"].shape == (2, 384)
-    assert headers["span.weight"].parameters == 768
+    assert headers["token.weight"].shape == (2, 384)
+    assert headers["token.weight"].parameters == 768
     assert verify_model(PROJECT / "models" / "reader")["name"] == "reader"
