@@ -177,7 +177,8 @@ class Answerer:
         retrieved = work.retrieved
         if retrieved is None or retrieved.best_similarity < self._settings.min_similarity:
             return
-        request = DraftRequest(work.ask.question, work.evidence, work.deadline)
+        readings = tuple(hit.reading for hit in retrieved.hits if hit.reading is not None)
+        request = DraftRequest(work.ask.question, work.evidence, work.deadline, readings)
         with work.clock.stage("drafting"):
             work.draft = self._generator.submit(request, work.deadline)
 

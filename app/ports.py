@@ -32,12 +32,40 @@ class Embedder(Protocol):
 
 
 @dataclass(frozen=True)
+class Span:
+    """An answer candidate: character offsets in the passage's text, and two raw scores.
+
+    ``margin`` says how far the span is above "this passage does not answer".
+    """
+
+    start: int
+    end: int
+    score: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader makes of one passage for one question; raw scores, no probabilities.
+
+    ``relevance`` ranks passages; ``span`` is the best answer candidate, None in an empty passage.
+    """
+
+    relevance: float
+    span: Span | None
+
+
+@dataclass(frozen=True)
 class DraftRequest:
-    """One question over its evidence, best passage first."""
+    """One question over its evidence, best passage first.
+
+    ``readings`` are those of the evidence, in order, where it was reranked; else empty.
+    """
 
     question: str
     evidence: tuple[Passage, ...]
     deadline: Deadline
+    readings: tuple[Reading, ...] = ()
 
 
 class Generator(Protocol):

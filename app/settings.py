@@ -73,6 +73,13 @@ class Settings(BaseSettings):
     evidence_passages: int = Field(
         default=5, ge=1, le=20, description="Passages given to the generator."
     )
+    rerank_passages: int = Field(
+        default=-1,
+        ge=-1,
+        le=100,
+        description="Passages found that the reader puts in a new order; 0 keeps the order of the "
+        "search, -1 takes 8 on a CPU and 20 on a GPU.",
+    )
     min_similarity: float = Field(
         default=0.25,
         ge=-1,

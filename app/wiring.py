@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.access import Access
 from app.answering import Answerer
@@ -11,15 +13,23 @@ from app.db import Database, migrate
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
-from app.ports import DraftRequest, Embedder, Generator, Vectors
-from app.retrieval.retriever import Retriever
+from app.ports import DraftRequest, Embedder, Generator, Reading, Vectors
+from app.retrieval.retriever import Rerank, Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
 from app.telemetry import Telemetry
 from guardrails.checks import default_checks
-from guardrails.contract import Draft
+from guardrails.contract import Draft, Passage
 from guardrails.judge import Judge
 from guardrails.policy import Policy, PolicyInvalid
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from app.inference.reader import Reader
+
+RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
+"""Passages that the reader reranks when the setting leaves it open."""
+Unread = tuple[str, Sequence[str]]
+"""A question and the texts of its passages."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,18 @@ def _minilm(settings: Settings) -> Embedder:
     return MiniLMEmbedder(settings.device)
 
 
-def _reader(settings: Settings) -> Generator:
-    from app.inference.reader import SpanReader
+@cache
+def _shared_reader(folder: Path, device: str) -> "Reader":
+    """One reader for ranking and drafting: its weights are loaded once."""
+    from app.inference.reader import Reader
 
-    return SpanReader(settings.models_dir / "reader", settings.device)
+    return Reader(folder, device)
+
+
+def _reader(settings: Settings) -> Generator:
+    from app.inference.reader import ReaderGenerator
+
+    return ReaderGenerator(_shared_reader(settings.models_dir / "reader", settings.device))
 
 
 def _seq2seq(settings: Settings) -> Generator:
@@ -129,6 +147,15 @@ def _folder(setting: str, value: str) -> Path:
     return path
 
 
+def rerank_depth(settings: Settings) -> int:
+    """How many passages the reader puts in a new order; 0 for none."""
+    if settings.rerank_passages >= 0:
+        return settings.rerank_passages
+    from app.inference.embedder import pick_device
+
+    return RERANK_ON_GPU if pick_device(settings.device).type == "cuda" else RERANK_ON_CPU
+
+
 def _policy(settings: Settings) -> Policy:
     try:
         return Policy.load(settings.policy_file)
@@ -150,10 +177,24 @@ def build_services(settings: Settings) -> Services:
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
 
+    reader = _shared_reader(settings.models_dir / "reader", settings.device)
+    readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
+
     def embed(question: str, deadline: Deadline) -> Vectors:
         return questions.submit(question, deadline)
 
-    retriever = Retriever(corpus, embed, embedder.name, settings.index_dir, settings.device)
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        return readings.submit((question, [passage.text for passage in passages]), deadline)
+
+    depth = rerank_depth(settings)
+    retriever = Retriever(
+        corpus,
+        embed,
+        embedder.name,
+        settings.index_dir,
+        settings.device,
+        Rerank(read, depth) if depth else None,
+    )
     answerer = Answerer(
         database=database,
         corpus=corpus,
@@ -167,7 +208,7 @@ def build_services(settings: Settings) -> Services:
     )
 
     def close() -> None:
-        for part in (questions, drafts, judge, database):
+        for part in (questions, readings, drafts, judge, database):
             part.close()
 
     return Services(

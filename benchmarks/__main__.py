@@ -25,12 +25,18 @@ Limit = Annotated[int | None, typer.Option(help="Only the first N questions.", m
 
 @app.command()
 def retrieval(
-    corpus: Corpus, questions: Questions, limit: Limit = None, as_json: Json = False
+    corpus: Corpus,
+    questions: Questions,
+    limit: Limit = None,
+    rerank: Annotated[
+        int | None, typer.Option(help="Passages to rerank; default as the service, 0 none.", min=0)
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Recall and reciprocal rank of the dense, lexical and fused search."""
+    """Recall and reciprocal rank of the dense, lexical, fused and reranked search."""
     from benchmarks.retrieval import measure_retrieval
 
-    _show(measure_retrieval(corpus, questions, limit), as_json)
+    _show(measure_retrieval(corpus, questions, limit, rerank), as_json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from app.errors import ModelRefused
 from app.inference.pair_model import READER_HEADS, load_pair_model
-from app.inference.reader import SpanReader
+from app.inference.reader import Reader
 from app.inference.weights import (
     WEIGHTS,
     base_folder,
@@ -283,16 +283,21 @@ def test_tensors_of_another_network_are_refused_with_a_code(folder: Path) -> Non
         load_pair_model(folder, READER_HEADS)
 
 
-@pytest.mark.parametrize(
-    "config", ["{}", "[]", '{"min_margin": "0"}', '{"min_margin": NaN}', '{"min_margin": null}']
-)
-def test_a_reader_needs_a_margin_that_can_be_compared(tmp_path: Path, config: str) -> None:
+@pytest.mark.parametrize("value", ["0", float("nan"), float("inf"), None])
+@pytest.mark.parametrize("name", ["min_margin", "answer_weight", "relevance_weight"])
+def test_a_reader_needs_tuning_that_can_be_compared(
+    tmp_path: Path, name: str, value: object
+) -> None:
     folder = tmp_path / "reader"
     shutil.copytree(PROJECT / "models" / "reader", folder)
-    (folder / "config.json").write_text(config, "utf-8")
-    seal(folder, WEIGHTS, "config.json")
-    with pytest.raises(ModelRefused, match="min_margin"):
-        SpanReader(folder).warm_up()
+    tuning = json.loads((folder / "config.json").read_text("utf-8"))
+    without = {k: v for k, v in tuning.items() if k != name}
+    configs: list[object] = [{**tuning, name: value}, without, []]
+    for config in configs:
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+        seal(folder, WEIGHTS, "config.json")
+        with pytest.raises(ModelRefused, match=r"config\.json"):
+            Reader(folder).warm_up()
 
 
 def test_the_shipped_reader_is_sound() -> None:
