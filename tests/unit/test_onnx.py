@@ -25,6 +25,7 @@ from app.inference.pair_runner import (
     TorchNetwork,
     load_pair_runner,
 )
+from app.inference.seq2seq import Seq2SeqGenerator
 from app.settings import PROJECT
 
 READER = PROJECT / "models" / "reader"
@@ -197,6 +198,19 @@ def test_vectors_are_those_of_torch() -> None:
     theirs = MiniLMEmbedder("cpu", runtime="torch").embed(texts)
     assert mine.dtype == np.float32
     assert np.abs(mine - theirs).max() < 1e-4
+
+
+def test_the_generator_reads_as_its_torch_network_does() -> None:
+    generator = Seq2SeqGenerator(PROJECT / "models" / "seq2seq", "cpu")
+    generator.warm_up()
+    ids = torch.randint(1000, 20000, (1, 3, 24), generator=torch.Generator().manual_seed(1))
+    mask, types = torch.ones_like(ids), torch.zeros_like(ids)
+    mask[0, 1, 15:], types[:, :, 8:] = 0, 1
+    mine = generator._read(ids, mask, types)
+    with torch.inference_mode():
+        theirs = generator._model.read(ids, mask, types)
+    assert torch.equal(mine.mask, theirs.mask) and torch.equal(mine.source, theirs.source)
+    assert (mine.states - theirs.states)[mine.mask == 1].abs().max() < 1e-3
 
 
 def test_onnx_runtime_has_no_code_that_reports_to_its_makers() -> None:
