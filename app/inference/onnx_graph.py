@@ -108,7 +108,8 @@ class _Builder:
         add, constant = self.graph.add, self.graph.constant
         largest = add("ReduceMax", [states, constant(np.array([-1], np.int64))], keepdims=1)
         largest = add("Add", [largest, constant(np.array(TINY, np.float32))])
-        inputs = [add("Div", [states, largest]), *self._quantised(name)]
+        # With fewer inputs ONNX Runtime aborts when it widens the products (see its options).
+        inputs = [add("Div", [states, largest]), *self._quantised(name), "", ""]
         product = add("DynamicQuantizeMatMul", inputs, domain=FUSED)
         return add("Add", [add("Mul", [product, largest]), self._tensor(f"{name}.bias")])
 
