@@ -23,7 +23,15 @@ def measure_runtime(runs: int = 50, threads: int = 2) -> dict[str, Any]:
 
     The ways take turns, so that load on the machine meets all of them alike.
     """
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    try:
+        return {"runs": runs, "threads": threads, "passages": PASSAGES, **_measure(runs)}
+    finally:
+        torch.set_num_threads(before)
+
+
+def _measure(runs: int) -> dict[str, dict[str, dict[str, float]]]:
     texts = _texts(PASSAGES, PASSAGE_TOKENS)
     (question,) = _texts(1, QUESTION_TOKENS)
     rerankers, embedders = _rerankers(), _embedders()
@@ -38,7 +46,7 @@ def measure_runtime(runs: int = 50, threads: int = 2) -> dict[str, Any]:
         figures["embed_passages"][way]["passages_per_second"] = round(
             PASSAGES / percentile(times, 0.5), 1
         )
-    return {"runs": runs, "threads": threads, "passages": PASSAGES, **figures}
+    return figures
 
 
 def _rerankers() -> dict[str, PairRunner]:
