@@ -79,7 +79,7 @@ def margin(scores: PairScores) -> float:
 
 def rank_correlation(a: list[float], b: list[float]) -> float:
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 @pytest.fixture(scope="module")
