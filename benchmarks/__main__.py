@@ -4,6 +4,7 @@ Run as:
     python -m benchmarks retrieval --corpus F --questions F --json
     python -m benchmarks answers --questions F [--generator NAME ...] [--device D ...]
         [--distractors K] [--limit N] --json
+    python -m benchmarks runtime [--runs N] [--threads N] --json
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
 """
@@ -77,6 +78,18 @@ def pipeline(
     from benchmarks.pipeline import measure_pipeline
 
     _show(measure_pipeline(corpus, questions, limit, generator), as_json)
+
+
+@app.command()
+def runtime(
+    runs: Annotated[int, typer.Option(help="Times each way is measured.", min=1)] = 50,
+    threads: Annotated[int, typer.Option(help="CPU threads for each way.", min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """Reranking and embedding on this CPU: torch and ONNX Runtime take turns."""
+    from benchmarks.runtime import measure_runtime
+
+    _show(measure_runtime(runs, threads), as_json)
 
 
 @app.command()
