@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def measure_retrieval(corpus: Path, questions: Path, limit: int | None = None) -
     rows = [row for row in read_rows(questions) if row.get("evidence_doc_ids")][:limit]
     embedder = MiniLMEmbedder()
     with tempfile.TemporaryDirectory() as folder:
-        index = _build(corpus, Path(folder) / "index", embedder)
+        index = build_benchmark_index(read_rows(corpus), Path(folder) / "index", embedder)
         vectors = embedder.embed([row["question"] for row in rows])
         rankings: dict[str, list[list[str]]] = {"dense": [], "lexical": [], "fused": []}
         milliseconds = []
@@ -37,7 +38,7 @@ def measure_retrieval(corpus: Path, questions: Path, limit: int | None = None) -
             fused = fuse([dense[:50], lexical[:50]])
             milliseconds.append((time.perf_counter() - began) * 1000)
             for name, ranking in (("dense", dense), ("lexical", lexical), ("fused", fused)):
-                rankings[name].append(_documents(index, ranking))
+                rankings[name].append(documents(index, ranking))
     gold = [set(map(str, row["evidence_doc_ids"])) for row in rows]
     return {
         **{name: ranking_scores(found, gold) for name, found in rankings.items()},
@@ -47,12 +48,15 @@ def measure_retrieval(corpus: Path, questions: Path, limit: int | None = None) -
     }
 
 
-def _build(corpus: Path, folder: Path, embedder: MiniLMEmbedder) -> PassageIndex:
+def build_benchmark_index(
+    corpus: Iterable[dict[str, Any]], folder: Path, embedder: MiniLMEmbedder
+) -> PassageIndex:
+    """Rows {doc_id, title, text}, cut and embedded as the service does."""
     tokenizer = load_tokenizer()
     most = Settings().passage_tokens
     entries: list[Entry] = []
     texts: list[tuple[str, str]] = []
-    for row in read_rows(corpus):
+    for row in corpus:
         title, text = str(row.get("title") or ""), str(row["text"])
         for cut in cut_passages(Extracted(title, text, "text/plain", ()), tokenizer, most):
             entries.append(Entry(f"p{len(entries)}", str(row["doc_id"]), COLLECTION))
@@ -62,6 +66,6 @@ def _build(corpus: Path, folder: Path, embedder: MiniLMEmbedder) -> PassageIndex
     return PassageIndex(folder)
 
 
-def _documents(index: PassageIndex, ranking: RankedPositions) -> list[str]:
+def documents(index: PassageIndex, ranking: RankedPositions) -> list[str]:
     """Documents in the order of their first passage."""
     return list(dict.fromkeys(index.entries[position].document_id for position, _ in ranking))
