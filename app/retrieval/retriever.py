@@ -125,6 +125,7 @@ class Retriever:
 
 def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:
     """The weighted mean of the texts' vectors, unit length, shape [dimension]."""
-    total: Vectors = sum((embed(text) * np.float32(weight) for text, weight in texts), np.float32())
+    weighed = [embed(text) * np.float32(weight) for text, weight in texts]
+    total: Vectors = np.stack(weighed).sum(axis=0)
     length = np.linalg.norm(total)
     return total / length if length > 0 else total

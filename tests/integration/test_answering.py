@@ -632,7 +632,7 @@ def test_a_follow_up_is_searched_drafted_and_recorded_as_it_stands_alone(desk: D
     assert second["searched"]["previous_answer_id"] == first["answer_id"]
     assert "£75" in second["answer"]["text"]
     assert desk.searches[1:3] == ["What is the excess for theft?", EXCESS]
-    assert third["searched"]["question"] == "Is theft high?"
+    assert third["searched"]["question"] == "Is the excess high?"
     assert desk.answerer().view(ANN, second["answer_id"]) == second
     assert first["searched"]["question"] == EXCESS
 
