@@ -6,7 +6,7 @@ Each port has two real implementations today and one conformance suite in
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,4 +81,24 @@ class Generator(Protocol):
 
         Every citation's quote is verbatim in its passage. Raises ``DeadlineExceeded`` or
         ``DependencyFailed``.
+        """
+
+
+@dataclass(frozen=True)
+class RewriteRequest:
+    """A follow-up question and the questions before it, oldest first."""
+
+    question: str
+    earlier: tuple[str, ...]
+    deadline: Deadline
+
+
+@runtime_checkable
+class Rewriter(Protocol):
+    """What a generator that can follow any instruction does besides drafting."""
+
+    def rewrite(self, requests: Sequence[RewriteRequest]) -> list[str]:
+        """Each question written so that it stands alone; what comes back is not trusted.
+
+        Raises ``DeadlineExceeded`` or ``DependencyFailed``.
         """

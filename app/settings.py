@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     deadline_s: float = Field(
         default=30.0, gt=0, description="Longest time for one answer, in seconds."
     )
+    stream: Literal["sentences", "answer"] = Field(
+        default="sentences",
+        description="How a released answer comes in an event stream: sentence by sentence and then "
+        "whole, or `answer`: whole only. Neither sends anything before the verdict.",
+    )
     max_question_chars: int = Field(
         default=4000, ge=1, description="Longest question, in characters."
     )

@@ -134,7 +134,11 @@ class LiveIndexRow(Base):
 
 
 class RecordRow(Base):
-    """The write-once trail of one answer (owner: records)."""
+    """The write-once trail of one answer (owner: records).
+
+    ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, and the
+    caller's schema; null before replay was possible.
+    """
 
     __tablename__ = "records"
     answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -149,9 +153,19 @@ class RecordRow(Base):
     lineage: Mapped[Json]
     searched: Mapped[Json]
     timings_ms: Mapped[Json]
+    inputs: Mapped[Json | None] = mapped_column(JSON)
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     __table_args__ = (Index("ix_records_principal_created", "principal", "created_at"),)
+
+
+class PolicyRow(Base):
+    """The content of each policy that judged an answer, kept once (owner: records)."""
+
+    __tablename__ = "policies"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[Json]
+    first_used_at: Mapped[datetime]
 
 
 class ReleaseRow(Base):

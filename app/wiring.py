@@ -13,7 +13,17 @@ from app.db import Database, migrate
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
-from app.ports import DraftRequest, Embedder, Generator, Reading, Vectors
+from app.inference.weights import models_sha256
+from app.ports import (
+    DraftRequest,
+    Embedder,
+    Generator,
+    Reading,
+    Rewriter,
+    RewriteRequest,
+    Vectors,
+)
+from app.replay import Replayer
 from app.retrieval.retriever import Rerank, Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
@@ -47,6 +57,7 @@ class Services:
     generator: Generator
     telemetry: Telemetry
     policy: Policy
+    replayer: Replayer
     close: Callable[[], None]
 
     def warm_up(self) -> None:
@@ -163,6 +174,22 @@ def _policy(settings: Settings) -> Policy:
         raise SettingsInvalid(f"The policy file is invalid: {error}") from error
 
 
+def build_judge(policy: Policy) -> Judge:
+    """All checks, set up for that policy."""
+    return Judge(default_checks(policy), policy)
+
+
+def _models(settings: Settings, embedder: Embedder, generator: Generator) -> dict[str, str]:
+    """The models in the lineage of every answer, by name and by one hash over what they are."""
+    return {
+        "embedder": embedder.name,
+        "generator": generator.name,
+        "models_sha256": models_sha256(
+            settings.models_dir, [settings.embedder, settings.generator]
+        ),
+    }
+
+
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
@@ -172,10 +199,12 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
     policy = _policy(settings)
-    judge = Judge(default_checks(policy), policy)
+    judge = build_judge(policy)
+    models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
+    rewrites = _rewrites(generator)
 
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
     readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
@@ -202,14 +231,16 @@ def build_services(settings: Settings) -> Services:
         generator=drafts,
         judge=judge,
         policy=policy,
-        models={"embedder": embedder.name, "generator": generator.name},
+        models=models,
         settings=settings,
         telemetry=telemetry,
+        rewrite=rewrites.submit if rewrites else None,
     )
 
     def close() -> None:
-        for part in (questions, readings, drafts, judge, database):
-            part.close()
+        for part in (questions, readings, drafts, rewrites, judge, database):
+            if part is not None:
+                part.close()
 
     return Services(
         settings,
@@ -223,8 +254,15 @@ def build_services(settings: Settings) -> Services:
         generator,
         telemetry,
         policy,
+        Replayer(database, build_judge, models),
         close,
     )
+
+
+def _rewrites(generator: Generator) -> Batcher[RewriteRequest, str] | None:
+    if not isinstance(generator, Rewriter):
+        return None
+    return Batcher[RewriteRequest, str](generator.rewrite, max_items=8)
 
 
 def open_database(settings: Settings) -> Database:

@@ -6,6 +6,7 @@ Run as:
         [--distractors K] [--limit N] --json
     python -m benchmarks runtime [--runs N] [--threads N] --json
     python -m benchmarks margin --questions F [--questions G] --json
+    python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
 """
 
@@ -90,6 +91,29 @@ def runtime(
     from benchmarks.runtime import measure_runtime
 
     _show(measure_runtime(runs, threads), as_json)
+
+
+@app.command()
+def followups(
+    rewrite_file: Annotated[
+        Path | None, typer.Option(help="Rows {history, question, rewrite}.", exists=True)
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Rows {id, dialogue, question, contexts}.", exists=True)
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="More documents to search beside them.", exists=True)
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="A model that writes, as in the setting generator.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow-up questions: the stand-alone form against a person's, and what a search finds."""
+    from benchmarks.followups import measure_followups, rewriter_named
+
+    model = rewriter_named(generator) if generator else None
+    _show(measure_followups(rewrite_file, questions, corpus, model), as_json)
 
 
 @app.command()

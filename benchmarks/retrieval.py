@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def measure_retrieval(
     rerank = _rerank(settings, chosen) if chosen else None
     embedder = MiniLMEmbedder()
     with tempfile.TemporaryDirectory() as folder:
-        built = _build(corpus, Path(folder) / "index", embedder)
+        built = build_corpus(read_rows(corpus), Path(folder) / "index", embedder)
         vectors = embedder.embed([row["question"] for row in rows])
         found = [
             _search(built, row["question"], vector, rerank)
@@ -92,7 +92,7 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
     fused = fuse([dense[:FUSION_DEPTH], lexical[:FUSION_DEPTH]])
     searched = time.perf_counter()
     ways = {"dense": dense, "lexical": lexical, "fused": fused}
-    rankings = {name: _documents(built, [p for p, _ in hits]) for name, hits in ways.items()}
+    rankings = {name: documents(built, [p for p, _ in hits]) for name, hits in ways.items()}
     if rerank is None:
         return Found(rankings, (searched - began) * 1000, 0.0)
     similarity = dict(dense)
@@ -102,15 +102,16 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
     ended = time.perf_counter()
     first = [int(hit.passage.id) for hit in order]
     rest = [p for p, _ in fused[rerank.depth :]]
-    rankings["reranked"] = _documents(built, [*first, *rest])
+    rankings["reranked"] = documents(built, [*first, *rest])
     return Found(rankings, (searched - began) * 1000, (ended - began_rerank) * 1000)
 
 
-def _build(corpus: Path, folder: Path, embedder: MiniLMEmbedder) -> Corpus:
+def build_corpus(rows: Iterable[dict[str, Any]], folder: Path, embedder: MiniLMEmbedder) -> Corpus:
+    """Rows {doc_id, title, text}, cut and embedded as the service does."""
     tokenizer = load_tokenizer()
     most = Settings().passage_tokens
     passages: list[Passage] = []
-    for row in read_rows(corpus):
+    for row in rows:
         title, text = str(row.get("title") or ""), str(row["text"])
         for cut in cut_passages(Extracted(title, text, "text/plain", ()), tokenizer, most):
             number, document = str(len(passages)), str(row["doc_id"])
@@ -123,6 +124,6 @@ def _build(corpus: Path, folder: Path, embedder: MiniLMEmbedder) -> Corpus:
     return Corpus(PassageIndex(folder), passages)
 
 
-def _documents(built: Corpus, positions: Sequence[int]) -> list[str]:
+def documents(built: Corpus, positions: Sequence[int]) -> list[str]:
     """Documents in the order of their first passage."""
     return list(dict.fromkeys(built.passages[position].document_id for position in positions))

@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from app.corpus import Corpus
 from app.deadline import Deadline
 from app.errors import NotReady
 from app.ports import Reading, Vectors
+from app.retrieval.lexical import Weighted
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
 from guardrails.contract import Passage
 
@@ -83,17 +86,23 @@ class Retriever:
         self._loading = threading.Lock()
 
     def retrieve(
-        self, question: str, collections: Sequence[str], k: int, deadline: Deadline
+        self,
+        question: str,
+        collections: Sequence[str],
+        k: int,
+        deadline: Deadline,
+        earlier: Weighted = (),
     ) -> Retrieved:
         """The ``k`` best passages of ``collections`` for the question.
 
+        Each of the ``earlier`` texts of the conversation counts by its weight beside 1.
         Scope and deletions act inside both searches, before anything is read. Raises
         ``NotReady`` before the first promotion.
         """
         live, deleted = self._current()
-        vector = self._embed(question, deadline)
+        vector = mean_vector([(question, 1.0), *earlier], lambda text: self._embed(text, deadline))
         dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
-        lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted)
+        lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()
         similarity = dict(dense)
         ranked = [position for position, _ in fuse([dense, lexical])]
@@ -137,3 +146,11 @@ class Retriever:
                     raise NotReady("The live index was built by another embedder; build it anew.")
                 self._live = _Live(version_id, index)
             return self._live
+
+
+def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:
+    """The weighted mean of the texts' vectors, unit length, shape [dimension]."""
+    weighed = [embed(text) * np.float32(weight) for text, weight in texts]
+    total: Vectors = np.stack(weighed).sum(axis=0)
+    length = np.linalg.norm(total)
+    return total / length if length > 0 else total

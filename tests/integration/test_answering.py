@@ -32,7 +32,8 @@ from app.errors import (
     TooLarge,
 )
 from app.inference.batcher import Batcher
-from app.ports import DraftRequest, Vectors
+from app.ports import DraftRequest, RewriteRequest, Vectors
+from app.retrieval.followup import Rewrite
 from app.retrieval.retriever import Retriever
 from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
@@ -88,6 +89,7 @@ class Desk:
         *checks: ScriptedCheck,
         generator: Drafting | None = None,
         embed: Callable[[str, Deadline], Vectors] | None = None,
+        rewrite: Rewrite | None = None,
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
@@ -108,6 +110,7 @@ class Desk:
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=settings_for(self.database.url, self.folder, device="cpu", **settings),
             telemetry=Telemetry(),
+            rewrite=rewrite,
         )
 
     def ask(self, question: str, principal: Principal = ANN, **values: Any) -> dict[str, Any]:
@@ -605,3 +608,93 @@ def test_no_transaction_is_open_while_the_shipped_models_run(services: Services)
     )
     assert answer["status"] in ("released", "held")
     assert counts == [0, 0, 0, 0]
+
+
+# Conversations
+
+
+def talk(desk: Desk, *questions: str, **settings: Any) -> list[dict[str, Any]]:
+    """Each question follows the one before it."""
+    seen: list[dict[str, Any]] = []
+    for question in questions:
+        last = seen[-1]["answer_id"] if seen else None
+        wanted = Ask(question, previous_answer_id=last)
+        seen.append(desk.answerer(**settings).answer(ANN, wanted))
+    return seen
+
+
+def test_a_follow_up_is_searched_drafted_and_recorded_as_it_stands_alone(desk: Desk) -> None:
+    desk.shelf.store("fees.txt", "The excess for theft is £75.")
+    desk.shelf.index()
+    first, second, third = talk(desk, EXCESS, "And for theft?", "Is it high?")
+    assert second["question"] == "And for theft?"
+    assert second["searched"]["question"] == "What is the excess for theft?"
+    assert second["searched"]["previous_answer_id"] == first["answer_id"]
+    assert "£75" in second["answer"]["text"]
+    assert desk.searches[1:3] == ["What is the excess for theft?", EXCESS]
+    assert third["searched"]["question"] == "Is the excess high?"
+    assert desk.answerer().view(ANN, second["answer_id"]) == second
+    assert first["searched"]["question"] == EXCESS
+
+
+def test_an_answer_of_somebody_else_cannot_be_followed(desk: Desk) -> None:
+    theirs = desk.ask(EXCESS, ANN)["answer_id"]
+    before = desk.kept()
+    for answer_id in (theirs, "no-such-answer", ""):
+        with pytest.raises(NotFound):
+            desk.ask("And for theft?", BEN, previous_answer_id=answer_id)
+    assert desk.kept() == before
+
+
+def test_a_blocked_question_is_not_carried_into_the_next_one(desk: Desk) -> None:
+    _, blocked, after = talk(desk, EXCESS, INJECTION, "And for theft?")
+    assert blocked["status"] == "blocked"
+    assert after["searched"]["question"] == "What is the excess for theft?"
+    assert INJECTION not in desk.searches
+
+
+def test_what_a_follow_up_becomes_is_screened_like_a_question(desk: Desk) -> None:
+    def rewrite(request: RewriteRequest, deadline: Deadline) -> str:
+        return f"{request.question} {INJECTION}"
+
+    first = desk.ask(EXCESS)["answer_id"]
+    seen = desk.answerer(rewrite=rewrite).answer(
+        ANN, Ask("And for water damage instructions?", previous_answer_id=first)
+    )
+    assert (seen["status"], seen["answer"]) == ("blocked", None)
+    assert desk.searches == [EXCESS]
+
+
+def test_an_injection_asked_as_a_follow_up_reaches_no_model(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def rewrite(request: RewriteRequest, deadline: Deadline) -> str:
+        asked.append(request.question)
+        return EXCESS
+
+    first = desk.ask(EXCESS)["answer_id"]
+    seen = desk.answerer(rewrite=rewrite).answer(ANN, Ask(INJECTION, previous_answer_id=first))
+    assert (seen["status"], asked) == ("blocked", [])
+
+
+def test_a_draft_that_nobody_released_is_no_part_of_the_conversation(desk: Desk) -> None:
+    asked: list[RewriteRequest] = []
+
+    def rewrite(request: RewriteRequest, deadline: Deadline) -> str:
+        asked.append(request)
+        return EXCESS
+
+    held = desk.ask(COVERAGE)
+    assert held["status"] == "held"
+    desk.answerer(rewrite=rewrite).answer(
+        ANN, Ask("And the excess?", previous_answer_id=held["answer_id"])
+    )
+    assert [request.earlier for request in asked] == [(COVERAGE,)]
+    assert "£350" not in str(asked)
+
+
+def test_reviewers_see_what_a_follow_up_was_taken_to_mean(desk: Desk) -> None:
+    talk(desk, EXCESS, "And will you pay me for water damage?")
+    task = the_only_task(desk)
+    assert task["question"] == "And will you pay me for water damage?"
+    assert task["searched_for"]

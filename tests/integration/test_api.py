@@ -204,7 +204,7 @@ def test_a_released_answer_cites_its_source(site: Site) -> None:
     assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging"}
 
 
-def test_events_are_the_stages_in_order_and_then_one_answer(site: Site) -> None:
+def test_events_are_the_stages_in_order_then_the_sentences_and_one_answer(site: Site) -> None:
     response = site.call(
         "ann",
         "POST",
@@ -213,8 +213,10 @@ def test_events_are_the_stages_in_order_and_then_one_answer(site: Site) -> None:
         headers={"Accept": "text/event-stream"},
     )
     assert response.headers["content-type"].startswith("text/event-stream")
-    *stages, (last, answer) = events(response.text)
+    *early, (last, answer) = events(response.text)
+    stages, said = early[:4], early[4:]
     assert [name for name, _ in stages] == ["stage"] * 4
+    assert [name for name, _ in said] == ["sentence"] * len(answer["answer"]["sentences"])
     order = ["screening", "searching", "drafting", "judging"]
     assert [data["stage"] for _, data in stages] == order
     assert last == "answer" and answer["status"] == "released"

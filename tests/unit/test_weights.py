@@ -17,6 +17,7 @@ from app.inference.weights import (
     WEIGHTS,
     base_folder,
     load_tensors,
+    models_sha256,
     read_headers,
     read_manifest,
     refuse_code,
@@ -305,3 +306,27 @@ def test_the_shipped_reader_is_sound() -> None:
     assert headers["token.weight"].shape == (2, 384)
     assert headers["token.weight"].parameters == 768
     assert verify_model(PROJECT / "models" / "reader")["name"] == "reader"
+
+
+def test_one_hash_covers_every_model_that_may_serve(tmp_path: Path) -> None:
+    shipped, other = tmp_path / "models", tmp_path / "mine"
+    (shipped / "reader").mkdir(parents=True)
+    other.mkdir()
+    manifest, config, weights = (
+        shipped / "reader" / "manifest.json",
+        other / "config.json",
+        other / "model.safetensors",
+    )
+    manifest.write_text('{"files": {}}')
+    config.write_text("{}")
+    weights.write_bytes(b"1234")
+    seen = {models_sha256(shipped, ["minilm", str(other)])}
+    assert models_sha256(shipped, ["minilm", str(other)]) in seen
+    seen.add(models_sha256(shipped, ["minilm", "http://127.0.0.1/v1"]))
+    manifest.write_text('{"files": {"a": "b"}}')
+    seen.add(models_sha256(shipped, ["minilm", str(other)]))
+    config.write_text('{"a": 1}')
+    seen.add(models_sha256(shipped, ["minilm", str(other)]))
+    weights.write_bytes(b"12345")
+    seen.add(models_sha256(shipped, ["minilm", str(other)]))
+    assert len(seen) == 5
