@@ -228,7 +228,7 @@ _ISSUERS = (
 _DIGIT_RUN = pattern(r"\d(?:[ -]?\d){11,}")
 _GROUP = re.compile(r"\d+")
 _CARD_WORDS = pattern(
-    r"\b(?:card|visa|mastercard|maestro|amex|karte|carte|tarjeta|carta|cart[aã]o)"
+    r"\b(?:card|cc\b|credit|debit|visa|mastercard|maestro|amex|karte|carte|tarjeta|carta|cart[aã]o)"
 )
 
 
