@@ -6,28 +6,32 @@ of the question; a document about another product is another subject. In doubt t
 contradiction: a reviewer who sees many false ones stops reading them.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from guardrails.checks import Stage
-from guardrails.checks.numbers import Amount, Date, read_figures
-from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, sentence_bounds
+from guardrails.checks.numbers import WORDS, Date, read_figures
+from guardrails.checks.wording import pattern
+from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence
 from guardrails.words import content_words
 
 ALIKE = 0.6
 """Least share of words (Jaccard) that two sentences about the same thing have in common."""
 LEAST_SHARED = 2
 """Least number of words in common: "The excess is £350" has two with "The excess is £500"."""
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n(?![a-z])")
+"""Cuts too often rather than too rarely: a part of a sentence is less like another one."""
+FIGURE = pattern(rf"\d|\b(?:{'|'.join(WORDS)})\b")
 
 Value = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence: its words without numbers, plain numbers, and values by what they count."""
+    """The plain numbers of a sentence, and its values by what they count."""
 
-    text: str
-    words: frozenset[str]
     names: frozenset[str]
     values: dict[str, frozenset[Value]]
 
@@ -35,26 +39,19 @@ class Claim:
     def read(cls, text: str) -> "Claim":
         """What ``text`` claims."""
         figures = read_figures(text, generous=False)
-        amounts = [amount for _, amount in figures.amounts]
         values: dict[str, set[Value]] = {}
-        for amount in amounts:
+        for _, amount in figures.amounts:
             if amount.unit:
                 values.setdefault(amount.unit, set()).add((amount.value,))
         for _, readings in figures.dates:
             values.setdefault("date", set()).add(_day(readings[0]))
-        return cls(
-            text, _words(text), _names(amounts), {u: frozenset(v) for u, v in values.items()}
-        )
-
-    def is_about(self, other: "Claim") -> bool:
-        """Whether both sentences speak of the same thing."""
-        shared = len(self.words & other.words)
-        alike = shared >= LEAST_SHARED and shared >= ALIKE * len(self.words | other.words)
-        return alike and self.names == other.names
+        names = frozenset(amount.value for _, amount in figures.amounts if not amount.unit)
+        return cls(names, {unit: frozenset(found) for unit, found in values.items()})
 
     def contradicts(self, other: "Claim") -> bool:
-        """Whether one kind of value is given in both, once in each, and differs."""
-        return any(
+        """Whether both are of the same number, code or level, and one kind of value stands once
+        in each and differs."""
+        return self.names == other.names and any(
             len(mine) == len(theirs) == 1 and mine != theirs
             for unit, mine in self.values.items()
             if (theirs := other.values.get(unit))
@@ -72,42 +69,56 @@ class ContradictionCheck:
         """A fail for each contradicting sentence, else one pass."""
         if case.draft is None:
             return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        others = _Search(case, case.draft).contradicting()
         message = "Another source gives a different value."
-        others = dict.fromkeys(
-            other
-            for sentence in case.draft.sentences
-            for other in _contradicting(sentence, case.draft, case)
-        )
         found = [Finding(self.name, Outcome.FAIL, message, "", other[:200]) for other in others]
         return found or [Finding(self.name, Outcome.PASS, "No source gives a different value.")]
 
 
-def _contradicting(sentence: Sentence, draft: Draft, case: Case) -> Iterator[str]:
-    claim = Claim.read(sentence.text)
-    if not claim.values:
-        return
-    cited = {c.passage_id for c in draft.citations if c.number in sentence.citations}
-    sources = [passage for passage in case.evidence if passage.id in cited]
-    asked = content_words(case.question)
-    subject = asked & _subject(claim.words, sources)
-    for passage in case.evidence:
-        if passage.id not in cited:
-            for text in _candidates(claim, passage):
-                other = Claim.read(text)
-                same = claim.is_about(other) and subject <= _subject(other.words, [passage])
-                if same and claim.contradicts(other):
+class _Search:
+    """One look through the evidence; each passage is cut and each sentence read once."""
+
+    def __init__(self, case: Case, draft: Draft) -> None:
+        self._case, self._draft = case, draft
+        self._asked = content_words(case.question)
+        self._read, self._pieces = cache(Claim.read), cache(_pieces)
+
+    def contradicting(self) -> list[str]:
+        """The sentences that give another value, each once."""
+        found = (other for one in self._draft.sentences for other in self._against(one))
+        return list(dict.fromkeys(found))
+
+    def _against(self, sentence: Sentence) -> Iterator[str]:
+        claim, words = self._read(sentence.text), _words(sentence.text)
+        if not claim.values:
+            return
+        cited = {c.passage_id for c in self._draft.citations if c.number in sentence.citations}
+        sources = [passage for passage in self._case.evidence if passage.id in cited]
+        subject = self._asked & _subject(words, sources)
+        for passage in self._case.evidence:
+            if passage.id in cited or not _may_hold(words, passage.text):
+                continue
+            for text, theirs in self._pieces(passage.text):
+                same = _are_alike(words, theirs) and subject <= _subject(theirs, [passage])
+                if same and claim.contradicts(self._read(text)):
                     yield text
 
 
-def _candidates(claim: Claim, passage: Passage) -> Iterator[str]:
-    """Sentences that may be about the same; most passages are left at the first look."""
-    lower = passage.text.lower()
-    if sum(word in lower for word in claim.words) < ALIKE * len(claim.words):
-        return
-    for start, end in sentence_bounds(passage.text):
-        words = _words(lower[start:end]) if len(lower) == len(passage.text) else claim.words
-        if len(words & claim.words) >= LEAST_SHARED:
-            yield passage.text[start:end]
+def _pieces(text: str) -> list[tuple[str, frozenset[str]]]:
+    """(sentence, its words) of the sentences with a figure."""
+    cut = (piece.strip() for piece in SENTENCE.split(text))
+    return [(piece, _words(piece)) for piece in cut if FIGURE.search(piece)]
+
+
+def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
+    shared = len(words & others)
+    return shared >= LEAST_SHARED and shared >= ALIKE * len(words | others)
+
+
+def _may_hold(words: frozenset[str], text: str) -> bool:
+    """Whether ``text`` holds so many of the words that it can be alike: a cheap first look."""
+    lower = text.lower()
+    return sum(word in lower for word in words) >= ALIKE * len(words)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -117,11 +128,6 @@ def _words(text: str) -> frozenset[str]:
 def _subject(words: frozenset[str], sources: Iterable[Passage]) -> frozenset[str]:
     """Words of a sentence and of the titles it stands under."""
     return words.union(*(content_words(source.title) for source in sources))
-
-
-def _names(amounts: Iterable[Amount]) -> frozenset[str]:
-    """Numbers that count nothing: of a section, a form, a level."""
-    return frozenset(amount.value for amount in amounts if not amount.unit)
 
 
 def _day(date: Date) -> Value:
