@@ -98,16 +98,18 @@ class _Search:
         for passage in self._case.evidence:
             if passage.id in cited or not _may_hold(words, passage.text):
                 continue
-            for text, theirs in self._pieces(passage.text):
+            for text in self._pieces(passage.text):
+                if not _may_hold(words, text):
+                    continue
+                theirs = _words(text)
                 same = _are_alike(words, theirs) and subject <= _subject(theirs, [passage])
                 if same and claim.contradicts(self._read(text)):
                     yield text
 
 
-def _pieces(text: str) -> list[tuple[str, frozenset[str]]]:
-    """(sentence, its words) of the sentences with a figure."""
-    cut = (piece.strip() for piece in SENTENCE.split(text))
-    return [(piece, _words(piece)) for piece in cut if FIGURE.search(piece)]
+def _pieces(text: str) -> list[str]:
+    """The sentences with a figure."""
+    return [piece.strip() for piece in SENTENCE.split(text) if FIGURE.search(piece)]
 
 
 def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
