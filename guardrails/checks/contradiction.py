@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from functools import cache
 
 from guardrails.checks import Stage
-from guardrails.checks.numbers import WORDS, Date, read_figures
+from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
 from guardrails.checks.wording import pattern
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence
 from guardrails.words import content_words
 
-ALIKE = 0.6
-"""Least share of words (Jaccard) that two sentences about the same thing have in common."""
-LEAST_SHARED = 2
-"""Least number of words in common: "The excess is £350" has two with "The excess is £500"."""
+ALIKE, LEAST_SHARED = 0.6, 2
+"""Least share (Jaccard) and number of the words that two sentences about the same thing have in
+common, unless all their words are the same."""
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n(?![a-z])")
 """Cuts too often rather than too rarely: a part of a sentence is less like another one."""
+OF_VALUES = frozenset(
+    "january february march april may june july august september october november december pound "
+    "euro dollar per cent percent second minute hour day week month year".split()
+).union(WORDS, SCALES)
+"""Words that are part of a value, not of what it is the value of."""
 FIGURE = pattern(rf"\d|\b(?:{'|'.join(WORDS)})\b")
 
 Value = tuple[str, ...]
@@ -114,6 +118,8 @@ def _pieces(text: str) -> list[str]:
 
 def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
     shared = len(words & others)
+    if words == others:
+        return bool(words)
     return shared >= LEAST_SHARED and shared >= ALIKE * len(words | others)
 
 
@@ -124,7 +130,7 @@ def _may_hold(words: frozenset[str], text: str) -> bool:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(word for word in content_words(text) if not word[0].isdigit())
+    return frozenset(w for w in content_words(text) - OF_VALUES if not w[0].isdigit())
 
 
 def _subject(words: frozenset[str], sources: Iterable[Passage]) -> frozenset[str]:

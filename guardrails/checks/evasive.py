@@ -28,7 +28,7 @@ SENDS_AWAY = pattern(
     r"^(?:for (?:more |further )?(?:details|information),? )?(?:please )?"
     r"(?:see|refer to|check|consult|read|look (?:at|in))(?: also)? (?:the |your |our |this )*"
     rf"(?:[\w-]+ ){{0,4}}{_SOURCE}(?: \d+)?(?: above| below)?"
-    r"(?: (?:for|to find) .{0,40})?[.!]*$"
+    r"(?: (?:for|to find) [^.]{0,40})?[.!]*$"
     r"|^(?:it|that|this) depends[.!]*$|^(?:i'm |i am |we are )?(?:very )?sorry\b.{0,40}$"
     r"|^(?:n/?a|none|unknown|nothing|not (?:available|applicable|specified|known|found))[.!]*$"
 )

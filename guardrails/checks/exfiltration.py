@@ -28,7 +28,8 @@ _TAGS = (
 )
 _SHAPES = (
     ("image", pattern(r"!\[[^\]\n]{0,500}\] ?[(\[]")),
-    ("html", pattern(rf"</?{_TAGS}(?:[\s/][^<>]{{0,900}})?>")),
+    ("html", pattern(rf"</?{_TAGS}\s*/?>")),
+    ("html", pattern(r"<(?:script|iframe|img|svg|object|embed|form|input|link|meta|style|base)\b")),
     ("html", pattern(r"<[a-z][\w:-]{0,40}[\s/][^<>]{0,500}=|<!--|<!\[cdata|<!doctype")),
     ("code_link", pattern(r"\b(?:javascript|vbscript):|\b(?:file|blob|jar|filesystem):[/\w]*/")),
     ("code_link", pattern(r"\bdata:(?:[\w.+-]{1,40}/[\w.+-]{1,80})?[;,]")),

@@ -35,7 +35,7 @@ FUNCTION_WORDS = {
     "hur vad när var vi du jag från eller inom måste",
     "Danish or Norwegian": "og at det er en et som på for med av af ikke den til har om kan skal "
     "din dit ditt hvordan hva hvad når hvor vi du jeg fra eller innen inden må",
-    "Polish": "i w na z do nie się jest są to że jak co o od po za przez dla czy lub może można "
+    "Polish": "w na z nie się jest są że jak co o od po za przez dla czy lub może można "
     "ile kiedy gdzie jaki jaka jakie który która które oraz być ma należy",
     "Finnish": "ja on ei että se kun tai mitä miten missä milloin onko voi ovat joka mutta myös "
     "kuin tämä sen hän ovatko kuinka jos niin oli",

@@ -556,7 +556,7 @@ _BORN = (
     r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geburtsdatum|née? le"
     r"|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il|data di nascita)"
 )
-_EMAIL = r"[\w.%+'-]{1,64}@(?:[\p{L}\d-]{1,63}\.){1,6}[\p{L}]{2,24}"
+_EMAIL = r"[\p{L}\d_.%+'-]+@(?:[\p{L}\d-]{1,63}\.){1,6}[\p{L}]{2,24}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _IPV6 = r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"
 _VERSION = pattern(r"(?:\bv|version|release|section|clause|§)\s*$")
@@ -615,7 +615,7 @@ def _phones(text: str) -> Iterator[Span]:
 def _is_phone(written: str, before: str) -> bool:
     number = re.split(" ?(?:x|ext)", written.lower())[0].rstrip()
     digits = len(_digits(number))
-    if number[0] == "+" or number.startswith("00"):
+    if number[0] == "+" or re.match("00[1-9]", number):
         return 8 <= digits <= 17 and len(set(_digits(number))) > 2
     if _DATE_SHAPE.search(number):
         return False
