@@ -18,7 +18,7 @@ from guardrails.policy import Policy
 
 MAX_RUNS = 64
 """Runs of one check at once, hung ones included; beyond it the check could not run."""
-PATIENCE_S = 0.02
+PATIENCE_S = 0.05
 """How long the first thread of a round has all checks to itself; see ``_Round``."""
 
 
