@@ -28,6 +28,7 @@ from guardrails.contract import (
     Verdict,
     answer_object,
     canonical_sha256,
+    passage_object,
 )
 
 HELD_MESSAGE = (
@@ -77,7 +78,7 @@ class Trail:
 
     def evidence_objects(self) -> list[dict[str, Any]]:
         """The evidence passages as JSON types."""
-        return [asdict(passage) for passage in self.evidence]
+        return [passage_object(passage) for passage in self.evidence]
 
 
 def content_hash(

@@ -73,7 +73,8 @@ class IdempotencyRow(Base):
 class DocumentRow(Base):
     """A document (owner: corpus). ``revision`` counts changes of its content.
 
-    ``stored_at`` is the file to read, ``source`` the name people know it by.
+    ``stored_at`` is the file to read, ``source`` the name people know it by, ``valid_until`` its
+    last valid day (ISO 8601).
     """
 
     __tablename__ = "documents"
@@ -92,6 +93,7 @@ class DocumentRow(Base):
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    valid_until: Mapped[str | None] = mapped_column(String(10))
 
 
 class PassageRow(Base):

@@ -8,6 +8,8 @@ Run as:
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
+    python -m benchmarks judge [--runs N] --json
+    python -m benchmarks pii --file F [--presidio] --json
 """
 
 import sys
@@ -126,6 +128,30 @@ def margin(
     from benchmarks.answers import sweep_margins
 
     _show(sweep_margins(questions, limit), as_json)
+
+
+@app.command()
+def judge(
+    runs: Annotated[int, typer.Option(help="Answers to judge.", min=1)] = 200,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds of all deterministic checks on one answer, and of each alone."""
+    from benchmarks.judging import measure_judging
+
+    _show(measure_judging(runs), as_json)
+
+
+@app.command()
+def pii(
+    file: Annotated[Path, typer.Option(help="JSON lines {text, spans}.", exists=True)],
+    presidio: Annotated[bool, typer.Option(help="Compare with presidio, if installed.")] = False,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Precision, recall and F1 of personal data by kind, beside plain patterns."""
+    from benchmarks.personal_data import measure_personal_data
+
+    _show(measure_personal_data(file, limit, presidio), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

@@ -169,6 +169,7 @@ class DocumentView(BaseModel):
     error_message: str | None
     passages: int
     updated_at: str
+    valid_until: str | None = Field(description="Its last valid day, if it has one.")
 
 
 class DocumentsView(BaseModel):

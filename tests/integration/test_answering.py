@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -698,3 +699,41 @@ def test_reviewers_see_what_a_follow_up_was_taken_to_mean(desk: Desk) -> None:
     task = the_only_task(desk)
     assert task["question"] == "And will you pay me for water damage?"
     assert task["searched_for"]
+
+
+# Sources past their last valid day
+
+
+def give_last_day(desk: Desk, day: date) -> None:
+    """The handbook again, unchanged, with a last valid day."""
+    row = desk.corpus.document(desk.shelf.ids["handbook.txt"])
+    _, changed = desk.corpus.add_document(
+        row.collection, row.source, row.stored_at, row.sha256, valid_until=day
+    )
+    assert not changed
+
+
+def test_an_answer_from_a_stale_source_is_held(desk: Desk) -> None:
+    give_last_day(desk, date(2001, 1, 1))
+    held = desk.ask(EXCESS)
+    assert held["status"] == "held"
+    record = desk.record(held["answer_id"])
+    assert [f["check"] for f in record.findings if f["outcome"] != "pass"] == ["freshness"]
+    assert record.evidence[0]["valid_until"] == "2001-01-01"
+    # An approval still binds to what was seen.
+    task = the_only_task(desk)
+    claimed = desk.reviews.claim(RITA, task["task_id"])
+    assert claimed["content_sha256"] == record.content_sha256
+
+
+def test_a_source_that_is_valid_for_long_is_released(desk: Desk) -> None:
+    give_last_day(desk, date(9999, 12, 31))
+    assert desk.ask(EXCESS)["status"] == "released"
+
+
+def test_evidence_without_a_last_day_is_recorded_as_ever(desk: Desk) -> None:
+    record = desk.record(desk.ask(EXCESS)["answer_id"])
+    assert all("valid_until" not in passage for passage in record.evidence)
+    assert record.content_sha256 == records.content_hash(
+        record.question, record.draft, record.evidence, record.lineage
+    )

@@ -140,6 +140,19 @@ def test_all_evidence_of_an_answer_is_written_to_a_file(shell: Shell, tmp_path: 
     assert shell.json("export", "nobody", "--out", str(out), status=1)["code"] == "not_found"
 
 
+def test_documents_get_a_last_valid_day(shell: Shell) -> None:
+    folder = shell.folder / "old"
+    folder.mkdir()
+    (folder / "parking.md").write_text("# Parking\n\nA parking permit costs £12 a week.\n", "utf-8")
+    shell.json("ingest", str(folder), "--valid-until", "2001-12-31")
+    answer = shell.json("ask", "What does a parking permit cost?")
+    assert answer["status"] == "held"
+    assert (
+        "--valid-until"
+        in shell.run("ingest", str(folder), "--valid-until", "soon", status=2).stderr
+    )
+
+
 def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     folder = shell.folder / "more"
     folder.mkdir()
