@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -134,7 +135,11 @@ class LiveIndexRow(Base):
 
 
 class RecordRow(Base):
-    """The write-once trail of one answer (owner: records)."""
+    """The write-once trail of one answer (owner: records).
+
+    ``facts`` are what conditions of the policy looked at beside question, draft, evidence and
+    findings. ``shadow`` is the verdict of the policy that runs in the shadow, if one does.
+    """
 
     __tablename__ = "records"
     answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -151,7 +156,12 @@ class RecordRow(Base):
     timings_ms: Mapped[Json]
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
-    __table_args__ = (Index("ix_records_principal_created", "principal", "created_at"),)
+    facts: Mapped[Json | None]
+    shadow: Mapped[Json | None]
+    __table_args__ = (
+        Index("ix_records_principal_created", "principal", "created_at"),
+        Index("ix_records_created_at", "created_at"),
+    )
 
 
 class ReleaseRow(Base):
@@ -186,7 +196,10 @@ class AuditHeadRow(Base):
 
 
 class ReviewTaskRow(Base):
-    """A held draft waiting for a person; ``fence`` grows with every claim (owner: review)."""
+    """A held draft waiting for a person; ``fence`` grows with every claim (owner: review).
+
+    With ``four_eyes`` two reviewers must approve the same answer.
+    """
 
     __tablename__ = "review_tasks"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -197,6 +210,25 @@ class ReviewTaskRow(Base):
     fence: Mapped[int]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    queue: Mapped[str] = mapped_column(String(40), server_default="", default="")
+    four_eyes: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+
+class ApprovalRow(Base):
+    """One reviewer's approval of one answer to a four-eyes task (owner: review).
+
+    The newest ``number`` of a task says which answer is proposed. The key allows nobody to
+    approve the same answer twice.
+    """
+
+    __tablename__ = "approvals"
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    answer_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int]
+    answer: Mapped[Json]
+    edited: Mapped[bool]
+    approved_at: Mapped[datetime]
 
 
 class DecisionRow(Base):

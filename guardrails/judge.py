@@ -30,11 +30,16 @@ class Judge:
         self._runners = [_Runner(check) for check in checks]
         self._policy = policy
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides."""
+        return self._policy
+
     def screen_question(self, case: Case) -> tuple[list[Finding], Verdict]:
         """Findings of the question-stage checks, and the verdict on them."""
         findings = self._run("question", case)
         findings += _missing(self._policy.required("question"), findings)
-        return findings, self._policy.decide(findings)
+        return findings, self._policy.decide(findings, case, screening=True)
 
     def judge(self, case: Case, earlier: Sequence[Finding] = ()) -> tuple[list[Finding], Verdict]:
         """All findings, ``earlier`` ones of the question included, and the verdict on the draft.
@@ -49,7 +54,7 @@ class Judge:
             *_missing(self._policy.required(None), [*earlier, *findings]),
         ]
         everything = [*earlier, *findings, *missing]
-        return everything, self._policy.decide(everything)
+        return everything, self._policy.decide(everything, case)
 
     def close(self) -> None:
         """Nothing to wait for: hung checks run on daemon threads."""
@@ -131,6 +136,14 @@ class _Runner:
     def _could_not_run(self, why: str) -> Finding:
         message = f"The check {self.name} could not run: {why}."
         return Finding(self.name, Outcome.COULD_NOT_RUN, message)
+
+
+def missing_checks(policy: Policy, findings: Sequence[Finding], *, judged: bool) -> list[Finding]:
+    """A finding for each required check that is not among ``findings``, whatever its stage."""
+    required = policy.required("question")
+    if judged:
+        required += [*policy.required("draft"), *policy.required(None)]
+    return _missing(dict.fromkeys(required), findings)
 
 
 def _missing(required: Iterable[str], findings: Iterable[Finding]) -> list[Finding]:
