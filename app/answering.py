@@ -27,6 +27,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
+from app.policies import InForce, Policies
 from app.ports import DraftRequest
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
@@ -34,9 +35,8 @@ from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import StageClock, Telemetry
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema
-from guardrails.contract import Action, Case, Draft, Finding, Outcome, Passage, Verdict
-from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.contract import Action, Asker, Case, Draft, Finding, Outcome, Passage, Verdict
+from guardrails.redecide import OUTCOMES, Judged
 
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""
@@ -44,7 +44,6 @@ OnStage = Callable[[str, str], None]
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
 )
-OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
 
 
 class Drafting(Protocol):
@@ -72,6 +71,7 @@ class _Work:
     collections: list[str]
     deadline: Deadline
     clock: StageClock
+    in_force: InForce
     findings: list[Finding] = field(default_factory=list)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
@@ -79,6 +79,12 @@ class _Work:
     @property
     def evidence(self) -> tuple[Passage, ...]:
         return tuple(hit.passage for hit in self.retrieved.hits) if self.retrieved else ()
+
+    @property
+    def case(self) -> Case:
+        asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
+        ask = self.ask
+        return Case(ask.question, self.draft, self.evidence, ask.answer_schema, asker)
 
 
 class Answerer:
@@ -91,14 +97,13 @@ class Answerer:
         corpus: Corpus,
         retriever: Retriever,
         generator: Drafting,
-        judge: Judge,
-        policy: Policy,
+        policies: Policies,
         models: Mapping[str, str],
         settings: Settings,
         telemetry: Telemetry,
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
-        self._generator, self._judge, self._policy = generator, judge, policy
+        self._generator, self._policies = generator, policies
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
 
@@ -117,6 +122,7 @@ class Answerer:
             self._scope(principal, ask.collections),
             Deadline(self._settings.deadline_s),
             StageClock(self._telemetry),
+            self._policies.current(),
         )
         if not self._places.acquire(blocking=False):
             raise Overloaded
@@ -160,7 +166,7 @@ class Answerer:
 
     def _screen(self, work: _Work) -> Verdict:
         with work.clock.stage("screening"):
-            findings, verdict = self._judge.screen_question(Case(work.ask.question))
+            findings, verdict = work.in_force.judge.screen_question(work.case)
         work.findings.extend(findings)
         return verdict
 
@@ -182,9 +188,8 @@ class Answerer:
             work.draft = self._generator.submit(request, work.deadline)
 
     def _judge_draft(self, work: _Work) -> Verdict:
-        case = Case(work.ask.question, work.draft, work.evidence, work.ask.answer_schema)
         with work.clock.stage("judging"):
-            findings, verdict = self._judge.judge(case, work.findings)
+            findings, verdict = work.in_force.judge.judge(work.case, work.findings)
         work.findings = list(findings)
         return verdict
 
@@ -197,6 +202,7 @@ class Answerer:
         return "abstained", ABSTAINED_MESSAGE, screened
 
     def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
+        shadow = self._shadow(work, outcome)
         trail = records.Trail(
             answer_id=secrets.token_hex(16),
             principal=work.principal.name,
@@ -210,6 +216,8 @@ class Answerer:
             lineage=self._lineage(work),
             searched=_searched(work),
             timings_ms=work.clock.timings_ms,
+            facts={"roles": list(work.case.asker.roles), "risk": work.case.risk},
+            shadow=shadow,
         )
         with self._database.transaction() as session:
             record = records.write(session, trail)
@@ -221,7 +229,16 @@ class Answerer:
 
     def _lineage(self, work: _Work) -> dict[str, str]:
         version = work.retrieved.version_id if work.retrieved else ""
-        return {"index_version": version, **self._models, "policy_sha256": self._policy.sha256}
+        policy = work.in_force.policy.sha256
+        return {"index_version": version, **self._models, "policy_sha256": policy}
+
+    def _shadow(self, work: _Work, outcome: str) -> dict[str, Any] | None:
+        """The shadow policy's verdict, for the record and the count only."""
+        judged = Judged(work.case, tuple(work.findings), outcome)
+        shadow = work.in_force.shadow_verdict(judged)
+        if shadow is not None:
+            self._telemetry.shadow.labels(shadow["agreement"]).inc()
+        return shadow
 
     def _count(self, outcome: str, findings: Sequence[Finding]) -> None:
         self._telemetry.answers.labels(outcome).inc()

@@ -156,8 +156,8 @@ class RecordRow(Base):
     timings_ms: Mapped[Json]
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
-    facts: Mapped[Json | None]
-    shadow: Mapped[Json | None]
+    facts: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    shadow: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     __table_args__ = (
         Index("ix_records_principal_created", "principal", "created_at"),
         Index("ix_records_created_at", "created_at"),

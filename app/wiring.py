@@ -11,15 +11,13 @@ from app.db import Database, migrate
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
+from app.policies import Policies
 from app.ports import DraftRequest, Embedder, Generator, Vectors
 from app.retrieval.retriever import Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
 from app.telemetry import Telemetry
-from guardrails.checks import default_checks
 from guardrails.contract import Draft
-from guardrails.judge import Judge
-from guardrails.policy import Policy, PolicyInvalid
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Services:
     embedder: Embedder
     generator: Generator
     telemetry: Telemetry
-    policy: Policy
+    policies: Policies
     close: Callable[[], None]
 
     def warm_up(self) -> None:
@@ -129,13 +127,6 @@ def _folder(setting: str, value: str) -> Path:
     return path
 
 
-def _policy(settings: Settings) -> Policy:
-    try:
-        return Policy.load(settings.policy_file)
-    except PolicyInvalid as error:
-        raise SettingsInvalid(f"The policy file is invalid: {error}") from error
-
-
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
@@ -144,8 +135,7 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
-    policy = _policy(settings)
-    judge = Judge(default_checks(policy), policy)
+    policies = Policies(settings.policy_file, settings.shadow_policy_file)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
@@ -159,15 +149,14 @@ def build_services(settings: Settings) -> Services:
         corpus=corpus,
         retriever=retriever,
         generator=drafts,
-        judge=judge,
-        policy=policy,
+        policies=policies,
         models={"embedder": embedder.name, "generator": generator.name},
         settings=settings,
         telemetry=telemetry,
     )
 
     def close() -> None:
-        for part in (questions, drafts, judge, database):
+        for part in (questions, drafts, database):
             part.close()
 
     return Services(
@@ -181,7 +170,7 @@ def build_services(settings: Settings) -> Services:
         embedder,
         generator,
         telemetry,
-        policy,
+        policies,
         close,
     )
 
