@@ -322,9 +322,9 @@ def read_yaml(text: str, name: str) -> Any:
     try:
         _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), name)
         return yaml.safe_load(text)
+    except PolicyInvalid:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, PolicyInvalid):
-            raise
         raise PolicyInvalid(f"{name}: cannot be read: {error}") from error
 
 

@@ -47,7 +47,8 @@ def decide(
 
     def run() -> dict[str, Any]:
         decided = services.desk.decide(principal, task_id, Decision(**body.model_dump()))
-        services.telemetry.decisions.labels(body.kind).inc()
+        if decided["decision"] is not None:  # the first of two approvals decides nothing
+            services.telemetry.decisions.labels(body.kind).inc()
         return decided
 
     request = ["decide", task_id, body.model_dump()]
