@@ -55,18 +55,17 @@ class InForce:
         told["policy_sha256"] = self.shadow.sha256
         try:
             outcome, verdict = redecide(self.shadow, judged)
+            agreement = _agreement(judged.outcome, outcome)
         except Exception as error:  # the shadow must never touch the answer
             return {**told, "agreement": "error", "error": type(error).__name__}
-        agreement = _agreement(judged.outcome, outcome)
         reasons = list(verdict.reasons)
         return {**told, "agreement": agreement, "outcome": outcome, "reasons": reasons}
 
 
 def _agreement(was: str, becomes: str) -> str:
-    difference = RANK[becomes] - RANK[was]
     if was == becomes:
         return "agree"
-    return "stricter" if difference > 0 else "milder"
+    return "stricter" if RANK[becomes] > RANK[was] else "milder"
 
 
 class Policies:
