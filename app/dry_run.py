@@ -87,9 +87,7 @@ def shadow_report(
     return {"policies": policies, "agreement": agreement, **_report(found)}
 
 
-def _rows(
-    database: Database, operator: Principal, since_days: float | None
-) -> list[RecordRow]:
+def _rows(database: Database, operator: Principal, since_days: float | None) -> list[RecordRow]:
     operator.require("operator")
     since = None if since_days is None else now() - timedelta(days=since_days)
     with database.reading() as session:

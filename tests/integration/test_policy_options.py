@@ -235,14 +235,10 @@ def test_a_race_of_reviewers_never_releases_with_one_pair_of_eyes(
     assert released == decided == (1 if len(approvers) == 2 else 0)
 
 
-def test_a_claim_is_needed_for_the_second_approval(
-    desk: ReviewDesk, held: tuple[str, str]
-) -> None:
+def test_a_claim_is_needed_for_the_second_approval(desk: ReviewDesk, held: tuple[str, str]) -> None:
     first = decide(desk, RITA, held[0])
     with pytest.raises(ClaimLost):
-        desk.decide(
-            RAJ, held[0], Decision("approve", first["content_sha256"], first["fence"])
-        )
+        desk.decide(RAJ, held[0], Decision("approve", first["content_sha256"], first["fence"]))
 
 
 # Queues and deadlines
@@ -269,7 +265,7 @@ def test_queues_filter_the_list_and_deadlines_set_the_expiry(
 
 def personal(database: Database, outcome: str, **options: Any) -> records.Trail:
     corpus = Corpus(database)
-    add_ready_document(corpus, text="Write to jo.doe@example.org for help. We answer in a week.")
+    add_ready_document(corpus, text="Our phone is 0161 496 0123 at night. We answer in a week.")
     base = trail(only_passage(corpus), outcome)
     return replace(base, verdict=replace(base.verdict, **options))
 
@@ -278,22 +274,22 @@ def personal(database: Database, outcome: str, **options: Any) -> records.Trail:
 def test_masked_kinds_never_reach_the_asker_whoever_releases(
     database: Database, desk: ReviewDesk, settings: Settings, outcome: str
 ) -> None:
-    made = personal(database, outcome, redact=("email",), disclaimers=("A.", "B."))
-    made = replace(made, draft=replace(draft_from(made.evidence[0]), short="jo.doe@example.org"))
+    made = personal(database, outcome, redact=("phone",), disclaimers=("A.", "B."))
+    made = replace(made, draft=replace(draft_from(made.evidence[0]), short="0161 496 0123"))
     with database.transaction() as session:
         record = records.write(session, made)
         task_id = open_task(session, record, settings) if outcome == "held" else ""
     if task_id:
         assert view(database, made.answer_id)["disclaimer"] == ""
         shown = desk.claim(RITA, task_id)
-        assert "jo.doe@example.org" in shown["draft"]["text"]
-        assert shown["verdict"]["redact"] == ["email"]
-        decide(desk, RITA, task_id, "edit", text="Write to jo.doe@example.org [1].")
+        assert "0161 496 0123" in shown["draft"]["text"]
+        assert shown["verdict"]["redact"] == ["phone"]
+        decide(desk, RITA, task_id, "edit", text="Our phone is 0161 496 0123 [1].")
     seen = view(database, made.answer_id)
     assert seen["disclaimer"] == "A.\nB."
     assert seen["answer"]["citations"][0]["redacted"]
-    assert "jo.doe" not in str(seen["answer"])
-    assert "Write to [email]" in seen["answer"]["text"]
+    assert "0123" not in str(seen["answer"])
+    assert "Our phone is [phone]" in seen["answer"]["text"]
 
 
 # Trying a policy on what was recorded

@@ -611,7 +611,9 @@ def test_a_condition_that_breaks_means_review(then: str, check: str | None) -> N
     made = policy(entry, rule(check="fine", then="release"))
     verdict = made.decide([finding("odd" if check else "fine")], Case("Q"))
     assert verdict.action is Action.REVIEW
-    assert any("condition of rule 1 could not be evaluated (TypeError)" in r for r in verdict.reasons)
+    assert any(
+        "condition of rule 1 could not be evaluated (TypeError)" in r for r in verdict.reasons
+    )
 
 
 def test_a_broken_condition_does_not_soften_what_other_rules_say() -> None:
