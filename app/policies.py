@@ -1,4 +1,4 @@
-"""The policy in force, its judge, and the policy in the shadow; changed files take over by themselves.
+"""The policy in force with its judge, and the one in the shadow; changed files take over.
 
 The files are looked at when a question comes, at most once per second. New content counts when it
 was the same at two looks, so that a file that is being written is not taken half-way. An invalid
@@ -56,7 +56,7 @@ class InForce:
         try:
             outcome, verdict = redecide(self.shadow, judged)
             agreement = _agreement(judged.outcome, outcome)
-        except Exception as error:  # the shadow must never touch the answer
+        except Exception as error:  # noqa: BLE001 - the shadow must never touch the answer
             return {**told, "agreement": "error", "error": type(error).__name__}
         reasons = list(verdict.reasons)
         return {**told, "agreement": agreement, "outcome": outcome, "reasons": reasons}
@@ -122,7 +122,8 @@ class Policies:
         return {**_named(in_force.policy), "problem": self.problem, "shadow": shadow}
 
     def _look(self) -> None:
-        if not any([watched.look() for watched in self._watched]):  # a list: look at both
+        changed = [watched.look() for watched in self._watched]
+        if not any(changed):
             return
         judge, policy = self._in_force.judge, self._main.policy
         if policy is not None and policy.sha256 != judge.policy.sha256:

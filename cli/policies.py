@@ -12,7 +12,7 @@ from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
 from guardrails.policy import Policy, PolicyInvalid
-from guardrails.policy_tests import run_policy_tests, path_of_tests, untested_rules
+from guardrails.policy_tests import path_of_tests, run_policy_tests, untested_rules
 
 policy_commands = typer.Typer(help="Policies: check, test, try.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="The policy file (YAML).")]

@@ -68,7 +68,7 @@ class Condition:
             value = self.program.execute(variables)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
+        except BaseException as error:
             raise ConditionFailed(type(error).__name__) from error
         if not isinstance(value, bool):
             raise ConditionFailed(f"a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""The tests that lie beside a policy file: cases of questions, drafts and findings, and verdicts."""
+"""The tests beside a policy file: cases of questions, drafts and findings, and their verdicts."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

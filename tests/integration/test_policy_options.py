@@ -1,4 +1,4 @@
-"""What policies ask for, on both databases: four eyes, queues, deadlines, masking, notes, shadows."""
+"""What policies ask for, on both databases: four eyes, queues, masking, notes, shadows."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

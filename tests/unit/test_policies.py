@@ -1,4 +1,4 @@
-"""The policy in force: a valid change takes over, an invalid one changes nothing, a shadow only looks."""
+"""The policy in force: valid changes take over, invalid ones do not; a shadow only looks."""
 
 from pathlib import Path
 from typing import Any

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guardrails.policy import DEFAULT_POLICY, Policy, PolicyInvalid
-from guardrails.policy_tests import run_policy_tests, path_of_tests, untested_rules
+from guardrails.policy_tests import path_of_tests, run_policy_tests, untested_rules
 
 DEFAULT = Policy.load()
 SMALL = Policy.parse(
@@ -48,7 +48,8 @@ def test_tests_lie_beside_their_policy() -> None:
         "findings: [{check: odd, label: mild}], expect: {action: release, disclaimer: Mild.}",
         "findings: [{check: odd}], expect: {action: review, disclaimer: '', labels: []}",
         "findings: [{check: odd, outcome: pass}], risk: 0.4, expect: {action: release}",
-        "findings: [{check: odd, outcome: pass}], risk: 0.6, expect: {queue: risky, action: review}",
+        "findings: [{check: odd, outcome: pass}], risk: 0.6, "
+        "expect: {queue: risky, action: review}",
         "findings: [{check: odd, label: mail}], "
         "expect: {action: release, redact: [phone, email], labels: [mail]}",
         "question: 'What is it?', risk: 0.9, expect: {action: release}",
