@@ -31,6 +31,39 @@ class ConditionFailed(Exception):
     """A condition that gave no yes or no for this answer; the message is a type's name."""
 
 
+class Looked:
+    """What conditions look at, handed to the language once for all rules of a decision."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        import cel  # here: its import takes longer than most policies need
+
+        self._variables = cel.Context()
+        self._problem = ""
+        self._finding: Finding | None = None
+        for name, value in variables.items():
+            self._set(name, value)
+
+    def value(self, program: Any, finding: Finding | None) -> Any:
+        """What the program gives; raises ``ConditionFailed``."""
+        if finding is not None and finding is not self._finding:
+            self._finding = finding
+            self._set("finding", _finding_map(finding))
+        if self._problem:
+            raise ConditionFailed(self._problem)
+        try:
+            return program.execute(self._variables)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of the library is no Exception
+            raise ConditionFailed(type(error).__name__) from error
+
+    def _set(self, name: str, value: Any) -> None:
+        try:
+            self._variables.add_variable(name, value)
+        except (ValueError, TypeError, OverflowError) as error:  # text that is no text
+            self._problem = type(error).__name__
+
+
 @dataclass(frozen=True)
 class Condition:
     """A compiled condition; ``holds`` may be called from any thread."""
@@ -42,7 +75,7 @@ class Condition:
     @classmethod
     def compile(cls, source: str) -> "Condition":
         """Compile and try it on a sample; raises ``ConditionInvalid``."""
-        import cel  # here: its import takes longer than most policies need
+        import cel
 
         _check_size(source)
         try:
@@ -54,22 +87,14 @@ class Condition:
         _refuse_unknown("function", {f for f in used["functions"] if f[0].isalpha()} - FUNCTIONS)
         made = cls(source, program, "finding" in used["variables"])
         try:
-            made.holds(SAMPLE, SAMPLE_FINDING)
+            made.holds(Looked(SAMPLE), SAMPLE_FINDING)
         except ConditionFailed as error:
             raise ConditionInvalid(f"it gives no true or false for a sample: {error}") from error
         return made
 
-    def holds(self, context: Mapping[str, Any], finding: Finding | None = None) -> bool:
+    def holds(self, looked: Looked, finding: Finding | None = None) -> bool:
         """Whether it holds; raises ``ConditionFailed`` for anything but true or false."""
-        variables = dict(context)
-        if finding is not None:
-            variables["finding"] = _finding_map(finding)
-        try:
-            value = self.program.execute(variables)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
-            raise ConditionFailed(type(error).__name__) from error
+        value = looked.value(self.program, finding)
         if not isinstance(value, bool):
             raise ConditionFailed(f"a {type(value).__name__}")
         return value

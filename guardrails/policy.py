@@ -23,6 +23,7 @@ from guardrails.conditions import (
     Condition,
     ConditionFailed,
     ConditionInvalid,
+    Looked,
     condition_context,
 )
 from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome, Verdict, canonical_sha256
@@ -195,14 +196,14 @@ class Policy:
         self, findings: Sequence[Finding], case: Case | None, screening: bool
     ) -> list[_Consequence]:
         conditional = any(rule.when for rule in self.rules)
-        context = condition_context(findings, case) if conditional else {}
-        consequences = [self._consequence(finding, context) for finding in findings]
+        looked = Looked(condition_context(findings, case)) if conditional else None
+        consequences = [self._consequence(finding, looked) for finding in findings]
         if not screening:
             on_answer = (rule for rule in self.rules if rule.check is None)
-            consequences += [c for rule in on_answer if (c := _on_answer(rule, context))]
+            consequences += [c for rule in on_answer if (c := _on_answer(rule, looked))]
         return consequences
 
-    def _consequence(self, finding: Finding, context: Mapping[str, Any]) -> _Consequence:
+    def _consequence(self, finding: Finding, looked: Looked | None) -> _Consequence:
         """What follows from one finding."""
         if finding.outcome is Outcome.PASS:
             return _Consequence(Action.RELEASE, "")
@@ -210,7 +211,7 @@ class Policy:
         for rule in self.rules:
             if rule.matches(finding):
                 try:
-                    if rule.when is None or rule.when.holds(context, finding):
+                    if _holds(rule, looked, finding):
                         applying.append(rule)
                 except ConditionFailed as error:
                     broken.append(_broken(rule, error))
@@ -221,11 +222,18 @@ class Policy:
         return _Consequence(max(wanted, key=_severity), reason, tuple(applying))
 
 
-def _on_answer(rule: Rule, context: Mapping[str, Any]) -> _Consequence | None:
+def _holds(rule: Rule, looked: Looked | None, finding: Finding | None = None) -> bool:
+    if rule.when is None:
+        return True
+    assert looked is not None  # it is there as soon as any rule has a condition
+    return rule.when.holds(looked, finding)
+
+
+def _on_answer(rule: Rule, looked: Looked | None) -> _Consequence | None:
     """What follows from a rule on the whole answer, if it applies."""
     assert rule.when is not None  # the schema asks for a check or a condition
     try:
-        if not rule.when.holds(context):
+        if not _holds(rule, looked):
             return None
     except ConditionFailed as error:
         return _Consequence(Action.REVIEW, _broken(rule, error))

@@ -12,6 +12,7 @@ from guardrails.conditions import (
     Condition,
     ConditionFailed,
     ConditionInvalid,
+    Looked,
     condition_context,
 )
 from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Sentence
@@ -36,7 +37,7 @@ CONTEXT = condition_context(FINDINGS, CASE)
 
 
 def holds(source: str) -> bool:
-    return Condition.compile(source).holds(CONTEXT, FINDINGS[0])
+    return Condition.compile(source).holds(Looked(CONTEXT), FINDINGS[0])
 
 
 def test_the_context_is_what_was_judged() -> None:
@@ -129,7 +130,7 @@ def test_the_limits_are_the_last_that_pass() -> None:
 def test_trouble_is_neither_yes_nor_no(source: str, case: Case, why: str) -> None:
     condition = Condition.compile(source)
     with pytest.raises(ConditionFailed, match=why):
-        condition.holds(condition_context([], case))
+        condition.holds(Looked(condition_context([], case)))
 
 
 def test_a_condition_without_its_finding_fails() -> None:
@@ -137,13 +138,13 @@ def test_a_condition_without_its_finding_fails() -> None:
     assert condition.speaks_of_finding
     assert not Condition.compile("risk > 0.5").speaks_of_finding
     with pytest.raises(ConditionFailed, match="RuntimeError"):
-        condition.holds(CONTEXT)
+        condition.holds(Looked(CONTEXT))
 
 
 def test_a_condition_may_run_on_another_thread() -> None:
     condition = Condition.compile("risk > 0.2")
     results: list[bool] = []
-    work = threading.Thread(target=lambda: results.append(condition.holds(CONTEXT)))
+    work = threading.Thread(target=lambda: results.append(condition.holds(Looked(CONTEXT))))
     work.start()
     work.join()
     assert results == [True]
