@@ -27,6 +27,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
+from app.policies import InForce, Policies
 from app.ports import DraftRequest
 from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
 from app.retrieval.retriever import Retrieved, Retriever
@@ -35,9 +36,18 @@ from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import StageClock, Telemetry
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema
-from guardrails.contract import SEVERITY, Action, Case, Draft, Finding, Outcome, Passage, Verdict
-from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.contract import (
+    SEVERITY,
+    Action,
+    Asker,
+    Case,
+    Draft,
+    Finding,
+    Outcome,
+    Passage,
+    Verdict,
+)
+from guardrails.redecide import OUTCOMES, Judged
 
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""
@@ -45,7 +55,6 @@ OnStage = Callable[[str, str], None]
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
 )
-OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
 
 
 class Drafting(Protocol):
@@ -77,6 +86,7 @@ class _Work:
     clock: StageClock
     earlier: Sequence[str]
     standing: Standing
+    in_force: InForce
     findings: list[Finding] = field(default_factory=list)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
@@ -84,6 +94,13 @@ class _Work:
     @property
     def evidence(self) -> tuple[Passage, ...]:
         return tuple(hit.passage for hit in self.retrieved.hits) if self.retrieved else ()
+
+    @property
+    def case(self) -> Case:
+        """What is judged: the question as it stands alone."""
+        asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
+        schema = self.ask.answer_schema
+        return Case(self.standing.question, self.draft, self.evidence, schema, asker)
 
 
 class Answerer:
@@ -96,15 +113,14 @@ class Answerer:
         corpus: Corpus,
         retriever: Retriever,
         generator: Drafting,
-        judge: Judge,
-        policy: Policy,
+        policies: Policies,
         models: Mapping[str, str],
         settings: Settings,
         telemetry: Telemetry,
         rewrite: Rewrite | None = None,
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
-        self._generator, self._judge, self._policy = generator, judge, policy
+        self._generator, self._policies = generator, policies
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite = rewrite
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
@@ -126,6 +142,7 @@ class Answerer:
             StageClock(self._telemetry),
             self._earlier(principal, ask.previous_answer_id),
             Standing(ask.question),
+            self._policies.current(),
         )
         if not self._places.acquire(blocking=False):
             raise Overloaded
@@ -181,7 +198,8 @@ class Answerer:
         return max(asked, searched, key=lambda verdict: SEVERITY[verdict.action])
 
     def _screen_text(self, work: _Work, text: str) -> Verdict:
-        findings, verdict = self._judge.screen_question(Case(text))
+        case = replace(work.case, question=text)
+        findings, verdict = work.in_force.judge.screen_question(case)
         work.findings.extend(finding for finding in findings if finding not in work.findings)
         return verdict
 
@@ -206,9 +224,8 @@ class Answerer:
             work.draft = self._generator.submit(request, work.deadline)
 
     def _judge_draft(self, work: _Work) -> Verdict:
-        case = Case(work.standing.question, work.draft, work.evidence, work.ask.answer_schema)
         with work.clock.stage("judging"):
-            findings, verdict = self._judge.judge(case, work.findings)
+            findings, verdict = work.in_force.judge.judge(work.case, work.findings)
         work.findings = list(findings)
         return verdict
 
@@ -221,6 +238,7 @@ class Answerer:
         return "abstained", ABSTAINED_MESSAGE, screened
 
     def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
+        shadow = self._shadow(work, outcome)
         trail = records.Trail(
             answer_id=secrets.token_hex(16),
             principal=work.principal.name,
@@ -235,7 +253,9 @@ class Answerer:
             searched=_searched(work),
             timings_ms=work.clock.timings_ms,
             answer_schema=work.ask.answer_schema,
-            policy=self._policy.content,
+            policy=work.in_force.policy.content,
+            facts={"roles": list(work.case.asker.roles), "risk": work.case.risk},
+            shadow=shadow,
         )
         with self._database.transaction() as session:
             record = records.write(session, trail)
@@ -247,7 +267,16 @@ class Answerer:
 
     def _lineage(self, work: _Work) -> dict[str, str]:
         version = work.retrieved.version_id if work.retrieved else ""
-        return {"index_version": version, **self._models, "policy_sha256": self._policy.sha256}
+        policy = work.in_force.policy.sha256
+        return {"index_version": version, **self._models, "policy_sha256": policy}
+
+    def _shadow(self, work: _Work, outcome: str) -> dict[str, Any] | None:
+        """The shadow policy's verdict, for the record and the count only."""
+        judged = Judged(work.case, tuple(work.findings), outcome)
+        shadow = work.in_force.shadow_verdict(judged)
+        if shadow is not None:
+            self._telemetry.shadow.labels(shadow["agreement"]).inc()
+        return shadow
 
     def _count(self, outcome: str, findings: Sequence[Finding]) -> None:
         self._telemetry.answers.labels(outcome).inc()

@@ -14,6 +14,7 @@ from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
 from app.inference.weights import models_sha256
+from app.policies import Policies
 from app.ports import (
     DraftRequest,
     Embedder,
@@ -31,7 +32,7 @@ from app.telemetry import Telemetry
 from guardrails.checks import default_checks
 from guardrails.contract import Draft, Passage
 from guardrails.judge import Judge
-from guardrails.policy import Policy, PolicyInvalid
+from guardrails.policy import Policy
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from app.inference.reader import Reader
@@ -56,7 +57,7 @@ class Services:
     embedder: Embedder
     generator: Generator
     telemetry: Telemetry
-    policy: Policy
+    policies: Policies
     replayer: Replayer
     close: Callable[[], None]
 
@@ -167,13 +168,6 @@ def rerank_depth(settings: Settings) -> int:
     return RERANK_ON_GPU if pick_device(settings.device).type == "cuda" else RERANK_ON_CPU
 
 
-def _policy(settings: Settings) -> Policy:
-    try:
-        return Policy.load(settings.policy_file)
-    except PolicyInvalid as error:
-        raise SettingsInvalid(f"The policy file is invalid: {error}") from error
-
-
 def build_judge(policy: Policy) -> Judge:
     """All checks, set up for that policy."""
     return Judge(default_checks(policy), policy)
@@ -198,8 +192,7 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
-    policy = _policy(settings)
-    judge = build_judge(policy)
+    policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=default_checks)
     models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
@@ -229,8 +222,7 @@ def build_services(settings: Settings) -> Services:
         corpus=corpus,
         retriever=retriever,
         generator=drafts,
-        judge=judge,
-        policy=policy,
+        policies=policies,
         models=models,
         settings=settings,
         telemetry=telemetry,
@@ -238,7 +230,7 @@ def build_services(settings: Settings) -> Services:
     )
 
     def close() -> None:
-        for part in (questions, readings, drafts, rewrites, judge, database):
+        for part in (questions, readings, drafts, rewrites, database):
             if part is not None:
                 part.close()
 
@@ -253,7 +245,7 @@ def build_services(settings: Settings) -> Services:
         embedder,
         generator,
         telemetry,
-        policy,
+        policies,
         Replayer(database, build_judge, models),
         close,
     )

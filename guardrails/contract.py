@@ -127,7 +127,10 @@ SEVERITY = {Action.RELEASE: 0, Action.REVIEW: 1, Action.BLOCK: 2}
 class Verdict:
     """The policy's decision on one draft.
 
-    ``reasons`` are for reviewers; ``message`` is what the asker may read.
+    ``reasons`` are for reviewers; ``message`` is what the asker may read. ``queue``,
+    ``four_eyes`` and ``deadline_hours`` (None: the setting's) say how it is reviewed.
+    ``redact`` are kinds of personal data to mask, and ``disclaimers`` texts to show, in
+    whatever is released in the end.
     """
 
     action: Action
@@ -135,6 +138,19 @@ class Verdict:
     message: str
     policy: str
     policy_sha256: str
+    queue: str = ""
+    four_eyes: bool = False
+    deadline_hours: float | None = None
+    redact: tuple[str, ...] = ()
+    disclaimers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, as far as a policy may care."""
+
+    name: str = ""
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,12 +158,15 @@ class Case:
     """What a check sees: the question, and at the second stage the draft and its evidence.
 
     ``caller_schema`` is the JSON schema the caller wants the answer object to satisfy.
+    ``risk`` is the probability that the answer is wrong, 0 to 1, where one is known.
     """
 
     question: str
     draft: Draft | None = None
     evidence: tuple[Passage, ...] = ()
     caller_schema: Mapping[str, Any] | None = None
+    asker: Asker = Asker()
+    risk: float | None = None
 
 
 def answer_object(draft: Draft) -> dict[str, Any]:

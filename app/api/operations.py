@@ -1,12 +1,13 @@
-"""For operators and their tools: health, readiness, metrics and index versions."""
+"""For operators and their tools: health, readiness, metrics, index versions and the policy."""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from app.api.requests import PrincipalDep, ServicesDep
-from app.api.wire import IndexView
+from app.api.wire import DryRunBody, DryRunView, IndexView, PolicyView
 from app.corpus import version_wire
+from app.dry_run import dry_run, read_policy
 from app.wiring import Services
 
 router = APIRouter(tags=["operations"])
@@ -21,7 +22,9 @@ def healthz() -> dict[str, str]:
 @router.get("/readyz", summary="Can it answer questions?")
 def readyz(services: ServicesDep) -> dict[str, Any]:
     """503 until a database, an index version and the models are there."""
-    return {"status": "ready", "passages": services.retriever.live_passages()}
+    passages = services.retriever.live_passages()
+    problem = services.policies.status()["problem"]
+    return {"status": "ready", "passages": passages, "policy": "invalid file" if problem else "ok"}
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -30,6 +33,7 @@ def metrics(services: ServicesDep) -> Response:
     services.telemetry.open_reviews.set(services.desk.count_open())
     live = services.corpus.live_version()
     services.telemetry.passages.set(live.passages if live else 0)
+    services.telemetry.policy_problem.set(bool(services.policies.status()["problem"]))
     return Response(services.telemetry.exposition(), media_type="text/plain; version=0.0.4")
 
 
@@ -46,6 +50,21 @@ def rollback(services: ServicesDep, principal: PrincipalDep) -> Any:
     principal.require("operator")
     services.corpus.rollback()
     return _index_wire(services)
+
+
+@router.get("/v1/policy", response_model=PolicyView, summary="The policy in force")
+def policy(services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Its version and hash, and what is wrong with a newer file that could not take over."""
+    principal.require("operator")
+    return services.policies.status()
+
+
+@router.post("/v1/policy/dry-run", response_model=DryRunView, summary="Try a policy")
+def policy_dry_run(body: DryRunBody, services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Decide recorded answers again: how many more would be held or released, and which."""
+    principal.require("operator")
+    tried = read_policy(body.policy, "policy")
+    return dry_run(services.database, principal, tried, body.since_days)
 
 
 def _index_wire(services: Services) -> dict[str, Any]:

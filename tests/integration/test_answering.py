@@ -33,6 +33,7 @@ from app.errors import (
     TooLarge,
 )
 from app.inference.batcher import Batcher
+from app.policies import Policies
 from app.ports import DraftRequest, RewriteRequest, Vectors
 from app.retrieval.followup import Rewrite
 from app.retrieval.retriever import Retriever
@@ -42,7 +43,6 @@ from app.telemetry import Telemetry
 from app.wiring import Services
 from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome
-from guardrails.judge import Judge
 from guardrails.policy import Policy
 from tests.fakes import HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import settings_for
@@ -94,7 +94,6 @@ class Desk:
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
-        policy = Policy.load()
         return Answerer(
             database=self.database,
             corpus=self.corpus,
@@ -106,8 +105,7 @@ class Desk:
                 "cpu",
             ),
             generator=generator or self.generator,
-            judge=Judge([*default_checks(policy), *checks], policy),
-            policy=policy,
+            policies=Policies(checks=lambda policy: [*default_checks(policy), *checks]),
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=settings_for(self.database.url, self.folder, device="cpu", **settings),
             telemetry=Telemetry(),
