@@ -1,6 +1,6 @@
 """The spine: one question in, one answer or one held draft out. Read this first.
 
-Screen the question, retrieve, draft, judge, then record and release or hold in one
+Embed and screen the question, retrieve, draft, judge, then record and release or hold in one
 transaction. No database transaction is open while models run, and nothing that was not
 recorded is ever released.
 """
@@ -20,6 +20,7 @@ from app.corpus import Corpus, find_passages
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
+    ModelRefused,
     NotFound,
     Overloaded,
     QuestionEmpty,
@@ -27,7 +28,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
-from app.ports import DraftRequest
+from app.ports import DraftRequest, Vectors
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
 from app.settings import Settings
@@ -45,6 +46,16 @@ ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
 )
 OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
+
+
+class Screening(Protocol):
+    """How the spine reaches the screens: the question is embedded already."""
+
+    def warm_up(self) -> None:
+        """Load the heads; raises ``ModelRefused`` when they do not match their manifest."""
+
+    def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
+        """The probability of each screen's name; raises ``ModelRefused``."""
 
 
 class Drafting(Protocol):
@@ -73,6 +84,7 @@ class _Work:
     deadline: Deadline
     clock: StageClock
     findings: list[Finding] = field(default_factory=list)
+    vector: Vectors | None = None
     retrieved: Retrieved | None = None
     draft: Draft | None = None
 
@@ -90,6 +102,7 @@ class Answerer:
         database: Database,
         corpus: Corpus,
         retriever: Retriever,
+        screens: Screening,
         generator: Drafting,
         judge: Judge,
         policy: Policy,
@@ -99,6 +112,7 @@ class Answerer:
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
         self._generator, self._judge, self._policy = generator, judge, policy
+        self._screens = screens
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
 
@@ -160,9 +174,18 @@ class Answerer:
 
     def _screen(self, work: _Work) -> Verdict:
         with work.clock.stage("screening"):
-            findings, verdict = self._judge.screen_question(Case(work.ask.question))
+            case = Case(work.ask.question, scores=self._scores(work))
+            findings, verdict = self._judge.screen_question(case)
         work.findings.extend(findings)
         return verdict
+
+    def _scores(self, work: _Work) -> Mapping[str, float] | None:
+        """What the screens say of the question; None, so a review, when they cannot run."""
+        work.vector = self._retriever.embed(work.ask.question, work.deadline)
+        try:
+            return self._screens.scores(work.ask.question, work.vector)
+        except ModelRefused:
+            return None
 
     def _retrieve(self, work: _Work) -> None:
         with work.clock.stage("searching"):
@@ -171,6 +194,7 @@ class Answerer:
                 work.collections,
                 self._settings.evidence_passages,
                 work.deadline,
+                work.vector,
             )
 
     def _draft(self, work: _Work) -> None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.access import Access
-from app.answering import Answerer
+from app.answering import Answerer, Screening
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
+from app.inference.screens import OwnVectors, Screens
+from app.inference.weights import BASE_NAME
 from app.ports import DraftRequest, Embedder, Generator, Vectors
 from app.retrieval.retriever import Retriever
 from app.review import ReviewDesk
@@ -33,6 +35,7 @@ class Services:
     desk: ReviewDesk
     retriever: Retriever
     answerer: Answerer
+    screens: Screening
     embedder: Embedder
     generator: Generator
     telemetry: Telemetry
@@ -42,6 +45,7 @@ class Services:
     def warm_up(self) -> None:
         """Load the models now rather than at the first question."""
         self.embedder.warm_up()
+        self.screens.warm_up()
         self.generator.warm_up()
 
 
@@ -129,6 +133,14 @@ def _folder(setting: str, value: str) -> Path:
     return path
 
 
+def build_screens(settings: Settings, embedder: Embedder) -> Screening:
+    """The shipped screens; beside another embedder they make vectors of their own."""
+    screens = Screens(settings.models_dir / "screens")
+    if embedder.name == BASE_NAME:
+        return screens
+    return OwnVectors(screens, _minilm(settings))
+
+
 def _policy(settings: Settings) -> Policy:
     try:
         return Policy.load(settings.policy_file)
@@ -144,7 +156,7 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
-    policy = _policy(settings)
+    screens, policy = build_screens(settings, embedder), _policy(settings)
     judge = Judge(default_checks(policy), policy)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
@@ -158,6 +170,7 @@ def build_services(settings: Settings) -> Services:
         database=database,
         corpus=corpus,
         retriever=retriever,
+        screens=screens,
         generator=drafts,
         judge=judge,
         policy=policy,
@@ -178,6 +191,7 @@ def build_services(settings: Settings) -> Services:
         ReviewDesk(database, settings),
         retriever,
         answerer,
+        screens,
         embedder,
         generator,
         telemetry,

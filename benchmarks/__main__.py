@@ -6,6 +6,7 @@ Run as:
         [--distractors K] [--limit N] --json
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
+    python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
 
 import sys
@@ -83,6 +84,18 @@ def margin(
     from benchmarks.answers import sweep_margins
 
     _show(sweep_margins(questions, limit), as_json)
+
+
+@app.command()
+def screen(
+    name: Annotated[str, typer.Option(help="injection, scope, advice or toxicity.")],
+    file: Annotated[list[Path], typer.Option(help="Rows {text, label} (repeatable).", exists=True)],
+    as_json: Json = False,
+) -> None:
+    """Recall, false positives and AUROC of a screen at its shipped threshold."""
+    from benchmarks.screen import measure_screen
+
+    _show(measure_screen(name, file), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

@@ -16,7 +16,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Passage:
-    """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text."""
+    """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text.
+
+    ``suspect`` says why it seemed to give orders when it was ingested.
+    """
 
     id: str
     document_id: str
@@ -26,6 +29,7 @@ class Passage:
     start: int
     end: int
     page: int | None = None
+    suspect: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,12 +142,14 @@ class Case:
     """What a check sees: the question, and at the second stage the draft and its evidence.
 
     ``caller_schema`` is the JSON schema the caller wants the answer object to satisfy.
+    ``scores`` are the screens' probabilities for the question; None: they could not be computed.
     """
 
     question: str
     draft: Draft | None = None
     evidence: tuple[Passage, ...] = ()
     caller_schema: Mapping[str, Any] | None = None
+    scores: Mapping[str, float] | None = None
 
 
 def answer_object(draft: Draft) -> dict[str, Any]:

@@ -57,16 +57,26 @@ class Retriever:
         self._live: _Live | None = None
         self._loading = threading.Lock()
 
+    def embed(self, question: str, deadline: Deadline) -> Vectors:
+        """The question's unit vector, shape [dimension]."""
+        return self._embed(question, deadline)
+
     def retrieve(
-        self, question: str, collections: Sequence[str], k: int, deadline: Deadline
+        self,
+        question: str,
+        collections: Sequence[str],
+        k: int,
+        deadline: Deadline,
+        vector: Vectors | None = None,
     ) -> Retrieved:
         """The ``k`` best passages of ``collections`` for the question.
 
-        Scope and deletions act inside both searches. Raises ``NotReady`` before the first
-        promotion.
+        ``vector`` is what ``embed`` made of it; without it the question is embedded here. Scope
+        and deletions act inside both searches. Raises ``NotReady`` before the first promotion.
         """
         live, deleted = self._current()
-        vector = self._embed(question, deadline)
+        if vector is None:
+            vector = self.embed(question, deadline)
         dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
         lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted)
         deadline.remaining()

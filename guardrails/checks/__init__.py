@@ -37,11 +37,13 @@ def default_checks(policy: "Policy") -> list[Check]:
     from guardrails.checks.numbers import NumbersCheck
     from guardrails.checks.relevance import RelevanceCheck
     from guardrails.checks.schema import SchemaCheck
+    from guardrails.checks.screens import ScreensCheck
     from guardrails.checks.topics import TopicsCheck
 
     return [
         QuestionInjectionCheck(),
         TopicsCheck(policy.topics, "question"),
+        ScreensCheck(policy.screens),
         SchemaCheck(),
         CitationsCheck(),
         NumbersCheck(),

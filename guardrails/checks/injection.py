@@ -251,7 +251,10 @@ class QuestionInjectionCheck(_Injection):
 
 
 class EvidenceInjectionCheck(_Injection):
-    """Injection patterns in the passages given to the generator, titles included."""
+    """Injection patterns in the passages given to the generator, titles included.
+
+    A passage that was marked suspect at ingestion fails too: a screen has read its meaning.
+    """
 
     name = "injection_evidence"
     stage: Stage = "draft"
@@ -260,6 +263,7 @@ class EvidenceInjectionCheck(_Injection):
         """A fail for each kind found in any passage, else one pass."""
         texts = [*(p.text for p in case.evidence), *{p.title for p in case.evidence}]
         found = [pair for text in texts for pair in self.excerpts(text)]
+        found += [("suspect passage", p.text[:200]) for p in case.evidence if p.suspect]
         return _findings(self.name, "The evidence", list(dict.fromkeys(found)))
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import records
 from app.access import Principal
-from app.answering import Answerer, Ask, Drafting
+from app.answering import Answerer, Ask, Drafting, Screening
 from app.corpus import Corpus
 from app.db import Database
 from app.deadline import Deadline
@@ -33,7 +33,7 @@ from app.errors import (
 )
 from app.inference.batcher import Batcher
 from app.ports import DraftRequest, Vectors
-from app.retrieval.retriever import Retriever
+from app.retrieval.retriever import Retrieved, Retriever
 from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
 from app.telemetry import Telemetry
@@ -42,7 +42,7 @@ from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome
 from guardrails.judge import Judge
 from guardrails.policy import Policy
-from tests.fakes import HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
+from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
@@ -56,6 +56,18 @@ SALARY = "What does the director of the company earn?"
 TABLES = (RecordRow, ReleaseRow, ReviewTaskRow, AuditRow)
 
 
+class WatchedRetriever(Retriever):
+    """Notes each question that is searched for, not those that are only embedded."""
+
+    def __init__(self, searches: list[str], *parts: Any) -> None:
+        super().__init__(*parts)
+        self._searches = searches
+
+    def retrieve(self, question: str, *rest: Any) -> Retrieved:
+        self._searches.append(question)
+        return super().retrieve(question, *rest)
+
+
 @dataclass
 class Desk:
     """An answerer built by hand: real storage, retrieval, checks and policy, fake models."""
@@ -65,6 +77,7 @@ class Desk:
     embedder: HashEmbedder = field(default_factory=HashEmbedder)
     generator: QuotingGenerator = field(default_factory=QuotingGenerator)
     searches: list[str] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.corpus = Corpus(self.database)
@@ -88,6 +101,7 @@ class Desk:
         *checks: ScriptedCheck,
         generator: Drafting | None = None,
         embed: Callable[[str, Deadline], Vectors] | None = None,
+        screens: Screening | None = None,
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
@@ -95,13 +109,15 @@ class Desk:
         return Answerer(
             database=self.database,
             corpus=self.corpus,
-            retriever=Retriever(
+            retriever=WatchedRetriever(
+                self.searches,
                 self.corpus,
                 embed or self._embed,
                 self.embedder.name,
                 self.settings.index_dir,
                 "cpu",
             ),
+            screens=screens or FixedScreens(),
             generator=generator or self.generator,
             judge=Judge([*default_checks(policy), *checks], policy),
             policy=policy,
@@ -123,7 +139,7 @@ class Desk:
             return [session.scalar(select(func.count()).select_from(t)) or 0 for t in TABLES]
 
     def _embed(self, question: str, deadline: Deadline) -> Vectors:
-        self.searches.append(question)
+        self.embedded.append(question)
         return self.embedder.question(question, deadline)
 
 
@@ -211,6 +227,37 @@ def test_an_injection_is_blocked_before_anything_is_searched(desk: Desk) -> None
     assert (record.evidence, record.draft, record.lineage["index_version"]) == ([], None, "")
     desk.ask(EXCESS)
     assert desk.searches == [EXCESS]
+
+
+def test_a_question_that_the_screens_are_sure_of_is_blocked_without_a_search(desk: Desk) -> None:
+    sure = FixedScreens({"injection": 0.9999})
+    seen = desk.answerer(screens=sure).answer(ANN, Ask(EXCESS))
+    assert (seen["status"], desk.searches, desk.embedded) == ("blocked", [], [EXCESS])
+    (failed,) = [f for f in desk.record(seen["answer_id"]).findings if f["outcome"] != "pass"]
+    assert (failed["check"], failed["label"]) == ("screens", "injection_certain")
+
+
+def test_a_question_is_embedded_once_for_screens_and_search(desk: Desk) -> None:
+    screens = FixedScreens()
+    assert desk.answerer(screens=screens).answer(ANN, Ask(EXCESS))["status"] == "released"
+    assert desk.embedded == [EXCESS]
+    ((text, vector),) = screens.seen
+    assert text == EXCESS
+    assert vector.tolist() == desk.embedder.embed([EXCESS])[0].tolist()
+
+
+def test_a_question_the_screens_doubt_is_held_and_nothing_of_it_released(desk: Desk) -> None:
+    doubting = FixedScreens({"toxicity": 0.9999})
+    assert desk.answerer(screens=doubting).answer(ANN, Ask(EXCESS))["status"] == "held"
+    assert desk.kept()[:3] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("screens", [FixedScreens(broken=True), FixedScreens(only=("injection",))])
+def test_screens_that_cannot_run_hold_the_answer(desk: Desk, screens: FixedScreens) -> None:
+    seen = desk.answerer(screens=screens).answer(ANN, Ask(EXCESS))
+    assert (seen["status"], seen["answer"]) == ("held", None)
+    findings = desk.record(seen["answer_id"]).findings
+    assert {f["outcome"] for f in findings if f["check"] == "screens"} == {"could_not_run"}
 
 
 @pytest.mark.parametrize(
