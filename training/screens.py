@@ -158,9 +158,13 @@ class VectorCache:
             with np.load(path, allow_pickle=False) as kept:
                 self._known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
 
+    def knows(self, text: str) -> bool:
+        """Whether the text was embedded before."""
+        return _key(text) in self._known
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape [len(texts), 384]; only texts not seen before are embedded."""
-        keys = [hashlib.sha256(text.encode("utf-8")).hexdigest() for text in texts]
+        keys = [_key(text) for text in texts]
         new = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._known}
         if new:
             embedder = MiniLMEmbedder("cpu", 64)
@@ -178,6 +182,10 @@ class VectorCache:
                 keys=np.array(list(self._known)),
                 vectors=np.stack([*self._known.values()]),
             )
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def platt(
