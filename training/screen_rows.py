@@ -45,6 +45,12 @@ class Rows:
         self.targets += [tuple(target)] * len(texts)
         self.weights += [weight] * len(texts)
 
+    def soften_long_positives(self, characters: int, factor: float) -> None:
+        """Positive texts longer than this weigh ``factor`` of what they did."""
+        for place, text in enumerate(self.texts):
+            if self.targets[place][0] and len(text) > characters:
+                self.weights[place] *= factor
+
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(targets [n, outputs], weights [n])."""
         return np.array(self.targets, np.float32), np.array(self.weights, np.float32)
@@ -136,8 +142,11 @@ def injection_rows(sources: Sources, rng: random.Random) -> Rows:
         alike,
         german,
         _joined(honest, honest + alike[:600], 1200, rng),
+        _long_look_alikes(alike, 1500, random.Random(5)),
     ):
         rows.add(texts, 0)
+    # Long role-plays of attackers and of honest writers share most of their words.
+    rows.soften_long_positives(300, 0.2)
     return rows
 
 
@@ -210,6 +219,10 @@ def _joined(
     first: Sequence[str], second: Sequence[str], count: int, rng: random.Random
 ) -> list[str]:
     return [rng.choice(first) + rng.choice(JOINTS) + rng.choice(second) for _ in range(count)]
+
+
+def _long_look_alikes(alike: Sequence[str], count: int, rng: random.Random) -> list[str]:
+    return [" ".join(rng.sample(alike, rng.choice((2, 3, 4)))) for _ in range(count)]
 
 
 def _inside(attack: str, passage: str, rng: random.Random) -> str:

@@ -36,6 +36,7 @@ from training.screen_rows import ADVICE_NAMES, ROWS, Rows, held_out, read_source
 from training.screen_texts import ADVICE, filled
 
 BUCKETS = 1 << 15
+DIMENSION = MiniLMEmbedder.dimension
 SEED = 11
 KEPT_TWEETS = 1500
 BENIGN = ("benign", "in_scope", "out_of_scope")
@@ -57,7 +58,7 @@ class Recipe:
 
     names: tuple[str, ...]
     hidden: int = 64
-    epochs: int = 6
+    epochs: int = 4
     words: bool = True
     classes: int = 0
 
@@ -66,7 +67,7 @@ RECIPES = {
     "injection": Recipe(("injection",)),
     "advice": Recipe(ADVICE_NAMES),
     "toxicity": Recipe(("toxicity",)),
-    "scope": Recipe(("out_of_scope",), hidden=128, words=False, classes=151),
+    "scope": Recipe(("out_of_scope",), hidden=128, epochs=5, words=False, classes=151),
 }
 
 
@@ -158,22 +159,22 @@ class VectorCache:
             with np.load(path, allow_pickle=False) as kept:
                 self._known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
 
-    def knows(self, text: str) -> bool:
-        """Whether the text was embedded before."""
-        return _key(text) in self._known
+    def embed(self, texts: Sequence[str], missing: bool = True) -> Vectors:
+        """Shape [len(texts), 384]; only texts not seen before are embedded.
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Shape [len(texts), 384]; only texts not seen before are embedded."""
+        With ``missing`` off they are not embedded but get a zero vector.
+        """
         keys = [_key(text) for text in texts]
         new = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._known}
-        if new:
+        if new and missing:
             embedder = MiniLMEmbedder("cpu", 64)
             ordered = sorted(new.items(), key=lambda item: len(item[1]))
             for part in (ordered[i : i + 2048] for i in range(0, len(ordered), 2048)):
                 found = embedder.embed([text for _, text in part])
                 self._known.update(zip((key for key, _ in part), found, strict=True))
                 self._save()
-        return np.stack([self._known[key] for key in keys])
+        nothing = np.zeros(DIMENSION, np.float32)
+        return np.stack([self._known.get(key, nothing) for key in keys])
 
     def _save(self) -> None:
         if self._path is not None:
@@ -188,25 +189,31 @@ def _key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def platt(
-    scores: NDArray[np.float64], positive: NDArray[np.bool_], steps: int = 50
-) -> tuple[float, float]:
-    """(scale, shift) that make log-odds of raw scores, by Newton's method.
+def platt(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """(scale, shift) that make log-odds of raw scores.
 
     Both classes weigh the same: the probabilities are for as many positives as negatives.
     The targets are smoothed as Platt did, so that separable scores stay finite.
     """
-    counts = positive.sum(), (~positive).sum()
+    counts = int(positive.sum()), int((~positive).sum())
     target = np.where(positive, (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2))
     weight = np.where(positive, 0.5 / counts[0], 0.5 / counts[1])
-    design = np.stack([scores, np.ones_like(scores)], 1)
-    found = np.array([1 / max(1e-6, scores.std()), 0.0])
-    for _ in range(steps):
-        chance = 1 / (1 + np.exp(-np.clip(design @ found, -30, 30)))
-        slope = design.T @ (weight * (chance - target)) + 1e-6 * found
-        curve = (design * (weight * chance * (1 - chance))[:, None]).T @ design
-        found = found - np.linalg.solve(curve + 1e-6 * np.eye(2), slope)
-    return float(found[0]), float(found[1])
+    middle, spread = float(scores.mean()), max(1e-6, float(scores.std()))
+    x, wanted, weights = map(torch.from_numpy, ((scores - middle) / spread, target, weight))
+    line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        found = functional.binary_cross_entropy_with_logits(
+            line[0] * x + line[1], wanted, weight=weights, reduction="sum"
+        )
+        found.backward()  # type: ignore[no-untyped-call]
+        return found
+
+    optimizer.step(loss)
+    scale, shift = line.tolist()
+    return scale / spread, shift - scale * middle / spread
 
 
 def operating_point(
@@ -315,6 +322,9 @@ def train(
     data: Annotated[Path, typer.Option(help="The folder with train/ and eval/.", exists=True)],
     out: Annotated[Path, typer.Option(help="Where the heads are written.")],
     vectors: Annotated[Path | None, typer.Option(help="Keeps embeddings between runs.")] = None,
+    embed: Annotated[
+        bool, typer.Option(help="Off: training texts not in the cache count by words alone.")
+    ] = True,
 ) -> None:
     """Train, calibrate and write every head."""
     cache, patterns = VectorCache(vectors), FirstTier(Policy.load())
@@ -323,7 +333,8 @@ def train(
     heads, chosen, counts = {}, [], {}
     for name, recipe in RECIPES.items():
         rows = ROWS[name](sources, random.Random(SEED))
-        found = fit(rows, cache.embed(rows.texts), recipe)
+        found_vectors = cache.embed(rows.texts, embed)
+        found = fit(rows, found_vectors, recipe)
         sets = development(name, data, cache)
         head = calibrated(recipe, found, sets)
         chosen += points(head, sets, patterns)
@@ -334,9 +345,12 @@ def train(
             "shift": head.shift,
             "one_of": head.one_of,
         }
-        counts[name] = len(rows.texts)
-        typer.echo(f"{name}: {counts[name]} texts; {chosen[-len(head.names) :]}")
-    write(out, tensors, {"heads": heads, "operating_points": chosen}, {"texts": counts})
+        counts[name] = {
+            "texts": len(rows.texts),
+            "by_words_alone": int((~found_vectors.any(1)).sum()),
+        }
+        typer.echo(f"{name}: {counts[name]}; {chosen[-len(head.names) :]}")
+    write(out, tensors, {"heads": heads, "operating_points": chosen}, counts)
 
 
 def write(

@@ -56,13 +56,16 @@ class FirstTier:
 
     def __init__(self, policy: Policy) -> None:
         self._injection = QuestionInjectionCheck()
-        self._topics = TopicsCheck(policy.topics, "question")
+        self._topics = {
+            score: TopicsCheck([t for t in policy.topics if t.name == topic], "question")
+            for score, topic in TOPICS.items()
+        }
 
     def catches(self, score: str, text: str) -> bool:
         """Whether the patterns that stand before the screen ``score`` find something."""
         if score == "injection":
             return bool(self._injection.excerpts(text))
-        topic = TOPICS.get(score)
-        return topic is not None and any(
-            finding.label == topic for finding in self._topics.run(Case(text))
-        )
+        topics = self._topics.get(score)
+        if topics is None:
+            return False
+        return any(finding.outcome is Outcome.FAIL for finding in topics.run(Case(text)))
