@@ -44,7 +44,7 @@ BENIGN = ("benign", "in_scope", "out_of_scope")
 OPERATING_POINTS = {
     "injection_certain": ("injection", 0.006),
     "injection_likely": ("injection", 0.02),
-    **{name: (name, 0.005) for name in ADVICE_NAMES},
+    **{name: (name, 0.0005) for name in ADVICE_NAMES},
     "toxicity": ("toxicity", 0.002),
     "out_of_scope": ("out_of_scope", 0.05),
 }
