@@ -211,7 +211,7 @@ def platt(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[flo
         found.backward()  # type: ignore[no-untyped-call]
         return found
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     scale, shift = line.tolist()
     return scale / spread, shift - scale * middle / spread
 

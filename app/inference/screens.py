@@ -64,10 +64,8 @@ class Head:
         if "bag" in t:
             places = bag(text, len(t["bag"]))
             outputs = outputs + t["bag"][places].sum(0) / math.sqrt(max(1, len(places)))
-        outputs = outputs.astype(np.float64)
-        if self.one_of:
-            return np.array([outputs[-1] - np.logaddexp.reduce(outputs[:-1])])
-        return outputs
+        odds: NDArray[np.float64] = outputs.astype(np.float64)
+        return np.array([odds[-1] - np.logaddexp.reduce(odds[:-1])]) if self.one_of else odds
 
     def scores(self, text: str, vector: Vectors) -> dict[str, float]:
         """The probability of each name, in [0, 1]."""
