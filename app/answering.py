@@ -1,6 +1,6 @@
 """The spine: one question in, one answer or one held draft out. Read this first.
 
-Screen the question, retrieve, draft, judge, then record and release or hold in one
+Embed and screen the question, retrieve, draft, judge, then record and release or hold in one
 transaction. No database transaction is open while models run, and nothing that was not
 recorded is ever released.
 """
@@ -20,6 +20,7 @@ from app.corpus import Corpus, find_passages
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
+    ModelRefused,
     NotFound,
     Overloaded,
     QuestionEmpty,
@@ -28,7 +29,7 @@ from app.errors import (
     TooLarge,
 )
 from app.policies import InForce, Policies
-from app.ports import DraftRequest
+from app.ports import DraftRequest, Vectors
 from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
@@ -55,6 +56,16 @@ OnStage = Callable[[str, str], None]
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
 )
+
+
+class Screening(Protocol):
+    """How the spine reaches the screens: the question is embedded already."""
+
+    def warm_up(self) -> None:
+        """Load the heads; raises ``ModelRefused`` when they do not match their manifest."""
+
+    def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
+        """The probability of each screen's name; raises ``ModelRefused``."""
 
 
 class Drafting(Protocol):
@@ -88,6 +99,8 @@ class _Work:
     standing: Standing
     in_force: InForce
     findings: list[Finding] = field(default_factory=list)
+    vector: Vectors | None = None
+    scores: dict[str, Mapping[str, float] | None] = field(default_factory=dict)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
 
@@ -112,6 +125,7 @@ class Answerer:
         database: Database,
         corpus: Corpus,
         retriever: Retriever,
+        screens: Screening,
         generator: Drafting,
         policies: Policies,
         models: Mapping[str, str],
@@ -120,7 +134,7 @@ class Answerer:
         rewrite: Rewrite | None = None,
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
-        self._generator, self._policies = generator, policies
+        self._generator, self._policies, self._screens = generator, policies, screens
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite = rewrite
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
@@ -198,10 +212,20 @@ class Answerer:
         return max(asked, searched, key=lambda verdict: SEVERITY[verdict.action])
 
     def _screen_text(self, work: _Work, text: str) -> Verdict:
-        case = replace(work.case, question=text)
+        scores = self._scores(work, text)
+        work.scores[text] = scores
+        case = replace(work.case, question=text, scores=scores)
         findings, verdict = work.in_force.judge.screen_question(case)
         work.findings.extend(finding for finding in findings if finding not in work.findings)
         return verdict
+
+    def _scores(self, work: _Work, text: str) -> Mapping[str, float] | None:
+        """What the screens say of the text; None, so a review, when they cannot run."""
+        work.vector = self._retriever.embed(text, work.deadline)
+        try:
+            return self._screens.scores(text, work.vector)
+        except ModelRefused:
+            return None
 
     def _retrieve(self, work: _Work) -> None:
         with work.clock.stage("searching"):
@@ -211,6 +235,7 @@ class Answerer:
                 self._settings.evidence_passages,
                 work.deadline,
                 work.standing.history,
+                work.vector,
             )
 
     def _draft(self, work: _Work) -> None:
@@ -253,6 +278,7 @@ class Answerer:
             searched=_searched(work),
             timings_ms=work.clock.timings_ms,
             answer_schema=work.ask.answer_schema,
+            scores=work.scores,
             policy=work.in_force.policy.content,
             facts={"roles": list(work.case.asker.roles), "risk": work.case.risk},
             shadow=shadow,

@@ -61,6 +61,7 @@ class Trail:
     searched: Mapping[str, Any]
     timings_ms: Mapping[str, float]
     answer_schema: Mapping[str, Any] | None = None
+    scores: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
     policy: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     shadow: Mapping[str, Any] | None = None
@@ -79,6 +80,7 @@ class Trail:
         """What judging saw that the answer object leaves out; it never leaves the service."""
         return {
             "answer_schema": self.answer_schema,
+            "scores": {text: scores and dict(scores) for text, scores in self.scores.items()},
             "model": self.draft.model if self.draft is not None else "",
             "features": dict(self.draft.features) if self.draft is not None else {},
         }

@@ -70,9 +70,14 @@ def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict
     facts, inputs = record.facts or {}, record.inputs or {}
     asker = Asker(record.principal, tuple(facts.get("roles", ())))
     schema = inputs.get("answer_schema")
-    findings, verdict = judge.screen_question(Case(asked, None, (), schema, asker))
+    scores = inputs.get("scores", {})
+    findings, verdict = judge.screen_question(
+        Case(asked, None, (), schema, asker, scores=scores.get(asked))
+    )
     if meant != asked:
-        more, second = judge.screen_question(Case(meant, None, (), schema, asker))
+        more, second = judge.screen_question(
+            Case(meant, None, (), schema, asker, scores=scores.get(meant))
+        )
         findings += [finding for finding in more if finding not in findings]
         verdict = max(verdict, second, key=lambda one: SEVERITY[one.action])
     draft = recorded_draft(record)

@@ -98,7 +98,10 @@ class DocumentRow(Base):
 
 
 class PassageRow(Base):
-    """A passage of one revision of a document, with its embedding (owner: corpus)."""
+    """A passage of one revision of a document, with its embedding (owner: corpus).
+
+    ``suspect`` says why it seems to give orders; null: it does not.
+    """
 
     __tablename__ = "passages"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -113,6 +116,7 @@ class PassageRow(Base):
     page: Mapped[int | None]
     embedder: Mapped[str] = mapped_column(String(200))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    suspect: Mapped[str | None] = mapped_column(String(200))
 
 
 class IndexVersionRow(Base):

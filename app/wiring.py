@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.access import Access
-from app.answering import Answerer
+from app.answering import Answerer, Screening
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.inference.batcher import Batcher
-from app.inference.weights import models_sha256
+from app.inference.screens import OwnVectors, Screens
+from app.inference.weights import BASE_NAME, models_sha256
 from app.policies import Policies
 from app.ports import (
     DraftRequest,
@@ -54,6 +55,7 @@ class Services:
     desk: ReviewDesk
     retriever: Retriever
     answerer: Answerer
+    screens: Screening
     embedder: Embedder
     generator: Generator
     telemetry: Telemetry
@@ -64,6 +66,7 @@ class Services:
     def warm_up(self) -> None:
         """Load the models now rather than at the first question."""
         self.embedder.warm_up()
+        self.screens.warm_up()
         self.generator.warm_up()
 
 
@@ -173,6 +176,14 @@ def build_judge(policy: Policy) -> Judge:
     return Judge(default_checks(policy), policy)
 
 
+def build_screens(settings: Settings, embedder: Embedder) -> Screening:
+    """The shipped screens; beside another embedder they make vectors of their own."""
+    screens = Screens(settings.models_dir / "screens")
+    if embedder.name == BASE_NAME:
+        return screens
+    return OwnVectors(screens, _minilm(settings))
+
+
 def _models(settings: Settings, embedder: Embedder, generator: Generator) -> dict[str, str]:
     """The models in the lineage of every answer, by name and by one hash over what they are."""
     return {
@@ -192,6 +203,7 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
+    screens = build_screens(settings, embedder)
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=default_checks)
     models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
@@ -221,6 +233,7 @@ def build_services(settings: Settings) -> Services:
         database=database,
         corpus=corpus,
         retriever=retriever,
+        screens=screens,
         generator=drafts,
         policies=policies,
         models=models,
@@ -242,6 +255,7 @@ def build_services(settings: Settings) -> Services:
         ReviewDesk(database, settings),
         retriever,
         answerer,
+        screens,
         embedder,
         generator,
         telemetry,

@@ -1,4 +1,4 @@
-"""The policy file: which findings release, hold or block, and which topics it looks for.
+"""The policy file: which findings release, hold or block, and what topics and scores it looks for.
 
 All rules that match a finding apply, and the strictest wins. A failed check without a rule
 means review. A check that could not run always means at least review, and so does a condition
@@ -65,6 +65,16 @@ class Topic:
 
 
 @dataclass(frozen=True)
+class Screen:
+    """A question whose ``score`` (a probability) is ``at_least`` this fails with ``label``."""
+
+    label: str
+    description: str
+    score: str
+    at_least: float
+
+
+@dataclass(frozen=True)
 class Rule:
     """What follows from a finding of ``check`` with ``outcome`` and, if given, ``label``.
 
@@ -121,6 +131,7 @@ class Policy:
     topics: tuple[Topic, ...]
     rules: tuple[Rule, ...]
     sha256: str
+    screens: tuple[Screen, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What the file says, so that a record can keep it."""
 
@@ -148,8 +159,10 @@ class Policy:
         if not math.isfinite(content["min_margin"]):
             raise PolicyInvalid(f"{name}: $.min_margin: it must be finite")
         topics = tuple(_topic(topic, name, place) for place, topic in enumerate(content["topics"]))
+        screens = tuple(Screen(**screen) for screen in content.get("screens", ()))
         rules = tuple(_rule(rule, name, place) for place, rule in enumerate(content["rules"]))
-        _refuse_unknown_topics(topics, rules, name)
+        _refuse_unknown_labels("topics", "topic", [topic.name for topic in topics], rules, name)
+        _refuse_unknown_labels("screens", "screen", [s.label for s in screens], rules, name)
         return cls(
             content["name"],
             content["version"],
@@ -158,6 +171,7 @@ class Policy:
             topics,
             rules,
             canonical_sha256(content),
+            screens,
             content,
         )
 
@@ -339,14 +353,15 @@ def read_yaml(text: str, name: str) -> Any:
         raise PolicyInvalid(f"{name}: cannot be read: {error}") from error
 
 
-def _refuse_unknown_topics(topics: Sequence[Topic], rules: Sequence[Rule], source: str) -> None:
-    """A rule for a misspelt topic would never apply, and nobody would notice."""
-    names = [topic.name for topic in topics]
+def _refuse_unknown_labels(
+    check: str, what: str, names: Sequence[str], rules: Sequence[Rule], source: str
+) -> None:
+    """A rule for a misspelt topic or screen would never apply, and nobody would notice."""
     if len(set(names)) != len(names):
-        raise PolicyInvalid(f"{source}: $.topics: two topics share a name")
+        raise PolicyInvalid(f"{source}: $.{check}: two {what}s share a name")
     for place, rule in enumerate(rules):
-        if rule.check == "topics" and rule.label is not None and rule.label not in names:
-            raise PolicyInvalid(f"{source}: $.rules[{place}].label: no topic {rule.label!r}")
+        if rule.check == check and rule.label is not None and rule.label not in names:
+            raise PolicyInvalid(f"{source}: $.rules[{place}].label: no {what} {rule.label!r}")
 
 
 def _refuse_repeated_keys(root: yaml.Node | None, source: str) -> None:

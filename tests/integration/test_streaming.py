@@ -66,6 +66,7 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         desk=desk.reviews,
         retriever=answerer._retriever,
         answerer=answerer,
+        screens=answerer._screens,
         embedder=desk.embedder,
         generator=desk.generator,  # type: ignore[arg-type]
         telemetry=answerer._telemetry,

@@ -18,6 +18,7 @@ from guardrails.checks.personal_data import KINDS
 from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage
 from guardrails.judge import Judge
 from guardrails.policy import MESSAGES, Policy, PolicyInvalid
+from tests.fakes import CALM
 
 STAGES: tuple[Stage, ...] = ("question", "draft")
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,24 @@ def test_the_default_policy_loads() -> None:
 def test_every_topic_of_the_default_policy_has_a_rule() -> None:
     ruled = {rule.label for rule in DEFAULT.rules if rule.check == "topics"}
     assert ruled == {topic.name for topic in DEFAULT.topics}
+
+
+def test_every_screen_of_the_default_policy_has_a_rule_and_only_injection_blocks() -> None:
+    ruled = {rule.label: rule.then for rule in DEFAULT.rules if rule.check == "screens"}
+    assert set(ruled) == {screen.label for screen in DEFAULT.screens}
+    blocking = {label for label, action in ruled.items() if action is Action.BLOCK}
+    assert blocking == {"injection_certain"}
+
+
+def test_the_thresholds_are_the_operating_points_of_the_shipped_screens() -> None:
+    config = json.loads((ROOT / "models/screens/config.json").read_text("utf-8"))
+    chosen = {
+        point["label"]: (point["score"], point["at_least"]) for point in config["operating_points"]
+    }
+    assert "out_of_scope" in chosen, "the head for benchmarks has a point, and no rule uses it"
+    assert {s.label: (s.score, s.at_least) for s in DEFAULT.screens} == {
+        label: point for label, point in chosen.items() if label != "out_of_scope"
+    }
 
 
 def test_an_own_policy_loads(tmp_path: Path) -> None:
@@ -277,7 +296,7 @@ def test_more_trouble_never_makes_the_verdict_milder(
 
 
 def screened(question: str) -> Action:
-    return JUDGE.screen_question(Case(question))[1].action
+    return JUDGE.screen_question(Case(question, scores=CALM))[1].action
 
 
 @pytest.mark.parametrize(
@@ -401,7 +420,7 @@ def test_forbidden_requests_are_blocked(question: str) -> None:
 
 
 def test_an_emergency_names_help_at_once() -> None:
-    verdict = JUDGE.screen_question(Case("I can smell gas in the kitchen"))[1]
+    verdict = JUDGE.screen_question(Case("I can smell gas in the kitchen", scores=CALM))[1]
     assert "emergency services" in verdict.message
 
 
@@ -517,7 +536,7 @@ def test_questions_about_facts_are_released(question: str) -> None:
     ("topic", "question"), [(topic, q) for topic, questions in HELD.items() for q in questions]
 )
 def test_risky_questions_are_held_for_their_topic(topic: str, question: str) -> None:
-    findings, verdict = JUDGE.screen_question(Case(question))
+    findings, verdict = JUDGE.screen_question(Case(question, scores=CALM))
     assert verdict.action is Action.REVIEW
     assert topic in {found.label for found in findings if found.outcome is Outcome.FAIL}
 
@@ -529,7 +548,7 @@ def test_requests_for_harm_are_blocked(question: str) -> None:
 
 def test_help_is_named_whatever_else_is_asked() -> None:
     question = "My son has swallowed pills, am I covered for the ambulance?"
-    assert "emergency services" in JUDGE.screen_question(Case(question))[1].message
+    assert "emergency services" in JUDGE.screen_question(Case(question, scores=CALM))[1].message
 
 
 def test_every_message_of_the_final_action_is_read() -> None:
