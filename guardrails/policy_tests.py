@@ -67,7 +67,7 @@ def untested_rules(policy: Policy, results: Sequence[CaseResult]) -> list[int]:
 
 
 def _run(policy: Policy, judge: Judge, entry: Mapping[str, Any]) -> CaseResult:
-    case = _case(entry)
+    case = _case(entry, policy)
     screening = "question" in entry and case.draft is None
     findings = _findings(judge, case, entry)
     verdict = policy.decide(findings, case, screening=screening)
@@ -76,7 +76,8 @@ def _run(policy: Policy, judge: Judge, entry: Mapping[str, Any]) -> CaseResult:
     return CaseResult(entry["name"], faults, frozenset(rules))
 
 
-def _case(entry: Mapping[str, Any]) -> Case:
+def _case(entry: Mapping[str, Any], policy: Policy) -> Case:
+    """What the entry describes; screens that it does not name see nothing."""
     texts = entry.get("evidence", ())
     collection = entry.get("collection", "main")
     evidence = tuple(
@@ -87,7 +88,10 @@ def _case(entry: Mapping[str, Any]) -> Case:
     if "draft" in entry:
         draft = _draft(entry["draft"], evidence, entry.get("margin", SURE))
     asker = Asker("tester", tuple(entry.get("roles", ("asker",))))
-    return Case(entry.get("question", ""), draft, evidence, None, asker, entry.get("risk"))
+    calm = {screen.score: 0.0 for screen in policy.screens}
+    scores = calm | entry.get("scores", {})
+    question, risk = entry.get("question", ""), entry.get("risk")
+    return Case(question, draft, evidence, None, asker, risk, scores)
 
 
 def _draft(text: str, evidence: Sequence[Passage], margin: float) -> Draft:

@@ -244,7 +244,9 @@ def test_the_service_takes_up_and_indexes_what_a_dead_worker_left(library: Libra
     file = library.write("claims.txt", CLAIMS)
     library.corpus.add_document("main", str(file), str(file), sha256_file(file))
     library.corpus.claim_pending(timedelta(seconds=-1))
-    services = replace(build_services(library.settings), embedder=library.embedder)
+    services = replace(
+        build_services(library.settings), embedder=library.embedder, screens=library.screens
+    )
     try:
         with worker(services):
             ends = time.monotonic() + 60

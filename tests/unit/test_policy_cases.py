@@ -55,9 +55,10 @@ def test_tests_lie_beside_their_policy() -> None:
         "question: 'What is it?', risk: 0.9, expect: {action: release}",
         "question: 'What is it?', draft: It is red., evidence: [It is red.], collection: board, "
         "expect: {action: block, message: 'No.'}",
-        "question: 'What is red?', draft: It is red., evidence: [It is red.], margin: 1, "
-        "expect: {action: review}",
-        "question: 'What is red?', draft: It is red., evidence: [It is red.], margin: 1, "
+        "question: 'Which kettle is red?', draft: The large kettle is red., "
+        "evidence: [The large kettle is red.], margin: 1, expect: {action: review}",
+        "question: 'Which kettle is red?', draft: The large kettle is red., "
+        "evidence: [The large kettle is red.], margin: 1, "
         "findings: [{check: confidence, outcome: pass}], expect: {action: release}",
     ],
 )
