@@ -27,6 +27,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
+from app.gate import Admission, Gate
 from app.ports import DraftRequest
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
@@ -43,6 +44,9 @@ OnStage = Callable[[str, str], None]
 
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
+)
+RETRIEVAL_ONLY_MESSAGE = (
+    "Answers are switched off at present. These documents are the closest to your question."
 )
 OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
 
@@ -75,6 +79,8 @@ class _Work:
     findings: list[Finding] = field(default_factory=list)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
+    admission: Admission | None = None
+    answer_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def evidence(self) -> tuple[Passage, ...]:
@@ -92,6 +98,7 @@ class Answerer:
         retriever: Retriever,
         generator: Drafting,
         judge: Judge,
+        gate: Gate,
         policy: Policy,
         models: Mapping[str, str],
         settings: Settings,
@@ -99,6 +106,7 @@ class Answerer:
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
         self._generator, self._judge, self._policy = generator, judge, policy
+        self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
 
@@ -150,13 +158,19 @@ class Answerer:
             return "blocked", screened.message, screened
         on_stage("searching", f"Searching {', '.join(work.collections) or 'no collection'}")
         self._retrieve(work)
+        if self._drafts_nothing(work):
+            return self._abstain(work, screened, RETRIEVAL_ONLY_MESSAGE)
         on_stage("drafting", f"Reading {len(work.evidence)} passages")
         self._draft(work)
         if work.draft is None or work.draft.abstained:
             return self._abstain(work, screened)
         on_stage("judging", "Checking the draft")
         verdict = self._judge_draft(work)
-        return OUTCOMES[verdict.action], verdict.message, verdict
+        outcome, message = OUTCOMES[verdict.action], verdict.message
+        admission = self._ask_gate(work, verdict)
+        if verdict.action is Action.RELEASE and not admission.admitted:
+            return "held", records.HELD_MESSAGE, verdict
+        return outcome, message, verdict
 
     def _screen(self, work: _Work) -> Verdict:
         with work.clock.stage("screening"):
@@ -188,17 +202,34 @@ class Answerer:
         work.findings = list(findings)
         return verdict
 
-    def _abstain(self, work: _Work, screened: Verdict) -> tuple[str, str, Verdict]:
+    def _drafts_nothing(self, work: _Work) -> bool:
+        found = {passage.collection for passage in work.evidence}
+        return self._gate.mode([*work.collections, *found]) == "retrieval_only"
+
+    def _ask_gate(self, work: _Work, verdict: Verdict) -> Admission:
+        """The gate's word on a draft; it never releases what the policy holds."""
+        assert work.draft is not None and work.retrieved is not None
+        evidence = [(hit.passage, hit.similarity) for hit in work.retrieved.hits]
+        asked = verdict.action is Action.RELEASE
+        with work.clock.stage("gate"):
+            work.admission = self._gate.admit(
+                work.answer_id, work.ask.question, work.draft, evidence, work.findings, asked=asked
+            )
+        return work.admission
+
+    def _abstain(
+        self, work: _Work, screened: Verdict, message: str = ABSTAINED_MESSAGE
+    ) -> tuple[str, str, Verdict]:
         """No answer was found. A question the policy wants a person to see is held all the
         same: the reviewer may write the answer, or reject."""
         if screened.action is Action.REVIEW:
             work.draft = work.draft or Draft((), (), self._models["generator"])
             return "held", screened.message, screened
-        return "abstained", ABSTAINED_MESSAGE, screened
+        return "abstained", message, screened
 
     def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
         trail = records.Trail(
-            answer_id=secrets.token_hex(16),
+            answer_id=work.answer_id,
             principal=work.principal.name,
             question=work.ask.question,
             outcome=outcome,
@@ -210,18 +241,30 @@ class Answerer:
             lineage=self._lineage(work),
             searched=_searched(work),
             timings_ms=work.clock.timings_ms,
+            gate=self._gate_entry(work),
         )
         with self._database.transaction() as session:
             record = records.write(session, trail)
             if outcome == "held":
                 open_task(session, record, self._settings)
+            elif outcome == "released" and work.admission and work.admission.audited:
+                open_task(session, record, self._settings, kind="audit")
             view = _view(session, work.principal, record)
         self._count(outcome, work.findings)
         return view
 
+    def _gate_entry(self, work: _Work) -> dict[str, Any]:
+        if work.admission is not None:
+            return work.admission.stored(self._gate.lineage)
+        return self._gate.unasked(work.retrieved.best_similarity if work.retrieved else None)
+
     def _lineage(self, work: _Work) -> dict[str, str]:
         version = work.retrieved.version_id if work.retrieved else ""
-        return {"index_version": version, **self._models, "policy_sha256": self._policy.sha256}
+        risk = {"risk_sha256": self._gate.lineage.get("risk_sha256", "")}
+        if work.admission is not None and work.admission.certificate_id:
+            risk["certificate"] = work.admission.certificate_id
+        policy = {"policy_sha256": self._policy.sha256}
+        return {"index_version": version, **self._models, **policy, **risk}
 
     def _count(self, outcome: str, findings: Sequence[Finding]) -> None:
         self._telemetry.answers.labels(outcome).inc()

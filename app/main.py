@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import documents, operations, questions, reviews, sessions
+from app.api import documents, gating, operations, questions, reviews, sessions
 from app.api.wire import ErrorView
 from app.errors import (
     BadRequest,
@@ -79,7 +79,7 @@ def create_app(
         lifespan=lifespan,
         responses={"default": {"model": ErrorView, "description": "Any error"}},
     )
-    for module in (questions, reviews, documents, sessions, operations):
+    for module in (questions, reviews, documents, sessions, operations, gating):
         app.include_router(module.router)
     _add_pages(app)
     _add_error_handlers(app)

@@ -23,7 +23,8 @@ from app.access import Principal
 from app.corpus import current_passages, find_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
-from app.records import append_audit, content_hash, release, without_removed
+from app.gate import observe
+from app.records import append_audit, content_hash, correct, release, withdraw, without_removed
 from app.settings import Settings
 from app.tables import DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
 from guardrails.contract import Passage, sentence_bounds
@@ -32,6 +33,8 @@ Kind = Literal["approve", "edit", "reject"]
 UNDECIDED = ("open", "claimed")
 MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
+UNSIGNED = "A person must look at this answer."
+"""Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,11 @@ class Decision:
     text: str = ""
 
 
-def open_task(session: Session, record: RecordRow, settings: Settings) -> str:
-    """Hold a recorded draft for review, in the transaction that records it."""
+def open_task(session: Session, record: RecordRow, settings: Settings, kind: str = "held") -> str:
+    """Put a recorded draft before reviewers, in the transaction that records it.
+
+    ``kind`` is ``audit`` for an answer that is released already; reviewers are not told.
+    """
     task = ReviewTaskRow(
         id=secrets.token_hex(16),
         answer_id=record.answer_id,
@@ -56,9 +62,10 @@ def open_task(session: Session, record: RecordRow, settings: Settings) -> str:
         fence=0,
         created_at=now(),
         expires_at=now() + timedelta(days=settings.review_days),
+        kind=kind,
     )
     session.add(task)
-    append_audit(session, "held", {"answer_id": record.answer_id, "task_id": task.id})
+    append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task.id})
     return task.id
 
 
@@ -126,9 +133,7 @@ class ReviewDesk:
             _check_unchanged(session, record, decision)
             answer = _decided_answer(record, decision)
             _write_decision(session, task, reviewer, decision, answer)
-            if answer is not None:
-                edited = decision.kind == "edit"
-                release(session, record, answer, released_by="reviewer", edited=edited)
+            _apply(session, task, record, decision, answer)
             session.refresh(task)
             return _detail(session, task, record)
 
@@ -260,6 +265,36 @@ def edited_answer(draft: Mapping[str, Any], text: str) -> dict[str, Any]:
     }
 
 
+def _apply(
+    session: Session,
+    task: ReviewTaskRow,
+    record: RecordRow,
+    decision: Decision,
+    answer: dict[str, Any] | None,
+) -> None:
+    """What the decision does to the asker's answer, and the label that it gives the gate."""
+    edited, audit = decision.kind == "edit", task.kind == "audit"
+    by = task.claimed_by or ""
+    if not audit and answer is not None:
+        release(session, record, answer, released_by="reviewer", edited=edited)
+    elif audit and edited and answer is not None:
+        correct(session, record, answer, by=by)
+    elif audit and answer is None:
+        withdraw(session, record, by=by)
+    right = answer is not None and _same_words(record, answer)
+    observe(session, record, wrong=not right, audited=audit)
+
+
+def _same_words(record: RecordRow, answer: Mapping[str, Any]) -> bool:
+    """Whether an edit left all words as they were: only then the draft had been right."""
+    drafted = cast("dict[str, Any]", record.draft)["text"]
+    return _words(drafted) == _words(answer["text"])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", MARKER.sub(" ", text).casefold())
+
+
 def _edited_sentence(marked: str) -> dict[str, Any]:
     numbers = sorted({int(number) for number in MARKER.findall(marked)})
     return {"text": MARKER.sub("", marked), "citations": numbers}
@@ -372,7 +407,7 @@ def _task_wire(task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
         "state": task.state,
         "question": record.question,
         "asker": record.principal,
-        "reasons": record.verdict["reasons"],
+        "reasons": record.verdict["reasons"] or [UNSIGNED],
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
         "claimed_by": task.claimed_by,

@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from app.access import Access
 from app.answering import Answerer
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
-from app.errors import SettingsInvalid
+from app.errors import ModelRefused, SettingsInvalid
+from app.gate import Gate
 from app.inference.batcher import Batcher
 from app.ports import DraftRequest, Embedder, Generator, Vectors
 from app.retrieval.retriever import Retriever
@@ -20,6 +23,9 @@ from guardrails.checks import default_checks
 from guardrails.contract import Draft
 from guardrails.judge import Judge
 from guardrails.policy import Policy, PolicyInvalid
+from guardrails.risk import NOBODY
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Services:
     corpus: Corpus
     desk: ReviewDesk
     retriever: Retriever
+    gate: Gate
     answerer: Answerer
     embedder: Embedder
     generator: Generator
@@ -136,6 +143,28 @@ def _policy(settings: Settings) -> Policy:
         raise SettingsInvalid(f"The policy file is invalid: {error}") from error
 
 
+def build_gate(
+    settings: Settings, database: Database, embedder: str, generator: str, policy: Policy
+) -> Gate:
+    """The gate over the shipped risk model; files that cannot be used mean that all is held."""
+    from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
+
+    try:
+        folder = settings.models_dir / RISK_FOLDER
+        risk, shipped = load_risk(folder), load_certificate(folder)
+        identity = generator_identity(generator, settings.models_dir / generator)
+    except ModelRefused as error:
+        log.error("gate_unusable", reason=error.message)
+        risk, shipped, identity = NOBODY, None, generator
+    lineage = {
+        "generator": identity,
+        "embedder": embedder,
+        "policy_sha256": policy.sha256,
+        "risk_sha256": risk.sha256,
+    }
+    return Gate(database, settings, risk, shipped, lineage)
+
+
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
@@ -153,6 +182,7 @@ def build_services(settings: Settings) -> Services:
     def embed(question: str, deadline: Deadline) -> Vectors:
         return questions.submit(question, deadline)
 
+    gate = build_gate(settings, database, embedder.name, generator.name, policy)
     retriever = Retriever(corpus, embed, embedder.name, settings.index_dir, settings.device)
     answerer = Answerer(
         database=database,
@@ -160,6 +190,7 @@ def build_services(settings: Settings) -> Services:
         retriever=retriever,
         generator=drafts,
         judge=judge,
+        gate=gate,
         policy=policy,
         models={"embedder": embedder.name, "generator": generator.name},
         settings=settings,
@@ -177,6 +208,7 @@ def build_services(settings: Settings) -> Services:
         corpus,
         ReviewDesk(database, settings),
         retriever,
+        gate,
         answerer,
         embedder,
         generator,
@@ -191,6 +223,12 @@ def open_database(settings: Settings) -> Database:
     database = Database(settings.database)
     migrate(database)
     return database
+
+
+def open_gate(settings: Settings, database: Database) -> Gate:
+    """The gate as the service would have it; loads no model."""
+    embedder, generator = build_embedder(settings), build_generator(settings)
+    return build_gate(settings, database, embedder.name, generator.name, _policy(settings))
 
 
 def open_services(settings: Settings) -> Services:

@@ -94,6 +94,14 @@ def _policy(services: Services) -> str:
     )
 
 
+def _gate(services: Services) -> str:
+    mode = services.gate.mode()
+    if mode == "off":
+        return "OFF: NO ERROR BOUND, the policy alone decides what is released"
+    shipped = "a provisional certificate" if services.gate.shipped else "no certificate"
+    return f"{mode}, with {shipped} from public data"
+
+
 def _index(services: Services) -> str:
     passages = services.retriever.live_passages()
     live = services.corpus.live_version()
@@ -118,6 +126,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("embedder", _embedder),
     ("generator", _generator),
     ("policy", _policy),
+    ("gate", _gate),
     ("documents", _documents),
     ("live index", _index),
     ("audit log", _audit),

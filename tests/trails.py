@@ -89,5 +89,7 @@ def hold(database: Database, settings: Settings, asker: str = "ann") -> tuple[st
 
 
 def settings_for(database_url: str, folder: Path, **values: object) -> Settings:
-    """Settings over a test database and folder."""
-    return Settings(database_url=database_url, data_dir=folder, **values)  # type: ignore[arg-type]
+    """Settings over a test database and folder; the policy alone decides, unless ``values`` say
+    more."""
+    ungated: dict[str, object] = {"gate_mode": "off", "audit_share": 0.0}
+    return Settings(database_url=database_url, data_dir=folder, **{**ungated, **values})  # type: ignore[arg-type]

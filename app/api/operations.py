@@ -21,7 +21,8 @@ def healthz() -> dict[str, str]:
 @router.get("/readyz", summary="Can it answer questions?")
 def readyz(services: ServicesDep) -> dict[str, Any]:
     """503 until a database, an index version and the models are there."""
-    return {"status": "ready", "passages": services.retriever.live_passages()}
+    passages = services.retriever.live_passages()
+    return {"status": "ready", "passages": passages, "gate": services.gate.mode()}
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

@@ -31,6 +31,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
+from app.gate import Gate
 from app.inference.batcher import Batcher
 from app.ports import DraftRequest, Vectors
 from app.retrieval.retriever import Retriever
@@ -42,6 +43,7 @@ from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome
 from guardrails.judge import Judge
 from guardrails.policy import Policy
+from guardrails.risk import NOBODY
 from tests.fakes import HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import settings_for
 
@@ -88,10 +90,12 @@ class Desk:
         *checks: ScriptedCheck,
         generator: Drafting | None = None,
         embed: Callable[[str, Deadline], Vectors] | None = None,
+        gate: Gate | None = None,
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
         policy = Policy.load()
+        chosen = settings_for(self.database.url, self.folder, device="cpu", **settings)
         return Answerer(
             database=self.database,
             corpus=self.corpus,
@@ -104,9 +108,10 @@ class Desk:
             ),
             generator=generator or self.generator,
             judge=Judge([*default_checks(policy), *checks], policy),
+            gate=gate or Gate(self.database, chosen, NOBODY, None, {}),
             policy=policy,
             models={"embedder": self.embedder.name, "generator": self.generator.name},
-            settings=settings_for(self.database.url, self.folder, device="cpu", **settings),
+            settings=chosen,
             telemetry=Telemetry(),
         )
 
@@ -157,6 +162,7 @@ def test_a_released_answer_is_recorded_with_its_lineage_and_quotes_its_source(de
         "embedder": "hash-embedder",
         "generator": "quoting-generator",
         "policy_sha256": Policy.load().sha256,
+        "risk_sha256": "",
     }
     assert {finding["outcome"] for finding in record.findings} == {"pass"}
     assert (record.principal, record.question, record.outcome) == ("ann", EXCESS, "released")

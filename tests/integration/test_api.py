@@ -111,6 +111,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Ite
         questions_per_minute=10_000,
         max_upload_bytes=100_000,
         model_threads=1,
+        gate_mode="off",  # what the gate does has tests of its own
+        audit_share=0.0,
     )
     for name, text in HANDBOOK.items():
         (folder / name).write_text(text, "utf-8")
@@ -882,7 +884,11 @@ def test_ready_once_there_is_an_index(
     assert int(not_ready.headers["retry-after"]) > 0
     pipeline = Pipeline(services.corpus, site.services.embedder, settings)
     pipeline.ingest(find_files([handbook]), "main")
-    assert client.get("/readyz").json() == {"status": "ready", "passages": 3}
+    assert client.get("/readyz").json() == {
+        "status": "ready",
+        "passages": 3,
+        "gate": "provisional",
+    }
     services.close()
 
 
