@@ -215,6 +215,9 @@ class Answerer:
             work.admission = self._gate.admit(
                 work.answer_id, work.ask.question, work.draft, evidence, work.findings, asked=asked
             )
+        if asked:
+            told = str(work.admission.admitted).lower()
+            self._telemetry.gate.labels(work.admission.mode, told).inc()
         return work.admission
 
     def _abstain(

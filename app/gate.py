@@ -424,6 +424,25 @@ def switch_mode(
         return _mode_wire(row)
 
 
+def labelled(database: Database, collection: str = SERVICE) -> list[tuple[float, bool]]:
+    """(risk, wrong) of all labels, or of one collection's, oldest first."""
+    query = select(LabelRow.risk, LabelRow.wrong).order_by(LabelRow.labelled_at)
+    if collection != SERVICE:
+        query = query.where(LabelRow.collection == collection)
+    with database.reading() as session:
+        return [(risk, wrong) for risk, wrong in session.execute(query)]
+
+
+def revoke_collection(session: Session, collection: str, reason: str, by: str) -> None:
+    """End a collection's own certificates, in a transaction that is open."""
+    query = select(CertificateRow).where(
+        CertificateRow.collection == collection, CertificateRow.state == "live"
+    )
+    for row in session.scalars(query):
+        if not row.certificate.get("provisional"):
+            _end(session, row, "revoked", reason, by)
+
+
 def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) -> None:
     """Keep a reviewer's decision as a label, and let the running test see an audited release.
 

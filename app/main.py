@@ -28,6 +28,12 @@ from app.wiring import Services, open_services
 
 PAGES = PROJECT / "review_ui"
 UPLOAD_ROUTE = "/v1/documents"
+PAGE_NAMES = (
+    ("/", "chat"),
+    ("/review", "review"),
+    ("/operations", "operations"),
+    ("/login", "login"),
+)
 MULTIPART_OVERHEAD = 64_000
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -92,7 +98,7 @@ def _add_pages(app: FastAPI) -> None:
     def page(name: str) -> Callable[[], FileResponse]:
         return lambda: FileResponse(PAGES / name, media_type="text/html")
 
-    for path, name in (("/", "chat"), ("/review", "review"), ("/login", "login")):
+    for path, name in PAGE_NAMES:
         route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
         route(page(f"{name}.html"))
     app.mount("/static", StaticFiles(directory=PAGES), name="static")

@@ -271,7 +271,7 @@ class LabelRow(Base):
 
 
 class GateAlarmRow(Base):
-    """A monitor that saw answers change (owner: gate); open until an operator clears it."""
+    """A monitor that saw answers change (owner: drift); open until an operator clears it."""
 
     __tablename__ = "gate_alarms"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -11,6 +11,7 @@ from app.answering import Answerer
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
+from app.drift import DriftMonitors
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate import Gate
 from app.inference.batcher import Batcher
@@ -39,6 +40,7 @@ class Services:
     desk: ReviewDesk
     retriever: Retriever
     gate: Gate
+    drift: DriftMonitors
     answerer: Answerer
     embedder: Embedder
     generator: Generator
@@ -209,6 +211,7 @@ def build_services(settings: Settings) -> Services:
         ReviewDesk(database, settings),
         retriever,
         gate,
+        DriftMonitors(database),
         answerer,
         embedder,
         generator,

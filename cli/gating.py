@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.access import LOCAL
 from app.db import Database
-from app.gate import SERVICE, STANDARD, Gate, switch_mode
+from app.drift import DriftMonitors
+from app.gate import SERVICE, STANDARD, Gate, labelled, switch_mode
 from app.settings import Settings
 from app.wiring import open_database, open_gate
+from cli.gate_report import Judged, write_page
 from cli.output import Json, console, print_json, print_table
 from guardrails.gate import Certificate
 
@@ -42,9 +45,11 @@ def mode(
 
 @gate_commands.command()
 def status(as_json: Json = False) -> None:
-    """Modes, certificates with their running tests, and labels."""
-    with _gate() as (gate, _):
-        found = gate.status()
+    """Modes, certificates with their running tests, labels, and alarms of drift."""
+    with _gate() as (gate, _), _database() as (database, _):
+        drift = DriftMonitors(database)
+        drift.check()
+        found = {**gate.status(), "alarms": drift.alarms()}
     if as_json:
         print_json(found)
         return
@@ -55,6 +60,46 @@ def status(as_json: Json = False) -> None:
     print_table("Certificates", columns, [_certificate_cells(c) for c in found["certificates"]])
     columns = "collection class source wrong labels".split()
     print_table("Labels", columns, [list(row.values()) for row in found["labels"]])
+    columns = "collection monitor detail raised_at".split()
+    print_table("Alarms", columns, [list(row.values()) for row in found["alarms"]])
+
+
+@gate_commands.command()
+def clear(reason: Reason, as_json: Json = False) -> None:
+    """Close the open alarms of drift; certificates that they ended stay ended."""
+    with _database() as (database, _):
+        cleared = DriftMonitors(database).clear(reason, LOCAL.name)
+    if as_json:
+        print_json({"cleared": cleared})
+    else:
+        console.print(f"{cleared} cleared.", highlight=False)
+
+
+@gate_commands.command()
+def report(
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Rows {score, wrong} instead of the labels.", exists=True)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write curves to this HTML file.")] = None,
+    collection: Collection = SERVICE,
+    as_json: Json = False,
+) -> None:
+    """AUROC, calibration and risk-coverage of the risk, from labels or from a file."""
+    judged = Judged.read(outcomes) if outcomes is not None else _labels(collection)
+    figures = judged.figures()
+    if html is not None:
+        title = outcomes.name if outcomes is not None else collection or "All collections"
+        write_page(judged, f"Risk: {title}", html)
+    if as_json:
+        print_json(figures)
+    else:
+        print_table("Risk", ["measure", "value"], figures.items())
+
+
+def _labels(collection: str) -> Judged:
+    with _database() as (database, _):
+        rows = labelled(database, collection)
+    return Judged([risk for risk, _ in rows], [wrong for _, wrong in rows])
 
 
 @gate_commands.command()

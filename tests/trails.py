@@ -60,7 +60,8 @@ def draft_from(passage: Passage) -> Draft:
 
 def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> records.Trail:
     """Everything about one answer with that outcome."""
-    action = {"held": Action.REVIEW, "released": Action.RELEASE, "blocked": Action.BLOCK}[outcome]
+    actions = {"released": Action.RELEASE, "blocked": Action.BLOCK}
+    action = actions.get(outcome, Action.REVIEW)
     return records.Trail(
         answer_id=secrets.token_hex(16),
         principal=asker,

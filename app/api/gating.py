@@ -13,9 +13,10 @@ router = APIRouter(prefix="/v1/gate", tags=["gate"])
 
 @router.get("", response_model=GateStatusView, summary="What stands behind releases")
 def status(services: ServicesDep, principal: PrincipalDep) -> Any:
-    """Modes, certificates with their running tests, and labels."""
+    """Modes, certificates with their running tests, labels and alarms of drift."""
     principal.require("operator")
-    return services.gate.status()
+    services.drift.check_sometimes()
+    return {**services.gate.status(), "alarms": services.drift.alarms()}
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")

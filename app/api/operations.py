@@ -29,6 +29,8 @@ def readyz(services: ServicesDep) -> dict[str, Any]:
 def metrics(services: ServicesDep) -> Response:
     """Counts and timings; no question text."""
     services.telemetry.open_reviews.set(services.desk.count_open())
+    services.drift.check_sometimes()
+    services.telemetry.drift_alarms.set(len(services.drift.alarms()))
     live = services.corpus.live_version()
     services.telemetry.passages.set(live.passages if live else 0)
     return Response(services.telemetry.exposition(), media_type="text/plain; version=0.0.4")

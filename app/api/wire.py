@@ -342,11 +342,21 @@ class LabelCountView(BaseModel):
     count: int
 
 
+class AlarmView(BaseModel):
+    """A monitor that saw answers change; collection "" is the whole service."""
+
+    collection: str
+    monitor: str
+    detail: str
+    raised_at: str
+
+
 class GateStatusView(BaseModel):
-    """The gate: the mode of the service, every switch, certificates and labels."""
+    """The gate: the mode of the service, every switch, certificates, labels and alarms."""
 
     mode: str
     modes: list[GateModeView]
     provisional: dict[str, Any] | None
     certificates: list[CertificateView]
     labels: list[LabelCountView]
+    alarms: list[AlarmView]

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ModelRefused
-from app.inference.weights import MANIFEST, WEIGHTS, parse_manifest, read_manifest
+from app.inference.weights import (
+    MANIFEST,
+    WEIGHTS,
+    parse_manifest,
+    read_manifest,
+    verify_model,
+)
 from guardrails.gate import Certificate, GateInvalid
 from guardrails.risk import RiskInvalid, RiskModel
 
@@ -38,6 +44,13 @@ def load_certificate(folder: Path) -> Certificate | None:
     if not certificate.provisional:
         raise ModelRefused(f"{folder / CERTIFICATE}: what ships can only be provisional")
     return certificate
+
+
+def verify_risk(folder: Path) -> None:
+    """Check every file of the folder, and that both can be used; raises ``ModelRefused``."""
+    verify_model(folder, has_weights=False)
+    load_risk(folder)
+    load_certificate(folder)
 
 
 def generator_identity(generator: str, folder: Path) -> str:

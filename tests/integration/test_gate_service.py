@@ -14,6 +14,7 @@ from app import records
 from app.answering import Ask
 from app.corpus import Corpus
 from app.db import Database
+from app.drift import DriftMonitors
 from app.errors import Invalid
 from app.gate import (
     MODES,
@@ -632,3 +633,60 @@ def test_the_modes_are_ordered_from_the_laxest(desk: Desk) -> None:
     assert MODES.index("review_everything") > MODES.index("certified")
     with desk.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(ReleaseRow)) == 0
+
+
+# Drift
+
+
+def record_answers(
+    house: House, count: int, risk: float, similarity: float, outcome: str = "held"
+) -> None:
+    corpus = Corpus(house.desk.database)
+    ids = [indexed.id for indexed in corpus.indexable("hash-embedder")]
+    passage = next(iter(corpus.passages(ids).values()))
+    with house.desk.database.transaction() as session:
+        for place in range(count):
+            spread = (place % 50) / 1000
+            entry = {
+                "mode": "off", "certified": False, "provisional": False, "alpha": None,
+                "delta": None, "asked": True, "collection": "main", "risk_class": "standard",
+                "risk": risk + spread, "features": {"similarity": similarity + spread},
+            }  # fmt: skip
+            written = replace(trail(passage), gate=entry, outcome=outcome)
+            records.write(session, written)
+
+
+def test_a_shift_raises_one_alarm_and_ends_the_collections_certificate(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    certified(house)
+    monitors = DriftMonitors(desk.database)
+    record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 120, 0.1, 0.6)
+    assert monitors.check() == []
+    record_answers(house, 200, 0.1, 0.3)
+    raised = monitors.check()
+    assert [(alarm["collection"], alarm["monitor"]) for alarm in raised] == [
+        ("main", "question_distance")
+    ]
+    assert monitors.check() == []
+    assert monitors.alarms() == raised
+    (row,) = house.gate.status()["certificates"]
+    assert row["state"] == "revoked" and row["reason"].startswith("drift: question_distance")
+    assert house.ask()["status"] == "held"
+    assert monitors.clear("seen", "olga") == 1
+    assert monitors.alarms() == []
+
+
+def test_a_sudden_silence_is_an_alarm_of_the_service(desk: Desk) -> None:
+    house = House(desk, None)
+    record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 150, 0.1, 0.6, outcome="abstained")
+    raised = DriftMonitors(desk.database).check()
+    assert [(alarm["collection"], alarm["monitor"]) for alarm in raised] == [("", "abstention")]
+
+
+def test_few_answers_raise_no_alarm(desk: Desk) -> None:
+    house = House(desk, None)
+    record_answers(house, 60, 0.1, 0.6)
+    record_answers(house, 60, 0.9, 0.1)
+    assert DriftMonitors(desk.database).check() == []
