@@ -204,7 +204,7 @@ class Answerer:
 
     def _drafts_nothing(self, work: _Work) -> bool:
         found = {passage.collection for passage in work.evidence}
-        return self._gate.mode([*work.collections, *found]) == "retrieval_only"
+        return self._gate.mode(sorted(found)) == "retrieval_only"
 
     def _ask_gate(self, work: _Work, verdict: Verdict) -> Admission:
         """The gate's word on a draft; it never releases what the policy holds."""

@@ -96,7 +96,7 @@ class DriftMonitors:
 
 def _ends(session: Session) -> tuple[list[_Seen], list[_Seen]]:
     """The first answers since the newest certificate, and the last ones, both by time."""
-    rows = session.scalars(select(CertificateRow).where(CertificateRow.state == "live"))
+    rows = session.scalars(select(CertificateRow))
     own = [row.created_at for row in rows if not row.certificate.get("provisional")]
     since = max(own, default=None)
     query = select(RecordRow.created_at, RecordRow.outcome, RecordRow.gate).where(

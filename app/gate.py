@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -49,13 +48,12 @@ MAX_STRATUM = 400
 GATE = "gate"
 """Who changed a mode when nobody but the running test did."""
 CLOCK_SLACK = timedelta(minutes=5)
-log = structlog.get_logger()
 
 NO_CERTIFICATE = "No certificate covers this answer."
 ABOVE = "The risk is above the certified threshold."
 EVERYTHING = "Every answer is reviewed at present."
 BROKEN = "The error bound was broken; everything is reviewed until a new certificate."
-CRASHED = "The gate could not run."
+CRASHED = "The gate could not run"
 
 
 @dataclass(frozen=True)
@@ -158,8 +156,11 @@ class Gate:
         risk: RiskModel,
         shipped: Certificate | None,
         lineage: Mapping[str, str],
+        problem: str = "",
     ) -> None:
+        """``problem`` says why there is no risk model, if that is a fault."""
         self._database, self._settings = database, settings
+        self.problem = problem
         self._risk, self._shipped = risk, shipped
         self.lineage = dict(lineage)
 
@@ -210,9 +211,10 @@ class Gate:
                 ),
             )
         except Exception as error:  # noqa: BLE001 - the gate: any crash means review
-            log.error("gate_crashed", error=type(error).__name__, answer_id=answer_id)
+            # The type only: a message could hold text that the asker may not see.
+            reason = f"{CRASHED}: {type(error).__name__}."
             nowhere = Stratum("", STANDARD)
-            return Admission(False, "review_everything", CRASHED, nowhere, UNKNOWN, {}, asked=False)
+            return Admission(False, "review_everything", reason, nowhere, UNKNOWN, {}, asked=False)
 
     def unasked(self, similarity: float | None) -> dict[str, Any]:
         """The record's gate entry of a question without a draft."""

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from app.access import Access
 from app.answering import Answerer
 from app.corpus import Corpus
@@ -25,8 +23,6 @@ from guardrails.contract import Draft
 from guardrails.judge import Judge
 from guardrails.policy import Policy, PolicyInvalid
 from guardrails.risk import NOBODY
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -151,20 +147,20 @@ def build_gate(
     """The gate over the shipped risk model; files that cannot be used mean that all is held."""
     from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
 
+    problem = ""
     try:
         folder = settings.models_dir / RISK_FOLDER
         risk, shipped = load_risk(folder), load_certificate(folder)
         identity = generator_identity(generator, settings.models_dir / generator)
     except ModelRefused as error:
-        log.error("gate_unusable", reason=error.message)
-        risk, shipped, identity = NOBODY, None, generator
+        risk, shipped, identity, problem = NOBODY, None, generator, error.message
     lineage = {
         "generator": identity,
         "embedder": embedder,
         "policy_sha256": policy.sha256,
         "risk_sha256": risk.sha256,
     }
-    return Gate(database, settings, risk, shipped, lineage)
+    return Gate(database, settings, risk, shipped, lineage, problem)
 
 
 def build_services(settings: Settings) -> Services:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from app.db import Database
-from app.errors import CountersignError
+from app.errors import CountersignError, ModelRefused
 from app.records import broken_audit_link
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
@@ -95,6 +95,8 @@ def _policy(services: Services) -> str:
 
 
 def _gate(services: Services) -> str:
+    if services.gate.problem:
+        raise ModelRefused(f"{services.gate.problem}; every answer is held")
     mode = services.gate.mode()
     if mode == "off":
         return "OFF: NO ERROR BOUND, the policy alone decides what is released"

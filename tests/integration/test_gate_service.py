@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from app import records
 from app.answering import Ask
@@ -27,6 +28,7 @@ from app.gate import (
 )
 from app.review import Decision, ReviewDesk
 from app.tables import AuditRow, CertificateRow, GateModeRow, LabelRow, RecordRow, ReleaseRow
+from cli.__main__ import app as commands
 from guardrails.contract import Draft
 from guardrails.gate import Certificate, EProcess, NotCertifiable
 from guardrails.policy import Policy
@@ -268,7 +270,10 @@ def test_a_gate_that_crashes_fails_closed(desk: Desk) -> None:
     assert (seen["status"], seen["answer"]) == ("held", None)
     entry = desk.record(seen["answer_id"]).gate
     assert entry is not None
-    assert (entry["reason"], entry["asked"]) == ("The gate could not run.", False)
+    assert (entry["reason"], entry["asked"]) == (
+        "The gate could not run: ZeroDivisionError.",
+        False,
+    )
 
 
 @pytest.mark.parametrize("risk", [math.nan, -0.5, 2.0, "low", None])
@@ -690,3 +695,45 @@ def test_few_answers_raise_no_alarm(desk: Desk) -> None:
     record_answers(house, 60, 0.1, 0.6)
     record_answers(house, 60, 0.9, 0.1)
     assert DriftMonitors(desk.database).check() == []
+
+
+# The command line
+
+
+def command(monkeypatch: pytest.MonkeyPatch, desk: Desk, *words: str, status: int = 0) -> Any:
+    """One ``countersign gate`` command's JSON value."""
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", desk.database.url)
+    monkeypatch.setenv("COUNTERSIGN_DATA_DIR", str(desk.folder))
+    done = CliRunner().invoke(commands, ["gate", *words, "--json"])
+    assert done.exit_code == status, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_gate_by_command(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    house = House(desk, certificate())
+    label(house, 1, 29)
+    switched = command(monkeypatch, desk, "mode", "certified", "--reason", "we have labels")
+    assert switched["mode"] == "certified"
+    found = command(monkeypatch, desk, "status")
+    assert (found["mode"], found["alarms"]) == ("certified", [])
+    assert sum(row["count"] for row in found["labels"]) == 30
+    refused = command(monkeypatch, desk, "certify", "--collection", "main", status=1)
+    assert (refused["certified"], refused["code"]) == (False, "too_few_labels")
+    page = tmp_path / "report.html"
+    reported = command(monkeypatch, desk, "report", "--html", str(page), "--collection", "main")
+    assert (reported["n"], reported["wrong"]) == (30, pytest.approx(1 / 30, abs=1e-4))
+    assert "<svg" in page.read_text("utf-8")
+    revoke = ("revoke", "--collection", "main", "--reason", "no")
+    assert command(monkeypatch, desk, *revoke) == {"revoked": 0}
+    assert command(monkeypatch, desk, "clear", "--reason", "none there") == {"cleared": 0}
+
+
+@pytest.mark.parametrize("alpha", ["0", "-1", "nan"])
+def test_a_wrong_alpha_is_refused_by_command(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alpha: str
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", database.url)
+    monkeypatch.setenv("COUNTERSIGN_DATA_DIR", str(tmp_path))
+    words = ["gate", "certify", "--collection", "main", "--alpha", alpha]
+    done = CliRunner().invoke(commands, words)
+    assert isinstance(done.exception, Invalid)

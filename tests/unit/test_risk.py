@@ -321,7 +321,8 @@ def test_only_a_provisional_certificate_ships_and_others_fail_closed(tmp_path: P
     stored = json.loads((MODELS / RISK_FOLDER / CERTIFICATE).read_text("utf-8"))
     good = folder(tmp_path, json.dumps(content()), json.dumps(stored))
     assert load_certificate(good) is not None
-    for broken in (stored | {"provisional": False}, stored | {"alpha": -1}, []):
+    unfit: list[Any] = [stored | {"provisional": False}, stored | {"alpha": -1}, []]
+    for broken in unfit:
         with pytest.raises(ModelRefused):
             load_certificate(folder(tmp_path, json.dumps(content()), json.dumps(broken)))
     (tmp_path / CERTIFICATE).unlink()
