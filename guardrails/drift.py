@@ -51,7 +51,7 @@ def _kolmogorov(x: float) -> float:
     """P(the scaled distance is at least ``x``) when nothing changed (Stephens' form)."""
     if x < 0.2:
         return 1.0
-    terms = ((-1) ** (k - 1) * math.exp(-2 * k * k * x * x) for k in range(1, 101))
+    terms = (math.exp(-2 * k * k * x * x) * (1 if k % 2 else -1) for k in range(1, 101))
     return min(1.0, max(0.0, 2 * sum(terms)))
 
 

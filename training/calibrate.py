@@ -37,6 +37,8 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 Out = Annotated[Path, typer.Option(help="Folder of the risk model.")]
 AMONG, ALONE = 0.3, 0.15
 """Shares of the questions with distractors that are asked among them, or over them alone."""
+MOST_OTHERS = 2
+"""Distractors of one question, at most: each costs as much as the question's own passage."""
 TEST_SHARE = 5
 """Every fifth passage is kept for the report, which is of a model fitted without it."""
 
@@ -64,7 +66,7 @@ def _row(
     gold, answerable = question["passage_ids"][0], bool(question["answerable"])
     drawn, shown = rng.random(), [gold]
     if others and drawn < AMONG + ALONE:
-        shown = others[: rng.randint(1, len(others))]
+        shown = others[: rng.randint(1, min(len(others), MOST_OTHERS))]
         answerable = answerable and drawn < AMONG
         if drawn < AMONG:
             shown = [gold, *shown]
@@ -84,7 +86,7 @@ def fit(
     data: Annotated[Path, typer.Option(help="Folder with train/qa.")],
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
-    limit: Annotated[int, typer.Option(help="Questions to draft.")] = 4000,
+    limit: Annotated[int, typer.Option(help="Questions to draft.")] = 3000,
     seed: int = 0,
 ) -> None:
     """Draft, fit, report on passages that the reported model has not seen, and write."""

@@ -622,7 +622,7 @@ def walk(
                 desk.expire_overdue()
                 open_ = False
             elif task_id:
-                kind = "approve" if step == "stale" else step
+                kind: Any = "approve" if step == "stale" else step
                 text = "It is £350 [1]." if kind == "edit" else ""
                 sha = written.content_sha256()
                 desk.decide(RITA, task_id, Decision(kind, sha, fence, "why", text))

@@ -687,7 +687,9 @@ WRONG = np.array([False, False, True, True])
 def test_measures_of_a_risk_score_by_hand() -> None:
     assert auroc(SCORES, WRONG) == pytest.approx(3.5 / 4)
     assert auroc(SCORES, np.zeros(4, dtype=bool)) is None
-    assert calibration_error(SCORES, WRONG) == pytest.approx((0.1 + 2 * 0.3 + 0.1) / 4)
+    assert calibration_error(SCORES.tolist(), WRONG.tolist()) == pytest.approx(
+        (0.1 + 2 * 0.3 + 0.1) / 4
+    )
     curve = risk_coverage(SCORES, WRONG)
     assert curve.coverage == (0.25, 0.75, 1.0)
     assert curve.error == pytest.approx([0, 1 / 3, 1 / 2])
