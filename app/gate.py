@@ -166,8 +166,12 @@ class Gate:
 
     @property
     def shipped(self) -> Certificate | None:
-        """The provisional certificate, if it was made for what runs here."""
-        return self._shipped if self._shipped and self._fits(self._shipped) else None
+        """The provisional certificate, if it was made for what runs here and promises enough."""
+        found, wanted = self._shipped, self._settings
+        if found is None or not self._fits(found):
+            return None
+        enough = found.alpha <= wanted.gate_alpha and found.delta <= wanted.gate_delta
+        return found if enough else None
 
     def mode(self, collections: Sequence[str] = ()) -> Mode:
         """The strictest mode of the service and of these collections, as of now."""
@@ -196,20 +200,18 @@ class Gate:
             level_of(risk)
             with self._database.reading() as session:
                 standing = self._standing(session, stratum)
-            return self._admission(
-                answer_id,
-                Admission(
-                    False,
-                    standing.mode,
-                    standing.reason,
-                    stratum,
-                    risk,
-                    found,
-                    standing.certificate,
-                    standing.certificate_id,
-                    asked=asked,
-                ),
+            held = Admission(
+                admitted=False,
+                mode=standing.mode,
+                reason=standing.reason,
+                stratum=stratum,
+                risk=risk,
+                features=found,
+                certificate=standing.certificate,
+                certificate_id=standing.certificate_id,
+                asked=asked,
             )
+            return self._admission(answer_id, held)
         except Exception as error:  # noqa: BLE001 - the gate: any crash means review
             # The type only: a message could hold text that the asker may not see.
             reason = f"{CRASHED}: {type(error).__name__}."

@@ -239,6 +239,8 @@ def test_without_a_certificate_it_fails_closed(desk: Desk) -> None:
         {"lineage": {**LINEAGE, "generator": "another"}},
         {"lineage": {}},
         {"date": "2999-01-01T00:00:00+00:00"},
+        {"alpha": 0.06},
+        {"delta": 0.06},
     ],
 )
 def test_a_certificate_of_something_else_fails_closed(desk: Desk, unfit: dict[str, Any]) -> None:
