@@ -20,7 +20,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from app.errors import Invalid
 from app.files import read_rows, sha256_file
 from app.inference.risk import CERTIFICATE, RISK, generator_identity
 from app.inference.weights import MANIFEST
@@ -174,7 +173,8 @@ def certify_public(
         provisional=True,
     )
     if not isinstance(result, Certificate):
-        raise Invalid(result.message)
+        typer.echo(result.message, err=True)
+        raise typer.Exit(1)
     _write(out, CERTIFICATE, result.to_json(), {})
     typer.echo(json.dumps(result.to_json()))
 

@@ -607,8 +607,8 @@ def walk(
     written = trail(passage, outcome)
     with database.transaction() as session:
         record = records.write(session, written)
-        kind = "audit" if outcome == "released" else "held"
-        task_id = open_task(session, record, settings, kind) if outcome != "blocked" else ""
+        for_what = "audit" if outcome == "released" else "held"
+        task_id = open_task(session, record, settings, for_what) if outcome != "blocked" else ""
     allowed, open_, claimed = outcome == "released", bool(task_id), False
     for step in path:
         task = desk.task(RITA, task_id) if task_id else None
