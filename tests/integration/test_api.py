@@ -203,7 +203,7 @@ def test_a_released_answer_cites_its_source(site: Site) -> None:
     assert passage["text"][citation["start"] : citation["end"]] == citation["quote"]
     assert passage["title"] == citation["title"] == "Making a claim"
     assert answer["searched"]["collections"] == ["main"]
-    assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging"}
+    assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging", "gate"}
 
 
 def test_events_are_the_stages_in_order_and_then_one_answer(site: Site) -> None:
