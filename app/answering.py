@@ -9,7 +9,7 @@ import secrets
 import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
@@ -29,13 +29,14 @@ from app.errors import (
 )
 from app.gate import Admission, Gate
 from app.ports import DraftRequest
+from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
 from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import StageClock, Telemetry
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema
-from guardrails.contract import Action, Case, Draft, Finding, Outcome, Passage, Verdict
+from guardrails.contract import SEVERITY, Action, Case, Draft, Finding, Outcome, Passage, Verdict
 from guardrails.judge import Judge
 from guardrails.policy import Policy
 
@@ -60,11 +61,13 @@ class Drafting(Protocol):
 
 @dataclass(frozen=True)
 class Ask:
-    """A question, the collections to search (None: all in scope), and the caller's schema."""
+    """A question, the collections to search (None: all in scope), the caller's schema, and the
+    asker's own answer that it follows."""
 
     question: str
     collections: Sequence[str] | None = None
     answer_schema: Mapping[str, Any] | None = None
+    previous_answer_id: str | None = None
 
 
 @dataclass
@@ -76,6 +79,8 @@ class _Work:
     collections: list[str]
     deadline: Deadline
     clock: StageClock
+    earlier: Sequence[str]
+    standing: Standing
     findings: list[Finding] = field(default_factory=list)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
@@ -103,11 +108,13 @@ class Answerer:
         models: Mapping[str, str],
         settings: Settings,
         telemetry: Telemetry,
+        rewrite: Rewrite | None = None,
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
         self._generator, self._judge, self._policy = generator, judge, policy
         self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
+        self._rewrite = rewrite
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
 
     def answer(
@@ -125,6 +132,8 @@ class Answerer:
             self._scope(principal, ask.collections),
             Deadline(self._settings.deadline_s),
             StageClock(self._telemetry),
+            self._earlier(principal, ask.previous_answer_id),
+            Standing(ask.question),
         )
         if not self._places.acquire(blocking=False):
             raise Overloaded
@@ -173,30 +182,45 @@ class Answerer:
         return outcome, message, verdict
 
     def _screen(self, work: _Work) -> Verdict:
+        """The stricter verdict on what was asked and, of a follow-up, on what will be searched:
+        earlier questions must not carry in what this one could not."""
         with work.clock.stage("screening"):
-            findings, verdict = self._judge.screen_question(Case(work.ask.question))
-        work.findings.extend(findings)
+            asked = self._screen_text(work, work.ask.question)
+            if asked.action is Action.BLOCK or not work.earlier:
+                return asked
+            work.standing = make_stand_alone(
+                work.ask.question, work.earlier, self._rewrite, work.deadline
+            )
+            searched = self._screen_text(work, work.standing.question)
+        return max(asked, searched, key=lambda verdict: SEVERITY[verdict.action])
+
+    def _screen_text(self, work: _Work, text: str) -> Verdict:
+        findings, verdict = self._judge.screen_question(Case(text))
+        work.findings.extend(finding for finding in findings if finding not in work.findings)
         return verdict
 
     def _retrieve(self, work: _Work) -> None:
         with work.clock.stage("searching"):
             work.retrieved = self._retriever.retrieve(
-                work.ask.question,
+                work.standing.question,
                 work.collections,
                 self._settings.evidence_passages,
                 work.deadline,
+                work.standing.history,
             )
 
     def _draft(self, work: _Work) -> None:
         retrieved = work.retrieved
         if retrieved is None or retrieved.best_similarity < self._settings.min_similarity:
             return
-        request = DraftRequest(work.ask.question, work.evidence, work.deadline)
+        readings = tuple(hit.reading for hit in retrieved.hits if hit.reading is not None)
+        question = work.standing.question
+        request = DraftRequest(question, work.evidence, work.deadline, readings)
         with work.clock.stage("drafting"):
             work.draft = self._generator.submit(request, work.deadline)
 
     def _judge_draft(self, work: _Work) -> Verdict:
-        case = Case(work.ask.question, work.draft, work.evidence, work.ask.answer_schema)
+        case = Case(work.standing.question, work.draft, work.evidence, work.ask.answer_schema)
         with work.clock.stage("judging"):
             findings, verdict = self._judge.judge(case, work.findings)
         work.findings = list(findings)
@@ -213,7 +237,12 @@ class Answerer:
         asked = verdict.action is Action.RELEASE
         with work.clock.stage("gate"):
             work.admission = self._gate.admit(
-                work.answer_id, work.ask.question, work.draft, evidence, work.findings, asked=asked
+                work.answer_id,
+                work.standing.question,
+                work.draft,
+                evidence,
+                work.findings,
+                asked=asked,
             )
         if asked:
             told = str(work.admission.admitted).lower()
@@ -245,6 +274,8 @@ class Answerer:
             searched=_searched(work),
             timings_ms=work.clock.timings_ms,
             gate=self._gate_entry(work),
+            answer_schema=work.ask.answer_schema,
+            policy=self._policy.content,
         )
         with self._database.transaction() as session:
             record = records.write(session, trail)
@@ -275,6 +306,17 @@ class Answerer:
             if finding.outcome is not Outcome.PASS:
                 self._telemetry.findings.labels(finding.check, finding.outcome.value).inc()
 
+    def _earlier(self, principal: Principal, answer_id: str | None) -> list[str]:
+        """The questions this one follows, oldest first, as they stand alone; no answers, and no
+        question that was blocked. Raises ``NotFound`` for an answer that is not the asker's."""
+        if answer_id is None:
+            return []
+        with self._database.reading() as session:
+            turns = records.conversation(session, principal.name, answer_id, len(HISTORY_WEIGHTS))
+            if not turns:
+                raise NotFound("There is no such answer to follow.")
+            return [records.searched_for(row) for row in turns if row.outcome != "blocked"]
+
     def _scope(self, principal: Principal, wanted: Sequence[str] | None) -> list[str]:
         readable = principal.readable(self._corpus.collections())
         if wanted is None:
@@ -299,12 +341,14 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
             check_caller_schema(ask.answer_schema)
         except SchemaInvalid as error:
             raise SchemaRefused(str(error)) from error
-    return Ask(question, ask.collections, ask.answer_schema)
+    return replace(ask, question=question)
 
 
 def _searched(work: _Work) -> dict[str, Any]:
     titles = dict.fromkeys(passage.title for passage in work.evidence)
     return {
+        "question": work.standing.question,
+        "previous_answer_id": work.ask.previous_answer_id,
         "collections": work.collections,
         "passages": work.retrieved.searched_passages if work.retrieved else 0,
         "titles": list(titles)[:5],

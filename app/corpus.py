@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -59,11 +59,19 @@ class Corpus:
     # Documents
 
     def add_document(
-        self, collection: str, source: str, stored_at: str, sha256: str, embedder: str = ""
+        self,
+        collection: str,
+        source: str,
+        stored_at: str,
+        sha256: str,
+        embedder: str = "",
+        *,
+        valid_until: date | None = None,
     ) -> tuple[DocumentRow, bool]:
         """Register a file as pending; (row, False) when exactly this content is ready already.
 
-        With ``embedder`` given, content that another embedder embedded is not ready.
+        With ``embedder`` given, content that another embedder embedded is not ready. A
+        ``valid_until`` counts at once; without one the earlier stays.
         """
         if not 1 <= len(collection) <= 80 or not collection.isprintable():
             raise Invalid("A collection's name has 1 to 80 printable characters.")
@@ -75,11 +83,13 @@ class Corpus:
             )
             if row is not None and _is_ready(session, row, sha256, embedder):
                 row.stored_at = stored_at
+                row.valid_until = _day(valid_until) or row.valid_until
                 return row, False
             if row is None:
                 row = _new_document(collection, source)
                 session.add(row)
             row.stored_at, row.sha256 = stored_at, sha256
+            row.valid_until = _day(valid_until) or row.valid_until
             row.state, row.updated_at = PENDING, now()
             row.error_code = row.error_message = row.lease_until = None
             return row, True
@@ -109,8 +119,11 @@ class Corpus:
         media_type: str,
         embedder: str,
         passages: Sequence[NewPassage],
+        valid_until: date | None = None,
     ) -> bool:
         """Store a new revision and mark the document ready, in one transaction.
+
+        ``valid_until`` is what the document itself states; without it an earlier date stays.
 
         False, and nothing stored, when the document changed or was deleted meanwhile.
         """
@@ -125,6 +138,7 @@ class Corpus:
                 {"document_id": row.id, "revision": row.revision, "sha256": sha256},
             )
             row.title, row.media_type = title[:500], media_type
+            row.valid_until = _day(valid_until) or row.valid_until
             row.state, row.lease_until, row.updated_at = READY, None, now()
             session.add_all(
                 _passage_row(row, ordinal, embedder, passage)
@@ -408,6 +422,7 @@ def document_wire(row: DocumentRow, passages: int) -> dict[str, Any]:
         "error_message": row.error_message,
         "passages": passages,
         "updated_at": iso(row.updated_at),
+        "valid_until": row.valid_until,
     }
 
 
@@ -471,7 +486,12 @@ def _passage(row: PassageRow, document: DocumentRow) -> Passage:
         start=row.start,
         end=row.end,
         page=row.page,
+        valid_until=document.valid_until,
     )
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _batches(ids: list[str]) -> Iterator[list[str]]:

@@ -15,6 +15,7 @@
     │   ├── AlreadyDecided
     │   ├── ClaimLost
     │   ├── ApprovalVoid
+    │   ├── NotReplayable          the record lacks what judging needs
     │   └── RequestInProgress
     ├── TooLarge              413  the body exceeds a limit
     ├── Invalid               422  well-formed, but not acceptable
@@ -127,6 +128,11 @@ class ClaimLost(Conflict):
 class ApprovalVoid(Conflict):
     code = "approval_void"
     default_message = "What you saw has changed since; the approval does not count."
+
+
+class NotReplayable(Conflict):
+    code = "not_replayable"
+    default_message = "This answer cannot be judged again from its record."
 
 
 class RequestInProgress(Conflict):

@@ -6,7 +6,7 @@ Each port has two real implementations today and one conformance suite in
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,40 @@ class Embedder(Protocol):
 
 
 @dataclass(frozen=True)
+class Span:
+    """An answer candidate: character offsets in the passage's text, and two raw scores.
+
+    ``margin`` says how far the span is above "this passage does not answer".
+    """
+
+    start: int
+    end: int
+    score: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader makes of one passage for one question; raw scores, no probabilities.
+
+    ``relevance`` ranks passages; ``span`` is the best answer candidate, None in an empty passage.
+    """
+
+    relevance: float
+    span: Span | None
+
+
+@dataclass(frozen=True)
 class DraftRequest:
-    """One question over its evidence, best passage first."""
+    """One question over its evidence, best passage first.
+
+    ``readings`` are those of the evidence, in order, where it was reranked; else empty.
+    """
 
     question: str
     evidence: tuple[Passage, ...]
     deadline: Deadline
+    readings: tuple[Reading, ...] = ()
 
 
 class Generator(Protocol):
@@ -53,4 +81,24 @@ class Generator(Protocol):
 
         Every citation's quote is verbatim in its passage. Raises ``DeadlineExceeded`` or
         ``DependencyFailed``.
+        """
+
+
+@dataclass(frozen=True)
+class RewriteRequest:
+    """A follow-up question and the questions before it, oldest first."""
+
+    question: str
+    earlier: tuple[str, ...]
+    deadline: Deadline
+
+
+@runtime_checkable
+class Rewriter(Protocol):
+    """What a generator that can follow any instruction does besides drafting."""
+
+    def rewrite(self, requests: Sequence[RewriteRequest]) -> list[str]:
+        """Each question written so that it stands alone; what comes back is not trusted.
+
+        Raises ``DeadlineExceeded`` or ``DependencyFailed``.
         """

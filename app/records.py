@@ -12,7 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import iso, now
-from app.tables import AuditHeadRow, AuditRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
+from app.tables import (
+    AuditHeadRow,
+    AuditRow,
+    DecisionRow,
+    PolicyRow,
+    RecordRow,
+    ReleaseRow,
+    ReviewTaskRow,
+)
 from guardrails.contract import (
     Draft,
     Finding,
@@ -20,6 +28,7 @@ from guardrails.contract import (
     Verdict,
     answer_object,
     canonical_sha256,
+    passage_object,
 )
 
 HELD_MESSAGE = (
@@ -54,6 +63,8 @@ class Trail:
     searched: Mapping[str, Any]
     timings_ms: Mapping[str, float]
     gate: Mapping[str, Any] | None = None
+    answer_schema: Mapping[str, Any] | None = None
+    policy: Mapping[str, Any] | None = None
 
     def content_sha256(self) -> str:
         """What an approval binds to: the exact draft, its evidence and its lineage."""
@@ -65,9 +76,17 @@ class Trail:
         """The draft as JSON types, or None when nothing was drafted."""
         return answer_object(self.draft) if self.draft is not None else None
 
+    def inputs(self) -> dict[str, Any]:
+        """What judging saw that the answer object leaves out; it never leaves the service."""
+        return {
+            "answer_schema": self.answer_schema,
+            "model": self.draft.model if self.draft is not None else "",
+            "features": dict(self.draft.features) if self.draft is not None else {},
+        }
+
     def evidence_objects(self) -> list[dict[str, Any]]:
         """The evidence passages as JSON types."""
-        return [asdict(passage) for passage in self.evidence]
+        return [passage_object(passage) for passage in self.evidence]
 
 
 def content_hash(
@@ -94,6 +113,7 @@ def write(session: Session, trail: Trail) -> RecordRow:
         lineage=dict(trail.lineage),
         searched=dict(trail.searched),
         timings_ms=dict(trail.timings_ms),
+        inputs=trail.inputs(),
         content_sha256=trail.content_sha256(),
         created_at=now(),
         gate=dict(trail.gate) if trail.gate is not None else None,
@@ -109,9 +129,23 @@ def write(session: Session, trail: Trail) -> RecordRow:
             "content_sha256": row.content_sha256,
         },
     )
+    _keep_policy(session, trail)
     if trail.outcome == "released":
         release(session, row, row.draft or {}, released_by="policy", edited=False)
     return row
+
+
+def _keep_policy(session: Session, trail: Trail) -> None:
+    """Store the policy once; after ``append_audit``, whose lock keeps other writers waiting."""
+    sha256 = trail.verdict.policy_sha256
+    if trail.policy is not None and session.get(PolicyRow, sha256) is None:
+        session.add(PolicyRow(sha256=sha256, content=dict(trail.policy), first_used_at=now()))
+
+
+def policy_content(session: Session, sha256: str) -> dict[str, Any] | None:
+    """The content of a policy that judged an answer, or None when it was not kept."""
+    row = session.get(PolicyRow, sha256)
+    return row.content if row is not None else None
 
 
 def release(
@@ -204,6 +238,25 @@ def own_records(session: Session, principal: str, limit: int) -> list[RecordRow]
         .limit(limit)
     )
     return list(session.scalars(query))
+
+
+def conversation(session: Session, principal: str, answer_id: str, turns: int) -> list[RecordRow]:
+    """The answer and those it follows, oldest first, at most ``turns``; only the principal's own,
+    so [] when the first is not."""
+    found: list[RecordRow] = []
+    wanted: str | None = answer_id
+    while wanted is not None and len(found) < turns:
+        row = session.get(RecordRow, wanted)
+        if row is None or row.principal != principal:
+            break
+        found.insert(0, row)
+        wanted = row.searched.get("previous_answer_id")
+    return found
+
+
+def searched_for(record: RecordRow) -> str:
+    """What the question was taken to mean: of a follow-up, the form that stands alone."""
+    return record.searched.get("question") or record.question
 
 
 def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) -> dict[str, Any]:

@@ -24,7 +24,15 @@ from app.corpus import current_passages, find_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
 from app.gate import observe
-from app.records import append_audit, content_hash, correct, release, withdraw, without_removed
+from app.records import (
+    append_audit,
+    content_hash,
+    correct,
+    release,
+    searched_for,
+    withdraw,
+    without_removed,
+)
 from app.settings import Settings
 from app.tables import DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
 from guardrails.contract import Passage, sentence_bounds
@@ -369,7 +377,7 @@ def _edit_wire(
     session: Session, task: ReviewTaskRow, record: RecordRow, evidence: Sequence[Passage]
 ) -> dict[str, Any]:
     return {
-        "question": record.question,
+        "question": searched_for(record),
         "titles": [passage.title for passage in evidence],
         "evidence": [passage.text for passage in evidence],
         "answer": _by_place(
@@ -406,6 +414,7 @@ def _task_wire(task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
         "answer_id": task.answer_id,
         "state": task.state,
         "question": record.question,
+        "searched_for": searched_for(record),
         "asker": record.principal,
         "reasons": record.verdict["reasons"] or [UNSIGNED],
         "created_at": iso(task.created_at),

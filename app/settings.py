@@ -73,6 +73,13 @@ class Settings(BaseSettings):
     evidence_passages: int = Field(
         default=5, ge=1, le=20, description="Passages given to the generator."
     )
+    rerank_passages: int = Field(
+        default=-1,
+        ge=-1,
+        le=100,
+        description="Passages found that the reader puts in a new order; 0 keeps the order of the "
+        "search, -1 takes 8 on a CPU and 20 on a GPU.",
+    )
     min_similarity: float = Field(
         default=0.25,
         ge=-1,
@@ -81,6 +88,11 @@ class Settings(BaseSettings):
     )
     deadline_s: float = Field(
         default=30.0, gt=0, description="Longest time for one answer, in seconds."
+    )
+    stream: Literal["sentences", "answer"] = Field(
+        default="sentences",
+        description="How a released answer comes in an event stream: sentence by sentence and then "
+        "whole, or `answer`: whole only. Neither sends anything before the verdict.",
     )
     max_question_chars: int = Field(
         default=4000, ge=1, description="Longest question, in characters."

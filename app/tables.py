@@ -74,7 +74,8 @@ class IdempotencyRow(Base):
 class DocumentRow(Base):
     """A document (owner: corpus). ``revision`` counts changes of its content.
 
-    ``stored_at`` is the file to read, ``source`` the name people know it by.
+    ``stored_at`` is the file to read, ``source`` the name people know it by, ``valid_until`` its
+    last valid day (ISO 8601).
     """
 
     __tablename__ = "documents"
@@ -93,6 +94,7 @@ class DocumentRow(Base):
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    valid_until: Mapped[str | None] = mapped_column(String(10))
 
 
 class PassageRow(Base):
@@ -135,7 +137,11 @@ class LiveIndexRow(Base):
 
 
 class RecordRow(Base):
-    """The write-once trail of one answer (owner: records)."""
+    """The write-once trail of one answer (owner: records).
+
+    ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, and the
+    caller's schema; null before replay was possible.
+    """
 
     __tablename__ = "records"
     answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -150,10 +156,20 @@ class RecordRow(Base):
     lineage: Mapped[Json]
     searched: Mapped[Json]
     timings_ms: Mapped[Json]
+    inputs: Mapped[Json | None] = mapped_column(JSON)
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     gate: Mapped[Json | None]
     __table_args__ = (Index("ix_records_principal_created", "principal", "created_at"),)
+
+
+class PolicyRow(Base):
+    """The content of each policy that judged an answer, kept once (owner: records)."""
+
+    __tablename__ = "policies"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[Json]
+    first_used_at: Mapped[datetime]
 
 
 class ReleaseRow(Base):

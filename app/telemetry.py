@@ -1,13 +1,19 @@
-"""Metrics and log lines; neither holds question text unless a setting says so."""
+"""Metrics and log lines; neither holds question text unless a setting says so.
+
+The message of an exception can hold anything, so personal data and secrets in log lines are masked.
+"""
 
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from guardrails.checks.personal_data import KINDS, mask
 
 STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -85,6 +91,16 @@ class StageClock:
             self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + spent * 1000, 1)
 
 
+def _masked(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The same line with ``[email]`` and the like in place of personal data and secrets."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "timestamp":
+            event[key] = mask(value, KINDS)
+    return event
+
+
 def configure_logging(level: int = logging.INFO) -> None:
     """JSON log lines on standard error."""
     structlog.configure(
@@ -93,6 +109,7 @@ def configure_logging(level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _masked,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

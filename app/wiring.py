@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.access import Access
 from app.answering import Answerer
@@ -13,16 +15,34 @@ from app.drift import DriftMonitors
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate import Gate
 from app.inference.batcher import Batcher
-from app.ports import DraftRequest, Embedder, Generator, Vectors
-from app.retrieval.retriever import Retriever
+from app.inference.weights import models_sha256
+from app.ports import (
+    DraftRequest,
+    Embedder,
+    Generator,
+    Reading,
+    Rewriter,
+    RewriteRequest,
+    Vectors,
+)
+from app.replay import Replayer
+from app.retrieval.retriever import Rerank, Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
 from app.telemetry import Telemetry
 from guardrails.checks import default_checks
-from guardrails.contract import Draft
+from guardrails.contract import Draft, Passage
 from guardrails.judge import Judge
 from guardrails.policy import Policy, PolicyInvalid
 from guardrails.risk import NOBODY
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from app.inference.reader import Reader
+
+RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
+"""Passages that the reader reranks when the setting leaves it open."""
+Unread = tuple[str, Sequence[str]]
+"""A question and the texts of its passages."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,7 @@ class Services:
     generator: Generator
     telemetry: Telemetry
     policy: Policy
+    replayer: Replayer
     close: Callable[[], None]
 
     def warm_up(self) -> None:
@@ -56,10 +77,18 @@ def _minilm(settings: Settings) -> Embedder:
     return MiniLMEmbedder(settings.device)
 
 
-def _reader(settings: Settings) -> Generator:
-    from app.inference.reader import SpanReader
+@cache
+def _shared_reader(folder: Path, device: str) -> "Reader":
+    """One reader for ranking and drafting: its weights are loaded once."""
+    from app.inference.reader import Reader
 
-    return SpanReader(settings.models_dir / "reader", settings.device)
+    return Reader(folder, device)
+
+
+def _reader(settings: Settings) -> Generator:
+    from app.inference.reader import ReaderGenerator
+
+    return ReaderGenerator(_shared_reader(settings.models_dir / "reader", settings.device))
 
 
 def _seq2seq(settings: Settings) -> Generator:
@@ -134,6 +163,15 @@ def _folder(setting: str, value: str) -> Path:
     return path
 
 
+def rerank_depth(settings: Settings) -> int:
+    """How many passages the reader puts in a new order; 0 for none."""
+    if settings.rerank_passages >= 0:
+        return settings.rerank_passages
+    from app.inference.embedder import pick_device
+
+    return RERANK_ON_GPU if pick_device(settings.device).type == "cuda" else RERANK_ON_CPU
+
+
 def _policy(settings: Settings) -> Policy:
     try:
         return Policy.load(settings.policy_file)
@@ -163,6 +201,22 @@ def build_gate(
     return Gate(database, settings, risk, shipped, lineage, problem)
 
 
+def build_judge(policy: Policy) -> Judge:
+    """All checks, set up for that policy."""
+    return Judge(default_checks(policy), policy)
+
+
+def _models(settings: Settings, embedder: Embedder, generator: Generator) -> dict[str, str]:
+    """The models in the lineage of every answer, by name and by one hash over what they are."""
+    return {
+        "embedder": embedder.name,
+        "generator": generator.name,
+        "models_sha256": models_sha256(
+            settings.models_dir, [settings.embedder, settings.generator]
+        ),
+    }
+
+
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
@@ -172,16 +226,33 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
     policy = _policy(settings)
-    judge = Judge(default_checks(policy), policy)
+    judge = build_judge(policy)
+    models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
+    rewrites = _rewrites(generator)
+
+    reader = _shared_reader(settings.models_dir / "reader", settings.device)
+    readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
 
     def embed(question: str, deadline: Deadline) -> Vectors:
         return questions.submit(question, deadline)
 
     gate = build_gate(settings, database, embedder.name, generator.name, policy)
-    retriever = Retriever(corpus, embed, embedder.name, settings.index_dir, settings.device)
+
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        return readings.submit((question, [passage.text for passage in passages]), deadline)
+
+    depth = rerank_depth(settings)
+    retriever = Retriever(
+        corpus,
+        embed,
+        embedder.name,
+        settings.index_dir,
+        settings.device,
+        Rerank(read, depth) if depth else None,
+    )
     answerer = Answerer(
         database=database,
         corpus=corpus,
@@ -190,14 +261,16 @@ def build_services(settings: Settings) -> Services:
         judge=judge,
         gate=gate,
         policy=policy,
-        models={"embedder": embedder.name, "generator": generator.name},
+        models=models,
         settings=settings,
         telemetry=telemetry,
+        rewrite=rewrites.submit if rewrites else None,
     )
 
     def close() -> None:
-        for part in (questions, drafts, judge, database):
-            part.close()
+        for part in (questions, readings, drafts, rewrites, judge, database):
+            if part is not None:
+                part.close()
 
     return Services(
         settings,
@@ -213,8 +286,15 @@ def build_services(settings: Settings) -> Services:
         generator,
         telemetry,
         policy,
+        Replayer(database, build_judge, models),
         close,
     )
+
+
+def _rewrites(generator: Generator) -> Batcher[RewriteRequest, str] | None:
+    if not isinstance(generator, Rewriter):
+        return None
+    return Batcher[RewriteRequest, str](generator.rewrite, max_items=8)
 
 
 def open_database(settings: Settings) -> Database:

@@ -4,10 +4,14 @@ Run as:
     python -m benchmarks retrieval --corpus F --questions F --json
     python -m benchmarks answers --questions F [--generator NAME ...] [--device D ...]
         [--distractors K] [--limit N] --json
+    python -m benchmarks runtime [--runs N] [--threads N] --json
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks gate --questions F [--save-outcomes G] --json
     python -m benchmarks gate --outcomes G --json
+    python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
+    python -m benchmarks judge [--runs N] --json
+    python -m benchmarks pii --file F [--presidio] --json
 """
 
 import sys
@@ -27,12 +31,18 @@ Limit = Annotated[int | None, typer.Option(help="Only the first N questions.", m
 
 @app.command()
 def retrieval(
-    corpus: Corpus, questions: Questions, limit: Limit = None, as_json: Json = False
+    corpus: Corpus,
+    questions: Questions,
+    limit: Limit = None,
+    rerank: Annotated[
+        int | None, typer.Option(help="Passages to rerank; default as the service, 0 none.", min=0)
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Recall and reciprocal rank of the dense, lexical and fused search."""
+    """Recall and reciprocal rank of the dense, lexical, fused and reranked search."""
     from benchmarks.retrieval import measure_retrieval
 
-    _show(measure_retrieval(corpus, questions, limit), as_json)
+    _show(measure_retrieval(corpus, questions, limit, rerank), as_json)
 
 
 @app.command()
@@ -73,6 +83,41 @@ def pipeline(
     from benchmarks.pipeline import measure_pipeline
 
     _show(measure_pipeline(corpus, questions, limit, generator), as_json)
+
+
+@app.command()
+def runtime(
+    runs: Annotated[int, typer.Option(help="Times each way is measured.", min=1)] = 50,
+    threads: Annotated[int, typer.Option(help="CPU threads for each way.", min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """Reranking and embedding on this CPU: torch and ONNX Runtime take turns."""
+    from benchmarks.runtime import measure_runtime
+
+    _show(measure_runtime(runs, threads), as_json)
+
+
+@app.command()
+def followups(
+    rewrite_file: Annotated[
+        Path | None, typer.Option(help="Rows {history, question, rewrite}.", exists=True)
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Rows {id, dialogue, question, contexts}.", exists=True)
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="More documents to search beside them.", exists=True)
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="A model that writes, as in the setting generator.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow-up questions: the stand-alone form against a person's, and what a search finds."""
+    from benchmarks.followups import measure_followups, rewriter_named
+
+    model = rewriter_named(generator) if generator else None
+    _show(measure_followups(rewrite_file, questions, corpus, model), as_json)
 
 
 @app.command()
@@ -125,6 +170,30 @@ def gate(
         found, alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
     )
     _show(result, as_json)
+
+
+@app.command()
+def judge(
+    runs: Annotated[int, typer.Option(help="Answers to judge.", min=1)] = 200,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds of all deterministic checks on one answer, and of each alone."""
+    from benchmarks.judging import measure_judging
+
+    _show(measure_judging(runs), as_json)
+
+
+@app.command()
+def pii(
+    file: Annotated[Path, typer.Option(help="JSON lines {text, spans}.", exists=True)],
+    presidio: Annotated[bool, typer.Option(help="Compare with presidio, if installed.")] = False,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Precision, recall and F1 of personal data by kind, beside plain patterns."""
+    from benchmarks.personal_data import measure_personal_data
+
+    _show(measure_personal_data(file, limit, presidio), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

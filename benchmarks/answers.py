@@ -13,7 +13,7 @@ from app.errors import DeadlineExceeded, Invalid, SettingsInvalid
 from app.files import read_rows
 from app.inference.embedder import pick_device
 from app.inference.grounding import visible
-from app.inference.reader import SpanReader
+from app.inference.reader import Reader, ReaderGenerator
 from app.ports import DraftRequest, Generator
 from app.settings import Settings
 from app.wiring import build_generator
@@ -293,7 +293,7 @@ def _sources(row: dict[str, Any]) -> list[str]:
 
 def sweep_margins(files: Sequence[Path], limit: int | None = None) -> dict[str, Any]:
     """The reader's F1 in percent by file and least margin, and the margin with the best mean."""
-    reader = SpanReader(Settings().models_dir / "reader", min_margin=float("-inf"))
+    reader = ReaderGenerator(Reader(Settings().models_dir / "reader"), min_margin=float("-inf"))
     table: dict[str, dict[str, float]] = {}
     for file in files:
         drafted = [(reader.draft([_request(row)])[0], row) for row in list(read_rows(file))[:limit]]

@@ -1,15 +1,23 @@
-"""How often the right document is among the first hits: dense, lexical and fused."""
+"""How often the right document is among the first hits: dense, lexical, fused and reranked."""
 
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.deadline import Deadline
 from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
-from app.retrieval.passage_index import Entry, PassageIndex, RankedPositions, fuse, write_index
+from app.inference.reader import Reader
+from app.ports import Vectors
+from app.retrieval.passage_index import FUSION_DEPTH, Entry, PassageIndex, fuse, write_index
+from app.retrieval.retriever import Hit, Rerank
 from app.settings import Settings
+from app.wiring import rerank_depth
 from benchmarks.metrics import percentile, ranking_scores
+from guardrails.contract import Passage
 from ingestion.chunk import cut_passages
 from ingestion.extract import Extracted
 from ingestion.indexing import embedding_text
@@ -18,50 +26,104 @@ DEPTH = 100
 COLLECTION = "benchmark"
 
 
-def measure_retrieval(corpus: Path, questions: Path, limit: int | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Corpus:
+    """An index over the corpus, and its passages in the index's order."""
+
+    index: PassageIndex
+    passages: list[Passage]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The ranking of documents by each way of searching, and the milliseconds of two."""
+
+    rankings: dict[str, list[str]]
+    search_ms: float
+    rerank_ms: float
+
+
+def measure_retrieval(
+    corpus: Path, questions: Path, limit: int | None = None, depth: int | None = None
+) -> dict[str, Any]:
     """Cut, embed and index ``corpus`` rows {doc_id, title, text}; rank documents for each question.
 
-    Questions are rows {question, evidence_doc_ids}; one without evidence is left out.
+    Questions are rows {question, evidence_doc_ids}; one without evidence is left out. The reader
+    reranks the first ``depth`` passages (None: as the service does here; 0: none).
     """
     rows = [row for row in read_rows(questions) if row.get("evidence_doc_ids")][:limit]
+    settings = Settings()
+    chosen = rerank_depth(settings) if depth is None else depth
+    rerank = _rerank(settings, chosen) if chosen else None
     embedder = MiniLMEmbedder()
     with tempfile.TemporaryDirectory() as folder:
-        index = _build(corpus, Path(folder) / "index", embedder)
+        built = build_corpus(read_rows(corpus), Path(folder) / "index", embedder)
         vectors = embedder.embed([row["question"] for row in rows])
-        rankings: dict[str, list[list[str]]] = {"dense": [], "lexical": [], "fused": []}
-        milliseconds = []
-        for row, vector in zip(rows, vectors, strict=True):
-            began = time.perf_counter()
-            dense = index.dense(vector, [COLLECTION], DEPTH)
-            lexical = index.lexical(row["question"], [COLLECTION], DEPTH)
-            fused = fuse([dense[:50], lexical[:50]])
-            milliseconds.append((time.perf_counter() - began) * 1000)
-            for name, ranking in (("dense", dense), ("lexical", lexical), ("fused", fused)):
-                rankings[name].append(_documents(index, ranking))
+        found = [
+            _search(built, row["question"], vector, rerank)
+            for row, vector in zip(rows, vectors, strict=True)
+        ]
     gold = [set(map(str, row["evidence_doc_ids"])) for row in rows]
+    names = found[0].rankings if found else {}
     return {
-        **{name: ranking_scores(found, gold) for name, found in rankings.items()},
+        **{name: ranking_scores([one.rankings[name] for one in found], gold) for name in names},
         "n": len(rows),
-        "passages": len(index),
-        "search_ms_p50": round(percentile(milliseconds, 0.5), 3),
+        "passages": len(built.passages),
+        "search_ms_p50": round(percentile([one.search_ms for one in found], 0.5), 3),
+        "rerank_passages": chosen,
+        "rerank_ms_p50": round(percentile([one.rerank_ms for one in found], 0.5), 2),
+        "rerank_ms_p95": round(percentile([one.rerank_ms for one in found], 0.95), 2),
     }
 
 
-def _build(corpus: Path, folder: Path, embedder: MiniLMEmbedder) -> PassageIndex:
+def _rerank(settings: Settings, depth: int) -> Rerank:
+    reader = Reader(settings.models_dir / "reader", settings.device)
+    reader.warm_up()
+    return Rerank(
+        lambda question, passages, _: reader.read([(question, [p.text for p in passages])])[0],
+        depth,
+    )
+
+
+def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None) -> Found:
+    began = time.perf_counter()
+    dense = built.index.dense(vector, [COLLECTION], DEPTH)
+    lexical = built.index.lexical(question, [COLLECTION], DEPTH)
+    fused = fuse([dense[:FUSION_DEPTH], lexical[:FUSION_DEPTH]])
+    searched = time.perf_counter()
+    ways = {"dense": dense, "lexical": lexical, "fused": fused}
+    rankings = {name: documents(built, [p for p, _ in hits]) for name, hits in ways.items()}
+    if rerank is None:
+        return Found(rankings, (searched - began) * 1000, 0.0)
+    similarity = dict(dense)
+    hits = [Hit(built.passages[p], similarity.get(p)) for p, _ in fused]
+    began_rerank = time.perf_counter()
+    order = rerank(question, hits, Deadline(600))
+    ended = time.perf_counter()
+    first = [int(hit.passage.id) for hit in order]
+    rest = [p for p, _ in fused[rerank.depth :]]
+    rankings["reranked"] = documents(built, [*first, *rest])
+    return Found(rankings, (searched - began) * 1000, (ended - began_rerank) * 1000)
+
+
+def build_corpus(rows: Iterable[dict[str, Any]], folder: Path, embedder: MiniLMEmbedder) -> Corpus:
+    """Rows {doc_id, title, text}, cut and embedded as the service does."""
     tokenizer = load_tokenizer()
     most = Settings().passage_tokens
-    entries: list[Entry] = []
-    texts: list[tuple[str, str]] = []
-    for row in read_rows(corpus):
+    passages: list[Passage] = []
+    for row in rows:
         title, text = str(row.get("title") or ""), str(row["text"])
         for cut in cut_passages(Extracted(title, text, "text/plain", ()), tokenizer, most):
-            entries.append(Entry(f"p{len(entries)}", str(row["doc_id"]), COLLECTION))
-            texts.append((title, cut.text))
-    vectors = embedder.embed([embedding_text(title, text) for title, text in texts])
-    write_index(folder, entries, texts, vectors, embedder.name)
-    return PassageIndex(folder)
+            number, document = str(len(passages)), str(row["doc_id"])
+            passages.append(
+                Passage(number, document, COLLECTION, title, cut.text, cut.start, cut.end)
+            )
+    vectors = embedder.embed([embedding_text(p.title, p.text) for p in passages])
+    entries = [Entry(p.id, p.document_id, COLLECTION) for p in passages]
+    write_index(folder, entries, [(p.title, p.text) for p in passages], vectors, embedder.name)
+    return Corpus(PassageIndex(folder), passages)
 
 
-def _documents(index: PassageIndex, ranking: RankedPositions) -> list[str]:
+def documents(built: Corpus, positions: Sequence[int]) -> list[str]:
     """Documents in the order of their first passage."""
-    return list(dict.fromkeys(index.entries[position].document_id for position, _ in ranking))
+    return list(dict.fromkeys(built.passages[position].document_id for position in positions))

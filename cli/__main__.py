@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from app.errors import CountersignError
-from cli import gating, indexing, models, people, reviewing, serving
+from cli import gating, indexing, models, people, replaying, reviewing, serving
 from cli.doctor import doctor
 from cli.output import errors, print_json
 
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.command()(serving.serve)
 app.command()(indexing.ingest)
 app.command()(serving.ask)
+app.command()(replaying.replay)
+app.command()(replaying.export)
 app.add_typer(indexing.index_commands, name="index")
 app.add_typer(reviewing.review_commands, name="review")
 app.add_typer(gating.gate_commands, name="gate")

@@ -1,6 +1,7 @@
 """``ingest`` and ``index``: documents in, and index versions promoted or rolled back."""
 
 from dataclasses import asdict
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,13 @@ index_commands = typer.Typer(help="Index versions.", no_args_is_help=True)
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
     collection: Annotated[str, typer.Option(help="Collection to put them in.")] = "main",
+    valid_until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Their last valid day; answers from them are held afterwards.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ingest documents, then build and promote an index version if anything changed.
@@ -28,7 +36,8 @@ def ingest(
     """
     services = open_services(Settings())
     try:
-        report = ingest_paths(services, paths, collection, as_json)
+        until = valid_until.date() if valid_until else None
+        report = ingest_paths(services, paths, collection, as_json, until)
     finally:
         services.close()
     if as_json:
@@ -39,13 +48,19 @@ def ingest(
         raise typer.Exit(2)
 
 
-def ingest_paths(services: Services, paths: list[Path], collection: str, quiet: bool) -> Report:
+def ingest_paths(
+    services: Services,
+    paths: list[Path],
+    collection: str,
+    quiet: bool,
+    valid_until: date | None = None,
+) -> Report:
     """Ingest with a progress bar on standard error."""
     files = find_files(paths)
     pipeline = Pipeline(services.corpus, services.embedder, services.settings)
     with progress(quiet) as bar:
         task = bar.add_task("Ingesting", total=len(files))
-        return pipeline.ingest(files, collection, lambda _name: bar.advance(task))
+        return pipeline.ingest(files, collection, lambda _name: bar.advance(task), valid_until)
 
 
 def print_report(report: Report) -> None:

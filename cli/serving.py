@@ -62,12 +62,17 @@ def ask(
     collection: Annotated[
         list[str] | None, typer.Option(help="Search only this collection (repeatable).")
     ] = None,
+    previous: Annotated[
+        str | None, typer.Option(help="Id of the answer that this question follows.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask one question here, with the same checks and the same record as over HTTP."""
     services = open_services(Settings())
     try:
-        answer = services.answerer.answer(LOCAL, Ask(question, collection))
+        answer = services.answerer.answer(
+            LOCAL, Ask(question, collection, previous_answer_id=previous)
+        )
     finally:
         services.close()
     if as_json:
@@ -113,6 +118,9 @@ def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
 
 def _print_answer(answer: dict[str, Any]) -> None:
     console.rule(f"{answer['status']} · {answer['answer_id']}", align="left")
+    searched = answer["searched"].get("question")
+    if searched and searched != answer["question"]:
+        console.print(f"searched for: {searched}", markup=False, style="dim")
     if answer["answer"] is None:
         console.print(answer["message"], markup=False)
         return

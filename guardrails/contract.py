@@ -16,7 +16,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Passage:
-    """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text."""
+    """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text.
+
+    ``valid_until`` is the document's last valid day (ISO 8601), None when it has none.
+    """
 
     id: str
     document_id: str
@@ -26,6 +29,7 @@ class Passage:
     start: int
     end: int
     page: int | None = None
+    valid_until: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,17 @@ def answer_object(draft: Draft) -> dict[str, Any]:
         ],
         "citations": [asdict(citation) for citation in draft.citations],
     }
+
+
+def passage_object(passage: Passage) -> dict[str, Any]:
+    """A passage of the evidence as the record keeps it: plain JSON types.
+
+    Without a ``valid_until`` it is spelled as before there was one: hashes of old records hold.
+    """
+    fields = asdict(passage)
+    if passage.valid_until is None:
+        del fields["valid_until"]
+    return fields
 
 
 def canonical_sha256(value: Any) -> str:

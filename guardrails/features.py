@@ -13,7 +13,7 @@ DIRECTIONS: dict[str, int] = {
     # Of the generator that points, in its own raw units.
     "margin": LOWERS,
     "span_score": LOWERS,
-    "second_margin": LOWERS,
+    "lead": LOWERS,
     "relevance": LOWERS,
     "agreement": LOWERS,
     # Of the generator that writes.

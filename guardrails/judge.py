@@ -7,6 +7,7 @@ run", and so is a required check that is missing; the policy turns that into rev
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import get_args
@@ -17,6 +18,8 @@ from guardrails.policy import Policy
 
 MAX_RUNS = 64
 """Runs of one check at once, hung ones included; beyond it the check could not run."""
+PATIENCE_S = 0.05
+"""How long the first thread of a round has all checks to itself; see ``_Round``."""
 
 
 class Judge:
@@ -55,71 +58,44 @@ class Judge:
         """Nothing to wait for: hung checks run on daemon threads."""
 
     def _run(self, stage: Stage, case: Case) -> list[Finding]:
-        began = time.monotonic()
-        running = [(r, r.start(case)) for r in self._runners if r.stage == stage]
-        return [
-            finding for runner, results in running for finding in runner.collect(results, began)
-        ]
+        return _Round([r for r in self._runners if r.stage == stage], case).findings()
 
 
 class _Runner:
-    """One check, each run on a daemon thread of its own.
-
-    A pool with a queue would let one hung check starve all others. Here hung runs use up only
-    the places of their own check, and then that check says so at once instead of waiting.
-    """
+    """One check; its hung runs use up only the places of its own, and then it says so at once."""
 
     def __init__(self, check: Check) -> None:
-        self.name, self.stage, self._timeout_s = check.name, check.stage, check.timeout_s
+        self.name, self.stage, self.timeout_s = check.name, check.stage, check.timeout_s
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"a check of type {type(check).__name__} has no name")
         if self.stage not in get_args(Stage):
             raise ValueError(f"check {self.name}: there is no stage {self.stage!r}")
-        if not (math.isfinite(self._timeout_s) and self._timeout_s > 0):
+        if not (math.isfinite(self.timeout_s) and self.timeout_s > 0):
             raise ValueError(f"check {self.name}: the time limit must be a number above 0")
         self._check = check
         self._places = threading.BoundedSemaphore(MAX_RUNS)
 
-    def start(self, case: Case) -> "SimpleQueue[object] | None":
-        """Where the result will arrive, or None when no thread is to be had."""
+    def run(self, case: Case) -> object:
+        """What the check returned or raised; waits for it."""
         if not self._places.acquire(blocking=False):
-            return None
-        results: SimpleQueue[object] = SimpleQueue()
-        work = threading.Thread(
-            target=self._work, args=(case, results), name=f"check-{self.name}", daemon=True
-        )
+            return [self.could_not_run("too many of its runs are hanging")]
         try:
-            work.start()
-        except RuntimeError:  # the system has no thread left
-            self._places.release()
-            return None
-        return results
-
-    def _work(self, case: Case, results: "SimpleQueue[object]") -> None:
-        try:
-            results.put(self._check.run(case))
+            return self._check.run(case)
         except BaseException as error:  # noqa: BLE001 - the judge: any crash is a finding
             # SystemExit too: on this thread it would only end the thread, without a word.
-            results.put(error)
+            return error
         finally:
             self._places.release()
 
-    def collect(self, results: "SimpleQueue[object] | None", began: float) -> list[Finding]:
-        """The findings, at least one; waits until ``timeout_s`` after ``began`` at most."""
-        if results is None:
-            return [self._could_not_run("too many of its runs are hanging")]
-        try:
-            left = began + self._timeout_s - time.monotonic()
-            found = results.get(timeout=max(0.0, left))
-        except Empty:
-            return [self._could_not_run(f"no result within {self._timeout_s:g} s")]
+    def findings(self, found: object) -> list[Finding]:
+        """The findings, at least one, of what a run came to."""
         if isinstance(found, BaseException):
             # The type only: a message could hold text that the asker may not see.
-            return [self._could_not_run(type(found).__name__)]
+            return [self.could_not_run(type(found).__name__)]
         if not isinstance(found, list) or not all(self._is_own(item) for item in found):
-            return [self._could_not_run("it returned something else than its findings")]
+            return [self.could_not_run("it returned something else than its findings")]
         # Silence is not approval: a check that looked says so with a pass.
-        return found or [self._could_not_run("it returned no findings")]
+        return found or [self.could_not_run("it returned no findings")]
 
     def _is_own(self, item: object) -> bool:
         """Whether ``item`` is a finding that a policy can read, and in this check's name."""
@@ -128,9 +104,90 @@ class _Runner:
         texts = (item.message, item.label, item.excerpt)
         return item.check == self.name and all(isinstance(text, str) for text in texts)
 
-    def _could_not_run(self, why: str) -> Finding:
+    def could_not_run(self, why: str) -> Finding:
+        """The finding that the check says nothing, and why."""
         message = f"The check {self.name} could not run: {why}."
         return Finding(self.name, Outcome.COULD_NOT_RUN, message)
+
+
+class _Round:
+    """All checks of one stage over one case, begun in order.
+
+    The first thread runs one check after the other: most take less than starting a thread, and
+    many threads in one interpreter only wait for each other. When ``PATIENCE_S`` is over, each
+    check that has not begun gets a thread of its own: a slow or hung one holds up no other.
+    """
+
+    def __init__(self, runners: Sequence[_Runner], case: Case) -> None:
+        self._runners, self._case = runners, case
+        self._waiting = deque(range(len(runners)))
+        self._begun: dict[int, float] = {}
+        self._results: dict[int, object] = {}
+        self._impatient = False
+        self._signal: SimpleQueue[None] = SimpleQueue()
+
+    def findings(self) -> list[Finding]:
+        """The findings of each check in order, at least one of each."""
+        found: dict[int, list[Finding]] = {}
+        self._start_thread()
+        while self._lacks(found):
+            try:
+                self._signal.get(timeout=self._longest_wait(found))
+            except Empty:
+                self._impatient = True
+                for _ in tuple(self._waiting):
+                    self._start_thread()
+                found |= self._late(found)
+        return [finding for place in range(len(self._runners)) for finding in found[place]]
+
+    def _lacks(self, found: dict[int, list[Finding]]) -> bool:
+        """Whether findings are still to come; takes up those that have."""
+        for place, result in list(self._results.items()):
+            if place not in found:
+                found[place] = self._runners[place].findings(result)
+        return len(found) < len(self._runners)
+
+    def _longest_wait(self, found: dict[int, list[Finding]]) -> float:
+        now = time.monotonic()
+        ends = [
+            began + self._runners[place].timeout_s - now
+            for place, began in list(self._begun.items())
+            if place not in found
+        ]
+        return max(0.0, min([*ends, PATIENCE_S] if self._waiting or not ends else ends))
+
+    def _late(self, found: dict[int, list[Finding]]) -> dict[int, list[Finding]]:
+        now = time.monotonic()
+        return {
+            place: [runner.could_not_run(f"no result within {runner.timeout_s:g} s")]
+            for place, began in list(self._begun.items())
+            if place not in found and now >= began + (runner := self._runners[place]).timeout_s
+        }
+
+    def _start_thread(self) -> None:
+        """One more thread; without any to be had, what has not begun could not run."""
+        try:
+            threading.Thread(target=self._work, name="check-", daemon=True).start()
+        except RuntimeError:
+            while (place := self._next()) is not None:
+                refused = self._runners[place].could_not_run("there is no thread for it")
+                self._results[place] = [refused]
+            self._signal.put(None)
+
+    def _work(self) -> None:
+        while (place := self._next()) is not None:
+            runner = self._runners[place]
+            self._begun[place] = time.monotonic()
+            threading.current_thread().name = f"check-{runner.name}"
+            self._results[place] = runner.run(self._case)
+            if self._impatient or len(self._results) == len(self._runners):
+                self._signal.put(None)
+
+    def _next(self) -> int | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
 
 
 def _missing(required: Iterable[str], findings: Iterable[Finding]) -> list[Finding]:

@@ -7,7 +7,7 @@ means review. A check that could not run always means at least review: no rule c
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,8 @@ class Policy:
     topics: tuple[Topic, ...]
     rules: tuple[Rule, ...]
     sha256: str
+    content: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What the file says, so that a record can keep it."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -116,6 +118,7 @@ class Policy:
             topics,
             rules,
             canonical_sha256(content),
+            content,
         )
 
     def required(self, stage: Stage | None) -> list[str]:

@@ -12,6 +12,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
@@ -52,12 +53,16 @@ class Page:
 
 @dataclass(frozen=True)
 class Extracted:
-    """A document's text. ``pages`` is empty for formats without pages."""
+    """A document's text. ``pages`` is empty for formats without pages.
+
+    ``valid_until`` is the last valid day that the document states, None when it states none.
+    """
 
     title: str
     text: str
     media_type: str
     pages: tuple[Page, ...]
+    valid_until: date | None = None
 
 
 def extract(data: bytes, name: str) -> Extracted:
@@ -83,6 +88,7 @@ def extract(data: bytes, name: str) -> Extracted:
         text=text,
         media_type=media_type,
         pages=pages if media_type == PDF else (),
+        valid_until=_valid_until(data, media_type),
     )
 
 
@@ -232,6 +238,36 @@ def _one_line(text: str) -> str:
     return " ".join(tidy(text).split())[:200].strip()
 
 
+def _valid_until(data: bytes, media_type: str) -> date | None:
+    """What the front matter of Markdown or a ``meta`` element of HTML states."""
+    stated: str | None = None
+    if media_type == MARKDOWN:
+        front = FRONT_MATTER.match(LINE_BREAK.sub("\n", decode(data)))
+        found = VALID_UNTIL.search(front[1]) if front else None
+        stated = found[1] if found else None
+    elif media_type == HTML:
+        stated = _meta_valid_until(decode(data))
+    if stated is None:
+        return None
+    try:
+        return date.fromisoformat(stated.strip())
+    except ValueError as error:
+        raise DocumentRefused(
+            "bad_date", "valid_until is not a day such as 2026-12-31; correct it."
+        ) from error
+
+
+def _meta_valid_until(source: str) -> str | None:
+    if "valid" not in source.lower():
+        return None
+    from selectolax.lexbor import LexborHTMLParser
+
+    meta = LexborHTMLParser(source).css_first(
+        "meta[name='valid_until' i], meta[name='valid-until' i]"
+    )
+    return (meta.attributes.get("content") or "") if meta else None
+
+
 # --- Plain text and Markdown ----------------------------------------------------------------
 
 
@@ -242,6 +278,8 @@ def _read_text(data: bytes) -> tuple[str, str]:
 FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n((?:[\w-]+[ \t]*:.*\n|[ \t#-].*\n|\n)*)(?:---|\.\.\.)[ \t]*\n"
 )
+
+VALID_UNTIL = re.compile(r"(?m)^valid_until[ \t]*:[ \t]*[\"']?([^\"'\n#]*?)[\"']?[ \t]*(?:#.*)?$")
 
 
 def _read_markdown(data: bytes) -> tuple[str, str]:

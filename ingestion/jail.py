@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def child_main(name: str) -> None:
     try:
         found = extract(data, json.loads(name))
         pages = [(page.number, page.start, page.end) for page in found.pages]
-        reply: dict[str, Any] = {**vars(found), "pages": pages}
+        until = found.valid_until.isoformat() if found.valid_until else None
+        reply: dict[str, Any] = {**vars(found), "pages": pages, "valid_until": until}
     except DocumentRefused as refusal:
         reply = {"reason": refusal.reason, "message": refusal.message}
     sys.stdout.buffer.write(json.dumps(reply, ensure_ascii=False).encode("utf-8"))
@@ -85,7 +87,8 @@ def _parsed(output: bytes) -> Extracted:
             raise DocumentRefused(str(reply["reason"]), str(reply["message"]))
         pages = tuple(Page(int(n), int(start), int(end)) for n, start, end in reply["pages"])
         text = str(reply["text"])
-        found = Extracted(str(reply["title"]), text, str(reply["media_type"]), pages)
+        until = date.fromisoformat(reply["valid_until"]) if reply.get("valid_until") else None
+        found = Extracted(str(reply["title"]), text, str(reply["media_type"]), pages, until)
     except (ValueError, KeyError, TypeError) as error:
         raise _crashed("the reader's reply is not usable") from error
     edges = [0, *(edge for page in pages for edge in (page.start, page.end)), len(text)]

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import structlog
@@ -68,15 +68,17 @@ class Pipeline:
         files: Sequence[Path],
         collection: str,
         on_document: OnDocument = lambda _source: None,
+        valid_until: date | None = None,
     ) -> Report:
         """Ingest ``files``, then build and promote an index version if anything changed.
 
+        ``valid_until`` is the last valid day of those that do not state one themselves.
         A file that cannot be read is in the report's failures; the rest goes on.
         """
         report = Report()
         changed = []
         for file in files:
-            document_id = self._register(file, collection, report)
+            document_id = self._register(file, collection, report, valid_until)
             if document_id is None:
                 on_document(_shown(file.name))
             else:
@@ -99,6 +101,7 @@ class Pipeline:
                 media_type=extracted.media_type,
                 embedder=self._embedder.name,
                 passages=passages,
+                valid_until=extracted.valid_until,
             )
             if saved:
                 report.ingested += 1
@@ -120,7 +123,9 @@ class Pipeline:
             device=self._settings.device,
         )
 
-    def _register(self, file: Path, collection: str, report: Report) -> str | None:
+    def _register(
+        self, file: Path, collection: str, report: Report, valid_until: date | None
+    ) -> str | None:
         source = str(file)
         if len(source) > SOURCE_CHARS or source != _shown(source):
             why = f"The path is longer than {SOURCE_CHARS} characters, or is not text."
@@ -132,7 +137,7 @@ class Pipeline:
             report.failures.append(Failure(source, "unreadable", str(error.strerror)))
             return None
         row, changed = self._corpus.add_document(
-            collection, source, source, digest, self._embedder.name
+            collection, source, source, digest, self._embedder.name, valid_until=valid_until
         )
         report.unchanged += not changed
         return row.id if changed else None

@@ -52,17 +52,20 @@ export async function signOut() {
 
 /**
  * Asks and returns the answer. `key` makes a repetition safe: the same key never asks twice.
- * `onStage` receives each stage's name. Throws `ApiError`, or `AbortError` when cancelled.
+ * `previous` is the id of the answer that the question follows, or null.
+ * `onStage` receives each stage's name, `onSentence` each sentence of a released answer. Throws `ApiError`, or `AbortError` when cancelled.
  */
-export async function ask({ question, collections, key, signal, onStage }) {
-  const body = collections.length ? { question, collections } : { question };
+export async function ask({ question, collections, previous, key, signal, onStage, onSentence }) {
+  const body = { question };
+  if (collections.length) body.collections = collections;
+  if (previous) body.previous_answer_id = previous;
   const headers = { Accept: "text/event-stream", "Idempotency-Key": key };
   const response = await whenFree(() => send("POST", "/v1/ask", { body, headers, signal }), signal);
   if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
     return parseJson(await response.text(), response.status);
   }
   try {
-    return await lastAnswer(response.body, onStage);
+    return await lastAnswer(response.body, onStage, onSentence);
   } catch (error) {
     throw asApiError(error);
   }
@@ -169,10 +172,11 @@ function pause(milliseconds, signal) {
   });
 }
 
-async function lastAnswer(body, onStage) {
+async function lastAnswer(body, onStage, onSentence) {
   for await (const { event, data } of readEvents(body)) {
     const value = parseJson(data, 200);
     if (event === "stage") onStage(value.stage);
+    if (event === "sentence") onSentence(value);
     if (event === "answer") return value;
     if (event === "error") throw new ApiError({ ...value, requestId: value.request_id });
   }

@@ -16,6 +16,8 @@ const EXAMPLES = [
 const HISTORY_LIMIT = 20;
 
 let running = null;
+/** The answer that the next question follows; null begins a conversation. */
+let previous = null;
 
 async function main() {
   const session = await requireSession();
@@ -49,6 +51,7 @@ function mountComposer() {
   });
   // Cancel appears where Send was, so the second click of a double click must not count.
   byId("cancel").addEventListener("click", (event) => event.detail > 1 || running?.abort());
+  byId("new-conversation").addEventListener("click", newConversation);
   const buttons = EXAMPLES.map((text) =>
     el("li", {}, el("button", { type: "button", class: "example", onclick: () => start(text) }, text)),
   );
@@ -126,7 +129,19 @@ function start(question) {
   byId("empty").hidden = true;
   byId("history").append(exchange.node);
   byId("question").focus();
-  run(exchange, { question, collections: chosenCollections(), key: randomKey() });
+  run(exchange, { question, collections: chosenCollections(), previous, key: randomKey() });
+}
+
+function newConversation() {
+  follow(null);
+  byId("history").append(el("li", { class: "divider" }, "New conversation"));
+  announce("The next question starts a new conversation.");
+  byId("question").focus();
+}
+
+function follow(answerId) {
+  previous = answerId;
+  byId("new-conversation").hidden = answerId === null;
 }
 
 /** Runs a question; a repetition passes the same `asked`, so that it is never asked twice. */
@@ -138,7 +153,9 @@ async function run(exchange, asked) {
   scrollToEnd();
   try {
     const onStage = (stage) => exchange.progress(stage);
-    const answer = await ask({ ...asked, signal: running.signal, onStage });
+    const onSentence = (sentence) => keepInView(exchange, () => exchange.arrive(sentence));
+    const answer = await ask({ ...asked, signal: running.signal, onStage, onSentence });
+    follow(answer.answer_id);
     keepInView(exchange, () => exchange.settle(answer));
   } catch (error) {
     keepInView(exchange, () => showFailure(exchange, asked, error));

@@ -1,7 +1,7 @@
 // One question and what came of it, in the transcript.
 
 import { answerBody, copyText, isFinal, spokenForm } from "./answer.js";
-import { announce, el, fill } from "./dom.js";
+import { announce, el, fill, visible } from "./dom.js";
 import { age, moment } from "./format.js";
 import { watchAnswer } from "./live.js";
 import { openCitation } from "./panel.js";
@@ -33,6 +33,16 @@ export class Exchange {
     const items = names.map((name, index) => stageItem(name, index, reached));
     fill(this.outcome, el("ol", { class: "stages", "aria-label": "Progress" }, items));
     announce(STAGES[current] ?? "");
+  }
+
+  /** Adds one sentence of an answer that is released and on its way. */
+  arrive({ index, text, citations }) {
+    if (index === 0) {
+      this.arriving = el("p", { class: "answer-text", dir: "auto", "data-testid": "arriving" });
+      fill(this.outcome, el("article", { class: "answer", "aria-label": "Answer" }, this.arriving));
+    }
+    const marks = citations.map((number) => ` [${number}]`).join("");
+    this.arriving?.append(visible(`${index ? " " : ""}${text}${marks}`));
   }
 
   /** Shows the answer and follows it while it is held. */
@@ -72,7 +82,14 @@ function answerArticle(answer) {
     "aria-label": "Answer",
   };
   const copy = answer.status === "released" && answer.answer && copyButton(answer.answer);
-  return el("article", props, answerBody(answer, openCitation), copy);
+  return el("article", props, understoodAs(answer), answerBody(answer, openCitation), copy);
+}
+
+/** Of a follow-up question, what was searched for in its place. */
+function understoodAs({ question, searched }) {
+  if (!searched?.question || searched.question === question) return null;
+  const props = { class: "muted small", dir: "auto", "data-testid": "searched-for" };
+  return el("p", props, `Searched for: ${searched.question}`);
 }
 
 function copyButton(content) {

@@ -37,7 +37,10 @@ function headOf(task) {
   const asked = `Asked by ${task.asker}, ${moment(task.created_at)}`;
   const expires = ["open", "claimed"].includes(task.state) && ` · expires ${age(task.expires_at)}`;
   const title = el("h2", { id: "task-title", tabindex: "-1", dir: "auto" }, task.question);
-  return el("header", { class: "task-head" }, title, el("p", { class: "muted" }, asked, expires));
+  const understood =
+    task.searched_for !== task.question &&
+    el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, `Searched for: ${task.searched_for}`);
+  return el("header", { class: "task-head" }, title, understood, el("p", { class: "muted" }, asked, expires));
 }
 
 function decisionOf(decision) {

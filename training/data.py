@@ -7,6 +7,7 @@ sources and their licences).
 import hashlib
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 from tokenizers import Encoding, Tokenizer
 
 from app.files import read_rows
+from guardrails.contract import sentence_bounds
 from training.statements import state
+from training.unanswerable import alter
 
 MAX_QUESTION_TOKENS = 48
 MAX_ANSWER_TOKENS = 40
@@ -52,31 +55,98 @@ class SpanExample:
         return self.passage[offset : offset + size], self.start - offset, self.end - offset
 
 
-def load_span_examples(data: Path, tokenizer: Tokenizer, seed: int) -> list[SpanExample]:
-    """All usable rows of ``data``; abstractive answers (no verbatim span) are left out."""
+@dataclass(frozen=True)
+class ReaderExample:
+    """An answerable question with what does not answer it.
+
+    ``negatives`` are keys of ``ReaderData.passages`` that the search found wrongly; ``altered``
+    is the question with one word changed (None where no rule fits); ``sentence`` are the
+    inclusive passage-token indices of the sentence around the answer.
+    """
+
+    gold: SpanExample
+    negatives: tuple[str, ...]
+    altered: tuple[int, ...] | None
+    sentence: tuple[int, int]
+
+    def without_answer(self) -> SpanExample | None:
+        """The passage without the answer's sentence; None where nothing else would be left."""
+        first, last = self.sentence
+        rest = self.gold.passage[:first] + self.gold.passage[last + 1 :]
+        return SpanExample(self.gold.question, rest, -1, -1) if len(rest) > 4 else None
+
+
+@dataclass(frozen=True)
+class ReaderData:
+    """Examples, and the token ids of every passage."""
+
+    examples: list[ReaderExample]
+    passages: dict[str, tuple[int, ...]]
+
+
+def load_reader_data(
+    data: Path, tokenizer: Tokenizer, seed: int, negatives: Path | None = None
+) -> ReaderData:
+    """The answerable rows of ``data`` whose answer is a verbatim span, shuffled.
+
+    ``negatives`` are rows {id, negatives} of ``training.mining``; a question without one takes
+    the data's own distractors. Passages that are held out take no part.
+    """
     rng = random.Random(seed)
-    passages = {
+    texts = {
         row["passage_id"]: row["text"] for row in read_rows(data / "train/qa/passages.jsonl.gz")
     }
-    encoded = dict(zip(passages, _encode(tokenizer, list(passages.values())), strict=True))
+    encoded = dict(zip(texts, _encode(tokenizer, list(texts.values())), strict=True))
+    found = {
+        row["id"]: row["distractors"] for row in read_rows(data / "train/qa/distractors.jsonl.gz")
+    }
+    if negatives is not None:
+        found |= {row["id"]: row["negatives"] for row in read_rows(negatives)}
     rows = [
         row
         for row in read_rows(data / "train/qa/questions.jsonl.gz")
-        if len(row["passage_ids"]) == 1 and _kept(row, rng)
+        if row["answerable"]
+        and len(row["passage_ids"]) == 1
+        and not held_out(row["passage_ids"][0])
     ]
     questions = _encode(tokenizer, [row["question"] for row in rows])
+    changed = [
+        alter(row["question"], texts[row["passage_ids"][0]], row["answers"][0], rng) for row in rows
+    ]
+    altered = _encode(tokenizer, [text or "" for text in changed])
     examples = []
-    for row, question in zip(rows, questions, strict=True):
-        passage_id = row["passage_ids"][0]
-        span = _answer_tokens(row, passages[passage_id], encoded[passage_id])
-        if span is not None:
-            examples.append(
-                SpanExample(
-                    tuple(question.ids[:MAX_QUESTION_TOKENS]), tuple(encoded[passage_id].ids), *span
-                )
-            )
+    for row, question, other in zip(rows, questions, altered, strict=True):
+        key = row["passage_ids"][0]
+        span = _answer_tokens(row, texts[key], encoded[key])
+        if span is None:
+            continue
+        gold = SpanExample(
+            tuple(question.ids[:MAX_QUESTION_TOKENS]), tuple(encoded[key].ids), *span
+        )
+        kept = tuple(k for k in found.get(row["id"], ()) if not held_out(k))
+        sentence = _sentence_tokens(texts[key], encoded[key], span)
+        examples.append(
+            ReaderExample(gold, kept, tuple(other.ids[:MAX_QUESTION_TOKENS]) or None, sentence)
+        )
     rng.shuffle(examples)
-    return examples
+    return ReaderData(examples, {key: tuple(encoding.ids) for key, encoding in encoded.items()})
+
+
+def _sentence_tokens(text: str, encoding: Encoding, span: tuple[int, int]) -> tuple[int, int]:
+    """The tokens of the sentences that the span touches, inclusive."""
+    start, end = encoding.offsets[span[0]][0], encoding.offsets[span[1]][1]
+    touched = [(a, b) for a, b in sentence_bounds(text) if a < end and start < b]
+    first, last = min(a for a, _ in touched), max(b for _, b in touched)
+    inside = [n for n, (a, b) in enumerate(encoding.offsets) if a < last and first < b]
+    return inside[0], inside[-1]
+
+
+def shuffled(count: int, rng: random.Random) -> Iterator[int]:
+    """Endless indices under ``count``: each once, then each once again."""
+    while True:
+        order = list(range(count))
+        rng.shuffle(order)
+        yield from order
 
 
 def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:

@@ -38,7 +38,7 @@ from app.inference.seq2seq_model import (
     new_seq2seq_model,
 )
 from app.inference.weights import base_folder, load_tensors
-from training.data import FusedData, FusedExample, load_fused_data
+from training.data import FusedData, FusedExample, load_fused_data, shuffled
 from training.lora import lora
 
 MASK = 103
@@ -226,14 +226,6 @@ def items_for(
     size = max(2, tokens_per_batch // (count * (phase.window + 16)))
     examples = [data.examples[next(stream)] for _ in range(size)]
     return [answer_item(example, data, count, phase.window, rng) for example in examples]
-
-
-def shuffled(count: int, rng: random.Random) -> Iterator[int]:
-    """Endless indices under ``count``: each once, then each once again."""
-    while True:
-        order = list(range(count))
-        rng.shuffle(order)
-        yield from order
 
 
 def loss_of(model: Seq2SeqModel, batch: Batch, frozen: bool) -> Tensor:

@@ -1,21 +1,22 @@
-"""Fine-tune the span reader from all-MiniLM-L6-v2 on question answering.
+"""Fine-tune the reader from all-MiniLM-L6-v2: rank passages, point at the answer, know when not.
 
 Run as:
-    python -m training.reader train --data DATA --out models/reader --minutes 90
+    python -m training.mining --data DATA --out NEGATIVES
+    python -m training.reader train --data DATA --negatives NEGATIVES --minutes 90
     python -m benchmarks margin --questions F --questions G      # choose the least margin
-    python -m training.reader margin 1.5
+    python -m training.reader tune --min-margin 1.5 --answer-weight 1 --relevance-weight 0.5
 
-The learning rate and the passage length follow the clock, not the step count, so that any
-budget ends with a finished model: short windows around the answer first (most examples per
-second), whole passages last.
+A step takes groups: a question over the passage that answers it, over passages that the search
+found wrongly, over its own passage without the answer's sentence, and the question with one word
+changed. The learning rate and the passage length follow the clock, not the step count, so that any
+budget ends with a finished model: short windows around the answer first, whole passages last.
 """
 
-import itertools
 import json
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -28,55 +29,98 @@ from torch.nn import functional
 
 from app.files import sha256_file
 from app.inference.pair_model import READER_HEADS, PairModel, new_pair_model
+from app.inference.reader import Tuning
 from app.inference.weights import base_folder, load_tensors
-from training.data import SpanExample, load_span_examples
+from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
-DEFAULT_MARGIN = 0.0
-PHASES = ((0.4, 72), (0.75, 120), (1.0, 256))
+UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0)
+PHASES = ((0.35, 88), (0.75, 136), (1.0, 224))
 """(share of the budget at which the phase ends, passage tokens during it)"""
+
+NEGATIVES = 2
+"""Passages that the search found wrongly, in a group that is ranked."""
+RANKED_SHARE = 0.6
+"""How many groups are ranked; the others leave more time for pointing at answers."""
+ALTERED_SHARE = 0.5
+"""How often a group also holds the question with one word changed."""
+REMOVED_SHARE = 0.15
+"""How often it also holds the passage without the answer's sentence."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question over one passage; ``group`` says with which rows it is ranked, -1 with none."""
+
+    example: SpanExample
+    group: int
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded token ids and masks [batch, length]; positions [batch, 2] of start and end."""
+    """Padded token ids and masks [batch, length]; positions [batch, 2] of start and end.
+
+    ``groups`` [batch] is the group of each row. The first row of a group is the one to find.
+    """
 
     input_ids: Tensor
     attention_mask: Tensor
     token_type_ids: Tensor
     positions: Tensor
+    groups: Tensor
 
 
-def collate(examples: list[SpanExample], window: int, rng: random.Random) -> Batch:
+def group_rows(
+    example: ReaderExample, data: ReaderData, group: int, rng: random.Random
+) -> list[Row]:
+    """``example`` over its passage and over what does not answer it."""
+    question = example.gold.question
+    rows = [Row(example.gold, group)]
+    if rng.random() < RANKED_SHARE:
+        pool = example.negatives or tuple(data.passages)
+        wrong = [data.passages[key] for key in rng.sample(pool, min(NEGATIVES, len(pool)))]
+        rows += [
+            Row(SpanExample(question, passage, -1, -1), group)
+            for passage in wrong
+            if passage != example.gold.passage
+        ]
+    if example.altered and rng.random() < ALTERED_SHARE:
+        # About the same thing, so it says nothing against the passage's relevance.
+        rows.append(Row(SpanExample(example.altered, example.gold.passage, -1, -1), -1))
+    if rng.random() < REMOVED_SHARE and (removed := example.without_answer()):
+        rows.append(Row(removed, -1))
+    return rows
+
+
+def collate(rows: Sequence[Row], window: int, rng: random.Random) -> Batch:
     """``[CLS] question [SEP] passage window [SEP]``, padded to the longest."""
-    rows, types, positions = [], [], []
-    for example in examples:
-        passage, start, end = example.window(window, rng)
-        offset = len(example.question) + 2
-        rows.append([CLS, *example.question, SEP, *passage, SEP])
+    ids, types, positions = [], [], []
+    for row in rows:
+        passage, start, end = row.example.window(window, rng)
+        offset = len(row.example.question) + 2
+        ids.append([CLS, *row.example.question, SEP, *passage, SEP])
         types.append([0] * offset + [1] * (len(passage) + 1))
         positions.append((0, 0) if start < 0 else (start + offset, end + offset))
-    width = -(-max(map(len, rows)) // 16) * 16  # few distinct shapes: kernels are cached by shape
+    width = -(-max(map(len, ids)) // 16) * 16  # few distinct shapes: kernels are cached by shape
     return Batch(
-        torch.tensor([row + [0] * (width - len(row)) for row in rows]),
-        torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows]),
+        torch.tensor([row + [0] * (width - len(row)) for row in ids]),
+        torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids]),
         torch.tensor([row + [0] * (width - len(row)) for row in types]),
         torch.tensor(positions),
+        torch.tensor([row.group for row in rows]),
     )
 
 
-def batches(
-    examples: list[SpanExample], size: int, rng: random.Random
-) -> Iterator[list[SpanExample]]:
-    """Endless batches of similar length: pools of 64 batches are sorted, then shuffled."""
-    while True:
-        rng.shuffle(examples)
-        for start in range(0, len(examples), size * 64):
-            pool = sorted(examples[start : start + size * 64], key=lambda e: len(e.passage))
-            groups = [pool[i : i + size] for i in range(0, len(pool), size)]
-            rng.shuffle(groups)
-            yield from groups
+def batch_rows(
+    data: ReaderData, order: Iterator[int], window: int, tokens: int, rng: random.Random
+) -> list[Row]:
+    """Whole groups, in the order of the indices ``order``, of about ``tokens`` tokens together."""
+    rows: list[Row] = []
+    while len(rows) * (window + 16) < tokens:
+        place = next(order)
+        rows += group_rows(data.examples[place], data, place, rng)
+    return rows
 
 
 def span_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -89,19 +133,53 @@ def span_loss(logits: Tensor, batch: Batch) -> Tensor:
     )
 
 
+def ranking_loss(relevance: Tensor, groups: Tensor) -> Tensor:
+    """Cross-entropy of the first row of each group against all rows of the group."""
+    losses = []
+    for group in torch.unique(groups[groups >= 0]):
+        scores = relevance[groups == group].float()
+        losses.append(-scores.log_softmax(0)[0])
+    return torch.stack(losses).mean()
+
+
+def answer_loss(answers: Tensor, positions: Tensor) -> Tensor:
+    """Binary cross-entropy of "the passage answers"."""
+    return functional.binary_cross_entropy_with_logits(
+        answers.float(), (positions[:, 0] > 0).float()
+    )
+
+
 def schedule(progress: float, step: int, warmup: int = 150) -> tuple[float, int]:
     """(learning-rate factor, passage tokens) at ``progress`` in [0, 1] of the budget."""
     window = next(size for until, size in PHASES if progress <= until)
     return min(1.0, (step + 1) / warmup) * max(0.02, 1 - progress), window
 
 
+def losses_of(model: PairModel, batch: Batch, device: torch.device) -> Tensor:
+    """The three losses [3]: span, ranking, answerability."""
+    with torch.autocast(device.type, torch.bfloat16):
+        token, pair = model(
+            batch.input_ids.to(device),
+            batch.attention_mask.to(device),
+            batch.token_type_ids.to(device),
+        )
+    token, pair = token.cpu(), pair.cpu()
+    return torch.stack(
+        [
+            span_loss(token, batch),
+            ranking_loss(pair[:, 0], batch.groups),
+            answer_loss(pair[:, 1], batch.positions),
+        ]
+    )
+
+
 def train(
     model: PairModel,
-    examples: list[SpanExample],
+    data: ReaderData,
     *,
     minutes: float,
     learning_rate: float,
-    batch_size: int,
+    tokens_per_batch: int,
     seed: int,
     out: Path,
     device: torch.device,
@@ -110,49 +188,56 @@ def train(
     rng = random.Random(seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
+    order = shuffled(len(data.examples), rng)
     began = time.monotonic()
-    seen = tokens = 0
-    losses: list[float] = []
-    saves = 0
+    meter = _Meter()
+    saves = step = 0
     model.train()
-    for step, group in enumerate(batches(examples, batch_size, rng)):
-        progress = min(1.0, (time.monotonic() - began) / (minutes * 60))
-        if progress >= 1.0:
-            break
+    while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
         factor, window = schedule(progress, step)
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * factor
-        batch = collate(group, window, rng)
-        with torch.autocast(device.type, torch.bfloat16):
-            logits, _ = model(
-                batch.input_ids.to(device),
-                batch.attention_mask.to(device),
-                batch.token_type_ids.to(device),
-            )
-        loss = span_loss(logits.cpu() if device.type != "cpu" else logits, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        rows = batch_rows(data, order, window, tokens_per_batch, rng)
+        batch = collate(rows, window, rng)
+        losses = losses_of(model, batch, device)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        seen += len(group)
-        tokens += int(batch.attention_mask.sum())
-        losses.append(loss.item())
-        if step % 50 == 49:
-            typer.echo(
-                f"step {step + 1} progress {progress:.3f} loss {sum(losses[-50:]) / 50:.3f} "
-                f"examples {seen} tokens/s {tokens / (time.monotonic() - began):.0f}"
-            )
+        meter.add(batch, losses.tolist())
+        step += 1
+        if step % 50 == 0:
+            figures = meter.figures(time.monotonic() - began, last=50)
+            typer.echo(f"step {step} progress {progress:.3f} {json.dumps(figures)}")
         if int(progress * 10) > saves:
             saves = int(progress * 10)
-            save(model, out, {"examples": seen, "tokens": tokens})
-    elapsed = time.monotonic() - began
-    return {
-        "examples": seen,
-        "tokens": tokens,
-        "minutes": round(elapsed / 60, 1),
-        "tokens_per_second": round(tokens / elapsed),
-        "final_loss": round(sum(losses[-200:]) / max(1, len(losses[-200:])), 3),
-    }
+            save(model, out, meter.figures(time.monotonic() - began))
+    return meter.figures(time.monotonic() - began)
+
+
+class _Meter:
+    """Counts of what was seen, and the recent losses."""
+
+    def __init__(self) -> None:
+        self._rows = self._tokens = 0
+        self._losses: list[list[float]] = []
+
+    def add(self, batch: Batch, losses: list[float]) -> None:
+        self._rows += len(batch.groups)
+        self._tokens += int(batch.attention_mask.sum())
+        self._losses.append(losses)
+
+    def figures(self, elapsed: float, last: int = 200) -> dict[str, float]:
+        recent = self._losses[-last:]
+        names = ("span_loss", "ranking_loss", "answer_loss")
+        means = [sum(column) / len(recent) for column in zip(*recent, strict=True)]
+        return {
+            "examples": self._rows,
+            "tokens": self._tokens,
+            "minutes": round(elapsed / 60, 1),
+            "tokens_per_second": round(self._tokens / max(elapsed, 1e-9)),
+            **{name: round(mean, 3) for name, mean in zip(names, means, strict=False)},
+        }
 
 
 def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
@@ -161,12 +246,12 @@ def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
     tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
     save_file(tensors, out / "model.safetensors")
     (out / "model.safetensors").chmod(0o644)
-    seal(out, DEFAULT_MARGIN, figures)
+    seal(out, UNTUNED, figures)
 
 
-def seal(out: Path, min_margin: float, figures: dict[str, float]) -> None:
-    """Write the least margin and the manifest with every file's SHA-256."""
-    config = json.dumps({"min_margin": min_margin}, indent=2)
+def seal(out: Path, tuning: Tuning, figures: dict[str, float]) -> None:
+    """Write the tuning and the manifest with every file's SHA-256."""
+    config = json.dumps(asdict(tuning), indent=2)
     (out / "config.json").write_text(config + "\n", "utf-8")
     manifest = {
         "name": "reader",
@@ -177,16 +262,29 @@ def seal(out: Path, min_margin: float, figures: dict[str, float]) -> None:
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
 
-app = typer.Typer(help="Train the span reader.", no_args_is_help=True)
+def start_from(model: PairModel, init: Path) -> None:
+    """Load an earlier reader, or the encoder of a generator; new heads stay as they are."""
+    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    tensors = load_tensors(init / "model.safetensors")
+    kept = {k: t for k, t in tensors.items() if own.get(k) == t.shape}
+    if not any(name.startswith("encoder.") for name in kept):
+        raise typer.BadParameter(f"{init} holds no encoder of this size")
+    model.load_state_dict(kept, strict=False)
+
+
+app = typer.Typer(help="Train the reader.", no_args_is_help=True)
 
 
 @app.command()
-def margin(
-    value: Annotated[float, typer.Argument(help="least margin; see `benchmarks margin`")],
+def tune(
+    min_margin: Annotated[float, typer.Option(help="least margin; see `benchmarks margin`")],
+    answer_weight: Annotated[float, typer.Option(help="what answerability adds to a margin")],
+    relevance_weight: Annotated[float, typer.Option(help="what relevance adds to the choice")],
     out: Annotated[Path, typer.Option(help="model folder")] = Path("models/reader"),
 ) -> None:
-    """Set the least margin over "no answer" of a trained reader."""
-    seal(out, value, json.loads((out / "manifest.json").read_text("utf-8"))["training"])
+    """Set the tuning of a trained reader."""
+    figures = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
+    seal(out, Tuning(min_margin, answer_weight, relevance_weight), figures)
 
 
 @app.command("train")
@@ -195,29 +293,31 @@ def main(
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/reader"),
     minutes: Annotated[float, typer.Option(help="training budget, wall clock")] = 60.0,
     learning_rate: float = 3e-4,
-    batch_size: int = 32,
+    tokens_per_batch: int = 5000,
     seed: int = 7,
-    init: Annotated[Path | None, typer.Option(help="start from this reader instead")] = None,
+    negatives: Annotated[Path | None, typer.Option(help="file of training.mining")] = None,
+    init: Annotated[Path | None, typer.Option(help="start from this reader or generator")] = None,
     limit: Annotated[int | None, typer.Option(help="use only this many examples")] = None,
 ) -> None:
-    """Fine-tune the span reader."""
+    """Fine-tune the reader."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # Eager attention in bf16 trains 1.6 times as fast on a CPU as the fused kernel's backward.
     model = new_pair_model(READER_HEADS, "eager" if device.type == "cpu" else "sdpa")
     if init is not None:
-        model.load_state_dict(load_tensors(init / "model.safetensors"), strict=False)
+        start_from(model, init)
     tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    examples = list(itertools.islice(load_span_examples(data, tokenizer, seed), limit))
-    typer.echo(f"{len(examples)} examples, {sum(e.start < 0 for e in examples)} unanswerable")
+    loaded = load_reader_data(data, tokenizer, seed, negatives)
+    reader_data = ReaderData(loaded.examples[:limit], loaded.passages)
+    typer.echo(f"{len(reader_data.examples)} questions")
     figures = train(
         model.to(device),
-        examples,
+        reader_data,
         minutes=minutes,
         learning_rate=learning_rate,
-        batch_size=batch_size,
+        tokens_per_batch=tokens_per_batch,
         seed=seed,
         out=out,
         device=device,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -50,6 +51,9 @@ def add(
     collection: Annotated[str, Form()],
     services: ServicesDep,
     principal: PrincipalDep,
+    valid_until: Annotated[
+        date | None, Form(description="Its last valid day; answers from it are held afterwards.")
+    ] = None,
     key: IdempotencyKey = None,
 ) -> Any:
     """Accepted as pending; the ingestion worker makes it ready, or failed with a reason."""
@@ -62,10 +66,13 @@ def add(
     stored, digest = _store(services, file, collection, name)
 
     def run() -> dict[str, Any]:
-        row, _ = services.corpus.add_document(collection, name, str(stored), digest)
+        row, _ = services.corpus.add_document(
+            collection, name, str(stored), digest, valid_until=valid_until
+        )
         return _wire(services, row, principal)
 
-    return once(services.access, principal, key, ["add", collection, name, digest], run)
+    request = ["add", collection, name, digest, *([str(valid_until)] if valid_until else [])]
+    return once(services.access, principal, key, request, run)
 
 
 @router.delete("/{document_id}", status_code=204, summary="Remove a document")

@@ -39,7 +39,9 @@ async def ask(
     accept: Annotated[str, Header()] = "application/json",
 ) -> Any:
     """The answer as JSON, or with `Accept: text/event-stream` as events: `stage` several times,
-    then one `answer` (or one `error`). A draft that was not released is never part of either."""
+    then, of a released answer, its `sentence`s, then one `answer` (or one `error`). A draft that
+    was not released is never part of either: the verdict is on the whole draft, so the first
+    sentence is sent after the release is recorded."""
     principal.require("asker")
     question = _Question(services, principal, body, key)
     if "text/event-stream" in accept:
@@ -59,7 +61,7 @@ class _Question:
 
         def run() -> dict[str, Any]:
             self.services.access.charge_question(self.principal)
-            wanted = Ask(self.body.question, self.body.collections, self.body.answer_schema)
+            wanted = Ask(**self.body.model_dump())
             answered = self.services.answerer.answer(self.principal, wanted, on_stage)
             return {"answer_id": answered["answer_id"]} if self.key else answered
 
@@ -83,7 +85,8 @@ async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[Ser
             answer = question.answer(
                 lambda name, detail: post(_event("stage", {"stage": name, "detail": detail}))
             )
-            post(_answer_event(answer))
+            for event in _outcome_events(answer, question.services.settings.stream):
+                post(event)
         except CountersignError as error:
             post(_event("error", error.wire(request_id)))
         finally:
@@ -97,6 +100,14 @@ async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[Ser
     except Exception:  # the ASGI edge: the stream has begun, so no 500 is possible
         log.exception("request_crashed", request_id=request_id, path="/v1/ask")
         yield _event("error", CountersignError().wire(request_id))
+
+
+def _outcome_events(answer: dict[str, Any], stream: str) -> Iterator[ServerSentEvent]:
+    """What is sent once the record stands: the view holds an answer only when it was released."""
+    if stream == "sentences" and answer["status"] == "released":
+        for index, sentence in enumerate(answer["answer"]["sentences"]):
+            yield _event("sentence", {"index": index, **sentence})
+    yield _answer_event(answer)
 
 
 def _answer_event(answer: dict[str, Any]) -> ServerSentEvent:

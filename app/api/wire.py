@@ -35,6 +35,11 @@ class AskBody(Body):
         description="A JSON schema (2020-12, no patterns, no references outside itself) that the "
         "answer object must satisfy; otherwise a reviewer decides.",
     )
+    previous_answer_id: Text | None = Field(
+        default=None,
+        max_length=64,
+        description="The caller's own answer that this question follows, in a conversation.",
+    )
 
 
 class CitationView(BaseModel):
@@ -68,8 +73,10 @@ class AnswerBody(BaseModel):
 
 
 class SearchedView(BaseModel):
-    """What was searched for an answer."""
+    """What was searched; of a follow-up, ``question`` is the form that stands alone."""
 
+    question: str = ""
+    previous_answer_id: str | None = None
     collections: list[str]
     passages: int
     titles: list[str]
@@ -177,6 +184,7 @@ class DocumentView(BaseModel):
     error_message: str | None
     passages: int
     updated_at: str
+    valid_until: str | None = Field(description="Its last valid day, if it has one.")
 
 
 class DocumentsView(BaseModel):
@@ -211,6 +219,7 @@ class TaskView(BaseModel):
     answer_id: str
     state: Literal["open", "claimed", "decided", "expired"]
     question: str
+    searched_for: str
     asker: str
     reasons: list[str]
     created_at: str

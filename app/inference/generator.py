@@ -48,14 +48,16 @@ from app.inference.prompt import (
     INSTRUCTIONS,
     JSON_INSTRUCTIONS,
     Chat,
+    Messages,
     Prompt,
     answerable,
     build_prompt,
     messages,
+    rewrite_prompt,
     source_texts,
 )
 from app.inference.weights import refuse_code
-from app.ports import DraftRequest
+from app.ports import DraftRequest, RewriteRequest
 from guardrails.contract import Draft
 
 GREEDY = Decoding()
@@ -115,6 +117,14 @@ class TransformersGenerator:
             for i, draft in zip(places, written, strict=True):
                 drafts[i] = draft
         return drafts
+
+    def rewrite(self, requests: Sequence[RewriteRequest]) -> list[str]:
+        """Each question as the model says it stands alone; nothing constrains its words."""
+        loaded = self._load()
+        try:
+            return loaded.rewrite(requests)
+        except torch.OutOfMemoryError:
+            raise DependencyFailed("the generator's device ran out of memory") from None
 
     def _write(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         loaded = self._load()
@@ -219,6 +229,13 @@ class LoadedModel:
         until = UntilDeadline([request.deadline for request in requests])
         written = self._search.write(inputs, constraint, until)
         return list(zip(prompts, map(self._text, written), strict=True))
+
+    def rewrite(self, requests: Sequence[RewriteRequest]) -> list[str]:
+        """Each question's stand-alone form; "" for one that was cut off."""
+        prompts = [rewrite_prompt(request, self.count, self.room) for request in requests]
+        until = UntilDeadline([request.deadline for request in requests])
+        written = self._search.write(self._inputs(prompts), None, until)
+        return ["" if one.truncated else self._text(one).text for one in written]
 
     def _text(self, written: Written) -> _Text:
         text = self.tokenizer.decode(written.tokens, skip_special_tokens=True)
@@ -362,6 +379,23 @@ class OpenAIGenerator:
             request.deadline.remaining()
         return asyncio.run(self._draft_all(requests))
 
+    def rewrite(self, requests: Sequence[RewriteRequest]) -> list[str]:
+        """Each question as the model says it stands alone; call it as ``draft``."""
+        for request in requests:
+            request.deadline.remaining()
+        return asyncio.run(self._rewrite_all(requests))
+
+    async def _rewrite_all(self, requests: Sequence[RewriteRequest]) -> list[str]:
+        async with self._client() as client:
+            return await asyncio.gather(*(self._rewrite(client, r) for r in requests))
+
+    async def _rewrite(self, client: httpx.AsyncClient, request: RewriteRequest) -> str:
+        prompt = rewrite_prompt(request, _count_roughly, self._room)
+        body = self._body(prompt.messages)
+        reply = await self._send(client, "POST", "/chat/completions", body, request.deadline)
+        text, truncated = self._read(reply)
+        return "" if truncated else text
+
     async def _warm_up(self) -> None:
         limit = Deadline(self._timeout_s)
         try:
@@ -379,7 +413,11 @@ class OpenAIGenerator:
             return Draft((), (), self.name)
         instructions = JSON_INSTRUCTIONS if self._as_json else INSTRUCTIONS
         prompt = build_prompt(request, _count_roughly, self._room, instructions)
-        body = self._body(prompt)
+        body = self._body(prompt.messages)
+        if self._as_json:
+            schema = answer_schema(len(prompt.evidence))
+            form = {"name": "answer", "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         reply = await self._send(client, "POST", "/chat/completions", body, request.deadline)
         text, truncated = self._read(reply)
         written = _Text(text, {"truncated": float(truncated)}, truncated)
@@ -391,18 +429,13 @@ class OpenAIGenerator:
                 "set generator_constraint to none"
             ) from None
 
-    def _body(self, prompt: Prompt) -> dict[str, Any]:
-        body = {
+    def _body(self, messages: Messages) -> dict[str, Any]:
+        return {
             "model": self.name,
-            "messages": prompt.messages,
+            "messages": messages,
             "temperature": 0,
             "max_tokens": self._max_new_tokens,
         }
-        if self._as_json:
-            schema = answer_schema(len(prompt.evidence))
-            form = {"name": "answer", "strict": True, "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return body
 
     def _client(self) -> httpx.AsyncClient:
         # The environment's proxies and .netrc must not redirect evidence or change credentials.

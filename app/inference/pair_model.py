@@ -28,8 +28,8 @@ class Heads:
     pair: int
 
 
-READER_HEADS = Heads(token=2, pair=1)
-"""Start and end of the answer; relevance of the passage."""
+READER_HEADS = Heads(token=2, pair=2)
+"""Start and end of the answer; relevance of the passage, and whether it answers."""
 
 
 class PairModel(nn.Module):

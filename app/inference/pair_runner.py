@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from app.inference.embedder import load_tokenizer, pick_device
+from app.inference.onnx_encoder import OnnxEncoder, WantedPrecision
+from app.inference.onnx_graph import Precision
 from app.inference.pair_model import Heads, load_pair_model
 
 MAX_TOKENS = 384
@@ -41,16 +43,36 @@ class PairNetwork(Protocol):
 class TorchNetwork:
     """The network in torch, on any device."""
 
-    def __init__(self, folder: Path, heads: Heads, device: torch.device) -> None:
-        """Raises ``ModelRefused``."""
+    def __init__(self, folder: Path, heads: Heads, device: torch.device, half: bool) -> None:
+        """``half`` computes in float16. Raises ``ModelRefused``."""
         self._device = device
-        self._model = load_pair_model(folder, heads).to(device)
+        model = load_pair_model(folder, heads).to(device)
+        self._model = model.half() if half else model
 
     def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
         with torch.inference_mode():
             tensors = (torch.from_numpy(array).to(self._device) for array in (ids, mask, types))
             token, pair = self._model(*tensors)
         return token.float().cpu().numpy(), pair.float().cpu().numpy()
+
+
+class OnnxNetwork:
+    """The network on a CPU: the encoder through ONNX Runtime, the heads in numpy."""
+
+    def __init__(self, folder: Path, heads: Heads, precision: Precision) -> None:
+        """Raises ``ModelRefused``."""
+        model = load_pair_model(folder, heads)
+        self._encoder = OnnxEncoder(model.encoder, precision)
+        self._token, self._pair = _weights(model.token), _weights(model.pair)
+
+    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
+        states = self._encoder(ids, mask, types)
+        (token, token_bias), (pair, pair_bias) = self._token, self._pair
+        return states @ token + token_bias, states[:, 0] @ pair + pair_bias
+
+
+def _weights(head: torch.nn.Linear) -> tuple[Floats, Floats]:
+    return head.weight.detach().numpy().T.copy(), head.bias.detach().numpy().copy()
 
 
 class PairRunner:
@@ -77,6 +99,16 @@ class PairRunner:
         return [scores[index] for index in range(len(pairs))]
 
 
-def load_pair_runner(folder: Path, heads: Heads, device: str = "auto") -> PairRunner:
-    """The pair model of ``folder`` on ``device``; raises ``ModelRefused``."""
-    return PairRunner(TorchNetwork(folder, heads, pick_device(device)))
+def load_pair_runner(
+    folder: Path, heads: Heads, device: str = "auto", precision: WantedPrecision = "auto"
+) -> PairRunner:
+    """The pair model of ``folder`` on ``device``; raises ``ModelRefused``.
+
+    ``auto`` is int8 on a CPU and float16 on a GPU; int8 runs on a CPU only (``ValueError``).
+    """
+    place = pick_device(device)
+    if place.type == "cpu":
+        return PairRunner(OnnxNetwork(folder, heads, "fp32" if precision == "fp32" else "int8"))
+    if precision == "int8":
+        raise ValueError("int8 runs on a CPU only")
+    return PairRunner(TorchNetwork(folder, heads, place, half=precision == "auto"))

@@ -1,7 +1,7 @@
-"""The embedded generator: reads each passage with the question, points at the answer span.
+"""The shipped reader: ranks passages, points at the answer, and knows when there is none.
 
-The draft is the evidence's own sentence around the span, so it cannot say what the evidence
-does not. It abstains when "no answer" outscores the best span by more than the shipped margin.
+It reranks what the search found, and is the embedded generator: the draft is the evidence's own
+sentence around the best span, so it cannot say what the evidence does not.
 """
 
 import json
@@ -11,78 +11,74 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from app.errors import ModelRefused
-from app.inference.embedder import load_tokenizer, pick_device
+from app.inference.embedder import load_tokenizer
 from app.inference.grounding import sentence_answer, visible
-from app.inference.pair_model import CONFIG, READER_HEADS, PairModel, load_pair_model
-from app.ports import DraftRequest
+from app.inference.pair_model import CONFIG, READER_HEADS
+from app.inference.pair_runner import PairRunner, PairScores, load_pair_runner
+from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
 
-MAX_TOKENS = 384
 MAX_QUESTION_TOKENS = 96
 """A longer question is cut for the reader; retrieval has read it whole."""
 MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
-READ_BATCH = 16
+RELEVANCE, ANSWERS = 0, 1
+"""The columns of the pair scores."""
 
 
 @dataclass(frozen=True)
-class Span:
-    """An answer candidate: offsets in the passage's text, and two raw scores.
+class Tuning:
+    """Figures chosen after training, from the reader's config.
 
-    ``margin`` is the span's score minus the passage's own no-answer score.
+    ``min_margin`` is the least margin of an answer. ``answer_weight`` is what the score "this
+    passage answers" adds to a span's margin, and ``relevance_weight`` what relevance adds when
+    the passage to answer from is chosen.
     """
 
-    start: int
-    end: int
-    score: float
-    margin: float
+    min_margin: float
+    answer_weight: float
+    relevance_weight: float
 
 
-class SpanReader:
-    """The shipped span reader behind the Generator port."""
+class Reader:
+    """Reads passages with a question."""
 
     name = "reader"
 
-    def __init__(self, folder: Path, device: str = "auto", min_margin: float | None = None) -> None:
-        """``min_margin`` overrides the shipped least margin (to measure others)."""
-        self._folder, self._wanted, self._override = folder, device, min_margin
-        self._model: PairModel | None = None
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self._folder, self._device = folder, device
+        self._runner: PairRunner | None = None
 
     def warm_up(self) -> None:
-        """Load weights and thresholds; raises ``ModelRefused``."""
-        model = load_pair_model(self._folder, READER_HEADS)
-        shipped = _shipped_margin(self._folder)
-        self._min_margin = shipped if self._override is None else self._override
-        self._device = pick_device(self._wanted)
+        """Load weights and tuning; raises ``ModelRefused``."""
+        runner = load_pair_runner(self._folder, READER_HEADS, self._device)
+        self.tuning = load_tuning(self._folder)
         self._plain = load_tokenizer()
-        self._tokenizer = load_tokenizer()
-        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
-        self._tokenizer.enable_padding()
-        self._model = model.to(self._device)
+        self._runner = runner
 
-    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        """One extractive draft per request; all their passages share the model's batches."""
-        for request in requests:
-            request.deadline.remaining()
-        if self._model is None:
+    def read(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[Reading]]:
+        """For each (question, passage texts) the readings, in order; all share batches."""
+        if self._runner is None:
             self.warm_up()
-        questions = [self._cut_question(request.question) for request in requests]
+        assert self._runner is not None
         pairs = [
-            (question, passage.text)
-            for question, request in zip(questions, requests, strict=True)
-            for passage in request.evidence
+            (question, text)
+            for asked, texts in requests
+            for question in [self._cut_question(asked)]
+            for text in texts
         ]
-        spans = iter(self._read(pairs))
-        return [
-            self._best_draft(request.evidence, [next(spans) for _ in request.evidence])
-            for request in requests
-        ]
+        scores = iter(self._runner.run(pairs))
+        return [[self._reading(next(scores), text) for text in texts] for _, texts in requests]
+
+    def _reading(self, scores: PairScores, text: str) -> Reading:
+        bonus = self.tuning.answer_weight * float(scores.pair[ANSWERS])
+        span = best_span(scores.token, scores.encoding, text, bonus)
+        return Reading(float(scores.pair[RELEVANCE]), span)
 
     def _cut_question(self, question: str) -> str:
         question = visible(question)
@@ -93,65 +89,100 @@ class SpanReader:
             else question[: offsets[MAX_QUESTION_TOKENS - 1][1]]
         )
 
-    def _read(self, pairs: Sequence[tuple[str, str]]) -> list[Span | None]:
-        """The best span for each (question, passage text); None when the passage is empty."""
-        spans: list[Span | None] = [None] * len(pairs)
-        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][1]))
-        for first in range(0, len(order), READ_BATCH):
-            chosen = order[first : first + READ_BATCH]
-            for index, span in zip(
-                chosen, self._read_batch([pairs[i] for i in chosen]), strict=True
-            ):
-                spans[index] = span
-        return spans
 
-    def _read_batch(self, pairs: list[tuple[str, str]]) -> list[Span | None]:
-        assert self._model is not None
-        encoded = self._tokenizer.encode_batch(pairs)
-        logits = self._logits(encoded)
+class ReaderGenerator:
+    """The reader behind the Generator port: it answers with the sentence around the best span.
+
+    Features: ``margin``, ``span_score`` and ``relevance`` of the chosen passage, ``lead`` (its
+    margin over that of the next passage with another answer) and ``agreement`` (share of the
+    other passages' answers that are the same).
+    """
+
+    name = "reader"
+
+    def __init__(self, reader: Reader, min_margin: float | None = None) -> None:
+        """``min_margin`` overrides the shipped least margin (to measure others)."""
+        self._reader, self._override = reader, min_margin
+
+    def warm_up(self) -> None:
+        """Load weights and tuning; raises ``ModelRefused``."""
+        self._reader.warm_up()
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """One extractive draft per request; what was read for the ranking is not read again."""
+        for request in requests:
+            request.deadline.remaining()
+        unread = [request for request in requests if len(request.readings) < len(request.evidence)]
+        read = iter(self._reader.read([(r.question, [p.text for p in r.evidence]) for r in unread]))
         return [
-            _best_span(row, encoding, text)
-            for row, encoding, (_, text) in zip(logits, encoded, pairs, strict=True)
+            self._best_draft(
+                request.evidence,
+                next(read) if len(request.readings) < len(request.evidence) else request.readings,
+            )
+            for request in requests
         ]
 
-    def _logits(self, encoded: Sequence[Encoding]) -> NDArray[np.float32]:
-        assert self._model is not None
-        with torch.inference_mode():
-            logits, _ = self._model(
-                torch.tensor([e.ids for e in encoded], device=self._device),
-                torch.tensor([e.attention_mask for e in encoded], device=self._device),
-                torch.tensor([e.type_ids for e in encoded], device=self._device),
-            )
-        array: NDArray[np.float32] = logits.float().cpu().numpy()
-        return array
-
-    def _best_draft(self, evidence: Sequence[Passage], spans: Sequence[Span | None]) -> Draft:
-        found = [(span, passage) for span, passage in zip(spans, evidence, strict=True) if span]
+    def _best_draft(self, evidence: Sequence[Passage], readings: Sequence[Reading]) -> Draft:
+        found = [
+            (reading, reading.span, passage)
+            for reading, passage in zip(readings, evidence, strict=True)
+            if reading.span
+        ]
         if not found:
             return Draft((), (), self.name)
-        span, passage = max(found, key=lambda pair: pair[0].margin)
-        features = {"margin": span.margin, "span_score": span.score}
-        if span.margin < self._min_margin:
+        weight = self._reader.tuning.relevance_weight
+        found.sort(key=lambda one: one[1].margin + weight * one[0].relevance, reverse=True)
+        reading, span, passage = found[0]
+        features = {
+            "margin": span.margin,
+            "span_score": span.score,
+            "relevance": reading.relevance,
+            **_rivals([(one.margin, text.text[one.start : one.end]) for _, one, text in found]),
+        }
+        least = self._reader.tuning.min_margin if self._override is None else self._override
+        if span.margin < least:
             return Draft((), (), self.name, features=features)
         return sentence_answer(passage, span.start, span.end, self.name, features)
 
 
-def _shipped_margin(folder: Path) -> float:
-    """The least margin from the reader's config, which its manifest vouches for."""
+def _rivals(answers: Sequence[tuple[float, str]]) -> dict[str, float]:
+    """``lead`` and ``agreement`` of the first of (margin, answer) pairs over the others."""
+    margin, chosen = answers[0]
+    same = [_same(chosen, text) for _, text in answers[1:]]
+    others = [m for (m, _), equal in zip(answers[1:], same, strict=True) if not equal]
+    features = {"agreement": sum(same) / len(same)} if same else {}
+    return features | ({"lead": margin - max(others)} if others else {})
+
+
+def _same(left: str, right: str) -> bool:
+    left, right = left.casefold().strip(" .,"), right.casefold().strip(" .,")
+    return left in right or right in left
+
+
+def load_tuning(folder: Path) -> Tuning:
+    """The tuning in the reader's config, which its manifest vouches for.
+
+    Raises ``ModelRefused`` unless every figure is a finite number.
+    """
     try:
-        margin = json.loads((folder / CONFIG).read_text("utf-8"))["min_margin"]
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        values = {name: config[name] for name in Tuning.__dataclass_fields__}
     except (LookupError, TypeError) as error:
-        raise ModelRefused(f"{folder / CONFIG} has no min_margin") from error
-    # A NaN would let every span pass.
-    if not isinstance(margin, int | float) or not math.isfinite(margin):
-        raise ModelRefused(f"{folder / CONFIG}: min_margin is not a finite number")
-    return float(margin)
+        raise ModelRefused(f"{folder / CONFIG} lacks {error}") from error
+    for name, value in values.items():
+        # A NaN would let every span pass.
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise ModelRefused(f"{folder / CONFIG}: {name} is not a finite number")
+    return Tuning(**{name: float(value) for name, value in values.items()})
 
 
-def _best_span(logits: NDArray[np.float32], encoding: Encoding, text: str) -> Span | None:
+def best_span(
+    logits: NDArray[np.float32], encoding: Encoding, text: str, bonus: float = 0.0
+) -> Span | None:
     """The highest start + end over the passage's tokens, at most ``MAX_SPAN_TOKENS`` long.
 
-    A span never crosses a paragraph, a list item or a table row.
+    ``logits`` [L, 2]; ``bonus`` is added to the margin over [CLS], the place of "no answer". A
+    span never crosses a paragraph, a list item or a table row.
     """
     inside = (np.array(encoding.type_ids) == 1) & (np.array(encoding.special_tokens_mask) == 0)
     positions = np.flatnonzero(inside & (np.array(encoding.attention_mask) == 1))
@@ -169,6 +200,6 @@ def _best_span(logits: NDArray[np.float32], encoding: Encoding, text: str) -> Sp
     score = float(totals[row, column])
     if not np.isfinite(score):
         return None
-    null = float(logits[0, 0] + logits[0, 1])
+    margin = score - float(logits[0, 0] + logits[0, 1]) + bonus
     offsets = encoding.offsets
-    return Span(offsets[starts[row]][0], offsets[ends[column]][1], score, score - null)
+    return Span(offsets[starts[row]][0], offsets[ends[column]][1], score, margin)

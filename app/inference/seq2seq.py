@@ -27,6 +27,7 @@ from app.inference.decoding import (
 )
 from app.inference.embedder import load_tokenizer, pick_device
 from app.inference.grounding import OUR_MARKER_SHAPE, draft_from_text, visible
+from app.inference.onnx_encoder import OnnxEncoder, WantedPrecision
 from app.inference.seq2seq_model import (
     CLOSE,
     CLS,
@@ -35,8 +36,10 @@ from app.inference.seq2seq_model import (
     PAD,
     SEP,
     Reading,
+    Seq2SeqModel,
     Writing,
     load_seq2seq_model,
+    reading_of,
 )
 from app.ports import DraftRequest
 from guardrails.contract import Draft, Sentence, sentence_bounds, with_markers
@@ -101,10 +104,10 @@ class Seq2SeqGenerator:
         folder: Path,
         device: str = "auto",
         decoding: Decoding | None = None,
-        quantise: bool | None = None,
+        precision: WantedPrecision = "auto",
     ) -> None:
-        """``quantise``: int8 linear layers, made on loading; by default on a CPU only."""
-        self._folder, self._wanted, self._quantise = folder, device, quantise
+        """``precision`` of the half that reads, on a CPU."""
+        self._folder, self._wanted, self._precision = folder, device, precision
         self._decoding = decoding or Decoding()
         self._lock = threading.Lock()
         self._model: Any = None
@@ -121,7 +124,14 @@ class Seq2SeqGenerator:
             self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
             self._tokenizer.enable_padding()
             self._allowed = EvidenceTokens(self._encode_plain, [SEP, NO_ANSWER, OPEN, CLOSE])
+            self._encoder = self._compiled(model)
             self._model = model.to(self._device)  # type: ignore[arg-type]
+
+    def _compiled(self, model: Seq2SeqModel) -> OnnxEncoder | None:
+        """The half that reads, for a CPU; most of an answer's time is spent in it."""
+        if self._device.type != "cpu":
+            return None
+        return OnnxEncoder(model.encoder, "int8" if self._precision == "int8" else "fp32")
 
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """One draft per request; requests over equally many passages share a batch.
@@ -161,11 +171,18 @@ class Seq2SeqGenerator:
 
     def _trace(self, encoded: list[Encoding], requests: Sequence[DraftRequest]) -> list[Trace]:
         with torch.inference_mode():
-            reading = self._model.read(*self._tensors(encoded, len(requests)))
+            reading = self._read(*self._tensors(encoded, len(requests)))
             output = self._generate(reading, requests)
             # One pass over the finished texts gives the figures of the chosen beam too.
             writing, _ = self._model.write(reading, output[:, :-1])
             return _traces(reading, writing, output[:, 1:], len(requests[0].evidence))
+
+    def _read(self, ids: Tensor, mask: Tensor, types: Tensor) -> Reading:
+        if self._encoder is None:
+            reading: Reading = self._model.read(ids, mask, types)
+            return reading
+        states = self._encoder(*(rows.flatten(0, 1).numpy() for rows in (ids, mask, types)))
+        return reading_of(torch.from_numpy(states), ids, mask, types)
 
     def _generate(self, reading: Reading, requests: Sequence[DraftRequest]) -> Tensor:
         processors = LogitsProcessorList()

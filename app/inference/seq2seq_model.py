@@ -46,6 +46,21 @@ class Reading:
     source: Tensor
 
 
+def reading_of(
+    states: Tensor, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+) -> Reading:
+    """What B questions over K passages read: ``states`` [B * K, L, H], the others [B, K, L]."""
+    copied = (token_type_ids == 1) & (attention_mask == 1)
+    copied[:, 0] = attention_mask[:, 0] == 1
+    for special in (CLS, SEP, OPEN, CLOSE, NO_ANSWER):
+        copied &= input_ids != special
+    return Reading(
+        states.view(len(input_ids), -1, states.shape[-1]),
+        attention_mask.flatten(1),
+        torch.where(copied, input_ids, -1).flatten(1),
+    )
+
+
 class Seq2SeqConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """What ``generate`` needs to know of the network; sizes are MiniLM's."""
 
@@ -94,22 +109,13 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
 
         What may be copied: the passages' tokens, and the question's where it stands first.
         """
-        count, passages, length = input_ids.shape
         states = self.encoder(
             input_ids=input_ids.flatten(0, 1),
             attention_mask=attention_mask.flatten(0, 1),
             token_type_ids=token_type_ids.flatten(0, 1),
         ).last_hidden_state
-        copied = (token_type_ids == 1) & (attention_mask == 1)
-        copied[:, 0] = attention_mask[:, 0] == 1
-        for special in (CLS, SEP, OPEN, CLOSE, NO_ANSWER):
-            copied &= input_ids != special
         assert states is not None
-        return Reading(
-            states.view(count, passages * length, -1),
-            attention_mask.flatten(1),
-            torch.where(copied, input_ids, -1).flatten(1),
-        )
+        return reading_of(states, input_ids, attention_mask, token_type_ids)
 
     def write(self, reading: Reading, tokens: Tensor, past: Any = None) -> tuple["Writing", Any]:
         """Decode ``tokens`` [B, T] over the reading; returns the writing and the cache."""

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from app.errors import ModelRefused
 from app.files import sha256_file
+from guardrails.contract import canonical_sha256
 
 if TYPE_CHECKING:  # torch takes seconds to import, and checking a file needs none of it
     from torch import Tensor
@@ -142,6 +143,25 @@ def _leaves(folder: Path, path: Path) -> bool:
         return not path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError):  # a link to itself
         return True
+
+
+def models_sha256(shipped: Path, others: Sequence[str]) -> str:
+    """One hash over the packaged base, the manifest of every model in ``shipped``, and ``others``:
+    names, addresses or folders. Of a folder it covers each JSON file and the size of the weights.
+    """
+    manifests = {path.parent.name: sha256_file(path) for path in shipped.glob(f"*/{MANIFEST}")}
+    folders = {
+        str(place): {
+            path.name: sha256_file(path) if path.suffix == ".json" else path.stat().st_size
+            for path in Path(place).iterdir()
+            if path.suffix in (".json", ".safetensors")
+        }
+        for place in others
+        if Path(place).is_dir()
+    }
+    return canonical_sha256(
+        {"base": BASE_FILES, "shipped": manifests, "others": list(others), "folders": folders}
+    )
 
 
 def refuse_code(folder: Path) -> None:

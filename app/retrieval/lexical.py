@@ -8,6 +8,8 @@ import tantivy
 
 WORD = re.compile(r"\w+")
 MAX_QUERY_WORDS = 64
+Weighted = Sequence[tuple[str, float]]
+"""Texts, each with what it counts."""
 
 
 class LexicalIndex:
@@ -48,14 +50,23 @@ class LexicalIndex:
         collections: Sequence[str],
         k: int,
         excluded_documents: Sequence[str] = (),
+        earlier: Weighted = (),
     ) -> list[tuple[int, float]]:
-        """The ``k`` best (position, BM25 score), best first; [] when no word matches."""
-        words = " ".join(WORD.findall(question.lower())[:MAX_QUERY_WORDS])
-        if not words or not collections:
+        """The ``k`` best (position, BM25 score), best first; [] when no word matches.
+
+        Words of ``earlier`` texts count by their weight beside 1 for the question's.
+        """
+        weighed = [(_words(text), weight) for text, weight in ((question, 1.0), *earlier)]
+        wanted = [
+            (tantivy.Occur.Should, tantivy.Query.boost_query(self._any_word(words), weight))
+            for words, weight in weighed
+            if words
+        ]
+        if not wanted or not collections:
             return []
         query = tantivy.Query.boolean_query(
             [
-                (tantivy.Occur.Must, self._any_word(words)),
+                (tantivy.Occur.Must, tantivy.Query.boolean_query(wanted)),
                 (tantivy.Occur.Must, self._any_of("collection", collections)),
                 *((tantivy.Occur.MustNot, self._term("document", d)) for d in excluded_documents),
             ]
@@ -77,6 +88,10 @@ class LexicalIndex:
 
     def _position(self, address: tantivy.DocAddress) -> int:
         return int(self._searcher.doc(address)["position"][0])
+
+
+def _words(text: str) -> str:
+    return " ".join(WORD.findall(text.lower())[:MAX_QUERY_WORDS])
 
 
 def _schema() -> tantivy.Schema:

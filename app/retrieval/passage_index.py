@@ -12,7 +12,7 @@ import numpy as np
 from app.errors import DependencyFailed
 from app.files import sha256_file
 from app.ports import Vectors
-from app.retrieval.lexical import LexicalIndex
+from app.retrieval.lexical import LexicalIndex, Weighted
 from app.retrieval.vector import FlatVectors, Positions, from_bytes, to_bytes
 
 FUSION_CONSTANT = 60
@@ -57,11 +57,16 @@ class PassageIndex:
         return self._vectors.search(query, collections, k, self._positions_of(deleted))
 
     def lexical(
-        self, question: str, collections: Sequence[str], k: int, deleted: Sequence[str] = ()
+        self,
+        question: str,
+        collections: Sequence[str],
+        k: int,
+        deleted: Sequence[str] = (),
+        earlier: Weighted = (),
     ) -> RankedPositions:
-        """The ``k`` best (position, BM25) for the question's words."""
+        """The ``k`` best (position, BM25) for the question's words and, by weight, earlier ones."""
         gone = [document for document in deleted if document in self._by_document]
-        return self._lexical.search(question, collections, k, gone)
+        return self._lexical.search(question, collections, k, gone, earlier)
 
     def _positions_of(self, documents: Sequence[str]) -> Positions:
         found = [p for document in documents for p in self._by_document.get(document, [])]

@@ -1,24 +1,32 @@
-"""Find the evidence for a question: embed, search both indexes, fuse, and read the passages."""
+"""Find the evidence for a question: embed, search both indexes, fuse, and rerank."""
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from app.corpus import Corpus
 from app.deadline import Deadline
 from app.errors import NotReady
-from app.ports import Vectors
+from app.ports import Reading, Vectors
+from app.retrieval.lexical import Weighted
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
 from guardrails.contract import Passage
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage found for a question. ``similarity`` is its cosine, None if only words matched."""
+    """A passage found for a question.
+
+    ``similarity`` is its cosine, None if only words matched; ``reading`` is what the reader made
+    of it, None where nothing is reranked.
+    """
 
     passage: Passage
     similarity: float | None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,25 @@ class Retrieved:
     def best_similarity(self) -> float:
         """The highest cosine among the hits; -1 when the dense search found none."""
         return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
+
+
+Read = Callable[[str, Sequence[Passage], Deadline], list[Reading]]
+"""A question and passages to one reading for each passage, in order."""
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """Read the first ``depth`` passages of the fused ranking, and put the most relevant first."""
+
+    read: Read
+    depth: int
+
+    def __call__(self, question: str, hits: list[Hit], deadline: Deadline) -> list[Hit]:
+        """``hits`` in their new order; those beyond ``depth`` are dropped."""
+        chosen = hits[: self.depth]
+        readings = self.read(question, [hit.passage for hit in chosen], deadline)
+        read = [replace(hit, reading=r) for hit, r in zip(chosen, readings, strict=True)]
+        return sorted(read, key=lambda hit: -hit.reading.relevance if hit.reading else 0.0)
 
 
 @dataclass(frozen=True)
@@ -51,36 +78,43 @@ class Retriever:
         embedder_name: str,
         index_dir: Path,
         device: str = "auto",
+        rerank: Rerank | None = None,
     ) -> None:
         self._corpus, self._embed, self._embedder_name = corpus, embed, embedder_name
-        self._index_dir, self._device = index_dir, device
+        self._index_dir, self._device, self._rerank = index_dir, device, rerank
         self._live: _Live | None = None
         self._loading = threading.Lock()
 
     def retrieve(
-        self, question: str, collections: Sequence[str], k: int, deadline: Deadline
+        self,
+        question: str,
+        collections: Sequence[str],
+        k: int,
+        deadline: Deadline,
+        earlier: Weighted = (),
     ) -> Retrieved:
         """The ``k`` best passages of ``collections`` for the question.
 
-        Scope and deletions act inside both searches. Raises ``NotReady`` before the first
-        promotion.
+        Each of the ``earlier`` texts of the conversation counts by its weight beside 1.
+        Scope and deletions act inside both searches, before anything is read. Raises
+        ``NotReady`` before the first promotion.
         """
         live, deleted = self._current()
-        vector = self._embed(question, deadline)
+        vector = mean_vector([(question, 1.0), *earlier], lambda text: self._embed(text, deadline))
         dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
-        lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted)
+        lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()
         similarity = dict(dense)
         ranked = [position for position, _ in fuse([dense, lexical])]
-        return Retrieved(
-            tuple(
-                Hit(passage, similarity.get(position))
-                for position, passage in self._read(live.index, ranked, k)
-                if passage.collection in collections
-            ),
-            live.version_id,
-            len(live.index),
-        )
+        depth = max(k, self._rerank.depth) if self._rerank else k
+        hits = [
+            Hit(passage, similarity.get(position))
+            for position, passage in self._read(live.index, ranked, depth)
+            if passage.collection in collections
+        ]
+        if self._rerank is not None and hits:
+            hits = self._rerank(question, hits, deadline)
+        return Retrieved(tuple(hits[:k]), live.version_id, len(live.index))
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
@@ -112,3 +146,11 @@ class Retriever:
                     raise NotReady("The live index was built by another embedder; build it anew.")
                 self._live = _Live(version_id, index)
             return self._live
+
+
+def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:
+    """The weighted mean of the texts' vectors, unit length, shape [dimension]."""
+    weighed = [embed(text) * np.float32(weight) for text, weight in texts]
+    total: Vectors = np.stack(weighed).sum(axis=0)
+    length = np.linalg.norm(total)
+    return total / length if length > 0 else total

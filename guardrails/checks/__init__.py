@@ -33,8 +33,14 @@ def default_checks(policy: "Policy") -> list[Check]:
     """All checks of this project, set up for a policy."""
     from guardrails.checks.citations import CitationsCheck
     from guardrails.checks.confidence import ConfidenceCheck
+    from guardrails.checks.contradiction import ContradictionCheck
+    from guardrails.checks.evasive import EvasiveCheck
+    from guardrails.checks.exfiltration import ExfiltrationCheck
+    from guardrails.checks.freshness import FreshnessCheck
     from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
+    from guardrails.checks.language import LanguageCheck
     from guardrails.checks.numbers import NumbersCheck
+    from guardrails.checks.personal_data import PersonalDataCheck, QuestionPersonalDataCheck
     from guardrails.checks.relevance import RelevanceCheck
     from guardrails.checks.schema import SchemaCheck
     from guardrails.checks.topics import TopicsCheck
@@ -42,6 +48,7 @@ def default_checks(policy: "Policy") -> list[Check]:
     return [
         QuestionInjectionCheck(),
         TopicsCheck(policy.topics, "question"),
+        QuestionPersonalDataCheck(),
         SchemaCheck(),
         CitationsCheck(),
         NumbersCheck(),
@@ -49,4 +56,10 @@ def default_checks(policy: "Policy") -> list[Check]:
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),
         RelevanceCheck(),
+        EvasiveCheck(),
+        LanguageCheck(),
+        ExfiltrationCheck(),
+        PersonalDataCheck(),
+        FreshnessCheck(),
+        ContradictionCheck(),
     ]

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from guardrails.checks import Stage
 from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage
 
-MARKER = re.compile(r"\[(\d{1,3})\]")
+MARKER = re.compile(r"[\[\u3010](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]\u3011]")
+"""What a reader takes for our markers: also lists, and the brackets that some models write."""
+_NUMBER = re.compile(r"\d+")
 
 
 class CitationsCheck:
@@ -36,10 +38,14 @@ def _marker_faults(draft: Draft) -> Iterator[tuple[str, str]]:
         if not sentence.citations:
             yield "A sentence cites no source.", sentence.text
         # A marker written into the text looks like ours to whoever reads the answer.
-        written = map(int, MARKER.findall(sentence.text))
+        written = [
+            int(n) for found in MARKER.findall(sentence.text) for n in _NUMBER.findall(found)
+        ]
         for number in dict.fromkeys([*sentence.citations, *written]):
             if number not in numbers:
                 yield f"There is no citation [{number}].", sentence.text
+            elif number not in sentence.citations:
+                yield f"The text names [{number}], which its sentence does not cite.", sentence.text
 
 
 def _quote_faults(draft: Draft, passages: Mapping[str, Passage]) -> Iterator[tuple[str, str]]:

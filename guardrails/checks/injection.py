@@ -211,6 +211,9 @@ FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{2,6}\U
 HIDDEN = re.compile("[\U000e0000-\U000e007f]|[\u202d\u202e]|[\u200b-\u200d\u2060-\u2064]{5,}")
 WRAP = re.compile(r"(?<!\n) ?\n ?(?!\n)")
 """A single line break: extracted pages wrap inside sentences, and an order may hide behind that."""
+ODD_SPACE = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
+APART = "\n\n.\n\n"
+"""Between texts: ends what a pattern spans, and is a line's begin and end."""
 SPACED = re.compile(r"(?<!\w)(?:\w[ ._*-]){5,}\w(?!\w)")
 BLOB = re.compile(r"[A-Za-z0-9+/]{24,4000}={0,2}")
 
@@ -259,13 +262,15 @@ class EvidenceInjectionCheck(_Injection):
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found in any passage, else one pass."""
         texts = [*(p.text for p in case.evidence), *{p.title for p in case.evidence}]
-        found = [pair for text in texts for pair in self.excerpts(text)]
+        # All of them at once first: far fewer searches, and mostly there is nothing to find.
+        suspicious = texts if self.excerpts(APART.join(texts)) else []
+        found = [pair for text in suspicious for pair in self.excerpts(text)]
         return _findings(self.name, "The evidence", list(dict.fromkeys(found)))
 
 
 def _views(text: str) -> Iterator[str]:
     """The text as read, and what wrapped lines, spelled-out letters or base64 in it say."""
-    seen = re.sub(r"[^\S\n]+", " ", folded(text))
+    seen = ODD_SPACE.sub(" ", folded(text))
     yield seen
     joined = WRAP.sub(" ", seen)
     if joined != seen:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from guardrails.checks import Stage
+from guardrails.checks.wording import pattern
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 
 UNITS = (
@@ -91,6 +92,9 @@ _AMOUNT = re.compile(
     r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
     r"(?:second|minute|hour|day|week|month|year)s?\b))?"
 )
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s(?=[A-Z])")
+_SIGN = pattern(rf"\d|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b")
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,7 @@ class _Reader:
 
     def read(self, text: str) -> Figures:
         """The figures of ``text``; a reader reads once."""
-        text = self._without_dates(_plain(text))
+        text = self._without_dates(_with_figures(_plain(text)))
         text = _words_as_digits(_CODE.sub(self._code, text), self._generous)
         for match in _AMOUNT.finditer(text.lower()):
             found = _amounts(match, self._generous)
@@ -266,12 +270,28 @@ def _date(day: str | None, month: str, year: str | None) -> Date | None:
     return date if given and 1 <= date.month <= 12 else None
 
 
+class _Spellings(dict[int, str]):
+    """The spelling of each character, found out once."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = spelled = _spelled(chr(code))
+        return spelled
+
+
+_SPELLINGS = _Spellings()
+
+
 def _plain(text: str) -> str:
     """One spelling for digits, fractions, powers, dashes and spaces."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", "".join(map(_spelled, text))).replace("\u2044", "/")
+        text = unicodedata.normalize("NFKC", text.translate(_SPELLINGS)).replace("\u2044", "/")
         text = re.sub("[\u2010-\u2015\u2212]", "-", text).replace("\u2019", "'")
     return re.sub(r"[ \t]+", " ", text)
+
+
+def _with_figures(text: str) -> str:
+    """The sentences in which something may be a figure: looking closer costs far more."""
+    return " ".join(piece for piece in _SENTENCE.split(text) if _SIGN.search(piece))
 
 
 def _spelled(char: str) -> str:

@@ -34,6 +34,8 @@ TYPED_BY_ACCIDENT = frozenset({"secret", "iban", "card", "national_id"})
 """What nobody needs to type to get an answer. Contact data in a question is ordinary."""
 CONTEXT = 60
 """Characters before a number in which a word may say what it is."""
+APART = "\n\n\n\n\n"
+"""Between texts that are searched together: no pattern reaches over it."""
 
 Span = tuple[int, int]
 Finder = Callable[[str], Iterator[Span]]
@@ -107,16 +109,23 @@ def _findings(
     check: str, where: str, texts: Iterable[str], kinds: Collection[str]
 ) -> list[Finding]:
     excerpts: dict[str, str] = {}
-    for text in texts:
-        for match in find_personal_data(text):
-            if match.kind in kinds and match.kind not in excerpts:
-                # Masked: a finding is stored, and the secret need not be stored once more.
-                excerpts[match.kind] = mask(text, KINDS)[:200]
+    text = APART.join(texts)
+    for match in find_personal_data(text):
+        if match.kind in kinds and match.kind not in excerpts:
+            # Masked: a finding is stored, and the secret need not be stored once more.
+            excerpts[match.kind] = _masked_line(text, match)
     found = [
         Finding(check, Outcome.FAIL, f"{where} holds {KINDS[kind]}.", kind, excerpt)
         for kind, excerpt in excerpts.items()
     ]
     return found or [Finding(check, Outcome.PASS, f"{where} holds no personal data.")]
+
+
+def _masked_line(text: str, match: Match) -> str:
+    """What stands around a match, without it and all others."""
+    begin = text.rfind(APART, 0, match.start) + 1
+    end = text.find(APART, match.end)
+    return mask(text[begin : end if end >= 0 else None].strip(), KINDS)[:200]
 
 
 # Reading
@@ -228,7 +237,7 @@ _ISSUERS = (
 _DIGIT_RUN = pattern(r"\d(?:[ -]?\d){11,}")
 _GROUP = re.compile(r"\d+")
 _CARD_WORDS = pattern(
-    r"\b(?:card|visa|mastercard|maestro|amex|karte|carte|tarjeta|carta|cart[aã]o)"
+    r"\b(?:card|cc\b|credit|debit|visa|mastercard|maestro|amex|karte|carte|tarjeta|carta|cart[aã]o)"
 )
 
 
@@ -547,7 +556,7 @@ _BORN = (
     r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geburtsdatum|née? le"
     r"|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il|data di nascita)"
 )
-_EMAIL = r"[\w.%+'-]{1,64}@(?:[\p{L}\d-]{1,63}\.){1,6}[\p{L}]{2,24}"
+_EMAIL = r"[\p{L}\d_.%+'-]+@(?:[\p{L}\d-]{1,63}\.){1,6}[\p{L}]{2,24}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _IPV6 = r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"
 _VERSION = pattern(r"(?:\bv|version|release|section|clause|§)\s*$")
@@ -568,6 +577,11 @@ def _ip_addresses(text: str) -> Iterator[Span]:
     yield from _finder_ipv6(text)
 
 
+def _emails(text: str) -> Iterator[Span]:
+    return _finder_email(text) if "@" in text else iter(())
+
+
+_finder_email = _finder(_EMAIL)
 _finder_ipv4 = _finder(_IPV4, _is_public_address)
 _finder_ipv6 = _finder(_IPV6, _is_public_address)
 _NUMBER_RUN = pattern(
@@ -601,7 +615,7 @@ def _phones(text: str) -> Iterator[Span]:
 def _is_phone(written: str, before: str) -> bool:
     number = re.split(" ?(?:x|ext)", written.lower())[0].rstrip()
     digits = len(_digits(number))
-    if number[0] == "+" or number.startswith("00"):
+    if number[0] == "+" or re.match("00[1-9]", number):
         return 8 <= digits <= 17 and len(set(_digits(number))) > 2
     if _DATE_SHAPE.search(number):
         return False
@@ -669,7 +683,7 @@ _FINDERS: dict[str, tuple[Finder, ...]] = {
     "national_id": _NATIONAL_IDS,
     "birth_date": (_within(rf"{_BORN}[^\d\n]{{0,12}}?({_DATE})"),),
     "ip_address": (_ip_addresses,),
-    "email": (_finder(_EMAIL),),
+    "email": (_emails,),
     "phone": (_phones,),
     "address": _ADDRESSES,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from guardrails.checks import Stage
-from guardrails.checks.wording import readable
+from guardrails.checks.wording import folded, readable
 from guardrails.contract import Case, Finding, Outcome
 from guardrails.policy import Topic
 
@@ -21,11 +21,14 @@ class TopicsCheck:
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each topic found, else one pass."""
-        text = _one_line(case.question if self.stage == "question" else _answer(case))
+        text = case.question if self.stage == "question" else _answer(case)
+        seen = _one_line(readable(text))
+        # Look-alike letters hide a word from the pattern, not from its reader.
+        bare = "" if seen.isascii() else _one_line(folded(text))
         found = [
             Finding(self.name, Outcome.FAIL, topic.description, topic.name, excerpt[:200])
             for topic in self._topics
-            if (excerpt := topic.excerpt(text)) is not None
+            if (excerpt := topic.excerpt(seen) or (bare and topic.excerpt(bare)))
         ]
         return found or [Finding(self.name, Outcome.PASS, "No topic of the policy.")]
 
@@ -38,4 +41,4 @@ def _answer(case: Case) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(readable(text).replace("\u2019", "'").split())
+    return " ".join(text.replace("\u2019", "'").split())

@@ -415,9 +415,9 @@ Builder = Callable[[Path], AbstractContextManager[Generator]]
 
 @contextmanager
 def _reader(folder: Path) -> Iterator[Generator]:
-    from app.inference.reader import SpanReader
+    from app.inference.reader import Reader, ReaderGenerator
 
-    yield SpanReader(folder=READER_FOLDER, device="cpu")
+    yield ReaderGenerator(Reader(READER_FOLDER, "cpu"))
 
 
 @contextmanager

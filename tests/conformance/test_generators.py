@@ -16,7 +16,7 @@ from app.errors import DeadlineExceeded, DependencyFailed, ModelRefused, Setting
 from app.inference.decoding import Decoding, answer_schema
 from app.inference.generator import OpenAIGenerator, TransformersGenerator
 from app.inference.prompt import build_prompt
-from app.ports import DraftRequest, Generator
+from app.ports import DraftRequest, Generator, Rewriter, RewriteRequest
 from guardrails.contract import Draft, Passage, answer_object, canonical_sha256
 from tests.conformance.generators import (
     BUILDERS,
@@ -377,6 +377,41 @@ def test_the_request_on_the_wire(server: ModelServer) -> None:
     assert [m["role"] for m in body["messages"]] == ["system", "user"]
     assert body["messages"][1]["content"].endswith(f"Question: {NOTICE}")
     assert server.authorization == [f"Bearer {KEY}"]
+
+
+def follow_up(seconds: float = 20) -> RewriteRequest:
+    return RewriteRequest(
+        "And for theft?", ("What is the excess for <|im_end|> fire?",), Deadline(seconds)
+    )
+
+
+def test_a_server_is_asked_to_make_a_question_stand_alone(server: ModelServer) -> None:
+    server.replies = [completion("What is the excess for theft?")]
+    assert client(server, 10).rewrite([follow_up()]) == ["What is the excess for theft?"]
+    [body] = server.bodies
+    shown = body["messages"][1]["content"]
+    assert shown.index("excess for \u2039|im_end|> fire?") < shown.index("And for theft?")
+    assert "response_format" not in body and body["temperature"] == 0
+
+
+def test_a_rewrite_that_was_cut_off_is_none(server: ModelServer) -> None:
+    server.replies = [completion("What is the", "length")]
+    assert client(server, 10).rewrite([follow_up()]) == [""]
+
+
+def test_a_rewrite_ends_at_its_deadline(server: ModelServer) -> None:
+    server.replies = [Reply(hang=True)]
+    with pytest.raises(DeadlineExceeded):
+        client(server, 10).rewrite([follow_up(0.2)])
+
+
+def test_a_local_model_rewrites_what_its_prompt_shows(causal_folder: Path) -> None:
+    model = tiny(causal_folder)
+    assert isinstance(model, Rewriter)
+    [first, second] = model.rewrite([follow_up(), follow_up()])
+    assert first == second and first
+    with pytest.raises(DeadlineExceeded):
+        model.rewrite([follow_up(-1.0)])
 
 
 def test_without_a_key_none_is_sent(server: ModelServer) -> None:

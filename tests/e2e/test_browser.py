@@ -162,3 +162,44 @@ def test_narrow_screens_and_the_keyboard(browser: Browser, running: Running, sch
     page.keyboard.press("Escape")
     expect(citation).to_be_focused()
     context.close()
+
+
+def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    expect(page.get_by_test_id("new-conversation")).to_be_hidden()
+    ask(page, FACT, "released")
+    page.get_by_test_id("question").fill("How is it measured?")
+    page.get_by_test_id("question").press("Enter")
+    understood = page.get_by_test_id("searched-for")
+    expect(understood).to_have_text("Searched for: How is wind speed measured?", timeout=30_000)
+    page.get_by_test_id("new-conversation").click()
+    expect(page.get_by_test_id("new-conversation")).to_be_hidden()
+    expect(page.get_by_test_id("question")).to_be_focused()
+    answers = page.get_by_test_id("answer").count()
+    page.get_by_test_id("question").fill("How is it measured?")
+    page.get_by_test_id("question").press("Enter")
+    expect(page.get_by_test_id("answer")).to_have_count(answers + 1, timeout=30_000)
+    expect(understood).to_have_count(1)
+
+
+def test_sentences_are_shown_as_they_come(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    page.evaluate(
+        """() => {
+          window.arrived = [];
+          new MutationObserver(() => {
+            const node = document.querySelector('[data-testid="arriving"]');
+            if (node) window.arrived.push(node.textContent);
+          }).observe(document.getElementById("history"), { childList: true, subtree: true });
+        }"""
+    )
+    answer = ask(page, FACT, "released")
+    arrived = page.evaluate("window.arrived")
+    assert arrived and "55 miles per hour" in arrived[-1]
+    assert re.search(r"\[1\]$", arrived[-1])
+    expect(page.get_by_test_id("arriving")).to_have_count(0)
+    expect(answer).to_contain_text("55 miles per hour")
+    ask(page, RISKY, "held")
+    assert page.evaluate("window.arrived.at(-1)") == arrived[-1]

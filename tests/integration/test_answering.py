@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -33,7 +34,8 @@ from app.errors import (
 )
 from app.gate import Gate
 from app.inference.batcher import Batcher
-from app.ports import DraftRequest, Vectors
+from app.ports import DraftRequest, RewriteRequest, Vectors
+from app.retrieval.followup import Rewrite
 from app.retrieval.retriever import Retriever
 from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
@@ -91,6 +93,7 @@ class Desk:
         generator: Drafting | None = None,
         embed: Callable[[str, Deadline], Vectors] | None = None,
         gate: Gate | None = None,
+        rewrite: Rewrite | None = None,
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
@@ -113,6 +116,7 @@ class Desk:
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=chosen,
             telemetry=Telemetry(),
+            rewrite=rewrite,
         )
 
     def ask(self, question: str, principal: Principal = ANN, **values: Any) -> dict[str, Any]:
@@ -611,3 +615,131 @@ def test_no_transaction_is_open_while_the_shipped_models_run(services: Services)
     )
     assert answer["status"] in ("released", "held")
     assert counts == [0, 0, 0, 0]
+
+
+# Conversations
+
+
+def talk(desk: Desk, *questions: str, **settings: Any) -> list[dict[str, Any]]:
+    """Each question follows the one before it."""
+    seen: list[dict[str, Any]] = []
+    for question in questions:
+        last = seen[-1]["answer_id"] if seen else None
+        wanted = Ask(question, previous_answer_id=last)
+        seen.append(desk.answerer(**settings).answer(ANN, wanted))
+    return seen
+
+
+def test_a_follow_up_is_searched_drafted_and_recorded_as_it_stands_alone(desk: Desk) -> None:
+    desk.shelf.store("fees.txt", "The excess for theft is £75.")
+    desk.shelf.index()
+    first, second, third = talk(desk, EXCESS, "And for theft?", "Is it high?")
+    assert second["question"] == "And for theft?"
+    assert second["searched"]["question"] == "What is the excess for theft?"
+    assert second["searched"]["previous_answer_id"] == first["answer_id"]
+    assert "£75" in second["answer"]["text"]
+    assert desk.searches[1:3] == ["What is the excess for theft?", EXCESS]
+    assert third["searched"]["question"] == "Is the excess high?"
+    assert desk.answerer().view(ANN, second["answer_id"]) == second
+    assert first["searched"]["question"] == EXCESS
+
+
+def test_an_answer_of_somebody_else_cannot_be_followed(desk: Desk) -> None:
+    theirs = desk.ask(EXCESS, ANN)["answer_id"]
+    before = desk.kept()
+    for answer_id in (theirs, "no-such-answer", ""):
+        with pytest.raises(NotFound):
+            desk.ask("And for theft?", BEN, previous_answer_id=answer_id)
+    assert desk.kept() == before
+
+
+def test_a_blocked_question_is_not_carried_into_the_next_one(desk: Desk) -> None:
+    _, blocked, after = talk(desk, EXCESS, INJECTION, "And for theft?")
+    assert blocked["status"] == "blocked"
+    assert after["searched"]["question"] == "What is the excess for theft?"
+    assert INJECTION not in desk.searches
+
+
+def test_what_a_follow_up_becomes_is_screened_like_a_question(desk: Desk) -> None:
+    def rewrite(request: RewriteRequest, deadline: Deadline) -> str:
+        return f"{request.question} {INJECTION}"
+
+    first = desk.ask(EXCESS)["answer_id"]
+    seen = desk.answerer(rewrite=rewrite).answer(
+        ANN, Ask("And for water damage instructions?", previous_answer_id=first)
+    )
+    assert (seen["status"], seen["answer"]) == ("blocked", None)
+    assert desk.searches == [EXCESS]
+
+
+def test_an_injection_asked_as_a_follow_up_reaches_no_model(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def rewrite(request: RewriteRequest, deadline: Deadline) -> str:
+        asked.append(request.question)
+        return EXCESS
+
+    first = desk.ask(EXCESS)["answer_id"]
+    seen = desk.answerer(rewrite=rewrite).answer(ANN, Ask(INJECTION, previous_answer_id=first))
+    assert (seen["status"], asked) == ("blocked", [])
+
+
+def test_a_draft_that_nobody_released_is_no_part_of_the_conversation(desk: Desk) -> None:
+    asked: list[RewriteRequest] = []
+
+    def rewrite(request: RewriteRequest, deadline: Deadline) -> str:
+        asked.append(request)
+        return EXCESS
+
+    held = desk.ask(COVERAGE)
+    assert held["status"] == "held"
+    desk.answerer(rewrite=rewrite).answer(
+        ANN, Ask("And the excess?", previous_answer_id=held["answer_id"])
+    )
+    assert [request.earlier for request in asked] == [(COVERAGE,)]
+    assert "£350" not in str(asked)
+
+
+def test_reviewers_see_what_a_follow_up_was_taken_to_mean(desk: Desk) -> None:
+    talk(desk, EXCESS, "And will you pay me for water damage?")
+    task = the_only_task(desk)
+    assert task["question"] == "And will you pay me for water damage?"
+    assert task["searched_for"]
+
+
+# Sources past their last valid day
+
+
+def give_last_day(desk: Desk, day: date) -> None:
+    """The handbook again, unchanged, with a last valid day."""
+    row = desk.corpus.document(desk.shelf.ids["handbook.txt"])
+    _, changed = desk.corpus.add_document(
+        row.collection, row.source, row.stored_at, row.sha256, valid_until=day
+    )
+    assert not changed
+
+
+def test_an_answer_from_a_stale_source_is_held(desk: Desk) -> None:
+    give_last_day(desk, date(2001, 1, 1))
+    held = desk.ask(EXCESS)
+    assert held["status"] == "held"
+    record = desk.record(held["answer_id"])
+    assert [f["check"] for f in record.findings if f["outcome"] != "pass"] == ["freshness"]
+    assert record.evidence[0]["valid_until"] == "2001-01-01"
+    # An approval still binds to what was seen.
+    task = the_only_task(desk)
+    claimed = desk.reviews.claim(RITA, task["task_id"])
+    assert claimed["content_sha256"] == record.content_sha256
+
+
+def test_a_source_that_is_valid_for_long_is_released(desk: Desk) -> None:
+    give_last_day(desk, date(9999, 12, 31))
+    assert desk.ask(EXCESS)["status"] == "released"
+
+
+def test_evidence_without_a_last_day_is_recorded_as_ever(desk: Desk) -> None:
+    record = desk.record(desk.ask(EXCESS)["answer_id"])
+    assert all("valid_until" not in passage for passage in record.evidence)
+    assert record.content_sha256 == records.content_hash(
+        record.question, record.draft, record.evidence, record.lineage
+    )

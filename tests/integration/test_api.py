@@ -206,7 +206,7 @@ def test_a_released_answer_cites_its_source(site: Site) -> None:
     assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging", "gate"}
 
 
-def test_events_are_the_stages_in_order_and_then_one_answer(site: Site) -> None:
+def test_events_are_the_stages_in_order_then_the_sentences_and_one_answer(site: Site) -> None:
     response = site.call(
         "ann",
         "POST",
@@ -215,8 +215,10 @@ def test_events_are_the_stages_in_order_and_then_one_answer(site: Site) -> None:
         headers={"Accept": "text/event-stream"},
     )
     assert response.headers["content-type"].startswith("text/event-stream")
-    *stages, (last, answer) = events(response.text)
+    *early, (last, answer) = events(response.text)
+    stages, said = early[:4], early[4:]
     assert [name for name, _ in stages] == ["stage"] * 4
+    assert [name for name, _ in said] == ["sentence"] * len(answer["answer"]["sentences"])
     order = ["screening", "searching", "drafting", "judging"]
     assert [data["stage"] for _, data in stages] == order
     assert last == "answer" and answer["status"] == "released"
@@ -696,12 +698,14 @@ def test_the_quota_says_when_to_come_back(site: Site) -> None:
 # Documents and the index
 
 
-def upload(site: Site, name: str, content: bytes, collection: str = "uploads") -> Response:
+def upload(
+    site: Site, name: str, content: bytes, collection: str = "uploads", **fields: str
+) -> Response:
     return site.call(
         "olga",
         "POST",
         "/v1/documents",
-        data={"collection": collection},
+        data={"collection": collection, **fields},
         files={"file": (name, content)},
     )
 
@@ -715,6 +719,16 @@ def wait_for(site: Site, document_id: str) -> dict[str, Any]:
             return document
         time.sleep(0.1)
     raise AssertionError("the worker never took the document")
+
+
+def test_an_upload_may_have_a_last_valid_day(site: Site) -> None:
+    added = upload(site, "dated.md", b"# Dated\n\nText.\n", valid_until="2026-12-31").json()
+    assert added["valid_until"] == "2026-12-31"
+    path = f"/v1/documents/{added['document_id']}"
+    assert site.call("olga", "GET", path).json()["valid_until"] == "2026-12-31"
+    assert site.call("olga", "DELETE", path).status_code == 204
+    refused = upload(site, "dated.md", b"# Dated\n\nText.\n", valid_until="soon")
+    assert "valid_until" in coded(refused, 422, "invalid")["message"]
 
 
 def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from app.files import read_rows
 from app.review import Decision, ReviewDesk
 from app.settings import PROJECT, Settings
 from app.wiring import open_database
+from guardrails.policy import DEFAULT_POLICY
 from tests.conftest import HANDBOOK
 
 HELD = "Is my claim covered for water damage?"
@@ -109,6 +111,48 @@ def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) 
     missing = tmp_path / "missing" / "edits.jsonl"
     failed = shell.json("review", "edits", "--out", str(missing), status=1)
     assert failed["code"] == "dependency_failed"
+
+
+def test_a_conversation_goes_on_from_an_answer(shell: Shell) -> None:
+    first = shell.json("ask", "What is the excess for water damage?")["answer_id"]
+    second = shell.json("ask", "And for theft?", "--previous", first)
+    assert second["searched"]["question"] == "What is the excess for theft?"
+
+
+def test_a_recorded_answer_is_judged_again(shell: Shell, tmp_path: Path) -> None:
+    first = shell.json("ask", "What is the excess for water damage?")["answer_id"]
+    found = shell.json("replay", first)
+    assert found["same"] and found["warnings"] == []
+    stricter = tmp_path / "policy.yaml"
+    text = DEFAULT_POLICY.read_text("utf-8")
+    margin = re.compile(r"^min_margin: .*$", re.M)
+    stricter.write_text(margin.sub("min_margin: 1000000.0", text), "utf-8")
+    other = shell.json("replay", first, "--policy", str(stricter))
+    assert (other["same"], other["replayed"]["action"]) == (False, "review")
+    stricter.write_text("name: x", "utf-8")
+    refused = shell.json("replay", first, "--policy", str(stricter), status=1)
+    assert refused["code"] == "settings_invalid"
+
+
+def test_all_evidence_of_an_answer_is_written_to_a_file(shell: Shell, tmp_path: Path) -> None:
+    first = shell.json("ask", "What is the excess for water damage?")["answer_id"]
+    out = tmp_path / "proof.json"
+    assert shell.json("export", first, "--out", str(out))["sound"]
+    assert json.loads(out.read_text("utf-8"))["record"]["answer_id"] == first
+    assert shell.json("export", "nobody", "--out", str(out), status=1)["code"] == "not_found"
+
+
+def test_documents_get_a_last_valid_day(shell: Shell) -> None:
+    folder = shell.folder / "old"
+    folder.mkdir()
+    (folder / "parking.md").write_text("# Parking\n\nA parking permit costs £12 a week.\n", "utf-8")
+    shell.json("ingest", str(folder), "--valid-until", "2001-12-31")
+    answer = shell.json("ask", "What does a parking permit cost?")
+    assert answer["status"] == "held"
+    assert (
+        "--valid-until"
+        in shell.run("ingest", str(folder), "--valid-until", "soon", status=2).stderr
+    )
 
 
 def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -680,3 +680,45 @@ def test_a_build_that_fails_is_not_tried_again_at_once(services: Services, tmp_p
         time.sleep(4)
     states = [version.state for version in services.corpus.versions()]
     assert states.count("failed") == 1
+
+
+# The last valid day
+
+
+def valid_until(library: Library, name: str) -> str | None:
+    return library.document(name).valid_until
+
+
+def test_a_document_says_until_when_it_is_valid(library: Library) -> None:
+    library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{CLAIMS}")
+    head = "<head><meta name='valid-until' content='2027-01-31'></head>"
+    library.write("office.html", f"<html>{head}<body><p>{OFFICE}</p></body></html>")
+    library.write("odd.md", f"---\nvalid_until: soon\n---\n# Odd\n\n{CLAIMS}")
+    report = library.ingest()
+    assert [failure.code for failure in report.failures] == ["bad_date"]
+    assert valid_until(library, "fees.md") == "2026-12-31"
+    assert valid_until(library, "office.html") == "2027-01-31"
+    dates = {hit.passage.valid_until for hit in library.search("theft police").hits}
+    assert "2026-12-31" in dates
+
+
+def test_a_date_given_with_files_counts_at_once_and_stays(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{OFFICE}")
+    library.ingest()
+    assert valid_until(library, "claims.txt") is None
+    live = library.live()
+    until = date(2025, 6, 30)
+    report = library.pipeline.ingest(find_files([library.folder]), "main", valid_until=until)
+    assert (report.unchanged, library.live()) == (2, live)
+    assert library.search("theft police").hits[0].passage.valid_until == "2025-06-30"
+    library.write("claims.txt", CLAIMS + "\nAnother line.\n")
+    library.ingest()
+    assert valid_until(library, "claims.txt") == "2025-06-30"
+
+
+def test_what_the_document_says_counts_more_than_what_is_given_with_it(library: Library) -> None:
+    library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{OFFICE}")
+    files = find_files([library.folder])
+    library.pipeline.ingest(files, "main", valid_until=date(2025, 6, 30))
+    assert valid_until(library, "fees.md") == "2026-12-31"

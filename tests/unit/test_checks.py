@@ -251,6 +251,15 @@ def test_a_refused_schema_never_passes_as_checked() -> None:
         ({"sentences": (Sentence("A.", (1,)), Sentence("B.", ()))}, "cites no source"),
         ({"sentences": (Sentence("A.", (1, 2)),)}, "no citation [2]"),
         ({"sentences": (Sentence("A [7].", (1,)),)}, "no citation [7]"),
+        ({"sentences": (Sentence("A [1, 7].", (1,)),)}, "no citation [7]"),
+        ({"sentences": (Sentence("A \u30107\u3011.", (1,)),)}, "no citation [7]"),
+        (
+            {
+                "sentences": (Sentence("A [2].", (1,)), Sentence("B.", (2,))),
+                "citations": (citation(passage()), citation(passage(), 2)),
+            },
+            "does not cite",
+        ),
         ({"citations": ()}, "no citation [1]"),
         ({"citations": (citation(passage()), citation(passage()))}, "share a number"),
         ({"citations": (replace(citation(passage()), passage_id="p9"),)}, "not of the evidence"),
@@ -276,6 +285,11 @@ def test_each_fault_is_a_finding_with_its_sentence() -> None:
     sentences = (Sentence("First.", ()), Sentence("Second.", (5,)))
     found = failed(CITATIONS, drafted(GOOD, sentences=sentences))
     assert [finding.excerpt for finding in found] == ["First.", "Second."]
+
+
+def test_a_marker_in_the_text_that_its_sentence_cites_is_no_fault() -> None:
+    sentences = (Sentence("The excess is £350 [1]; see [Schedule 2].", (1,)),)
+    assert not failed(CITATIONS, drafted(GOOD, sentences=sentences))
 
 
 def test_a_quote_may_be_any_verbatim_part() -> None:

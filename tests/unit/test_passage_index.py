@@ -100,3 +100,15 @@ def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
     (folder / name).write_bytes(bytes(data))
     with pytest.raises(DependencyFailed):
         PassageIndex(folder)
+
+
+def test_words_of_earlier_questions_count_by_their_weight(index: PassageIndex) -> None:
+    alone = index.lexical("passport", ["public"], 4)
+    assert [p for p, _ in alone] == [2]
+    little = index.lexical("passport", ["public"], 4, (), [("burst pipes heating", 0.1)])
+    much = index.lexical("passport", ["public"], 4, (), [("burst pipes heating", 3.0)])
+    assert [p for p, _ in little] == [2, 1] and [p for p, _ in much] == [1, 2]
+    assert dict(little)[2] == pytest.approx(dict(alone)[2])
+    assert index.lexical("?", ["public"], 4, (), [("?", 1.0)]) == []
+    only = index.lexical("?", ["public"], 4, ["home"], [("burst pipes passport", 0.5)])
+    assert [p for p, _ in only] == [2]

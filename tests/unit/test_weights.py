@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 
 from app.errors import ModelRefused
 from app.inference.pair_model import READER_HEADS, load_pair_model
-from app.inference.reader import SpanReader
+from app.inference.reader import Reader
 from app.inference.weights import (
     WEIGHTS,
     base_folder,
     load_tensors,
+    models_sha256,
     read_headers,
     read_manifest,
     refuse_code,
@@ -283,16 +284,21 @@ def test_tensors_of_another_network_are_refused_with_a_code(folder: Path) -> Non
         load_pair_model(folder, READER_HEADS)
 
 
-@pytest.mark.parametrize(
-    "config", ["{}", "[]", '{"min_margin": "0"}', '{"min_margin": NaN}', '{"min_margin": null}']
-)
-def test_a_reader_needs_a_margin_that_can_be_compared(tmp_path: Path, config: str) -> None:
+@pytest.mark.parametrize("value", ["0", float("nan"), float("inf"), None])
+@pytest.mark.parametrize("name", ["min_margin", "answer_weight", "relevance_weight"])
+def test_a_reader_needs_tuning_that_can_be_compared(
+    tmp_path: Path, name: str, value: object
+) -> None:
     folder = tmp_path / "reader"
     shutil.copytree(PROJECT / "models" / "reader", folder)
-    (folder / "config.json").write_text(config, "utf-8")
-    seal(folder, WEIGHTS, "config.json")
-    with pytest.raises(ModelRefused, match="min_margin"):
-        SpanReader(folder).warm_up()
+    tuning = json.loads((folder / "config.json").read_text("utf-8"))
+    without = {k: v for k, v in tuning.items() if k != name}
+    configs: list[object] = [{**tuning, name: value}, without, []]
+    for config in configs:
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+        seal(folder, WEIGHTS, "config.json")
+        with pytest.raises(ModelRefused, match=r"config\.json"):
+            Reader(folder).warm_up()
 
 
 def test_the_shipped_reader_is_sound() -> None:
@@ -300,3 +306,27 @@ def test_the_shipped_reader_is_sound() -> None:
     assert headers["token.weight"].shape == (2, 384)
     assert headers["token.weight"].parameters == 768
     assert verify_model(PROJECT / "models" / "reader")["name"] == "reader"
+
+
+def test_one_hash_covers_every_model_that_may_serve(tmp_path: Path) -> None:
+    shipped, other = tmp_path / "models", tmp_path / "mine"
+    (shipped / "reader").mkdir(parents=True)
+    other.mkdir()
+    manifest, config, weights = (
+        shipped / "reader" / "manifest.json",
+        other / "config.json",
+        other / "model.safetensors",
+    )
+    manifest.write_text('{"files": {}}')
+    config.write_text("{}")
+    weights.write_bytes(b"1234")
+    seen = {models_sha256(shipped, ["minilm", str(other)])}
+    assert models_sha256(shipped, ["minilm", str(other)]) in seen
+    seen.add(models_sha256(shipped, ["minilm", "http://127.0.0.1/v1"]))
+    manifest.write_text('{"files": {"a": "b"}}')
+    seen.add(models_sha256(shipped, ["minilm", str(other)]))
+    config.write_text('{"a": 1}')
+    seen.add(models_sha256(shipped, ["minilm", str(other)]))
+    weights.write_bytes(b"12345")
+    seen.add(models_sha256(shipped, ["minilm", str(other)]))
+    assert len(seen) == 5

@@ -1,0 +1,77 @@
+"""Does the answer say anything, or does it only apologise, send away or repeat the question?"""
+
+from guardrails.checks import Stage
+from guardrails.checks.wording import pattern, readable
+from guardrails.contract import Case, Finding, Outcome
+from guardrails.words import content_words
+
+_SOURCE = (
+    r"(?:documents?|contexts?|passages?|evidence|sources?|texts?|excerpts?|sections?|articles?"
+    r"|polic(?:y|ies)|wording|terms|pages?|materials?|information)"
+)
+_ABLE = r"(?:cannot|can ?not|can't|could not|couldn't|am (?:not able|unable) to)"
+REFUSAL = pattern(
+    r"\bas an? (?:ai|artificial intelligence|large language model|language model|assistant)\b"
+    rf"|\bi {_ABLE} (?:\w+ )?(?:answer|help|assist|provide|give|tell|find|determine|comply|say)\b"
+    r"|\bi'm (?:not able|unable) to (?:answer|help|assist|provide|give|tell|find|comply|say)\b"
+    r"|\bi (?:do not|don't) (?:know\b|have (?:any |enough |sufficient |access|the )"
+    r"|see (?:any|an) (?:answer|information))"
+    r"|\bthere is (?:no|not enough|insufficient) (?:information|context|evidence) "
+    r"(?:in|to|about|on|provided|available|given)\b"
+    rf"|\b(?:provided|given|supplied|above|retrieved|these|the) {_SOURCE} (?:do|does|did) not "
+    r"(?:\w+ )?(?:contain|mention|say|state|provide|specify|answer|address|include|tell)\b"
+    rf".{{0,40}}\b(?:information|answer|question|details?|this|that)\b"
+    rf"|\bnot (?:\w+ )?(?:mentioned|stated|specified|answered|given) in the (?:\w+ )?{_SOURCE}\b"
+)
+"""What a model says that gives no answer; documents do not speak like this."""
+SENDS_AWAY = pattern(
+    r"^(?:for (?:more |further )?(?:details|information),? )?(?:please )?"
+    r"(?:see|refer to|check|consult|read|look (?:at|in))(?: also)? (?:the |your |our |this )*"
+    rf"(?:[\w-]+ ){{0,4}}{_SOURCE}(?: \d+)?(?: above| below)?"
+    r"(?: (?:for|to find) [^.]{0,40})?[.!]*$"
+    r"|^(?:it|that|this) depends[.!]*$|^(?:i'm |i am |we are )?(?:very )?sorry\b.{0,40}$"
+    r"|^(?:n/?a|none|unknown|nothing|not (?:available|applicable|specified|known|found))[.!]*$"
+)
+"""A whole sentence that only points elsewhere."""
+YES_NO = pattern(
+    r"^\W*(?:is|are|am|was|were|do|does|did|can|could|will|would|shall|should|may|might|must|has"
+    r"|have|had|isn't|aren't|don't|doesn't|didn't|can't|won't)\b|\bor\b"
+)
+"""Such a question may be answered with its own words."""
+
+
+class EvasiveCheck:
+    """Fails for an answer without substance."""
+
+    name = "evasive"
+    stage: Stage = "draft"
+    timeout_s = 3.0
+
+    def run(self, case: Case) -> list[Finding]:
+        """One finding."""
+        if case.draft is None:
+            return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        sentences = [_one_line(sentence.text) for sentence in case.draft.sentences]
+        fault = _fault(_one_line(case.question), sentences)
+        if fault:
+            return [Finding(self.name, Outcome.FAIL, fault, "", case.draft.text[:200])]
+        return [Finding(self.name, Outcome.PASS, "The answer says something.")]
+
+
+def _fault(question: str, sentences: list[str]) -> str:
+    said, asked = content_words(" ".join(sentences)), content_words(question)
+    if not said:
+        return "The answer is empty."
+    if any(REFUSAL.search(sentence) for sentence in sentences):
+        return "The answer says that it is none."
+    if all(SENDS_AWAY.search(sentence) for sentence in sentences):
+        return "The answer only points elsewhere."
+    if said <= asked and not YES_NO.search(question):
+        return "The answer only repeats the question."
+    if all(sentence.endswith("?") for sentence in sentences):
+        return "The answer is a question."
+    return ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(readable(text).replace("\u2019", "'").split())

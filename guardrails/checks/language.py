@@ -1,0 +1,102 @@
+"""Is the answer in the language of the question?
+
+Languages are told apart by their script, and those in Latin script by their commonest short words:
+no model, and nobody needs to guess why. Short texts and mixed ones are of no known language, and
+then nothing is said against them; a technical term holds no such word.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+
+from guardrails.checks import Stage
+from guardrails.contract import Case, Finding, Outcome
+
+FUNCTION_WORDS = {
+    "English": "the and of to is are was were that this with for from you your have has not it "
+    "be which what how when where who why does do can will would should there their they we our "
+    "if an by at as or on i my must may any",
+    "German": "der die das und ist sind war nicht ein eine einen einem einer mit für von auf den "
+    "dem des zu sich auch wie wenn wird werden hat haben ich sie wir ihr ihre im am bei nach "
+    "aus als oder kann was wo wann warum welche innerhalb müssen",
+    "French": "le la les des du et est sont une un que qui dans pour pas sur avec vous votre vos "
+    "nous au aux ce cette ces il elle ne se par plus ou où quand quel quelle quels comment je "
+    "être avez doit",
+    "Spanish": "el la los las de del y es son una un que en para por con no se su sus lo al como "
+    "más está este esta pero cuál cuándo cómo dónde qué cuánto puede usted mi debe dentro",
+    "Italian": "il lo la gli le di del della dei delle e è sono una un che in per con non si al "
+    "alla come più questo questa ma quando quale quali cosa dove quanto può nel nella dal suo "
+    "entro deve",
+    "Portuguese": "o a os as de do da dos das e é são uma um que em para por com não se seu sua "
+    "no na ao como mais está este esta mas quando qual quais onde quanto você pode deve dentro",
+    "Dutch": "de het een en van is zijn niet dat die in op te met voor u uw ik wij je er aan om "
+    "ook als maar bij of wat hoe waar wanneer welke kan wordt worden heeft moet binnen",
+    "Swedish": "och att det är en ett som på för med av inte den till har om kan ska din ditt "
+    "hur vad när var vi du jag från eller inom måste",
+    "Danish or Norwegian": "og at det er en et som på for med av af ikke den til har om kan skal "
+    "din dit ditt hvordan hva hvad når hvor vi du jeg fra eller innen inden må",
+    "Polish": "w na z nie się jest są że jak co o od po za przez dla czy lub może można "
+    "ile kiedy gdzie jaki jaka jakie który która które oraz być ma należy",
+    "Finnish": "ja on ei että se kun tai mitä miten missä milloin onko voi ovat joka mutta myös "
+    "kuin tämä sen hän ovatko kuinka jos niin oli",
+}
+"""Common short words by language."""
+LATIN_LEAST = 3
+"""Least number of function words that make a text of a language."""
+LEAD = 2
+"""How many times as many as the next language's: shared words decide nothing."""
+LEAST_LETTERS, OTHER_SCRIPT = 20, 6
+"""Letters below which a text has no language: in Latin script, and in others."""
+SCRIPT_SHARE = 0.8
+_LANGUAGES = {
+    word: [name for name, words in FUNCTION_WORDS.items() if word in words.split()]
+    for words in FUNCTION_WORDS.values()
+    for word in words.split()
+}
+_WORD = re.compile(r"[^\W\d_]+")
+_SCRIPTS = {"HIRAGANA": "JAPANESE", "KATAKANA": "JAPANESE", "KATAKANA-HIRAGANA": "JAPANESE"}
+
+
+class LanguageCheck:
+    """Fails when question and answer are surely in different languages."""
+
+    name = "language"
+    stage: Stage = "draft"
+    timeout_s = 3.0
+
+    def run(self, case: Case) -> list[Finding]:
+        """One finding; a text of no known language passes."""
+        if case.draft is None:
+            return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        answer = " ".join(sentence.text for sentence in case.draft.sentences)
+        asked, said = language(case.question), language(answer)
+        if asked and said and asked != said:
+            message = f"The question is in {asked}, the answer in {said}."
+            return [Finding(self.name, Outcome.FAIL, message, "", answer[:200])]
+        return [Finding(self.name, Outcome.PASS, "The answer is not in another language.")]
+
+
+def language(text: str) -> str:
+    """The language of a text in Latin script, or the script's name; "" when that is not sure."""
+    script = _script(text)
+    if script != "LATIN":
+        return script.capitalize()
+    counts = Counter(
+        name for word in _WORD.findall(text.lower()) for name in _LANGUAGES.get(word, ())
+    )
+    (name, most), (_, next_most) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
+    return name if most >= LATIN_LEAST and most >= LEAD * next_most else ""
+
+
+def _script(text: str) -> str:
+    """The script of nearly all letters, "" for a mixture or too few."""
+    letters = [char for char in text if char.isalpha()]
+    if text.isascii():
+        return "LATIN" if len(letters) >= LEAST_LETTERS else ""
+    names = ("LATIN" if c.isascii() else unicodedata.name(c, "").split(" ")[0] for c in letters)
+    counts = Counter(_SCRIPTS.get(name, name) for name in names)
+    if counts["JAPANESE"] * 5 >= len(letters) > 0:  # Japanese writes with Chinese signs too
+        counts["JAPANESE"] += counts["CJK"]
+    most, share = max(counts.items(), key=lambda pair: pair[1], default=("", 0))
+    least = LEAST_LETTERS if most == "LATIN" else OTHER_SCRIPT
+    return most if share >= least and share >= SCRIPT_SHARE * len(letters) else ""

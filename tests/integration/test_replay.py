@@ -1,0 +1,198 @@
+"""A recorded answer, judged again: the same verdict from its record alone, or the difference."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from app.answering import Ask
+from app.db import Database
+from app.errors import NotFound, NotReplayable
+from app.proof import proof_of
+from app.replay import Replayer
+from app.review import Decision
+from app.tables import AuditRow, PolicyRow, RecordRow
+from app.wiring import build_judge
+from guardrails.contract import Draft
+from guardrails.policy import Policy
+from tests.fakes import QuotingGenerator
+from tests.integration.test_answering import (
+    ANN,
+    COVERAGE,
+    EXCESS,
+    INJECTION,
+    RITA,
+    UNANSWERABLE,
+    Desk,
+    the_only_task,
+)
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Desk:
+    built = Desk(database, tmp_path)
+    built.stock()
+    return built
+
+
+def replay(desk: Desk, answer_id: str, policy: Policy | None = None, **now: str) -> dict[str, Any]:
+    models = {"embedder": desk.embedder.name, "generator": desk.generator.name} | now
+    return Replayer(desk.database, build_judge, models).replay(answer_id, policy)
+
+
+def changed(desk: Desk, answer_id: str, **values: Any) -> None:
+    """Change a record behind the service's back."""
+    with desk.database.transaction() as session:
+        session.execute(update(RecordRow).where(RecordRow.answer_id == answer_id).values(**values))
+
+
+SCHEMA = {"properties": {"text": {"maxLength": 3}}}
+
+
+@pytest.mark.parametrize(
+    ("question", "schema", "status", "action"),
+    [
+        (EXCESS, None, "released", "release"),
+        (COVERAGE, None, "held", "review"),
+        (EXCESS, SCHEMA, "held", "review"),
+        (INJECTION, None, "blocked", "block"),
+        (UNANSWERABLE, None, "abstained", "release"),
+        ("Should I sign a settlement offer?", None, "held", "review"),
+    ],
+)
+def test_its_own_policy_gives_the_same_verdict(
+    desk: Desk, question: str, schema: Any, status: str, action: str
+) -> None:
+    seen = desk.ask(question, answer_schema=schema)
+    found = replay(desk, seen["answer_id"])
+    assert (seen["status"], found["recorded"]["action"]) == (status, action)
+    assert found["recorded"] == found["replayed"]
+    assert found["same"] and found["warnings"] == []
+    assert found["findings_added"] == found["findings_gone"] == []
+
+
+def test_a_follow_up_is_judged_as_it_was_understood(desk: Desk) -> None:
+    first = desk.ask(EXCESS)["answer_id"]
+    second = desk.ask("And for water damage?", previous_answer_id=first)
+    assert replay(desk, second["answer_id"])["same"]
+
+
+def test_the_record_keeps_the_features_and_nobody_is_shown_them(desk: Desk) -> None:
+    class Unsure(QuotingGenerator):
+        def submit(self, item: Any, deadline: Any) -> Draft:
+            return replace(super().submit(item, deadline), features={"margin": -7.125})
+
+    seen = desk.answerer(generator=Unsure()).answer(ANN, Ask(EXCESS))
+    assert seen["status"] == "held"
+    assert replay(desk, seen["answer_id"])["same"]
+    record = desk.record(seen["answer_id"])
+    assert record.inputs is not None and record.inputs["features"] == {"margin": -7.125}
+    assert "7.125" not in str([seen, the_only_task(desk), record.draft])
+    changed(desk, seen["answer_id"], inputs={**record.inputs, "features": {"margin": 99.0}})
+    assert not replay(desk, seen["answer_id"])["same"]
+
+
+def test_a_deleted_document_does_not_change_the_past(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    desk.corpus.delete_document(desk.shelf.ids["handbook.txt"])
+    assert replay(desk, answer_id)["same"]
+
+
+def test_another_policy_shows_what_it_would_have_done(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    content = copy.deepcopy(dict(Policy.load().content))
+    content["version"] += 1
+    content["topics"].append(
+        {"name": "water", "description": "Water.", "where": "question", "patterns": ["water"]}
+    )
+    content["rules"].append({"check": "topics", "label": "water", "then": "review"})
+    other = Policy.parse(content, "other")
+    found = replay(desk, answer_id, other)
+    assert not found["same"]
+    assert (found["recorded"]["action"], found["replayed"]["action"]) == ("release", "review")
+    assert [(f["check"], f["label"]) for f in found["findings_added"]] == [("topics", "water")]
+    assert found["replayed"]["policy_sha256"] == other.sha256
+    assert found["recorded"]["policy_sha256"] == Policy.load().sha256
+    assert replay(desk, answer_id)["same"]
+
+
+def test_a_draft_changed_in_the_record_is_found_out(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    draft = copy.deepcopy(desk.record(answer_id).draft)
+    assert draft is not None
+    draft["sentences"][0]["text"] = "The excess for water damage is £3."
+    changed(desk, answer_id, draft=draft)
+    found = replay(desk, answer_id)
+    assert (found["same"], found["replayed"]["action"]) == (False, "review")
+    assert not proof_of(desk.database, answer_id)["checks"]["content_sha256_fits"]
+
+
+def test_other_models_are_told_not_hidden(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    for now in ({"generator": "another"}, {"models_sha256": "0" * 64}):
+        (warning,) = replay(desk, answer_id, None, **now)["warnings"]
+        assert warning["code"] == "models_changed"
+        assert next(iter(now)) in warning["message"]
+
+
+def test_what_cannot_be_replayed_says_so(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    with pytest.raises(NotFound):
+        replay(desk, "no-such-answer")
+    with desk.database.transaction() as session:
+        session.execute(update(PolicyRow).values(content={**Policy.load().content, "version": 99}))
+    with pytest.raises(NotReplayable, match="not the one"):
+        replay(desk, answer_id)
+    with desk.database.transaction() as session:
+        session.execute(update(PolicyRow).values(content={"name": "x"}))
+    with pytest.raises(NotReplayable, match="cannot be used"):
+        replay(desk, answer_id)
+    with desk.database.transaction() as session:
+        session.execute(delete(PolicyRow))
+    with pytest.raises(NotReplayable, match="not stored"):
+        replay(desk, answer_id)
+    changed(desk, answer_id, inputs=None)
+    with pytest.raises(NotReplayable, match="before replay"):
+        replay(desk, answer_id)
+
+
+def test_a_policy_is_stored_once(desk: Desk) -> None:
+    for question in (EXCESS, COVERAGE, EXCESS):
+        desk.ask(question)
+    with desk.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(PolicyRow)) == 1
+        row = session.get_one(PolicyRow, Policy.load().sha256)
+    assert Policy.parse(row.content, "kept") == Policy.load()
+
+
+# Proof
+
+
+def test_a_proof_holds_the_whole_trail_and_its_links(desk: Desk) -> None:
+    answer_id = desk.ask(COVERAGE)["answer_id"]
+    desk.ask(EXCESS)
+    task = desk.reviews.claim(RITA, the_only_task(desk)["task_id"])
+    decision = Decision("approve", task["content_sha256"], task["fence"])
+    desk.reviews.decide(RITA, task["task_id"], decision)
+    proof = proof_of(desk.database, answer_id)
+    assert proof["record"]["question"] == COVERAGE
+    assert proof["decision"]["reviewer"] == "rita"
+    assert proof["release"]["answer"] == proof["record"]["draft"]
+    assert proof["policy"] == Policy.load().content
+    kinds = [link["kind"] for link in proof["audit"]]
+    assert kinds[0] == "recorded" and "released" in kinds and len(kinds) >= 3
+    assert proof["checks"] == {"content_sha256_fits": True, "broken_audit_link": None}
+    with pytest.raises(NotFound):
+        proof_of(desk.database, "no-such-answer")
+
+
+def test_a_proof_says_when_the_chain_is_broken(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    number = proof_of(desk.database, answer_id)["audit"][0]["number"]
+    with desk.database.transaction() as session:
+        link = session.get_one(AuditRow, number)
+        link.event = {**link.event, "outcome": "held"}
+    assert proof_of(desk.database, answer_id)["checks"]["broken_audit_link"] == number

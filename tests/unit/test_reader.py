@@ -1,0 +1,132 @@
+"""The reader: it ranks passages, points within them, and nothing is read twice."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from app.deadline import Deadline
+from app.inference.reader import Reader, ReaderGenerator, Tuning
+from app.ports import DraftRequest, Reading, Span
+from app.retrieval.retriever import Hit, Rerank
+from app.settings import PROJECT
+from guardrails.contract import Passage
+
+QUESTION = "How long is the warranty of the kettle?"
+TEXTS = [
+    "Parcels are delivered on weekdays between nine and five.",
+    "The kettle has a warranty of two years from the day of purchase.",
+    "The kettle is made of steel. It boils a litre in three minutes.",
+]
+
+
+def passage(number: int, text: str) -> Passage:
+    return Passage(f"p{number}", f"d{number}", "c", "Title", text, 0, len(text))
+
+
+PASSAGES = [passage(number, text) for number, text in enumerate(TEXTS)]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    shipped = Reader(PROJECT / "models" / "reader", "cpu")
+    shipped.warm_up()
+    return shipped
+
+
+class Deaf(Reader):
+    """A reader that must not be asked; its tuning takes every answer."""
+
+    def __init__(self) -> None:
+        self.tuning = Tuning(-100.0, 0.0, 0.5)
+
+    def warm_up(self) -> None:
+        pass
+
+    def read(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[Reading]]:
+        assert not requests, "it was read already"
+        return []
+
+
+def test_the_passage_that_answers_is_the_most_relevant(reader: Reader) -> None:
+    readings = reader.read([(QUESTION, TEXTS)])[0]
+    best = max(range(3), key=lambda n: readings[n].relevance)
+    assert best == 1
+    span = readings[1].span
+    assert span is not None and "two years" in TEXTS[1][span.start : span.end]
+    assert all(span.margin > one.span.margin for one in readings if one.span and one.span != span)
+
+
+def test_each_request_gets_its_own_readings_in_order(reader: Reader) -> None:
+    together = reader.read([(QUESTION, TEXTS), ("When are parcels delivered?", TEXTS[:1])])
+    alone = reader.read([(QUESTION, TEXTS)])[0]
+    assert [len(one) for one in together] == [3, 1]
+    assert [one.relevance for one in together[0]] == pytest.approx(
+        [one.relevance for one in alone], abs=0.3
+    )
+    assert reader.read([]) == [] and reader.read([(QUESTION, [])]) == [[]]
+
+
+def test_a_passage_without_words_has_no_span(reader: Reader) -> None:
+    empty, blank = reader.read([(QUESTION, ["", " \n "])])[0]
+    assert empty.span is None and blank.span is None
+
+
+def test_a_long_question_leaves_room_for_the_passage(reader: Reader) -> None:
+    question = "Please tell me, as I have wondered for a very long time: " * 60 + QUESTION
+    assert reader.read([(question, TEXTS)])[0][1].span is not None
+
+
+def request_with(readings: Sequence[Reading]) -> DraftRequest:
+    return DraftRequest(QUESTION, tuple(PASSAGES), Deadline(60), tuple(readings))
+
+
+def reading(relevance: float, margin: float, start: int = 0, end: int = 7) -> Reading:
+    return Reading(relevance, Span(start, end, margin, margin))
+
+
+def test_what_was_read_for_the_ranking_is_not_read_again() -> None:
+    drafts = ReaderGenerator(Deaf()).draft(
+        [request_with([reading(0, 1), reading(0, 9), reading(0, 2)])]
+    )
+    assert drafts[0].citations[0].passage_id == "p1"
+    assert drafts[0].features["margin"] == 9
+
+
+def test_relevance_counts_when_the_passage_to_answer_from_is_chosen() -> None:
+    readings = [reading(10, 5), reading(0, 9), reading(0, 2)]  # 5 + 10 / 2 beats 9
+    draft = ReaderGenerator(Deaf()).draft([request_with(readings)])[0]
+    assert draft.citations[0].passage_id == "p0"
+    assert draft.features["relevance"] == 10
+    assert draft.features["lead"] == -4
+
+
+def test_other_passages_with_the_same_answer_agree() -> None:
+    kettle = [(TEXTS[n].index("kettle"), TEXTS[n].index("kettle") + 6) for n in (1, 2)]
+    readings = [reading(0, 1), reading(0, 9, *kettle[0]), reading(0, 8, *kettle[1])]
+    features = ReaderGenerator(Deaf()).draft([request_with(readings)])[0].features
+    assert features["agreement"] == 0.5
+    assert features["lead"] == 8  # over "Parcels", not over the other "kettle"
+
+
+def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read() -> None:
+    readings = [reading(0, 1), reading(0, 2), Reading(0.0, None)]
+    assert ReaderGenerator(Deaf(), 2.5).draft([request_with(readings)])[0].abstained
+    assert not ReaderGenerator(Deaf(), 2.0).draft([request_with(readings)])[0].abstained
+    nothing = [Reading(9.0, None)] * 3
+    assert ReaderGenerator(Deaf()).draft([request_with(nothing)])[0].abstained
+
+
+def test_reranking_puts_the_most_relevant_first_and_drops_what_was_not_read() -> None:
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        assert question == QUESTION and deadline.remaining() > 0
+        return [Reading(float(number), None) for number, _ in enumerate(passages)]
+
+    hits = [Hit(one, 0.5) for one in PASSAGES]
+    order = Rerank(read, 2)(QUESTION, hits, Deadline(60))
+    assert [hit.passage.id for hit in order] == ["p1", "p0"]
+    assert [hit.reading.relevance for hit in order if hit.reading] == [1.0, 0.0]
+
+
+def test_a_reader_that_loses_a_passage_is_an_error() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Rerank(lambda *_: [], 2)(QUESTION, [Hit(PASSAGES[0], None)], Deadline(60))
