@@ -77,6 +77,9 @@ def risk_features(
     is not finite is left out too: the risk counts what is missing as the worst case.
     """
     found = {name: value for name, value in draft.features.items() if name in DIRECTIONS}
+    if "margin" in found and (len(evidence) == 1 or found.get("agreement") == 1):
+        # Nobody says anything else: the rival is "no answer", whose margin is 0.
+        found.setdefault("lead", found["margin"])
     found |= _search_features(draft, evidence, similarities)
     found |= _word_features(question, draft, evidence)
     return {name: float(value) for name, value in found.items() if _finite(value)}

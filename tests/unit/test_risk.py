@@ -190,6 +190,13 @@ def test_figures_that_are_not_known_are_left_out() -> None:
     assert "rank" not in risk_features("Why?", Draft((), (), "reader"), [PASSAGE])
 
 
+def test_without_a_rival_the_lead_is_over_no_answer() -> None:
+    assert risk_features("Why?", draft(margin=4.5), [PASSAGE])["lead"] == 4.5
+    assert risk_features("Why?", draft(margin=4.5, agreement=1.0), [PASSAGE, OTHER])["lead"] == 4.5
+    assert "lead" not in risk_features("Why?", draft(margin=4.5), [PASSAGE, OTHER])
+    assert risk_features("Why?", draft(margin=4.5, lead=1.0), [PASSAGE])["lead"] == 1.0
+
+
 def test_every_direction_is_one_of_two() -> None:
     assert set(DIRECTIONS.values()) == {LOWERS, RAISES}
 
