@@ -236,23 +236,8 @@ def build_services(settings: Settings) -> Services:
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
     readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
 
-    def embed(question: str, deadline: Deadline) -> Vectors:
-        return questions.submit(question, deadline)
-
     gate = build_gate(settings, database, embedder.name, generator.name, policy)
-
-    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
-        return readings.submit((question, [passage.text for passage in passages]), deadline)
-
-    depth = rerank_depth(settings)
-    retriever = Retriever(
-        corpus,
-        embed,
-        embedder.name,
-        settings.index_dir,
-        settings.device,
-        Rerank(read, depth) if depth else None,
-    )
+    retriever = _retriever(settings, corpus, embedder.name, questions, readings)
     answerer = Answerer(
         database=database,
         corpus=corpus,
@@ -289,6 +274,24 @@ def build_services(settings: Settings) -> Services:
         Replayer(database, build_judge, models),
         close,
     )
+
+
+def _retriever(
+    settings: Settings,
+    corpus: Corpus,
+    embedder: str,
+    questions: Batcher[str, Vectors],
+    readings: Batcher[Unread, list[Reading]],
+) -> Retriever:
+    def embed(question: str, deadline: Deadline) -> Vectors:
+        return questions.submit(question, deadline)
+
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        return readings.submit((question, [passage.text for passage in passages]), deadline)
+
+    depth = rerank_depth(settings)
+    rerank = Rerank(read, depth) if depth else None
+    return Retriever(corpus, embed, embedder, settings.index_dir, settings.device, rerank)
 
 
 def _rewrites(generator: Generator) -> Batcher[RewriteRequest, str] | None:
