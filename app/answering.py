@@ -1,6 +1,6 @@
 """The spine: one question in, one answer or one held draft out. Read this first.
 
-Screen the question, retrieve, draft, judge, then record and release or hold in one
+Embed and screen the question, retrieve, draft, judge, then record and release or hold in one
 transaction. No database transaction is open while models run, and nothing that was not
 recorded is ever released.
 """
@@ -20,6 +20,7 @@ from app.corpus import Corpus, find_passages
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
+    ModelRefused,
     NotFound,
     Overloaded,
     QuestionEmpty,
@@ -28,7 +29,8 @@ from app.errors import (
     TooLarge,
 )
 from app.gate import Admission, Gate
-from app.ports import DraftRequest
+from app.policies import InForce, Policies
+from app.ports import DraftRequest, Vectors
 from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
@@ -36,9 +38,18 @@ from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import StageClock, Telemetry
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema
-from guardrails.contract import SEVERITY, Action, Case, Draft, Finding, Outcome, Passage, Verdict
-from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.contract import (
+    SEVERITY,
+    Action,
+    Asker,
+    Case,
+    Draft,
+    Finding,
+    Outcome,
+    Passage,
+    Verdict,
+)
+from guardrails.redecide import OUTCOMES, Judged
 
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""
@@ -49,7 +60,16 @@ ABSTAINED_MESSAGE = (
 RETRIEVAL_ONLY_MESSAGE = (
     "Answers are switched off at present. These documents are the closest to your question."
 )
-OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
+
+
+class Screening(Protocol):
+    """How the spine reaches the screens: the question is embedded already."""
+
+    def warm_up(self) -> None:
+        """Load the heads; raises ``ModelRefused`` when they do not match their manifest."""
+
+    def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
+        """The probability of each screen's name; raises ``ModelRefused``."""
 
 
 class Drafting(Protocol):
@@ -81,15 +101,27 @@ class _Work:
     clock: StageClock
     earlier: Sequence[str]
     standing: Standing
+    in_force: InForce
     findings: list[Finding] = field(default_factory=list)
+    vector: Vectors | None = None
+    scores: dict[str, Mapping[str, float] | None] = field(default_factory=dict)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
+    risk: float | None = None
     admission: Admission | None = None
     answer_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def evidence(self) -> tuple[Passage, ...]:
         return tuple(hit.passage for hit in self.retrieved.hits) if self.retrieved else ()
+
+    @property
+    def case(self) -> Case:
+        """What is judged: the question as it stands alone."""
+        asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
+        schema = self.ask.answer_schema
+        question = self.standing.question
+        return Case(question, self.draft, self.evidence, schema, asker, self.risk)
 
 
 class Answerer:
@@ -101,17 +133,17 @@ class Answerer:
         database: Database,
         corpus: Corpus,
         retriever: Retriever,
+        screens: Screening,
         generator: Drafting,
-        judge: Judge,
+        policies: Policies,
         gate: Gate,
-        policy: Policy,
         models: Mapping[str, str],
         settings: Settings,
         telemetry: Telemetry,
         rewrite: Rewrite | None = None,
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
-        self._generator, self._judge, self._policy = generator, judge, policy
+        self._generator, self._policies, self._screens = generator, policies, screens
         self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite = rewrite
@@ -134,6 +166,7 @@ class Answerer:
             StageClock(self._telemetry),
             self._earlier(principal, ask.previous_answer_id),
             Standing(ask.question),
+            self._policies.current(),
         )
         if not self._places.acquire(blocking=False):
             raise Overloaded
@@ -195,9 +228,20 @@ class Answerer:
         return max(asked, searched, key=lambda verdict: SEVERITY[verdict.action])
 
     def _screen_text(self, work: _Work, text: str) -> Verdict:
-        findings, verdict = self._judge.screen_question(Case(text))
+        scores = self._scores(work, text)
+        work.scores[text] = scores
+        case = replace(work.case, question=text, scores=scores)
+        findings, verdict = work.in_force.judge.screen_question(case)
         work.findings.extend(finding for finding in findings if finding not in work.findings)
         return verdict
+
+    def _scores(self, work: _Work, text: str) -> Mapping[str, float] | None:
+        """What the screens say of the text; None, so a review, when they cannot run."""
+        work.vector = self._retriever.embed(text, work.deadline)
+        try:
+            return self._screens.scores(text, work.vector)
+        except ModelRefused:
+            return None
 
     def _retrieve(self, work: _Work) -> None:
         with work.clock.stage("searching"):
@@ -207,6 +251,7 @@ class Answerer:
                 self._settings.evidence_passages,
                 work.deadline,
                 work.standing.history,
+                work.vector,
             )
 
     def _draft(self, work: _Work) -> None:
@@ -220,9 +265,10 @@ class Answerer:
             work.draft = self._generator.submit(request, work.deadline)
 
     def _judge_draft(self, work: _Work) -> Verdict:
-        case = Case(work.standing.question, work.draft, work.evidence, work.ask.answer_schema)
+        assert work.draft is not None
+        work.risk = self._gate.risk(work.standing.question, work.draft, _with_cosines(work))
         with work.clock.stage("judging"):
-            findings, verdict = self._judge.judge(case, work.findings)
+            findings, verdict = work.in_force.judge.judge(work.case, work.findings)
         work.findings = list(findings)
         return verdict
 
@@ -232,8 +278,8 @@ class Answerer:
 
     def _ask_gate(self, work: _Work, verdict: Verdict) -> Admission:
         """The gate's word on a draft; it never releases what the policy holds."""
-        assert work.draft is not None and work.retrieved is not None
-        evidence = [(hit.passage, hit.similarity) for hit in work.retrieved.hits]
+        assert work.draft is not None
+        evidence = _with_cosines(work)
         asked = verdict.action is Action.RELEASE
         with work.clock.stage("gate"):
             work.admission = self._gate.admit(
@@ -260,6 +306,7 @@ class Answerer:
         return "abstained", message, screened
 
     def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
+        shadow = self._shadow(work, outcome)
         trail = records.Trail(
             answer_id=work.answer_id,
             principal=work.principal.name,
@@ -275,7 +322,10 @@ class Answerer:
             timings_ms=work.clock.timings_ms,
             gate=self._gate_entry(work),
             answer_schema=work.ask.answer_schema,
-            policy=self._policy.content,
+            scores=work.scores,
+            policy=work.in_force.policy.content,
+            facts={"roles": list(work.case.asker.roles), "risk": work.case.risk},
+            shadow=shadow,
         )
         with self._database.transaction() as session:
             record = records.write(session, trail)
@@ -297,8 +347,16 @@ class Answerer:
         risk = {"risk_sha256": self._gate.lineage.get("risk_sha256", "")}
         if work.admission is not None and work.admission.certificate_id:
             risk["certificate"] = work.admission.certificate_id
-        policy = {"policy_sha256": self._policy.sha256}
+        policy = {"policy_sha256": work.in_force.policy.sha256}
         return {"index_version": version, **self._models, **policy, **risk}
+
+    def _shadow(self, work: _Work, outcome: str) -> dict[str, Any] | None:
+        """The shadow policy's verdict, for the record and the count only."""
+        judged = Judged(work.case, tuple(work.findings), outcome)
+        shadow = work.in_force.shadow_verdict(judged)
+        if shadow is not None:
+            self._telemetry.shadow.labels(shadow["agreement"]).inc()
+        return shadow
 
     def _count(self, outcome: str, findings: Sequence[Finding]) -> None:
         self._telemetry.answers.labels(outcome).inc()
@@ -342,6 +400,11 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
         except SchemaInvalid as error:
             raise SchemaRefused(str(error)) from error
     return replace(ask, question=question)
+
+
+def _with_cosines(work: _Work) -> list[tuple[Passage, float | None]]:
+    hits = work.retrieved.hits if work.retrieved else ()
+    return [(hit.passage, hit.similarity) for hit in hits]
 
 
 def _searched(work: _Work) -> dict[str, Any]:

@@ -29,13 +29,17 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class NewPassage:
-    """A passage to store, with its unit vector of shape [dimension]."""
+    """A passage to store, with its unit vector of shape [dimension].
+
+    ``suspect`` says why it seems to give orders.
+    """
 
     text: str
     start: int
     end: int
     page: int | None
     embedding: Vectors
+    suspect: str | None = None
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,27 @@ class Corpus:
                     np.frombuffer(passage.embedding, dtype=np.float32),
                 )
 
+    def suspects(self) -> list[dict[str, Any]]:
+        """The current passages that seem to give orders, with document, page and reason."""
+        query = (
+            select(PassageRow, DocumentRow)
+            .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+            .where(PassageRow.revision == DocumentRow.revision, DocumentRow.state != DELETED)
+            .where(PassageRow.suspect.is_not(None))
+            .order_by(DocumentRow.collection, DocumentRow.source, PassageRow.ordinal)
+        )
+        with self._database.reading() as session:
+            return [_suspect_wire(*found) for found in session.execute(query)]
+
+    def admit(self, passage_id: str) -> None:
+        """A person has read the passage: it is suspect no more. Raises ``NotFound``."""
+        with self._database.transaction() as session:
+            row = session.get(PassageRow, passage_id, with_for_update=True)
+            if row is None or row.suspect is None:
+                raise NotFound("There is no such suspect passage.")
+            append_audit(session, "passage_admitted", {"passage_id": row.id, "reason": row.suspect})
+            row.suspect = None
+
     def unindexed(self) -> bool:
         """Whether a document became ready since the newest usable version was begun.
 
@@ -473,7 +498,19 @@ def _passage_row(
         page=passage.page,
         embedder=embedder,
         embedding=np.ascontiguousarray(passage.embedding, dtype=np.float32).tobytes(),
+        suspect=passage.suspect,
     )
+
+
+def _suspect_wire(passage: PassageRow, document: DocumentRow) -> dict[str, Any]:
+    return {
+        "passage_id": passage.id,
+        "collection": document.collection,
+        "source": document.source,
+        "page": passage.page,
+        "reason": passage.suspect,
+        "text": passage.text,
+    }
 
 
 def _passage(row: PassageRow, document: DocumentRow) -> Passage:
@@ -487,6 +524,7 @@ def _passage(row: PassageRow, document: DocumentRow) -> Passage:
         end=row.end,
         page=row.page,
         valid_until=document.valid_until,
+        suspect=row.suspect,
     )
 
 

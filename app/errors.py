@@ -20,6 +20,7 @@
     ├── TooLarge              413  the body exceeds a limit
     ├── Invalid               422  well-formed, but not acceptable
     │   ├── IdempotencyMismatch
+    │   ├── PolicyRefused          a policy that was sent to be tried
     │   └── DocumentRefused        a document cannot be ingested (has its own reasons)
     ├── QuotaExceeded         429
     ├── Overloaded            503  retryable, with Retry-After
@@ -153,6 +154,11 @@ class Invalid(CountersignError):
 class IdempotencyMismatch(Invalid):
     code = "idempotency_mismatch"
     default_message = "This idempotency key was used for a different request."
+
+
+class PolicyRefused(Invalid):
+    code = "policy_invalid"
+    default_message = "The policy cannot be used."
 
 
 class DocumentRefused(Invalid):

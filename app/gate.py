@@ -12,7 +12,7 @@ here means review.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -157,12 +157,19 @@ class Gate:
         shipped: Certificate | None,
         lineage: Mapping[str, str],
         problem: str = "",
+        policy: Callable[[], str] | None = None,
     ) -> None:
-        """``problem`` says why there is no risk model, if that is a fault."""
+        """``problem`` says why there is no risk model, if that is a fault; ``policy`` gives the
+        hash of the policy in force, where that can change."""
         self._database, self._settings = database, settings
         self.problem = problem
         self._risk, self._shipped = risk, shipped
-        self.lineage = dict(lineage)
+        self._lineage, self._policy = dict(lineage), policy
+
+    @property
+    def lineage(self) -> dict[str, str]:
+        """What a certificate must have been made for to count now."""
+        return self._lineage | ({"policy_sha256": self._policy()} if self._policy else {})
 
     @property
     def shipped(self) -> Certificate | None:
@@ -193,11 +200,8 @@ class Gate:
         ``asked`` False only notes the risk of a draft that the policy holds anyway.
         """
         try:
-            passages = [passage for passage, _ in evidence]
-            stratum = Stratum.of(draft, passages, findings)
-            found = risk_features(question, draft, passages, [cosine for _, cosine in evidence])
-            risk = self._risk.risk(draft.model, found)
-            level_of(risk)
+            stratum = Stratum.of(draft, [passage for passage, _ in evidence], findings)
+            risk, found = self._scored(question, draft, evidence)
             with self._database.reading() as session:
                 standing = self._standing(session, stratum)
             held = Admission(
@@ -217,6 +221,25 @@ class Gate:
             reason = f"{CRASHED}: {type(error).__name__}."
             nowhere = Stratum("", STANDARD)
             return Admission(False, "review_everything", reason, nowhere, UNKNOWN, {}, asked=False)
+
+    def risk(
+        self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
+    ) -> float:
+        """The probability that the draft is wrong, for the policy; 1 when nobody can say."""
+        try:
+            return self._scored(question, draft, evidence)[0]
+        except Exception:  # noqa: BLE001 - the gate: what crashes is no good news
+            return UNKNOWN
+
+    def _scored(
+        self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
+    ) -> tuple[float, dict[str, float]]:
+        """The risk, which is a number from 0 to 1, and the figures behind it."""
+        passages, cosines = [p for p, _ in evidence], [cosine for _, cosine in evidence]
+        found = risk_features(question, draft, passages, cosines)
+        risk = self._risk.risk(draft.model, found)
+        level_of(risk)
+        return risk, found
 
     def unasked(self, similarity: float | None) -> dict[str, Any]:
         """The record's gate entry of a question without a draft."""
@@ -274,7 +297,8 @@ class Gate:
         return certificate if self._fits(certificate) else None
 
     def _fits(self, certificate: Certificate) -> bool:
-        same = all(self.lineage.get(name) == value for name, value in certificate.lineage.items())
+        lineage = self.lineage
+        same = all(lineage.get(name) == value for name, value in certificate.lineage.items())
         return bool(certificate.lineage) and same and not _from_the_future(certificate.date)
 
     def certify(

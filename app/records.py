@@ -5,7 +5,8 @@ are written together or not at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -30,6 +31,7 @@ from guardrails.contract import (
     canonical_sha256,
     passage_object,
 )
+from guardrails.redaction import redacted
 
 HELD_MESSAGE = (
     "A reviewer is checking this answer before it is released. You can leave this page: "
@@ -48,7 +50,10 @@ GATE_FIELDS = ("mode", "certified", "provisional", "alpha", "delta")
 
 @dataclass(frozen=True)
 class Trail:
-    """Everything about one answer that the record keeps."""
+    """Everything about one answer that the record keeps.
+
+    ``facts`` and ``shadow`` are as in the table's docstring.
+    """
 
     answer_id: str
     principal: str
@@ -64,7 +69,10 @@ class Trail:
     timings_ms: Mapping[str, float]
     gate: Mapping[str, Any] | None = None
     answer_schema: Mapping[str, Any] | None = None
+    scores: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
     policy: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    shadow: Mapping[str, Any] | None = None
 
     def content_sha256(self) -> str:
         """What an approval binds to: the exact draft, its evidence and its lineage."""
@@ -80,6 +88,7 @@ class Trail:
         """What judging saw that the answer object leaves out; it never leaves the service."""
         return {
             "answer_schema": self.answer_schema,
+            "scores": {text: scores and dict(scores) for text, scores in self.scores.items()},
             "model": self.draft.model if self.draft is not None else "",
             "features": dict(self.draft.features) if self.draft is not None else {},
         }
@@ -117,6 +126,8 @@ def write(session: Session, trail: Trail) -> RecordRow:
         content_sha256=trail.content_sha256(),
         created_at=now(),
         gate=dict(trail.gate) if trail.gate is not None else None,
+        facts=dict(trail.facts),
+        shadow=None if trail.shadow is None else dict(trail.shadow),
     )
     session.add(row)
     session.flush()
@@ -151,7 +162,11 @@ def policy_content(session: Session, sha256: str) -> dict[str, Any] | None:
 def release(
     session: Session, record: RecordRow, answer: dict[str, Any], *, released_by: str, edited: bool
 ) -> None:
-    """Let the asker see ``answer``; only a recorded answer can be released."""
+    """Let the asker see ``answer``; only a recorded answer can be released.
+
+    Every release comes through here, so here the kinds that the verdict names are masked.
+    """
+    answer = redacted(answer, record.verdict.get("redact", ()))
     session.add(
         ReleaseRow(
             answer_id=record.answer_id,
@@ -181,7 +196,8 @@ def withdraw(session: Session, record: RecordRow, *, by: str) -> None:
 
 
 def correct(session: Session, record: RecordRow, answer: dict[str, Any], *, by: str) -> None:
-    """Put a reviewer's text in the place of a released answer."""
+    """Put a reviewer's text in the place of a released answer, masked like any release."""
+    answer = redacted(answer, record.verdict.get("redact", ()))
     row = session.get_one(ReleaseRow, record.answer_id)
     row.answer, row.released_by, row.edited, row.released_at = answer, "reviewer", True, now()
     event = {"answer_id": record.answer_id, "by": by, "answer_sha256": canonical_sha256(answer)}
@@ -259,6 +275,14 @@ def searched_for(record: RecordRow) -> str:
     return record.searched.get("question") or record.question
 
 
+def recent_records(session: Session, since: datetime | None, limit: int) -> list[RecordRow]:
+    """All principals' newest records, newest first, none older than ``since``."""
+    query = select(RecordRow).order_by(RecordRow.created_at.desc()).limit(limit)
+    if since is not None:
+        query = query.where(RecordRow.created_at >= since)
+    return list(session.scalars(query))
+
+
 def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) -> dict[str, Any]:
     """The answer as its asker may see it now; never a draft that was not released.
 
@@ -279,6 +303,7 @@ def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) ->
         "edited": bool(released and released.edited),
         "message": message,
         "answer": without_removed(released.answer, readable) if released else None,
+        "disclaimer": "\n".join(record.verdict.get("disclaimers", ())) if released else "",
         "searched": record.searched,
         "timings_ms": record.timings_ms,
         "gate": {name: record.gate[name] for name in GATE_FIELDS} if record.gate else None,

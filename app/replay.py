@@ -9,6 +9,7 @@ from app.errors import NotFound, NotReplayable
 from app.tables import RecordRow
 from guardrails.contract import (
     SEVERITY,
+    Asker,
     Case,
     Citation,
     Draft,
@@ -66,17 +67,24 @@ class Replayer:
 def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict]:
     """Findings and verdict on the question and, where one was written, the draft."""
     asked, meant = record.question, records.searched_for(record)
-    findings, verdict = judge.screen_question(Case(asked))
+    facts, inputs = record.facts or {}, record.inputs or {}
+    asker = Asker(record.principal, tuple(facts.get("roles", ())))
+    schema = inputs.get("answer_schema")
+    scores = inputs.get("scores", {})
+    findings, verdict = judge.screen_question(
+        Case(asked, None, (), schema, asker, scores=scores.get(asked))
+    )
     if meant != asked:
-        more, second = judge.screen_question(Case(meant))
+        more, second = judge.screen_question(
+            Case(meant, None, (), schema, asker, scores=scores.get(meant))
+        )
         findings += [finding for finding in more if finding not in findings]
         verdict = max(verdict, second, key=lambda one: SEVERITY[one.action])
     draft = recorded_draft(record)
     if draft is None or draft.abstained:
         return findings, verdict
     evidence = tuple(Passage(**passage) for passage in record.evidence)
-    inputs = record.inputs or {}
-    return judge.judge(Case(meant, draft, evidence, inputs.get("answer_schema")), findings)
+    return judge.judge(Case(meant, draft, evidence, schema, asker), findings)
 
 
 def recorded_draft(record: RecordRow) -> Draft | None:

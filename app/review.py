@@ -1,11 +1,13 @@
 """Review tasks: a held draft is open, then claimed, then decided or expired.
 
-    open     nobody holds it
+    open     nobody holds it; with four eyes one approval may stand already
     claimed  one reviewer holds it until the lease ends; ``fence`` grows with every claim
     decided  one decision row exists: approve, edit or reject
     expired  nobody decided in time; the answer is never released
 
 A decision counts only from the holder of the newest claim, on exactly the content they saw.
+Where the policy asks for four eyes, two reviewers must approve the same answer: the first approval
+(as drafted, or edited) proposes it and gives the task back; one rejection is enough.
 """
 
 import re
@@ -34,8 +36,8 @@ from app.records import (
     without_removed,
 )
 from app.settings import Settings
-from app.tables import DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
-from guardrails.contract import Passage, sentence_bounds
+from app.tables import ApprovalRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
+from guardrails.contract import Passage, canonical_sha256, sentence_bounds
 
 Kind = Literal["approve", "edit", "reject"]
 UNDECIDED = ("open", "claimed")
@@ -43,6 +45,8 @@ MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
 UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
+APPROVALS = 2
+"""Reviewers who must approve the same answer, where the policy asks for four eyes."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,11 @@ class Decision:
 def open_task(session: Session, record: RecordRow, settings: Settings, kind: str = "held") -> str:
     """Put a recorded draft before reviewers, in the transaction that records it.
 
-    ``kind`` is ``audit`` for an answer that is released already; reviewers are not told.
+    ``kind`` is ``audit`` for an answer that is released already; reviewers are not told. The
+    record's verdict names the queue, the deadline, and whether four eyes are needed.
     """
+    hours = record.verdict.get("deadline_hours")
+    time_left = timedelta(days=settings.review_days) if hours is None else timedelta(hours=hours)
     task = ReviewTaskRow(
         id=secrets.token_hex(16),
         answer_id=record.answer_id,
@@ -69,8 +76,10 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
         lease_until=None,
         fence=0,
         created_at=now(),
-        expires_at=now() + timedelta(days=settings.review_days),
         kind=kind,
+        expires_at=now() + time_left,
+        queue=record.verdict.get("queue", ""),
+        four_eyes=record.verdict.get("four_eyes", False),
     )
     session.add(task)
     append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task.id})
@@ -84,8 +93,13 @@ class ReviewDesk:
         self._database = database
         self._settings = settings
 
-    def tasks(self, reviewer: Principal, state: str, limit: int = 50) -> dict[str, Any]:
-        """Tasks in ``state`` (open includes claimed), oldest first, and how many are open."""
+    def tasks(
+        self, reviewer: Principal, state: str, limit: int = 50, queue: str | None = None
+    ) -> dict[str, Any]:
+        """Tasks in ``state`` (open includes claimed), oldest first, and how many are open.
+
+        ``queue`` None means all; "" the tasks in no queue.
+        """
         reviewer.require("reviewer")
         states = _states(state)
         self.expire_overdue()
@@ -93,12 +107,13 @@ class ReviewDesk:
             rows = [
                 (task, record)
                 for task, record in session.execute(_tasks_query(states))
-                if _readable(reviewer, record)
+                if _readable(reviewer, record) and queue in (None, task.queue)
             ]
             undecided = sum(task.state in UNDECIDED for task, _ in rows)
-        if "open" not in states:
-            rows.reverse()
-        listed = [_task_wire(task, record) for task, record in rows[:limit]]
+            if "open" not in states:
+                rows.reverse()
+            approvers = _approvers(session, [task for task, _ in rows[:limit]])
+        listed = [_task_wire(task, record, approvers) for task, record in rows[:limit]]
         return {"tasks": listed, "open": undecided if "open" in states else self.count_open()}
 
     def count_open(self) -> int:
@@ -120,7 +135,7 @@ class ReviewDesk:
         self.expire_overdue()
         with self._database.transaction() as session:
             task, record = _load(session, reviewer, task_id)
-            self._allow_self_review(reviewer, record)
+            self._allow(session, reviewer, task, record)
             if not self._take(session, task, reviewer):
                 _explain(session, task)
             session.refresh(task)
@@ -129,19 +144,24 @@ class ReviewDesk:
     def decide(self, reviewer: Principal, task_id: str, decision: Decision) -> dict[str, Any]:
         """Decide a claimed task once and for all, and release the answer when approved or edited.
 
+        The first approval of a four-eyes task gives it back instead, open for somebody else.
         Raises ``AlreadyDecided``, ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` (422).
         """
         reviewer.require("reviewer")
         self.expire_overdue()
         with self._database.transaction() as session:
             task, record = _load(session, reviewer, task_id)
-            self._allow_self_review(reviewer, record)
+            self._allow(session, reviewer, task, record)
             if not _finish(session, task, reviewer, decision.fence):
                 _explain(session, task)
-            _check_unchanged(session, record, decision)
-            answer = _decided_answer(record, decision)
-            _write_decision(session, task, reviewer, decision, answer)
-            _apply(session, task, record, decision, answer)
+            proposal = _proposal(session, task)
+            _check_unchanged(session, record, proposal, decision)
+            answer, edited = _decided_answer(record, proposal, decision)
+            if answer is not None and not _enough(session, task, reviewer, answer, edited):
+                _give_back(session, task)
+            else:
+                _write_decision(session, task, reviewer, decision, answer)
+                _apply(session, task, record, answer, edited)
             session.refresh(task)
             return _detail(session, task, record)
 
@@ -182,9 +202,14 @@ class ReviewDesk:
                     append_audit(session, "expired", {"task_id": task_id})
         return len(overdue)
 
-    def _allow_self_review(self, reviewer: Principal, record: RecordRow) -> None:
-        if record.principal == reviewer.name and not self._settings.self_review:
+    def _allow(
+        self, session: Session, reviewer: Principal, task: ReviewTaskRow, record: RecordRow
+    ) -> None:
+        own = record.principal == reviewer.name
+        if own and (task.four_eyes or not self._settings.self_review):
             raise Forbidden("You asked this question; somebody else must decide.")
+        if reviewer.name in _approvers(session, [task]).get(task.id, ()):
+            raise Forbidden("You have approved this answer; a second reviewer must decide.")
 
     def _take(self, session: Session, task: ReviewTaskRow, reviewer: Principal) -> bool:
         free = or_(
@@ -230,10 +255,77 @@ def _explain(session: Session, task: ReviewTaskRow) -> None:
     raise ClaimLost
 
 
-def _check_unchanged(session: Session, record: RecordRow, decision: Decision) -> None:
+def _proposal(session: Session, task: ReviewTaskRow) -> ApprovalRow | None:
+    """The newest approval of a four-eyes task: it says which answer is to be released."""
+    query = select(ApprovalRow).where(ApprovalRow.task_id == task.id)
+    return session.scalar(query.order_by(ApprovalRow.number.desc()).limit(1))
+
+
+def _approvers(session: Session, tasks: Sequence[ReviewTaskRow]) -> dict[str, list[str]]:
+    """By task, who has approved the answer that is proposed now, in order."""
+    wanted = [task.id for task in tasks if task.four_eyes]
+    query = select(ApprovalRow).where(ApprovalRow.task_id.in_(wanted))
+    by_task: dict[str, list[ApprovalRow]] = {}
+    for row in session.scalars(query.order_by(ApprovalRow.number)) if wanted else ():
+        by_task.setdefault(row.task_id, []).append(row)
+    return {
+        task_id: [row.reviewer for row in rows if row.answer_sha256 == rows[-1].answer_sha256]
+        for task_id, rows in by_task.items()
+    }
+
+
+def _enough(
+    session: Session,
+    task: ReviewTaskRow,
+    reviewer: Principal,
+    answer: dict[str, Any],
+    edited: bool,
+) -> bool:
+    """Count this approval; whether the answer has all the approvals that it needs."""
+    if not task.four_eyes:
+        return True
+    before = _proposal(session, task)
+    row = ApprovalRow(
+        task_id=task.id,
+        reviewer=reviewer.name,
+        answer_sha256=canonical_sha256(answer),
+        number=before.number + 1 if before else 1,
+        answer=answer,
+        edited=edited,
+        approved_at=now(),
+    )
+    if session.get(ApprovalRow, (task.id, reviewer.name, row.answer_sha256)) is not None:
+        raise Forbidden("You have approved this very answer before; somebody else must decide.")
+    session.add(row)
+    session.flush()
+    event = {"task_id": task.id, "reviewer": reviewer.name, "answer_sha256": row.answer_sha256}
+    append_audit(session, "approved", event)
+    return len(_approvers(session, [task])[task.id]) >= APPROVALS
+
+
+def _give_back(session: Session, task: ReviewTaskRow) -> None:
+    """Open the task again, for a second reviewer; the transaction has hidden its being decided."""
+    session.execute(
+        update(ReviewTaskRow)
+        .where(ReviewTaskRow.id == task.id)
+        .values(state="open", claimed_by=None, lease_until=None)
+    )
+
+
+def _shown_sha256(record: RecordRow, proposal: ApprovalRow | None) -> str:
+    """What a decision binds to: the record, and the answer that another reviewer proposes."""
+    if proposal is None:
+        return record.content_sha256
+    return canonical_sha256([record.content_sha256, proposal.answer])
+
+
+def _check_unchanged(
+    session: Session, record: RecordRow, proposal: ApprovalRow | None, decision: Decision
+) -> None:
     """An approval binds to what was seen: the record as written, and its sources as they were."""
     actual = content_hash(record.question, record.draft, record.evidence, record.lineage)
-    if actual != record.content_sha256 or decision.content_sha256 != actual:
+    shown = _shown_sha256(record, proposal)
+    if actual != record.content_sha256 or decision.content_sha256 != shown:
         raise ApprovalVoid
     if decision.kind == "reject":
         return
@@ -242,17 +334,22 @@ def _check_unchanged(session: Session, record: RecordRow, decision: Decision) ->
         raise ApprovalVoid("A source was changed or removed since the draft was written.")
 
 
-def _decided_answer(record: RecordRow, decision: Decision) -> dict[str, Any] | None:
+def _decided_answer(
+    record: RecordRow, proposal: ApprovalRow | None, decision: Decision
+) -> tuple[dict[str, Any] | None, bool]:
+    """(the answer to release or None, whether a reviewer wrote it)."""
     if decision.kind == "approve":
+        if proposal is not None:
+            return proposal.answer, proposal.edited
         draft = cast("dict[str, Any]", record.draft)
         if not draft["sentences"]:
             raise Invalid("There is no draft to approve; write the answer, or reject.")
-        return draft
+        return draft, False
     if decision.kind == "edit":
-        return edited_answer(cast("dict[str, Any]", record.draft), decision.text)
+        return edited_answer(cast("dict[str, Any]", record.draft), decision.text), True
     if not decision.reason.strip():
         raise Invalid("Please say why the draft is rejected.")
-    return None
+    return None, False
 
 
 def edited_answer(draft: Mapping[str, Any], text: str) -> dict[str, Any]:
@@ -277,12 +374,11 @@ def _apply(
     session: Session,
     task: ReviewTaskRow,
     record: RecordRow,
-    decision: Decision,
     answer: dict[str, Any] | None,
+    edited: bool,
 ) -> None:
     """What the decision does to the asker's answer, and the label that it gives the gate."""
-    edited, audit = decision.kind == "edit", task.kind == "audit"
-    by = task.claimed_by or ""
+    audit, by = task.kind == "audit", task.claimed_by or ""
     if not audit and answer is not None:
         release(session, record, answer, released_by="reviewer", edited=edited)
     elif audit and edited and answer is not None:
@@ -368,7 +464,7 @@ def _edits_query() -> Any:
         select(DecisionRow.task_id)
         .join(ReviewTaskRow, ReviewTaskRow.id == DecisionRow.task_id)
         .join(ReleaseRow, ReleaseRow.answer_id == ReviewTaskRow.answer_id)
-        .where(DecisionRow.kind == "edit", ReleaseRow.edited)
+        .where(ReleaseRow.edited)
         .order_by(DecisionRow.decided_at, DecisionRow.task_id)
     )
 
@@ -408,7 +504,9 @@ def _load(session: Session, reviewer: Principal, task_id: str) -> tuple[ReviewTa
     return task, record
 
 
-def _task_wire(task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
+def _task_wire(
+    task: ReviewTaskRow, record: RecordRow, approvers: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     return {
         "task_id": task.id,
         "answer_id": task.answer_id,
@@ -420,6 +518,10 @@ def _task_wire(task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
         "claimed_by": task.claimed_by,
+        "queue": task.queue,
+        "four_eyes": task.four_eyes,
+        "approved_by": list(approvers.get(task.id, ())),
+        "approvals_needed": APPROVALS if task.four_eyes else 1,
     }
 
 
@@ -427,9 +529,11 @@ def _detail(session: Session, task: ReviewTaskRow, record: RecordRow) -> dict[st
     texts = current_passages(session, [passage["id"] for passage in record.evidence])
     draft = cast("dict[str, Any]", record.draft)
     cited = {citation["passage_id"] for citation in draft["citations"]}
+    proposal = _proposal(session, task)
     return {
-        **_task_wire(task, record),
+        **_task_wire(task, record, _approvers(session, [task])),
         "draft": without_removed(draft, texts),
+        "proposal": _proposal_wire(proposal, texts),
         "evidence": [
             {
                 "passage_id": passage["id"],
@@ -445,10 +549,21 @@ def _detail(session: Session, task: ReviewTaskRow, record: RecordRow) -> dict[st
         "findings": record.findings,
         "verdict": record.verdict,
         "lineage": record.lineage,
-        "content_sha256": record.content_sha256,
+        "content_sha256": _shown_sha256(record, proposal),
         "decision": _decision_wire(session.get(DecisionRow, task.id)),
         "fence": task.fence,
         "lease_until": iso(task.lease_until),
+    }
+
+
+def _proposal_wire(row: ApprovalRow | None, texts: Mapping[str, str]) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "reviewer": row.reviewer,
+        "edited": row.edited,
+        "answer": without_removed(row.answer, texts),
+        "approved_at": iso(row.approved_at),
     }
 
 

@@ -65,7 +65,13 @@ class Settings(BaseSettings):
         default=0, ge=0, description="CPU threads for models; 0 leaves the library's default."
     )
     policy_file: Path | None = Field(
-        default=None, description="Policy file (YAML); unset selects the packaged default."
+        default=None,
+        description="Policy file (YAML); unset selects the packaged default. A changed file takes "
+        "over by itself.",
+    )
+    shadow_policy_file: Path | None = Field(
+        default=None,
+        description="Policy file whose verdict is recorded and counted, and never acted upon.",
     )
     passage_tokens: int = Field(
         default=200, ge=32, le=254, description="Most tokens in one passage."

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -98,7 +99,10 @@ class DocumentRow(Base):
 
 
 class PassageRow(Base):
-    """A passage of one revision of a document, with its embedding (owner: corpus)."""
+    """A passage of one revision of a document, with its embedding (owner: corpus).
+
+    ``suspect`` says why it seems to give orders; null: it does not.
+    """
 
     __tablename__ = "passages"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -113,6 +117,7 @@ class PassageRow(Base):
     page: Mapped[int | None]
     embedder: Mapped[str] = mapped_column(String(200))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    suspect: Mapped[str | None] = mapped_column(String(200))
 
 
 class IndexVersionRow(Base):
@@ -141,6 +146,8 @@ class RecordRow(Base):
 
     ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, and the
     caller's schema; null before replay was possible.
+    ``facts`` are what conditions of the policy looked at beside question, draft, evidence and
+    findings. ``shadow`` is the verdict of the policy that runs in the shadow, if one does.
     """
 
     __tablename__ = "records"
@@ -160,7 +167,12 @@ class RecordRow(Base):
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     gate: Mapped[Json | None]
-    __table_args__ = (Index("ix_records_principal_created", "principal", "created_at"),)
+    facts: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    shadow: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    __table_args__ = (
+        Index("ix_records_principal_created", "principal", "created_at"),
+        Index("ix_records_created_at", "created_at"),
+    )
 
 
 class PolicyRow(Base):
@@ -211,6 +223,7 @@ class ReviewTaskRow(Base):
     """A draft waiting for a person; ``fence`` grows with every claim (owner: review).
 
     ``kind`` is ``held``, or ``audit`` for an answer that was released and is checked afterwards.
+    With ``four_eyes`` two reviewers must approve the same answer.
     """
 
     __tablename__ = "review_tasks"
@@ -223,6 +236,25 @@ class ReviewTaskRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(12), server_default="held")
+    queue: Mapped[str] = mapped_column(String(40), server_default="", default="")
+    four_eyes: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+
+class ApprovalRow(Base):
+    """One reviewer's approval of one answer to a four-eyes task (owner: review).
+
+    The newest ``number`` of a task says which answer is proposed. The key allows nobody to
+    approve the same answer twice.
+    """
+
+    __tablename__ = "approvals"
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    answer_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int]
+    answer: Mapped[Json]
+    edited: Mapped[bool]
+    approved_at: Mapped[datetime]
 
 
 class DecisionRow(Base):

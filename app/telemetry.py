@@ -35,6 +35,17 @@ class Telemetry:
         self.decisions = Counter(
             "countersign_decisions", "Review decisions by kind.", ["kind"], registry=self.registry
         )
+        self.shadow = Counter(
+            "countersign_shadow_verdicts",
+            "Verdicts of the shadow policy, by agreement with what happened.",
+            ["agreement"],
+            registry=self.registry,
+        )
+        self.policy_problem = Gauge(
+            "countersign_policy_problem",
+            "1 when the policy file cannot be used and an older one stays in force.",
+            registry=self.registry,
+        )
         self.stages = Histogram(
             "countersign_stage_seconds",
             "Seconds in each stage of an answer.",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.access import Access
-from app.answering import Answerer
+from app.answering import Answerer, Screening
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
@@ -15,7 +15,9 @@ from app.drift import DriftMonitors
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate import Gate
 from app.inference.batcher import Batcher
-from app.inference.weights import models_sha256
+from app.inference.screens import OwnVectors, Screens
+from app.inference.weights import BASE_NAME, models_sha256
+from app.policies import Policies
 from app.ports import (
     DraftRequest,
     Embedder,
@@ -33,7 +35,7 @@ from app.telemetry import Telemetry
 from guardrails.checks import default_checks
 from guardrails.contract import Draft, Passage
 from guardrails.judge import Judge
-from guardrails.policy import Policy, PolicyInvalid
+from guardrails.policy import Policy
 from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -58,16 +60,18 @@ class Services:
     gate: Gate
     drift: DriftMonitors
     answerer: Answerer
+    screens: Screening
     embedder: Embedder
     generator: Generator
     telemetry: Telemetry
-    policy: Policy
+    policies: Policies
     replayer: Replayer
     close: Callable[[], None]
 
     def warm_up(self) -> None:
         """Load the models now rather than at the first question."""
         self.embedder.warm_up()
+        self.screens.warm_up()
         self.generator.warm_up()
 
 
@@ -172,15 +176,8 @@ def rerank_depth(settings: Settings) -> int:
     return RERANK_ON_GPU if pick_device(settings.device).type == "cuda" else RERANK_ON_CPU
 
 
-def _policy(settings: Settings) -> Policy:
-    try:
-        return Policy.load(settings.policy_file)
-    except PolicyInvalid as error:
-        raise SettingsInvalid(f"The policy file is invalid: {error}") from error
-
-
 def build_gate(
-    settings: Settings, database: Database, embedder: str, generator: str, policy: Policy
+    settings: Settings, database: Database, embedder: str, generator: str, policies: Policies
 ) -> Gate:
     """The gate over the shipped risk model; files that cannot be used mean that all is held."""
     from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
@@ -195,15 +192,26 @@ def build_gate(
     lineage = {
         "generator": identity,
         "embedder": embedder,
-        "policy_sha256": policy.sha256,
         "risk_sha256": risk.sha256,
     }
-    return Gate(database, settings, risk, shipped, lineage, problem)
+
+    def policy() -> str:
+        return policies.current().policy.sha256
+
+    return Gate(database, settings, risk, shipped, lineage, problem, policy)
 
 
 def build_judge(policy: Policy) -> Judge:
     """All checks, set up for that policy."""
     return Judge(default_checks(policy), policy)
+
+
+def build_screens(settings: Settings, embedder: Embedder) -> Screening:
+    """The shipped screens; beside another embedder they make vectors of their own."""
+    screens = Screens(settings.models_dir / "screens")
+    if embedder.name == BASE_NAME:
+        return screens
+    return OwnVectors(screens, _minilm(settings))
 
 
 def _models(settings: Settings, embedder: Embedder, generator: Generator) -> dict[str, str]:
@@ -225,8 +233,8 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
-    policy = _policy(settings)
-    judge = build_judge(policy)
+    screens = build_screens(settings, embedder)
+    policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=default_checks)
     models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
@@ -236,16 +244,16 @@ def build_services(settings: Settings) -> Services:
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
     readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
 
-    gate = build_gate(settings, database, embedder.name, generator.name, policy)
+    gate = build_gate(settings, database, embedder.name, generator.name, policies)
     retriever = _retriever(settings, corpus, embedder.name, questions, readings)
     answerer = Answerer(
         database=database,
         corpus=corpus,
         retriever=retriever,
+        screens=screens,
         generator=drafts,
-        judge=judge,
+        policies=policies,
         gate=gate,
-        policy=policy,
         models=models,
         settings=settings,
         telemetry=telemetry,
@@ -253,7 +261,7 @@ def build_services(settings: Settings) -> Services:
     )
 
     def close() -> None:
-        for part in (questions, readings, drafts, rewrites, judge, database):
+        for part in (questions, readings, drafts, rewrites, database):
             if part is not None:
                 part.close()
 
@@ -267,10 +275,11 @@ def build_services(settings: Settings) -> Services:
         gate,
         DriftMonitors(database),
         answerer,
+        screens,
         embedder,
         generator,
         telemetry,
-        policy,
+        policies,
         Replayer(database, build_judge, models),
         close,
     )
@@ -310,7 +319,9 @@ def open_database(settings: Settings) -> Database:
 def open_gate(settings: Settings, database: Database) -> Gate:
     """The gate as the service would have it; loads no model."""
     embedder, generator = build_embedder(settings), build_generator(settings)
-    return build_gate(settings, database, embedder.name, generator.name, _policy(settings))
+    return build_gate(
+        settings, database, embedder.name, generator.name, Policies(settings.policy_file)
+    )
 
 
 def open_services(settings: Settings) -> Services:

@@ -12,6 +12,7 @@ Run as:
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks pii --file F [--presidio] --json
+    python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
 
 import sys
@@ -194,6 +195,18 @@ def pii(
     from benchmarks.personal_data import measure_personal_data
 
     _show(measure_personal_data(file, limit, presidio), as_json)
+
+
+@app.command()
+def screen(
+    name: Annotated[str, typer.Option(help="injection, scope, advice or toxicity.")],
+    file: Annotated[list[Path], typer.Option(help="Rows {text, label} (repeatable).", exists=True)],
+    as_json: Json = False,
+) -> None:
+    """Recall, false positives and AUROC of a screen at its shipped threshold."""
+    from benchmarks.screen import measure_screen
+
+    _show(measure_screen(name, file), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

@@ -9,7 +9,7 @@ Run as:
 import itertools
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -22,7 +22,7 @@ from app.errors import Invalid, from_os_error
 from app.files import read_rows
 from app.inference.risk import RISK_FOLDER, load_risk
 from app.settings import Settings
-from app.wiring import build_embedder, build_generator
+from app.wiring import build_embedder, build_generator, build_screens
 from benchmarks.answers import read_questions
 from guardrails.checks import default_checks
 from guardrails.contract import Action, Case
@@ -40,7 +40,7 @@ from guardrails.gate import (
 )
 from guardrails.judge import Judge
 from guardrails.policy import Policy
-from guardrails.risk import RiskModel
+from guardrails.risk import UNKNOWN, RiskModel
 from training.outcomes import Outcome, draft_outcomes
 
 DATE = "2000-01-01"
@@ -138,23 +138,28 @@ def score_questions(
     risk = load_risk(settings.models_dir / RISK_FOLDER)
     rules = policy or Policy.load(settings.policy_file)
     judge = Judge(default_checks(rules), rules)
+    screens = build_screens(settings, embedder)
+    vectors = embedder.embed([row["question"] for row in rows])
     return [
-        _scored(place, outcome, judge, risk)
-        for place, outcome in enumerate(draft_outcomes(rows, chosen, embedder))
+        _scored(outcome, judge, risk, screens.scores(outcome.row["question"], vector))
+        for outcome, vector in zip(draft_outcomes(rows, chosen, embedder), vectors, strict=True)
     ]
 
 
-def _scored(place: int, outcome: Outcome, judge: Judge, risk: RiskModel) -> dict[str, Any]:
+def _scored(
+    outcome: Outcome, judge: Judge, model: RiskModel, screens: Mapping[str, float]
+) -> dict[str, Any]:
     draft, row = outcome.draft, outcome.row
     abstained = draft.abstained
+    risk = UNKNOWN if abstained else model.risk(draft.model, outcome.features)
     held = False
     if not abstained:
-        case = Case(row["question"], draft, outcome.passages)
-        screened, _ = judge.screen_question(Case(row["question"]))
+        case = Case(row["question"], draft, outcome.passages, risk=risk)
+        screened, _ = judge.screen_question(Case(row["question"], scores=screens))
         held = judge.judge(case, screened)[1].action is not Action.RELEASE
     return {
-        "id": row.get("id", place),
-        "score": 1.0 if abstained else risk.risk(draft.model, outcome.features),
+        "id": row.get("id"),
+        "score": risk,
         "wrong": not abstained and outcome.wrong,
         "answerable": bool(row["answerable"]),
         "abstained": abstained,

@@ -14,6 +14,7 @@ from app.wiring import Services, open_services
 from benchmarks.metrics import f1, percent, percentile
 from ingestion.pipeline import Pipeline
 from ingestion.sources import find_files
+from ingestion.suspects import suspects_for
 
 RIGHT_F1 = 0.5
 """A released answer is wrong below this F1, or when the question has no answer."""
@@ -53,7 +54,10 @@ def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
     else:
         names = {}
     files = find_files([root if names else corpus])
-    Pipeline(services.corpus, services.embedder, services.settings).ingest(files, "benchmark")
+    pipeline = Pipeline(
+        services.corpus, services.embedder, services.settings, suspects_for(services)
+    )
+    pipeline.ingest(files, "benchmark")
     rows, _ = services.corpus.documents(["benchmark"], limit=10**6)
     return {
         row.id: names.get(Path(row.source).name)

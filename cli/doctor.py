@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from app.db import Database
-from app.errors import CountersignError, ModelRefused
+from app.errors import CountersignError, ModelRefused, SettingsInvalid
 from app.records import broken_audit_link
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
@@ -89,9 +89,17 @@ def _device(services: Services) -> str:
 
 
 def _policy(services: Services) -> str:
-    return (
-        f"{services.policy.name}, version {services.policy.version}, {services.policy.sha256[:12]}"
-    )
+    policy = services.policies.status()
+    return f"{policy['name']}, version {policy['version']}, {policy['sha256'][:12]}"
+
+
+def _shadow_policy(services: Services) -> str:
+    shadow = services.policies.status()["shadow"]
+    if shadow is None:
+        return "none"
+    if shadow["problem"]:
+        raise SettingsInvalid(shadow["problem"])
+    return f"{shadow['name']}, version {shadow['version']}, {shadow['sha256'][:12]}"
 
 
 def _gate(services: Services) -> str:
@@ -129,6 +137,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("generator", _generator),
     ("policy", _policy),
     ("gate", _gate),
+    ("shadow policy", _shadow_policy),
     ("documents", _documents),
     ("live index", _index),
     ("audit log", _audit),

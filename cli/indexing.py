@@ -14,6 +14,7 @@ from cli.output import Json, console, print_json, print_table, progress
 from ingestion.indexing import build_index
 from ingestion.pipeline import Pipeline, Report
 from ingestion.sources import find_files
+from ingestion.suspects import suspects_for
 
 index_commands = typer.Typer(help="Index versions.", no_args_is_help=True)
 
@@ -57,7 +58,9 @@ def ingest_paths(
 ) -> Report:
     """Ingest with a progress bar on standard error."""
     files = find_files(paths)
-    pipeline = Pipeline(services.corpus, services.embedder, services.settings)
+    pipeline = Pipeline(
+        services.corpus, services.embedder, services.settings, suspects_for(services)
+    )
     with progress(quiet) as bar:
         task = bar.add_task("Ingesting", total=len(files))
         return pipeline.ingest(files, collection, lambda _name: bar.advance(task), valid_until)
@@ -68,6 +71,7 @@ def print_report(report: Report) -> None:
     console.print(
         f"{report.ingested} ingested ({report.passages} passages), "
         f"{report.unchanged} unchanged, {len(report.failures)} failed"
+        + (f", {report.suspects} suspect passages" if report.suspects else "")
         + (f"; index version {report.index_version} is live" if report.index_version else ""),
         highlight=False,
     )
@@ -128,6 +132,33 @@ def rollback(as_json: Json = False) -> None:
     finally:
         database.close()
     _say(as_json, version_id, "live")
+
+
+@index_commands.command()
+def suspects(as_json: Json = False) -> None:
+    """Passages that seem to give orders: answers that rest on one are held."""
+    database = open_database(Settings())
+    found = Corpus(database).suspects()
+    database.close()
+    if as_json:
+        print_json(found)
+        return
+    columns = ["passage_id", "collection", "source", "page", "reason"]
+    print_table("Suspect passages", columns, [[one[c] for c in columns] for one in found])
+
+
+@index_commands.command()
+def admit(passage_id: str, as_json: Json = False) -> None:
+    """A person has read the passage: it is suspect no more."""
+    database = open_database(Settings())
+    try:
+        Corpus(database).admit(passage_id)
+    finally:
+        database.close()
+    if as_json:
+        print_json({"passage_id": passage_id, "suspect": None})
+    else:
+        console.print("Admitted.", highlight=False)
 
 
 def _say(as_json: bool, version_id: str, state: str) -> None:

@@ -21,22 +21,30 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 @review_commands.command("list")
 def list_tasks(
     state: Annotated[str, typer.Option(help="open, claimed, decided, expired or all.")] = "open",
+    queue: Annotated[str | None, typer.Option(help="Only this queue of the policy.")] = None,
     as_json: Json = False,
 ) -> None:
     """Review tasks, oldest first."""
     settings = Settings()
     database = open_database(settings)
     try:
-        listed = ReviewDesk(database, settings).tasks(LOCAL, state)
+        listed = ReviewDesk(database, settings).tasks(LOCAL, state, queue=queue)
     finally:
         database.close()
     if as_json:
         print_json(listed)
         return
     rows = [
-        (t["task_id"], t["state"], t["question"], "; ".join(t["reasons"])) for t in listed["tasks"]
+        (t["task_id"], _state(t), t["queue"], t["question"], "; ".join(t["reasons"]))
+        for t in listed["tasks"]
     ]
-    print_table("Review tasks", ["task", "state", "question", "why"], rows)
+    print_table("Review tasks", ["task", "state", "queue", "question", "why"], rows)
+
+
+def _state(task: dict[str, Any]) -> str:
+    if not task["four_eyes"]:
+        return str(task["state"])
+    return f"{task['state']}, {len(task['approved_by'])} of {task['approvals_needed']} approvals"
 
 
 @review_commands.command()
@@ -122,15 +130,24 @@ def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> 
     if as_json:
         print_json(decided)
     else:
-        console.print(f"Task {task_id}: {decided['decision']['kind']}.", highlight=False)
+        console.print(f"Task {task_id}: {_decided_words(decided)}.", highlight=False)
+
+
+def _decided_words(task: dict[str, Any]) -> str:
+    if task["decision"] is None:
+        return "approved; a second reviewer must approve it too"
+    return str(task["decision"]["kind"])
 
 
 def _print_task(task: dict[str, Any]) -> None:
-    console.rule(f"{task['state']} · asked by {task['asker']}", align="left")
+    console.rule(f"{_state(task)} · asked by {task['asker']}", align="left")
     console.print(task["question"], markup=False, style="bold")
     for reason in task["reasons"]:
         console.print(f"held: {reason}", markup=False, style="yellow")
     console.print(task["draft"]["text"] or "(no draft: the documents gave no answer)", markup=False)
+    if task["proposal"] is not None:
+        console.print(f"{task['proposal']['reviewer']} proposes:", markup=False, style="bold")
+        console.print(task["proposal"]["answer"]["text"], markup=False)
     for citation in task["draft"]["citations"]:
         page = f", page {citation['page']}" if citation["page"] else ""
         console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)

@@ -19,6 +19,7 @@ class Passage:
     """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text.
 
     ``valid_until`` is the document's last valid day (ISO 8601), None when it has none.
+    ``suspect`` says why it seemed to give orders when it was ingested.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Passage:
     end: int
     page: int | None = None
     valid_until: str | None = None
+    suspect: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,10 @@ SEVERITY = {Action.RELEASE: 0, Action.REVIEW: 1, Action.BLOCK: 2}
 class Verdict:
     """The policy's decision on one draft.
 
-    ``reasons`` are for reviewers; ``message`` is what the asker may read.
+    ``reasons`` are for reviewers; ``message`` is what the asker may read. ``queue``,
+    ``four_eyes`` and ``deadline_hours`` (None: the setting's) say how it is reviewed.
+    ``redact`` are kinds of personal data to mask, and ``disclaimers`` texts to show, in
+    whatever is released in the end.
     """
 
     action: Action
@@ -135,6 +140,19 @@ class Verdict:
     message: str
     policy: str
     policy_sha256: str
+    queue: str = ""
+    four_eyes: bool = False
+    deadline_hours: float | None = None
+    redact: tuple[str, ...] = ()
+    disclaimers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, as far as a policy may care."""
+
+    name: str = ""
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,12 +160,17 @@ class Case:
     """What a check sees: the question, and at the second stage the draft and its evidence.
 
     ``caller_schema`` is the JSON schema the caller wants the answer object to satisfy.
+    ``risk`` is the probability that the answer is wrong, 0 to 1, where one is known.
+    ``scores`` are the screens' probabilities for the question; None: they could not be computed.
     """
 
     question: str
     draft: Draft | None = None
     evidence: tuple[Passage, ...] = ()
     caller_schema: Mapping[str, Any] | None = None
+    asker: Asker = Asker()
+    risk: float | None = None
+    scores: Mapping[str, float] | None = None
 
 
 def answer_object(draft: Draft) -> dict[str, Any]:
@@ -166,11 +189,13 @@ def answer_object(draft: Draft) -> dict[str, Any]:
 def passage_object(passage: Passage) -> dict[str, Any]:
     """A passage of the evidence as the record keeps it: plain JSON types.
 
-    Without a ``valid_until`` it is spelled as before there was one: hashes of old records hold.
+    Without ``valid_until`` or ``suspect`` it is spelled as before there were such: hashes of old
+    records hold.
     """
     fields = asdict(passage)
-    if passage.valid_until is None:
-        del fields["valid_until"]
+    for name in ("valid_until", "suspect"):
+        if fields[name] is None:
+            del fields[name]
     return fields
 
 

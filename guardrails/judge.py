@@ -33,11 +33,16 @@ class Judge:
         self._runners = [_Runner(check) for check in checks]
         self._policy = policy
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides."""
+        return self._policy
+
     def screen_question(self, case: Case) -> tuple[list[Finding], Verdict]:
         """Findings of the question-stage checks, and the verdict on them."""
         findings = self._run("question", case)
         findings += _missing(self._policy.required("question"), findings)
-        return findings, self._policy.decide(findings)
+        return findings, self._policy.decide(findings, case, screening=True)
 
     def judge(self, case: Case, earlier: Sequence[Finding] = ()) -> tuple[list[Finding], Verdict]:
         """All findings, ``earlier`` ones of the question included, and the verdict on the draft.
@@ -52,7 +57,7 @@ class Judge:
             *_missing(self._policy.required(None), [*earlier, *findings]),
         ]
         everything = [*earlier, *findings, *missing]
-        return everything, self._policy.decide(everything)
+        return everything, self._policy.decide(everything, case)
 
     def close(self) -> None:
         """Nothing to wait for: hung checks run on daemon threads."""
@@ -188,6 +193,14 @@ class _Round:
             return self._waiting.popleft()
         except IndexError:
             return None
+
+
+def missing_checks(policy: Policy, findings: Sequence[Finding], *, judged: bool) -> list[Finding]:
+    """A finding for each required check that is not among ``findings``, whatever its stage."""
+    required = policy.required("question")
+    if judged:
+        required += [*policy.required("draft"), *policy.required(None)]
+    return _missing(dict.fromkeys(required), findings)
 
 
 def _missing(required: Iterable[str], findings: Iterable[Finding]) -> list[Finding]:

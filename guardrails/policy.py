@@ -1,7 +1,8 @@
-"""The policy file: which findings release, hold or block, and which topics it looks for.
+"""The policy file: which findings release, hold or block, and what topics and scores it looks for.
 
 All rules that match a finding apply, and the strictest wins. A failed check without a rule
-means review. A check that could not run always means at least review: no rule can change that.
+means review. A check that could not run always means at least review, and so does a condition
+that gives no yes or no: no rule can change that.
 """
 
 import json
@@ -18,9 +19,18 @@ from jsonschema.exceptions import best_match
 
 from guardrails.checks import Stage
 from guardrails.checks.wording import PatternInvalid, pattern
-from guardrails.contract import SEVERITY, Action, Finding, Outcome, Verdict, canonical_sha256
+from guardrails.conditions import (
+    Condition,
+    ConditionFailed,
+    ConditionInvalid,
+    Looked,
+    condition_context,
+)
+from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome, Verdict, canonical_sha256
 
 HERE = Path(__file__).resolve().parent
+RELEASING = {"redact": Action.RELEASE, "require_disclaimer": Action.RELEASE}
+"""Ways to release that add something to the answer."""
 DEFAULT_POLICY = HERE / "policies" / "default.yaml"
 MESSAGES = {
     Action.RELEASE: "",
@@ -55,19 +65,56 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What follows from a finding of ``check`` with ``outcome`` and, if given, ``label``."""
+class Screen:
+    """A question whose ``score`` (a probability) is ``at_least`` this fails with ``label``."""
 
-    check: str
+    label: str
+    description: str
+    score: str
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What follows from a finding of ``check`` with ``outcome`` and, if given, ``label``.
+
+    Without ``check`` the rule speaks of the whole answer. With ``when`` it applies only where the
+    condition holds. ``masks`` rules release, and mask the kinds in ``redact``. ``number`` is the
+    place in the file, from 1.
+    """
+
+    check: str | None
     outcome: Outcome
     label: str | None
     then: Action
     message: str
+    when: Condition | None = None
+    queue: str = ""
+    four_eyes: bool = False
+    deadline_hours: float | None = None
+    redact: tuple[str, ...] = ()
+    disclaimer: str = ""
+    masks: bool = False
+    number: int = 0
 
     def matches(self, finding: Finding) -> bool:
-        """Whether the rule speaks about this finding."""
+        """Whether the rule speaks about this finding, whatever its condition says."""
         same = self.check == finding.check and self.outcome is finding.outcome
         return same and self.label in (None, finding.label)
+
+    def wants(self, finding: Finding) -> Action:
+        """What it asks for: masking other kinds than the one that was found settles nothing."""
+        other = finding.check == "personal_data" and finding.label not in self.redact
+        return Action.REVIEW if self.masks and other else self.then
+
+
+@dataclass(frozen=True)
+class _Consequence:
+    """What follows from one finding or from one rule on the whole answer."""
+
+    action: Action
+    reason: str
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +131,7 @@ class Policy:
     topics: tuple[Topic, ...]
     rules: tuple[Rule, ...]
     sha256: str
+    screens: tuple[Screen, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What the file says, so that a record can keep it."""
 
@@ -93,11 +141,14 @@ class Policy:
         source = path or DEFAULT_POLICY
         try:
             text = source.read_text("utf-8")
-            _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), source.name)
-            content = yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise PolicyInvalid(f"{source.name}: cannot be read: {error}") from error
-        return cls.parse(content, source.name)
+        return cls.from_text(text, source.name)
+
+    @classmethod
+    def from_text(cls, text: str, name: str) -> "Policy":
+        """A policy from YAML; ``name`` is used in messages. Raises ``PolicyInvalid``."""
+        return cls.parse(read_yaml(text, name), name)
 
     @classmethod
     def parse(cls, content: Any, name: str) -> "Policy":
@@ -108,8 +159,10 @@ class Policy:
         if not math.isfinite(content["min_margin"]):
             raise PolicyInvalid(f"{name}: $.min_margin: it must be finite")
         topics = tuple(_topic(topic, name, place) for place, topic in enumerate(content["topics"]))
-        rules = tuple(_rule(rule) for rule in content["rules"])
-        _refuse_unknown_topics(topics, rules, name)
+        screens = tuple(Screen(**screen) for screen in content.get("screens", ()))
+        rules = tuple(_rule(rule, name, place) for place, rule in enumerate(content["rules"]))
+        _refuse_unknown_labels("topics", "topic", [topic.name for topic in topics], rules, name)
+        _refuse_unknown_labels("screens", "screen", [s.label for s in screens], rules, name)
         return cls(
             content["name"],
             content["version"],
@@ -118,6 +171,7 @@ class Policy:
             topics,
             rules,
             canonical_sha256(content),
+            screens,
             content,
         )
 
@@ -126,32 +180,113 @@ class Policy:
         pairs = (entry.partition("@") for entry in self.required_checks)
         return [name for name, _, wanted in pairs if wanted == (stage or "")]
 
-    def decide(self, findings: Sequence[Finding]) -> Verdict:
-        """The verdict on all findings of a question or a draft."""
-        consequences = [(finding, *self._consequence(finding)) for finding in findings]
-        # Nothing found is not nothing wrong: without any finding nobody has looked.
-        action = max(
-            (wanted for _, wanted, _ in consequences), key=_severity, default=Action.REVIEW
-        )
-        reasons = [f.message for f, wanted, _ in consequences if wanted is not Action.RELEASE]
-        messages = [m for _, wanted, said in consequences if wanted is action for m in said]
+    def decide(
+        self, findings: Sequence[Finding], case: Case | None = None, *, screening: bool = False
+    ) -> Verdict:
+        """The verdict on all findings of a draft, or when ``screening``, of a question.
+
+        Conditions look at ``case``. Rules on the whole answer wait until there is one.
+        """
+        consequences = self._consequences(findings, case, screening)
+        if not findings:  # nothing found is not nothing wrong: nobody has looked
+            consequences.append(_Consequence(Action.REVIEW, "No check has looked at this."))
+        action = max((one.action for one in consequences), key=_severity)
+        reasons = [one.reason for one in consequences if one.action is not Action.RELEASE]
+        applying = {rule.number: rule for one in consequences for rule in one.rules}
         return Verdict(
             action,
-            tuple(dict.fromkeys(reasons)) if findings else ("No check has looked at this.",),
-            " ".join(dict.fromkeys(messages)) or MESSAGES[action],
+            tuple(dict.fromkeys(reasons)),
+            _message(action, consequences),
             f"{self.name} {self.version}",
             self.sha256,
+            **_options(action, [applying[number] for number in sorted(applying)]),
         )
 
-    def _consequence(self, finding: Finding) -> tuple[Action, list[str]]:
-        """What follows from one finding, and what its rules want the asker to read."""
+    def applying(
+        self, findings: Sequence[Finding], case: Case | None = None, *, screening: bool = False
+    ) -> set[int]:
+        """The numbers of the rules that apply."""
+        consequences = self._consequences(findings, case, screening)
+        return {rule.number for one in consequences for rule in one.rules}
+
+    def _consequences(
+        self, findings: Sequence[Finding], case: Case | None, screening: bool
+    ) -> list[_Consequence]:
+        conditional = any(rule.when for rule in self.rules)
+        looked = Looked(condition_context(findings, case)) if conditional else None
+        consequences = [self._consequence(finding, looked) for finding in findings]
+        if not screening:
+            on_answer = (rule for rule in self.rules if rule.check is None)
+            consequences += [c for rule in on_answer if (c := _on_answer(rule, looked))]
+        return consequences
+
+    def _consequence(self, finding: Finding, looked: Looked | None) -> _Consequence:
+        """What follows from one finding."""
         if finding.outcome is Outcome.PASS:
-            return Action.RELEASE, []
-        matching = [rule for rule in self.rules if rule.matches(finding)]
-        action = max((rule.then for rule in matching), key=_severity, default=Action.REVIEW)
-        if finding.outcome is Outcome.COULD_NOT_RUN and action is Action.RELEASE:
-            return Action.REVIEW, []
-        return action, [rule.message for rule in matching if rule.then is action and rule.message]
+            return _Consequence(Action.RELEASE, "")
+        applying, broken = [], []
+        for rule in self.rules:
+            if rule.matches(finding):
+                try:
+                    if _holds(rule, looked, finding):
+                        applying.append(rule)
+                except ConditionFailed as error:
+                    broken.append(_broken(rule, error))
+        wanted = [rule.wants(finding) for rule in applying]
+        if broken or not wanted or finding.outcome is Outcome.COULD_NOT_RUN:
+            wanted.append(Action.REVIEW)
+        reason = " ".join([finding.message, *broken])
+        return _Consequence(max(wanted, key=_severity), reason, tuple(applying))
+
+
+def _holds(rule: Rule, looked: Looked | None, finding: Finding | None = None) -> bool:
+    if rule.when is None:
+        return True
+    assert looked is not None  # it is there as soon as any rule has a condition
+    return rule.when.holds(looked, finding)
+
+
+def _on_answer(rule: Rule, looked: Looked | None) -> _Consequence | None:
+    """What follows from a rule on the whole answer, if it applies."""
+    assert rule.when is not None  # the schema asks for a check or a condition
+    try:
+        if not _holds(rule, looked):
+            return None
+    except ConditionFailed as error:
+        return _Consequence(Action.REVIEW, _broken(rule, error))
+    reason = f"Rule {rule.number} of the policy applies: {rule.when.source}"
+    return _Consequence(rule.then, reason, (rule,))
+
+
+def _broken(rule: Rule, error: ConditionFailed) -> str:
+    return f"The condition of rule {rule.number} could not be evaluated ({error})."
+
+
+def _message(action: Action, consequences: Sequence[_Consequence]) -> str:
+    """What the deciding rules want the asker to read, else the usual words."""
+    said = [
+        rule.message
+        for one in consequences
+        if one.action is action
+        for rule in one.rules
+        if rule.then is action and rule.message
+    ]
+    return " ".join(dict.fromkeys(said)) or MESSAGES[action]
+
+
+def _options(action: Action, rules: Sequence[Rule]) -> dict[str, Any]:
+    """The strictest of what ``rules`` (in the order of the file) say about review and release."""
+    options: dict[str, Any] = {}
+    if action is Action.REVIEW:
+        deadlines = [rule.deadline_hours for rule in rules if rule.deadline_hours is not None]
+        options["queue"] = next((rule.queue for rule in rules if rule.queue), "")
+        options["four_eyes"] = any(rule.four_eyes for rule in rules)
+        options["deadline_hours"] = min(deadlines, default=None)
+    if action is not Action.BLOCK:
+        options["redact"] = tuple(sorted({kind for rule in rules for kind in rule.redact}))
+        said = dict.fromkeys(rule.disclaimer for rule in rules if rule.disclaimer)
+        options["disclaimers"] = tuple(said)
+    return options
 
 
 def _severity(action: Action) -> int:
@@ -177,24 +312,56 @@ def _topic(entry: Mapping[str, Any], source: str, place: int) -> Topic:
     return Topic(entry["name"], entry["description"], entry["where"], tuple(patterns))
 
 
-def _rule(entry: Mapping[str, Any]) -> Rule:
+def _rule(entry: Mapping[str, Any], source: str, place: int) -> Rule:
     return Rule(
-        entry["check"],
-        Outcome(entry.get("outcome", "fail")),
-        entry.get("label"),
-        Action(entry["then"]),
-        entry.get("message", ""),
+        check=entry.get("check"),
+        outcome=Outcome(entry.get("outcome", "fail")),
+        label=entry.get("label"),
+        then=RELEASING.get(entry["then"]) or Action(entry["then"]),
+        message=entry.get("message", ""),
+        when=_condition(entry, f"{source}: $.rules[{place}].when"),
+        queue=entry.get("queue", ""),
+        four_eyes=entry.get("four_eyes", False),
+        deadline_hours=entry.get("deadline_hours"),
+        redact=tuple(entry.get("redact", ())),
+        disclaimer=entry.get("disclaimer", ""),
+        masks=entry["then"] == "redact",
+        number=place + 1,
     )
 
 
-def _refuse_unknown_topics(topics: Sequence[Topic], rules: Sequence[Rule], source: str) -> None:
-    """A rule for a misspelt topic would never apply, and nobody would notice."""
-    names = [topic.name for topic in topics]
+def _condition(entry: Mapping[str, Any], where: str) -> Condition | None:
+    if "when" not in entry:
+        return None
+    try:
+        condition = Condition.compile(entry["when"])
+    except ConditionInvalid as error:
+        raise PolicyInvalid(f"{where}: {error}") from error
+    if "check" not in entry and condition.speaks_of_finding:
+        raise PolicyInvalid(f"{where}: a rule without a check has no finding")
+    return condition
+
+
+def read_yaml(text: str, name: str) -> Any:
+    """The content of a YAML file; raises ``PolicyInvalid``, also for a key that stands twice."""
+    try:
+        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), name)
+        return yaml.safe_load(text)
+    except PolicyInvalid:
+        raise
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise PolicyInvalid(f"{name}: cannot be read: {error}") from error
+
+
+def _refuse_unknown_labels(
+    check: str, what: str, names: Sequence[str], rules: Sequence[Rule], source: str
+) -> None:
+    """A rule for a misspelt topic or screen would never apply, and nobody would notice."""
     if len(set(names)) != len(names):
-        raise PolicyInvalid(f"{source}: $.topics: two topics share a name")
+        raise PolicyInvalid(f"{source}: $.{check}: two {what}s share a name")
     for place, rule in enumerate(rules):
-        if rule.check == "topics" and rule.label is not None and rule.label not in names:
-            raise PolicyInvalid(f"{source}: $.rules[{place}].label: no topic {rule.label!r}")
+        if rule.check == check and rule.label is not None and rule.label not in names:
+            raise PolicyInvalid(f"{source}: $.rules[{place}].label: no {what} {rule.label!r}")
 
 
 def _refuse_repeated_keys(root: yaml.Node | None, source: str) -> None:

@@ -25,6 +25,7 @@ from ingestion.chunk import cut_passages
 from ingestion.extract import Extracted
 from ingestion.indexing import build_and_promote, embedding_text
 from ingestion.jail import extract_jailed
+from ingestion.suspects import Suspects, suspects_for
 
 LEASE = timedelta(minutes=10)
 IDLE_S = 1.0
@@ -47,11 +48,13 @@ class Failure:
 
 @dataclass
 class Report:
-    """What one run did; ``passages`` counts those stored durably."""
+    """What one run did; ``passages`` counts those stored durably, ``suspects`` those of them
+    that seem to give orders."""
 
     ingested: int = 0
     unchanged: int = 0
     passages: int = 0
+    suspects: int = 0
     failures: list[Failure] = field(default_factory=list)
     index_version: str | None = None
 
@@ -59,8 +62,11 @@ class Report:
 class Pipeline:
     """Ingestion over one corpus."""
 
-    def __init__(self, corpus: Corpus, embedder: Embedder, settings: Settings) -> None:
+    def __init__(
+        self, corpus: Corpus, embedder: Embedder, settings: Settings, suspects: Suspects
+    ) -> None:
         self._corpus, self._embedder, self._settings = corpus, embedder, settings
+        self._suspects = suspects
         self._tokenizer: Tokenizer | None = None
 
     def ingest(
@@ -106,6 +112,7 @@ class Pipeline:
             if saved:
                 report.ingested += 1
                 report.passages += len(passages)
+                report.suspects += sum(p.suspect is not None for p in passages)
         except DocumentRefused as error:
             self._fail(document, error.reason, error.message, report)
         except OSError as error:
@@ -152,7 +159,14 @@ class Pipeline:
             raise DocumentRefused("empty", "The document holds no text.")
         vectors = self._embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
         return [
-            NewPassage(cut.text, cut.start, cut.end, cut.page, vector)
+            NewPassage(
+                cut.text,
+                cut.start,
+                cut.end,
+                cut.page,
+                vector,
+                self._suspects.reason(cut.text, vector),
+            )
             for cut, vector in zip(cuts, vectors, strict=True)
         ], extracted
 
@@ -177,7 +191,9 @@ def _shown(name: str) -> str:
 def worker(services: Services) -> Iterator[None]:
     """Ingest pending uploads beside the service until the block is left."""
     stop = threading.Event()
-    pipeline = Pipeline(services.corpus, services.embedder, services.settings)
+    pipeline = Pipeline(
+        services.corpus, services.embedder, services.settings, suspects_for(services)
+    )
     thread = threading.Thread(target=_work, args=(pipeline, services.corpus, stop), daemon=True)
     thread.start()
     try:

@@ -12,14 +12,17 @@ export function isFinal(answer) {
 
 /** What a screen reader hears when the answer arrives. */
 export function spokenForm(answer) {
-  if (answer.status === "released") return `Answer: ${plainText(answer.answer)}`;
+  if (answer.status === "released") {
+    return `Answer: ${[plainText(answer.answer), answer.disclaimer].filter(Boolean).join(" ")}`;
+  }
   return `${HEADINGS[answer.status] ?? "Answer"}. ${answer.message}`;
 }
 
 /** The answer and its sources, for the clipboard. */
-export function copyText({ text, citations }) {
+export function copyText({ answer: { text, citations }, disclaimer }) {
   const sources = citations.map((item) => `[${item.number}] ${titleAndPage(item)}`);
-  return sources.length ? `${text}\n\nSources:\n${sources.join("\n")}` : text;
+  const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
+  return [text, list, disclaimer].filter(Boolean).join("\n\n");
 }
 
 /** The inside of an answer; `onCite(citation, opener)` is called for a chosen citation. */
@@ -51,6 +54,11 @@ function releasedBody(answer, onCite) {
   return [
     el("p", { class: "answer-text", dir: "auto" }, sentencesOf(content, onCite)),
     content.citations.length > 0 && sourceList(content.citations, onCite),
+    answer.disclaimer && el("p", {
+      class: "disclaimer",
+      dir: "auto",
+      "data-testid": "disclaimer",
+    }, answer.disclaimer),
     releaseNote(answer),
   ];
 }

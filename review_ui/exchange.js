@@ -81,7 +81,7 @@ function answerArticle(answer) {
     "data-answer-id": answer.answer_id,
     "aria-label": "Answer",
   };
-  const copy = answer.status === "released" && answer.answer && copyButton(answer.answer);
+  const copy = answer.status === "released" && answer.answer && copyButton(answer);
   return el("article", props, understoodAs(answer), answerBody(answer, openCitation), copy);
 }
 
@@ -92,10 +92,10 @@ function understoodAs({ question, searched }) {
   return el("p", props, `Searched for: ${searched.question}`);
 }
 
-function copyButton(content) {
+function copyButton(answer) {
   const label = el("span", {}, "Copy answer");
   const onclick = async () => {
-    label.textContent = (await toClipboard(copyText(content))) ? "Copied" : "Could not copy";
+    label.textContent = (await toClipboard(copyText(answer))) ? "Copied" : "Could not copy";
     announce(label.textContent);
     setTimeout(() => (label.textContent = "Copy answer"), 2000);
   };

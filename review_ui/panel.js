@@ -50,6 +50,10 @@ function closed() {
 }
 
 async function passageBody(citation) {
+  if (citation.redacted) {
+    const hidden = "The quoted words hold personal data, so they are not shown.";
+    return el("p", { class: "notice warn" }, hidden);
+  }
   try {
     const passage = await request("GET", `/v1/passages/${encodeURIComponent(citation.passage_id)}`);
     return passageView(passage, citation);

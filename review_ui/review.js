@@ -17,6 +17,7 @@ const DONE = {
   edit: "Saved. The asker can read your version now.",
   reject: "Rejected. The asker was told that the answer is not released.",
 };
+const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
 const CONFLICTS = {
   already_decided: "Somebody else has already decided this draft. Nothing you did here was saved.",
   claim_lost: "Another reviewer holds this draft, or your claim ran out. Nothing was saved.",
@@ -179,7 +180,9 @@ function drawTask() {
 }
 
 function drawBar() {
-  drawActions(page.task, page.mode, isMine(page.task), { start, decide, setMode });
+  // Whoever has approved the answer waits for somebody else.
+  const task = page.task?.approved_by.includes(page.me) ? null : page.task;
+  drawActions(task, page.mode, isMine(page.task), { start, decide, setMode });
 }
 
 function drawBarKeepingFocus() {
@@ -243,7 +246,8 @@ async function decide(decision) {
     forgetEdit(shown.task_id);
     if (page.task !== shown) return;
     showTask(decided);
-    drawNotice("ok", DONE[decision.kind], nextAction());
+    const done = decided.decision ? DONE[decision.kind] : FIRST_APPROVAL;
+    drawNotice("ok", done, nextAction());
     byId("detail").focus();
   });
   await refresh().catch(showPageError);

@@ -152,7 +152,7 @@ function cancelButton(act) {
 }
 
 function plainDraft(task) {
-  return visible(task.draft?.text);
+  return visible((task.proposal?.answer ?? task.draft)?.text);
 }
 
 function sourcesLine(citations) {

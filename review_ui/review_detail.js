@@ -21,6 +21,7 @@ export function taskView(task) {
       class: "notice warn",
     }, "Nobody decided in time, so this answer was not released."),
     whyHeld(task),
+    proposalOf(task),
     draftOf(task),
     otherEvidence(task),
     madeWith(task),
@@ -33,14 +34,33 @@ export function stateWords(task, myName) {
   return task.claimed_by === myName ? "You are reviewing" : `${task.claimed_by} is reviewing`;
 }
 
+/** "1 of 2 approvals", or "" where one reviewer decides. */
+export function approvalWords({ four_eyes, approved_by, approvals_needed }) {
+  return four_eyes ? `${approved_by.length} of ${approvals_needed} approvals` : "";
+}
+
 function headOf(task) {
   const asked = `Asked by ${task.asker}, ${moment(task.created_at)}`;
   const expires = ["open", "claimed"].includes(task.state) && ` · expires ${age(task.expires_at)}`;
   const title = el("h2", { id: "task-title", tabindex: "-1", dir: "auto" }, task.question);
+  const notes = [task.queue && `queue ${task.queue}`, approvalWords(task)].filter(Boolean);
+  const where = notes.length > 0 && el("p", {
+    class: "muted",
+    "data-testid": "task-notes",
+  }, notes.join(" · "), task.approved_by.length > 0 && ` (${task.approved_by.join(", ")})`);
   const understood =
     task.searched_for !== task.question &&
     el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, `Searched for: ${task.searched_for}`);
-  return el("header", { class: "task-head" }, title, understood, el("p", { class: "muted" }, asked, expires));
+  return el("header", { class: "task-head" }, title, understood, el("p", { class: "muted" }, asked, expires), where);
+}
+
+/** What a first reviewer approved; a second one decides about this text. */
+function proposalOf({ proposal, state }) {
+  if (!proposal || !["open", "claimed"].includes(state)) return null;
+  const what = proposal.edited ? "proposes this text" : "approved the draft as it stands";
+  const line = el("p", {}, el("strong", {}, proposal.reviewer), ` ${what}, ${moment(proposal.approved_at)}`);
+  const text = proposal.edited && el("blockquote", { class: "passage", dir: "auto" }, proposal.answer.text);
+  return el("section", { class: "notice warn", "data-testid": "proposal" }, line, text);
 }
 
 function decisionOf(decision) {
@@ -88,9 +108,11 @@ function findingItem(finding) {
   return el("li", props, badge, el("div", {}, name, label, el("p", {}, finding.message, " ", excerpt)));
 }
 
-function policyLine({ policy, policy_sha256: hash }) {
+function policyLine({ policy, policy_sha256: hash, redact, disclaimers }) {
   const short = el("code", { title: hash }, hash.slice(0, 10));
-  return el("p", { class: "muted small" }, `Policy ${policy}, `, short);
+  const masked = redact.length > 0 && el("p", {}, `Masked when released: ${redact.map(words).join(", ")}`);
+  const added = disclaimers.map((text) => el("p", { dir: "auto" }, `Shown below the answer: ${text}`));
+  return [masked, added, el("p", { class: "muted small" }, `Policy ${policy}, `, short)];
 }
 
 function draftOf({ draft, evidence }) {

@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.wiring import Services, build_services
 from ingestion.pipeline import Pipeline
 from ingestion.sources import find_files
+from ingestion.suspects import suspects_for
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
@@ -154,7 +155,8 @@ def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Serv
         audit_share=0.0,
     )
     built = build_services(settings)
-    Pipeline(built.corpus, built.embedder, settings).ingest(find_files([handbook]), "main")
+    pipeline = Pipeline(built.corpus, built.embedder, settings, suspects_for(built))
+    pipeline.ingest(find_files([handbook]), "main")
     yield built
     built.close()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.corpus import Corpus, NewPassage
 from app.deadline import Deadline
+from app.errors import ModelRefused
 from app.ports import DraftRequest, Embedder, Vectors
 from guardrails.checks import Stage
 from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Sentence, sentence_bounds
@@ -49,6 +50,39 @@ class HashEmbedder:
         """One question's vector [dimension], as the retriever asks for it."""
         vector: Vectors = self.embed([question])[0]
         return vector
+
+
+SCORES = (
+    "injection",
+    "medical_advice",
+    "legal_advice",
+    "financial_advice",
+    "self_harm",
+    "toxicity",
+    "out_of_scope",
+)
+CALM = dict.fromkeys(SCORES, 0.0)
+"""What the screens say of a question that nothing is wrong with."""
+
+
+@dataclass
+class FixedScreens:
+    """Says the same of every question: ``found`` over ``CALM``, of the names in ``only``."""
+
+    found: dict[str, float] = field(default_factory=dict)
+    only: Sequence[str] = SCORES
+    broken: bool = False
+    seen: list[tuple[str, Vectors]] = field(default_factory=list)
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+    def scores(self, text: str, vector: Vectors) -> dict[str, float]:
+        """The scores it was made with; raises ``ModelRefused`` when it is broken."""
+        self.seen.append((text, vector))
+        if self.broken:
+            raise ModelRefused("damaged")
+        return {name: score for name, score in (CALM | self.found).items() if name in self.only}
 
 
 @dataclass

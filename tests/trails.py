@@ -1,7 +1,9 @@
 """Builders of records for tests: a corpus of one document, and a held draft that cites it."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,11 +80,17 @@ def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> record
     )
 
 
-def hold(database: Database, settings: Settings, asker: str = "ann") -> tuple[str, str]:
-    """Record a held draft over a new document; returns (task id, answer id)."""
+def hold(
+    database: Database, settings: Settings, asker: str = "ann", **options: Any
+) -> tuple[str, str]:
+    """Record a held draft over a new document; returns (task id, answer id).
+
+    ``options`` are fields of the verdict.
+    """
     corpus = Corpus(database)
     add_ready_document(corpus)
     held = trail(only_passage(corpus), asker=asker)
+    held = replace(held, verdict=replace(held.verdict, **options))
     with database.transaction() as session:
         record = records.write(session, held)
         task_id = open_task(session, record, settings)

@@ -1,12 +1,13 @@
-"""For operators and their tools: health, readiness, metrics and index versions."""
+"""For operators and their tools: health, readiness, metrics, index versions and the policy."""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from app.api.requests import PrincipalDep, ServicesDep
-from app.api.wire import IndexView
+from app.api.wire import DryRunBody, DryRunView, IndexView, PolicyView
 from app.corpus import version_wire
+from app.dry_run import dry_run, read_policy
 from app.wiring import Services
 
 router = APIRouter(tags=["operations"])
@@ -22,7 +23,12 @@ def healthz() -> dict[str, str]:
 def readyz(services: ServicesDep) -> dict[str, Any]:
     """503 until a database, an index version and the models are there."""
     passages = services.retriever.live_passages()
-    return {"status": "ready", "passages": passages, "gate": services.gate.mode()}
+    return {
+        "status": "ready",
+        "passages": passages,
+        "policy": "invalid file" if services.policies.status()["problem"] else "ok",
+        "gate": services.gate.mode(),
+    }
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -33,6 +39,7 @@ def metrics(services: ServicesDep) -> Response:
     services.telemetry.drift_alarms.set(len(services.drift.alarms()))
     live = services.corpus.live_version()
     services.telemetry.passages.set(live.passages if live else 0)
+    services.telemetry.policy_problem.set(bool(services.policies.status()["problem"]))
     return Response(services.telemetry.exposition(), media_type="text/plain; version=0.0.4")
 
 
@@ -49,6 +56,21 @@ def rollback(services: ServicesDep, principal: PrincipalDep) -> Any:
     principal.require("operator")
     services.corpus.rollback()
     return _index_wire(services)
+
+
+@router.get("/v1/policy", response_model=PolicyView, summary="The policy in force")
+def policy(services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Its version and hash, and what is wrong with a newer file that could not take over."""
+    principal.require("operator")
+    return services.policies.status()
+
+
+@router.post("/v1/policy/dry-run", response_model=DryRunView, summary="Try a policy")
+def policy_dry_run(body: DryRunBody, services: ServicesDep, principal: PrincipalDep) -> Any:
+    """Decide recorded answers again: how many more would be held or released, and which."""
+    principal.require("operator")
+    tried = read_policy(body.policy, "policy")
+    return dry_run(services.database, principal, tried, body.since_days)
 
 
 def _index_wire(services: Services) -> dict[str, Any]:

@@ -13,10 +13,14 @@ router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 
 @router.get("", response_model=TasksView, summary="Review tasks")
 def tasks(
-    services: ServicesDep, principal: PrincipalDep, state: str = "open", limit: int = 50
+    services: ServicesDep,
+    principal: PrincipalDep,
+    state: str = "open",
+    limit: int = 50,
+    queue: str | None = None,
 ) -> Any:
     """`open` includes claimed tasks; also `claimed`, `decided`, `expired` or `all`."""
-    return services.desk.tasks(principal, state, page_limit(limit, 200))
+    return services.desk.tasks(principal, state, page_limit(limit, 200), queue)
 
 
 @router.get("/{task_id}", response_model=TaskDetailView, summary="One review task")
@@ -43,7 +47,8 @@ def decide(
 
     def run() -> dict[str, Any]:
         decided = services.desk.decide(principal, task_id, Decision(**body.model_dump()))
-        services.telemetry.decisions.labels(body.kind).inc()
+        if decided["decision"] is not None:  # the first of two approvals decides nothing
+            services.telemetry.decisions.labels(body.kind).inc()
         return decided
 
     request = ["decide", task_id, body.model_dump()]

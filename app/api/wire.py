@@ -54,6 +54,9 @@ class CitationView(BaseModel):
     start: int
     end: int
     removed: bool = False
+    redacted: bool = Field(
+        default=False, description="The quote holds personal data, so it is left out."
+    )
 
 
 class SentenceView(BaseModel):
@@ -108,6 +111,7 @@ class AnswerView(BaseModel):
     edited: bool
     message: str
     answer: AnswerBody | None
+    disclaimer: str = Field(default="", description="To be shown below a released answer.")
     searched: SearchedView
     timings_ms: dict[str, float]
     gate: GateView | None
@@ -225,6 +229,12 @@ class TaskView(BaseModel):
     created_at: str
     expires_at: str
     claimed_by: str | None
+    queue: str
+    four_eyes: bool
+    approved_by: list[str] = Field(
+        description="With four eyes: who approved the answer that is proposed now."
+    )
+    approvals_needed: int
 
 
 class TasksView(BaseModel):
@@ -264,6 +274,20 @@ class VerdictView(BaseModel):
     message: str
     policy: str
     policy_sha256: str
+    queue: str = ""
+    four_eyes: bool = False
+    deadline_hours: float | None = None
+    redact: list[str] = Field(default=[], description="Kinds of personal data to be masked.")
+    disclaimers: list[str] = []
+
+
+class ProposalView(BaseModel):
+    """The answer that a first reviewer approved, where a second one must approve it too."""
+
+    reviewer: str
+    edited: bool
+    answer: AnswerBody
+    approved_at: str
 
 
 class DecisionView(BaseModel):
@@ -280,6 +304,7 @@ class TaskDetailView(TaskView):
     """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
 
     draft: AnswerBody
+    proposal: ProposalView | None
     evidence: list[EvidenceView]
     findings: list[FindingView]
     verdict: VerdictView
@@ -369,3 +394,50 @@ class GateStatusView(BaseModel):
     certificates: list[CertificateView]
     labels: list[LabelCountView]
     alarms: list[AlarmView]
+
+
+class PolicyNameView(BaseModel):
+    """A policy, and what is wrong with its file ("": nothing; else an older one is in force)."""
+
+    name: str
+    version: int
+    sha256: str
+    problem: str
+
+
+class PolicyView(PolicyNameView):
+    """The policy in force, and the one in the shadow."""
+
+    shadow: PolicyNameView | None
+
+
+class DryRunBody(Body):
+    """A policy to try on recorded answers."""
+
+    policy: Text = Field(max_length=500_000, description="The policy file's text, YAML.")
+    since_days: float | None = Field(
+        default=None, gt=0, le=36_500, description="Only answers of the last days; null: all."
+    )
+
+
+class ChangedView(BaseModel):
+    """An answer that the policy would have treated in another way."""
+
+    answer_id: str
+    question: str
+    created_at: str
+    was: str
+    becomes: str
+    reasons: list[str]
+
+
+class DryRunView(BaseModel):
+    """What a policy would have done; ``change`` is how many more have each outcome."""
+
+    policy: str
+    policy_sha256: str
+    answers: int
+    unchanged: int
+    change: dict[str, int]
+    summary: str
+    changed: list[ChangedView]

@@ -85,6 +85,10 @@ class Retriever:
         self._live: _Live | None = None
         self._loading = threading.Lock()
 
+    def embed(self, question: str, deadline: Deadline) -> Vectors:
+        """The question's unit vector, shape [dimension]."""
+        return self._embed(question, deadline)
+
     def retrieve(
         self,
         question: str,
@@ -92,15 +96,21 @@ class Retriever:
         k: int,
         deadline: Deadline,
         earlier: Weighted = (),
+        vector: Vectors | None = None,
     ) -> Retrieved:
         """The ``k`` best passages of ``collections`` for the question.
 
         Each of the ``earlier`` texts of the conversation counts by its weight beside 1.
-        Scope and deletions act inside both searches, before anything is read. Raises
-        ``NotReady`` before the first promotion.
+        ``vector`` is what ``embed`` made of the question; without it it is embedded here. Scope
+        and deletions act inside both searches, before anything is read. Raises ``NotReady``
+        before the first promotion.
         """
         live, deleted = self._current()
-        vector = mean_vector([(question, 1.0), *earlier], lambda text: self._embed(text, deadline))
+        known = {} if vector is None else {question: vector}
+        vector = mean_vector(
+            [(question, 1.0), *earlier],
+            lambda text: known[text] if text in known else self._embed(text, deadline),
+        )
         dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
         lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()

@@ -43,11 +43,13 @@ def default_checks(policy: "Policy") -> list[Check]:
     from guardrails.checks.personal_data import PersonalDataCheck, QuestionPersonalDataCheck
     from guardrails.checks.relevance import RelevanceCheck
     from guardrails.checks.schema import SchemaCheck
+    from guardrails.checks.screens import ScreensCheck
     from guardrails.checks.topics import TopicsCheck
 
     return [
         QuestionInjectionCheck(),
         TopicsCheck(policy.topics, "question"),
+        ScreensCheck(policy.screens),
         QuestionPersonalDataCheck(),
         SchemaCheck(),
         CitationsCheck(),

@@ -254,7 +254,10 @@ class QuestionInjectionCheck(_Injection):
 
 
 class EvidenceInjectionCheck(_Injection):
-    """Injection patterns in the passages given to the generator, titles included."""
+    """Injection patterns in the passages given to the generator, titles included.
+
+    A passage that was marked suspect at ingestion fails too: a screen has read its meaning.
+    """
 
     name = "injection_evidence"
     stage: Stage = "draft"
@@ -265,6 +268,7 @@ class EvidenceInjectionCheck(_Injection):
         # All of them at once first: far fewer searches, and mostly there is nothing to find.
         suspicious = texts if self.excerpts(APART.join(texts)) else []
         found = [pair for text in suspicious for pair in self.excerpts(text)]
+        found += [("suspect passage", p.text[:200]) for p in case.evidence if p.suspect]
         return _findings(self.name, "The evidence", list(dict.fromkeys(found)))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import records
 from app.access import Principal
-from app.answering import Answerer, Ask, Drafting
+from app.answering import Answerer, Ask, Drafting, Screening
 from app.corpus import Corpus
 from app.db import Database
 from app.deadline import Deadline
@@ -34,19 +34,19 @@ from app.errors import (
 )
 from app.gate import Gate
 from app.inference.batcher import Batcher
+from app.policies import Policies
 from app.ports import DraftRequest, RewriteRequest, Vectors
 from app.retrieval.followup import Rewrite
-from app.retrieval.retriever import Retriever
+from app.retrieval.retriever import Retrieved, Retriever
 from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
 from app.telemetry import Telemetry
 from app.wiring import Services
 from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome
-from guardrails.judge import Judge
 from guardrails.policy import Policy
 from guardrails.risk import NOBODY
-from tests.fakes import HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
+from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
@@ -60,6 +60,18 @@ SALARY = "What does the director of the company earn?"
 TABLES = (RecordRow, ReleaseRow, ReviewTaskRow, AuditRow)
 
 
+class WatchedRetriever(Retriever):
+    """Notes each question that is searched for, not those that are only embedded."""
+
+    def __init__(self, searches: list[str], *parts: Any) -> None:
+        super().__init__(*parts)
+        self._searches = searches
+
+    def retrieve(self, question: str, *rest: Any) -> Retrieved:
+        self._searches.append(question)
+        return super().retrieve(question, *rest)
+
+
 @dataclass
 class Desk:
     """An answerer built by hand: real storage, retrieval, checks and policy, fake models."""
@@ -69,6 +81,7 @@ class Desk:
     embedder: HashEmbedder = field(default_factory=HashEmbedder)
     generator: QuotingGenerator = field(default_factory=QuotingGenerator)
     searches: list[str] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.corpus = Corpus(self.database)
@@ -94,25 +107,26 @@ class Desk:
         embed: Callable[[str, Deadline], Vectors] | None = None,
         gate: Gate | None = None,
         rewrite: Rewrite | None = None,
+        screens: Screening | None = None,
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
-        policy = Policy.load()
         chosen = settings_for(self.database.url, self.folder, device="cpu", **settings)
         return Answerer(
             database=self.database,
             corpus=self.corpus,
-            retriever=Retriever(
+            retriever=WatchedRetriever(
+                self.searches,
                 self.corpus,
                 embed or self._embed,
                 self.embedder.name,
                 self.settings.index_dir,
                 "cpu",
             ),
+            screens=screens or FixedScreens(),
             generator=generator or self.generator,
-            judge=Judge([*default_checks(policy), *checks], policy),
+            policies=Policies(checks=lambda policy: [*default_checks(policy), *checks]),
             gate=gate or Gate(self.database, chosen, NOBODY, None, {}),
-            policy=policy,
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=chosen,
             telemetry=Telemetry(),
@@ -132,7 +146,7 @@ class Desk:
             return [session.scalar(select(func.count()).select_from(t)) or 0 for t in TABLES]
 
     def _embed(self, question: str, deadline: Deadline) -> Vectors:
-        self.searches.append(question)
+        self.embedded.append(question)
         return self.embedder.question(question, deadline)
 
 
@@ -221,6 +235,38 @@ def test_an_injection_is_blocked_before_anything_is_searched(desk: Desk) -> None
     assert (record.evidence, record.draft, record.lineage["index_version"]) == ([], None, "")
     desk.ask(EXCESS)
     assert desk.searches == [EXCESS]
+
+
+def test_a_question_that_the_screens_are_sure_of_is_blocked_without_a_search(desk: Desk) -> None:
+    sure = FixedScreens({"injection": 0.9999})
+    seen = desk.answerer(screens=sure).answer(ANN, Ask(EXCESS))
+    assert (seen["status"], desk.searches, desk.embedded) == ("blocked", [], [EXCESS])
+    failed = [f for f in desk.record(seen["answer_id"]).findings if f["outcome"] != "pass"]
+    assert {f["check"] for f in failed} == {"screens"}
+    assert {f["label"] for f in failed} == {"injection_certain", "injection_likely"}
+
+
+def test_a_question_is_embedded_once_for_screens_and_search(desk: Desk) -> None:
+    screens = FixedScreens()
+    assert desk.answerer(screens=screens).answer(ANN, Ask(EXCESS))["status"] == "released"
+    assert desk.embedded == [EXCESS]
+    ((text, vector),) = screens.seen
+    assert text == EXCESS
+    assert vector.tolist() == desk.embedder.embed([EXCESS])[0].tolist()
+
+
+def test_a_question_the_screens_doubt_is_held_and_nothing_of_it_released(desk: Desk) -> None:
+    doubting = FixedScreens({"toxicity": 0.9999})
+    assert desk.answerer(screens=doubting).answer(ANN, Ask(EXCESS))["status"] == "held"
+    assert desk.kept()[:3] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("screens", [FixedScreens(broken=True), FixedScreens(only=("injection",))])
+def test_screens_that_cannot_run_hold_the_answer(desk: Desk, screens: FixedScreens) -> None:
+    seen = desk.answerer(screens=screens).answer(ANN, Ask(EXCESS))
+    assert (seen["status"], seen["answer"]) == ("held", None)
+    findings = desk.record(seen["answer_id"]).findings
+    assert {f["outcome"] for f in findings if f["check"] == "screens"} == {"could_not_run"}
 
 
 @pytest.mark.parametrize(
@@ -638,7 +684,8 @@ def test_a_follow_up_is_searched_drafted_and_recorded_as_it_stands_alone(desk: D
     assert second["searched"]["question"] == "What is the excess for theft?"
     assert second["searched"]["previous_answer_id"] == first["answer_id"]
     assert "£75" in second["answer"]["text"]
-    assert desk.searches[1:3] == ["What is the excess for theft?", EXCESS]
+    assert desk.searches[1] == "What is the excess for theft?"
+    assert desk.embedded[1:4] == ["And for theft?", "What is the excess for theft?", EXCESS]
     assert third["searched"]["question"] == "Is the excess high?"
     assert desk.answerer().view(ANN, second["answer_id"]) == second
     assert first["searched"]["question"] == EXCESS

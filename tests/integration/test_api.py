@@ -31,6 +31,7 @@ from app.telemetry import configure_logging
 from app.wiring import Services, build_services
 from ingestion.pipeline import Pipeline, worker
 from ingestion.sources import find_files
+from ingestion.suspects import suspects_for
 from tests.conftest import HANDBOOK
 
 RELEASED = "What is the excess for water damage?"
@@ -118,7 +119,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Ite
         (folder / name).write_text(text, "utf-8")
     services = build_services(settings)
     files = find_files([folder / name for name in HANDBOOK])
-    Pipeline(services.corpus, services.embedder, settings).ingest(files, "main")
+    Pipeline(services.corpus, services.embedder, settings, suspects_for(services)).ingest(
+        files, "main"
+    )
     yield from site_over(services)
 
 
@@ -365,6 +368,59 @@ def test_two_decisions_at_once_count_once(fresh: Site) -> None:
     assert status == {"approve": "released", "reject": "rejected"}[decided]
 
 
+# Policies
+
+ALL_HELD = """
+name: strict
+version: 1
+min_margin: 0
+required_checks: []
+topics: []
+rules: [{when: "question.length > 0", then: review}]
+"""
+
+
+def test_the_policy_in_force_is_named_and_another_can_be_tried(site: Site) -> None:
+    told = site.call("olga", "GET", "/v1/policy").json()
+    policy = site.services.policies.current().policy
+    assert (told["name"], told["sha256"], told["problem"]) == ("default", policy.sha256, "")
+    assert told["shadow"] is None
+    answer_id = site.ask(RELEASED)["answer_id"]
+    body = {"policy": ALL_HELD, "since_days": 1}
+    report = site.call("olga", "POST", "/v1/policy/dry-run", json=body).json()
+    assert report["policy"] == "strict 1"
+    assert report["change"]["released"] == -report["change"]["held"] < 0
+    (changed,) = [one for one in report["changed"] if one["answer_id"] == answer_id]
+    assert (changed["was"], changed["becomes"]) == ("released", "held")
+    assert changed["question"] == RELEASED
+
+
+@pytest.mark.parametrize("text", ["", "name: [", ALL_HELD + "extra: 1", ALL_HELD + "name: x"])
+def test_an_invalid_policy_is_refused_with_its_code(site: Site, text: str) -> None:
+    response = site.call("olga", "POST", "/v1/policy/dry-run", json={"policy": text})
+    coded(response, 422, "policy_invalid")
+
+
+def test_four_eyes_over_http(fresh: Site) -> None:
+    answer_id = fresh.ask("Should I take more tablets for water damage?")["answer_id"]
+    listed = fresh.call("rita", "GET", "/v1/reviews?queue=regulated").json()["tasks"]
+    (task,) = [task for task in listed if task["answer_id"] == answer_id]
+    assert fresh.call("rita", "GET", "/v1/reviews?queue=urgent").json()["tasks"] == []
+    assert (task["four_eyes"], task["approved_by"], task["approvals_needed"]) == (True, [], 2)
+    text = {"text": "Please ask a doctor."}
+    first = fresh.decide("rita", fresh.claim("rita", task["task_id"]), "edit", **text).json()
+    assert (first["state"], first["decision"]) == ("open", None)
+    assert first["proposal"]["answer"]["text"] == "Please ask a doctor."
+    assert fresh.call("ann", "GET", f"/v1/answers/{answer_id}").json()["answer"] is None
+    path = f"/v1/reviews/{task['task_id']}/claim"
+    coded(fresh.call("rita", "POST", path), 403, "forbidden")
+    second = fresh.decide("rob", fresh.claim("rob", task["task_id"]), "approve").json()
+    assert second["decision"]["reviewer"] == "rob"
+    seen = fresh.call("ann", "GET", f"/v1/answers/{answer_id}").json()
+    assert seen["answer"]["text"] == "Please ask a doctor."
+    assert "not medical advice" in seen["disclaimer"]
+
+
 # The wire form of errors, over all routes
 
 PUBLIC = {
@@ -396,6 +452,8 @@ ROLE_OF = {
     ("POST", "/v1/index/rollback"): "operator",
     ("GET", "/v1/gate"): "operator",
     ("POST", "/v1/gate/mode"): "operator",
+    ("GET", "/v1/policy"): "operator",
+    ("POST", "/v1/policy/dry-run"): "operator",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/ask"): {"json": {"question": RELEASED}},
@@ -404,6 +462,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}
     },
     ("POST", "/v1/gate/mode"): {"json": {"mode": "off", "reason": "a test"}},
+    ("POST", "/v1/policy/dry-run"): {"json": {"policy": ""}},
     ("POST", "/v1/documents"): {
         "data": {"collection": "main"},
         "files": {"file": ("a.md", b"# A")},
@@ -831,7 +890,8 @@ def test_operators_see_and_roll_back_index_versions(fresh: Site, handbook: Path)
     coded(fresh.call("olga", "POST", "/v1/index/rollback"), 409, "conflict")
     before = fresh.call("olga", "GET", "/v1/index").json()
     (handbook / "new.md").write_text("# New\n\nA new page.", "utf-8")
-    pipeline = Pipeline(fresh.services.corpus, fresh.services.embedder, fresh.services.settings)
+    built = fresh.services
+    pipeline = Pipeline(built.corpus, built.embedder, built.settings, suspects_for(built))
     pipeline.ingest(find_files([handbook]), "main")
     after = fresh.call("olga", "GET", "/v1/index").json()
     assert after["live"] != before["live"]
@@ -933,11 +993,12 @@ def test_ready_once_there_is_an_index(
     not_ready = client.get("/readyz")
     assert coded(not_ready, 503, "not_ready")["retryable"] is True
     assert int(not_ready.headers["retry-after"]) > 0
-    pipeline = Pipeline(services.corpus, site.services.embedder, settings)
+    pipeline = Pipeline(services.corpus, site.services.embedder, settings, suspects_for(services))
     pipeline.ingest(find_files([handbook]), "main")
     assert client.get("/readyz").json() == {
         "status": "ready",
         "passages": 3,
+        "policy": "ok",
         "gate": "provisional",
     }
     services.close()

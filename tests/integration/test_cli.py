@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Shell:
     """Runs ``countersign`` over one data folder."""
 
     folder: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """One command, which must end with that status."""
@@ -35,6 +37,7 @@ class Shell:
         environment["COUNTERSIGN_MODEL_THREADS"] = "1"
         environment["COUNTERSIGN_GATE_MODE"] = "off"  # what the gate does has tests of its own
         environment["COUNTERSIGN_AUDIT_SHARE"] = "0"
+        environment.update(self.extra)
         done = subprocess.run(
             [sys.executable, "-m", "cli", *arguments],
             cwd=PROJECT,
@@ -207,3 +210,49 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
     assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
+
+
+STRICT = """
+name: strict
+version: 1
+min_margin: 0
+required_checks: []
+topics: []
+rules: [{when: "question.length > 0", then: review, queue: all}]
+"""
+
+
+def test_a_policy_is_checked_tested_and_tried(shell: Shell, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(STRICT, "utf-8")
+    checked = shell.json("policy", "check", str(own))
+    assert (checked["policy"], checked["rules"], len(checked["sha256"])) == ("strict 1", 1, 64)
+    assert shell.json("policy", "test", str(own), status=1)["code"] == "not_found"
+    beside = tmp_path / "own.tests.yaml"
+    beside.write_text("cases: [{name: a, question: Why, expect: {action: release}}]", "utf-8")
+    assert shell.json("policy", "test", str(own)) == {
+        "cases": 1,
+        "failed": [],
+        "untested_rules": [1],
+    }
+    beside.write_text("cases: [{name: a, question: Why, expect: {action: block}}]", "utf-8")
+    (failed,) = shell.json("policy", "test", str(own), status=1)["failed"]
+    assert failed["faults"] == ["action: expected 'block', got 'release'"]
+    answer = shell.json("ask", "What is the excess for water damage?")
+    assert answer["status"] == "released"
+    report = shell.json("policy", "diff", str(own), "--since", "1")
+    assert answer["answer_id"] in [one["answer_id"] for one in report["changed"]]
+    assert report["change"]["held"] >= 1
+    own.write_text(STRICT + "extra: 1", "utf-8")
+    refused = shell.json("policy", "check", str(own), status=1)
+    assert refused["code"] == "policy_invalid" and "extra" in refused["message"]
+
+
+def test_the_shadow_decides_beside_and_is_summarised(shell: Shell, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(STRICT, "utf-8")
+    shadowed = replace(shell, extra={"COUNTERSIGN_SHADOW_POLICY_FILE": str(own)})
+    assert shadowed.json("ask", "What is the excess for water damage?")["status"] == "released"
+    report = shell.json("policy", "shadow")
+    assert report["agreement"] == {"stricter": 1}
+    assert [(one["was"], one["becomes"]) for one in report["changed"]] == [("released", "held")]

@@ -393,7 +393,7 @@ def test_another_lineage_voids_a_certificate_at_once_and_its_labels_count_no_mor
     house = House(desk, None, gate_mode="certified")
     certified(house)
     changed = {**LINEAGE, "policy_sha256": "another"}
-    house.gate.lineage = changed
+    house.gate._lineage = changed
     assert house.ask()["status"] == "held"
     assert house.gate.status()["certificates"][0]["state"] == "void"
     result = house.gate.certify("main", "standard", 0.05, 0.05, "olga")

@@ -16,12 +16,12 @@ from app.answering import Answerer
 from app.db import Database
 from app.drift import DriftMonitors
 from app.main import create_app
+from app.policies import Policies
 from app.replay import Replayer
 from app.tables import AuditHeadRow, RecordRow, ReleaseRow
 from app.wiring import Services, build_judge
 from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
-from guardrails.judge import Judge
 from guardrails.policy import Policy
 from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import COVERAGE, EXCESS, Desk
@@ -69,10 +69,11 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         gate=answerer._gate,
         drift=DriftMonitors(desk.database),
         answerer=answerer,
+        screens=answerer._screens,
         embedder=desk.embedder,
         generator=desk.generator,  # type: ignore[arg-type]
         telemetry=answerer._telemetry,
-        policy=Policy.load(),
+        policies=Policies(),
         replayer=Replayer(desk.database, build_judge, {}),
         close=lambda: None,
     )
@@ -189,16 +190,16 @@ def test_a_check_that_hangs_fails_closed(desk: Desk, stage: Any) -> None:
 
 @pytest.mark.parametrize("name", [check.name for check in default_checks(Policy.load())])
 def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
-    policy = Policy.load()
     answerer = desk.answerer()
-    kept = [check for check in default_checks(policy) if check.name != name]
-    answerer._judge = Judge(kept, policy)
+    answerer._policies = Policies(
+        checks=lambda policy: [check for check in default_checks(policy) if check.name != name]
+    )
     held_without_a_byte(desk, stream(desk, answerer))
 
 
 def test_no_check_at_all_fails_closed(desk: Desk) -> None:
     answerer = desk.answerer()
-    answerer._judge = Judge([], Policy.load())
+    answerer._policies = Policies(checks=lambda policy: [])
     held_without_a_byte(desk, stream(desk, answerer))
 
 

@@ -23,6 +23,7 @@ from guardrails.contract import (
 )
 from guardrails.judge import MAX_RUNS, Judge
 from guardrails.policy import Policy
+from tests.fakes import CALM
 
 CASE = Case("What is the excess?")
 
@@ -351,7 +352,7 @@ def three_sentences() -> Case:
     )
     sentences = tuple(Sentence(facts[n], (n + 1,)) for n in range(3))
     draft = Draft(sentences, citations, "m", "£15.00", {"margin": 4.0})
-    return Case("How much is fee number 1?", draft, passages)
+    return Case("How much is fee number 1?", draft, passages, scores=CALM)
 
 
 def test_a_good_draft_is_released_by_the_default_checks() -> None:

@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import statistics
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.checks import Stage, default_checks
-from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome
+from guardrails.checks.personal_data import KINDS
+from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage
 from guardrails.judge import Judge
 from guardrails.policy import MESSAGES, Policy, PolicyInvalid
+from tests.fakes import CALM
 
 STAGES: tuple[Stage, ...] = ("question", "draft")
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +44,7 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def policy(*rules: dict[str, str]) -> Policy:
+def policy(*rules: dict[str, Any]) -> Policy:
     content = {**yaml.safe_load(SMALL), "rules": list(rules)}
     return Policy.parse(content, "small")
 
@@ -65,6 +70,24 @@ def test_the_default_policy_loads() -> None:
 def test_every_topic_of_the_default_policy_has_a_rule() -> None:
     ruled = {rule.label for rule in DEFAULT.rules if rule.check == "topics"}
     assert ruled == {topic.name for topic in DEFAULT.topics}
+
+
+def test_every_screen_of_the_default_policy_has_a_rule_and_only_injection_blocks() -> None:
+    ruled = {rule.label: rule.then for rule in DEFAULT.rules if rule.check == "screens"}
+    assert set(ruled) == {screen.label for screen in DEFAULT.screens}
+    blocking = {label for label, action in ruled.items() if action is Action.BLOCK}
+    assert blocking == {"injection_certain"}
+
+
+def test_the_thresholds_are_the_operating_points_of_the_shipped_screens() -> None:
+    config = json.loads((ROOT / "models/screens/config.json").read_text("utf-8"))
+    chosen = {
+        point["label"]: (point["score"], point["at_least"]) for point in config["operating_points"]
+    }
+    assert "out_of_scope" in chosen, "the head for benchmarks has a point, and no rule uses it"
+    assert {s.label: (s.score, s.at_least) for s in DEFAULT.screens} == {
+        label: point for label, point in chosen.items() if label != "out_of_scope"
+    }
 
 
 def test_an_own_policy_loads(tmp_path: Path) -> None:
@@ -273,7 +296,7 @@ def test_more_trouble_never_makes_the_verdict_milder(
 
 
 def screened(question: str) -> Action:
-    return JUDGE.screen_question(Case(question))[1].action
+    return JUDGE.screen_question(Case(question, scores=CALM))[1].action
 
 
 @pytest.mark.parametrize(
@@ -397,7 +420,7 @@ def test_forbidden_requests_are_blocked(question: str) -> None:
 
 
 def test_an_emergency_names_help_at_once() -> None:
-    verdict = JUDGE.screen_question(Case("I can smell gas in the kitchen"))[1]
+    verdict = JUDGE.screen_question(Case("I can smell gas in the kitchen", scores=CALM))[1]
     assert "emergency services" in verdict.message
 
 
@@ -513,7 +536,7 @@ def test_questions_about_facts_are_released(question: str) -> None:
     ("topic", "question"), [(topic, q) for topic, questions in HELD.items() for q in questions]
 )
 def test_risky_questions_are_held_for_their_topic(topic: str, question: str) -> None:
-    findings, verdict = JUDGE.screen_question(Case(question))
+    findings, verdict = JUDGE.screen_question(Case(question, scores=CALM))
     assert verdict.action is Action.REVIEW
     assert topic in {found.label for found in findings if found.outcome is Outcome.FAIL}
 
@@ -525,7 +548,7 @@ def test_requests_for_harm_are_blocked(question: str) -> None:
 
 def test_help_is_named_whatever_else_is_asked() -> None:
     question = "My son has swallowed pills, am I covered for the ambulance?"
-    assert "emergency services" in JUDGE.screen_question(Case(question))[1].message
+    assert "emergency services" in JUDGE.screen_question(Case(question, scores=CALM))[1].message
 
 
 def test_every_message_of_the_final_action_is_read() -> None:
@@ -536,3 +559,228 @@ def test_every_message_of_the_final_action_is_read() -> None:
     )
     verdict = made.decide([finding("a"), finding("b"), finding("c")])
     assert verdict.message == "Call for help. Please wait."
+
+
+# Conditions, options, redaction
+
+
+def rule(**entry: Any) -> dict[str, Any]:
+    return {"check": "odd", "then": "review", **entry}
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ({"then": "review"}, "$.rules[0]"),
+        ({"then": "review", "when": "true", "label": "x"}, "$.rules[0]"),
+        ({"then": "review", "when": "true", "outcome": "fail"}, "$.rules[0]"),
+        ({"then": "review", "when": "risk >"}, "$.rules[0].when"),
+        ({"then": "review", "when": "finding.label == ''"}, "without a check"),
+        (rule(then="block", queue="q"), "$.rules[0].then"),
+        (rule(then="release", four_eyes=True), "$.rules[0].then"),
+        (rule(then="redact", redact=["email"], deadline_hours=2), "$.rules[0].then"),
+        (rule(queue="Not A Name"), "$.rules[0].queue"),
+        (rule(deadline_hours=0), "$.rules[0].deadline_hours"),
+        (rule(deadline_hours=9000), "$.rules[0].deadline_hours"),
+        (rule(four_eyes="yes"), "$.rules[0].four_eyes"),
+        (rule(redact=["shoe_size"]), "$.rules[0].redact"),
+        (rule(redact=[]), "$.rules[0].redact"),
+        (rule(then="redact"), "redact"),
+        (rule(then="require_disclaimer"), "disclaimer"),
+        (rule(then="block", redact=["email"]), "$.rules[0].then"),
+        (rule(then="block", disclaimer="Note."), "$.rules[0].then"),
+        (rule(then="escalate"), "$.rules[0].then"),
+        (rule(weight=2), "weight"),
+    ],
+)
+def test_unknown_keys_actions_and_options_are_refused(entry: dict[str, Any], place: str) -> None:
+    with pytest.raises(PolicyInvalid) as caught:
+        policy(entry)
+    assert place in str(caught.value)
+
+
+def test_the_kinds_that_can_be_masked_are_those_that_are_looked_for() -> None:
+    schema = json.loads((ROOT / "guardrails" / "schemas" / "policy.json").read_text("utf-8"))
+    kinds = schema["properties"]["rules"]["items"]["properties"]["redact"]["items"]["enum"]
+    assert kinds == list(KINDS)
+
+
+def test_a_condition_narrows_its_rule() -> None:
+    made = policy(
+        rule(label="mild", then="release", when="'reviewer' in principal.roles"),
+        rule(label="mild", then="block", when="risk != null && risk > 0.5"),
+    )
+    mild = [finding(label="mild")]
+    staff = Case("Q", asker=Asker("rita", ("reviewer",)))
+    assert made.decide(mild, staff).action is Action.RELEASE
+    assert made.decide(mild, Case("Q")).action is Action.REVIEW  # no rule applies
+    assert made.decide(mild, replace(staff, risk=0.9)).action is Action.BLOCK
+    assert made.decide(mild).action is Action.REVIEW
+
+
+def test_a_condition_may_look_at_its_own_finding() -> None:
+    made = policy(rule(then="block", when="finding.label.startsWith('wild')"))
+    assert made.decide([finding(label="wild_one")]).action is Action.BLOCK
+    assert made.decide([finding(label="mild")]).action is Action.REVIEW
+
+
+@pytest.mark.parametrize("then", ["release", "review", "block"])
+@pytest.mark.parametrize("check", ["odd", None])
+def test_a_condition_that_breaks_means_review(then: str, check: str | None) -> None:
+    entry = {"then": then, "when": "risk > 0.5", **({"check": check} if check else {})}
+    made = policy(entry, rule(check="fine", then="release"))
+    verdict = made.decide([finding("odd" if check else "fine")], Case("Q"))
+    assert verdict.action is Action.REVIEW
+    assert any(
+        "condition of rule 1 could not be evaluated (TypeError)" in r for r in verdict.reasons
+    )
+
+
+def test_a_broken_condition_does_not_soften_what_other_rules_say() -> None:
+    made = policy(rule(then="release", when="risk > 0.5"), rule(then="block"))
+    assert made.decide([finding()], Case("Q")).action is Action.BLOCK
+
+
+def test_a_rule_without_a_check_speaks_of_the_whole_answer() -> None:
+    made = policy(
+        {"then": "block", "when": "'board' in collections", "message": "Not here."},
+        {"then": "review", "when": "question.length > 5", "queue": "long"},
+    )
+    passed = [finding(outcome=Outcome.PASS)]
+    board = Case("Q", evidence=(Passage("p", "d", "board", "T", "x", 0, 1),))
+    blocked = made.decide(passed, board)
+    assert (blocked.action, blocked.message) == (Action.BLOCK, "Not here.")
+    assert blocked.reasons == ("Rule 1 of the policy applies: 'board' in collections",)
+    held = made.decide(passed, Case("Questions?"))
+    assert (held.action, held.queue) == (Action.REVIEW, "long")
+    assert made.decide(passed, Case("Q")).action is Action.RELEASE
+    assert made.decide(passed, board, screening=True).action is Action.RELEASE
+
+
+def test_a_rule_on_the_whole_answer_does_not_release_what_a_finding_holds() -> None:
+    made = policy({"then": "release", "when": "true"})
+    assert made.decide([finding()]).action is Action.REVIEW
+    assert made.decide([]).action is Action.REVIEW
+    assert made.decide([finding(outcome=Outcome.PASS)]).action is Action.RELEASE
+
+
+def test_the_strictest_options_win_and_additions_are_united() -> None:
+    made = policy(
+        rule(queue="first", deadline_hours=8, disclaimer="One."),
+        rule(check="bad", then="review", queue="second", four_eyes=True, redact=["phone"]),
+        rule(check="bad", then="release", disclaimer="Two.", redact=["email", "phone"]),
+        rule(check="bad", then="review", deadline_hours=4.5, disclaimer="One."),
+    )
+    verdict = made.decide([finding("bad"), finding("odd")])
+    assert (verdict.queue, verdict.four_eyes, verdict.deadline_hours) == ("first", True, 4.5)
+    assert (verdict.redact, verdict.disclaimers) == (("email", "phone"), ("One.", "Two."))
+    alone = made.decide([finding("odd")])
+    assert (alone.queue, alone.four_eyes, alone.deadline_hours) == ("first", False, 8)
+
+
+def test_only_what_the_action_needs_is_said() -> None:
+    made = policy(
+        rule(queue="q", four_eyes=True, deadline_hours=1, redact=["email"], disclaimer="Note."),
+        rule(check="bad", then="block"),
+        rule(check="mild", then="require_disclaimer", disclaimer="Mild."),
+    )
+    blocked = made.decide([finding("odd"), finding("bad")])
+    assert blocked.action is Action.BLOCK
+    assert (blocked.queue, blocked.four_eyes, blocked.deadline_hours) == ("", False, None)
+    assert (blocked.redact, blocked.disclaimers) == ((), ())
+    released = made.decide([finding("mild")])
+    assert (released.action, released.disclaimers) == (Action.RELEASE, ("Mild.",))
+    assert released.message == "" and released.reasons == ()
+
+
+def test_masking_settles_only_the_kind_that_is_masked() -> None:
+    made = policy(
+        rule(check="personal_data", then="redact", redact=["email"]),
+        rule(check="topics", then="redact", redact=["phone"]),
+    )
+    mail = made.decide([finding("personal_data", label="email")])
+    assert (mail.action, mail.redact) == (Action.RELEASE, ("email",))
+    card = made.decide([finding("personal_data", label="card")])
+    assert (card.action, card.redact) == (Action.REVIEW, ("email",))
+    both = [finding("personal_data", label="email"), finding("personal_data", label="card")]
+    assert made.decide(both).action is Action.REVIEW
+    assert made.decide([finding("topics", label="money")]).action is Action.RELEASE
+    broken = Finding("personal_data", Outcome.COULD_NOT_RUN, "late", "email")
+    assert made.decide([broken]).action is Action.REVIEW
+
+
+def test_the_rules_that_apply_are_known_by_number() -> None:
+    made = policy(rule(), rule(label="x"), {"then": "review", "when": "risk == null"})
+    assert made.applying([finding()]) == {1, 3}
+    assert made.applying([finding(label="x")], screening=True) == {1, 2}
+    assert made.applying([finding(outcome=Outcome.PASS)], Case("Q", risk=0.1)) == set()
+
+
+CONDITIONS = [
+    "risk > 0.5",  # breaks without a risk
+    "risk == null",
+    "size(findings) > 2",
+    "findings.exists(f, f.label == 'money')",
+]
+WIDE_RULES = st.fixed_dictionaries(
+    {"then": st.sampled_from(["release", "review", "block"])},
+    optional={
+        "check": st.sampled_from(["topics", "numbers", "odd"]),
+        "when": st.sampled_from(CONDITIONS),
+        "four_eyes": st.booleans(),
+        "deadline_hours": st.sampled_from([1, 6, 24]),
+        "redact": st.just(["email"]),
+        "disclaimer": st.sampled_from(["One.", "Two."]),
+    },
+).filter(lambda entry: "check" in entry or "when" in entry)
+
+
+def sensible(entry: dict[str, Any]) -> dict[str, Any]:
+    """The drawn rule without the options that its action does not have."""
+    dropped = {"review": (), "release": ("four_eyes", "deadline_hours")}.get(
+        entry["then"], ("four_eyes", "deadline_hours", "redact", "disclaimer")
+    )
+    return {key: value for key, value in entry.items() if key not in dropped}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(WIDE_RULES.map(sensible), max_size=5),
+    st.lists(FINDINGS, max_size=5),
+    st.sampled_from([None, 0.2, 0.9]),
+)
+def test_no_verdict_is_milder_than_any_rule_demands(
+    rules: list[dict[str, Any]], findings: list[Finding], risk: float | None
+) -> None:
+    made = policy(*rules)
+    case = Case("Q", risk=risk)
+    verdict = made.decide(findings, case)
+    applying = [made.rules[number - 1] for number in made.applying(findings, case)]
+    for one in applying:
+        assert SEVERITY[verdict.action] >= SEVERITY[one.then]
+        if verdict.action is Action.REVIEW:
+            assert verdict.four_eyes >= one.four_eyes
+            if one.deadline_hours is not None:
+                assert verdict.deadline_hours is not None
+                assert verdict.deadline_hours <= one.deadline_hours
+        if verdict.action is not Action.BLOCK:
+            assert set(one.redact) <= set(verdict.redact)
+            assert not one.disclaimer or one.disclaimer in verdict.disclaimers
+    if any(one.outcome is Outcome.COULD_NOT_RUN for one in findings) or not findings:
+        assert verdict.action is not Action.RELEASE
+    if risk is None and any(
+        one.check is None and one.when and one.when.source == "risk > 0.5" for one in made.rules
+    ):
+        assert verdict.action is not Action.RELEASE
+
+
+def test_a_decision_is_quick() -> None:
+    rules = [rule(check=f"check{n}", label=f"label{n}") for n in range(25)]
+    made = policy(*rules)
+    findings = [finding(f"check{n}", label=f"label{n}") for n in range(15)]
+    took = []
+    for _ in range(50):
+        began = time.perf_counter()
+        made.decide(findings)
+        took.append(time.perf_counter() - began)
+    assert statistics.median(took) < 0.005

@@ -1,0 +1,61 @@
+"""Personal data taken out of an answer object before it is released."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from guardrails.checks.personal_data import find_personal_data, mask
+
+
+def redacted(answer: Mapping[str, Any], kinds: Collection[str]) -> dict[str, Any]:
+    """The answer object with all data of these kinds masked: ``[card]``.
+
+    What is found in one text is masked in all: a short form has none of the words that told
+    what a number is. A masked quote would not be verbatim any more, so it is left out: the
+    citation keeps its number and its source, has the quote "" and says ``redacted``.
+    """
+    if not kinds:
+        return dict(answer)
+    known = _known_values(_texts(answer), kinds)
+
+    def hide(text: str) -> str:
+        return _hide(text, kinds, known)
+
+    short = answer["short"]
+    return {
+        **answer,
+        "text": hide(answer["text"]),
+        "short": None if short is None else hide(short),
+        "sentences": [{**one, "text": hide(one["text"])} for one in answer["sentences"]],
+        "citations": [
+            {**one, "title": hide(one["title"])}
+            if hide(one["quote"]) == one["quote"]
+            else {**one, "title": hide(one["title"]), "quote": "", "redacted": True}
+            for one in answer["citations"]
+        ],
+    }
+
+
+def _texts(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield from (answer["text"], answer["short"] or "")
+    yield from (sentence["text"] for sentence in answer["sentences"])
+    yield from (citation["quote"] for citation in answer["citations"])
+
+
+def _known_values(texts: Iterable[str], kinds: Collection[str]) -> dict[str, str]:
+    """Each piece of personal data and its kind, the longest first."""
+    found = {
+        text[match.start : match.end]: match.kind
+        for text in texts
+        for match in find_personal_data(text)
+        if match.kind in kinds
+    }
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
+
+
+def _hide(text: str, kinds: Collection[str], known: Mapping[str, str]) -> str:
+    text = mask(text, kinds)
+    for value, kind in known.items():
+        if text.strip() and text.strip() in value:  # a short form may be a part of it
+            return f"[{kind}]"
+        text = text.replace(value, f"[{kind}]")
+    return text
