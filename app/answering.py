@@ -28,6 +28,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
+from app.gate import Admission, Gate
 from app.policies import InForce, Policies
 from app.ports import DraftRequest, Vectors
 from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
@@ -55,6 +56,9 @@ OnStage = Callable[[str, str], None]
 
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
+)
+RETRIEVAL_ONLY_MESSAGE = (
+    "Answers are switched off at present. These documents are the closest to your question."
 )
 
 
@@ -103,6 +107,9 @@ class _Work:
     scores: dict[str, Mapping[str, float] | None] = field(default_factory=dict)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
+    risk: float | None = None
+    admission: Admission | None = None
+    answer_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def evidence(self) -> tuple[Passage, ...]:
@@ -113,7 +120,8 @@ class _Work:
         """What is judged: the question as it stands alone."""
         asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
         schema = self.ask.answer_schema
-        return Case(self.standing.question, self.draft, self.evidence, schema, asker)
+        question = self.standing.question
+        return Case(question, self.draft, self.evidence, schema, asker, self.risk)
 
 
 class Answerer:
@@ -128,6 +136,7 @@ class Answerer:
         screens: Screening,
         generator: Drafting,
         policies: Policies,
+        gate: Gate,
         models: Mapping[str, str],
         settings: Settings,
         telemetry: Telemetry,
@@ -135,6 +144,7 @@ class Answerer:
     ) -> None:
         self._database, self._corpus, self._retriever = database, corpus, retriever
         self._generator, self._policies, self._screens = generator, policies, screens
+        self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite = rewrite
         self._places = threading.BoundedSemaphore(settings.max_running_answers)
@@ -190,13 +200,19 @@ class Answerer:
             return "blocked", screened.message, screened
         on_stage("searching", f"Searching {', '.join(work.collections) or 'no collection'}")
         self._retrieve(work)
+        if self._drafts_nothing(work):
+            return self._abstain(work, screened, RETRIEVAL_ONLY_MESSAGE)
         on_stage("drafting", f"Reading {len(work.evidence)} passages")
         self._draft(work)
         if work.draft is None or work.draft.abstained:
             return self._abstain(work, screened)
         on_stage("judging", "Checking the draft")
         verdict = self._judge_draft(work)
-        return OUTCOMES[verdict.action], verdict.message, verdict
+        outcome, message = OUTCOMES[verdict.action], verdict.message
+        admission = self._ask_gate(work, verdict)
+        if verdict.action is Action.RELEASE and not admission.admitted:
+            return "held", records.HELD_MESSAGE, verdict
+        return outcome, message, verdict
 
     def _screen(self, work: _Work) -> Verdict:
         """The stricter verdict on what was asked and, of a follow-up, on what will be searched:
@@ -249,23 +265,50 @@ class Answerer:
             work.draft = self._generator.submit(request, work.deadline)
 
     def _judge_draft(self, work: _Work) -> Verdict:
+        assert work.draft is not None
+        work.risk = self._gate.risk(work.standing.question, work.draft, _with_cosines(work))
         with work.clock.stage("judging"):
             findings, verdict = work.in_force.judge.judge(work.case, work.findings)
         work.findings = list(findings)
         return verdict
 
-    def _abstain(self, work: _Work, screened: Verdict) -> tuple[str, str, Verdict]:
+    def _drafts_nothing(self, work: _Work) -> bool:
+        found = {passage.collection for passage in work.evidence}
+        return self._gate.mode(sorted(found)) == "retrieval_only"
+
+    def _ask_gate(self, work: _Work, verdict: Verdict) -> Admission:
+        """The gate's word on a draft; it never releases what the policy holds."""
+        assert work.draft is not None
+        evidence = _with_cosines(work)
+        asked = verdict.action is Action.RELEASE
+        with work.clock.stage("gate"):
+            work.admission = self._gate.admit(
+                work.answer_id,
+                work.standing.question,
+                work.draft,
+                evidence,
+                work.findings,
+                asked=asked,
+            )
+        if asked:
+            told = str(work.admission.admitted).lower()
+            self._telemetry.gate.labels(work.admission.mode, told).inc()
+        return work.admission
+
+    def _abstain(
+        self, work: _Work, screened: Verdict, message: str = ABSTAINED_MESSAGE
+    ) -> tuple[str, str, Verdict]:
         """No answer was found. A question the policy wants a person to see is held all the
         same: the reviewer may write the answer, or reject."""
         if screened.action is Action.REVIEW:
             work.draft = work.draft or Draft((), (), self._models["generator"])
             return "held", screened.message, screened
-        return "abstained", ABSTAINED_MESSAGE, screened
+        return "abstained", message, screened
 
     def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
         shadow = self._shadow(work, outcome)
         trail = records.Trail(
-            answer_id=secrets.token_hex(16),
+            answer_id=work.answer_id,
             principal=work.principal.name,
             question=work.ask.question,
             outcome=outcome,
@@ -277,6 +320,7 @@ class Answerer:
             lineage=self._lineage(work),
             searched=_searched(work),
             timings_ms=work.clock.timings_ms,
+            gate=self._gate_entry(work),
             answer_schema=work.ask.answer_schema,
             scores=work.scores,
             policy=work.in_force.policy.content,
@@ -287,14 +331,24 @@ class Answerer:
             record = records.write(session, trail)
             if outcome == "held":
                 open_task(session, record, self._settings)
+            elif outcome == "released" and work.admission and work.admission.audited:
+                open_task(session, record, self._settings, kind="audit")
             view = _view(session, work.principal, record)
         self._count(outcome, work.findings)
         return view
 
+    def _gate_entry(self, work: _Work) -> dict[str, Any]:
+        if work.admission is not None:
+            return work.admission.stored(self._gate.lineage)
+        return self._gate.unasked(work.retrieved.best_similarity if work.retrieved else None)
+
     def _lineage(self, work: _Work) -> dict[str, str]:
         version = work.retrieved.version_id if work.retrieved else ""
-        policy = work.in_force.policy.sha256
-        return {"index_version": version, **self._models, "policy_sha256": policy}
+        risk = {"risk_sha256": self._gate.lineage.get("risk_sha256", "")}
+        if work.admission is not None and work.admission.certificate_id:
+            risk["certificate"] = work.admission.certificate_id
+        policy = {"policy_sha256": work.in_force.policy.sha256}
+        return {"index_version": version, **self._models, **policy, **risk}
 
     def _shadow(self, work: _Work, outcome: str) -> dict[str, Any] | None:
         """The shadow policy's verdict, for the record and the count only."""
@@ -346,6 +400,11 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
         except SchemaInvalid as error:
             raise SchemaRefused(str(error)) from error
     return replace(ask, question=question)
+
+
+def _with_cosines(work: _Work) -> list[tuple[Passage, float | None]]:
+    hits = work.retrieved.hits if work.retrieved else ()
+    return [(hit.passage, hit.similarity) for hit in hits]
 
 
 def _searched(work: _Work) -> dict[str, Any]:

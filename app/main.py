@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import documents, operations, questions, reviews, sessions
+from app.api import documents, gating, operations, questions, reviews, sessions
 from app.api.wire import ErrorView
 from app.errors import (
     BadRequest,
@@ -28,6 +28,12 @@ from app.wiring import Services, open_services
 
 PAGES = PROJECT / "review_ui"
 UPLOAD_ROUTE = "/v1/documents"
+PAGE_NAMES = (
+    ("/", "chat"),
+    ("/review", "review"),
+    ("/operations", "operations"),
+    ("/login", "login"),
+)
 MULTIPART_OVERHEAD = 64_000
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -79,7 +85,7 @@ def create_app(
         lifespan=lifespan,
         responses={"default": {"model": ErrorView, "description": "Any error"}},
     )
-    for module in (questions, reviews, documents, sessions, operations):
+    for module in (questions, reviews, documents, sessions, operations, gating):
         app.include_router(module.router)
     _add_pages(app)
     _add_error_handlers(app)
@@ -92,7 +98,7 @@ def _add_pages(app: FastAPI) -> None:
     def page(name: str) -> Callable[[], FileResponse]:
         return lambda: FileResponse(PAGES / name, media_type="text/html")
 
-    for path, name in (("/", "chat"), ("/review", "review"), ("/login", "login")):
+    for path, name in PAGE_NAMES:
         route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
         route(page(f"{name}.html"))
     app.mount("/static", StaticFiles(directory=PAGES), name="static")

@@ -38,7 +38,14 @@ HELD_MESSAGE = (
     "the answer will be here when you come back."
 )
 REJECTED_MESSAGE = "A reviewer decided not to release this answer."
+WITHDRAWN_MESSAGE = (
+    "A reviewer found this answer wrong; it was withdrawn. Please do not rely on it."
+)
 EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
+
+
+GATE_FIELDS = ("mode", "certified", "provisional", "alpha", "delta")
+"""What an asker may know of the gate's entry in the record."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Trail:
     lineage: Mapping[str, str]
     searched: Mapping[str, Any]
     timings_ms: Mapping[str, float]
+    gate: Mapping[str, Any] | None = None
     answer_schema: Mapping[str, Any] | None = None
     scores: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
     policy: Mapping[str, Any] | None = None
@@ -117,6 +125,7 @@ def write(session: Session, trail: Trail) -> RecordRow:
         inputs=trail.inputs(),
         content_sha256=trail.content_sha256(),
         created_at=now(),
+        gate=dict(trail.gate) if trail.gate is not None else None,
         facts=dict(trail.facts),
         shadow=None if trail.shadow is None else dict(trail.shadow),
     )
@@ -165,6 +174,7 @@ def release(
             released_by=released_by,
             edited=edited,
             released_at=now(),
+            withdrawn_at=None,
         )
     )
     append_audit(
@@ -176,6 +186,22 @@ def release(
             "answer_sha256": canonical_sha256(answer),
         },
     )
+
+
+def withdraw(session: Session, record: RecordRow, *, by: str) -> None:
+    """Take a released answer back; the asker sees that, and no longer the answer."""
+    row = session.get_one(ReleaseRow, record.answer_id)
+    row.withdrawn_at = now()
+    append_audit(session, "withdrawn", {"answer_id": record.answer_id, "by": by})
+
+
+def correct(session: Session, record: RecordRow, answer: dict[str, Any], *, by: str) -> None:
+    """Put a reviewer's text in the place of a released answer, masked like any release."""
+    answer = redacted(answer, record.verdict.get("redact", ()))
+    row = session.get_one(ReleaseRow, record.answer_id)
+    row.answer, row.released_by, row.edited, row.released_at = answer, "reviewer", True, now()
+    event = {"answer_id": record.answer_id, "by": by, "answer_sha256": canonical_sha256(answer)}
+    append_audit(session, "corrected", event)
 
 
 def append_audit(session: Session, kind: str, event: dict[str, Any]) -> None:
@@ -265,6 +291,8 @@ def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) ->
     """
     released = session.get(ReleaseRow, record.answer_id)
     status, message = _status(session, record, released)
+    if status != "released":
+        released = None
     return {
         "answer_id": record.answer_id,
         "status": status,
@@ -278,6 +306,7 @@ def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) ->
         "disclaimer": "\n".join(record.verdict.get("disclaimers", ())) if released else "",
         "searched": record.searched,
         "timings_ms": record.timings_ms,
+        "gate": {name: record.gate[name] for name in GATE_FIELDS} if record.gate else None,
     }
 
 
@@ -289,7 +318,8 @@ def cited_passages(record: RecordRow) -> list[str]:
 
 def _status(session: Session, record: RecordRow, released: ReleaseRow | None) -> tuple[str, str]:
     if released is not None:
-        return "released", ""
+        withdrawn = released.withdrawn_at is not None
+        return ("rejected", WITHDRAWN_MESSAGE) if withdrawn else ("released", "")
     if record.outcome != "held":
         return record.outcome, record.message
     task = session.scalar(select(ReviewTaskRow).where(ReviewTaskRow.answer_id == record.answer_id))

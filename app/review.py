@@ -25,7 +25,16 @@ from app.access import Principal
 from app.corpus import current_passages, find_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
-from app.records import append_audit, content_hash, release, searched_for, without_removed
+from app.gate import observe
+from app.records import (
+    append_audit,
+    content_hash,
+    correct,
+    release,
+    searched_for,
+    withdraw,
+    without_removed,
+)
 from app.settings import Settings
 from app.tables import ApprovalRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
 from guardrails.contract import Passage, canonical_sha256, sentence_bounds
@@ -34,6 +43,8 @@ Kind = Literal["approve", "edit", "reject"]
 UNDECIDED = ("open", "claimed")
 MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
+UNSIGNED = "A person must look at this answer."
+"""Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
 APPROVALS = 2
 """Reviewers who must approve the same answer, where the policy asks for four eyes."""
 
@@ -49,10 +60,11 @@ class Decision:
     text: str = ""
 
 
-def open_task(session: Session, record: RecordRow, settings: Settings) -> str:
-    """Hold a recorded draft for review, in the transaction that records it.
+def open_task(session: Session, record: RecordRow, settings: Settings, kind: str = "held") -> str:
+    """Put a recorded draft before reviewers, in the transaction that records it.
 
-    The record's verdict names the queue, the deadline, and whether four eyes are needed.
+    ``kind`` is ``audit`` for an answer that is released already; reviewers are not told. The
+    record's verdict names the queue, the deadline, and whether four eyes are needed.
     """
     hours = record.verdict.get("deadline_hours")
     time_left = timedelta(days=settings.review_days) if hours is None else timedelta(hours=hours)
@@ -64,12 +76,13 @@ def open_task(session: Session, record: RecordRow, settings: Settings) -> str:
         lease_until=None,
         fence=0,
         created_at=now(),
+        kind=kind,
         expires_at=now() + time_left,
         queue=record.verdict.get("queue", ""),
         four_eyes=record.verdict.get("four_eyes", False),
     )
     session.add(task)
-    append_audit(session, "held", {"answer_id": record.answer_id, "task_id": task.id})
+    append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task.id})
     return task.id
 
 
@@ -148,8 +161,7 @@ class ReviewDesk:
                 _give_back(session, task)
             else:
                 _write_decision(session, task, reviewer, decision, answer)
-                if answer is not None:
-                    release(session, record, answer, released_by="reviewer", edited=edited)
+                _apply(session, task, record, answer, edited)
             session.refresh(task)
             return _detail(session, task, record)
 
@@ -358,6 +370,35 @@ def edited_answer(draft: Mapping[str, Any], text: str) -> dict[str, Any]:
     }
 
 
+def _apply(
+    session: Session,
+    task: ReviewTaskRow,
+    record: RecordRow,
+    answer: dict[str, Any] | None,
+    edited: bool,
+) -> None:
+    """What the decision does to the asker's answer, and the label that it gives the gate."""
+    audit, by = task.kind == "audit", task.claimed_by or ""
+    if not audit and answer is not None:
+        release(session, record, answer, released_by="reviewer", edited=edited)
+    elif audit and edited and answer is not None:
+        correct(session, record, answer, by=by)
+    elif audit and answer is None:
+        withdraw(session, record, by=by)
+    right = answer is not None and _same_words(record, answer)
+    observe(session, record, wrong=not right, audited=audit)
+
+
+def _same_words(record: RecordRow, answer: Mapping[str, Any]) -> bool:
+    """Whether an edit left all words as they were: only then the draft had been right."""
+    drafted = cast("dict[str, Any]", record.draft)["text"]
+    return _words(drafted) == _words(answer["text"])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", MARKER.sub(" ", text).casefold())
+
+
 def _edited_sentence(marked: str) -> dict[str, Any]:
     numbers = sorted({int(number) for number in MARKER.findall(marked)})
     return {"text": MARKER.sub("", marked), "citations": numbers}
@@ -473,7 +514,7 @@ def _task_wire(
         "question": record.question,
         "searched_for": searched_for(record),
         "asker": record.principal,
-        "reasons": record.verdict["reasons"],
+        "reasons": record.verdict["reasons"] or [UNSIGNED],
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
         "claimed_by": task.claimed_by,

@@ -125,6 +125,32 @@ class Settings(BaseSettings):
         default=True,
         description="Whether a reviewer may decide an answer to their own question.",
     )
+    gate_mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"] = (
+        Field(
+            default="provisional",
+            description="How drafts are released until `countersign gate mode` says otherwise: "
+            "`provisional` under a certificate of your own, else the shipped one from public "
+            "data; `certified` only under your own; `review_everything`; `retrieval_only` drafts "
+            "nothing; `off` leaves it to the policy alone.",
+        )
+    )
+    gate_alpha: float = Field(
+        default=0.05, gt=0, lt=1, description="Share of released answers that may be wrong."
+    )
+    gate_delta: float = Field(
+        default=0.05, gt=0, lt=1, description="How often a certificate may be mistaken."
+    )
+    audit_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of released answers that reviewers are shown afterwards, unmarked.",
+    )
+    audit_seed: str = Field(
+        default="countersign",
+        description="What audits are drawn with; keep it from reviewers.",
+        repr=False,
+    )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."
@@ -149,7 +175,7 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
 
-SECRET_SETTINGS = frozenset({"generator_api_key", "database_url"})
+SECRET_SETTINGS = frozenset({"audit_seed", "generator_api_key", "database_url"})
 
 
 def setting_sources(

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -165,6 +166,7 @@ class RecordRow(Base):
     inputs: Mapped[Json | None] = mapped_column(JSON)
     content_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    gate: Mapped[Json | None]
     facts: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     shadow: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     __table_args__ = (
@@ -183,7 +185,10 @@ class PolicyRow(Base):
 
 
 class ReleaseRow(Base):
-    """What the asker may see, and who let it out (owner: records)."""
+    """What the asker may see, and who let it out (owner: records).
+
+    A release that a later review found wrong is withdrawn, never deleted.
+    """
 
     __tablename__ = "releases"
     answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
@@ -191,6 +196,7 @@ class ReleaseRow(Base):
     released_by: Mapped[str] = mapped_column(String(12))
     edited: Mapped[bool]
     released_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class AuditRow(Base):
@@ -214,8 +220,9 @@ class AuditHeadRow(Base):
 
 
 class ReviewTaskRow(Base):
-    """A held draft waiting for a person; ``fence`` grows with every claim (owner: review).
+    """A draft waiting for a person; ``fence`` grows with every claim (owner: review).
 
+    ``kind`` is ``held``, or ``audit`` for an answer that was released and is checked afterwards.
     With ``four_eyes`` two reviewers must approve the same answer.
     """
 
@@ -228,6 +235,7 @@ class ReviewTaskRow(Base):
     fence: Mapped[int]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(12), server_default="held")
     queue: Mapped[str] = mapped_column(String(40), server_default="", default="")
     four_eyes: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
@@ -260,3 +268,63 @@ class DecisionRow(Base):
     text: Mapped[str] = mapped_column(Text)
     content_sha256: Mapped[str] = mapped_column(String(64))
     decided_at: Mapped[datetime]
+
+
+class GateModeRow(Base):
+    """The release mode of one collection, or of the whole service as "" (owner: gate)."""
+
+    __tablename__ = "gate_modes"
+    collection: Mapped[str] = mapped_column(String(400), primary_key=True)
+    mode: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[str] = mapped_column(String(80))
+    changed_at: Mapped[datetime]
+
+
+class CertificateRow(Base):
+    """A certificate of one stratum, and its running test (owner: gate).
+
+    State: live, superseded by a newer one, revoked, or violated by the running test.
+    """
+
+    __tablename__ = "certificates"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400))
+    risk_class: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(12))
+    certificate: Mapped[Json]
+    process: Mapped[Json]
+    index_version: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (Index("ix_certificates_stratum", "collection", "risk_class"),)
+
+
+class LabelRow(Base):
+    """One judged answer that the policy had let pass (owner: gate); written with its decision."""
+
+    __tablename__ = "labels"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400))
+    risk_class: Mapped[str] = mapped_column(String(80))
+    risk: Mapped[float] = mapped_column(Float)
+    wrong: Mapped[bool]
+    weight: Mapped[float] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(12))
+    certificate: Mapped[str] = mapped_column(String(64))
+    lineage_sha256: Mapped[str] = mapped_column(String(64))
+    labelled_at: Mapped[datetime]
+    __table_args__ = (Index("ix_labels_stratum", "collection", "risk_class"),)
+
+
+class GateAlarmRow(Base):
+    """A monitor that saw answers change (owner: drift); open until an operator clears it."""
+
+    __tablename__ = "gate_alarms"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400))
+    monitor: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[str] = mapped_column(Text)
+    raised_at: Mapped[datetime]
+    cleared_at: Mapped[datetime | None]

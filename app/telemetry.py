@@ -65,6 +65,15 @@ class Telemetry:
         self.open_reviews = Gauge(
             "countersign_open_reviews", "Review tasks that wait.", registry=self.registry
         )
+        self.gate = Counter(
+            "countersign_gate",
+            "Drafts that the gate decided on, by mode and whether they went out.",
+            ["mode", "admitted"],
+            registry=self.registry,
+        )
+        self.drift_alarms = Gauge(
+            "countersign_drift_alarms", "Open alarms of drift.", registry=self.registry
+        )
         self.passages = Gauge(
             "countersign_index_passages", "Passages in the live index.", registry=self.registry
         )

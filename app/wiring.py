@@ -11,7 +11,9 @@ from app.answering import Answerer, Screening
 from app.corpus import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
-from app.errors import SettingsInvalid
+from app.drift import DriftMonitors
+from app.errors import ModelRefused, SettingsInvalid
+from app.gate import Gate
 from app.inference.batcher import Batcher
 from app.inference.screens import OwnVectors, Screens
 from app.inference.weights import BASE_NAME, models_sha256
@@ -34,6 +36,7 @@ from guardrails.checks import default_checks
 from guardrails.contract import Draft, Passage
 from guardrails.judge import Judge
 from guardrails.policy import Policy
+from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from app.inference.reader import Reader
@@ -54,6 +57,8 @@ class Services:
     corpus: Corpus
     desk: ReviewDesk
     retriever: Retriever
+    gate: Gate
+    drift: DriftMonitors
     answerer: Answerer
     screens: Screening
     embedder: Embedder
@@ -171,6 +176,31 @@ def rerank_depth(settings: Settings) -> int:
     return RERANK_ON_GPU if pick_device(settings.device).type == "cuda" else RERANK_ON_CPU
 
 
+def build_gate(
+    settings: Settings, database: Database, embedder: str, generator: str, policies: Policies
+) -> Gate:
+    """The gate over the shipped risk model; files that cannot be used mean that all is held."""
+    from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
+
+    problem = ""
+    try:
+        folder = settings.models_dir / RISK_FOLDER
+        risk, shipped = load_risk(folder), load_certificate(folder)
+        identity = generator_identity(generator, settings.models_dir / generator)
+    except ModelRefused as error:
+        risk, shipped, identity, problem = NOBODY, None, generator, error.message
+    lineage = {
+        "generator": identity,
+        "embedder": embedder,
+        "risk_sha256": risk.sha256,
+    }
+
+    def policy() -> str:
+        return policies.current().policy.sha256
+
+    return Gate(database, settings, risk, shipped, lineage, problem, policy)
+
+
 def build_judge(policy: Policy) -> Judge:
     """All checks, set up for that policy."""
     return Judge(default_checks(policy), policy)
@@ -214,21 +244,8 @@ def build_services(settings: Settings) -> Services:
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
     readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
 
-    def embed(question: str, deadline: Deadline) -> Vectors:
-        return questions.submit(question, deadline)
-
-    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
-        return readings.submit((question, [passage.text for passage in passages]), deadline)
-
-    depth = rerank_depth(settings)
-    retriever = Retriever(
-        corpus,
-        embed,
-        embedder.name,
-        settings.index_dir,
-        settings.device,
-        Rerank(read, depth) if depth else None,
-    )
+    gate = build_gate(settings, database, embedder.name, generator.name, policies)
+    retriever = _retriever(settings, corpus, embedder.name, questions, readings)
     answerer = Answerer(
         database=database,
         corpus=corpus,
@@ -236,6 +253,7 @@ def build_services(settings: Settings) -> Services:
         screens=screens,
         generator=drafts,
         policies=policies,
+        gate=gate,
         models=models,
         settings=settings,
         telemetry=telemetry,
@@ -254,6 +272,8 @@ def build_services(settings: Settings) -> Services:
         corpus,
         ReviewDesk(database, settings),
         retriever,
+        gate,
+        DriftMonitors(database),
         answerer,
         screens,
         embedder,
@@ -263,6 +283,24 @@ def build_services(settings: Settings) -> Services:
         Replayer(database, build_judge, models),
         close,
     )
+
+
+def _retriever(
+    settings: Settings,
+    corpus: Corpus,
+    embedder: str,
+    questions: Batcher[str, Vectors],
+    readings: Batcher[Unread, list[Reading]],
+) -> Retriever:
+    def embed(question: str, deadline: Deadline) -> Vectors:
+        return questions.submit(question, deadline)
+
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        return readings.submit((question, [passage.text for passage in passages]), deadline)
+
+    depth = rerank_depth(settings)
+    rerank = Rerank(read, depth) if depth else None
+    return Retriever(corpus, embed, embedder, settings.index_dir, settings.device, rerank)
 
 
 def _rewrites(generator: Generator) -> Batcher[RewriteRequest, str] | None:
@@ -276,6 +314,14 @@ def open_database(settings: Settings) -> Database:
     database = Database(settings.database)
     migrate(database)
     return database
+
+
+def open_gate(settings: Settings, database: Database) -> Gate:
+    """The gate as the service would have it; loads no model."""
+    embedder, generator = build_embedder(settings), build_generator(settings)
+    return build_gate(
+        settings, database, embedder.name, generator.name, Policies(settings.policy_file)
+    )
 
 
 def open_services(settings: Settings) -> Services:

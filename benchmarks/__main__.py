@@ -6,6 +6,8 @@ Run as:
         [--distractors K] [--limit N] --json
     python -m benchmarks runtime [--runs N] [--threads N] --json
     python -m benchmarks margin --questions F [--questions G] --json
+    python -m benchmarks gate --questions F [--save-outcomes G] --json
+    python -m benchmarks gate --outcomes G --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
@@ -19,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.errors import CountersignError
+from app.errors import CountersignError, Invalid
 from cli.output import Json, errors, print_json, print_table
 
 app = typer.Typer(help="Measure Countersign on any data.", no_args_is_help=True)
@@ -129,6 +131,46 @@ def margin(
     from benchmarks.answers import sweep_margins
 
     _show(sweep_margins(questions, limit), as_json)
+
+
+@app.command()
+def gate(
+    questions: Annotated[
+        Path | None, typer.Option(help="Labelled questions with contexts.", exists=True)
+    ] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Rows {score, wrong} instead.", exists=True)
+    ] = None,
+    generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
+    alpha: Annotated[float, typer.Option(help="Share of released answers that may be wrong.")] = (
+        0.05
+    ),
+    delta: Annotated[float, typer.Option(help="How often a certificate may be mistaken.")] = 0.05,
+    splits: Annotated[int, typer.Option(help="Random splits.")] = 100,
+    labels: Annotated[int, typer.Option(help="Answers that each split certifies on.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
+    save_outcomes: Annotated[Path | None, typer.Option(help="Write the drafted rows here.")] = None,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """What the gate releases, and how often that is wrong, over random splits."""
+    from benchmarks import gate as measured
+
+    if (questions is None) == (outcomes is None):
+        raise Invalid("Give either --questions or --outcomes.")
+    measured.refuse_impossible(alpha, delta, splits, labels)
+    if questions is not None:
+        rows = measured.score_questions(questions, generator, limit)
+        if save_outcomes is not None:
+            measured.save_outcomes(rows, save_outcomes)
+        found = measured.parse_outcomes(rows, questions.name)
+    else:
+        assert outcomes is not None
+        found = measured.read_outcomes(outcomes)
+    result = measured.measure_outcomes(
+        found, alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
+    )
+    _show(result, as_json)
 
 
 @app.command()

@@ -18,7 +18,9 @@ from app.ports import DraftRequest, Generator
 from app.settings import Settings
 from app.wiring import build_generator
 from benchmarks.metrics import exact_match, f1, percent, percentile, share, unsupported_words
-from guardrails.contract import Draft, Passage
+from guardrails.contract import Draft
+from training.outcomes import answer_text as answer_text
+from training.outcomes import passages_of
 
 MARGINS = [step / 2 for step in range(-16, 17)]
 KEYS = {"question": str, "contexts": list, "answers": list, "answerable": bool}
@@ -223,27 +225,13 @@ def _latency(times: Sequence[tuple[int, float]]) -> dict[str, float] | None:
     }
 
 
-def answer_text(draft: Draft) -> str:
-    """What is scored: the extracted span, or the sentences without their markers."""
-    return draft.short or released_text(draft)
-
-
 def released_text(draft: Draft) -> str:
     """The whole answer as its asker reads it, without markers."""
     return " ".join(sentence.text for sentence in draft.sentences)
 
 
 def _request(row: dict[str, Any], deadline: Deadline | None = None) -> DraftRequest:
-    return DraftRequest(row["question"], _passages(row), deadline or Deadline(600))
-
-
-def _passages(row: dict[str, Any]) -> tuple[Passage, ...]:
-    titles = row.get("context_titles") or [_title(row)] * len(row["contexts"])
-    return tuple(
-        Passage(f"p{n}", f"d{n}", "benchmark", title, text, 0, len(text))
-        for n, (title, text) in enumerate(zip(titles, row["contexts"], strict=True))
-        if text.strip()
-    )
+    return DraftRequest(row["question"], passages_of(row), deadline or Deadline(600))
 
 
 def _score(draft: Draft, row: dict[str, Any]) -> tuple[float, float, bool]:
@@ -298,7 +286,7 @@ def _faithfulness(rows: Sequence[dict[str, Any]], timed: Sequence[Timed]) -> dic
 
 
 def _sources(row: dict[str, Any]) -> list[str]:
-    passages = _passages(row)
+    passages = passages_of(row)
     texts = [row["question"], *(p.title for p in passages), *(p.text for p in passages)]
     return [visible(text) for text in texts]
 

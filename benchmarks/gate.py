@@ -1,14 +1,15 @@
 """How well risk scores and the gate do on labelled outcomes, and on simulated ones.
 
 Run as:
-    python -m benchmarks gate --outcomes F --alpha 0.05 --delta 0.05 --splits 100 --labels 1000
+    python -m benchmarks gate --questions F --alpha 0.05 --delta 0.05 --splits 100 --labels 1000
+    python -m benchmarks gate --outcomes F      # rows {score, wrong} of anybody's system
     python -m benchmarks.gate          # the simulated grid of docs/decisions/0009; minutes
 """
 
 import itertools
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -19,6 +20,13 @@ from numpy.typing import NDArray
 
 from app.errors import Invalid, from_os_error
 from app.files import read_rows
+from app.inference.risk import RISK_FOLDER, load_risk
+from app.settings import Settings
+from app.wiring import build_embedder, build_generator, build_screens
+from benchmarks.answers import read_questions
+from guardrails.checks import default_checks
+from guardrails.contract import Action, Case
+from guardrails.curves import auroc, brier, calibration_error, risk_coverage
 from guardrails.gate import (
     GRID,
     Certificate,
@@ -30,19 +38,38 @@ from guardrails.gate import (
     level_of,
     upper_limit,
 )
+from guardrails.judge import Judge
+from guardrails.policy import Policy
+from guardrails.risk import UNKNOWN, RiskModel
+from training.outcomes import Outcome, draft_outcomes
 
-BINS = 15
 DATE = "2000-01-01"
 """Certificates of a benchmark are thrown away; the date is not that of any release."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Risk scores [n] in [0, 1], wrong [n] and, where known, answerable [n]."""
+    """Risk scores [n] in [0, 1], wrong [n] and, where known, answerable [n].
+
+    ``abstained`` [n]: there is no answer; ``held`` [n]: the policy holds it whatever its risk.
+    Neither is ever released, and neither is a label.
+    """
 
     scores: NDArray[np.float64]
     wrong: NDArray[np.bool_]
     answerable: NDArray[np.bool_] | None = None
+    abstained: NDArray[np.bool_] | None = None
+    held: NDArray[np.bool_] | None = None
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which rows have an answer."""
+        return np.ones(len(self.scores), bool) if self.abstained is None else ~self.abstained
+
+    @property
+    def releasable(self) -> NDArray[np.bool_]:
+        """Which rows the gate decides on."""
+        return self.answered if self.held is None else self.answered & ~self.held
 
 
 def measure_gate(
@@ -53,7 +80,8 @@ def measure_gate(
     labels: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """``measure_outcomes`` on rows {score, wrong[, answerable]}; bad rows raise ``Invalid``."""
+    """``measure_outcomes`` on rows {score, wrong[, answerable, abstained, held]}; bad rows raise
+    ``Invalid``."""
     return measure_outcomes(
         read_outcomes(outcomes), alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
     )
@@ -61,22 +89,91 @@ def measure_gate(
 
 def read_outcomes(path: Path) -> Outcomes:
     """The rows of JSON lines, plain or gzip; raises ``Invalid`` naming the row."""
-    scores, wrong, answerable = [], [], []
-    for number, row in enumerate(_rows(path), start=1):
+    return parse_outcomes(_rows(path), path.name)
+
+
+def parse_outcomes(rows: list[dict[str, Any]], name: str) -> Outcomes:
+    """Rows as arrays; ``name`` is used in messages. Raises ``Invalid`` naming the row."""
+    scores, wrong = [], []
+    for number, row in enumerate(rows, start=1):
         try:
             level_of(row["score"])
             scores.append(float(row["score"]))
             wrong.append(_flag(row, "wrong"))
-            if row.get("answerable") is not None:
-                answerable.append(_flag(row, "answerable"))
         except KeyError as error:
-            raise Invalid(f"{path.name}: row {number}: {error.args[0]} is missing.") from error
+            raise Invalid(f"{name}: row {number}: {error.args[0]} is missing.") from error
         except GateInvalid as error:
-            raise Invalid(f"{path.name}: row {number}: {error}.") from error
-    if answerable and len(answerable) != len(scores):
-        raise Invalid(f"{path.name}: some rows say whether they are answerable and some do not.")
-    known = np.array(answerable, dtype=bool) if answerable else None
-    return Outcomes(np.array(scores, dtype=float), np.array(wrong, dtype=bool), known)
+            raise Invalid(f"{name}: row {number}: {error}.") from error
+    flags = (_flags(rows, flag, name) for flag in ("answerable", "abstained", "held"))
+    return Outcomes(np.array(scores, dtype=float), np.array(wrong, dtype=bool), *flags)
+
+
+def _flags(rows: list[dict[str, Any]], flag: str, name: str) -> NDArray[np.bool_] | None:
+    """A column that all rows have or none; raises ``Invalid``."""
+    known = [row for row in rows if row.get(flag) is not None]
+    if not known:
+        return None
+    if len(known) != len(rows):
+        raise Invalid(f"{name}: some rows say whether they are {flag} and some do not.")
+    try:
+        return np.array([_flag(row, flag) for row in rows], dtype=bool)
+    except GateInvalid as error:
+        raise Invalid(f"{name}: {error}.") from error
+
+
+def score_questions(
+    questions: Path,
+    generator: str = "reader",
+    limit: int | None = None,
+    policy: Policy | None = None,
+) -> list[dict[str, Any]]:
+    """Rows for ``read_outcomes``: each question of ``questions`` drafted, judged and scored once.
+
+    The contexts are the evidence. ``policy`` None is the packaged one. Raises ``Invalid``,
+    ``SettingsInvalid`` or ``ModelRefused``.
+    """
+    rows = read_questions(questions)[:limit]
+    settings = Settings(generator=generator)
+    chosen, embedder = build_generator(settings), build_embedder(settings)
+    risk = load_risk(settings.models_dir / RISK_FOLDER)
+    rules = policy or Policy.load(settings.policy_file)
+    judge = Judge(default_checks(rules), rules)
+    screens = build_screens(settings, embedder)
+    vectors = embedder.embed([row["question"] for row in rows])
+    return [
+        _scored(outcome, judge, risk, screens.scores(outcome.row["question"], vector))
+        for outcome, vector in zip(draft_outcomes(rows, chosen, embedder), vectors, strict=True)
+    ]
+
+
+def _scored(
+    outcome: Outcome, judge: Judge, model: RiskModel, screens: Mapping[str, float]
+) -> dict[str, Any]:
+    draft, row = outcome.draft, outcome.row
+    abstained = draft.abstained
+    risk = UNKNOWN if abstained else model.risk(draft.model, outcome.features)
+    held = False
+    if not abstained:
+        case = Case(row["question"], draft, outcome.passages, risk=risk)
+        screened, _ = judge.screen_question(Case(row["question"], scores=screens))
+        held = judge.judge(case, screened)[1].action is not Action.RELEASE
+    return {
+        "id": row.get("id"),
+        "score": risk,
+        "wrong": not abstained and outcome.wrong,
+        "answerable": bool(row["answerable"]),
+        "abstained": abstained,
+        "held": held,
+        "features": {name: round(value, 6) for name, value in outcome.features.items()},
+    }
+
+
+def save_outcomes(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as JSON lines."""
+    try:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    except OSError as error:
+        raise from_os_error(error) from error
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -103,18 +200,17 @@ def measure_outcomes(
     labels: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Certify on ``labels`` random rows and test on the rest, ``splits`` times.
+    """Certify on ``labels`` random answers and test on the rest, ``splits`` times.
 
     Shares are in [0, 1], averaged over splits; a split without a certificate releases nothing and
     is within alpha. ``error_among_released`` is averaged over the splits that released something,
     None if there are none. ``auroc`` is of the score against wrong, ``ece`` of the score as the
-    probability of wrong. Raises ``Invalid``.
+    probability of wrong, both over all answers. Raises ``Invalid``.
     """
-    total = len(outcomes.scores)
-    if splits < 1 or labels < 1:
-        raise Invalid("splits and labels must be 1 or more.")
-    if labels >= total:
-        raise Invalid(f"{labels} labels leave nothing to test on: there are {total} outcomes.")
+    able = int(outcomes.releasable.sum())
+    refuse_impossible(alpha, delta, splits, labels)
+    if labels >= able:
+        raise Invalid(f"{labels} labels leave nothing to test on: there are {able} answers.")
     try:
         runs = _runs(outcomes, alpha, delta, splits, labels, seed)
     except GateInvalid as error:
@@ -122,15 +218,35 @@ def measure_outcomes(
     errors = [run.error for run in runs if run.error is not None]
     answerable = [run.share_answerable for run in runs if run.share_answerable is not None]
     return {
-        "auroc": _rounded(auroc(outcomes.scores, outcomes.wrong)),
-        "ece": _rounded(calibration_error(outcomes.scores, outcomes.wrong)),
-        "aurc": _rounded(risk_coverage(outcomes.scores, outcomes.wrong)["aurc"]),
+        **_quality(outcomes),
         "splits_within_alpha": _rounded(np.mean([(run.error or 0) <= alpha for run in runs])),
         "released_share": _rounded(np.mean([run.share for run in runs])),
         "released_share_answerable": _rounded(np.mean(answerable)) if answerable else None,
         "error_among_released": _rounded(np.mean(errors)) if errors else None,
         "certifiable_splits": sum(run.certified for run in runs),
-        "n": total,
+        "answers": int(outcomes.answered.sum()),
+        "releasable": able,
+        "n": len(outcomes.scores),
+    }
+
+
+def refuse_impossible(alpha: float, delta: float, splits: int, labels: int) -> None:
+    """Raise ``Invalid`` for a wish that no outcomes can meet, before hours are spent on it."""
+    if splits < 1 or labels < 1:
+        raise Invalid("splits and labels must be 1 or more.")
+    if not (0 < alpha < 1 and 0 < delta < 1):
+        raise Invalid("alpha and delta must lie between 0 and 1.")
+
+
+def _quality(outcomes: Outcomes) -> dict[str, float | None]:
+    answered = outcomes.answered
+    scores, wrong = outcomes.scores[answered].tolist(), outcomes.wrong[answered].tolist()
+    return {
+        "auroc": _rounded(auroc(scores, wrong)),
+        "ece": _rounded(calibration_error(scores, wrong)),
+        "brier": _rounded(brier(scores, wrong)),
+        "aurc": _rounded(risk_coverage(scores, wrong).aurc),
+        "error_of_all": _rounded(np.mean(wrong)) if wrong else None,
     }
 
 
@@ -148,75 +264,32 @@ def _runs(
     outcomes: Outcomes, alpha: float, delta: float, splits: int, labels: int, seed: int
 ) -> list[_Run]:
     rng = np.random.default_rng(seed)
-    pairs = zip(outcomes.scores.tolist(), outcomes.wrong.tolist(), strict=True)
-    rows = [Label(score, wrong) for score, wrong in pairs]
-    levels = np.array([level_of(row.score) for row in rows])
+    levels = np.array([level_of(score) for score in outcomes.scores.tolist()])
+    releasable = outcomes.releasable
     runs = []
     for _ in range(splits):
-        order = rng.permutation(len(rows))
-        chosen = [rows[place] for place in order[:labels]]
-        result = certify(chosen, alpha, delta, date=DATE, collection="benchmark")
+        order = rng.permutation(len(levels))
+        # Rows up to the last label are used up, so that the rest is like all rows.
+        able = np.flatnonzero(releasable[order])[:labels]
+        chosen, rest = order[able], order[able[-1] + 1 :]
+        pairs = zip(outcomes.scores[chosen].tolist(), outcomes.wrong[chosen].tolist(), strict=True)
+        drawn = [Label(score, wrong) for score, wrong in pairs]
+        result = certify(drawn, alpha, delta, date=DATE, collection="benchmark")
         level = level_of(result.threshold) if isinstance(result, Certificate) else -1
-        runs.append(_tested(outcomes, levels, order[labels:], level))
+        runs.append(_tested(outcomes, levels, rest, level))
     return runs
 
 
 def _tested(
     outcomes: Outcomes, levels: NDArray[np.int_], rest: NDArray[np.int_], level: int
 ) -> _Run:
-    released = levels[rest] <= level
+    released = (levels[rest] <= level) & outcomes.releasable[rest]
     wrong = outcomes.wrong[rest][released]
     share_answerable = None
     if outcomes.answerable is not None and outcomes.answerable[rest].any():
         share_answerable = float(released[outcomes.answerable[rest]].mean())
     error = float(wrong.mean()) if len(wrong) else None
     return _Run(level >= 0, float(released.mean()), share_answerable, error)
-
-
-def auroc(scores: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float | None:
-    """P(a wrong answer scores above a right one), ties counted half; None for one class only."""
-    bad = int(wrong.sum())
-    good = len(wrong) - bad
-    if not bad or not good:
-        return None
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return float((ranks[wrong].sum() - bad * (bad + 1) / 2) / (bad * good))
-
-
-def calibration_error(scores: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:
-    """Expected calibration error over 15 bins of equal width; 0 without rows."""
-    return float(sum(b["share"] * abs(b["score"] - b["wrong"]) for b in reliability(scores, wrong)))
-
-
-def reliability(scores: NDArray[np.float64], wrong: NDArray[np.bool_]) -> list[dict[str, float]]:
-    """For each bin that is not empty: its share of rows, mean score and share of wrong ones."""
-    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
-    return [
-        {
-            "share": float((bins == one).mean()),
-            "score": float(scores[bins == one].mean()),
-            "wrong": float(wrong[bins == one].mean()),
-        }
-        for one in np.unique(bins)
-    ]
-
-
-def risk_coverage(scores: NDArray[np.float64], wrong: NDArray[np.bool_]) -> dict[str, Any]:
-    """The error among the rows of least risk, for each share of rows; ``aurc`` is its mean.
-
-    Rows of one score stand or fall together: each has the error of all rows up to that score.
-    """
-    if not len(scores):
-        return {"aurc": None, "coverage": [], "error": []}
-    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    covered = np.cumsum(counts)
-    error = np.cumsum(np.bincount(place, weights=wrong, minlength=len(values))) / covered
-    return {
-        "aurc": float((error * counts).sum() / len(scores)),
-        "coverage": (covered / len(scores)).tolist(),
-        "error": error.tolist(),
-    }
 
 
 def _rounded(value: Any) -> float | None:

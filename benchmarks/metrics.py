@@ -1,37 +1,11 @@
 """Measures: SQuAD's exact match and F1, recall at k, reciprocal rank, percentiles."""
 
-import re
-import string
-from collections import Counter
 from collections.abc import Sequence
 
 from guardrails.words import STOP_WORDS, WORD
-
-ARTICLES = re.compile(r"\b(a|an|the)\b")
-PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-def normalise(text: str) -> str:
-    """SQuAD's normal form: lower case, no punctuation, no articles, single spaces."""
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
-
-
-def exact_match(answer: str, references: Sequence[str]) -> float:
-    """1.0 when the answer equals any reference in normal form."""
-    return float(any(normalise(answer) == normalise(reference) for reference in references))
-
-
-def f1(answer: str, references: Sequence[str]) -> float:
-    """The best token F1 against any reference, in [0, 1]."""
-    return max((_f1(answer, reference) for reference in references), default=0.0)
-
-
-def _f1(answer: str, reference: str) -> float:
-    found, wanted = normalise(answer).split(), normalise(reference).split()
-    if not found or not wanted:
-        return float(found == wanted)
-    shared = sum((Counter(found) & Counter(wanted)).values())
-    return 2 * shared / (len(found) + len(wanted))
+from training.scoring import exact_match as exact_match
+from training.scoring import f1 as f1
+from training.scoring import normalise as normalise
 
 
 def percent(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from app.db import Database
-from app.errors import CountersignError, SettingsInvalid
+from app.errors import CountersignError, ModelRefused, SettingsInvalid
 from app.records import broken_audit_link
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
@@ -102,6 +102,16 @@ def _shadow_policy(services: Services) -> str:
     return f"{shadow['name']}, version {shadow['version']}, {shadow['sha256'][:12]}"
 
 
+def _gate(services: Services) -> str:
+    if services.gate.problem:
+        raise ModelRefused(f"{services.gate.problem}; every answer is held")
+    mode = services.gate.mode()
+    if mode == "off":
+        return "OFF: NO ERROR BOUND, the policy alone decides what is released"
+    shipped = "a provisional certificate" if services.gate.shipped else "no certificate"
+    return f"{mode}, with {shipped} from public data"
+
+
 def _index(services: Services) -> str:
     passages = services.retriever.live_passages()
     live = services.corpus.live_version()
@@ -126,6 +136,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("embedder", _embedder),
     ("generator", _generator),
     ("policy", _policy),
+    ("gate", _gate),
     ("shadow policy", _shadow_policy),
     ("documents", _documents),
     ("live index", _index),

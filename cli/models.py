@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.errors import ModelRefused, NotFound
+from app.inference.risk import RISK, verify_risk
 from app.inference.weights import (
     BASE_NAME,
     packaged_folder,
@@ -104,7 +105,8 @@ def find_models(settings: Settings) -> list[Model]:
 
 def _shipped(folder: Path) -> Model:
     setting, value = _selection(folder)
-    return Model(folder.name, folder, setting, value, lambda: verify_model(folder))
+    check = verify_risk if (folder / RISK).is_file() else verify_model
+    return Model(folder.name, folder, setting, value, lambda: check(folder))
 
 
 def _selection(folder: Path) -> tuple[str, str] | tuple[None, None]:

@@ -103,11 +103,19 @@ function sourceList(citations, onCite) {
 
 function releaseNote(answer) {
   if (answer.released_by !== "reviewer") {
-    return el("p", { class: "release-note" }, "Checked automatically against its sources");
+    return el("p", { class: "release-note" }, `Checked automatically against its sources${bound(answer.gate)}`);
   }
   const words = answer.edited ? "Answered by a reviewer, edited" : "Answered by a reviewer";
   const when = answer.released_at && ` ${moment(answer.released_at)}`;
   return el("p", { class: "release-note" }, el("span", { class: "badge ok" }, words), when);
+}
+
+/** What stands behind a release that no person has seen, in words. */
+function bound(gate) {
+  if (!gate?.certified && !gate?.provisional) return "";
+  const most = `${Math.round(gate.alpha * 1000) / 10} %`;
+  if (gate.certified) return ` · certified: at most ${most} of such answers are wrong`;
+  return ` · provisional: at most ${most} wrong on public data, not yet measured on these documents`;
 }
 
 function heldNote() {

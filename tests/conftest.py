@@ -148,7 +148,11 @@ def handbook(tmp_path: Path) -> Path:
 def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Services]:
     """Real services over each database, with the handbook ingested into collection main."""
     settings = Settings(
-        database_url=database_url, data_dir=tmp_path / "data", questions_per_minute=10_000
+        database_url=database_url,
+        data_dir=tmp_path / "data",
+        questions_per_minute=10_000,
+        gate_mode="off",  # what the gate does has tests of its own
+        audit_share=0.0,
     )
     built = build_services(settings)
     pipeline = Pipeline(built.corpus, built.embedder, settings, suspects_for(built))

@@ -62,7 +62,8 @@ def draft_from(passage: Passage) -> Draft:
 
 def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> records.Trail:
     """Everything about one answer with that outcome."""
-    action = {"held": Action.REVIEW, "released": Action.RELEASE, "blocked": Action.BLOCK}[outcome]
+    actions = {"released": Action.RELEASE, "blocked": Action.BLOCK}
+    action = actions.get(outcome, Action.REVIEW)
     return records.Trail(
         answer_id=secrets.token_hex(16),
         principal=asker,
@@ -97,5 +98,7 @@ def hold(
 
 
 def settings_for(database_url: str, folder: Path, **values: object) -> Settings:
-    """Settings over a test database and folder."""
-    return Settings(database_url=database_url, data_dir=folder, **values)  # type: ignore[arg-type]
+    """Settings over a test database and folder; the policy alone decides, unless ``values`` say
+    more."""
+    ungated: dict[str, object] = {"gate_mode": "off", "audit_share": 0.0}
+    return Settings(database_url=database_url, data_dir=folder, **{**ungated, **values})  # type: ignore[arg-type]

@@ -23,14 +23,20 @@ def healthz() -> dict[str, str]:
 def readyz(services: ServicesDep) -> dict[str, Any]:
     """503 until a database, an index version and the models are there."""
     passages = services.retriever.live_passages()
-    problem = services.policies.status()["problem"]
-    return {"status": "ready", "passages": passages, "policy": "invalid file" if problem else "ok"}
+    return {
+        "status": "ready",
+        "passages": passages,
+        "policy": "invalid file" if services.policies.status()["problem"] else "ok",
+        "gate": services.gate.mode(),
+    }
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 def metrics(services: ServicesDep) -> Response:
     """Counts and timings; no question text."""
     services.telemetry.open_reviews.set(services.desk.count_open())
+    services.drift.check_sometimes()
+    services.telemetry.drift_alarms.set(len(services.drift.alarms()))
     live = services.corpus.live_version()
     services.telemetry.passages.set(live.passages if live else 0)
     services.telemetry.policy_problem.set(bool(services.policies.status()["problem"]))

@@ -85,6 +85,20 @@ class SearchedView(BaseModel):
     titles: list[str]
 
 
+class GateView(BaseModel):
+    """What stood behind a release: the mode, and the promise of the certificate if there was one.
+
+    ``provisional`` means that the certificate comes from public data, not from this
+    collection's own labels.
+    """
+
+    mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
+    certified: bool
+    provisional: bool
+    alpha: float | None
+    delta: float | None
+
+
 class AnswerView(BaseModel):
     """An answer as its asker may see it. ``answer`` is null unless it was released."""
 
@@ -100,6 +114,7 @@ class AnswerView(BaseModel):
     disclaimer: str = Field(default="", description="To be shown below a released answer.")
     searched: SearchedView
     timings_ms: dict[str, float]
+    gate: GateView | None
 
 
 class AnswersView(BaseModel):
@@ -310,6 +325,75 @@ class DecisionBody(Body):
     )
     reason: Text = Field(default="", max_length=4000, description="Required to reject.")
     text: Text = Field(default="", description="The whole new answer, for edit.")
+
+
+class GateModeBody(Body):
+    """A switch of the release mode."""
+
+    mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
+    reason: Text = Field(min_length=1, max_length=4000, description="Why; kept in the audit log.")
+    collection: Text = Field(default="", max_length=400, description="Empty: the whole service.")
+
+
+class GateModeView(BaseModel):
+    """A switch as it stands; collection "" is the whole service."""
+
+    collection: str
+    mode: str
+    reason: str
+    changed_by: str
+    changed_at: str
+
+
+class CertificateView(BaseModel):
+    """A certificate of one collection and risk class, and its running test.
+
+    State ``void``: what it was made for no longer runs here. ``e_value`` null: the promise is
+    broken.
+    """
+
+    id: str
+    collection: str
+    risk_class: str
+    state: Literal["live", "void", "superseded", "revoked", "violated"]
+    reason: str
+    index_version: str
+    created_at: str
+    ended_at: str | None
+    certificate: dict[str, Any]
+    audits: int
+    e_value: float | None
+    limit: float
+
+
+class LabelCountView(BaseModel):
+    """How many labels of one kind there are."""
+
+    collection: str
+    risk_class: str
+    source: Literal["audit", "review"]
+    wrong: bool
+    count: int
+
+
+class AlarmView(BaseModel):
+    """A monitor that saw answers change; collection "" is the whole service."""
+
+    collection: str
+    monitor: str
+    detail: str
+    raised_at: str
+
+
+class GateStatusView(BaseModel):
+    """The gate: the mode of the service, every switch, certificates, labels and alarms."""
+
+    mode: str
+    modes: list[GateModeView]
+    provisional: dict[str, Any] | None
+    certificates: list[CertificateView]
+    labels: list[LabelCountView]
+    alarms: list[AlarmView]
 
 
 class PolicyNameView(BaseModel):

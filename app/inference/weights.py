@@ -184,17 +184,18 @@ def _names_code(path: Path) -> bool:
     return isinstance(value, dict) and "auto_map" in value
 
 
-def verify_model(folder: Path) -> dict[str, Any]:
+def verify_model(folder: Path, *, has_weights: bool = True) -> dict[str, Any]:
     """The manifest of a shipped model that holds exactly what it lists, with sound weights.
 
     Beyond ``read_manifest``: no file the manifest does not list (but ``UNLISTED``), no link out
     of the folder, no kind of file that no loader reads, and finite numbers in every safetensors
-    file. Of an ONNX file only the SHA-256 is checked. Raises ``ModelRefused``.
+    file. Of an ONNX file only the SHA-256 is checked. ``has_weights`` False is for a model in JSON
+    only. Raises ``ModelRefused``.
     """
     manifest = read_manifest(folder, opened=())
     _refuse_strangers(folder, manifest["files"])
     weights = [name for name in manifest["files"] if Path(name).suffix.lower() in WEIGHT_SUFFIXES]
-    if not weights:
+    if has_weights and not weights:
         raise ModelRefused(f"{folder / MANIFEST} lists no weights")
     for name in weights:
         if name.lower().endswith(".safetensors"):

@@ -75,6 +75,7 @@ def start_service(
             "COUNTERSIGN_DATA_DIR": str(data),
             "COUNTERSIGN_PORT": str(port),
             "COUNTERSIGN_QUESTIONS_PER_MINUTE": "1000",
+            "COUNTERSIGN_AUDIT_SHARE": "0",  # a drawn audit would be one more open task
         },
         stdout=subprocess.PIPE,
         text=True,

@@ -32,6 +32,7 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
+from app.gate import Gate
 from app.inference.batcher import Batcher
 from app.policies import Policies
 from app.ports import DraftRequest, RewriteRequest, Vectors
@@ -44,6 +45,7 @@ from app.wiring import Services
 from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome
 from guardrails.policy import Policy
+from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import settings_for
 
@@ -103,11 +105,13 @@ class Desk:
         *checks: ScriptedCheck,
         generator: Drafting | None = None,
         embed: Callable[[str, Deadline], Vectors] | None = None,
+        gate: Gate | None = None,
         rewrite: Rewrite | None = None,
         screens: Screening | None = None,
         **settings: object,
     ) -> Answerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
+        chosen = settings_for(self.database.url, self.folder, device="cpu", **settings)
         return Answerer(
             database=self.database,
             corpus=self.corpus,
@@ -122,8 +126,9 @@ class Desk:
             screens=screens or FixedScreens(),
             generator=generator or self.generator,
             policies=Policies(checks=lambda policy: [*default_checks(policy), *checks]),
+            gate=gate or Gate(self.database, chosen, NOBODY, None, {}),
             models={"embedder": self.embedder.name, "generator": self.generator.name},
-            settings=settings_for(self.database.url, self.folder, device="cpu", **settings),
+            settings=chosen,
             telemetry=Telemetry(),
             rewrite=rewrite,
         )
@@ -175,6 +180,7 @@ def test_a_released_answer_is_recorded_with_its_lineage_and_quotes_its_source(de
         "embedder": "hash-embedder",
         "generator": "quoting-generator",
         "policy_sha256": Policy.load().sha256,
+        "risk_sha256": "",
     }
     assert {finding["outcome"] for finding in record.findings} == {"pass"}
     assert (record.principal, record.question, record.outcome) == ("ann", EXCESS, "released")

@@ -112,6 +112,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Ite
         questions_per_minute=10_000,
         max_upload_bytes=100_000,
         model_threads=1,
+        gate_mode="off",  # what the gate does has tests of its own
+        audit_share=0.0,
     )
     for name, text in HANDBOOK.items():
         (folder / name).write_text(text, "utf-8")
@@ -204,7 +206,7 @@ def test_a_released_answer_cites_its_source(site: Site) -> None:
     assert passage["text"][citation["start"] : citation["end"]] == citation["quote"]
     assert passage["title"] == citation["title"] == "Making a claim"
     assert answer["searched"]["collections"] == ["main"]
-    assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging"}
+    assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging", "gate"}
 
 
 def test_events_are_the_stages_in_order_then_the_sentences_and_one_answer(site: Site) -> None:
@@ -448,6 +450,8 @@ ROLE_OF = {
     ("DELETE", "/v1/documents/{document_id}"): "operator",
     ("GET", "/v1/index"): "operator",
     ("POST", "/v1/index/rollback"): "operator",
+    ("GET", "/v1/gate"): "operator",
+    ("POST", "/v1/gate/mode"): "operator",
     ("GET", "/v1/policy"): "operator",
     ("POST", "/v1/policy/dry-run"): "operator",
 }
@@ -457,6 +461,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/reviews/{task_id}/decision"): {
         "json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}
     },
+    ("POST", "/v1/gate/mode"): {"json": {"mode": "off", "reason": "a test"}},
     ("POST", "/v1/policy/dry-run"): {"json": {"policy": ""}},
     ("POST", "/v1/documents"): {
         "data": {"collection": "main"},
@@ -464,7 +469,13 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 OPERATIONS = sorted(PUBLIC | ANY_ROLE | set(ROLE_OF))
-ADDRESSES = [*OPERATIONS, ("GET", "/"), ("GET", "/review"), ("GET", "/login")]
+ADDRESSES = [
+    *OPERATIONS,
+    ("GET", "/"),
+    ("GET", "/review"),
+    ("GET", "/operations"),
+    ("GET", "/login"),
+]
 
 
 def filled(path: str) -> str:
@@ -890,11 +901,39 @@ def test_operators_see_and_roll_back_index_versions(fresh: Site, handbook: Path)
     assert fresh.ask(RELEASED)["status"] == "released"
 
 
+# The gate
+
+
+def test_an_operator_switches_the_gate_and_sees_it(fresh: Site) -> None:
+    assert fresh.ask(RELEASED)["gate"]["mode"] == "off"
+    body = {"mode": "review_everything", "reason": "an incident"}
+    done = fresh.call("olga", "POST", "/v1/gate/mode", json=body)
+    assert (done.status_code, done.json()["changed_by"]) == (200, "olga")
+    seen = fresh.ask(RELEASED)
+    assert (seen["status"], seen["answer"]) == ("held", None)
+    status = fresh.call("olga", "GET", "/v1/gate").json()
+    assert (status["mode"], status["modes"][0]["reason"]) == ("review_everything", "an incident")
+    assert status["alarms"] == status["certificates"] == []
+    for wrong in ({**body, "mode": "open"}, {**body, "reason": ""}, {"mode": "off"}):
+        coded(fresh.call("olga", "POST", "/v1/gate/mode", json=wrong), 422, "invalid")
+    blank = fresh.call("olga", "POST", "/v1/gate/mode", json={**body, "reason": "  "})
+    coded(blank, 422, "invalid")
+
+
 # Pages, headers, health
 
 
 def test_pages_and_replies_carry_the_security_headers(site: Site) -> None:
-    paths = ["/", "/review", "/login", "/static/chat.js", "/healthz", "/v1/answers", "/nothing"]
+    paths = [
+        "/",
+        "/review",
+        "/operations",
+        "/login",
+        "/static/chat.js",
+        "/healthz",
+        "/v1/answers",
+        "/nothing",
+    ]
     for path in paths:
         response = site.client.get(path)
         for name, value in HEADERS.items():
@@ -903,7 +942,7 @@ def test_pages_and_replies_carry_the_security_headers(site: Site) -> None:
 
 
 def test_the_pages_hold_nothing_that_their_policy_forbids(site: Site) -> None:
-    for path in ("/", "/review", "/login"):
+    for path in ("/", "/review", "/operations", "/login"):
         page = site.client.get(path)
         assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
         assert site.client.head(path).status_code == 200
@@ -956,7 +995,12 @@ def test_ready_once_there_is_an_index(
     assert int(not_ready.headers["retry-after"]) > 0
     pipeline = Pipeline(services.corpus, site.services.embedder, settings, suspects_for(services))
     pipeline.ingest(find_files([handbook]), "main")
-    assert client.get("/readyz").json() == {"status": "ready", "passages": 3, "policy": "ok"}
+    assert client.get("/readyz").json() == {
+        "status": "ready",
+        "passages": 3,
+        "policy": "ok",
+        "gate": "provisional",
+    }
     services.close()
 
 

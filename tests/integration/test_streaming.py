@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from app.access import Access
 from app.answering import Answerer
 from app.db import Database
+from app.drift import DriftMonitors
 from app.main import create_app
 from app.policies import Policies
 from app.replay import Replayer
@@ -65,6 +66,8 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         corpus=desk.corpus,
         desk=desk.reviews,
         retriever=answerer._retriever,
+        gate=answerer._gate,
+        drift=DriftMonitors(desk.database),
         answerer=answerer,
         screens=answerer._screens,
         embedder=desk.embedder,

@@ -19,14 +19,12 @@ from app.errors import CountersignError
 from benchmarks.gate import (
     Outcomes,
     World,
-    auroc,
     calibrated_levels,
-    calibration_error,
     measure_gate,
     measure_outcomes,
     read_outcomes,
-    risk_coverage,
 )
+from guardrails.curves import auroc, calibration_error, risk_coverage
 from guardrails.gate import (
     GRID,
     Certificate,
@@ -689,11 +687,13 @@ WRONG = np.array([False, False, True, True])
 def test_measures_of_a_risk_score_by_hand() -> None:
     assert auroc(SCORES, WRONG) == pytest.approx(3.5 / 4)
     assert auroc(SCORES, np.zeros(4, dtype=bool)) is None
-    assert calibration_error(SCORES, WRONG) == pytest.approx((0.1 + 2 * 0.3 + 0.1) / 4)
+    assert calibration_error(SCORES.tolist(), WRONG.tolist()) == pytest.approx(
+        (0.1 + 2 * 0.3 + 0.1) / 4
+    )
     curve = risk_coverage(SCORES, WRONG)
-    assert curve["coverage"] == [0.25, 0.75, 1.0]
-    assert curve["error"] == pytest.approx([0, 1 / 3, 1 / 2])
-    assert curve["aurc"] == pytest.approx((0 + 2 / 3 + 1 / 2) / 4)
+    assert curve.coverage == (0.25, 0.75, 1.0)
+    assert curve.error == pytest.approx([0, 1 / 3, 1 / 2])
+    assert curve.aurc == pytest.approx((0 + 2 / 3 + 1 / 2) / 4)
 
 
 def outcomes(n: int, seed: int = 0) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from app.settings import PROJECT
 
 PACKAGES = ("app", "benchmarks", "cli", "guardrails", "ingestion", "training")
 BROAD = {"app/inference/batcher.py", "app/api/questions.py", "app/main.py"}
-"""The worker loop and the ASGI edge; the judge and the ingestion worker are added below."""
-BROAD |= {"guardrails/judge.py", "ingestion/pipeline.py"}
+"""The worker loop and the ASGI edge; judge, gate and the ingestion worker are added below."""
+BROAD |= {"guardrails/judge.py", "app/gate.py", "ingestion/pipeline.py"}
 BROAD |= {"app/policies.py"}
 """The shadow policy never touches the answer, whatever happens to it."""
 UNSAFE = {"pickle", "joblib", "marshal", "shelve", "dill", "cloudpickle"}

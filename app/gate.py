@@ -1,0 +1,621 @@
+"""The release gate in the service: modes, certificates, labels, and the running test.
+
+    off                 the policy alone decides
+    provisional         a certificate of one's own, else the shipped one from public data
+    certified           only a certificate of one's own
+    review_everything   a reviewer sees every draft before its asker
+    retrieval_only      nothing is drafted; the passages found are named
+
+Each answer reads the mode anew, so a switch counts at once in every process. The strictest of
+the mode of the service and those of the collections an answer cites counts. Whatever goes wrong
+here means review.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import Database, iso, now
+from app.errors import Invalid
+from app.records import append_audit
+from app.settings import Settings
+from app.tables import CertificateRow, GateModeRow, LabelRow, LiveIndexRow, RecordRow
+from guardrails.contract import Draft, Finding, Outcome, Passage, canonical_sha256
+from guardrails.features import risk_features
+from guardrails.gate import (
+    Certificate,
+    EProcess,
+    GateInvalid,
+    Label,
+    NotCertifiable,
+    certify,
+    level_of,
+)
+from guardrails.risk import UNKNOWN, RiskModel
+
+Mode = Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""From the laxest to the strictest."""
+SERVICE = ""
+"""The collection name under which the mode of the whole service is stored."""
+STANDARD = "standard"
+MAX_STRATUM = 400
+GATE = "gate"
+"""Who changed a mode when nobody but the running test did."""
+CLOCK_SLACK = timedelta(minutes=5)
+
+NO_CERTIFICATE = "No certificate covers this answer."
+ABOVE = "The risk is above the certified threshold."
+EVERYTHING = "Every answer is reviewed at present."
+BROKEN = "The error bound was broken; everything is reviewed until a new certificate."
+CRASHED = "The gate could not run"
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """What one certificate speaks of: the collections an answer cites, and its risk class."""
+
+    collection: str
+    risk_class: str
+
+    @classmethod
+    def of(
+        cls, draft: Draft, evidence: Sequence[Passage], findings: Iterable[Finding]
+    ) -> "Stratum":
+        """An answer that cites two collections is of neither: it has a stratum of its own."""
+        cited = {citation.passage_id for citation in draft.citations}
+        names = sorted({passage.collection for passage in evidence if passage.id in cited})
+        topics = sorted(
+            {f.label for f in findings if f.check == "topics" and f.outcome is not Outcome.PASS}
+            - {""}
+        )
+        joined = "+".join(names)
+        if len(joined) > MAX_STRATUM:
+            joined = hashlib.sha256(joined.encode("utf-8")).hexdigest()
+        return cls(joined, (topics[0] if topics else STANDARD)[:80])
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The names under which a mode may be stored."""
+        return tuple(dict.fromkeys([self.collection, *self.collection.split("+")]))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What holds for a stratum now; without a certificate nothing is released, but in mode off."""
+
+    mode: Mode
+    certificate: Certificate | None = None
+    certificate_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the gate says of one draft; ``wire`` is what the asker may know of it."""
+
+    admitted: bool
+    mode: Mode
+    reason: str
+    stratum: Stratum
+    risk: float
+    features: Mapping[str, float]
+    certificate: Certificate | None = None
+    certificate_id: str = ""
+    audit_share: float = 0.0
+    audited: bool = False
+    asked: bool = True
+    """False when the policy did not let the draft pass, so that the gate had no say."""
+
+    def stored(self, lineage: Mapping[str, str]) -> dict[str, Any]:
+        """Plain JSON types for the record; raw figures stay inside the service."""
+        return {
+            **gate_wire(self.mode, self.certificate),
+            "admitted": self.admitted,
+            "asked": self.asked,
+            "reason": self.reason,
+            "collection": self.stratum.collection,
+            "risk_class": self.stratum.risk_class,
+            "risk": self.risk,
+            "features": dict(self.features),
+            "certificate": self.certificate_id,
+            "threshold": self.certificate.threshold if self.certificate else None,
+            "audit_share": self.audit_share,
+            "audited": self.audited,
+            "lineage_sha256": canonical_sha256(dict(lineage)),
+        }
+
+
+def gate_wire(mode: str, certificate: Certificate | None) -> dict[str, Any]:
+    """The part of a record's gate entry that goes out with the answer."""
+    return {
+        "mode": mode,
+        "certified": certificate is not None and not certificate.provisional,
+        "provisional": certificate is not None and certificate.provisional,
+        "alpha": certificate.alpha if certificate else None,
+        "delta": certificate.delta if certificate else None,
+    }
+
+
+class Gate:
+    """Decides which drafts that the policy lets pass are released without a reviewer.
+
+    ``lineage`` names what the risk depends on: generator, embedder, risk model and policy. A
+    certificate counts only while every entry of its own lineage is the same here.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        risk: RiskModel,
+        shipped: Certificate | None,
+        lineage: Mapping[str, str],
+        problem: str = "",
+        policy: Callable[[], str] | None = None,
+    ) -> None:
+        """``problem`` says why there is no risk model, if that is a fault; ``policy`` gives the
+        hash of the policy in force, where that can change."""
+        self._database, self._settings = database, settings
+        self.problem = problem
+        self._risk, self._shipped = risk, shipped
+        self._lineage, self._policy = dict(lineage), policy
+
+    @property
+    def lineage(self) -> dict[str, str]:
+        """What a certificate must have been made for to count now."""
+        return self._lineage | ({"policy_sha256": self._policy()} if self._policy else {})
+
+    @property
+    def shipped(self) -> Certificate | None:
+        """The provisional certificate, if it was made for what runs here and promises enough."""
+        found, wanted = self._shipped, self._settings
+        if found is None or not self._fits(found):
+            return None
+        enough = found.alpha <= wanted.gate_alpha and found.delta <= wanted.gate_delta
+        return found if enough else None
+
+    def mode(self, collections: Sequence[str] = ()) -> Mode:
+        """The strictest mode of the service and of these collections, as of now."""
+        with self._database.reading() as session:
+            return self._mode(session, collections)
+
+    def admit(
+        self,
+        answer_id: str,
+        question: str,
+        draft: Draft,
+        evidence: Sequence[tuple[Passage, float | None]],
+        findings: Sequence[Finding],
+        *,
+        asked: bool = True,
+    ) -> Admission:
+        """Whether this draft may go out, and why not; ``evidence`` comes with its cosines.
+
+        ``asked`` False only notes the risk of a draft that the policy holds anyway.
+        """
+        try:
+            stratum = Stratum.of(draft, [passage for passage, _ in evidence], findings)
+            risk, found = self._scored(question, draft, evidence)
+            with self._database.reading() as session:
+                standing = self._standing(session, stratum)
+            held = Admission(
+                admitted=False,
+                mode=standing.mode,
+                reason=standing.reason,
+                stratum=stratum,
+                risk=risk,
+                features=found,
+                certificate=standing.certificate,
+                certificate_id=standing.certificate_id,
+                asked=asked,
+            )
+            return self._admission(answer_id, held)
+        except Exception as error:  # noqa: BLE001 - the gate: any crash means review
+            # The type only: a message could hold text that the asker may not see.
+            reason = f"{CRASHED}: {type(error).__name__}."
+            nowhere = Stratum("", STANDARD)
+            return Admission(False, "review_everything", reason, nowhere, UNKNOWN, {}, asked=False)
+
+    def risk(
+        self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
+    ) -> float:
+        """The probability that the draft is wrong, for the policy; 1 when nobody can say."""
+        try:
+            return self._scored(question, draft, evidence)[0]
+        except Exception:  # noqa: BLE001 - the gate: what crashes is no good news
+            return UNKNOWN
+
+    def _scored(
+        self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
+    ) -> tuple[float, dict[str, float]]:
+        """The risk, which is a number from 0 to 1, and the figures behind it."""
+        passages, cosines = [p for p, _ in evidence], [cosine for _, cosine in evidence]
+        found = risk_features(question, draft, passages, cosines)
+        risk = self._risk.risk(draft.model, found)
+        level_of(risk)
+        return risk, found
+
+    def unasked(self, similarity: float | None) -> dict[str, Any]:
+        """The record's gate entry of a question without a draft."""
+        features = {} if similarity is None else {"similarity": similarity}
+        return {**gate_wire(self.mode(), None), "asked": False, "features": features}
+
+    def _admission(self, answer_id: str, held: Admission) -> Admission:
+        if not held.asked or held.mode == "retrieval_only":
+            return held
+        if held.mode == "review_everything":
+            return replace(held, reason=held.reason or EVERYTHING)
+        if held.mode != "off":
+            if held.certificate is None:
+                return replace(held, reason=held.reason or NO_CERTIFICATE)
+            if not held.certificate.releases(held.risk):
+                return replace(held, reason=ABOVE)
+        share = self._settings.audit_share
+        drawn = audit_drawn(self._settings.audit_seed, answer_id, share)
+        return replace(held, admitted=True, reason="", audit_share=share, audited=drawn)
+
+    def _mode(self, session: Session, collections: Iterable[str]) -> Mode:
+        wanted = [SERVICE, *collections]
+        rows = {
+            row.collection: _known(row.mode)
+            for row in session.scalars(
+                select(GateModeRow).where(GateModeRow.collection.in_(wanted))
+            )
+        }
+        modes = [rows.pop(SERVICE, self._settings.gate_mode), *rows.values()]
+        return max(modes, key=MODES.index)
+
+    def _standing(self, session: Session, stratum: Stratum) -> Standing:
+        mode = self._mode(session, stratum.collections)
+        if mode not in ("provisional", "certified"):
+            return Standing(mode)
+        rows = list(session.scalars(_stratum_query(stratum)))
+        own = next((row for row in rows if not row.certificate.get("provisional")), None)
+        if own is not None and own.state == "violated":
+            return Standing(mode, reason=BROKEN)
+        if own is not None and (certificate := self._usable(own)) is not None:
+            return Standing(mode, certificate, own.id)
+        if mode == "certified" or (shipped := self.shipped) is None:
+            return Standing(mode)
+        row_id = provisional_id(shipped, stratum)
+        if any(row.id == row_id and row.state == "violated" for row in rows):
+            return Standing(mode, reason=BROKEN)
+        return Standing(mode, shipped, row_id)
+
+    def _usable(self, row: CertificateRow) -> Certificate | None:
+        """The stored certificate if it can be read, is not from the future, and fits."""
+        try:
+            certificate = Certificate.from_json(row.certificate)
+        except GateInvalid:
+            return None
+        return certificate if self._fits(certificate) else None
+
+    def _fits(self, certificate: Certificate) -> bool:
+        lineage = self.lineage
+        same = all(lineage.get(name) == value for name, value in certificate.lineage.items())
+        return bool(certificate.lineage) and same and not _from_the_future(certificate.date)
+
+    def certify(
+        self, collection: str, risk_class: str, alpha: float, delta: float, by: str
+    ) -> Certificate | NotCertifiable:
+        """Certify a stratum from its labels, and put the certificate in force if there is one.
+
+        Only labels of the present lineage count. Raises ``Invalid`` for figures that cannot be,
+        and for a clock that went backwards.
+        """
+        stratum = Stratum(collection, risk_class)
+        with self._database.transaction() as session:
+            result = self._tested(session, stratum, alpha, delta)
+            if isinstance(result, Certificate):
+                self._enforce(session, stratum, result, by)
+        return result
+
+    def _tested(
+        self, session: Session, stratum: Stratum, alpha: float, delta: float
+    ) -> Certificate | NotCertifiable:
+        labels = self.labels(session, stratum)
+        newest = session.scalar(
+            select(func.max(CertificateRow.created_at)).where(*_in_stratum(stratum))
+        )
+        try:
+            return certify(
+                labels,
+                alpha,
+                delta,
+                date=datetime.now(UTC).isoformat(),
+                collection=stratum.collection,
+                risk_class=stratum.risk_class,
+                lineage=self.lineage,
+                max_weight=self._largest_weight(labels),
+                not_before=newest.isoformat() if newest else None,
+            )
+        except GateInvalid as error:
+            raise Invalid(f"{error}.") from error
+
+    def _largest_weight(self, labels: Sequence[Label]) -> float | None:
+        """The most that the audits' draw can weigh; None when every answer was labelled."""
+        weights = {label.weight for label in labels}
+        share = self._settings.audit_share
+        by_design = {1 / share} if share > 0 else set()
+        return max(weights | by_design) if len(weights) > 1 else None
+
+    def labels(self, session: Session, stratum: Stratum) -> list[Label]:
+        """The labels of a stratum that were given under the present lineage, oldest first."""
+        query = (
+            select(LabelRow)
+            .where(
+                LabelRow.collection == stratum.collection,
+                LabelRow.risk_class == stratum.risk_class,
+                LabelRow.lineage_sha256 == canonical_sha256(self.lineage),
+            )
+            .order_by(LabelRow.labelled_at, LabelRow.answer_id)
+        )
+        return [Label(row.risk, row.wrong, row.weight) for row in session.scalars(query)]
+
+    def _enforce(
+        self, session: Session, stratum: Stratum, certificate: Certificate, by: str
+    ) -> None:
+        for row in session.scalars(_stratum_query(stratum)):
+            row.state, row.ended_at = "superseded", now()
+        live = session.get(LiveIndexRow, 1)
+        index = live.version_id if live is not None else None
+        session.add(_certificate_row(certificate.sha256, stratum, certificate, index or ""))
+        forced = session.get(GateModeRow, stratum.collection)
+        if forced is not None and forced.changed_by == GATE:
+            session.delete(forced)
+        event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
+        append_audit(session, "certified", {**event, "certificate": certificate.sha256})
+
+    def revoke(self, collection: str, risk_class: str, reason: str, by: str) -> int:
+        """End the certificates of a stratum; returns how many were live."""
+        stratum = Stratum(collection, risk_class)
+        with self._database.transaction() as session:
+            rows = [r for r in session.scalars(_stratum_query(stratum)) if r.state == "live"]
+            for row in rows:
+                _end(session, row, "revoked", reason, by)
+        return len(rows)
+
+    def status(self) -> dict[str, Any]:
+        """Modes, certificates with their running tests, and labels, as JSON types."""
+        with self._database.reading() as session:
+            modes = list(session.scalars(select(GateModeRow).order_by(GateModeRow.collection)))
+            rows = list(
+                session.scalars(
+                    select(CertificateRow).order_by(CertificateRow.created_at.desc()).limit(100)
+                )
+            )
+            counts = session.execute(
+                select(
+                    LabelRow.collection,
+                    LabelRow.risk_class,
+                    LabelRow.source,
+                    LabelRow.wrong,
+                    func.count(),
+                ).group_by(
+                    LabelRow.collection, LabelRow.risk_class, LabelRow.source, LabelRow.wrong
+                )
+            ).all()
+            mode = self._mode(session, ())
+        shipped = self.shipped
+        return {
+            "mode": mode,
+            "modes": [_mode_wire(row) for row in modes],
+            "provisional": shipped.to_json() if shipped else None,
+            "certificates": [self._certificate_wire(row) for row in rows],
+            "labels": [
+                dict(
+                    zip(("collection", "risk_class", "source", "wrong", "count"), row, strict=True)
+                )
+                for row in counts
+            ],
+        }
+
+    def _certificate_wire(self, row: CertificateRow) -> dict[str, Any]:
+        state = row.state
+        if state == "live" and self._usable(row) is None:
+            state = "void"  # its lineage is not what runs here
+        process = _process(row)
+        return {
+            "id": row.id,
+            "collection": row.collection,
+            "risk_class": row.risk_class,
+            "state": state,
+            "reason": row.reason,
+            "index_version": row.index_version,
+            "created_at": iso(row.created_at),
+            "ended_at": iso(row.ended_at),
+            "certificate": row.certificate,
+            "audits": process.seen,
+            "e_value": None if process.broken else round(process.e_value, 4),
+            "limit": round(1 / process.delta, 4),
+        }
+
+
+def switch_mode(
+    database: Database, mode: str, reason: str, by: str, collection: str = SERVICE
+) -> dict[str, Any]:
+    """Set the mode of the service or of a collection, with an audit link; raises ``Invalid``."""
+    if mode not in MODES:
+        raise Invalid(f"A mode is one of {', '.join(MODES)}.")
+    if not reason.strip():
+        raise Invalid("Please say why the mode changes.")
+    if len(collection) > MAX_STRATUM:
+        raise Invalid(f"A collection's name has at most {MAX_STRATUM} characters.")
+    with database.transaction() as session:
+        row = _set_mode(session, collection, mode, reason.strip(), by)
+        return _mode_wire(row)
+
+
+def labelled(database: Database, collection: str = SERVICE) -> list[tuple[float, bool]]:
+    """(risk, wrong) of all labels, or of one collection's, oldest first."""
+    query = select(LabelRow.risk, LabelRow.wrong).order_by(LabelRow.labelled_at)
+    if collection != SERVICE:
+        query = query.where(LabelRow.collection == collection)
+    with database.reading() as session:
+        return [(risk, wrong) for risk, wrong in session.execute(query)]
+
+
+def revoke_collection(session: Session, collection: str, reason: str, by: str) -> None:
+    """End a collection's own certificates, in a transaction that is open."""
+    query = select(CertificateRow).where(
+        CertificateRow.collection == collection, CertificateRow.state == "live"
+    )
+    for row in session.scalars(query):
+        if not row.certificate.get("provisional"):
+            _end(session, row, "revoked", reason, by)
+
+
+def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) -> None:
+    """Keep a reviewer's decision as a label, and let the running test see an audited release.
+
+    In the decision's transaction: a violated test stops releases in the same breath. Drafts that
+    the policy held are no labels; they are other answers than the gate decides on.
+    """
+    entry = record.gate or {}
+    if not entry.get("asked") or session.get(LabelRow, record.answer_id) is not None:
+        return
+    weight = 1 / entry["audit_share"] if audited else 1.0
+    session.add(
+        LabelRow(
+            answer_id=record.answer_id,
+            collection=entry["collection"],
+            risk_class=entry["risk_class"],
+            risk=entry["risk"],
+            wrong=wrong,
+            weight=weight,
+            source="audit" if audited else "review",
+            certificate=entry["certificate"],
+            lineage_sha256=entry["lineage_sha256"],
+            labelled_at=now(),
+        )
+    )
+    if audited and entry["certificate"]:
+        _watch(session, record, entry, wrong)
+
+
+def _watch(session: Session, record: RecordRow, entry: Mapping[str, Any], wrong: bool) -> None:
+    row = session.get(CertificateRow, entry["certificate"], with_for_update=True)
+    if row is None:
+        row = _first_provisional_row(session, record, entry)
+    before = _process(row)
+    after = before.observe(wrong)
+    row.process = after.to_state()
+    if after.violated and row.state == "live":
+        _end(session, row, "violated", "The running test rejected the promise.", GATE)
+        _set_mode(session, row.collection, "review_everything", BROKEN, GATE)
+
+
+def _first_provisional_row(
+    session: Session, record: RecordRow, entry: Mapping[str, Any]
+) -> CertificateRow:
+    """The shipped certificate has a row for a stratum from its first audit on."""
+    stratum = Stratum(entry["collection"], entry["risk_class"])
+    stated = {"alpha": entry["alpha"], "delta": entry["delta"], "provisional": True}
+    row = CertificateRow(
+        id=entry["certificate"],
+        collection=stratum.collection,
+        risk_class=stratum.risk_class,
+        state="live",
+        certificate={**stated, "threshold": entry["threshold"]},
+        process=EProcess.start(entry["alpha"], entry["delta"], entry["certificate"]).to_state(),
+        index_version=str(record.lineage.get("index_version", "")),
+        reason="",
+        created_at=now(),
+        ended_at=None,
+    )
+    session.add(row)
+    return row
+
+
+def audit_drawn(seed: str, answer_id: str, share: float) -> bool:
+    """Whether an answer is audited: drawn by a hash, so that anybody with the seed can check."""
+    digest = hashlib.sha256(f"{seed}:{answer_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def provisional_id(certificate: Certificate, stratum: Stratum) -> str:
+    """Where the running test of the shipped certificate is kept for one stratum."""
+    return canonical_sha256([certificate.sha256, stratum.collection, stratum.risk_class])
+
+
+def _certificate_row(
+    row_id: str, stratum: Stratum, certificate: Certificate, index: str
+) -> CertificateRow:
+    return CertificateRow(
+        id=row_id,
+        collection=stratum.collection,
+        risk_class=stratum.risk_class,
+        state="live",
+        certificate=certificate.to_json(),
+        process=EProcess.start(certificate.alpha, certificate.delta, row_id).to_state(),
+        index_version=index,
+        reason="",
+        created_at=now(),
+        ended_at=None,
+    )
+
+
+def _process(row: CertificateRow) -> EProcess:
+    """The running test as stored; a violated one when the state is damaged."""
+    stated = row.certificate
+    return EProcess.restore(row.process, stated["alpha"], stated["delta"], row.id)
+
+
+def _end(session: Session, row: CertificateRow, state: str, reason: str, by: str) -> None:
+    row.state, row.reason, row.ended_at = state, reason, now()
+    event = {"certificate": row.id, "collection": row.collection, "risk_class": row.risk_class}
+    append_audit(session, f"certificate_{state}", {**event, "reason": reason, "by": by})
+
+
+def _set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:
+    row = session.get(GateModeRow, collection, with_for_update=True)
+    before = row.mode if row is not None else ""
+    if row is None:
+        row = GateModeRow(collection=collection)
+        session.add(row)
+    row.mode, row.reason, row.changed_by, row.changed_at = mode, reason, by, now()
+    event = {"collection": collection, "mode": mode, "before": before}
+    append_audit(session, "gate_mode", {**event, "reason": reason, "by": by})
+    return row
+
+
+def _in_stratum(stratum: Stratum) -> tuple[Any, Any]:
+    return (
+        CertificateRow.collection == stratum.collection,
+        CertificateRow.risk_class == stratum.risk_class,
+    )
+
+
+def _stratum_query(stratum: Stratum) -> Any:
+    return (
+        select(CertificateRow)
+        .where(*_in_stratum(stratum), CertificateRow.state.in_(("live", "violated")))
+        .order_by(CertificateRow.created_at.desc())
+    )
+
+
+def _known(mode: str) -> Mode:
+    """A stored mode; a word that nobody knows holds everything."""
+    return next((known for known in MODES if known == mode), "review_everything")
+
+
+def _from_the_future(date: str) -> bool:
+    moment = datetime.fromisoformat(date)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment > datetime.now(UTC) + CLOCK_SLACK
+
+
+def _mode_wire(row: GateModeRow) -> dict[str, Any]:
+    return {
+        "collection": row.collection,
+        "mode": row.mode,
+        "reason": row.reason,
+        "changed_by": row.changed_by,
+        "changed_at": iso(row.changed_at),
+    }

@@ -1,0 +1,47 @@
+"""The operations page in a browser: what stands behind releases, and the switch that stops them."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import Running
+from tests.e2e.test_browser import FACT, ask, sign_in
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Running) -> None:
+    sign_in(page, running, "/operations")
+    mode = page.get_by_test_id("gate-mode")
+    expect(mode).to_have_text("provisional")
+    page.get_by_test_id("new-mode").select_option("review_everything")
+    page.get_by_test_id("switch").click()
+    expect(mode).to_have_text("provisional")  # without a reason nothing happens
+    page.get_by_test_id("reason").fill("<b>an incident</b>")
+    page.get_by_test_id("switch").click()
+    expect(mode).to_have_text("review_everything")
+    expect(page.locator("#switches")).to_contain_text("<b>an incident</b>")
+    page.goto(running.address)
+    ask(page, FACT, "held")
+    page.goto(f"{running.address}/operations")
+    page.get_by_test_id("new-mode").select_option("off")
+    page.get_by_test_id("reason").fill("to see the warning")
+    page.get_by_test_id("switch").click()
+    expect(page.locator("#mode-meaning")).to_have_class(re.compile("bad"))
+    page.goto(running.address)
+    answer = ask(page, FACT, "released")
+    expect(answer).to_contain_text("Checked automatically")

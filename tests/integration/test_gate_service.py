@@ -1,0 +1,741 @@
+"""The gate in the service, on both databases: modes, certificates, audits, and the running test."""
+
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+from app import records
+from app.answering import Ask
+from app.corpus import Corpus
+from app.db import Database
+from app.drift import DriftMonitors
+from app.errors import Invalid
+from app.gate import (
+    MODES,
+    Gate,
+    Stratum,
+    audit_drawn,
+    observe,
+    provisional_id,
+    switch_mode,
+)
+from app.review import Decision, ReviewDesk
+from app.tables import AuditRow, CertificateRow, GateModeRow, LabelRow, RecordRow, ReleaseRow
+from cli.__main__ import app as commands
+from guardrails.contract import Draft
+from guardrails.gate import Certificate, EProcess, NotCertifiable
+from guardrails.policy import Policy
+from guardrails.risk import RiskModel
+from tests.fakes import QuotingGenerator
+from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, UNANSWERABLE, Desk
+from tests.trails import add_ready_document, only_passage, settings_for, trail
+
+LINEAGE = {"generator": "quoting-generator", "policy_sha256": Policy.load().sha256}
+DAY = "2026-01-01T00:00:00+00:00"
+MAIN = Stratum("main", "standard")
+
+
+def risk_model(low: float = 0.02, high: float = 0.9) -> RiskModel:
+    """Trusts the fake generator when its margin is 9, and not when it is 5."""
+    model = {
+        "needs": ["margin"],
+        "terms": [{"feature": "margin", "knots": [5.0, 9.0], "values": [1.0, 0.0]}],
+        "calibration": {"knots": [0.0, 1.0], "values": [low, high]},
+    }
+    return RiskModel.parse({"format": 1, "generators": {"quoting-generator": model}})
+
+
+def certificate(threshold: float = 0.1, **more: Any) -> Certificate:
+    values: dict[str, Any] = {
+        "threshold": threshold,
+        "released_share": 0.5,
+        "alpha": 0.05,
+        "delta": 0.05,
+        "n": 100,
+        "errors": 1,
+        "upper_bound": 0.05,
+        "miss_bound": 0.0,
+        "test": "binomial",
+        "seed": 0,
+        "grid": 1000,
+        "labels": 200,
+        "lineage": LINEAGE,
+        "date": DAY,
+        "provisional": True,
+        "collection": "public data",
+        "risk_class": "standard",
+    }
+    return Certificate(**{**values, **more})
+
+
+class Measured(QuotingGenerator):
+    """The quoting generator with a margin that the test sets: 1 is safe, 0 is not, both pass the
+    policy."""
+
+    margin: float = 1.0
+
+    def submit(self, item: Any, deadline: Any) -> Draft:
+        return replace(super().submit(item, deadline), features={"margin": 5 + 4 * self.margin})
+
+
+class House:
+    """A desk with a gate of its own; every value of the settings can be set."""
+
+    def __init__(self, desk: Desk, shipped: Certificate | None, **values: Any) -> None:
+        self.desk, self.generator = desk, Measured()
+        chosen = {"gate_mode": "provisional", "audit_share": 0.0, **values}
+        self.settings = settings_for(desk.database.url, desk.folder, device="cpu", **chosen)
+        self.gate = Gate(desk.database, self.settings, risk_model(), shipped, LINEAGE)
+        self.answerer = desk.answerer(generator=self.generator, gate=self.gate, **chosen)
+
+    def ask(self, margin: float = 1.0, question: str = EXCESS) -> dict[str, Any]:
+        self.generator.margin = margin
+        return self.answerer.answer(ANN, Ask(question))
+
+    def decide(self, answer_id: str, kind: Any, **more: Any) -> dict[str, Any]:
+        """Claim and decide the task of an answer."""
+        tasks = self.desk.reviews.tasks(RITA, "open", 500)["tasks"]
+        (task_id,) = [task["task_id"] for task in tasks if task["answer_id"] == answer_id]
+        seen = self.desk.reviews.claim(RITA, task_id)
+        decision = Decision(kind, seen["content_sha256"], seen["fence"], **more)
+        return self.desk.reviews.decide(RITA, task_id, decision)
+
+    def labels(self) -> list[tuple[bool, float, str]]:
+        with self.desk.database.reading() as session:
+            rows = session.scalars(select(LabelRow).order_by(LabelRow.labelled_at))
+            return [(row.wrong, row.weight, row.source) for row in rows]
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Desk:
+    built = Desk(database, tmp_path)
+    built.stock()
+    return built
+
+
+def statuses(house: House) -> list[str]:
+    return [house.ask(margin)["status"] for margin in (1.0, 0.0)]
+
+
+# Modes
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [
+        ("off", ["released", "released"]),
+        ("provisional", ["released", "held"]),
+        ("certified", ["held", "held"]),
+        ("review_everything", ["held", "held"]),
+        ("retrieval_only", ["abstained", "abstained"]),
+    ],
+)
+def test_what_each_mode_releases(desk: Desk, mode: str, wanted: list[str]) -> None:
+    house = House(desk, certificate(), gate_mode=mode)
+    assert statuses(house) == wanted
+
+
+def test_the_answer_says_what_stood_behind_its_release(desk: Desk) -> None:
+    seen = House(desk, certificate()).ask()
+    assert seen["gate"] == {
+        "mode": "provisional",
+        "certified": False,
+        "provisional": True,
+        "alpha": 0.05,
+        "delta": 0.05,
+    }
+    record = desk.record(seen["answer_id"])
+    assert record.gate is not None
+    assert record.gate["risk"] == pytest.approx(0.02)
+    assert record.lineage["certificate"] == provisional_id(certificate(), MAIN)
+    off = House(desk, certificate(), gate_mode="off").ask()
+    assert (off["gate"]["mode"], off["gate"]["provisional"]) == ("off", False)
+    unknown = House(desk, certificate()).ask(question=UNANSWERABLE)
+    assert unknown["gate"]["mode"] == "provisional"
+    assert "risk" not in seen["gate"]
+
+
+def test_retrieval_only_names_what_was_found_and_drafts_nothing(desk: Desk) -> None:
+    drafted: list[int] = []
+    house = House(desk, certificate(), gate_mode="retrieval_only")
+    house.generator.before = lambda: drafted.append(1)
+    seen = house.ask()
+    assert (seen["status"], seen["answer"], drafted) == ("abstained", None, [])
+    assert "handbook" in seen["searched"]["titles"]
+    assert "switched off" in seen["message"]
+    assert house.ask(question=COVERAGE)["status"] == "held"
+
+
+def test_the_gate_never_releases_what_the_policy_holds(desk: Desk) -> None:
+    for mode in ("off", "provisional"):
+        assert House(desk, certificate(1.0), gate_mode=mode).ask(1.0, COVERAGE)["status"] == "held"
+
+
+def test_a_switch_counts_within_a_second_in_another_process(desk: Desk) -> None:
+    here = House(desk, certificate())
+    elsewhere = Database(desk.database.url)
+    there = House(replace_database(desk, elsewhere), certificate())
+    try:
+        assert there.ask()["status"] == "released"
+        began = time.monotonic()
+        switch_mode(here.desk.database, "review_everything", "an incident", "olga")
+        assert there.gate.mode() == "review_everything"
+        assert time.monotonic() - began < 1
+        assert there.ask()["status"] == "held"
+        switch_mode(elsewhere, "provisional", "it is over", "olga")
+        assert here.ask()["status"] == "released"
+    finally:
+        elsewhere.close()
+    with desk.database.reading() as session:
+        rows = session.scalars(select(AuditRow).where(AuditRow.kind == "gate_mode"))
+        events = [row.event for row in rows]
+        assert records.broken_audit_link(session) is None
+    assert [(e["before"], e["mode"], e["by"]) for e in events] == [
+        ("", "review_everything", "olga"),
+        ("review_everything", "provisional", "olga"),
+    ]
+
+
+def replace_database(desk: Desk, database: Database) -> Desk:
+    other = Desk(database, desk.folder)
+    other.shelf.ids |= desk.shelf.ids
+    return other
+
+
+def test_the_strictest_mode_of_service_and_collection_counts(desk: Desk) -> None:
+    house = House(desk, certificate())
+    switch_mode(desk.database, "review_everything", "new documents", "olga", "board")
+    assert house.ask()["status"] == "released"
+    salary = house.ask(question="What does the director of the company earn?")
+    assert salary["status"] == "held"
+    switch_mode(desk.database, "off", "never mind", "olga", "board")
+    again = house.ask(0.0, question="What does the director of the company earn?")
+    assert (again["status"], again["gate"]["mode"]) == ("held", "provisional")
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "open"}, {"reason": "  "}, {"collection": "x" * 401}])
+def test_a_switch_that_cannot_be_is_refused(database: Database, wrong: dict[str, str]) -> None:
+    with pytest.raises(Invalid):
+        switch_mode(database, **{"mode": "off", "reason": "why", "by": "olga", **wrong})
+
+
+# Nothing fails open
+
+
+def test_without_a_certificate_it_fails_closed(desk: Desk) -> None:
+    assert statuses(House(desk, None)) == ["held", "held"]
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"lineage": {**LINEAGE, "generator": "another"}},
+        {"lineage": {}},
+        {"date": "2999-01-01T00:00:00+00:00"},
+        {"alpha": 0.06},
+        {"delta": 0.06},
+    ],
+)
+def test_a_certificate_of_something_else_fails_closed(desk: Desk, unfit: dict[str, Any]) -> None:
+    house = House(desk, certificate(**unfit))
+    assert statuses(house) == ["held", "held"]
+    assert house.gate.shipped is None
+
+
+@pytest.mark.parametrize("margin", [math.nan, math.inf, -math.inf])
+def test_a_risk_that_is_no_number_fails_closed(desk: Desk, margin: float) -> None:
+    assert House(desk, certificate()).ask(margin)["status"] == "held"
+
+
+def test_a_generator_without_figures_fails_closed(desk: Desk) -> None:
+    house = House(desk, certificate())
+    plain = desk.answerer(generator=QuotingGenerator(), gate=house.gate)
+    assert plain.answer(ANN, Ask(EXCESS))["status"] == "held"
+
+
+def test_a_gate_that_crashes_fails_closed(desk: Desk) -> None:
+    house = House(desk, certificate())
+
+    class Broken(RiskModel):
+        def risk(self, _generator: str, _features: Any) -> float:
+            raise ZeroDivisionError
+
+    house.gate._risk = Broken({}, "")
+    seen = house.ask()
+    assert (seen["status"], seen["answer"]) == ("held", None)
+    entry = desk.record(seen["answer_id"]).gate
+    assert entry is not None
+    assert (entry["reason"], entry["asked"]) == (
+        "The gate could not run: ZeroDivisionError.",
+        False,
+    )
+
+
+@pytest.mark.parametrize("risk", [math.nan, -0.5, 2.0, "low", None])
+def test_a_risk_model_that_says_nonsense_fails_closed(desk: Desk, risk: Any) -> None:
+    house = House(desk, certificate(1.0))
+
+    class Nonsense(RiskModel):
+        def risk(self, _generator: str, _features: Any) -> float:
+            return risk  # type: ignore[no-any-return]
+
+    house.gate._risk = Nonsense({}, "")
+    assert house.ask()["status"] == "held"
+
+
+def test_a_mode_that_nobody_knows_fails_closed(desk: Desk) -> None:
+    house = House(desk, certificate())
+    switch_mode(desk.database, "off", "why", "olga")
+    with desk.database.transaction() as session:
+        session.get_one(GateModeRow, "").mode = "wide_open"
+    assert house.ask()["status"] == "held"
+
+
+def test_a_damaged_certificate_fails_closed(desk: Desk) -> None:
+    house = House(desk, None)
+    certified(house)
+    assert house.ask()["status"] == "released"
+    with desk.database.transaction() as session:
+        row = session.scalars(select(CertificateRow)).one()
+        row.certificate = {**row.certificate, "threshold": "1"}
+    assert house.ask()["status"] == "held"
+
+
+# Certificates of one's own
+
+
+def label(house: House, wrong: int, right: int, risk: float = 0.02) -> None:
+    """Decided answers of main, as the service stores them."""
+    corpus = Corpus(house.desk.database)
+    passage = next(
+        iter(corpus.passages([p.id for p in corpus.indexable("hash-embedder")]).values())
+    )
+    entry = {
+        "mode": "review_everything", "certified": False, "provisional": False, "alpha": None,
+        "delta": None, "asked": True, "collection": "main", "risk_class": "standard",
+        "risk": risk, "certificate": "", "threshold": None, "audit_share": 0.0,
+        "lineage_sha256": lineage_hash(house),
+    }  # fmt: skip
+    with house.desk.database.transaction() as session:
+        for place in range(wrong + right):
+            held = replace(trail(passage), gate=entry)
+            record = records.write(session, held)
+            observe(session, record, wrong=place < wrong, audited=False)
+
+
+def lineage_hash(house: House) -> str:
+    from guardrails.contract import canonical_sha256
+
+    return canonical_sha256(house.gate.lineage)
+
+
+def certified(house: House) -> Certificate:
+    label(house, 0, 80)
+    result = house.gate.certify("main", "standard", 0.05, 0.05, "olga")
+    assert isinstance(result, Certificate), result
+    return result
+
+
+def test_enough_labels_certify_a_collection_and_release_its_answers(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    assert statuses(house) == ["held", "held"]
+    made = certified(house)
+    assert made.lineage == LINEAGE
+    seen = house.ask()
+    assert seen["status"] == "released"
+    assert (seen["gate"]["certified"], seen["gate"]["provisional"]) == (True, False)
+    assert house.ask(0.0)["status"] == "held"
+    salary = house.ask(question="What does the director of the company earn?")
+    assert salary["status"] == "held"  # another collection
+    (row,) = house.gate.status()["certificates"]
+    assert (row["state"], row["collection"], row["audits"]) == ("live", "main", 0)
+    live = desk.corpus.live_version()
+    assert live is not None
+    assert row["index_version"] == live.id
+
+
+def test_too_few_labels_say_how_many_more_and_fail_closed(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    label(house, 0, 20)
+    result = house.gate.certify("main", "standard", 0.05, 0.05, "olga")
+    assert isinstance(result, NotCertifiable)
+    assert (result.code, house.ask()["status"]) == ("too_few_labels", "held")
+    assert result.more_labels is not None and "more labels" in result.message
+    assert house.gate.status()["certificates"] == []
+
+
+@pytest.mark.parametrize(("alpha", "delta"), [(0.0, 0.05), (-1.0, 0.05), (0.05, 1.0), (2.0, 0.05)])
+def test_figures_that_cannot_be_are_refused(desk: Desk, alpha: float, delta: float) -> None:
+    with pytest.raises(Invalid):
+        House(desk, None).gate.certify("main", "standard", alpha, delta, "olga")
+
+
+def test_a_clock_that_went_back_is_refused(desk: Desk) -> None:
+    house = House(desk, None)
+    certified(house)
+    with desk.database.transaction() as session:
+        row = session.scalars(select(CertificateRow)).one()
+        row.created_at = row.created_at.replace(year=2999)
+    with pytest.raises(Invalid, match="2999"):
+        house.gate.certify("main", "standard", 0.05, 0.05, "olga")
+
+
+def test_another_lineage_voids_a_certificate_at_once_and_its_labels_count_no_more(
+    desk: Desk,
+) -> None:
+    house = House(desk, None, gate_mode="certified")
+    certified(house)
+    changed = {**LINEAGE, "policy_sha256": "another"}
+    house.gate._lineage = changed
+    assert house.ask()["status"] == "held"
+    assert house.gate.status()["certificates"][0]["state"] == "void"
+    result = house.gate.certify("main", "standard", 0.05, 0.05, "olga")
+    assert isinstance(result, NotCertifiable)
+    assert result.labels == 0
+
+
+def test_a_newer_certificate_takes_over_and_a_revoked_one_fails_closed(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    certified(house)
+    label(house, 0, 40)
+    assert isinstance(house.gate.certify("main", "standard", 0.05, 0.05, "olga"), Certificate)
+    states = [row["state"] for row in house.gate.status()["certificates"]]
+    assert sorted(states) == ["live", "superseded"]
+    assert house.gate.revoke("main", "standard", "new rules", "olga") == 1
+    assert house.ask()["status"] == "held"
+
+
+# Labels and audits
+
+
+def test_decisions_on_held_drafts_are_labels(desk: Desk) -> None:
+    house = House(desk, certificate(), gate_mode="review_everything")
+    ids = [house.ask()["answer_id"] for _ in range(4)]
+    house.decide(ids[0], "approve")
+    house.decide(ids[1], "reject", reason="not true")
+    house.decide(ids[2], "edit", text="The excess for water damage is £400 [1].")
+    house.decide(ids[3], "edit", text="The excess, for water damage, is £350! [1]")
+    assert house.labels() == [
+        (False, 1.0, "review"),
+        (True, 1.0, "review"),
+        (True, 1.0, "review"),
+        (False, 1.0, "review"),
+    ]
+
+
+def test_what_the_policy_held_is_no_label(desk: Desk) -> None:
+    house = House(desk, certificate())
+    house.decide(house.ask(question=COVERAGE)["answer_id"], "approve")
+    assert house.labels() == []
+
+
+def test_an_audit_looks_like_any_other_task_and_changes_nothing_when_approved(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=1.0)
+    audited = house.ask()
+    held = house.ask(0.0)
+    assert (audited["status"], held["status"]) == ("released", "held")
+    tasks = desk.reviews.tasks(RITA, "open")["tasks"]
+    details = [desk.reviews.task(RITA, task["task_id"]) for task in tasks]
+    differing = {"task_id", "answer_id", "created_at", "expires_at", "content_sha256"}
+    shown = [{k: v for k, v in task.items() if k not in differing} for task in details]
+    assert shown[0] == shown[1]
+    house.decide(audited["answer_id"], "approve")
+    assert house.answerer.view(ANN, audited["answer_id"]) == audited
+    assert house.labels() == [(False, 1.0, "audit")]
+
+
+def test_a_rejected_audit_withdraws_the_answer_and_the_asker_sees_it(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=1.0)
+    answer_id = house.ask()["answer_id"]
+    house.decide(answer_id, "reject", reason="out of date")
+    seen = house.answerer.view(ANN, answer_id)
+    assert (seen["status"], seen["answer"], seen["released_at"]) == ("rejected", None, None)
+    assert "withdrawn" in seen["message"]
+    assert "£350" not in json.dumps(seen)
+    assert house.labels() == [(True, 1.0, "audit")]
+
+
+def test_an_edited_audit_corrects_what_the_asker_sees(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=1.0)
+    answer_id = house.ask()["answer_id"]
+    house.decide(answer_id, "edit", text="It is £350 a year [1].")
+    seen = house.answerer.view(ANN, answer_id)
+    assert (seen["status"], seen["edited"]) == ("released", True)
+    assert seen["answer"]["text"] == "It is £350 a year [1]."
+    assert house.labels() == [(True, 1.0, "audit")]
+
+
+def test_the_draw_is_recorded_and_can_be_checked(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=0.5, audit_seed="secret")
+    entries = []
+    for _ in range(20):
+        answer_id = house.ask()["answer_id"]
+        entry = desk.record(answer_id).gate
+        assert entry is not None
+        assert entry["audited"] == audit_drawn("secret", answer_id, 0.5)
+        assert entry["audit_share"] == 0.5
+        entries.append(entry["audited"])
+    assert 0 < sum(entries) < 20
+    assert desk.reviews.count_open() == sum(entries)
+
+
+def test_the_draw_keeps_its_share() -> None:
+    drawn = [audit_drawn("s", str(n), 0.05) for n in range(20_000)]
+    assert abs(sum(drawn) / len(drawn) - 0.05) < 0.006
+    assert not any(audit_drawn("s", str(n), 0.0) for n in range(100))
+    assert all(audit_drawn("s", str(n), 1.0) for n in range(100))
+
+
+# The running test
+
+
+def reject_audits(house: House) -> int:
+    """Ask and reject until nothing is released any more; returns how many went out."""
+    for count in range(200):
+        seen = house.ask()
+        if seen["status"] != "released":
+            return count
+        house.decide(seen["answer_id"], "reject", reason="wrong")
+    raise AssertionError("the gate never closed")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_broken_promise_stops_releases_at_once_until_a_new_certificate(
+    desk: Desk, own: bool
+) -> None:
+    house = House(desk, None if own else certificate(), audit_share=1.0)
+    if own:
+        certified(house)
+    released = reject_audits(house)
+    assert 2 <= released <= 60
+    assert house.gate.mode(["main"]) == "review_everything"
+    row = next(r for r in house.gate.status()["certificates"] if r["state"] == "violated")
+    assert (row["audits"], row["e_value"]) == (released, None)
+    switch_mode(desk.database, "provisional", "I know better", "olga", "main")
+    assert house.ask()["status"] == "held"
+    label(house, 0, 300)
+    assert isinstance(house.gate.certify("main", "standard", 0.05, 0.05, "olga"), Certificate)
+    assert house.ask()["status"] == "released"
+    with desk.database.reading() as session:
+        kinds = set(session.scalars(select(AuditRow.kind)))
+        assert records.broken_audit_link(session) is None
+    assert {"certificate_violated", "gate_mode", "withdrawn", "certified", "audit"} <= kinds
+
+
+def test_the_running_test_starts_where_it_was_after_a_restart(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=1.0)
+    for _ in range(2):
+        house.decide(house.ask()["answer_id"], "approve")
+    again = House(desk, certificate(), audit_share=1.0)
+    again.decide(again.ask()["answer_id"], "approve")
+    (row,) = again.gate.status()["certificates"]
+    expected = EProcess.start(0.05, 0.05, row["id"])
+    for _ in range(3):
+        expected = expected.observe(False)
+    assert (row["audits"], row["e_value"]) == (3, round(expected.e_value, 4))
+
+
+def test_a_damaged_running_test_fails_closed(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=1.0)
+    house.decide(house.ask()["answer_id"], "approve")
+    with desk.database.transaction() as session:
+        row = session.scalars(select(CertificateRow)).one()
+        row.process = {**row.process, "seen": 0}
+    house.decide(house.ask()["answer_id"], "approve")
+    assert house.ask()["status"] == "held"
+
+
+# Every path
+
+
+def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an_approval(
+    database: Database, tmp_path: Path
+) -> None:
+    """All outcomes, task kinds and sequences of up to three steps, and what the asker sees."""
+    corpus = Corpus(database)
+    add_ready_document(corpus)
+    passage = only_passage(corpus)
+    settings = settings_for(database.url, tmp_path)
+    desk = ReviewDesk(database, settings)
+    seen = set()
+    for outcome in ("held", "released", "blocked"):
+        for path in paths():
+            answer_id, allowed = walk(database, desk, passage, settings, outcome, path)
+            with database.reading() as session:
+                record = session.get_one(RecordRow, answer_id)
+                view = records.answer_view(session, record, [passage.id])
+            assert (view["answer"] is not None) == allowed, (outcome, path, view["status"])
+            seen.add((outcome, view["status"]))
+    assert seen == {
+        ("held", "held"),
+        ("held", "released"),
+        ("held", "rejected"),
+        ("released", "released"),
+        ("released", "rejected"),
+        ("blocked", "blocked"),
+    }
+
+
+STEPS = ("claim", "approve", "edit", "reject", "expire", "stale")
+
+
+def paths() -> list[tuple[str, ...]]:
+    one = [(a,) for a in STEPS]
+    two = [(a, b) for a in STEPS for b in STEPS]
+    three = [("claim", a, b) for a in STEPS for b in STEPS]
+    return [(), *one, *two, *three]
+
+
+def walk(
+    database: Database, desk: ReviewDesk, passage: Any, settings: Any, outcome: str, path: Any
+) -> tuple[str, bool]:
+    """Take the steps; returns the answer and whether its asker may see it, by the rules alone."""
+    from datetime import timedelta
+
+    from app.db import now
+    from app.errors import CountersignError
+    from app.review import open_task
+    from app.tables import ReviewTaskRow
+
+    written = trail(passage, outcome)
+    with database.transaction() as session:
+        record = records.write(session, written)
+        for_what = "audit" if outcome == "released" else "held"
+        task_id = open_task(session, record, settings, for_what) if outcome != "blocked" else ""
+    allowed, open_, claimed = outcome == "released", bool(task_id), False
+    for step in path:
+        task = desk.task(RITA, task_id) if task_id else None
+        fence = task["fence"] - (step == "stale") if task else 0
+        try:
+            if step == "claim" and task_id:
+                desk.claim(RITA, task_id)
+                claimed = claimed or open_
+            elif step == "expire" and task_id:
+                with database.transaction() as session:
+                    row = session.get_one(ReviewTaskRow, task_id)
+                    row.expires_at = now() - timedelta(seconds=1)
+                desk.expire_overdue()
+                open_ = False
+            elif task_id:
+                kind: Any = "approve" if step == "stale" else step
+                text = "It is £350 [1]." if kind == "edit" else ""
+                sha = written.content_sha256()
+                desk.decide(RITA, task_id, Decision(kind, sha, fence, "why", text))
+                assert open_ and claimed and step != "stale"
+                allowed, open_ = step != "reject", False
+        except CountersignError:
+            assert step in ("approve", "edit", "reject", "claim", "stale")
+    return written.answer_id, allowed
+
+
+def test_the_modes_are_ordered_from_the_laxest(desk: Desk) -> None:
+    assert MODES[0] == "off"
+    assert MODES.index("review_everything") > MODES.index("certified")
+    with desk.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(ReleaseRow)) == 0
+
+
+# Drift
+
+
+def record_answers(
+    house: House, count: int, risk: float, similarity: float, outcome: str = "held"
+) -> None:
+    corpus = Corpus(house.desk.database)
+    ids = [indexed.id for indexed in corpus.indexable("hash-embedder")]
+    passage = next(iter(corpus.passages(ids).values()))
+    with house.desk.database.transaction() as session:
+        for place in range(count):
+            spread = (place % 50) / 1000
+            entry = {
+                "mode": "off", "certified": False, "provisional": False, "alpha": None,
+                "delta": None, "asked": True, "collection": "main", "risk_class": "standard",
+                "risk": risk + spread, "features": {"similarity": similarity + spread},
+            }  # fmt: skip
+            written = replace(trail(passage), gate=entry, outcome=outcome)
+            records.write(session, written)
+
+
+def test_a_shift_raises_one_alarm_and_ends_the_collections_certificate(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    certified(house)
+    monitors = DriftMonitors(desk.database)
+    record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 120, 0.1, 0.6)
+    assert monitors.check() == []
+    record_answers(house, 200, 0.1, 0.3)
+    raised = monitors.check()
+    assert [(alarm["collection"], alarm["monitor"]) for alarm in raised] == [
+        ("main", "question_distance")
+    ]
+    assert monitors.check() == []
+    assert monitors.alarms() == raised
+    (row,) = house.gate.status()["certificates"]
+    assert row["state"] == "revoked" and row["reason"].startswith("drift: question_distance")
+    assert house.ask()["status"] == "held"
+    assert monitors.clear("seen", "olga") == 1
+    assert monitors.alarms() == []
+
+
+def test_a_sudden_silence_is_an_alarm_of_the_service(desk: Desk) -> None:
+    house = House(desk, None)
+    record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 150, 0.1, 0.6, outcome="abstained")
+    raised = DriftMonitors(desk.database).check()
+    assert [(alarm["collection"], alarm["monitor"]) for alarm in raised] == [("", "abstention")]
+
+
+def test_few_answers_raise_no_alarm(desk: Desk) -> None:
+    house = House(desk, None)
+    record_answers(house, 60, 0.1, 0.6)
+    record_answers(house, 60, 0.9, 0.1)
+    assert DriftMonitors(desk.database).check() == []
+
+
+# The command line
+
+
+def command(monkeypatch: pytest.MonkeyPatch, desk: Desk, *words: str, status: int = 0) -> Any:
+    """One ``countersign gate`` command's JSON value."""
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", desk.database.url)
+    monkeypatch.setenv("COUNTERSIGN_DATA_DIR", str(desk.folder))
+    done = CliRunner().invoke(commands, ["gate", *words, "--json"])
+    assert done.exit_code == status, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_gate_by_command(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    house = House(desk, certificate())
+    label(house, 1, 29)
+    switched = command(monkeypatch, desk, "mode", "certified", "--reason", "we have labels")
+    assert switched["mode"] == "certified"
+    found = command(monkeypatch, desk, "status")
+    assert (found["mode"], found["alarms"]) == ("certified", [])
+    assert sum(row["count"] for row in found["labels"]) == 30
+    refused = command(monkeypatch, desk, "certify", "--collection", "main", status=1)
+    assert (refused["certified"], refused["code"]) == (False, "too_few_labels")
+    page = tmp_path / "report.html"
+    reported = command(monkeypatch, desk, "report", "--html", str(page), "--collection", "main")
+    assert (reported["n"], reported["wrong"]) == (30, pytest.approx(1 / 30, abs=1e-4))
+    assert "<svg" in page.read_text("utf-8")
+    revoke = ("revoke", "--collection", "main", "--reason", "no")
+    assert command(monkeypatch, desk, *revoke) == {"revoked": 0}
+    assert command(monkeypatch, desk, "clear", "--reason", "none there") == {"cleared": 0}
+
+
+@pytest.mark.parametrize("alpha", ["0", "-1", "nan"])
+def test_a_wrong_alpha_is_refused_by_command(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alpha: str
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", database.url)
+    monkeypatch.setenv("COUNTERSIGN_DATA_DIR", str(tmp_path))
+    words = ["gate", "certify", "--collection", "main", "--alpha", alpha]
+    done = CliRunner().invoke(commands, words)
+    assert isinstance(done.exception, Invalid)

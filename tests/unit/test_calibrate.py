@@ -1,0 +1,96 @@
+"""The rows that the risk is fitted on, and the provisional certificate that is written with it."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
+from app.inference.weights import MANIFEST
+from tests.unit.test_risk import content
+from training.calibrate import app, risk_rows
+from training.data import held_out
+
+HELD = [f"p{n}" for n in range(400) if held_out(f"p{n}")]
+TRAINED = [f"p{n}" for n in range(40) if not held_out(f"p{n}")]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as target:
+        target.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Questions on every passage, half of them without an answer."""
+    passages = [*HELD, *TRAINED]
+    questions = [
+        {"id": f"q{p}{n}", "question": "Who?", "passage_ids": [p], "answers": ["Ann"] * n,
+         "answerable": bool(n), "source": "s"}
+        for p in passages for n in (0, 1)
+    ]  # fmt: skip
+    others = [
+        {"id": f"q{p}1", "gold": p, "distractors": [o for o in passages if o != p][:4]}
+        for p in passages
+    ]
+    texts = [{"passage_id": p, "title": p.upper(), "text": f"Ann is in {p}."} for p in passages]
+    folder = tmp_path / "train" / "qa"
+    write(folder / "questions.jsonl.gz", questions)
+    write(folder / "distractors.jsonl.gz", others)
+    write(folder / "passages.jsonl.gz", texts)
+    return tmp_path
+
+
+def test_rows_come_from_passages_that_no_reader_was_trained_on(data: Path) -> None:
+    rows = risk_rows(data, None, 0)
+    assert len(rows) == 2 * len(HELD)
+    assert {row["group"] for row in rows} == set(HELD)
+    assert rows == risk_rows(data, None, 0)
+    assert len(risk_rows(data, 3, 0)) == 3
+    for row in rows:
+        own = f"Ann is in {row['group']}."
+        assert row["answerable"] == bool(row["answers"])
+        assert own in row["contexts"] or not row["answerable"]
+        assert 1 <= len(row["contexts"]) == len(row["context_titles"]) <= 3
+
+
+def shipped(folder: Path) -> None:
+    folder.mkdir()
+    (folder / RISK).write_text(json.dumps(content()), "utf-8")
+
+
+def certified(folder: Path, wrong: int, right: int) -> Any:
+    rows = [{"score": 0.05, "wrong": n < wrong} for n in range(wrong + right)]
+    rows += [{"score": 0.0, "wrong": True, "abstained": True, "held": False}] * 50
+    rows += [{"score": 0.0, "wrong": True, "abstained": False, "held": True}] * 50
+    path = folder.parent / "outcomes.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return CliRunner().invoke(app, ["certify", "--outcomes", str(path), "--out", str(folder)])
+
+
+def test_the_certificate_is_provisional_and_of_this_risk_model(tmp_path: Path) -> None:
+    folder = tmp_path / "risk"
+    shipped(folder)
+    done = certified(folder, 0, 100)
+    assert done.exit_code == 0, done.output
+    made = load_certificate(folder)
+    assert made is not None
+    assert (made.provisional, made.labels, made.threshold) == (True, 100, 0.05)
+    assert made.lineage["risk_sha256"] == load_risk(folder).sha256
+    assert made.lineage["generator"].startswith("reader@")
+    verify_risk(folder)
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    assert set(manifest["files"]) == {RISK, CERTIFICATE}
+
+
+def test_what_cannot_be_certified_writes_nothing_and_fails_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "risk"
+    shipped(folder)
+    done = certified(folder, 50, 50)
+    assert done.exit_code == 1
+    assert "Not certifiable yet" in done.output
+    assert not (folder / CERTIFICATE).exists()

@@ -1,0 +1,207 @@
+"""Fit the risk score on questions that the generator was not trained on, and certify it.
+
+Run as:
+    python -m training.calibrate fit --data DATA --out models/risk          # minutes
+    python -m benchmarks gate --questions F --save-outcomes G
+    python -m training.calibrate certify --outcomes G --out models/risk     # the provisional one
+
+Rows come from passages that ``training.data.held_out`` keeps from the reader's training. Each is
+drafted once: over its own passage, among distractors, or over distractors alone (then any answer
+is wrong).
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from app.files import read_rows, sha256_file
+from app.inference.risk import CERTIFICATE, RISK, generator_identity
+from app.inference.weights import MANIFEST
+from app.settings import Settings
+from app.wiring import build_embedder, build_generator
+from guardrails.curves import auroc, brier, calibration_error, risk_coverage
+from guardrails.gate import Certificate, Label, certify
+from guardrails.risk import FORMAT, RiskModel
+from training.data import held_out
+from training.fitting import fit_model
+from training.outcomes import Outcome, draft_outcomes
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+Out = Annotated[Path, typer.Option(help="Folder of the risk model.")]
+AMONG, ALONE = 0.3, 0.15
+"""Shares of the questions with distractors that are asked among them, or over them alone."""
+MOST_OTHERS = 2
+"""Distractors of one question, at most: each costs as much as the question's own passage."""
+TEST_SHARE = 5
+"""Every fifth passage is kept for the report, which is of a model fitted without it."""
+
+
+def risk_rows(data: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
+    """Held-out questions as rows {question, contexts, context_titles, answers, answerable, group};
+    ``group`` is the passage the question was written for."""
+    rng = random.Random(seed)
+    questions = [
+        row
+        for row in read_rows(data / "train/qa/questions.jsonl.gz")
+        if len(row["passage_ids"]) == 1 and held_out(row["passage_ids"][0])
+    ]
+    rng.shuffle(questions)
+    texts = {row["passage_id"]: row for row in read_rows(data / "train/qa/passages.jsonl.gz")}
+    others = {
+        row["id"]: row["distractors"] for row in read_rows(data / "train/qa/distractors.jsonl.gz")
+    }
+    return [_row(row, others.get(row["id"], []), texts, rng) for row in questions[:limit]]
+
+
+def _row(
+    question: dict[str, Any], others: list[str], texts: dict[str, Any], rng: random.Random
+) -> dict[str, Any]:
+    gold, answerable = question["passage_ids"][0], bool(question["answerable"])
+    drawn, shown = rng.random(), [gold]
+    if others and drawn < AMONG + ALONE:
+        shown = others[: rng.randint(1, min(len(others), MOST_OTHERS))]
+        answerable = answerable and drawn < AMONG
+        if drawn < AMONG:
+            shown = [gold, *shown]
+        rng.shuffle(shown)
+    return {
+        "question": question["question"],
+        "contexts": [texts[passage]["text"] for passage in shown],
+        "context_titles": [texts[passage].get("title") or "" for passage in shown],
+        "answers": question["answers"] if answerable else [],
+        "answerable": answerable,
+        "group": gold,
+    }
+
+
+@app.command()
+def fit(
+    data: Annotated[Path, typer.Option(help="Folder with train/qa.")],
+    out: Out = Path("models/risk"),
+    generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
+    limit: Annotated[int, typer.Option(help="Questions to draft.")] = 3000,
+    seed: int = 0,
+) -> None:
+    """Draft, fit, report on passages that the reported model has not seen, and write."""
+    settings = Settings(generator=generator)
+    chosen = build_generator(settings)
+    rows = risk_rows(data, limit, seed)
+    drafted = [
+        outcome
+        for outcome in _counted(draft_outcomes(rows, chosen, build_embedder(settings)), len(rows))
+        if not outcome.draft.abstained
+    ]
+    name = chosen.name
+    report = _report(drafted, name)
+    content = _existing(out)
+    content["generators"][name] = _fitted(drafted) | {
+        "fitted_for": generator_identity(name, settings.models_dir / name),
+        "rows": len(drafted),
+    }
+    RiskModel.parse(content)
+    _write(out, RISK, content, {"report": {name: report}})
+    typer.echo(json.dumps({"generator": name, "rows": len(rows), **report}))
+
+
+def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    for number, outcome in enumerate(outcomes, start=1):
+        if number % 500 == 0:
+            typer.echo(f"{number} of {total} questions drafted", err=True)
+        yield outcome
+
+
+def _fitted(drafted: list[Outcome]) -> dict[str, Any]:
+    return fit_model(
+        [outcome.features for outcome in drafted],
+        np.array([outcome.wrong for outcome in drafted]),
+        [str(outcome.row["group"]) for outcome in drafted],
+    )
+
+
+def _report(drafted: list[Outcome], generator: str) -> dict[str, Any]:
+    """Measures on every fifth passage, of a model fitted on the others."""
+    groups = sorted({str(outcome.row["group"]) for outcome in drafted})
+    kept = set(groups[::TEST_SHARE])
+    fitted = _fitted([outcome for outcome in drafted if outcome.row["group"] not in kept])
+    model = RiskModel.parse({"format": FORMAT, "generators": {generator: fitted}})
+    tested = [outcome for outcome in drafted if outcome.row["group"] in kept]
+    scores = [model.risk(generator, outcome.features) for outcome in tested]
+    wrong = [outcome.wrong for outcome in tested]
+    found = {
+        "auroc": auroc(scores, wrong),
+        "ece": calibration_error(scores, wrong),
+        "brier": brier(scores, wrong),
+        "aurc": risk_coverage(scores, wrong).aurc,
+        "wrong": sum(wrong) / len(wrong),
+    }
+    rounded = {key: value if value is None else round(value, 4) for key, value in found.items()}
+    return {"answers": len(drafted), "tested": len(tested), **rounded}
+
+
+@app.command(name="certify")
+def certify_public(
+    outcomes: Annotated[list[Path], typer.Option(help="Rows of --save-outcomes (repeatable).")],
+    out: Out = Path("models/risk"),
+    generator: Annotated[str, typer.Option(help="The generator that wrote them.")] = "reader",
+    alpha: float = 0.05,
+    delta: float = 0.05,
+) -> None:
+    """Write the provisional certificate from outcomes on public data, all files as one."""
+    content = _existing(out)
+    labels = [
+        Label(float(row["score"]), bool(row["wrong"]))
+        for path in outcomes
+        for row in read_rows(path)
+        if not row.get("abstained") and not row.get("held")
+    ]
+    model = RiskModel.parse(content)
+    identity = generator_identity(generator, Settings().models_dir / generator)
+    result = certify(
+        labels,
+        alpha,
+        delta,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        collection="public data",
+        risk_class="standard",
+        lineage={"generator": identity, "risk_sha256": model.sha256},
+        provisional=True,
+    )
+    if not isinstance(result, Certificate):
+        typer.echo(result.message, err=True)
+        raise typer.Exit(1)
+    _write(out, CERTIFICATE, result.to_json(), {})
+    typer.echo(json.dumps(result.to_json()))
+
+
+def _existing(folder: Path) -> dict[str, Any]:
+    """What the folder's risk model says of other generators."""
+    path = folder / RISK
+    if not path.is_file():
+        return {"format": FORMAT, "generators": {}}
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
+
+
+def _write(folder: Path, name: str, content: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write one file and renew the manifest; a new risk model voids the certificate beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    if name == RISK:
+        (folder / CERTIFICATE).unlink(missing_ok=True)
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text("utf-8")) if path.is_file() else {"name": "risk"}
+    for key, value in facts.items():
+        manifest[key] = manifest.get(key, {}) | value
+    present = [file for file in (RISK, CERTIFICATE) if (folder / file).is_file()]
+    manifest["files"] = {file: sha256_file(folder / file) for file in present}
+    path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    app()

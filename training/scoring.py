@@ -1,0 +1,39 @@
+"""Is an answer right? SQuAD's exact match and F1 against reference answers."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+ARTICLES = re.compile(r"\b(a|an|the)\b")
+PUNCTUATION = str.maketrans("", "", string.punctuation)
+RIGHT_F1 = 0.5
+"""An answer is wrong below this F1 against every reference, or when the question has none."""
+
+
+def normalise(text: str) -> str:
+    """SQuAD's normal form: lower case, no punctuation, no articles, single spaces."""
+    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
+
+
+def exact_match(answer: str, references: Sequence[str]) -> float:
+    """1.0 when the answer equals any reference in normal form."""
+    return float(any(normalise(answer) == normalise(reference) for reference in references))
+
+
+def f1(answer: str, references: Sequence[str]) -> float:
+    """The best token F1 against any reference, in [0, 1]."""
+    return max((_f1(answer, reference) for reference in references), default=0.0)
+
+
+def _f1(answer: str, reference: str) -> float:
+    found, wanted = normalise(answer).split(), normalise(reference).split()
+    if not found or not wanted:
+        return float(found == wanted)
+    shared = sum((Counter(found) & Counter(wanted)).values())
+    return 2 * shared / (len(found) + len(wanted))
+
+
+def is_wrong(answer: str, references: Sequence[str], answerable: bool) -> bool:
+    """Whether an answer that was given is wrong; any answer to an unanswerable question is."""
+    return not answerable or f1(answer, references) < RIGHT_F1
