@@ -96,13 +96,11 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
     if rerank is None:
         return Found(rankings, (searched - began) * 1000, 0.0)
     similarity = dict(dense)
-    hits = [Hit(built.passages[p], similarity.get(p)) for p, _ in fused]
+    hits = [Hit(built.passages[p], similarity.get(p), score) for p, score in fused]
     began_rerank = time.perf_counter()
     order = rerank(question, hits, Deadline(600))
     ended = time.perf_counter()
-    first = [int(hit.passage.id) for hit in order]
-    rest = [p for p, _ in fused[rerank.depth :]]
-    rankings["reranked"] = documents(built, [*first, *rest])
+    rankings["reranked"] = documents(built, [int(hit.passage.id) for hit in order])
     return Found(rankings, (searched - began) * 1000, (ended - began_rerank) * 1000)
 
 

@@ -20,12 +20,13 @@ from guardrails.contract import Passage
 class Hit:
     """A passage found for a question.
 
-    ``similarity`` is its cosine, None if only words matched; ``reading`` is what the reader made
-    of it, None where nothing is reranked.
+    ``similarity`` is its cosine, None if only words matched; ``fused`` is its score in the fused
+    ranking; ``reading`` is what the reader made of it, None where nothing is reranked.
     """
 
     passage: Passage
     similarity: float | None
+    fused: float = 0.0
     reading: Reading | None = None
 
 
@@ -43,23 +44,35 @@ class Retrieved:
         return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
 
 
+SIMILARITY_WEIGHT, FUSION_WEIGHT = 10.0, 300.0
+"""What the search's own scores count beside the shipped reader's relevance, chosen on public
+development sets: the reader knows passages that answer, the search what a text is about."""
+NO_SIMILARITY = 0.2
+"""Stands for the cosine of a passage that only words found."""
+
 Read = Callable[[str, Sequence[Passage], Deadline], list[Reading]]
 """A question and passages to one reading for each passage, in order."""
 
 
 @dataclass(frozen=True)
 class Rerank:
-    """Read the first ``depth`` passages of the fused ranking, and put the most relevant first."""
+    """Read the first ``depth`` passages of the fused ranking, and put the best first."""
 
     read: Read
     depth: int
 
     def __call__(self, question: str, hits: list[Hit], deadline: Deadline) -> list[Hit]:
-        """``hits`` in their new order; those beyond ``depth`` are dropped."""
+        """``hits`` in their new order; those beyond ``depth`` follow as they were."""
         chosen = hits[: self.depth]
         readings = self.read(question, [hit.passage for hit in chosen], deadline)
         read = [replace(hit, reading=r) for hit, r in zip(chosen, readings, strict=True)]
-        return sorted(read, key=lambda hit: -hit.reading.relevance if hit.reading else 0.0)
+        return [*sorted(read, key=_worth, reverse=True), *hits[self.depth :]]
+
+
+def _worth(hit: Hit) -> float:
+    relevance = hit.reading.relevance if hit.reading else 0.0
+    similarity = NO_SIMILARITY if hit.similarity is None else hit.similarity
+    return relevance + SIMILARITY_WEIGHT * similarity + FUSION_WEIGHT * hit.fused
 
 
 @dataclass(frozen=True)
@@ -115,11 +128,11 @@ class Retriever:
         lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()
         similarity = dict(dense)
-        ranked = [position for position, _ in fuse([dense, lexical])]
+        fused = dict(fuse([dense, lexical]))
         depth = max(k, self._rerank.depth) if self._rerank else k
         hits = [
-            Hit(passage, similarity.get(position))
-            for position, passage in self._read(live.index, ranked, depth)
+            Hit(passage, similarity.get(position), fused[position])
+            for position, passage in self._read(live.index, list(fused), depth)
             if passage.collection in collections
         ]
         if self._rerank is not None and hits:

@@ -116,15 +116,28 @@ def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read()
     assert ReaderGenerator(Deaf()).draft([request_with(nothing)])[0].abstained
 
 
-def test_reranking_puts_the_most_relevant_first_and_drops_what_was_not_read() -> None:
+def test_reranking_puts_the_most_relevant_first_and_leaves_what_was_not_read() -> None:
     def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
         assert question == QUESTION and deadline.remaining() > 0
         return [Reading(float(number), None) for number, _ in enumerate(passages)]
 
     hits = [Hit(one, 0.5) for one in PASSAGES]
     order = Rerank(read, 2)(QUESTION, hits, Deadline(60))
-    assert [hit.passage.id for hit in order] == ["p1", "p0"]
+    assert [hit.passage.id for hit in order] == ["p1", "p0", "p2"]
     assert [hit.reading.relevance for hit in order if hit.reading] == [1.0, 0.0]
+
+
+def test_what_the_search_found_first_counts_beside_relevance() -> None:
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        return [Reading(0.0, None), Reading(1.0, None), Reading(2.5, None)]
+
+    hits = [
+        Hit(PASSAGES[0], 0.8, 0.033),
+        Hit(PASSAGES[1], 0.4, 0.032),
+        Hit(PASSAGES[2], 0.7, 0.031),
+    ]
+    order = Rerank(read, 3)(QUESTION, hits, Deadline(60))
+    assert [hit.passage.id for hit in order] == ["p2", "p0", "p1"]
 
 
 def test_a_reader_that_loses_a_passage_is_an_error() -> None:
