@@ -5,6 +5,7 @@ Run as:
     python -m benchmarks answers --questions F [--generator NAME ...] [--device D ...]
         [--distractors K] [--limit N] --json
     python -m benchmarks margin --questions F [--questions G] --json
+    python -m benchmarks support --file F [--limit N] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
 """
 
@@ -83,6 +84,18 @@ def margin(
     from benchmarks.answers import sweep_margins
 
     _show(sweep_margins(questions, limit), as_json)
+
+
+@app.command()
+def support(
+    file: Annotated[Path, typer.Option(help="JSON lines of claims.", exists=True)],
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Balanced accuracy, AUROC and marked words of the support check."""
+    from benchmarks.support import measure_support
+
+    _show(measure_support(file, limit), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

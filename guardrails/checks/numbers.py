@@ -160,9 +160,13 @@ def _held_by_citation(draft: Draft, texts: Mapping[str, str]) -> dict[int, Figur
 def unsupported(sentence: Sentence, held: Mapping[int, Figures]) -> list[str]:
     """The numbers and dates of ``sentence``, as written, that its citations do not hold."""
     sources = [held[number] for number in sentence.citations if number in held]
+    return missing_figures(read_figures(sentence.text, False), sources)
+
+
+def missing_figures(claimed: Figures, sources: Sequence[Figures]) -> list[str]:
+    """The numbers and dates that are ``claimed``, as written, and that no source holds."""
     amounts = [amount for source in sources for _, amount in source.amounts]
     dates = [date for source in sources for _, readings in source.dates for date in readings]
-    claimed = read_figures(sentence.text, False)
     missing = [
         spelled
         for spelled, readings in claimed.dates

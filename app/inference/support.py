@@ -1,0 +1,242 @@
+"""Does the evidence support a sentence? A comparison of names and numbers, then a small model.
+
+The model reads a sentence with what its sources say about it (``condensed``) and gives the
+probability that it is supported, and for each word that it is not. A sentence with a number or
+name that its sources do not hold keeps only a part of its probability.
+"""
+
+import json
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import ModelRefused
+from app.inference.condense import condensed
+from app.inference.pair_model import CONFIG, SUPPORT_HEADS
+from app.inference.pair_runner import PairRunner, PairScores, load_pair_runner
+from guardrails.checks import Stage
+from guardrails.checks.terms import Piece, cited_texts, unmatched
+from guardrails.contract import Case, Draft, Finding, Outcome, Passage, sentence_bounds
+
+MAX_EVIDENCE_CHARS = 900
+MAX_CLAIM_CHARS = 600
+"""A longer sentence is cut for the model: its evidence needs room. Names and numbers are all
+compared."""
+MARKED = 0.5
+"""Least probability at which a word is marked as unsupported."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """What is known of one claim: ``probability`` that it is supported, in [0, 1].
+
+    ``unsupported`` are the (start, end) of its words that the evidence does not seem to hold.
+    """
+
+    probability: float
+    unsupported: tuple[tuple[int, int], ...] = ()
+
+
+SUPPORTED = Support(1.0)
+"""A sentence that stands in its source word for word."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The numbers chosen on development data that lie beside the weights."""
+
+    threshold: float
+    number_factor: float
+    term_factor: float
+
+
+class SupportCheck:
+    """Every sentence of a draft is supported by the passages it cites."""
+
+    name = "support"
+    stage: Stage = "draft"
+    timeout_s = 10.0
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self._folder, self._device = folder, device
+        self._lock = threading.Lock()
+        self._loaded: tuple[PairRunner, Shipped] | None = None
+
+    def warm_up(self) -> None:
+        """Load weights and numbers; raises ``ModelRefused``."""
+        self._model()
+
+    @property
+    def threshold(self) -> float:
+        """The least probability of a supported claim; raises ``ModelRefused``."""
+        return self._model()[1].threshold
+
+    def run(self, case: Case) -> list[Finding]:
+        """A fail for each sentence under the threshold, else one pass; raises ``ModelRefused``."""
+        if case.draft is None:
+            return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        found = [
+            Finding(self.name, Outcome.FAIL, _said(sentence.text, support), "", sentence.text)
+            for sentence, support in zip(
+                case.draft.sentences, self.draft_support(case.draft, case.evidence), strict=True
+            )
+            if support is not SUPPORTED and support.probability < self.threshold
+        ]
+        return found or [Finding(self.name, Outcome.PASS, "The sources support every sentence.")]
+
+    def support_scores(self, draft: Draft, evidence: Sequence[Passage]) -> list[float]:
+        """The probability of each sentence of ``draft``, in order."""
+        return [support.probability for support in self.draft_support(draft, evidence)]
+
+    def draft_support(self, draft: Draft, evidence: Sequence[Passage]) -> list[Support]:
+        """What is known of each sentence over the passages it cites, or over all without any.
+
+        Verbatim sentences are supported by what they are: the model does not run for them.
+        """
+        texts = {passage.id: _shown(passage) for passage in evidence}
+        sources = [
+            cited_texts(draft, sentence.citations, texts) or tuple(texts.values())
+            for sentence in draft.sentences
+        ]
+        claims = [
+            (sentence.text, held)
+            for sentence, held in zip(draft.sentences, sources, strict=True)
+            if not _verbatim(sentence.text, held)
+        ]
+        found = iter(self.claims(claims) if claims else ())
+        return [
+            SUPPORTED if _verbatim(sentence.text, held) else next(found)
+            for sentence, held in zip(draft.sentences, sources, strict=True)
+        ]
+
+    def answer_support(self, question: str, short: str, evidence: Sequence[Passage]) -> float:
+        """The probability that ``short`` answers ``question`` by the evidence, in [0, 1]."""
+        claim = f"{question} {short}"
+        [scores] = self._model()[0].run([_pair(claim, [_shown(p) for p in evidence])])
+        return _probability(scores)
+
+    def claims(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[Support]:
+        """What is known of each claim over the texts of its sources; all share the batches.
+
+        A claim of several sentences is as well supported as the worst of them.
+        """
+        runner, shipped = self._model()
+        parts = [sentence_bounds(claim) or [(0, len(claim))] for claim, _ in pairs]
+        scores = iter(
+            runner.run(
+                [
+                    _pair(claim[start:end], sources)
+                    for (claim, sources), bounds in zip(pairs, parts, strict=True)
+                    for start, end in bounds
+                ]
+            )
+        )
+        return [
+            _joined(
+                [(start, next(scores)) for start, _ in bounds], unmatched(claim, sources), shipped
+            )
+            for (claim, sources), bounds in zip(pairs, parts, strict=True)
+        ]
+
+    def _model(self) -> tuple[PairRunner, Shipped]:
+        with self._lock:
+            if self._loaded is None:
+                runner = load_pair_runner(self._folder, SUPPORT_HEADS, self._device)
+                self._loaded = runner, read_shipped(self._folder)
+            return self._loaded
+
+
+def read_shipped(folder: Path) -> Shipped:
+    """The numbers in the config, which the manifest vouches for; raises ``ModelRefused``."""
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        values = [config[name] for name in ("threshold", "number_factor", "term_factor")]
+    except (LookupError, TypeError) as error:
+        raise ModelRefused(f"{folder / CONFIG} lacks a number of the support check") from error
+    # A threshold that is not a number, or is 0, would let every sentence pass.
+    sound = all(isinstance(v, int | float) and math.isfinite(v) and 0 <= v <= 1 for v in values)
+    if not sound or not values[0] > 0:
+        raise ModelRefused(f"{folder / CONFIG}: numbers must lie in [0, 1], the threshold above 0")
+    return Shipped(*map(float, values))
+
+
+def _shown(passage: Passage) -> str:
+    return f"{passage.title}\n{passage.text}"
+
+
+def _verbatim(sentence: str, sources: Sequence[str]) -> bool:
+    said = _spaced(sentence)
+    return any(said in _spaced(source) for source in sources)
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _pair(claim: str, sources: Sequence[str]) -> tuple[str, str]:
+    claim = claim[:MAX_CLAIM_CHARS]
+    return claim, condensed(claim, "\n\n".join(sources), MAX_EVIDENCE_CHARS)
+
+
+def _probability(scores: PairScores) -> float:
+    odds = np.exp(scores.pair - scores.pair.max())
+    return float(odds[0] / odds.sum())
+
+
+def _joined(
+    parts: Sequence[tuple[int, PairScores]], pieces: Sequence[Piece], shipped: Shipped
+) -> Support:
+    """The worst sentence's probability, lowered for each kind of piece the sources lack."""
+    probability = min(_probability(scores) for _, scores in parts)
+    kinds = {piece.kind for piece in pieces}
+    probability *= shipped.number_factor if "number" in kinds else 1.0
+    probability *= shipped.term_factor if "term" in kinds else 1.0
+    marked = [(start + a, start + b) for start, scores in parts for a, b in _marked(scores)]
+    return Support(probability, _merged([*marked, *((p.start, p.end) for p in pieces)]))
+
+
+def _marked(scores: PairScores) -> list[tuple[int, int]]:
+    """Where the claim's words stand of which a token is likely unsupported."""
+    encoding = scores.encoding
+    logit = math.log(MARKED / (1 - MARKED))
+    bad = {
+        word
+        for word, kind, score in zip(
+            encoding.word_ids, encoding.type_ids, scores.token[:, 0], strict=True
+        )
+        if kind == 0 and word is not None and score > logit
+    }
+    spans = (encoding.word_to_chars(word, 0) for word in sorted(bad))
+    return [span for span in spans if span]
+
+
+def _merged(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The spans in order; those that overlap become one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def _said(sentence: str, support: Support) -> str:
+    words = list(dict.fromkeys(sentence[start:end] for start, end in support.unsupported))
+    if not words:
+        return "The sources may not support this sentence."
+    return f"The sources may not support this sentence; see: {', '.join(words)[:200]}."
+
+
+def token_spans(text: str, tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """Where each of ``tokens`` stands in ``text``, one after the other; (0, 0): not found."""
+    spans, at = [], 0
+    for token in tokens:
+        start = text.find(token, at)
+        spans.append((start, start + len(token)) if start >= 0 else (0, 0))
+        at = spans[-1][1] or at
+    return spans
