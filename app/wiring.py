@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.access import Access
 from app.answering import Answerer
@@ -16,10 +17,13 @@ from app.retrieval.retriever import Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
 from app.telemetry import Telemetry
-from guardrails.checks import default_checks
+from guardrails.checks import Check, default_checks
 from guardrails.contract import Draft
 from guardrails.judge import Judge
 from guardrails.policy import Policy, PolicyInvalid
+
+if TYPE_CHECKING:
+    from app.inference.support import SupportCheck
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Services:
     answerer: Answerer
     embedder: Embedder
     generator: Generator
+    support: "SupportCheck"
     telemetry: Telemetry
     policy: Policy
     close: Callable[[], None]
@@ -43,6 +48,7 @@ class Services:
         """Load the models now rather than at the first question."""
         self.embedder.warm_up()
         self.generator.warm_up()
+        self.support.warm_up()
 
 
 def _minilm(settings: Settings) -> Embedder:
@@ -99,6 +105,18 @@ def build_generator(settings: Settings) -> Generator:
     return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
 
 
+def build_support(settings: Settings) -> "SupportCheck":
+    """The check of meaning with its shipped model."""
+    from app.inference.support import SupportCheck
+
+    return SupportCheck(settings.models_dir / "support", settings.device)
+
+
+def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:
+    """Every check of the service; those that need no model come from ``guardrails``."""
+    return [*default_checks(policy), support]
+
+
 def _model_server(settings: Settings) -> Generator:
     from app.inference.generator import OpenAIGenerator
 
@@ -145,7 +163,8 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
     policy = _policy(settings)
-    judge = Judge(default_checks(policy), policy)
+    support = build_support(settings)
+    judge = Judge(build_checks(policy, support), policy)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
@@ -180,6 +199,7 @@ def build_services(settings: Settings) -> Services:
         answerer,
         embedder,
         generator,
+        support,
         telemetry,
         policy,
         close,

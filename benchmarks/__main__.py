@@ -6,6 +6,7 @@ Run as:
         [--distractors K] [--limit N] --json
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks support --file F [--limit N] --json
+    python -m benchmarks support-numbers --file F [--file G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
 """
 
@@ -96,6 +97,18 @@ def support(
     from benchmarks.support import measure_support
 
     _show(measure_support(file, limit), as_json)
+
+
+@app.command("support-numbers")
+def support_numbers(
+    file: Annotated[list[Path], typer.Option(help="JSON lines of claims (repeatable).")],
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """The threshold and factors of the support check that suit all files best."""
+    from benchmarks.support import choose_numbers
+
+    _show(choose_numbers(file, limit), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.errors import Invalid
 from app.files import read_rows
-from app.inference.support import Support, SupportCheck, token_spans
+from app.inference.support import Shipped, Support, SupportCheck, token_spans
 from app.settings import Settings
 from benchmarks.gate import auroc
 
@@ -19,6 +19,10 @@ GROUP = 32
 """Rows whose claims share the model's batches."""
 
 
+FACTORS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+THRESHOLDS = np.arange(0.02, 0.99, 0.02)
+
+
 def measure_support(path: Path, limit: int | None = None) -> dict[str, Any]:
     """Figures of the shipped check on rows {context, claim, label, ...}, first ``limit`` only.
 
@@ -26,11 +30,7 @@ def measure_support(path: Path, limit: int | None = None) -> dict[str, Any]:
     have one label. ``token_f1`` of the unsupported words, with precision and recall, where rows
     have ``claim_tokens`` and ``non_supported``. Raises ``Invalid`` or ``ModelRefused``.
     """
-    rows = [_checked(row, path) for row in read_rows(path)][:limit]
-    if not rows:
-        raise Invalid(f"{path} holds no rows.")
-    check = SupportCheck(Settings().models_dir / "support")
-    check.warm_up()
+    rows, check = _rows(path, limit), _shipped_check()
     began = time.perf_counter()
     found = list(_judged(check, rows))
     elapsed = time.perf_counter() - began
@@ -44,6 +44,67 @@ def measure_support(path: Path, limit: int | None = None) -> dict[str, Any]:
         **_token_figures(rows, found),
         "ms_per_row": round(1000 * elapsed / len(rows), 1),
     }
+
+
+def choose_numbers(paths: Sequence[Path], limit: int | None = None) -> dict[str, Any]:
+    """The threshold and the two factors with the best mean balanced accuracy over ``paths``.
+
+    Of equally good ones (within half a point) the best mean AUROC counts. Raises ``Invalid``.
+    """
+    check = _shipped_check()
+    measured = []
+    for path in paths:
+        rows = _rows(path, limit)
+        supported = np.array([row["label"] == "supported" for row in rows])
+        measured.append((list(_judged(check, rows)), supported))
+    tried = [
+        {
+            "number_factor": number,
+            "term_factor": term,
+            **_best(measured, Shipped(0.5, number, term)),
+        }
+        for number in FACTORS
+        for term in FACTORS
+    ]
+    best = max(one["balanced_accuracy"] for one in tried)
+    near = [one for one in tried if one["balanced_accuracy"] >= best - 0.005]
+    return max(near, key=lambda one: one["auroc"])
+
+
+def _best(measured: Sequence[tuple[list[Support], Any]], shipped: Shipped) -> dict[str, Any]:
+    """The threshold with the best mean balanced accuracy, with the figures of each file."""
+    scores = [
+        (np.array([shipped.lowered(one.model, one.lacks) for one in found]), supported)
+        for found, supported in measured
+    ]
+    means = [
+        np.mean([balanced_accuracy(values >= cut, truth) or 0.0 for values, truth in scores])
+        for cut in THRESHOLDS
+    ]
+    cut = float(THRESHOLDS[int(np.argmax(means))])
+    areas = [auroc(1 - values, ~truth) or 0.0 for values, truth in scores]
+    return {
+        "threshold": round(cut, 2),
+        "balanced_accuracy": float(max(means)),
+        "auroc": float(np.mean(areas)),
+        "files": [
+            [balanced_accuracy(values >= cut, truth), _rounded(area)]
+            for (values, truth), area in zip(scores, areas, strict=True)
+        ],
+    }
+
+
+def _shipped_check() -> SupportCheck:
+    check = SupportCheck(Settings().models_dir / "support")
+    check.warm_up()
+    return check
+
+
+def _rows(path: Path, limit: int | None) -> list[Mapping[str, Any]]:
+    rows = [_checked(row, path) for row in read_rows(path)][:limit]
+    if not rows:
+        raise Invalid(f"{path} holds no rows.")
+    return rows
 
 
 def _checked(row: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

@@ -11,17 +11,20 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.errors import ModelRefused
 from app.inference.condense import condensed
-from app.inference.pair_model import CONFIG, SUPPORT_HEADS
-from app.inference.pair_runner import PairRunner, PairScores, load_pair_runner
 from guardrails.checks import Stage
 from guardrails.checks.terms import Piece, cited_texts, unmatched
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, sentence_bounds
 
+if TYPE_CHECKING:
+    from app.inference.pair_runner import PairRunner, PairScores
+
+CONFIG = "config.json"
 MAX_EVIDENCE_CHARS = 900
 MAX_CLAIM_CHARS = 600
 """A longer sentence is cut for the model: its evidence needs room. Names and numbers are all
@@ -34,14 +37,18 @@ MARKED = 0.5
 class Support:
     """What is known of one claim: ``probability`` that it is supported, in [0, 1].
 
-    ``unsupported`` are the (start, end) of its words that the evidence does not seem to hold.
+    It is the ``model``'s, lowered for each kind of piece (``number``, ``term``) in ``lacks``, which
+    the sources do not hold. ``unsupported`` are the (start, end) of the words that they do not
+    seem to hold.
     """
 
     probability: float
+    model: float
+    lacks: frozenset[str] = frozenset()
     unsupported: tuple[tuple[int, int], ...] = ()
 
 
-SUPPORTED = Support(1.0)
+SUPPORTED = Support(1.0, 1.0)
 """A sentence that stands in its source word for word."""
 
 
@@ -52,6 +59,11 @@ class Shipped:
     threshold: float
     number_factor: float
     term_factor: float
+
+    def lowered(self, model: float, lacks: frozenset[str]) -> float:
+        """The model's probability after what the comparison of names and numbers found."""
+        number = self.number_factor if "number" in lacks else 1.0
+        return model * number * (self.term_factor if "term" in lacks else 1.0)
 
 
 class SupportCheck:
@@ -142,7 +154,11 @@ class SupportCheck:
             for (claim, sources), bounds in zip(pairs, parts, strict=True)
         ]
 
-    def _model(self) -> tuple[PairRunner, Shipped]:
+    def _model(self) -> "tuple[PairRunner, Shipped]":
+        # Imported only when a sentence needs it: torch takes seconds.
+        from app.inference.pair_model import SUPPORT_HEADS
+        from app.inference.pair_runner import load_pair_runner
+
         with self._lock:
             if self._loaded is None:
                 runner = load_pair_runner(self._folder, SUPPORT_HEADS, self._device)
@@ -182,24 +198,23 @@ def _pair(claim: str, sources: Sequence[str]) -> tuple[str, str]:
     return claim, condensed(claim, "\n\n".join(sources), MAX_EVIDENCE_CHARS)
 
 
-def _probability(scores: PairScores) -> float:
+def _probability(scores: "PairScores") -> float:
     odds = np.exp(scores.pair - scores.pair.max())
     return float(odds[0] / odds.sum())
 
 
 def _joined(
-    parts: Sequence[tuple[int, PairScores]], pieces: Sequence[Piece], shipped: Shipped
+    parts: Sequence["tuple[int, PairScores]"], pieces: Sequence[Piece], shipped: Shipped
 ) -> Support:
-    """The worst sentence's probability, lowered for each kind of piece the sources lack."""
-    probability = min(_probability(scores) for _, scores in parts)
-    kinds = {piece.kind for piece in pieces}
-    probability *= shipped.number_factor if "number" in kinds else 1.0
-    probability *= shipped.term_factor if "term" in kinds else 1.0
+    """The worst sentence counts; what the comparison found is marked too."""
+    model = min(_probability(scores) for _, scores in parts)
+    lacks = frozenset(piece.kind for piece in pieces)
     marked = [(start + a, start + b) for start, scores in parts for a, b in _marked(scores)]
-    return Support(probability, _merged([*marked, *((p.start, p.end) for p in pieces)]))
+    spans = _merged([*marked, *((piece.start, piece.end) for piece in pieces)])
+    return Support(shipped.lowered(model, lacks), model, lacks, spans)
 
 
-def _marked(scores: PairScores) -> list[tuple[int, int]]:
+def _marked(scores: "PairScores") -> list[tuple[int, int]]:
     """Where the claim's words stand of which a token is likely unsupported."""
     encoding = scores.encoding
     logit = math.log(MARKED / (1 - MARKED))

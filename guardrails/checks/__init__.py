@@ -37,6 +37,7 @@ def default_checks(policy: "Policy") -> list[Check]:
     from guardrails.checks.numbers import NumbersCheck
     from guardrails.checks.relevance import RelevanceCheck
     from guardrails.checks.schema import SchemaCheck
+    from guardrails.checks.terms import TermsCheck
     from guardrails.checks.topics import TopicsCheck
 
     return [
@@ -45,6 +46,7 @@ def default_checks(policy: "Policy") -> list[Check]:
         SchemaCheck(),
         CitationsCheck(),
         NumbersCheck(),
+        TermsCheck(),
         EvidenceInjectionCheck(),
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),

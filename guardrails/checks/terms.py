@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from guardrails.checks import Stage
-from guardrails.checks.numbers import MONTHS, missing_figures, read_figures
+from guardrails.checks.numbers import (
+    CURRENCIES,
+    MEASURES,
+    MONTHS,
+    missing_figures,
+    read_figures,
+)
 from guardrails.checks.wording import folded
 from guardrails.contract import Case, Draft, Finding, Outcome, sentence_bounds
 from guardrails.words import STOP_WORDS
@@ -102,7 +108,7 @@ def _located(claim: str, spelled: str) -> Piece:
     words = r"\W*".join(map(re.escape, re.findall(r"\w+|[^\w\s]", spelled)))
     match = re.search(rf"(?<![\w.,]){words}(?!\w)", claim, re.I) or re.search(words, claim, re.I)
     start, end = match.span() if match else (0, len(claim))
-    return Piece(start, end, spelled, "number")
+    return Piece(start, end, claim[start:end], "number")
 
 
 def _quotes(claim: str) -> Iterator[Piece]:
@@ -123,9 +129,12 @@ def _named(claim: str) -> Iterator[Piece]:
 
 
 def _is_named(word: str) -> bool:
-    folded_word = folded(word)
-    plain = folded_word in STOP_WORDS or folded_word in _TITLES or _CALENDAR.match(folded_word)
-    return any(c.isupper() for c in word) and len(word) > 1 and not plain and not word[0].isdigit()
+    """Whether a word that does not begin a sentence is part of a name; digits are for numbers."""
+    plain = folded(word)
+    if len(word) < 2 or word.islower() or any(c.isdigit() for c in word):
+        return False
+    unit = plain in MEASURES or plain in CURRENCIES
+    return not (unit or plain in STOP_WORDS or plain in _TITLES or _CALENDAR.match(plain))
 
 
 def _is_sure(claim: str, words: Sequence[re.Match[str]], place: int) -> bool:

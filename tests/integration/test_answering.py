@@ -37,8 +37,7 @@ from app.retrieval.retriever import Retriever
 from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
 from app.telemetry import Telemetry
-from app.wiring import Services
-from guardrails.checks import default_checks
+from app.wiring import Services, build_checks, build_support
 from guardrails.contract import Case, Draft, Finding, Outcome
 from guardrails.judge import Judge
 from guardrails.policy import Policy
@@ -103,7 +102,7 @@ class Desk:
                 "cpu",
             ),
             generator=generator or self.generator,
-            judge=Judge([*default_checks(policy), *checks], policy),
+            judge=Judge([*build_checks(policy, build_support(self.settings)), *checks], policy),
             policy=policy,
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=settings_for(self.database.url, self.folder, device="cpu", **settings),

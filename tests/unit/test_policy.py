@@ -10,7 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.checks import Stage, default_checks
+from app.settings import Settings
+from app.wiring import build_checks, build_support
+from guardrails.checks import Stage
 from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome
 from guardrails.judge import Judge
 from guardrails.policy import MESSAGES, Policy, PolicyInvalid
@@ -18,7 +20,8 @@ from guardrails.policy import MESSAGES, Policy, PolicyInvalid
 STAGES: tuple[Stage, ...] = ("question", "draft")
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = Policy.load()
-JUDGE = Judge(default_checks(DEFAULT), DEFAULT)
+CHECKS = build_checks(DEFAULT, build_support(Settings()))
+JUDGE = Judge(CHECKS, DEFAULT)
 
 SMALL = """
 name: small
@@ -54,10 +57,9 @@ def finding(check: str = "odd", outcome: Outcome = Outcome.FAIL, label: str = ""
 def test_the_default_policy_loads() -> None:
     assert DEFAULT.name == "default"
     assert len(DEFAULT.sha256) == 64
-    checks = default_checks(DEFAULT)
     for stage in STAGES:
-        assert set(DEFAULT.required(stage)) == {c.name for c in checks if c.stage == stage}
-    assert {rule.check for rule in DEFAULT.rules} <= {check.name for check in checks}
+        assert set(DEFAULT.required(stage)) == {c.name for c in CHECKS if c.stage == stage}
+    assert {rule.check for rule in DEFAULT.rules} <= {check.name for check in CHECKS}
     assert all(rule.then is not Action.RELEASE for rule in DEFAULT.rules)
 
 
