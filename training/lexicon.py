@@ -14,8 +14,18 @@ FILES = {"n": "data.noun", "v": "data.verb", "a": "data.adj", "r": "data.adv"}
 KINDS = {"1": "n", "2": "v", "3": "a", "4": "r", "5": "a"}
 MAX_RANK = 2
 """A synonym must have the shared sense among its own first senses: "can" is no "prison"."""
-ENDINGS = (("ies", "y"), ("es", ""), ("es", "e"), ("s", ""), ("ied", "y"), ("ed", ""), ("ed", "e"))
-ENDINGS += (("ing", ""), ("ing", "e"), ("ly", "ly"))
+ENDINGS = (
+    ("ies", "y", "s"),
+    ("es", "", "s"),
+    ("es", "e", "s"),
+    ("s", "", "s"),
+    ("ied", "y", "ed"),
+    ("ed", "", "ed"),
+    ("ed", "e", "ed"),
+    ("ing", "", "ing"),
+    ("ing", "e", "ing"),
+)
+"""(what a word ends in, what its base form ends in instead, the form): regular ones only."""
 VOWELS = "aeiou"
 
 
@@ -55,11 +65,11 @@ class Lexicon:
 
     def _in_form(self, word: str, related: Callable[[str], Iterator[str]]) -> Iterator[str]:
         lower = word.lower()
-        for lemma, ending in _lemmas(lower):
+        for lemma, form in _lemmas(lower):
             if lemma in self.senses:
                 found = (other for other in related(lemma) if other != lemma)
                 for other in found:
-                    formed = _formed(other, ending)
+                    formed = _formed(other, form)
                     yield formed.capitalize() if word[0].isupper() else formed
                 return
 
@@ -143,19 +153,18 @@ def _read_senses(lexicon: Lexicon, path: Path) -> None:
 
 
 def _lemmas(word: str) -> Iterator[tuple[str, str]]:
-    """Possible base forms with the ending that was taken off; the word itself first."""
+    """Possible base forms with the form that ``word`` is of them; the word itself first."""
     yield word, ""
-    for ending, base in ENDINGS:
+    for ending, base, form in ENDINGS:
         if word.endswith(ending) and len(word) > len(ending) + 2:
             stem = word[: -len(ending)]
-            yield stem + base, ending[-2:] if ending.endswith("ed") else ending.lstrip("ie") or "s"
-            if len(stem) > 3 and stem[-1] == stem[-2]:
-                yield stem[:-1], ending
+            yield stem + base, form
+            if not base and len(stem) > 3 and stem[-1] == stem[-2]:
+                yield stem[:-1], form
 
 
-def _formed(lemma: str, ending: str) -> str:
-    """``lemma`` with a regular ending: s, ed or ing."""
-    kind = next((known for known in ("ing", "ed", "s") if ending.endswith(known)), "")
+def _formed(lemma: str, kind: str) -> str:
+    """``lemma`` in a regular form: s, ed or ing, or "" for itself."""
     if not kind:
         return lemma
     if lemma.endswith("y") and lemma[-2] not in VOWELS and kind != "ing":
