@@ -1,7 +1,8 @@
 """Fine-tune the support check: does the evidence support the claim, and which words does it not?
 
 Run as:
-    python -m training.support train --data DATA --wordnet FOLDER --init models/reader --minutes 40
+    python -m training.support train --data DATA --init models/reader --minutes 20 --out FIRST
+    python -m training.support train --data DATA --wordnet FOLDER --init FIRST --minutes 40
     python -m benchmarks support-numbers --file F --file G      # measures the three numbers below
     python -m training.support choose --threshold 0.5 --number-factor 0.4 --term-factor 0.6
 
@@ -207,10 +208,11 @@ def seal(out: Path, chosen: dict[str, float], figures: dict[str, float]) -> None
 
 
 def start_from(model: PairModel, folder: Path) -> None:
-    """Take the encoder's tensors from a trained reader or generator."""
+    """Take the encoder of a trained reader or generator, or all of a support check."""
     tensors = load_tensors(folder / WEIGHTS)
-    encoder = {k: v for k, v in tensors.items() if k.startswith("encoder.")}
-    missing, _ = model.load_state_dict(encoder, strict=False)
+    own = model.state_dict()
+    fitting = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
+    missing, _ = model.load_state_dict(fitting, strict=False)
     lost = [k for k in missing if k.startswith("encoder.") and not k.startswith(FROZEN_PREFIX)]
     if lost:
         raise typer.BadParameter(f"{folder} has no {', '.join(lost[:3])}")
@@ -238,12 +240,14 @@ def choose(
 @app.command("train")
 def main(
     data: Annotated[Path, typer.Option(help="folder with train/support and train/qa")],
-    wordnet: Annotated[Path, typer.Option(help="folder with WordNet's data.* and index.sense")],
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/support"),
+    wordnet: Annotated[
+        Path | None, typer.Option(help="WordNet's data.* and index.sense; without, no edits")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="training budget, wall clock")] = 40.0,
-    passages: Annotated[int, typer.Option(help="passages that claims are made from")] = 13000,
+    passages: Annotated[int, typer.Option(help="passages that claims are made from")] = 4000,
     learning_rate: float = 3e-4,
-    batch_tokens: int = 3000,
+    batch_tokens: int = 2000,
     seed: int = 7,
     init: Annotated[Path | None, typer.Option(help="a model whose encoder to start from")] = None,
 ) -> None:
@@ -256,7 +260,8 @@ def main(
     tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    claims = load_claims(data, load_lexicon(wordnet), passages, seed)
+    lexicon = load_lexicon(wordnet) if wordnet else None
+    claims = load_claims(data, lexicon, passages, seed)
     rows = encode(claims, tokenizer)
     supported = sum(row.label == SUPPORTED for row in rows)
     typer.echo(f"{len(rows)} rows, {supported} supported")

@@ -42,16 +42,20 @@ BUDGETS = (250, 400, 600, 900)
 OTHERS = 4
 
 
-def load_claims(data: Path, lexicon: Lexicon, passages: int, seed: int) -> list[Claim]:
-    """Rows written by people and rows made from so many ``passages``, shuffled."""
+def load_claims(data: Path, lexicon: Lexicon | None, passages: int, seed: int) -> list[Claim]:
+    """Rows written by people, edits of them, and claims about so many ``passages``; shuffled.
+
+    Without a lexicon only the rows written by people.
+    """
     rng = random.Random(seed)
     claims = [*_natural(data, lexicon, rng), *_wice(data, rng)]
-    claims += _from_qa(data, lexicon, passages, rng)
+    if lexicon is not None:
+        claims += _from_qa(data, lexicon, passages, rng)
     rng.shuffle(claims)
     return claims
 
 
-def _natural(data: Path, lexicon: Lexicon, rng: random.Random) -> Iterator[Claim]:
+def _natural(data: Path, lexicon: Lexicon | None, rng: random.Random) -> Iterator[Claim]:
     """Rows written by people; true ones once more paraphrased, and once more corrupted."""
     for name, copies in COPIES.items():
         rows = list(read_rows(data / f"train/support/{name}.jsonl.gz"))
@@ -62,7 +66,7 @@ def _natural(data: Path, lexicon: Lexicon, rng: random.Random) -> Iterator[Claim
                 continue
             claim = Claim(str(row["claim"]), str(row["context"]), label, _none_if(label))
             yield from [claim] * copies
-            if label == SUPPORTED:
+            if label == SUPPORTED and lexicon is not None:
                 source = Source(claim.evidence, rng.sample(contexts, OTHERS), lexicon, rng)
                 yield from _edited(claim.text, source)
 
