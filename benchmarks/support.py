@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ GROUP = 32
 
 
 FACTORS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+POWERS = (0.0, 0.5, 1.0, 2.0, 3.0)
 THRESHOLDS = np.arange(0.02, 0.99, 0.02)
 
 
@@ -47,7 +49,7 @@ def measure_support(path: Path, limit: int | None = None) -> dict[str, Any]:
 
 
 def choose_numbers(paths: Sequence[Path], limit: int | None = None) -> dict[str, Any]:
-    """The threshold and the two factors with the best mean balanced accuracy over ``paths``.
+    """The threshold, factors and power with the best mean balanced accuracy over ``paths``.
 
     Of equally good ones (within half a point) the best mean AUROC counts. Raises ``Invalid``.
     """
@@ -74,7 +76,7 @@ def choose_numbers(paths: Sequence[Path], limit: int | None = None) -> dict[str,
 def _best(measured: Sequence[tuple[list[Support], Any]], shipped: Shipped) -> dict[str, Any]:
     """The threshold with the best mean balanced accuracy, with the figures of each file."""
     scores = [
-        (np.array([shipped.lowered(one.model, one.lacks) for one in found]), supported)
+        (np.array([shipped.lowered(one.model, one.covered, one.lacks) for one in found]), supported)
         for found, supported in measured
     ]
     means = [
@@ -84,6 +86,7 @@ def _best(measured: Sequence[tuple[list[Support], Any]], shipped: Shipped) -> di
     cut = float(THRESHOLDS[int(np.argmax(means))])
     areas = [auroc(1 - values, ~truth) or 0.0 for values, truth in scores]
     return {
+        **asdict(shipped),
         "threshold": round(cut, 2),
         "balanced_accuracy": float(max(means)),
         "auroc": float(np.mean(areas)),

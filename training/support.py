@@ -3,8 +3,8 @@
 Run as:
     python -m training.support train --data DATA --init models/reader --minutes 20 --out FIRST
     python -m training.support train --data DATA --wordnet FOLDER --init FIRST --minutes 40
-    python -m benchmarks support-numbers --file F --file G      # measures the three numbers below
-    python -m training.support choose --threshold 0.5 --number-factor 0.4 --term-factor 0.6
+    python -m benchmarks support-numbers --file F --file G      # measures these numbers
+    python -m training.support choose --threshold 0.4 --number-factor 0.3 ...
 
 The pair head tells supported, contradicted and unknown apart; the token head marks the words of
 the claim that the evidence does not hold. The learning rate follows the clock, and every tenth
@@ -38,7 +38,7 @@ NO_LABEL = -100
 MAX_CLAIM, MAX_EVIDENCE = 80, 220
 TOKEN_WEIGHT = 0.5
 """Of the token head's loss beside the pair head's."""
-UNCHOSEN = {"threshold": 0.5, "number_factor": 0.5, "term_factor": 0.5}
+UNCHOSEN = {"threshold": 0.5, "number_factor": 0.5, "term_factor": 0.5, "cover_power": 1.0}
 """What the config holds until ``choose`` writes what suits the development sets."""
 
 
@@ -226,6 +226,7 @@ def choose(
     threshold: Annotated[float, typer.Option(help="least probability of a supported claim")],
     number_factor: Annotated[float, typer.Option(help="what an unmatched number leaves of it")],
     term_factor: Annotated[float, typer.Option(help="what an unmatched name leaves of it")],
+    cover_power: Annotated[float, typer.Option(help="power of the share of words found")],
     out: Annotated[Path, typer.Option(help="model folder")] = Path("models/support"),
 ) -> None:
     """Set the numbers of a trained support check that were chosen on development data."""
@@ -233,6 +234,7 @@ def choose(
         "threshold": threshold,
         "number_factor": number_factor,
         "term_factor": term_factor,
+        "cover_power": cover_power,
     }
     seal(out, chosen, json.loads((out / "manifest.json").read_text("utf-8"))["training"])
 

@@ -30,6 +30,12 @@ def condensed(claim: str, evidence: str, max_chars: int) -> str:
     return " ".join(pieces[place] for place in sorted(chosen))
 
 
+def covered(claim: str, evidence: str) -> float:
+    """The share of the claim's content words that ``evidence`` holds; 1.0 without any."""
+    wanted = _stems(claim)
+    return len(wanted & _stems(evidence)) / len(wanted) if wanted else 1.0
+
+
 def _choose(
     pieces: Sequence[str],
     held: Sequence[frozenset[str]],

@@ -1,22 +1,22 @@
-"""Does the evidence support a sentence? A comparison of names and numbers, then a small model.
+"""Does the evidence support a sentence? A comparison of words, then a small model.
 
 The model reads a sentence with what its sources say about it (``condensed``) and gives the
-probability that it is supported, and for each word that it is not. A sentence with a number or
-name that its sources do not hold keeps only a part of its probability.
+probability that it is supported, and for each word that it is not. A sentence with a number, a
+name or other words that its sources do not hold keeps only a part of its probability.
 """
 
 import json
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.errors import ModelRefused
-from app.inference.condense import condensed
+from app.inference.condense import condensed, covered
 from guardrails.checks import Stage
 from guardrails.checks.terms import Piece, cited_texts, unmatched
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, sentence_bounds
@@ -38,12 +38,13 @@ class Support:
     """What is known of one claim: ``probability`` that it is supported, in [0, 1].
 
     It is the ``model``'s, lowered for each kind of piece (``number``, ``term``) in ``lacks``, which
-    the sources do not hold. ``unsupported`` are the (start, end) of the words that they do not
-    seem to hold.
+    the sources do not hold, and for the content words that are not ``covered`` (a share).
+    ``unsupported`` are the (start, end) of the words that the sources do not seem to hold.
     """
 
     probability: float
     model: float
+    covered: float = 1.0
     lacks: frozenset[str] = frozenset()
     unsupported: tuple[tuple[int, int], ...] = ()
 
@@ -59,11 +60,13 @@ class Shipped:
     threshold: float
     number_factor: float
     term_factor: float
+    cover_power: float
 
-    def lowered(self, model: float, lacks: frozenset[str]) -> float:
-        """The model's probability after what the comparison of names and numbers found."""
+    def lowered(self, model: float, covered: float, lacks: frozenset[str]) -> float:
+        """The model's probability after what the comparison of words found."""
         number = self.number_factor if "number" in lacks else 1.0
-        return model * number * (self.term_factor if "term" in lacks else 1.0)
+        term = self.term_factor if "term" in lacks else 1.0
+        return float(model * number * term * covered**self.cover_power)
 
 
 class SupportCheck:
@@ -138,21 +141,17 @@ class SupportCheck:
         """
         runner, shipped = self._model()
         parts = [sentence_bounds(claim) or [(0, len(claim))] for claim, _ in pairs]
-        scores = iter(
-            runner.run(
-                [
-                    _pair(claim[start:end], sources)
-                    for (claim, sources), bounds in zip(pairs, parts, strict=True)
-                    for start, end in bounds
-                ]
-            )
-        )
-        return [
-            _joined(
-                [(start, next(scores)) for start, _ in bounds], unmatched(claim, sources), shipped
-            )
+        read = [
+            _pair(claim[start:end], sources)
             for (claim, sources), bounds in zip(pairs, parts, strict=True)
+            for start, end in bounds
         ]
+        scores = zip(runner.run(read), read, strict=True)
+        found = []
+        for (claim, sources), bounds in zip(pairs, parts, strict=True):
+            judged = [_Part(start, *next(scores)) for start, _ in bounds]
+            found.append(_joined(judged, unmatched(claim, sources), shipped))
+        return found
 
     def _model(self) -> "tuple[PairRunner, Shipped]":
         # Imported only when a sentence needs it: torch takes seconds.
@@ -166,17 +165,26 @@ class SupportCheck:
             return self._loaded
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One sentence of a claim: where it starts, what the model said, and of which texts."""
+
+    start: int
+    scores: "PairScores"
+    read: tuple[str, str]
+
+
 def read_shipped(folder: Path) -> Shipped:
     """The numbers in the config, which the manifest vouches for; raises ``ModelRefused``."""
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-        values = [config[name] for name in ("threshold", "number_factor", "term_factor")]
+        values = [config[field.name] for field in fields(Shipped)]
     except (LookupError, TypeError) as error:
         raise ModelRefused(f"{folder / CONFIG} lacks a number of the support check") from error
     # A threshold that is not a number, or is 0, would let every sentence pass.
-    sound = all(isinstance(v, int | float) and math.isfinite(v) and 0 <= v <= 1 for v in values)
-    if not sound or not values[0] > 0:
-        raise ModelRefused(f"{folder / CONFIG}: numbers must lie in [0, 1], the threshold above 0")
+    sound = all(isinstance(v, int | float) and math.isfinite(v) and v >= 0 for v in values)
+    if not sound or not 0 < values[0] < 1 or max(values[1:3]) > 1:
+        raise ModelRefused(f"{folder / CONFIG}: a number of the support check is out of its range")
     return Shipped(*map(float, values))
 
 
@@ -203,15 +211,14 @@ def _probability(scores: "PairScores") -> float:
     return float(odds[0] / odds.sum())
 
 
-def _joined(
-    parts: Sequence["tuple[int, PairScores]"], pieces: Sequence[Piece], shipped: Shipped
-) -> Support:
+def _joined(parts: Sequence[_Part], pieces: Sequence[Piece], shipped: Shipped) -> Support:
     """The worst sentence counts; what the comparison found is marked too."""
-    model = min(_probability(scores) for _, scores in parts)
+    model = min(_probability(part.scores) for part in parts)
+    held = min(covered(*part.read) for part in parts)
     lacks = frozenset(piece.kind for piece in pieces)
-    marked = [(start + a, start + b) for start, scores in parts for a, b in _marked(scores)]
+    marked = [(part.start + a, part.start + b) for part in parts for a, b in _marked(part.scores)]
     spans = _merged([*marked, *((piece.start, piece.end) for piece in pieces)])
-    return Support(shipped.lowered(model, lacks), model, lacks, spans)
+    return Support(shipped.lowered(model, held, lacks), model, held, lacks, spans)
 
 
 def _marked(scores: "PairScores") -> list[tuple[int, int]]:
