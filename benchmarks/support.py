@@ -60,13 +60,10 @@ def choose_numbers(paths: Sequence[Path], limit: int | None = None) -> dict[str,
         supported = np.array([row["label"] == "supported" for row in rows])
         measured.append((list(_judged(check, rows)), supported))
     tried = [
-        {
-            "number_factor": number,
-            "term_factor": term,
-            **_best(measured, Shipped(0.5, number, term)),
-        }
+        _best(measured, Shipped(0.5, number, term, power))
         for number in FACTORS
         for term in FACTORS
+        for power in POWERS
     ]
     best = max(one["balanced_accuracy"] for one in tried)
     near = [one for one in tried if one["balanced_accuracy"] >= best - 0.005]
