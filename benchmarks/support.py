@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,8 @@ def measure_support(path: Path, limit: int | None = None) -> dict[str, Any]:
 def choose_numbers(paths: Sequence[Path], limit: int | None = None) -> dict[str, Any]:
     """The threshold, factors and power with the best mean balanced accuracy over ``paths``.
 
-    Of equally good ones (within half a point) the best mean AUROC counts. Raises ``Invalid``.
+    Of equally good ones (within half a point) the best mean AUROC counts; the shipped
+    ``length_power`` stays. Raises ``Invalid``.
     """
     check = _shipped_check()
     measured = []
@@ -60,7 +60,7 @@ def choose_numbers(paths: Sequence[Path], limit: int | None = None) -> dict[str,
         supported = np.array([row["label"] == "supported" for row in rows])
         measured.append((list(_judged(check, rows)), supported))
     tried = [
-        _best(measured, Shipped(0.5, number, term, power))
+        _best(measured, Shipped(0.5, number, term, power, 0.0))
         for number in FACTORS
         for term in FACTORS
         for power in POWERS
@@ -83,7 +83,9 @@ def _best(measured: Sequence[tuple[list[Support], Any]], shipped: Shipped) -> di
     cut = float(THRESHOLDS[int(np.argmax(means))])
     areas = [auroc(1 - values, ~truth) or 0.0 for values, truth in scores]
     return {
-        **asdict(shipped),
+        "number_factor": shipped.number_factor,
+        "term_factor": shipped.term_factor,
+        "cover_power": shipped.cover_power,
         "threshold": round(cut, 2),
         "balanced_accuracy": float(max(means)),
         "auroc": float(np.mean(areas)),

@@ -39,7 +39,13 @@ NO_LABEL = -100
 MAX_CLAIM, MAX_EVIDENCE = 80, 220
 TOKEN_WEIGHT = 0.5
 """Of the token head's loss beside the pair head's."""
-UNCHOSEN = {"threshold": 0.5, "number_factor": 0.5, "term_factor": 0.5, "cover_power": 1.0}
+UNCHOSEN = {
+    "threshold": 0.5,
+    "number_factor": 0.5,
+    "term_factor": 0.5,
+    "cover_power": 1.0,
+    "length_power": 1.5,
+}
 """What the config holds until ``choose`` writes what suits the development sets."""
 
 
@@ -228,6 +234,7 @@ def choose(
     number_factor: Annotated[float, typer.Option(help="what an unmatched number leaves of it")],
     term_factor: Annotated[float, typer.Option(help="what an unmatched name leaves of it")],
     cover_power: Annotated[float, typer.Option(help="power of the share of words found")],
+    length_power: Annotated[float, typer.Option(help="how odds grow with the evidence")],
     out: Annotated[Path, typer.Option(help="model folder")] = Path("models/support"),
 ) -> None:
     """Set the numbers of a trained support check that were chosen on development data."""
@@ -236,6 +243,7 @@ def choose(
         "number_factor": number_factor,
         "term_factor": term_factor,
         "cover_power": cover_power,
+        "length_power": length_power,
     }
     seal(out, chosen, json.loads((out / "manifest.json").read_text("utf-8"))["training"])
 

@@ -29,6 +29,8 @@ MAX_EVIDENCE_CHARS = 900
 MAX_CLAIM_CHARS = 600
 """A longer sentence is cut for the model: its evidence needs room. Names and numbers are all
 compared."""
+PLAIN_CHARS = 200
+"""Evidence up to this length needs no ``length_power``."""
 MARKED = 0.5
 """Least probability at which a word is marked as unsupported."""
 
@@ -61,6 +63,15 @@ class Shipped:
     number_factor: float
     term_factor: float
     cover_power: float
+    length_power: float
+
+    def evened(self, probability: float, evidence: str) -> float:
+        """The probability as if the evidence were short: the model doubts more, the more it reads.
+
+        The odds grow with the length beyond ``PLAIN_CHARS``, to the ``length_power``.
+        """
+        times = max(1.0, len(evidence) / PLAIN_CHARS) ** self.length_power
+        return probability * times / (1 - probability + probability * times)
 
     def lowered(self, model: float, covered: float, lacks: frozenset[str]) -> float:
         """The model's probability after what the comparison of words found."""
@@ -213,7 +224,7 @@ def _probability(scores: "PairScores") -> float:
 
 def _joined(parts: Sequence[_Part], pieces: Sequence[Piece], shipped: Shipped) -> Support:
     """The worst sentence counts; what the comparison found is marked too."""
-    model = min(_probability(part.scores) for part in parts)
+    model = min(shipped.evened(_probability(part.scores), part.read[1]) for part in parts)
     held = min(covered(*part.read) for part in parts)
     lacks = frozenset(piece.kind for piece in pieces)
     marked = [(part.start + a, part.start + b) for part in parts for a, b in _marked(part.scores)]
