@@ -24,7 +24,7 @@ import torch
 import typer
 from safetensors.torch import save_file
 from tokenizers import Encoding, Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from app.files import sha256_file
@@ -154,7 +154,7 @@ def train(
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
     began, saves = time.monotonic(), 0
-    figures = {"examples": 0, "tokens": 0}
+    figures: dict[str, float] = {"examples": 0, "tokens": 0}
     losses: list[float] = []
     model.train()
     for step, group in enumerate(batches(rows, batch_tokens, random.Random(seed))):
@@ -180,7 +180,7 @@ def train(
 
 
 def _step(
-    model: PairModel, batch: Batch, optimizer: torch.optim.Optimizer, parameters: list[Tensor]
+    model: PairModel, batch: Batch, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]
 ) -> float:
     with torch.autocast("cpu", torch.bfloat16):
         token, pair = model(batch.input_ids, batch.attention_mask, batch.token_type_ids)

@@ -70,7 +70,7 @@ class Shipped:
 
         The odds grow with the length beyond ``PLAIN_CHARS``, to the ``length_power``.
         """
-        times = max(1.0, len(evidence) / PLAIN_CHARS) ** self.length_power
+        times = math.pow(max(1.0, len(evidence) / PLAIN_CHARS), self.length_power)
         return probability * times / (1 - probability + probability * times)
 
     def lowered(self, model: float, covered: float, lacks: frozenset[str]) -> float:

@@ -84,7 +84,7 @@ def ask(database: Database, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 @pytest.mark.parametrize("said", [SOURCE, "Anna Bell opened the office in Leeds in 2004."])
 def test_what_the_source_says_is_released(ask: Callable[..., dict[str, Any]], said: str) -> None:
-    assert ask(said)["outcome"] == "released"
+    assert ask(said)["status"] == "released"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_another_number_name_or_negation_is_held(
     ask: Callable[..., dict[str, Any]], said: str
 ) -> None:
     answer = ask(said)
-    assert answer["outcome"] == "held"
+    assert answer["status"] == "held"
     assert said not in str(answer)
 
 
@@ -109,13 +109,13 @@ def crash() -> None:
 
 
 def test_a_crashing_check_holds(ask: Callable[..., dict[str, Any]], database: Database) -> None:
-    assert ask(SOURCE, WatchedSupport(Path("models/support"), crash, 5.0))["outcome"] == "held"
+    assert ask(SOURCE, WatchedSupport(Path("models/support"), crash, 5.0))["status"] == "held"
 
 
 def test_a_hanging_check_holds(ask: Callable[..., dict[str, Any]]) -> None:
     never = Event()
     support = WatchedSupport(Path("models/support"), lambda: never.wait(5), 0.1)
-    assert ask(SOURCE, support)["outcome"] == "held"
+    assert ask(SOURCE, support)["status"] == "held"
     never.set()
 
 
@@ -124,4 +124,4 @@ def test_a_missing_model_holds_what_is_not_verbatim(
 ) -> None:
     without = SupportCheck(tmp_path / "none", "cpu")
     said = "Anna Bell opened the office in Leeds in 2004."
-    assert ask(said, without)["outcome"] == "held"
+    assert ask(said, without)["status"] == "held"
