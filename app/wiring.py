@@ -32,7 +32,7 @@ from app.retrieval.retriever import Rerank, Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
 from app.telemetry import Telemetry
-from guardrails.checks import default_checks
+from guardrails.checks import Check, default_checks
 from guardrails.contract import Draft, Passage
 from guardrails.judge import Judge
 from guardrails.policy import Policy
@@ -45,6 +45,9 @@ RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
 Unread = tuple[str, Sequence[str]]
 """A question and the texts of its passages."""
+
+if TYPE_CHECKING:
+    from app.inference.support import SupportCheck
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Services:
     screens: Screening
     embedder: Embedder
     generator: Generator
+    support: "SupportCheck"
     telemetry: Telemetry
     policies: Policies
     replayer: Replayer
@@ -73,6 +77,7 @@ class Services:
         self.embedder.warm_up()
         self.screens.warm_up()
         self.generator.warm_up()
+        self.support.warm_up()
 
 
 def _minilm(settings: Settings) -> Embedder:
@@ -135,6 +140,18 @@ def build_generator(settings: Settings) -> Generator:
 
     decoding = Decoding(settings.generator_beams, settings.generator_constraint)
     return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
+
+
+def build_support(settings: Settings) -> "SupportCheck":
+    """The check of meaning with its shipped model."""
+    from app.inference.support import SupportCheck
+
+    return SupportCheck(settings.models_dir / "support", settings.device)
+
+
+def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:
+    """Every check of the service; those that need no model come from ``guardrails``."""
+    return [*default_checks(policy), support]
 
 
 def _model_server(settings: Settings) -> Generator:
@@ -201,11 +218,6 @@ def build_gate(
     return Gate(database, settings, risk, shipped, lineage, problem, policy)
 
 
-def build_judge(policy: Policy) -> Judge:
-    """All checks, set up for that policy."""
-    return Judge(default_checks(policy), policy)
-
-
 def build_screens(settings: Settings, embedder: Embedder) -> Screening:
     """The shipped screens; beside another embedder they make vectors of their own."""
     screens = Screens(settings.models_dir / "screens")
@@ -233,8 +245,12 @@ def build_services(settings: Settings) -> Services:
         torch.set_num_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
-    screens = build_screens(settings, embedder)
-    policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=default_checks)
+    screens, support = build_screens(settings, embedder), build_support(settings)
+
+    def checks(policy: Policy) -> list[Check]:
+        return build_checks(policy, support)
+
+    policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
     models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
@@ -278,9 +294,10 @@ def build_services(settings: Settings) -> Services:
         screens,
         embedder,
         generator,
+        support,
         telemetry,
         policies,
-        Replayer(database, build_judge, models),
+        Replayer(database, lambda policy: Judge(checks(policy), policy), models),
         close,
     )
 

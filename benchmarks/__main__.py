@@ -9,6 +9,8 @@ Run as:
     python -m benchmarks gate --questions F [--save-outcomes G] --json
     python -m benchmarks gate --outcomes G --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
+    python -m benchmarks support --file F [--limit N] --json
+    python -m benchmarks support-numbers --file F [--file G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks pii --file F [--presidio] --json
@@ -207,6 +209,30 @@ def screen(
     from benchmarks.screen import measure_screen
 
     _show(measure_screen(name, file), as_json)
+
+
+@app.command()
+def support(
+    file: Annotated[Path, typer.Option(help="JSON lines of claims.", exists=True)],
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Balanced accuracy, AUROC and marked words of the support check."""
+    from benchmarks.support import measure_support
+
+    _show(measure_support(file, limit), as_json)
+
+
+@app.command("support-numbers")
+def support_numbers(
+    file: Annotated[list[Path], typer.Option(help="JSON lines of claims (repeatable).")],
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """The threshold and factors of the support check that suit all files best."""
+    from benchmarks.support import choose_numbers
+
+    _show(choose_numbers(file, limit), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

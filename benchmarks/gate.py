@@ -22,9 +22,8 @@ from app.errors import Invalid, from_os_error
 from app.files import read_rows
 from app.inference.risk import RISK_FOLDER, load_risk
 from app.settings import Settings
-from app.wiring import build_embedder, build_generator, build_screens
+from app.wiring import build_checks, build_embedder, build_generator, build_screens, build_support
 from benchmarks.answers import read_questions
-from guardrails.checks import default_checks
 from guardrails.contract import Action, Case
 from guardrails.curves import auroc, brier, calibration_error, risk_coverage
 from guardrails.gate import (
@@ -137,7 +136,7 @@ def score_questions(
     chosen, embedder = build_generator(settings), build_embedder(settings)
     risk = load_risk(settings.models_dir / RISK_FOLDER)
     rules = policy or Policy.load(settings.policy_file)
-    judge = Judge(default_checks(rules), rules)
+    judge = Judge(build_checks(rules, build_support(settings)), rules)
     screens = build_screens(settings, embedder)
     vectors = embedder.embed([row["question"] for row in rows])
     return [

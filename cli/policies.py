@@ -9,7 +9,7 @@ from app.access import LOCAL
 from app.dry_run import dry_run, read_policy, shadow_report
 from app.errors import NotFound, PolicyRefused, from_os_error
 from app.settings import Settings
-from app.wiring import open_database
+from app.wiring import build_checks, build_support, open_database
 from cli.output import Json, console, print_json, print_table
 from guardrails.policy import Policy, PolicyInvalid
 from guardrails.policy_tests import path_of_tests, run_policy_tests, untested_rules
@@ -44,7 +44,10 @@ def test(file: File, as_json: Json = False) -> None:
     if not beside.is_file():
         raise NotFound(f"There are no tests beside the policy: {beside.name} is missing.")
     try:
-        results = run_policy_tests(policy, _text(beside), beside.name)
+        support = build_support(Settings())
+        results = run_policy_tests(
+            policy, _text(beside), beside.name, lambda one: build_checks(one, support)
+        )
     except PolicyInvalid as error:
         raise PolicyRefused(str(error)) from error
     failed = [{"name": one.name, "faults": list(one.faults)} for one in results if one.faults]

@@ -12,6 +12,8 @@ from app.corpus import Corpus, NewPassage
 from app.db import Database
 from app.review import open_task
 from app.settings import Settings
+from app.wiring import build_checks, build_support
+from guardrails.checks import Check
 from guardrails.contract import (
     Action,
     Citation,
@@ -22,6 +24,21 @@ from guardrails.contract import (
     Sentence,
     Verdict,
 )
+from guardrails.judge import Judge
+from guardrails.policy import Policy
+
+SUPPORT = build_support(Settings())
+
+
+def every_check(policy: Policy) -> list[Check]:
+    """All checks of the service; the model loads when it is first needed."""
+    return build_checks(policy, SUPPORT)
+
+
+def every_judge(policy: Policy) -> Judge:
+    """The judge of the service for that policy."""
+    return Judge(every_check(policy), policy)
+
 
 TEXT = "The excess for water damage is £350. Claims must be made within 30 days."
 EMBEDDER = "test-embedder"

@@ -30,6 +30,8 @@ class Heads:
 
 READER_HEADS = Heads(token=2, pair=2)
 """Start and end of the answer; relevance of the passage, and whether it answers."""
+SUPPORT_HEADS = Heads(token=1, pair=3)
+"""Whether a word of the claim is unsupported; supported, contradicted, or unknown."""
 
 
 class PairModel(nn.Module):

@@ -44,6 +44,7 @@ def default_checks(policy: "Policy") -> list[Check]:
     from guardrails.checks.relevance import RelevanceCheck
     from guardrails.checks.schema import SchemaCheck
     from guardrails.checks.screens import ScreensCheck
+    from guardrails.checks.terms import TermsCheck
     from guardrails.checks.topics import TopicsCheck
 
     return [
@@ -54,6 +55,7 @@ def default_checks(policy: "Policy") -> list[Check]:
         SchemaCheck(),
         CitationsCheck(),
         NumbersCheck(),
+        TermsCheck(),
         EvidenceInjectionCheck(),
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),

@@ -31,6 +31,31 @@ SCALES = {
     "billion": 1_000_000_000,
     "bn": 1_000_000_000,
 }
+ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+).split()
+MEASURES = {
+    **dict.fromkeys(["km", "kilometre", "kilometer"], "km"),
+    **dict.fromkeys(["mile", "mi"], "mile"),
+    **dict.fromkeys(["metre", "meter"], "metre"),
+    **dict.fromkeys(["cm", "centimetre", "centimeter"], "cm"),
+    **dict.fromkeys(["mm", "millimetre", "millimeter"], "mm"),
+    **dict.fromkeys(["kg", "kilogram", "kilo"], "kg"),
+    **dict.fromkeys(["mg", "milligram"], "mg"),
+    **dict.fromkeys(["gram", "gramme"], "gram"),
+    **dict.fromkeys(["tonne", "ton"], "tonne"),
+    **dict.fromkeys(["litre", "liter"], "litre"),
+    **dict.fromkeys(["ml", "millilitre", "milliliter"], "ml"),
+    **dict.fromkeys(["kb", "kilobyte"], "kb"),
+    **dict.fromkeys(["mb", "megabyte"], "mb"),
+    **dict.fromkeys(["gb", "gigabyte"], "gb"),
+    **dict.fromkeys(["tb", "terabyte"], "tb"),
+    **dict.fromkeys(["kw", "kilowatt"], "kw"),
+    **dict.fromkeys(["kwh"], "kwh"),
+    **dict.fromkeys(["\u00b0c", "degrees c", "degrees celsius"], "celsius"),
+    **dict.fromkeys(["\u00b0f", "degrees f", "degrees fahrenheit"], "fahrenheit"),
+}
 CURRENCIES = {
     **dict.fromkeys(["£", "gbp", "pound", "pounds"], "£"),
     **dict.fromkeys(["€", "eur", "euro", "euros"], "€"),
@@ -73,6 +98,7 @@ _COUNTED = re.compile(
     r"|second|minute|hour|day|night|week|month|quarter|year|time|pound|euro|dollar|claim|mile)",
     re.I,
 )
+_ORDINAL = re.compile(rf"\b({'|'.join(ORDINALS)})(\s+quarter\b)?", re.I)
 _A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million|billion)\b)", re.I)
 
 _CODE = re.compile(
@@ -81,7 +107,7 @@ _CODE = re.compile(
 )
 _CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
 _AMOUNT = re.compile(
-    rf"(?P<minus>(?<![\w.)%])-|\bminus\s)?(?P<before>(?<![a-z])(?:{_CURRENCY}))?\s?"
+    rf"(?P<minus>(?<![\w.)%])(?<![\d%] )-|\bminus\s)?(?P<before>(?<![a-z])(?:{_CURRENCY}))?\s?"
     r"(?P<number>\d{1,2}:\d{2}(?!\d)|\d{1,2}\.\d{2}(?=\s?[ap]\.?m\b)|\d{1,2}/\d{1,2}(?![\d/])"
     r"|(?<!\d)\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d)(?:\.\d+)?"
     r"|(?<!\d)\d{1,3}(?:[ ']\d{3})+(?!\d)(?:\.\d+)?"
@@ -90,7 +116,8 @@ _AMOUNT = re.compile(
     rf"(?:[\s-]?(?P<after>%|per\s?cent(?:age points?)?\b|(?:{_CURRENCY})(?!\w)"
     r"|(?:pound|euro|dollar)s?\b|yen\b|[ap]\.?m\b"
     r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
-    r"(?:second|minute|hour|day|week|month|year)s?\b))?"
+    r"(?:second|minute|hour|day|week|month|year)s?\b"
+    rf"|(?:{'|'.join(sorted(MEASURES, key=len, reverse=True))})s?\b))?"
 )
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s(?=[A-Z])")
@@ -164,9 +191,13 @@ def _held_by_citation(draft: Draft, texts: Mapping[str, str]) -> dict[int, Figur
 def unsupported(sentence: Sentence, held: Mapping[int, Figures]) -> list[str]:
     """The numbers and dates of ``sentence``, as written, that its citations do not hold."""
     sources = [held[number] for number in sentence.citations if number in held]
+    return missing_figures(read_figures(sentence.text, False), sources)
+
+
+def missing_figures(claimed: Figures, sources: Sequence[Figures]) -> list[str]:
+    """The numbers and dates that are ``claimed``, as written, and that no source holds."""
     amounts = [amount for source in sources for _, amount in source.amounts]
     dates = [date for source in sources for _, readings in source.dates for date in readings]
-    claimed = read_figures(sentence.text, False)
     missing = [
         spelled
         for spelled, readings in claimed.dates
@@ -206,7 +237,7 @@ class _Reader:
             found = _amounts(match, self._generous)
             self._amounts.extend((match[0].strip(), amount) for amount in found)
         if self._generous:
-            self._amounts.extend(_parts(self._dates))
+            self._amounts.extend([*_parts(self._dates), *_ordinals(text)])
         return Figures(tuple(self._amounts), tuple(self._dates))
 
     def _without_dates(self, text: str) -> str:
@@ -347,7 +378,8 @@ def _unit(before: str | None, after: str) -> str:
         return "%"
     if after in ("am", "pm", "a.m", "p.m"):
         return "clock"
-    return CURRENCIES.get(after) or re.split(r"[\s-]", after)[-1].rstrip("s")
+    measure = MEASURES.get(after) or MEASURES.get(after.removesuffix("s"))
+    return CURRENCIES.get(after) or measure or re.split(r"[\s-]", after)[-1].rstrip("s")
 
 
 def _clock(number: str, half: str) -> str:
@@ -373,6 +405,15 @@ def _value(number: str) -> str:
 def _scaled(value: str, factor: int) -> str:
     product = Fraction(value) * factor
     return str(product.numerator) if product.denominator == 1 else str(product)
+
+
+def _ordinals(text: str) -> Iterator[tuple[str, Amount]]:
+    """What the ordinals of evidence may be called in a claim: 4th, 4, Q4."""
+    for match in _ORDINAL.finditer(text):
+        value = ORDINALS.index(match[1].lower()) + 1
+        yield match[0], Amount(str(value), "")
+        if match[2]:
+            yield match[0], Amount(f"q{value}", "")
 
 
 def _parts(dates: Sequence[tuple[str, tuple[Date, ...]]]) -> Iterator[tuple[str, Amount]]:

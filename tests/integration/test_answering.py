@@ -42,12 +42,11 @@ from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
 from app.telemetry import Telemetry
 from app.wiring import Services
-from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Outcome
 from guardrails.policy import Policy
 from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
-from tests.trails import settings_for
+from tests.trails import every_check, settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
 BEN = Principal("ben", frozenset({"asker"}), scope=("main",))
@@ -125,7 +124,7 @@ class Desk:
             ),
             screens=screens or FixedScreens(),
             generator=generator or self.generator,
-            policies=Policies(checks=lambda policy: [*default_checks(policy), *checks]),
+            policies=Policies(checks=lambda policy: [*every_check(policy), *checks]),
             gate=gate or Gate(self.database, chosen, NOBODY, None, {}),
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=chosen,

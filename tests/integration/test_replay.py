@@ -15,7 +15,6 @@ from app.proof import proof_of
 from app.replay import Replayer
 from app.review import Decision
 from app.tables import AuditRow, PolicyRow, RecordRow
-from app.wiring import build_judge
 from guardrails.contract import Draft
 from guardrails.policy import Policy
 from tests.fakes import QuotingGenerator
@@ -29,6 +28,7 @@ from tests.integration.test_answering import (
     Desk,
     the_only_task,
 )
+from tests.trails import every_judge
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def desk(database: Database, tmp_path: Path) -> Desk:
 
 def replay(desk: Desk, answer_id: str, policy: Policy | None = None, **now: str) -> dict[str, Any]:
     models = {"embedder": desk.embedder.name, "generator": desk.generator.name} | now
-    return Replayer(desk.database, build_judge, models).replay(answer_id, policy)
+    return Replayer(desk.database, every_judge, models).replay(answer_id, policy)
 
 
 def changed(desk: Desk, answer_id: str, **values: Any) -> None:

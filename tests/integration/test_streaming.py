@@ -19,13 +19,13 @@ from app.main import create_app
 from app.policies import Policies
 from app.replay import Replayer
 from app.tables import AuditHeadRow, RecordRow, ReleaseRow
-from app.wiring import Services, build_judge
-from guardrails.checks import default_checks
+from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy import Policy
 from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import COVERAGE, EXCESS, Desk
 from tests.integration.test_api import events
+from tests.trails import SUPPORT, every_check, every_judge
 
 SECRETS = (b"350", b"\xc2\xa3", b"u00a3", b"handbook", b"within 30 days")
 """What stands in the draft or its sources, and in no question."""
@@ -70,11 +70,12 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         drift=DriftMonitors(desk.database),
         answerer=answerer,
         screens=answerer._screens,
+        support=SUPPORT,
         embedder=desk.embedder,
         generator=desk.generator,  # type: ignore[arg-type]
         telemetry=answerer._telemetry,
-        policies=Policies(),
-        replayer=Replayer(desk.database, build_judge, {}),
+        policies=Policies(checks=every_check),
+        replayer=Replayer(desk.database, every_judge, {}),
         close=lambda: None,
     )
     access.create_principal("ann", ["asker"])
@@ -188,11 +189,11 @@ def test_a_check_that_hangs_fails_closed(desk: Desk, stage: Any) -> None:
     held_without_a_byte(desk, body)
 
 
-@pytest.mark.parametrize("name", [check.name for check in default_checks(Policy.load())])
+@pytest.mark.parametrize("name", [check.name for check in every_check(Policy.load())])
 def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
     answerer = desk.answerer()
     answerer._policies = Policies(
-        checks=lambda policy: [check for check in default_checks(policy) if check.name != name]
+        checks=lambda policy: [check for check in every_check(policy) if check.name != name]
     )
     held_without_a_byte(desk, stream(desk, answerer))
 

@@ -13,9 +13,9 @@ from app.errors import error_classes
 from app.main import create_app
 from app.settings import PROJECT, Settings
 from app.telemetry import Telemetry
+from app.wiring import build_checks, build_support
 from cli.__main__ import app as commands
 from cli.settings_page import settings_page
-from guardrails.checks import default_checks
 from guardrails.policy import Policy
 
 DOCS = PROJECT / "docs"
@@ -95,7 +95,8 @@ def test_every_route_is_documented_and_no_other() -> None:
 
 
 def test_every_check_is_documented_and_no_other() -> None:
-    found = {check.name for check in default_checks(Policy.load())}
+    checks = build_checks(Policy.load(), build_support(Settings()))
+    found = {check.name for check in checks}
     assert set(first_column("reference.md", "Checks")) == found
 
 

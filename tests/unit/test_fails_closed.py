@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from guardrails.checks import Check, Stage, default_checks
+from guardrails.checks import Check, Stage
 from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome, Verdict
 from guardrails.judge import Judge
 from guardrails.policy import Policy
+from tests.trails import every_check
 from tests.unit.test_judge import three_sentences
 
 DEFAULT = Policy.load()
 CASE = three_sentences()
-PLACES = [f"{check.name}@{check.stage}" for check in default_checks(DEFAULT)]
+PLACES = [f"{check.name}@{check.stage}" for check in every_check(DEFAULT)]
 
 
 class Broken:
@@ -36,7 +37,7 @@ def judged_with(
 ) -> tuple[list[Finding], Verdict]:
     """Both stages with the check at ``place`` broken, or left out without ``work``."""
     checks: list[Check] = []
-    for check in default_checks(DEFAULT):
+    for check in every_check(DEFAULT):
         if f"{check.name}@{check.stage}" != place:
             checks.append(check)
         elif work is not None:
@@ -57,7 +58,7 @@ def assert_held(place: str, findings: list[Finding], verdict: Verdict) -> None:
 
 
 def test_the_same_draft_is_released_when_nothing_is_broken() -> None:
-    judge = Judge(default_checks(DEFAULT), DEFAULT)
+    judge = Judge(every_check(DEFAULT), DEFAULT)
     screened, _ = judge.screen_question(CASE)
     assert judge.judge(CASE, screened)[1].action is Action.RELEASE
 
@@ -130,5 +131,5 @@ def test_a_slow_check_holds_up_no_other(stage: Stage) -> None:
 
 
 def test_each_check_has_a_time_limit_of_its_own() -> None:
-    limits = {check.name: check.timeout_s for check in default_checks(DEFAULT)}
+    limits = {check.name: check.timeout_s for check in every_check(DEFAULT)}
     assert all(0 < seconds <= 10 for seconds in limits.values())

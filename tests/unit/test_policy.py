@@ -13,7 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.checks import Stage, default_checks
+from app.settings import Settings
+from app.wiring import build_checks, build_support
+from guardrails.checks import Stage
 from guardrails.checks.personal_data import KINDS
 from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage
 from guardrails.judge import Judge
@@ -23,7 +25,8 @@ from tests.fakes import CALM
 STAGES: tuple[Stage, ...] = ("question", "draft")
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = Policy.load()
-JUDGE = Judge(default_checks(DEFAULT), DEFAULT)
+CHECKS = build_checks(DEFAULT, build_support(Settings()))
+JUDGE = Judge(CHECKS, DEFAULT)
 
 SMALL = """
 name: small
@@ -59,10 +62,9 @@ def finding(check: str = "odd", outcome: Outcome = Outcome.FAIL, label: str = ""
 def test_the_default_policy_loads() -> None:
     assert DEFAULT.name == "default"
     assert len(DEFAULT.sha256) == 64
-    checks = default_checks(DEFAULT)
     for stage in STAGES:
-        assert set(DEFAULT.required(stage)) == {c.name for c in checks if c.stage == stage}
-    assert {rule.check for rule in DEFAULT.rules} <= {check.name for check in checks}
+        assert set(DEFAULT.required(stage)) == {c.name for c in CHECKS if c.stage == stage}
+    assert {rule.check for rule in DEFAULT.rules} <= {check.name for check in CHECKS}
     let_out = {(rule.check, rule.label) for rule in DEFAULT.rules if rule.then is Action.RELEASE}
     assert let_out == {("personal_data", kind) for kind in ("email", "phone", "address")}
 

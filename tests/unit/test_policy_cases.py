@@ -6,6 +6,7 @@ import pytest
 
 from guardrails.policy import DEFAULT_POLICY, Policy, PolicyInvalid
 from guardrails.policy_tests import path_of_tests, run_policy_tests, untested_rules
+from tests.trails import every_check
 
 DEFAULT = Policy.load()
 SMALL = Policy.parse(
@@ -33,7 +34,7 @@ def faults(case: str) -> list[str]:
 
 def test_the_default_policy_passes_its_tests_and_they_cover_every_rule() -> None:
     text = path_of_tests(DEFAULT_POLICY).read_text("utf-8")
-    results = run_policy_tests(DEFAULT, text, "default.tests.yaml")
+    results = run_policy_tests(DEFAULT, text, "default.tests.yaml", every_check)
     assert [(r.name, r.faults) for r in results if r.faults] == []
     assert untested_rules(DEFAULT, results) == []
 

@@ -1,0 +1,182 @@
+"""Does every named term of a sentence stand in the passages the sentence cites?
+
+A named term is a capitalised name, an acronym, a word in mixed case, or words in quotation marks.
+As with numbers, the claim is read strictly and the evidence generously; a single capitalised
+word that begins a sentence is left alone, as nothing tells a name from a plain word there.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from guardrails.checks import Stage
+from guardrails.checks.numbers import (
+    CURRENCIES,
+    MEASURES,
+    MONTHS,
+    missing_figures,
+    read_figures,
+)
+from guardrails.checks.wording import folded
+from guardrails.contract import Case, Draft, Finding, Outcome, sentence_bounds
+from guardrails.words import STOP_WORDS
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_QUOTED = re.compile(r'["\u201c\u201e]([^"\u201c\u201d\u201e]{2,200})["\u201d]')
+_OPENING = re.compile(r"(?:^|[.!?:;]|\n)[\s\"'(\[\u201c\u2018*\u2022-]*$")
+_MIN_STEM, _MAX_ENDING = 4, 4
+"""Letters that two forms of one name must share, and those one may have more (Iran, Iranian)."""
+_TITLES = frozenset("mr mrs ms miss dr prof sir madam".split())
+_CALENDAR = re.compile(rf"(?:{'|'.join(MONTHS)})[a-z]*$")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a claim, ``claim[start:end]``, that its evidence does not hold."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    """``number`` (with its unit, or a date) or ``term``."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The words of evidence, folded: alone, in a row, and as initials of neighbours."""
+
+    words: frozenset[str]
+    text: str
+    initials: str
+
+
+class TermsCheck:
+    """Every named term of a sentence stands in the passages the sentence cites."""
+
+    name = "terms"
+    stage: Stage = "draft"
+    timeout_s = 3.0
+
+    def run(self, case: Case) -> list[Finding]:
+        """A fail for each term that its sources do not hold, else one pass."""
+        if case.draft is None:
+            return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        texts = {p.id: f"{p.title}\n{p.text}" for p in case.evidence}
+        found = [
+            Finding(
+                self.name, Outcome.FAIL, f"The sources do not hold {piece.text}.", "", sentence.text
+            )
+            for sentence in case.draft.sentences
+            for piece in unmatched_terms(
+                sentence.text, cited_texts(case.draft, sentence.citations, texts)
+            )
+        ]
+        return found or [Finding(self.name, Outcome.PASS, "Every name stands in its source.")]
+
+
+def cited_texts(draft: Draft, numbers: Sequence[int], texts: Mapping[str, str]) -> tuple[str, ...]:
+    """The texts, by passage id, that the citations ``numbers`` of ``draft`` point to."""
+    cited = [c.passage_id for c in draft.citations if c.number in numbers]
+    return tuple(texts[key] for key in dict.fromkeys(cited) if key in texts)
+
+
+def unmatched(claim: str, sources: Sequence[str]) -> list[Piece]:
+    """The numbers, units, dates and named terms of ``claim`` that ``sources`` do not hold."""
+    figures = [read_figures(source, True) for source in sources]
+    missing = missing_figures(read_figures(claim, False), figures)
+    pieces = [_located(claim, spelled) for spelled in missing]
+    return sorted([*pieces, *unmatched_terms(claim, sources)], key=lambda piece: piece.start)
+
+
+def unmatched_terms(claim: str, sources: Sequence[str]) -> list[Piece]:
+    """The named terms of ``claim`` that ``sources`` do not hold, in order of place."""
+    held = _held(tuple(sources))
+    quoted = [piece for piece in _quotes(claim) if not _holds_quote(held, piece.text)]
+    inside = [(piece.start, piece.end) for piece in _quotes(claim)]
+    named = [
+        piece
+        for piece in _named(claim)
+        if not any(start <= piece.start < end for start, end in inside)
+        and not _holds(held, piece.text)
+    ]
+    return sorted([*quoted, *named], key=lambda piece: piece.start)
+
+
+def _located(claim: str, spelled: str) -> Piece:
+    """Where ``spelled`` stands; a number that is written otherwise marks the whole claim."""
+    words = r"\W*".join(map(re.escape, re.findall(r"\w+|[^\w\s]", spelled)))
+    match = re.search(rf"(?<![\w.,]){words}(?!\w)", claim, re.I) or re.search(words, claim, re.I)
+    start, end = match.span() if match else (0, len(claim))
+    return Piece(start, end, claim[start:end], "number")
+
+
+def _quotes(claim: str) -> Iterator[Piece]:
+    for match in _QUOTED.finditer(claim):
+        yield Piece(match.start(1), match.end(1), match[1], "term")
+
+
+def _named(claim: str) -> Iterator[Piece]:
+    """Each word of a name, but function words, titles, months and plain numbers."""
+    openings = {start for start, _ in sentence_bounds(claim)}
+    words = list(_WORD.finditer(claim))
+    for place, match in enumerate(words):
+        word = match[0]
+        opens = match.start() in openings or _OPENING.search(claim[: match.start()])
+        if _is_named(word) and (not opens or _is_sure(claim, words, place)):
+            bare = re.sub(r"['\u2019]s?$", "", word)
+            yield Piece(match.start(), match.start() + len(bare), bare, "term")
+
+
+def _is_named(word: str) -> bool:
+    """Whether a word that does not begin a sentence is part of a name; digits are for numbers."""
+    plain = folded(word)
+    if len(word) < 2 or word.islower() or any(c.isdigit() for c in word):
+        return False
+    unit = plain in MEASURES or plain in CURRENCIES
+    return not (unit or plain in STOP_WORDS or plain in _TITLES or _CALENDAR.match(plain))
+
+
+def _is_sure(claim: str, words: Sequence[re.Match[str]], place: int) -> bool:
+    """Whether a word that begins a sentence is a name all the same: FBI, iPhone, Ada Lovelace."""
+    word = words[place][0]
+    if any(c.isupper() for c in word[1:]):
+        return True
+    if place + 1 == len(words):
+        return False
+    between = claim[words[place].end() : words[place + 1].start()]
+    return between == " " and _is_named(words[place + 1][0])
+
+
+@lru_cache(maxsize=256)
+def _held(sources: tuple[str, ...]) -> Held:
+    text = "\n".join(sources)
+    words = [folded(match[0]) for match in _WORD.finditer(text)]
+    words += [part for word in words for part in re.split("['\u2019]", word)]
+    initials = "".join(m[0][0] for m in _WORD.finditer(text) if m[0][0].isupper())
+    return Held(frozenset(words), _row(text), initials)
+
+
+def _row(text: str) -> str:
+    words = re.findall(r"[^\W_]+", folded(text))
+    return f" {' '.join(words)} "
+
+
+def _holds_quote(held: Held, quote: str) -> bool:
+    return _row(quote) in held.text or not _row(quote).strip()
+
+
+def _holds(held: Held, term: str) -> bool:
+    word = folded(term)
+    if word in held.words or word.rstrip("s") in held.words or word + "s" in held.words:
+        return True
+    if term.isupper() and term in held.initials:
+        return True
+    return any(_same_stem(word, other) for other in held.words)
+
+
+def _same_stem(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return (
+        len(short) >= _MIN_STEM and len(long) - len(short) <= _MAX_ENDING and long.startswith(short)
+    )
