@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -246,10 +246,7 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
     screens, support = build_screens(settings, embedder), build_support(settings)
-
-    def checks(policy: Policy) -> list[Check]:
-        return build_checks(policy, support)
-
+    checks = partial(build_checks, support=support)
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
     models = _models(settings, embedder, generator)
     corpus, telemetry = Corpus(database), Telemetry()
@@ -258,8 +255,7 @@ def build_services(settings: Settings) -> Services:
     rewrites = _rewrites(generator)
 
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
-    readings = Batcher[Unread, list[Reading]](lambda items: reader.read(items), max_items=4)
-
+    readings = Batcher[Unread, list[Reading]](reader.read, max_items=4)
     gate = build_gate(settings, database, embedder.name, generator.name, policies)
     retriever = _retriever(settings, corpus, embedder.name, questions, readings)
     answerer = Answerer(

@@ -22,7 +22,7 @@ from guardrails.contract import Draft
 from training.outcomes import answer_text as answer_text
 from training.outcomes import passages_of
 
-MARGINS = [step / 2 for step in range(-16, 17)]
+MARGINS = [float(step) for step in range(-12, 17)]
 KEYS = {"question": str, "contexts": list, "answers": list, "answerable": bool}
 """What a row must hold, and of which type."""
 SEED = 7

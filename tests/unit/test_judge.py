@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guardrails.checks import Stage, default_checks
+from guardrails.checks import Stage
 from guardrails.contract import (
     SEVERITY,
     Action,
@@ -24,6 +24,7 @@ from guardrails.contract import (
 from guardrails.judge import MAX_RUNS, Judge
 from guardrails.policy import Policy
 from tests.fakes import CALM
+from tests.trails import every_check
 
 CASE = Case("What is the excess?")
 
@@ -357,7 +358,7 @@ def three_sentences() -> Case:
 
 def test_a_good_draft_is_released_by_the_default_checks() -> None:
     default = Policy.load()
-    judge = Judge(default_checks(default), default)
+    judge = Judge(every_check(default), default)
     case = three_sentences()
     screened, _ = judge.screen_question(case)
     findings, verdict = judge.judge(case, screened)
