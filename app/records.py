@@ -4,6 +4,7 @@ All functions take the caller's open transaction: a record and the review task t
 are written together or not at all.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -90,12 +91,17 @@ class Trail:
             "answer_schema": self.answer_schema,
             "scores": {text: scores and dict(scores) for text, scores in self.scores.items()},
             "model": self.draft.model if self.draft is not None else "",
-            "features": dict(self.draft.features) if self.draft is not None else {},
+            "features": _storable(self.draft.features) if self.draft is not None else {},
         }
 
     def evidence_objects(self) -> list[dict[str, Any]]:
         """The evidence passages as JSON types."""
         return [passage_object(passage) for passage in self.evidence]
+
+
+def _storable(features: Mapping[str, float]) -> dict[str, float | str]:
+    """JSON has no NaN and no infinity: such figures are kept as words, which ``float`` reads."""
+    return {k: float(v) if math.isfinite(v) else str(float(v)) for k, v in features.items()}
 
 
 def content_hash(

@@ -97,7 +97,7 @@ def recorded_draft(record: RecordRow) -> Draft | None:
         tuple(Citation(**citation) for citation in record.draft["citations"]),
         inputs.get("model", ""),
         record.draft["short"],
-        inputs.get("features", {}),
+        {name: float(value) for name, value in inputs.get("features", {}).items()},
     )
 
 

@@ -378,6 +378,7 @@ def test_a_record_stands_only_with_its_release_or_its_task(
     with desk.database.transaction() as session:
         if table == "review_tasks":
             session.execute(text("DROP TABLE decisions"))
+            session.execute(text("DROP TABLE approvals"))
         session.execute(text(f"DROP TABLE {table}"))
     with pytest.raises((DBAPIError, CountersignError)):
         desk.ask(question)

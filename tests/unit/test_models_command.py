@@ -160,8 +160,8 @@ def test_a_model_that_is_not_there_is_not_found(models: Models) -> None:
 def test_the_list_tells_size_selection_and_training(models: Models) -> None:
     rows = models.listed()
     reader, base = rows["reader"], rows[BASE_NAME]
-    # 6 layers of 12 h² + 13 h for h = 384, and 2 h + 2 for the span's start and end.
-    assert reader["parameters"] == 6 * (12 * 384**2 + 13 * 384) + 2 * 384 + 2
+    # 6 layers of 12 h² + 13 h for h = 384, and four scores: start, end, relevance, answerability.
+    assert reader["parameters"] == 6 * (12 * 384**2 + 13 * 384) + 4 * (384 + 1)
     assert reader["bytes"] == sum(path.stat().st_size for path in models.reader.iterdir())
     assert reader["base"] == BASE_NAME and base["base"] is None
     assert reader["training"]["examples"] > 0

@@ -143,8 +143,9 @@ def test_a_score_does_not_depend_on_what_runs_beside_it(int8: PairRunner) -> Non
     for text, beside in zip(TEXTS, together, strict=True):
         (alone,) = int8.run([(QUESTION, text)])
         length = len(alone.encoding.ids)
-        assert np.array_equal(alone.token, beside.token[:length])
-        assert np.array_equal(alone.pair, beside.pair)
+        # The encoder's states are the same bits; the heads' sums may differ in the last one.
+        assert np.abs(alone.token - beside.token[:length]).max() < 1e-4
+        assert np.abs(alone.pair - beside.pair).max() < 1e-4
 
 
 def test_many_threads_get_what_one_gets(int8: PairRunner) -> None:
