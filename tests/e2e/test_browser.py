@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.browser
-FACT = "From what wind speed is a gust treated as a storm?"
+FACT = "How many characters must a staff password have?"
+FOUND = "14 characters"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
 SHOTS = os.environ.get("COUNTERSIGN_SCREENSHOTS")
 """A folder: set it to renew the pictures in docs/."""
@@ -69,8 +70,8 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
 
     answer = ask(page, FACT, "released")
     answer.get_by_test_id("citation").first.click()
-    expect(answer).to_contain_text("55 miles per hour")
-    expect(page.get_by_test_id("citation-quote").first).to_contain_text("55 miles per hour")
+    expect(answer).to_contain_text(FOUND)
+    expect(page.get_by_test_id("citation-quote").first).to_contain_text(FOUND)
     shoot(page, "chat")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("citation-panel")).to_be_hidden()
@@ -170,15 +171,15 @@ def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
     sign_in(page, running)
     expect(page.get_by_test_id("new-conversation")).to_be_hidden()
     ask(page, FACT, "released")
-    page.get_by_test_id("question").fill("How is it measured?")
+    page.get_by_test_id("question").fill("How long is it valid?")
     page.get_by_test_id("question").press("Enter")
     understood = page.get_by_test_id("searched-for")
-    expect(understood).to_have_text("Searched for: How is wind speed measured?", timeout=30_000)
+    expect(understood).to_have_text("Searched for: How long is staff password valid?", timeout=30_000)
     page.get_by_test_id("new-conversation").click()
     expect(page.get_by_test_id("new-conversation")).to_be_hidden()
     expect(page.get_by_test_id("question")).to_be_focused()
     answers = page.get_by_test_id("answer").count()
-    page.get_by_test_id("question").fill("How is it measured?")
+    page.get_by_test_id("question").fill("How long is it valid?")
     page.get_by_test_id("question").press("Enter")
     expect(page.get_by_test_id("answer")).to_have_count(answers + 1, timeout=30_000)
     expect(understood).to_have_count(1)
@@ -197,9 +198,9 @@ def test_sentences_are_shown_as_they_come(page: Page, running: Running) -> None:
     )
     answer = ask(page, FACT, "released")
     arrived = page.evaluate("window.arrived")
-    assert arrived and "55 miles per hour" in arrived[-1]
+    assert arrived and FOUND in arrived[-1]
     assert re.search(r"\[1\]$", arrived[-1])
     expect(page.get_by_test_id("arriving")).to_have_count(0)
-    expect(answer).to_contain_text("55 miles per hour")
+    expect(answer).to_contain_text(FOUND)
     ask(page, RISKY, "held")
     assert page.evaluate("window.arrived.at(-1)") == arrived[-1]
