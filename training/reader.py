@@ -3,6 +3,7 @@
 Run as:
     python -m training.mining --data DATA --out NEGATIVES
     python -m training.reader train --data DATA --negatives NEGATIVES --minutes 90
+    python -m training.reader blend --first BEFORE --second models/reader
     python -m benchmarks margin --questions F --questions G      # choose the least margin
     python -m training.reader tune --min-margin 1.5 --answer-weight 1 --relevance-weight 0.5
 
@@ -31,6 +32,7 @@ from app.files import sha256_file
 from app.inference.pair_model import READER_HEADS, PairModel, new_pair_model
 from app.inference.reader import Tuning
 from app.inference.weights import base_folder, load_tensors
+from training.blend import write_mean
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 
 CLS, SEP = 101, 102
@@ -285,6 +287,16 @@ def tune(
     """Set the tuning of a trained reader."""
     figures = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
     seal(out, Tuning(min_margin, answer_weight, relevance_weight), figures)
+
+
+@app.command()
+def blend(
+    first: Annotated[Path, typer.Option(help="a trained reader")],
+    second: Annotated[Path, typer.Option(help="one that was trained on from it")],
+    out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/reader"),
+) -> None:
+    """The mean of two readers' weights; tune it afterwards."""
+    seal(out, UNTUNED, write_mean(first, second, out))
 
 
 @app.command("train")

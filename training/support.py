@@ -30,6 +30,7 @@ from torch.nn import functional
 from app.files import sha256_file
 from app.inference.pair_model import FROZEN_PREFIX, SUPPORT_HEADS, PairModel, new_pair_model
 from app.inference.weights import WEIGHTS, base_folder, load_tensors
+from training.blend import write_mean
 from training.claims import REFUTED, SUPPORTED, Claim
 from training.lexicon import load_lexicon
 from training.support_data import load_claims
@@ -255,14 +256,7 @@ def blend(
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/support"),
 ) -> None:
     """The mean of two checks' weights: it does better on unseen kinds of text than either."""
-    one, two = load_tensors(first / WEIGHTS), load_tensors(second / WEIGHTS)
-    out.mkdir(parents=True, exist_ok=True)
-    save_file({k: ((one[k] + two[k]) / 2).half().contiguous() for k in one}, out / WEIGHTS)
-    (out / WEIGHTS).chmod(0o644)
-    runs = [
-        json.loads((f / "manifest.json").read_text("utf-8"))["training"] for f in (first, second)
-    ]
-    seal(out, UNCHOSEN, {key: sum(run[key] for run in runs) for key in ("examples", "tokens")})
+    seal(out, UNCHOSEN, write_mean(first, second, out))
 
 
 @app.command("train")

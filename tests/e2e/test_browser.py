@@ -174,7 +174,9 @@ def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
     page.get_by_test_id("question").fill("How long is it valid?")
     page.get_by_test_id("question").press("Enter")
     understood = page.get_by_test_id("searched-for")
-    expect(understood).to_have_text("Searched for: How long is staff password valid?", timeout=30_000)
+    expect(understood).to_have_text(
+        "Searched for: How long is staff password valid?", timeout=30_000
+    )
     page.get_by_test_id("new-conversation").click()
     expect(page.get_by_test_id("new-conversation")).to_be_hidden()
     expect(page.get_by_test_id("question")).to_be_focused()

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from app.inference.embedder import load_tokenizer
 from app.inference.pair_model import READER_HEADS, new_pair_model
 from app.inference.reader import Reader, Tuning
 from app.inference.weights import WEIGHTS, load_tensors
 from app.settings import PROJECT
+from training.blend import write_mean
 from training.data import ReaderData, SpanExample, held_out, load_reader_data
 from training.mining import main as mine
 from training.reader import (
@@ -251,3 +253,17 @@ def test_training_can_begin_with_the_encoder_of_the_generator() -> None:
     name = "encoder.encoder.layer.5.output.dense.weight"
     assert torch.equal(ours[name], shipped[name])
     assert torch.equal(model.token.weight, heads)
+
+
+def test_a_mean_lies_between_both_and_takes_a_new_head_from_the_second(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, number, head in ((first, 1.0, 0.0), (second, 3.0, 4.0)):
+        folder.mkdir()
+        tensors = {"encoder.w": torch.full((2,), number), "pair.weight": torch.full((2,), head)}
+        save_file(tensors, folder / WEIGHTS)
+        figures = {"training": {"examples": 2, "tokens": 5}}
+        (folder / "manifest.json").write_text(json.dumps(figures), "utf-8")
+    assert write_mean(first, second, tmp_path / "mean") == {"examples": 4, "tokens": 10}
+    mean = load_tensors(tmp_path / "mean" / WEIGHTS)
+    assert mean["encoder.w"].tolist() == [2.0, 2.0]
+    assert mean["pair.weight"].tolist() == [4.0, 4.0]
