@@ -8,6 +8,8 @@ export function mountHeader(session) {
   setText(byId("who"), session.name);
   const reviewLink = byId("review-link");
   if (reviewLink) reviewLink.hidden = !session.roles.includes("reviewer");
+  const operationsLink = byId("operations-link");
+  if (operationsLink) operationsLink.hidden = !session.roles.includes("operator");
   const button = byId("signout");
   button.classList.remove("vanished");
   button.addEventListener("click", () => signOut().catch(showPageError));

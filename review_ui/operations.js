@@ -21,7 +21,10 @@ async function main() {
     showPageError(new Error("This account is not an operator."));
     return;
   }
-  fill(byId("new-mode"), Object.keys(MEANINGS).map((mode) => el("option", { value: mode }, mode)));
+  // The safe choice stands first: a hasty click must not open anything.
+  const choices = Object.keys(MEANINGS).reverse();
+  choices.sort((a, b) => (b === "review_everything") - (a === "review_everything"));
+  fill(byId("new-mode"), choices.map((mode) => el("option", { value: mode }, mode)));
   byId("switch").hidden = false;
   byId("switch").addEventListener("submit", (event) => {
     event.preventDefault();
