@@ -84,7 +84,8 @@ def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict
     if draft is None or draft.abstained:
         return findings, verdict
     evidence = tuple(Passage(**passage) for passage in record.evidence)
-    return judge.judge(Case(meant, draft, evidence, schema, asker), findings)
+    case = Case(meant, draft, evidence, schema, asker, facts.get("risk"))
+    return judge.judge(case, findings)
 
 
 def recorded_draft(record: RecordRow) -> Draft | None:

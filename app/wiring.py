@@ -40,14 +40,12 @@ from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from app.inference.reader import Reader
+    from app.inference.support import SupportCheck
 
 RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
 Unread = tuple[str, Sequence[str]]
 """A question and the texts of its passages."""
-
-if TYPE_CHECKING:
-    from app.inference.support import SupportCheck
 
 
 @dataclass(frozen=True)
