@@ -105,7 +105,7 @@ def judged_of(row: RecordRow) -> Judged:
     """A recorded answer as it was judged; the generator's figures are not in the record."""
     facts = row.facts or {}
     case = Case(
-        row.question,
+        records.searched_for(row),
         _draft(row.draft),
         tuple(Passage(**passage) for passage in row.evidence),
         asker=Asker(row.principal, tuple(facts.get("roles", ()))),

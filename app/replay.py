@@ -84,7 +84,8 @@ def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict
     if draft is None or draft.abstained:
         return findings, verdict
     evidence = tuple(Passage(**passage) for passage in record.evidence)
-    case = Case(meant, draft, evidence, schema, asker, facts.get("risk"))
+    day = record.created_at.date()
+    case = Case(meant, draft, evidence, schema, asker, facts.get("risk"), today=day)
     return judge.judge(case, findings)
 
 

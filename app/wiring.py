@@ -75,6 +75,8 @@ class Services:
         self.embedder.warm_up()
         self.screens.warm_up()
         self.generator.warm_up()
+        if rerank_depth(self.settings):
+            _shared_reader(self.settings.models_dir / "reader", self.settings.device).warm_up()
         self.support.warm_up()
 
 

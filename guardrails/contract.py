@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -160,6 +161,7 @@ class Case:
     """What a check sees: the question, and at the second stage the draft and its evidence.
 
     ``caller_schema`` is the JSON schema the caller wants the answer object to satisfy.
+    ``today`` is the day a recorded answer was judged; None: the check's own clock counts.
     ``risk`` is the probability that the answer is wrong, 0 to 1, where one is known.
     ``scores`` are the screens' probabilities for the question; None: they could not be computed.
     """
@@ -171,6 +173,7 @@ class Case:
     asker: Asker = Asker()
     risk: float | None = None
     scores: Mapping[str, float] | None = None
+    today: date | None = None
 
 
 def answer_object(draft: Draft) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Reader:
         self._runner: PairRunner | None = None
 
     def warm_up(self) -> None:
-        """Load weights and tuning; raises ``ModelRefused``."""
+        """Load weights and tuning once; raises ``ModelRefused``."""
+        if self._runner is not None:
+            return
         runner = load_pair_runner(self._folder, READER_HEADS, self._device)
         self.tuning = load_tuning(self._folder)
         self._plain = load_tokenizer()

@@ -15,7 +15,7 @@ def utc_today() -> date:
 class FreshnessCheck:
     """Fails for each cited document whose last valid day is over.
 
-    ``today`` is the clock; to judge a recorded answer again, give the day it was recorded.
+    ``today`` is the clock; a case that was recorded brings its own day.
     """
 
     name = "freshness"
@@ -35,7 +35,7 @@ class FreshnessCheck:
             for passage in case.evidence
             if passage.id in cited and passage.valid_until is not None
         }
-        today = self._today()
+        today = case.today or self._today()
         found = [
             Finding(self.name, Outcome.FAIL, f"A source was valid until {end} only.", "", title)
             for title, end in ends.items()

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from app.proof import proof_of
 from app.replay import Replayer
 from app.review import Decision
 from app.tables import AuditRow, PolicyRow, RecordRow
-from guardrails.contract import Draft
+from guardrails.contract import Case, Draft
+from guardrails.judge import Judge
 from guardrails.policy import Policy
 from tests.fakes import QuotingGenerator
 from tests.integration.test_answering import (
@@ -28,7 +30,7 @@ from tests.integration.test_answering import (
     Desk,
     the_only_task,
 )
-from tests.trails import every_judge
+from tests.trails import every_check, every_judge
 
 
 @pytest.fixture
@@ -196,3 +198,26 @@ def test_a_proof_says_when_the_chain_is_broken(desk: Desk) -> None:
         link = session.get_one(AuditRow, number)
         link.event = {**link.event, "outcome": "held"}
     assert proof_of(desk.database, answer_id)["checks"]["broken_audit_link"] == number
+
+
+def test_a_replay_knows_the_risk_and_the_day_of_the_record(desk: Desk) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    record = desk.record(answer_id)
+    evidence = [{**passage, "valid_until": "2026-03-31"} for passage in record.evidence]
+    then = datetime(2026, 3, 1, tzinfo=UTC)
+    facts = {**(record.facts or {}), "risk": 0.75}
+    changed(desk, answer_id, evidence=evidence, created_at=then, facts=facts)
+    seen: list[Case] = []
+
+    class Watching(Judge):
+        def judge(self, case: Case, earlier: Any = ()) -> Any:
+            seen.append(case)
+            return super().judge(case, earlier)
+
+    def judge_for(policy: Policy) -> Judge:
+        return Watching(every_check(policy), policy)
+
+    models = {"embedder": desk.embedder.name, "generator": desk.generator.name}
+    told = Replayer(desk.database, judge_for, models).replay(answer_id)
+    assert "freshness" not in [one["check"] for one in told["findings_added"]]
+    assert (seen[0].risk, seen[0].today) == (0.75, then.date())
