@@ -17,7 +17,7 @@ from tokenizers import Encoding, Tokenizer
 from app.files import read_rows
 from guardrails.contract import sentence_bounds
 from training.statements import state
-from training.unanswerable import alter
+from training.unanswerable import alter, exchange
 
 MAX_QUESTION_TOKENS = 48
 MAX_ANSWER_TOKENS = 40
@@ -60,13 +60,16 @@ class ReaderExample:
     """An answerable question with what does not answer it.
 
     ``negatives`` are keys of ``ReaderData.passages`` that the search found wrongly; ``altered``
-    is the question with one word changed (None where no rule fits); ``sentence`` are the
-    inclusive passage-token indices of the sentence around the answer.
+    is the question with one word changed (None where no rule fits); ``counterpart`` is that
+    question over the passage with the same words exchanged, which answers it (None where the
+    words do not stand in the passage); ``sentence`` are the inclusive passage-token indices of
+    the sentence around the answer.
     """
 
     gold: SpanExample
     negatives: tuple[str, ...]
     altered: tuple[int, ...] | None
+    counterpart: SpanExample | None
     sentence: tuple[int, int]
 
     def without_answer(self) -> SpanExample | None:
@@ -115,7 +118,7 @@ def load_reader_data(
     ]
     altered = _encode(tokenizer, [text or "" for text in changed])
     examples = []
-    for row, question, other in zip(rows, questions, altered, strict=True):
+    for row, question, text, other in zip(rows, questions, changed, altered, strict=True):
         key = row["passage_ids"][0]
         span = _answer_tokens(row, texts[key], encoded[key])
         if span is None:
@@ -125,11 +128,30 @@ def load_reader_data(
         )
         kept = tuple(k for k in found.get(row["id"], ()) if not held_out(k))
         sentence = _sentence_tokens(texts[key], encoded[key], span)
-        examples.append(
-            ReaderExample(gold, kept, tuple(other.ids[:MAX_QUESTION_TOKENS]) or None, sentence)
-        )
+        asked = tuple(other.ids[:MAX_QUESTION_TOKENS]) or None
+        counterpart = text and _counterpart(row, text, asked or (), texts[key], tokenizer)
+        examples.append(ReaderExample(gold, kept, asked, counterpart or None, sentence))
     rng.shuffle(examples)
     return ReaderData(examples, {key: tuple(encoding.ids) for key, encoding in encoded.items()})
+
+
+def _counterpart(
+    row: dict[str, Any], altered: str, ids: tuple[int, ...], text: str, tokenizer: Tokenizer
+) -> SpanExample | None:
+    """The question ``altered`` (``ids``) over ``text`` changed in the same way."""
+    answer = row["answers"][0]
+    start = _best_occurrence(answer, text, row["question"])
+    if start is None:
+        return None
+    found = exchange(row["question"], altered, text, answer, start)
+    if found is None:
+        return None
+    passage, at = found
+    encoding = tokenizer.encode(passage, add_special_tokens=False)
+    first, last = encoding.char_to_token(at), encoding.char_to_token(at + len(answer) - 1)
+    if first is None or last is None:
+        return None
+    return SpanExample(ids, tuple(encoding.ids), first, last)
 
 
 def _sentence_tokens(text: str, encoding: Encoding, span: tuple[int, int]) -> tuple[int, int]:

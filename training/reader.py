@@ -9,8 +9,9 @@ Run as:
 
 A step takes groups: a question over the passage that answers it, over passages that the search
 found wrongly, over its own passage without the answer's sentence, and the question with one word
-changed. The learning rate and the passage length follow the clock, not the step count, so that any
-budget ends with a finished model: short windows around the answer first, whole passages last.
+changed, over the passage as it is and with the same words exchanged. The learning rate and the
+passage length follow the clock, not the step count, so that any budget ends with a finished
+model: short windows around the answer first, whole passages last.
 """
 
 import json
@@ -38,16 +39,20 @@ from training.data import ReaderData, ReaderExample, SpanExample, load_reader_da
 CLS, SEP = 101, 102
 IGNORED = -1e4
 UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0)
-PHASES = ((0.35, 88), (0.75, 136), (1.0, 224))
+PHASES = ((0.25, 88), (0.6, 136), (1.0, 224))
 """(share of the budget at which the phase ends, passage tokens during it)"""
 
+TOGETHER = 4
+"""Batches that are drawn at once and share their groups by length: less padding."""
 NEGATIVES = 2
 """Passages that the search found wrongly, in a group that is ranked."""
-RANKED_SHARE = 0.6
+RANKED_SHARE = 0.3
 """How many groups are ranked; the others leave more time for pointing at answers."""
-ALTERED_SHARE = 0.5
+ALTERED_SHARE = 0.4
 """How often a group also holds the question with one word changed."""
-REMOVED_SHARE = 0.15
+COUNTERPART_SHARE = 0.5
+"""How often it also holds the passage with the same words exchanged, under both questions."""
+REMOVED_SHARE = 0.1
 """How often it also holds the passage without the answer's sentence."""
 
 
@@ -90,6 +95,9 @@ def group_rows(
     if example.altered and rng.random() < ALTERED_SHARE:
         # About the same thing, so it says nothing against the passage's relevance.
         rows.append(Row(SpanExample(example.altered, example.gold.passage, -1, -1), -1))
+    if example.counterpart and rng.random() < COUNTERPART_SHARE:
+        rows.append(Row(example.counterpart, -1))
+        rows.append(Row(SpanExample(question, example.counterpart.passage, -1, -1), -1))
     if rng.random() < REMOVED_SHARE and (removed := example.without_answer()):
         rows.append(Row(removed, -1))
     return rows
@@ -114,15 +122,19 @@ def collate(rows: Sequence[Row], window: int, rng: random.Random) -> Batch:
     )
 
 
-def batch_rows(
+def batches(
     data: ReaderData, order: Iterator[int], window: int, tokens: int, rng: random.Random
-) -> list[Row]:
-    """Whole groups, in the order of the indices ``order``, of about ``tokens`` tokens together."""
-    rows: list[Row] = []
-    while len(rows) * (window + 16) < tokens:
+) -> list[list[Row]]:
+    """``TOGETHER`` batches of whole groups of about ``tokens`` tokens, alike in length."""
+    groups: list[list[Row]] = []
+    while sum(map(len, groups)) * (window + 16) < tokens * TOGETHER:
         place = next(order)
-        rows += group_rows(data.examples[place], data, place, rng)
-    return rows
+        groups.append(group_rows(data.examples[place], data, place, rng))
+    groups.sort(key=lambda rows: max(len(row.example.passage) for row in rows))
+    share = -(-len(groups) // TOGETHER)
+    cut = [groups[first : first + share] for first in range(0, len(groups), share)]
+    rng.shuffle(cut)
+    return [[row for rows in some for row in rows] for some in cut]
 
 
 def span_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -193,14 +205,16 @@ def train(
     order = shuffled(len(data.examples), rng)
     began = time.monotonic()
     meter = _Meter()
+    drawn: list[list[Row]] = []
     saves = step = 0
     model.train()
     while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
         factor, window = schedule(progress, step)
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * factor
-        rows = batch_rows(data, order, window, tokens_per_batch, rng)
-        batch = collate(rows, window, rng)
+        if not drawn:
+            drawn = batches(data, order, window, tokens_per_batch, rng)
+        batch = collate(drawn.pop(), window, rng)
         losses = losses_of(model, batch, device)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -87,6 +87,45 @@ def alter(question: str, passage: str, answer: str, rng: random.Random) -> str |
     return None
 
 
+def exchange(
+    question: str, altered: str, passage: str, answer: str, at: int
+) -> tuple[str, int] | None:
+    """``passage`` with the words in which both questions differ exchanged, and the answer's place.
+
+    What results answers ``altered`` and no longer ``question``: who looks only at how odd a
+    question sounds is wrong on one of them. ``answer`` stands at ``at`` and is not touched. None
+    where a word was only put in, or does not stand in the passage.
+    """
+    old, new = _difference(question, altered)
+    if not old or not new:
+        return None
+    others = {old.casefold(): new, new.casefold(): old}
+    pattern = re.compile("|".join(rf"\b{re.escape(word)}\b" for word in (old, new)), re.I)
+
+    def other(match: re.Match[str]) -> str:
+        return others.get(match.group().casefold(), match.group())  # "İ" folds to two letters
+
+    before, after = passage[:at], passage[at + len(answer) :]
+    if not re.search(rf"\b{re.escape(old)}\b", f"{before} {after}", re.I):
+        return None
+    changed = pattern.sub(other, before)
+    return changed + answer + pattern.sub(other, after), len(changed)
+
+
+def _difference(first: str, second: str) -> tuple[str, str]:
+    """The words of each text that lie between the words that both begin and end with."""
+    left, right = WORD.findall(first), WORD.findall(second)
+    start = _common(left, right)
+    end = _common(left[start:][::-1], right[start:][::-1])
+    return " ".join(left[start : len(left) - end]), " ".join(right[start : len(right) - end])
+
+
+def _common(first: list[str], second: list[str]) -> int:
+    """How many words both lists begin with."""
+    pairs = zip(first, second, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+
+
 def _replace(question: str, match: re.Match[str], word: str) -> str:
     return question[: match.start()] + word + question[match.end() :]
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from app.inference.reader import Reader, Tuning
 from app.inference.weights import WEIGHTS, load_tensors
 from app.settings import PROJECT
 from training.blend import write_mean
-from training.data import ReaderData, SpanExample, held_out, load_reader_data
+from training.data import ReaderData, SpanExample, held_out, load_reader_data, shuffled
 from training.mining import main as mine
 from training.reader import (
     SEP,
+    TOGETHER,
     Row,
+    batches,
     collate,
     group_rows,
     ranking_loss,
@@ -31,7 +34,7 @@ from training.reader import (
     start_from,
     train,
 )
-from training.unanswerable import OPPOSITES, alter
+from training.unanswerable import OPPOSITES, alter, exchange
 
 PASSAGES = {
     "p1": "The excess for water damage is £350. Claims must be made within 30 days.",
@@ -147,6 +150,29 @@ def test_an_altered_question_differs_in_one_place_and_does_not_tell_the_answer(
     assert "30" not in changed
 
 
+def test_exchanged_words_make_a_passage_that_answers_the_altered_question() -> None:
+    passage = "İn 955 the oldest abbey fed 30 monks. The youngest abbey had 12."
+    question = "How many monks did the oldest abbey feed?"
+    altered = question.replace("oldest", "youngest")
+    text, at = exchange(question, altered, passage, "30", passage.index("30")) or ("", -1)
+    assert text == "İn 955 the youngest abbey fed 30 monks. The oldest abbey had 12."
+    assert text[at : at + 2] == "30"
+    assert exchange(altered, question, text, "30", at) == (passage, passage.index("30"))
+
+
+@pytest.mark.parametrize(
+    ("altered", "passage"),
+    [
+        ("How many monks did not live there?", "There live 30 monks."),  # only put in
+        ("How many nuns live there?", "There are 30 of them."),  # does not stand there
+        ("How many of 31 monks live there?", "There live 30."),
+    ],
+)
+def test_a_passage_without_the_changed_words_is_not_exchanged(altered: str, passage: str) -> None:
+    found = exchange("How many monks live there?", altered, passage, "30", passage.index("30"))
+    assert found is None
+
+
 def test_opposites_go_both_ways() -> None:
     assert all(word in OPPOSITES[other] for word, others in OPPOSITES.items() for other in others)
 
@@ -178,18 +204,40 @@ def test_labels_stand_at_the_answer_or_at_the_first_token() -> None:
 def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
     loaded, rng = reader_data(data), random.Random(3)
     seen = set()
-    for _ in range(40):
+    for _ in range(60):
         for place, example in enumerate(loaded.examples):
             rows = group_rows(example, loaded, place, rng)
             assert rows[0] == Row(example.gold, place)
-            assert all(row.example.start == -1 for row in rows[1:])
             for row in rows[1:]:
-                own_passage = set(row.example.passage) <= set(example.gold.passage)
+                counterpart = example.counterpart and example.counterpart.passage
+                own = row.example.passage == counterpart or (
+                    set(row.example.passage) <= set(example.gold.passage)
+                )
                 # What is about the same thing says nothing against the passage's relevance.
-                assert own_passage == (row.group == -1)
+                assert own == (row.group == -1)
                 changed = row.example.question != example.gold.question
-                seen.add((own_passage, changed))
-    assert seen == {(False, False), (True, True), (True, False)}
+                exchanged = row.example.passage == counterpart
+                # The same words in the question and in the passage, or in neither: an answer.
+                assert (row.example.start >= 0) == (exchanged and changed)
+                seen.add((own, changed, exchanged))
+    assert seen == {
+        (False, False, False),
+        (True, True, False),
+        (True, False, False),
+        (True, True, True),
+        (True, False, True),
+    }
+
+
+def test_batches_share_rows_by_length_and_keep_groups_whole(data: Path) -> None:
+    loaded, rng = reader_data(data), random.Random(3)
+    drawn = batches(loaded, shuffled(len(loaded.examples), rng), 32, 200, rng)
+    assert 1 < len(drawn) <= TOGETHER
+    assert sum(map(len, drawn)) * 48 >= 200 * TOGETHER
+    for rows in drawn:
+        for before, row in pairwise(rows):
+            if row.group != before.group and row.group >= 0:  # a group begins with its answer
+                assert row.example.start >= 0
 
 
 def test_ranking_wants_the_first_row_of_each_group_above_its_others() -> None:
