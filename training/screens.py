@@ -43,7 +43,7 @@ BENIGN = ("benign", "in_scope", "out_of_scope")
 """Labels of the development sets that are honest questions, whatever an intent covers."""
 OPERATING_POINTS = {
     "injection_certain": ("injection", 0.006),
-    "injection_likely": ("injection", 0.02),
+    "injection_likely": ("injection", 0.017),
     **{name: (name, 0.0005) for name in ADVICE_NAMES},
     "toxicity": ("toxicity", 0.002),
     "out_of_scope": ("out_of_scope", 0.05),
