@@ -9,25 +9,23 @@ contradiction: a reviewer who sees many false ones stops reading them.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from guardrails.checks import Stage
 from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
-from guardrails.checks.wording import pattern
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence
 from guardrails.words import content_words
 
 ALIKE, LEAST_SHARED = 0.6, 2
 """Least share (Jaccard) and number of the words that two sentences about the same thing have in
 common, unless all their words are the same."""
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n(?![a-z])")
+SENTENCE = re.compile(r"\s(?<=[.!?]\s)\s*(?=[^a-z\s])|\n(?![a-z])")
 """Cuts too often rather than too rarely: a part of a sentence is less like another one."""
 OF_VALUES = frozenset(
     "january february march april may june july august september october november december pound "
     "euro dollar per cent percent second minute hour day week month year".split()
 ).union(WORDS, SCALES)
 """Words that are part of a value, not of what it is the value of."""
-FIGURE = pattern(rf"\d|\b(?:{'|'.join(WORDS)})\b")
 
 Value = tuple[str, ...]
 
@@ -80,12 +78,12 @@ class ContradictionCheck:
 
 
 class _Search:
-    """One look through the evidence; each passage is cut and each sentence read once."""
+    """One look through the evidence; each sentence is read once."""
 
     def __init__(self, case: Case, draft: Draft) -> None:
         self._case, self._draft = case, draft
         self._asked = content_words(case.question)
-        self._read, self._pieces = cache(Claim.read), cache(_pieces)
+        self._read, self._words = cache(Claim.read), cache(_words)
 
     def contradicting(self) -> list[str]:
         """The sentences that give another value, each once."""
@@ -102,18 +100,11 @@ class _Search:
         for passage in self._case.evidence:
             if passage.id in cited or not _may_hold(words, passage.text):
                 continue
-            for text in self._pieces(passage.text):
-                if not _may_hold(words, text):
-                    continue
-                theirs = _words(text)
+            for text in filter(partial(_may_hold, words), SENTENCE.split(passage.text)):
+                theirs = self._words(text)
                 same = _are_alike(words, theirs) and subject <= _subject(theirs, [passage])
                 if same and claim.contradicts(self._read(text)):
-                    yield text
-
-
-def _pieces(text: str) -> list[str]:
-    """The sentences with a figure."""
-    return [piece.strip() for piece in SENTENCE.split(text) if FIGURE.search(piece)]
+                    yield text.strip()
 
 
 def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:

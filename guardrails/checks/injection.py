@@ -211,7 +211,8 @@ FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{2,6}\U
 HIDDEN = re.compile("[\U000e0000-\U000e007f]|[\u202d\u202e]|[\u200b-\u200d\u2060-\u2064]{5,}")
 WRAP = re.compile(r"(?<!\n) ?\n ?(?!\n)")
 """A single line break: extracted pages wrap inside sentences, and an order may hide behind that."""
-ODD_SPACE = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
+ODD_SPACE = re.compile(r"[^\S\n](?:[^\S\n]+|(?<! ))")
+"""More than one space in a row, or one that is not the plain one."""
 APART = "\n\n.\n\n"
 """Between texts: ends what a pattern spans, and is a line's begin and end."""
 SPACED = re.compile(r"(?<!\w)(?:\w[ ._*-]){5,}\w(?!\w)")

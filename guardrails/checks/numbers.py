@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from guardrails.checks import Stage
-from guardrails.checks.wording import pattern
+from guardrails.checks.wording import pattern, replaced
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 
 UNITS = (
@@ -90,8 +90,11 @@ _BEFORE_MONTH = re.compile(
 
 _BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[\s-](?:{'|'.join(UNITS[1:10])}))?|{'|'.join(UNITS)})"
 _BELOW_1000 = rf"{_BELOW_100}(?:\s+hundred(?:\s+(?:and\s+)?{_BELOW_100})?)?"
+# The looks ahead change nothing but the time: they give up early where nothing can begin.
 _WORD_NUMBER = re.compile(
-    rf"\b(?:({_BELOW_1000})\s+thousand,?\s+(?:and\s+)?)?({_BELOW_1000})\b", re.I
+    r"\b(?=[zotfsen](?:[einvowl]|h[ir]))"
+    rf"(?:({_BELOW_1000})\s+thousand,?\s+(?:and\s+)?)?({_BELOW_1000})\b",
+    re.I,
 )
 _COUNTED = re.compile(
     r"[\s-](?:working|business|calendar|full|whole|per|hundred|thousand|million|billion|percent"
@@ -107,6 +110,7 @@ _CODE = re.compile(
 )
 _CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
 _AMOUNT = re.compile(
+    rf"(?=[-.\d\s£€$¥mugecj])(?=[-£€$¥]|\s?\.?\d|minus\s|{_CURRENCY})"
     rf"(?P<minus>(?<![\w.)%])(?<![\d%] )-|\bminus\s)?(?P<before>(?<![a-z])(?:{_CURRENCY}))?\s?"
     r"(?P<number>\d{1,2}:\d{2}(?!\d)|\d{1,2}\.\d{2}(?=\s?[ap]\.?m\b)|\d{1,2}/\d{1,2}(?![\d/])"
     r"|(?<!\d)\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d)(?:\.\d+)?"
@@ -120,7 +124,7 @@ _AMOUNT = re.compile(
     rf"|(?:{'|'.join(sorted(MEASURES, key=len, reverse=True))})s?\b))?"
 )
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s(?=[A-Z])")
+_SENTENCE = re.compile(r"\s(?<=[.!?]\s)(?=[A-Z])")
 _SIGN = pattern(rf"\d|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b")
 
 
@@ -301,22 +305,12 @@ def _date(day: str | None, month: str, year: str | None) -> Date | None:
     return date if given and 1 <= date.month <= 12 else None
 
 
-class _Spellings(dict[int, str]):
-    """The spelling of each character, found out once."""
-
-    def __missing__(self, code: int) -> str:
-        self[code] = spelled = _spelled(chr(code))
-        return spelled
-
-
-_SPELLINGS = _Spellings()
-
-
 def _plain(text: str) -> str:
     """One spelling for digits, fractions, powers, dashes and spaces."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_SPELLINGS)).replace("\u2044", "/")
-        text = re.sub("[\u2010-\u2015\u2212]", "-", text).replace("\u2019", "'")
+        text = replaced(text, {char: _spelled(char) for char in set(text) if not char.isascii()})
+        text = unicodedata.normalize("NFKC", text).replace("\u2044", "/").replace("\u2019", "'")
+        text = re.sub("[\u2010-\u2015\u2212]", "-", text)
     return re.sub(r"[ \t]+", " ", text)
 
 
@@ -326,8 +320,6 @@ def _with_figures(text: str) -> str:
 
 
 def _spelled(char: str) -> str:
-    if char.isascii():
-        return char
     kind = unicodedata.decomposition(char).partition(">")[0]
     if kind in ("<super", "<sub"):
         return f"^{char}"

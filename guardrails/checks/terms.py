@@ -23,6 +23,7 @@ from guardrails.contract import Case, Draft, Finding, Outcome, sentence_bounds
 from guardrails.words import STOP_WORDS
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_PLAIN_WORD = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r'["\u201c\u201e]([^"\u201c\u201d\u201e]{2,200})["\u201d]')
 _OPENING = re.compile(r"(?:^|[.!?:;]|\n)[\s\"'(\[\u201c\u2018*\u2022-]*$")
 _MIN_STEM, _MAX_ENDING = 4, 4
@@ -151,19 +152,21 @@ def _is_sure(claim: str, words: Sequence[re.Match[str]], place: int) -> bool:
 @lru_cache(maxsize=256)
 def _held(sources: tuple[str, ...]) -> Held:
     text = "\n".join(sources)
-    words = [folded(match[0]) for match in _WORD.finditer(text)]
-    words += [part for word in words for part in re.split("['\u2019]", word)]
-    initials = "".join(m[0][0] for m in _WORD.finditer(text) if m[0][0].isupper())
-    return Held(frozenset(words), _row(text), initials)
+    plain = folded(text)
+    words = set(_WORD.findall(plain))
+    words |= {part for word in words if "'" in word for part in word.split("'")}
+    initials = "".join(word[0] for word in _WORD.findall(text) if word[0].isupper())
+    return Held(frozenset(words), _row(plain), initials)
 
 
-def _row(text: str) -> str:
-    words = re.findall(r"[^\W_]+", folded(text))
-    return f" {' '.join(words)} "
+def _row(plain: str) -> str:
+    """The words of folded text, a space around each."""
+    return f" {' '.join(_PLAIN_WORD.findall(plain))} "
 
 
 def _holds_quote(held: Held, quote: str) -> bool:
-    return _row(quote) in held.text or not _row(quote).strip()
+    row = _row(folded(quote))
+    return row in held.text or not row.strip()
 
 
 def _holds(held: Held, term: str) -> bool:
@@ -176,7 +179,9 @@ def _holds(held: Held, term: str) -> bool:
 
 
 def _same_stem(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
+    alike = one.startswith(other) or other.startswith(one)
     return (
-        len(short) >= _MIN_STEM and len(long) - len(short) <= _MAX_ENDING and long.startswith(short)
+        alike
+        and min(len(one), len(other)) >= _MIN_STEM
+        and abs(len(one) - len(other)) <= _MAX_ENDING
     )

@@ -36,7 +36,7 @@ def pattern(expression: str) -> Any:
 def readable(text: str) -> str:
     """NFKC, without the characters nobody sees; tabs and line feeds stay."""
     text = unicodedata.normalize("NFKC", text)
-    return _replaced(text, {char: "" for char in set(text) if not _is_seen(char)})
+    return replaced(text, {char: "" for char in set(text) if not _is_seen(char)})
 
 
 def folded(text: str) -> str:
@@ -46,12 +46,15 @@ def folded(text: str) -> str:
         return text
     text = unicodedata.normalize("NFKD", text)
     marks = {char: "" for char in set(text) if unicodedata.combining(char)}
-    return _replaced(text, marks | {c: LOOK_ALIKES[c] for c in set(text) & LOOK_ALIKES.keys()})
+    return replaced(text, marks | {c: LOOK_ALIKES[c] for c in set(text) & LOOK_ALIKES.keys()})
 
 
-def _replaced(text: str, spellings: Mapping[str, str]) -> str:
-    """Few characters differ in a text, so each is replaced in all of it: far faster than to look
-    at every place."""
+def replaced(text: str, spellings: Mapping[str, str]) -> str:
+    """``text`` with each character that ``spellings`` names spelled as it says.
+
+    Few characters differ in a text, so each is replaced in all of it: far faster than to look at
+    every place. No spelling may hold another character that is named.
+    """
     for char, spelling in spellings.items():
         text = text.replace(char, spelling)
     return text
