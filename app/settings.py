@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         "search, -1 takes 8 on a CPU and 20 on a GPU.",
     )
     min_similarity: float = Field(
-        default=0.25,
+        default=0.32,
         ge=-1,
         le=1,
         description="Least cosine similarity of the best passage; below it the answer abstains.",
