@@ -170,6 +170,7 @@ WORLDS = [
 ]
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("name", "world", "n"), WORLDS, ids=[f"{w[0]} {w[2]}" for w in WORLDS])
 def test_false_certificates_are_no_more_frequent_than_delta(
     name: str, world: World, n: int
@@ -195,6 +196,7 @@ def any_level_tested(world: World, n: int) -> NDArray[np.int_]:
     return np.array(levels)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("wrong_gate", [best_looking, any_level_tested])
 def test_a_gate_that_picks_among_thresholds_is_caught_and_fails_closed(
     wrong_gate: Callable[[World, int], NDArray[np.int_]],
@@ -210,6 +212,7 @@ def test_the_gate_releases_much_of_what_could_be_released() -> None:
     assert world.shares[levels].mean() > 0.85 * oracle
 
 
+@pytest.mark.simulation
 def test_when_scores_come_in_lumps_no_two_level_world_breaks_the_promise() -> None:
     """Exact enumeration of the case that the proof in guardrails/gate.py leaves open."""
     least = zero_error_minimum(ALPHA, DELTA)
@@ -275,6 +278,7 @@ LABELS = {
 }
 
 
+@pytest.mark.simulation
 def test_weighted_labels_keep_the_promise() -> None:
     rng = np.random.default_rng(5)
     results = [
@@ -286,6 +290,7 @@ def test_weighted_labels_keep_the_promise() -> None:
     assert keeps_its_promise(broken, TIMES)
 
 
+@pytest.mark.simulation
 def test_a_gate_that_ignores_weights_is_caught_and_fails_closed() -> None:
     rng = np.random.default_rng(5)
     plain = [
@@ -326,6 +331,7 @@ def seen_by_reviewers(rng: np.random.Generator, n: int) -> list[Label]:
     return [LABELS[score, bad, 1.0] for score, bad in zip(scores, wrong.tolist(), strict=True)]
 
 
+@pytest.mark.simulation
 def test_measured_reviewers_keep_the_promise() -> None:
     rng = np.random.default_rng(8)
     broken = 0
@@ -338,6 +344,7 @@ def test_measured_reviewers_keep_the_promise() -> None:
     assert keeps_its_promise(broken, TIMES)
 
 
+@pytest.mark.simulation
 def test_trusting_such_reviewers_is_caught_and_fails_closed() -> None:
     rng = np.random.default_rng(8)
     runs = [seen_by_reviewers(rng, 700) for _ in range(400)]
@@ -445,6 +452,7 @@ def test_too_many_errors_are_not_certifiable_and_fails_closed() -> None:
     assert "will not help" in result.message
 
 
+@pytest.mark.simulation
 def test_the_estimate_of_labels_needed_is_of_the_right_size() -> None:
     world = World.binormal(0.2, 0.85)
     counts, errors = world.draw(100, 1, np.random.default_rng(3))
@@ -569,6 +577,7 @@ def audits(
     return list(zip(wrong.tolist(), np.where(often, 1.0, 4.0).tolist(), strict=True))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_running_test_rarely_alarms_however_often_one_looks(weighted: bool) -> None:
     assert keeps_its_promise(alarms(ALPHA, 400, 400, weighted), 400)
@@ -582,6 +591,7 @@ def test_looking_again_and_again_at_a_plain_test_is_caught_and_fails_closed() ->
     assert not keeps_its_promise(alarmed, 400)
 
 
+@pytest.mark.simulation
 def test_twice_the_promised_error_is_found() -> None:
     assert alarms(2 * ALPHA, 60, 500) >= 55
     assert alarms(4 * ALPHA, 60, 100) >= 55
@@ -706,6 +716,7 @@ def outcomes(n: int, seed: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.simulation
 def test_outcomes_are_measured_over_splits(tmp_path: Path) -> None:
     file = tmp_path / "outcomes.jsonl.gz"
     with gzip.open(file, "wt", encoding="utf-8") as stream:

@@ -279,6 +279,7 @@ def test_no_finding_at_all_never_releases() -> None:
     assert verdict.action is Action.REVIEW and verdict.reasons
 
 
+@pytest.mark.simulation
 @settings(max_examples=150, deadline=None)
 @given(st.lists(RULES, max_size=5), st.lists(FINDINGS, min_size=1, max_size=5), FINDINGS, st.data())
 def test_more_trouble_never_makes_the_verdict_milder(
@@ -751,6 +752,7 @@ def sensible(entry: dict[str, Any]) -> dict[str, Any]:
     st.lists(FINDINGS, max_size=5),
     st.sampled_from([None, 0.2, 0.9]),
 )
+@pytest.mark.simulation
 def test_no_verdict_is_milder_than_any_rule_demands(
     rules: list[dict[str, Any]], findings: list[Finding], risk: float | None
 ) -> None:

@@ -32,6 +32,7 @@ def faults(case: str) -> list[str]:
     return list(result.faults)
 
 
+@pytest.mark.simulation
 def test_the_default_policy_passes_its_tests_and_they_cover_every_rule() -> None:
     text = path_of_tests(DEFAULT_POLICY).read_text("utf-8")
     results = run_policy_tests(DEFAULT, text, "default.tests.yaml", every_check)
