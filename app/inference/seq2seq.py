@@ -210,7 +210,7 @@ class Seq2SeqGenerator:
     def _generate(
         self, reading: Reading, requests: Sequence[DraftRequest], beams: int, texts: int = 1
     ) -> Tensor:
-        """The likeliest ``texts`` of each request, from the opening token: [requests * texts, T]."""
+        """The likeliest ``texts`` of each request: [requests * texts, T], opening included."""
         processors = LogitsProcessorList()
         if self._decoding.constraint == "evidence":
             allowed = [
