@@ -28,16 +28,17 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
-from app.gate import Admission, Gate
+from app.gate import Admission, Gate, Scored
 from app.policies import InForce, Policies
-from app.ports import DraftRequest, Vectors
+from app.ports import DraftRequest, Misfit, Vectors
+from app.records import SecondTry
 from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
 from app.retrieval.retriever import Retrieved, Retriever
 from app.review import open_task
 from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import StageClock, Telemetry
-from guardrails.checks.schema import SchemaInvalid, check_caller_schema
+from guardrails.checks.schema import SchemaCheck, SchemaInvalid, check_caller_schema, misfit
 from guardrails.contract import (
     SEVERITY,
     Action,
@@ -107,7 +108,8 @@ class _Work:
     scores: dict[str, Mapping[str, float] | None] = field(default_factory=dict)
     retrieved: Retrieved | None = None
     draft: Draft | None = None
-    risk: float | None = None
+    scored: Scored | None = None
+    second_try: SecondTry | None = None
     admission: Admission | None = None
     answer_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
@@ -121,7 +123,30 @@ class _Work:
         asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
         schema = self.ask.answer_schema
         question = self.standing.question
-        return Case(question, self.draft, self.evidence, schema, asker, self.risk)
+        risk = self.scored.risk if self.scored is not None else None
+        return Case(question, self.draft, self.evidence, schema, asker, risk)
+
+    @property
+    def request(self) -> DraftRequest:
+        """What the generator is asked."""
+        hits = self.retrieved.hits if self.retrieved else ()
+        readings = tuple(hit.reading for hit in hits if hit.reading is not None)
+        return DraftRequest(self.standing.question, self.evidence, self.deadline, readings)
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """A draft with all that was said of it."""
+
+    draft: Draft
+    scored: Scored
+    findings: Sequence[Finding]
+    verdict: Verdict
+
+    @property
+    def form(self) -> set[Outcome]:
+        """What the check of the schemas said of the draft."""
+        return {one.outcome for one in self.findings if one.check == SchemaCheck.name}
 
 
 class Answerer:
@@ -258,19 +283,52 @@ class Answerer:
         retrieved = work.retrieved
         if retrieved is None or retrieved.best_similarity < self._settings.min_similarity:
             return
-        readings = tuple(hit.reading for hit in retrieved.hits if hit.reading is not None)
-        question = work.standing.question
-        request = DraftRequest(question, work.evidence, work.deadline, readings)
         with work.clock.stage("drafting"):
-            work.draft = self._generator.submit(request, work.deadline)
+            work.draft = self._generator.submit(work.request, work.deadline)
 
     def _judge_draft(self, work: _Work) -> Verdict:
+        """The verdict on the draft, or on a second one where that fits the schemas better."""
         assert work.draft is not None
-        work.risk = self._gate.risk(work.standing.question, work.draft, _with_cosines(work))
+        judged = self._judge(work, work.draft)
+        if Outcome.FAIL in judged.form and judged.verdict.action is not Action.BLOCK:
+            judged = self._try_again(work, judged)
+        work.draft, work.scored = judged.draft, judged.scored
+        work.findings = list(judged.findings)
+        return judged.verdict
+
+    def _judge(self, work: _Work, draft: Draft) -> _Judgement:
+        scored = self._gate.score(work.standing.question, draft, _with_cosines(work))
+        case = replace(work.case, draft=draft, risk=scored.risk)
         with work.clock.stage("judging"):
-            findings, verdict = work.in_force.judge.judge(work.case, work.findings)
-        work.findings = list(findings)
-        return verdict
+            findings, verdict = work.in_force.judge.judge(case, work.findings)
+        return _Judgement(draft, scored, findings, verdict)
+
+    def _try_again(self, work: _Work, first: _Judgement) -> _Judgement:
+        """The judgement on one more draft if that fits the schemas, else on the first.
+
+        Whatever goes wrong here, the first draft stands with its finding, so it is held.
+        """
+        try:
+            problem = misfit(first.draft, work.ask.answer_schema)
+            second = self._second(work, problem)
+        except Exception as error:  # noqa: BLE001 - the second try: a crash leaves the first draft
+            work.second_try = SecondTry("first", type(error).__name__)
+            return first
+        if second is not None and second.form == {Outcome.PASS}:
+            work.second_try = SecondTry("second", "it fits", problem)
+            return second
+        outcome = "no other draft" if second is None else "it does not fit either"
+        work.second_try = SecondTry("first", outcome, problem)
+        return first
+
+    def _second(self, work: _Work, problem: str) -> _Judgement | None:
+        # Half of the time that is left: judging and recording come after it.
+        deadline = Deadline(work.deadline.remaining() / 2)
+        refused = Misfit(problem, lambda draft: not misfit(draft, work.ask.answer_schema))
+        request = replace(work.request, deadline=deadline, misfit=refused)
+        with work.clock.stage("second try"):
+            draft = self._generator.submit(request, deadline)
+        return None if draft.abstained else self._judge(work, draft)
 
     def _drafts_nothing(self, work: _Work) -> bool:
         found = {passage.collection for passage in work.evidence}
@@ -278,16 +336,15 @@ class Answerer:
 
     def _ask_gate(self, work: _Work, verdict: Verdict) -> Admission:
         """The gate's word on a draft; it never releases what the policy holds."""
-        assert work.draft is not None
-        evidence = _with_cosines(work)
+        assert work.draft is not None and work.scored is not None
         asked = verdict.action is Action.RELEASE
         with work.clock.stage("gate"):
             work.admission = self._gate.admit(
                 work.answer_id,
-                work.standing.question,
                 work.draft,
-                evidence,
+                work.evidence,
                 work.findings,
+                work.scored,
                 asked=asked,
             )
         if asked:
@@ -322,6 +379,7 @@ class Answerer:
             timings_ms=work.clock.timings_ms,
             gate=self._gate_entry(work),
             answer_schema=work.ask.answer_schema,
+            second_try=work.second_try,
             scores=work.scores,
             policy=work.in_force.policy.content,
             facts={"roles": list(work.case.asker.roles), "risk": work.case.risk},

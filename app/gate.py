@@ -96,6 +96,18 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """The probability that a draft is wrong, 0 to 1, and the figures behind it.
+
+    ``crash`` is the type of what went wrong while it was scored; the risk is then 1.
+    """
+
+    risk: float
+    features: Mapping[str, float]
+    crash: str = ""
+
+
+@dataclass(frozen=True)
 class Admission:
     """What the gate says of one draft; ``wire`` is what the asker may know of it."""
 
@@ -140,6 +152,13 @@ def gate_wire(mode: str, certificate: Certificate | None) -> dict[str, Any]:
         "alpha": certificate.alpha if certificate else None,
         "delta": certificate.delta if certificate else None,
     }
+
+
+def _crashed(what: str) -> Admission:
+    """The type only: a message could hold text that the asker may not see."""
+    nowhere = Stratum("", STANDARD)
+    reason = f"{CRASHED}: {what}."
+    return Admission(False, "review_everything", reason, nowhere, UNKNOWN, {}, asked=False)
 
 
 class Gate:
@@ -188,20 +207,21 @@ class Gate:
     def admit(
         self,
         answer_id: str,
-        question: str,
         draft: Draft,
-        evidence: Sequence[tuple[Passage, float | None]],
+        evidence: Sequence[Passage],
         findings: Sequence[Finding],
+        scored: Scored,
         *,
         asked: bool = True,
     ) -> Admission:
-        """Whether this draft may go out, and why not; ``evidence`` comes with its cosines.
+        """Whether this draft, as ``score`` found it, may go out, and why not.
 
         ``asked`` False only notes the risk of a draft that the policy holds anyway.
         """
+        if scored.crash:
+            return _crashed(scored.crash)
         try:
-            stratum = Stratum.of(draft, [passage for passage, _ in evidence], findings)
-            risk, found = self._scored(question, draft, evidence)
+            stratum = Stratum.of(draft, evidence, findings)
             with self._database.reading() as session:
                 standing = self._standing(session, stratum)
             held = Admission(
@@ -209,37 +229,31 @@ class Gate:
                 mode=standing.mode,
                 reason=standing.reason,
                 stratum=stratum,
-                risk=risk,
-                features=found,
+                risk=scored.risk,
+                features=scored.features,
                 certificate=standing.certificate,
                 certificate_id=standing.certificate_id,
                 asked=asked,
             )
             return self._admission(answer_id, held)
         except Exception as error:  # noqa: BLE001 - the gate: any crash means review
-            # The type only: a message could hold text that the asker may not see.
-            reason = f"{CRASHED}: {type(error).__name__}."
-            nowhere = Stratum("", STANDARD)
-            return Admission(False, "review_everything", reason, nowhere, UNKNOWN, {}, asked=False)
+            return _crashed(type(error).__name__)
 
-    def risk(
+    def score(
         self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
-    ) -> float:
-        """The probability that the draft is wrong, for the policy; 1 when nobody can say."""
-        try:
-            return self._scored(question, draft, evidence)[0]
-        except Exception:  # noqa: BLE001 - the gate: what crashes is no good news
-            return UNKNOWN
+    ) -> Scored:
+        """The risk of the draft, for the policy and for ``admit``; 1 when nobody can say.
 
-    def _scored(
-        self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
-    ) -> tuple[float, dict[str, float]]:
-        """The risk, which is a number from 0 to 1, and the figures behind it."""
+        ``evidence`` comes with its cosines.
+        """
         passages, cosines = [p for p, _ in evidence], [cosine for _, cosine in evidence]
-        found = risk_features(question, draft, passages, cosines)
-        risk = self._risk.risk(draft.model, found)
-        level_of(risk)
-        return risk, found
+        try:
+            found = risk_features(question, draft, passages, cosines)
+            risk = self._risk.risk(draft.model, found)
+            level_of(risk)
+        except Exception as error:  # noqa: BLE001 - the gate: what crashes is no good news
+            return Scored(UNKNOWN, {}, type(error).__name__)
+        return Scored(risk, found)
 
     def unasked(self, similarity: float | None) -> dict[str, Any]:
         """The record's gate entry of a question without a draft."""

@@ -4,7 +4,7 @@ Each port has two real implementations today and one conformance suite in
 ``tests/conformance``. Construction is cheap; ``warm_up`` loads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -56,16 +56,30 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Misfit:
+    """Why a first draft will not do: it does not fit a JSON schema of the answer.
+
+    ``problem`` says where, for a model that takes instructions; it holds text of the caller.
+    ``fits`` says whether another draft does, for one that has several answers to choose from.
+    """
+
+    problem: str
+    fits: Callable[[Draft], bool]
+
+
+@dataclass(frozen=True)
 class DraftRequest:
     """One question over its evidence, best passage first.
 
     ``readings`` are those of the evidence, in order, where it was reranked; else empty.
+    ``misfit`` makes it a second try, after a draft that did not fit.
     """
 
     question: str
     evidence: tuple[Passage, ...]
     deadline: Deadline
     readings: tuple[Reading, ...] = ()
+    misfit: Misfit | None = None
 
 
 class Generator(Protocol):
@@ -79,7 +93,8 @@ class Generator(Protocol):
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """One draft per request, in order; abstains (no sentences) rather than guess.
 
-        Every citation's quote is verbatim in its passage. Raises ``DeadlineExceeded`` or
+        Every citation's quote is verbatim in its passage. A second try gives another draft than
+        the first, one that fits where it can, or abstains. Raises ``DeadlineExceeded`` or
         ``DependencyFailed``.
         """
 

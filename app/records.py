@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -50,6 +50,19 @@ GATE_FIELDS = ("mode", "certified", "provisional", "alpha", "delta")
 
 
 @dataclass(frozen=True)
+class SecondTry:
+    """A draft that did not fit a schema made the generator try once more.
+
+    ``judged`` says which draft the record holds, and ``outcome`` why: words, or the type of an
+    error. ``problem`` is where the first draft did not fit.
+    """
+
+    judged: Literal["first", "second"]
+    outcome: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Trail:
     """Everything about one answer that the record keeps.
 
@@ -70,6 +83,7 @@ class Trail:
     timings_ms: Mapping[str, float]
     gate: Mapping[str, Any] | None = None
     answer_schema: Mapping[str, Any] | None = None
+    second_try: SecondTry | None = None
     scores: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
     policy: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +103,7 @@ class Trail:
         """What judging saw that the answer object leaves out; it never leaves the service."""
         return {
             "answer_schema": self.answer_schema,
+            "second_try": asdict(self.second_try) if self.second_try is not None else None,
             "scores": {text: scores and dict(scores) for text, scores in self.scores.items()},
             "model": self.draft.model if self.draft is not None else "",
             "features": _storable(self.draft.features) if self.draft is not None else {},

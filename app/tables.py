@@ -144,8 +144,8 @@ class LiveIndexRow(Base):
 class RecordRow(Base):
     """The write-once trail of one answer (owner: records).
 
-    ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, and the
-    caller's schema; null before replay was possible.
+    ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, the
+    caller's schema, and whether there was a second try; null before replay was possible.
     ``facts`` are what conditions of the policy looked at beside question, draft, evidence and
     findings. ``shadow`` is the verdict of the policy that runs in the shadow, if one does.
     """

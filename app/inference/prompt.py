@@ -39,6 +39,9 @@ Put the names in place of words like "it" or "they", and add only what the last 
 from the earlier ones. A question that already stands alone stays as it is.
 Write the question on one line and nothing else."""
 
+SECOND_TRY = """An earlier answer had the wrong form. Write one that fits: seen as the object \
+{"text", "short", "sentences", "citations"}, where "text" is all of it, """
+
 MAX_QUESTION_CHARS = 4_000
 MAX_PASSAGE_CHARS = 20_000
 """What is read of one question or passage before tokens are counted, which takes time too."""
@@ -63,9 +66,13 @@ def build_prompt(
     """The prompt for ``request`` whose question and evidence take at most ``room`` tokens.
 
     ``count`` gives the tokens of a text. The question gets at most half the room. The last
-    passages are dropped first; a best passage that does not fit alone is truncated.
+    passages are dropped first; a best passage that does not fit alone is truncated. At a second
+    try the question comes with what was wrong with the first draft.
     """
     question = shorten(as_data(request.question[:MAX_QUESTION_CHARS]), room // 2, count)
+    if request.misfit is not None:
+        problem = f"{SECOND_TRY}{as_data(request.misfit.problem)}"
+        question = f"{question}\n\n{shorten(problem, room // 4, count)}"
     room -= count(question)
     lines: list[str] = []
     for number, passage in enumerate(request.evidence, 1):

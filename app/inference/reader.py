@@ -118,22 +118,39 @@ class ReaderGenerator:
         read = iter(self._reader.read([(r.question, [p.text for p in r.evidence]) for r in unread]))
         return [
             self._best_draft(
-                request.evidence,
+                request,
                 next(read) if len(request.readings) < len(request.evidence) else request.readings,
             )
             for request in requests
         ]
 
-    def _best_draft(self, evidence: Sequence[Passage], readings: Sequence[Reading]) -> Draft:
+    def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
+        """The best candidate's draft; at a second try, the best one's that fits."""
+        found = self._ranked(request.evidence, readings)
+        if request.misfit is None:
+            return self._draft(found) if found else Draft((), (), self.name)
+        for place in range(1, len(found)):
+            request.deadline.remaining()
+            draft = self._draft([found[place], *found[:place], *found[place + 1 :]])
+            if draft.sentences and request.misfit.fits(draft):
+                return draft
+        return Draft((), (), self.name)
+
+    def _ranked(
+        self, evidence: Sequence[Passage], readings: Sequence[Reading]
+    ) -> list[tuple[Reading, Span, Passage]]:
+        """The answer candidate of each passage that has one, best first."""
         found = [
             (reading, reading.span, passage)
             for reading, passage in zip(readings, evidence, strict=True)
             if reading.span
         ]
-        if not found:
-            return Draft((), (), self.name)
         weight = self._reader.tuning.relevance_weight
         found.sort(key=lambda one: one[1].margin + weight * one[0].relevance, reverse=True)
+        return found
+
+    def _draft(self, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
+        """The draft of the first candidate; the features compare it with the others."""
         reading, span, passage = found[0]
         features = {
             "margin": span.margin,

@@ -41,7 +41,7 @@ from app.inference.seq2seq_model import (
     load_seq2seq_model,
     reading_of,
 )
-from app.ports import DraftRequest
+from app.ports import DraftRequest, Misfit
 from guardrails.contract import Draft, Sentence, sentence_bounds, with_markers
 
 MAX_TOKENS = 384
@@ -49,6 +49,8 @@ MAX_TOKENS = 384
 MAX_QUESTION_TOKENS = 96
 MAX_NEW_TOKENS = 64
 """Tokens written at most, the marks around the short answer included."""
+SECOND_TRY_BEAMS = 4
+"""Texts to choose from when the first did not fit the schema of the answer."""
 QUESTION_MARK = 1029
 _GLUED_BEFORE = frozenset(".,;:!?)]}%'’”")
 _GLUED_AFTER = frozenset("([{$£€“#")
@@ -148,18 +150,39 @@ class Seq2SeqGenerator:
             if request.question.strip()
             and (evidence := tuple(p for p in request.evidence if visible(p.text).strip()))
         ]
-        asked.sort(key=lambda pair: len(pair[1].evidence))
-        for _, group in groupby(asked, key=lambda pair: len(pair[1].evidence)):
+        first = [pair for pair in asked if pair[1].misfit is None]
+        first.sort(key=lambda pair: len(pair[1].evidence))
+        for _, group in groupby(first, key=lambda pair: len(pair[1].evidence)):
             places, batch = zip(*group, strict=True)
             for n, draft in zip(places, self._draft_batch(batch), strict=True):
                 drafts[n] = draft
+        for n, request in asked:
+            if request.misfit is not None:
+                drafts[n] = self._draft_again(request, request.misfit)
         return drafts
 
+    def _draft_again(self, request: DraftRequest, misfit: Misfit) -> Draft:
+        """The likeliest of several texts that fits; abstains when none does."""
+        row = self._pairs(request)
+        encoded = self._tokenizer.encode_batch(row)
+        with torch.inference_mode():
+            reading = self._read(*self._tensors(encoded, 1))
+            for text in self._generate(reading, [request], SECOND_TRY_BEAMS, SECOND_TRY_BEAMS):
+                request.deadline.remaining()
+                writing, _ = self._model.write(reading, text[None, :-1])
+                (trace,) = _traces(reading, writing, text[None, 1:], len(row))
+                draft = self._read_out(request, row, encoded, trace)
+                if draft.sentences and misfit.fits(draft):
+                    return draft
+        return Draft((), (), self.name)
+
+    def _pairs(self, request: DraftRequest) -> list[tuple[str, str]]:
+        """The question beside each passage, as the model reads them."""
+        question = self._cut_question(request.question)
+        return [(question, passage.text) for passage in request.evidence]
+
     def _draft_batch(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        rows = [
-            [(self._cut_question(request.question), passage.text) for passage in request.evidence]
-            for request in requests
-        ]
+        rows = [self._pairs(request) for request in requests]
         encoded = self._tokenizer.encode_batch([pair for row in rows for pair in row])
         passages = len(rows[0])
         return [
@@ -172,7 +195,7 @@ class Seq2SeqGenerator:
     def _trace(self, encoded: list[Encoding], requests: Sequence[DraftRequest]) -> list[Trace]:
         with torch.inference_mode():
             reading = self._read(*self._tensors(encoded, len(requests)))
-            output = self._generate(reading, requests)
+            output = self._generate(reading, requests, self._decoding.beams)
             # One pass over the finished texts gives the figures of the chosen beam too.
             writing, _ = self._model.write(reading, output[:, :-1])
             return _traces(reading, writing, output[:, 1:], len(requests[0].evidence))
@@ -184,7 +207,10 @@ class Seq2SeqGenerator:
         states = self._encoder(*(rows.flatten(0, 1).numpy() for rows in (ids, mask, types)))
         return reading_of(torch.from_numpy(states), ids, mask, types)
 
-    def _generate(self, reading: Reading, requests: Sequence[DraftRequest]) -> Tensor:
+    def _generate(
+        self, reading: Reading, requests: Sequence[DraftRequest], beams: int, texts: int = 1
+    ) -> Tensor:
+        """The likeliest ``texts`` of each request: [requests * texts, T], opening included."""
         processors = LogitsProcessorList()
         if self._decoding.constraint == "evidence":
             allowed = [
@@ -192,12 +218,12 @@ class Seq2SeqGenerator:
                 for r in requests
             ]
             size = self._model.encoder.config.vocab_size
-            processors.append(EvidenceOnly(allowed, size, self._decoding.beams))
+            processors.append(EvidenceOnly(allowed, size, beams))
         tokens: Tensor = self._model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=reading.states),
             attention_mask=reading.mask,
             source=reading.source,
-            generation_config=_generation_config(self._decoding.beams),
+            generation_config=_generation_config(beams, texts),
             stopping_criteria=StoppingCriteriaList([UntilDeadline([r.deadline for r in requests])]),
             logits_processor=processors,
         )
@@ -246,10 +272,11 @@ class Seq2SeqGenerator:
         return replace(draft, short=_join(short, texts) or None) if draft.sentences else draft
 
 
-def _generation_config(beams: int) -> GenerationConfig:
+def _generation_config(beams: int, texts: int) -> GenerationConfig:
     return GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=False,
         num_beams=beams,
+        num_return_sequences=texts,
         max_new_tokens=MAX_NEW_TOKENS,
         decoder_start_token_id=CLS,
         eos_token_id=SEP,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 
 from guardrails.checks import Stage
-from guardrails.contract import Case, Finding, Outcome, answer_object
+from guardrails.contract import Case, Draft, Finding, Outcome, answer_object
 
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "answer.json"
 MAX_SCHEMA_BYTES = 16_384
@@ -42,16 +43,12 @@ class SchemaCheck:
     stage: Stage = "draft"
     timeout_s = 3.0
 
-    def __init__(self) -> None:
-        self._own = Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
-
     def run(self, case: Case) -> list[Finding]:
         """One finding, or two when the caller passed a schema."""
         if case.draft is None:
             return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
-        # Through JSON and back: what is judged is what will be sent.
-        answer = json.loads(json.dumps(answer_object(case.draft)))
-        findings = [self._finding(self._own, answer, "")]
+        answer = _as_sent(case.draft)
+        findings = [self._finding(_own_validator(), answer, "")]
         if case.caller_schema is not None:
             check_caller_schema(case.caller_schema)
             findings.append(self._finding(_validator(case.caller_schema), answer, "caller"))
@@ -64,6 +61,19 @@ class SchemaCheck:
             return Finding(self.name, Outcome.PASS, f"The answer fits {whose} schema.", label)
         message = f"The answer does not fit {whose} schema at {problem.json_path}."
         return Finding(self.name, Outcome.FAIL, message, label, problem.message[:200])
+
+
+def misfit(draft: Draft, caller_schema: Mapping[str, Any] | None) -> str:
+    """What of the service's or the caller's schema the draft does not keep, in words for a model
+    that tries again: ``$.text must keep to "maxLength": 80``; "" when it fits both."""
+    callers = [] if caller_schema is None else [_validator(caller_schema)]
+    answer = _as_sent(draft)
+    for validator in (_own_validator(), *callers):
+        problem = next(validator.iter_errors(answer), None)
+        if problem is not None:
+            wanted = json.dumps(problem.validator_value, ensure_ascii=False)[:200]
+            return f'{problem.json_path} must keep to "{problem.validator}": {wanted}'
+    return ""
 
 
 def check_caller_schema(schema: object) -> None:
@@ -81,6 +91,16 @@ def check_caller_schema(schema: object) -> None:
             f"The answer schema is invalid at {error.json_path}: {error.message[:200]}"
         ) from error
     _check_expansion(schema)
+
+
+def _as_sent(draft: Draft) -> Any:
+    """Through JSON and back: what is judged is what will be sent."""
+    return json.loads(json.dumps(answer_object(draft)))
+
+
+@cache
+def _own_validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 
 
 def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:

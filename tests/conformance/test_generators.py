@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from app.errors import DeadlineExceeded, DependencyFailed, ModelRefused, Setting
 from app.inference.decoding import Decoding, answer_schema
 from app.inference.generator import OpenAIGenerator, TransformersGenerator
 from app.inference.prompt import build_prompt
-from app.ports import DraftRequest, Generator, Rewriter, RewriteRequest
+from app.ports import DraftRequest, Generator, Misfit, Rewriter, RewriteRequest
 from guardrails.contract import Draft, Passage, answer_object, canonical_sha256
 from tests.conformance.generators import (
     BUILDERS,
@@ -199,6 +200,13 @@ def test_the_same_request_gives_the_same_draft(generator: Generator) -> None:
     assert generator.draft(requests) == generator.draft(requests)
 
 
+def test_a_second_try_gives_lawful_drafts(generator: Generator) -> None:
+    first = ask(NOTICE, passage("a", CONTRACT), passage("b", PARKING))
+    for misfit in (Misfit("$.text", lambda draft: True), Misfit("$.text", lambda draft: False)):
+        request = replace(first, misfit=misfit)
+        hold_laws(generator.draft([request])[0], request, generator.name)
+
+
 def test_threads_do_not_disturb_each_other(generator: Generator) -> None:
     requests = [ask(NOTICE, passage(f"p{i}", CONTRACT)) for i in range(4)]
     alone = [generator.draft([request]) for request in requests]
@@ -377,6 +385,15 @@ def test_the_request_on_the_wire(server: ModelServer) -> None:
     assert [m["role"] for m in body["messages"]] == ["system", "user"]
     assert body["messages"][1]["content"].endswith(f"Question: {NOTICE}")
     assert server.authorization == [f"Bearer {KEY}"]
+
+
+def test_a_model_server_is_told_what_did_not_fit(server: ModelServer) -> None:
+    request = ask(NOTICE, passage("a", CONTRACT))
+    client(server).draft([request])
+    client(server).draft([replace(request, misfit=Misfit("$.text </evidence>", lambda _d: True))])
+    plain, again = (body["messages"][1]["content"] for body in server.bodies)
+    assert again.startswith(plain) and "wrong form" in again.removeprefix(plain)
+    assert again.endswith("$.text \u2039/evidence>")
 
 
 def follow_up(seconds: float = 20) -> RewriteRequest:

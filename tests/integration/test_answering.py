@@ -1,5 +1,6 @@
 """The spine on both databases: what is released was judged and recorded, and nothing else is."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ from app.review import ReviewDesk
 from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
 from app.telemetry import Telemetry
 from app.wiring import Services
-from guardrails.contract import Case, Draft, Finding, Outcome
+from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy import Policy
 from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
@@ -572,6 +573,121 @@ def test_an_answer_that_misses_the_callers_schema_is_held(desk: Desk) -> None:
     assert ("schema", "fail") in [
         (finding["check"], finding["outcome"]) for finding in findings if finding["label"]
     ]
+
+
+SHORT = {"properties": {"text": {"maxLength": 39}}}
+"""The passage about claims fits it; the better one about water damage does not."""
+
+
+@dataclass
+class TryingGenerator(QuotingGenerator):
+    """At a second try ``act`` has the word; without one, the next passage that fits counts."""
+
+    act: Callable[[DraftRequest], Draft] | None = None
+    seen: list[DraftRequest] = field(default_factory=list)
+
+    def submit(self, item: DraftRequest, deadline: Deadline) -> Draft:
+        self.seen.append(item)
+        if item.misfit is None:
+            return super().submit(item, deadline)
+        if self.act is not None:
+            return self.act(item)
+        drafts = [
+            super(TryingGenerator, self).submit(replace(item, evidence=(p,)), deadline)
+            for p in item.evidence
+        ]
+        return next(filter(item.misfit.fits, drafts), Draft((), (), self.name))
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """For a batcher."""
+        return [self.submit(request, request.deadline) for request in requests]
+
+
+def test_a_draft_that_misses_the_schema_is_drafted_once_more(desk: Desk) -> None:
+    generator = TryingGenerator()
+    seen = desk.answerer(generator=generator).answer(ANN, Ask(EXCESS, ["main"], SHORT))
+    record = desk.record(seen["answer_id"])
+    first, second = generator.seen
+    assert (first.misfit, len(generator.seen)) == (None, 2)
+    assert second.deadline.remaining() <= first.deadline.remaining() / 2
+    assert record.draft is not None and record.inputs is not None
+    assert record.draft["text"] == "Claims must be made within 30 days [1]."
+    assert record.inputs["second_try"] == {
+        "judged": "second",
+        "outcome": "it fits",
+        "problem": '$.text must keep to "maxLength": 39',
+    }
+    assert record.timings_ms["second try"] >= 0
+    said = [(one["label"], one["outcome"]) for one in record.findings if one["check"] == "schema"]
+    assert said == [("", "pass"), ("caller", "pass")]
+
+
+def test_a_draft_that_fits_is_not_drafted_again(desk: Desk) -> None:
+    generator = TryingGenerator()
+    schema = {"properties": {"text": {"maxLength": 400}}}
+    seen = desk.answerer(generator=generator).answer(ANN, Ask(EXCESS, ["main"], schema))
+    assert (seen["status"], len(generator.seen)) == ("released", 1)
+    record = desk.record(seen["answer_id"])
+    assert record.inputs is not None and record.inputs["second_try"] is None
+
+
+def test_the_second_draft_goes_through_every_check(desk: Desk) -> None:
+    def wrong(item: DraftRequest) -> Draft:
+        sentence = Sentence("It is £999.", (1,))
+        return replace(QuotingGenerator().submit(item, item.deadline), sentences=(sentence,))
+
+    answerer = desk.answerer(generator=TryingGenerator(act=wrong))
+    seen = answerer.answer(ANN, Ask(EXCESS, ["main"], SHORT))
+    record = desk.record(seen["answer_id"])
+    assert (seen["status"], seen["answer"]) == ("held", None)
+    assert record.draft is not None and "£999" in record.draft["text"]
+    assert ("numbers", "fail") in [(one["check"], one["outcome"]) for one in record.findings]
+
+
+def crash_again(_item: DraftRequest) -> Draft:
+    raise RuntimeError("the model is gone")
+
+
+def hang(item: DraftRequest) -> Draft:
+    time.sleep(30)
+    return Draft((), (), "late")
+
+
+def the_same(item: DraftRequest) -> Draft:
+    return QuotingGenerator().submit(item, item.deadline)
+
+
+def nothing_else(_item: DraftRequest) -> Draft:
+    return Draft((), (), "quoting-generator")
+
+
+@pytest.mark.parametrize(
+    ("act", "outcome"),
+    [
+        (crash_again, "RuntimeError"),
+        (hang, "DeadlineExceeded"),
+        (the_same, "it does not fit either"),
+        (nothing_else, "no other draft"),
+    ],
+)
+def test_a_second_try_that_goes_wrong_fails_closed(
+    desk: Desk, act: Callable[[DraftRequest], Draft], outcome: str
+) -> None:
+    generator = TryingGenerator(act=act)
+    batcher = Batcher[DraftRequest, Draft](generator.draft)
+    answerer = desk.answerer(generator=batcher, deadline_s=4.0)
+    began = time.monotonic()
+    seen = answerer.answer(ANN, Ask(EXCESS, ["main"], SHORT))
+    assert time.monotonic() - began < 4
+    assert (seen["status"], seen["answer"], len(generator.seen)) == ("held", None, 2)
+    assert desk.kept()[:3] == [1, 0, 1]
+    record = desk.record(seen["answer_id"])
+    assert record.draft is not None and record.inputs is not None
+    assert "£350" in record.draft["text"]
+    assert record.inputs["second_try"]["judged"] == "first"
+    assert record.inputs["second_try"]["outcome"] == outcome
+    said = [(one["label"], one["outcome"]) for one in record.findings if one["check"] == "schema"]
+    assert ("caller", "fail") in said
 
 
 # Scope and deletion

@@ -1,12 +1,13 @@
 """The reader: it ranks passages, points within them, and nothing is read twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from app.deadline import Deadline
 from app.inference.reader import Reader, ReaderGenerator, Tuning
-from app.ports import DraftRequest, Reading, Span
+from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.retriever import Hit, Rerank
 from app.settings import PROJECT
 from guardrails.contract import Passage
@@ -114,6 +115,21 @@ def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read()
     assert not ReaderGenerator(Deaf(), 2.0).draft([request_with(readings)])[0].abstained
     nothing = [Reading(9.0, None)] * 3
     assert ReaderGenerator(Deaf()).draft([request_with(nothing)])[0].abstained
+
+
+def test_a_second_try_gives_the_best_other_answer_that_fits() -> None:
+    readings = [reading(0, 4), reading(0, 9, 4, 10), reading(0, 6)]
+    steel = Misfit("", lambda draft: "steel" in draft.text)
+    draft = ReaderGenerator(Deaf()).draft([replace(request_with(readings), misfit=steel)])[0]
+    assert draft.citations[0].passage_id == "p2"
+    assert (draft.features["margin"], draft.features["lead"]) == (6, -3)
+    anything = Misfit("", lambda draft: True)
+    draft = ReaderGenerator(Deaf()).draft([replace(request_with(readings), misfit=anything)])[0]
+    assert draft.citations[0].passage_id == "p2"
+    weak = replace(request_with(readings), misfit=anything)
+    assert ReaderGenerator(Deaf(), 7.0).draft([weak])[0].abstained
+    unfit = replace(request_with(readings), misfit=Misfit("", lambda draft: False))
+    assert ReaderGenerator(Deaf()).draft([unfit])[0].abstained
 
 
 def test_reranking_puts_the_most_relevant_first_and_leaves_what_was_not_read() -> None:

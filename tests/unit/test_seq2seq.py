@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.inference.decoding import Decoding
 from app.inference.embedder import load_tokenizer
 from app.inference.seq2seq import Seq2SeqGenerator
 from app.inference.seq2seq_model import CLOSE, NO_ANSWER, OPEN, SEP, new_seq2seq_model
-from app.ports import DraftRequest
+from app.ports import DraftRequest, Misfit
 from guardrails.contract import Passage
 from training.data import FusedData, load_fused_data
 from training.generator import (
@@ -205,6 +206,22 @@ def test_a_batch_gives_what_single_requests_give(shipped: Seq2SeqGenerator) -> N
     ]
     together = [draft.text for draft in shipped.draft(requests)]
     assert together == [shipped.draft([request])[0].text for request in requests]
+
+
+def test_a_second_try_gives_the_likeliest_other_text_that_fits(shipped: Seq2SeqGenerator) -> None:
+    request = ask("When does the office open?", *TEXTS.values())
+    (first,) = shipped.draft([request])
+    other = Misfit("", lambda draft: draft.text != first.text)
+    again, plain, none = shipped.draft(
+        [
+            replace(request, misfit=other),
+            request,
+            replace(request, misfit=Misfit("", lambda _draft: False)),
+        ]
+    )
+    assert again.sentences and again.text != first.text
+    assert set(again.features) == set(first.features)
+    assert plain.text == first.text and none.abstained
 
 
 def test_nothing_asked_and_nothing_to_read_abstains(shipped: Seq2SeqGenerator) -> None:
