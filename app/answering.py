@@ -9,7 +9,7 @@ import secrets
 import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from app.corpus import Corpus, find_passages
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
+    Invalid,
     ModelRefused,
     NotFound,
     Overloaded,
@@ -33,7 +34,7 @@ from app.policies import InForce, Policies
 from app.ports import DraftRequest, Misfit, Vectors
 from app.records import SecondTry
 from app.retrieval.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
-from app.retrieval.retriever import Retrieved, Retriever
+from app.retrieval.retriever import Hit, Retrieved, Retriever
 from app.review import open_task
 from app.settings import Settings
 from app.tables import RecordRow
@@ -49,6 +50,8 @@ from guardrails.contract import (
     Outcome,
     Passage,
     Verdict,
+    answer_object,
+    passage_object,
 )
 from guardrails.redecide import OUTCOMES, Judged
 
@@ -183,7 +186,47 @@ class Answerer:
         ``NotReady``, ``Overloaded``, ``DeadlineExceeded`` or ``DependencyFailed``.
         """
         principal.require("asker")
-        work = _Work(
+        work = self._begin(principal, ask)
+        if not self._places.acquire(blocking=False):
+            raise Overloaded
+        try:
+            with self._telemetry.running.track_inprogress():
+                outcome, message, verdict = self._decide(work, on_stage)
+        finally:
+            self._places.release()
+        return self._record(work, outcome, message, verdict)
+
+    def specimen(
+        self, principal: Principal, ask: Ask, draft: Draft, cited: Sequence[Passage]
+    ) -> dict[str, Any]:
+        """What a reviewer would see of a draft that somebody wrote; nothing is recorded.
+
+        It is searched for and judged like any other; the passages it cites are among its evidence.
+        Raises like ``answer``, and ``Invalid`` for a draft that the policy would block.
+        """
+        work = self._begin(principal, ask)
+        screened = self._screen(work)
+        self._retrieve(work)
+        assert work.retrieved is not None
+        work.retrieved = replace(
+            work.retrieved,
+            hits=_with_cited(work.retrieved.hits, cited, self._settings.evidence_passages),
+        )
+        work.draft = draft
+        verdict = self._judge_draft(work)
+        if Action.BLOCK in (screened.action, verdict.action):
+            raise Invalid("The policy blocks this question or answer, so no reviewer would see it.")
+        return {
+            "question": ask.question,
+            "searched": _searched(work),
+            "draft": answer_object(draft),
+            "evidence": [passage_object(passage) for passage in work.evidence],
+            "findings": [asdict(finding) for finding in work.findings],
+            "verdict": asdict(verdict),
+        }
+
+    def _begin(self, principal: Principal, ask: Ask) -> _Work:
+        return _Work(
             _checked(ask, self._settings.max_question_chars),
             principal,
             self._scope(principal, ask.collections),
@@ -193,14 +236,6 @@ class Answerer:
             Standing(ask.question),
             self._policies.current(),
         )
-        if not self._places.acquire(blocking=False):
-            raise Overloaded
-        try:
-            with self._telemetry.running.track_inprogress():
-                outcome, message, verdict = self._decide(work, on_stage)
-        finally:
-            self._places.release()
-        return self._record(work, outcome, message, verdict)
 
     def view(self, principal: Principal, answer_id: str) -> dict[str, Any]:
         """One of the principal's own answers as it stands now; raises ``NotFound``."""
@@ -463,6 +498,15 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
 def _with_cosines(work: _Work) -> list[tuple[Passage, float | None]]:
     hits = work.retrieved.hits if work.retrieved else ()
     return [(hit.passage, hit.similarity) for hit in hits]
+
+
+def _with_cited(hits: Sequence[Hit], cited: Sequence[Passage], most: int) -> tuple[Hit, ...]:
+    """At most ``most`` hits, or all that are cited; those that were not found come first."""
+    named = {passage.id for passage in cited}
+    found = {hit.passage.id for hit in hits}
+    first = [Hit(passage, None) for passage in dict.fromkeys(cited) if passage.id not in found]
+    others = [hit for hit in hits if hit.passage.id not in named][: max(most - len(named), 0)]
+    return (*first, *(hit for hit in hits if hit.passage.id in named or hit in others))
 
 
 def _searched(work: _Work) -> dict[str, Any]:

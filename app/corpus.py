@@ -240,6 +240,21 @@ class Corpus:
                 return found
         raise NotFound("This source was removed, or it is not yours to see.")
 
+    def passage_with(self, collection: str, quote: str) -> Passage | None:
+        """A current passage of the collection that holds ``quote``, verbatim; None without one."""
+        query = (
+            select(PassageRow, DocumentRow)
+            .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+            .where(DocumentRow.collection == collection, DocumentRow.state != DELETED)
+            .where(PassageRow.revision == DocumentRow.revision)
+            .where(PassageRow.text.contains(quote, autoescape=True))
+            .order_by(PassageRow.id)
+        )
+        with self._database.reading() as session:
+            # LIKE ignores the case on SQLite.
+            rows = ((p, d) for p, d in session.execute(query) if quote in p.text)
+            return next((_passage(passage, document) for passage, document in rows), None)
+
     def indexable(self, embedder: str) -> Iterator[IndexedPassage]:
         """Every current passage of every document that ``embedder`` embedded, in a fixed order."""
         query = (

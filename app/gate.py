@@ -22,12 +22,14 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, iso, now
 from app.errors import Invalid
+from app.probes import drawn, gold_result, second_result
 from app.records import append_audit
 from app.settings import Settings
 from app.tables import CertificateRow, GateModeRow, LabelRow, LiveIndexRow, RecordRow
 from guardrails.contract import Draft, Finding, Outcome, Passage, canonical_sha256
 from guardrails.features import risk_features
 from guardrails.gate import (
+    PUBLIC,
     Certificate,
     EProcess,
     GateInvalid,
@@ -271,8 +273,8 @@ class Gate:
             if not held.certificate.releases(held.risk):
                 return replace(held, reason=ABOVE)
         share = self._settings.audit_share
-        drawn = audit_drawn(self._settings.audit_seed, answer_id, share)
-        return replace(held, admitted=True, reason="", audit_share=share, audited=drawn)
+        audited = drawn(self._settings.audit_seed, answer_id, share)
+        return replace(held, admitted=True, reason="", audit_share=share, audited=audited)
 
     def _mode(self, session: Session, collections: Iterable[str]) -> Mode:
         wanted = [SERVICE, *collections]
@@ -346,6 +348,8 @@ class Gate:
                 collection=stratum.collection,
                 risk_class=stratum.risk_class,
                 lineage=self.lineage,
+                gold=gold_result(session, stratum.collection),
+                second=second_result(session, stratum.collection),
                 max_weight=self._largest_weight(labels),
                 not_before=newest.isoformat() if newest else None,
             )
@@ -445,6 +449,7 @@ class Gate:
             "created_at": iso(row.created_at),
             "ended_at": iso(row.ended_at),
             "certificate": row.certificate,
+            "reviewer_error": _reviewer_error(row),
             "audits": process.seen,
             "e_value": None if process.broken else round(process.e_value, 4),
             "limit": round(1 / process.delta, 4),
@@ -547,12 +552,6 @@ def _first_provisional_row(
     return row
 
 
-def audit_drawn(seed: str, answer_id: str, share: float) -> bool:
-    """Whether an answer is audited: drawn by a hash, so that anybody with the seed can check."""
-    digest = hashlib.sha256(f"{seed}:{answer_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64
-
-
 def provisional_id(certificate: Certificate, stratum: Stratum) -> str:
     """Where the running test of the shipped certificate is kept for one stratum."""
     return canonical_sha256([certificate.sha256, stratum.collection, stratum.risk_class])
@@ -573,6 +572,16 @@ def _certificate_row(
         created_at=now(),
         ended_at=None,
     )
+
+
+def _reviewer_error(row: CertificateRow) -> str:
+    """In words; "" for a certificate that cannot be read."""
+    if row.certificate.get("provisional"):
+        return PUBLIC
+    try:
+        return Certificate.from_json(row.certificate).reviewer_error
+    except GateInvalid:
+        return ""
 
 
 def _process(row: CertificateRow) -> EProcess:

@@ -8,11 +8,14 @@
 A decision counts only from the holder of the newest claim, on exactly the content they saw.
 Where the policy asks for four eyes, two reviewers must approve the same answer: the first approval
 (as drafted, or edited) proposes it and gives the task back; one rejection is enough.
+
+Among the tasks stand probes (``app.probes``). They go through the same steps, and end in a
+measurement instead of a decision.
 """
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, cast
@@ -26,6 +29,7 @@ from app.corpus import current_passages, find_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
 from app.gate import observe
+from app.probes import ask_again, hidden_tasks, measure, mix_in_gold, record_of, waiting
 from app.records import (
     append_audit,
     content_hash,
@@ -36,10 +40,11 @@ from app.records import (
     without_removed,
 )
 from app.settings import Settings
-from app.tables import ApprovalRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
+from app.tables import ApprovalRow, DecisionRow, ProbeRow, RecordRow, ReleaseRow, ReviewTaskRow
 from guardrails.contract import Passage, canonical_sha256, sentence_bounds
 
 Kind = Literal["approve", "edit", "reject"]
+Task = ReviewTaskRow | ProbeRow
 UNDECIDED = ("open", "claimed")
 MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
@@ -83,6 +88,7 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     )
     session.add(task)
     append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task.id})
+    mix_in_gold(session, task, record, settings)
     return task.id
 
 
@@ -104,23 +110,26 @@ class ReviewDesk:
         states = _states(state)
         self.expire_overdue()
         with self._database.reading() as session:
+            everything = _visible(session, reviewer, {*states, *UNDECIDED})
             rows = [
                 (task, record)
-                for task, record in session.execute(_tasks_query(states))
-                if _readable(reviewer, record) and queue in (None, task.queue)
+                for task, record in everything
+                if task.state in states and queue in (None, task.queue)
             ]
-            undecided = sum(task.state in UNDECIDED for task, _ in rows)
+            counted = rows if "open" in states else everything
+            undecided = sum(task.state in UNDECIDED for task, _ in counted)
             if "open" not in states:
                 rows.reverse()
             approvers = _approvers(session, [task for task, _ in rows[:limit]])
         listed = [_task_wire(task, record, approvers) for task, record in rows[:limit]]
-        return {"tasks": listed, "open": undecided if "open" in states else self.count_open()}
+        return {"tasks": listed, "open": undecided}
 
     def count_open(self) -> int:
         """How many tasks wait for a decision."""
         with self._database.reading() as session:
             query = select(func.count()).select_from(ReviewTaskRow)
-            return session.scalar(query.where(ReviewTaskRow.state.in_(UNDECIDED))) or 0
+            tasks = session.scalar(query.where(ReviewTaskRow.state.in_(UNDECIDED))) or 0
+            return tasks + waiting(session)
 
     def task(self, reviewer: Principal, task_id: str) -> dict[str, Any]:
         """One task with everything a decision needs; removed sources have lost their text."""
@@ -157,11 +166,17 @@ class ReviewDesk:
             proposal = _proposal(session, task)
             _check_unchanged(session, record, proposal, decision)
             answer, edited = _decided_answer(record, proposal, decision)
-            if answer is not None and not _enough(session, task, reviewer, answer, edited):
+            wrong = answer is None or not _same_words(record, answer)
+            if isinstance(task, ProbeRow):
+                measure(session, task, _said(reviewer, decision, answer), called_wrong=wrong)
+            elif answer is not None and not _enough(session, task, reviewer, answer, edited):
                 _give_back(session, task)
             else:
                 _write_decision(session, task, reviewer, decision, answer)
                 _apply(session, task, record, answer, edited)
+                observe(session, record, wrong=wrong, audited=task.kind == "audit")
+                ask_again(session, task, record, self._settings, wrong=wrong)
+            session.flush()
             session.refresh(task)
             return _detail(session, task, record)
 
@@ -188,65 +203,69 @@ class ReviewDesk:
     def expire_overdue(self) -> int:
         """Close every undecided task whose time is up; its answer stays unreleased."""
         with self._database.reading() as session:
-            overdue = list(session.scalars(select(ReviewTaskRow.id).where(*_overdue())))
+            overdue = [
+                (table, task_id)
+                for table in (ReviewTaskRow, ProbeRow)
+                for task_id in session.scalars(select(table.id).where(*_overdue(table)))
+            ]
         if not overdue:
             return 0
         with self._database.transaction() as session:
-            for task_id in overdue:
+            for table, task_id in overdue:
                 done = session.execute(
-                    update(ReviewTaskRow)
-                    .where(ReviewTaskRow.id == task_id, *_overdue())
+                    update(table)
+                    .where(table.id == task_id, *_overdue(table))
                     .values(state="expired")
                 )
                 if _changed(done):
                     append_audit(session, "expired", {"task_id": task_id})
         return len(overdue)
 
-    def _allow(
-        self, session: Session, reviewer: Principal, task: ReviewTaskRow, record: RecordRow
-    ) -> None:
+    def _allow(self, session: Session, reviewer: Principal, task: Task, record: RecordRow) -> None:
         own = record.principal == reviewer.name
         if own and (task.four_eyes or not self._settings.self_review):
             raise Forbidden("You asked this question; somebody else must decide.")
         if reviewer.name in _approvers(session, [task]).get(task.id, ()):
             raise Forbidden("You have approved this answer; a second reviewer must decide.")
 
-    def _take(self, session: Session, task: ReviewTaskRow, reviewer: Principal) -> bool:
+    def _take(self, session: Session, task: Task, reviewer: Principal) -> bool:
+        table = type(task)
         free = or_(
-            ReviewTaskRow.state == "open",
-            ReviewTaskRow.claimed_by == reviewer.name,
-            ReviewTaskRow.lease_until < now(),
+            table.state == "open",
+            table.claimed_by == reviewer.name,
+            table.lease_until < now(),
         )
         taken = session.execute(
-            update(ReviewTaskRow)
-            .where(ReviewTaskRow.id == task.id, ReviewTaskRow.state.in_(UNDECIDED), free)
+            update(table)
+            .where(table.id == task.id, table.state.in_(UNDECIDED), free)
             .values(
                 state="claimed",
                 claimed_by=reviewer.name,
                 lease_until=now() + timedelta(minutes=self._settings.claim_minutes),
-                fence=ReviewTaskRow.fence + 1,
+                fence=table.fence + 1,
             )
         )
         return _changed(taken)
 
 
-def _finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
+def _finish(session: Session, task: Task, reviewer: Principal, fence: int) -> bool:
     """The one statement that decides a race: it matches for the newest claim only, once."""
+    table = type(task)
     done = session.execute(
-        update(ReviewTaskRow)
+        update(table)
         .where(
-            ReviewTaskRow.id == task.id,
-            ReviewTaskRow.state == "claimed",
-            ReviewTaskRow.claimed_by == reviewer.name,
-            ReviewTaskRow.fence == fence,
-            ReviewTaskRow.lease_until >= now(),
+            table.id == task.id,
+            table.state == "claimed",
+            table.claimed_by == reviewer.name,
+            table.fence == fence,
+            table.lease_until >= now(),
         )
         .values(state="decided", lease_until=None)
     )
     return _changed(done)
 
 
-def _explain(session: Session, task: ReviewTaskRow) -> None:
+def _explain(session: Session, task: Task) -> None:
     session.refresh(task)
     if task.state == "decided":
         raise AlreadyDecided
@@ -255,13 +274,13 @@ def _explain(session: Session, task: ReviewTaskRow) -> None:
     raise ClaimLost
 
 
-def _proposal(session: Session, task: ReviewTaskRow) -> ApprovalRow | None:
+def _proposal(session: Session, task: Task) -> ApprovalRow | None:
     """The newest approval of a four-eyes task: it says which answer is to be released."""
     query = select(ApprovalRow).where(ApprovalRow.task_id == task.id)
     return session.scalar(query.order_by(ApprovalRow.number.desc()).limit(1))
 
 
-def _approvers(session: Session, tasks: Sequence[ReviewTaskRow]) -> dict[str, list[str]]:
+def _approvers(session: Session, tasks: Sequence[Task]) -> dict[str, list[str]]:
     """By task, who has approved the answer that is proposed now, in order."""
     wanted = [task.id for task in tasks if task.four_eyes]
     query = select(ApprovalRow).where(ApprovalRow.task_id.in_(wanted))
@@ -377,7 +396,7 @@ def _apply(
     answer: dict[str, Any] | None,
     edited: bool,
 ) -> None:
-    """What the decision does to the asker's answer, and the label that it gives the gate."""
+    """What the decision does to the asker's answer."""
     audit, by = task.kind == "audit", task.claimed_by or ""
     if not audit and answer is not None:
         release(session, record, answer, released_by="reviewer", edited=edited)
@@ -385,8 +404,6 @@ def _apply(
         correct(session, record, answer, by=by)
     elif audit and answer is None:
         withdraw(session, record, by=by)
-    right = answer is not None and _same_words(record, answer)
-    observe(session, record, wrong=not right, audited=audit)
 
 
 def _same_words(record: RecordRow, answer: Mapping[str, Any]) -> bool:
@@ -404,6 +421,25 @@ def _edited_sentence(marked: str) -> dict[str, Any]:
     return {"text": MARKER.sub("", marked), "citations": numbers}
 
 
+def _decision(
+    reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
+) -> DecisionRow:
+    return DecisionRow(
+        kind=decision.kind,
+        reviewer=reviewer.name,
+        reason=decision.reason.strip(),
+        text=answer["text"] if answer is not None else "",
+        decided_at=now(),
+    )
+
+
+def _said(
+    reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """A decision as the wire shows it."""
+    return cast("dict[str, Any]", _decision_wire(_decision(reviewer, decision, answer)))
+
+
 def _write_decision(
     session: Session,
     task: ReviewTaskRow,
@@ -411,17 +447,9 @@ def _write_decision(
     decision: Decision,
     answer: Mapping[str, Any] | None,
 ) -> None:
-    session.add(
-        DecisionRow(
-            task_id=task.id,
-            kind=decision.kind,
-            reviewer=reviewer.name,
-            reason=decision.reason.strip(),
-            text=answer["text"] if answer is not None else "",
-            content_sha256=decision.content_sha256,
-            decided_at=now(),
-        )
-    )
+    said = _decision(reviewer, decision, answer)
+    said.task_id, said.content_sha256 = task.id, decision.content_sha256
+    session.add(said)
     event = {
         "task_id": task.id,
         "answer_id": task.answer_id,
@@ -432,8 +460,8 @@ def _write_decision(
     append_audit(session, "decided", event)
 
 
-def _overdue() -> Sequence[Any]:
-    return ReviewTaskRow.state.in_(UNDECIDED), ReviewTaskRow.expires_at <= now()
+def _overdue(table: type[Task]) -> Sequence[Any]:
+    return table.state.in_(UNDECIDED), table.expires_at <= now()
 
 
 def _changed(result: Any) -> bool:
@@ -450,13 +478,26 @@ def _states(state: str) -> tuple[str, ...]:
     raise Invalid("A review state is open, claimed, decided, expired or all.")
 
 
-def _tasks_query(states: Sequence[str]) -> Any:
-    return (
-        select(ReviewTaskRow, RecordRow)
-        .join(RecordRow, RecordRow.answer_id == ReviewTaskRow.answer_id)
-        .where(ReviewTaskRow.state.in_(states))
-        .order_by(ReviewTaskRow.created_at)
+def _visible(
+    session: Session, reviewer: Principal, states: Iterable[str]
+) -> list[tuple[Task, RecordRow]]:
+    """What the reviewer may see of tasks and probes in these states, oldest first."""
+    tasks = select(ReviewTaskRow, RecordRow).join(
+        RecordRow, RecordRow.answer_id == ReviewTaskRow.answer_id
     )
+    found: list[tuple[Task, RecordRow]] = [
+        (task, record)
+        for task, record in session.execute(tasks.where(ReviewTaskRow.state.in_(states)))
+    ]
+    probes = session.scalars(select(ProbeRow).where(ProbeRow.state.in_(states)))
+    found += [(probe, record_of(probe)) for probe in probes]
+    hidden = hidden_tasks(session, reviewer.name)
+    seen = [
+        (task, record)
+        for task, record in found
+        if task.id not in hidden and _readable(reviewer, record)
+    ]
+    return sorted(seen, key=lambda pair: (pair[0].created_at, pair[0].id))
 
 
 def _edits_query() -> Any:
@@ -496,16 +537,24 @@ def _readable(reviewer: Principal, record: RecordRow) -> bool:
     return all(reviewer.may_read(passage["collection"]) for passage in record.evidence)
 
 
-def _load(session: Session, reviewer: Principal, task_id: str) -> tuple[ReviewTaskRow, RecordRow]:
-    task = session.get(ReviewTaskRow, task_id)
-    record = session.get(RecordRow, task.answer_id) if task is not None else None
+def _load(session: Session, reviewer: Principal, task_id: str) -> tuple[Task, RecordRow]:
+    task: Task | None = session.get(ReviewTaskRow, task_id) or session.get(ProbeRow, task_id)
+    record = _record(session, task) if task is not None else None
     if task is None or record is None or not _readable(reviewer, record):
+        raise NotFound("There is no such review task.")
+    if task.id in hidden_tasks(session, reviewer.name):
         raise NotFound("There is no such review task.")
     return task, record
 
 
+def _record(session: Session, task: Task) -> RecordRow | None:
+    if isinstance(task, ProbeRow):
+        return record_of(task)
+    return session.get(RecordRow, task.answer_id)
+
+
 def _task_wire(
-    task: ReviewTaskRow, record: RecordRow, approvers: Mapping[str, Sequence[str]]
+    task: Task, record: RecordRow, approvers: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     return {
         "task_id": task.id,
@@ -525,7 +574,7 @@ def _task_wire(
     }
 
 
-def _detail(session: Session, task: ReviewTaskRow, record: RecordRow) -> dict[str, Any]:
+def _detail(session: Session, task: Task, record: RecordRow) -> dict[str, Any]:
     texts = current_passages(session, [passage["id"] for passage in record.evidence])
     draft = cast("dict[str, Any]", record.draft)
     cited = {citation["passage_id"] for citation in draft["citations"]}
@@ -550,7 +599,7 @@ def _detail(session: Session, task: ReviewTaskRow, record: RecordRow) -> dict[st
         "verdict": record.verdict,
         "lineage": record.lineage,
         "content_sha256": _shown_sha256(record, proposal),
-        "decision": _decision_wire(session.get(DecisionRow, task.id)),
+        "decision": _decision_of(session, task),
         "fence": task.fence,
         "lease_until": iso(task.lease_until),
     }
@@ -565,6 +614,12 @@ def _proposal_wire(row: ApprovalRow | None, texts: Mapping[str, str]) -> dict[st
         "answer": without_removed(row.answer, texts),
         "approved_at": iso(row.approved_at),
     }
+
+
+def _decision_of(session: Session, task: Task) -> dict[str, Any] | None:
+    if isinstance(task, ProbeRow):
+        return task.decision
+    return _decision_wire(session.get(DecisionRow, task.id))
 
 
 def _decision_wire(row: DecisionRow | None) -> dict[str, Any] | None:

@@ -148,8 +148,29 @@ class Settings(BaseSettings):
     )
     audit_seed: str = Field(
         default="countersign",
-        description="What audits are drawn with; keep it from reviewers.",
+        description="What audits, gold items and second reviews are drawn with; keep it from "
+        "reviewers.",
         repr=False,
+    )
+    gold_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Gold items per review task, unmarked, as long as there are any "
+        "(`countersign gold`); 0 mixes none in.",
+    )
+    second_review_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of decided review tasks that another reviewer is shown too, unmarked. "
+        "It needs two reviewers; 0 asks for none.",
+    )
+    probe_delay_minutes: float = Field(
+        default=60.0,
+        ge=0,
+        description="Longest time, drawn for each, until a gold item or second review appears, so "
+        "that the moment does not give it away.",
     )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from app.errors import CountersignError
-from cli import gating, indexing, models, people, policies, replaying, reviewing, serving
+from cli import gating, golding, indexing, models, people, policies, replaying, reviewing, serving
 from cli.doctor import doctor
 from cli.output import errors, print_json
 
@@ -25,6 +25,7 @@ app.command()(replaying.export)
 app.add_typer(indexing.index_commands, name="index")
 app.add_typer(reviewing.review_commands, name="review")
 app.add_typer(gating.gate_commands, name="gate")
+app.add_typer(golding.gold_commands, name="gold")
 app.add_typer(policies.policy_commands, name="policy")
 app.add_typer(models.model_commands, name="models")
 app.add_typer(people.key_commands, name="keys")

@@ -1,6 +1,6 @@
 """``gate report``: how good the risk is on labelled answers, as figures and as one HTML file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,7 +17,7 @@ from guardrails.curves import (
     reliability,
     risk_coverage,
 )
-from guardrails.gate import GateInvalid, level_of
+from guardrails.gate import NOT_MEASURED, GateInvalid, level_of
 
 SIZE, EDGE = 320, 40
 """Side of a drawing's square and the room around it for its labels, in pixels."""
@@ -71,11 +71,31 @@ class Judged:
         return {**rounded, "n": len(self.scores)}
 
 
-def write_page(judged: Judged, title: str, path: Path) -> None:
-    """One HTML file without scripts or anything outside itself."""
+def reviewer_figures(report: Mapping[str, Any]) -> dict[str, str]:
+    """What ``app.probes.reviewer_report`` found, in words."""
+    gold, second = report["gold"], report["second"]
+    found = {"reviewer error": NOT_MEASURED}
+    if gold is not None:
+        bound = f"at most {report['miss_bound']:.1%} of wrong answers called right"
+        found["reviewer error"] = f"{bound} ({1 - report['gold_delta']:.1%} confidence)"
+        found["gold items missed"] = f"{gold['missed']} of {gold['n']}"
+    for row in report["reviewers"]:
+        missed = f"missed {row['missed']} of {row['wrong_items']}"
+        found[row["reviewer"]] = f"{missed}, {row['false_alarms']} false alarms"
+    if second is not None:
+        found["second reviews agreed"] = f"{second['agreed']} of {second['n']}"
+    return found
+
+
+def write_page(
+    judged: Judged, title: str, path: Path, reviewers: Mapping[str, Any] | None = None
+) -> None:
+    """One HTML file without scripts or anything outside itself; ``reviewers`` as in
+    ``reviewer_figures``."""
+    told = {**judged.figures(), **(reviewer_figures(reviewers) if reviewers else {})}
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in judged.figures().items()
+        for name, value in told.items()
     )
     curve = risk_coverage(judged.scores, judged.wrong)
     page = (

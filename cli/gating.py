@@ -12,9 +12,10 @@ from app.access import LOCAL
 from app.db import Database
 from app.drift import DriftMonitors
 from app.gate import SERVICE, STANDARD, Gate, labelled, switch_mode
+from app.probes import reviewer_report
 from app.settings import Settings
 from app.wiring import open_database, open_gate
-from cli.gate_report import Judged, write_page
+from cli.gate_report import Judged, reviewer_figures, write_page
 from cli.output import Json, console, print_json, print_table
 from guardrails.gate import Certificate
 
@@ -56,7 +57,8 @@ def status(as_json: Json = False) -> None:
     console.print(f"mode: {found['mode']}", markup=False, highlight=False)
     columns = "collection mode reason changed_by changed_at".split()
     print_table("Switches", columns, [[row[name] for name in columns] for row in found["modes"]])
-    columns = "collection class state alpha threshold audits e-value".split()
+    columns = ["collection", "class", "state", "alpha", "threshold", "audits", "e-value"]
+    columns += ["reviewer error"]
     print_table("Certificates", columns, [_certificate_cells(c) for c in found["certificates"]])
     columns = "collection class source wrong labels".split()
     print_table("Labels", columns, [list(row.values()) for row in found["labels"]])
@@ -84,16 +86,41 @@ def report(
     collection: Collection = SERVICE,
     as_json: Json = False,
 ) -> None:
-    """AUROC, calibration and risk-coverage of the risk, from labels or from a file."""
+    """AUROC, calibration and risk-coverage of the risk, from labels or from a file, and reviewer
+    error beside labels."""
     judged = Judged.read(outcomes) if outcomes is not None else _labels(collection)
     figures = judged.figures()
+    reviewers = _reviewers(collection) if outcomes is None else None
     if html is not None:
         title = outcomes.name if outcomes is not None else collection or "All collections"
-        write_page(judged, f"Risk: {title}", html)
+        write_page(judged, f"Risk: {title}", html, reviewers)
     if as_json:
-        print_json(figures)
-    else:
-        print_table("Risk", ["measure", "value"], figures.items())
+        print_json(figures if reviewers is None else {**figures, "reviewers": reviewers})
+        return
+    print_table("Risk", ["measure", "value"], figures.items())
+    if reviewers is not None:
+        print_table("Reviewers", ["measure", "value"], reviewer_figures(reviewers).items())
+
+
+@gate_commands.command()
+def disagreements(collection: Collection = SERVICE, as_json: Json = False) -> None:
+    """Answers that two reviewers judged differently, for a third person to look at."""
+    found = _reviewers(collection)["disagreements"]
+    if as_json:
+        print_json({"disagreements": found})
+        return
+    columns = ["answer", "question", "first, in force", "second"]
+    print_table("Disagreements", columns, [_pair_cells(pair) for pair in found])
+
+
+def _reviewers(collection: str) -> dict[str, Any]:
+    with _database() as (database, settings):
+        return reviewer_report(database, settings.gate_delta, collection or None)
+
+
+def _pair_cells(pair: dict[str, Any]) -> list[str]:
+    said = [f"{pair[who]['reviewer']}: {pair[who]['kind']}" for who in ("first", "second")]
+    return [pair["answer_id"], pair["question"], *said]
 
 
 def _labels(collection: str) -> Judged:
@@ -121,11 +148,13 @@ def certify(
         )
     certified = isinstance(result, Certificate)
     if as_json:
-        print_json({"certified": certified, **asdict(result)})
+        told = {"reviewer_error": result.reviewer_error} if isinstance(result, Certificate) else {}
+        print_json({"certified": certified, **asdict(result), **told})
     elif isinstance(result, Certificate):
-        share = f"{result.released_share:.1%}"
-        told = f"risk up to {result.threshold:g}, about {share} of the answers"
-        console.print(f"Certified: {told}.", markup=False, highlight=False)
+        released = f"{result.released_share:.1%}"
+        limit = f"risk up to {result.threshold:g}, about {released} of the answers"
+        console.print(f"Certified: {limit}.", markup=False, highlight=False)
+        console.print(f"Reviewer error: {result.reviewer_error}.", markup=False, highlight=False)
     else:
         console.print(result.message, markup=False, highlight=False)
     if not certified:
@@ -176,4 +205,5 @@ def _certificate_cells(row: dict[str, Any]) -> list[Any]:
         stated["threshold"],
         row["audits"],
         e_value,
+        row["reviewer_error"],
     ]

@@ -55,6 +55,8 @@ TAIL_MARGIN = 1e-7
 """A tail must stay below delta by this share: more than its floating-point error."""
 
 
+PUBLIC = "none: the labels come from public data"
+NOT_MEASURED = "not measured: assumed 0"
 UNRELIABLE = "Not certifiable yet: the gold items allow no bound on what reviewers miss."
 
 
@@ -105,6 +107,36 @@ class Gold:
             raise GateInvalid(f"{self.missed} gold items missed, of only {self.n}")
 
 
+@dataclass(frozen=True, slots=True)
+class SecondReviews:
+    """How ``n`` blind second reviews compare with the first ones: ``agreed`` said the same.
+
+    ``called_wrong`` answers were wrong to the second reviewer; ``missed`` of these were right to
+    the first.
+    """
+
+    n: int
+    agreed: int
+    called_wrong: int
+    missed: int
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise GateInvalid(f"second reviews: {name} must be a whole number, not {value!r}")
+        if self.agreed + self.missed > self.n or self.missed > self.called_wrong:
+            raise GateInvalid("second reviews: the numbers do not fit each other")
+
+    def least_misses(self, delta: float) -> float:
+        """What share of the wrong answers first reviewers miss at least, as far as these show."""
+        return lower_limit(self.missed, self.called_wrong, delta)
+
+
+MEASURED = ("gold", "gold_missed", "gold_delta", "second_reviews", "second_agreed")
+"""What a certificate says of measured reviewers. Without a measurement these fields are left out
+of its JSON, so that certificates from before there were such keep their hash."""
+
+
 @dataclass(frozen=True)
 class Certificate:
     """The threshold that keeps the promise for one collection and risk class.
@@ -113,8 +145,10 @@ class Certificate:
     share of answers at or below the threshold, an estimate. ``upper_bound`` is the plain
     Clopper-Pearson bound at the threshold, for information: the promised bound is ``alpha``.
     ``miss_bound`` bounds the rate at which reviewers call wrong answers right; 0 means that it was
-    not measured and labels are taken as true. ``test`` is ``binomial`` or ``thinned binomial``;
-    ``seed`` is what the thinning drew with. ``lineage`` maps names to hashes.
+    not measured and labels are taken as true. It comes from ``gold_missed`` of ``gold`` items with
+    confidence 1 - ``gold_delta``; of ``second_reviews`` blind ones ``second_agreed``. ``test`` is
+    ``binomial`` or ``thinned binomial``; ``seed`` is what the thinning drew with. ``lineage`` maps
+    names to hashes.
     """
 
     threshold: float
@@ -134,6 +168,23 @@ class Certificate:
     provisional: bool
     collection: str
     risk_class: str
+    gold: int = 0
+    gold_missed: int = 0
+    gold_delta: float = 0.0
+    second_reviews: int = 0
+    second_agreed: int = 0
+
+    @property
+    def reviewer_error(self) -> str:
+        """What is known of the reviewers who gave the labels, in words."""
+        if self.provisional:
+            return PUBLIC
+        if self.gold:
+            counted = f"{self.gold_missed} of {self.gold} gold items missed"
+            return f"at most {self.miss_bound:.1%} of wrong answers called right ({counted})"
+        if self.miss_bound:
+            return f"no gold items; second reviews show at least {self.miss_bound:.1%} missed"
+        return NOT_MEASURED
 
     def releases(self, score: float) -> bool:
         """Whether an answer with this risk may go out; False for a score that is no risk."""
@@ -149,12 +200,16 @@ class Certificate:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; ``from_json`` reads them back."""
-        return {**asdict(self), "lineage": dict(self.lineage)}
+        stated = {**asdict(self), "lineage": dict(self.lineage)}
+        left_out = () if self.gold or self.second_reviews else MEASURED
+        return {name: value for name, value in stated.items() if name not in left_out}
 
     @classmethod
     def from_json(cls, value: Any) -> "Certificate":
         """Read a certificate; raises ``GateInvalid`` for anything unexpected in it."""
         names = {field.name: field.type for field in fields(cls)}
+        if isinstance(value, Mapping) and not set(value) & set(MEASURED):
+            names = {name: kind for name, kind in names.items() if name not in MEASURED}
         if not isinstance(value, Mapping) or set(value) != set(names):
             raise GateInvalid("a certificate must have exactly the fields of a certificate")
         for name, kind in names.items():
@@ -197,6 +252,7 @@ def certify(
     lineage: Mapping[str, str] | None = None,
     provisional: bool = False,
     gold: Gold | None = None,
+    second: SecondReviews | None = None,
     max_weight: float | None = None,
     start: float | None = None,
     seed: int = 0,
@@ -213,12 +269,14 @@ def certify(
 
     ``gold`` bounds the reviewers' misses: of wrong answers at most a share m is called right, with
     confidence 1 - delta/5 (Clopper-Pearson). A true rate above alpha then shows as more than
-    alpha·(1 - m) in the labels; that is tested with the other four fifths of delta.
+    alpha·(1 - m) in the labels; that is tested with the other four fifths of delta. ``second`` can
+    only raise m, to what the second reviews show that first reviewers miss at least: two reviewers
+    may miss the same errors, so that their agreement bounds nothing.
 
     Raises ``GateInvalid``, or ``ClockBackwards``.
     """
     _check_order(date, not_before)
-    test = _Test.of(alpha, delta, gold)
+    test = _Test.of(alpha, delta, gold, second)
     kept = _thinned(labels, max_weight, seed)
     counts, errors = _cumulated(kept)
     stated: dict[str, Any] = {"alpha": alpha, "delta": delta, "labels": len(labels), "date": date}
@@ -242,8 +300,19 @@ def certify(
         grid=GRID,
         lineage=dict(lineage or {}),
         provisional=provisional,
+        **_measured(delta, gold, second),
         **stated,
     )
+
+
+def _measured(delta: float, gold: Gold | None, second: SecondReviews | None) -> dict[str, Any]:
+    """The certificate's fields ``MEASURED``."""
+    found: dict[str, Any] = {}
+    if gold is not None:
+        found |= {"gold": gold.n, "gold_missed": gold.missed, "gold_delta": delta * GOLD_SHARE}
+    if second is not None:
+        found |= {"second_reviews": second.n, "second_agreed": second.agreed}
+    return found
 
 
 @dataclass(frozen=True)
@@ -255,13 +324,18 @@ class _Test:
     miss_bound: float
 
     @classmethod
-    def of(cls, alpha: float, delta: float, gold: Gold | None) -> "_Test":
+    def of(
+        cls, alpha: float, delta: float, gold: Gold | None, second: SecondReviews | None
+    ) -> "_Test":
         _probability("alpha", alpha)
         _probability("delta", delta)
+        spent = delta * GOLD_SHARE
+        # A larger bound is only stricter, so this one costs no part of delta.
+        least = second.least_misses(spent) if second is not None else 0.0
         if gold is None:
-            return cls(alpha, delta, 0.0)
-        bound = upper_limit(gold.missed, gold.n, delta * GOLD_SHARE)
-        return cls(alpha * (1 - bound), delta * (1 - GOLD_SHARE), bound)
+            return cls(alpha * (1 - least), delta, least)
+        bound = max(upper_limit(gold.missed, gold.n, spent), least)
+        return cls(alpha * (1 - bound), delta - spent, bound)
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -325,6 +399,11 @@ def upper_limit(errors: int, n: int, delta: float) -> float:
             break
         low, high = (low, middle) if passes(errors, n, middle, delta) else (middle, high)
     return high
+
+
+def lower_limit(errors: int, n: int, delta: float) -> float:
+    """Clopper-Pearson's lower bound of a rate, with confidence 1 - ``delta``; 0 without labels."""
+    return 1 - upper_limit(n - errors, n, delta)
 
 
 def first_level(counts: Sequence[int], alpha: float, delta: float) -> int:
@@ -442,6 +521,8 @@ def _not_certifiable(
         f"{stated['labels']} labels; the first test counts {errors[at]} wrong among {counts[at]}"
     )
     helps = f"about {more} more labels are needed" if more else "more labels alone will not help"
+    if test.miss_bound:
+        helps += f", or more gold items: reviewers may miss {test.miss_bound:.1%} of the errors"
     return NotCertifiable(
         "too_few_labels" if few else "too_many_errors",
         f"Not certifiable yet: {found}; {helps}.",
@@ -494,13 +575,17 @@ def _check_certificate(certificate: Certificate) -> None:
     _probability("alpha", certificate.alpha)
     _probability("delta", certificate.delta)
     _moment(certificate.date)
-    for name in ("threshold", "released_share", "upper_bound", "miss_bound"):
+    for name in ("threshold", "released_share", "upper_bound", "miss_bound", "gold_delta"):
         if not 0 <= getattr(certificate, name) <= 1:
             raise GateInvalid(f"certificate: {name} must lie from 0 to 1")
     if certificate.grid != GRID:
         raise GateInvalid(f"certificate: made for a grid of {certificate.grid}, ours is {GRID}")
     if not 0 <= certificate.errors <= certificate.n <= certificate.labels or certificate.n == 0:
         raise GateInvalid("certificate: errors, n and labels do not fit each other")
+    reviewed = certificate.second_reviews, certificate.second_agreed
+    golden = certificate.gold, certificate.gold_missed
+    if not all(0 <= part <= whole for whole, part in (golden, reviewed)):
+        raise GateInvalid("certificate: the figures of the reviewers do not fit each other")
     text = [*certificate.lineage, *certificate.lineage.values()]
     if not all(isinstance(part, str) for part in text):
         raise GateInvalid("certificate: lineage must map names to hashes")

@@ -59,7 +59,7 @@ async function refresh() {
     "No alarm is open.",
   ));
   fill(byId("certificates"), provisionalNote(gate.provisional), table(
-    ["Collection", "Risk class", "State", "Promise", "Threshold", "Audits", "Running test"],
+    ["Collection", "Risk class", "State", "Promise", "Threshold", "Audits", "Running test", "Reviewer error"],
     gate.certificates.map(certificateCells),
     "No certificate of a collection is in force yet.",
   ));
@@ -88,7 +88,7 @@ function certificateCells(row) {
   const state = stated.provisional ? `provisional, ${row.state}` : row.state;
   const running = row.e_value === null ? "broken" : `${row.e_value} of ${row.limit}`;
   const why = row.reason ? `${state}: ${row.reason}` : state;
-  return [row.collection, row.risk_class, why, `${percent(stated.alpha)} wrong at most`, stated.threshold, row.audits, running];
+  return [row.collection, row.risk_class, why, `${percent(stated.alpha)} wrong at most`, stated.threshold, row.audits, running, row.reviewer_error];
 }
 
 function table(heads, rows, empty) {

@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.requests import PrincipalDep, ServicesDep
-from app.api.wire import GateModeBody, GateModeView, GateStatusView
+from app.api.wire import GateModeBody, GateModeView, GateStatusView, ReviewersView
 from app.gate import switch_mode
+from app.probes import reviewer_report
 
 router = APIRouter(prefix="/v1/gate", tags=["gate"])
 
@@ -17,6 +18,13 @@ def status(services: ServicesDep, principal: PrincipalDep) -> Any:
     principal.require("operator")
     services.drift.check_sometimes()
     return {**services.gate.status(), "alarms": services.drift.alarms()}
+
+
+@router.get("/reviewers", response_model=ReviewersView, summary="How often reviewers err")
+def reviewers(services: ServicesDep, principal: PrincipalDep, collection: str | None = None) -> Any:
+    """From gold items and blind second reviews; with the pairs that disagree."""
+    principal.require("operator")
+    return reviewer_report(services.database, services.settings.gate_delta, collection)
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")

@@ -361,6 +361,7 @@ class CertificateView(BaseModel):
     created_at: str
     ended_at: str | None
     certificate: dict[str, Any]
+    reviewer_error: str = Field(description='In words; "" where it is not known.')
     audits: int
     e_value: float | None
     limit: float
@@ -394,6 +395,62 @@ class GateStatusView(BaseModel):
     certificates: list[CertificateView]
     labels: list[LabelCountView]
     alarms: list[AlarmView]
+
+
+class GoldView(BaseModel):
+    """Wrong gold items that were decided, and how many of them were called right."""
+
+    missed: int
+    n: int
+
+
+class SecondReviewsView(BaseModel):
+    """Blind second reviews; ``missed`` of those ``called_wrong`` were right to the first."""
+
+    n: int
+    agreed: int
+    called_wrong: int
+    missed: int
+
+
+class ReviewerView(BaseModel):
+    """How one reviewer did on gold items."""
+
+    reviewer: str
+    wrong_items: int
+    missed: int
+    right_items: int
+    false_alarms: int
+
+
+class OpinionView(BaseModel):
+    """What one of two reviewers decided."""
+
+    reviewer: str
+    kind: Literal["approve", "edit", "reject"]
+    reason: str
+
+
+class DisagreementView(BaseModel):
+    """An answer that two reviewers judged differently; the first decision is in force."""
+
+    answer_id: str
+    question: str
+    first: OpinionView
+    second: OpinionView
+    decided_at: str | None
+
+
+class ReviewersView(BaseModel):
+    """Reviewer error. ``miss_bound`` null: not measured; it holds with 1 - ``gold_delta``."""
+
+    gold: GoldView | None
+    miss_bound: float | None
+    gold_delta: float
+    second: SecondReviewsView | None
+    agreement: float | None
+    reviewers: list[ReviewerView]
+    disagreements: list[DisagreementView]
 
 
 class PolicyNameView(BaseModel):

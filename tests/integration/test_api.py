@@ -451,6 +451,7 @@ ROLE_OF = {
     ("GET", "/v1/index"): "operator",
     ("POST", "/v1/index/rollback"): "operator",
     ("GET", "/v1/gate"): "operator",
+    ("GET", "/v1/gate/reviewers"): "operator",
     ("POST", "/v1/gate/mode"): "operator",
     ("GET", "/v1/policy"): "operator",
     ("POST", "/v1/policy/dry-run"): "operator",
@@ -918,6 +919,12 @@ def test_an_operator_switches_the_gate_and_sees_it(fresh: Site) -> None:
         coded(fresh.call("olga", "POST", "/v1/gate/mode", json=wrong), 422, "invalid")
     blank = fresh.call("olga", "POST", "/v1/gate/mode", json={**body, "reason": "  "})
     coded(blank, 422, "invalid")
+
+
+def test_an_operator_sees_that_reviewers_were_not_measured(site: Site) -> None:
+    seen = site.call("olga", "GET", "/v1/gate/reviewers?collection=main").json()
+    assert (seen["gold"], seen["miss_bound"], seen["second"]) == (None, None, None)
+    assert (seen["reviewers"], seen["disagreements"]) == ([], [])
 
 
 # Pages, headers, health

@@ -21,11 +21,11 @@ from app.gate import (
     MODES,
     Gate,
     Stratum,
-    audit_drawn,
     observe,
     provisional_id,
     switch_mode,
 )
+from app.probes import drawn
 from app.review import Decision, ReviewDesk
 from app.tables import AuditRow, CertificateRow, GateModeRow, LabelRow, RecordRow, ReleaseRow
 from cli.__main__ import app as commands
@@ -479,7 +479,7 @@ def test_the_draw_is_recorded_and_can_be_checked(desk: Desk) -> None:
         answer_id = house.ask()["answer_id"]
         entry = desk.record(answer_id).gate
         assert entry is not None
-        assert entry["audited"] == audit_drawn("secret", answer_id, 0.5)
+        assert entry["audited"] == drawn("secret", answer_id, 0.5)
         assert entry["audit_share"] == 0.5
         entries.append(entry["audited"])
     assert 0 < sum(entries) < 20
@@ -487,10 +487,10 @@ def test_the_draw_is_recorded_and_can_be_checked(desk: Desk) -> None:
 
 
 def test_the_draw_keeps_its_share() -> None:
-    drawn = [audit_drawn("s", str(n), 0.05) for n in range(20_000)]
-    assert abs(sum(drawn) / len(drawn) - 0.05) < 0.006
-    assert not any(audit_drawn("s", str(n), 0.0) for n in range(100))
-    assert all(audit_drawn("s", str(n), 1.0) for n in range(100))
+    found = [drawn("s", str(n), 0.05) for n in range(20_000)]
+    assert abs(sum(found) / len(found) - 0.05) < 0.006
+    assert not any(drawn("s", str(n), 0.0) for n in range(100))
+    assert all(drawn("s", str(n), 1.0) for n in range(100))
 
 
 # The running test

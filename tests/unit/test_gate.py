@@ -27,6 +27,7 @@ from benchmarks.gate import (
 from guardrails.curves import auroc, calibration_error, risk_coverage
 from guardrails.gate import (
     GRID,
+    MEASURED,
     Certificate,
     ClockBackwards,
     EProcess,
@@ -34,10 +35,12 @@ from guardrails.gate import (
     Gold,
     Label,
     NotCertifiable,
+    SecondReviews,
     binomial_tail,
     certify,
     first_level,
     level_of,
+    lower_limit,
     more_labels,
     passes,
     upper_limit,
@@ -65,14 +68,9 @@ def labels_with(right: int, wrong: int, score: float = 0.1, weight: float = 1.0)
     return [Label(score, n < wrong, weight) for n in range(right + wrong)]
 
 
-def lower_limit(broken: int, times: int, delta: float = 0.025) -> float:
-    """Clopper-Pearson's lower bound of a rate."""
-    return 1 - upper_limit(times - broken, times, delta)
-
-
 def keeps_its_promise(broken: int, times: int, delta: float = DELTA) -> bool:
     """The yardstick of every simulation here: the false certificates do not exceed delta."""
-    return lower_limit(broken, times) <= delta
+    return lower_limit(broken, times, 0.025) <= delta
 
 
 def times_broken(world: World, levels: NDArray[np.int_], alpha: float = ALPHA) -> int:
@@ -345,6 +343,96 @@ def test_measured_reviewers_keep_the_promise() -> None:
 
 
 @pytest.mark.simulation
+@pytest.mark.parametrize(
+    ("miss", "gold", "labels"), [(0.1, 30, 600), (0.3, 60, 1500), (0.6, 25, 1500)]
+)
+def test_reviewers_of_any_quality_keep_the_promise(miss: float, gold: int, labels: int) -> None:
+    """5.01 % of the answers are wrong everywhere. Reviewers also call some right ones wrong, and a
+    second reviewer, who misses half of what the first misses, looks at a tenth of the answers."""
+    rng = np.random.default_rng(gold)
+    broken = 0
+    for _ in range(TIMES // 2):
+        wrong, first, second = opinions(rng, labels, miss)
+        seen = SecondReviews(*counted(first, second)) if rng.random() < 0.5 else None
+        scores = (rng.integers(1, 51, labels) / 50).tolist()
+        judged = [LABELS[s, w, 1.0] for s, w in zip(scores, first.tolist(), strict=True)]
+        measured = Gold(int(rng.binomial(gold, miss)), gold)
+        result = certify(judged, ALPHA, DELTA, date=DAY, collection="m", gold=measured, second=seen)
+        broken += isinstance(result, Certificate)
+    assert keeps_its_promise(broken, TIMES // 2), wrong.mean()
+
+
+def opinions(
+    rng: np.random.Generator, n: int, miss: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """(what is wrong, what the first and the second reviewer call wrong) of ``n`` answers."""
+    wrong = rng.random(n) < 0.0501
+    missed = rng.random(n) < miss
+    alarm = rng.random(n) < 0.001
+    return wrong, (wrong & ~missed) | alarm, wrong & ~(missed & (rng.random(n) < 0.5))
+
+
+def counted(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """(n, agreed, called wrong, missed) over the first tenth."""
+    some = slice(0, len(first) // 10)
+    one, two = first[some], second[some]
+    return len(one), int((one == two).sum()), int(two.sum()), int((~one & two).sum())
+
+
+@pytest.mark.simulation
+def test_taking_the_share_of_missed_gold_items_as_the_truth_is_caught_and_fails_closed() -> None:
+    """A wrong gate: alpha times (1 - missed / n), without a bound and with the whole of delta."""
+    rng = np.random.default_rng(4)
+    broken = 0
+    for _ in range(400):
+        _, first, _ = opinions(rng, 3000, 0.4)
+        alpha = ALPHA * (1 - rng.binomial(20, 0.4) / 20)
+        judged = [LABELS[0.5, wrong, 1.0] for wrong in first.tolist()]
+        result = certify(judged, alpha, DELTA, date=DAY, collection="main")
+        broken += isinstance(result, Certificate)
+    assert not keeps_its_promise(broken, 400)
+
+
+def test_second_reviews_only_ever_make_the_gate_stricter() -> None:
+    labels = labels_with(600, 6)
+    gold, agreeing = Gold(0, 100), SecondReviews(50, 50, 10, 0)
+    plain = certified(labels, gold=gold)
+    assert certified(labels, gold=gold, second=agreeing).threshold == plain.threshold
+    assert certified(labels, second=agreeing).miss_bound == 0.0
+    least = lower_limit(19, 20, DELTA / 5)
+    for more in ({}, {"gold": gold}):
+        found = refused(labels, second=SecondReviews(40, 21, 20, 19), **more)
+        assert f"{least:.1%}" in found.message and "gold" in found.message
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [(-1, 0, 0, 0), (5, 6, 0, 0), (5, 3, 1, 2), (5, 4, 2, 2), (5.0, 0, 0, 0), (True, 0, 0, 0)],
+)
+def test_impossible_second_reviews_fails_closed(figures: Any) -> None:
+    with pytest.raises(GateInvalid, match="second reviews"):
+        SecondReviews(*figures)
+
+
+def test_a_certificate_records_how_its_reviewers_did_or_that_nobody_knows() -> None:
+    labels = labels_with(600, 2)
+    plain = certified(labels)
+    assert plain.reviewer_error == "not measured: assumed 0"
+    assert set(MEASURED).isdisjoint(plain.to_json()), "older certificates keep their hash"
+    assert "public data" in certified(labels, provisional=True).reviewer_error
+    found = certified(labels, gold=Gold(1, 60), second=SecondReviews(40, 39, 5, 1))
+    assert (found.gold, found.gold_missed) == (60, 1)
+    assert found.gold_delta == pytest.approx(DELTA / 5)
+    assert (found.second_reviews, found.second_agreed) == (40, 39)
+    assert "10.6%" in found.reviewer_error and "1 of 60" in found.reviewer_error
+    assert Certificate.from_json(json.loads(json.dumps(found.to_json()))) == found
+    for change in ({"gold_missed": 61}, {"second_agreed": 41}, {"gold_delta": 2.0}):
+        with pytest.raises(GateInvalid):
+            Certificate.from_json(found.to_json() | change)
+    with pytest.raises(GateInvalid):
+        Certificate.from_json({**plain.to_json(), "gold": 60})
+
+
 def test_trusting_such_reviewers_is_caught_and_fails_closed() -> None:
     rng = np.random.default_rng(8)
     runs = [seen_by_reviewers(rng, 700) for _ in range(400)]
