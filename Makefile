@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run install test check format docs
+.PHONY: run install test check format docs mutants
 
 run: $(STAMP)  ## ingest the examples and start the service
 	@exec $(BIN)/countersign serve --ingest examples/documents
@@ -21,6 +21,10 @@ check: $(TEST_STAMP)  ## format, lint, types, import contracts, docs, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+mutants: $(TEST_STAMP)  ## do the tests notice changes in policy and gate? on demand, about 15 minutes
+	$(PIP) install --constraint constraints.txt mutmut==3.8.1
+	$(BIN)/mutmut run
 
 format: $(TEST_STAMP)
 	$(BIN)/ruff format .

@@ -41,7 +41,7 @@ def holds(source: str) -> bool:
 
 
 def test_the_context_is_what_was_judged() -> None:
-    assert CONTEXT == {
+    assert condition_context(FINDINGS, CASE) == {
         "findings": [
             {"check": "topics", "outcome": "fail", "label": "money"},
             {"check": "topics", "outcome": "pass", "label": "nothing"},

@@ -495,6 +495,8 @@ def test_a_certificate_reads_back_from_json_with_the_same_hash() -> None:
     "change",
     [
         {"threshold": 1.5},
+        {"threshold": -0.01},
+        {"released_share": 1.01},
         {"threshold": math.nan},
         {"threshold": "0.1"},
         {"threshold": True},
@@ -517,6 +519,28 @@ def test_a_damaged_certificate_fails_closed(change: dict[str, Any]) -> None:
     assert Certificate.from_json(whole)
     with pytest.raises(GateInvalid):
         Certificate.from_json(whole | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alpha": 0.0}, "^alpha must"),
+        ({"delta": 1.0}, "^delta must"),
+        ({"released_share": 1.5}, "^certificate: released_share must lie from 0 to 1$"),
+        ({"grid": 200}, "^certificate: made for a grid of 200, ours is"),
+        ({"errors": 400}, "^certificate: errors, n and labels do not fit each other$"),
+        ({"lineage": {"policy": 3}}, "^certificate: lineage must map names to hashes$"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_said(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(GateInvalid, match=message):
+        Certificate.from_json(certified(labels_with(300, 2)).to_json() | change)
+
+
+@pytest.mark.parametrize(("n", "errors"), [(300, 0), (300, 300)])
+def test_all_or_none_of_the_labels_may_be_wrong(n: int, errors: int) -> None:
+    whole = certified(labels_with(300, 2)).to_json()
+    assert Certificate.from_json(whole | {"errors": errors, "n": n}).errors == errors
 
 
 @pytest.mark.parametrize("value", [None, [], {}, "certificate"])
@@ -594,12 +618,23 @@ def test_five_thousand_labels_are_certified_in_far_less_than_a_tenth_of_a_second
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 1.1, math.nan, math.inf, True, None, "0.05"])
 def test_a_promise_that_is_no_probability_fails_closed(value: Any) -> None:
-    for alpha, delta in ((value, 0.05), (0.05, value)):
-        with pytest.raises(GateInvalid) as raised:
+    for name, alpha, delta in (("alpha", value, 0.05), ("delta", 0.05, value)):
+        with pytest.raises(GateInvalid, match=f"^{name} must") as raised:
             certify(labels_with(300, 0), alpha, delta, date=DAY, collection="main")
         assert raised.value.code == "gate_invalid"
-        with pytest.raises(GateInvalid):
+        with pytest.raises(GateInvalid, match=f"^{name} must"):
             EProcess.start(alpha, delta, "c")
+
+
+def test_a_largest_weight_that_is_no_number_fails_closed() -> None:
+    with pytest.raises(GateInvalid, match="^max_weight must"):
+        EProcess.start(0.05, 0.05, "c", 0.0)
+
+
+def test_a_running_test_begins_untouched() -> None:
+    started = EProcess.start(0.05, 0.1, "c")
+    assert started.broken is False and started.seen == 0
+    assert (started.alpha, started.delta, started.certificate) == (0.05, 0.1, "c")
 
 
 @pytest.mark.parametrize("score", [math.nan, -0.001, 1.001, math.inf, None, "0.5", True])
