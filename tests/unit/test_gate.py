@@ -627,7 +627,7 @@ def test_a_promise_that_is_no_probability_fails_closed(value: Any) -> None:
 
 
 def test_a_largest_weight_that_is_no_number_fails_closed() -> None:
-    with pytest.raises(GateInvalid, match="^max_weight must"):
+    with pytest.raises(GateInvalid, match=r"^max_weight must"):
         EProcess.start(0.05, 0.05, "c", 0.0)
 
 
