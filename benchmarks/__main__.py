@@ -8,6 +8,7 @@ Run as:
     python -m benchmarks margin --questions F [--questions G] --json
     python -m benchmarks gate --questions F [--save-outcomes G] --json
     python -m benchmarks gate --outcomes G --json
+    python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks support --file F [--limit N] --json
     python -m benchmarks support-numbers --file F [--file G] --json
@@ -143,13 +144,25 @@ def gate(
     outcomes: Annotated[
         Path | None, typer.Option(help="Rows {score, wrong} instead.", exists=True)
     ] = None,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Ask the questions of --folder instead, end to end.")
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option(help="It holds questions.jsonl and documents/, for --examples.")
+    ] = Path("examples"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     alpha: Annotated[float, typer.Option(help="Share of released answers that may be wrong.")] = (
         0.05
     ),
     delta: Annotated[float, typer.Option(help="How often a certificate may be mistaken.")] = 0.05,
     splits: Annotated[int, typer.Option(help="Random splits.")] = 100,
-    labels: Annotated[int, typer.Option(help="Answers that each split certifies on.")] = 1000,
+    labels: Annotated[
+        int | None,
+        typer.Option(
+            help="Answers that each split certifies on; default 1000, for --examples half of those "
+            "that may be released."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
     save_outcomes: Annotated[Path | None, typer.Option(help="Write the drafted rows here.")] = None,
     limit: Limit = None,
@@ -158,21 +171,35 @@ def gate(
     """What the gate releases, and how often that is wrong, over random splits."""
     from benchmarks import gate as measured
 
-    if (questions is None) == (outcomes is None):
-        raise Invalid("Give either --questions or --outcomes.")
-    measured.refuse_impossible(alpha, delta, splits, labels)
-    if questions is not None:
-        rows = measured.score_questions(questions, generator, limit)
+    if (questions is not None) + (outcomes is not None) + examples != 1:
+        raise Invalid("Give one of --questions, --outcomes and --examples.")
+    measured.refuse_impossible(alpha, delta, splits, 1 if labels is None else labels)
+    if outcomes is not None:
+        found = measured.read_outcomes(outcomes)
+    else:
+        rows = _scored_rows(questions, folder, generator, limit)
         if save_outcomes is not None:
             measured.save_outcomes(rows, save_outcomes)
-        found = measured.parse_outcomes(rows, questions.name)
-    else:
-        assert outcomes is not None
-        found = measured.read_outcomes(outcomes)
+        found = measured.parse_outcomes(rows, (questions or folder).name)
+    if labels is None:
+        labels = measured.half_of_labels(found) if examples else measured.LABELS
     result = measured.measure_outcomes(
         found, alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
     )
     _show(result, as_json)
+
+
+def _scored_rows(
+    questions: Path | None, folder: Path, generator: str, limit: int | None
+) -> list[dict[str, Any]]:
+    """Questions with contexts are drafted from them; else ``folder`` goes through the service."""
+    if questions is None:
+        from benchmarks.pipeline import score_examples
+
+        return score_examples(folder, generator, limit)
+    from benchmarks.gate import score_questions
+
+    return score_questions(questions, generator, limit)
 
 
 @app.command()

@@ -68,14 +68,14 @@ def measure_answers(
     return figures[names[0]] if len(names) == 1 else {"generators": figures, "n": len(rows)}
 
 
-def read_questions(file: Path) -> list[dict[str, Any]]:
-    """The rows of ``file``; raises ``Invalid`` naming the first that cannot be used."""
+def read_questions(file: Path, keys: Mapping[str, type] = KEYS) -> list[dict[str, Any]]:
+    """The rows of ``file``; raises ``Invalid`` naming the first without one of ``keys``."""
     try:
         rows = list(read_rows(file))
     except (OSError, EOFError, ValueError) as error:
         raise Invalid(str(error)) from error
     for number, row in enumerate(rows, start=1):
-        if wrong := [key for key, kind in KEYS.items() if not isinstance(row.get(key), kind)]:
+        if wrong := [key for key, kind in keys.items() if not isinstance(row.get(key), kind)]:
             raise Invalid(f"{file.name}, row {number}: cannot be used, see {', '.join(wrong)}")
     if not rows:
         raise Invalid(f"{file.name} holds no questions")

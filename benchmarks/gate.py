@@ -3,6 +3,7 @@
 Run as:
     python -m benchmarks gate --questions F --alpha 0.05 --delta 0.05 --splits 100 --labels 1000
     python -m benchmarks gate --outcomes F      # rows {score, wrong} of anybody's system
+    python -m benchmarks gate --examples        # examples/ through the whole service
     python -m benchmarks.gate          # the simulated grid of docs/decisions/0009; minutes
 """
 
@@ -44,6 +45,8 @@ from training.outcomes import Outcome, draft_outcomes
 
 DATE = "2000-01-01"
 """Certificates of a benchmark are thrown away; the date is not that of any release."""
+LABELS = 1000
+"""Answers that a split certifies on, unless told."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def measure_gate(
     alpha: float = 0.05,
     delta: float = 0.05,
     splits: int = 100,
-    labels: int = 1000,
+    labels: int = LABELS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """``measure_outcomes`` on rows {score, wrong[, answerable, abstained, held]}; bad rows raise
@@ -196,7 +199,7 @@ def measure_outcomes(
     alpha: float = 0.05,
     delta: float = 0.05,
     splits: int = 100,
-    labels: int = 1000,
+    labels: int = LABELS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Certify on ``labels`` random answers and test on the rest, ``splits`` times.
@@ -225,8 +228,14 @@ def measure_outcomes(
         "certifiable_splits": sum(run.certified for run in runs),
         "answers": int(outcomes.answered.sum()),
         "releasable": able,
+        "labels": labels,
         "n": len(outcomes.scores),
     }
+
+
+def half_of_labels(outcomes: Outcomes) -> int:
+    """Half of the answers that the gate decides on: so many labels leave as many to test on."""
+    return max(1, int(outcomes.releasable.sum()) // 2)
 
 
 def refuse_impossible(alpha: float, delta: float, splits: int, labels: int) -> None:

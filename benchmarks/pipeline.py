@@ -2,22 +2,30 @@
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from app.access import LOCAL
 from app.answering import Ask
+from app.errors import Invalid
 from app.files import read_rows
+from app.replay import recorded_draft
 from app.settings import Settings
 from app.tables import RecordRow
 from app.wiring import Services, open_services
+from benchmarks.answers import KEYS, read_questions
 from benchmarks.metrics import f1, percent, percentile
+from guardrails.risk import UNKNOWN
 from ingestion.pipeline import Pipeline
 from ingestion.sources import find_files
 from ingestion.suspects import suspects_for
+from training.outcomes import answer_text
+from training.scoring import is_wrong
 
-RIGHT_F1 = 0.5
-"""A released answer is wrong below this F1, or when the question has no answer."""
+LABELS = {key: kind for key, kind in KEYS.items() if key != "contexts"}
+"""What a row must hold when the service looks for the contexts itself."""
 
 
 def measure_pipeline(
@@ -29,20 +37,61 @@ def measure_pipeline(
     an unanswerable question counts 100 when nothing was released.
     """
     rows = list(read_rows(questions))[:limit]
-    with tempfile.TemporaryDirectory() as folder:
+    with _service(generator) as (services, folder):
+        sources = _ingest(services, corpus, folder)
+        outcomes = [_ask(services, row, sources) for row in rows]
+    return _summary(rows, outcomes)
+
+
+def score_examples(
+    folder: Path, generator: str = "reader", limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Rows for ``benchmarks.gate.parse_outcomes``: each question of ``folder`` asked once.
+
+    ``folder`` holds ``questions.jsonl`` and ``documents/``, as ``examples/`` does. ``held`` is
+    what the policy said; the gate's own certificate plays no part. Raises ``Invalid``.
+    """
+    rows = read_questions(folder / "questions.jsonl", LABELS)[:limit]
+    if not (folder / "documents").is_dir():
+        raise Invalid(f"{folder} has no folder documents.")
+    with _service(generator, gate_mode="review_everything") as (services, store):
+        _ingest(services, folder / "documents", store)
+        return [_scored(services, row) for row in rows]
+
+
+@contextmanager
+def _service(generator: str, **more: Any) -> Iterator[tuple[Services, Path]]:
+    """The service on a temporary store, with ``more`` settings, and the folder of that store."""
+    with tempfile.TemporaryDirectory() as name:
         settings = Settings(
-            data_dir=Path(folder),
+            data_dir=Path(name),
             database_url="",
             generator=generator,
             questions_per_minute=10**6,
+            **more,
         )
         services = open_services(settings)
         try:
-            sources = _ingest(services, corpus, Path(folder))
-            outcomes = [_ask(services, row, sources) for row in rows]
+            yield services, Path(name)
         finally:
             services.close()
-    return _summary(rows, outcomes)
+
+
+def _scored(services: Services, row: dict[str, Any]) -> dict[str, Any]:
+    answer = services.answerer.answer(LOCAL, Ask(row["question"]))
+    record = _record(services, answer["answer_id"])
+    draft, gate = recorded_draft(record), record.gate or {}
+    answered = draft is not None and not draft.abstained
+    text = answer_text(draft) if draft is not None else ""
+    return {
+        "id": row.get("id"),
+        "score": gate.get("risk", UNKNOWN),
+        "wrong": answered and is_wrong(text, row["answers"], row["answerable"]),
+        "answerable": row["answerable"],
+        "abstained": not answered,
+        "held": answered and not gate.get("asked", False),
+        "features": {name: round(value, 6) for name, value in gate.get("features", {}).items()},
+    }
 
 
 def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
@@ -83,7 +132,7 @@ def _ask(services: Services, row: dict[str, Any], sources: dict[str, str]) -> di
     began = time.perf_counter()
     answer = services.answerer.answer(LOCAL, Ask(row["question"]))
     milliseconds = (time.perf_counter() - began) * 1000
-    draft = answer["answer"] or _held_draft(services, answer["answer_id"])
+    draft = answer["answer"] or _record(services, answer["answer_id"]).draft
     text = (draft["short"] or draft["text"]) if draft else ""
     answerable = bool(row.get("answerable", row["answers"]))
     right = f1(text, row["answers"]) if answerable else 0.0
@@ -91,14 +140,14 @@ def _ask(services: Services, row: dict[str, Any], sources: dict[str, str]) -> di
         "status": answer["status"],
         "milliseconds": milliseconds,
         "f1": right if answerable else float(answer["status"] != "released"),
-        "wrong": not answerable or right < RIGHT_F1,
+        "wrong": is_wrong(text, row["answers"], answerable),
         "citations": _citation_hits(draft, row, sources),
     }
 
 
-def _held_draft(services: Services, answer_id: str) -> dict[str, Any] | None:
+def _record(services: Services, answer_id: str) -> RecordRow:
     with services.database.reading() as session:
-        return session.get_one(RecordRow, answer_id).draft
+        return session.get_one(RecordRow, answer_id)
 
 
 def _citation_hits(
