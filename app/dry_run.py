@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -11,16 +11,6 @@ from app.access import Principal
 from app.db import Database, iso, now
 from app.errors import PolicyRefused
 from app.tables import RecordRow
-from guardrails.contract import (
-    Asker,
-    Case,
-    Citation,
-    Draft,
-    Finding,
-    Outcome,
-    Passage,
-    Sentence,
-)
 from guardrails.policy import Policy, PolicyInvalid
 from guardrails.redecide import Judged, redecide, tally
 
@@ -102,30 +92,12 @@ def _compare(policy: Policy, row: RecordRow) -> Compared:
 
 
 def judged_of(row: RecordRow) -> Judged:
-    """A recorded answer as it was judged; the generator's figures are not in the record."""
-    facts = row.facts or {}
-    case = Case(
-        records.searched_for(row),
-        _draft(row.draft),
-        tuple(Passage(**passage) for passage in row.evidence),
-        asker=Asker(row.principal, tuple(facts.get("roles", ()))),
-        risk=facts.get("risk"),
-    )
-    findings = [
-        Finding(**{**finding, "outcome": Outcome(finding["outcome"])}) for finding in row.findings
-    ]
-    return Judged(case, tuple(findings), row.outcome)
-
-
-def _draft(draft: Mapping[str, Any] | None) -> Draft | None:
-    if draft is None:
-        return None
-    return Draft(
-        tuple(Sentence(one["text"], tuple(one["citations"])) for one in draft["sentences"]),
-        tuple(Citation(**citation) for citation in draft["citations"]),
-        "",
-        draft["short"],
-    )
+    """A recorded answer as it was judged, without the generator's figures: a dry run keeps the
+    findings that rest on them."""
+    case = records.recorded_case(row)
+    if case.draft is not None:
+        case = replace(case, draft=replace(case.draft, features={}))
+    return Judged(case, records.recorded_findings(row), row.outcome)
 
 
 def _report(found: Iterable[Compared]) -> dict[str, Any]:

@@ -24,9 +24,14 @@ from app.tables import (
     ReviewTaskRow,
 )
 from guardrails.contract import (
+    Asker,
+    Case,
+    Citation,
     Draft,
     Finding,
+    Outcome,
     Passage,
+    Sentence,
     Verdict,
     answer_object,
     canonical_sha256,
@@ -294,6 +299,39 @@ def conversation(session: Session, principal: str, answer_id: str, turns: int) -
 def searched_for(record: RecordRow) -> str:
     """What the question was taken to mean: of a follow-up, the form that stands alone."""
     return record.searched.get("question") or record.question
+
+
+def recorded_case(record: RecordRow) -> Case:
+    """What was judged: the question as it stands alone, the draft and its evidence, on that day."""
+    facts, inputs = record.facts or {}, record.inputs or {}
+    return Case(
+        searched_for(record),
+        recorded_draft(record),
+        tuple(Passage(**passage) for passage in record.evidence),
+        inputs.get("answer_schema"),
+        Asker(record.principal, tuple(facts.get("roles", ()))),
+        facts.get("risk"),
+        today=record.created_at.date(),
+    )
+
+
+def recorded_draft(record: RecordRow) -> Draft | None:
+    """The draft, with the model and the features that the answer object leaves out."""
+    if record.draft is None:
+        return None
+    inputs = record.inputs or {}
+    return Draft(
+        tuple(Sentence(s["text"], tuple(s["citations"])) for s in record.draft["sentences"]),
+        tuple(Citation(**citation) for citation in record.draft["citations"]),
+        inputs.get("model", ""),
+        record.draft["short"],
+        {name: float(value) for name, value in inputs.get("features", {}).items()},
+    )
+
+
+def recorded_findings(record: RecordRow) -> tuple[Finding, ...]:
+    """All findings on the question and the draft, in order."""
+    return tuple(Finding(**{**one, "outcome": Outcome(one["outcome"])}) for one in record.findings)
 
 
 def recent_records(session: Session, since: datetime | None, limit: int) -> list[RecordRow]:

@@ -3,22 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app import records
 from app.db import Database
 from app.errors import NotFound, NotReplayable
+from app.records import policy_content, recorded_case, recorded_findings
 from app.tables import RecordRow
-from guardrails.contract import (
-    SEVERITY,
-    Asker,
-    Case,
-    Citation,
-    Draft,
-    Finding,
-    Outcome,
-    Passage,
-    Sentence,
-    Verdict,
-)
+from guardrails.contract import SEVERITY, Case, Finding, Verdict
 from guardrails.judge import Judge
 from guardrails.policy import Policy, PolicyInvalid
 
@@ -45,7 +34,7 @@ class Replayer:
                 raise NotFound("There is no such answer.")
             if record.inputs is None:
                 raise NotReplayable("It was recorded before replay was possible.")
-            content = records.policy_content(session, record.verdict["policy_sha256"])
+            content = policy_content(session, record.verdict["policy_sha256"])
         used = policy or _own_policy(content, record.verdict["policy_sha256"])
         judge = self._judge_for(used)
         try:
@@ -66,41 +55,22 @@ class Replayer:
 
 def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict]:
     """Findings and verdict on the question and, where one was written, the draft."""
-    asked, meant = record.question, records.searched_for(record)
-    facts, inputs = record.facts or {}, record.inputs or {}
-    asker = Asker(record.principal, tuple(facts.get("roles", ())))
-    schema = inputs.get("answer_schema")
-    scores = inputs.get("scores", {})
-    findings, verdict = judge.screen_question(
-        Case(asked, None, (), schema, asker, scores=scores.get(asked))
-    )
+    case = recorded_case(record)
+    asked, meant = record.question, case.question
+    scores = (record.inputs or {}).get("scores", {})
+    findings, verdict = judge.screen_question(_screened(case, asked, scores))
     if meant != asked:
-        more, second = judge.screen_question(
-            Case(meant, None, (), schema, asker, scores=scores.get(meant))
-        )
+        more, second = judge.screen_question(_screened(case, meant, scores))
         findings += [finding for finding in more if finding not in findings]
         verdict = max(verdict, second, key=lambda one: SEVERITY[one.action])
-    draft = recorded_draft(record)
-    if draft is None or draft.abstained:
+    if case.draft is None or case.draft.abstained:
         return findings, verdict
-    evidence = tuple(Passage(**passage) for passage in record.evidence)
-    day = record.created_at.date()
-    case = Case(meant, draft, evidence, schema, asker, facts.get("risk"), today=day)
     return judge.judge(case, findings)
 
 
-def recorded_draft(record: RecordRow) -> Draft | None:
-    """The draft with the features that the answer object leaves out."""
-    if record.draft is None:
-        return None
-    inputs = record.inputs or {}
-    return Draft(
-        tuple(Sentence(s["text"], tuple(s["citations"])) for s in record.draft["sentences"]),
-        tuple(Citation(**citation) for citation in record.draft["citations"]),
-        inputs.get("model", ""),
-        record.draft["short"],
-        {name: float(value) for name, value in inputs.get("features", {}).items()},
-    )
+def _screened(case: Case, text: str, scores: Mapping[str, Any]) -> Case:
+    """The case as it was when only its question was known."""
+    return Case(text, None, (), case.caller_schema, case.asker, scores=scores.get(text))
 
 
 def _own_policy(content: Mapping[str, Any] | None, sha256: str) -> Policy:
@@ -116,7 +86,7 @@ def _own_policy(content: Mapping[str, Any] | None, sha256: str) -> Policy:
 
 
 def _comparison(record: RecordRow, findings: Sequence[Finding], verdict: Verdict) -> dict[str, Any]:
-    then = [_recorded_finding(one) for one in record.findings]
+    then = recorded_findings(record)
     action = str(record.verdict["action"])
     added = [one for one in findings if one not in then]
     gone = [one for one in then if one not in findings]
@@ -129,10 +99,6 @@ def _comparison(record: RecordRow, findings: Sequence[Finding], verdict: Verdict
         "findings_added": [_shown(one) for one in added],
         "findings_gone": [_shown(one) for one in gone],
     }
-
-
-def _recorded_finding(one: Mapping[str, Any]) -> Finding:
-    return Finding(**{**one, "outcome": Outcome(one["outcome"])})
 
 
 def _side(action: str, reasons: Sequence[str], policy_sha256: str) -> dict[str, Any]:

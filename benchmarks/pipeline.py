@@ -11,7 +11,7 @@ from app.access import LOCAL
 from app.answering import Ask
 from app.errors import Invalid
 from app.files import read_rows
-from app.replay import recorded_draft
+from app.records import recorded_draft
 from app.settings import Settings
 from app.tables import RecordRow
 from app.wiring import Services, open_services
