@@ -350,9 +350,9 @@ class Answerer:
             work.second_try = SecondTry("first", type(error).__name__)
             return first
         if second is not None and second.form == {Outcome.PASS}:
-            work.second_try = SecondTry("second", "it fits", problem)
+            work.second_try = SecondTry("second", records.FITS, problem)
             return second
-        outcome = "no other draft" if second is None else "it does not fit either"
+        outcome = records.NO_OTHER if second is None else records.FITS_NEITHER
         work.second_try = SecondTry("first", outcome, problem)
         return first
 

@@ -41,6 +41,8 @@ CONTENT = ("question", "searched", "principal", "draft", "evidence", "findings",
 """What a gold item keeps of a record; principal "" takes on a name when it is shown."""
 SHOWN = (*CONTENT, "lineage")
 """What a probe keeps of a record: all that a reviewer sees."""
+SECOND_TRY = "second_try"
+"""Beside these, as in ``inputs`` of the record; written gold items have none."""
 
 
 def drawn(seed: str, name: str, share: float) -> bool:
@@ -56,7 +58,14 @@ def _fraction(seed: str, name: str) -> float:
 def record_of(probe: ProbeRow) -> RecordRow:
     """What reviewers see, in the form of a record; it is in no session and never stored."""
     shown = {name: probe.content[name] for name in SHOWN}
+    shown["inputs"] = {SECOND_TRY: probe.content.get(SECOND_TRY)}
     return RecordRow(answer_id=probe.answer_id, content_sha256=probe.content_sha256, **shown)
+
+
+def _kept(record: RecordRow, names: Sequence[str]) -> dict[str, Any]:
+    """Fields of a record for a probe; without its second try a probe would stand out."""
+    second_try = (record.inputs or {}).get(SECOND_TRY)
+    return {name: getattr(record, name) for name in names} | {SECOND_TRY: second_try}
 
 
 # Gold items
@@ -79,7 +88,7 @@ def add_gold_answer(database: Database, answer_id: str, *, wrong: bool, by: str)
             raise Invalid("A gold item needs an answer with a decision that is a label.")
         if label.wrong is not wrong:
             raise Invalid("The reviewer decided otherwise; only what you confirm can be gold.")
-        content = {name: getattr(record, name) for name in CONTENT}
+        content = _kept(record, CONTENT)
         known = [*_deciders(session, task), record.principal]
         item = _add(session, label.collection, content, wrong, by, task.id, known)
         if item is None:
@@ -205,7 +214,7 @@ def ask_again(
         return
     if not drawn(settings.audit_seed, name, settings.second_review_share):
         return
-    content = {name: getattr(record, name) for name in SHOWN}
+    content = _kept(record, SHOWN)
     known_by = [*_deciders(session, task), record.principal]
     collection = (record.gate or {}).get("collection", "")
     probe = _probe("second", collection, content, wrong, known_by, settings)

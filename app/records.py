@@ -54,6 +54,10 @@ GATE_FIELDS = ("mode", "certified", "provisional", "alpha", "delta")
 """What an asker may know of the gate's entry in the record."""
 
 
+FITS, FITS_NEITHER, NO_OTHER = "it fits", "it does not fit either", "no other draft"
+"""What became of a second try that did not crash."""
+
+
 @dataclass(frozen=True)
 class SecondTry:
     """A draft that did not fit a schema made the generator try once more.
@@ -65,6 +69,18 @@ class SecondTry:
     judged: Literal["first", "second"]
     outcome: str
     problem: str = ""
+
+    @property
+    def message(self) -> str:
+        """For reviewers: why there was a second draft, and which of the two they see."""
+        why = f" ({self.problem})" if self.problem else ""
+        told = {FITS: FITS, FITS_NEITHER: FITS_NEITHER, NO_OTHER: "there was none"}
+        became = told.get(self.outcome, f"that failed ({self.outcome})")
+        shown = "and is" if self.judged == "second" else "so the first is"
+        return (
+            f"The first draft did not fit the schema{why}, so a second one was asked for: "
+            f"{became}, {shown} shown here."
+        )
 
 
 @dataclass(frozen=True)
@@ -327,6 +343,12 @@ def recorded_draft(record: RecordRow) -> Draft | None:
         record.draft["short"],
         {name: float(value) for name, value in inputs.get("features", {}).items()},
     )
+
+
+def recorded_second_try(record: RecordRow) -> SecondTry | None:
+    """The second try, or None when the first draft fitted."""
+    kept = (record.inputs or {}).get("second_try")
+    return None if kept is None else SecondTry(**kept)
 
 
 def recorded_findings(record: RecordRow) -> tuple[Finding, ...]:

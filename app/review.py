@@ -34,6 +34,7 @@ from app.records import (
     append_audit,
     content_hash,
     correct,
+    recorded_second_try,
     release,
     searched_for,
     withdraw,
@@ -582,6 +583,7 @@ def _detail(session: Session, task: Task, record: RecordRow) -> dict[str, Any]:
     return {
         **_task_wire(task, record, _approvers(session, [task])),
         "draft": without_removed(draft, texts),
+        "second_try": _second_try_wire(record),
         "proposal": _proposal_wire(proposal, texts),
         "evidence": [
             {
@@ -603,6 +605,11 @@ def _detail(session: Session, task: Task, record: RecordRow) -> dict[str, Any]:
         "fence": task.fence,
         "lease_until": iso(task.lease_until),
     }
+
+
+def _second_try_wire(record: RecordRow) -> dict[str, Any] | None:
+    tried = recorded_second_try(record)
+    return None if tried is None else {"shown": tried.judged, "message": tried.message}
 
 
 def _proposal_wire(row: ApprovalRow | None, texts: Mapping[str, str]) -> dict[str, Any] | None:

@@ -115,7 +115,7 @@ function policyLine({ policy, policy_sha256: hash, redact, disclaimers }) {
   return [masked, added, el("p", { class: "muted small" }, `Policy ${policy}, `, short)];
 }
 
-function draftOf({ draft, evidence }) {
+function draftOf({ draft, evidence, second_try: tried }) {
   const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
   const sentences = draft?.sentences ?? [];
   const rows = sentences.map((sentence) => sentenceRow(sentence, draft, texts));
@@ -123,6 +123,7 @@ function draftOf({ draft, evidence }) {
     "section",
     { class: "block", id: "draft" },
     el("h3", {}, "Draft, sentence by sentence"),
+    tried && el("p", { class: "muted", dir: "auto", "data-testid": "second-try" }, tried.message),
     hasInvisible(draft?.text) && el("p", {
       class: "notice warn",
     }, "The draft holds invisible characters; they are not shown here."),

@@ -290,6 +290,13 @@ class ProposalView(BaseModel):
     approved_at: str
 
 
+class SecondTryView(BaseModel):
+    """A first draft did not fit a schema, so a second one was asked for."""
+
+    shown: Literal["first", "second"] = Field(description="Which of the two `draft` is.")
+    message: str = Field(description="Why, what became of it, and which is shown, for people.")
+
+
 class DecisionView(BaseModel):
     """The decision on a task."""
 
@@ -304,6 +311,7 @@ class TaskDetailView(TaskView):
     """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
 
     draft: AnswerBody
+    second_try: SecondTryView | None
     proposal: ProposalView | None
     evidence: list[EvidenceView]
     findings: list[FindingView]

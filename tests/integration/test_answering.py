@@ -642,6 +642,11 @@ def test_the_second_draft_goes_through_every_check(desk: Desk) -> None:
     assert (seen["status"], seen["answer"]) == ("held", None)
     assert record.draft is not None and "£999" in record.draft["text"]
     assert ("numbers", "fail") in [(one["check"], one["outcome"]) for one in record.findings]
+    assert the_only_task(desk)["second_try"] == {
+        "shown": "second",
+        "message": 'The first draft did not fit the schema ($.text must keep to "maxLength": 39), '
+        "so a second one was asked for: it fits, and is shown here.",
+    }
 
 
 def crash_again(_item: DraftRequest) -> Draft:
@@ -662,16 +667,16 @@ def nothing_else(_item: DraftRequest) -> Draft:
 
 
 @pytest.mark.parametrize(
-    ("act", "outcome"),
+    ("act", "outcome", "told"),
     [
-        (crash_again, "RuntimeError"),
-        (hang, "DeadlineExceeded"),
-        (the_same, "it does not fit either"),
-        (nothing_else, "no other draft"),
+        (crash_again, "RuntimeError", "that failed (RuntimeError)"),
+        (hang, "DeadlineExceeded", "that failed (DeadlineExceeded)"),
+        (the_same, "it does not fit either", "it does not fit either"),
+        (nothing_else, "no other draft", "there was none"),
     ],
 )
 def test_a_second_try_that_goes_wrong_fails_closed(
-    desk: Desk, act: Callable[[DraftRequest], Draft], outcome: str
+    desk: Desk, act: Callable[[DraftRequest], Draft], outcome: str, told: str
 ) -> None:
     generator = TryingGenerator(act=act)
     batcher = Batcher[DraftRequest, Draft](generator.draft)
@@ -688,6 +693,9 @@ def test_a_second_try_that_goes_wrong_fails_closed(
     assert record.inputs["second_try"]["outcome"] == outcome
     said = [(one["label"], one["outcome"]) for one in record.findings if one["check"] == "schema"]
     assert ("caller", "fail") in said
+    tried = the_only_task(desk)["second_try"]
+    assert tried["shown"] == "first"
+    assert tried["message"].endswith(f"asked for: {told}, so the first is shown here.")
 
 
 # Scope and deletion

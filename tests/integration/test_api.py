@@ -72,9 +72,13 @@ class Site:
     def held(self) -> tuple[str, str]:
         """A new held answer: (task id, answer id)."""
         answer_id = self.ask(HELD)["answer_id"]
+        return self.task_of(answer_id), answer_id
+
+    def task_of(self, answer_id: str) -> str:
+        """The open task of an answer."""
         tasks = self.call("rita", "GET", "/v1/reviews?limit=200").json()["tasks"]
         (task_id,) = [task["task_id"] for task in tasks if task["answer_id"] == answer_id]
-        return task_id, answer_id
+        return str(task_id)
 
     def decide(self, name: str, task: dict[str, Any], kind: str, **more: Any) -> Response:
         """Decide a claimed task."""
@@ -311,6 +315,18 @@ def test_the_review_screen_has_what_a_decision_needs(site: Site) -> None:
     assert task["verdict"]["action"] == "review"
     assert any(finding["outcome"] == "fail" for finding in task["findings"])
     assert {"index_version", "embedder", "generator", "policy_sha256"} <= set(task["lineage"])
+
+
+def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> None:
+    schema = {"properties": {"text": {"maxLength": 5}}}
+    answer_id = site.ask(HELD, answer_schema=schema)["answer_id"]
+    task = site.call("rita", "GET", f"/v1/reviews/{site.task_of(answer_id)}").json()
+    assert task["second_try"]["shown"] == "first"
+    first, second = task["second_try"]["message"].split(", so a second one was asked for: ")
+    assert first == 'The first draft did not fit the schema ($.text must keep to "maxLength": 5)'
+    assert second.endswith("so the first is shown here.")
+    plain, _ = site.held()
+    assert site.call("rita", "GET", f"/v1/reviews/{plain}").json()["second_try"] is None
 
 
 def test_an_edited_answer_keeps_its_citations(site: Site) -> None:

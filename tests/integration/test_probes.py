@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from app.db import Database, now
 from app.errors import AlreadyDecided, Conflict, CountersignError, Forbidden, Invalid, NotFound
 from app.gold import GoldFile
 from app.probes import add_gold_answer, drawn, gold_items, reviewer_report
-from app.review import Decision, ReviewDesk
+from app.review import Decision, ReviewDesk, open_task
 from app.tables import (
     AuditRow,
     DecisionRow,
@@ -32,7 +33,7 @@ from app.tables import (
 from guardrails.gate import NOT_MEASURED, Certificate, NotCertifiable, upper_limit
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, Desk
 from tests.integration.test_gate_service import House, certificate, command, label
-from tests.trails import hold, settings_for
+from tests.trails import add_ready_document, hold, only_passage, settings_for, trail
 
 RAJ = Principal("raj", frozenset({"reviewer"}))
 CARA = Principal("cara", frozenset({"reviewer"}))
@@ -381,6 +382,25 @@ def test_four_eyes_get_no_second_review(database: Database, tmp_path: Path) -> N
             reviews.decide(who, task_id, Decision("approve", seen["content_sha256"], seen["fence"]))
         with database.reading() as session:
             assert session.scalar(select(func.count()).select_from(ProbeRow)) == probes
+
+
+def test_a_second_review_shows_the_second_try_of_the_first(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        database.url, tmp_path, second_review_share=1.0, probe_delay_minutes=0.0
+    )
+    reviews, corpus = ReviewDesk(database, settings), Corpus(database)
+    add_ready_document(corpus)
+    tried = records.SecondTry("second", records.FITS, "$.text")
+    held = replace(trail(only_passage(corpus)), second_try=tried)
+    with database.transaction() as session:
+        task_id = open_task(session, records.write(session, held), settings)
+    seen = reviews.claim(RITA, task_id)
+    reviews.decide(RITA, task_id, Decision("approve", seen["content_sha256"], seen["fence"]))
+    (again,) = reviews.tasks(RAJ, "open")["tasks"]
+    assert reviews.task(RAJ, again["task_id"])["second_try"] == seen["second_try"]
+    assert seen["second_try"] == {"shown": "second", "message": tried.message}
 
 
 def test_an_expired_second_review_measures_nothing_and_hides_nothing(desk: Desk) -> None:
