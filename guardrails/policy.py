@@ -1,8 +1,8 @@
 """The policy file: which findings release, hold or block, and what topics and scores it looks for.
 
 All rules that match a finding apply, and the strictest wins. A failed check without a rule
-means review. A check that could not run always means at least review, and so does a condition
-that gives no yes or no: no rule can change that.
+means review. A check that could not run always means at least review, and so do an answer that
+does not fit its schema and a condition that gives no yes or no: no rule can change that.
 """
 
 import json
@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from guardrails.checks import Stage
+from guardrails.checks.schema import SchemaCheck
 from guardrails.checks.wording import PatternInvalid, pattern
 from guardrails.conditions import (
     Condition,
@@ -163,6 +164,7 @@ class Policy:
         rules = tuple(_rule(rule, name, place) for place, rule in enumerate(content["rules"]))
         _refuse_unknown_labels("topics", "topic", [topic.name for topic in topics], rules, name)
         _refuse_unknown_labels("screens", "screen", [s.label for s in screens], rules, name)
+        _refuse_released_misfits(rules, name)
         return cls(
             content["name"],
             content["version"],
@@ -233,10 +235,16 @@ class Policy:
                 except ConditionFailed as error:
                     broken.append(_broken(rule, error))
         wanted = [rule.wants(finding) for rule in applying]
-        if broken or not wanted or finding.outcome is Outcome.COULD_NOT_RUN:
+        if broken or not wanted or _never_released(finding):
             wanted.append(Action.REVIEW)
         reason = " ".join([finding.message, *broken])
         return _Consequence(max(wanted, key=_severity), reason, tuple(applying))
+
+
+def _never_released(finding: Finding) -> bool:
+    """Whether no rule can release what has this finding: a caller relies on the schema."""
+    misfit = finding.check == SchemaCheck.name and finding.outcome is Outcome.FAIL
+    return misfit or finding.outcome is Outcome.COULD_NOT_RUN
 
 
 def _holds(rule: Rule, looked: Looked | None, finding: Finding | None = None) -> bool:
@@ -362,6 +370,17 @@ def _refuse_unknown_labels(
     for place, rule in enumerate(rules):
         if rule.check == check and rule.label is not None and rule.label not in names:
             raise PolicyInvalid(f"{source}: $.rules[{place}].label: no {what} {rule.label!r}")
+
+
+def _refuse_released_misfits(rules: Sequence[Rule], source: str) -> None:
+    """Such a rule would do nothing, and whoever wrote it would think otherwise."""
+    for rule in rules:
+        failed = rule.check == SchemaCheck.name and rule.outcome is Outcome.FAIL
+        if failed and rule.then is Action.RELEASE:
+            raise PolicyInvalid(
+                f"{source}: $.rules[{rule.number - 1}].then: rule {rule.number} would release an "
+                "answer that does not fit its schema; it can only mean review or block"
+            )
 
 
 def _refuse_repeated_keys(root: yaml.Node | None, source: str) -> None:

@@ -19,7 +19,7 @@ from guardrails.checks import Stage
 from guardrails.checks.personal_data import KINDS
 from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage
 from guardrails.judge import Judge
-from guardrails.policy import MESSAGES, Policy, PolicyInvalid
+from guardrails.policy import MESSAGES, Policy, PolicyInvalid, Rule
 from tests.fakes import CALM
 
 STAGES: tuple[Stage, ...] = ("question", "draft")
@@ -246,6 +246,36 @@ def test_could_not_run_can_be_configured_to_block() -> None:
     made = policy({"check": "odd", "outcome": "could_not_run", "then": "block"})
     assert made.decide([finding(outcome=Outcome.COULD_NOT_RUN)]).action is Action.BLOCK
     assert made.decide([finding()]).action is Action.REVIEW
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"then": "release"},
+        {"then": "release", "outcome": "fail"},
+        {"then": "release", "label": "caller"},
+        {"then": "release", "when": "'reviewer' in principal.roles"},
+        {"then": "redact", "redact": ["email"]},
+        {"then": "require_disclaimer", "disclaimer": "Its form may be wrong."},
+    ],
+)
+def test_no_rule_may_release_what_does_not_fit_its_schema(more: dict[str, Any]) -> None:
+    with pytest.raises(PolicyInvalid, match="rule 2 would release") as caught:
+        policy({"check": "odd", "then": "release"}, {"check": "schema", **more})
+    assert caught.value.code == "policy_invalid"
+    assert "$.rules[1].then" in str(caught.value)
+
+
+@pytest.mark.parametrize("then", [Action.RELEASE, Action.REVIEW, Action.BLOCK])
+@pytest.mark.parametrize("label", ["", "caller"])
+def test_what_does_not_fit_its_schema_is_never_released(label: str, then: Action) -> None:
+    rules = (Rule("schema", Outcome.FAIL, None, then, ""),)
+    made = replace(policy({"when": "true", "then": "release"}), rules=rules)
+    expected = Action.BLOCK if then is Action.BLOCK else Action.REVIEW
+    assert made.decide([finding("schema", label=label)]).action is expected
+    assert made.decide([finding("schema", Outcome.PASS, label)]).action is Action.RELEASE
+    whole = policy({"when": "true", "then": "release"})
+    assert whole.decide([finding("schema", label=label)], Case("?")).action is Action.REVIEW
 
 
 def test_the_asker_reads_the_message_of_the_deciding_rule_or_the_usual_one() -> None:
