@@ -563,6 +563,13 @@ def _first_provisional_row(
     return row
 
 
+def provisional_among(session: Session, certificates: Iterable[str]) -> set[str]:
+    """Those ids that are not of a collection's own certificate, which always has a row."""
+    wanted = set(certificates)
+    rows = session.scalars(select(CertificateRow).where(CertificateRow.id.in_(wanted)))
+    return wanted - {row.id for row in rows if not row.certificate.get("provisional")}
+
+
 def provisional_id(certificate: Certificate, stratum: Stratum) -> str:
     """Where the running test of the shipped certificate is kept for one stratum."""
     return canonical_sha256([certificate.sha256, stratum.collection, stratum.risk_class])
