@@ -26,6 +26,7 @@ from app.tables import (
     IndexVersionRow,
     LabelRow,
 )
+from app.wiring import build_services
 from cli.__main__ import app as commands
 from guardrails.gate import Certificate, NotCertifiable
 from tests.integration.test_answering import EXCESS, Desk
@@ -158,14 +159,16 @@ def test_a_share_that_cannot_be_is_refused(tmp_path: Path, share: Any) -> None:
 
 def test_the_setting_reaches_the_service(tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path).gate_passages_changed == 0.2
+    services = build_services(Settings(data_dir=tmp_path, gate_passages_changed=0.5))
+    assert services.corpus._passages_changed == 0.5
+    services.close()
 
 
 def test_a_deleted_document_counts_at_once(shop: Shop) -> None:
-    version = shop.desk.corpus.live_version()
     shop.delete("rules.txt")
-    assert shop.desk.corpus.live_version() == version or version is not None
-    row = shop.newest()
-    assert (row["state"], row["index_version"]) == ("revoked", version.id if version else "")
+    row, version = shop.newest(), shop.desk.corpus.live_version()
+    assert version is not None
+    assert (row["state"], row["index_version"]) == ("revoked", version.id)
     assert "8 are gone and 0 are new" in row["reason"]
     assert shop.answered() == "held"
 
@@ -331,6 +334,8 @@ def test_the_command_keeps_to_the_setting_and_shows_the_reason(
     assert shop.newest()["state"] == "live"
     monkeypatch.delenv("COUNTERSIGN_GATE_PASSAGES_CHANGED")
     run("index", "promote", second.id)
+    monkeypatch.setenv("COLUMNS", "300")
+    assert "passages changed: of 10" in CliRunner().invoke(commands, ["gate", "status"]).output
     (row,) = run("gate", "status")["certificates"]
     assert (row["state"], row["reason"][:16]) == ("revoked", "passages changed")
 
