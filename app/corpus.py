@@ -10,10 +10,12 @@ import numpy as np
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.changes import lock_index, note_index, revoke_changed
 from app.db import Database, iso, now
 from app.errors import Conflict, Invalid, NotFound
 from app.ports import Vectors
 from app.records import append_audit
+from app.settings import PASSAGES_CHANGED
 from app.tables import DocumentRow, IndexVersionRow, LiveIndexRow, PassageRow
 from guardrails.contract import Passage
 
@@ -55,10 +57,14 @@ class IndexedPassage:
 
 
 class Corpus:
-    """Documents in, passages out. Every method is one transaction."""
+    """Documents in, passages out. Every method is one transaction.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    ``passages_changed`` is the share of a collection's passages that may change while its
+    certificates stay in force.
+    """
+
+    def __init__(self, database: Database, passages_changed: float = PASSAGES_CHANGED) -> None:
+        self._database, self._passages_changed = database, passages_changed
 
     # Documents
 
@@ -167,14 +173,19 @@ class Corpus:
             )
 
     def delete_document(self, document_id: str) -> DocumentRow:
-        """Remove a document and its passages at once; raises ``NotFound``."""
+        """Remove a document and its passages at once; raises ``NotFound``.
+
+        Certificates end that were made when there was much more in its collection.
+        """
         with self._database.transaction() as session:
             row = session.get(DocumentRow, document_id, with_for_update=True)
             if row is None or row.state == DELETED:
                 raise NotFound("There is no such document.")
+            lock_index(session)
             session.execute(delete(PassageRow).where(PassageRow.document_id == document_id))
             row.state, row.sha256, row.updated_at = DELETED, "", now()
             append_audit(session, "document_deleted", {"document_id": document_id})
+            revoke_changed(session, self._passages_changed)
             return row
 
     def document(self, document_id: str) -> DocumentRow:
@@ -334,20 +345,30 @@ class Corpus:
             )
         return version_id
 
-    def mark_verified(self, version_id: str, passages: int, manifest_sha256: str) -> None:
-        """The version's folder is complete and checked."""
-        self._update_version(
-            version_id, state="verified", passages=passages, manifest_sha256=manifest_sha256
-        )
+    def mark_verified(
+        self, version_id: str, passages: Sequence[IndexedPassage], manifest_sha256: str
+    ) -> None:
+        """The version's folder is complete and checked, and holds these passages."""
+        with self._database.transaction() as session:
+            row = session.get_one(IndexVersionRow, version_id)
+            row.state, row.passages = "verified", len(passages)
+            row.manifest_sha256 = manifest_sha256
+            note_index(
+                session, version_id, ((p.collection, p.document_id, p.text) for p in passages)
+            )
 
     def mark_failed(self, version_id: str) -> None:
         """The version could not be built; the live one is untouched."""
-        self._update_version(version_id, state="failed")
+        with self._database.transaction() as session:
+            session.get_one(IndexVersionRow, version_id).state = "failed"
 
     def promote(self, version_id: str) -> None:
-        """Point every process at this version; raises ``NotFound`` or ``Conflict``."""
+        """Point every process at this version; raises ``NotFound`` or ``Conflict``.
+
+        Certificates end in the same transaction whose collections changed too much.
+        """
         with self._database.transaction() as session:
-            pointer = session.get_one(LiveIndexRow, 1, with_for_update=True)
+            pointer = lock_index(session)
             version = session.get(IndexVersionRow, version_id)
             if version is None:
                 raise NotFound(f"There is no index version {version_id}.")
@@ -359,6 +380,7 @@ class Corpus:
             pointer.version_id = version_id
             session.flush()
             append_audit(session, "index_promoted", {"version_id": version_id})
+            revoke_changed(session, self._passages_changed)
 
     def rollback(self) -> str:
         """Promote the version that was live before; raises ``Conflict`` when there is none."""
@@ -415,12 +437,6 @@ class Corpus:
             for ids in _batches(doomed):
                 session.execute(delete(PassageRow).where(PassageRow.id.in_(ids)))
         return len(doomed)
-
-    def _update_version(self, version_id: str, **values: Any) -> None:
-        with self._database.transaction() as session:
-            session.execute(
-                update(IndexVersionRow).where(IndexVersionRow.id == version_id).values(**values)
-            )
 
 
 def find_passages(session: Session, ids: Iterable[str]) -> Iterator[tuple[Passage, str]]:

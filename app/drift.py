@@ -18,8 +18,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.changes import GATE
 from app.db import Database, iso, now
-from app.gate import GATE, SERVICE, revoke_collection
+from app.gate import SERVICE, revoke_collection
 from app.records import append_audit
 from app.tables import CertificateRow, GateAlarmRow, RecordRow
 from guardrails.drift import Change, share_changed, shifted

@@ -20,12 +20,13 @@ from typing import Any, Literal, get_args
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.changes import CHANGED, GATE, end_certificate, lock_index, note_certificate
 from app.db import Database, iso, now
 from app.errors import Invalid
 from app.probes import drawn, gold_result, second_result
 from app.records import append_audit
 from app.settings import Settings
-from app.tables import CertificateRow, GateModeRow, LabelRow, LiveIndexRow, RecordRow
+from app.tables import CertificateRow, GateModeRow, LabelRow, RecordRow
 from guardrails.contract import Draft, Finding, Outcome, Passage, canonical_sha256
 from guardrails.features import risk_features
 from guardrails.gate import (
@@ -47,8 +48,6 @@ SERVICE = ""
 """The collection name under which the mode of the whole service is stored."""
 STANDARD = "standard"
 MAX_STRATUM = 400
-GATE = "gate"
-"""Who changed a mode when nobody but the running test did."""
 CLOCK_SLACK = timedelta(minutes=5)
 
 NO_CERTIFICATE = "No certificate covers this answer."
@@ -304,6 +303,12 @@ class Gate:
             return Standing(mode, reason=BROKEN)
         return Standing(mode, shipped, row_id)
 
+    def _counts(self, row: CertificateRow) -> bool:
+        if not row.certificate.get("provisional"):
+            return self._usable(row) is not None
+        shipped, stratum = self.shipped, Stratum(row.collection, row.risk_class)
+        return shipped is not None and row.id == provisional_id(shipped, stratum)
+
     def _usable(self, row: CertificateRow) -> Certificate | None:
         """The stored certificate if it can be read, is not from the future, and fits."""
         try:
@@ -327,6 +332,8 @@ class Gate:
         """
         stratum = Stratum(collection, risk_class)
         with self._database.transaction() as session:
+            # Else documents could change between the choice of the labels and the certificate.
+            lock_index(session)
             result = self._tested(session, stratum, alpha, delta)
             if isinstance(result, Certificate):
                 self._enforce(session, stratum, result, by)
@@ -364,7 +371,8 @@ class Gate:
         return max(weights | by_design) if len(weights) > 1 else None
 
     def labels(self, session: Session, stratum: Stratum) -> list[Label]:
-        """The labels of a stratum that were given under the present lineage, oldest first."""
+        """The labels of a stratum that were given under the present lineage, oldest first; none
+        of an answer from before its passages changed so much that a certificate ended."""
         query = (
             select(LabelRow)
             .where(
@@ -374,21 +382,24 @@ class Gate:
             )
             .order_by(LabelRow.labelled_at, LabelRow.answer_id)
         )
+        if (since := _passages_changed_at(session, stratum)) is not None:
+            query = query.join(RecordRow).where(RecordRow.created_at > since)
         return [Label(row.risk, row.wrong, row.weight) for row in session.scalars(query)]
 
     def _enforce(
         self, session: Session, stratum: Stratum, certificate: Certificate, by: str
     ) -> None:
+        index = lock_index(session).version_id or ""
+        event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
+        append_audit(session, "certified", {**event, "certificate": certificate.sha256})
         for row in session.scalars(_stratum_query(stratum)):
             row.state, row.ended_at = "superseded", now()
-        live = session.get(LiveIndexRow, 1)
-        index = live.version_id if live is not None else None
-        session.add(_certificate_row(certificate.sha256, stratum, certificate, index or ""))
+        made = _certificate_row(certificate.sha256, stratum, certificate, index)
+        session.add(made)
+        note_certificate(session, made)
         forced = session.get(GateModeRow, stratum.collection)
         if forced is not None and forced.changed_by == GATE:
             session.delete(forced)
-        event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
-        append_audit(session, "certified", {**event, "certificate": certificate.sha256})
 
     def revoke(self, collection: str, risk_class: str, reason: str, by: str) -> int:
         """End the certificates of a stratum; returns how many were live."""
@@ -396,7 +407,7 @@ class Gate:
         with self._database.transaction() as session:
             rows = [r for r in session.scalars(_stratum_query(stratum)) if r.state == "live"]
             for row in rows:
-                _end(session, row, "revoked", reason, by)
+                end_certificate(session, row, "revoked", reason, by)
         return len(rows)
 
     def status(self) -> dict[str, Any]:
@@ -436,7 +447,7 @@ class Gate:
 
     def _certificate_wire(self, row: CertificateRow) -> dict[str, Any]:
         state = row.state
-        if state == "live" and self._usable(row) is None:
+        if state == "live" and not self._counts(row):
             state = "void"  # its lineage is not what runs here
         process = _process(row)
         return {
@@ -487,7 +498,7 @@ def revoke_collection(session: Session, collection: str, reason: str, by: str) -
     )
     for row in session.scalars(query):
         if not row.certificate.get("provisional"):
-            _end(session, row, "revoked", reason, by)
+            end_certificate(session, row, "revoked", reason, by)
 
 
 def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) -> None:
@@ -526,7 +537,7 @@ def _watch(session: Session, record: RecordRow, entry: Mapping[str, Any], wrong:
     after = before.observe(wrong)
     row.process = after.to_state()
     if after.violated and row.state == "live":
-        _end(session, row, "violated", "The running test rejected the promise.", GATE)
+        end_certificate(session, row, "violated", "The running test rejected the promise.", GATE)
         _set_mode(session, row.collection, "review_everything", BROKEN, GATE)
 
 
@@ -550,6 +561,13 @@ def _first_provisional_row(
     )
     session.add(row)
     return row
+
+
+def provisional_among(session: Session, certificates: Iterable[str]) -> set[str]:
+    """Those ids that are not of a collection's own certificate, which always has a row."""
+    wanted = set(certificates)
+    rows = session.scalars(select(CertificateRow).where(CertificateRow.id.in_(wanted)))
+    return wanted - {row.id for row in rows if not row.certificate.get("provisional")}
 
 
 def provisional_id(certificate: Certificate, stratum: Stratum) -> str:
@@ -590,12 +608,6 @@ def _process(row: CertificateRow) -> EProcess:
     return EProcess.restore(row.process, stated["alpha"], stated["delta"], row.id)
 
 
-def _end(session: Session, row: CertificateRow, state: str, reason: str, by: str) -> None:
-    row.state, row.reason, row.ended_at = state, reason, now()
-    event = {"certificate": row.id, "collection": row.collection, "risk_class": row.risk_class}
-    append_audit(session, f"certificate_{state}", {**event, "reason": reason, "by": by})
-
-
 def _set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:
     row = session.get(GateModeRow, collection, with_for_update=True)
     before = row.mode if row is not None else ""
@@ -613,6 +625,13 @@ def _in_stratum(stratum: Stratum) -> tuple[Any, Any]:
         CertificateRow.collection == stratum.collection,
         CertificateRow.risk_class == stratum.risk_class,
     )
+
+
+def _passages_changed_at(session: Session, stratum: Stratum) -> datetime | None:
+    """When a certificate of the stratum last ended for it."""
+    ended = CertificateRow.state == "revoked", CertificateRow.reason.startswith(CHANGED)
+    newest = select(func.max(CertificateRow.ended_at)).where(*_in_stratum(stratum), *ended)
+    return session.scalar(newest)
 
 
 def _stratum_query(stratum: Stratum) -> Any:

@@ -15,7 +15,7 @@ measurement instead of a decision.
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, cast
@@ -28,7 +28,7 @@ from app.access import Principal
 from app.corpus import current_passages, find_passages
 from app.db import Database, iso, now
 from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Forbidden, Invalid, NotFound
-from app.gate import observe
+from app.gate import observe, provisional_among
 from app.probes import ask_again, hidden_tasks, measure, mix_in_gold, record_of, waiting
 from app.records import (
     append_audit,
@@ -122,7 +122,8 @@ class ReviewDesk:
             if "open" not in states:
                 rows.reverse()
             approvers = _approvers(session, [task for task, _ in rows[:limit]])
-        listed = [_task_wire(task, record, approvers) for task, record in rows[:limit]]
+            shipped = _provisional(session, [record for _, record in rows[:limit]])
+        listed = [_task_wire(task, record, approvers, shipped) for task, record in rows[:limit]]
         return {"tasks": listed, "open": undecided}
 
     def count_open(self) -> int:
@@ -554,8 +555,20 @@ def _record(session: Session, task: Task) -> RecordRow | None:
     return session.get(RecordRow, task.answer_id)
 
 
+def _provisional(session: Session, shown: Sequence[RecordRow]) -> set[str]:
+    """The provisional certificates in the lineage of these records.
+
+    By the lineage, which gold items have too: what else a record knows would tell them apart.
+    """
+    named = [record.lineage.get("certificate") for record in shown]
+    return provisional_among(session, filter(None, named))
+
+
 def _task_wire(
-    task: Task, record: RecordRow, approvers: Mapping[str, Sequence[str]]
+    task: Task,
+    record: RecordRow,
+    approvers: Mapping[str, Sequence[str]],
+    provisional: Container[str],
 ) -> dict[str, Any]:
     return {
         "task_id": task.id,
@@ -572,6 +585,7 @@ def _task_wire(
         "four_eyes": task.four_eyes,
         "approved_by": list(approvers.get(task.id, ())),
         "approvals_needed": APPROVALS if task.four_eyes else 1,
+        "provisional": record.lineage.get("certificate", "") in provisional,
     }
 
 
@@ -581,7 +595,7 @@ def _detail(session: Session, task: Task, record: RecordRow) -> dict[str, Any]:
     cited = {citation["passage_id"] for citation in draft["citations"]}
     proposal = _proposal(session, task)
     return {
-        **_task_wire(task, record, _approvers(session, [task])),
+        **_task_wire(task, record, _approvers(session, [task]), _provisional(session, [record])),
         "draft": without_removed(draft, texts),
         "second_try": _second_try_wire(record),
         "proposal": _proposal_wire(proposal, texts),

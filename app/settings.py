@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "COUNTERSIGN_"
 PROJECT = Path(__file__).resolve().parent.parent
+PASSAGES_CHANGED = 0.2
 
 
 class Settings(BaseSettings):
@@ -139,6 +140,13 @@ class Settings(BaseSettings):
     )
     gate_delta: float = Field(
         default=0.05, gt=0, lt=1, description="How often a certificate may be mistaken."
+    )
+    gate_passages_changed: float = Field(
+        default=PASSAGES_CHANGED,
+        ge=0,
+        le=1,
+        description="A certificate ends when a larger share of a collection's passages is new or "
+        "gone since it was made; 1: never.",
     )
     audit_share: float = Field(
         default=0.05,

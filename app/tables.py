@@ -133,6 +133,20 @@ class IndexVersionRow(Base):
     promoted_at: Mapped[datetime | None]
 
 
+class IndexPassagesRow(Base):
+    """What an index version holds of a collection (owner: changes).
+
+    ``passages`` are pairs of hashes, of document and text, 16 bytes each.
+    """
+
+    __tablename__ = "index_passages"
+    version_id: Mapped[str] = mapped_column(
+        ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
+    passages: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class LiveIndexRow(Base):
     """The one pointer to the live index version (owner: corpus)."""
 
@@ -348,6 +362,18 @@ class CertificateRow(Base):
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     __table_args__ = (Index("ix_certificates_stratum", "collection", "risk_class"),)
+
+
+class CertificatePassagesRow(Base):
+    """What the index held of a collection when a certificate came into force (owner: changes).
+
+    ``texts`` are the sorted hashes of its passages' texts, 8 bytes each.
+    """
+
+    __tablename__ = "certificate_passages"
+    certificate_id: Mapped[str] = mapped_column(ForeignKey("certificates.id"), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
+    texts: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class LabelRow(Base):

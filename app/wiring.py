@@ -249,7 +249,7 @@ def build_services(settings: Settings) -> Services:
     checks = partial(build_checks, support=support)
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
     models = _models(settings, embedder, generator)
-    corpus, telemetry = Corpus(database), Telemetry()
+    corpus, telemetry = Corpus(database, settings.gate_passages_changed), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
     rewrites = _rewrites(generator)

@@ -58,7 +58,7 @@ def status(as_json: Json = False) -> None:
     columns = "collection mode reason changed_by changed_at".split()
     print_table("Switches", columns, [[row[name] for name in columns] for row in found["modes"]])
     columns = ["collection", "class", "state", "alpha", "threshold", "audits", "e-value"]
-    columns += ["reviewer error"]
+    columns += ["reviewer error", "why it ended"]
     print_table("Certificates", columns, [_certificate_cells(c) for c in found["certificates"]])
     columns = "collection class source wrong labels".split()
     print_table("Labels", columns, [list(row.values()) for row in found["labels"]])
@@ -206,4 +206,5 @@ def _certificate_cells(row: dict[str, Any]) -> list[Any]:
         row["audits"],
         e_value,
         row["reviewer_error"],
+        row["reason"],
     ]

@@ -115,9 +115,10 @@ def build(
 @index_commands.command()
 def promote(version_id: str, as_json: Json = False) -> None:
     """Make a verified version live, in every process, at once."""
-    database = open_database(Settings())
+    settings = Settings()
+    database = open_database(settings)
     try:
-        Corpus(database).promote(version_id)
+        Corpus(database, settings.gate_passages_changed).promote(version_id)
     finally:
         database.close()
     _say(as_json, version_id, "live")
@@ -126,9 +127,10 @@ def promote(version_id: str, as_json: Json = False) -> None:
 @index_commands.command()
 def rollback(as_json: Json = False) -> None:
     """Make the version live that was live before."""
-    database = open_database(Settings())
+    settings = Settings()
+    database = open_database(settings)
     try:
-        version_id = Corpus(database).rollback()
+        version_id = Corpus(database, settings.gate_passages_changed).rollback()
     finally:
         database.close()
     _say(as_json, version_id, "live")

@@ -42,9 +42,12 @@ def list_tasks(
 
 
 def _state(task: dict[str, Any]) -> str:
-    if not task["four_eyes"]:
-        return str(task["state"])
-    return f"{task['state']}, {len(task['approved_by'])} of {task['approvals_needed']} approvals"
+    parts = [str(task["state"])]
+    if task["four_eyes"]:
+        parts.append(f"{len(task['approved_by'])} of {task['approvals_needed']} approvals")
+    if task["provisional"]:
+        parts.append("provisional certificate")
+    return ", ".join(parts)
 
 
 @review_commands.command()

@@ -129,3 +129,16 @@ def _print_answer(answer: dict[str, Any]) -> None:
         page = f", page {citation['page']}" if citation["page"] else ""
         console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)
         console.print(f"    {citation['quote']}", markup=False, style="dim")
+    if behind := _behind(answer):
+        console.print(behind, markup=False, highlight=False, style="yellow")
+
+
+def _behind(answer: dict[str, Any]) -> str:
+    """What stands behind a release that no person has seen, in words."""
+    gate = answer["gate"]
+    if answer["released_by"] == "reviewer" or gate is None or gate["alpha"] is None:
+        return ""
+    most = f"at most {gate['alpha']:.1%}"
+    if gate["certified"]:
+        return f"certified: {most} of such answers are wrong"
+    return f"provisional: {most} wrong on public data, not yet measured on these documents"

@@ -34,7 +34,7 @@ def build_index(corpus: Corpus, embedder: str, index_dir: Path, *, device: str =
         shutil.rmtree(folder, ignore_errors=True)
         corpus.mark_failed(version_id)
         raise
-    corpus.mark_verified(version_id, len(passages), digest)
+    corpus.mark_verified(version_id, passages, digest)
     return version_id
 
 

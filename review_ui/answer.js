@@ -13,16 +13,18 @@ export function isFinal(answer) {
 /** What a screen reader hears when the answer arrives. */
 export function spokenForm(answer) {
   if (answer.status === "released") {
-    return `Answer: ${[plainText(answer.answer), answer.disclaimer].filter(Boolean).join(" ")}`;
+    const said = [plainText(answer.answer), answer.disclaimer, provisionalWords(answer)];
+    return `Answer: ${said.filter(Boolean).join(" ")}`;
   }
   return `${HEADINGS[answer.status] ?? "Answer"}. ${answer.message}`;
 }
 
 /** The answer and its sources, for the clipboard. */
-export function copyText({ answer: { text, citations }, disclaimer }) {
+export function copyText(answer) {
+  const { answer: { text, citations }, disclaimer } = answer;
   const sources = citations.map((item) => `[${item.number}] ${titleAndPage(item)}`);
   const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
-  return [text, list, disclaimer].filter(Boolean).join("\n\n");
+  return [text, list, disclaimer, provisionalWords(answer)].filter(Boolean).join("\n\n");
 }
 
 /** The inside of an answer; `onCite(citation, opener)` is called for a chosen citation. */
@@ -116,6 +118,11 @@ function bound(gate) {
   const most = `${Math.round(gate.alpha * 1000) / 10} %`;
   if (gate.certified) return ` · certified: at most ${most} of such answers are wrong`;
   return ` · provisional: at most ${most} wrong on public data, not yet measured on these documents`;
+}
+
+/** The same for those who do not see the note: "" unless the certificate is from public data. */
+function provisionalWords({ gate, released_by: by }) {
+  return gate?.provisional && by !== "reviewer" ? `Checked automatically${bound(gate)}` : "";
 }
 
 function heldNote() {

@@ -36,10 +36,11 @@ export class Exchange {
   }
 
   /** Adds one sentence of an answer that is released and on its way. */
-  arrive({ index, text, citations }) {
+  arrive({ index, text, citations, provisional }) {
     if (index === 0) {
       this.arriving = el("p", { class: "answer-text", dir: "auto", "data-testid": "arriving" });
-      fill(this.outcome, el("article", { class: "answer", "aria-label": "Answer" }, this.arriving));
+      const note = provisional && el("p", { class: "release-note" }, "provisional");
+      fill(this.outcome, el("article", { class: "answer", "aria-label": "Answer" }, this.arriving, note));
     }
     const marks = citations.map((number) => ` [${number}]`).join("");
     this.arriving?.append(visible(`${index ? " " : ""}${text}${marks}`));

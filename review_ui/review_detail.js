@@ -39,6 +39,11 @@ export function approvalWords({ four_eyes, approved_by, approvals_needed }) {
   return four_eyes ? `${approved_by.length} of ${approvals_needed} approvals` : "";
 }
 
+/** Held drafts, audits and gold items say it alike: it must not tell them apart. */
+export function certificateWords({ provisional }) {
+  return provisional ? "provisional certificate" : "";
+}
+
 function headOf(task) {
   const asked = `Asked by ${task.asker}, ${moment(task.created_at)}`;
   const expires = ["open", "claimed"].includes(task.state) && ` · expires ${age(task.expires_at)}`;
@@ -48,10 +53,14 @@ function headOf(task) {
     class: "muted",
     "data-testid": "task-notes",
   }, notes.join(" · "), task.approved_by.length > 0 && ` (${task.approved_by.join(", ")})`);
+  const behind = task.provisional && el("p", {
+    class: "muted",
+    "data-testid": "provisional",
+  }, "The gate works under a provisional certificate here: measured on public data, not yet on these documents.");
   const understood =
     task.searched_for !== task.question &&
     el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, `Searched for: ${task.searched_for}`);
-  return el("header", { class: "task-head" }, title, understood, el("p", { class: "muted" }, asked, expires), where);
+  return el("header", { class: "task-head" }, title, understood, el("p", { class: "muted" }, asked, expires), where, behind);
 }
 
 /** What a first reviewer approved; a second one decides about this text. */

@@ -2,7 +2,7 @@
 
 import { byId, el, fill, setText } from "./dom.js";
 import { age } from "./format.js";
-import { approvalWords, stateWords } from "./review_detail.js";
+import { approvalWords, certificateWords, stateWords } from "./review_detail.js";
 
 const EMPTY = {
   open: "Nothing waits for review.",
@@ -60,7 +60,7 @@ function update(item, task, isSelected, myName) {
   else item.button.removeAttribute("aria-current");
   item.button.dataset.state = task.state;
   setText(item.reasons, task.reasons.join(" · "));
-  const notes = [task.queue, approvalWords(task)].filter(Boolean).map((note) => ` · ${note}`);
+  const notes = [task.queue, approvalWords(task), certificateWords(task)].filter(Boolean).map((note) => ` · ${note}`);
   setText(item.meta, `${task.asker}, ${age(task.created_at)}${notes.join("")}`);
   setText(item.state, stateWords(task, myName));
   item.state.className = `badge ${task.state}`;

@@ -105,8 +105,9 @@ async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[Ser
 def _outcome_events(answer: dict[str, Any], stream: str) -> Iterator[ServerSentEvent]:
     """What is sent once the record stands: the view holds an answer only when it was released."""
     if stream == "sentences" and answer["status"] == "released":
+        told = {"provisional": bool(answer["gate"] and answer["gate"]["provisional"])}
         for index, sentence in enumerate(answer["answer"]["sentences"]):
-            yield _event("sentence", {"index": index, **sentence})
+            yield _event("sentence", {"index": index, **sentence, **told})
     yield _answer_event(answer)
 
 

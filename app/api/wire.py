@@ -235,6 +235,10 @@ class TaskView(BaseModel):
         description="With four eyes: who approved the answer that is proposed now."
     )
     approvals_needed: int
+    provisional: bool = Field(
+        description="Whether the gate looked at it under the certificate from public data; true "
+        "says nothing about whether it was released."
+    )
 
 
 class TasksView(BaseModel):

@@ -107,6 +107,22 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
     )
 
 
+def test_every_page_says_provisional(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    said = re.compile("provisional", re.IGNORECASE)
+    expect(ask(page, FACT, "released")).to_contain_text("provisional: at most 5 % wrong")
+    expect(page.locator("#announce")).to_contain_text(said)
+    ask(page, RISKY, "held")
+    page.goto(f"{running.address}/review")
+    task = page.get_by_test_id("task").filter(has_text=RISKY).last
+    expect(task).to_contain_text("provisional certificate")
+    task.click()
+    expect(page.get_by_test_id("provisional")).to_contain_text("not yet on these documents")
+    page.goto(f"{running.address}/operations")
+    expect(page.get_by_test_id("gate-mode")).to_have_text(said)
+    expect(page.locator("#certificates")).to_contain_text(said)
+
+
 def test_abstained_and_blocked_are_explained(page: Page, running: Running) -> None:
     sign_in(page, running)
     abstained = ask(page, "How do I bake sourdough bread at high altitude?", "abstained")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, select
 
-from app.corpus import Corpus, NewPassage
+from app.corpus import Corpus, IndexedPassage, NewPassage
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import Conflict, DependencyFailed, NotFound, NotReady
@@ -439,7 +440,7 @@ def test_an_older_build_that_ends_later_does_not_replace_a_newer_one(library: Li
     newer: list[str] = []
     original = library.corpus.mark_verified
 
-    def mark(version_id: str, passages: int, manifest_sha256: str) -> None:
+    def mark(version_id: str, passages: Sequence[IndexedPassage], manifest_sha256: str) -> None:
         original(version_id, passages, manifest_sha256)
         if not newer:
             newer.append("")

@@ -99,7 +99,8 @@ def test_a_released_answer_comes_in_sentences_and_then_whole(desk: Desk) -> None
     assert [name for name, _ in found] == ["stage"] * 4 + ["sentence"] * 2 + ["answer"]
     answer = found[-1][1]
     assert answer["status"] == "released"
-    said = [{"index": i, **one} for i, one in enumerate(answer["answer"]["sentences"])]
+    sentences = enumerate(answer["answer"]["sentences"])
+    said = [{"index": i, **one, "provisional": False} for i, one in sentences]
     assert [data for name, data in found if name == "sentence"] == said
     assert len(said) == 2 and said[1]["citations"] == [2]
 
