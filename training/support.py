@@ -3,8 +3,6 @@
 Run as:
     python -m training.support train --data DATA --init models/reader --minutes 20 --out FIRST
     python -m training.support train --data DATA --wordnet FOLDER --init FIRST --out SECOND
-    python -m training.proposals --data DATA --out PROPOSALS     # after the reader's training
-    python -m training.support train --data DATA --wordnet FOLDER --proposals PROPOSALS --init ...
     python -m training.support blend --first FIRST --second SECOND
     python -m benchmarks support-numbers --file F --file G      # measures these numbers
     python -m training.support choose --threshold 0.4 --number-factor 0.3 ...
@@ -35,7 +33,6 @@ from app.inference.weights import WEIGHTS, base_folder, load_tensors
 from training.blend import write_mean
 from training.claims import REFUTED, SUPPORTED, Claim
 from training.lexicon import load_lexicon
-from training.proposals import read_proposals
 from training.support_data import load_claims
 
 CLS, SEP = 101, 102
@@ -275,9 +272,6 @@ def main(
     batch_tokens: int = 2000,
     seed: int = 7,
     init: Annotated[Path | None, typer.Option(help="a model whose encoder to start from")] = None,
-    proposals: Annotated[
-        Path | None, typer.Option(help="file of training.proposals, used beside the claims")
-    ] = None,
 ) -> None:
     """Fine-tune the support check on the CPU."""
     torch.manual_seed(seed)
@@ -290,8 +284,6 @@ def main(
     tokenizer.no_padding()
     lexicon = load_lexicon(wordnet) if wordnet else None
     claims = load_claims(data, lexicon, passages, seed)
-    if proposals is not None:
-        claims += read_proposals(proposals)
     rows = encode(claims, tokenizer)
     supported = sum(row.label == SUPPORTED for row in rows)
     typer.echo(f"{len(rows)} rows, {supported} supported")

@@ -65,29 +65,22 @@ class Reader:
 
     def read(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[Reading]]:
         """For each (question, passage texts) the readings, in order; all share batches."""
-        scores = iter(self._scores([(asked, text) for asked, texts in requests for text in texts]))
-        return [[self._reading(next(scores), text) for text in texts] for _, texts in requests]
-
-    def candidates(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Span]]:
-        """The ``count`` best spans of each (question, passage text), in order."""
-        return [
-            self._spans(scores, text, count)
-            for scores, (_, text) in zip(self._scores(pairs), pairs, strict=True)
-        ]
-
-    def _scores(self, pairs: Sequence[tuple[str, str]]) -> list[PairScores]:
         if self._runner is None:
             self.warm_up()
         assert self._runner is not None
-        return self._runner.run([(self._cut_question(asked), text) for asked, text in pairs])
+        pairs = [
+            (question, text)
+            for asked, texts in requests
+            for question in [self._cut_question(asked)]
+            for text in texts
+        ]
+        scores = iter(self._runner.run(pairs))
+        return [[self._reading(next(scores), text) for text in texts] for _, texts in requests]
 
     def _reading(self, scores: PairScores, text: str) -> Reading:
-        spans = self._spans(scores, text, 1)
-        return Reading(float(scores.pair[RELEVANCE]), spans[0] if spans else None)
-
-    def _spans(self, scores: PairScores, text: str, count: int) -> list[Span]:
         bonus = self.tuning.answer_weight * float(scores.pair[ANSWERS])
-        return best_spans(scores.token, scores.encoding, text, bonus, count)
+        span = best_span(scores.token, scores.encoding, text, bonus)
+        return Reading(float(scores.pair[RELEVANCE]), span)
 
     def _cut_question(self, question: str) -> str:
         question = visible(question)
@@ -202,18 +195,18 @@ def load_tuning(folder: Path) -> Tuning:
     return Tuning(**{name: float(value) for name, value in values.items()})
 
 
-def best_spans(
-    logits: NDArray[np.float32], encoding: Encoding, text: str, bonus: float = 0.0, count: int = 1
-) -> list[Span]:
-    """The ``count`` spans of the passage with the highest start + end, best first.
+def best_span(
+    logits: NDArray[np.float32], encoding: Encoding, text: str, bonus: float = 0.0
+) -> Span | None:
+    """The highest start + end over the passage's tokens, at most ``MAX_SPAN_TOKENS`` long.
 
     ``logits`` [L, 2]; ``bonus`` is added to the margin over [CLS], the place of "no answer". A
-    span has at most ``MAX_SPAN_TOKENS`` and never crosses a paragraph, a list item or a table row.
+    span never crosses a paragraph, a list item or a table row.
     """
     inside = (np.array(encoding.type_ids) == 1) & (np.array(encoding.special_tokens_mask) == 0)
     positions = np.flatnonzero(inside & (np.array(encoding.attention_mask) == 1))
     if not len(positions):
-        return []
+        return None
     starts = positions[np.argsort(-logits[positions, 0])[:TOP_EDGES]]
     ends = positions[np.argsort(-logits[positions, 1])[:TOP_EDGES]]
     totals = logits[starts, 0][:, None] + logits[ends, 1][None, :]
@@ -222,13 +215,10 @@ def best_spans(
     together = block[starts][:, None] == block[ends][None, :]
     fits = (lengths >= 0) & (lengths < MAX_SPAN_TOKENS) & together
     totals = np.where(fits, totals, -np.inf)
-    nothing = float(logits[0, 0] + logits[0, 1])
-    spans = []
-    for place in np.argsort(-totals, axis=None, kind="stable")[:count]:
-        row, column = np.unravel_index(int(place), totals.shape)
-        score = float(totals[row, column])
-        if not np.isfinite(score):
-            break
-        start, end = encoding.offsets[starts[row]][0], encoding.offsets[ends[column]][1]
-        spans.append(Span(start, end, score, score - nothing + bonus))
-    return spans
+    row, column = np.unravel_index(int(totals.argmax()), totals.shape)
+    score = float(totals[row, column])
+    if not np.isfinite(score):
+        return None
+    margin = score - float(logits[0, 0] + logits[0, 1]) + bonus
+    offsets = encoding.offsets
+    return Span(offsets[starts[row]][0], offsets[ends[column]][1], score, margin)
