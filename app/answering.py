@@ -213,16 +213,17 @@ class Answerer:
             hits=_with_cited(work.retrieved.hits, cited, self._settings.evidence_passages),
         )
         work.draft = draft
-        verdict = self._judge_draft(work)
-        if Action.BLOCK in (screened.action, verdict.action):
+        # No second try: a person wrote this draft, and no other is wanted.
+        judged = self._judge(work, draft)
+        if Action.BLOCK in (screened.action, judged.verdict.action):
             raise Invalid("The policy blocks this question or answer, so no reviewer would see it.")
         return {
             "question": ask.question,
             "searched": _searched(work),
             "draft": answer_object(draft),
             "evidence": [passage_object(passage) for passage in work.evidence],
-            "findings": [asdict(finding) for finding in work.findings],
-            "verdict": asdict(verdict),
+            "findings": [asdict(finding) for finding in judged.findings],
+            "verdict": asdict(judged.verdict),
         }
 
     def _begin(self, principal: Principal, ask: Ask) -> _Work:

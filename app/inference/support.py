@@ -139,12 +139,6 @@ class SupportCheck:
             for sentence, held in zip(draft.sentences, sources, strict=True)
         ]
 
-    def answer_support(self, question: str, short: str, evidence: Sequence[Passage]) -> float:
-        """The probability that ``short`` answers ``question`` by the evidence, in [0, 1]."""
-        claim = f"{question} {short}"
-        [scores] = self._model()[0].run([_pair(claim, [_shown(p) for p in evidence])])
-        return _probability(scores)
-
     def claims(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[Support]:
         """What is known of each claim over the texts of its sources; all share the batches.
 

@@ -49,6 +49,7 @@ from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import every_check, settings_for
 
+OLGA = Principal("olga", frozenset({"asker", "operator"}))
 ANN = Principal("ann", frozenset({"asker"}))
 BEN = Principal("ben", frozenset({"asker"}), scope=("main",))
 RITA = Principal("rita", frozenset({"reviewer"}))
@@ -629,6 +630,19 @@ def test_a_draft_that_fits_is_not_drafted_again(desk: Desk) -> None:
     assert (seen["status"], len(generator.seen)) == ("released", 1)
     record = desk.record(seen["answer_id"])
     assert record.inputs is not None and record.inputs["second_try"] is None
+
+
+def test_a_draft_that_a_person_wrote_is_judged_as_it_is(desk: Desk) -> None:
+    generator = TryingGenerator()
+    answerer = desk.answerer(generator=generator)
+    draft = Draft((Sentence("Claims can be made at any time.", ()),), (), "")
+    seen = answerer.specimen(OLGA, Ask(EXCESS, ["main"], SHORT), draft, [])
+    assert generator.seen == []
+    said = [one for one in seen["findings"] if one["check"] == "schema"]
+    assert ("caller", "pass") in [(one["label"], one["outcome"]) for one in said]
+    long = replace(draft, sentences=(Sentence("There is no excess for water damage at all.", ()),))
+    seen = answerer.specimen(OLGA, Ask(EXCESS, ["main"], SHORT), long, [])
+    assert (generator.seen, seen["draft"]["text"]) == ([], long.sentences[0].text)
 
 
 def test_the_second_draft_goes_through_every_check(desk: Desk) -> None:
