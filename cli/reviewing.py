@@ -147,6 +147,8 @@ def _print_task(task: dict[str, Any]) -> None:
     console.print(task["question"], markup=False, style="bold")
     for reason in task["reasons"]:
         console.print(f"held: {reason}", markup=False, style="yellow")
+    if task["second_try"] is not None:
+        console.print(task["second_try"]["message"], markup=False, style="dim")
     console.print(task["draft"]["text"] or "(no draft: the documents gave no answer)", markup=False)
     if task["proposal"] is not None:
         console.print(f"{task['proposal']['reviewer']} proposes:", markup=False, style="bold")

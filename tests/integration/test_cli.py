@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from app.access import LOCAL
+from app.answering import Ask
 from app.files import read_rows
 from app.review import Decision, ReviewDesk
 from app.settings import PROJECT, Settings
-from app.wiring import open_database
+from app.wiring import open_database, open_services
 from guardrails.policy import DEFAULT_POLICY
 from tests.conftest import HANDBOOK
 
@@ -186,6 +187,16 @@ def test_users_and_keys(shell: Shell) -> None:
     assert key["key"].startswith("cs_")
     assert shell.json("keys", "revoke", key["key_id"]) == {"key_id": key["key_id"], "revoked": True}
     assert shell.json("users", "create", "ann", "--role", "asker", status=1)["code"] == "conflict"
+
+
+def test_a_reviewer_reads_that_there_was_a_second_try(shell: Shell) -> None:
+    services = open_services(Settings(data_dir=shell.folder / "data"))
+    for schema in (None, {"properties": {"text": {"maxLength": 1}}}):
+        services.answerer.answer(LOCAL, Ask(HELD, ["main"], schema))
+    services.close()
+    plain, tried = (task["task_id"] for task in shell.json("review", "list")["tasks"][-2:])
+    assert "did not fit the schema" in shell.run("review", "show", tried).stdout
+    assert "did not fit" not in shell.run("review", "show", plain).stdout
 
 
 def test_an_error_is_one_coded_line_and_status_1(shell: Shell) -> None:
