@@ -27,6 +27,9 @@ MAX_QUESTION_TOKENS = 96
 MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
+MOST_LEAD = 20.0
+"""The lead of a span without a rival in its passage; a larger one says no more."""
+LEAST_CHANCE = 1e-12
 RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
 
@@ -95,9 +98,9 @@ class Reader:
 class ReaderGenerator:
     """The reader behind the Generator port: it answers with the sentence around the best span.
 
-    Features: ``margin``, ``span_score`` and ``relevance`` of the chosen passage, ``lead`` (its
-    margin over that of the next passage with another answer) and ``agreement`` (share of the
-    other passages' answers that are the same).
+    Features: ``margin``, ``span_score``, ``span_lead``, ``span_entropy`` and ``relevance`` of the
+    chosen passage, ``lead`` (its margin over that of the next passage with another answer) and
+    ``agreement`` (share of the other passages' answers that are the same).
     """
 
     name = "reader"
@@ -155,6 +158,8 @@ class ReaderGenerator:
         features = {
             "margin": span.margin,
             "span_score": span.score,
+            "span_lead": span.lead,
+            "span_entropy": span.entropy,
             "relevance": reading.relevance,
             **_rivals([(one.margin, text.text[one.start : one.end]) for _, one, text in found]),
         }
@@ -221,4 +226,20 @@ def best_span(
         return None
     margin = score - float(logits[0, 0] + logits[0, 1]) + bonus
     offsets = encoding.offsets
-    return Span(offsets[starts[row]][0], offsets[ends[column]][1], score, margin)
+    elsewhere = (starts[:, None] > ends[column]) | (ends[None, :] < starts[row])
+    lead = score - float(np.where(elsewhere, totals, -np.inf).max())
+    return Span(
+        offsets[starts[row]][0],
+        offsets[ends[column]][1],
+        score,
+        margin,
+        min(lead, MOST_LEAD),
+        _entropy(logits[positions, 0]) + _entropy(logits[positions, 1]),
+    )
+
+
+def _entropy(logits: NDArray[np.float32]) -> float:
+    """In nats, of the softmax of ``logits`` [n]."""
+    chances = np.exp(logits.astype(np.float64) - logits.max())
+    chances /= chances.sum()
+    return float(-(chances * np.log(np.maximum(chances, LEAST_CHANCE))).sum())

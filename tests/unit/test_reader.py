@@ -82,7 +82,7 @@ def request_with(readings: Sequence[Reading]) -> DraftRequest:
 
 
 def reading(relevance: float, margin: float, start: int = 0, end: int = 7) -> Reading:
-    return Reading(relevance, Span(start, end, margin, margin))
+    return Reading(relevance, Span(start, end, margin, margin, 1.0, 0.5))
 
 
 def test_what_was_read_for_the_ranking_is_not_read_again() -> None:
