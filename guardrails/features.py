@@ -12,11 +12,9 @@ RAISES, LOWERS = 1, -1
 DIRECTIONS: dict[str, int] = {
     # Of the generator that points, in its own raw units.
     "margin": LOWERS,
-    "span_score": LOWERS,
     "span_lead": LOWERS,
     "span_entropy": RAISES,
     "lead": LOWERS,
-    "relevance": LOWERS,
     "agreement": LOWERS,
     # Of the generator that writes.
     "mean_logprob": LOWERS,

@@ -85,7 +85,7 @@ def fit(
     data: Annotated[Path, typer.Option(help="Folder with train/qa.")],
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
-    limit: Annotated[int, typer.Option(help="Questions to draft.")] = 3000,
+    limit: Annotated[int, typer.Option(help="Questions to draft, at most.")] = 7000,
     seed: int = 0,
 ) -> None:
     """Draft, fit, report on passages that the reported model has not seen, and write."""
