@@ -1,12 +1,15 @@
 """The reader: it ranks passages, points within them, and nothing is read twice."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app.deadline import Deadline
-from app.inference.reader import Reader, ReaderGenerator, Tuning
+from app.inference.embedder import load_tokenizer
+from app.inference.reader import MOST_LEAD, Reader, ReaderGenerator, Tuning, best_span
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.retriever import Hit, Rerank
 from app.settings import PROJECT
@@ -75,6 +78,40 @@ def test_a_passage_without_words_has_no_span(reader: Reader) -> None:
 def test_a_long_question_leaves_room_for_the_passage(reader: Reader) -> None:
     question = "Please tell me, as I have wondered for a very long time: " * 60 + QUESTION
     assert reader.read([(question, TEXTS)])[0][1].span is not None
+
+
+def span_of(text: str, favoured: Mapping[str, float]) -> Span:
+    """The best span of ``text`` when each of the words starts and ends an answer so much more."""
+    encoding = load_tokenizer().encode("which one?", text)
+    logits = np.zeros((len(encoding.ids), 2), np.float32)
+    for word, more in favoured.items():
+        logits[encoding.tokens.index(word)] = more
+    span = best_span(logits, encoding, text)
+    assert span is not None
+    return span
+
+
+def test_a_span_leads_over_the_best_one_elsewhere_in_its_passage() -> None:
+    text = "red blue green gold"
+    span = span_of(text, {"red": 5, "gold": 3})
+    assert text[span.start : span.end] == "red"
+    assert (span.score, span.lead) == (10, 4)  # "red blue green gold" shares a word with it
+    assert span_of("red", {"red": 5}).lead == MOST_LEAD
+
+
+def test_the_entropy_of_a_span_grows_with_the_places_it_could_be_at() -> None:
+    text = "red blue green gold"
+    assert span_of(text, {}).entropy == pytest.approx(2 * math.log(4))
+    sure, torn = (span_of(text, {"red": 9, "gold": other}).entropy for other in (0, 9))
+    assert sure < 0.1 and torn == pytest.approx(2 * math.log(2), abs=0.1)
+    assert span_of("red", {}).entropy == 0
+
+
+def test_the_draft_says_what_the_reader_knows_of_the_span() -> None:
+    readings = [Reading(2, Span(0, 7, 3.5, 4, 1.5, 0.25)), reading(0, 1), reading(0, 0)]
+    features = ReaderGenerator(Deaf()).draft([request_with(readings)])[0].features
+    known = {"margin": 4, "span_score": 3.5, "span_lead": 1.5, "span_entropy": 0.25}
+    assert {name: features[name] for name in known} == known
 
 
 def request_with(readings: Sequence[Reading]) -> DraftRequest:
