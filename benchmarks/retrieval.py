@@ -95,8 +95,10 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
     rankings = {name: documents(built, [p for p, _ in hits]) for name, hits in ways.items()}
     if rerank is None:
         return Found(rankings, (searched - began) * 1000, 0.0)
-    similarity = dict(dense)
-    hits = [Hit(built.passages[p], similarity.get(p), score) for p, score in fused]
+    similarity, bm25 = dict(dense), dict(lexical)
+    hits = [
+        Hit(built.passages[p], similarity.get(p), bm25.get(p, 0.0), score) for p, score in fused
+    ]
     began_rerank = time.perf_counter()
     order = rerank(question, hits, Deadline(600))
     ended = time.perf_counter()

@@ -1,5 +1,6 @@
 """Find the evidence for a question: embed, search both indexes, fuse, and rerank."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +21,14 @@ from guardrails.contract import Passage
 class Hit:
     """A passage found for a question.
 
-    ``similarity`` is its cosine, None if only words matched; ``fused`` is its score in the fused
-    ranking; ``reading`` is what the reader made of it, None where nothing is reranked.
+    ``similarity`` is its cosine, None if only words matched; ``bm25`` is 0 if no word did;
+    ``fused`` is its score in the fused ranking; ``reading`` is what the reader made of it, None
+    where nothing is reranked.
     """
 
     passage: Passage
     similarity: float | None
+    bm25: float = 0.0
     fused: float = 0.0
     reading: Reading | None = None
 
@@ -44,7 +47,7 @@ class Retrieved:
         return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
 
 
-SIMILARITY_WEIGHT, FUSION_WEIGHT = 10.0, 300.0
+SIMILARITY_WEIGHT, BM25_WEIGHT, FUSION_WEIGHT = 10.0, 2.0, 100.0
 """What the search's own scores count beside the shipped reader's relevance, chosen on public
 development sets: the reader knows passages that answer, the search what a text is about."""
 NO_SIMILARITY = 0.2
@@ -72,7 +75,11 @@ class Rerank:
 def _worth(hit: Hit) -> float:
     relevance = hit.reading.relevance if hit.reading else 0.0
     similarity = NO_SIMILARITY if hit.similarity is None else hit.similarity
-    return relevance + SIMILARITY_WEIGHT * similarity + FUSION_WEIGHT * hit.fused
+    # The logarithm: BM25 grows with the length of the question.
+    words = math.log1p(hit.bm25)
+    return (
+        relevance + SIMILARITY_WEIGHT * similarity + BM25_WEIGHT * words + FUSION_WEIGHT * hit.fused
+    )
 
 
 @dataclass(frozen=True)
@@ -127,11 +134,11 @@ class Retriever:
         dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
         lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()
-        similarity = dict(dense)
+        similarity, bm25 = dict(dense), dict(lexical)
         fused = dict(fuse([dense, lexical]))
         depth = max(k, self._rerank.depth) if self._rerank else k
         hits = [
-            Hit(passage, similarity.get(position), fused[position])
+            Hit(passage, similarity.get(position), bm25.get(position, 0.0), fused[position])
             for position, passage in self._read(live.index, list(fused), depth)
             if passage.collection in collections
         ]

@@ -185,12 +185,15 @@ def test_what_the_search_found_first_counts_beside_relevance() -> None:
         return [Reading(0.0, None), Reading(1.0, None), Reading(2.5, None)]
 
     hits = [
-        Hit(PASSAGES[0], 0.8, 0.033),
-        Hit(PASSAGES[1], 0.4, 0.032),
-        Hit(PASSAGES[2], 0.7, 0.031),
+        Hit(PASSAGES[0], 0.8, fused=0.033),
+        Hit(PASSAGES[1], 0.4, fused=0.032),
+        Hit(PASSAGES[2], 0.7, fused=0.031),
     ]
     order = Rerank(read, 3)(QUESTION, hits, Deadline(60))
     assert [hit.passage.id for hit in order] == ["p2", "p0", "p1"]
+    hits[1] = replace(hits[1], bm25=20.0)
+    order = Rerank(read, 3)(QUESTION, hits, Deadline(60))
+    assert [hit.passage.id for hit in order] == ["p1", "p2", "p0"]
 
 
 def test_a_reader_that_loses_a_passage_is_an_error() -> None:
