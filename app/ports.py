@@ -35,14 +35,13 @@ class Embedder(Protocol):
 class Span:
     """An answer candidate: character offsets in the passage's text, and raw scores.
 
-    ``margin`` says how far the span is above "this passage does not answer", ``lead`` how far
+    ``margin`` says how far it is above "this passage does not answer", ``lead`` how far
     above the best span elsewhere in the passage, and ``entropy`` (nats) how scattered the places
     are where the answer might start and end.
     """
 
     start: int
     end: int
-    score: float
     margin: float
     lead: float
     entropy: float

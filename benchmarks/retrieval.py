@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
 from app.inference.reader import Reader
 from app.ports import Vectors
-from app.retrieval.passage_index import FUSION_DEPTH, Entry, PassageIndex, fuse, write_index
-from app.retrieval.retriever import Hit, Rerank
+from app.retrieval.passage_index import Entry, PassageIndex, write_index
+from app.retrieval.retriever import Hit, Rerank, search_scores
 from app.settings import Settings
 from app.wiring import rerank_depth
 from benchmarks.metrics import percentile, ranking_scores
@@ -89,16 +89,17 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
     began = time.perf_counter()
     dense = built.index.dense(vector, [COLLECTION], DEPTH)
     lexical = built.index.lexical(question, [COLLECTION], DEPTH)
-    fused = fuse([dense[:FUSION_DEPTH], lexical[:FUSION_DEPTH]])
+    scores = search_scores(dense, lexical)
     searched = time.perf_counter()
-    ways = {"dense": dense, "lexical": lexical, "fused": fused}
-    rankings = {name: documents(built, [p for p, _ in hits]) for name, hits in ways.items()}
+    ways = {
+        "dense": [position for position, _ in dense],
+        "lexical": [position for position, _ in lexical],
+        "fused": list(scores),
+    }
+    rankings = {name: documents(built, positions) for name, positions in ways.items()}
     if rerank is None:
         return Found(rankings, (searched - began) * 1000, 0.0)
-    similarity, bm25 = dict(dense), dict(lexical)
-    hits = [
-        Hit(built.passages[p], similarity.get(p), bm25.get(p, 0.0), score) for p, score in fused
-    ]
+    hits = [Hit(built.passages[position], *found) for position, found in scores.items()]
     began_rerank = time.perf_counter()
     order = rerank(question, hits, Deadline(600))
     ended = time.perf_counter()
@@ -124,6 +125,6 @@ def build_corpus(rows: Iterable[dict[str, Any]], folder: Path, embedder: MiniLME
     return Corpus(PassageIndex(folder), passages)
 
 
-def documents(built: Corpus, positions: Sequence[int]) -> list[str]:
+def documents(built: Corpus, positions: Iterable[int]) -> list[str]:
     """Documents in the order of their first passage."""
     return list(dict.fromkeys(built.passages[position].document_id for position in positions))

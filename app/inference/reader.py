@@ -30,6 +30,7 @@ TOP_EDGES = 12
 MOST_LEAD = 20.0
 """The lead of a span without a rival in its passage; a larger one says no more."""
 LEAST_CHANCE = 1e-12
+"""Stands for a probability of 0, whose logarithm is none."""
 RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
 
@@ -98,9 +99,9 @@ class Reader:
 class ReaderGenerator:
     """The reader behind the Generator port: it answers with the sentence around the best span.
 
-    Features: ``margin``, ``span_score``, ``span_lead``, ``span_entropy`` and ``relevance`` of the
-    chosen passage, ``lead`` (its margin over that of the next passage with another answer) and
-    ``agreement`` (share of the other passages' answers that are the same).
+    Features: ``margin``, ``span_lead`` and ``span_entropy`` of the chosen span, ``lead`` (its
+    margin over that of the next passage with another answer) and ``agreement`` (share of the
+    other passages' answers that are the same).
     """
 
     name = "reader"
@@ -154,13 +155,11 @@ class ReaderGenerator:
 
     def _draft(self, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
         """The draft of the first candidate; the features compare it with the others."""
-        reading, span, passage = found[0]
+        _, span, passage = found[0]
         features = {
             "margin": span.margin,
-            "span_score": span.score,
             "span_lead": span.lead,
             "span_entropy": span.entropy,
-            "relevance": reading.relevance,
             **_rivals([(one.margin, text.text[one.start : one.end]) for _, one, text in found]),
         }
         least = self._reader.tuning.min_margin if self._override is None else self._override
@@ -231,7 +230,6 @@ def best_span(
     return Span(
         offsets[starts[row]][0],
         offsets[ends[column]][1],
-        score,
         margin,
         min(lead, MOST_LEAD),
         _entropy(logits[positions, 0]) + _entropy(logits[positions, 1]),

@@ -13,7 +13,7 @@ from app.deadline import Deadline
 from app.errors import NotReady
 from app.ports import Reading, Vectors
 from app.retrieval.lexical import Weighted
-from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
+from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, RankedPositions, fuse
 from guardrails.contract import Passage
 
 
@@ -52,6 +52,22 @@ SIMILARITY_WEIGHT, BM25_WEIGHT, FUSION_WEIGHT = 10.0, 2.0, 100.0
 development sets: the reader knows passages that answer, the search what a text is about."""
 NO_SIMILARITY = 0.2
 """Stands for the cosine of a passage that only words found."""
+
+
+def search_scores(
+    dense: RankedPositions, lexical: RankedPositions
+) -> dict[int, tuple[float | None, float, float]]:
+    """(similarity, bm25, fused) of each position, as in ``Hit``, best fused first.
+
+    Only the first ``FUSION_DEPTH`` of each ranking count.
+    """
+    dense, lexical = dense[:FUSION_DEPTH], lexical[:FUSION_DEPTH]
+    similarity, bm25 = dict(dense), dict(lexical)
+    return {
+        position: (similarity.get(position), bm25.get(position, 0.0), fused)
+        for position, fused in fuse([dense, lexical])
+    }
+
 
 Read = Callable[[str, Sequence[Passage], Deadline], list[Reading]]
 """A question and passages to one reading for each passage, in order."""
@@ -134,12 +150,11 @@ class Retriever:
         dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
         lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()
-        similarity, bm25 = dict(dense), dict(lexical)
-        fused = dict(fuse([dense, lexical]))
+        scores = search_scores(dense, lexical)
         depth = max(k, self._rerank.depth) if self._rerank else k
         hits = [
-            Hit(passage, similarity.get(position), bm25.get(position, 0.0), fused[position])
-            for position, passage in self._read(live.index, list(fused), depth)
+            Hit(passage, *scores[position])
+            for position, passage in self._read(live.index, list(scores), depth)
             if passage.collection in collections
         ]
         if self._rerank is not None and hits:

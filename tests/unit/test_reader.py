@@ -11,7 +11,8 @@ from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
 from app.inference.reader import MOST_LEAD, Reader, ReaderGenerator, Tuning, best_span
 from app.ports import DraftRequest, Misfit, Reading, Span
-from app.retrieval.retriever import Hit, Rerank
+from app.retrieval.passage_index import FUSION_DEPTH
+from app.retrieval.retriever import Hit, Rerank, search_scores
 from app.settings import PROJECT
 from guardrails.contract import Passage
 
@@ -95,7 +96,7 @@ def test_a_span_leads_over_the_best_one_elsewhere_in_its_passage() -> None:
     text = "red blue green gold"
     span = span_of(text, {"red": 5, "gold": 3})
     assert text[span.start : span.end] == "red"
-    assert (span.score, span.lead) == (10, 4)  # "red blue green gold" shares a word with it
+    assert span.lead == 4  # "red blue green gold" shares a word with it
     assert span_of("red", {"red": 5}).lead == MOST_LEAD
 
 
@@ -108,9 +109,9 @@ def test_the_entropy_of_a_span_grows_with_the_places_it_could_be_at() -> None:
 
 
 def test_the_draft_says_what_the_reader_knows_of_the_span() -> None:
-    readings = [Reading(2, Span(0, 7, 3.5, 4, 1.5, 0.25)), reading(0, 1), reading(0, 0)]
+    readings = [Reading(2, Span(0, 7, 4, 1.5, 0.25)), reading(0, 1), reading(0, 0)]
     features = ReaderGenerator(Deaf()).draft([request_with(readings)])[0].features
-    known = {"margin": 4, "span_score": 3.5, "span_lead": 1.5, "span_entropy": 0.25}
+    known = {"margin": 4, "span_lead": 1.5, "span_entropy": 0.25}
     assert {name: features[name] for name in known} == known
 
 
@@ -119,7 +120,7 @@ def request_with(readings: Sequence[Reading]) -> DraftRequest:
 
 
 def reading(relevance: float, margin: float, start: int = 0, end: int = 7) -> Reading:
-    return Reading(relevance, Span(start, end, margin, margin, 1.0, 0.5))
+    return Reading(relevance, Span(start, end, margin, 1.0, 0.5))
 
 
 def test_what_was_read_for_the_ranking_is_not_read_again() -> None:
@@ -134,7 +135,6 @@ def test_relevance_counts_when_the_passage_to_answer_from_is_chosen() -> None:
     readings = [reading(10, 5), reading(0, 9), reading(0, 2)]  # 5 + 10 / 2 beats 9
     draft = ReaderGenerator(Deaf()).draft([request_with(readings)])[0]
     assert draft.citations[0].passage_id == "p0"
-    assert draft.features["relevance"] == 10
     assert draft.features["lead"] == -4
 
 
@@ -194,6 +194,18 @@ def test_what_the_search_found_first_counts_beside_relevance() -> None:
     hits[1] = replace(hits[1], bm25=20.0)
     order = Rerank(read, 3)(QUESTION, hits, Deadline(60))
     assert [hit.passage.id for hit in order] == ["p1", "p2", "p0"]
+
+
+def test_each_hit_has_the_scores_of_both_searches() -> None:
+    found = search_scores([(3, 0.9), (4, 0.8)], [(3, 7.0), (5, 2.0)])
+    assert {position: scores[:2] for position, scores in found.items()} == {
+        3: (0.9, 7.0),
+        4: (0.8, 0.0),
+        5: (None, 2.0),
+    }
+    assert next(iter(found)) == 3 and found[3][2] == pytest.approx(2 / 61)
+    deep = [(position, 1.0) for position in range(FUSION_DEPTH + 1)]
+    assert len(search_scores(deep, [])) == FUSION_DEPTH
 
 
 def test_a_reader_that_loses_a_passage_is_an_error() -> None:
