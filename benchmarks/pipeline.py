@@ -18,9 +18,8 @@ from app.wiring import Services, open_services
 from benchmarks.answers import KEYS, read_questions
 from benchmarks.metrics import f1, percent, percentile
 from guardrails.risk import UNKNOWN
-from ingestion.pipeline import Pipeline
+from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
-from ingestion.suspects import suspects_for
 from training.outcomes import answer_text
 from training.scoring import is_wrong
 
@@ -103,10 +102,7 @@ def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
     else:
         names = {}
     files = find_files([root if names else corpus])
-    pipeline = Pipeline(
-        services.corpus, services.embedder, services.settings, suspects_for(services)
-    )
-    pipeline.ingest(files, "benchmark")
+    pipeline_for(services).ingest(files, "benchmark")
     rows, _ = services.corpus.documents(["benchmark"], limit=10**6)
     return {
         row.id: names.get(Path(row.source).name)

@@ -19,8 +19,8 @@ from app.wiring import rerank_depth
 from benchmarks.metrics import percentile, ranking_scores
 from guardrails.contract import Passage
 from ingestion.chunk import cut_passages
-from ingestion.extract import Extracted
-from ingestion.indexing import embedding_text
+from ingestion.formats.document import Extracted
+from ingestion.stages import embedding_text
 
 DEPTH = 100
 COLLECTION = "benchmark"

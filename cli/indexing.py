@@ -12,9 +12,8 @@ from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
 from ingestion.indexing import build_index
-from ingestion.pipeline import Pipeline, Report
+from ingestion.pipeline import Report, pipeline_for
 from ingestion.sources import find_files
-from ingestion.suspects import suspects_for
 
 index_commands = typer.Typer(help="Index versions.", no_args_is_help=True)
 
@@ -58,9 +57,7 @@ def ingest_paths(
 ) -> Report:
     """Ingest with a progress bar on standard error."""
     files = find_files(paths)
-    pipeline = Pipeline(
-        services.corpus, services.embedder, services.settings, suspects_for(services)
-    )
+    pipeline = pipeline_for(services)
     with progress(quiet) as bar:
         task = bar.add_task("Ingesting", total=len(files))
         return pipeline.ingest(files, collection, lambda _name: bar.advance(task), valid_until)

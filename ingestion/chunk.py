@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from tokenizers import Tokenizer
 
 from guardrails.contract import sentence_bounds
-from ingestion.extract import Extracted
+from ingestion.formats.document import Extracted
 
 Span = tuple[int, int]
 

@@ -52,11 +52,6 @@ def build_and_promote(
     return version_id
 
 
-def embedding_text(title: str, text: str) -> str:
-    """What is embedded for a passage: its document's title puts it in context."""
-    return f"{title}\n{text}" if title else text
-
-
 def forget_old(corpus: Corpus, index_dir: Path, keep: int) -> None:
     """Remove index versions beyond ``keep``, and superseded passages nobody can need again."""
     for version_id in corpus.forget_versions(keep):

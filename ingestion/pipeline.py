@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import structlog
-from tokenizers import Tokenizer
 
 from app.corpus import Corpus, NewPassage
 from app.errors import CountersignError, DocumentRefused
@@ -21,11 +20,10 @@ from app.ports import Embedder
 from app.settings import Settings
 from app.tables import DocumentRow
 from app.wiring import Services
-from ingestion.chunk import cut_passages
-from ingestion.extract import Extracted
-from ingestion.indexing import build_and_promote, embedding_text
-from ingestion.jail import extract_jailed
-from ingestion.suspects import Suspects, suspects_for
+from ingestion.formats.document import Extracted
+from ingestion.indexing import build_and_promote
+from ingestion.stages import Prepared, Stages
+from ingestion.suspects import Suspects
 
 LEASE = timedelta(minutes=10)
 IDLE_S = 1.0
@@ -67,7 +65,7 @@ class Pipeline:
     ) -> None:
         self._corpus, self._embedder, self._settings = corpus, embedder, settings
         self._suspects = suspects
-        self._tokenizer: Tokenizer | None = None
+        self._stages: Stages | None = None
 
     def ingest(
         self,
@@ -153,33 +151,31 @@ class Pipeline:
         path = Path(document.stored_at)
         if sha256_file(path) != document.sha256:
             raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
-        extracted = extract_jailed(path, Path(document.source).name)
-        cuts = cut_passages(extracted, self._token_counter(), self._settings.passage_tokens)
-        if not cuts:
-            raise DocumentRefused("empty", "The document holds no text.")
-        vectors = self._embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
-        return [
-            NewPassage(
-                cut.text,
-                cut.start,
-                cut.end,
-                cut.page,
-                vector,
-                self._suspects.reason(cut.text, vector),
-            )
-            for cut, vector in zip(cuts, vectors, strict=True)
-        ], extracted
+        extracted, prepared = self._running().prepare(path, Path(document.source).name)
+        return [_new_passage(one) for one in prepared], extracted
 
-    def _token_counter(self) -> Tokenizer:
-        if self._tokenizer is None:
+    def _running(self) -> Stages:
+        if self._stages is None:
             from app.inference.embedder import load_tokenizer
 
-            self._tokenizer = load_tokenizer()
-        return self._tokenizer
+            tokens = self._settings.passage_tokens
+            self._stages = Stages(self._embedder, load_tokenizer(), self._suspects, tokens)
+        return self._stages
 
     def _fail(self, document: DocumentRow, code: str, message: str, report: Report) -> None:
         self._corpus.fail_document(document.id, document.sha256, code, message)
         report.failures.append(Failure(document.source, code, message))
+
+
+def _new_passage(prepared: Prepared) -> NewPassage:
+    cut = prepared.cut
+    return NewPassage(cut.text, cut.start, cut.end, cut.page, prepared.vector, prepared.suspect)
+
+
+def pipeline_for(services: Services) -> Pipeline:
+    """The ingestion of a running service."""
+    suspects = Suspects(services.screens, services.policies.current().policy)
+    return Pipeline(services.corpus, services.embedder, services.settings, suspects)
 
 
 def _shown(name: str) -> str:
@@ -191,9 +187,7 @@ def _shown(name: str) -> str:
 def worker(services: Services) -> Iterator[None]:
     """Ingest pending uploads beside the service until the block is left."""
     stop = threading.Event()
-    pipeline = Pipeline(
-        services.corpus, services.embedder, services.settings, suspects_for(services)
-    )
+    pipeline = pipeline_for(services)
     thread = threading.Thread(target=_work, args=(pipeline, services.corpus, stop), daemon=True)
     thread.start()
     try:

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from app.errors import NotFound
-
-SUFFIXES = frozenset({".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx"})
+from ingestion.formats.registry import format_of
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """Every named file, and every document below a named folder, resolved, each once.
 
     A named file is taken whatever its suffix (its content decides); folders are searched for
-    known suffixes, hidden names left out. Raises ``NotFound`` for a path that does not exist.
+    the endings of known formats, hidden names left out. Raises ``NotFound`` for a path that does
+    not exist.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -26,5 +26,5 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 def _documents_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix.lower() in SUFFIXES:
+        if path.is_file() and not hidden and format_of(path.name) is not None:
             yield path

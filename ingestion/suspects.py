@@ -1,12 +1,20 @@
 """Which passages seem to give orders: an answer that rests on one is held."""
 
-from app.answering import Screening
+from collections.abc import Mapping
+from typing import Protocol
+
 from app.ports import Vectors
-from app.wiring import Services
 from guardrails.checks.injection import EvidenceInjectionCheck
 from guardrails.policy import Policy
 
 SCORE = "injection"
+
+
+class Scores(Protocol):
+    """The screens of questions, as far as they are needed here."""
+
+    def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
+        """The probability of each screen's name; raises ``ModelRefused``."""
 
 
 class Suspects:
@@ -15,7 +23,7 @@ class Suspects:
     A passage is suspect where a question would be blocked: at the policy's highest threshold.
     """
 
-    def __init__(self, screens: Screening, policy: Policy) -> None:
+    def __init__(self, screens: Scores, policy: Policy) -> None:
         self._screens, self._patterns = screens, EvidenceInjectionCheck()
         thresholds = [s.at_least for s in policy.screens if s.score == SCORE]
         self._at_least = max(thresholds, default=None)
@@ -28,8 +36,3 @@ class Suspects:
             return None
         score = self._screens.scores(text, vector)[SCORE]
         return "It looks like an injection." if score >= self._at_least else None
-
-
-def suspects_for(services: Services) -> Suspects:
-    """The suspects of a running service."""
-    return Suspects(services.screens, services.policies.current().policy)

@@ -14,9 +14,8 @@ from sqlalchemy import create_engine, text
 from app.db import Database, migrate
 from app.settings import Settings
 from app.wiring import Services, build_services
-from ingestion.pipeline import Pipeline
+from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
-from ingestion.suspects import suspects_for
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
@@ -155,7 +154,7 @@ def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Serv
         audit_share=0.0,
     )
     built = build_services(settings)
-    pipeline = Pipeline(built.corpus, built.embedder, settings, suspects_for(built))
+    pipeline = pipeline_for(built)
     pipeline.ingest(find_files([handbook]), "main")
     yield built
     built.close()

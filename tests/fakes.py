@@ -14,7 +14,8 @@ from app.errors import ModelRefused
 from app.ports import DraftRequest, Embedder, Vectors
 from guardrails.checks import Stage
 from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Sentence, sentence_bounds
-from ingestion.indexing import build_and_promote, embedding_text
+from ingestion.indexing import build_and_promote
+from ingestion.stages import embedding_text
 
 Hook = Callable[[], None]
 WORD = re.compile(r"\w+")

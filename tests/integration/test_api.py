@@ -29,9 +29,9 @@ from app.settings import Settings
 from app.tables import RecordRow
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
-from ingestion.pipeline import Pipeline, worker
+from ingestion.pipeline import Pipeline, pipeline_for, worker
 from ingestion.sources import find_files
-from ingestion.suspects import suspects_for
+from ingestion.suspects import Suspects
 from tests.conftest import HANDBOOK
 
 RELEASED = "What is the excess for water damage?"
@@ -123,9 +123,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Ite
         (folder / name).write_text(text, "utf-8")
     services = build_services(settings)
     files = find_files([folder / name for name in HANDBOOK])
-    Pipeline(services.corpus, services.embedder, settings, suspects_for(services)).ingest(
-        files, "main"
-    )
+    pipeline_for(services).ingest(files, "main")
     yield from site_over(services)
 
 
@@ -908,8 +906,7 @@ def test_operators_see_and_roll_back_index_versions(fresh: Site, handbook: Path)
     before = fresh.call("olga", "GET", "/v1/index").json()
     (handbook / "new.md").write_text("# New\n\nA new page.", "utf-8")
     built = fresh.services
-    pipeline = Pipeline(built.corpus, built.embedder, built.settings, suspects_for(built))
-    pipeline.ingest(find_files([handbook]), "main")
+    pipeline_for(built).ingest(find_files([handbook]), "main")
     after = fresh.call("olga", "GET", "/v1/index").json()
     assert after["live"] != before["live"]
     assert [version["state"] for version in after["versions"]] == ["live", "retired"]
@@ -1016,7 +1013,8 @@ def test_ready_once_there_is_an_index(
     not_ready = client.get("/readyz")
     assert coded(not_ready, 503, "not_ready")["retryable"] is True
     assert int(not_ready.headers["retry-after"]) > 0
-    pipeline = Pipeline(services.corpus, site.services.embedder, settings, suspects_for(services))
+    suspects = Suspects(services.screens, services.policies.current().policy)
+    pipeline = Pipeline(services.corpus, site.services.embedder, settings, suspects)
     pipeline.ingest(find_files([handbook]), "main")
     assert client.get("/readyz").json() == {
         "status": "ready",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from ingestion.chunk import Cut, cut_passages
-from ingestion.extract import Extracted, Page, tidy
+from ingestion.formats.document import Extracted, Page
+from ingestion.formats.text import tidy
 
 
 def load_tokenizer() -> Tokenizer:

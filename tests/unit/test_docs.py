@@ -51,7 +51,7 @@ def test_the_error_table_has_the_right_status_and_retryability() -> None:
 
 
 def reasons() -> Iterator[str]:
-    for path in sorted((PROJECT / "ingestion").glob("*.py")):
+    for path in sorted((PROJECT / "ingestion").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 yield from _literal_reason(node)

@@ -1,10 +1,17 @@
 """Each format becomes clean text, and each kind of bad file is refused with its reason."""
 
+from pathlib import Path
+
 import pytest
 
 from app.errors import DocumentRefused
-from ingestion import extract as module
-from ingestion.extract import DOCX, HTML, MARKDOWN, PDF, TEXT, detect_media_type, extract, tidy
+from ingestion.formats import limits
+from ingestion.formats.extract import extract
+from ingestion.formats.registry import DOCX, FORMATS, HTML, MARKDOWN, PDF, TEXT, Format
+from ingestion.formats.sniff import detect_format
+from ingestion.formats.text import tidy
+from ingestion.formats.titles import is_garbage_title
+from ingestion.sources import find_files
 from tests.unit import sample_documents as samples
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
@@ -68,7 +75,7 @@ def test_a_text_beyond_the_limit_is_refused() -> None:
 
 
 def test_a_file_beyond_the_byte_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_DOCUMENT_BYTES", 10)
+    monkeypatch.setattr(limits, "MAX_DOCUMENT_BYTES", 10)
     with pytest.raises(DocumentRefused) as caught:
         extract(b"eleven byte", "a.txt")
     assert caught.value.reason == "too_large"
@@ -85,8 +92,18 @@ def test_a_file_beyond_the_byte_limit_is_refused(monkeypatch: pytest.MonkeyPatch
         (b"The header %PDF-1.7 starts a PDF.", "a.txt", TEXT),
     ],
 )
-def test_content_and_ending_agree(data: bytes, name: str, expected: str) -> None:
-    assert detect_media_type(data, name) == expected
+def test_content_and_ending_agree(data: bytes, name: str, expected: Format) -> None:
+    assert detect_format(data, name) is expected
+
+
+def test_folders_take_every_ending_that_uploads_take(tmp_path: Path) -> None:
+    names = {f"document{suffix}" for format in FORMATS for suffix in format.suffixes}
+    for name in (*names, "DOCUMENT.TEXT", "setup.exe"):
+        (tmp_path / name).write_bytes(b"x")
+    assert {file.name for file in find_files([tmp_path])} == names | {"DOCUMENT.TEXT"}
+    with pytest.raises(DocumentRefused) as caught:
+        extract(b"x", "setup.exe")
+    assert all(name.removeprefix("document") in caught.value.message for name in names)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -96,7 +113,7 @@ def test_text_encodings(encoding: str) -> None:
 
 def test_text_takes_its_title_from_the_file_name() -> None:
     found = extract(b"Words.", "dir/House rules.txt")
-    assert (found.title, found.media_type, found.pages) == ("House rules", TEXT, ())
+    assert (found.title, found.media_type, found.pages) == ("House rules", TEXT.media_type, ())
 
 
 def test_invisible_characters_go_and_visible_ones_stay() -> None:
@@ -176,7 +193,7 @@ def test_markdown_without_heading_is_titled_by_front_matter_then_by_name() -> No
 
 def test_word_is_read_in_order_with_tables_and_without_deleted_or_hidden_text() -> None:
     found = extract(samples.word(), "leave.docx")
-    assert (found.title, found.media_type, found.pages) == ("Leave Policy", DOCX, ())
+    assert (found.title, found.media_type, found.pages) == ("Leave Policy", DOCX.media_type, ())
     assert found.text == (
         "Leave Policy\n\nStaff may take thirty days.\n\n- First come\n- Then ask\n\n"
         "Grade | Days\nA | 30\n\nThe end."
@@ -227,7 +244,7 @@ def test_pdf_table_rows_stay_rows() -> None:
     ],
 )
 def test_pdf_title(stated: str, expected: str) -> None:
-    assert module._garbage_title(stated) == (expected != stated)
+    assert is_garbage_title(stated) == (expected != stated)
     lines = ["Small print that explains the rules.", "It goes on here.", "And ends here."]
     assert extract(samples.pdf_with_headline("Big headline here", lines), "a.pdf").title == (
         "Big headline here"

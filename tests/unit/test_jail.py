@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import DocumentRefused
-from ingestion import jail
-from ingestion.extract import extract
-from ingestion.jail import JailLimits, JailRun, extract_jailed, run_jailed
+from ingestion.formats import jail
+from ingestion.formats.extract import extract
+from ingestion.formats.jail import JailRun, extract_jailed, run_jailed
+from ingestion.formats.limits import JailLimits
 from tests.unit import sample_documents as samples
 
 LIMITS = JailLimits(cpu_s=10, memory_bytes=1024**3, wall_s=20.0)
@@ -119,7 +120,7 @@ def test_the_child_reaches_no_socket(source: Path) -> None:
 
 
 def test_the_child_loads_no_model_library(source: Path) -> None:
-    program = "from ingestion.extract import extract\nextract(b'<p>x', 'x.html')\n"
+    program = "from ingestion.formats.extract import extract\nextract(b'<p>x', 'x.html')\n"
     program += "print(sorted({'torch', 'transformers', 'numpy', 'fastapi'} & set(sys.modules)))"
     assert run_jailed(program, [], source, LIMITS).output.strip() == b"[]"
 

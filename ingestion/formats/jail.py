@@ -24,22 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentRefused
-from ingestion.extract import MAX_DOCUMENT_BYTES, Extracted, Page, extract
+from ingestion.formats.document import Extracted, Page
+from ingestion.formats.extract import extract
+from ingestion.formats.limits import MAX_DOCUMENT_BYTES, JailLimits
+from ingestion.formats.registry import format_of
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 # 20 million characters of at most four bytes, and room for the page map.
 MAX_OUTPUT_BYTES = 96_000_000
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class JailLimits:
-    """What one document may cost: seconds of CPU, bytes of address space, seconds of waiting."""
-
-    cpu_s: int = 60
-    memory_bytes: int = 2 * 1024**3
-    wall_s: float = 90.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +45,16 @@ class JailRun:
     network_off: bool
 
 
-def extract_jailed(data_path: Path, name: str, limits: JailLimits = JailLimits()) -> Extracted:
+def extract_jailed(data_path: Path, name: str, limits: JailLimits | None = None) -> Extracted:
     """``extract`` of the file at ``data_path`` in a child process; raises ``DocumentRefused``.
 
+    The limits are those of the format that the name says, unless ``limits`` gives others.
     Reasons of its own: ``timeout`` (``wall_s`` is over) and ``crashed`` (the child died, mostly
     because it reached its CPU or memory limit).
     """
+    if limits is None:
+        format = format_of(name)
+        limits = format.limits if format else JailLimits()
     # The name travels as ASCII JSON: an argument cannot hold every character a name can.
     run = run_jailed("jail.child_main(*sys.argv[3:])", [json.dumps(name)], data_path, limits)
     if run.status != 0:
@@ -110,7 +108,7 @@ def run_jailed(program: str, arguments: list[str], stdin: Path, limits: JailLimi
     The program sees ``sys``, the module ``jail`` and its arguments from ``sys.argv[3]`` on.
     Raises ``DocumentRefused``: ``timeout``, or ``too_large`` when it writes too much.
     """
-    confine = "import sys; sys.path.insert(0, sys.argv[1]); from ingestion import jail; "
+    confine = "import sys; sys.path.insert(0, sys.argv[1]); from ingestion.formats import jail; "
     confine += "jail.confine(sys.argv[2])\n"
     settings = json.dumps([limits.cpu_s, limits.memory_bytes])
     interpreter = [sys.executable, "-I", "-B", "-X", "utf8", "-c"]

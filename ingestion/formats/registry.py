@@ -1,0 +1,53 @@
+"""The one list of formats: their endings, how content shows them, their reader and their limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from ingestion.formats import docx, html, markdown, pdf, text
+from ingestion.formats.document import Read
+from ingestion.formats.limits import JailLimits
+
+LIMITS = JailLimits()
+TEXT_LIMITS = JailLimits(cpu_s=10, wall_s=10.0)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of document.
+
+    ``magic`` begins its content; ``part`` begins the name of an entry that tells its archive from
+    other archives. A format with neither is text.
+    """
+
+    media_type: str
+    suffixes: tuple[str, ...]
+    read: Callable[[bytes], Read]
+    limits: JailLimits = LIMITS
+    magic: bytes = b""
+    part: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the content is text, which has no mark of its own."""
+        return not self.magic and not self.part
+
+
+PDF = Format("application/pdf", (".pdf",), pdf.read, magic=b"%PDF-")
+DOCX = Format(
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    (".docx",),
+    docx.read,
+    part="word/",
+)
+HTML = Format("text/html", (".html", ".htm", ".xhtml"), html.read, TEXT_LIMITS)
+MARKDOWN = Format("text/markdown", (".md", ".markdown"), markdown.read, TEXT_LIMITS)
+TEXT = Format("text/plain", (".txt", ".text"), text.read, TEXT_LIMITS)
+
+FORMATS = (PDF, DOCX, HTML, MARKDOWN, TEXT)
+BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
+
+
+def format_of(name: str) -> Format | None:
+    """The format that a file's name says, None for an unknown ending."""
+    return BY_SUFFIX.get(PurePath(name).suffix.lower())

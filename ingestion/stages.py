@@ -1,0 +1,52 @@
+"""What happens to one document, stage by stage: extract, cut, embed, mark what gives orders.
+
+Pure: nothing here knows a database, the service or a thread, so that any executor can run it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from app.errors import DocumentRefused
+from app.ports import Embedder, Vectors
+from ingestion.chunk import Cut, cut_passages
+from ingestion.formats.document import Extracted
+from ingestion.formats.jail import extract_jailed
+from ingestion.suspects import Suspects
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A passage ready to be stored; ``suspect`` says why it seems to give orders."""
+
+    cut: Cut
+    vector: Vectors
+    suspect: str | None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one run; all documents are treated alike."""
+
+    embedder: Embedder
+    tokenizer: Tokenizer
+    suspects: Suspects
+    passage_tokens: int
+
+    def prepare(self, path: Path, name: str) -> tuple[Extracted, list[Prepared]]:
+        """Everything of one document; raises ``DocumentRefused`` with a reason."""
+        extracted = extract_jailed(path, name)
+        cuts = cut_passages(extracted, self.tokenizer, self.passage_tokens)
+        if not cuts:
+            raise DocumentRefused("empty", "The document holds no text.")
+        vectors = self.embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
+        return extracted, [self._marked(*pair) for pair in zip(cuts, vectors, strict=True)]
+
+    def _marked(self, cut: Cut, vector: Vectors) -> Prepared:
+        return Prepared(cut, vector, self.suspects.reason(cut.text, vector))
+
+
+def embedding_text(title: str, text: str) -> str:
+    """What is embedded for a passage: its document's title puts it in context."""
+    return f"{title}\n{text}" if title else text
