@@ -4,7 +4,7 @@ from app.answering import Screening
 from app.ports import Vectors
 from app.wiring import Services
 from guardrails.checks.injection import EvidenceInjectionCheck
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
 
 SCORE = "injection"
 
