@@ -53,7 +53,7 @@ from guardrails.contract import (
     answer_object,
     passage_object,
 )
-from guardrails.redecide import OUTCOMES, Judged
+from guardrails.policy.redecide import OUTCOMES, Judged
 
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""

@@ -11,8 +11,9 @@ from app.access import Principal
 from app.db import Database, iso, now
 from app.errors import PolicyRefused
 from app.tables import RecordRow
-from guardrails.policy import Policy, PolicyInvalid
-from guardrails.redecide import Judged, redecide, tally
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import PolicyInvalid, policy_from_text
+from guardrails.policy.redecide import Judged, redecide, tally
 
 MOST_ANSWERS = 10_000
 """Newest answers that one dry run looks at."""
@@ -22,7 +23,7 @@ EXCERPT = 120
 def read_policy(text: str, name: str) -> Policy:
     """A policy from YAML; raises ``PolicyRefused``."""
     try:
-        return Policy.from_text(text, name)
+        return policy_from_text(text, name)
     except PolicyInvalid as error:
         raise PolicyRefused(str(error)) from error
 

@@ -29,16 +29,10 @@ from app.settings import Settings
 from app.tables import CertificateRow, GateModeRow, LabelRow, RecordRow
 from guardrails.contract import Draft, Finding, Outcome, Passage, canonical_sha256
 from guardrails.features import risk_features
-from guardrails.gate import (
-    PUBLIC,
-    Certificate,
-    EProcess,
-    GateInvalid,
-    Label,
-    NotCertifiable,
-    certify,
-    level_of,
-)
+from guardrails.gate.binomial import GateInvalid, level_of
+from guardrails.gate.certificate import PUBLIC, Certificate
+from guardrails.gate.certify import Label, NotCertifiable, certify
+from guardrails.gate.running_test import EProcess
 from guardrails.risk import UNKNOWN, RiskModel
 
 Mode = Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]

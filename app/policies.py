@@ -16,11 +16,12 @@ from typing import Any
 import structlog
 
 from app.errors import SettingsInvalid
-from guardrails.checks import Check, default_checks
-from guardrails.contract import SEVERITY, Action
+from guardrails.contract import SEVERITY, Action, Check
+from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
-from guardrails.policy import DEFAULT_POLICY, Policy, PolicyInvalid
-from guardrails.redecide import OUTCOMES, Judged, redecide
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import DEFAULT_POLICY, PolicyInvalid, policy_from_text
+from guardrails.policy.redecide import OUTCOMES, Judged, redecide
 
 LOOK_EVERY_S = 1.0
 RANK = {OUTCOMES[action]: SEVERITY[action] for action in Action} | {"abstained": 0, "answered": 0}
@@ -176,7 +177,7 @@ class _Watched:
         before = self.policy
         self._content_problem = ""
         try:
-            self.policy = Policy.from_text(content.decode("utf-8"), self.path.name)
+            self.policy = policy_from_text(content.decode("utf-8"), self.path.name)
         except UnicodeDecodeError:
             self._content_problem = f"{self.path.name}: cannot be read: it is not UTF-8"
         except PolicyInvalid as error:

@@ -33,7 +33,8 @@ from app.tables import (
     ReviewTaskRow,
 )
 from guardrails.contract import canonical_sha256
-from guardrails.gate import GOLD_SHARE, Gold, SecondReviews, upper_limit
+from guardrails.gate.binomial import upper_limit
+from guardrails.gate.certify import GOLD_SHARE, Gold, SecondReviews
 
 Kind = Literal["gold", "second"]
 UNDECIDED = ("open", "claimed")

@@ -9,7 +9,8 @@ from app.records import policy_content, recorded_case, recorded_findings
 from app.tables import RecordRow
 from guardrails.contract import SEVERITY, Case, Finding, Verdict
 from guardrails.judge import Judge
-from guardrails.policy import Policy, PolicyInvalid
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import PolicyInvalid, parse_policy
 
 JudgeFor = Callable[[Policy], Judge]
 MODELS = ("embedder", "generator", "models_sha256")
@@ -77,7 +78,7 @@ def _own_policy(content: Mapping[str, Any] | None, sha256: str) -> Policy:
     if content is None:
         raise NotReplayable("The policy it was judged by is not stored.")
     try:
-        policy = Policy.parse(content, "the recorded policy")
+        policy = parse_policy(content, "the recorded policy")
     except PolicyInvalid as error:
         raise NotReplayable(f"The policy it was judged by cannot be used: {error}") from error
     if policy.sha256 != sha256:

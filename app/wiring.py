@@ -32,10 +32,10 @@ from app.retrieval.retriever import Rerank, Retriever
 from app.review import ReviewDesk
 from app.settings import Settings
 from app.telemetry import Telemetry
-from guardrails.checks import Check, default_checks
-from guardrails.contract import Draft, Passage
+from guardrails.contract import Check, Draft, Passage
+from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
 from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import

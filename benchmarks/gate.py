@@ -25,21 +25,14 @@ from app.inference.risk import RISK_FOLDER, load_risk
 from app.settings import Settings
 from app.wiring import build_checks, build_embedder, build_generator, build_screens, build_support
 from benchmarks.answers import read_questions
+from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
 from guardrails.contract import Action, Case
-from guardrails.curves import auroc, brier, calibration_error, risk_coverage
-from guardrails.gate import (
-    GRID,
-    Certificate,
-    GateInvalid,
-    Label,
-    certify,
-    first_level,
-    last_level,
-    level_of,
-    upper_limit,
-)
+from guardrails.gate.binomial import GRID, GateInvalid, level_of, upper_limit
+from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import Label, certify, first_level, last_level
 from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import load_policy
 from guardrails.risk import UNKNOWN, RiskModel
 from training.outcomes import Outcome, draft_outcomes
 
@@ -138,7 +131,7 @@ def score_questions(
     settings = Settings(generator=generator)
     chosen, embedder = build_generator(settings), build_embedder(settings)
     risk = load_risk(settings.models_dir / RISK_FOLDER)
-    rules = policy or Policy.load(settings.policy_file)
+    rules = policy or load_policy(settings.policy_file)
     judge = Judge(build_checks(rules, build_support(settings)), rules)
     screens = build_screens(settings, embedder)
     vectors = embedder.embed([row["question"] for row in rows])

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.metrics import percentile
-from guardrails.checks import default_checks
 from guardrails.contract import Case, Citation, Draft, Passage, Sentence
+from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 
 PASSAGES, SENTENCES, PASSAGE_SENTENCES = 5, 3, 14
 THINGS = (
@@ -27,7 +27,7 @@ def measure_judging(runs: int, seed: int = 0) -> dict[str, Any]:
     ``ms`` is the time that passes, ``cpu_ms`` what the process computes in it: on a busy machine
     only the second says something about the code. Without models of settings: the default checks.
     """
-    policy = Policy.load()
+    policy = load_policy()
     checks = default_checks(policy)
     judge = Judge(checks, policy)
     cases = list(_cases(random.Random(seed), runs))

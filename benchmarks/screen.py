@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.wiring import build_embedder
 from benchmarks.metrics import share
 from guardrails.checks.screens import TOPICS, FirstTier
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 
 SCORES = {
     "injection": ("injection",),
@@ -43,7 +43,7 @@ def measure_screen(name: str, files: Sequence[Path]) -> dict[str, Any]:
     rows = [row for file in files for row in read_rows(file)]
     settings = Settings(embedder="minilm")
     vectors = build_embedder(settings).embed([row["text"] for row in rows])
-    screens, policy = Screens(settings.models_dir / "screens"), Policy.load()
+    screens, policy = Screens(settings.models_dir / "screens"), load_policy()
     first, points = FirstTier(policy), screens.operating_points()
     scores, found, caught = [], [], []
     for row, vector in zip(rows, vectors, strict=True):

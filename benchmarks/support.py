@@ -11,7 +11,7 @@ from app.errors import Invalid
 from app.files import read_rows
 from app.inference.support import Shipped, Support, SupportCheck, token_spans
 from app.settings import Settings
-from guardrails.curves import auroc
+from guardrails.calibration import auroc
 
 KEYS = {"context": str, "claim": str, "label": str}
 """What a row must hold, and of which type; ``supported`` is the positive label."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import Invalid, from_os_error
 from app.files import read_rows
-from guardrails.curves import (
+from guardrails.calibration import (
     Bin,
     RiskCoverage,
     auroc,
@@ -17,7 +17,8 @@ from guardrails.curves import (
     reliability,
     risk_coverage,
 )
-from guardrails.gate import NOT_MEASURED, GateInvalid, level_of
+from guardrails.gate.binomial import GateInvalid, level_of
+from guardrails.gate.certificate import NOT_MEASURED
 
 SIZE, EDGE = 320, 40
 """Side of a drawing's square and the room around it for its labels, in pixels."""

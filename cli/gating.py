@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.wiring import open_database, open_gate
 from cli.gate_report import Judged, reviewer_figures, write_page
 from cli.output import Json, console, print_json, print_table
-from guardrails.gate import Certificate
+from guardrails.gate.certificate import Certificate
 
 gate_commands = typer.Typer(help="The release gate.", no_args_is_help=True)
 Collection = Annotated[str, typer.Option(help="Collection; empty is the whole service.")]

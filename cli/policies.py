@@ -11,8 +11,9 @@ from app.errors import NotFound, PolicyRefused, from_os_error
 from app.settings import Settings
 from app.wiring import build_checks, build_support, open_database
 from cli.output import Json, console, print_json, print_table
-from guardrails.policy import Policy, PolicyInvalid
-from guardrails.policy_tests import path_of_tests, run_policy_tests, untested_rules
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import PolicyInvalid
+from guardrails.policy.tests import path_of_tests, run_policy_tests, untested_rules
 
 policy_commands = typer.Typer(help="Policies: check, test, try.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="The policy file (YAML).")]

@@ -11,7 +11,8 @@ from app.proof import proof_of
 from app.settings import Settings
 from app.wiring import open_database, open_services
 from cli.output import Json, console, print_json, print_table
-from guardrails.policy import Policy, PolicyInvalid
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import PolicyInvalid, load_policy
 
 DIFFERENT = 2
 """Exit status when an answer's own policy gives another verdict, or a proof does not hold."""
@@ -67,7 +68,7 @@ def export(
 
 def _policy(path: Path) -> Policy:
     try:
-        return Policy.load(path)
+        return load_policy(path)
     except PolicyInvalid as error:
         raise SettingsInvalid(f"The policy file is invalid: {error}") from error
 

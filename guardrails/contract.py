@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,56 @@ class Case:
     risk: float | None = None
     scores: Mapping[str, float] | None = None
     today: date | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A sensitive or forbidden topic: RE2 patterns, looked for in question, answer or both."""
+
+    name: str
+    description: str
+    where: str
+    patterns: tuple[Any, ...]
+
+    def excerpt(self, text: str) -> str | None:
+        """The first text that any pattern matches, or None."""
+        for one in self.patterns:
+            match = one.search(text)
+            if match:
+                return str(match.group(0))
+        return None
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A question whose ``score`` (a probability) is ``at_least`` this fails with ``label``."""
+
+    label: str
+    description: str
+    score: str
+    at_least: float
+
+
+Stage = Literal["question", "draft"]
+
+
+class Check(Protocol):
+    """One check. ``run`` returns at least one finding; it may raise, and may be late."""
+
+    @property
+    def name(self) -> str:
+        """Its name in findings, policies and docs."""
+
+    @property
+    def stage(self) -> Stage:
+        """Whether it looks at the question alone, or at the draft."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds after which it counts as could not run."""
+
+    def run(self, case: Case) -> list[Finding]:
+        """What it found."""
 
 
 def answer_object(draft: Draft) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import get_args
 
-from guardrails.checks import Check, Stage
-from guardrails.contract import Case, Finding, Outcome, Verdict
-from guardrails.policy import Policy
+from guardrails.contract import Case, Check, Finding, Outcome, Stage, Verdict
+from guardrails.policy.decide import Policy
 
 MAX_RUNS = 64
 """Runs of one check at once, hung ones included; beyond it the check could not run."""

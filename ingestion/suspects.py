@@ -5,7 +5,7 @@ from typing import Protocol
 
 from app.ports import Vectors
 from guardrails.checks.injection import EvidenceInjectionCheck
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
 
 SCORE = "injection"
 

@@ -12,8 +12,16 @@ from app.corpus import Corpus, NewPassage
 from app.deadline import Deadline
 from app.errors import ModelRefused
 from app.ports import DraftRequest, Embedder, Vectors
-from guardrails.checks import Stage
-from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Sentence, sentence_bounds
+from guardrails.contract import (
+    Case,
+    Citation,
+    Draft,
+    Finding,
+    Outcome,
+    Sentence,
+    Stage,
+    sentence_bounds,
+)
 from ingestion.indexing import build_and_promote
 from ingestion.stages import embedding_text
 

@@ -13,9 +13,9 @@ from app.db import Database
 from app.review import open_task
 from app.settings import Settings
 from app.wiring import build_checks, build_support
-from guardrails.checks import Check
 from guardrails.contract import (
     Action,
+    Check,
     Citation,
     Draft,
     Finding,
@@ -25,7 +25,7 @@ from guardrails.contract import (
     Verdict,
 )
 from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
 
 SUPPORT = build_support(Settings())
 

@@ -25,8 +25,9 @@ from app.inference.risk import CERTIFICATE, RISK, generator_identity
 from app.inference.weights import MANIFEST
 from app.settings import Settings
 from app.wiring import build_embedder, build_generator
-from guardrails.curves import auroc, brier, calibration_error, risk_coverage
-from guardrails.gate import Certificate, Label, certify
+from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
+from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import Label, certify
 from guardrails.risk import FORMAT, RiskModel
 from training.data import held_out
 from training.fitting import fit_model

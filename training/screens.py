@@ -31,7 +31,7 @@ from app.inference.screens import Head, bag
 from app.inference.weights import BASE_NAME
 from app.ports import Vectors
 from guardrails.checks.screens import FirstTier
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 from training.screen_rows import ADVICE_NAMES, ROWS, Rows, held_out, read_sources
 from training.screen_texts import ADVICE, filled
 
@@ -327,7 +327,7 @@ def train(
     ] = True,
 ) -> None:
     """Train, calibrate and write every head."""
-    cache, patterns = VectorCache(vectors), FirstTier(Policy.load())
+    cache, patterns = VectorCache(vectors), FirstTier(load_policy())
     sources = read_sources(data)
     tensors: dict[str, NDArray[np.float16]] = {}
     heads, chosen, counts = {}, [], {}

@@ -12,7 +12,8 @@ from app.inference.weights import (
     read_manifest,
     verify_model,
 )
-from guardrails.gate import Certificate, GateInvalid
+from guardrails.gate.binomial import GateInvalid
+from guardrails.gate.certificate import Certificate
 from guardrails.risk import RiskInvalid, RiskModel
 
 RISK_FOLDER = "risk"

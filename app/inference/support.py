@@ -17,9 +17,8 @@ import numpy as np
 
 from app.errors import ModelRefused
 from app.inference.condense import condensed, covered
-from guardrails.checks import Stage
 from guardrails.checks.terms import Piece, cited_texts, unmatched
-from guardrails.contract import Case, Draft, Finding, Outcome, Passage, sentence_bounds
+from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage, sentence_bounds
 
 if TYPE_CHECKING:
     from app.inference.pair_runner import PairRunner, PairScores

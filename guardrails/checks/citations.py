@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from guardrails.checks import Stage
-from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage
+from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage, Stage
 
 MARKER = re.compile(r"[\[\u3010](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]\u3011]")
 """What a reader takes for our markers: also lists, and the brackets that some models write."""

@@ -1,7 +1,6 @@
 """Is the generator sure enough of its own answer?"""
 
-from guardrails.checks import Stage
-from guardrails.contract import Case, Finding, Outcome
+from guardrails.contract import Case, Finding, Outcome, Stage
 
 
 class ConfidenceCheck:

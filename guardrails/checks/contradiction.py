@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 
-from guardrails.checks import Stage
 from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
-from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence
+from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage
 from guardrails.words import content_words
 
 ALIKE, LEAST_SHARED = 0.6, 2

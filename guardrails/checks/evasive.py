@@ -1,8 +1,7 @@
 """Does the answer say anything, or does it only apologise, send away or repeat the question?"""
 
-from guardrails.checks import Stage
 from guardrails.checks.wording import pattern, readable
-from guardrails.contract import Case, Finding, Outcome
+from guardrails.contract import Case, Finding, Outcome, Stage
 from guardrails.words import content_words
 
 _SOURCE = (

@@ -8,9 +8,8 @@ they stand in a cited passage.
 import re
 from collections.abc import Iterator
 
-from guardrails.checks import Stage
 from guardrails.checks.wording import pattern
-from guardrails.contract import Case, Draft, Finding, Outcome
+from guardrails.contract import Case, Draft, Finding, Outcome, Stage
 
 KINDS = {
     "hidden_text": "characters that nobody sees",

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from guardrails.checks import Stage
-from guardrails.contract import Case, Finding, Outcome
+from guardrails.contract import Case, Finding, Outcome, Stage
 
 
 def utc_today() -> date:

@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from guardrails.checks import Stage
 from guardrails.checks.wording import folded, pattern
-from guardrails.contract import Case, Finding, Outcome
+from guardrails.contract import Case, Finding, Outcome, Stage
 
 WORDS = r"(?:[\w'-]+,? ){0,4}"
 ORDERS = (

@@ -9,8 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from guardrails.checks import Stage
-from guardrails.contract import Case, Finding, Outcome
+from guardrails.contract import Case, Finding, Outcome, Stage
 
 FUNCTION_WORDS = {
     "English": "the and of to is are was were that this with for from you your have has not it "

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from guardrails.checks import Stage
 from guardrails.checks.wording import pattern, replaced
-from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
+from guardrails.contract import Case, Draft, Finding, Outcome, Sentence, Stage
 
 UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "

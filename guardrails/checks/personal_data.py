@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from guardrails.checks import Stage
 from guardrails.checks.wording import pattern
-from guardrails.contract import Case, Draft, Finding, Outcome
+from guardrails.contract import Case, Draft, Finding, Outcome, Stage
 
 KINDS = {
     "secret": "a password or key",

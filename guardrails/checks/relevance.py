@@ -1,7 +1,6 @@
 """Do the sentences of the draft speak of what the question asks?"""
 
-from guardrails.checks import Stage
-from guardrails.contract import Case, Finding, Outcome
+from guardrails.contract import Case, Finding, Outcome, Stage
 from guardrails.words import content_words
 
 

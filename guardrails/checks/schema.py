@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing import Registry
 
-from guardrails.checks import Stage
-from guardrails.contract import Case, Draft, Finding, Outcome, answer_object
+from guardrails.contract import Case, Draft, Finding, Outcome, Stage, answer_object
 
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "answer.json"
 MAX_SCHEMA_BYTES = 16_384

@@ -6,11 +6,10 @@ patterns of the other checks are the first tier.
 
 from collections.abc import Sequence
 
-from guardrails.checks import Stage
 from guardrails.checks.injection import QuestionInjectionCheck
 from guardrails.checks.topics import TopicsCheck
-from guardrails.contract import Case, Finding, Outcome
-from guardrails.policy import Policy, Screen
+from guardrails.contract import Case, Finding, Outcome, Screen, Stage
+from guardrails.policy.decide import Policy
 
 
 class ScreensCheck:

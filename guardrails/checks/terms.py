@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from guardrails.checks import Stage
 from guardrails.checks.numbers import (
     CURRENCIES,
     MEASURES,
@@ -19,7 +18,7 @@ from guardrails.checks.numbers import (
     read_figures,
 )
 from guardrails.checks.wording import folded
-from guardrails.contract import Case, Draft, Finding, Outcome, sentence_bounds
+from guardrails.contract import Case, Draft, Finding, Outcome, Stage, sentence_bounds
 from guardrails.words import STOP_WORDS
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from guardrails.checks import Stage
 from guardrails.checks.wording import folded, readable
-from guardrails.contract import Case, Finding, Outcome
-from guardrails.policy import Topic
+from guardrails.contract import Case, Finding, Outcome, Stage, Topic
 
 
 class TopicsCheck:

@@ -44,7 +44,7 @@ from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTask
 from app.telemetry import Telemetry
 from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
 from tests.trails import every_check, settings_for
@@ -180,7 +180,7 @@ def test_a_released_answer_is_recorded_with_its_lineage_and_quotes_its_source(de
         "index_version": live.id,
         "embedder": "hash-embedder",
         "generator": "quoting-generator",
-        "policy_sha256": Policy.load().sha256,
+        "policy_sha256": load_policy().sha256,
         "risk_sha256": "",
     }
     assert {finding["outcome"] for finding in record.findings} == {"pass"}

@@ -28,7 +28,8 @@ from app.tables import (
 )
 from app.wiring import build_services
 from cli.__main__ import app as commands
-from guardrails.gate import Certificate, NotCertifiable
+from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import NotCertifiable
 from tests.integration.test_answering import EXCESS, Desk
 from tests.integration.test_gate_service import House, certificate, certified, label
 from tests.trails import settings_for

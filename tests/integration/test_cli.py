@@ -18,7 +18,7 @@ from app.files import read_rows
 from app.review import Decision, ReviewDesk
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
-from guardrails.policy import DEFAULT_POLICY
+from guardrails.policy.load import DEFAULT_POLICY
 from tests.conftest import HANDBOOK
 
 HELD = "Is my claim covered for water damage?"

@@ -30,14 +30,16 @@ from app.review import Decision, ReviewDesk
 from app.tables import AuditRow, CertificateRow, GateModeRow, LabelRow, RecordRow, ReleaseRow
 from cli.__main__ import app as commands
 from guardrails.contract import Draft
-from guardrails.gate import Certificate, EProcess, NotCertifiable
-from guardrails.policy import Policy
+from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import NotCertifiable
+from guardrails.gate.running_test import EProcess
+from guardrails.policy.load import load_policy
 from guardrails.risk import RiskModel
 from tests.fakes import QuotingGenerator
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, UNANSWERABLE, Desk
 from tests.trails import add_ready_document, only_passage, settings_for, trail
 
-LINEAGE = {"generator": "quoting-generator", "policy_sha256": Policy.load().sha256}
+LINEAGE = {"generator": "quoting-generator", "policy_sha256": load_policy().sha256}
 DAY = "2026-01-01T00:00:00+00:00"
 MAIN = Stratum("main", "standard")
 

@@ -26,7 +26,7 @@ from app.retrieval.retriever import Retrieved, Retriever
 from app.settings import PROJECT
 from app.tables import DocumentRow, PassageRow
 from app.wiring import Services, build_services
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 from ingestion.indexing import build_index, forget_old
 from ingestion.pipeline import LEASE, Pipeline, Report, worker
 from ingestion.sources import find_files
@@ -49,7 +49,7 @@ class Library:
         self.settings = settings_for(database.url, folder, device="cpu", keep_index_versions=2)
         self.corpus, self.embedder = Corpus(database), HashEmbedder()
         self.screens = FixedScreens()
-        self.suspects = Suspects(self.screens, Policy.load())
+        self.suspects = Suspects(self.screens, load_policy())
         self.pipeline = Pipeline(self.corpus, self.embedder, self.settings, self.suspects)
         self.shelf = Shelf(self.corpus, self.embedder, self.settings.index_dir, keep=2)
         self.retriever = self.new_retriever()

@@ -27,7 +27,8 @@ from app.review import Decision, ReviewDesk, open_task
 from app.settings import Settings
 from app.tables import ApprovalRow, AuditRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
 from guardrails.contract import Finding, Outcome
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import parse_policy
 from tests.trails import (
     add_ready_document,
     draft_from,
@@ -295,7 +296,7 @@ def test_masked_kinds_never_reach_the_asker_whoever_releases(
 
 def own(**values: Any) -> Policy:
     base = {"name": "new", "version": 1, "min_margin": 0, "required_checks": [], "topics": []}
-    return Policy.parse({**base, "rules": [], **values}, "new")
+    return parse_policy({**base, "rules": [], **values}, "new")
 
 
 def record(database: Database, made: records.Trail) -> str:

@@ -30,7 +30,9 @@ from app.tables import (
     ReleaseRow,
     ReviewTaskRow,
 )
-from guardrails.gate import NOT_MEASURED, Certificate, NotCertifiable, upper_limit
+from guardrails.gate.binomial import upper_limit
+from guardrails.gate.certificate import NOT_MEASURED, Certificate
+from guardrails.gate.certify import NotCertifiable
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, Desk
 from tests.integration.test_gate_service import House, certificate, command, label
 from tests.trails import add_ready_document, hold, only_passage, settings_for, trail

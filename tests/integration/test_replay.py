@@ -18,7 +18,8 @@ from app.review import Decision
 from app.tables import AuditRow, PolicyRow, RecordRow
 from guardrails.contract import Case, Draft
 from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import load_policy, parse_policy
 from tests.fakes import QuotingGenerator
 from tests.integration.test_answering import (
     ANN,
@@ -105,19 +106,19 @@ def test_a_deleted_document_does_not_change_the_past(desk: Desk) -> None:
 
 def test_another_policy_shows_what_it_would_have_done(desk: Desk) -> None:
     answer_id = desk.ask(EXCESS)["answer_id"]
-    content = copy.deepcopy(dict(Policy.load().content))
+    content = copy.deepcopy(dict(load_policy().content))
     content["version"] += 1
     content["topics"].append(
         {"name": "water", "description": "Water.", "where": "question", "patterns": ["water"]}
     )
     content["rules"].append({"check": "topics", "label": "water", "then": "review"})
-    other = Policy.parse(content, "other")
+    other = parse_policy(content, "other")
     found = replay(desk, answer_id, other)
     assert not found["same"]
     assert (found["recorded"]["action"], found["replayed"]["action"]) == ("release", "review")
     assert [(f["check"], f["label"]) for f in found["findings_added"]] == [("topics", "water")]
     assert found["replayed"]["policy_sha256"] == other.sha256
-    assert found["recorded"]["policy_sha256"] == Policy.load().sha256
+    assert found["recorded"]["policy_sha256"] == load_policy().sha256
     assert replay(desk, answer_id)["same"]
 
 
@@ -145,7 +146,7 @@ def test_what_cannot_be_replayed_says_so(desk: Desk) -> None:
     with pytest.raises(NotFound):
         replay(desk, "no-such-answer")
     with desk.database.transaction() as session:
-        session.execute(update(PolicyRow).values(content={**Policy.load().content, "version": 99}))
+        session.execute(update(PolicyRow).values(content={**load_policy().content, "version": 99}))
     with pytest.raises(NotReplayable, match="not the one"):
         replay(desk, answer_id)
     with desk.database.transaction() as session:
@@ -166,8 +167,8 @@ def test_a_policy_is_stored_once(desk: Desk) -> None:
         desk.ask(question)
     with desk.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(PolicyRow)) == 1
-        row = session.get_one(PolicyRow, Policy.load().sha256)
-    assert Policy.parse(row.content, "kept") == Policy.load()
+        row = session.get_one(PolicyRow, load_policy().sha256)
+    assert parse_policy(row.content, "kept") == load_policy()
 
 
 # Proof
@@ -183,7 +184,7 @@ def test_a_proof_holds_the_whole_trail_and_its_links(desk: Desk) -> None:
     assert proof["record"]["question"] == COVERAGE
     assert proof["decision"]["reviewer"] == "rita"
     assert proof["release"]["answer"] == proof["record"]["draft"]
-    assert proof["policy"] == Policy.load().content
+    assert proof["policy"] == load_policy().content
     kinds = [link["kind"] for link in proof["audit"]]
     assert kinds[0] == "recorded" and "released" in kinds and len(kinds) >= 3
     assert proof["checks"] == {"content_sha256_fits": True, "broken_audit_link": None}

@@ -21,7 +21,7 @@ from app.replay import Replayer
 from app.tables import AuditHeadRow, RecordRow, ReleaseRow
 from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import COVERAGE, EXCESS, Desk
 from tests.integration.test_api import events
@@ -190,7 +190,7 @@ def test_a_check_that_hangs_fails_closed(desk: Desk, stage: Any) -> None:
     held_without_a_byte(desk, body)
 
 
-@pytest.mark.parametrize("name", [check.name for check in every_check(Policy.load())])
+@pytest.mark.parametrize("name", [check.name for check in every_check(load_policy())])
 def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
     answerer = desk.answerer()
     answerer._policies = Policies(

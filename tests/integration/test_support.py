@@ -19,9 +19,9 @@ from app.policies import Policies
 from app.ports import DraftRequest
 from app.retrieval.retriever import Retriever
 from app.telemetry import Telemetry
-from guardrails.checks import default_checks
 from guardrails.contract import Case, Draft, Finding, Sentence
-from guardrails.policy import Policy
+from guardrails.default_checks import default_checks
+from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, Shelf
 from tests.trails import every_check, settings_for
@@ -65,7 +65,7 @@ def ask(database: Database, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     shelf.index()
 
     def asked(said: str, support: SupportCheck | None = None) -> dict[str, Any]:
-        checks = [*default_checks(Policy.load()), support] if support else None
+        checks = [*default_checks(load_policy()), support] if support else None
         answerer = Answerer(
             database=database,
             corpus=corpus,

@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 
-from guardrails.checks import Check
 from guardrails.checks.contradiction import ContradictionCheck
 from guardrails.checks.evasive import EvasiveCheck
 from guardrails.checks.exfiltration import KINDS, ExfiltrationCheck
@@ -15,6 +14,7 @@ from guardrails.checks.topics import TopicsCheck
 from guardrails.contract import (
     Action,
     Case,
+    Check,
     Citation,
     Draft,
     Finding,
@@ -23,9 +23,9 @@ from guardrails.contract import (
     Sentence,
     passage_object,
 )
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 
-DEFAULT = Policy.load()
+DEFAULT = load_policy()
 CONTRADICTION, EVASIVE, EXFILTRATION = ContradictionCheck(), EvasiveCheck(), ExfiltrationCheck()
 LANGUAGE, OFFENSIVE = LanguageCheck(), TopicsCheck(DEFAULT.topics, "draft")
 

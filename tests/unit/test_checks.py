@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from guardrails.checks import Check
 from guardrails.checks.citations import CitationsCheck
 from guardrails.checks.confidence import ConfidenceCheck
 from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
@@ -25,8 +24,18 @@ from guardrails.checks.schema import (
     check_caller_schema,
 )
 from guardrails.checks.topics import TopicsCheck
-from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage, Sentence
-from guardrails.policy import Policy, Topic
+from guardrails.contract import (
+    Case,
+    Check,
+    Citation,
+    Draft,
+    Finding,
+    Outcome,
+    Passage,
+    Sentence,
+    Topic,
+)
+from guardrails.policy.load import parse_policy
 
 TEXT = "Report a theft within 24 hours. The excess is £350."
 SCHEMA, CITATIONS, NUMBERS = SchemaCheck(), CitationsCheck(), NumbersCheck()
@@ -430,7 +439,7 @@ def topic(where: str, expression: str = r"\bdon't lend\b") -> Topic:
             }
         ],
     }
-    return Policy.parse(content, "own").topics[0]
+    return parse_policy(content, "own").topics[0]
 
 
 @pytest.mark.parametrize(

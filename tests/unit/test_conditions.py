@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from guardrails.conditions import (
+from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Sentence
+from guardrails.policy.conditions import (
     MAX_BRACKETS,
     MAX_CHARS,
     VARIABLES,
@@ -15,7 +16,6 @@ from guardrails.conditions import (
     Looked,
     condition_context,
 )
-from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Sentence
 
 FINDINGS = [
     Finding("topics", Outcome.FAIL, "", "money"),

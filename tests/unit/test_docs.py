@@ -16,7 +16,7 @@ from app.telemetry import Telemetry
 from app.wiring import build_checks, build_support
 from cli.__main__ import app as commands
 from cli.settings_page import settings_page
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 
 DOCS = PROJECT / "docs"
 REASON_ARGUMENT = {"DocumentRefused": 0, "_fail": 1, "Failure": 1}
@@ -95,7 +95,7 @@ def test_every_route_is_documented_and_no_other() -> None:
 
 
 def test_every_check_is_documented_and_no_other() -> None:
-    checks = build_checks(Policy.load(), build_support(Settings()))
+    checks = build_checks(load_policy(), build_support(Settings()))
     found = {check.name for check in checks}
     assert set(first_column("reference.md", "Checks")) == found
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from guardrails.checks import Check, Stage
-from guardrails.contract import SEVERITY, Action, Case, Finding, Outcome, Verdict
+from guardrails.contract import SEVERITY, Action, Case, Check, Finding, Outcome, Stage, Verdict
 from guardrails.judge import Judge
-from guardrails.policy import Policy
+from guardrails.policy.load import load_policy
 from tests.trails import every_check
 from tests.unit.test_judge import three_sentences
 
-DEFAULT = Policy.load()
+DEFAULT = load_policy()
 CASE = three_sentences()
 PLACES = [f"{check.name}@{check.stage}" for check in every_check(DEFAULT)]
 

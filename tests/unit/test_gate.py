@@ -24,28 +24,29 @@ from benchmarks.gate import (
     measure_outcomes,
     read_outcomes,
 )
-from guardrails.curves import auroc, calibration_error, risk_coverage
-from guardrails.gate import (
+from guardrails.calibration import auroc, calibration_error, risk_coverage
+from guardrails.gate.binomial import (
     GRID,
-    MEASURED,
-    Certificate,
     ClockBackwards,
-    EProcess,
     GateInvalid,
-    Gold,
-    Label,
-    NotCertifiable,
-    SecondReviews,
     binomial_tail,
-    certify,
-    first_level,
     level_of,
     lower_limit,
-    more_labels,
     passes,
     upper_limit,
     zero_error_minimum,
 )
+from guardrails.gate.certificate import MEASURED, Certificate
+from guardrails.gate.certify import (
+    Gold,
+    Label,
+    NotCertifiable,
+    SecondReviews,
+    certify,
+    first_level,
+    more_labels,
+)
+from guardrails.gate.running_test import EProcess
 
 TIMES = 2000
 ALPHA = DELTA = 0.05
@@ -212,7 +213,7 @@ def test_the_gate_releases_much_of_what_could_be_released() -> None:
 
 @pytest.mark.simulation
 def test_when_scores_come_in_lumps_no_two_level_world_breaks_the_promise() -> None:
-    """Exact enumeration of the case that the proof in guardrails/gate.py leaves open."""
+    """Exact enumeration of the case that the proof in guardrails/gate/certify.py leaves open."""
     least = zero_error_minimum(ALPHA, DELTA)
     for n in (3 * least + 1, 6 * least):
         for share in np.linspace(0.3 * least, min(3.6 * least, 0.95 * n), 12) / n:

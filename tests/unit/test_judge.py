@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from guardrails.checks import Stage
 from guardrails.contract import (
     SEVERITY,
     Action,
@@ -19,10 +18,12 @@ from guardrails.contract import (
     Outcome,
     Passage,
     Sentence,
+    Stage,
     Verdict,
 )
 from guardrails.judge import MAX_RUNS, Judge
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import load_policy, parse_policy
 from tests.fakes import CALM
 from tests.trails import every_check
 
@@ -57,7 +58,7 @@ def policy(required: tuple[str, ...] = (), rules: tuple[dict[str, str], ...] = (
         "topics": [],
         "rules": list(rules),
     }
-    return Policy.parse(content, "test")
+    return parse_policy(content, "test")
 
 
 def crash() -> list[Finding]:
@@ -160,8 +161,8 @@ def test_fails_closed_when_a_required_check_is_missing() -> None:
 
 
 def test_fails_closed_without_any_check() -> None:
-    findings, verdict = Judge([], Policy.load()).judge(CASE)
-    required = {name.partition("@")[0] for name in Policy.load().required_checks}
+    findings, verdict = Judge([], load_policy()).judge(CASE)
+    required = {name.partition("@")[0] for name in load_policy().required_checks}
     assert {finding.check for finding in findings} == required
     assert {finding.outcome for finding in findings} == {Outcome.COULD_NOT_RUN}
     assert verdict.action is Action.REVIEW
@@ -357,7 +358,7 @@ def three_sentences() -> Case:
 
 
 def test_a_good_draft_is_released_by_the_default_checks() -> None:
-    default = Policy.load()
+    default = load_policy()
     judge = Judge(every_check(default), default)
     case = three_sentences()
     screened, _ = judge.screen_question(case)

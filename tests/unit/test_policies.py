@@ -9,8 +9,8 @@ import yaml
 from app.errors import SettingsInvalid
 from app.policies import Policies
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
-from guardrails.policy import DEFAULT_POLICY, Policy
-from guardrails.redecide import Judged, redecide, tally
+from guardrails.policy.load import DEFAULT_POLICY, load_policy, parse_policy
+from guardrails.policy.redecide import Judged, redecide, tally
 
 DRAFT = Draft((Sentence("It is £5.", (1,)),), (), "test", None, {"margin": 1.0})
 
@@ -126,7 +126,7 @@ def test_at_start_an_invalid_policy_is_refused(file: Path) -> None:
 
 def test_without_a_file_the_packaged_policy_is_in_force() -> None:
     policies = Policies()
-    assert policies.current().policy.sha256 == Policy.load(DEFAULT_POLICY).sha256
+    assert policies.current().policy.sha256 == load_policy(DEFAULT_POLICY).sha256
     assert policies.status()["shadow"] is None
 
 
@@ -190,14 +190,14 @@ def test_topics_are_looked_for_again_and_other_findings_stay() -> None:
         Finding("topics", Outcome.FAIL, "Old.", "old_topic"),
         Finding("numbers", Outcome.FAIL, "A number."),
     )
-    made = Policy.parse(yaml.safe_load(content(topics=LOANS)), "own")
+    made = parse_policy(yaml.safe_load(content(topics=LOANS)), "own")
     outcome, verdict = redecide(made, judged("held", *old))
     assert outcome == "held"
     assert set(verdict.reasons) == {"M.", "A number."}
 
 
 def test_a_check_that_never_ran_holds_what_the_policy_requires_it_for() -> None:
-    made = Policy.parse(yaml.safe_load(content(required_checks=["names@draft"])), "own")
+    made = parse_policy(yaml.safe_load(content(required_checks=["names@draft"])), "own")
     outcome, verdict = redecide(made, judged())
     assert (outcome, verdict.reasons) == ("held", ("The check names is required but did not run.",))
 
@@ -215,7 +215,7 @@ def test_a_check_that_never_ran_holds_what_the_policy_requires_it_for() -> None:
 def test_a_question_that_had_no_answer_is_decided_by_its_screening(
     was: str, draft: Draft | None, topics: list[Any], becomes: str
 ) -> None:
-    made = Policy.parse(
+    made = parse_policy(
         yaml.safe_load(content(topics=topics, required_checks=["names@draft"])), "own"
     )
     case = Case("How are loans paid?", draft)

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from app.settings import Settings
 from app.wiring import build_checks, build_support
-from guardrails.checks import Stage
 from guardrails.checks.personal_data import KINDS
-from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage
+from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage, Stage
 from guardrails.judge import Judge
-from guardrails.policy import MESSAGES, Policy, PolicyInvalid, Rule
+from guardrails.policy.decide import MESSAGES, Policy, Rule
+from guardrails.policy.load import PolicyInvalid, load_policy, parse_policy
 from tests.fakes import CALM
 
 STAGES: tuple[Stage, ...] = ("question", "draft")
 ROOT = Path(__file__).resolve().parents[2]
-DEFAULT = Policy.load()
+DEFAULT = load_policy()
 CHECKS = build_checks(DEFAULT, build_support(Settings()))
 JUDGE = Judge(CHECKS, DEFAULT)
 
@@ -49,7 +49,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def policy(*rules: dict[str, Any]) -> Policy:
     content = {**yaml.safe_load(SMALL), "rules": list(rules)}
-    return Policy.parse(content, "small")
+    return parse_policy(content, "small")
 
 
 def finding(check: str = "odd", outcome: Outcome = Outcome.FAIL, label: str = "") -> Finding:
@@ -93,7 +93,7 @@ def test_the_thresholds_are_the_operating_points_of_the_shipped_screens() -> Non
 
 
 def test_an_own_policy_loads(tmp_path: Path) -> None:
-    loaded = Policy.load(written(tmp_path, SMALL))
+    loaded = load_policy(written(tmp_path, SMALL))
     assert (loaded.name, loaded.version, loaded.min_margin) == ("small", 2, 0.5)
     assert loaded.required_checks == ("topics",)
     assert loaded.topics[0].excerpt("Two LOANS at once") == "LOANS"
@@ -109,7 +109,7 @@ def test_the_hash_is_of_the_content_not_its_spelling(tmp_path: Path) -> None:
         yaml.safe_dump(dict(reversed(content.items())), sort_keys=False),
         yaml.safe_dump(content, default_flow_style=False, indent=6, width=20),
     ]
-    hashes = {Policy.load(written(tmp_path, text)).sha256 for text in spellings}
+    hashes = {load_policy(written(tmp_path, text)).sha256 for text in spellings}
     assert len(hashes) == 1
 
 
@@ -127,8 +127,8 @@ def test_the_hash_is_of_the_content_not_its_spelling(tmp_path: Path) -> None:
 )
 def test_other_content_has_another_hash(change: dict[str, Any]) -> None:
     content = yaml.safe_load(SMALL)
-    changed = Policy.parse({**content, **change}, "small")
-    assert changed.sha256 != Policy.parse(content, "small").sha256
+    changed = parse_policy({**content, **change}, "small")
+    assert changed.sha256 != parse_policy(content, "small").sha256
 
 
 def changed(old: str, new: str) -> str:
@@ -180,7 +180,7 @@ def test_an_invalid_policy_is_refused_with_file_and_place(
     tmp_path: Path, text: str, place: str
 ) -> None:
     with pytest.raises(PolicyInvalid) as caught:
-        Policy.load(written(tmp_path, text))
+        load_policy(written(tmp_path, text))
     assert str(caught.value).startswith("own.yaml: ")
     assert place in str(caught.value)
     assert caught.value.code == "policy_invalid"
@@ -188,12 +188,12 @@ def test_an_invalid_policy_is_refused_with_file_and_place(
 
 def test_a_missing_or_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match=r"^none\.yaml: "):
-        Policy.load(tmp_path / "none.yaml")
+        load_policy(tmp_path / "none.yaml")
     with pytest.raises(PolicyInvalid, match="cannot be read"):
-        Policy.load(tmp_path)
+        load_policy(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     with pytest.raises(PolicyInvalid, match=r"^latin\.yaml: "):
-        Policy.load(tmp_path / "latin.yaml")
+        load_policy(tmp_path / "latin.yaml")
 
 
 # Deciding

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from guardrails.policy import DEFAULT_POLICY, Policy, PolicyInvalid
-from guardrails.policy_tests import path_of_tests, run_policy_tests, untested_rules
+from guardrails.policy.load import DEFAULT_POLICY, PolicyInvalid, load_policy, parse_policy
+from guardrails.policy.tests import path_of_tests, run_policy_tests, untested_rules
 from tests.trails import every_check
 
-DEFAULT = Policy.load()
-SMALL = Policy.parse(
+DEFAULT = load_policy()
+SMALL = parse_policy(
     {
         "name": "small",
         "version": 1,

@@ -24,10 +24,10 @@ from app.inference.risk import (
 )
 from app.ports import DraftRequest
 from app.settings import Settings
+from guardrails.calibration import auroc
 from guardrails.contract import Citation, Draft, Passage, Sentence
-from guardrails.curves import auroc
 from guardrails.features import DIRECTIONS, LOWERS, RAISES, risk_features
-from guardrails.gate import level_of
+from guardrails.gate.binomial import level_of
 from guardrails.risk import NOBODY, UNKNOWN, RiskInvalid, RiskModel
 from tests.fakes import HashEmbedder
 from training.fitting import fit_model

@@ -10,10 +10,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from guardrails.checks import Check, default_checks
 from guardrails.contract import (
     Asker,
     Case,
+    Check,
     Citation,
     Draft,
     Finding,
@@ -23,8 +23,10 @@ from guardrails.contract import (
     Verdict,
     sentence_bounds,
 )
+from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
-from guardrails.policy import HERE, Policy, PolicyInvalid, read_yaml
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import HERE, PolicyInvalid, read_yaml
 
 SUFFIX = ".tests.yaml"
 SURE = 1_000.0

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardrails.checks import Check
 from guardrails.checks.confidence import ConfidenceCheck
 from guardrails.checks.topics import TopicsCheck
-from guardrails.contract import Action, Case, Finding, Verdict
+from guardrails.contract import Action, Case, Check, Finding, Verdict
 from guardrails.judge import missing_checks
-from guardrails.policy import Policy
+from guardrails.policy.decide import Policy
 
 OUTCOMES = {Action.RELEASE: "released", Action.REVIEW: "held", Action.BLOCK: "blocked"}
 UNKNOWN = "answered"
