@@ -2,9 +2,13 @@
 
 from alembic import context
 
-from app.db import Database
+import app.access.tables
+import app.corpus.tables
+import app.gate.tables
+import app.records.tables
+import app.review.tables  # noqa: F401 - every owner's tables stand in the metadata
+from app.db import Base, Database
 from app.settings import Settings
-from app.tables import Base
 
 
 def run() -> None:

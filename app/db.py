@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import JSON, BigInteger, Engine, Integer, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.errors import DependencyFailed, StorageFull
 from app.settings import PROJECT
@@ -105,3 +105,13 @@ def migrate(database: Database) -> None:
     config.set_main_option("script_location", str(PROJECT / "alembic"))
     config.attributes["database"] = database
     command.upgrade(config, "head")
+
+
+Json = dict[str, Any]
+SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """The declarative base; Alembic compares the database with its metadata."""
+
+    type_annotation_map = {Json: JSON, list[str]: JSON, list[Any]: JSON}  # noqa: RUF012

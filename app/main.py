@@ -12,8 +12,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import documents, gating, operations, questions, reviews, sessions
-from app.api.wire import ErrorView
+from app.api import documents, gate, operations, questions, reviews, sessions
+from app.api.requests import ErrorView
 from app.errors import (
     BadRequest,
     CountersignError,
@@ -85,7 +85,7 @@ def create_app(
         lifespan=lifespan,
         responses={"default": {"model": ErrorView, "description": "Any error"}},
     )
-    for module in (questions, reviews, documents, sessions, operations, gating):
+    for module in (questions, reviews, documents, sessions, operations, gate):
         app.include_router(module.router)
     _add_pages(app)
     _add_error_handlers(app)

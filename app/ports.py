@@ -4,7 +4,7 @@ Each port has two real implementations today and one conformance suite in
 ``tests/conformance``. Construction is cheap; ``warm_up`` loads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -120,3 +120,20 @@ class Rewriter(Protocol):
 
         Raises ``DeadlineExceeded`` or ``DependencyFailed``.
         """
+
+
+class Screening(Protocol):
+    """How the spine reaches the screens: the question is embedded already."""
+
+    def warm_up(self) -> None:
+        """Load the heads; raises ``ModelRefused`` when they do not match their manifest."""
+
+    def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
+        """The probability of each screen's name; raises ``ModelRefused``."""
+
+
+class Drafting(Protocol):
+    """How the spine reaches the generator: batched, bounded, with a deadline."""
+
+    def submit(self, item: DraftRequest, deadline: Deadline) -> Draft:
+        """The draft for one request."""

@@ -6,18 +6,17 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.access import Access
-from app.answering import Answerer, Screening
-from app.corpus import Corpus
+from app.access.sessions import Access
+from app.answering.answerer import Answerer
+from app.answering.policies import Policies
+from app.corpus.documents import Corpus
 from app.db import Database, migrate
 from app.deadline import Deadline
-from app.drift import DriftMonitors
 from app.errors import ModelRefused, SettingsInvalid
-from app.gate import Gate
-from app.inference.batcher import Batcher
-from app.inference.screens import OwnVectors, Screens
-from app.inference.weights import BASE_NAME, models_sha256
-from app.policies import Policies
+from app.gate.admission import Gate
+from app.gate.drift import DriftMonitors
+from app.inference.classifiers import OwnVectors, Screens
+from app.inference.networks.weights import BASE_NAME, models_sha256
 from app.ports import (
     DraftRequest,
     Embedder,
@@ -25,11 +24,13 @@ from app.ports import (
     Reading,
     Rewriter,
     RewriteRequest,
+    Screening,
     Vectors,
 )
-from app.replay import Replayer
+from app.proof.replay import Replayer
 from app.retrieval.retriever import Rerank, Retriever
-from app.review import ReviewDesk
+from app.review.desk import ReviewDesk
+from app.serving.batcher import Batcher
 from app.settings import Settings
 from app.telemetry import Telemetry
 from guardrails.contract import Check, Draft, Passage
@@ -101,8 +102,8 @@ def _reader(settings: Settings) -> Generator:
 
 
 def _seq2seq(settings: Settings) -> Generator:
-    from app.inference.decoding import Decoding
     from app.inference.seq2seq import Seq2SeqGenerator
+    from app.inference.writing.search import Decoding
 
     if settings.generator_constraint == "json":
         raise SettingsInvalid(
@@ -135,8 +136,8 @@ def build_generator(settings: Settings) -> Generator:
         return GENERATORS[choice](settings)
     if choice.startswith(("http://", "https://")):
         return _model_server(settings)
-    from app.inference.decoding import Decoding
-    from app.inference.generator import TransformersGenerator
+    from app.inference.local_model import TransformersGenerator
+    from app.inference.writing.search import Decoding
 
     decoding = Decoding(settings.generator_beams, settings.generator_constraint)
     return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
@@ -155,7 +156,7 @@ def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:
 
 
 def _model_server(settings: Settings) -> Generator:
-    from app.inference.generator import OpenAIGenerator
+    from app.inference.model_server import OpenAIGenerator
 
     if not settings.generator_model:
         raise SettingsInvalid("A model server needs the setting generator_model.")

@@ -12,8 +12,8 @@ from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Invalid, SettingsInvalid
 from app.files import read_rows
 from app.inference.embedder import pick_device
-from app.inference.grounding import visible
 from app.inference.reader import Reader, ReaderGenerator
+from app.inference.writing.grounding import visible
 from app.ports import DraftRequest, Generator
 from app.settings import Settings
 from app.wiring import build_generator

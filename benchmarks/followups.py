@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.answering.followup import Standing, make_stand_alone
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder
 from app.ports import Rewriter, RewriteRequest, Vectors
-from app.retrieval.followup import Standing, make_stand_alone
 from app.retrieval.passage_index import FUSION_DEPTH, fuse
 from app.retrieval.retriever import mean_vector
 from app.settings import Settings

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.access import LOCAL
-from app.answering import Ask
+from app.access.principals import LOCAL
+from app.answering.answerer import Ask
 from app.errors import Invalid
 from app.files import read_rows
-from app.records import recorded_draft
+from app.records.recording import recorded_draft
+from app.records.tables import RecordRow
 from app.settings import Settings
-from app.tables import RecordRow
 from app.wiring import Services, open_services
 from benchmarks.answers import KEYS, read_questions
 from benchmarks.metrics import f1, percent, percentile

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
-from app.inference.pair_model import READER_HEADS
-from app.inference.pair_runner import PairRunner, TorchNetwork, load_pair_runner
+from app.inference.networks.pair_model import READER_HEADS
+from app.inference.networks.pair_runner import PairRunner, TorchNetwork, load_pair_runner
 from app.settings import Settings
 from benchmarks.metrics import percentile
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.errors import Invalid
 from app.files import read_rows
-from app.inference.screens import Screens
+from app.inference.classifiers import Screens
 from app.settings import Settings
 from app.wiring import build_embedder
 from benchmarks.metrics import share

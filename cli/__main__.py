@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from app.errors import CountersignError
-from cli import gating, golding, indexing, models, people, policies, replaying, reviewing, serving
+from cli import gate, gold, index, models, people, policies, records, review, serve
 from cli.doctor import doctor
 from cli.output import errors, print_json
 
@@ -17,15 +17,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-app.command()(serving.serve)
-app.command()(indexing.ingest)
-app.command()(serving.ask)
-app.command()(replaying.replay)
-app.command()(replaying.export)
-app.add_typer(indexing.index_commands, name="index")
-app.add_typer(reviewing.review_commands, name="review")
-app.add_typer(gating.gate_commands, name="gate")
-app.add_typer(golding.gold_commands, name="gold")
+app.command()(serve.serve)
+app.command()(index.ingest)
+app.command()(serve.ask)
+app.command()(records.replay)
+app.command()(records.export)
+app.add_typer(index.index_commands, name="index")
+app.add_typer(review.review_commands, name="review")
+app.add_typer(gate.gate_commands, name="gate")
+app.add_typer(gold.gold_commands, name="gold")
 app.add_typer(policies.policy_commands, name="policy")
 app.add_typer(models.model_commands, name="models")
 app.add_typer(people.key_commands, name="keys")

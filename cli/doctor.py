@@ -8,7 +8,7 @@ import typer
 
 from app.db import Database
 from app.errors import CountersignError, ModelRefused, SettingsInvalid
-from app.records import broken_audit_link
+from app.records.audit import broken_audit_link
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
 from cli.output import Json, console, print_json, print_table

@@ -73,7 +73,7 @@ class Judged:
 
 
 def reviewer_figures(report: Mapping[str, Any]) -> dict[str, str]:
-    """What ``app.probes.reviewer_report`` found, in words."""
+    """What ``app.gate.reviewer_error.reviewer_report`` found, in words."""
     gold, second = report["gold"], report["second"]
     found = {"reviewer error": NOT_MEASURED}
     if gold is not None:

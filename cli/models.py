@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.errors import ModelRefused, NotFound
-from app.inference.risk import RISK, verify_risk
-from app.inference.weights import (
+from app.inference.networks.weights import (
     BASE_NAME,
     packaged_folder,
     parse_manifest,
@@ -18,6 +17,7 @@ from app.inference.weights import (
     verify_base,
     verify_model,
 )
+from app.inference.risk import RISK, verify_risk
 from app.settings import PREFIX, Settings
 from app.wiring import EMBEDDERS, GENERATORS
 from cli.output import Json, console, print_json, print_table

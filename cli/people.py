@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.access import Access
+from app.access.sessions import Access
 from app.db import now
 from app.settings import Settings
 from app.wiring import open_database

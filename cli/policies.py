@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.access import LOCAL
-from app.dry_run import dry_run, read_policy, shadow_report
+from app.access.principals import LOCAL
 from app.errors import NotFound, PolicyRefused, from_os_error
+from app.proof.dry_run import dry_run, read_policy, shadow_report
 from app.settings import Settings
 from app.wiring import build_checks, build_support, open_database
 from cli.output import Json, console, print_json, print_table

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.corpus import Corpus, IndexedPassage
+from app.corpus.documents import Corpus
+from app.corpus.passages import IndexedPassage
 from app.errors import Conflict, DependencyFailed, StorageFull, from_os_error
 from app.ports import Vectors
 from app.retrieval.passage_index import Entry, PassageIndex, read_entries, write_index

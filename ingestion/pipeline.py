@@ -13,12 +13,13 @@ from pathlib import Path
 
 import structlog
 
-from app.corpus import Corpus, NewPassage
+from app.corpus.documents import Corpus
+from app.corpus.passages import NewPassage
+from app.corpus.tables import DocumentRow
 from app.errors import CountersignError, DocumentRefused
 from app.files import sha256_file
 from app.ports import Embedder
 from app.settings import Settings
-from app.tables import DocumentRow
 from app.wiring import Services
 from ingestion.formats.document import Extracted
 from ingestion.indexing import build_and_promote

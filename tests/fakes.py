@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.corpus import Corpus, NewPassage
+from app.corpus.documents import Corpus
+from app.corpus.passages import NewPassage
 from app.deadline import Deadline
 from app.errors import ModelRefused
 from app.ports import DraftRequest, Embedder, Vectors

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from app import records
-from app.corpus import Corpus, NewPassage
+from app.corpus.documents import Corpus
+from app.corpus.passages import NewPassage
 from app.db import Database
-from app.review import open_task
+from app.records import recording
+from app.review.tasks import open_task
 from app.settings import Settings
 from app.wiring import build_checks, build_support
 from guardrails.contract import (
@@ -77,11 +78,11 @@ def draft_from(passage: Passage) -> Draft:
     return Draft((Sentence(quote, (1,)),), (citation,), "test-generator", "£350")
 
 
-def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> records.Trail:
+def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> recording.Trail:
     """Everything about one answer with that outcome."""
     actions = {"released": Action.RELEASE, "blocked": Action.BLOCK}
     action = actions.get(outcome, Action.REVIEW)
-    return records.Trail(
+    return recording.Trail(
         answer_id=secrets.token_hex(16),
         principal=asker,
         question="What is the excess?",
@@ -109,7 +110,7 @@ def hold(
     held = trail(only_passage(corpus), asker=asker)
     held = replace(held, verdict=replace(held.verdict, **options))
     with database.transaction() as session:
-        record = records.write(session, held)
+        record = recording.write(session, held)
         task_id = open_task(session, record, settings)
     return task_id, held.answer_id
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from app.inference.weights import MANIFEST, WEIGHTS, load_tensors
+from app.inference.networks.weights import MANIFEST, WEIGHTS, load_tensors
 
 
 def mean_weights(first: Path, second: Path) -> dict[str, Tensor]:

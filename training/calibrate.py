@@ -21,8 +21,8 @@ import numpy as np
 import typer
 
 from app.files import read_rows, sha256_file
+from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, generator_identity
-from app.inference.weights import MANIFEST
 from app.settings import Settings
 from app.wiring import build_embedder, build_generator
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage

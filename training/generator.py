@@ -28,7 +28,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from app.files import sha256_file
-from app.inference.seq2seq_model import (
+from app.inference.networks.seq2seq_model import (
     CLOSE,
     CLS,
     NO_ANSWER,
@@ -37,7 +37,7 @@ from app.inference.seq2seq_model import (
     Seq2SeqModel,
     new_seq2seq_model,
 )
-from app.inference.weights import base_folder, load_tensors
+from app.inference.networks.weights import base_folder, load_tensors
 from training.data import FusedData, FusedExample, load_fused_data, shuffled
 from training.lora import lora
 

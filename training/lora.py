@@ -44,10 +44,10 @@ from app.errors import (
     from_os_error,
 )
 from app.files import sha256_file
-from app.inference import generator as serving
-from app.inference.decoding import Decoding, as_tokens, decoder_opening
-from app.inference.prompt import Chat, build_prompt, passage_line
-from app.inference.weights import MANIFEST, TEXT_SUFFIXES, UNLISTED
+from app.inference import local_model
+from app.inference.networks.weights import MANIFEST, TEXT_SUFFIXES, UNLISTED
+from app.inference.writing.prompt import Chat, build_prompt, passage_line
+from app.inference.writing.search import Decoding, as_tokens, decoder_opening
 from app.ports import DraftRequest
 from guardrails.contract import (
     canonical_sha256,
@@ -81,8 +81,8 @@ class Learner:
     """A model loaded as the service loads it, with LoRA adapters that start as no change."""
 
     def __init__(self, folder: Path, rank: int, max_tokens: int, device: str = "auto") -> None:
-        sizes = serving.Sizes(MAX_NEW_TOKENS, max_tokens)
-        self._served = serving.load_model(folder, device, sizes, Decoding())
+        sizes = local_model.Sizes(MAX_NEW_TOKENS, max_tokens)
+        self._served = local_model.load_model(folder, device, sizes, Decoding())
         self.model: Any = self._served.model
         self.device = torch.device(self.model.device)
         self._tokenizer = self._served.tokenizer

@@ -10,8 +10,8 @@ from typing import Any
 
 from app.errors import Invalid
 from app.files import read_rows
-from app.inference.grounding import NO_ANSWER
-from app.review import MARKER
+from app.inference.writing.grounding import NO_ANSWER
+from app.review.decisions import MARKER
 from guardrails.contract import Passage, Sentence, sentence_bounds, with_markers
 from training.data import NEGATIVE_SHARE
 from training.statements import statement

@@ -30,9 +30,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.files import sha256_file
-from app.inference.pair_model import READER_HEADS, PairModel, new_pair_model
+from app.inference.networks.pair_model import READER_HEADS, PairModel, new_pair_model
+from app.inference.networks.weights import base_folder, load_tensors
 from app.inference.reader import Tuning
-from app.inference.weights import base_folder, load_tensors
 from training.blend import write_mean
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 

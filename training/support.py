@@ -28,8 +28,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.files import sha256_file
-from app.inference.pair_model import FROZEN_PREFIX, SUPPORT_HEADS, PairModel, new_pair_model
-from app.inference.weights import WEIGHTS, base_folder, load_tensors
+from app.inference.networks.pair_model import (
+    FROZEN_PREFIX,
+    SUPPORT_HEADS,
+    PairModel,
+    new_pair_model,
+)
+from app.inference.networks.weights import WEIGHTS, base_folder, load_tensors
 from training.blend import write_mean
 from training.claims import REFUTED, SUPPORTED, Claim
 from training.lexicon import load_lexicon

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.files import read_rows
-from app.inference.condense import condensed
+from app.inference.evidence_selection import condensed
 from app.inference.support import token_spans
 from guardrails.contract import sentence_bounds
 from training.claims import (

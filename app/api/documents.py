@@ -5,17 +5,41 @@ import json
 import secrets
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
+from pydantic import BaseModel, Field
 
-from app.access import Principal
-from app.api.requests import IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
-from app.api.wire import MAX_INT, DocumentsView, DocumentView
-from app.corpus import document_wire
+from app.access.principals import Principal
+from app.api.requests import MAX_INT, IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
+from app.corpus.documents import document_wire
+from app.corpus.tables import DocumentRow
 from app.errors import Invalid, NotFound, TooLarge, from_os_error
-from app.tables import DocumentRow
 from app.wiring import Services
+
+
+class DocumentView(BaseModel):
+    """A document and where it stands."""
+
+    document_id: str
+    collection: str
+    title: str
+    source: str
+    media_type: str
+    state: Literal["pending", "ready", "failed"]
+    error_code: str | None
+    error_message: str | None
+    passages: int
+    updated_at: str
+    valid_until: str | None = Field(description="Its last valid day, if it has one.")
+
+
+class DocumentsView(BaseModel):
+    """A page of documents, and how many there are in all."""
+
+    documents: list[DocumentView]
+    total: int
+
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 BLOCK = 1 << 20

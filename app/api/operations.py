@@ -1,14 +1,80 @@
 """For operators and their tools: health, readiness, metrics, index versions and the policy."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
 
-from app.api.requests import PrincipalDep, ServicesDep
-from app.api.wire import DryRunBody, DryRunView, IndexView, PolicyView
-from app.corpus import version_wire
-from app.dry_run import dry_run, read_policy
+from app.api.requests import Body, PrincipalDep, ServicesDep, Text
+from app.corpus.versions import version_wire
+from app.proof.dry_run import dry_run, read_policy
 from app.wiring import Services
+
+
+class IndexVersionView(BaseModel):
+    """An index version and where it stands."""
+
+    version_id: str
+    state: Literal["building", "verified", "live", "retired", "failed"]
+    passages: int
+    embedder: str
+    created_at: str
+    promoted_at: str | None
+
+
+class IndexView(BaseModel):
+    """All index versions, newest first, and which one is live."""
+
+    live: str | None
+    versions: list[IndexVersionView]
+
+
+class PolicyNameView(BaseModel):
+    """A policy, and what is wrong with its file ("": nothing; else an older one is in force)."""
+
+    name: str
+    version: int
+    sha256: str
+    problem: str
+
+
+class PolicyView(PolicyNameView):
+    """The policy in force, and the one in the shadow."""
+
+    shadow: PolicyNameView | None
+
+
+class DryRunBody(Body):
+    """A policy to try on recorded answers."""
+
+    policy: Text = Field(max_length=500_000, description="The policy file's text, YAML.")
+    since_days: float | None = Field(
+        default=None, gt=0, le=36_500, description="Only answers of the last days; null: all."
+    )
+
+
+class ChangedView(BaseModel):
+    """An answer that the policy would have treated in another way."""
+
+    answer_id: str
+    question: str
+    created_at: str
+    was: str
+    becomes: str
+    reasons: list[str]
+
+
+class DryRunView(BaseModel):
+    """What a policy would have done; ``change`` is how many more have each outcome."""
+
+    policy: str
+    policy_sha256: str
+    answers: int
+    unchanged: int
+    change: dict[str, int]
+    summary: str
+    changed: list[ChangedView]
+
 
 router = APIRouter(tags=["operations"])
 

@@ -6,10 +6,40 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from app.access import Access, Principal, SignIn, check_csrf
+from app.access.principals import Principal
+from app.access.sessions import Access, SignIn, check_csrf
 from app.errors import BadRequest, Unauthenticated
 from app.wiring import Services
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("it holds NUL or half a character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""Text that every database stores."""
+MAX_INT = 2**31 - 1
+"""The largest number that an integer column holds."""
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so that a typo is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorView(BaseModel):
+    """The one form of every error."""
+
+    code: str
+    message: str
+    retryable: bool
+    request_id: str
+
 
 COOKIE = "countersign_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -1,12 +1,146 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
-from app.api.requests import IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
-from app.api.wire import DecisionBody, TaskDetailView, TasksView
-from app.review import Decision
+from app.api.questions import AnswerBody
+from app.api.requests import (
+    MAX_INT,
+    Body,
+    IdempotencyKey,
+    PrincipalDep,
+    ServicesDep,
+    Text,
+    once,
+    page_limit,
+)
+from app.review.decisions import Decision
+
+
+class TaskView(BaseModel):
+    """A review task in a list."""
+
+    task_id: str
+    answer_id: str
+    state: Literal["open", "claimed", "decided", "expired"]
+    question: str
+    searched_for: str
+    asker: str
+    reasons: list[str]
+    created_at: str
+    expires_at: str
+    claimed_by: str | None
+    queue: str
+    four_eyes: bool
+    approved_by: list[str] = Field(
+        description="With four eyes: who approved the answer that is proposed now."
+    )
+    approvals_needed: int
+    provisional: bool = Field(
+        description="Whether the gate looked at it under the certificate from public data; true "
+        "says nothing about whether it was released."
+    )
+
+
+class TasksView(BaseModel):
+    """Review tasks, and how many wait."""
+
+    tasks: list[TaskView]
+    open: int
+
+
+class EvidenceView(BaseModel):
+    """A passage given to the generator; a removed one has lost its text."""
+
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    text: str
+    removed: bool
+    cited: bool
+
+
+class FindingView(BaseModel):
+    """What one check said."""
+
+    check: str
+    outcome: Literal["pass", "fail", "could_not_run"]
+    message: str
+    label: str
+    excerpt: str
+
+
+class VerdictView(BaseModel):
+    """What the policy decided, and which policy."""
+
+    action: Literal["release", "review", "block"]
+    reasons: list[str]
+    message: str
+    policy: str
+    policy_sha256: str
+    queue: str = ""
+    four_eyes: bool = False
+    deadline_hours: float | None = None
+    redact: list[str] = Field(default=[], description="Kinds of personal data to be masked.")
+    disclaimers: list[str] = []
+
+
+class ProposalView(BaseModel):
+    """The answer that a first reviewer approved, where a second one must approve it too."""
+
+    reviewer: str
+    edited: bool
+    answer: AnswerBody
+    approved_at: str
+
+
+class SecondTryView(BaseModel):
+    """A first draft did not fit a schema, so a second one was asked for."""
+
+    shown: Literal["first", "second"] = Field(description="Which of the two `draft` is.")
+    message: str = Field(description="Why, what became of it, and which is shown, for people.")
+
+
+class DecisionView(BaseModel):
+    """The decision on a task."""
+
+    kind: Literal["approve", "edit", "reject"]
+    reviewer: str
+    reason: str
+    text: str
+    decided_at: str
+
+
+class TaskDetailView(TaskView):
+    """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
+
+    draft: AnswerBody
+    second_try: SecondTryView | None
+    proposal: ProposalView | None
+    evidence: list[EvidenceView]
+    findings: list[FindingView]
+    verdict: VerdictView
+    lineage: dict[str, str]
+    content_sha256: str
+    decision: DecisionView | None
+    fence: int
+    lease_until: str | None
+
+
+class DecisionBody(Body):
+    """A reviewer's decision on exactly what they saw."""
+
+    kind: Literal["approve", "edit", "reject"]
+    content_sha256: str = Field(description="As in the task; proves what was seen.")
+    fence: int = Field(
+        ge=0, le=MAX_INT, description="As in the newest claim; proves who holds the task."
+    )
+    reason: Text = Field(default="", max_length=4000, description="Required to reject.")
+    text: Text = Field(default="", description="The whole new answer, for edit.")
+
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 

@@ -3,9 +3,26 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
 
-from app.api.requests import COOKIE, PrincipalDep, ServicesDep, SignInDep, cookie
-from app.api.wire import SessionView, SignInBody
+from app.api.requests import COOKIE, Body, PrincipalDep, ServicesDep, SignInDep, Text, cookie
+
+
+class SignInBody(Body):
+    """A name and a password."""
+
+    username: Text = Field(max_length=80)
+    password: str = Field(max_length=1000)
+
+
+class SessionView(BaseModel):
+    """Who is signed in; send ``csrf_token`` as ``X-CSRF-Token`` with every change."""
+
+    name: str
+    roles: list[str]
+    csrf_token: str
+    expires_at: str
+
 
 router = APIRouter(prefix="/v1/session", tags=["sessions"])
 

@@ -9,10 +9,10 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
-from app.inference.onnx_encoder import Ids, OnnxEncoder
-from app.inference.onnx_graph import Floats, Precision
-from app.inference.pair_model import base_encoder_tensors
-from app.inference.weights import base_folder, refuse_code
+from app.inference.networks.onnx_encoder import Ids, OnnxEncoder
+from app.inference.networks.onnx_graph import Floats, Precision
+from app.inference.networks.pair_model import base_encoder_tensors
+from app.inference.networks.weights import base_folder, refuse_code
 from app.ports import Vectors
 
 Runtime = Literal["auto", "torch", "fp32", "int8"]

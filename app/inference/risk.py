@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ModelRefused
-from app.inference.weights import (
+from app.inference.networks.weights import (
     MANIFEST,
     WEIGHTS,
     parse_manifest,

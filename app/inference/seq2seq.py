@@ -17,18 +17,9 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.modeling_outputs import BaseModelOutput
 
-from app.inference.decoding import (
-    Decoding,
-    EvidenceOnly,
-    EvidenceTokens,
-    UntilDeadline,
-    draft_features,
-    token_figures,
-)
 from app.inference.embedder import load_tokenizer, pick_device
-from app.inference.grounding import OUR_MARKER_SHAPE, draft_from_text, visible
-from app.inference.onnx_encoder import OnnxEncoder, WantedPrecision
-from app.inference.seq2seq_model import (
+from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
+from app.inference.networks.seq2seq_model import (
     CLOSE,
     CLS,
     NO_ANSWER,
@@ -41,6 +32,10 @@ from app.inference.seq2seq_model import (
     load_seq2seq_model,
     reading_of,
 )
+from app.inference.writing.evidence_only import EvidenceOnly, EvidenceTokens
+from app.inference.writing.figures import draft_features, token_figures
+from app.inference.writing.grounding import OUR_MARKER_SHAPE, draft_from_text, visible
+from app.inference.writing.search import Decoding, UntilDeadline
 from app.ports import DraftRequest, Misfit
 from guardrails.contract import Draft, Sentence, sentence_bounds, with_markers
 

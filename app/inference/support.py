@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.errors import ModelRefused
-from app.inference.condense import condensed, covered
+from app.inference.evidence_selection import condensed, covered
 from guardrails.checks.terms import Piece, cited_texts, unmatched
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage, sentence_bounds
 
 if TYPE_CHECKING:
-    from app.inference.pair_runner import PairRunner, PairScores
+    from app.inference.networks.pair_runner import PairRunner, PairScores
 
 CONFIG = "config.json"
 MAX_EVIDENCE_CHARS = 900
@@ -159,8 +159,8 @@ class SupportCheck:
 
     def _model(self) -> "tuple[PairRunner, Shipped]":
         # Imported only when a sentence needs it: torch takes seconds.
-        from app.inference.pair_model import SUPPORT_HEADS
-        from app.inference.pair_runner import load_pair_runner
+        from app.inference.networks.pair_model import SUPPORT_HEADS
+        from app.inference.networks.pair_runner import load_pair_runner
 
         with self._lock:
             if self._loaded is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.corpus import Corpus
+from app.corpus.documents import Corpus
 from app.deadline import Deadline
 from app.errors import NotReady
 from app.ports import Reading, Vectors

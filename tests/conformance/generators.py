@@ -32,8 +32,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from app.inference.decoding import Decoding
-from app.inference.generator import GREEDY, OpenAIGenerator, TransformersGenerator
+from app.inference.local_model import GREEDY, TransformersGenerator
+from app.inference.model_server import OpenAIGenerator
+from app.inference.writing.search import Decoding
 from app.ports import DraftRequest, Generator
 from guardrails.contract import Citation, Draft, Passage, Sentence, sentence_bounds
 

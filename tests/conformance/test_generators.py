@@ -14,9 +14,11 @@ import pytest
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, DependencyFailed, ModelRefused, SettingsInvalid
-from app.inference.decoding import Decoding, answer_schema
-from app.inference.generator import OpenAIGenerator, TransformersGenerator
-from app.inference.prompt import build_prompt
+from app.inference.local_model import TransformersGenerator
+from app.inference.model_server import OpenAIGenerator
+from app.inference.writing.json_form import answer_schema
+from app.inference.writing.prompt import build_prompt
+from app.inference.writing.search import Decoding
 from app.ports import DraftRequest, Generator, Misfit, Rewriter, RewriteRequest
 from guardrails.contract import Draft, Passage, answer_object, canonical_sha256
 from tests.conformance.generators import (

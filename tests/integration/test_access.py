@@ -8,7 +8,9 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select, update
 
-from app.access import Access, Principal, check_csrf
+from app.access.principals import Principal
+from app.access.sessions import Access, check_csrf
+from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, SessionRow
 from app.db import Database, now
 from app.errors import (
     Conflict,
@@ -23,7 +25,6 @@ from app.errors import (
     RequestInProgress,
     Unauthenticated,
 )
-from app.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, SessionRow
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))

@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from app import records
-from app.access import Principal
-from app.answering import Answerer, Ask, Drafting, Screening
-from app.corpus import Corpus
+from app.access.principals import Principal
+from app.answering.answerer import Answerer, Ask
+from app.answering.followup import Rewrite
+from app.answering.policies import Policies
+from app.corpus.documents import Corpus
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
@@ -33,14 +34,14 @@ from app.errors import (
     SchemaRefused,
     TooLarge,
 )
-from app.gate import Gate
-from app.inference.batcher import Batcher
-from app.policies import Policies
-from app.ports import DraftRequest, RewriteRequest, Vectors
-from app.retrieval.followup import Rewrite
+from app.gate.admission import Gate
+from app.ports import Drafting, DraftRequest, RewriteRequest, Screening, Vectors
+from app.records import audit, recording
+from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
 from app.retrieval.retriever import Retrieved, Retriever
-from app.review import ReviewDesk
-from app.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, ReviewTaskRow
+from app.review.desk import ReviewDesk
+from app.review.tables import ReviewTaskRow
+from app.serving.batcher import Batcher
 from app.telemetry import Telemetry
 from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
@@ -187,7 +188,7 @@ def test_a_released_answer_is_recorded_with_its_lineage_and_quotes_its_source(de
     assert (record.principal, record.question, record.outcome) == ("ann", EXCESS, "released")
     with desk.database.reading() as session:
         links = {row.kind: row.event for row in session.scalars(select(AuditRow))}
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
     assert links["recorded"]["content_sha256"] == record.content_sha256
     assert links["released"]["answer_id"] == seen["answer_id"]
     assert desk.answerer().view(ANN, seen["answer_id"]) == seen
@@ -417,7 +418,7 @@ def test_answers_at_once_keep_one_unbroken_audit_chain(desk: Desk) -> None:
         seen = list(pool.map(lambda question: answerer.answer(ANN, Ask(question)), questions))
     assert [view["status"] for view in seen] == ["released", "held", "blocked", "abstained"] * 2
     with desk.database.reading() as session:
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
     assert desk.kept()[:3] == [8, 2, 2]
 
 
@@ -925,6 +926,6 @@ def test_a_source_that_is_valid_for_long_is_released(desk: Desk) -> None:
 def test_evidence_without_a_last_day_is_recorded_as_ever(desk: Desk) -> None:
     record = desk.record(desk.ask(EXCESS)["answer_id"])
     assert all("valid_until" not in passage for passage in record.evidence)
-    assert record.content_sha256 == records.content_hash(
+    assert record.content_sha256 == recording.content_hash(
         record.question, record.draft, record.evidence, record.lineage
     )

@@ -22,11 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from app.access import ROLES, Access
+from app.access.principals import ROLES
+from app.access.sessions import Access
 from app.db import now
 from app.main import HEADERS, PAGES, create_app
+from app.records.tables import RecordRow
 from app.settings import Settings
-from app.tables import RecordRow
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
 from ingestion.pipeline import Pipeline, pipeline_for, worker

@@ -13,19 +13,14 @@ from pydantic import ValidationError
 from sqlalchemy import delete, func, select
 from typer.testing import CliRunner
 
-from app import records
-from app.changes import lock_index
-from app.corpus import Corpus
+from app.corpus.documents import Corpus
+from app.corpus.tables import IndexVersionRow
+from app.corpus.versions import lock_index
 from app.db import Database
+from app.gate.tables import CertificatePassagesRow, CertificateRow, IndexPassagesRow, LabelRow
+from app.records import audit
+from app.records.tables import AuditRow
 from app.settings import Settings
-from app.tables import (
-    AuditRow,
-    CertificatePassagesRow,
-    CertificateRow,
-    IndexPassagesRow,
-    IndexVersionRow,
-    LabelRow,
-)
 from app.wiring import build_services
 from cli.__main__ import app as commands
 from guardrails.gate.certificate import Certificate
@@ -100,9 +95,9 @@ def test_a_large_change_revokes_it_and_says_why(shop: Shop) -> None:
     assert row["ended_at"] is not None
     assert shop.answered() == "held"
     with shop.desk.database.reading() as session:
-        audit = session.scalars(select(AuditRow).where(AuditRow.kind == "certificate_revoked"))
-        (event,) = [found.event for found in audit]
-        assert records.broken_audit_link(session) is None
+        links = session.scalars(select(AuditRow).where(AuditRow.kind == "certificate_revoked"))
+        (event,) = [found.event for found in links]
+        assert audit.broken_audit_link(session) is None
     assert (event["certificate"], event["by"]) == (row["id"], "gate")
     assert event["reason"] == row["reason"]
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from app.access import LOCAL
-from app.answering import Ask
+from app.access.principals import LOCAL
+from app.answering.answerer import Ask
 from app.files import read_rows
-from app.review import Decision, ReviewDesk
+from app.review.decisions import Decision
+from app.review.desk import ReviewDesk
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from guardrails.policy.load import DEFAULT_POLICY

@@ -11,23 +11,22 @@ import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from app import records
-from app.answering import Ask
-from app.corpus import Corpus
+from app.answering.answerer import Ask
+from app.corpus.documents import Corpus
 from app.db import Database
-from app.drift import DriftMonitors
 from app.errors import Invalid
-from app.gate import (
-    MODES,
-    Gate,
-    Stratum,
-    observe,
-    provisional_id,
-    switch_mode,
-)
-from app.probes import drawn
-from app.review import Decision, ReviewDesk
-from app.tables import AuditRow, CertificateRow, GateModeRow, LabelRow, RecordRow, ReleaseRow
+from app.gate.admission import Gate
+from app.gate.certificates import provisional_id
+from app.gate.drift import DriftMonitors
+from app.gate.labels import observe
+from app.gate.modes import MODES, switch_mode
+from app.gate.sampling import drawn
+from app.gate.strata import Stratum
+from app.gate.tables import CertificateRow, GateModeRow, LabelRow
+from app.records import audit, recording, release
+from app.records.tables import AuditRow, RecordRow, ReleaseRow
+from app.review.decisions import Decision
+from app.review.desk import ReviewDesk
 from cli.__main__ import app as commands
 from guardrails.contract import Draft
 from guardrails.gate.certificate import Certificate
@@ -198,7 +197,7 @@ def test_a_switch_counts_within_a_second_in_another_process(desk: Desk) -> None:
     with desk.database.reading() as session:
         rows = session.scalars(select(AuditRow).where(AuditRow.kind == "gate_mode"))
         events = [row.event for row in rows]
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
     assert [(e["before"], e["mode"], e["by"]) for e in events] == [
         ("", "review_everything", "olga"),
         ("review_everything", "provisional", "olga"),
@@ -328,7 +327,7 @@ def label(house: House, wrong: int, right: int, risk: float = 0.02) -> None:
     with house.desk.database.transaction() as session:
         for place in range(wrong + right):
             held = replace(trail(passage), gate=entry)
-            record = records.write(session, held)
+            record = recording.write(session, held)
             observe(session, record, wrong=place < wrong, audited=False)
 
 
@@ -527,7 +526,7 @@ def test_a_broken_promise_stops_releases_at_once_until_a_new_certificate(
     assert house.ask()["status"] == "released"
     with desk.database.reading() as session:
         kinds = set(session.scalars(select(AuditRow.kind)))
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
     assert {"certificate_violated", "gate_mode", "withdrawn", "certified", "audit"} <= kinds
 
 
@@ -572,7 +571,7 @@ def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an
             answer_id, allowed = walk(database, desk, passage, settings, outcome, path)
             with database.reading() as session:
                 record = session.get_one(RecordRow, answer_id)
-                view = records.answer_view(session, record, [passage.id])
+                view = release.answer_view(session, record, [passage.id])
             assert (view["answer"] is not None) == allowed, (outcome, path, view["status"])
             seen.add((outcome, view["status"]))
     assert seen == {
@@ -603,12 +602,12 @@ def walk(
 
     from app.db import now
     from app.errors import CountersignError
-    from app.review import open_task
-    from app.tables import ReviewTaskRow
+    from app.review.tables import ReviewTaskRow
+    from app.review.tasks import open_task
 
     written = trail(passage, outcome)
     with database.transaction() as session:
-        record = records.write(session, written)
+        record = recording.write(session, written)
         for_what = "audit" if outcome == "released" else "held"
         task_id = open_task(session, record, settings, for_what) if outcome != "blocked" else ""
     allowed, open_, claimed = outcome == "released", bool(task_id), False
@@ -662,7 +661,7 @@ def record_answers(
                 "risk": risk + spread, "features": {"similarity": similarity + spread},
             }  # fmt: skip
             written = replace(trail(passage), gate=entry, outcome=outcome)
-            records.write(session, written)
+            recording.write(session, written)
 
 
 def test_a_shift_raises_one_alarm_and_ends_the_collections_certificate(desk: Desk) -> None:

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from sqlalchemy import event, select
 
-from app.corpus import Corpus, IndexedPassage, NewPassage
+from app.corpus.documents import Corpus
+from app.corpus.passages import IndexedPassage, NewPassage
+from app.corpus.tables import DocumentRow, PassageRow
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import Conflict, DependencyFailed, NotFound, NotReady
@@ -24,7 +26,6 @@ from app.files import sha256_file
 from app.retrieval.passage_index import PassageIndex
 from app.retrieval.retriever import Retrieved, Retriever
 from app.settings import PROJECT
-from app.tables import DocumentRow, PassageRow
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
 from ingestion.indexing import build_index, forget_old

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app import records
-from app.access import Principal
-from app.corpus import Corpus
+from app.access.principals import Principal
+from app.corpus.documents import Corpus
 from app.db import Database, now
-from app.dry_run import dry_run, judged_of, shadow_report
 from app.errors import (
     AlreadyDecided,
     ApprovalVoid,
@@ -23,9 +21,14 @@ from app.errors import (
     Forbidden,
     Invalid,
 )
-from app.review import Decision, ReviewDesk, open_task
+from app.proof.dry_run import dry_run, judged_of, shadow_report
+from app.records import audit, recording, release
+from app.records.tables import AuditRow, RecordRow, ReleaseRow
+from app.review.decisions import Decision
+from app.review.desk import ReviewDesk
+from app.review.tables import ApprovalRow, DecisionRow, ReviewTaskRow
+from app.review.tasks import open_task
 from app.settings import Settings
-from app.tables import ApprovalRow, AuditRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
 from guardrails.contract import Finding, Outcome
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import parse_policy
@@ -72,7 +75,7 @@ def decide(
 def view(database: Database, answer_id: str) -> dict[str, Any]:
     with database.reading() as session:
         record = session.get_one(RecordRow, answer_id)
-        return records.answer_view(session, record, records.cited_passages(record))
+        return release.answer_view(session, record, release.cited_passages(record))
 
 
 # Four eyes
@@ -93,7 +96,7 @@ def test_one_approval_releases_nothing_and_two_do(
     assert (seen["status"], seen["edited"]) == ("released", False)
     with database.reading() as session:
         kinds = list(session.scalars(select(AuditRow.kind)))
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
     assert kinds.count("approved") == 2 and kinds.count("decided") == 1
 
 
@@ -262,7 +265,7 @@ def test_queues_filter_the_list_and_deadlines_set_the_expiry(
 # What is released
 
 
-def personal(database: Database, outcome: str, **options: Any) -> records.Trail:
+def personal(database: Database, outcome: str, **options: Any) -> recording.Trail:
     corpus = Corpus(database)
     add_ready_document(corpus, text="Our phone is 0161 496 0123 at night. We answer in a week.")
     base = trail(only_passage(corpus), outcome)
@@ -276,7 +279,7 @@ def test_masked_kinds_never_reach_the_asker_whoever_releases(
     made = personal(database, outcome, redact=("phone",), disclaimers=("A.", "B."))
     made = replace(made, draft=replace(draft_from(made.evidence[0]), short="0161 496 0123"))
     with database.transaction() as session:
-        record = records.write(session, made)
+        record = recording.write(session, made)
         task_id = open_task(session, record, settings) if outcome == "held" else ""
     if task_id:
         assert view(database, made.answer_id)["disclaimer"] == ""
@@ -299,9 +302,9 @@ def own(**values: Any) -> Policy:
     return parse_policy({**base, "rules": [], **values}, "new")
 
 
-def record(database: Database, made: records.Trail) -> str:
+def record(database: Database, made: recording.Trail) -> str:
     with database.transaction() as session:
-        records.write(session, made)
+        recording.write(session, made)
     return made.answer_id
 
 

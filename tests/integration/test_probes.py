@@ -11,25 +11,22 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app import records
-from app.access import LOCAL, Principal
-from app.answering import Ask
-from app.corpus import Corpus
+from app.access.principals import LOCAL, Principal
+from app.answering.answerer import Ask
+from app.corpus.documents import Corpus
 from app.db import Database, now
 from app.errors import AlreadyDecided, Conflict, CountersignError, Forbidden, Invalid, NotFound
-from app.gold import GoldFile
-from app.probes import add_gold_answer, drawn, gold_items, reviewer_report
-from app.review import Decision, ReviewDesk, open_task
-from app.tables import (
-    AuditRow,
-    DecisionRow,
-    GoldItemRow,
-    LabelRow,
-    ProbeRow,
-    RecordRow,
-    ReleaseRow,
-    ReviewTaskRow,
-)
+from app.gate.reviewer_error import reviewer_report
+from app.gate.sampling import drawn
+from app.gate.tables import LabelRow
+from app.gold_import import GoldFile
+from app.records import audit, recording
+from app.records.tables import AuditRow, RecordRow, ReleaseRow
+from app.review.decisions import Decision
+from app.review.desk import ReviewDesk
+from app.review.probes import add_gold_answer, gold_items
+from app.review.tables import DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
+from app.review.tasks import open_task
 from guardrails.gate.binomial import upper_limit
 from guardrails.gate.certificate import NOT_MEASURED, Certificate
 from guardrails.gate.certify import NotCertifiable
@@ -172,7 +169,7 @@ def test_a_decision_on_a_gold_item_measures_and_does_nothing_else(
     with pytest.raises(AlreadyDecided):
         quiz.say(RITA, task["task_id"], kind, **more)
     with desk.database.reading() as session:
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
 
 
 def test_a_gold_item_is_decided_once_and_offered_again_when_it_expired(desk: Desk) -> None:
@@ -394,10 +391,10 @@ def test_a_second_review_shows_the_second_try_of_the_first(
     )
     reviews, corpus = ReviewDesk(database, settings), Corpus(database)
     add_ready_document(corpus)
-    tried = records.SecondTry("second", records.FITS, "$.text")
+    tried = recording.SecondTry("second", recording.FITS, "$.text")
     held = replace(trail(only_passage(corpus)), second_try=tried)
     with database.transaction() as session:
-        task_id = open_task(session, records.write(session, held), settings)
+        task_id = open_task(session, recording.write(session, held), settings)
     seen = reviews.claim(RITA, task_id)
     reviews.decide(RITA, task_id, Decision("approve", seen["content_sha256"], seen["fence"]))
     (again,) = reviews.tasks(RAJ, "open")["tasks"]

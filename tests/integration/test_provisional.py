@@ -10,11 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app.access import Access
+from app.access.sessions import Access
 from app.db import Database
-from app.probes import add_gold_answer
+from app.review.probes import add_gold_answer
 from cli.__main__ import app as commands
-from cli.serving import _print_answer
+from cli.serve import _print_answer
 from tests.integration.test_answering import EXCESS, Desk
 from tests.integration.test_api import events
 from tests.integration.test_gate_service import House, certificate, certified

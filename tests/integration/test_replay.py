@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from app.answering import Ask
+from app.answering.answerer import Ask
 from app.db import Database
 from app.errors import NotFound, NotReplayable
-from app.proof import proof_of
-from app.replay import Replayer
-from app.review import Decision
-from app.tables import AuditRow, PolicyRow, RecordRow
+from app.proof.export import proof_of
+from app.proof.replay import Replayer
+from app.records.tables import AuditRow, PolicyRow, RecordRow
+from app.review.decisions import Decision
 from guardrails.contract import Case, Draft
 from guardrails.judge import Judge
 from guardrails.policy.decide import Policy

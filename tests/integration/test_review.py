@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app import records
-from app.access import Principal
-from app.corpus import Corpus
+from app.access.principals import Principal
+from app.corpus.documents import Corpus
 from app.db import Database, now
 from app.errors import (
     AlreadyDecided,
@@ -23,9 +22,13 @@ from app.errors import (
     Invalid,
     NotFound,
 )
-from app.review import Decision, ReviewDesk, open_task
+from app.records import audit, recording, release
+from app.records.tables import AuditRow, RecordRow, ReleaseRow
+from app.review.decisions import Decision
+from app.review.desk import ReviewDesk
+from app.review.tables import DecisionRow, ReviewTaskRow
+from app.review.tasks import open_task
 from app.settings import Settings
-from app.tables import AuditRow, DecisionRow, RecordRow, ReleaseRow, ReviewTaskRow
 from tests.trails import (
     EMBEDDER,
     TEXT,
@@ -57,7 +60,7 @@ def decision(task: dict[str, Any], kind: Any = "approve", **values: Any) -> Deci
 def view(database: Database, answer_id: str) -> dict[str, Any]:
     with database.reading() as session:
         record = session.get_one(RecordRow, answer_id)
-        return records.answer_view(session, record, records.cited_passages(record))
+        return release.answer_view(session, record, release.cited_passages(record))
 
 
 def test_approving_releases_exactly_the_draft(
@@ -269,7 +272,7 @@ def test_the_markers_of_an_exported_edit_count_its_evidence(
     draft = replace(draft, citations=(*draft.citations, second))
     held = replace(trail(cited), draft=draft, evidence=[other, cited])
     with database.transaction() as session:
-        task_id = open_task(session, records.write(session, held), settings)
+        task_id = open_task(session, recording.write(session, held), settings)
     edit(desk, task_id, "It is £350 [1]. Claim in 30 days [1][2].")
     (row,) = desk.edits(RITA)
     assert row["answer"] == "It is £350 [2]. Claim in 30 days [2]."
@@ -342,7 +345,7 @@ def test_the_audit_chain_holds_and_shows_tampering(
     task_id, _ = hold(database, settings)
     desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id)))
     with database.reading() as session:
-        assert records.broken_audit_link(session) is None
+        assert audit.broken_audit_link(session) is None
         kinds = list(session.scalars(select(AuditRow.kind)))
     assert {"recorded", "held", "decided", "released"} <= set(kinds)
     with database.transaction() as session:
@@ -352,4 +355,4 @@ def test_the_audit_chain_holds_and_shows_tampering(
             .values(event={"reviewer": "somebody else"})
         )
     with database.reading() as session:
-        assert records.broken_audit_link(session) is not None
+        assert audit.broken_audit_link(session) is not None

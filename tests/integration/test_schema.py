@@ -9,9 +9,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 
-from app.db import Database, migrate
+from app.corpus.tables import LiveIndexRow
+from app.db import Base, Database, migrate
+from app.records.tables import AuditHeadRow
 from app.settings import PROJECT
-from app.tables import AuditHeadRow, Base, LiveIndexRow
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import delete, select
 from starlette.testclient import TestClient
 
-from app.access import Access
-from app.answering import Answerer
+from app.access.sessions import Access
+from app.answering.answerer import Answerer
+from app.answering.policies import Policies
 from app.db import Database
-from app.drift import DriftMonitors
+from app.gate.drift import DriftMonitors
 from app.main import create_app
-from app.policies import Policies
-from app.replay import Replayer
-from app.tables import AuditHeadRow, RecordRow, ReleaseRow
+from app.proof.replay import Replayer
+from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
 from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy

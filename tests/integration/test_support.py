@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.access import Principal
-from app.answering import Answerer, Ask
-from app.corpus import Corpus
+from app.access.principals import Principal
+from app.answering.answerer import Answerer, Ask
+from app.answering.policies import Policies
+from app.corpus.documents import Corpus
 from app.db import Database
 from app.deadline import Deadline
-from app.gate import Gate
+from app.gate.admission import Gate
 from app.inference.support import SupportCheck
-from app.policies import Policies
 from app.ports import DraftRequest
 from app.retrieval.retriever import Retriever
 from app.telemetry import Telemetry

@@ -9,7 +9,7 @@ import pytest
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, NotReady, Overloaded
-from app.inference.batcher import Batcher
+from app.serving.batcher import Batcher
 
 
 def test_calls_that_arrive_together_share_a_run_and_keep_their_own_result() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
-from app.inference.weights import MANIFEST
 from tests.unit.test_risk import content
 from training.calibrate import app, risk_rows
 from training.data import held_out

@@ -16,24 +16,21 @@ from transformers import GenerationConfig
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, ModelRefused, SettingsInvalid
-from app.inference.decoding import (
+from app.inference.local_model import TransformersGenerator
+from app.inference.model_server import OpenAIGenerator
+from app.inference.writing.evidence_only import EvidenceOnly, EvidenceTokens, evidence_tokens
+from app.inference.writing.figures import with_copied
+from app.inference.writing.grounding import NO_ANSWER, draft_from_text
+from app.inference.writing.json_form import JsonForm, answer_schema, text_from_json
+from app.inference.writing.search import (
     MAX_BEAMS,
     Decoding,
-    EvidenceOnly,
-    EvidenceTokens,
-    JsonForm,
     Search,
     UntilDeadline,
     Written,
-    answer_schema,
     decoder_opening,
-    evidence_tokens,
     opening_tokens,
-    text_from_json,
-    with_copied,
 )
-from app.inference.generator import OpenAIGenerator, TransformersGenerator
-from app.inference.grounding import NO_ANSWER, draft_from_text
 from app.ports import DraftRequest
 from app.settings import Settings
 from app.wiring import build_generator

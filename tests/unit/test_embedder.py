@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.inference.embedder import MiniLMEmbedder, SentenceTransformerEmbedder
-from app.inference.weights import base_folder
+from app.inference.networks.weights import base_folder
 from app.ports import Embedder
 
 TEXTS = [

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.deadline import Deadline
-from app.errors import CountersignError, DeadlineExceeded, DependencyFailed, Overloaded
-from app.ports import RewriteRequest
-from app.retrieval.followup import (
+from app.answering.followup import (
     HISTORY_WEIGHTS,
     MAX_GROWTH,
     Rewrite,
     make_stand_alone,
     stand_alone,
 )
+from app.deadline import Deadline
+from app.errors import CountersignError, DeadlineExceeded, DependencyFailed, Overloaded
+from app.ports import RewriteRequest
 
 
 @pytest.mark.parametrize(

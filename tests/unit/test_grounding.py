@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.inference.grounding import (
+from app.inference.writing.grounding import (
     MAX_QUOTE,
     MAX_TEXT,
     best_span,

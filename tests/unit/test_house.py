@@ -8,12 +8,12 @@ from pathlib import Path
 from app.settings import PROJECT
 
 PACKAGES = ("app", "benchmarks", "cli", "guardrails", "ingestion", "training")
-BROAD = {"app/inference/batcher.py", "app/api/questions.py", "app/main.py"}
+BROAD = {"app/serving/batcher.py", "app/api/questions.py", "app/main.py"}
 """The worker loop and the ASGI edge; judge, gate and the ingestion worker are added below."""
-BROAD |= {"guardrails/judge.py", "app/gate.py", "ingestion/pipeline.py"}
-BROAD |= {"app/policies.py"}
+BROAD |= {"guardrails/judge.py", "app/gate/admission.py", "ingestion/pipeline.py"}
+BROAD |= {"app/answering/policies.py"}
 """The shadow policy never touches the answer, whatever happens to it."""
-BROAD |= {"app/answering.py"}
+BROAD |= {"app/answering/answerer.py"}
 """A second try that crashes leaves the first draft, which is held."""
 UNSAFE = {"pickle", "joblib", "marshal", "shelve", "dill", "cloudpickle"}
 

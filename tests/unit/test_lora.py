@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 
 from app.deadline import Deadline
 from app.errors import CountersignError, Invalid, ModelRefused, NotFound
-from app.inference.generator import TransformersGenerator
-from app.inference.grounding import NO_ANSWER
-from app.inference.prompt import INSTRUCTIONS
-from app.inference.weights import verify_model
+from app.inference.local_model import TransformersGenerator
+from app.inference.networks.weights import verify_model
+from app.inference.writing.grounding import NO_ANSWER
+from app.inference.writing.prompt import INSTRUCTIONS
 from app.ports import DraftRequest
 from tests.conformance.generators import CHAT_TEMPLATE, save_causal, save_tokenizer
 from training.lora import (

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.inference.weights import BASE_NAME, WEIGHTS
+from app.inference.networks.weights import BASE_NAME, WEIGHTS
 from app.settings import PROJECT, Settings
 from cli.models import find_models
 

@@ -15,10 +15,10 @@ from transformers import BertModel
 
 from app.errors import ModelRefused
 from app.inference.embedder import MiniLMEmbedder
-from app.inference.onnx_encoder import OnnxEncoder
-from app.inference.onnx_graph import quantise_columns
-from app.inference.pair_model import READER_HEADS, load_pair_model
-from app.inference.pair_runner import (
+from app.inference.networks.onnx_encoder import OnnxEncoder
+from app.inference.networks.onnx_graph import quantise_columns
+from app.inference.networks.pair_model import READER_HEADS, load_pair_model
+from app.inference.networks.pair_runner import (
     OnnxNetwork,
     PairRunner,
     PairScores,

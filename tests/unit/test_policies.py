@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from app.answering.policies import Policies
 from app.errors import SettingsInvalid
-from app.policies import Policies
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import DEFAULT_POLICY, load_policy, parse_policy
 from guardrails.policy.redecide import Judged, redecide, tally

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from app.errors import Invalid, ModelRefused
+from app.inference.classifiers import MAX_TOKENS, Head, OwnVectors, Screens, bag
 from app.inference.embedder import MiniLMEmbedder
-from app.inference.screens import MAX_TOKENS, Head, OwnVectors, Screens, bag
 from app.settings import PROJECT
 from benchmarks.screen import auroc, measure_screen
 from guardrails.checks.injection import EvidenceInjectionCheck

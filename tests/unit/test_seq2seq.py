@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, ModelRefused
-from app.inference.decoding import Decoding
 from app.inference.embedder import load_tokenizer
+from app.inference.networks.seq2seq_model import CLOSE, NO_ANSWER, OPEN, SEP, new_seq2seq_model
 from app.inference.seq2seq import Seq2SeqGenerator
-from app.inference.seq2seq_model import CLOSE, NO_ANSWER, OPEN, SEP, new_seq2seq_model
+from app.inference.writing.search import Decoding
 from app.ports import DraftRequest, Misfit
 from guardrails.contract import Passage
 from training.data import FusedData, load_fused_data

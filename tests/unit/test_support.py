@@ -11,7 +11,7 @@ import pytest
 
 from app.errors import ModelRefused
 from app.files import sha256_file
-from app.inference.condense import condensed
+from app.inference.evidence_selection import condensed
 from app.inference.support import SUPPORTED, SupportCheck, read_shipped, token_spans
 from app.settings import PROJECT
 from benchmarks.support import choose_numbers, measure_support

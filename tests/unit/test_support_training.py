@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from app.inference.embedder import load_tokenizer
-from app.inference.pair_model import SUPPORT_HEADS, new_pair_model
+from app.inference.networks.pair_model import SUPPORT_HEADS, new_pair_model
 from app.inference.support import SupportCheck
 from training import claims as made
 from training.claims import EDITS, SUPPORTED, Claim, Source, begin, corrupted, paraphrased

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from app.inference.embedder import load_tokenizer
-from app.inference.pair_model import READER_HEADS, new_pair_model
+from app.inference.networks.pair_model import READER_HEADS, new_pair_model
+from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import Reader, Tuning
-from app.inference.weights import WEIGHTS, load_tensors
 from app.settings import PROJECT
 from training.blend import write_mean
 from training.data import ReaderData, SpanExample, held_out, load_reader_data, shuffled

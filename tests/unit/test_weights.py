@@ -11,9 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from app.errors import ModelRefused
-from app.inference.pair_model import READER_HEADS, load_pair_model
-from app.inference.reader import Reader
-from app.inference.weights import (
+from app.inference.networks.pair_model import READER_HEADS, load_pair_model
+from app.inference.networks.weights import (
     WEIGHTS,
     base_folder,
     load_tensors,
@@ -23,6 +22,7 @@ from app.inference.weights import (
     refuse_code,
     verify_model,
 )
+from app.inference.reader import Reader
 from app.settings import PROJECT
 
 

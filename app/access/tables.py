@@ -1,0 +1,53 @@
+"""The tables of principals, keys, sign-ins and idempotency keys; ``app.access`` writes them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Json
+
+
+class PrincipalRow(Base):
+    """A person or program (owner: access). ``scope`` lists collections; null means all."""
+
+    __tablename__ = "principals"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    roles: Mapped[list[str]]
+    scope: Mapped[list[Any] | None] = mapped_column(JSON)
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """An API key, stored as a SHA-256 (owner: access)."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
+    key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """A browser sign-in; the cookie's token is stored hashed (owner: access)."""
+
+    __tablename__ = "sessions"
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
+    csrf_token: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+
+
+class IdempotencyRow(Base):
+    """The stored response of a POST with an idempotency key (owner: access)."""
+
+    __tablename__ = "idempotency_keys"
+    principal: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    response: Mapped[Json | None]
+    created_at: Mapped[datetime]

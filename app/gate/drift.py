@@ -1,0 +1,178 @@
+"""Drift monitors: do the recent answers still look like those after the newest certificate?
+
+Each compares the first answers since the newest certificate (or of all) with the most recent
+ones: per collection the risk, the distance of question and passage, and the margin of the search;
+for the whole service the share of abstentions. An alarm is recorded, shown, and ends the
+collection's own certificates; it stays open until somebody clears it.
+"""
+
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Database, iso, now
+from app.gate.certificates import revoke_collection
+from app.gate.strata import GATE, SERVICE
+from app.gate.tables import CertificateRow, GateAlarmRow
+from app.records.audit import append_audit
+from app.records.tables import RecordRow
+from guardrails.drift import Change, share_changed, shifted
+
+REFERENCE, RECENT = 300, 200
+"""Answers in the two windows of one collection, at most."""
+READ = 1000
+"""Answers read from each end."""
+EVERY_S = 60.0
+FIGURES = {"risk": "risk", "question_distance": "similarity", "search_margin": "similarity_margin"}
+"""Monitors of one collection, and the recorded figure that each looks at."""
+ABSTENTION = "abstention"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    at: datetime
+    outcome: str
+    gate: Mapping[str, Any]
+
+    def figure(self, name: str) -> float:
+        found = self.gate if name == "risk" else self.gate.get("features", {})
+        return float(found.get(name, float("nan")))
+
+
+class DriftMonitors:
+    """Checks for drift, at most once a minute in each process, and keeps the alarms."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next = 0.0
+        self._checking = threading.Lock()
+
+    def check_sometimes(self) -> None:
+        """``check``, unless this process did within the last minute."""
+        with self._checking:
+            due = time.monotonic() >= self._next
+            if due:
+                self._next = time.monotonic() + EVERY_S
+        if due:
+            self.check()
+
+    def check(self) -> list[dict[str, Any]]:
+        """Look at all windows, and record what alarms and was not open yet; returns those."""
+        with self._database.reading() as session:
+            first, last = _ends(session)
+        found = list(_changes(first, last))
+        if not found:
+            return []
+        with self._database.transaction() as session:
+            known = {(row.collection, row.monitor) for row in _open(session)}
+            return [
+                _raise_alarm(session, collection, monitor, change)
+                for collection, monitor, change in found
+                if (collection, monitor) not in known
+            ]
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """The open alarms, newest first."""
+        with self._database.reading() as session:
+            return [_wire(row) for row in _open(session)]
+
+    def clear(self, reason: str, by: str) -> int:
+        """Close all open alarms; returns how many there were."""
+        with self._database.transaction() as session:
+            rows = _open(session)
+            for row in rows:
+                row.cleared_at = now()
+            if rows:
+                event = {"alarms": [row.id for row in rows], "reason": reason, "by": by}
+                append_audit(session, "alarms_cleared", event)
+        return len(rows)
+
+
+def _ends(session: Session) -> tuple[list[_Seen], list[_Seen]]:
+    """The first answers since the newest certificate, and the last ones, both by time."""
+    rows = session.scalars(select(CertificateRow))
+    own = [row.created_at for row in rows if not row.certificate.get("provisional")]
+    since = max(own, default=None)
+    query = select(RecordRow.created_at, RecordRow.outcome, RecordRow.gate).where(
+        RecordRow.gate.is_not(None)
+    )
+    if since is not None:
+        query = query.where(RecordRow.created_at >= since)
+    first = session.execute(query.order_by(RecordRow.created_at).limit(READ))
+    last = session.execute(query.order_by(RecordRow.created_at.desc()).limit(READ))
+    return _seen(first), _seen(last)[::-1]
+
+
+def _seen(rows: Iterable[Any]) -> list[_Seen]:
+    return [_Seen(at, outcome, gate) for at, outcome, gate in rows if gate]
+
+
+def _changes(first: Sequence[_Seen], last: Sequence[_Seen]) -> Iterable[tuple[str, str, Change]]:
+    for collection, (before, after) in _windows(first, last).items():
+        for monitor, name in FIGURES.items():
+            change = shifted([s.figure(name) for s in before], [s.figure(name) for s in after])
+            if change is not None and change.alarming:
+                yield collection, monitor, change
+    before, after = _cut(first, last)
+    abstained = ([s.outcome == "abstained" for s in part] for part in (before, after))
+    change = share_changed(*abstained)
+    if change is not None and change.alarming:
+        yield SERVICE, ABSTENTION, change
+
+
+def _windows(
+    first: Sequence[_Seen], last: Sequence[_Seen]
+) -> dict[str, tuple[Sequence[_Seen], Sequence[_Seen]]]:
+    """Both windows of every collection that had drafts."""
+    sides: list[dict[str, list[_Seen]]] = [defaultdict(list), defaultdict(list)]
+    for side, seen in zip(sides, (first, last), strict=True):
+        for one in seen:
+            if one.gate.get("collection"):
+                side[one.gate["collection"]].append(one)
+    return {name: _cut(sides[0][name], sides[1][name]) for name in sorted(sides[1])}
+
+
+def _cut(first: Sequence[_Seen], last: Sequence[_Seen]) -> tuple[Sequence[_Seen], Sequence[_Seen]]:
+    """The windows; no answer is in both."""
+    before = first[:REFERENCE]
+    after = [one for one in last[-RECENT:] if before and one.at > before[-1].at]
+    return before, after
+
+
+def _raise_alarm(session: Session, collection: str, monitor: str, change: Change) -> dict[str, Any]:
+    row = GateAlarmRow(
+        id=secrets.token_hex(16),
+        collection=collection,
+        monitor=monitor,
+        detail=f"changed by {change.size:.2f}, chance {change.chance:.1e}",
+        raised_at=now(),
+        cleared_at=None,
+    )
+    session.add(row)
+    event = {"collection": collection, "monitor": monitor, "detail": row.detail}
+    append_audit(session, "drift_alarm", event)
+    if collection != SERVICE:
+        revoke_collection(session, collection, f"drift: {monitor} {row.detail}", GATE)
+    return _wire(row)
+
+
+def _open(session: Session) -> list[GateAlarmRow]:
+    query = select(GateAlarmRow).where(GateAlarmRow.cleared_at.is_(None))
+    return list(session.scalars(query.order_by(GateAlarmRow.raised_at.desc())))
+
+
+def _wire(row: GateAlarmRow) -> dict[str, Any]:
+    return {
+        "collection": row.collection,
+        "monitor": row.monitor,
+        "detail": row.detail,
+        "raised_at": iso(row.raised_at),
+    }

@@ -1,0 +1,94 @@
+"""The tables of modes, certificates, labels and alarms; only ``app.gate`` writes them."""
+
+from datetime import datetime
+
+from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Json
+
+
+class IndexPassagesRow(Base):
+    """What an index version holds of a collection (owner: changes).
+
+    ``passages`` are pairs of hashes, of document and text, 16 bytes each.
+    """
+
+    __tablename__ = "index_passages"
+    version_id: Mapped[str] = mapped_column(
+        ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
+    passages: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class GateModeRow(Base):
+    """The release mode of one collection, or of the whole service as "" (owner: gate)."""
+
+    __tablename__ = "gate_modes"
+    collection: Mapped[str] = mapped_column(String(400), primary_key=True)
+    mode: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[str] = mapped_column(String(80))
+    changed_at: Mapped[datetime]
+
+
+class CertificateRow(Base):
+    """A certificate of one stratum, and its running test (owner: gate).
+
+    State: live, superseded by a newer one, revoked, or violated by the running test.
+    """
+
+    __tablename__ = "certificates"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400))
+    risk_class: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(12))
+    certificate: Mapped[Json]
+    process: Mapped[Json]
+    index_version: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    __table_args__ = (Index("ix_certificates_stratum", "collection", "risk_class"),)
+
+
+class CertificatePassagesRow(Base):
+    """What the index held of a collection when a certificate came into force (owner: changes).
+
+    ``texts`` are the sorted hashes of its passages' texts, 8 bytes each.
+    """
+
+    __tablename__ = "certificate_passages"
+    certificate_id: Mapped[str] = mapped_column(ForeignKey("certificates.id"), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
+    texts: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LabelRow(Base):
+    """One judged answer that the policy had let pass (owner: gate); written with its decision."""
+
+    __tablename__ = "labels"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400))
+    risk_class: Mapped[str] = mapped_column(String(80))
+    risk: Mapped[float] = mapped_column(Float)
+    wrong: Mapped[bool]
+    weight: Mapped[float] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(12))
+    certificate: Mapped[str] = mapped_column(String(64))
+    lineage_sha256: Mapped[str] = mapped_column(String(64))
+    labelled_at: Mapped[datetime]
+    __table_args__ = (Index("ix_labels_stratum", "collection", "risk_class"),)
+
+
+class GateAlarmRow(Base):
+    """A monitor that saw answers change (owner: drift); open until an operator clears it."""
+
+    __tablename__ = "gate_alarms"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400))
+    monitor: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[str] = mapped_column(Text)
+    raised_at: Mapped[datetime]
+    cleared_at: Mapped[datetime | None]

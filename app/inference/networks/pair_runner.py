@@ -1,0 +1,114 @@
+"""Runs a pair model over texts: tokenised, sorted by length, batched, and back in order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from app.inference.embedder import load_tokenizer, pick_device
+from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
+from app.inference.networks.onnx_graph import Precision
+from app.inference.networks.pair_model import Heads, load_pair_model
+
+MAX_TOKENS = 384
+"""Of both texts together; the second is cut."""
+BATCH_SIZE = 16
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+
+class PairScores:
+    """What a model says of one pair: ``token`` [L, token heads], ``pair`` [pair heads].
+
+    ``encoding`` holds the L tokens with their offsets, special tokens included, padding too.
+    """
+
+    __slots__ = ("encoding", "pair", "token")
+
+    def __init__(self, encoding: Encoding, token: Floats, pair: Floats) -> None:
+        self.encoding, self.token, self.pair = encoding, token, pair
+
+
+class PairNetwork(Protocol):
+    """One way to compute a pair model."""
+
+    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
+        """From [B, L] each: token scores [B, L, token heads] and pair scores [B, pair heads]."""
+
+
+class TorchNetwork:
+    """The network in torch, on any device."""
+
+    def __init__(self, folder: Path, heads: Heads, device: torch.device, half: bool) -> None:
+        """``half`` computes in float16. Raises ``ModelRefused``."""
+        self._device = device
+        model = load_pair_model(folder, heads).to(device)
+        self._model = model.half() if half else model
+
+    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
+        with torch.inference_mode():
+            tensors = (torch.from_numpy(array).to(self._device) for array in (ids, mask, types))
+            token, pair = self._model(*tensors)
+        return token.float().cpu().numpy(), pair.float().cpu().numpy()
+
+
+class OnnxNetwork:
+    """The network on a CPU: the encoder through ONNX Runtime, the heads in numpy."""
+
+    def __init__(self, folder: Path, heads: Heads, precision: Precision) -> None:
+        """Raises ``ModelRefused``."""
+        model = load_pair_model(folder, heads)
+        self._encoder = OnnxEncoder(model.encoder, precision)
+        self._token, self._pair = _weights(model.token), _weights(model.pair)
+
+    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
+        states = self._encoder(ids, mask, types)
+        (token, token_bias), (pair, pair_bias) = self._token, self._pair
+        return states @ token + token_bias, states[:, 0] @ pair + pair_bias
+
+
+def _weights(head: torch.nn.Linear) -> tuple[Floats, Floats]:
+    return head.weight.detach().numpy().T.copy(), head.bias.detach().numpy().copy()
+
+
+class PairRunner:
+    """A pair model ready to run; construction loads it."""
+
+    def __init__(self, network: PairNetwork, max_tokens: int = MAX_TOKENS) -> None:
+        self._network = network
+        self._tokenizer = load_tokenizer()
+        self._tokenizer.enable_truncation(max_tokens, strategy="only_second")
+        self._tokenizer.enable_padding()
+
+    def run(self, pairs: Sequence[tuple[str, str]]) -> list[PairScores]:
+        """Scores of each pair, in order. The first text must leave room for the second."""
+        scores: dict[int, PairScores] = {}
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))
+        for first in range(0, len(order), BATCH_SIZE):
+            chosen = order[first : first + BATCH_SIZE]
+            encoded = self._tokenizer.encode_batch([pairs[i] for i in chosen])
+            columns = ("ids", "attention_mask", "type_ids")
+            arrays = [np.array([getattr(e, c) for e in encoded], np.int64) for c in columns]
+            token, pair = self._network(*arrays)
+            for place, index in enumerate(chosen):
+                scores[index] = PairScores(encoded[place], token[place], pair[place])
+        return [scores[index] for index in range(len(pairs))]
+
+
+def load_pair_runner(
+    folder: Path, heads: Heads, device: str = "auto", precision: WantedPrecision = "auto"
+) -> PairRunner:
+    """The pair model of ``folder`` on ``device``; raises ``ModelRefused``.
+
+    ``auto`` is int8 on a CPU and float16 on a GPU; int8 runs on a CPU only (``ValueError``).
+    """
+    place = pick_device(device)
+    if place.type == "cpu":
+        return PairRunner(OnnxNetwork(folder, heads, "fp32" if precision == "fp32" else "int8"))
+    if precision == "int8":
+        raise ValueError("int8 runs on a CPU only")
+    return PairRunner(TorchNetwork(folder, heads, place, half=precision == "auto"))

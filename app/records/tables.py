@@ -1,0 +1,87 @@
+"""The tables of records, releases and the audit chain; only ``app.records`` writes them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import SEQUENCE, Base, Json
+
+
+class RecordRow(Base):
+    """The write-once trail of one answer (owner: records).
+
+    ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, the
+    caller's schema, and whether there was a second try; null before replay was possible.
+    ``facts`` are what conditions of the policy looked at beside question, draft, evidence and
+    findings. ``shadow`` is the verdict of the policy that runs in the shadow, if one does.
+    """
+
+    __tablename__ = "records"
+    answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    principal: Mapped[str] = mapped_column(String(80))
+    question: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(String(12))
+    message: Mapped[str] = mapped_column(Text)
+    draft: Mapped[Json | None]
+    evidence: Mapped[list[Any]]
+    findings: Mapped[list[Any]]
+    verdict: Mapped[Json]
+    lineage: Mapped[Json]
+    searched: Mapped[Json]
+    timings_ms: Mapped[Json]
+    inputs: Mapped[Json | None] = mapped_column(JSON)
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    gate: Mapped[Json | None]
+    facts: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    shadow: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    __table_args__ = (
+        Index("ix_records_principal_created", "principal", "created_at"),
+        Index("ix_records_created_at", "created_at"),
+    )
+
+
+class PolicyRow(Base):
+    """The content of each policy that judged an answer, kept once (owner: records)."""
+
+    __tablename__ = "policies"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[Json]
+    first_used_at: Mapped[datetime]
+
+
+class ReleaseRow(Base):
+    """What the asker may see, and who let it out (owner: records).
+
+    A release that a later review found wrong is withdrawn, never deleted.
+    """
+
+    __tablename__ = "releases"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    answer: Mapped[Json]
+    released_by: Mapped[str] = mapped_column(String(12))
+    edited: Mapped[bool]
+    released_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """One link of the hash chain of all decisions (owner: records)."""
+
+    __tablename__ = "audit_log"
+    number: Mapped[int] = mapped_column(SEQUENCE, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(40))
+    event: Mapped[Json]
+    previous_sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """The end of the audit chain; locking it orders the writers (owner: records)."""
+
+    __tablename__ = "audit_head"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(SEQUENCE)
+    sha256: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,266 @@
+"""Decisions on review tasks: who approved what, and what is released by it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.access.principals import Principal
+from app.corpus.passages import current_passages
+from app.db import iso, now
+from app.errors import ApprovalVoid, Forbidden, Invalid
+from app.records.audit import append_audit
+from app.records.recording import content_hash, searched_for
+from app.records.release import correct, release, withdraw
+from app.records.tables import RecordRow, ReleaseRow
+from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
+from app.review.tasks import Task
+from guardrails.contract import Passage, canonical_sha256, sentence_bounds
+
+Kind = Literal["approve", "edit", "reject"]
+MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+MAX_EDIT_CHARS = 20_000
+APPROVALS = 2
+"""Reviewers who must approve the same answer, where the policy asks for four eyes."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim."""
+
+    kind: Kind
+    content_sha256: str
+    fence: int
+    reason: str = ""
+    text: str = ""
+
+
+def newest_proposal(session: Session, task: Task) -> ApprovalRow | None:
+    """The newest approval of a four-eyes task: it says which answer is to be released."""
+    query = select(ApprovalRow).where(ApprovalRow.task_id == task.id)
+    return session.scalar(query.order_by(ApprovalRow.number.desc()).limit(1))
+
+
+def approvers_of(session: Session, tasks: Sequence[Task]) -> dict[str, list[str]]:
+    """By task, who has approved the answer that is proposed now, in order."""
+    wanted = [task.id for task in tasks if task.four_eyes]
+    query = select(ApprovalRow).where(ApprovalRow.task_id.in_(wanted))
+    by_task: dict[str, list[ApprovalRow]] = {}
+    for row in session.scalars(query.order_by(ApprovalRow.number)) if wanted else ():
+        by_task.setdefault(row.task_id, []).append(row)
+    return {
+        task_id: [row.reviewer for row in rows if row.answer_sha256 == rows[-1].answer_sha256]
+        for task_id, rows in by_task.items()
+    }
+
+
+def has_enough_approvals(
+    session: Session,
+    task: ReviewTaskRow,
+    reviewer: Principal,
+    answer: dict[str, Any],
+    edited: bool,
+) -> bool:
+    """Count this approval; whether the answer has all the approvals that it needs."""
+    if not task.four_eyes:
+        return True
+    before = newest_proposal(session, task)
+    row = ApprovalRow(
+        task_id=task.id,
+        reviewer=reviewer.name,
+        answer_sha256=canonical_sha256(answer),
+        number=before.number + 1 if before else 1,
+        answer=answer,
+        edited=edited,
+        approved_at=now(),
+    )
+    if session.get(ApprovalRow, (task.id, reviewer.name, row.answer_sha256)) is not None:
+        raise Forbidden("You have approved this very answer before; somebody else must decide.")
+    session.add(row)
+    session.flush()
+    event = {"task_id": task.id, "reviewer": reviewer.name, "answer_sha256": row.answer_sha256}
+    append_audit(session, "approved", event)
+    return len(approvers_of(session, [task])[task.id]) >= APPROVALS
+
+
+def shown_sha256(record: RecordRow, proposal: ApprovalRow | None) -> str:
+    """What a decision binds to: the record, and the answer that another reviewer proposes."""
+    if proposal is None:
+        return record.content_sha256
+    return canonical_sha256([record.content_sha256, proposal.answer])
+
+
+def check_unchanged(
+    session: Session, record: RecordRow, proposal: ApprovalRow | None, decision: Decision
+) -> None:
+    """An approval binds to what was seen: the record as written, and its sources as they were."""
+    actual = content_hash(record.question, record.draft, record.evidence, record.lineage)
+    shown = shown_sha256(record, proposal)
+    if actual != record.content_sha256 or decision.content_sha256 != shown:
+        raise ApprovalVoid
+    if decision.kind == "reject":
+        return
+    seen = {passage["id"]: passage["text"] for passage in record.evidence}
+    if current_passages(session, seen) != seen:
+        raise ApprovalVoid("A source was changed or removed since the draft was written.")
+
+
+def decided_answer(
+    record: RecordRow, proposal: ApprovalRow | None, decision: Decision
+) -> tuple[dict[str, Any] | None, bool]:
+    """(the answer to release or None, whether a reviewer wrote it)."""
+    if decision.kind == "approve":
+        if proposal is not None:
+            return proposal.answer, proposal.edited
+        draft = cast("dict[str, Any]", record.draft)
+        if not draft["sentences"]:
+            raise Invalid("There is no draft to approve; write the answer, or reject.")
+        return draft, False
+    if decision.kind == "edit":
+        return edited_answer(cast("dict[str, Any]", record.draft), decision.text), True
+    if not decision.reason.strip():
+        raise Invalid("Please say why the draft is rejected.")
+    return None, False
+
+
+def edited_answer(draft: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The reviewer's text as an answer; its ``[n]`` markers must be citations of the draft."""
+    text = text.strip()
+    if not text or len(text) > MAX_EDIT_CHARS:
+        raise Invalid(f"The edited answer has 1 to {MAX_EDIT_CHARS} characters.")
+    known = {citation["number"] for citation in draft["citations"]}
+    used = {int(number) for number in MARKER.findall(text)}
+    if used - known:
+        raise Invalid(f"The draft has no citation [{min(used - known)}].")
+    sentences = [_edited_sentence(text[start:end]) for start, end in sentence_bounds(text)]
+    return {
+        "text": text,
+        "short": None,
+        "sentences": sentences,
+        "citations": [c for c in draft["citations"] if c["number"] in used],
+    }
+
+
+def apply_decision(
+    session: Session,
+    task: ReviewTaskRow,
+    record: RecordRow,
+    answer: dict[str, Any] | None,
+    edited: bool,
+) -> None:
+    """What the decision does to the asker's answer."""
+    audit, by = task.kind == "audit", task.claimed_by or ""
+    if not audit and answer is not None:
+        release(session, record, answer, released_by="reviewer", edited=edited)
+    elif audit and edited and answer is not None:
+        correct(session, record, answer, by=by)
+    elif audit and answer is None:
+        withdraw(session, record, by=by)
+
+
+def same_words(record: RecordRow, answer: Mapping[str, Any]) -> bool:
+    """Whether an edit left all words as they were: only then the draft had been right."""
+    drafted = cast("dict[str, Any]", record.draft)["text"]
+    return _words(drafted) == _words(answer["text"])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", MARKER.sub(" ", text).casefold())
+
+
+def _edited_sentence(marked: str) -> dict[str, Any]:
+    numbers = sorted({int(number) for number in MARKER.findall(marked)})
+    return {"text": MARKER.sub("", marked), "citations": numbers}
+
+
+def _decision(
+    reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
+) -> DecisionRow:
+    return DecisionRow(
+        kind=decision.kind,
+        reviewer=reviewer.name,
+        reason=decision.reason.strip(),
+        text=answer["text"] if answer is not None else "",
+        decided_at=now(),
+    )
+
+
+def said_of_probe(
+    reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """A decision as the wire shows it."""
+    return cast("dict[str, Any]", _decision_wire(_decision(reviewer, decision, answer)))
+
+
+def write_decision(
+    session: Session,
+    task: ReviewTaskRow,
+    reviewer: Principal,
+    decision: Decision,
+    answer: Mapping[str, Any] | None,
+) -> None:
+    said = _decision(reviewer, decision, answer)
+    said.task_id, said.content_sha256 = task.id, decision.content_sha256
+    session.add(said)
+    event = {
+        "task_id": task.id,
+        "answer_id": task.answer_id,
+        "kind": decision.kind,
+        "reviewer": reviewer.name,
+        "content_sha256": decision.content_sha256,
+    }
+    append_audit(session, "decided", event)
+
+
+def edits_query() -> Any:
+    return (
+        select(DecisionRow.task_id)
+        .join(ReviewTaskRow, ReviewTaskRow.id == DecisionRow.task_id)
+        .join(ReleaseRow, ReleaseRow.answer_id == ReviewTaskRow.answer_id)
+        .where(ReleaseRow.edited)
+        .order_by(DecisionRow.decided_at, DecisionRow.task_id)
+    )
+
+
+def edit_row(
+    session: Session, task: ReviewTaskRow, record: RecordRow, evidence: Sequence[Passage]
+) -> dict[str, Any]:
+    return {
+        "question": searched_for(record),
+        "titles": [passage.title for passage in evidence],
+        "evidence": [passage.text for passage in evidence],
+        "answer": _by_place(
+            session.get_one(ReleaseRow, task.answer_id).answer, [p.id for p in evidence]
+        ),
+        "task_id": task.id,
+        "decided_at": iso(session.get_one(DecisionRow, task.id).decided_at),
+    }
+
+
+def _by_place(answer: Mapping[str, Any], evidence: Sequence[str]) -> str:
+    """The answer's text with each ``[n]`` counting passages of the evidence, not citations."""
+    places = {c["number"]: evidence.index(c["passage_id"]) + 1 for c in answer["citations"]}
+    text = MARKER.sub(lambda match: f" [{places[int(match[1])]}]", answer["text"])
+    # Two quotes of one passage have two numbers but one place.
+    return re.sub(r"( \[\d+\])\1+", r"\1", text).strip()
+
+
+def decision_of(session: Session, task: Task) -> dict[str, Any] | None:
+    if isinstance(task, ProbeRow):
+        return task.decision
+    return _decision_wire(session.get(DecisionRow, task.id))
+
+
+def _decision_wire(row: DecisionRow | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "kind": row.kind,
+        "reviewer": row.reviewer,
+        "reason": row.reason,
+        "text": row.text,
+        "decided_at": iso(row.decided_at),
+    }

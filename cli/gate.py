@@ -1,0 +1,213 @@
+"""``gate``: the kill switch, what stands behind releases, and new certificates."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.access.principals import LOCAL
+from app.db import Database
+from app.gate.admission import Gate
+from app.gate.drift import DriftMonitors
+from app.gate.labels import labelled
+from app.gate.modes import switch_mode
+from app.gate.reviewer_error import reviewer_report
+from app.gate.strata import SERVICE, STANDARD
+from app.settings import Settings
+from app.wiring import open_database, open_gate
+from cli.gate_report import Judged, reviewer_figures, write_page
+from cli.output import Json, console, print_json, print_table
+from guardrails.gate.certificate import Certificate
+
+gate_commands = typer.Typer(help="The release gate.", no_args_is_help=True)
+Collection = Annotated[str, typer.Option(help="Collection; empty is the whole service.")]
+RiskClass = Annotated[str, typer.Option(help="Risk class of the answers.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
+
+
+@gate_commands.command()
+def mode(
+    mode: Annotated[
+        str,
+        typer.Argument(help="off, provisional, certified, review_everything or retrieval_only."),
+    ],
+    reason: Reason,
+    collection: Collection = SERVICE,
+    as_json: Json = False,
+) -> None:
+    """Switch how answers are released; it counts at once, in every process."""
+    with _database() as (database, _):
+        switched = switch_mode(database, mode, reason, LOCAL.name, collection)
+    if as_json:
+        print_json(switched)
+    else:
+        console.print(f"{collection or 'the service'}: {mode}", markup=False, highlight=False)
+
+
+@gate_commands.command()
+def status(as_json: Json = False) -> None:
+    """Modes, certificates with their running tests, labels, and alarms of drift."""
+    with _gate() as (gate, _), _database() as (database, _):
+        drift = DriftMonitors(database)
+        drift.check()
+        found = {**gate.status(), "alarms": drift.alarms()}
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"mode: {found['mode']}", markup=False, highlight=False)
+    columns = "collection mode reason changed_by changed_at".split()
+    print_table("Switches", columns, [[row[name] for name in columns] for row in found["modes"]])
+    columns = ["collection", "class", "state", "alpha", "threshold", "audits", "e-value"]
+    columns += ["reviewer error", "why it ended"]
+    print_table("Certificates", columns, [_certificate_cells(c) for c in found["certificates"]])
+    columns = "collection class source wrong labels".split()
+    print_table("Labels", columns, [list(row.values()) for row in found["labels"]])
+    columns = "collection monitor detail raised_at".split()
+    print_table("Alarms", columns, [list(row.values()) for row in found["alarms"]])
+
+
+@gate_commands.command()
+def clear(reason: Reason, as_json: Json = False) -> None:
+    """Close the open alarms of drift; certificates that they ended stay ended."""
+    with _database() as (database, _):
+        cleared = DriftMonitors(database).clear(reason, LOCAL.name)
+    if as_json:
+        print_json({"cleared": cleared})
+    else:
+        console.print(f"{cleared} cleared.", highlight=False)
+
+
+@gate_commands.command()
+def report(
+    outcomes: Annotated[
+        Path | None, typer.Option(help="Rows {score, wrong} instead of the labels.", exists=True)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write curves to this HTML file.")] = None,
+    collection: Collection = SERVICE,
+    as_json: Json = False,
+) -> None:
+    """AUROC, calibration and risk-coverage of the risk, from labels or from a file, and reviewer
+    error beside labels."""
+    judged = Judged.read(outcomes) if outcomes is not None else _labels(collection)
+    figures = judged.figures()
+    reviewers = _reviewers(collection) if outcomes is None else None
+    if html is not None:
+        title = outcomes.name if outcomes is not None else collection or "All collections"
+        write_page(judged, f"Risk: {title}", html, reviewers)
+    if as_json:
+        print_json(figures if reviewers is None else {**figures, "reviewers": reviewers})
+        return
+    print_table("Risk", ["measure", "value"], figures.items())
+    if reviewers is not None:
+        print_table("Reviewers", ["measure", "value"], reviewer_figures(reviewers).items())
+
+
+@gate_commands.command()
+def disagreements(collection: Collection = SERVICE, as_json: Json = False) -> None:
+    """Answers that two reviewers judged differently, for a third person to look at."""
+    found = _reviewers(collection)["disagreements"]
+    if as_json:
+        print_json({"disagreements": found})
+        return
+    columns = ["answer", "question", "first, in force", "second"]
+    print_table("Disagreements", columns, [_pair_cells(pair) for pair in found])
+
+
+def _reviewers(collection: str) -> dict[str, Any]:
+    with _database() as (database, settings):
+        return reviewer_report(database, settings.gate_delta, collection or None)
+
+
+def _pair_cells(pair: dict[str, Any]) -> list[str]:
+    said = [f"{pair[who]['reviewer']}: {pair[who]['kind']}" for who in ("first", "second")]
+    return [pair["answer_id"], pair["question"], *said]
+
+
+def _labels(collection: str) -> Judged:
+    with _database() as (database, _):
+        rows = labelled(database, collection)
+    return Judged([risk for risk, _ in rows], [wrong for _, wrong in rows])
+
+
+@gate_commands.command()
+def certify(
+    collection: Annotated[str, typer.Option(help="Collection to certify.")],
+    alpha: Annotated[float | None, typer.Option(help="Default: setting gate_alpha.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Default: setting gate_delta.")] = None,
+    risk_class: RiskClass = STANDARD,
+    as_json: Json = False,
+) -> None:
+    """Certify a collection from its own labels; exit status 1 when that is not possible yet."""
+    with _gate() as (gate, settings):
+        result = gate.certify(
+            collection,
+            risk_class,
+            settings.gate_alpha if alpha is None else alpha,
+            settings.gate_delta if delta is None else delta,
+            LOCAL.name,
+        )
+    certified = isinstance(result, Certificate)
+    if as_json:
+        told = {"reviewer_error": result.reviewer_error} if isinstance(result, Certificate) else {}
+        print_json({"certified": certified, **asdict(result), **told})
+    elif isinstance(result, Certificate):
+        released = f"{result.released_share:.1%}"
+        limit = f"risk up to {result.threshold:g}, about {released} of the answers"
+        console.print(f"Certified: {limit}.", markup=False, highlight=False)
+        console.print(f"Reviewer error: {result.reviewer_error}.", markup=False, highlight=False)
+    else:
+        console.print(result.message, markup=False, highlight=False)
+    if not certified:
+        raise typer.Exit(1)
+
+
+@gate_commands.command()
+def revoke(
+    collection: Annotated[str, typer.Option(help="Collection whose certificates end.")],
+    reason: Reason,
+    risk_class: RiskClass = STANDARD,
+    as_json: Json = False,
+) -> None:
+    """End the certificates of a collection."""
+    with _gate() as (gate, _):
+        ended = gate.revoke(collection, risk_class, reason, LOCAL.name)
+    if as_json:
+        print_json({"revoked": ended})
+    else:
+        console.print(f"{ended} revoked.", highlight=False)
+
+
+@contextmanager
+def _database() -> Iterator[tuple[Database, Settings]]:
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        yield database, settings
+    finally:
+        database.close()
+
+
+@contextmanager
+def _gate() -> Iterator[tuple[Gate, Settings]]:
+    with _database() as (database, settings):
+        yield open_gate(settings, database), settings
+
+
+def _certificate_cells(row: dict[str, Any]) -> list[Any]:
+    stated = row["certificate"]
+    kind = "provisional, " if stated["provisional"] else ""
+    e_value = "broken" if row["e_value"] is None else f"{row['e_value']:g} of {row['limit']:g}"
+    return [
+        row["collection"],
+        row["risk_class"],
+        kind + row["state"],
+        stated["alpha"],
+        stated["threshold"],
+        row["audits"],
+        e_value,
+        row["reviewer_error"],
+        row["reason"],
+    ]

@@ -1,0 +1,90 @@
+"""``replay`` and ``export``: judge a recorded answer again, and write down all that proves it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.errors import SettingsInvalid, from_os_error
+from app.proof.export import proof_of
+from app.settings import Settings
+from app.wiring import open_database, open_services
+from cli.output import Json, console, print_json, print_table
+from guardrails.policy.decide import Policy
+from guardrails.policy.load import PolicyInvalid, load_policy
+
+DIFFERENT = 2
+"""Exit status when an answer's own policy gives another verdict, or a proof does not hold."""
+
+
+def replay(
+    answer_id: str,
+    policy: Annotated[
+        Path | None, typer.Option(help="Judge by this policy and show the difference.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a recorded answer again; its own policy must give the same verdict."""
+    other = _policy(policy) if policy is not None else None
+    services = open_services(Settings())
+    try:
+        result = services.replayer.replay(answer_id, other)
+    finally:
+        services.close()
+    if as_json:
+        print_json(result)
+    else:
+        _print_replay(result)
+    if other is None and not result["same"]:
+        raise typer.Exit(DIFFERENT)
+
+
+def export(
+    answer_id: str,
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write all evidence of one answer: record, policy, decision, release and audit links."""
+    database = open_database(Settings())
+    try:
+        proof = proof_of(database, answer_id)
+    finally:
+        database.close()
+    try:
+        out.write_text(json.dumps(proof, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise from_os_error(error) from error
+    checks = proof["checks"]
+    sound = checks["content_sha256_fits"] and checks["broken_audit_link"] is None
+    if as_json:
+        print_json({"out": str(out), "sound": sound, **checks})
+    else:
+        words = "all hashes fit" if sound else f"HASHES DO NOT FIT: {checks}"
+        console.print(f"Written to {out}; {words}.", highlight=False, markup=False)
+    if not sound:
+        raise typer.Exit(DIFFERENT)
+
+
+def _policy(path: Path) -> Policy:
+    try:
+        return load_policy(path)
+    except PolicyInvalid as error:
+        raise SettingsInvalid(f"The policy file is invalid: {error}") from error
+
+
+def _print_replay(result: dict[str, Any]) -> None:
+    console.rule(
+        f"{'same' if result['same'] else 'different'} · {result['answer_id']}", align="left"
+    )
+    console.print(result["question"], markup=False, style="bold")
+    for warning in result["warnings"]:
+        console.print(f"{warning['code']}: {warning['message']}", markup=False, style="yellow")
+    sides = [(name, result[name]) for name in ("recorded", "replayed")]
+    rows = [(name, side["action"], "; ".join(side["reasons"])) for name, side in sides]
+    print_table("Verdicts", ["", "action", "reasons"], rows)
+    changed = [("new", one) for one in result["findings_added"]]
+    changed += [("gone", one) for one in result["findings_gone"]]
+    if changed:
+        found = [(how, one["check"], one["outcome"], one["message"]) for how, one in changed]
+        print_table("Findings", ["", "check", "outcome", "message"], found)

@@ -1,0 +1,160 @@
+"""``review``: the review queue from the command line."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.access.principals import LOCAL
+from app.errors import from_os_error
+from app.review.decisions import Decision, Kind
+from app.review.desk import ReviewDesk
+from app.settings import Settings
+from app.wiring import open_database
+from cli.output import Json, console, print_json, print_table
+
+review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+
+
+@review_commands.command("list")
+def list_tasks(
+    state: Annotated[str, typer.Option(help="open, claimed, decided, expired or all.")] = "open",
+    queue: Annotated[str | None, typer.Option(help="Only this queue of the policy.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Review tasks, oldest first."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        listed = ReviewDesk(database, settings).tasks(LOCAL, state, queue=queue)
+    finally:
+        database.close()
+    if as_json:
+        print_json(listed)
+        return
+    rows = [
+        (t["task_id"], _state(t), t["queue"], t["question"], "; ".join(t["reasons"]))
+        for t in listed["tasks"]
+    ]
+    print_table("Review tasks", ["task", "state", "queue", "question", "why"], rows)
+
+
+def _state(task: dict[str, Any]) -> str:
+    parts = [str(task["state"])]
+    if task["four_eyes"]:
+        parts.append(f"{len(task['approved_by'])} of {task['approvals_needed']} approvals")
+    if task["provisional"]:
+        parts.append("provisional certificate")
+    return ", ".join(parts)
+
+
+@review_commands.command()
+def show(task_id: str, as_json: Json = False) -> None:
+    """One draft beside its sources, and why it is held."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        task = ReviewDesk(database, settings).task(LOCAL, task_id)
+    finally:
+        database.close()
+    if as_json:
+        print_json(task)
+    else:
+        _print_task(task)
+
+
+@review_commands.command()
+def approve(task_id: str, yes: Yes = False, as_json: Json = False) -> None:
+    """Release a draft exactly as it stands."""
+    _decide(task_id, "approve", "", yes, as_json)
+
+
+@review_commands.command()
+def reject(
+    task_id: str,
+    reason: Annotated[str, typer.Option(help="Why; kept in the record.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Never release a draft."""
+    _decide(task_id, "reject", reason, yes, as_json)
+
+
+@review_commands.command()
+def edits(
+    out: Annotated[Path, typer.Option(help="File to write: one JSON value in each line.")],
+    as_json: Json = False,
+) -> None:
+    """Write what reviewers changed, as rows to fine-tune a generator on."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        written = _write_lines(out, ReviewDesk(database, settings).edits(LOCAL))
+    finally:
+        database.close()
+    if as_json:
+        print_json({"out": str(out), "edits": written})
+    else:
+        console.print(f"{written} edits written to {out}.", highlight=False, markup=False)
+
+
+def _write_lines(out: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write beside ``out``, then take its place: a run that fails leaves the older file."""
+    partial = out.with_name(f"{out.name}.partial")
+    written = 0
+    try:
+        with partial.open("w", encoding="utf-8") as target:
+            for row in rows:
+                target.write(json.dumps(row, ensure_ascii=False) + "\n")
+                written += 1
+        partial.replace(out)
+    except OSError as error:
+        raise from_os_error(error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> None:
+    settings = Settings()
+    database = open_database(settings)
+    desk = ReviewDesk(database, settings)
+    try:
+        seen = desk.claim(LOCAL, task_id)
+        if not yes:
+            _print_task(seen)
+            typer.confirm(f"{kind} this draft?", abort=True)
+        decision = Decision(kind, seen["content_sha256"], seen["fence"], reason)
+        decided = desk.decide(LOCAL, task_id, decision)
+    finally:
+        database.close()
+    if as_json:
+        print_json(decided)
+    else:
+        console.print(f"Task {task_id}: {_decided_words(decided)}.", highlight=False)
+
+
+def _decided_words(task: dict[str, Any]) -> str:
+    if task["decision"] is None:
+        return "approved; a second reviewer must approve it too"
+    return str(task["decision"]["kind"])
+
+
+def _print_task(task: dict[str, Any]) -> None:
+    console.rule(f"{_state(task)} · asked by {task['asker']}", align="left")
+    console.print(task["question"], markup=False, style="bold")
+    for reason in task["reasons"]:
+        console.print(f"held: {reason}", markup=False, style="yellow")
+    if task["second_try"] is not None:
+        console.print(task["second_try"]["message"], markup=False, style="dim")
+    console.print(task["draft"]["text"] or "(no draft: the documents gave no answer)", markup=False)
+    if task["proposal"] is not None:
+        console.print(f"{task['proposal']['reviewer']} proposes:", markup=False, style="bold")
+        console.print(task["proposal"]["answer"]["text"], markup=False)
+    for citation in task["draft"]["citations"]:
+        page = f", page {citation['page']}" if citation["page"] else ""
+        console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)
+        console.print(f"    {citation['quote']}", markup=False, style="dim")

@@ -1,0 +1,144 @@
+"""``serve`` and ``ask``: the service over HTTP, and one question without it."""
+
+import errno
+import secrets
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+
+from app.access.principals import LOCAL, ROLES
+from app.answering.answerer import Ask
+from app.errors import Conflict
+from app.settings import Settings
+from app.telemetry import configure_logging
+from app.wiring import Services, open_services
+from cli.index import ingest_paths, print_report
+from cli.output import Json, console, print_json
+
+DRAIN_S = 10
+FIRST_USER = "admin"
+
+
+def serve(
+    ingest: Annotated[
+        list[Path] | None, typer.Option(help="Ingest these files or folders first.")
+    ] = None,
+    collection: Annotated[str, typer.Option(help="Collection for --ingest.")] = "main",
+    first_login: Annotated[
+        bool, typer.Option(help="Create a first user when there is none, and show its password.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Start the service; Ctrl-C finishes what is running and stops."""
+    import uvicorn
+
+    from app.main import create_app
+    from ingestion.pipeline import worker
+
+    settings = Settings()
+    _check_port(settings)
+    configure_logging()
+    services = open_services(settings)
+    if ingest:
+        report = ingest_paths(services, ingest, collection, as_json)
+        if not as_json:
+            print_report(report)
+    password = _first_password(services) if first_login else None
+    _announce(settings, password, as_json)
+    uvicorn.run(
+        create_app(settings, [worker], services),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Search only this collection (repeatable).")
+    ] = None,
+    previous: Annotated[
+        str | None, typer.Option(help="Id of the answer that this question follows.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask one question here, with the same checks and the same record as over HTTP."""
+    services = open_services(Settings())
+    try:
+        answer = services.answerer.answer(
+            LOCAL, Ask(question, collection, previous_answer_id=previous)
+        )
+    finally:
+        services.close()
+    if as_json:
+        print_json(answer)
+    else:
+        _print_answer(answer)
+
+
+def _check_port(settings: Settings) -> None:
+    """Fail before anything is loaded when somebody else has the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Conflict(
+                    f"Port {settings.port} is taken; set COUNTERSIGN_PORT to another one."
+                ) from error
+            raise Conflict(f"Cannot listen on {settings.host}:{settings.port}.") from error
+
+
+def _first_password(services: Services) -> str | None:
+    if services.access.has_principals():
+        return None
+    password = secrets.token_urlsafe(12)
+    services.access.create_principal(FIRST_USER, ROLES, password=password)
+    return password
+
+
+def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    if as_json:
+        login = {"username": FIRST_USER, "password": password} if password else None
+        print_json({"chat": f"{address}/", "review": f"{address}/review", "first_login": login})
+        return
+    lines = [f"Chat    {address}/", f"Review  {address}/review"]
+    if password:
+        lines += ["", f"First login (shown once): {FIRST_USER}  {password}"]
+    lines += ["", "Ctrl-C stops the service."]
+    console.print(Panel("\n".join(lines), title="Countersign", expand=False), highlight=False)
+
+
+def _print_answer(answer: dict[str, Any]) -> None:
+    console.rule(f"{answer['status']} · {answer['answer_id']}", align="left")
+    searched = answer["searched"].get("question")
+    if searched and searched != answer["question"]:
+        console.print(f"searched for: {searched}", markup=False, style="dim")
+    if answer["answer"] is None:
+        console.print(answer["message"], markup=False)
+        return
+    console.print(answer["answer"]["text"], markup=False)
+    for citation in answer["answer"]["citations"]:
+        page = f", page {citation['page']}" if citation["page"] else ""
+        console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)
+        console.print(f"    {citation['quote']}", markup=False, style="dim")
+    if behind := _behind(answer):
+        console.print(behind, markup=False, highlight=False, style="yellow")
+
+
+def _behind(answer: dict[str, Any]) -> str:
+    """What stands behind a release that no person has seen, in words."""
+    gate = answer["gate"]
+    if answer["released_by"] == "reviewer" or gate is None or gate["alpha"] is None:
+        return ""
+    most = f"at most {gate['alpha']:.1%}"
+    if gate["certified"]:
+        return f"certified: {most} of such answers are wrong"
+    return f"provisional: {most} wrong on public data, not yet measured on these documents"
