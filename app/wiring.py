@@ -189,9 +189,9 @@ def rerank_depth(settings: Settings) -> int:
     """How many passages the reader puts in a new order; 0 for none."""
     if settings.rerank_passages >= 0:
         return settings.rerank_passages
-    from app.inference.embedder import pick_device
+    from app.inference.device import pick_device
 
-    return RERANK_ON_GPU if pick_device(settings.device).type == "cuda" else RERANK_ON_CPU
+    return RERANK_ON_GPU if pick_device(settings.device) == "cuda" else RERANK_ON_CPU
 
 
 def build_gate(
@@ -241,9 +241,9 @@ def _models(settings: Settings, embedder: Embedder, generator: Generator) -> dic
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
-        import torch
+        from app.inference.device import use_threads
 
-        torch.set_num_threads(settings.model_threads)
+        use_threads(settings.model_threads)
     database = Database(settings.database)
     embedder, generator = build_embedder(settings), build_generator(settings)
     screens, support = build_screens(settings, embedder), build_support(settings)

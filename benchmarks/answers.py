@@ -11,7 +11,7 @@ from typing import Any
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Invalid, SettingsInvalid
 from app.files import read_rows
-from app.inference.embedder import pick_device
+from app.inference.device import pick_device
 from app.inference.reader import Reader, ReaderGenerator
 from app.inference.writing.grounding import visible
 from app.ports import DraftRequest, Generator
@@ -84,7 +84,7 @@ def read_questions(file: Path, keys: Mapping[str, type] = KEYS) -> list[dict[str
 
 def find_devices(generator: str, wanted: Sequence[str] | None) -> list[str]:
     """Where to run ``generator``, best first: as wanted, else as the setting, else all found."""
-    found = ["cuda", "cpu"] if pick_device("auto").type == "cuda" else ["cpu"]
+    found = ["cuda", "cpu"] if pick_device("auto") == "cuda" else ["cpu"]
     for device in wanted or ():
         if device not in DEVICES or device not in found:
             raise SettingsInvalid(f"The device {device!r} is not here; there are: {found}.")

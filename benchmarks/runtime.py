@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
-from app.inference.networks.pair_model import READER_HEADS
-from app.inference.networks.pair_runner import PairRunner, TorchNetwork, load_pair_runner
+from app.inference.networks.pair_model import TorchNetwork
+from app.inference.networks.pair_runner import PairRunner, load_pair_runner
+from app.inference.networks.pair_tensors import READER_HEADS
 from app.settings import Settings
 from benchmarks.metrics import percentile
 
@@ -51,7 +52,7 @@ def _measure(runs: int) -> dict[str, dict[str, dict[str, float]]]:
 
 def _rerankers() -> dict[str, PairRunner]:
     folder = Settings().models_dir / "reader"
-    in_torch = TorchNetwork(folder, READER_HEADS, torch.device("cpu"), half=False)
+    in_torch = TorchNetwork(folder, READER_HEADS, "cpu", half=False)
     return {
         BASE: PairRunner(in_torch),
         "onnx_fp32": load_pair_runner(folder, READER_HEADS, "cpu", "fp32"),

@@ -78,14 +78,12 @@ def _generator(services: Services) -> str:
 
 
 def _device(services: Services) -> str:
-    import torch
-
-    from app.inference.embedder import pick_device
+    from app.inference.device import cpu_threads, pick_device
     from app.retrieval.vector import gpu_available
 
     models = pick_device(services.settings.device)
     faiss_place = "GPU" if services.settings.device != "cpu" and gpu_available() else "CPU"
-    return f"models on {models} ({torch.get_num_threads()} threads), FAISS on {faiss_place}"
+    return f"models on {models} ({cpu_threads()} threads), FAISS on {faiss_place}"
 
 
 def _policy(services: Services) -> str:

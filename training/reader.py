@@ -30,7 +30,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.files import sha256_file
-from app.inference.networks.pair_model import READER_HEADS, PairModel, new_pair_model
+from app.inference.networks.pair_model import PairModel, new_pair_model
+from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import base_folder, load_tensors
 from app.inference.reader import Tuning
 from training.blend import write_mean

@@ -28,12 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.files import sha256_file
-from app.inference.networks.pair_model import (
-    FROZEN_PREFIX,
-    SUPPORT_HEADS,
-    PairModel,
-    new_pair_model,
-)
+from app.inference.networks.pair_model import PairModel, new_pair_model
+from app.inference.networks.pair_tensors import FROZEN_PREFIX, SUPPORT_HEADS
 from app.inference.networks.weights import WEIGHTS, base_folder, load_tensors
 from training.blend import write_mean
 from training.claims import REFUTED, SUPPORTED, Claim

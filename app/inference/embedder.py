@@ -5,26 +5,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertModel
 
+from app.inference.device import pick_device
 from app.inference.networks.onnx_encoder import Ids, OnnxEncoder
 from app.inference.networks.onnx_graph import Floats, Precision
-from app.inference.networks.pair_model import base_encoder_tensors
+from app.inference.networks.pair_tensors import base_encoder_arrays, base_shape
 from app.inference.networks.weights import base_folder, refuse_code
 from app.ports import Vectors
 
 Runtime = Literal["auto", "torch", "fp32", "int8"]
 MAX_TOKENS = 256
 """What all-MiniLM-L6-v2 was trained with, [CLS] and [SEP] included."""
-
-
-def pick_device(wanted: str) -> torch.device:
-    """``auto`` prefers CUDA; ``cpu`` and ``cuda`` are taken as said."""
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wanted)
 
 
 class MiniLMEmbedder:
@@ -45,18 +37,12 @@ class MiniLMEmbedder:
 
     def warm_up(self) -> None:
         """Load the packaged weights after checking their SHA-256."""
-        folder = base_folder()
-        model = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
-        model.load_state_dict(base_encoder_tensors(folder), strict=True)
         self._tokenizer = load_tokenizer(MAX_TOKENS)
         device = pick_device(self._wanted)
         runtime = self._runtime
         if runtime == "auto":
-            runtime = "fp32" if device.type == "cpu" else "torch"
-        model.train(False)
-        self._states = (
-            _torch_states(model, device) if runtime == "torch" else _onnx_states(model, runtime)
-        )
+            runtime = "fp32" if device == "cpu" else "torch"
+        self._states = _torch_states(device) if runtime == "torch" else _onnx_states(runtime)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape [len(texts), 384]: mean of the token states, then unit length."""
@@ -81,15 +67,22 @@ class MiniLMEmbedder:
         return unit
 
 
-def _onnx_states(model: BertModel, precision: Precision) -> Callable[[Ids, Ids], Floats]:
+def _onnx_states(precision: Precision) -> Callable[[Ids, Ids], Floats]:
     """From ids and mask [B, L] the token states [B, L, H], on the CPU."""
-    encoder = OnnxEncoder(model, precision)
+    encoder = OnnxEncoder(base_encoder_arrays(), base_shape(), precision)
     return lambda ids, mask: encoder(ids, mask, np.zeros_like(ids))
 
 
-def _torch_states(model: BertModel, device: torch.device) -> Callable[[Ids, Ids], Floats]:
+def _torch_states(device: str) -> Callable[[Ids, Ids], Floats]:
     """The same in torch, on any device."""
-    model.to(device)  # type: ignore[arg-type]
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from app.inference.networks.pair_model import base_encoder_tensors
+
+    model = BertModel(BertConfig.from_pretrained(base_folder()), add_pooling_layer=False)
+    model.load_state_dict(base_encoder_tensors(), strict=True)
+    model.to(torch.device(device)).train(False)  # type: ignore[arg-type]
 
     def states(ids: Ids, mask: Ids) -> Floats:
         with torch.inference_mode():
@@ -119,7 +112,7 @@ class SentenceTransformerEmbedder:
 
         self._model = SentenceTransformer(
             str(self._path),
-            device=str(pick_device(self._wanted)),
+            device=pick_device(self._wanted),
             local_files_only=True,
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},

@@ -16,8 +16,8 @@ from tokenizers import Encoding
 
 from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
-from app.inference.networks.pair_model import CONFIG, READER_HEADS
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
+from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.writing.grounding import sentence_answer, visible
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends

@@ -17,8 +17,11 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.modeling_outputs import BaseModelOutput
 
-from app.inference.embedder import load_tokenizer, pick_device
+from app.inference.device import pick_device
+from app.inference.embedder import load_tokenizer
 from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
+from app.inference.networks.onnx_graph import Precision
+from app.inference.networks.pair_model import encoder_arrays
 from app.inference.networks.seq2seq_model import (
     CLOSE,
     CLS,
@@ -126,9 +129,10 @@ class Seq2SeqGenerator:
 
     def _compiled(self, model: Seq2SeqModel) -> OnnxEncoder | None:
         """The half that reads, for a CPU; most of an answer's time is spent in it."""
-        if self._device.type != "cpu":
+        if self._device != "cpu":
             return None
-        return OnnxEncoder(model.encoder, "int8" if self._precision == "int8" else "fp32")
+        precision: Precision = "int8" if self._precision == "int8" else "fp32"
+        return OnnxEncoder(*encoder_arrays(model.encoder), precision)
 
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """One draft per request; requests over equally many passages share a batch.

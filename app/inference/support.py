@@ -159,8 +159,8 @@ class SupportCheck:
 
     def _model(self) -> "tuple[PairRunner, Shipped]":
         # Imported only when a sentence needs it: torch takes seconds.
-        from app.inference.networks.pair_model import SUPPORT_HEADS
         from app.inference.networks.pair_runner import load_pair_runner
+        from app.inference.networks.pair_tensors import SUPPORT_HEADS
 
         with self._lock:
             if self._loaded is None:

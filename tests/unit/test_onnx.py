@@ -4,6 +4,8 @@ import json
 import mmap
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,21 +18,21 @@ from transformers import BertModel
 from app.errors import ModelRefused
 from app.inference.embedder import MiniLMEmbedder
 from app.inference.networks.onnx_encoder import OnnxEncoder
-from app.inference.networks.onnx_graph import quantise_columns
-from app.inference.networks.pair_model import READER_HEADS, load_pair_model
+from app.inference.networks.onnx_graph import Precision, quantise_columns
+from app.inference.networks.pair_model import TorchNetwork, encoder_arrays, load_pair_model
 from app.inference.networks.pair_runner import (
     OnnxNetwork,
     PairRunner,
     PairScores,
-    TorchNetwork,
     load_pair_runner,
 )
+from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.seq2seq import Seq2SeqGenerator
 from app.settings import PROJECT
 
 READER = PROJECT / "models" / "reader"
 EXAMPLES = PROJECT / "examples"
-CPU = torch.device("cpu")
+CPU = "cpu"
 LONGEST_SPAN = 30
 TEXTS = [
     "The excess for water damage is £350. Claims must be made within 30 days.",
@@ -80,6 +82,10 @@ def margin(scores: PairScores) -> float:
 def rank_correlation(a: list[float], b: list[float]) -> float:
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def compiled(model: BertModel, precision: Precision) -> OnnxEncoder:
+    return OnnxEncoder(*encoder_arrays(model), precision)
 
 
 @pytest.fixture(scope="module")
@@ -163,13 +169,13 @@ def test_many_threads_get_what_one_gets(int8: PairRunner) -> None:
 
 def test_states_are_zero_beyond_a_text(encoder_of_reader: BertModel) -> None:
     ids = np.array([[101, 2023, 2003, 102], [101, 102, 0, 0]])
-    states = OnnxEncoder(encoder_of_reader, "fp32")(ids, (ids > 0) * 1, np.zeros_like(ids))
+    states = compiled(encoder_of_reader, "fp32")(ids, (ids > 0) * 1, np.zeros_like(ids))
     assert not states[1, 2:].any() and states[1, :2].all()
 
 
 def test_the_longest_text_fits(encoder_of_reader: BertModel) -> None:
     ids = np.full((1, 512), 2023)
-    states = OnnxEncoder(encoder_of_reader, "int8")(ids, np.ones_like(ids), np.zeros_like(ids))
+    states = compiled(encoder_of_reader, "int8")(ids, np.ones_like(ids), np.zeros_like(ids))
     assert np.isfinite(states).all()
 
 
@@ -225,3 +231,20 @@ def test_onnx_runtime_has_no_code_that_reports_to_its_makers() -> None:
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
             assert content.find(b"events.data.microsoft.com") == -1, library
+
+
+def test_a_service_on_a_cpu_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from app.settings import Settings\n"
+        "from app.wiring import open_services\n"
+        "import app.main\n"
+        f"services = open_services(Settings(data_dir={str(tmp_path)!r}, device='cpu'))\n"
+        "services.warm_up()\n"
+        "services.close()\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

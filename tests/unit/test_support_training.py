@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from app.inference.embedder import load_tokenizer
-from app.inference.networks.pair_model import SUPPORT_HEADS, new_pair_model
+from app.inference.networks.pair_model import new_pair_model
+from app.inference.networks.pair_tensors import SUPPORT_HEADS
 from app.inference.support import SupportCheck
 from training import claims as made
 from training.claims import EDITS, SUPPORTED, Claim, Source, begin, corrupted, paraphrased

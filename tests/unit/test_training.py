@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from app.inference.embedder import load_tokenizer
-from app.inference.networks.pair_model import READER_HEADS, new_pair_model
+from app.inference.networks.pair_model import new_pair_model
+from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import Reader, Tuning
 from app.settings import PROJECT

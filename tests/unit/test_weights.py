@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from app.errors import ModelRefused
-from app.inference.networks.pair_model import READER_HEADS, load_pair_model
+from app.inference.networks.pair_model import load_pair_model
+from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import (
     WEIGHTS,
     base_folder,
@@ -229,7 +230,7 @@ def test_a_number_that_is_not_finite_is_found_in_every_type(
 def test_a_tensor_behind_the_first_block_is_read_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.inference.weights._BLOCK", 16)
+    monkeypatch.setattr("app.inference.networks.weights._BLOCK", 16)
     numbers = torch.ones(100)
     numbers[-1] = float("inf")
     save_file({"a": torch.ones(7), "w": numbers}, folder / WEIGHTS)

@@ -1,15 +1,16 @@
 """MiniLM's encoder on a CPU through ONNX Runtime: texts run side by side, one per thread."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import BertModel
 
+from app.inference.device import cpu_threads
 from app.inference.networks.onnx_graph import Floats, Precision, encoder_graph
+from app.inference.networks.pair_tensors import EncoderShape
 
 # From 1.29 on ONNX Runtime reports to its makers, and writes a device number, as soon as it is
 # imported. The pinned version has no such code; this is for whoever installs another one.
@@ -22,20 +23,24 @@ WantedPrecision = Literal["auto", "fp32", "int8"]
 
 
 class OnnxEncoder:
-    """``BertModel`` without pooling, compiled from its tensors; safe to call from any thread.
+    """BERT without pooling, compiled from its tensors; safe to call from any thread.
 
     Each text runs on one thread without padding: for eight passages that is a third faster than
     one batch on all threads, because the activations of one text fit into a core's cache.
     """
 
-    def __init__(self, model: BertModel, precision: Precision, threads: int = 0) -> None:
-        """``threads`` 0 takes what torch was told to use. The model is not kept."""
-        tensors = {name: t.detach().float().numpy() for name, t in model.state_dict().items()}
-        self._words = tensors.pop("embeddings.word_embeddings.weight")
-        config = model.config
-        graph = encoder_graph(tensors, config.num_attention_heads, config.layer_norm_eps, precision)
+    def __init__(
+        self,
+        tensors: Mapping[str, Floats],
+        shape: EncoderShape,
+        precision: Precision,
+        threads: int = 0,
+    ) -> None:
+        """``threads`` 0 takes ``cpu_threads()``. Of the tensors only the word vectors are kept."""
+        self._words = tensors["embeddings.word_embeddings.weight"]
+        graph = encoder_graph(tensors, shape.attention_heads, shape.epsilon, precision)
         self._session = _session(graph)
-        self._pool = ThreadPoolExecutor(threads or torch.get_num_threads(), "onnx")
+        self._pool = ThreadPoolExecutor(threads or cpu_threads(), "onnx")
 
     def __call__(self, ids: Ids, mask: Ids, types: Ids) -> Floats:
         """States [B, L, H] of B texts, from [B, L] each; zeros where ``mask`` is 0.

@@ -1,37 +1,24 @@
-"""The network of the models that read a pair of texts: MiniLM's encoder with two linear heads.
+"""The pair models in torch: to train them, and to run them on a GPU."""
 
-The ``token`` head scores every token (the reader: where an answer starts and ends), the ``pair``
-head scores the pair as a whole from the state of [CLS] (the reader: relevance). Both heads
-share the one pass of the encoder.
-"""
-
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from app.errors import ModelRefused
-from app.inference.networks.weights import WEIGHTS, base_folder, load_tensors, read_manifest
+from app.inference.networks.pair_tensors import (
+    FROZEN_PREFIX,
+    EncoderShape,
+    Floats,
+    Heads,
+    base_encoder_arrays,
+    read_pair_tensors,
+)
+from app.inference.networks.weights import base_folder
 
-CONFIG = "config.json"
-"""A pair model's own settings, beside its weights."""
-FROZEN_PREFIX = "encoder.embeddings."
-"""MiniLM's embeddings stay frozen and are not shipped: they come from the base package."""
-
-
-@dataclass(frozen=True)
-class Heads:
-    """How many scores a model gives for each token and for each pair."""
-
-    token: int
-    pair: int
-
-
-READER_HEADS = Heads(token=2, pair=2)
-"""Start and end of the answer; relevance of the passage, and whether it answers."""
-SUPPORT_HEADS = Heads(token=1, pair=3)
-"""Whether a word of the claim is unsupported; supported, contradicted, or unknown."""
+Ids = NDArray[np.int64]
 
 
 class PairModel(nn.Module):
@@ -58,33 +45,48 @@ class PairModel(nn.Module):
 
 def new_pair_model(heads: Heads, attention: str = "sdpa") -> PairModel:
     """MiniLM's weights with new heads and no dropout (under one epoch needs none)."""
-    folder = base_folder()
-    config = BertConfig.from_pretrained(folder)
+    config = BertConfig.from_pretrained(base_folder())
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     config._attn_implementation = attention
     model = PairModel(config, heads)
-    model.encoder.load_state_dict(base_encoder_tensors(folder), strict=True)
+    model.encoder.load_state_dict(base_encoder_tensors(), strict=True)
     model.encoder.embeddings.requires_grad_(False)
     return model
 
 
-def base_encoder_tensors(folder: Path) -> dict[str, Tensor]:
-    """The base encoder's tensors, without the pooler and buffers no task here uses."""
-    tensors = load_tensors(folder / WEIGHTS)
-    return {k: v for k, v in tensors.items() if not k.startswith("pooler.") and "_ids" not in k}
+def base_encoder_tensors() -> dict[str, Tensor]:
+    """The base encoder's tensors, each a copy of its own."""
+    return {name: torch.tensor(array) for name, array in base_encoder_arrays().items()}
 
 
 def load_pair_model(folder: Path, heads: Heads) -> PairModel:
-    """A shipped pair model: base embeddings plus the verified tensors of ``folder``.
-
-    Raises ``ModelRefused`` when the folder fails its manifest or the tensors do not fit.
-    """
-    read_manifest(folder, opened=(WEIGHTS, CONFIG))
+    """A shipped pair model in torch; raises ``ModelRefused``."""
+    found = read_pair_tensors(folder, heads)
     model = new_pair_model(heads)
-    try:
-        missing, unexpected = model.load_state_dict(load_tensors(folder / WEIGHTS), strict=False)
-    except RuntimeError as error:  # a tensor of another shape
-        raise ModelRefused(f"{folder}: tensors do not fit the pair model") from error
-    if unexpected or any(not name.startswith(FROZEN_PREFIX) for name in missing):
-        raise ModelRefused(f"{folder}: tensors do not fit the pair model")
+    tensors = {f"encoder.{name}": array for name, array in found.encoder.items()}
+    for name, head in (("token", found.token), ("pair", found.pair)):
+        tensors |= {f"{name}.weight": head.weight, f"{name}.bias": head.bias}
+    model.load_state_dict({name: torch.tensor(array) for name, array in tensors.items()})
     return model.eval()
+
+
+def encoder_arrays(model: BertModel) -> tuple[dict[str, Floats], EncoderShape]:
+    """What ``OnnxEncoder`` needs of an encoder in torch."""
+    tensors = {name: t.detach().float().numpy() for name, t in model.state_dict().items()}
+    return tensors, EncoderShape(model.config.num_attention_heads, model.config.layer_norm_eps)
+
+
+class TorchNetwork:
+    """A pair model in torch, on any device."""
+
+    def __init__(self, folder: Path, heads: Heads, device: str, half: bool) -> None:
+        """``half`` computes in float16. Raises ``ModelRefused``."""
+        self._device = torch.device(device)
+        model = load_pair_model(folder, heads).to(self._device)
+        self._model = model.half() if half else model
+
+    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
+        with torch.inference_mode():
+            tensors = (torch.from_numpy(array).to(self._device) for array in (ids, mask, types))
+            token, pair = self._model(*tensors)
+        return token.float().cpu().numpy(), pair.float().cpu().numpy()

@@ -5,19 +5,24 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from app.inference.embedder import load_tokenizer, pick_device
+from app.inference.device import pick_device
+from app.inference.embedder import load_tokenizer
 from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
 from app.inference.networks.onnx_graph import Precision
-from app.inference.networks.pair_model import Heads, load_pair_model
+from app.inference.networks.pair_tensors import (
+    Floats,
+    Heads,
+    Linear,
+    base_shape,
+    read_pair_tensors,
+)
 
 MAX_TOKENS = 384
 """Of both texts together; the second is cut."""
 BATCH_SIZE = 16
-Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 
@@ -40,39 +45,23 @@ class PairNetwork(Protocol):
         """From [B, L] each: token scores [B, L, token heads] and pair scores [B, pair heads]."""
 
 
-class TorchNetwork:
-    """The network in torch, on any device."""
-
-    def __init__(self, folder: Path, heads: Heads, device: torch.device, half: bool) -> None:
-        """``half`` computes in float16. Raises ``ModelRefused``."""
-        self._device = device
-        model = load_pair_model(folder, heads).to(device)
-        self._model = model.half() if half else model
-
-    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
-        with torch.inference_mode():
-            tensors = (torch.from_numpy(array).to(self._device) for array in (ids, mask, types))
-            token, pair = self._model(*tensors)
-        return token.float().cpu().numpy(), pair.float().cpu().numpy()
-
-
 class OnnxNetwork:
     """The network on a CPU: the encoder through ONNX Runtime, the heads in numpy."""
 
     def __init__(self, folder: Path, heads: Heads, precision: Precision) -> None:
         """Raises ``ModelRefused``."""
-        model = load_pair_model(folder, heads)
-        self._encoder = OnnxEncoder(model.encoder, precision)
-        self._token, self._pair = _weights(model.token), _weights(model.pair)
+        tensors = read_pair_tensors(folder, heads)
+        self._encoder = OnnxEncoder(tensors.encoder, base_shape(), precision)
+        self._token, self._pair = tensors.token, tensors.pair
 
     def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
         states = self._encoder(ids, mask, types)
-        (token, token_bias), (pair, pair_bias) = self._token, self._pair
-        return states @ token + token_bias, states[:, 0] @ pair + pair_bias
+        return _scores(states, self._token), _scores(states[:, 0], self._pair)
 
 
-def _weights(head: torch.nn.Linear) -> tuple[Floats, Floats]:
-    return head.weight.detach().numpy().T.copy(), head.bias.detach().numpy().copy()
+def _scores(states: Floats, head: Linear) -> Floats:
+    scores: Floats = states @ head.weight.T + head.bias
+    return scores
 
 
 class PairRunner:
@@ -107,8 +96,10 @@ def load_pair_runner(
     ``auto`` is int8 on a CPU and float16 on a GPU; int8 runs on a CPU only (``ValueError``).
     """
     place = pick_device(device)
-    if place.type == "cpu":
+    if place == "cpu":
         return PairRunner(OnnxNetwork(folder, heads, "fp32" if precision == "fp32" else "int8"))
     if precision == "int8":
         raise ValueError("int8 runs on a CPU only")
+    from app.inference.networks.pair_model import TorchNetwork
+
     return PairRunner(TorchNetwork(folder, heads, place, half=precision == "auto"))

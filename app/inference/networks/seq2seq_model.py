@@ -232,7 +232,7 @@ def new_seq2seq_model(decoder_layers: int = 3, attention: str = "sdpa") -> Seq2S
     bert.hidden_dropout_prob = bert.attention_probs_dropout_prob = 0.0
     bert._attn_implementation = attention
     model = Seq2SeqModel(Seq2SeqConfig(decoder_layers), bert)
-    tensors = base_encoder_tensors(folder)
+    tensors = base_encoder_tensors()
     model.encoder.load_state_dict(tensors, strict=True)
     _begin_decoder(model.decoder, tensors, bert.num_hidden_layers)
     model.encoder.embeddings.requires_grad_(False)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from app.errors import ModelRefused
@@ -271,6 +272,20 @@ def _finite(stream: BinaryIO, tensor: TensorHeader) -> bool:
         if ((bits & exponent) == exponent).any():
             return False
     return True
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[np.float32]]:
+    """All tensors of a safetensors file as float32 arrays, without torch.
+
+    Raises ``ModelRefused`` when the file cannot be read, or holds a type that numpy has not.
+    """
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError, KeyError) as error:
+        raise ModelRefused(f"{path} is not a whole safetensors file") from error
+    return {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
 
 
 def load_tensors(path: Path) -> "dict[str, Tensor]":

@@ -1,0 +1,48 @@
+"""Where models run, and on how many threads; torch is asked only where there may be a GPU."""
+
+import ctypes.util
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+Device = Literal["cpu", "cuda"]
+THREADS_VARIABLE = "OMP_NUM_THREADS"
+"""What torch and other libraries read as well, so one figure counts for all."""
+
+
+def pick_device(wanted: str) -> Device:
+    """``auto`` prefers CUDA; ``cpu`` and ``cuda`` are taken as said."""
+    if wanted != "auto":
+        return "cuda" if wanted.startswith("cuda") else "cpu"
+    return "cuda" if _driver_present() and _torch_sees_cuda() else "cpu"
+
+
+def _driver_present() -> bool:
+    # Importing torch takes seconds; without a driver its answer is known.
+    return Path("/dev/nvidiactl").exists() or ctypes.util.find_library("cuda") is not None
+
+
+def _torch_sees_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def cpu_threads() -> int:
+    """Threads for models on a CPU: what ``use_threads`` or the environment says, else each core."""
+    stated = os.environ.get(THREADS_VARIABLE, "")
+    return int(stated) if stated.isdigit() and int(stated) > 0 else _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # a container may be given fewer than there are
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def use_threads(count: int) -> None:
+    """Let models on a CPU take ``count`` threads, also those that torch runs later."""
+    os.environ[THREADS_VARIABLE] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
