@@ -25,6 +25,7 @@ from app.errors import (
 from app.settings import PROJECT, Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
+from countersign import __version__
 
 PAGES = PROJECT / "review_ui"
 UPLOAD_ROUTE = "/v1/documents"
@@ -77,7 +78,7 @@ def create_app(
     app = FastAPI(
         title="Countersign",
         summary="Answers from your documents, and nothing risky goes out without a signature.",
-        version="0.1.0",
+        version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url="/v1/openapi.json",
         docs_url=None,

@@ -10,6 +10,7 @@ from app.errors import CountersignError
 from cli import gate, gold, index, models, people, policies, records, review, serve
 from cli.doctor import doctor
 from cli.output import errors, print_json
+from countersign import __version__
 
 app = typer.Typer(
     name="countersign",
@@ -33,14 +34,20 @@ app.add_typer(people.user_commands, name="users")
 app.command()(doctor)
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"countersign {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_say_version),
+    ] = False,
 ) -> None:
     """Settings come from COUNTERSIGN_* variables; ``countersign doctor`` shows them."""
-    if version:
-        typer.echo("countersign 0.1.0")
-        raise typer.Exit
 
 
 def main() -> None:

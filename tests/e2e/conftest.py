@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,18 @@ class Running:
 
 @contextmanager
 def service(
-    data: Path, *, ingest: Path | None = None, stop: int = signal.SIGINT
+    data: Path,
+    *,
+    ingest: Path | None = None,
+    stop: int = signal.SIGINT,
+    command: Sequence[str] = (sys.executable, "-m", "cli"),
+    folder: Path = PROJECT,
 ) -> Iterator[dict[str, Any]]:
-    """A started service, as announced; stopped at the end whatever happens."""
-    process, announced = start_service(data, ingest=ingest)
+    """A started service, as announced; stopped at the end whatever happens.
+
+    ``command`` is what runs ``countersign``, in ``folder``.
+    """
+    process, announced = start_service(data, ingest=ingest, command=command, folder=folder)
     try:
         wait_until_ready(announced["chat"])
         yield announced
@@ -58,18 +66,20 @@ def service(
 
 
 def start_service(
-    data: Path, *, ingest: Path | None = None
+    data: Path,
+    *,
+    ingest: Path | None = None,
+    command: Sequence[str] = (sys.executable, "-m", "cli"),
+    folder: Path = PROJECT,
 ) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """Start ``countersign serve`` on a free port; returns it and what it announced."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cli", "serve", "--json"]
-    if ingest is not None:
-        command += ["--ingest", str(ingest)]
+    ingested = () if ingest is None else ("--ingest", str(ingest))
     process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
+        [*command, "serve", "--json", *ingested],
+        cwd=folder,
         env={
             **os.environ,
             "COUNTERSIGN_DATA_DIR": str(data),
