@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+# Side by side, a file's tests together; one thread for models in each of both workers.
+PARALLEL ?= -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run install test check format docs mutants
@@ -13,14 +15,14 @@ run: $(STAMP)  ## ingest the examples and start the service
 install: $(STAMP)  ## create the virtual environment with pinned dependencies
 
 test: $(TEST_STAMP)  ## every test: unit, integration on SQLite and PostgreSQL, browser
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 check: $(TEST_STAMP)  ## format, lint, types, import contracts, docs, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 mutants: $(TEST_STAMP)  ## do the tests notice changes in policy and gate? on demand, about 15 minutes
 	$(PIP) install --constraint constraints.txt mutmut==3.8.1
