@@ -13,9 +13,9 @@ const FINAL = new Set(["released", "blocked", "abstained", "rejected"]);
 /** @type {Record<string, string>} */
 const HEADINGS = {
   held: "Waiting for a reviewer",
-  abstained: "Your documents do not answer this",
-  blocked: "This question cannot be answered here",
-  rejected: "This answer was not released",
+  abstained: "No answer",
+  blocked: "Not answered",
+  rejected: "Not released",
 };
 /** What an answer under the certificate from public data says of itself. */
 export const NOT_MEASURED =

@@ -79,7 +79,11 @@ function mainButtons(mine, approvable, act) {
     el("span", { class: "spacer" }),
     mine
       ? el("span", { class: "badge accent", "data-testid": "claimed-by-me" }, "You are reviewing")
-      : button("Start review", { "data-testid": "claim" }, act.start),
+      : button(
+          ["Start", el("span", { class: "wide-only" }, " review")],
+          { "data-testid": "claim" },
+          act.start,
+        ),
   );
 }
 

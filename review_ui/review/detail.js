@@ -55,7 +55,7 @@ function headOf(task) {
     title,
     understood &&
       el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, understood),
-    el("p", { class: "why" }, el("strong", {}, "Why it was held: "), reasons.join(" · ")),
+    el("p", { class: "why" }, el("strong", {}, "Why it was held: "), reasons.join(" ")),
     el("p", { class: "muted small" }, askedWords(task)),
     notes && el("p", { class: "muted small", "data-testid": "task-notes" }, notes),
     task.provisional &&

@@ -4,8 +4,14 @@
 /** @typedef {"next" | "previous" | "approve" | "edit" | "reject" | "cancel" | "save"} Command */
 /** @typedef {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey">} Press */
 
-/** @type {Record<string, Command>} */
-const LETTERS = { j: "next", k: "previous", a: "approve", e: "edit", r: "reject" };
+/** @type {Map<string, Command>} */
+const LETTERS = new Map([
+  ["j", "next"],
+  ["k", "previous"],
+  ["a", "approve"],
+  ["e", "edit"],
+  ["r", "reject"],
+]);
 
 /**
  * What a key press asks for, or null. `typing`: a text field has the focus; `shortcuts`: letters
@@ -19,5 +25,5 @@ export function commandOf({ key, ctrlKey, metaKey, altKey }, { typing, shortcuts
   if (ctrlKey || metaKey) return key === "Enter" && mode ? "save" : null;
   if (key === "Escape") return mode ? "cancel" : null;
   if (!shortcuts || typing) return null;
-  return LETTERS[key] ?? null;
+  return LETTERS.get(key) ?? null;
 }

@@ -99,7 +99,7 @@ function update(item, task, isSelected, me) {
   if (isSelected) item.button.setAttribute("aria-current", "true");
   else item.button.removeAttribute("aria-current");
   item.button.dataset.state = task.state;
-  setText(item.reasons, task.reasons.join(" · "));
+  setText(item.reasons, task.reasons.join(" "));
   setText(item.meta, [`${task.asker}, ${age(task.created_at)}`, ...listNotes(task)].join(" · "));
   setText(item.state, stateWords(task, me));
   item.state.className = `badge ${stateTone(task)}`;
