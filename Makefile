@@ -5,9 +5,10 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 # Side by side, a file's tests together; one thread for models in each of both workers.
 PARALLEL ?= -n 2 --dist loadfile
+NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run install test check format docs mutants
+.PHONY: run install test check check-pages format docs mutants
 
 run: $(STAMP)  ## ingest the examples and start the service
 	@exec $(BIN)/countersign serve --ingest examples/documents
@@ -17,12 +18,22 @@ install: $(STAMP)  ## create the virtual environment with pinned dependencies
 test: $(TEST_STAMP)  ## every test: unit, integration on SQLite and PostgreSQL, browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
-check: $(TEST_STAMP)  ## format, lint, types, import contracts, docs, tests
+check: $(TEST_STAMP) check-pages  ## format, lint, types, import contracts, docs, pages, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
+
+# The service never needs Node.js; only the checks of its pages do.
+check-pages:  ## review_ui: format, lint, types, and the tests of the modules without a page
+	@if command -v npm >/dev/null; then \
+	    $(MAKE) --no-print-directory $(NODE_STAMP) && npm run --silent check; \
+	elif [ -n "$$COUNTERSIGN_REQUIRE_NODE" ]; then \
+	    echo "npm WAS NOT FOUND: review_ui cannot be checked." >&2; exit 1; \
+	else \
+	    echo "npm WAS NOT FOUND: review_ui was not checked. Install Node.js 20 or later."; \
+	fi
 
 mutants: $(TEST_STAMP)  ## do the tests notice changes in policy and gate? on demand, about 15 minutes
 	$(PIP) install --constraint constraints.txt mutmut==3.8.1
@@ -31,6 +42,7 @@ mutants: $(TEST_STAMP)  ## do the tests notice changes in policy and gate? on de
 format: $(TEST_STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	@if command -v npm >/dev/null; then $(MAKE) $(NODE_STAMP) && npm run --silent format; fi
 
 docs: $(STAMP)  ## regenerate docs/settings.md
 	$(BIN)/python -m cli.settings_page > docs/settings.md
@@ -45,4 +57,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(TEST_STAMP): $(STAMP)
 	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(NODE_STAMP): package.json package-lock.json
+	npm ci --silent
 	@touch $@

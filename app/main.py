@@ -97,11 +97,11 @@ def create_app(
 
 def _add_pages(app: FastAPI) -> None:
     def page(name: str) -> Callable[[], FileResponse]:
-        return lambda: FileResponse(PAGES / name, media_type="text/html")
+        return lambda: FileResponse(PAGES / name / "index.html", media_type="text/html")
 
     for path, name in PAGE_NAMES:
         route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
-        route(page(f"{name}.html"))
+        route(page(name))
     app.mount("/static", StaticFiles(directory=PAGES), name="static")
 
 

@@ -950,7 +950,7 @@ def test_pages_and_replies_carry_the_security_headers(site: Site) -> None:
         "/review",
         "/operations",
         "/login",
-        "/static/chat.js",
+        "/static/chat/chat.js",
         "/healthz",
         "/v1/answers",
         "/nothing",

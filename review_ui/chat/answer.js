@@ -1,0 +1,166 @@
+// @ts-check
+// Draws an answer in each of its states.
+
+import { el } from "../shared/dom.js";
+import { listed, moment, percent, plural, titleAndPage } from "../shared/format.js";
+import { prose } from "../shared/prose.js";
+
+/** @import { AnswerBody, AnswerView, CitationView, SearchedView } from "../shared/wire.d.ts" */
+/** @import { Child } from "../shared/dom.js" */
+/** @typedef {(citation: CitationView, opener: HTMLElement) => void} OnCite */
+
+const FINAL = new Set(["released", "blocked", "abstained", "rejected"]);
+/** @type {Record<string, string>} */
+const HEADINGS = {
+  held: "Waiting for a reviewer",
+  abstained: "No answer",
+  blocked: "Not answered",
+  rejected: "Not released",
+};
+/** What an answer under the certificate from public data says of itself. */
+export const NOT_MEASURED =
+  "Provisional: how often such answers are wrong has not been measured on these documents.";
+
+/**
+ * True when the answer's status will not change any more.
+ * @param {Pick<AnswerView, "status">} answer
+ */
+export function isFinal(answer) {
+  return FINAL.has(answer.status);
+}
+
+/**
+ * What a screen reader hears when the answer arrives.
+ * @param {AnswerView} answer
+ */
+export function spokenForm(answer) {
+  if (answer.status === "released" && answer.answer) {
+    const said = [
+      plainText(answer.answer),
+      answer.disclaimer,
+      isUnmeasured(answer) && NOT_MEASURED,
+    ];
+    return `Answer: ${said.filter(Boolean).join(" ")}`;
+  }
+  return `${HEADINGS[answer.status] ?? "Answer"}. ${answer.message}`;
+}
+
+/**
+ * The answer and its sources, for the clipboard.
+ * @param {AnswerView} answer
+ */
+export function copyText(answer) {
+  const { text, citations } = answer.answer ?? { text: "", citations: [] };
+  const sources = citations.map((item) => `[${item.number}] ${titleAndPage(item)}`);
+  const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
+  const unmeasured = isUnmeasured(answer) && `Checked automatically. ${NOT_MEASURED}`;
+  return [text, list, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
+}
+
+/**
+ * What stands behind a release, in words: who or what checked it, and what is promised.
+ * @param {Pick<AnswerView, "released_by" | "edited" | "gate">} answer
+ */
+export function releaseWords({ released_by, edited, gate }) {
+  if (released_by === "reviewer") {
+    return edited ? "Edited by a reviewer" : "Approved by a reviewer";
+  }
+  const checked = "Checked automatically against its sources.";
+  if (gate?.provisional) return `${checked} ${NOT_MEASURED}`;
+  if (!gate?.certified || gate.alpha === null) return checked;
+  return `${checked} Certified: at most ${percent(gate.alpha)} of such answers are wrong.`;
+}
+
+/**
+ * The inside of an answer; `onCite(citation, opener)` is called for a chosen citation.
+ * @param {AnswerView} answer
+ * @param {OnCite} onCite
+ * @returns {Child[]}
+ */
+export function answerBody(answer, onCite) {
+  if (answer.status === "released" && answer.answer) {
+    return releasedBody(answer, answer.answer, onCite);
+  }
+  const waiting = answer.status === "held" && el("span", { class: "pulse", "aria-hidden": "true" });
+  const heading = el("p", { class: "state-title" }, waiting, HEADINGS[answer.status] ?? "Answer");
+  const message = answer.message && el("p", { dir: "auto" }, answer.message);
+  return [heading, message, answer.status === "abstained" && searchedNote(answer.searched)];
+}
+
+/**
+ * @param {AnswerView} answer
+ * @param {AnswerBody} content
+ * @param {OnCite} onCite
+ */
+function releasedBody(answer, content, onCite) {
+  const props = { class: "disclaimer", dir: "auto", "data-testid": "disclaimer" };
+  return [
+    prose(content, (number) => citationButton(content.citations, number, onCite)),
+    content.citations.length > 0 && sourceList(content.citations, onCite),
+    answer.disclaimer && el("p", props, answer.disclaimer),
+    releaseNote(answer),
+  ];
+}
+
+/**
+ * @param {CitationView[]} citations
+ * @param {number} number
+ * @param {OnCite} onCite
+ */
+function citationButton(citations, number, onCite) {
+  const citation = citations.find((item) => item.number === number);
+  if (!citation) return null;
+  const button = el("button", { type: "button", class: "citation", "data-testid": "citation" });
+  button.ariaLabel = `Source ${number}: ${titleAndPage(citation)}`;
+  button.textContent = `[${number}]`;
+  button.addEventListener("click", () => onCite(citation, button));
+  return button;
+}
+
+/**
+ * @param {CitationView[]} citations
+ * @param {OnCite} onCite
+ */
+function sourceList(citations, onCite) {
+  const items = citations.map((citation) => {
+    const number = el("span", { class: "source-number" }, `[${citation.number}]`);
+    const props = { type: "button", class: "source small" };
+    const button = el("button", props, number, " ", titleAndPage(citation));
+    button.addEventListener("click", () => onCite(citation, button));
+    return el("li", {}, button);
+  });
+  return el("ul", { class: "sources", "aria-label": "Sources" }, items);
+}
+
+/** @param {AnswerView} answer */
+function releaseNote(answer) {
+  const words = releaseWords(answer);
+  if (answer.released_by !== "reviewer") return el("p", { class: "release-note" }, words);
+  const when = answer.released_at && ` ${moment(answer.released_at)}`;
+  return el("p", { class: "release-note" }, el("span", { class: "badge ok" }, words), when);
+}
+
+/** @param {Pick<AnswerView, "released_by" | "gate">} answer */
+function isUnmeasured({ released_by, gate }) {
+  return Boolean(gate?.provisional) && released_by !== "reviewer";
+}
+
+/** @param {SearchedView} searched */
+function searchedNote({ collections, passages, titles }) {
+  const where = collections.length ? ` in ${listed(collections)}` : "";
+  const looked = el("p", {}, `Searched ${plural(passages, "passage")}${where}.`);
+  if (!titles.length) return el("div", { class: "searched" }, looked);
+  const found = titles.map((title) => el("li", { dir: "auto" }, title));
+  return el(
+    "div",
+    { class: "searched" },
+    looked,
+    el("p", {}, "Closest documents:"),
+    el("ul", {}, found),
+  );
+}
+
+/** @param {AnswerBody} content */
+function plainText(content) {
+  return content.sentences.map((sentence) => sentence.text).join(" ") || content.text;
+}

@@ -1,0 +1,166 @@
+// @ts-check
+// One question and what came of it, in the transcript.
+
+import { announce, el, fill, visible } from "../shared/dom.js";
+import { age, moment } from "../shared/format.js";
+import { answerBody, copyText, isFinal, NOT_MEASURED, spokenForm } from "./answer.js";
+import { watchAnswer } from "./live.js";
+import { openCitation } from "./panel.js";
+
+/** @import { AnswerStatus, AnswerView, ArrivingSentence } from "../shared/wire.d.ts" */
+/** @typedef {[label: string, onclick: () => void]} Action */
+
+/** @type {Record<string, string>} */
+const STAGES = {
+  screening: "Screening the question",
+  searching: "Searching the documents",
+  drafting: "Drafting an answer",
+  judging: "Checking the draft",
+};
+
+/** A question's list item; call `progress`, `settle` or `fail` for what happens to it. */
+export class Exchange {
+  /**
+   * @param {string} question
+   * @param {string} createdAt
+   */
+  constructor(question, createdAt) {
+    /** @type {AnswerStatus | null} */
+    this.status = null;
+    /** @type {HTMLElement | null} */
+    this.arriving = null;
+    this.outcome = el("div", { class: "outcome" });
+    const asked = el("p", { class: "question-text", dir: "auto" }, question);
+    const time = el("time", { datetime: createdAt, title: moment(createdAt) }, age(createdAt));
+    const heading = el("h2", { class: "visually-hidden" }, "Question");
+    const bubble = el("div", { class: "question" }, heading, asked, time);
+    this.node = el("li", { class: "exchange" }, bubble, this.outcome);
+  }
+
+  /** Marks `current` and the stages before it; without one, the list as it starts. */
+  progress(current = "screening") {
+    const names = Object.keys(STAGES);
+    const reached = Math.max(names.indexOf(current), 0);
+    const items = names.map((name, index) => stageItem(name, index, reached));
+    fill(this.outcome, el("ol", { class: "stages", "aria-label": "Progress" }, items));
+    announce(STAGES[current] ?? "");
+  }
+
+  /**
+   * Adds one sentence of an answer that is released and on its way.
+   * @param {ArrivingSentence} sentence
+   */
+  arrive({ index, text, citations, provisional }) {
+    if (index === 0) {
+      this.arriving = el("p", { class: "answer-text", dir: "auto", "data-testid": "arriving" });
+      const note = provisional && el("p", { class: "release-note" }, NOT_MEASURED);
+      const props = { class: "answer", "aria-label": "Answer" };
+      fill(this.outcome, el("article", props, this.arriving, note));
+    }
+    const marks = citations.map((number) => ` [${number}]`).join("");
+    this.arriving?.append(visible(`${index ? " " : ""}${text}${marks}`));
+  }
+
+  /**
+   * Shows the answer and follows it while it is held.
+   * @param {AnswerView} answer
+   */
+  settle(answer, { quiet = false } = {}) {
+    const follow = !isFinal(answer) && this.status === null;
+    if (this.status === answer.status) return;
+    this.status = answer.status;
+    fill(this.outcome, answerArticle(answer));
+    if (!quiet) announce(spokenForm(answer));
+    if (follow) watchAnswer(answer.answer_id, (next) => this.settle(next));
+  }
+
+  /**
+   * Shows a failure and what can be done about it.
+   * @param {string} message
+   * @param {Action[]} actions
+   * @param {{requestId?: string, tone?: "bad" | "calm"}} [options]
+   */
+  fail(message, actions, { requestId, tone = "bad" } = {}) {
+    const buttons = actions.map(([label, onclick]) =>
+      el("button", { type: "button", onclick }, label),
+    );
+    const reference = requestId && el("p", { class: "muted small" }, `Reference: ${requestId}`);
+    const props = { class: `notice ${tone}`, role: "alert", "data-testid": "error" };
+    const row = el("div", { class: "row" }, buttons);
+    fill(this.outcome, el("div", props, el("p", {}, message), reference, row));
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {number} index
+ * @param {number} reached
+ */
+function stageItem(name, index, reached) {
+  const state = index < reached ? "done" : index === reached ? "current" : "todo";
+  const props = {
+    "data-testid": "stage",
+    "data-stage": name,
+    "data-state": state,
+    "aria-current": state === "current" && "step",
+  };
+  const said = state === "done" && el("span", { class: "visually-hidden" }, " (done)");
+  return el("li", props, STAGES[name], said);
+}
+
+/** @param {AnswerView} answer */
+function answerArticle(answer) {
+  const props = {
+    class: `answer is-${answer.status}`,
+    "data-testid": "answer",
+    "data-status": answer.status,
+    "data-answer-id": answer.answer_id,
+    "aria-label": "Answer",
+  };
+  const copy = answer.status === "released" && answer.answer && copyButton(answer);
+  return el("article", props, understoodAs(answer), answerBody(answer, openCitation), copy);
+}
+
+/**
+ * Of a follow-up question, what was searched for in its place.
+ * @param {AnswerView} answer
+ */
+function understoodAs({ question, searched }) {
+  if (!searched.question || searched.question === question) return null;
+  const props = { class: "muted small", dir: "auto", "data-testid": "searched-for" };
+  return el("p", props, `Searched for: ${searched.question}`);
+}
+
+/** @param {AnswerView} answer */
+function copyButton(answer) {
+  const label = el("span", {}, "Copy with sources");
+  const onclick = async () => {
+    label.textContent = (await toClipboard(copyText(answer))) ? "Copied" : "Could not copy";
+    announce(label.textContent);
+    setTimeout(() => {
+      label.textContent = "Copy with sources";
+    }, 2000);
+  };
+  return el("button", { type: "button", class: "quiet small copy", onclick }, label);
+}
+
+/**
+ * `navigator.clipboard` exists only on HTTPS and localhost, hence the older way as well.
+ * @param {string} text
+ */
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = el("textarea", { class: "visually-hidden", readonly: true });
+    field.value = text;
+    const focused = document.activeElement;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    if (focused instanceof HTMLElement) focused.focus();
+    return done;
+  }
+}

@@ -1,0 +1,100 @@
+// @ts-check
+// What the gate's state means, in words.
+
+import { percent } from "../shared/format.js";
+
+/** @import { Certificate, CertificateView, GateStatusView, Mode } from "../shared/wire.d.ts" */
+
+/** @type {Record<Mode, {label: string, meaning: string}>} */
+export const MODES = {
+  review_everything: {
+    label: "a reviewer checks every draft",
+    meaning: "A reviewer checks every draft before its asker sees it.",
+  },
+  retrieval_only: {
+    label: "no answers, only the closest documents",
+    meaning: "Nothing is drafted. Askers see which documents are closest to their question.",
+  },
+  certified: {
+    label: "release under a collection’s own certificate",
+    meaning: "Answers go out only under a certificate of their own collection.",
+  },
+  provisional: {
+    label: "also release under the provisional certificate",
+    meaning:
+      "Answers go out under the certificate of their collection. Where there is none, they go out " +
+      "under the provisional certificate, which was not measured on these documents.",
+  },
+  off: {
+    label: "no certificate is needed",
+    meaning: "NO ERROR BOUND: only the policy decides what is released.",
+  },
+};
+
+/** Every mode with its label; the safest stands first, as a hasty click must not open anything. */
+export function modeChoices() {
+  return Object.entries(MODES).map(([mode, { label }]) => ({ mode, label: `${mode}: ${label}` }));
+}
+
+/**
+ * True for the mode without any error bound.
+ * @param {Mode} mode
+ */
+export function isLoose(mode) {
+  return mode === "off";
+}
+
+/**
+ * Where something holds; "" is the whole service.
+ * @param {{collection: string}} row
+ */
+export function place({ collection }) {
+  return collection || "the whole service";
+}
+
+/**
+ * The collections that can be chosen: those with documents, and those switched before.
+ * @param {string[]} readable
+ * @param {Pick<GateStatusView, "modes">} gate
+ */
+export function knownCollections(readable, { modes }) {
+  const names = new Set([...readable, ...modes.map((row) => row.collection)]);
+  names.delete("");
+  return [...names].sort((one, other) => one.localeCompare(other));
+}
+
+/**
+ * The certificate from public data makes no promise here, so no share is named.
+ * @param {Pick<GateStatusView, "provisional">} gate
+ */
+export function provisionalWords({ provisional }) {
+  if (!provisional) return "There is no provisional certificate for the models in use.";
+  return (
+    `Provisional certificate: releases answers with a risk up to ${provisional.threshold}. ` +
+    "It was made from public data. Nothing has been measured on your documents."
+  );
+}
+
+/**
+ * @param {CertificateView} row
+ * @returns {(string | number)[]}
+ */
+export function certificateCells(row) {
+  const { certificate } = row;
+  const state = certificate.provisional ? `provisional, ${row.state}` : row.state;
+  return [
+    row.collection,
+    row.risk_class,
+    row.reason ? `${state}: ${row.reason}` : state,
+    promise(certificate),
+    certificate.threshold,
+    row.audits,
+    row.e_value === null ? "broken" : `${row.e_value} of ${row.limit}`,
+    row.reviewer_error,
+  ];
+}
+
+/** @param {Certificate} certificate */
+function promise({ provisional, alpha }) {
+  return provisional ? "none: not measured on these documents" : `at most ${percent(alpha)} wrong`;
+}

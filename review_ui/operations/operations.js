@@ -1,0 +1,177 @@
+// @ts-check
+// The operations page: the gate's mode and its switch, certificates, running tests, alarms, labels.
+
+import { request, requireSession } from "../shared/api.js";
+import { byId, el, fill, setText } from "../shared/dom.js";
+import { moment } from "../shared/format.js";
+import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import {
+  certificateCells,
+  isLoose,
+  knownCollections,
+  MODES,
+  modeChoices,
+  place,
+  provisionalWords,
+} from "./gate.js";
+
+/** @import { Child } from "../shared/dom.js" */
+/** @import { CollectionsView, GateModeView, GateStatusView } from "../shared/wire.d.ts" */
+
+const REFRESH_MS = 5_000;
+const CERTIFICATE_HEADS = [
+  "Collection",
+  "Risk class",
+  "State",
+  "Promise",
+  "Threshold",
+  "Audits",
+  "Running test",
+  "Reviewer error",
+];
+
+/** @type {string[]} */
+let readable = [];
+/** What the tables show; drawn anew only when it changes, so that they keep their place. */
+let shown = "";
+
+async function main() {
+  const session = await requireSession();
+  mountHeader(session);
+  if (!session.roles.includes("operator")) {
+    return explainNoAccess("This account is not an operator.");
+  }
+  /** @type {CollectionsView} */
+  const { collections } = await request("GET", "/v1/collections");
+  readable = collections.map(({ name }) => name);
+  mountSwitch();
+  await refresh();
+  setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
+}
+
+function mountSwitch() {
+  const options = modeChoices().map(({ mode, label }) => el("option", { value: mode }, label));
+  fill(byId("new-mode"), options);
+  const form = byId("switch");
+  form.hidden = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    switchMode().catch(showPageError);
+  });
+}
+
+async function switchMode() {
+  const reason = byId("reason", HTMLInputElement);
+  const body = {
+    mode: byId("new-mode", HTMLSelectElement).value,
+    reason: reason.value,
+    collection: byId("collection", HTMLSelectElement).value,
+  };
+  /** @type {GateModeView} */
+  const done = await request("POST", "/v1/gate/mode", { body });
+  reason.value = "";
+  const said = `Switched: ${place(done)} is now in mode ${done.mode}.`;
+  fill(byId("switched"), el("p", { class: "notice ok" }, said));
+  await refresh();
+}
+
+async function refresh() {
+  /** @type {GateStatusView} */
+  const gate = await request("GET", "/v1/gate");
+  fill(byId("page-error"));
+  setText(byId("mode"), gate.mode);
+  setText(byId("mode-meaning"), MODES[gate.mode]?.meaning);
+  byId("mode-meaning").className = isLoose(gate.mode) ? "notice bad" : "muted";
+  drawPlaces(knownCollections(readable, gate));
+  const text = JSON.stringify(gate);
+  if (text !== shown) drawTables(gate);
+  shown = text;
+}
+
+/**
+ * Changed only when a collection comes or goes, so that a choice being made is not lost.
+ * @param {string[]} names
+ */
+function drawPlaces(names) {
+  const select = byId("collection", HTMLSelectElement);
+  const present = [...select.options].map((option) => option.value);
+  if (present.join("\n") === ["", ...names].join("\n")) return;
+  const chosen = select.value;
+  const options = names.map((name) => el("option", { value: name }, name));
+  fill(select, el("option", { value: "" }, "The whole service"), options);
+  select.value = names.includes(chosen) ? chosen : "";
+}
+
+/** @param {GateStatusView} gate */
+function drawTables(gate) {
+  drawTable(
+    "alarms",
+    ["Collection", "Monitor", "What changed", "Since"],
+    gate.alarms.map((row) => [place(row), row.monitor, row.detail, moment(row.raised_at)]),
+    "There are no open alarms.",
+  );
+  drawTable(
+    "certificates",
+    CERTIFICATE_HEADS,
+    gate.certificates.map(certificateCells),
+    "No collection has a certificate of its own yet.",
+    el("p", { class: gate.provisional ? "muted" : "notice warn" }, provisionalWords(gate)),
+  );
+  drawTable(
+    "switches",
+    ["Where", "Mode", "Reason", "By", "When"],
+    gate.modes.map((row) => [
+      place(row),
+      row.mode,
+      row.reason,
+      row.changed_by,
+      moment(row.changed_at),
+    ]),
+    "The mode has not been changed here.",
+  );
+  drawTable(
+    "labels",
+    ["Collection", "Risk class", "From", "Judged", "Labels"],
+    gate.labels.map((row) => [
+      row.collection,
+      row.risk_class,
+      row.source,
+      row.wrong ? "wrong" : "right",
+      row.count,
+    ]),
+    "There are no labels yet. They come from reviewers’ decisions.",
+  );
+}
+
+/**
+ * @param {string} id
+ * @param {string[]} heads
+ * @param {(string | number)[][]} rows
+ * @param {string} empty
+ * @param {Child} [note]
+ */
+function drawTable(id, heads, rows, empty, note) {
+  if (!rows.length) return fill(byId(id), note, el("p", { class: "muted" }, empty));
+  const head = el(
+    "tr",
+    {},
+    heads.map((text) => el("th", { scope: "col" }, text)),
+  );
+  const body = rows.map((cells) =>
+    el(
+      "tr",
+      {},
+      cells.map((text) => el("td", { dir: "auto" }, String(text))),
+    ),
+  );
+  const table = el("table", { class: "figures" }, el("thead", {}, head), el("tbody", {}, body));
+  const props = {
+    class: "scrolls",
+    tabindex: "0",
+    role: "group",
+    "aria-labelledby": `${id}-title`,
+  };
+  fill(byId(id), note, el("div", props, table));
+}
+
+main().catch(showPageError);

@@ -1,0 +1,248 @@
+// @ts-check
+// The action bar under a task: start, approve, edit, reject.
+
+import { wordDiff } from "../shared/diff.js";
+import { byId, el, fill, visible } from "../shared/dom.js";
+import { titleAndPage } from "../shared/format.js";
+import { isMine, mayApprove, mayDecide } from "./state.js";
+import { editProblem } from "./words.js";
+
+/** @import { CitationView, DecisionKind, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { Mode, State } from "./state.js" */
+/** @typedef {{kind: DecisionKind, reason?: string, text?: string}} Decision */
+/**
+ * @typedef Act
+ * @property {() => void} start
+ * @property {(decision: Decision) => void} decide
+ * @property {(mode: Mode) => void} setMode
+ * @property {(text: string | null) => void} keep remembers an unsaved answer
+ */
+
+/** The usual reasons; the key of each is its place, from 1. */
+const REASONS = [
+  "The sources do not support it.",
+  "It does not answer the question.",
+  "It is out of date.",
+  "We do not answer this here.",
+];
+
+/**
+ * Draws the bar for what the reviewer is doing; `approve` is the keyboard's confirmation.
+ * @param {State} state
+ * @param {Act} act
+ */
+export function drawActions(state, act) {
+  const bar = byId("actions");
+  bar.hidden = !mayDecide(state);
+  const { task, mode } = state;
+  if (bar.hidden || !task) return fill(bar);
+  if (mode === "edit") return fill(bar, editForm(task, state.edits[task.task_id], act));
+  if (mode === "reject") return fill(bar, rejectForm(act));
+  if (mode === "approve") return fill(bar, approveConfirm(act));
+  return fill(bar, mainButtons(isMine(state), mayApprove(state), act));
+}
+
+/**
+ * Shows the bar as out of use while a request runs; a disabled button would lose the focus.
+ * @param {boolean} busy
+ */
+export function setBusy(busy) {
+  const bar = byId("actions");
+  bar.setAttribute("aria-busy", String(busy));
+  for (const field of bar.querySelectorAll("textarea")) field.readOnly = busy;
+  for (const button of bar.querySelectorAll("button")) {
+    button.setAttribute("aria-disabled", String(busy));
+  }
+}
+
+/** Saves the open form, as its button would. */
+export function submitForm() {
+  const bar = byId("actions");
+  const form = bar.querySelector("form");
+  if (form) form.requestSubmit();
+  else bar.querySelector("button")?.click();
+}
+
+/**
+ * @param {boolean} mine
+ * @param {boolean} approvable
+ * @param {Act} act
+ */
+function mainButtons(mine, approvable, act) {
+  const edit = approvable ? "Edit…" : "Write an answer…";
+  return el(
+    "div",
+    { class: "row" },
+    approvable && approveButton(act),
+    button(edit, { "data-testid": "edit" }, () => act.setMode("edit")),
+    button("Reject…", { class: "danger", "data-testid": "reject" }, () => act.setMode("reject")),
+    el("span", { class: "spacer" }),
+    mine
+      ? el("span", { class: "badge accent", "data-testid": "claimed-by-me" }, "You are reviewing")
+      : button(
+          ["Start", el("span", { class: "wide-only" }, " review")],
+          { "data-testid": "claim" },
+          act.start,
+        ),
+  );
+}
+
+/** @param {Act} act */
+function approveButton(act) {
+  const props = { class: "primary", "data-testid": "approve" };
+  // The second click of a double click would approve the next task unseen.
+  const onclick = (/** @type {MouseEvent} */ event) => {
+    if (event.detail < 2) act.decide({ kind: "approve" });
+  };
+  const label = ["Approve", el("span", { class: "wide-only" }, " and release")];
+  return el("button", { type: "button", ...props, onclick }, label);
+}
+
+/** @param {Act} act */
+function approveConfirm(act) {
+  const props = { class: "primary", "data-testid": "approve-confirm", "data-focus": true };
+  return el(
+    "div",
+    { class: "row", role: "group", "aria-label": "Confirm the approval" },
+    button("Yes, approve and release", props, () => act.decide({ kind: "approve" })),
+    cancelButton(act),
+    el("span", {}, "Release this answer as it is?"),
+  );
+}
+
+/**
+ * @param {TaskDetailView} task
+ * @param {string | undefined} unsaved
+ * @param {Act} act
+ */
+function editForm(task, unsaved, act) {
+  const original = visible((task.proposal?.answer ?? task.draft).text);
+  const field = textArea("edit-text", "5", "edit-help edit-problem");
+  field.value = unsaved ?? original;
+  const problem = el("p", { id: "edit-problem", class: "flag bad", role: "alert" });
+  const changes = el("p", { class: "changes small", dir: "auto", "data-testid": "changes" });
+  const showChanges = () => fill(changes, changesFrom(original, field.value));
+  field.addEventListener("input", () => {
+    fill(problem);
+    showChanges();
+    act.keep(field.value === original ? null : field.value);
+  });
+  showChanges();
+  const save = () => {
+    const wrong = editProblem(field.value, task.draft.citations);
+    fill(problem, wrong);
+    if (wrong) field.focus();
+    else act.decide({ kind: "edit", text: field.value.trim() });
+  };
+  return form(
+    save,
+    el("label", { for: "edit-text" }, original ? "New answer" : "Answer"),
+    field,
+    changes,
+    el("p", { id: "edit-help", class: "muted small" }, sourcesLine(task.draft.citations)),
+    problem,
+    row(el("button", { class: "primary", "data-testid": "edit-save" }, "Save and release"), act),
+  );
+}
+
+/**
+ * Nothing until something changed: the text itself says it all.
+ * @param {string} before
+ * @param {string} after
+ */
+function changesFrom(before, after) {
+  if (!before || before === after) return [];
+  return wordDiff(before, visible(after)).map(({ kind, text }) => {
+    if (kind === "same") return text;
+    return el(kind === "new" ? "ins" : "del", {}, text);
+  });
+}
+
+/** @param {Act} act */
+function rejectForm(act) {
+  const field = textArea("reject-reason", "2", "reject-problem");
+  const problem = el("p", { id: "reject-problem", class: "flag bad", role: "alert" });
+  const reject = (/** @type {string} */ reason) => act.decide({ kind: "reject", reason });
+  // A digit chooses a reason, as long as no other is being written.
+  field.addEventListener("keydown", (event) => {
+    const reason = field.value || event.ctrlKey ? null : REASONS[Number(event.key) - 1];
+    if (!reason) return;
+    event.preventDefault();
+    reject(reason);
+  });
+  const save = () => {
+    const reason = field.value.trim();
+    fill(problem, !reason && "Please give a reason. It is kept in the record.");
+    if (reason) reject(reason);
+    else field.focus();
+  };
+  const usual = REASONS.map((reason, index) => {
+    const label = [el("kbd", {}, index + 1), " ", reason];
+    return button(label, { class: "small" }, () => reject(reason));
+  });
+  return form(
+    save,
+    el("div", { class: "row", role: "group", "aria-label": "Reject with a usual reason" }, usual),
+    el("label", { for: "reject-reason" }, "Or write why you reject this answer"),
+    field,
+    problem,
+    row(el("button", { class: "danger", "data-testid": "reject-confirm" }, "Reject"), act),
+  );
+}
+
+/**
+ * @param {string} id
+ * @param {string} rows
+ * @param {string} describedBy
+ */
+function textArea(id, rows, describedBy) {
+  return el("textarea", {
+    id,
+    rows,
+    dir: "auto",
+    "data-testid": id,
+    "data-focus": true,
+    "aria-describedby": describedBy,
+  });
+}
+
+/**
+ * @param {() => void} save
+ * @param {import("../shared/dom.js").Child[]} children
+ */
+function form(save, ...children) {
+  const onsubmit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    save();
+  };
+  return el("form", { onsubmit }, children);
+}
+
+/**
+ * @param {HTMLElement} main
+ * @param {Act} act
+ */
+function row(main, act) {
+  return el("div", { class: "row" }, main, cancelButton(act));
+}
+
+/**
+ * @param {import("../shared/dom.js").Child} label
+ * @param {Record<string, unknown>} props
+ * @param {() => void} onclick
+ */
+function button(label, props, onclick) {
+  return el("button", { type: "button", ...props, onclick }, label);
+}
+
+/** @param {Act} act */
+function cancelButton(act) {
+  return button("Cancel", {}, () => act.setMode(""));
+}
+
+/** @param {CitationView[]} citations */
+function sourcesLine(citations) {
+  if (!citations.length) return "This draft has no sources.";
+  const sources = citations.map((item) => `[${item.number}] ${titleAndPage(item)}`).join(" · ");
+  return `Put the number of a source after what it supports: ${sources}`;
+}

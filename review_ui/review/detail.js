@@ -1,0 +1,281 @@
+// @ts-check
+// Draws one review task: the draft beside its sources first, then what was checked.
+
+import { wordDiff } from "../shared/diff.js";
+import { el, fill, hasInvisible } from "../shared/dom.js";
+import { moment, plural, titleAndPage, words } from "../shared/format.js";
+import { clip, cutAtQuote, passageText } from "../shared/passage.js";
+import { emphasised } from "../shared/prose.js";
+import { isUndecided } from "./state.js";
+import {
+  askedWords,
+  KINDS,
+  OUTCOMES,
+  PROVISIONAL,
+  strangeNumbers,
+  taskNotes,
+  whyWords,
+} from "./words.js";
+
+/** @import { Child } from "../shared/dom.js" */
+/** @import { Cut } from "../shared/passage.js" */
+/** @import { AnswerBody, CitationView, DecisionView, EvidenceView, FindingView, SentenceView, TaskDetailView, VerdictView } from "../shared/wire.d.ts" */
+
+// Enough of the passage around a quote to judge it in context, in code points.
+const CONTEXT = 260;
+
+/**
+ * The whole task as nodes, without the action bar.
+ * @param {TaskDetailView} task
+ * @returns {Child[]}
+ */
+export function taskView(task) {
+  const expired = "No one decided in time, so this answer was not released.";
+  return [
+    headOf(task),
+    task.decision && decisionOf(task.decision, task.draft),
+    task.state === "expired" && el("p", { class: "notice warn" }, expired),
+    proposalOf(task),
+    draftOf(task),
+    checksOf(task),
+    otherEvidence(task.evidence),
+    madeWith(task.lineage),
+  ];
+}
+
+/** @param {TaskDetailView} task */
+function headOf(task) {
+  const title = el("h2", { id: "task-title", tabindex: "-1", dir: "auto" }, task.question);
+  const understood = task.searched_for !== task.question && `Searched for: ${task.searched_for}`;
+  const reasons = whyWords(task.reasons, task.verdict.reasons);
+  const notes = taskNotes(task);
+  return el(
+    "header",
+    { class: "task-head" },
+    title,
+    understood &&
+      el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, understood),
+    el("p", { class: "why" }, el("strong", {}, "Why it was held: "), reasons.join(" ")),
+    el("p", { class: "muted small" }, askedWords(task)),
+    notes && el("p", { class: "muted small", "data-testid": "task-notes" }, notes),
+    task.provisional &&
+      el("p", { class: "muted small", "data-testid": "provisional" }, PROVISIONAL),
+  );
+}
+
+/**
+ * What a first reviewer approved; a second one decides about this text.
+ * @param {TaskDetailView} task
+ */
+function proposalOf({ proposal, state, draft }) {
+  if (!proposal || !isUndecided({ state })) return null;
+  const what = proposal.edited ? "proposes this text" : "approved the draft as it is";
+  const when = ` ${what}, ${moment(proposal.approved_at)}`;
+  const line = el("p", {}, el("strong", {}, proposal.reviewer), when);
+  const text = proposal.edited && changedText(draft.text, proposal.answer.text);
+  return el("section", { class: "notice warn", "data-testid": "proposal" }, line, text);
+}
+
+/**
+ * @param {DecisionView} decision
+ * @param {AnswerBody} draft
+ */
+function decisionOf({ kind, reviewer, decided_at, reason, text }, draft) {
+  const what = el("strong", {}, KINDS[kind] ?? kind);
+  const line = el("p", {}, what, ` by ${reviewer}, ${moment(decided_at)}`);
+  const why = reason && el("p", { dir: "auto" }, `Reason: ${reason}`);
+  const edited = kind === "edit" && text && changedText(draft.text, text);
+  const tone = kind === "reject" ? "bad" : "ok";
+  const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
+  return el("section", props, line, why, edited);
+}
+
+/**
+ * A new text, and behind a fold what it changed.
+ * @param {string} before
+ * @param {string} after
+ */
+function changedText(before, after) {
+  const changes = wordDiff(before, after).map(({ kind, text }) =>
+    kind === "same" ? text : el(kind === "new" ? "ins" : "del", {}, text),
+  );
+  return [
+    el("blockquote", { class: "passage", dir: "auto" }, after),
+    before && folded("What changed", el("p", { class: "passage", dir: "auto" }, changes)),
+  ];
+}
+
+/** @param {TaskDetailView} task */
+function draftOf({ draft, evidence, second_try: tried }) {
+  const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
+  const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts));
+  const strange = "The draft holds invisible characters. They are not shown here.";
+  const empty = "There is no draft. Write an answer, or reject the question.";
+  return el(
+    "section",
+    { class: "block", id: "draft" },
+    el("h3", {}, "Draft and sources"),
+    tried && el("p", { class: "muted", dir: "auto", "data-testid": "second-try" }, tried.message),
+    hasInvisible(draft.text) && el("p", { class: "notice warn" }, strange),
+    rows.length ? el("ol", { class: "sentences" }, rows) : el("p", { class: "muted" }, empty),
+  );
+}
+
+/**
+ * @param {SentenceView} sentence
+ * @param {AnswerBody} draft
+ * @param {Map<string, string>} texts
+ */
+function sentenceRow(sentence, draft, texts) {
+  const cited = draft.citations.filter((item) => sentence.citations.includes(item.number));
+  const markers = sentence.citations.map((n) => el("span", { class: "marker" }, ` [${n}]`));
+  const said = emphasised(sentence.text, draft.short);
+  const sources = cited.map((item) => texts.get(item.passage_id) ?? item.quote);
+  const strange = cited.length > 0 ? strangeNumbers(sentence.text, sources) : [];
+  const doubt = strange.length > 0 && `Not in the source: ${strange.join(", ")}`;
+  const props = {
+    class: cited.length ? "sentence" : "sentence unsupported",
+    "data-testid": "sentence",
+    "data-cited": String(cited.length > 0),
+  };
+  const shown = cited.length
+    ? cited.map((citation) => sourceOf(citation, texts.get(citation.passage_id)))
+    : el("p", { class: "flag bad" }, "No source");
+  return el(
+    "li",
+    props,
+    el(
+      "div",
+      { class: "said" },
+      el("p", { class: "sentence-text", dir: "auto" }, said, markers),
+      doubt && el("p", { class: "flag warn" }, doubt),
+    ),
+    el("div", { class: "shown" }, shown),
+  );
+}
+
+/**
+ * @param {CitationView} citation
+ * @param {string | undefined} text
+ */
+function sourceOf(citation, text) {
+  const where = `[${citation.number}] ${titleAndPage(citation)}`;
+  const title = el("p", { class: "source-title", dir: "auto" }, where);
+  if (text === undefined) {
+    const gone = el(
+      "p",
+      { class: "flag bad" },
+      "This passage was removed, or you may not read it.",
+    );
+    return el("div", { class: "source-block" }, title, gone);
+  }
+  const cut = cutAtQuote(text, citation);
+  if (cut) return el("div", { class: "source-block" }, title, clippedPassage(cut));
+  const whole = el("blockquote", { class: "passage", dir: "auto" }, text);
+  const wrong = el("p", { class: "flag bad" }, "The quoted words are not in this passage.");
+  return el("div", { class: "source-block" }, title, wrong, whole);
+}
+
+/** @param {Cut} cut */
+function clippedPassage(cut) {
+  const [before, after] = [clip(cut.before, -CONTEXT), clip(cut.after, CONTEXT)];
+  if (before === cut.before && after === cut.after) return passageText(cut, "source-quote");
+  const near = { before, quote: cut.quote, after };
+  const box = el("div", {});
+  const props = { type: "button", class: "quiet small", "aria-expanded": "false" };
+  const button = el("button", props, "Show the whole passage");
+  const draw = (/** @type {boolean} */ whole) => {
+    fill(box, passageText(whole ? cut : near, "source-quote"));
+  };
+  button.addEventListener("click", () => {
+    const whole = button.ariaExpanded === "false";
+    button.ariaExpanded = String(whole);
+    button.textContent = whole ? "Show less" : "Show the whole passage";
+    draw(whole);
+  });
+  draw(false);
+  return el("div", {}, box, button);
+}
+
+/** @param {TaskDetailView} task */
+function checksOf({ findings, verdict }) {
+  const passed = findings.filter((item) => item.outcome === "pass");
+  const others = findings.filter((item) => item.outcome !== "pass");
+  others.sort((one, other) => Number(other.outcome === "fail") - Number(one.outcome === "fail"));
+  const summary = `${plural(passed.length, "check")} passed`;
+  return el(
+    "section",
+    { class: "block" },
+    el("h3", {}, "Checks"),
+    others.length > 0 && el("ul", { class: "findings" }, others.map(findingItem)),
+    passed.length > 0 && folded(summary, el("ul", { class: "findings" }, passed.map(findingItem))),
+    policyLines(verdict),
+  );
+}
+
+/** @param {FindingView} finding */
+function findingItem({ check, outcome, label, message, excerpt }) {
+  const { word, tone } = OUTCOMES[outcome];
+  const props = {
+    class: "finding",
+    "data-testid": "finding",
+    "data-outcome": outcome,
+    "data-check": check,
+  };
+  const kind = label && el("span", { class: "muted" }, ` (${words(label)})`);
+  const quoted = excerpt && el("q", { dir: "auto" }, excerpt);
+  return el(
+    "li",
+    props,
+    el("span", { class: `badge ${tone}` }, word),
+    el("div", {}, el("strong", {}, words(check)), kind, el("p", {}, message, " ", quoted)),
+  );
+}
+
+/** @param {VerdictView} verdict */
+function policyLines({ policy, policy_sha256: hash, redact, disclaimers }) {
+  const short = el("code", { title: hash }, hash.slice(0, 10));
+  const masked = `Masked on release: ${redact.map(words).join(", ")}`;
+  const added = disclaimers.map((text) =>
+    el("p", { dir: "auto" }, `Shown below the answer: ${text}`),
+  );
+  return [
+    redact.length > 0 && el("p", {}, masked),
+    added,
+    el("p", { class: "muted small" }, `Policy: ${policy}, `, short),
+  ];
+}
+
+/** @param {EvidenceView[]} evidence */
+function otherEvidence(evidence) {
+  const others = evidence.filter((item) => !item.cited);
+  if (!others.length) return null;
+  const items = others.map((item) =>
+    el(
+      "li",
+      {},
+      el("p", { class: "source-title", dir: "auto" }, titleAndPage(item)),
+      el("blockquote", { class: "passage", dir: "auto" }, item.text),
+    ),
+  );
+  const summary = `${plural(others.length, "more passage")} found but not cited`;
+  return el("section", { class: "block" }, folded(summary, el("ul", { class: "plain" }, items)));
+}
+
+/** @param {TaskDetailView["lineage"]} lineage */
+function madeWith(lineage) {
+  const rows = Object.entries(lineage).map(([name, value]) => [
+    el("dt", {}, words(name)),
+    el("dd", {}, el("code", {}, value || "–")),
+  ]);
+  const list = el("dl", { class: "lineage" }, rows);
+  return el("section", { class: "block" }, folded("Models and versions", list));
+}
+
+/**
+ * @param {string} summary
+ * @param {Child[]} content
+ */
+function folded(summary, ...content) {
+  return el("details", {}, el("summary", {}, summary), content);
+}

@@ -1,0 +1,119 @@
+// @ts-check
+// The list of review tasks, changed in place so that focus and selection stay.
+
+import { byId, el, setText } from "../shared/dom.js";
+import { age } from "../shared/format.js";
+import { listNotes, stateTone, stateWords } from "./words.js";
+
+/** @import { TaskView } from "../shared/wire.d.ts" */
+/** @import { Filter, State } from "./state.js" */
+/** @typedef {{node: HTMLElement, button: HTMLElement, reasons: HTMLElement, meta: HTMLElement, state: HTMLElement}} Item */
+
+/** @type {Record<Filter, string>} */
+const EMPTY = {
+  open: "There is nothing to review.",
+  decided: "There are no decisions yet.",
+  all: "There are no review tasks yet.",
+};
+
+/** @type {Map<string, Item>} */
+const items = new Map();
+
+/**
+ * Shows the list; `onChoose(taskId)` is called for a chosen task.
+ * @param {State} state
+ * @param {(taskId: string) => void} onChoose
+ */
+export function drawList({ tasks, selected, filter, me, open }, onChoose) {
+  const list = byId("tasks");
+  dropGone(tasks);
+  for (const [index, task] of tasks.entries()) {
+    const item = items.get(task.task_id) ?? newItem(task, onChoose);
+    items.set(task.task_id, item);
+    update(item, task, task.task_id === selected, me);
+    // Moving a focused element would take its focus away, so only misplaced ones move.
+    const there = list.children[index] ?? null;
+    if (there !== item.node) list.insertBefore(item.node, there);
+  }
+  list.setAttribute("aria-busy", "false");
+  byId("list-empty").hidden = tasks.length > 0;
+  setText(byId("list-empty"), EMPTY[filter]);
+  drawCounts(filter, open);
+}
+
+/** @param {string} taskId */
+export function focusTask(taskId) {
+  const item = items.get(taskId);
+  item?.button.focus();
+  item?.button.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Brings a task's place in the list into view, and leaves the focus where it is.
+ * @param {string} taskId
+ */
+export function showInList(taskId) {
+  items.get(taskId)?.button.scrollIntoView({ block: "nearest" });
+}
+
+/** @param {TaskView[]} tasks */
+function dropGone(tasks) {
+  const present = new Set(tasks.map((task) => task.task_id));
+  for (const [taskId, item] of items) {
+    if (present.has(taskId)) continue;
+    if (item.node.contains(document.activeElement)) byId("detail").focus();
+    item.node.remove();
+    items.delete(taskId);
+  }
+}
+
+/**
+ * @param {TaskView} task
+ * @param {(taskId: string) => void} onChoose
+ * @returns {Item}
+ */
+function newItem(task, onChoose) {
+  const question = el("span", { class: "task-question", dir: "auto" }, task.question);
+  const reasons = el("span", { class: "task-reasons" });
+  const meta = el("span", { class: "task-meta" });
+  const state = el("span", { class: "badge" });
+  const foot = el("span", { class: "task-foot" }, meta, state);
+  const props = {
+    type: "button",
+    class: "task",
+    "data-testid": "task",
+    "data-task-id": task.task_id,
+    onclick: () => onChoose(task.task_id),
+  };
+  const button = el("button", props, question, reasons, foot);
+  return { node: el("li", {}, button), button, reasons, meta, state };
+}
+
+/**
+ * @param {Item} item
+ * @param {TaskView} task
+ * @param {boolean} isSelected
+ * @param {string} me
+ */
+function update(item, task, isSelected, me) {
+  if (isSelected) item.button.setAttribute("aria-current", "true");
+  else item.button.removeAttribute("aria-current");
+  item.button.dataset.state = task.state;
+  setText(item.reasons, task.reasons.join(" "));
+  setText(item.meta, [`${task.asker}, ${age(task.created_at)}`, ...listNotes(task)].join(" · "));
+  setText(item.state, stateWords(task, me));
+  item.state.className = `badge ${stateTone(task)}`;
+}
+
+/**
+ * Marks the chosen filter and shows how many tasks are open, also in the page's title.
+ * @param {Filter} filter
+ * @param {number} open
+ */
+function drawCounts(filter, open) {
+  for (const button of byId("filters").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.filter === filter));
+  }
+  setText(byId("open-count"), open);
+  document.title = `${open ? `(${open}) ` : ""}Review – Countersign`;
+}

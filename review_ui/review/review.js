@@ -1,0 +1,338 @@
+// @ts-check
+// The review page: moves the state by what the reviewer and the service do, and draws it.
+
+import { ApiError, messageOf, request, requireSession } from "../shared/api.js";
+import { announce, byId, el, fill } from "../shared/dom.js";
+import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import { drawActions, setBusy, submitForm } from "./actions.js";
+import { taskView } from "./detail.js";
+import { commandOf } from "./keys.js";
+import { drawList, focusTask, showInList } from "./list.js";
+import * as states from "./state.js";
+
+/** @import { TaskDetailView, TasksView } from "../shared/wire.d.ts" */
+/** @import { Decision } from "./actions.js" */
+/** @import { Command } from "./keys.js" */
+/** @import { Filter, Mode, Notice, NoticeAction, State } from "./state.js" */
+
+const REFRESH_MS = 5_000;
+const RENEW_MS = 120_000;
+const LIST_LIMIT = 100;
+const SHORTCUTS_KEY = "countersign.shortcuts";
+const ADVANCE_KEY = "countersign.advance";
+
+let state = states.begin("");
+// A decision waits for a renewal under way, because the renewal changes the fence.
+/** @type {Promise<void>} */
+let renewing = Promise.resolve();
+
+async function main() {
+  const session = await requireSession();
+  mountHeader(session);
+  if (!session.roles.includes("reviewer")) {
+    byId("panes").classList.add("without-detail");
+    return explainNoAccess("This account is not a reviewer.");
+  }
+  state = states.begin(session.name);
+  mountControls();
+  await refresh();
+  setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
+  setInterval(renewClaim, RENEW_MS);
+  await followHash();
+}
+
+function mountControls() {
+  byId("filters").addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    const filter = /** @type {Filter | undefined} */ (button?.dataset.filter);
+    if (filter) changeFilter(filter).catch(showPageError);
+  });
+  byId("back").addEventListener("click", () => choose(null));
+  mountChoice("shortcuts", SHORTCUTS_KEY, () => {});
+  mountChoice("advance", ADVANCE_KEY, (on) => set(states.advanceSet(state, on)));
+  document.addEventListener("keydown", onKey);
+  window.addEventListener("hashchange", followHash);
+  window.addEventListener("beforeunload", (event) => {
+    if (states.hasEdits(state)) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh().catch(showPageError);
+  });
+  drawTask();
+}
+
+/**
+ * A box to tick, remembered in this browser.
+ * @param {string} id
+ * @param {string} key
+ * @param {(on: boolean) => void} onChange
+ */
+function mountChoice(id, key, onChange) {
+  const box = byId(id, HTMLInputElement);
+  box.checked = localStorage.getItem(key) !== "off";
+  onChange(box.checked);
+  box.addEventListener("change", () => {
+    localStorage.setItem(key, box.checked ? "on" : "off");
+    onChange(box.checked);
+  });
+}
+
+// --- drawing: each part anew when what it shows has changed
+
+/** @param {State} next */
+function set(next) {
+  const before = state;
+  state = next;
+  const changed = (/** @type {(keyof State)[]} */ ...names) =>
+    names.some((name) => before[name] !== next[name]);
+  if (changed("tasks", "selected", "filter", "open")) drawList(next, choose);
+  if (changed("selected")) byId("panes").classList.toggle("has-detail", Boolean(next.selected));
+  if (changed("task", "selected")) drawTask();
+  if (changed("notice")) drawNotice(next.notice);
+  const redrawn = changed("task", "selected", "mode") || (changed("claim") && !next.mode);
+  if (redrawn) drawBar();
+  if (redrawn || changed("busy")) setBusy(next.busy);
+}
+
+function drawTask() {
+  const { task, selected } = state;
+  const hint = selected ? "Loading…" : "Choose a task to see its draft and sources.";
+  fill(byId("task"), task ? taskView(task) : el("p", { class: "muted placeholder" }, hint));
+  if (task) byId("task").setAttribute("data-testid", "task-detail");
+  else byId("task").removeAttribute("data-testid");
+  byId("detail").scrollTo({ top: 0 });
+}
+
+function drawBar() {
+  const bar = byId("actions");
+  const focused = document.activeElement;
+  const held = focused instanceof HTMLElement && bar.contains(focused) && focused.dataset.testid;
+  drawActions(state, { start, decide, setMode, keep });
+  if (!held) return;
+  const again = bar.querySelector(`[data-testid="${held}"], button`);
+  if (again instanceof HTMLElement) again.focus();
+}
+
+/** @param {Notice | null} notice */
+function drawNotice(notice) {
+  if (!notice) return fill(byId("task-notice"));
+  const { tone, text, actions, kind } = notice;
+  const buttons = actions.map((action) =>
+    el("button", { type: "button", class: "small", onclick: () => follow(action) }, action.label),
+  );
+  const testId = tone === "bad" ? "error" : kind && "decision";
+  const role = tone === "bad" ? "alert" : "status";
+  const props = { class: `notice bar ${tone}`, role, "data-testid": testId, "data-kind": kind };
+  fill(byId("task-notice"), el("div", props, el("p", { dir: "auto" }, text), buttons));
+}
+
+/** @param {NoticeAction} action */
+function follow(action) {
+  if ("reload" in action) {
+    reload();
+  } else {
+    choose(action.choose);
+    showInList(action.choose);
+  }
+}
+
+// --- the list
+
+async function refresh() {
+  const { filter } = state;
+  /** @type {TasksView} */
+  const { tasks, open } = await request("GET", `/v1/reviews?state=${filter}&limit=${LIST_LIMIT}`);
+  fill(byId("page-error"));
+  set(states.listed(state, { filter, tasks, open, complete: tasks.length < LIST_LIMIT }));
+}
+
+/** @param {Filter} filter */
+async function changeFilter(filter) {
+  set(states.filtered(state, filter));
+  await refresh();
+}
+
+// --- the selected task
+
+/**
+ * The address names the selected task, so that it can be linked to and "Back" works.
+ * @param {string | null} taskId
+ */
+function choose(taskId) {
+  location.hash = encodeURIComponent(taskId ?? "");
+}
+
+async function followHash() {
+  const taskId = decodeURIComponent(location.hash.slice(1)) || null;
+  const previous = state.selected;
+  if (taskId === previous) return;
+  set(states.chosen(state, taskId));
+  if (!taskId && previous) focusTask(previous);
+  await load();
+}
+
+async function reload() {
+  set(states.chosen(state, state.selected));
+  await load();
+}
+
+/** Loads the selected task; an answer that arrives after another choice is ignored. */
+async function load() {
+  const { selected: taskId } = state;
+  if (!taskId) return;
+  try {
+    set(states.loaded(state, await request("GET", pathOf(taskId))));
+    if (state.selected === taskId) loadedNow();
+  } catch (error) {
+    const gone = "This task no longer exists, or you may not see it.";
+    const isGone = error instanceof ApiError && error.status === 404;
+    set(states.notLoaded(state, taskId, isGone ? gone : messageOf(error)));
+  }
+}
+
+function loadedNow() {
+  announce(`${state.notice?.text ?? ""} Loaded: ${state.task?.question}`);
+  const listHidden = byId("back").offsetParent !== null;
+  if (listHidden) document.getElementById("task-title")?.focus();
+}
+
+/** @param {Mode} mode */
+function setMode(mode) {
+  const before = state;
+  set(states.modeSet(state, mode));
+  if (state === before) return;
+  const bar = byId("actions");
+  const target = bar.querySelector("[data-focus]") ?? bar.querySelector("button");
+  if (target instanceof HTMLElement) target.focus();
+  // While writing, the sentences and their sources are what one needs to see.
+  if (mode === "edit") document.getElementById("draft")?.scrollIntoView({ block: "start" });
+}
+
+/** @param {string | null} text */
+function keep(text) {
+  set(states.edited(state, text));
+}
+
+/** @param {string} taskId */
+function pathOf(taskId) {
+  return `/v1/reviews/${encodeURIComponent(taskId)}`;
+}
+
+// --- claim and decision
+
+async function start() {
+  await attempt(async (task) => {
+    if (await claim(task)) announce("You are reviewing this task.");
+  });
+}
+
+/**
+ * Claims the shown task, or renews the claim. Returns whether it is still what is on screen.
+ * @param {TaskDetailView} task
+ */
+async function claim(task) {
+  set(states.claimed(state, await request("POST", `${pathOf(task.task_id)}/claim`)));
+  return state.task === task;
+}
+
+/** @param {Decision} decision */
+async function decide(decision) {
+  await attempt(async (task) => {
+    await renewing;
+    if (!states.isMine(state) && !(await claim(task))) return;
+    if (state.task !== task) return;
+    const body = { ...decision, content_sha256: task.content_sha256, fence: state.claim?.fence };
+    const decided = await request("POST", `${pathOf(task.task_id)}/decision`, { body });
+    await show(states.decided(state, decided, decision.kind));
+  });
+}
+
+/**
+ * After a decision: the next task, or the same one as it stands now.
+ * @param {State} next
+ */
+async function show(next) {
+  const moved = next.selected !== state.selected;
+  set(next);
+  byId("detail").focus();
+  if (!moved || !next.selected) return;
+  history.pushState(null, "", `#${encodeURIComponent(next.selected)}`);
+  showInList(next.selected);
+  await load();
+}
+
+/**
+ * Runs one change at a time, and explains a failure above the task.
+ * @param {(task: TaskDetailView) => Promise<void>} change
+ */
+async function attempt(change) {
+  const { task, busy } = state;
+  if (busy || !task) return;
+  set(states.started(state));
+  try {
+    await change(task);
+  } catch (error) {
+    explain(error, task);
+  } finally {
+    set(states.ended(state));
+  }
+  await refresh().catch(showPageError);
+}
+
+/**
+ * @param {unknown} error
+ * @param {TaskDetailView} task
+ */
+function explain(error, task) {
+  const code = error instanceof ApiError ? error.code : "";
+  set(states.refused(state, task, { code, message: messageOf(error) }));
+  byId("task-notice").scrollIntoView({ block: "nearest" });
+}
+
+function renewClaim() {
+  const { task, busy } = state;
+  if (task && !busy && states.isMine(state)) renewing = renewOnce(task);
+}
+
+/** @param {TaskDetailView} task */
+async function renewOnce(task) {
+  try {
+    await claim(task);
+  } catch (error) {
+    // A lost connection is tried again at the next turn; the lease outlasts one miss.
+    const conflict = error instanceof ApiError && error.status === 409;
+    if (state.task === task && conflict) explain(error, task);
+  }
+}
+
+// --- keyboard
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
+  const shortcuts = byId("shortcuts", HTMLInputElement).checked;
+  const context = { typing: Boolean(typing), shortcuts, mode: state.mode };
+  const command = commandOf(event, context);
+  if (!command) return;
+  event.preventDefault();
+  obey(command);
+}
+
+/** @param {Command} command */
+function obey(command) {
+  if (command === "next") step(1);
+  else if (command === "previous") step(-1);
+  else if (command === "cancel") setMode("");
+  else if (command === "save") submitForm();
+  else setMode(command);
+}
+
+/** @param {1 | -1} by */
+function step(by) {
+  const taskId = states.neighbour(state, by);
+  if (!taskId) return;
+  choose(taskId);
+  focusTask(taskId);
+}
+
+main().catch(showPageError);

@@ -1,0 +1,374 @@
+// @ts-check
+// What the review page knows, and every way in which that changes. Nothing here touches the page.
+
+/** @import { DecisionKind, TaskDetailView, TaskView } from "../shared/wire.d.ts" */
+
+/** @typedef {"open" | "decided" | "all"} Filter */
+/** @typedef {"" | "approve" | "edit" | "reject"} Mode */
+/** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until">} Claim */
+/** @typedef {{label: string, choose: string} | {label: string, reload: true}} NoticeAction */
+/**
+ * What stands above the task; `kind` is that of a decision just made on another task.
+ * @typedef {{tone: "ok" | "warn" | "bad", text: string, actions: NoticeAction[], kind?: DecisionKind}} Notice
+ */
+/** @typedef {{code?: string, message: string}} Problem */
+
+/**
+ * @typedef State
+ * @property {string} me the signed-in reviewer
+ * @property {Filter} filter
+ * @property {TaskView[]} tasks the list, as the service ordered it
+ * @property {number} open how many tasks wait
+ * @property {boolean} complete whether the list holds every task of the filter
+ * @property {string | null} selected
+ * @property {number} place where the selected task stands in the list, or stood when it left
+ * @property {TaskDetailView | null} task the selected task, as it was when it was loaded
+ * @property {Claim | null} claim who holds it, as of the newest claim
+ * @property {Mode} mode what the reviewer is doing to it
+ * @property {boolean} busy a change is on its way
+ * @property {boolean} warned that the task changed elsewhere
+ * @property {Notice | null} notice
+ * @property {Readonly<Record<string, string>>} edits unsaved answers, by task
+ * @property {boolean} advance go to the next task after a decision
+ */
+
+/** @type {Record<DecisionKind, string>} */
+const DONE = {
+  approve: "Approved. The asker can read the answer now.",
+  edit: "Saved. The asker can read your version now.",
+  reject: "Rejected. The asker sees that the answer was not released.",
+};
+const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
+const VOID =
+  "The task has changed since you opened it, so your decision does not count. " +
+  "Please read the new version first.";
+/** @type {Record<string, string>} */
+const CONFLICTS = {
+  already_decided: "Someone else has already decided this task. Your decision was not saved.",
+  claim_lost: "Another reviewer holds this task, or your claim has ended. Nothing was saved.",
+  approval_void: VOID,
+};
+
+/**
+ * @param {string} me
+ * @returns {State}
+ */
+export function begin(me, advance = true) {
+  return {
+    me,
+    filter: "open",
+    tasks: [],
+    open: 0,
+    complete: false,
+    selected: null,
+    place: 0,
+    task: null,
+    claim: null,
+    mode: "",
+    busy: false,
+    warned: false,
+    notice: null,
+    edits: {},
+    advance,
+  };
+}
+
+// --- what can be read off
+
+/** @param {Pick<TaskView, "state"> | null} task */
+export function isUndecided(task) {
+  return task?.state === "open" || task?.state === "claimed";
+}
+
+/** True while this reviewer holds the shown task; an ended claim holds nothing. */
+export function isMine(/** @type {State} */ { claim, me }, now = Date.now()) {
+  if (claim?.state !== "claimed" || claim.claimed_by !== me) return false;
+  return claim.lease_until === null || Date.parse(claim.lease_until) > now;
+}
+
+/** Whether a decision can be made here; who has approved already waits for somebody else. */
+export function mayDecide(/** @type {State} */ { task, me }) {
+  return task !== null && isUndecided(task) && !task.approved_by.includes(me);
+}
+
+/** An empty draft cannot be approved: only written, or rejected. */
+export function mayApprove(/** @type {State} */ state) {
+  const text = (state.task?.proposal?.answer ?? state.task?.draft)?.text ?? "";
+  return mayDecide(state) && text.trim() !== "";
+}
+
+/**
+ * The task `by` places further; when the selected one has left the list, counted from its gap.
+ * @param {State} state
+ * @param {1 | -1} by
+ * @returns {string | null}
+ */
+export function neighbour({ tasks, selected, place }, by) {
+  if (!tasks.length) return null;
+  const at = tasks.findIndex((task) => task.task_id === selected);
+  const gap = selected === null ? 0 : place + (by > 0 ? 0 : -1);
+  const wanted = at < 0 ? gap : at + by;
+  return tasks[Math.min(Math.max(wanted, 0), tasks.length - 1)]?.task_id ?? null;
+}
+
+/** Whether an edit was begun and not saved. */
+export function hasEdits(/** @type {State} */ { edits }) {
+  return Object.keys(edits).length > 0;
+}
+
+// --- the list
+
+/**
+ * @param {State} state
+ * @param {Filter} filter
+ * @returns {State}
+ */
+export function filtered(state, filter) {
+  return { ...state, filter };
+}
+
+/**
+ * A list has come; one that was asked for under another filter is too late.
+ * @param {State} state
+ * @param {{filter: Filter, tasks: TaskView[], open: number, complete: boolean}} list
+ * @returns {State}
+ */
+export function listed(state, { filter, tasks, open, complete }) {
+  if (filter !== state.filter) return state;
+  return warnedOfChange(placed({ ...state, tasks, open, complete }));
+}
+
+/**
+ * @param {State} state
+ * @returns {State}
+ */
+function placed(state) {
+  const at = state.tasks.findIndex((task) => task.task_id === state.selected);
+  return at < 0 ? state : { ...state, place: at };
+}
+
+/**
+ * Says so when the shown task changed elsewhere; what is on screen never just changes.
+ * @param {State} state
+ * @returns {State}
+ */
+function warnedOfChange(state) {
+  if (!isUndecided(state.task) || state.busy || state.warned) return state;
+  const text = changeElsewhere(state);
+  if (!text) return state;
+  return { ...state, warned: true, notice: warning(text) };
+}
+
+/** @param {State} state */
+function changeElsewhere({ task: shown, claim, tasks, filter, complete, me }) {
+  const now = tasks.find((task) => task.task_id === shown?.task_id);
+  if (now ? !isUndecided(now) : filter === "open" && complete) {
+    return "This task is no longer open: it was decided elsewhere, or it has expired.";
+  }
+  const holder = now?.claimed_by;
+  if (!holder || holder === me || holder === claim?.claimed_by) return "";
+  return `${holder} has started to review this task.`;
+}
+
+// --- the selected task
+
+/**
+ * Another task is selected (null: none), or the same one is to be loaded afresh.
+ * @param {State} state
+ * @param {string | null} taskId
+ * @returns {State}
+ */
+export function chosen(state, taskId) {
+  return placed({ ...unloaded(state), selected: taskId, notice: null });
+}
+
+/**
+ * @param {State} state
+ * @returns {State}
+ */
+function unloaded(state) {
+  return { ...state, task: null, claim: null, mode: "", warned: false };
+}
+
+/**
+ * A task has come; one that is no longer selected is too late.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @returns {State}
+ */
+export function loaded(state, task) {
+  if (state.selected !== task.task_id) return state;
+  return { ...unloaded(state), task, claim: claimOf(task) };
+}
+
+/**
+ * The selected task could not be loaded.
+ * @param {State} state
+ * @param {string} taskId
+ * @param {string} message
+ * @returns {State}
+ */
+export function notLoaded(state, taskId, message) {
+  if (state.selected !== taskId) return state;
+  const again = { label: "Try again", reload: /** @type {const} */ (true) };
+  return { ...state, notice: { tone: "bad", text: message, actions: [again] } };
+}
+
+/**
+ * @param {State} state
+ * @param {Mode} mode
+ * @returns {State}
+ */
+export function modeSet(state, mode) {
+  if (state.busy || (mode && !mayDecide(state))) return state;
+  if (mode === "approve" && !mayApprove(state)) return state;
+  return { ...state, mode };
+}
+
+/**
+ * The unsaved answer of the shown task; null when it is the draft as it stands.
+ * @param {State} state
+ * @param {string | null} text
+ * @returns {State}
+ */
+export function edited(state, text) {
+  if (!state.task) return state;
+  const { [state.task.task_id]: _, ...others } = state.edits;
+  return { ...state, edits: text === null ? others : { ...others, [state.task.task_id]: text } };
+}
+
+/**
+ * @param {State} state
+ * @param {boolean} advance
+ * @returns {State}
+ */
+export function advanceSet(state, advance) {
+  return { ...state, advance };
+}
+
+// --- claim and decision
+
+/**
+ * A change is on its way: nothing else can be started.
+ * @param {State} state
+ * @returns {State}
+ */
+export function started(state) {
+  return { ...state, busy: true, notice: null };
+}
+
+/**
+ * @param {State} state
+ * @returns {State}
+ */
+export function ended(state) {
+  return { ...state, busy: false };
+}
+
+/**
+ * The shown task is claimed or its claim renewed. A decision may only bind to what was read, so
+ * new content is shown first.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @returns {State}
+ */
+export function claimed(state, task) {
+  if (state.task?.task_id !== task.task_id) return state;
+  if (state.task.content_sha256 === task.content_sha256) return { ...state, claim: claimOf(task) };
+  return { ...loaded(state, task), notice: warning(VOID, []) };
+}
+
+/**
+ * A decision was saved: on to the next task, or, without one, the task as it stands now.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @param {DecisionKind} kind
+ * @returns {State}
+ */
+export function decided(state, task, kind) {
+  const { [task.task_id]: _, ...edits } = state.edits;
+  if (state.selected !== task.task_id) return { ...state, edits };
+  const said = task.decision ? DONE[kind] : FIRST_APPROVAL;
+  const next = nextWaiting(state);
+  if (!state.advance || !next?.follows) {
+    const actions = next ? [{ label: next.label, choose: next.taskId }] : [];
+    return { ...loaded({ ...state, edits }, task), notice: { tone: "ok", text: said, actions } };
+  }
+  const actions = [{ label: "Show it", choose: task.task_id }];
+  const text = `“${task.question}” ${said}`;
+  return {
+    ...chosen({ ...state, edits }, next.taskId),
+    notice: { tone: "ok", text, actions, kind },
+  };
+}
+
+/**
+ * The next task that waits below the selected one, else the first that was passed over.
+ * @param {State} state
+ */
+function nextWaiting({ tasks, selected, place, me }) {
+  const waits = (/** @type {TaskView} */ task) =>
+    task.task_id !== selected && task.state === "open" && !task.approved_by.includes(me);
+  const after = tasks.slice(place).find(waits);
+  if (after) return { taskId: after.task_id, label: "Next task", follows: true };
+  const before = tasks.slice(0, place).filter(waits);
+  if (!before[0]) return null;
+  const label = before.length === 1 ? "The 1 left above" : `The ${before.length} left above`;
+  return { taskId: before[0].task_id, label, follows: false };
+}
+
+/**
+ * The service refused a change to `task`, or could not be reached.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @param {Problem} problem
+ * @returns {State}
+ */
+export function refused(state, task, { code = "", message }) {
+  const known = CONFLICTS[code];
+  const text = known ?? message;
+  if (state.task !== task) return { ...state, notice: failure(`“${task.question}”: ${text}`) };
+  const lost = {
+    state: /** @type {const} */ ("open"),
+    claimed_by: null,
+    fence: 0,
+    lease_until: null,
+  };
+  return {
+    ...state,
+    claim: code === "claim_lost" ? lost : state.claim,
+    // The next refresh of the list finds the same change; it must not replace this explanation.
+    warned: state.warned || known !== undefined,
+    notice: failure(text, known ? [latest()] : []),
+  };
+}
+
+/**
+ * @param {TaskDetailView} task
+ * @returns {Claim}
+ */
+function claimOf({ state, claimed_by, fence, lease_until }) {
+  return { state, claimed_by, fence, lease_until };
+}
+
+/** @returns {NoticeAction} */
+function latest() {
+  return { label: "Show the latest version", reload: true };
+}
+
+/**
+ * @param {string} text
+ * @returns {Notice}
+ */
+function warning(text, actions = [latest()]) {
+  return { tone: "warn", text, actions };
+}
+
+/**
+ * @param {string} text
+ * @param {NoticeAction[]} actions
+ * @returns {Notice}
+ */
+function failure(text, actions = []) {
+  return { tone: "bad", text, actions };
+}

@@ -1,0 +1,111 @@
+// @ts-check
+// Builds elements out of text nodes, so that text never becomes markup.
+
+/** @typedef {Node | string | number | boolean | null | undefined | Child[]} Child */
+/** @typedef {Record<string, unknown>} Props */
+
+// Controls, zero-width and direction-changing characters, and tag characters can make a text read
+// differently from what it says. Joiners (U+200C, U+200D) stay: several scripts need them.
+const INVISIBLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
+  /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u00AD\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E0FFF}]/gu;
+
+/**
+ * The text without characters that cannot be seen.
+ * @param {unknown} text
+ */
+export function visible(text) {
+  return String(text ?? "").replace(INVISIBLE, "");
+}
+
+/**
+ * True when the text holds characters that `visible` removes.
+ * @param {string | null | undefined} text
+ */
+export function hasInvisible(text) {
+  return visible(text) !== String(text ?? "").replaceAll("\r\n", "\n");
+}
+
+/**
+ * An element; `props` are attributes, or listeners when they start with "on".
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Props} [props]
+ * @param {Child[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) setProp(node, name, value);
+  node.append(...nodes(children));
+  return node;
+}
+
+/**
+ * Replaces everything inside `parent`; empty children (null, false) are skipped.
+ * @param {Element} parent
+ * @param {Child[]} children
+ */
+export function fill(parent, ...children) {
+  parent.replaceChildren(...nodes(children));
+}
+
+/**
+ * The element with this id, of the given kind; a page without it is broken.
+ * @template {HTMLElement} [Kind=HTMLElement]
+ * @param {string} id
+ * @param {abstract new (...args: never[]) => Kind} [kind]
+ * @returns {Kind}
+ */
+export function byId(id, kind) {
+  const node = document.getElementById(id);
+  if (!(node instanceof (kind ?? HTMLElement))) throw new Error(`No such element: #${id}`);
+  return /** @type {Kind} */ (node);
+}
+
+/**
+ * Changes a text only when it differs, so that screen readers are not disturbed.
+ * @param {Element} node
+ * @param {unknown} text
+ */
+export function setText(node, text) {
+  const shown = visible(text);
+  if (node.textContent !== shown) node.textContent = shown;
+}
+
+/**
+ * Says something to screen readers through the page's polite live region.
+ * @param {string} text
+ */
+export function announce(text) {
+  setText(byId("announce"), text);
+}
+
+/**
+ * @param {Element} node
+ * @param {string} name
+ * @param {unknown} value
+ */
+function setProp(node, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (typeof value === "function") {
+    node.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+  } else node.setAttribute(name, value === true ? "" : String(value));
+}
+
+/**
+ * @param {Child[]} children
+ * @returns {Node[]}
+ */
+function nodes(children) {
+  /** @type {Node[]} */
+  const found = [];
+  for (const child of children) {
+    if (Array.isArray(child)) found.push(...nodes(child));
+    else if (child instanceof Node) found.push(child);
+    else if (child || child === 0 || child === "") {
+      found.push(document.createTextNode(visible(child)));
+    }
+  }
+  return found;
+}

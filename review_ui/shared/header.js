@@ -1,0 +1,47 @@
+// @ts-check
+// The page header's changing parts, and the page-wide error line.
+
+import { messageOf, signOut } from "./api.js";
+import { byId, el, fill, setText } from "./dom.js";
+
+/** @import { SessionView } from "./wire.d.ts" */
+
+/**
+ * Shows who is signed in, and links to the pages this person may use.
+ * @param {SessionView} session
+ */
+export function mountHeader(session) {
+  setText(byId("who"), session.name);
+  for (const link of byId("pages").querySelectorAll("a")) {
+    link.hidden = !session.roles.includes(link.dataset.role ?? "");
+  }
+  const button = byId("signout");
+  button.classList.remove("vanished");
+  button.addEventListener("click", () => signOut().catch(showPageError));
+  // A page kept by the browser for "Back" must not show the last user's answers after sign-out.
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+/**
+ * Says that this account may not use this page, and which pages it may use.
+ * @param {string} message
+ */
+export function explainNoAccess(message) {
+  const open = [...byId("pages").querySelectorAll("a")].filter((link) => !link.hidden);
+  const links = open.map((link) => el("a", { href: link.href }, link.textContent));
+  const box = el("div", { class: "notice warn", "data-testid": "error" });
+  fill(box, el("p", {}, message), links.length > 0 && el("p", { class: "row" }, "Open:", links));
+  fill(byId("page-error"), box);
+}
+
+/**
+ * Shows an error that concerns the whole page; the same one again stays as it is.
+ * @param {unknown} error
+ */
+export function showPageError(error) {
+  const message = messageOf(error);
+  if (byId("page-error").querySelector("p")?.textContent === message) return;
+  const again = el("button", { type: "button", onclick: () => location.reload() }, "Reload page");
+  const props = { class: "notice bad", role: "alert", "data-testid": "error" };
+  fill(byId("page-error"), el("div", props, el("p", {}, message), again));
+}

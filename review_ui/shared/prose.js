@@ -1,0 +1,112 @@
+// @ts-check
+// Draws an answer's sentences: paragraphs, lists and tables with their citation marks.
+
+import { el } from "./dom.js";
+import { blocksOf } from "./markdown.js";
+
+/** @import { Child } from "./dom.js" */
+/** @import { Block, Piece, Run } from "./markdown.js" */
+/** @import { AnswerBody } from "./wire.d.ts" */
+/** @typedef {(number: number) => Child} DrawMark */
+
+/**
+ * The answer as blocks; `drawMark(number)` draws a citation mark.
+ * @param {Pick<AnswerBody, "text" | "short" | "sentences">} answer
+ * @param {DrawMark} drawMark
+ */
+export function prose({ text, short, sentences }, drawMark) {
+  const said = sentences.length ? sentences : [{ text, citations: [] }];
+  const core = { short: short || null };
+  return el(
+    "div",
+    { class: "prose answer-text", dir: "auto" },
+    blocksOf(said).map((block) => drawBlock(block, (run) => drawRun(run, core, drawMark))),
+  );
+}
+
+/**
+ * A text with its core emphasised.
+ * @param {string} text
+ * @param {string | null} short
+ * @returns {Child[]}
+ */
+export function emphasised(text, short) {
+  const at = short ? text.indexOf(short) : -1;
+  if (!short || at < 0) return [text];
+  return [text.slice(0, at), el("strong", {}, short), text.slice(at + short.length)];
+}
+
+/**
+ * @param {Block} block
+ * @param {(run: Run) => Child} draw
+ */
+function drawBlock(block, draw) {
+  if (block.kind === "table") return drawTable(block.head, block.rows, draw);
+  if (block.kind === "bullets") {
+    return el(
+      "ul",
+      {},
+      block.items.map((item) => el("li", {}, draw(item))),
+    );
+  }
+  if (block.kind === "numbers") {
+    return el(
+      "ol",
+      { start: block.start },
+      block.items.map((item) => el("li", {}, draw(item))),
+    );
+  }
+  const runs = block.runs.map((run, index) => [index > 0 && " ", draw(run)]);
+  return el("p", {}, block.kind === "heading" ? el("strong", {}, runs) : runs);
+}
+
+/**
+ * @param {Run[] | null} head
+ * @param {Run[][]} rows
+ * @param {(run: Run) => Child} draw
+ */
+function drawTable(head, rows, draw) {
+  const heads =
+    head &&
+    el(
+      "tr",
+      {},
+      head.map((cell) => el("th", { scope: "col" }, draw(cell))),
+    );
+  const body = rows.map((cells) =>
+    el(
+      "tr",
+      {},
+      cells.map((cell) => el("td", {}, draw(cell))),
+    ),
+  );
+  const table = el("table", {}, heads && el("thead", {}, heads), el("tbody", {}, body));
+  return el(
+    "div",
+    { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Table" },
+    table,
+  );
+}
+
+/**
+ * The first place of the core is emphasised, and then no other.
+ * @param {Run} run
+ * @param {{short: string | null}} core
+ * @param {DrawMark} drawMark
+ * @returns {Child}
+ */
+function drawRun({ pieces, citations }, core, drawMark) {
+  return [pieces.map((piece) => drawPiece(piece, core)), citations.map(drawMark)];
+}
+
+/**
+ * @param {Piece} piece
+ * @param {{short: string | null}} core
+ * @returns {Child}
+ */
+function drawPiece({ text, style }, core) {
+  if (style === "strong" || style === "em" || style === "code") return el(style, {}, text);
+  const parts = emphasised(text, core.short);
+  if (parts.length > 1) core.short = null;
+  return parts;
+}

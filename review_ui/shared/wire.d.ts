@@ -1,0 +1,244 @@
+// What the service sends, for the type checker only: no page loads this file.
+// A test compares every interface with the schema of the same name in /v1/openapi.json.
+
+export type AnswerStatus = "released" | "held" | "blocked" | "abstained" | "rejected";
+export type TaskState = "open" | "claimed" | "decided" | "expired";
+export type DecisionKind = "approve" | "edit" | "reject";
+export type Mode = "off" | "provisional" | "certified" | "review_everything" | "retrieval_only";
+
+export interface ErrorView {
+  code: string;
+  message: string;
+  retryable: boolean;
+  request_id: string;
+}
+
+export interface SessionView {
+  name: string;
+  roles: string[];
+  csrf_token: string;
+}
+
+/** Offsets count code points of the passage's text. */
+export interface CitationView {
+  number: number;
+  passage_id: string;
+  title: string;
+  page: number | null;
+  quote: string;
+  start: number;
+  end: number;
+  removed: boolean;
+  redacted: boolean;
+}
+
+export interface SentenceView {
+  text: string;
+  citations: number[];
+}
+
+export interface AnswerBody {
+  text: string;
+  short: string | null;
+  sentences: SentenceView[];
+  citations: CitationView[];
+}
+
+export interface SearchedView {
+  question: string;
+  collections: string[];
+  passages: number;
+  titles: string[];
+}
+
+export interface GateView {
+  mode: Mode;
+  certified: boolean;
+  provisional: boolean;
+  alpha: number | null;
+}
+
+export interface AnswerView {
+  answer_id: string;
+  status: AnswerStatus;
+  question: string;
+  created_at: string;
+  released_at: string | null;
+  released_by: "policy" | "reviewer" | null;
+  edited: boolean;
+  message: string;
+  answer: AnswerBody | null;
+  disclaimer: string;
+  searched: SearchedView;
+  gate: GateView | null;
+}
+
+export interface AnswersView {
+  answers: AnswerView[];
+}
+
+export interface CollectionView {
+  name: string;
+  documents: number;
+}
+
+export interface CollectionsView {
+  collections: CollectionView[];
+}
+
+export interface DocumentView {
+  title: string;
+  state: "pending" | "ready" | "failed";
+}
+
+export interface DocumentsView {
+  documents: DocumentView[];
+  total: number;
+}
+
+export interface PassageView {
+  passage_id: string;
+  title: string;
+  collection: string;
+  page: number | null;
+  text: string;
+}
+
+export interface TaskView {
+  task_id: string;
+  answer_id: string;
+  state: TaskState;
+  question: string;
+  searched_for: string;
+  asker: string;
+  reasons: string[];
+  created_at: string;
+  expires_at: string;
+  claimed_by: string | null;
+  queue: string;
+  four_eyes: boolean;
+  approved_by: string[];
+  approvals_needed: number;
+  provisional: boolean;
+}
+
+export interface TasksView {
+  tasks: TaskView[];
+  open: number;
+}
+
+export interface EvidenceView {
+  passage_id: string;
+  title: string;
+  page: number | null;
+  text: string;
+  removed: boolean;
+  cited: boolean;
+}
+
+export interface FindingView {
+  check: string;
+  outcome: "pass" | "fail" | "could_not_run";
+  message: string;
+  label: string;
+  excerpt: string;
+}
+
+export interface VerdictView {
+  reasons: string[];
+  policy: string;
+  policy_sha256: string;
+  redact: string[];
+  disclaimers: string[];
+}
+
+export interface ProposalView {
+  reviewer: string;
+  edited: boolean;
+  answer: AnswerBody;
+  approved_at: string;
+}
+
+export interface SecondTryView {
+  shown: "first" | "second";
+  message: string;
+}
+
+export interface DecisionView {
+  kind: DecisionKind;
+  reviewer: string;
+  reason: string;
+  text: string;
+  decided_at: string;
+}
+
+export interface TaskDetailView extends TaskView {
+  draft: AnswerBody;
+  second_try: SecondTryView | null;
+  proposal: ProposalView | null;
+  evidence: EvidenceView[];
+  findings: FindingView[];
+  verdict: VerdictView;
+  lineage: Record<string, string>;
+  content_sha256: string;
+  decision: DecisionView | null;
+  fence: number;
+  lease_until: string | null;
+}
+
+export interface GateModeView {
+  collection: string;
+  mode: string;
+  reason: string;
+  changed_by: string;
+  changed_at: string;
+}
+
+/** What a certificate's file states, as far as pages show it; the service sends it as it is. */
+export interface Certificate {
+  alpha: number;
+  threshold: number;
+  provisional: boolean;
+}
+
+export interface CertificateView {
+  collection: string;
+  risk_class: string;
+  state: "live" | "void" | "superseded" | "revoked" | "violated";
+  reason: string;
+  certificate: Certificate;
+  reviewer_error: string;
+  audits: number;
+  e_value: number | null;
+  limit: number;
+}
+
+export interface LabelCountView {
+  collection: string;
+  risk_class: string;
+  source: "audit" | "review";
+  wrong: boolean;
+  count: number;
+}
+
+export interface AlarmView {
+  collection: string;
+  monitor: string;
+  detail: string;
+  raised_at: string;
+}
+
+export interface GateStatusView {
+  mode: Mode;
+  modes: GateModeView[];
+  provisional: Certificate | null;
+  certificates: CertificateView[];
+  labels: LabelCountView[];
+  alarms: AlarmView[];
+}
+
+/** One sentence of a released answer, as an event of the stream. */
+export interface ArrivingSentence extends SentenceView {
+  index: number;
+  provisional: boolean;
+}

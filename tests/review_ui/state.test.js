@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as states from "../../review_ui/review/state.js";
+import { detail, task } from "./samples.js";
+
+/** @import { TaskView } from "../../review_ui/shared/wire.d.ts" */
+/** @import { State } from "../../review_ui/review/state.js" */
+
+const DECIDED = /** @type {const} */ ({ kind: "approve", reviewer: "rita", reason: "", text: "" });
+const DECISION = { ...DECIDED, decided_at: "2026-05-01T13:00:00Z" };
+
+/**
+ * The page of reviewer rita with these tasks, the given one shown.
+ * @param {TaskView[]} tasks
+ * @param {string} selected
+ */
+function page(tasks, selected, changes = {}) {
+  const list = { filter: /** @type {const} */ ("open"), tasks, open: tasks.length, complete: true };
+  const begun = states.listed(states.begin("rita"), list);
+  return states.loaded(states.chosen(begun, selected), detail(selected, changes));
+}
+
+/**
+ * A list that has come.
+ * @param {State} state
+ * @param {TaskView[]} tasks
+ */
+function refreshed(state, tasks) {
+  return states.listed(state, { filter: "open", tasks, open: tasks.length, complete: true });
+}
+
+/**
+ * @param {State} state
+ * @param {string} id
+ */
+function approved(state, id) {
+  return states.decided(state, detail(id, { state: "decided", decision: DECISION }), "approve");
+}
+
+const ABC = [task("a"), task("b"), task("c")];
+
+test("after a decision comes the next task below, not the first one again", () => {
+  const after = approved(page(ABC, "b"), "b");
+  assert.equal(after.selected, "c");
+  assert.equal(after.task, null);
+  assert.equal(after.notice?.kind, "approve");
+  assert.match(after.notice?.text ?? "", /“Question b\?” Approved/);
+  const loaded = states.loaded(after, detail("c"));
+  assert.equal(loaded.notice, after.notice, "what was decided stays to be read");
+});
+
+test("tasks that were passed over do not come back by themselves", () => {
+  const after = approved(page(ABC, "c"), "c");
+  assert.equal(after.selected, "c");
+  assert.equal(after.task?.decision, DECISION);
+  assert.deepEqual(after.notice?.actions, [{ label: "The 2 left above", choose: "a" }]);
+});
+
+test("a task that another reviewer holds, or that I approved, is not offered next", () => {
+  const held = task("b", { state: "claimed", claimed_by: "rob" });
+  const mine = task("c", { four_eyes: true, approved_by: ["rita"] });
+  const after = approved(page([task("a"), held, mine, task("d")], "a"), "a");
+  assert.equal(after.selected, "d");
+});
+
+test("without going on by itself, the decided task stays and the next one is a click away", () => {
+  const after = approved(states.advanceSet(page(ABC, "a"), false), "a");
+  assert.equal(after.selected, "a");
+  assert.deepEqual(after.notice?.actions, [{ label: "Next task", choose: "b" }]);
+});
+
+test("the first of two approvals says that a second one is needed", () => {
+  const first = detail("c", { four_eyes: true, approved_by: ["rita"], approvals_needed: 2 });
+  const after = states.decided(page(ABC, "c"), first, "approve");
+  assert.match(after.notice?.text ?? "", /second reviewer/);
+  assert.equal(states.mayDecide(after), false);
+});
+
+test("the keyboard moves on from the gap that a decided task left", () => {
+  const gone = refreshed(page(ABC, "b"), [task("a"), task("c")]);
+  assert.equal(states.neighbour(gone, 1), "c");
+  assert.equal(states.neighbour(gone, -1), "a");
+  assert.equal(states.neighbour(page(ABC, "c"), 1), "c");
+  assert.equal(states.neighbour(page(ABC, "a"), -1), "a");
+  const nothing = states.listed(states.begin("rita"), {
+    filter: "open",
+    tasks: ABC,
+    open: 3,
+    complete: true,
+  });
+  assert.equal(states.neighbour(nothing, 1), "a");
+  assert.equal(states.neighbour(states.begin("rita"), 1), null);
+});
+
+test("a list for another filter, and a task that is no longer selected, come too late", () => {
+  const shown = page(ABC, "a");
+  const late = { filter: /** @type {const} */ ("decided"), tasks: [], open: 0, complete: true };
+  assert.equal(states.listed(shown, late), shown);
+  assert.equal(states.loaded(shown, detail("b")), shown);
+  assert.equal(states.notLoaded(shown, "b", "gone"), shown);
+});
+
+test("a change elsewhere is told once, and nothing on screen is replaced", () => {
+  const taken = [task("a", { state: "claimed", claimed_by: "rob" }), task("b")];
+  const warned = refreshed(page(ABC, "a"), taken);
+  assert.match(warned.notice?.text ?? "", /^rob has started/);
+  assert.equal(warned.task?.state, "open");
+  const again = refreshed({ ...warned, notice: null }, taken);
+  assert.equal(again.notice, null);
+});
+
+test("a task that left the open list was decided elsewhere, unless the list is cut", () => {
+  assert.match(refreshed(page(ABC, "a"), [task("b")]).notice?.text ?? "", /no longer open/);
+  const cut = {
+    filter: /** @type {const} */ ("open"),
+    tasks: [task("b")],
+    open: 9,
+    complete: false,
+  };
+  assert.equal(states.listed(page(ABC, "a"), cut).notice, null);
+});
+
+test("my own claim is no news, and nothing is said while a change is on its way", () => {
+  const mine = [task("a", { state: "claimed", claimed_by: "rita" })];
+  assert.equal(refreshed(page(ABC, "a"), mine).notice, null);
+  assert.equal(refreshed(states.started(page(ABC, "a")), []).notice, null);
+});
+
+test("a claim keeps the task as it was read, and takes the new fence", () => {
+  const shown = page(ABC, "a");
+  const claim = { state: /** @type {const} */ ("claimed"), claimed_by: "rita", fence: 4 };
+  const lease = "2026-05-01T12:05:00Z";
+  const after = states.claimed(shown, detail("a", { ...claim, lease_until: lease }));
+  assert.equal(after.task, shown.task);
+  assert.equal(after.claim?.fence, 4);
+  assert.equal(states.isMine(after, Date.parse("2026-05-01T12:04:59Z")), true);
+  assert.equal(states.isMine(after, Date.parse("2026-05-01T12:05:01Z")), false);
+});
+
+test("content that changed is shown before it can be decided", () => {
+  const shown = states.modeSet(page(ABC, "a"), "edit");
+  const changed = detail("a", { state: "claimed", claimed_by: "rita", content_sha256: "new" });
+  const after = states.claimed(shown, changed);
+  assert.equal(after.task, changed);
+  assert.equal(after.mode, "");
+  assert.match(after.notice?.text ?? "", /does not count/);
+});
+
+test("a claim or decision of a task that was left changes nothing that is shown", () => {
+  const shown = page(ABC, "b");
+  assert.equal(states.claimed(shown, detail("a", { fence: 9 })), shown);
+  const after = approved(shown, "a");
+  assert.equal(after.task, shown.task);
+  assert.equal(after.selected, "b");
+});
+
+test("a lost claim is given up, and its explanation is not replaced by the next list", () => {
+  const claimed = page(ABC, "a", { state: "claimed", claimed_by: "rita", fence: 3 });
+  const lost = claimed.task;
+  assert.ok(lost);
+  const after = states.refused(claimed, lost, { code: "claim_lost", message: "server words" });
+  assert.equal(states.isMine(after), false);
+  assert.equal(after.notice?.tone, "bad");
+  assert.deepEqual(after.notice?.actions, [{ label: "Show the latest version", reload: true }]);
+  const taken = [task("a", { state: "claimed", claimed_by: "rob" })];
+  assert.equal(refreshed(after, taken).notice, after.notice);
+});
+
+test("a failure about a task that was left names its question", () => {
+  const after = states.refused(page(ABC, "b"), detail("a"), { message: "No connection." });
+  assert.equal(after.notice?.text, "“Question a?”: No connection.");
+  assert.equal(after.task?.task_id, "b");
+});
+
+test("an empty draft cannot be approved, only written or rejected", () => {
+  const nothing = { text: " ", short: null, sentences: [], citations: [] };
+  const empty = page(ABC, "a", { draft: nothing });
+  assert.equal(states.mayApprove(empty), false);
+  assert.equal(states.mayDecide(empty), true);
+  assert.equal(states.modeSet(empty, "approve").mode, "");
+  assert.equal(states.modeSet(empty, "edit").mode, "edit");
+  const answer = { ...nothing, text: "Written." };
+  const proposal = { reviewer: "rob", edited: true, answer, approved_at: "2026-05-01T12:00:00Z" };
+  assert.equal(states.mayApprove(page(ABC, "a", { draft: nothing, proposal })), true);
+});
+
+test("nothing can be begun on a decided task, without one, or while a change runs", () => {
+  const done = page(ABC, "a", { state: "decided", decision: DECISION });
+  assert.equal(states.modeSet(done, "edit").mode, "");
+  assert.equal(states.modeSet(states.begin("rita"), "reject").mode, "");
+  assert.equal(states.modeSet(states.started(page(ABC, "a")), "reject").mode, "");
+});
+
+test("an unsaved answer outlives another choice, and goes when it is saved or undone", () => {
+  const written = states.edited(page(ABC, "a"), "New text");
+  const back = states.loaded(states.chosen(states.chosen(written, "b"), "a"), detail("a"));
+  assert.equal(back.edits.a, "New text");
+  assert.equal(states.hasEdits(back), true);
+  assert.equal(states.hasEdits(states.edited(back, null)), false);
+  assert.equal(states.hasEdits(approved(back, "a")), false);
+});
+
+test("no transition changes the state it was given", () => {
+  const shown = page(ABC, "b");
+  const frozen = JSON.stringify(shown);
+  states.edited(shown, "x");
+  states.modeSet(shown, "edit");
+  approved(shown, "b");
+  refreshed(shown, []);
+  states.claimed(shown, detail("b", { fence: 5 }));
+  assert.equal(JSON.stringify(shown), frozen);
+});

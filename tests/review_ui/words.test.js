@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { copyText, isFinal, releaseWords, spokenForm } from "../../review_ui/chat/answer.js";
+import { landing } from "../../review_ui/login/landing.js";
+import {
+  certificateCells,
+  knownCollections,
+  modeChoices,
+  provisionalWords,
+} from "../../review_ui/operations/gate.js";
+import {
+  approvalWords,
+  editProblem,
+  listNotes,
+  stateWords,
+  strangeNumbers,
+  taskNotes,
+} from "../../review_ui/review/words.js";
+import { answer, task } from "./samples.js";
+
+const PAGES = new URL("../../review_ui/", import.meta.url);
+const SHARE = /\d\s*%|percent/i;
+const CERTIFIED = /** @type {const} */ ({
+  mode: "certified",
+  certified: true,
+  provisional: false,
+  alpha: 0.05,
+});
+
+test("under the provisional certificate no share is stated anywhere", () => {
+  const shown = answer();
+  const certificate = { alpha: 0.05, threshold: 0.19, provisional: true };
+  const row = {
+    collection: "main",
+    risk_class: "standard",
+    state: /** @type {const} */ ("live"),
+    reason: "",
+    certificate,
+    reviewer_error: "",
+    audits: 3,
+    e_value: 1,
+    limit: 20,
+  };
+  const said = [releaseWords(shown), spokenForm(shown), copyText(shown)];
+  said.push(provisionalWords({ provisional: certificate }), certificateCells(row).join(" "));
+  for (const words of said) {
+    assert.doesNotMatch(words, SHARE);
+    assert.match(words, /provisional/i);
+    assert.match(words, /measured on (these|your) documents/);
+  }
+});
+
+test("no page or module holds a share in its text", () => {
+  const names = readdirSync(PAGES, { recursive: true, encoding: "utf-8" });
+  const read = names.filter((name) => /\.(js|html)$/.test(name));
+  assert.ok(read.length > 15);
+  for (const name of read) {
+    const text = readFileSync(new URL(name, PAGES), "utf-8").replace(
+      /^\s*(\/\/|\*|\/\*\*).*$/gm,
+      "",
+    );
+    assert.doesNotMatch(text, /\d\s*%\s*(of|wrong)|public data, at most/i, name);
+  }
+});
+
+test("a certificate of the collection states its share, a reviewer's release who looked", () => {
+  assert.match(releaseWords(answer({ gate: CERTIFIED })), /Certified: at most 5\s%/);
+  assert.equal(releaseWords(answer({ released_by: "reviewer" })), "Approved by a reviewer");
+  const edited = answer({ released_by: "reviewer", edited: true });
+  assert.equal(releaseWords(edited), "Edited by a reviewer");
+  assert.equal(releaseWords(answer({ gate: null })), "Checked automatically against its sources.");
+});
+
+test("copying takes sources and disclaimer along", () => {
+  const text = copyText(answer({ gate: CERTIFIED, disclaimer: "No advice." }));
+  assert.equal(text, "The fee is £25 [1].\n\nSources:\n[1] Fees, page 2\n\nNo advice.");
+});
+
+test("what is not released is spoken as its state and message", () => {
+  const held = answer({ status: "held", answer: null, message: "A person looks at it." });
+  assert.equal(spokenForm(held), "Waiting for a reviewer. A person looks at it.");
+  assert.equal(isFinal(held), false);
+  assert.equal(isFinal(answer({ status: "abstained" })), true);
+});
+
+test("signing in leads to a page that the person may use, and never off this site", () => {
+  assert.equal(landing(["operator"], null), "/operations");
+  assert.equal(landing(["reviewer"], null), "/review");
+  assert.equal(landing(["reviewer", "asker"], null), "/");
+  assert.equal(landing([], null), "/");
+  assert.equal(landing(["asker"], "/review#t1"), "/review#t1");
+  for (const next of ["https://evil", "//evil", "/\\evil", "/\t/evil", "/login", "/login?next=/"]) {
+    assert.equal(landing(["asker"], next), "/", next);
+  }
+});
+
+test("the safest mode is the first choice, and the one without a bound the last", () => {
+  const modes = modeChoices().map(({ mode }) => mode);
+  assert.equal(modes[0], "review_everything");
+  assert.equal(modes.at(-1), "off");
+  assert.equal(modes.length, 5);
+});
+
+test("collections to choose from are those with documents and those switched before", () => {
+  const row = { mode: "off", reason: "", changed_by: "olga", changed_at: "" };
+  const modes = [
+    { ...row, collection: "" },
+    { ...row, collection: "old" },
+  ];
+  assert.deepEqual(knownCollections(["main", "hr"], { modes }), ["hr", "main", "old"]);
+});
+
+test("a task's small print says who holds it and what is still needed", () => {
+  assert.equal(stateWords(task("a"), "rita"), "Open");
+  const claimed = task("a", { state: "claimed", claimed_by: "rob" });
+  assert.equal(stateWords(claimed, "rita"), "rob is reviewing");
+  assert.equal(stateWords(claimed, "rob"), "You are reviewing");
+  const four = task("a", {
+    four_eyes: true,
+    approved_by: ["rob"],
+    approvals_needed: 2,
+    queue: "legal",
+  });
+  assert.equal(approvalWords(four), "1 of 2 approvals");
+  assert.equal(taskNotes(four), "Queue: legal · 1 of 2 approvals (rob)");
+  assert.deepEqual(listNotes({ ...four, provisional: true }), [
+    "legal",
+    "1 of 2 approvals",
+    "provisional certificate",
+  ]);
+  assert.equal(taskNotes(task("a")), "");
+});
+
+test("numbers that no source holds are pointed at, however they are grouped", () => {
+  assert.deepEqual(strangeNumbers("It is 1,500 or 2.5 or 7.", ["1500 and 2.5"]), ["7"]);
+  assert.deepEqual(strangeNumbers("No number.", []), []);
+});
+
+test("an edit must hold words, and cite only sources there are", () => {
+  const sources = [{ number: 1 }, { number: 2 }];
+  assert.equal(editProblem("Right [1].", sources), "");
+  assert.match(editProblem(" ", sources), /empty/);
+  assert.match(editProblem("Wrong [3] [4] [3].", sources), /\[3\], \[4\].*\[1\] \[2\]/);
+  assert.match(editProblem("Wrong [1].", []), /no sources/);
+});
