@@ -164,6 +164,7 @@ class Case:
     ``today`` is the day a recorded answer was judged; None: the check's own clock counts.
     ``risk`` is the probability that the answer is wrong, 0 to 1, where one is known.
     ``scores`` are the screens' probabilities for the question; None: they could not be computed.
+    ``gated`` says that a gate weighs the risk after the policy: any of its modes but ``off``.
     """
 
     question: str
@@ -174,6 +175,7 @@ class Case:
     risk: float | None = None
     scores: Mapping[str, float] | None = None
     today: date | None = None
+    gated: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from guardrails.checks.contradiction import ContradictionCheck
 from guardrails.checks.evasive import EvasiveCheck
 from guardrails.checks.exfiltration import ExfiltrationCheck
 from guardrails.checks.freshness import FreshnessCheck
+from guardrails.checks.identifiers import IdentifiersCheck
 from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
 from guardrails.checks.language import LanguageCheck
 from guardrails.checks.numbers import NumbersCheck
 from guardrails.checks.personal_data import PersonalDataCheck, QuestionPersonalDataCheck
-from guardrails.checks.relevance import RelevanceCheck
 from guardrails.checks.schema import SchemaCheck
 from guardrails.checks.screens import ScreensCheck
 from guardrails.checks.terms import TermsCheck
@@ -30,10 +30,10 @@ def default_checks(policy: Policy) -> list[Check]:
         CitationsCheck(),
         NumbersCheck(),
         TermsCheck(),
+        IdentifiersCheck(),
         EvidenceInjectionCheck(),
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),
-        RelevanceCheck(),
         EvasiveCheck(),
         LanguageCheck(),
         ExfiltrationCheck(),

@@ -110,8 +110,8 @@ class _Work:
         asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
         schema = self.ask.answer_schema
         question = self.standing.question
-        risk = self.scored.risk if self.scored is not None else None
-        return Case(question, self.draft, self.evidence, schema, asker, risk)
+        case = Case(question, self.draft, self.evidence, schema, asker)
+        return case if self.scored is None else _scored_case(case, self.scored)
 
     @property
     def request(self) -> DraftRequest:
@@ -318,7 +318,7 @@ class Answerer:
 
     def _judge(self, work: _Work, draft: Draft) -> _Judgement:
         scored = self._gate.score(work.standing.question, draft, _with_cosines(work))
-        case = replace(work.case, draft=draft, risk=scored.risk)
+        case = _scored_case(replace(work.case, draft=draft), scored)
         with work.clock.stage("judging"):
             findings, verdict = work.in_force.judge.judge(case, work.findings)
         return _Judgement(draft, scored, findings, verdict)
@@ -478,6 +478,10 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
         except SchemaInvalid as error:
             raise SchemaRefused(str(error)) from error
     return replace(ask, question=question)
+
+
+def _scored_case(case: Case, scored: Scored) -> Case:
+    return replace(case, risk=scored.risk, gated=scored.mode != "off")
 
 
 def _with_cosines(work: _Work) -> list[tuple[Passage, float | None]]:

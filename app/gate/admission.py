@@ -60,11 +60,13 @@ CRASHED = "The gate could not run"
 class Scored:
     """The probability that a draft is wrong, 0 to 1, and the figures behind it.
 
-    ``crash`` is the type of what went wrong while it was scored; the risk is then 1.
+    ``crash`` is the type of what went wrong while it was scored; the risk is then 1. ``mode`` is
+    the gate's mode then; a milder one counts from the next answer on.
     """
 
     risk: float
     features: Mapping[str, float]
+    mode: Mode
     crash: str = ""
 
 
@@ -187,7 +189,7 @@ class Gate:
                 standing = self._standing(session, stratum)
             held = Admission(
                 admitted=False,
-                mode=standing.mode,
+                mode=max(standing.mode, scored.mode, key=MODES.index),
                 reason=standing.reason,
                 stratum=stratum,
                 risk=scored.risk,
@@ -212,9 +214,10 @@ class Gate:
             found = risk_features(question, draft, passages, cosines)
             risk = self._risk.risk(draft.model, found)
             level_of(risk)
+            mode = self.mode(Stratum.of(draft, passages, ()).collections)
         except Exception as error:  # noqa: BLE001 - the gate: what crashes is no good news
-            return Scored(UNKNOWN, {}, type(error).__name__)
-        return Scored(risk, found)
+            return Scored(UNKNOWN, {}, "review_everything", type(error).__name__)
+        return Scored(risk, found, mode)
 
     def unasked(self, similarity: float | None) -> dict[str, Any]:
         """The record's gate entry of a question without a draft."""

@@ -216,6 +216,7 @@ def recorded_case(record: RecordRow) -> Case:
         Asker(record.principal, tuple(facts.get("roles", ()))),
         facts.get("risk"),
         today=record.created_at.date(),
+        gated=(record.gate or {}).get("mode", "off") != "off",
     )
 
 

@@ -44,11 +44,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Held:
-    """The words of evidence, folded: alone, in a row, and as initials of neighbours."""
+    """The words of evidence, folded: alone, in a row, and as initials of capitalised neighbours."""
 
     words: frozenset[str]
     text: str
     initials: str
+    every_initial: str
+    """Also of words in lower case."""
 
 
 class TermsCheck:
@@ -91,14 +93,14 @@ def unmatched(claim: str, sources: Sequence[str]) -> list[Piece]:
 
 def unmatched_terms(claim: str, sources: Sequence[str]) -> list[Piece]:
     """The named terms of ``claim`` that ``sources`` do not hold, in order of place."""
-    held = _held(tuple(sources))
+    held = held_words(tuple(sources))
     quoted = [piece for piece in _quotes(claim) if not _holds_quote(held, piece.text)]
     inside = [(piece.start, piece.end) for piece in _quotes(claim)]
     named = [
         piece
-        for piece in _named(claim)
+        for piece in named_pieces(claim)
         if not any(start <= piece.start < end for start, end in inside)
-        and not _holds(held, piece.text)
+        and not holds_term(held, piece.text)
     ]
     return sorted([*quoted, *named], key=lambda piece: piece.start)
 
@@ -116,7 +118,7 @@ def _quotes(claim: str) -> Iterator[Piece]:
         yield Piece(match.start(1), match.end(1), match[1], "term")
 
 
-def _named(claim: str) -> Iterator[Piece]:
+def named_pieces(claim: str) -> Iterator[Piece]:
     """Each word of a name, but function words, titles, months and plain numbers."""
     openings = {start for start, _ in sentence_bounds(claim)}
     words = list(_WORD.finditer(claim))
@@ -149,13 +151,16 @@ def _is_sure(claim: str, words: Sequence[re.Match[str]], place: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _held(sources: tuple[str, ...]) -> Held:
+def held_words(sources: tuple[str, ...]) -> Held:
+    """What ``sources`` hold."""
     text = "\n".join(sources)
     plain = folded(text)
     words = set(_WORD.findall(plain))
     words |= {part for word in words if "'" in word for part in word.split("'")}
     initials = "".join(word[0] for word in _WORD.findall(text) if word[0].isupper())
-    return Held(frozenset(words), _row(plain), initials)
+    row = _row(plain)
+    every = "".join(word[0] for word in row.split())
+    return Held(frozenset(words), row, initials, every)
 
 
 def _row(plain: str) -> str:
@@ -168,7 +173,8 @@ def _holds_quote(held: Held, quote: str) -> bool:
     return row in held.text or not row.strip()
 
 
-def _holds(held: Held, term: str) -> bool:
+def holds_term(held: Held, term: str) -> bool:
+    """Whether a word of a name stands there, in this or a near form, or as initials."""
     word = folded(term)
     if word in held.words or word.rstrip("s") in held.words or word + "s" in held.words:
         return True

@@ -143,6 +143,24 @@ def test_what_each_mode_releases(desk: Desk, mode: str, wanted: list[str]) -> No
     assert statuses(house) == wanted
 
 
+@pytest.mark.parametrize(("mode", "wanted"), [("off", "held"), ("provisional", "released")])
+def test_the_margin_of_the_policy_decides_only_without_a_gate(
+    desk: Desk, mode: str, wanted: str
+) -> None:
+    house = House(desk, certificate(1.0), gate_mode=mode)
+    assert house.ask(-1.0)["status"] == wanted
+
+
+def test_a_gate_switched_off_while_an_answer_is_judged_counts_from_the_next_one(
+    desk: Desk,
+) -> None:
+    house = House(desk, certificate())
+    scored = house.gate.score(EXCESS, Draft((), (), "quoting-generator", None, {"margin": 5}), [])
+    switch_mode(desk.database, "off", "why", "olga")
+    admission = house.gate.admit("a1", Draft((), (), "quoting-generator"), [], [], scored)
+    assert (admission.mode, admission.admitted) == ("provisional", False)
+
+
 def test_the_answer_says_what_stood_behind_its_release(desk: Desk) -> None:
     seen = House(desk, certificate()).ask()
     assert seen["gate"] == {

@@ -15,7 +15,6 @@ from guardrails.checks.citations import CitationsCheck
 from guardrails.checks.confidence import ConfidenceCheck
 from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
 from guardrails.checks.numbers import NumbersCheck
-from guardrails.checks.relevance import RelevanceCheck
 from guardrails.checks.schema import (
     MAX_SCHEMA_BYTES,
     MAX_SCHEMA_DEPTH,
@@ -582,6 +581,12 @@ def test_a_margin_under_the_least_fails(features: dict[str, float], fails: bool)
     assert bool(failed(ConfidenceCheck(0.5), drafted(GOOD, features=features))) is fails
 
 
+def test_where_a_gate_weighs_the_risk_the_margin_decides_nothing() -> None:
+    case = drafted(GOOD, features={"margin": -3.0})
+    assert failed(ConfidenceCheck(0.5), case)
+    assert not failed(ConfidenceCheck(0.5), replace(case, gated=True))
+
+
 # Numbers: spellings that mislead
 
 
@@ -731,22 +736,6 @@ def test_hostile_text_costs_little_time(text: str) -> None:
     began = time.perf_counter()
     QUESTION_ORDERS.run(Case(text))
     assert time.perf_counter() - began < 3.0
-
-
-@pytest.mark.parametrize(
-    ("question", "answer", "outcome"),
-    [
-        ("What is the excess for water damage?", "The excess is £350.", Outcome.PASS),
-        ("What are the fees?", "A fee of £25 is charged.", Outcome.PASS),
-        ("What excess applies to escape of water?", "Fire, storm | £150", Outcome.FAIL),
-        ("How long is the waiting period?", "Accidents are covered after 48 hours.", Outcome.FAIL),
-        ("What is it?", "A form.", Outcome.PASS),
-    ],
-)
-def test_relevance_asks_for_a_shared_word(question: str, answer: str, outcome: Outcome) -> None:
-    draft = Draft((Sentence(answer, (1,)),), (), "m")
-    (finding,) = RelevanceCheck().run(Case(question, draft))
-    assert finding.outcome is outcome
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,292 @@
+"""Is the answer about the code, room, plan, clause, year or name that was asked for?
+
+Documents describe many things of one kind in the same words: room 114 and room 141, E-4471 and
+E-4472, the fee of 2024 and of 2025. What tells them apart is one token, which a search and a reader
+see as nearly nothing. So it is compared here: what was asked for must stand where the answer was
+taken from, or govern it from before, and nothing else of its kind may stand nearer.
+"""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from guardrails.checks.asked_names import missing_names
+from guardrails.checks.numbers import ORDINALS, UNITS
+from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage
+from guardrails.words import STOP_WORDS
+
+DESIGNATORS = {
+    **{
+        word: word
+        for word in """agreement amendment annex apartment article bay block branch building bus
+        channel chapter clause class code course desk diagram directive door edition episode error
+        exhibit fault figure flat flight floor form gate grade hall invoice item lane lesson level
+        line locker lot machine method model module number option order package page paragraph part
+        phase plan platform policy port procedure product programme protocol reference regulation
+        release resolution room route row rule schedule seat section series shelf site slot stage
+        stand station step storey table tariff terminal tier track tram type unit valve version
+        volume ward week zone abschnitt absatz anlage artikel fehler gleis kapitel linie modell
+        nummer paragraf raum regel saal seite tarif teil zimmer salle chambre sala""".split()
+    },
+    **dict.fromkeys(["no", "nr"], "number"),
+    **dict.fromkeys(["sec", "sect"], "section"),
+    **dict.fromkeys(["v", "ver"], "version"),
+    **{"art": "article", "fig": "figure", "para": "paragraph", "ref": "reference"},
+    **{"appendix": "annex", "program": "programme"},
+}
+"""Words after which a number or a letter says which one is meant, and the kind it is of."""
+YEAR, DIGITS = "year", "digits"
+LONG_NUMBER = 6
+"""Digits in a row that are a number of something rather than how many there are."""
+NUMBER_WORDS = {word: str(value) for value, word in enumerate(UNITS) if value} | {
+    word: str(value) for value, word in enumerate(ORDINALS, 1)
+}
+_TOKEN = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
+_SIGNS = re.compile(r"[-/.]")
+_GAP = re.compile(r"[\s.:#(§]{0,4}")
+_QUANTITY = re.compile(
+    r"\d[\d.]*(?:st|nd|rd|th|s|d|h|hrs?|min|sec|ms|k|m|bn|mn|x|km|[cnu]m|[km]?g|lbs?|oz|l|ml|[kmgt]b"
+    r"|k?wh?|[kmg]?hz|v|m?ah|am|pm|a\.m|p\.m|ft|mph|kmh|c|f|px|fps|bit)"
+)
+_COUNTED = re.compile(r"\d[\d.]*-[a-z]{2,}(?:-[a-z]+)*")
+_VALUE = re.compile(r"\d{1,6}(?:[.-]\d{1,4})*[A-Za-z]?|[A-HJ-Z]|[IVXL]{2,6}")
+_YEAR = re.compile(r"(?:1[0-9]|20|21)\d\d")
+_LEADS_TO_YEAR = frozenset(
+    "in of since by for during until till before after from to between and or the early late mid "
+    "around about year season through".split()
+)
+_PERIOD = re.compile(
+    r"(?<!\d)((?:1[0-9]|20|21)\d\d)(?:(s)\b|\s?(?:-|/|to|and|until|through)\s?(\d{4}|\d\d)(?!\d))"
+)
+_RANGE = re.compile(
+    r"(?<![^\W_])([a-z]{0,4})-?(\d{1,6})\s?(?:-|to|bis|through|until|and)\s?\1-?(\d{1,6})(?!\w)"
+)
+_ITEM = re.compile(r"\s*(?:\||[-*\u2022]\s|\d{1,3}[.)]\s|\S[^\n|]{0,80}\|)")
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """What tells one thing from others of its ``kind``: ``value`` is in lower case, unhyphened."""
+
+    kind: str
+    value: str
+    spelled: str
+
+
+class IdentifiersCheck:
+    """What the question names by a code, number or year is what the answer is about."""
+
+    name = "identifiers"
+    stage: Stage = "draft"
+    timeout_s = 3.0
+
+    def run(self, case: Case) -> list[Finding]:
+        """A fail for each identifier that the answer is not about, else one pass."""
+        if case.draft is None:
+            return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
+        asked = list(identifiers(case.question))
+        places = list(_places(case.draft, case.evidence))
+        missed = [
+            one.spelled for one in asked if not any(place.is_about(one, asked) for place in places)
+        ]
+        missed += missing_names(case.question, [place.everything for place in places])
+        found = [
+            Finding(
+                self.name,
+                Outcome.FAIL,
+                f"The answer is not about {spelled}.",
+                "",
+                case.draft.text[:200],
+            )
+            for spelled in dict.fromkeys(missed)
+        ]
+        return found or [Finding(self.name, Outcome.PASS, "The answer is about what was asked.")]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a sentence of the answer was taken from."""
+
+    near: str
+    """The sentence, and the lines of the passage it quotes."""
+    before: str
+    siblings: tuple[str, ...]
+    """The other rows or items of the passage, when the quote is one."""
+    everything: str
+
+    def is_about(self, wanted: Identifier, asked: Sequence[Identifier]) -> bool:
+        if _holds(self.near, wanted):
+            return True
+        if _others(self.near, wanted, asked):
+            return False
+        if any(_holds(sibling, wanted) for sibling in self.siblings):
+            return False
+        governing = [one for one in _read(self.before) if one.kind == wanted.kind]
+        if governing and not _holds(governing[-1].spelled, wanted):
+            return False
+        return _holds(self.everything, wanted)
+
+
+def _places(draft: Draft, evidence: Sequence[Passage]) -> Iterator[_Place]:
+    passages = {passage.id: passage for passage in evidence}
+    for citation in draft.citations:
+        passage = passages.get(citation.passage_id)
+        if passage is None:
+            continue
+        text = passage.text
+        start = text.rfind("\n", 0, citation.start) + 1
+        end = text.find("\n", citation.end)
+        lines = text[start : end if end >= 0 else len(text)]
+        is_item = _ITEM.match(lines) is not None
+        said = [s.text for s in draft.sentences if citation.number in s.citations]
+        siblings = [line for line in text.split("\n") if _ITEM.match(line)] if is_item else []
+        yield _Place(
+            _plain("\n".join([*said, lines if is_item else citation.quote])),
+            _plain(text[: start if is_item else citation.start]),
+            tuple(_plain(line) for line in siblings),
+            _plain(f"{passage.title}\n{text}\npage {passage.page or ''}"),
+        )
+
+
+def identifiers(text: str) -> Iterator[Identifier]:
+    """The identifiers of ``text``, in order."""
+    yield from _read(_plain(text))
+
+
+@lru_cache(maxsize=512)
+def _read(text: str) -> tuple[Identifier, ...]:
+    tokens = list(_TOKEN.finditer(text))
+    found = (_identifier(text, tokens, place) for place in range(len(tokens)))
+    return tuple(one for one in found if one is not None)
+
+
+def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Identifier | None:
+    token = tokens[place][0]
+    low, digits = token.lower(), sum(map(str.isdigit, token))
+    kind, spelled = _designated(text, tokens, place), token
+    if kind and _is_value(token, tokens, place):
+        start = tokens[place - 1].start()
+        return Identifier(kind, _value(token), text[start : tokens[place].end()])
+    if digits and digits < len(_SIGNS.sub("", token)):
+        if _QUANTITY.fullmatch(low) or _COUNTED.fullmatch(low):
+            return None
+        return Identifier(f"code {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
+    if _YEAR.fullmatch(token) and _is_year(text, tokens, place):
+        return Identifier(YEAR, token, spelled)
+    is_long = token.isdigit() and digits >= LONG_NUMBER and not token.endswith("000")
+    return Identifier(DIGITS, token, spelled) if is_long else None
+
+
+def _designated(text: str, tokens: Sequence[re.Match[str]], place: int) -> str:
+    """The kind that the word before says, "number" passing it on from the word before it."""
+    kind = ""
+    for back in (1, 2):
+        if place < back:
+            break
+        word = tokens[place - back]
+        gap = text[word.end() : tokens[place - back + 1].start()]
+        named = DESIGNATORS.get(word[0].lower(), "")
+        if not named or not _GAP.fullmatch(gap):
+            break
+        kind = named
+        if named not in ("number", "code"):
+            break
+    return kind
+
+
+def _is_value(token: str, tokens: Sequence[re.Match[str]], place: int) -> bool:
+    """Whether a token after such a word says which: "order 3 books" does not."""
+    if not (_VALUE.fullmatch(token) or any(map(str.isdigit, token))):
+        return token.lower() in NUMBER_WORDS and not token.lower().endswith("th")
+    following = tokens[place + 1][0] if place + 1 < len(tokens) else ""
+    counts = len(following) > 4 and following.islower() and following.endswith("s")
+    return not (token.isdigit() and counts)
+
+
+def _is_year(text: str, tokens: Sequence[re.Match[str]], place: int) -> bool:
+    """Whether four digits are a year and not how many there are of something."""
+    start, end = tokens[place].span()
+    if text[max(0, start - 1) : start] in tuple("£$€#.,-") or re.match(
+        r"%|[.,]\d", text[end : end + 2]
+    ):
+        return False
+    following = tokens[place + 1][0] if place + 1 < len(tokens) else ""
+    if tokens[place][0].endswith("00") and following.islower() and following not in STOP_WORDS:
+        return False
+    before = tokens[place - 1][0] if place else ""
+    return not before or before.lower() in _LEADS_TO_YEAR or before[0].isupper() or before.isdigit()
+
+
+def _value(token: str) -> str:
+    plain = _SIGNS.sub("", token).lower()
+    return NUMBER_WORDS.get(plain) or _roman(token) or plain.lstrip("0") or plain
+
+
+def _roman(token: str) -> str:
+    """The number that a Roman numeral of two signs and more stands for."""
+    if len(token) < 2 or not re.fullmatch("[IVXL]+", token):
+        return ""
+    worth = [{"I": 1, "V": 5, "X": 10, "L": 50}[sign] for sign in token]
+    pairs = zip(worth, [*worth[1:], 0], strict=True)
+    return str(sum(-one if one < following else one for one, following in pairs))
+
+
+def _others(near: str, wanted: Identifier, asked: Iterable[Identifier]) -> bool:
+    """Whether ``near`` names another of the same kind that nobody asked for."""
+    values = {one.value for one in asked}
+    return any(one.kind == wanted.kind and one.value not in values for one in _read(near))
+
+
+def _holds(text: str, wanted: Identifier) -> bool:
+    return wanted.value in _values(text) or _spans(text, wanted)
+
+
+@lru_cache(maxsize=512)
+def _values(text: str) -> frozenset[str]:
+    """Every token of a text as a value: alone, its parts, and joined with the next."""
+    tokens = _TOKEN.findall(text)
+    parts = [part for token in tokens for part in _SIGNS.split(token) if _SIGNS.search(token)]
+    joined = [a + b for a, b in itertools.pairwise(tokens) if a.isalpha() and b[0].isdigit()]
+    return frozenset(map(_value, [*tokens, *parts, *joined]))
+
+
+def _spans(text: str, wanted: Identifier) -> bool:
+    """Whether ``text`` gives a range that the identifier lies in."""
+    match = re.fullmatch(r"([a-z]*)(\d{1,6})", wanted.value)
+    if match is None:
+        return False
+    number = int(match[2])
+    if wanted.kind == YEAR:
+        return any(low <= number <= high for low, high in _periods(text))
+    return any(
+        prefix == match[1] and int(low) <= number <= int(high)
+        for prefix, low, high in _RANGE.findall(text.lower())
+    )
+
+
+def _periods(text: str) -> Iterator[tuple[int, int]]:
+    for first, decade, last in _PERIOD.findall(text):
+        begin = int(first)
+        if decade:
+            yield begin, begin + (99 if first.endswith("00") else 9)
+        else:
+            yield begin, int(last if len(last) == 4 else first[:2] + last)
+
+
+class _Dashes(dict[int, str]):
+    """A plain hyphen for each dash, a space for each odd one; offsets stay."""
+
+    def __missing__(self, code: int) -> str:
+        kind = unicodedata.category(chr(code))
+        self[code] = "-" if kind == "Pd" or code == 0x2212 else " " if kind == "Zs" else chr(code)
+        return self[code]
+
+
+_DASHES = _Dashes()
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else text.translate(_DASHES)
