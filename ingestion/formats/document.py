@@ -1,4 +1,4 @@
-"""What a reader makes of a document: its text in blocks, and where pages start and end."""
+"""What a reader makes of a document: its text in blocks, headings, and where pages lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,15 @@ from datetime import date
 class Block:
     """A run of text as a reader found it; ``gap`` stands between it and the block before.
 
-    ``page`` counts from 1, None in formats without pages.
+    ``page`` counts from 1, None in formats without pages. ``level`` is that of a heading, 0 for
+    other text. ``doubt`` says why people may not see the text, empty when they do.
     """
 
     text: str
     page: int | None = None
     gap: str = "\n\n"
+    level: int = 0
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,29 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """A heading of ``level`` 1 to 6; ``start`` is its offset in the document's text."""
+
+    level: int
+    text: str
+    start: int
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Text from ``start`` to ``end`` that people may not see, and why."""
+
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Extracted:
     """A document's text. ``pages`` is empty for formats without pages.
 
     ``valid_until`` is the last valid day that the document states, None when it states none.
+    ``headings`` and ``doubts`` are in the order of the text.
     """
 
     title: str
@@ -52,3 +74,5 @@ class Extracted:
     media_type: str
     pages: tuple[Page, ...]
     valid_until: date | None = None
+    headings: tuple[Heading, ...] = ()
+    doubts: tuple[Doubt, ...] = ()

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import PurePath
 
 from app.errors import DocumentRefused
-from ingestion.formats.document import Block, Extracted, Page
+from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line, tidy
@@ -19,7 +19,7 @@ def extract(data: bytes, name: str) -> Extracted:
     """
     format = detect_format(data, name)
     found = format.read(data)
-    text, pages = _assemble(found.blocks, found.pages)
+    text, placed = _assemble(found.blocks)
     if not text.strip():
         raise DocumentRefused(
             "empty", "No text was found. If this is a scan, run text recognition on it first."
@@ -28,36 +28,49 @@ def extract(data: bytes, name: str) -> Extracted:
         title=one_line(found.title) or one_line(PurePath(name).stem) or "Untitled",
         text=text,
         media_type=format.media_type,
-        pages=pages,
+        pages=_page_map(placed, found.pages),
         valid_until=_day(found.valid_until),
+        headings=tuple(
+            Heading(block.level, one_line(text[start:end]), start)
+            for block, start, end in placed
+            if block.level
+        ),
+        doubts=tuple(Doubt(start, end, block.doubt) for block, start, end in placed if block.doubt),
     )
 
 
-def _assemble(blocks: Sequence[Block], pages: int) -> tuple[str, tuple[Page, ...]]:
-    """The text of all blocks, and the map of ``pages`` pages; empty ones have no length."""
+Placed = tuple[Block, int, int]
+"""A block, and where its text starts and ends in the document's."""
+
+
+def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
+    """The text of all blocks, and where each lies in it; empty ones are left out."""
     parts: list[str] = []
+    placed: list[Placed] = []
     at = 0
-    bounds: dict[int, tuple[int, int]] = {}
     for block in blocks:
         text = tidy(block.text)
-        if not text:
+        if not text.strip():
             continue
         if parts:
             parts.append(block.gap)
             at += len(block.gap)
-        if block.page is not None:
-            start, _ = bounds.get(block.page, (at, at))
-            bounds[block.page] = (start, at + len(text))
         parts.append(text)
+        placed.append((block, at, at + len(text)))
         at += len(text)
     if at > MAX_TEXT_CHARACTERS:
         raise DocumentRefused(
             "too_large", "The text is longer than 20 million characters; split the document."
         )
-    return "".join(parts), _page_map(bounds, pages)
+    return "".join(parts), placed
 
 
-def _page_map(bounds: dict[int, tuple[int, int]], pages: int) -> tuple[Page, ...]:
+def _page_map(placed: Sequence[Placed], pages: int) -> tuple[Page, ...]:
+    """Where each page starts and ends; those without text have no length."""
+    bounds: dict[int, tuple[int, int]] = {}
+    for block, start, end in placed:
+        if block.page is not None:
+            bounds[block.page] = (bounds.get(block.page, (start, end))[0], end)
     found, end = [], 0
     for number in range(1, pages + 1):
         start, end = bounds.get(number, (end, end))

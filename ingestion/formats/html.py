@@ -1,141 +1,601 @@
 """HTML as a reader of the page sees it."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
-from ingestion.formats.text import decode
+from ingestion.formats.equations import from_mathml
+from ingestion.formats.numerals import numeral
+from ingestion.formats.tables import Table
+from ingestion.formats.text import lowered, raised
 
 DROPPED = frozenset(
-    {"audio", "button", "canvas", "datalist", "footer", "head", "iframe", "math", "nav"}
-    | {"noscript", "object", "script", "select", "style", "svg", "template", "textarea", "video"}
+    {"audio", "canvas", "datalist", "del", "head", "iframe", "nav", "noscript", "object", "rp"}
+    | {"rt", "s", "script", "select", "strike", "style", "svg", "template", "textarea", "video"}
 )
 DROPPED_ROLES = frozenset({"navigation", "contentinfo", "search"})
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 PARAGRAPHS = HEADINGS | {"address", "article", "aside", "blockquote", "dl", "fieldset", "figure"}
-PARAGRAPHS |= {"header", "hr", "main", "p", "pre", "section", "table"}
+PARAGRAPHS |= {"footer", "header", "hr", "main", "p", "pre", "section", "table"}
 LINES = frozenset(
-    {"body", "br", "caption", "dd", "details", "div", "dt", "figcaption", "form", "legend", "li"}
-    | {"summary", "tr"}
+    {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}
+    | {"legend", "li", "summary", "tr"}
 )
-HIDING_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
-    r"|(?:font-size|opacity)\s*:\s*0*\.?0+(?:[a-z%]+)?\s*(?:!|;|$)",
-    re.IGNORECASE,
+OWN_FOOTER = frozenset({"article", "blockquote", "section", "figure", "dialog", "li"})
+"""A footer in one of these belongs to it; any other is the site's."""
+MAX_DEPTH = 400
+"""As browsers do: deeper elements are taken as children of the last one."""
+CLOSED_BY_OTHERS = frozenset(
+    "p li dt dd tr td th thead tbody tfoot colgroup option optgroup rb rt rp body html head".split()
 )
+VOID = frozenset("area base br col embed hr img input link meta source track wbr param".split())
+RAW = frozenset({"script", "style", "textarea", "title"})
+CONTROLS = ("aria-controls", "data-bs-target", "data-target", "popovertarget")
+QUESTION = re.compile(r"[?？؟]\s*$")
 
 
 def read(data: bytes) -> Read:
     """The page without what is hidden or only leads elsewhere."""
-    source = decode(data)
-    title, heading, body = html_text(source)
-    return Read(title or heading, [Block(body)], _meta_valid_until(source))
+    return page(decode(data))
 
 
-def html_text(source: str) -> tuple[str, str, str]:
-    """(title, first heading, text) of an HTML page or fragment."""
+def page(source: str) -> Read:
+    """The text of an HTML page or fragment; its title, else its first heading."""
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(source)
+    tree = LexborHTMLParser(shallow(source))
     if tree.root is None:
-        return "", "", ""
+        return Read("", [])
     title = tree.css_first("head > title")
-    writer = _HtmlWriter()
-    # An explicit stack: hostile pages nest deeper than Python recurses.
-    stack: list[tuple[Any, bool]] = [(tree.root, False)]
-    while stack:
-        node, closing = stack.pop()
-        if closing:
-            writer.close(node.tag)
-        elif node.tag == "-text":
-            writer.text(node.text_content or "")
-        elif node.is_element_node and not _unseen(node):
-            writer.open(node)
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
-    return title.text() if title else "", writer.heading, "".join(writer.parts)
+    writer = _walk(tree)
+    heading = next((block.text for block in writer.blocks if block.level), "")
+    return Read((title.text() if title else "") or heading, writer.blocks, _valid_until(tree))
 
 
-def _unseen(node: Any) -> bool:
-    if node.tag in DROPPED:
-        return True
-    if node.tag == "header" and node.css_first("nav") and not node.css_first("h1"):
-        return True
-    attributes = node.attributes
-    return (
-        "hidden" in attributes
-        or (attributes.get("aria-hidden") or "").lower() == "true"
-        or (attributes.get("role") or "").lower() in DROPPED_ROLES
-        or bool(HIDING_STYLE.search(attributes.get("style") or ""))
-    )
+def shallow(source: str) -> str:
+    """The source without the tags that nest beyond what any page needs.
+
+    The parser looks through all open elements at many tags: the time grows with the square of the
+    depth.
+    """
+    if source.count("<") < MAX_DEPTH:
+        return source
+    parts, depth, at = [], 0, 0
+    for start, end, tag, closing in _tags(source):
+        if tag in VOID or tag in CLOSED_BY_OTHERS:
+            continue
+        if depth >= MAX_DEPTH + closing:
+            parts.append(source[at:start])
+            at = end
+        depth = max(0, depth - 1) if closing else depth + 1
+    return "".join([*parts, source[at:]])
+
+
+TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,40})[^>]*>|<!--")
+
+
+def _tags(source: str) -> Iterator[tuple[int, int, str, bool]]:
+    """(start, end, name, is it an end tag) of each tag outside comments and scripts."""
+    at = 0
+    while found := TAG.search(source, at):
+        at = found.end()
+        if found[2] is None:
+            end = source.find("-->", at)
+            at = len(source) if end < 0 else end + 3
+            continue
+        tag = found[2].lower()
+        yield found.start(), at, tag, found[1] == "/"
+        if tag in RAW and not found[1]:
+            end = re.compile(f"</{tag}", re.IGNORECASE).search(source, at)
+            at = end.start() if end else len(source)
+
+
+def _valid_until(tree: Any) -> str | None:
+    meta = tree.css_first("meta[name='valid_until' i], meta[name='valid-until' i]")
+    return (meta.attributes.get("content") or "") if meta else None
+
+
+# --- What belongs to what --------------------------------------------------------------------
 
 
 @dataclass
-class _HtmlWriter:
-    """Turns opened and closed elements into text as a reader would see it."""
+class _Facts:
+    """What a first pass over a page finds out, by ``mem_id`` of the elements."""
 
-    parts: list[str] = field(default_factory=list)
-    heading: str = ""
+    layouts: set[int] = field(default_factory=set)
+    """Tables that arrange a page: they hold blocks; a row of theirs is no line of text."""
+    site_headers: set[int] = field(default_factory=set)
+    labels: dict[int, str] = field(default_factory=dict)
+    """The tab that opens a panel."""
+    placed: set[int] = field(default_factory=set)
+    """Tabs whose label stands at their panel."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Footnotes by the address their mark leads to; they stand where they are cited."""
+    moved: set[int] = field(default_factory=set)
+    """Footnotes that were written already."""
+    reachable: set[int] = field(default_factory=set)
+    """What a button opens: hidden until then, but there for every reader."""
+
+
+def _facts(tree: Any) -> _Facts:
+    facts = _Facts()
+    tables: list[Any] = []
+    headers: dict[int, set[str]] = {}
+    for node, closing in _every(tree.root):
+        tag = node.tag
+        if closing:
+            if tag == "table":
+                tables.pop()
+                if tables:
+                    facts.layouts.add(tables[-1].mem_id)
+        elif tag == "table":
+            tables.append(node)
+        elif tables and (tag in ("h1", "h2", "h3", "h4", "pre", "blockquote") or _second_p(node)):
+            facts.layouts.update(table.mem_id for table in tables[-1:])
+        if tag in ("nav", "h1") and not closing:
+            parent = node.parent
+            while parent is not None and parent.tag != "header":
+                parent = parent.parent
+            if parent is not None:
+                headers.setdefault(parent.mem_id, set()).add(tag)
+    facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
+    _match_tabs(tree, facts)
+    return facts
+
+
+def _every(root: Any) -> Iterator[tuple[Any, bool]]:
+    """Each element, and each table once more when it ends; hostile pages nest deeply: no
+    recursion."""
+    stack = [(root, False)]
+    while stack:
+        node, closing = stack.pop()
+        yield node, closing
+        if closing:
+            continue
+        if node.tag == "table":
+            stack.append((node, True))
+        stack.extend((child, False) for child in reversed(list(node.iter())))
+
+
+def _second_p(node: Any) -> bool:
+    return node.tag == "p" and node.prev is not None and _element_before(node) == "p"
+
+
+def _element_before(node: Any) -> str:
+    before = node.prev
+    while before is not None and not before.is_element_node:
+        before = before.prev
+    return before.tag if before is not None else ""
+
+
+def _match_tabs(tree: Any, facts: _Facts) -> None:
+    """Tabs to their panels: by id, by the panel's label, else in order."""
+    targets = {node.id: node for node in tree.css("[id]")}
+    facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
+    openers = tree.css("button, [role=tab], [role=button], [data-bs-target], [data-target]")
+    openers += tree.css("a[data-toggle], a[data-bs-toggle]")
+    tabs = []
+    for node in openers:
+        attributes = node.attributes
+        names = [attributes.get(name) or "" for name in (*CONTROLS, "href")]
+        found = [targets[n.lstrip("#")] for n in names if n.lstrip("#") in targets]
+        facts.reachable.update(one.mem_id for one in found)
+        if attributes.get("role") == "tab" or "tab" in _toggle(attributes):
+            tabs.append(node)
+            if found:
+                _place(facts, node, found[0])
+    panels = [p for p in tree.css("[role=tabpanel]") if p.mem_id not in facts.labels]
+    by_id = {tab.id: tab for tab in tabs if tab.id}
+    for panel in panels:
+        if tab := by_id.get(panel.attributes.get("aria-labelledby") or ""):
+            _place(facts, tab, panel)
+    free = [tab for tab in tabs if tab.mem_id not in facts.placed]
+    panels = [p for p in panels if p.mem_id not in facts.labels]
+    if len(free) == len(panels):
+        for tab, panel in zip(free, panels, strict=True):
+            _place(facts, tab, panel)
+
+
+NOTE_NAMES = re.compile(r"foot-?notes?\b|end-?notes?\b", re.IGNORECASE)
+BACK_LINK = re.compile(r"backref|backlink|reversefootnote", re.IGNORECASE)
+
+
+def _is_note(node: Any) -> bool:
+    if node.tag not in ("li", "p", "div", "aside", "dd"):
+        return False
+    parent = node.parent
+    beside = [node, parent, parent.parent if parent is not None else None]
+    return any(one is not None and NOTE_NAMES.search(_named(one.attributes)) for one in beside)
+
+
+def _named(attributes: dict[str, str | None]) -> str:
+    return " ".join(attributes.get(name) or "" for name in ("class", "role", "epub:type"))
+
+
+def _toggle(attributes: dict[str, str | None]) -> str:
+    return (attributes.get("data-toggle") or "") + (attributes.get("data-bs-toggle") or "")
+
+
+def _place(facts: _Facts, tab: Any, panel: Any) -> None:
+    facts.labels[panel.mem_id] = " ".join(tab.text().split())
+    facts.placed.add(tab.mem_id)
+    facts.reachable.add(panel.mem_id)
+
+
+# --- The walk --------------------------------------------------------------------------------
+
+
+def _walk(tree: Any) -> "_Writer":
+    from ingestion.formats.css import Sheets, Style
+
+    sheets, facts, writer = Sheets.of(tree), _facts(tree), _Writer()
+    start = Style()
+    # An explicit stack: hostile pages nest deeper than Python recurses.
+    stack: list[tuple[Any, bool, Style]] = [(tree.root, False, start)]
+    notes: list[Any] = []
+    while stack or notes:
+        if not stack:
+            stack.extend(_noted(notes, start, sheets, facts))
+            continue
+        node, closing, style = stack.pop()
+        if isinstance(node, str):
+            writer.note(node)
+        elif closing:
+            writer.close(node.tag)
+            if notes and writer.between_blocks:
+                stack.extend(_noted(notes, start, sheets, facts))
+        elif node.tag == "-text":
+            if not style.unseen:
+                writer.doubt = DOUBT if style.doubtful else ""
+                writer.text(node.text_content or "")
+        elif node.is_element_node:
+            inside = _style(node, style, sheets, facts)
+            if inside is None:
+                continue
+            if node.tag == "math":
+                writer.text(from_mathml(node))
+                continue
+            if node.tag == "a" and facts.notes and _cites(node, facts):
+                notes.append(node)
+            writer.open(node, facts, inside.list_type)
+            stack.append((node, True, inside))
+            children = reversed(list(node.iter(include_text=True)))
+            stack.extend((child, False, inside) for child in children)
+    writer.finish()
+    return writer
+
+
+def _cites(link: Any, facts: _Facts) -> bool:
+    note = facts.notes.get(link.attributes.get("href") or "")
+    if note is None or note.mem_id in facts.moved:
+        return False
+    return not BACK_LINK.search(_named(link.attributes))
+
+
+def _noted(links: list[Any], start: Any, sheets: Any, facts: _Facts) -> list[tuple[Any, bool, Any]]:
+    """What to walk for the notes that ``links`` cite, last first; empties ``links``."""
+    found: list[tuple[Any, bool, Any]] = []
+    for link in links:
+        note = facts.notes[link.attributes.get("href") or ""]
+        if note.mem_id in facts.moved:
+            continue
+        style = _style_of(note, start, sheets, facts)
+        facts.moved.add(note.mem_id)
+        if style is not None:
+            found.append((" ".join(link.text().split()), False, style))
+            found.extend((child, False, style) for child in note.iter(include_text=True))
+    links.clear()
+    return found[::-1]
+
+
+def _style_of(node: Any, start: Any, sheets: Any, facts: _Facts) -> Any | None:
+    """The style inside an element anywhere in the page, None where no reader sees it."""
+    chain = []
+    while node is not None and node.is_element_node:
+        chain.append(node)
+        node = node.parent
+    style = start
+    for one in reversed(chain):
+        style = _style(one, style, sheets, facts) if style is not None else None
+    return style
+
+
+DOUBT = "It is in the colour of the page, over a picture."
+
+
+def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
+    """The style inside an element, None where no reader sees it."""
+    from ingestion.formats.css import gone, inherited
+
+    tag = node.tag
+    if tag in DROPPED or node.mem_id in facts.site_headers or node.mem_id in facts.placed:
+        return None
+    if node.mem_id in facts.moved or (tag == "footer" and not _owns(node)):
+        return None
+    attributes = node.attributes
+    if tag == "a" and facts.notes and BACK_LINK.search(_named(attributes)):
+        return None
+    found = sheets.declared(node, attributes)
+    if attributes or tag == "dialog":
+        if _switched_off(tag, attributes, node.mem_id in facts.reachable):
+            return None
+        if tag == "button" and not _says_something(node, attributes):
+            return None
+        _legacy(attributes, found)
+    if tag == "button" and not attributes and not _says_something(node, attributes):
+        return None
+    if not found:
+        return style
+    if node.mem_id in facts.reachable:
+        found = {name: value for name, value in found.items() if name in TEXT_PROPERTIES}
+    return None if gone(found) else inherited(style, found)
+
+
+TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-size", "font"})
+"""A panel that opens later is judged by its print only."""
+
+
+def _legacy(attributes: dict[str, str | None], found: dict[str, str]) -> None:
+    for name, wanted in (("color", "color"), ("bgcolor", "background-color")):
+        if value := attributes.get(name):
+            found.setdefault(wanted, value.lower())
+
+
+def _switched_off(tag: str, attributes: dict[str, str | None], reachable: bool) -> bool:
+    if (attributes.get("role") or "").lower() in DROPPED_ROLES:
+        return True
+    if (attributes.get("aria-hidden") or "").lower() == "true" and not reachable:
+        return True
+    closed = "hidden" in attributes or "popover" in attributes
+    return (closed and not reachable) or (tag == "dialog" and "open" not in attributes)
+
+
+def _owns(footer: Any) -> bool:
+    parent = footer.parent
+    while parent is not None:
+        if parent.tag in OWN_FOOTER:
+            return True
+        parent = parent.parent
+    return False
+
+
+def _says_something(button: Any, attributes: dict[str, str | None]) -> bool:
+    """Whether a button is text to read: a question, a heading, a tab, a word in a sentence."""
+    if attributes.get("role") == "tab" or any(name in attributes for name in CONTROLS):
+        return True
+    if "aria-expanded" in attributes or _toggle(attributes) or QUESTION.search(button.text()):
+        return True
+    parent = button.parent
+    if parent is None:
+        return False
+    if parent.tag in HEADINGS | {"summary", "dt", "legend", "th", "caption"}:
+        return True
+    beside = (parent.text(deep=False) or "").strip()
+    return len(re.findall(r"\w+", beside)) >= 2
+
+
+@dataclass
+class _List:
+    """An open list: the number of its next item, the step, and how numbers are written."""
+
+    number: int | None
+    step: int
+    kind: str
+
+    def marker(self) -> str:
+        """What stands before the next item; the number moves on."""
+        if self.number is None:
+            return "- "
+        number, self.number = self.number, self.number + self.step
+        written = numeral(number, self.kind)
+        return f"{written}. " if written else ""
+
+
+LIST_TYPES = {"a": "lower-alpha", "A": "upper-alpha", "i": "lower-roman", "I": "upper-roman"}
+BULLETS = frozenset({"", "disc", "circle", "square", "none", "inherit", "initial", "unset"})
+
+
+def _list(node: Any, style: str) -> _List:
+    attributes = node.attributes
+    style = style.split()[0] if style else ""
+    kind = LIST_TYPES.get(attributes.get("type") or "", "")
+    if style not in BULLETS and not style.startswith(("url", "'", '"')):
+        kind = style
+    if node.tag == "ul" and kind in ("", *BULLETS):
+        return _List(None, 0, "")
+    if style == "none" and node.tag == "ol":
+        return _List(1, 1, "none")
+    step = -1 if "reversed" in attributes else 1
+    start = _integer(attributes.get("start"))
+    if start is None:
+        start = 1 if step > 0 else sum(child.tag == "li" for child in node.iter())
+    return _List(start, step, kind or "decimal")
+
+
+def _integer(value: str | None) -> int | None:
+    return int(value) if value and re.fullmatch(r"\s*[+-]?\d{1,9}\s*", value) else None
+
+
+@dataclass
+class _Writer:
+    """Turns opened and closed elements into blocks of text as a reader would see them."""
+
+    blocks: list[Block] = field(default_factory=list)
+    doubt: str = ""
+    _parts: list[str] = field(default_factory=list)
+    _state: tuple[int, str] = (0, "")
+    _gap: str = ""
+    _level: int = 0
+    _tail: str = ""
     _breaks: int = 0
     _space: bool = False
     _after_marker: bool = False
     _pre: int = 0
-    _row: int | None = None
-    _cell: bool = False
-    _lists: list[int | None] = field(default_factory=list)
-    _layouts: list[bool] = field(default_factory=list)
-    _heading_at: int | None = None
+    _lists: list[_List] = field(default_factory=list)
+    _tables: list[Table | None] = field(default_factory=list)
+    """Open tables; None for one that arranges the page."""
+    _marks: list[tuple[str, list[str]]] = field(default_factory=list)
+    """Open raised and lowered marks, and what they hold so far."""
+    _last_level: int = 0
 
-    def open(self, node: Any) -> None:
+    @property
+    def _table(self) -> Table | None:
+        return self._tables[-1] if self._tables else None
+
+    @property
+    def _in_cell(self) -> bool:
+        return self._table is not None and self._table.in_cell
+
+    def open(self, node: Any, facts: _Facts, list_type: str) -> None:
+        """Before the content of an element; ``list_type`` is what its style says of lists."""
         tag = node.tag
         self._break_around(tag)
-        if tag == "li":
-            self._open_item()
+        if label := facts.labels.get(node.mem_id):
+            self._write_heading(label)
+        if tag in HEADINGS:
+            self._level = 0 if self._in_cell else int(tag[1])
+        elif tag == "li":
+            self._open_item(_integer(node.attributes.get("value")))
         elif tag in ("ul", "ol"):
-            self._lists.append(1 if tag == "ol" else None)
+            self._lists.append(_list(node, list_type))
         elif tag == "pre":
             self._pre += 1
         elif tag == "table":
-            self._layouts.append(_is_layout(node))
-        elif tag == "tr":
-            self._row = 0
-        elif tag in ("td", "th"):
-            self._open_cell()
-        elif tag in HEADINGS and not self.heading:
-            self._heading_at = len(self.parts)
+            self._tables.append(None if node.mem_id in facts.layouts else Table())
+        elif tag in ("sup", "sub"):
+            self._marks.append((tag, []))
+        elif tag == "q":
+            self.text("“")
+            self._after_marker = True
+        elif tag == "button" and not _is_inline(node):
+            self._breaks = max(self._breaks, 2)
+        else:
+            self._open_part(node)
+
+    def _open_part(self, node: Any) -> None:
+        table = self._table
+        if table is None or node.tag not in ("td", "th", "tr", "thead"):
+            return
+        if node.tag in ("tr", "thead"):
+            table.open_row(in_head=node.tag == "thead")
+            return
+        spans = [_integer(node.attributes.get(name)) for name in ("colspan", "rowspan")]
+        table.open_cell(spans[0] or 1, 1 if spans[1] is None else spans[1], node.tag == "th")
 
     def close(self, tag: str) -> None:
+        """After the content of an element."""
         if tag in ("ul", "ol"):
             self._lists.pop()
         elif tag == "pre":
             self._pre -= 1
         elif tag == "table":
-            self._layouts.pop()
-        elif tag in ("td", "th"):
-            self._cell = False
-        elif tag in HEADINGS and self._heading_at is not None:
-            self.heading = "".join(self.parts[self._heading_at :]).strip()
-            self._heading_at = None
+            self._tables.pop()
+        elif tag in ("td", "th") and self._table is not None:
+            self._table.close_cell()
+            self._space = False
+        elif tag == "tr" and self._table is not None:
+            self._write_row(self._table)
+        elif tag in ("sup", "sub") and self._marks:
+            self._write_mark()
+        elif tag == "q":
+            self._space, self._after_marker = False, True
+            self.text("”")
+            self._after_marker = False
+        elif tag in HEADINGS:
+            self._level = 0
+            self._cut()
         self._break_around(tag)
 
     def text(self, text: str) -> None:
-        if self._pre and not self._cell:
-            self._flush(space=False)
-            self.parts.append(text)
+        """A text node."""
+        if self._marks:
+            self._marks[-1][1].append(text)
+            return
+        if self._pre and not self._in_cell:
+            self._write(text, space=False)
             return
         words = text.split()
         if words:
-            self._flush(space=self._space or text[0].isspace())
-            self.parts.append(" ".join(words))
+            self._write(" ".join(words), space=self._space or text[0].isspace())
         self._space = text[-1:].isspace() or (self._space and not words)
 
-    def _flush(self, space: bool) -> None:
-        if self._breaks and self.parts:
-            self.parts.append("\n" * self._breaks)
-        elif space and self.parts and not self._after_marker:
-            self.parts.append(" ")
-        self._breaks, self._space, self._after_marker = 0, False, False
+    @property
+    def between_blocks(self) -> bool:
+        """Whether a block has ended and no cell is open."""
+        return self._breaks > 0 and not self._in_cell
+
+    def note(self, mark: str) -> None:
+        """A note begins, on a line of its own."""
+        self._breaks = 1
+        self._write(raised(mark.strip("[]() "), "") or "*", space=False)
+        self._write(" ", space=False)
+        self._after_marker = True
+
+    def finish(self) -> None:
+        """After the last element."""
+        self._cut()
+
+    def _write(self, text: str, space: bool) -> None:
+        table = self._table
+        if table is not None and table.in_cell:
+            table.write(text, space and not self._after_marker, self.doubt)
+            self._tail = text
+        else:
+            self._put(text, space)
+            self._breaks = 0
+        self._space, self._after_marker = False, False
+
+    def _put(self, text: str, space: bool) -> None:
+        gap = "\n" * self._breaks or (" " if space and not self._after_marker else "")
+        state = (self._level, self.doubt)
+        if state != self._state or not self._parts:
+            self._cut()
+            self._state, self._gap = state, gap
+            self._parts.append(text)
+        else:
+            self._parts += [gap, text] if gap else [text]
+        self._tail = text
+
+    def _cut(self) -> None:
+        """End the open block."""
+        if self._parts:
+            level, doubt = self._state
+            text = "".join(self._parts)
+            self.blocks.append(Block(text, gap=self._gap, level=level, doubt=doubt))
+            self._last_level = level or self._last_level
+        self._parts = []
+
+    def _write_heading(self, label: str) -> None:
+        self._cut()
+        self._breaks = 2
+        self._level = min(self._last_level + 1, 6)
+        self._write(label, space=False)
+        self._level = 0
+        self._cut()
+        self._breaks = 2
+
+    def _write_mark(self) -> None:
+        tag, parts = self._marks.pop()
+        text = "".join(parts)
+        if not text.strip():
+            return
+        if self._marks:
+            self._marks[-1][1].append(text)
+            return
+        before = " " if self._space else self._tail
+        mark = raised(text, before) if tag == "sup" else lowered(text, before)
+        self._write(mark if len(mark) <= 40 else " ".join(text.split()), space=self._space)
+
+    def _write_row(self, table: Table) -> None:
+        doubt, self.doubt = self.doubt, table.doubt
+        for line, breaks in table.close_row():
+            self._breaks = max(self._breaks, breaks)
+            self._write(line, space=False)
+            self._breaks = 1
+        self.doubt = doubt
 
     def _break_around(self, tag: str) -> None:
         wanted = 2 if tag in PARAGRAPHS else 1 if tag in LINES else 0
@@ -143,48 +603,30 @@ class _HtmlWriter:
             wanted = 2
         if tag in ("ul", "ol", "p") and self._lists:
             wanted = 1
-        if tag in ("td", "th") and self._layouts and self._layouts[-1]:
+        if tag in ("td", "th") and self._tables and self._tables[-1] is None:
             wanted = 1
         if not wanted or self._after_marker:
             return
-        if self._cell:
+        if self._in_cell:
             self._space = True
         else:
             self._breaks = max(self._breaks, wanted)
 
-    def _open_item(self) -> None:
-        number = self._lists[-1] if self._lists else None
-        if number is not None:
-            self._lists[-1] = number + 1
-        if self._cell:
+    def _open_item(self, value: int | None) -> None:
+        item = self._lists[-1] if self._lists else _List(None, 0, "")
+        if value is not None and item.number is not None:
+            item.number = value
+        marker = item.marker()
+        if self._in_cell:
+            if item.number is not None:
+                self.text(marker)
             return
-        self._flush(space=False)
-        indent = "  " * (len(self._lists) - 1)
-        self.parts.append(f"{indent}{'-' if number is None else f'{number}.'} ")
+        self._write("  " * (len(self._lists) - 1) + marker, space=False)
         self._after_marker = True
 
-    def _open_cell(self) -> None:
-        if self._layouts and self._layouts[-1]:
-            return
-        if self._row:
-            self._flush(space=False)
-            self.parts.append(" | ")
-            self._after_marker = True
-        self._row = (self._row or 0) + 1
-        self._cell = True
 
-
-def _is_layout(table: Any) -> bool:
-    """Tables that arrange a page hold blocks; a row of theirs is no line of text."""
-    return table.css_first("table table, h1, h2, h3, h4, pre, blockquote, p + p") is not None
-
-
-def _meta_valid_until(source: str) -> str | None:
-    if "valid" not in source.lower():
-        return None
-    from selectolax.lexbor import LexborHTMLParser
-
-    meta = LexborHTMLParser(source).css_first(
-        "meta[name='valid_until' i], meta[name='valid-until' i]"
-    )
-    return (meta.attributes.get("content") or "") if meta else None
+def _is_inline(button: Any) -> bool:
+    parent = button.parent
+    if parent is None or parent.tag in HEADINGS:
+        return True
+    return len(re.findall(r"\w+", (parent.text(deep=False) or ""))) >= 2

@@ -5,9 +5,9 @@ import zipfile
 
 from app.errors import DocumentRefused
 from ingestion.formats import limits
+from ingestion.formats.charset import decode
 from ingestion.formats.limits import corrupt, guard_zip
 from ingestion.formats.registry import BY_SUFFIX, DOCX, FORMATS, HTML, PDF, Format, format_of
-from ingestion.formats.text import decode
 
 OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
 # Stream names inside OLE files are UTF-16; this one exists only in encrypted Office files.

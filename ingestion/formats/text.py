@@ -1,10 +1,9 @@
 """Plain text: its encoding, and the characters that people can see."""
 
-import codecs
 import re
 import unicodedata
 
-from app.errors import DocumentRefused
+from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 
 # Text that people cannot see but models read: zero-width and bidirectional controls, tag
@@ -19,36 +18,98 @@ WIDE_SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 LIGATURE = re.compile("[\ufb00-\ufb06]")
 
 
+JOINER = re.compile("[\u200c\u200d]")
+NEEDS_JOINERS = re.compile(
+    "[\u0620-\u06ff\u0700-\u074f\u0750-\u077f\u08a0-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff"
+    "\u1800-\u18af\u1b00-\u1c4f\ufb50-\ufdff\ufe70-\ufefc]"
+)
+"""Scripts in which a joiner or non-joiner changes how a word is written."""
+EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]\ufe0f?")
+GAP_MARK = re.compile("\u200b+")
+CLOSED_UP = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7a3]")
+"""Scripts without spaces between words: a zero-width space there only allows a line break."""
+
+
 def tidy(text: str) -> str:
-    """Visible characters only, composed (NFC), with ``\\n`` ends and at most one blank line."""
+    """Visible characters only, composed (NFC), with ``\\n`` ends and at most one blank line.
+
+    Nothing joins a number that does not belong to it: a raised mark stands apart.
+    """
     text = LINE_BREAK.sub("\n", unicodedata.normalize("NFC", text))
-    text = WIDE_SPACE.sub(" ", INVISIBLE.sub("", text))
-    text = LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
-    text = re.sub(r"[ \t]+(?=\n|\Z)", "", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+    if not text.isascii():
+        text = GAP_MARK.sub(_gap, JOINER.sub(_joiner, text))
+        text = WIDE_SPACE.sub(" ", INVISIBLE.sub("", text)).replace(HELD_ZWNJ, "\u200c")
+        text = text.replace(HELD_ZWJ, "\u200d")
+        text = LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+        text = apart_from_numbers(text)
+    else:
+        text = INVISIBLE.sub("", text)
+    lines = [line.rstrip(" \t") for line in text.split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
-def decode(data: bytes) -> str:
-    """Text of unknown encoding: UTF-8, UTF-16 with its mark, else Windows-1252 if plausible."""
-    try:
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            text = data.decode("utf-16")
-        else:
-            text = data.decode("utf-8-sig")
-        plausible = "\x00" not in text
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-        plausible = not re.search("[\x00-\x08\x0e-\x1f\x7f\ufffd]", text)
-        plausible = plausible and not _declares_other_charset(data)
-    if not plausible:
-        raise DocumentRefused("not_text", "The file is not readable text; save it as UTF-8.")
-    return text
+def _gap(match: re.Match[str]) -> str:
+    before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() :][:1]
+    closed = CLOSED_UP.match(before) and CLOSED_UP.match(after)
+    return "" if closed or not before.strip() or not after.strip() else " "
 
 
-def _declares_other_charset(data: bytes) -> bool:
-    found = re.search(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]+)", data[:2048], re.IGNORECASE)
-    known = (b"utf-8", b"iso-8859-1", b"windows-1252", b"latin1", b"us-ascii")
-    return found is not None and found[1].lower() not in known
+HELD_ZWNJ, HELD_ZWJ = "\uf8f0", "\uf8f1"
+"""Private characters that stand for joiners while all other invisible characters are dropped."""
+
+
+def _joiner(match: re.Match[str]) -> str:
+    text, at = match.string, match.start()
+    before, after = text[max(0, at - 2) : at], text[at + 1 : at + 2]
+    if NEEDS_JOINERS.match(before[-1:]) and (
+        NEEDS_JOINERS.match(after) or (before[-1:] and not after.strip(" .,;:!?\n"))
+    ):
+        return HELD_ZWNJ if match[0] == "\u200c" else HELD_ZWJ
+    emoji = EMOJI.search(before) and (EMOJI.match(after) or after in "\u2640\u2642\u2695")
+    return HELD_ZWJ if emoji and match[0] == "\u200d" and after else ""
+
+
+RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+RAISED = dict(zip("0123456789+-−=()n", RAISED_DIGITS + "⁺⁻⁻⁼⁽⁾ⁿ", strict=True))
+RAISED |= dict(zip("abcdefghijklmoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
+LOWERED = dict(zip("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", strict=True))
+PLAIN_OF = {raised: plain for plain, raised in RAISED.items() if plain not in "−"}
+POWER_OF_TEN = re.compile(
+    f"(?<![\\d.,£$€¥])10(?!¹(?![{RAISED_DIGITS}]))([⁺⁻]?[{RAISED_DIGITS}]+)(?![⁺⁻{RAISED_DIGITS},])"
+)
+"""A raised 1 is a note: nobody writes the first power. A sum of money has no power either."""
+AFTER_DIGIT = re.compile(
+    "(?<=[0-9])(?=[⁰-⁹¹²³₀-₉½⅓¼¾⅔⅛⅜⅝⅞⅕⅖⅗⅘⅙⅚\u2460-\u249b\u2776-\u2793\u24ea\u24ff⁺⁻⁽ᵃ-ᵿ])"
+)
+ORDINALS = frozenset("st nd rd th er re e ème eme ère ere de ste".split())
+
+
+def apart_from_numbers(text: str) -> str:
+    """The text with powers of ten as ``10^3``, other raised marks a space after their number."""
+    text = POWER_OF_TEN.sub(lambda m: "10^" + "".join(PLAIN_OF[c] for c in m[1]), text)
+    return AFTER_DIGIT.sub(" ", text)
+
+
+def raised(mark: str, before: str) -> str:
+    """A raised mark as plain text that follows ``before`` without melting into it.
+
+    Digits become raised digits, letters of an ordinal ("1st") stay as they are.
+    """
+    mark = " ".join(mark.split())
+    if not mark or (mark.lower() in ORDINALS and before[-1:].isdigit()):
+        return mark
+    if all(c in RAISED or c in ", " for c in mark) and (
+        before[-1:].isdigit() or mark[0] in "0123456789-−+n"
+    ):
+        return "".join(RAISED.get(c, c) for c in mark)
+    return f" {mark}" if before[-1:].isdigit() and mark[:1].isalnum() else mark
+
+
+def lowered(mark: str, before: str) -> str:
+    """A lowered mark as plain text that follows ``before``; digits never join a number."""
+    if before[-1:].isdigit() and mark[:1].isdigit():
+        return "".join(LOWERED.get(c, c) for c in mark)
+    return mark
 
 
 def one_line(text: str) -> str:
