@@ -1,0 +1,45 @@
+"""What a client of the last release relies on is still there: the interface only grows."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.main import create_app
+from app.settings import PROJECT, Settings
+
+RELEASED = PROJECT / "tests" / "data" / "openapi-0.1.0.json"
+PROSE = {"description", "summary", "title", "version"}
+CHANGED: set[str] = set()
+"""Places that changed on purpose; each has a line under "Changed" in CHANGELOG.md."""
+
+
+def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    """Places where ``new`` lacks or contradicts what ``old`` says; prose does not count."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key, value in old.items():
+            if key in PROSE and isinstance(value, str):
+                continue
+            if key not in new:
+                yield f"{place}/{key}"
+            else:
+                yield from differences(value, new[key], f"{place}/{key}")
+    elif isinstance(old, list) and isinstance(new, list):
+        if any(item not in new for item in old):
+            yield place
+    elif old != new:
+        yield place
+
+
+def test_the_interface_only_grows(tmp_path: Path) -> None:
+    old = json.loads(RELEASED.read_text("utf-8"))
+    new = create_app(Settings(data_dir=tmp_path)).openapi()
+    assert set(differences(old, new)) == CHANGED
+
+
+def test_what_is_taken_away_or_changed_is_found() -> None:
+    old = {"paths": {"/a": {"get": {"type": "string", "enum": ["x", "y"]}}}}
+    assert not list(differences(old, {"paths": {"/a": {**old["paths"]["/a"], "post": {}}}}))
+    assert list(differences(old, {"paths": {}})) == ["/paths//a"]
+    less: dict[str, Any] = {"paths": {"/a": {"get": {"type": "integer", "enum": ["x"]}}}}
+    assert list(differences(old, less)) == ["/paths//a/get/type", "/paths//a/get/enum"]
