@@ -96,15 +96,15 @@ def _storage_error(error: DBAPIError) -> DependencyFailed:
     return DependencyFailed("The database did not answer.")
 
 
-def migrate(database: Database) -> None:
-    """Bring the schema to the newest revision (``alembic upgrade head``)."""
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the schema up to ``revision``, the newest one unless said."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(PROJECT / "alembic"))
     config.attributes["database"] = database
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 Json = dict[str, Any]

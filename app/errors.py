@@ -20,6 +20,7 @@
     ├── TooLarge              413  the body exceeds a limit
     ├── Invalid               422  well-formed, but not acceptable
     │   ├── IdempotencyMismatch
+    │   ├── BackupRefused          an archive cannot be written or restored
     │   ├── PolicyRefused          a policy that was sent to be tried
     │   └── DocumentRefused        a document cannot be ingested (has its own reasons)
     ├── QuotaExceeded         429
@@ -154,6 +155,11 @@ class Invalid(CountersignError):
 class IdempotencyMismatch(Invalid):
     code = "idempotency_mismatch"
     default_message = "This idempotency key was used for a different request."
+
+
+class BackupRefused(Invalid):
+    code = "backup_refused"
+    default_message = "The archive cannot be used."
 
 
 class PolicyRefused(Invalid):

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from app.errors import CountersignError
 from cli import gate, gold, index, models, people, policies, records, review, serve
+from cli.backup import restore_backup, write_backup
 from cli.doctor import doctor
 from cli.output import errors, print_json
 from countersign import __version__
@@ -31,6 +32,8 @@ app.add_typer(policies.policy_commands, name="policy")
 app.add_typer(models.model_commands, name="models")
 app.add_typer(people.key_commands, name="keys")
 app.add_typer(people.user_commands, name="users")
+app.command("backup")(write_backup)
+app.command("restore")(restore_backup)
 app.command()(doctor)
 
 

@@ -104,6 +104,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def empty_postgres(postgres: str) -> Iterator[str]:
+    """A PostgreSQL database without any table."""
+    name = f"test_{uuid.uuid4().hex}"
+    _run(postgres, f"CREATE DATABASE {name}")
+    yield _named(postgres, name)
+    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An open database of each kind."""
     opened = Database(database_url)

@@ -1,0 +1,322 @@
+"""One archive of everything a service holds, from either database, and back into an empty place.
+
+The archive is a ZIP file: ``tables/NAME.jsonl`` with every row of one snapshot, ``data/`` with the
+index versions, uploads and keys, and last ``manifest.json`` with the SHA-256 of each member. Rows
+are written by the types of the columns, so a backup of SQLite can be restored into PostgreSQL.
+"""
+
+import base64
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    cast,
+    inspect,
+    select,
+    text,
+)
+
+from app.db import Database, iso, migrate, now
+from app.errors import BackupRefused, from_os_error
+from app.records.audit import broken_audit_link
+from app.settings import Settings
+from countersign import __version__
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+REVISIONS = "alembic_version"
+BATCH = 500
+BLOCK = 1 << 20
+DATABASE_FILES = ("countersign.db", "countersign.db-wal", "countersign.db-shm")
+"""The embedded database, which the tables stand for."""
+
+
+@dataclass
+class Manifest:
+    """What an archive holds: ``members`` maps names to SHA-256, ``rows`` tables to counts."""
+
+    format: int = FORMAT
+    version: str = __version__
+    revision: str = ""
+    created_at: str = ""
+    data_dir: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
+
+
+def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
+    """Write ``out``; the service may go on meanwhile. Raises ``BackupRefused`` where it exists.
+
+    The rows are of one moment. Files are copied after it: index versions never change, and what
+    is deleted in between is left out.
+    """
+    manifest = Manifest(created_at=iso(now()) or "", data_dir=str(settings.data_dir.resolve()))
+    if out.exists():
+        raise BackupRefused(f"{out} is there already; choose another name.")
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            _write_tables(database, archive, manifest)
+            _write_files(settings.data_dir, archive, manifest, skip={part.resolve()})
+            archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
+        part.rename(out)
+    except OSError as error:
+        raise from_os_error(error) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return manifest
+
+
+def _write_tables(database: Database, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+    engine = database.engine
+    if not database.embedded:  # SQLite's reading transaction is one snapshot anyway
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection:
+        if database.embedded:
+            connection = connection.execution_options(countersign_reading=True)
+        tables = _reflected(connection)
+        if REVISIONS not in tables:
+            raise BackupRefused("This database holds nothing yet.")
+        manifest.revision = str(connection.scalar(select(tables[REVISIONS].c.version_num)))
+        for name, table in tables.items():
+            if name != REVISIONS:
+                rows = connection.execution_options(yield_per=BATCH).execute(_everything(table))
+                manifest.rows[name] = _write_rows(
+                    archive, manifest, table, (dict(row) for row in rows.mappings())
+                )
+
+
+def _write_rows(
+    archive: zipfile.ZipFile, manifest: Manifest, table: Table, rows: Iterable[dict[str, Any]]
+) -> int:
+    count, member = 0, f"tables/{table.name}.jsonl"
+    digest = hashlib.sha256()
+    with archive.open(member, "w", force_zip64=True) as stream:
+        for row in rows:
+            line = json.dumps(_encoded(table, row), ensure_ascii=False).encode() + b"\n"
+            digest.update(line)
+            stream.write(line)
+            count += 1
+    manifest.members[member] = digest.hexdigest()
+    return count
+
+
+def _write_files(
+    data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest, skip: set[Path]
+) -> None:
+    for path in sorted(data_dir.rglob("*")):
+        left_out = path.name in DATABASE_FILES or path.resolve() in skip
+        if left_out or path.is_symlink() or not path.is_file():
+            continue
+        member = f"data/{path.relative_to(data_dir).as_posix()}"
+        try:
+            with path.open("rb") as source, archive.open(member, "w", force_zip64=True) as target:
+                manifest.members[member] = _copied(source, target)
+        except FileNotFoundError:
+            continue  # deleted since the rows were read
+
+
+def restore(database: Database, settings: Settings, source: Path) -> Manifest:
+    """Put an archive into an empty database and data folder; nothing is left when it fails.
+
+    Everything is verified before anything is written, and the audit chain at the end. An archive
+    of an older schema is migrated. Raises ``BackupRefused``.
+    """
+    _refuse_unless_empty(database, settings.data_dir)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            manifest = _verified(archive)
+            try:
+                _restore_files(archive, manifest, settings.data_dir)
+                _restore_tables(database, archive, manifest, settings)
+            except BaseException:
+                _undo(database, settings.data_dir)
+                raise
+    except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise BackupRefused(f"{source} is not a whole archive.") from error
+    except OSError as error:
+        raise from_os_error(error) from error
+    return manifest
+
+
+def _refuse_unless_empty(database: Database, data_dir: Path) -> None:
+    if inspect(database.engine).get_table_names():
+        raise BackupRefused("The database is not empty; restore into a new one.")
+    others = [path for path in data_dir.rglob("*") if path.name not in DATABASE_FILES]
+    if any(path.is_file() for path in others):
+        raise BackupRefused(f"{data_dir} is not empty; restore into a new folder.")
+
+
+def _verified(archive: zipfile.ZipFile) -> Manifest:
+    """The manifest, after the SHA-256 of every member; members it does not list are refused."""
+    try:
+        manifest = Manifest(**json.loads(archive.read(MANIFEST)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackupRefused("The archive has no readable manifest.") from error
+    if manifest.format != FORMAT:
+        raise BackupRefused(f"The archive has the format {manifest.format}, not {FORMAT}.")
+    names = set(archive.namelist()) - {MANIFEST}
+    if names != set(manifest.members):
+        raise BackupRefused("The archive and its manifest do not list the same members.")
+    for name, expected in manifest.members.items():
+        place = PurePosixPath(name)
+        if place.is_absolute() or ".." in place.parts or place.parts[0] not in ("tables", "data"):
+            raise BackupRefused(f"The archive names a file outside its folders: {name!r}.")
+        with archive.open(name) as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
+                raise BackupRefused(f"{name} does not match its SHA-256 in the manifest.")
+    return manifest
+
+
+def _restore_files(archive: zipfile.ZipFile, manifest: Manifest, data_dir: Path) -> None:
+    for name in manifest.members:
+        if name.startswith("data/"):
+            path = data_dir / name.removeprefix("data/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as source, path.open("xb") as target:
+                shutil.copyfileobj(source, target, BLOCK)
+
+
+def _restore_tables(
+    database: Database, archive: zipfile.ZipFile, manifest: Manifest, settings: Settings
+) -> None:
+    try:
+        migrate(database, manifest.revision)
+    except Exception as error:
+        raise BackupRefused(
+            f"This version does not know the schema {manifest.revision!r} of the archive."
+        ) from error
+    moved = manifest.data_dir, str(settings.data_dir.resolve())
+    with database.transaction() as session:
+        connection = session.connection()
+        tables = _reflected(connection)
+        if set(tables) - {REVISIONS} != set(manifest.rows):
+            raise BackupRefused("The archive does not hold the tables of its schema.")
+        ordered = [table for table in tables.values() if table.name != REVISIONS]
+        for table in reversed(ordered):  # what a migration wrote stands in the archive too
+            connection.execute(table.delete())
+        for table in ordered:
+            _insert(connection, table, archive, moved)
+            _continue_sequences(connection, table)
+    migrate(database)
+    with database.reading() as session:
+        broken = broken_audit_link(session)
+    if broken is not None:
+        raise BackupRefused(f"The audit chain of the archive breaks at link {broken}.")
+
+
+def _insert(
+    connection: Connection, table: Table, archive: zipfile.ZipFile, moved: tuple[str, str]
+) -> None:
+    with archive.open(f"tables/{table.name}.jsonl") as lines:
+        rows = (_decoded(table, json.loads(line), moved) for line in lines)
+        while batch := list(islice(rows, BATCH)):
+            connection.execute(table.insert(), batch)
+
+
+def _continue_sequences(connection: Connection, table: Table) -> None:
+    """PostgreSQL numbers on after the largest number that was restored."""
+    if connection.dialect.name != "postgresql":
+        return
+    for column in table.primary_key:
+        call = text("SELECT pg_get_serial_sequence(:table, :column)")
+        names = {"table": table.name, "column": column.name}
+        if sequence := connection.scalar(call, names):
+            largest = connection.scalar(select(column).order_by(column.desc()).limit(1))
+            if largest is not None:
+                values = {"sequence": sequence, "largest": largest}
+                connection.execute(text("SELECT setval(:sequence, :largest)"), values)
+
+
+def _undo(database: Database, data_dir: Path) -> None:
+    """Leave the place as empty as it was found."""
+    metadata = MetaData()
+    metadata.reflect(database.engine)
+    metadata.drop_all(database.engine)
+    for path in data_dir.iterdir() if data_dir.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in DATABASE_FILES:
+            path.unlink()
+
+
+def _reflected(connection: Connection) -> dict[str, Table]:
+    """The tables as the database has them, each after those that it refers to."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, JSON):
+                column.type.none_as_null = True  # JSON.NULL is what means a null of JSON
+    return {table.name: table for table in metadata.sorted_tables}
+
+
+def _everything(table: Table) -> Select[Any]:
+    """All rows; JSON as its text, which keeps a null of JSON apart from a missing value."""
+    columns = [
+        cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
+        for column in table.columns
+    ]
+    return select(*columns)
+
+
+def _encoded(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _to_json(table, name, value) for name, value in row.items()}
+
+
+def _to_json(table: Table, name: str, value: Any) -> Any:
+    kind = table.c[name].type
+    if value is None:
+        return None
+    if isinstance(kind, LargeBinary):
+        return base64.b64encode(value).decode("ascii")
+    return value.isoformat() if isinstance(kind, DateTime) else value
+
+
+def _decoded(table: Table, row: Mapping[str, Any], moved: tuple[str, str]) -> dict[str, Any]:
+    return {name: _from_json(table, name, value, moved) for name, value in row.items()}
+
+
+def _from_json(table: Table, name: str, value: Any, moved: tuple[str, str]) -> Any:
+    kind = table.c[name].type
+    if value is None:
+        return None
+    if isinstance(kind, JSON):
+        return JSON.NULL if value == "null" else json.loads(value)
+    if isinstance(kind, LargeBinary):
+        return base64.b64decode(value)
+    if isinstance(kind, DateTime):
+        return datetime.fromisoformat(value)
+    if name == "stored_at" and str(value).startswith(moved[0]):
+        return moved[1] + str(value).removeprefix(moved[0])  # uploads lie in the new folder
+    return value
+
+
+def _copied(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copies all of ``source``; returns its SHA-256."""
+    digest = hashlib.sha256()
+    for block in _blocks(source):
+        digest.update(block)
+        target.write(block)
+    return digest.hexdigest()
+
+
+def _blocks(source: IO[bytes]) -> Iterator[bytes]:
+    while block := source.read(BLOCK):
+        yield block

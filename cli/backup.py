@@ -1,0 +1,50 @@
+"""``backup`` and ``restore``: everything a service holds, as one archive."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.backup import Manifest, back_up, restore
+from app.db import Database
+from app.settings import Settings
+from app.wiring import open_database
+from cli.output import Json, console, print_json
+
+
+def write_backup(
+    out: Annotated[Path, typer.Argument(help="The archive to write, a ZIP file.")],
+    as_json: Json = False,
+) -> None:
+    """Write database, index versions, uploads and keys into one archive; the service may go on."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        manifest = back_up(database, settings, out)
+    finally:
+        database.close()
+    _report(manifest, f"written to {out}", as_json)
+
+
+def restore_backup(
+    archive: Annotated[Path, typer.Argument(help="An archive of `countersign backup`.")],
+    as_json: Json = False,
+) -> None:
+    """Restore an archive into an empty database and data folder, and verify its audit chain."""
+    settings = Settings()
+    database = Database(settings.database)
+    try:
+        manifest = restore(database, settings, archive)
+    finally:
+        database.close()
+    _report(manifest, f"restored into {settings.data_dir}", as_json)
+
+
+def _report(manifest: Manifest, what: str, as_json: bool) -> None:
+    if as_json:
+        counts = {"tables": manifest.rows, "files": len(manifest.members) - len(manifest.rows)}
+        print_json({"revision": manifest.revision, "created_at": manifest.created_at, **counts})
+        return
+    rows = sum(manifest.rows.values())
+    files = len(manifest.members) - len(manifest.rows)
+    console.print(f"{rows} rows and {files} files {what}", markup=False, highlight=False)

@@ -1,0 +1,164 @@
+"""A backup holds everything, comes back whole on either database, and never half."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from app.access.principals import LOCAL
+from app.answering.answerer import Ask
+from app.backup import MANIFEST, back_up, restore
+from app.db import Database
+from app.errors import BackupRefused
+from app.records.audit import broken_audit_link
+from app.records.tables import AuditRow, RecordRow
+from app.settings import Settings
+from app.wiring import build_services, open_database, open_services
+from ingestion.pipeline import pipeline_for
+from ingestion.sources import find_files
+
+QUESTION = "How much is the cancellation fee?"
+
+
+def backed_up(folder: Path, database_url: str) -> Path:
+    """The archive of a service with a document and two answers."""
+    settings = Settings(data_dir=folder / "data", database_url=database_url, gate_mode="off")
+    documents = folder / "documents"
+    documents.mkdir()
+    (documents / "fees.txt").write_text("Fees\n\nThe cancellation fee is £25.\n", "utf-8")
+    services = open_services(settings)
+    try:
+        pipeline_for(services).ingest(find_files([documents]), "main")
+        services.answerer.answer(LOCAL, Ask(QUESTION))
+        services.answerer.answer(LOCAL, Ask("What is the capital of Peru?"))
+        back_up(services.database, settings, folder / "backup.zip")
+    finally:
+        services.close()
+    return folder / "backup.zip"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive from SQLite."""
+    return backed_up(tmp_path_factory.mktemp("backup"), "")
+
+
+def counts(database: Database) -> tuple[int, int]:
+    with database.reading() as session:
+        return tuple(  # type: ignore[return-value]
+            session.scalar(select(func.count()).select_from(table)) or 0
+            for table in (RecordRow, AuditRow)
+        )
+
+
+def test_it_comes_back_whole_into_sqlite(database_url: str, tmp_path: Path) -> None:
+    archive = backed_up(tmp_path, database_url)
+    settings = Settings(data_dir=tmp_path / "new", gate_mode="off")
+    database = Database(settings.database)
+    manifest = restore(database, settings, archive)
+    assert counts(database) == (manifest.rows["records"], manifest.rows["audit_log"])
+    assert manifest.rows["records"] == 2
+    with database.reading() as session:
+        assert broken_audit_link(session) is None
+    database.close()
+    services = build_services(settings)
+    try:
+        again = services.answerer.answer(LOCAL, Ask(QUESTION))
+        assert "£25" in str(again)
+    finally:
+        services.close()
+
+
+def test_it_comes_back_whole_into_postgresql(
+    database_url: str, tmp_path: Path, empty_postgres: str
+) -> None:
+    archive = backed_up(tmp_path, database_url)
+    settings = Settings(data_dir=tmp_path / "new", database_url=empty_postgres)
+    database = Database(settings.database)
+    manifest = restore(database, settings, archive)
+    assert counts(database) == (manifest.rows["records"], manifest.rows["audit_log"])
+    with pytest.raises(BackupRefused, match="not empty"):
+        restore(database, settings, archive)
+    database.close()
+
+
+def changed(archive: Path, folder: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """A copy in ``folder`` of the archive, whose members ``change`` has changed."""
+    with zipfile.ZipFile(archive) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    change(members)
+    copy = folder / "changed.zip"
+    with zipfile.ZipFile(copy, "w") as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+    return copy
+
+
+def flip(members: dict[str, bytes]) -> None:
+    members["tables/records.jsonl"] = members["tables/records.jsonl"].replace(b"fee", b"fee!", 1)
+
+
+def drop(members: dict[str, bytes]) -> None:
+    del members["tables/releases.jsonl"]
+
+
+def stranger(members: dict[str, bytes]) -> None:
+    members["data/extra.txt"] = b"not listed"
+
+
+def escape(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members[MANIFEST])
+    content = members["data/../outside.txt"] = b""
+    manifest["members"]["data/../outside.txt"] = (
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
+    members[MANIFEST] = json.dumps(manifest).encode() + content
+
+
+def unknown_schema(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members[MANIFEST]) | {"revision": "9999"}
+    members[MANIFEST] = json.dumps(manifest).encode()
+
+
+@pytest.mark.parametrize("change", [flip, drop, stranger, escape, unknown_schema])
+def test_a_damaged_archive_leaves_nothing_behind(
+    archive: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None]
+) -> None:
+    settings = Settings(data_dir=tmp_path / "new")
+    database = Database(settings.database)
+    with pytest.raises(BackupRefused):
+        restore(database, settings, changed(archive, tmp_path, change))
+    restore(database, settings, archive)  # the place is as empty as before
+    database.close()
+
+
+def test_a_chain_that_was_changed_before_the_backup_is_refused(
+    archive: Path, tmp_path: Path
+) -> None:
+    def forge(members: dict[str, bytes]) -> None:
+        name = "tables/audit_log.jsonl"
+        members[name] = members[name].replace(b"document_ready", b"document_eaten", 1)
+        manifest = json.loads(members[MANIFEST])
+        manifest["members"][name] = hashlib.sha256(members[name]).hexdigest()
+        members[MANIFEST] = json.dumps(manifest).encode()
+
+    settings = Settings(data_dir=tmp_path / "new")
+    database = Database(settings.database)
+    with pytest.raises(BackupRefused, match="audit chain"):
+        restore(database, settings, changed(archive, tmp_path, forge))
+    database.close()
+
+
+def test_an_archive_is_never_written_over(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    out = tmp_path / "there.zip"
+    out.write_bytes(b"precious")
+    database = open_database(settings)
+    with pytest.raises(BackupRefused):
+        back_up(database, settings, out)
+    database.close()
+    assert out.read_bytes() == b"precious"
