@@ -247,22 +247,34 @@ def open_task(desk: Page, question: str) -> None:
     expect(desk.locator("#task-title")).to_have_text(question)
 
 
+def reject_everything(page: Page) -> None:
+    """What other tests left in the queue is out of the way."""
+    page.evaluate(
+        """async () => {
+          const { loadSession, request } = await import("/static/shared/api.js");
+          await loadSession();
+          const { tasks } = await request("GET", "/v1/reviews?state=open&limit=200");
+          for (const { task_id } of tasks) {
+            const path = `/v1/reviews/${task_id}`;
+            const { content_sha256, fence } = await request("POST", `${path}/claim`);
+            const body = { kind: "reject", reason: "Tidied up.", content_sha256, fence };
+            await request("POST", `${path}/decision`, { body });
+          }
+        }"""
+    )
+
+
 def test_a_decision_leads_to_the_next_task_and_none_comes_back(
     page: Page, running: Running
 ) -> None:
     """Four tasks; the second and third are decided, so the fourth comes and the first is left."""
     sign_in(page, running)
-    questions = [f"Will you pay my claim for the water damage in {n} kitchens?" for n in range(4)]
+    rooms = ("kitchen", "bathroom", "bedroom", "attic")
+    questions = [f"Will you pay my claim for the water damage in my {room}?" for room in rooms]
+    reject_everything(page)
     for question in questions:
         ask(page, question, "held")
     page.goto(f"{running.address}/review")
-    for task in page.get_by_test_id("task").all():  # what other tests left here is out of the way
-        if "kitchens" not in task.inner_text():
-            task.click()
-            page.get_by_test_id("reject").click()
-            page.get_by_test_id("reject-reason").fill("Only to tidy up.")
-            page.get_by_test_id("reject-confirm").click()
-            expect(page.get_by_test_id("decision")).to_be_visible()
     expect(page.get_by_test_id("task")).to_have_count(4)
 
     title = page.locator("#task-title")
