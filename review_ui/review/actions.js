@@ -74,7 +74,9 @@ function mainButtons(mine, approvable, act) {
     "div",
     { class: "row" },
     approvable && approveButton(act),
-    button(edit, { "data-testid": "edit" }, () => act.setMode("edit")),
+    button(edit, { class: !approvable && "primary", "data-testid": "edit" }, () =>
+      act.setMode("edit"),
+    ),
     button("Reject…", { class: "danger", "data-testid": "reject" }, () => act.setMode("reject")),
     el("span", { class: "spacer" }),
     mine

@@ -106,11 +106,12 @@ function changedText(before, after) {
 }
 
 /** @param {TaskDetailView} task */
-function draftOf({ draft, evidence, second_try: tried }) {
+function draftOf({ draft, evidence, state, second_try: tried }) {
   const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
   const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts));
   const strange = "The draft holds invisible characters. They are not shown here.";
-  const empty = "There is no draft. Write an answer, or reject the question.";
+  const todo = isUndecided({ state }) ? " Write an answer, or reject the question." : "";
+  const empty = `The documents gave no draft.${todo}`;
   return el(
     "section",
     { class: "block", id: "draft" },

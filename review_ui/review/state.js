@@ -222,7 +222,9 @@ export function notLoaded(state, taskId, message) {
 export function modeSet(state, mode) {
   if (state.busy || (mode && !mayDecide(state))) return state;
   if (mode === "approve" && !mayApprove(state)) return state;
-  return { ...state, mode };
+  // What went well before has been read by now, and would cover the draft.
+  const notice = state.notice?.tone === "ok" ? null : state.notice;
+  return { ...state, mode, notice };
 }
 
 /**
@@ -295,7 +297,7 @@ export function decided(state, task, kind) {
     return { ...loaded({ ...state, edits }, task), notice: { tone: "ok", text: said, actions } };
   }
   const actions = [{ label: "Show it", choose: task.task_id }];
-  const text = `“${task.question}” ${said}`;
+  const text = `${said} “${task.question}”`;
   return {
     ...chosen({ ...state, edits }, next.taskId),
     notice: { tone: "ok", text, actions, kind },

@@ -34,6 +34,7 @@ def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Runnin
     page.get_by_test_id("reason").fill("<b>an incident</b>")
     page.get_by_test_id("switch").click()
     expect(mode).to_have_text("review_everything")
+    expect(page.locator("#switched")).to_contain_text("the whole service")
     expect(page.locator("#switches")).to_contain_text("<b>an incident</b>")
     page.goto(running.address)
     ask(page, FACT, "held")
@@ -45,3 +46,16 @@ def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Runnin
     page.goto(running.address)
     answer = ask(page, FACT, "released")
     expect(answer).to_contain_text("Checked automatically")
+
+
+def test_a_collection_is_chosen_not_typed(page: Page, running: Running) -> None:
+    sign_in(page, running, "/operations")
+    page.get_by_test_id("collection").select_option("main")
+    page.get_by_test_id("new-mode").select_option("retrieval_only")
+    page.get_by_test_id("reason").fill("being rewritten")
+    page.wait_for_timeout(5_500)  # a refresh of the page must not undo the choice
+    page.get_by_test_id("switch").click()
+    expect(page.locator("#switched")).to_contain_text("main is now in mode retrieval_only")
+    expect(page.locator("#switches")).to_contain_text("being rewritten")
+    page.goto(running.address)
+    expect(ask(page, FACT, "abstained")).to_contain_text("switched off")

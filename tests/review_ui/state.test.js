@@ -44,9 +44,10 @@ test("after a decision comes the next task below, not the first one again", () =
   assert.equal(after.selected, "c");
   assert.equal(after.task, null);
   assert.equal(after.notice?.kind, "approve");
-  assert.match(after.notice?.text ?? "", /“Question b\?” Approved/);
+  assert.match(after.notice?.text ?? "", /^Approved.* “Question b\?”$/);
   const loaded = states.loaded(after, detail("c"));
   assert.equal(loaded.notice, after.notice, "what was decided stays to be read");
+  assert.equal(states.modeSet(loaded, "edit").notice, null, "until the next task is worked on");
 });
 
 test("tasks that were passed over do not come back by themselves", () => {
