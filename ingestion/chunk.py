@@ -1,11 +1,13 @@
-"""Cuts a document's text into passages with exact offsets, none across a page boundary.
+"""Cuts a document's text into passages with exact offsets.
+
+None goes over the end of a page, but for a sentence that does: it stays whole.
 
 The text of a page is tokenised once; everything else is arithmetic on offsets, so the time is
 linear in the length of the document.
 """
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -20,12 +22,20 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Cut:
-    """A passage to be: ``text`` is the document's text from ``start`` to ``end``, exactly."""
+    """A passage to be: ``text`` is the document's text from ``start`` to ``end``, exactly.
+
+    ``page`` is where it starts and ``last_page`` where it ends, None without pages. ``headings``
+    is the path of headings that it stands under, from the outermost; ``doubt`` says why people
+    may not see some of it, empty when they do.
+    """
 
     text: str
     start: int
     end: int
     page: int | None
+    last_page: int | None = None
+    headings: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 def cut_passages(
@@ -42,17 +52,73 @@ def cut_passages(
     visible character is in at least one passage. The tokenizer must not truncate, and must not
     join words across white space (WordPiece does not).
     """
-    text = extracted.text
-    regions: list[tuple[int, int, int | None]] = [
-        (page.start, page.end, page.number) for page in extracted.pages
-    ]
+    text, places = extracted.text, _Places(extracted)
     cuts = []
-    for start, end, page in regions or [(0, len(text), None)]:
+    for start, end in _regions(extracted):
         cutter = _Cutter(text[start:end], tokenizer, max_tokens, target_tokens, overlap_tokens)
         for left, right in cutter.passages():
-            left, right = left + start, right + start
-            cuts.append(Cut(text[left:right], left, right, page))
+            cuts.append(places.cut(left + start, right + start))
     return cuts
+
+
+NEAR_PAGE_END = 4000
+"""Characters on either side of a page end in which its sentence is looked for."""
+
+
+def _regions(extracted: Extracted) -> list[Span]:
+    """The runs of text that passages stay in: pages, each with the end of its last sentence."""
+    text, pages = extracted.text, [page for page in extracted.pages if page.end > page.start]
+    if not pages:
+        return [(0, len(text))]
+    regions, start = [], pages[0].start
+    for page, after in pairwise(pages):
+        end = max(page.end, start)
+        if "\n\n" not in text[page.end : after.start]:
+            end = max(_sentence_end(text, page.end, after.start), start)
+        regions.append((start, end))
+        start = max(end, after.start)
+    return [*regions, (start, max(pages[-1].end, start))]
+
+
+def _sentence_end(text: str, page_end: int, next_start: int) -> int:
+    """Where the sentence ends that goes on after ``page_end``."""
+    left = text.rfind("\n\n", max(0, page_end - NEAR_PAGE_END), page_end)
+    left = max(left, page_end - NEAR_PAGE_END, 0)
+    right = text.find("\n\n", next_start, next_start + NEAR_PAGE_END)
+    right = right if right >= 0 else min(len(text), next_start + NEAR_PAGE_END)
+    for start, end in sentence_bounds(text[left:right]):
+        if start + left < page_end and end + left > next_start:
+            return end + left
+    return page_end
+
+
+class _Places:
+    """What a passage is told about where it stands: pages, headings, doubts."""
+
+    def __init__(self, extracted: Extracted) -> None:
+        self._text, self._doubts = extracted.text, extracted.doubts
+        self._pages = [page for page in extracted.pages if page.end > page.start]
+        self._page_starts = [page.start for page in self._pages]
+        self._starts: list[int] = []
+        self._paths: list[tuple[str, ...]] = []
+        path: list[tuple[int, str]] = []
+        for heading in extracted.headings:
+            path = [one for one in path if one[0] < heading.level]
+            path.append((heading.level, heading.text))
+            self._starts.append(heading.start)
+            self._paths.append(tuple(text for _, text in path))
+
+    def cut(self, start: int, end: int) -> Cut:
+        """The passage from ``start`` to ``end``."""
+        at = bisect_right(self._starts, start) - 1
+        headings = self._paths[at] if at >= 0 else ()
+        doubt = next((d.reason for d in self._doubts if d.start < end and start < d.end), "")
+        pages = self._page(start), self._page(end - 1)
+        return Cut(self._text[start:end], start, end, *pages, headings, doubt)
+
+    def _page(self, offset: int) -> int | None:
+        at = bisect_right(self._page_starts, offset) - 1
+        return self._pages[max(at, 0)].number if self._pages else None
 
 
 # WordPiece makes one unknown token of a very long word; such a word must not smuggle a whole

@@ -18,7 +18,10 @@ from ingestion.suspects import Suspects
 
 @dataclass(frozen=True)
 class Prepared:
-    """A passage ready to be stored; ``suspect`` says why it seems to give orders."""
+    """A passage ready to be stored.
+
+    ``suspect`` says why it seems to give orders, or why people may not see it.
+    """
 
     cut: Cut
     vector: Vectors
@@ -44,7 +47,7 @@ class Stages:
         return extracted, [self._marked(*pair) for pair in zip(cuts, vectors, strict=True)]
 
     def _marked(self, cut: Cut, vector: Vectors) -> Prepared:
-        return Prepared(cut, vector, self.suspects.reason(cut.text, vector))
+        return Prepared(cut, vector, cut.doubt or self.suspects.reason(cut.text, vector))
 
 
 def embedding_text(title: str, text: str) -> str:

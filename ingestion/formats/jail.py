@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentRefused
-from ingestion.formats.document import Extracted, Page
+from ingestion.formats.document import Doubt, Extracted, Heading, Page
 from ingestion.formats.extract import extract
 from ingestion.formats.limits import MAX_DOCUMENT_BYTES, JailLimits
 from ingestion.formats.registry import format_of
@@ -69,9 +69,10 @@ def child_main(name: str) -> None:
     data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
     try:
         found = extract(data, json.loads(name))
-        pages = [(page.number, page.start, page.end) for page in found.pages]
         until = found.valid_until.isoformat() if found.valid_until else None
-        reply: dict[str, Any] = {**vars(found), "pages": pages, "valid_until": until}
+        reply: dict[str, Any] = {**vars(found), "valid_until": until}
+        for name in ("pages", "headings", "doubts"):
+            reply[name] = [tuple(vars(one).values()) for one in reply[name]]
     except DocumentRefused as refusal:
         reply = {"reason": refusal.reason, "message": refusal.message}
     sys.stdout.buffer.write(json.dumps(reply, ensure_ascii=False).encode("utf-8"))
@@ -83,15 +84,25 @@ def _parsed(output: bytes) -> Extracted:
         reply = json.loads(output)
         if "reason" in reply:
             raise DocumentRefused(str(reply["reason"]), str(reply["message"]))
-        pages = tuple(Page(int(n), int(start), int(end)) for n, start, end in reply["pages"])
         text = str(reply["text"])
         until = date.fromisoformat(reply["valid_until"]) if reply.get("valid_until") else None
-        found = Extracted(str(reply["title"]), text, str(reply["media_type"]), pages, until)
+        found = Extracted(
+            str(reply["title"]),
+            text,
+            str(reply["media_type"]),
+            tuple(Page(int(n), int(start), int(end)) for n, start, end in reply["pages"]),
+            until,
+            tuple(Heading(int(at), str(said), int(start)) for at, said, start in reply["headings"]),
+            tuple(Doubt(int(start), int(end), str(why)) for start, end, why in reply["doubts"]),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise _crashed("the reader's reply is not usable") from error
-    edges = [0, *(edge for page in pages for edge in (page.start, page.end)), len(text)]
-    if edges != sorted(edges):
-        raise _crashed("the reader's page map is not usable")
+    edges = [edge for page in found.pages for edge in (page.start, page.end)]
+    starts = [heading.start for heading in found.headings]
+    doubts = [edge for doubt in found.doubts for edge in (doubt.start, doubt.end)]
+    for offsets in ([0, *edges, len(text)], [0, *starts, len(text)], [0, *doubts, len(text)]):
+        if offsets != sorted(offsets):
+            raise _crashed("the reader's page map is not usable")
     return found
 
 

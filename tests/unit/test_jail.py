@@ -132,8 +132,14 @@ def test_the_child_loads_no_model_library(source: Path) -> None:
         b"not json",
         b"[]",
         b'{"title": "t"}',
-        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, 0, 9]]}',
-        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, 2, 1]]}',
+        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, 0, 9]], '
+        b'"headings": [], "doubts": []}',
+        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, 2, 1]], '
+        b'"headings": [], "doubts": []}',
+        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [], '
+        b'"headings": [[1, "h", 4]], "doubts": []}',
+        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [], '
+        b'"headings": [], "doubts": [[2, 1, "why"]]}',
         b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, "x"]]}',
     ],
 )

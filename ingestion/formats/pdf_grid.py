@@ -1,0 +1,127 @@
+"""Tables with ruled lines: which cells the rules make, and what stands in each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ingestion.formats.pdf_page import Word
+from ingestion.formats.pdf_sight import Box, Rule, Things
+
+NEAR = 2.0
+"""Points within which rules count as meeting, or as one."""
+MAX_RULES = 3000
+Cells = tuple[str, ...]
+"""The texts of one row of a table, one for each column."""
+
+
+@dataclass
+class Grid:
+    """Rules that meet: ``xs`` and ``ys`` are where they run, from left and from the top."""
+
+    xs: list[float]
+    ys: list[float]
+    across: list[Rule]
+    upright: list[Rule]
+    words: list[Word] = field(default_factory=list)
+    read: Callable[[list[Word]], str] = lambda words: " ".join(word.text for word in words)
+
+    @property
+    def box(self) -> Box:
+        """Its outer edges."""
+        return self.xs[0], self.ys[-1], self.xs[-1], self.ys[0]
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies inside."""
+        left, bottom, right, top = self.box
+        return left - NEAR <= x <= right + NEAR and bottom - NEAR <= y <= top + NEAR
+
+    def is_table(self) -> bool:
+        """Whether at least two cells side by side hold text, in two rows or more."""
+        rows = self.rows()
+        filled = [row for row in rows if len({cell for cell in row if cell}) > 1]
+        return len(self.xs) > 2 and len(self.ys) > 2 and len(filled) >= 1 and len(rows) > 1
+
+    def rows(self) -> list[Cells]:
+        """Each row's cells; one that spans rows or columns stands in each of them."""
+        by_cell: dict[tuple[int, int], list[Word]] = {}
+        for word in self.words:
+            x, y = (word.x0 + word.x1) / 2, word.y + 0.3 * word.size
+            by_cell.setdefault(self._cell(x, y), []).append(word)
+        texts = {cell: self.read(words) for cell, words in by_cell.items()}
+        found = []
+        for row in range(len(self.ys) - 1):
+            y = (self.ys[row] + self.ys[row + 1]) / 2
+            cells = []
+            for column in range(len(self.xs) - 1):
+                x = (self.xs[column] + self.xs[column + 1]) / 2
+                cells.append(texts.get(self._cell(x, y), ""))
+            found.append(tuple(cells))
+        return found
+
+    def _cell(self, x: float, y: float) -> tuple[int, int]:
+        """The first row and column of the cell around a point: as far as no rule parts it."""
+        row = max(sum(edge > y for edge in self.ys) - 1, 0)
+        column = max(sum(edge < x for edge in self.xs) - 1, 0)
+        row, column = min(row, len(self.ys) - 2), min(column, len(self.xs) - 2)
+        middle = (self.xs[column] + self.xs[column + 1]) / 2
+        while row > 0 and not self._parted(self.across, self.ys[row], middle):
+            row -= 1
+        while column > 0 and not self._parted(self.upright, self.xs[column], y):
+            column -= 1
+        return row, column
+
+    @staticmethod
+    def _parted(rules: list[Rule], at: float, where: float) -> bool:
+        return any(
+            abs(rule.at - at) <= NEAR and rule.start - NEAR <= where <= rule.end + NEAR
+            for rule in rules
+        )
+
+
+def find_grids(things: Things) -> list[Grid]:
+    """The groups of rules on a page that make at least two cells."""
+    across, upright = things.across[:MAX_RULES], things.upright[:MAX_RULES]
+    if len(across) < 2 or len(upright) < 2:
+        return []
+    groups = _met(across, upright)
+    found = []
+    for lines, posts in groups:
+        ys = sorted(_merged([rule.at for rule in lines]), reverse=True)
+        xs = _merged([rule.at for rule in posts])
+        if len(ys) >= 2 and len(xs) >= 2 and len(ys) + len(xs) > 4:
+            found.append(Grid(xs, ys, lines, posts))
+    return found
+
+
+def _met(across: list[Rule], upright: list[Rule]) -> list[tuple[list[Rule], list[Rule]]]:
+    """Rules across and upright that meet, directly or through others."""
+    home = list(range(len(across) + len(upright)))
+
+    def top(one: int) -> int:
+        while home[one] != one:
+            home[one] = home[home[one]]
+            one = home[one]
+        return one
+
+    posts = sorted(range(len(upright)), key=lambda i: upright[i].at)
+    for i, line in enumerate(across):
+        for j in posts:
+            post = upright[j]
+            if post.at > line.end + NEAR:
+                break
+            if post.at >= line.start - NEAR and post.start - NEAR <= line.at <= post.end + NEAR:
+                home[top(i)] = top(len(across) + j)
+    groups: dict[int, tuple[list[Rule], list[Rule]]] = {}
+    for i, line in enumerate(across):
+        groups.setdefault(top(i), ([], []))[0].append(line)
+    for j, post in enumerate(upright):
+        groups.setdefault(top(len(across) + j), ([], []))[1].append(post)
+    return list(groups.values())
+
+
+def _merged(values: list[float]) -> list[float]:
+    """Sorted, with those that lie close together taken as one."""
+    found: list[float] = []
+    for value in sorted(values):
+        if not found or value - found[-1] > NEAR:
+            found.append(value)
+    return found

@@ -1,0 +1,430 @@
+"""Words of a page to lines in reading order: columns one after the other, tables row by row."""
+
+import re
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ingestion.formats.pdf_grid import Cells, Grid, find_grids
+from ingestion.formats.pdf_page import Printed, Word
+from ingestion.formats.text import lowered, raised
+
+ENDS_SENTENCE = re.compile(r"[.!?:;][\"')\]\u2019\u201d]*$")
+MARKER = re.compile(r"[•‣▪◦●∙*\u2013\u2014-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxlc]{1,6})[.)]")
+FIGURE = re.compile(r"\d")
+SPLIT = 1.2
+"""Gaps wider than so many times the size part a line; narrower ones are spaces of a line."""
+GUTTER = 0.9
+"""The least width of the free strip between columns, in sizes of print."""
+FAR_BELOW = 4.0
+"""Rows further apart than so many sizes belong to different bands."""
+FLOWS = 0.25
+"""Of the line ends of a column of prose, at least this share lies inside a sentence."""
+MAX_ROWS_IN_PAGE = 20_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One printed line, or one row of a table. Lengths are in points; ``y`` is its base line.
+
+    ``cells`` is empty for a line of prose. ``table`` numbers the tables of a page from 1.
+    ``aside`` is print in another direction than the page's.
+    """
+
+    text: str
+    hyphenated: bool
+    left: float
+    right: float
+    y: float
+    size: float
+    bold: bool = False
+    cells: tuple[str, ...] = ()
+    table: int = 0
+    aside: bool = False
+
+
+@dataclass
+class Segment:
+    """Words that stand side by side on one base line, without a wide gap; or a whole table."""
+
+    words: list[Word]
+    x0: float
+    x1: float
+    y: float
+    size: float
+    text: str = ""
+    tables: Grid | None = None
+
+    @property
+    def order(self) -> int:
+        """When its first word was drawn."""
+        return self.words[0].order if self.words else 0
+
+
+@dataclass
+class _Row:
+    y: float
+    size: float
+    segments: list[Segment] = field(default_factory=list)
+
+
+def lines_of(page: Printed) -> list[Line]:
+    """The lines of a page in reading order; print across the page comes last."""
+    turns: dict[int, list[Word]] = {}
+    for word in page.words:
+        turns.setdefault(word.turn, []).append(word)
+    straight = {turn for turn in turns if turn % 90 == 0}
+    main = max(straight or turns, key=lambda turn: sum(len(w.text) for w in turns[turn]), default=0)
+    found: list[Line] = []
+    if main in turns:
+        grids = find_grids(page.things) if main == 0 else []
+        found = _Layout(page).lines(turns.pop(main), grids)
+    for words in turns.values():
+        lines = _Layout(page).lines(words, [])
+        found += [Line(**{**vars(line), "aside": True}) for line in lines]
+    return found
+
+
+@dataclass
+class _Layout:
+    page: Printed
+    _tables: int = 0
+
+    def lines(self, words: list[Word], grids: list[Grid]) -> list[Line]:
+        """All lines of words in one direction."""
+        rest, tables = _into_grids(words, grids)
+        return list(self._ordered([*segments_of(rest), *tables], 0))
+
+    def _ordered(self, segments: list[Segment], depth: int) -> Iterator[Line]:
+        rows = _rows(segments)
+        at = 0
+        while at < len(rows):
+            end, gutters = _band(rows, at)
+            if gutters and depth < 6:
+                yield from self._band(rows[at:end], gutters, depth)
+            else:
+                end = at + 1
+                yield from self._row(rows[at])
+            at = end
+
+    def _row(self, row: _Row) -> Iterator[Line]:
+        plain = [one for one in row.segments if one.tables is None]
+        if plain:
+            yield _line(plain)
+        for one in row.segments:
+            if one.tables is not None:
+                yield from self._table(one.tables.rows(), one, one.tables.box[1])
+
+    def _band(self, rows: list[_Row], gutters: list[float], depth: int) -> Iterator[Line]:
+        columns = _columns(rows, gutters)
+        columns, rows = _without_markers(columns, rows)
+        if len(columns) < 2:
+            for row in rows:
+                yield from self._row(row)
+        elif _is_prose(columns):
+            for column in columns:
+                yield from self._ordered(column, depth + 1)
+        else:
+            yield from self._table_of(rows, columns)
+
+    def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
+        place = {id(one): number for number, column in enumerate(columns) for one in column}
+        cells: list[Cells] = []
+        steps = [a.y - b.y for a, b in pairwise(rows)]
+        usual = statistics.median(steps) if steps else 0.0
+        for number, row in enumerate(rows):
+            texts = [""] * len(columns)
+            for one in row.segments:
+                at = place[id(one)]
+                texts[at] = f"{texts[at]} {one.text}".strip()
+            if number and _continues(texts, cells[-1], steps[number - 1], usual):
+                pairs = zip(cells[-1], texts, strict=True)
+                cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
+            else:
+                cells.append(tuple(texts))
+        left = min(row.segments[0].x0 for row in rows)
+        right = max(row.segments[-1].x1 for row in rows)
+        place = Segment([], left, right, rows[0].y, rows[0].size)
+        yield from self._table(cells, place, rows[-1].y)
+
+    def _table(self, cells: Sequence[Cells], place: Segment, bottom: float) -> Iterator[Line]:
+        """A table's rows as lines, evenly between the top of its place and ``bottom``."""
+        self._tables += 1
+        size = place.size
+        step = (place.y - bottom) / max(len(cells) - 1, 1)
+        for number, row in enumerate(cells):
+            if any(row):
+                text = " | ".join(row) if len(set(row)) > 1 or len(row) == 1 else row[0]
+                y = place.y - number * step
+                yield Line(text, False, place.x0, place.x1, y, size, cells=row, table=self._tables)
+
+
+def _continues(texts: list[str], above: Cells, step: float, usual: float) -> bool:
+    """Whether a row only goes on with cells of the row above that were too long for one line."""
+    if not any(texts) or all(texts):
+        return False
+    if any(text and not before for text, before in zip(texts, above, strict=True)):
+        return False
+    if step < 0.8 * usual:
+        return True
+    pairs = [(before, text) for before, text in zip(above, texts, strict=True) if text]
+    return all(text[0].islower() and not ENDS_SENTENCE.search(before) for before, text in pairs)
+
+
+# --- Words to segments -----------------------------------------------------------------------
+
+
+def segments_of(words: Iterable[Word]) -> list[Segment]:
+    """Words in the order they were drawn, joined as long as they stand side by side."""
+    found: list[Segment] = []
+    for word in words:
+        if not found or not _joins(found[-1], word):
+            found.append(Segment([word], word.x0, word.x1, word.y, word.size, word.text))
+    return [one for one in found if one.text.strip()]
+
+
+def _joins(segment: Segment, word: Word) -> bool:
+    """Whether a word was added to a segment."""
+    size = max(segment.size, word.size)
+    gap = word.x0 - segment.x1
+    if word.x1 < segment.x0:
+        gap = segment.x0 - word.x1
+    if not -0.35 * size < gap < SPLIT * size:
+        return False
+    rise = word.y - segment.y
+    spaced = word.space and (gap > 0.02 * size or word.turn % 90 != 0)
+    joint = " " if spaced or gap > 0.17 * size else ""
+    if abs(rise) <= 0.12 * size:
+        text = joint + word.text
+    elif word.size < 0.86 * segment.size and 0.12 * size < rise < 0.85 * size:
+        text = joint + raised(word.text, joint or segment.text)
+    elif word.size < 0.86 * segment.size and -0.45 * size < rise < 0:
+        text = joint + lowered(word.text, joint or segment.text)
+    elif _opens(segment, word, rise):
+        # A raised mark opens the line: the note that it belongs to.
+        segment.text = raised(segment.text, "")
+        segment.y, segment.size = word.y, word.size
+        text = (joint or " ") + word.text
+    else:
+        return False
+    segment.text += text
+    segment.words.append(word)
+    segment.x0, segment.x1 = min(segment.x0, word.x0), max(segment.x1, word.x1)
+    return True
+
+
+def _opens(segment: Segment, word: Word, rise: float) -> bool:
+    """Whether a segment is a raised mark before the line that ``word`` begins."""
+    small = len(segment.words) == 1 and segment.size < 0.86 * word.size
+    return small and -0.85 * word.size < rise < -0.12 * word.size
+
+
+SPACED_OUT = re.compile(r"(?<!\S)(?:\S ){3,}\S(?!\S)")
+
+
+def _closed_up(segment: Segment) -> str:
+    """The text of a segment; letters that are spaced out for show join into their words."""
+    if not SPACED_OUT.search(segment.text) or len(segment.words) < 4:
+        return segment.text
+    gaps = [b.x0 - a.x1 for a, b in pairwise(segment.words)]
+    single = [
+        gap
+        for gap, (a, b) in zip(gaps, pairwise(segment.words), strict=True)
+        if len(a.text) == len(b.text) == 1
+    ]
+    least = min(single, default=0.0)
+    if len(single) < 0.7 * len(gaps) or least > 0.9 * segment.size:
+        return segment.text
+    limit = max(1.6 * least, least + 0.12 * segment.size)
+    parts = [segment.words[0].text]
+    for gap, word in zip(gaps, segment.words[1:], strict=True):
+        parts.append(word.text if gap <= limit else f" {word.text}")
+    return "".join(parts)
+
+
+def _line(segments: list[Segment]) -> Line:
+    """Segments side by side as one line."""
+    segments = sorted(segments, key=lambda one: one.x0)
+    if sum(map(_is_right_to_left, segments)) * 2 > len(segments):
+        segments.reverse()
+    words = [word for one in segments for word in one.words]
+    main = max(segments, key=lambda one: len(one.text))
+    parts = [_closed_up(segments[0])]
+    for before, one in pairwise(segments):
+        touching = one.x0 - before.x1 < 0.1 * main.size and not one.words[0].space
+        parts.append(("" if touching else " ") + _closed_up(one))
+    last = max(words, key=lambda word: word.x1)
+    bold = sum(len(w.text) for w in words if w.bold) * 2 > sum(len(w.text) for w in words)
+    return Line(
+        "".join(parts),
+        last.hyphenated,
+        min(one.x0 for one in segments),
+        max(one.x1 for one in segments),
+        main.y,
+        main.size,
+        bold,
+    )
+
+
+def _is_right_to_left(segment: Segment) -> bool:
+    return re.search("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]", segment.text) is not None
+
+
+# --- Rows, bands, columns --------------------------------------------------------------------
+
+
+def _rows(segments: list[Segment]) -> list[_Row]:
+    rows: list[_Row] = []
+    for one in sorted(segments, key=lambda one: (-one.y, one.x0)):
+        row = rows[-1] if rows else None
+        if row is not None and _beside(row, one):
+            row.segments.append(one)
+            row.size = max(row.size, one.size)
+        else:
+            rows.append(_Row(one.y, one.size, [one]))
+    for row in rows:
+        row.segments.sort(key=lambda one: one.x0)
+    return rows
+
+
+def _beside(row: _Row, one: Segment) -> bool:
+    if row.y - one.y > 0.45 * min(row.size, one.size):
+        return False
+    slack = 0.2 * one.size
+    return all(one.x0 >= other.x1 - slack or one.x1 <= other.x0 + slack for other in row.segments)
+
+
+Interval = tuple[float, float]
+
+
+def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
+    """Where the rows end that share free strips from ``at`` on, and the middles of the strips."""
+    free = _gaps(rows[at])
+    end, many = at + 1, 1
+    while free and end < len(rows):
+        row = rows[end]
+        if rows[end - 1].y - row.y > FAR_BELOW * max(row.size, rows[end - 1].size):
+            break
+        left = _still_free(free, row)
+        if not left:
+            break
+        free, many = left, many + (len(row.segments) > 1)
+        end += 1
+    end = _trimmed(rows, at, end)
+    if many < 2 or end - at < 2:
+        return at + 1, []
+    return end, [(left + right) / 2 for left, right in free]
+
+
+def _gaps(row: _Row) -> list[Interval]:
+    return [
+        (a.x1, b.x0)
+        for a, b in pairwise(row.segments)
+        if b.x0 - a.x1 >= GUTTER * min(a.size, b.size)
+    ]
+
+
+def _still_free(free: list[Interval], row: _Row) -> list[Interval]:
+    for one in row.segments:
+        left = []
+        for start, end in free:
+            if one.x1 <= start or one.x0 >= end:
+                left.append((start, end))
+                continue
+            left += [(start, one.x0), (one.x1, end)]
+        free = left
+    return [(start, end) for start, end in free if end - start >= 0.6 * row.size]
+
+
+def _trimmed(rows: list[_Row], at: int, end: int) -> int:
+    """Without single lines at the end that stand further down than the lines of a column do."""
+    last = max(i for i in range(at, end) if i == at or len(rows[i].segments) > 1)
+    steps = [rows[i].y - rows[i + 1].y for i in range(at, last)]
+    usual = statistics.median(steps) if steps else 0.0
+    while last + 1 < end and rows[last].y - rows[last + 1].y <= 1.3 * max(usual, rows[last].size):
+        last += 1
+    return last + 1
+
+
+def _columns(rows: list[_Row], gutters: list[float]) -> list[list[Segment]]:
+    columns: list[list[Segment]] = [[] for _ in range(len(gutters) + 1)]
+    for row in rows:
+        for one in row.segments:
+            columns[sum(gutter < (one.x0 + one.x1) / 2 for gutter in gutters)].append(one)
+    return [column for column in columns if column]
+
+
+def _without_markers(
+    columns: list[list[Segment]], rows: list[_Row]
+) -> tuple[list[list[Segment]], list[_Row]]:
+    """Numbers and bullets that hang before their items join them; they are no column."""
+    at = 0
+    while at + 1 < len(columns):
+        if not all(MARKER.fullmatch(one.text) for one in columns[at]):
+            at += 1
+            continue
+        for row in rows:
+            for marker, item in pairwise(list(row.segments)):
+                if marker in columns[at] and item in columns[at + 1]:
+                    item.text = f"{marker.text} {item.text}"
+                    item.words = [*marker.words, *item.words]
+                    item.x0 = marker.x0
+                    row.segments.remove(marker)
+                    columns[at].remove(marker)
+        columns[at + 1] += columns[at]
+        del columns[at]
+    return columns, rows
+
+
+def _is_prose(columns: list[list[Segment]]) -> bool:
+    """Whether columns are read one after the other, and not row by row."""
+    if any(one.tables is not None for column in columns for one in column):
+        return True
+    if any(word.filled for column in columns for one in column for word in one.words):
+        return False
+    lines = [[one.text for one in column] for column in columns]
+    figures = [sum(bool(FIGURE.search(t)) for t in texts) / len(texts) for texts in lines]
+    ends = [(min(o.order for o in c), max(o.order for o in c)) for c in columns]
+    in_turn = all(before[1] < after[0] for before, after in pairwise(ends))
+    if in_turn and max(figures[1:]) < 0.5 and min(len(texts) for texts in lines) > 1:
+        return True
+    long = [texts for texts in lines if len(texts) >= 3]
+    return len(long) >= 2 and len(long) == len(lines) and all(map(_flows, long))
+
+
+def _flows(texts: list[str]) -> bool:
+    """Whether the lines of a column run on from one to the next."""
+    words = statistics.mean(len(text.split()) for text in texts)
+    within = sum(
+        after[:1].islower() and not ENDS_SENTENCE.search(before)
+        for before, after in pairwise(texts)
+    )
+    return words >= 2.5 and within >= FLOWS * (len(texts) - 1)
+
+
+def _into_grids(words: list[Word], grids: list[Grid]) -> tuple[list[Word], list[Segment]]:
+    """Words outside all ruled tables, and each table as one segment."""
+    rest = []
+    for word in words:
+        x, y = (word.x0 + word.x1) / 2, word.y + 0.3 * word.size
+        home = next((grid for grid in grids if grid.holds(x, y)), None)
+        if home is None:
+            rest.append(word)
+        else:
+            home.words.append(word)
+    tables = []
+    for grid in grids:
+        if not grid.words:
+            continue
+        grid.read = lambda inside: " ".join(
+            _line(row.segments).text for row in _rows(segments_of(inside))
+        )
+        if not grid.is_table():
+            rest += grid.words
+            continue
+        size = statistics.median(word.size for word in grid.words)
+        left, _, right, top = grid.box
+        tables.append(Segment([grid.words[0]], left, right, top - size, size, "table", grid))
+    rest.sort(key=lambda word: word.order)
+    return rest, tables
