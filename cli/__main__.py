@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from app.access.principals import LOCAL
 from app.errors import CountersignError
-from cli import gate, gold, index, models, people, policies, records, review, serve
+from cli import background, gate, gold, index, models, people, policies, records, review, serve
 from cli.doctor import doctor
 from cli.output import errors, print_json
+from cli.permissions import guard
+from cli.schema import migrate_database
 
 app = typer.Typer(
     name="countersign",
@@ -30,6 +33,8 @@ app.add_typer(policies.policy_commands, name="policy")
 app.add_typer(models.model_commands, name="models")
 app.add_typer(people.key_commands, name="keys")
 app.add_typer(people.user_commands, name="users")
+app.add_typer(background.background_commands, name="background")
+app.command("migrate")(migrate_database)
 app.command()(doctor)
 
 
@@ -46,7 +51,7 @@ def options(
 def main() -> None:
     """Run a command; a coded error is one line on standard error, and exit status 1."""
     try:
-        app()
+        guard(typer.main.get_command(app), LOCAL)()
     except CountersignError as error:
         if "--json" in sys.argv:
             print_json(error.wire(request_id=""))

@@ -23,8 +23,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from app.access.principals import ROLES
-from app.access.sessions import Access
-from app.db import now
+from app.access.service import Access
 from app.main import HEADERS, PAGES, create_app
 from app.records.tables import RecordRow
 from app.settings import Settings
@@ -101,8 +100,8 @@ def site_over(services: Services) -> Iterator[Site]:
     with TestClient(app, raise_server_exceptions=False) as client:
         site = Site(app, client, services)
         for name, (roles, scope) in PEOPLE.items():
-            services.access.create_principal(name, roles, scope=scope, password=PASSWORD)
-            site.keys[name] = services.access.create_key(name)[1]
+            services.access.accounts.create(name, roles, scope=scope, password=PASSWORD)
+            site.keys[name] = services.access.keys.create(name).key
         yield site
 
 
@@ -648,11 +647,12 @@ def test_values_that_no_database_can_take_are_refused(fresh: Site) -> None:
 
 def test_expired_and_revoked_keys_are_refused(site: Site) -> None:
     access = site.services.access
-    _, expired = access.create_key("ann", expires_at=now() - timedelta(seconds=1))
-    key_id, revoked = access.create_key("ann")
+    expired = access.keys.create("ann", lifetime=timedelta(seconds=-1)).key
+    made = access.keys.create("ann")
+    key_id, revoked = made.key_id, made.key
     headers = {"Authorization": f"Bearer {revoked}"}
     assert site.client.get("/v1/answers", headers=headers).status_code == 200
-    access.revoke_key(key_id)
+    access.keys.revoke(key_id)
     for key in (expired, revoked):
         response = site.client.get("/v1/answers", headers={"Authorization": f"Bearer {key}"})
         coded(response, 401, "credentials_expired")
