@@ -24,7 +24,8 @@ from starlette.testclient import TestClient
 
 from app.access.principals import ROLES
 from app.access.service import Access
-from app.main import HEADERS, PAGES, create_app
+from app.api.edge import HEADERS
+from app.main import PAGES, create_app
 from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging
@@ -453,6 +454,7 @@ ANY_ROLE = {
     ("GET", "/v1/passages/{passage_id}"),
     ("GET", "/v1/documents"),
     ("GET", "/v1/documents/{document_id}"),
+    ("PUT", "/v1/session/password"),
 }
 ROLE_OF = {
     ("POST", "/v1/ask"): "asker",
@@ -469,6 +471,15 @@ ROLE_OF = {
     ("POST", "/v1/gate/mode"): "operator",
     ("GET", "/v1/policy"): "operator",
     ("POST", "/v1/policy/dry-run"): "operator",
+    ("GET", "/v1/users"): "admin",
+    ("POST", "/v1/users"): "admin",
+    ("PUT", "/v1/users/{name}"): "admin",
+    ("POST", "/v1/users/{name}/password"): "admin",
+    ("GET", "/v1/users/{name}/sessions"): "admin",
+    ("DELETE", "/v1/users/{name}/sessions"): "admin",
+    ("GET", "/v1/keys"): "admin",
+    ("POST", "/v1/keys"): "admin",
+    ("DELETE", "/v1/keys/{key_id}"): "admin",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/ask"): {"json": {"question": RELEASED}},
@@ -478,6 +489,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/gate/mode"): {"json": {"mode": "off", "reason": "a test"}},
     ("POST", "/v1/policy/dry-run"): {"json": {"policy": ""}},
+    ("PUT", "/v1/session/password"): {"json": {"current": "x" * 12, "new": "y" * 12}},
+    ("POST", "/v1/users"): {"json": {"name": "new", "roles": ["asker"]}},
+    ("PUT", "/v1/users/{name}"): {"json": {"roles": ["asker"], "scope": None, "disabled": False}},
+    ("POST", "/v1/keys"): {"json": {"user": "unknown"}},
     ("POST", "/v1/documents"): {
         "data": {"collection": "main"},
         "files": {"file": ("a.md", b"# A")},
