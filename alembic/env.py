@@ -1,20 +1,28 @@
 """Run migrations on the database named by the caller, or by the settings."""
 
 from alembic import context
+from sqlalchemy import text
 
 import app.access.tables
 import app.corpus.tables
 import app.gate.tables
+import app.lease
 import app.records.tables
 import app.review.tables  # noqa: F401 - every owner's tables stand in the metadata
-from app.db import Base, Database
+from app.db import MIGRATING, Base, Database
 from app.settings import Settings
 
 
 def run() -> None:
-    """Migrate inside one transaction; batch mode lets SQLite alter tables."""
+    """Migrate inside one transaction; batch mode lets SQLite alter tables.
+
+    One process at a time: on SQLite by the write lock that every transaction takes first, on a
+    server by an advisory lock that ends with the transaction.
+    """
     database = context.config.attributes.get("database") or Database(Settings().database)
     with database.engine.connect() as connection:
+        if not database.embedded:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,

@@ -4,15 +4,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, BigInteger, Engine, Integer, create_engine, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Engine,
+    Integer,
+    create_engine,
+    event,
+    func,
+    inspect,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app.errors import DependencyFailed, StorageFull
+from app.errors import DependencyFailed, SchemaNewer, SchemaOutdated, StorageFull
 from app.settings import PROJECT
+
+if TYPE_CHECKING:  # alembic takes a moment to import, and only commands need it
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 
 def now() -> datetime:
@@ -59,6 +77,16 @@ class Database:
         except OperationalError as error:
             raise _storage_error(error) from error
 
+    def clock(self) -> ColumnElement[datetime]:
+        """The database's own time as an SQL expression: one clock for every host that uses it."""
+        if self.embedded:
+            return literal(now(), DateTime())
+        return func.timezone("utc", func.clock_timestamp(), type_=DateTime())
+
+    def time(self, session: Session) -> datetime:
+        """The database's own time, in the form of ``now()``."""
+        return session.execute(select(self.clock())).scalar_one()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -96,15 +124,70 @@ def _storage_error(error: DBAPIError) -> DependencyFailed:
     return DependencyFailed("The database did not answer.")
 
 
+MIGRATING = 0x636F756E
+"""The advisory lock that a migration holds on a server database."""
+
+
 def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the schema up to ``revision``, the newest one unless said."""
+    """Bring the schema up to ``revision``, the newest one unless said; one process at a time.
+
+    Raises ``SchemaNewer`` when the database knows a revision that this release does not.
+    """
     from alembic import command
+
+    _refuse_newer(database)
+    command.upgrade(_alembic(database), revision)
+
+
+def ensure_schema(database: Database) -> None:
+    """What every command needs before it uses the database.
+
+    SQLite is migrated here. A server database is shared: there only ``countersign migrate``
+    changes the schema, and another one than ours raises ``SchemaOutdated`` or ``SchemaNewer``.
+    """
+    if schema_revision(database) == newest_revision():
+        return
+    if database.embedded:
+        migrate(database)
+        return
+    _refuse_newer(database)
+    raise SchemaOutdated
+
+
+def schema_revision(database: Database) -> str | None:
+    """The revision of the database's schema; None for an empty database."""
+    with database.reading() as session:
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return None
+        found: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def newest_revision() -> str:
+    """The revision that this release was written for."""
+    return _scripts().get_current_head() or ""
+
+
+def _refuse_newer(database: Database) -> None:
+    found = schema_revision(database)
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaNewer
+
+
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_alembic())
+
+
+def _alembic(database: Database | None = None) -> "Config":
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(PROJECT / "alembic"))
     config.attributes["database"] = database
-    command.upgrade(config, revision)
+    return config
 
 
 Json = dict[str, Any]

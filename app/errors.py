@@ -11,6 +11,7 @@
     │   └── CsrfFailed
     ├── NotFound              404  no such thing, or not for this principal
     ├── MethodNotAllowed      405
+    ├── RequestTimeout        408  the body came too slowly
     ├── Conflict              409  somebody else was first, or the thing changed
     │   ├── AlreadyDecided
     │   ├── ClaimLost
@@ -28,6 +29,8 @@
     ├── NotReady              503  no live index, or a model is still loading
     ├── DependencyFailed      503  database, disk or model server
     │   ├── StorageFull
+    │   ├── SchemaOutdated         the database's schema is older than this release
+    │   ├── SchemaNewer            the database's schema is newer than this release
     │   ├── SettingsInvalid        a setting, or the policy file, cannot be used
     │   └── ModelRefused           weights that do not match their manifest
     └── DeadlineExceeded      504
@@ -110,6 +113,11 @@ class NotFound(CountersignError):
 class MethodNotAllowed(CountersignError):
     code, status = "method_not_allowed", 405
     default_message = "This address does not take that method."
+
+
+class RequestTimeout(CountersignError):
+    code, status, retryable = "request_timeout", 408, True
+    default_message = "The request came too slowly."
 
 
 class Conflict(CountersignError):
@@ -201,6 +209,20 @@ class DependencyFailed(CountersignError):
 class StorageFull(DependencyFailed):
     code = "storage_full"
     default_message = "The disk is full; nothing was changed."
+
+
+class SchemaOutdated(DependencyFailed):
+    code, retryable, retry_after_s = "schema_outdated", False, None
+    default_message = (
+        "The database has an older schema than this release; run `countersign migrate` once."
+    )
+
+
+class SchemaNewer(DependencyFailed):
+    code, retryable, retry_after_s = "schema_newer", False, None
+    default_message = (
+        "The database has a newer schema than this release; start the release that migrated it."
+    )
 
 
 class SettingsInvalid(DependencyFailed):

@@ -110,6 +110,19 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=50_000_000, ge=1024, description="Largest uploaded document."
     )
+    body_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds that a request body may take, and one more for each 4 kB of it.",
+    )
+    header_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds that the head of a request may take."
+    )
+    max_connections: int = Field(
+        default=2000,
+        ge=10,
+        description="Connections held at once, event streams among them; more are sent away (503).",
+    )
     questions_per_minute: int = Field(
         default=60, ge=1, description="Questions one principal may ask in a minute."
     )

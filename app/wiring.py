@@ -6,11 +6,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.access.sessions import Access
+from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
 from app.corpus.documents import Corpus
-from app.db import Database, migrate
+from app.db import Database, ensure_schema
 from app.deadline import Deadline
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate
@@ -324,9 +324,12 @@ def _rewrites(generator: Generator) -> Batcher[RewriteRequest, str] | None:
 
 
 def open_database(settings: Settings) -> Database:
-    """The database, migrated to the newest schema; for commands that need no models."""
+    """The database with the schema of this release; for commands that need no models.
+
+    Raises ``SchemaOutdated`` or ``SchemaNewer`` when a server database has another one.
+    """
     database = Database(settings.database)
-    migrate(database)
+    ensure_schema(database)
     return database
 
 
@@ -339,7 +342,7 @@ def open_gate(settings: Settings, database: Database) -> Gate:
 
 
 def open_services(settings: Settings) -> Services:
-    """Migrate the database to the newest schema, then connect everything."""
+    """See to the schema of the database, then connect everything."""
     open_database(settings).close()
     return build_services(settings)
 

@@ -1,40 +1,21 @@
-"""``countersign``: every command of the service, ingestion and review."""
+"""``countersign``: the command line, and how an error is shown."""
 
 import sys
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from app.errors import CountersignError
-from cli import gate, gold, index, models, people, policies, records, review, serve
-from cli.backup import restore_backup, write_backup
-from cli.doctor import doctor
-from cli.output import errors, print_json
+from cli.commands import Commands
 from countersign import __version__
 
 app = typer.Typer(
     name="countersign",
+    cls=Commands,
     help="Answers from your documents, and nothing risky goes out without a signature.",
     no_args_is_help=True,
     add_completion=False,
 )
-app.command()(serve.serve)
-app.command()(index.ingest)
-app.command()(serve.ask)
-app.command()(records.replay)
-app.command()(records.export)
-app.add_typer(index.index_commands, name="index")
-app.add_typer(review.review_commands, name="review")
-app.add_typer(gate.gate_commands, name="gate")
-app.add_typer(gold.gold_commands, name="gold")
-app.add_typer(policies.policy_commands, name="policy")
-app.add_typer(models.model_commands, name="models")
-app.add_typer(people.key_commands, name="keys")
-app.add_typer(people.user_commands, name="users")
-app.command("backup")(write_backup)
-app.command("restore")(restore_backup)
-app.command()(doctor)
 
 
 def _say_version(wanted: bool) -> None:
@@ -58,11 +39,19 @@ def main() -> None:
     try:
         app()
     except CountersignError as error:
-        if "--json" in sys.argv:
-            print_json(error.wire(request_id=""))
-        else:
-            errors.print(f"[bold red]{error.code}[/]: {escape(error.message)}", highlight=False)
+        _show(error)
         sys.exit(1)
+
+
+def _show(error: CountersignError) -> None:
+    from rich.markup import escape
+
+    from cli.output import errors, print_json
+
+    if "--json" in sys.argv:
+        print_json(error.wire(request_id=""))
+    else:
+        errors.print(f"[bold red]{error.code}[/]: {escape(error.message)}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -51,9 +51,7 @@ def mode(
 def status(as_json: Json = False) -> None:
     """Modes, certificates with their running tests, labels, and alarms of drift."""
     with _gate() as (gate, _), _database() as (database, _):
-        drift = DriftMonitors(database)
-        drift.check()
-        found = {**gate.status(), "alarms": drift.alarms()}
+        found = {**gate.status(), "alarms": DriftMonitors(database).alarms()}
     if as_json:
         print_json(found)
         return

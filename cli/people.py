@@ -1,76 +1,190 @@
-"""``users`` and ``keys``: principals, passwords and API keys."""
+"""``users`` and ``keys``: accounts, passwords, sign-ins and API keys."""
 
-import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from app.access.sessions import Access
-from app.db import now
+from app.access.accounts import Account
+from app.access.passwords import new_password
+from app.access.principals import LOCAL
+from app.access.service import Access
 from app.settings import Settings
 from app.wiring import open_database
-from cli.output import Json, console, print_json
+from cli.output import Json, console, print_json, print_table
 
-user_commands = typer.Typer(help="Principals.", no_args_is_help=True)
+user_commands = typer.Typer(help="Accounts.", no_args_is_help=True)
 key_commands = typer.Typer(help="API keys.", no_args_is_help=True)
+Role = Annotated[list[str], typer.Option(help="asker, reviewer, operator or admin (repeatable).")]
+Collections = Annotated[
+    list[str] | None, typer.Option(help="Collection they may read (repeatable); default all.")
+]
 
 
 @user_commands.command("create")
 def create_user(
-    name: str,
-    role: Annotated[list[str], typer.Option(help="asker, reviewer or operator (repeatable).")],
-    collection: Annotated[
-        list[str] | None, typer.Option(help="Collection they may read (repeatable); default all.")
-    ] = None,
-    as_json: Json = False,
+    name: str, role: Role, collection: Collections = None, as_json: Json = False
 ) -> None:
-    """Create a principal; the generated password is shown once."""
-    settings = Settings()
-    database = open_database(settings)
-    password = secrets.token_urlsafe(12)
-    try:
-        Access(database, settings).create_principal(name, role, scope=collection, password=password)
-    finally:
-        database.close()
+    """Add an account; the generated password is shown once."""
+    password = new_password()
+    with _access() as access:
+        access.accounts.create(name, role, scope=collection, password=password)
     if as_json:
         print_json({"name": name, "roles": role, "scope": collection, "password": password})
     else:
-        console.print(f"{name}'s password (shown once): {password}", highlight=False, markup=False)
+        _print_password(name, password)
+
+
+@user_commands.command("list")
+def list_users(as_json: Json = False) -> None:
+    """Every account, with its sign-ins and keys that are in force."""
+    with _access() as access:
+        found = access.accounts.all()
+    if as_json:
+        print_json({"users": [asdict(account) for account in found]})
+        return
+    columns = ["name", "roles", "collections", "state", "sign-ins", "keys", "since"]
+    print_table("Accounts", columns, [_cells(account) for account in found])
+
+
+@user_commands.command("role")
+def set_roles(name: str, role: Role, as_json: Json = False) -> None:
+    """Give an account other roles; they count from the next request."""
+    with _access() as access:
+        _told(access.accounts.change(name, LOCAL.name, roles=role), as_json)
+
+
+@user_commands.command("scope")
+def set_scope(name: str, collection: Collections = None, as_json: Json = False) -> None:
+    """Give an account other collections to read; without --collection it may read all."""
+    with _access() as access:
+        _told(access.accounts.change(name, LOCAL.name, scope=collection), as_json)
+
+
+@user_commands.command()
+def disable(name: str, as_json: Json = False) -> None:
+    """Lock an account out: its sign-ins, event streams and API keys end at once."""
+    with _access() as access:
+        _told(access.accounts.change(name, LOCAL.name, disabled=True), as_json)
+
+
+@user_commands.command()
+def enable(name: str, as_json: Json = False) -> None:
+    """Let a disabled account in again; it needs new API keys."""
+    with _access() as access:
+        _told(access.accounts.change(name, LOCAL.name, disabled=False), as_json)
+
+
+@user_commands.command()
+def reset(name: str, as_json: Json = False) -> None:
+    """A new generated password, shown once; every sign-in of the account ends."""
+    password = new_password()
+    with _access() as access:
+        access.accounts.reset_password(name, password, LOCAL.name)
+    if as_json:
+        print_json({"name": name, "password": password})
+    else:
+        _print_password(name, password)
+
+
+@user_commands.command()
+def sessions(
+    name: str,
+    end: Annotated[bool, typer.Option("--end", help="End all of them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The sign-ins of an account that are in force."""
+    with _access() as access:
+        found = access.sessions.all(name)
+        ended = access.sessions.end_all(name) if end else 0
+    if as_json:
+        print_json({"sessions": [asdict(entry) for entry in found], "ended": ended})
+        return
+    rows = [(entry.session_id, entry.started_at, entry.expires_at) for entry in found]
+    print_table("Sign-ins", ["sign-in", "started", "ends"], rows)
+    if end:
+        console.print(f"{ended} ended.", highlight=False)
+
+
+@key_commands.command("list")
+def list_keys(
+    user: Annotated[str | None, typer.Option(help="Only keys of this account.")] = None,
+    as_json: Json = False,
+) -> None:
+    """API keys, newest first: when they expire, and when they were last used."""
+    with _access() as access:
+        found = access.keys.all(user)
+    if as_json:
+        print_json({"keys": [asdict(entry) for entry in found]})
+        return
+    columns = ["key", "account", "made", "expires", "revoked", "last used"]
+    print_table("API keys", columns, [list(asdict(entry).values()) for entry in found])
 
 
 @key_commands.command("create")
 def create_key(
-    user: Annotated[str, typer.Argument(help="The principal the key belongs to.")],
+    user: Annotated[str, typer.Argument(help="The account the key belongs to.")],
     days: Annotated[
-        float | None, typer.Option(help="Days until it expires; default never.")
+        float | None, typer.Option(help="Days until it expires; default never.", min=0, max=36_500)
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Create an API key; it is shown once."""
-    settings = Settings()
-    database = open_database(settings)
-    expires_at = now() + timedelta(days=days) if days is not None else None
-    try:
-        key_id, key = Access(database, settings).create_key(user, expires_at=expires_at)
-    finally:
-        database.close()
+    lifetime = timedelta(days=days) if days is not None else None
+    with _access() as access:
+        made = access.keys.create(user, lifetime=lifetime)
     if as_json:
-        print_json({"key_id": key_id, "principal": user, "key": key})
+        print_json(asdict(made))
     else:
-        console.print(f"Key {key_id} (shown once): {key}", highlight=False, markup=False)
+        console.print(f"Key {made.key_id} (shown once): {made.key}", highlight=False, markup=False)
 
 
 @key_commands.command("revoke")
 def revoke_key(key_id: str, as_json: Json = False) -> None:
     """End an API key at once."""
-    settings = Settings()
-    database = open_database(settings)
-    try:
-        Access(database, settings).revoke_key(key_id)
-    finally:
-        database.close()
+    with _access() as access:
+        access.keys.revoke(key_id)
     if as_json:
         print_json({"key_id": key_id, "revoked": True})
     else:
         console.print(f"Key {key_id} is revoked.", highlight=False)
+
+
+@contextmanager
+def _access() -> Iterator[Access]:
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        yield Access(database, settings)
+    finally:
+        database.close()
+
+
+def _told(account: Account, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(account))
+        return
+    name, roles, collections, state, *_ = _cells(account)
+    words = f"{name}: {roles}; collections: {collections}; {state}"
+    console.print(words, highlight=False, markup=False)
+
+
+def _cells(account: Account) -> list[str]:
+    collections = "all" if account.scope is None else ", ".join(account.scope) or "none"
+    state = "disabled" if account.disabled else "active"
+    return [
+        account.name,
+        ", ".join(account.roles),
+        collections,
+        state,
+        str(account.sessions),
+        str(account.keys),
+        account.created_at,
+    ]
+
+
+def _print_password(name: str, password: str) -> None:
+    console.print(f"{name}'s password (shown once): {password}", highlight=False, markup=False)

@@ -1,7 +1,6 @@
 """``serve`` and ``ask``: the service over HTTP, and one question without it."""
 
 import errno
-import secrets
 import socket
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.panel import Panel
 
+from app.access.passwords import new_password
 from app.access.principals import LOCAL, ROLES
 from app.answering.answerer import Ask
 from app.errors import Conflict
@@ -35,6 +35,8 @@ def serve(
     """Start the service; Ctrl-C finishes what is running and stops."""
     import uvicorn
 
+    from app import background
+    from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
     from app.main import create_app
     from ingestion.pipeline import worker
 
@@ -49,9 +51,12 @@ def serve(
     password = _first_password(services) if first_login else None
     _announce(settings, password, as_json)
     uvicorn.run(
-        create_app(settings, [worker], services),
+        create_app(settings, [worker, background.worker], services),
         host=settings.host,
         port=settings.port,
+        http=timed_protocol(settings.header_timeout_s),
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        limit_concurrency=settings.max_connections,
         log_level="warning",
         timeout_graceful_shutdown=DRAIN_S,
     )
@@ -96,10 +101,10 @@ def _check_port(settings: Settings) -> None:
 
 
 def _first_password(services: Services) -> str | None:
-    if services.access.has_principals():
+    if services.access.accounts.exist():
         return None
-    password = secrets.token_urlsafe(12)
-    services.access.create_principal(FIRST_USER, ROLES, password=password)
+    password = new_password()
+    services.access.accounts.create(FIRST_USER, ROLES, password=password)
     return password
 
 

@@ -1,21 +1,26 @@
 """Who asks: principals, their roles and their scope."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.access.tables import PrincipalRow
 from app.errors import Forbidden, Invalid
 
-ROLES = ("asker", "reviewer", "operator")
+ROLES = ("asker", "reviewer", "operator", "admin")
+MAX_NAME = 80
 
 
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated caller. ``scope`` None means every collection."""
+    """An authenticated caller. ``scope`` None means every collection.
+
+    ``credential`` names the API key or the sign-in that the caller came with.
+    """
 
     name: str
     roles: frozenset[str]
     scope: tuple[str, ...] | None = None
+    credential: str = field(default="", compare=False)
 
     def require(self, role: str) -> None:
         """Raise ``Forbidden`` unless the principal has the role."""
@@ -35,9 +40,16 @@ LOCAL = Principal("local", frozenset(ROLES))
 """Whoever runs the command line on the machine that holds the database."""
 
 
-def check_principal(name: str, roles: Sequence[str]) -> None:
-    if not 1 <= len(name) <= 80 or not name.isprintable():
-        raise Invalid("A name has 1 to 80 printable characters.")
+def check_name(name: str) -> None:
+    """Raise ``Invalid`` for a name that a principal cannot have."""
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or "/" in name:
+        raise Invalid(f"A name has 1 to {MAX_NAME} printable characters, and no slash.")
+    if name == LOCAL.name:
+        raise Invalid(f"The name {LOCAL.name} belongs to the command line.")
+
+
+def check_roles(roles: Sequence[str]) -> None:
+    """Raise ``Invalid`` unless there is a role, and every one is known."""
     unknown = sorted(set(roles) - set(ROLES))
     if unknown or not roles:
         raise Invalid(
@@ -45,6 +57,13 @@ def check_principal(name: str, roles: Sequence[str]) -> None:
         )
 
 
-def principal_of(row: PrincipalRow) -> Principal:
+def check_scope(scope: Sequence[str] | None) -> None:
+    """Raise ``Invalid`` for a scope that names what cannot be a collection."""
+    if any(not 1 <= len(name) <= MAX_NAME or not name.isprintable() for name in scope or ()):
+        raise Invalid(f"A collection's name has 1 to {MAX_NAME} printable characters.")
+
+
+def principal_of(row: PrincipalRow, credential: str = "") -> Principal:
+    """The principal of a row."""
     scope = tuple(str(name) for name in row.scope) if row.scope is not None else None
-    return Principal(row.name, frozenset(row.roles), scope)
+    return Principal(row.name, frozenset(row.roles), scope, credential)

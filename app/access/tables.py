@@ -15,13 +15,14 @@ class PrincipalRow(Base):
     __tablename__ = "principals"
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     roles: Mapped[list[str]]
-    scope: Mapped[list[Any] | None] = mapped_column(JSON)
+    scope: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     password_hash: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
 
 
 class ApiKeyRow(Base):
-    """An API key, stored as a SHA-256 (owner: access)."""
+    """An API key, stored as a SHA-256 (owner: access). ``last_used_at`` is exact to minutes."""
 
     __tablename__ = "api_keys"
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -30,20 +31,29 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
 
 
 class SessionRow(Base):
-    """A browser sign-in; the cookie's token is stored hashed (owner: access)."""
+    """A browser sign-in; the cookie's token is stored hashed (owner: access).
+
+    ``started_at`` is null for sign-ins from before it was kept.
+    """
 
     __tablename__ = "sessions"
     token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
     csrf_token: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
 
 
 class IdempotencyRow(Base):
-    """The stored response of a POST with an idempotency key (owner: access)."""
+    """A POST that came with an idempotency key (owner: access).
+
+    ``response`` is ``{"id": …}``, what the request made, never the response itself: what may be
+    shown of it can change. Null while the request runs.
+    """
 
     __tablename__ = "idempotency_keys"
     principal: Mapped[str] = mapped_column(String(80), primary_key=True)

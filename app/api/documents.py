@@ -7,14 +7,24 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
+from app.access.permissions import authorise
 from app.access.principals import Principal
-from app.api.requests import MAX_INT, IdempotencyKey, PrincipalDep, ServicesDep, once, page_limit
+from app.api.requests import (
+    MAX_INT,
+    Guarded,
+    IdempotencyKey,
+    May,
+    ServicesDep,
+    is_storable,
+    once,
+    page_limit,
+)
 from app.corpus.documents import document_wire
 from app.corpus.tables import DocumentRow
-from app.errors import Invalid, NotFound, TooLarge, from_os_error
+from app.errors import Invalid, TooLarge, from_os_error
 from app.wiring import Services
 
 
@@ -41,7 +51,9 @@ class DocumentsView(BaseModel):
     total: int
 
 
-router = APIRouter(prefix="/v1/documents", tags=["documents"])
+router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=Guarded)
+Reader = Annotated[Principal, Depends(May("documents.read"))]
+Changer = Annotated[Principal, Depends(May("documents.change"))]
 BLOCK = 1 << 20
 MAX_NAME = 255
 
@@ -49,7 +61,7 @@ MAX_NAME = 255
 @router.get("", response_model=DocumentsView, summary="Documents in scope")
 def documents(
     services: ServicesDep,
-    principal: PrincipalDep,
+    principal: Reader,
     collection: str | None = None,
     limit: int = 100,
     offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
@@ -64,7 +76,7 @@ def documents(
 
 
 @router.get("/{document_id}", response_model=DocumentView, summary="One document")
-def document(document_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+def document(document_id: str, services: ServicesDep, principal: Reader) -> Any:
     """Its state, and the reason when it failed."""
     return _wire(services, _readable(services, principal, document_id), principal)
 
@@ -74,18 +86,21 @@ def add(
     file: Annotated[UploadFile, File(description="Markdown, text, HTML, PDF or DOCX.")],
     collection: Annotated[str, Form()],
     services: ServicesDep,
-    principal: PrincipalDep,
+    principal: Changer,
     valid_until: Annotated[
         date | None, Form(description="Its last valid day; answers from it are held afterwards.")
     ] = None,
     key: IdempotencyKey = None,
 ) -> Any:
     """Accepted as pending; the ingestion worker makes it ready, or failed with a reason."""
-    principal.require("operator")
-    if not principal.may_read(collection):
-        raise NotFound("There is no such collection, or it is not yours to see.")
+    authorise(
+        principal,
+        "documents.change",
+        [collection],
+        "There is no such collection, or it is not yours to see.",
+    )
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name
-    if not name or not name.isprintable() or len(name) > MAX_NAME:
+    if not name or not name.isprintable() or not is_storable(name) or len(name) > MAX_NAME:
         raise Invalid(f"The upload needs a file name of 1 to {MAX_NAME} printable characters.")
     stored, digest = _store(services, file, collection, name)
 
@@ -95,14 +110,16 @@ def add(
         )
         return _wire(services, row, principal)
 
+    def again(document_id: str) -> dict[str, Any]:
+        return _wire(services, _readable(services, principal, document_id), principal)
+
     request = ["add", collection, name, digest, *([str(valid_until)] if valid_until else [])]
-    return once(services.access, principal, key, request, run)
+    return once(services.access, principal, key, request, run, _id, again)
 
 
 @router.delete("/{document_id}", status_code=204, summary="Remove a document")
-def remove(document_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+def remove(document_id: str, services: ServicesDep, principal: Changer) -> None:
     """At once: no later answer can use or cite it."""
-    principal.require("operator")
     _readable(services, principal, document_id)
     row = services.corpus.delete_document(document_id)
     stored = Path(row.stored_at)
@@ -110,10 +127,13 @@ def remove(document_id: str, services: ServicesDep, principal: PrincipalDep) -> 
         stored.unlink(missing_ok=True)
 
 
+def _id(wire: dict[str, Any]) -> str:
+    return str(wire["document_id"])
+
+
 def _readable(services: Services, principal: Principal, document_id: str) -> DocumentRow:
     row = services.corpus.document(document_id)
-    if not principal.may_read(row.collection):
-        raise NotFound("There is no such document.")
+    authorise(principal, "documents.read", [row.collection], "There is no such document.")
     return row
 
 

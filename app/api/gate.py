@@ -1,13 +1,19 @@
 """The release gate over HTTP: its state, and the kill switch."""
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.api.requests import Body, PrincipalDep, ServicesDep, Text
+from app.access.permissions import authorise
+from app.access.principals import Principal
+from app.api.requests import Body, Guarded, May, ServicesDep, Text
+from app.errors import Invalid
 from app.gate.modes import switch_mode
 from app.gate.reviewer_error import reviewer_report
+from app.gate.strata import SERVICE
+from app.wiring import Services
 
 
 class GateModeBody(Body):
@@ -136,26 +142,59 @@ class ReviewersView(BaseModel):
     disagreements: list[DisagreementView]
 
 
-router = APIRouter(prefix="/v1/gate", tags=["gate"])
+router = APIRouter(prefix="/v1/gate", tags=["gate"], route_class=Guarded)
+Reader = Annotated[Principal, Depends(May("gate.read"))]
+Switcher = Annotated[Principal, Depends(May("gate.switch"))]
+NO_COLLECTION = "There is no such collection, or it is not yours to see."
 
 
 @router.get("", response_model=GateStatusView, summary="What stands behind releases")
-def status(services: ServicesDep, principal: PrincipalDep) -> Any:
-    """Modes, certificates with their running tests, labels and alarms of drift."""
-    principal.require("operator")
-    services.drift.check_sometimes()
-    return {**services.gate.status(), "alarms": services.drift.alarms()}
+def status(services: ServicesDep, principal: Reader) -> Any:
+    """Modes, certificates with their running tests, labels and alarms of drift.
+
+    An operator with a scope sees what concerns its collections, and the mode of the service.
+    """
+    found = {**services.gate.status(), "alarms": services.drift.alarms()}
+    if principal.scope is None:
+        return found
+    may_see = _within(services, principal)
+    for name in ("modes", "certificates", "labels", "alarms"):
+        found[name] = [row for row in found[name] if may_see(row["collection"])]
+    return found
 
 
 @router.get("/reviewers", response_model=ReviewersView, summary="How often reviewers err")
-def reviewers(services: ServicesDep, principal: PrincipalDep, collection: str | None = None) -> Any:
-    """From gold items and blind second reviews; with the pairs that disagree."""
-    principal.require("operator")
+def reviewers(services: ServicesDep, principal: Reader, collection: Text | None = None) -> Any:
+    """From gold items and blind second reviews; with the pairs that disagree.
+
+    An operator with a scope must name a collection of it.
+    """
+    if collection is not None:
+        authorise(principal, "gate.read", [collection], NO_COLLECTION)
+    elif principal.scope is not None:
+        raise Invalid("Please name a collection: your account has a scope.")
     return reviewer_report(services.database, services.settings.gate_delta, collection)
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")
-def mode(body: GateModeBody, services: ServicesDep, principal: PrincipalDep) -> Any:
+def mode(body: GateModeBody, services: ServicesDep, principal: Switcher) -> Any:
     """Counts at once, in every process; kept in the audit log."""
-    principal.require("operator")
+    if body.collection == SERVICE:
+        authorise(principal, "gate.switch_service")
+    else:
+        authorise(principal, "gate.switch", [body.collection], NO_COLLECTION)
     return switch_mode(services.database, body.mode, body.reason, principal.name, body.collection)
+
+
+def _within(services: Services, principal: Principal) -> Callable[[str], bool]:
+    """Whether a stratum is the principal's to see: all its collections are within the scope.
+
+    The name of one collection may hold a plus sign itself; such a name is taken as it is.
+    """
+    collections = services.corpus.collections()
+
+    def may_see(stratum: str) -> bool:
+        names = [stratum] if stratum in collections else stratum.split("+")
+        return all(principal.may_read(name) for name in names)
+
+    return may_see

@@ -1,11 +1,12 @@
 """For operators and their tools: health, readiness, metrics, index versions and the policy."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from app.api.requests import Body, PrincipalDep, ServicesDep, Text
+from app.access.principals import Principal
+from app.api.requests import Body, Guarded, May, ServicesDep, Text
 from app.corpus.versions import version_wire
 from app.proof.dry_run import dry_run, read_policy
 from app.wiring import Services
@@ -76,7 +77,11 @@ class DryRunView(BaseModel):
     changed: list[ChangedView]
 
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=Guarded)
+IndexReader = Annotated[Principal, Depends(May("index.read"))]
+IndexChanger = Annotated[Principal, Depends(May("index.change"))]
+PolicyReader = Annotated[Principal, Depends(May("policy.read"))]
+PolicyTrier = Annotated[Principal, Depends(May("policy.try"))]
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -101,7 +106,6 @@ def readyz(services: ServicesDep) -> dict[str, Any]:
 def metrics(services: ServicesDep) -> Response:
     """Counts and timings; no question text."""
     services.telemetry.open_reviews.set(services.desk.count_open())
-    services.drift.check_sometimes()
     services.telemetry.drift_alarms.set(len(services.drift.alarms()))
     live = services.corpus.live_version()
     services.telemetry.passages.set(live.passages if live else 0)
@@ -110,31 +114,27 @@ def metrics(services: ServicesDep) -> Response:
 
 
 @router.get("/v1/index", response_model=IndexView, summary="Index versions")
-def index(services: ServicesDep, principal: PrincipalDep) -> Any:
+def index(services: ServicesDep, _principal: IndexReader) -> Any:
     """Newest first."""
-    principal.require("operator")
     return _index_wire(services)
 
 
 @router.post("/v1/index/rollback", response_model=IndexView, summary="Go back one version")
-def rollback(services: ServicesDep, principal: PrincipalDep) -> Any:
+def rollback(services: ServicesDep, _principal: IndexChanger) -> Any:
     """Promotes the version that was live before."""
-    principal.require("operator")
     services.corpus.rollback()
     return _index_wire(services)
 
 
 @router.get("/v1/policy", response_model=PolicyView, summary="The policy in force")
-def policy(services: ServicesDep, principal: PrincipalDep) -> Any:
+def policy(services: ServicesDep, _principal: PolicyReader) -> Any:
     """Its version and hash, and what is wrong with a newer file that could not take over."""
-    principal.require("operator")
     return services.policies.status()
 
 
 @router.post("/v1/policy/dry-run", response_model=DryRunView, summary="Try a policy")
-def policy_dry_run(body: DryRunBody, services: ServicesDep, principal: PrincipalDep) -> Any:
+def policy_dry_run(body: DryRunBody, services: ServicesDep, principal: PolicyTrier) -> Any:
     """Decide recorded answers again: how many more would be held or released, and which."""
-    principal.require("operator")
     tried = read_policy(body.policy, "policy")
     return dry_run(services.database, principal, tried, body.since_days)
 

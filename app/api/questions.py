@@ -8,14 +8,24 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 import structlog
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.answering.answerer import Ask, OnStage
-from app.api.requests import Body, IdempotencyKey, PrincipalDep, ServicesDep, Text, once, page_limit
-from app.errors import CountersignError, NotFound
+from app.api.requests import (
+    Body,
+    Guarded,
+    IdempotencyKey,
+    May,
+    ServicesDep,
+    Text,
+    once,
+    page_limit,
+)
+from app.errors import CountersignError
 from app.wiring import Services
 
 
@@ -146,7 +156,10 @@ class PassageView(BaseModel):
     source: str
 
 
-router = APIRouter(prefix="/v1", tags=["questions"])
+router = APIRouter(prefix="/v1", tags=["questions"], route_class=Guarded)
+Asking = Annotated[Principal, Depends(May("answers.ask"))]
+Owner = Annotated[Principal, Depends(May("answers.own"))]
+Reader = Annotated[Principal, Depends(May("passages.read"))]
 POLL_S = 0.4
 log = structlog.get_logger()
 FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
@@ -162,7 +175,7 @@ async def ask(
     body: AskBody,
     request: Request,
     services: ServicesDep,
-    principal: PrincipalDep,
+    principal: Asking,
     key: IdempotencyKey = None,
     accept: Annotated[str, Header()] = "application/json",
 ) -> Any:
@@ -170,7 +183,6 @@ async def ask(
     then, of a released answer, its `sentence`s, then one `answer` (or one `error`). A draft that
     was not released is never part of either: the verdict is on the whole draft, so the first
     sentence is sent after the release is recorded."""
-    principal.require("asker")
     question = _Question(services, principal, body, key)
     if "text/event-stream" in accept:
         return EventSourceResponse(_ask_events(question, request.state.request_id))
@@ -190,15 +202,17 @@ class _Question:
         def run() -> dict[str, Any]:
             self.services.access.charge_question(self.principal)
             wanted = Ask(**self.body.model_dump())
-            answered = self.services.answerer.answer(self.principal, wanted, on_stage)
-            return {"answer_id": answered["answer_id"]} if self.key else answered
+            return self.services.answerer.answer(self.principal, wanted, on_stage)
 
-        done = once(
-            self.services.access, self.principal, self.key, ["ask", self.body.model_dump()], run
-        )
-        if self.key is None:
-            return done
-        return self.services.answerer.view(self.principal, done["answer_id"])
+        def again(answer_id: str) -> dict[str, Any]:
+            return self.services.answerer.view(self.principal, answer_id)
+
+        access, request = self.services.access, ["ask", self.body.model_dump()]
+        return once(access, self.principal, self.key, request, run, _id, again)
+
+
+def _id(answer: dict[str, Any]) -> str:
+    return str(answer["answer_id"])
 
 
 async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[ServerSentEvent]:
@@ -249,13 +263,13 @@ def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:
 
 
 @router.get("/answers", response_model=AnswersView, summary="The caller's newest answers")
-def answers(services: ServicesDep, principal: PrincipalDep, limit: int = 20) -> Any:
+def answers(services: ServicesDep, principal: Owner, limit: int = 20) -> Any:
     """Newest first; held ones have no answer yet."""
     return {"answers": services.answerer.history(principal, page_limit(limit, 100))}
 
 
 @router.get("/answers/{answer_id}", response_model=AnswerView, summary="One answer")
-def answer(answer_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+def answer(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
     """As it stands now; only to whom asked."""
     return services.answerer.view(principal, answer_id)
 
@@ -266,7 +280,7 @@ def answer(answer_id: str, services: ServicesDep, principal: PrincipalDep) -> An
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {}}}},
 )
-async def answer_events(answer_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+async def answer_events(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
     """An `answer` event now, and again whenever its status changes; ends when it is final."""
     first = await asyncio.to_thread(services.answerer.view, principal, answer_id)
 
@@ -284,7 +298,7 @@ async def answer_events(answer_id: str, services: ServicesDep, principal: Princi
 
 
 @router.get("/collections", response_model=CollectionsView, summary="Collections in scope")
-def collections(services: ServicesDep, principal: PrincipalDep) -> Any:
+def collections(services: ServicesDep, principal: Reader) -> Any:
     """Each with its number of documents."""
     return {"collections": list(_readable_collections(services, principal))}
 
@@ -296,11 +310,11 @@ def _readable_collections(services: Services, principal: Principal) -> Iterator[
 
 
 @router.get("/passages/{passage_id}", response_model=PassageView, summary="One passage")
-def passage(passage_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+def passage(passage_id: str, services: ServicesDep, principal: Reader) -> Any:
     """The text a citation points into; 404 once it was removed or is out of scope."""
     found, source = services.corpus.passage_with_source(passage_id)
-    if not principal.may_read(found.collection):
-        raise NotFound("This source was removed, or it is not yours to see.")
+    gone = "This source was removed, or it is not yours to see."
+    authorise(principal, "passages.read", [found.collection], gone)
     return {
         "passage_id": found.id,
         "document_id": found.document_id,

@@ -1,21 +1,30 @@
-"""What every route needs: the services, the caller, and idempotent POSTs."""
+"""What every route needs: the services, the caller with their permission, and idempotent POSTs."""
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
 
+from app.access.permissions import Action, authorise
 from app.access.principals import Principal
-from app.access.sessions import Access, SignIn, check_csrf
+from app.access.service import Access
+from app.access.sessions import SignIn, check_csrf
 from app.errors import BadRequest, Unauthenticated
 from app.wiring import Services
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database stores the text: no NUL, no half of a character."""
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def _storable(text: str) -> str:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise ValueError("it holds NUL or half a character")
     return text
 
@@ -24,6 +33,7 @@ Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database stores."""
 MAX_INT = 2**31 - 1
 """The largest number that an integer column holds."""
+T = TypeVar("T")
 
 
 class Body(BaseModel):
@@ -55,33 +65,72 @@ def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-def sign_in(services: ServicesDep, token: Annotated[str | None, Depends(cookie)]) -> SignIn:
-    """The browser session of the cookie; raises ``Unauthenticated``."""
-    if token is None:
-        raise Unauthenticated
-    return services.access.by_session(token)
+class May:
+    """The caller, who has the permission for ``action``: the dependency of every route that is
+    not public. ``Guarded`` has checked it before the body was read."""
+
+    def __init__(self, action: Action) -> None:
+        self.action: Action = action
+
+    async def __call__(
+        self,
+        request: Request,
+        _key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+        _token: Annotated[str | None, Depends(cookie)],
+        _csrf: Annotated[str | None, Header(alias="X-CSRF-Token")] = None,
+    ) -> Principal:
+        """The principal of this request."""
+        return cast("Principal", request.state.principal)
 
 
-SignInDep = Annotated[SignIn, Depends(sign_in)]
+class Guarded(APIRoute):
+    """A route that knows its caller, and that the caller may, before it reads a body."""
+
+    @property
+    def action(self) -> Action | None:
+        """What the route does, as ``permissions`` names it; None: it is public."""
+        calls = (dependency.call for dependency in self.dependant.dependencies)
+        return next((call.action for call in calls if isinstance(call, May)), None)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, behind the guard."""
+        handler, action = super().get_route_handler(), self.action
+
+        async def guarded(request: Request) -> Response:
+            if action is not None:
+                key, token = await bearer(request), await cookie(request)
+                request.state.sign_in = None
+                request.state.principal = await run_in_threadpool(_admit, request, key, token)
+                authorise(request.state.principal, action)
+            return await handler(request)
+
+        return guarded
 
 
-def principal(
-    request: Request,
-    services: ServicesDep,
-    key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-    token: Annotated[str | None, Depends(cookie)],
-    csrf: Annotated[str | None, Header(alias="X-CSRF-Token")] = None,
+def _admit(
+    request: Request, key: HTTPAuthorizationCredentials | None, token: str | None
 ) -> Principal:
     """The caller, by API key or by cookie; a cookie needs a CSRF token to change anything."""
+    access = services(request).access
     if key is not None:
-        return services.access.by_key(key.credentials)
-    session = sign_in(services, token)
+        return access.keys.principal(key.credentials)
+    if token is None:
+        raise Unauthenticated
+    session = access.sessions.find(token)
     if request.method not in SAFE_METHODS:
-        check_csrf(session, csrf)
+        check_csrf(session, request.headers.get("X-CSRF-Token"))
+    request.state.sign_in = session
     return session.principal
 
 
-PrincipalDep = Annotated[Principal, Depends(principal)]
+def sign_in(request: Request) -> SignIn:
+    """The browser session that the caller came with; raises ``Unauthenticated`` for a key."""
+    session = cast("SignIn | None", request.state.sign_in)
+    if session is None:
+        raise Unauthenticated
+    return session
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -96,21 +145,28 @@ def once(
     principal: Principal,
     key: str | None,
     body: Any,
-    run: Callable[[], dict[str, Any]],
-) -> dict[str, Any]:
-    """``run()``, or the stored response when this principal's key has run before."""
+    run: Callable[[], T],
+    made: Callable[[T], str],
+    again: Callable[[str], T],
+) -> T:
+    """``run()``, or ``again(id)`` when this principal's key has run before.
+
+    Only the id of what was ``made`` is kept: what was deleted since, or is out of scope now, is
+    not shown again.
+    """
     if key is None:
         return run()
     # As ASCII, because a body may hold lone surrogates, which cannot be hashed as they are.
-    stored = access.begin_request(principal, key, json.dumps(body, sort_keys=True))
-    if stored is not None:
-        return stored
-    response: dict[str, Any] | None = None
+    before = access.requests.begin(principal, key, json.dumps(body, sort_keys=True))
+    if before is not None:
+        return again(before)
+    kept: str | None = None
     try:
         response = run()
+        kept = made(response)
         return response
     finally:
-        access.finish_request(principal, key, response)
+        access.requests.finish(principal, key, kept)
 
 
 def page_limit(limit: int, most: int) -> int:

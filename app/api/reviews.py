@@ -1,16 +1,18 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from app.access.principals import Principal
 from app.api.questions import AnswerBody
 from app.api.requests import (
     MAX_INT,
     Body,
+    Guarded,
     IdempotencyKey,
-    PrincipalDep,
+    May,
     ServicesDep,
     Text,
     once,
@@ -142,13 +144,15 @@ class DecisionBody(Body):
     text: Text = Field(default="", description="The whole new answer, for edit.")
 
 
-router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
+router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=Guarded)
+Reader = Annotated[Principal, Depends(May("reviews.read"))]
+Decider = Annotated[Principal, Depends(May("reviews.decide"))]
 
 
 @router.get("", response_model=TasksView, summary="Review tasks")
 def tasks(
     services: ServicesDep,
-    principal: PrincipalDep,
+    principal: Reader,
     state: str = "open",
     limit: int = 50,
     queue: str | None = None,
@@ -158,13 +162,13 @@ def tasks(
 
 
 @router.get("/{task_id}", response_model=TaskDetailView, summary="One review task")
-def task(task_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+def task(task_id: str, services: ServicesDep, principal: Reader) -> Any:
     """The draft beside its sources, the findings and the policy."""
     return services.desk.task(principal, task_id)
 
 
 @router.post("/{task_id}/claim", response_model=TaskDetailView, summary="Claim or renew")
-def claim(task_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
+def claim(task_id: str, services: ServicesDep, principal: Decider) -> Any:
     """Hold the task for a few minutes; 409 when another reviewer holds it."""
     return services.desk.claim(principal, task_id)
 
@@ -174,7 +178,7 @@ def decide(
     task_id: str,
     body: DecisionBody,
     services: ServicesDep,
-    principal: PrincipalDep,
+    principal: Decider,
     key: IdempotencyKey = None,
 ) -> Any:
     """Approve, edit or reject exactly what was seen; 409 when that changed or was decided."""
@@ -185,5 +189,11 @@ def decide(
             services.telemetry.decisions.labels(body.kind).inc()
         return decided
 
+    def made(decided: dict[str, Any]) -> str:
+        return str(decided["task_id"])
+
+    def again(task_id: str) -> dict[str, Any]:
+        return services.desk.task(principal, task_id)
+
     request = ["decide", task_id, body.model_dump()]
-    return once(services.access, principal, key, request, run)
+    return once(services.access, principal, key, request, run, made, again)

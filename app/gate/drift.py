@@ -7,8 +7,6 @@ collection's own certificates; it stays open until somebody clears it.
 """
 
 import secrets
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +28,6 @@ REFERENCE, RECENT = 300, 200
 """Answers in the two windows of one collection, at most."""
 READ = 1000
 """Answers read from each end."""
-EVERY_S = 60.0
 FIGURES = {"risk": "risk", "question_distance": "similarity", "search_margin": "similarity_margin"}
 """Monitors of one collection, and the recorded figure that each looks at."""
 ABSTENTION = "abstention"
@@ -48,21 +45,10 @@ class _Seen:
 
 
 class DriftMonitors:
-    """Checks for drift, at most once a minute in each process, and keeps the alarms."""
+    """Checks for drift, and keeps the alarms; ``app.background`` runs it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._next = 0.0
-        self._checking = threading.Lock()
-
-    def check_sometimes(self) -> None:
-        """``check``, unless this process did within the last minute."""
-        with self._checking:
-            due = time.monotonic() >= self._next
-            if due:
-                self._next = time.monotonic() + EVERY_S
-        if due:
-            self.check()
 
     def check(self) -> list[dict[str, Any]]:
         """Look at all windows, and record what alarms and was not open yet; returns those."""

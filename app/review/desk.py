@@ -75,7 +75,6 @@ class ReviewDesk:
         """
         reviewer.require("reviewer")
         states = states_named(state)
-        self.expire_overdue()
         with self._database.reading() as session:
             everything = visible_tasks(session, reviewer, {*states, *UNDECIDED})
             rows = [

@@ -23,9 +23,9 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from app.access.principals import ROLES
-from app.access.sessions import Access
-from app.db import now
-from app.main import HEADERS, PAGES, create_app
+from app.access.service import Access
+from app.api.edge import HEADERS
+from app.main import PAGES, create_app
 from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging
@@ -101,8 +101,8 @@ def site_over(services: Services) -> Iterator[Site]:
     with TestClient(app, raise_server_exceptions=False) as client:
         site = Site(app, client, services)
         for name, (roles, scope) in PEOPLE.items():
-            services.access.create_principal(name, roles, scope=scope, password=PASSWORD)
-            site.keys[name] = services.access.create_key(name)[1]
+            services.access.accounts.create(name, roles, scope=scope, password=PASSWORD)
+            site.keys[name] = services.access.keys.create(name).key
         yield site
 
 
@@ -454,6 +454,7 @@ ANY_ROLE = {
     ("GET", "/v1/passages/{passage_id}"),
     ("GET", "/v1/documents"),
     ("GET", "/v1/documents/{document_id}"),
+    ("PUT", "/v1/session/password"),
 }
 ROLE_OF = {
     ("POST", "/v1/ask"): "asker",
@@ -470,6 +471,15 @@ ROLE_OF = {
     ("POST", "/v1/gate/mode"): "operator",
     ("GET", "/v1/policy"): "operator",
     ("POST", "/v1/policy/dry-run"): "operator",
+    ("GET", "/v1/users"): "admin",
+    ("POST", "/v1/users"): "admin",
+    ("PUT", "/v1/users/{name}"): "admin",
+    ("POST", "/v1/users/{name}/password"): "admin",
+    ("GET", "/v1/users/{name}/sessions"): "admin",
+    ("DELETE", "/v1/users/{name}/sessions"): "admin",
+    ("GET", "/v1/keys"): "admin",
+    ("POST", "/v1/keys"): "admin",
+    ("DELETE", "/v1/keys/{key_id}"): "admin",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/ask"): {"json": {"question": RELEASED}},
@@ -479,6 +489,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/gate/mode"): {"json": {"mode": "off", "reason": "a test"}},
     ("POST", "/v1/policy/dry-run"): {"json": {"policy": ""}},
+    ("PUT", "/v1/session/password"): {"json": {"current": "x" * 12, "new": "y" * 12}},
+    ("POST", "/v1/users"): {"json": {"name": "new", "roles": ["asker"]}},
+    ("PUT", "/v1/users/{name}"): {"json": {"roles": ["asker"], "scope": None, "disabled": False}},
+    ("POST", "/v1/keys"): {"json": {"user": "unknown"}},
     ("POST", "/v1/documents"): {
         "data": {"collection": "main"},
         "files": {"file": ("a.md", b"# A")},
@@ -648,11 +662,12 @@ def test_values_that_no_database_can_take_are_refused(fresh: Site) -> None:
 
 def test_expired_and_revoked_keys_are_refused(site: Site) -> None:
     access = site.services.access
-    _, expired = access.create_key("ann", expires_at=now() - timedelta(seconds=1))
-    key_id, revoked = access.create_key("ann")
+    expired = access.keys.create("ann", lifetime=timedelta(seconds=-1)).key
+    made = access.keys.create("ann")
+    key_id, revoked = made.key_id, made.key
     headers = {"Authorization": f"Bearer {revoked}"}
     assert site.client.get("/v1/answers", headers=headers).status_code == 200
-    access.revoke_key(key_id)
+    access.keys.revoke(key_id)
     for key in (expired, revoked):
         response = site.client.get("/v1/answers", headers={"Authorization": f"Bearer {key}"})
         coded(response, 401, "credentials_expired")

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app.access.sessions import Access
+from app.access.service import Access
 from app.db import Database
 from app.review.probes import add_gold_answer
 from cli.__main__ import app as commands
@@ -57,8 +57,8 @@ def site(desk: Desk) -> Iterator[Site]:
     with client(desk, house.answerer) as http:
         access = Access(desk.database, house.settings)
         for name in ("rita", "olga"):
-            access.create_principal(name, PEOPLE[name])
-        yield Site(house, http, {name: access.create_key(name)[1] for name in PEOPLE})
+            access.accounts.create(name, PEOPLE[name])
+        yield Site(house, http, {name: access.keys.create(name).key for name in PEOPLE})
 
 
 @pytest.fixture

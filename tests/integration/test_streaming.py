@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, select
 from starlette.testclient import TestClient
 
-from app.access.sessions import Access
+from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
 from app.db import Database
@@ -78,10 +78,10 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         replayer=Replayer(desk.database, every_judge, {}),
         close=lambda: None,
     )
-    access.create_principal("ann", ["asker"])
+    access.accounts.create("ann", ["asker"])
     app = create_app(chosen, services=services)
     with TestClient(app, raise_server_exceptions=False) as opened:
-        opened.headers["Authorization"] = f"Bearer {access.create_key('ann')[1]}"
+        opened.headers["Authorization"] = f"Bearer {access.keys.create('ann').key}"
         opened.headers["Accept"] = "text/event-stream"
         yield opened
 

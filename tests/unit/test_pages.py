@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.main import HEADERS, PAGES, create_app
+from app.api.edge import HEADERS
+from app.main import PAGES, create_app
 from app.settings import Settings
 
 WIRE = PAGES / "shared" / "wire.d.ts"

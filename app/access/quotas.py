@@ -1,0 +1,82 @@
+"""Limits in time: questions of a principal, and sign-ins by address and by name.
+
+They are counted in each process. Guessing at a name must not lock its owner out: what others get
+wrong counts against their own address first, and a name's own limit spares the addresses that
+signed in with it before.
+"""
+
+import ipaddress
+import threading
+from collections import OrderedDict
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from app.access.keys import sha256
+from app.access.principals import Principal
+from app.errors import QuotaExceeded
+
+TRIES_OF_A_NAME = RateLimitItemPerMinute(10)
+"""Sign-ins with one name from one address, in a minute."""
+TRIES_OF_AN_ADDRESS = RateLimitItemPerMinute(30)
+"""Sign-ins from one address with any name."""
+FAILURES_OF_A_NAME = RateLimitItemPerMinute(30)
+"""Failed sign-ins with one name from all addresses that it never signed in from."""
+KNOWN = 10_000
+"""Pairs of name and address that are remembered as having signed in."""
+IPV6_PREFIX = 64
+"""One subscriber has that much of an IPv6 address."""
+
+
+class Quotas:
+    """Counts what callers do; every method may raise ``QuotaExceeded``."""
+
+    def __init__(self, questions_per_minute: int) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._questions = RateLimitItemPerMinute(questions_per_minute)
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def charge_question(self, principal: Principal) -> None:
+        """Count one question."""
+        if not self._limiter.hit(self._questions, "question", principal.name):
+            raise QuotaExceeded
+
+    def charge_sign_in(self, name: str, address: str) -> None:
+        """Count one try to sign in, before the password is looked at."""
+        place, person = _network(address), sha256(name)
+        if not self._limiter.hit(TRIES_OF_AN_ADDRESS, "address", place):
+            raise QuotaExceeded("Too many sign-ins from here; try again in a minute.")
+        if not self._limiter.hit(TRIES_OF_A_NAME, "name at address", person, place):
+            raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+        known = (person, place) in self._known
+        if not known and not self._limiter.test(FAILURES_OF_A_NAME, "name", person):
+            raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+
+    def note_failure(self, name: str, address: str) -> None:
+        """The password was wrong."""
+        person = sha256(name)
+        if (person, _network(address)) not in self._known:
+            self._limiter.hit(FAILURES_OF_A_NAME, "name", person)
+
+    def note_success(self, name: str, address: str) -> None:
+        """The password was right: from this address the name is known."""
+        pair = (sha256(name), _network(address))
+        with self._lock:
+            self._known[pair] = None
+            self._known.move_to_end(pair)
+            if len(self._known) > KNOWN:
+                self._known.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    """The address, or of IPv6 its network: one client can use all of that."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))

@@ -1,0 +1,48 @@
+"""Access: authenticates callers, and the one door to accounts, keys, sign-ins and quotas."""
+
+from datetime import timedelta
+
+from app.access.accounts import Accounts
+from app.access.idempotency import IdempotentRequests
+from app.access.keys import CREDENTIAL, Keys
+from app.access.passwords import Passwords
+from app.access.principals import LOCAL, Principal
+from app.access.quotas import Quotas
+from app.access.sessions import Sessions
+from app.db import Database
+from app.settings import Settings
+
+
+class Access:
+    """Who may come in; each part has its own module."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        passwords = Passwords()
+        length = timedelta(hours=settings.session_hours)
+        self._database = database
+        self.accounts = Accounts(database, passwords)
+        self.keys = Keys(database)
+        self.quotas = Quotas(settings.questions_per_minute)
+        self.sessions = Sessions(database, passwords, self.quotas, length)
+        self.requests = IdempotentRequests(database)
+
+    def charge_question(self, principal: Principal) -> None:
+        """Count one question against the quota; raises ``QuotaExceeded``."""
+        self.quotas.charge_question(principal)
+
+    def still_valid(self, principal: Principal) -> bool:
+        """Whether the key or sign-in that the principal came with still stands, with the same
+        roles and scope: an event stream asks now and then, and ends when it does not."""
+        if principal is LOCAL:
+            return True
+        with self._database.reading() as session:
+            if principal.credential.startswith(CREDENTIAL):
+                key_id = principal.credential.removeprefix(CREDENTIAL)
+                return self.keys.current(session, key_id) == principal
+            return self.sessions.current(session, principal.credential) == principal
+
+    def purge(self) -> None:
+        """Delete ended sign-ins and idempotency keys of long ago."""
+        with self._database.transaction() as session:
+            self.sessions.purge(session)
+            self.requests.purge(session)

@@ -1,0 +1,145 @@
+"""Accounts and API keys over HTTP, for administrators."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from app.access.accounts import Account
+from app.access.keys import KeyEntry, NewKey
+from app.access.passwords import new_password
+from app.access.principals import MAX_NAME, Principal
+from app.access.sessions import SignInEntry
+from app.api.requests import Body, Guarded, May, ServicesDep, Text
+
+Name = Annotated[Text, Field(max_length=MAX_NAME)]
+Names = Annotated[list[Name], Field(max_length=1000)]
+MAX_DAYS = 36_500
+
+
+class AccountBody(Body):
+    """An account as it shall stand."""
+
+    roles: Names = Field(description="asker, reviewer, operator, admin")
+    scope: Names | None = Field(
+        default=None, description="Collections it may read; null: every collection."
+    )
+    disabled: bool = Field(
+        default=False, description="Ends sign-ins, event streams and API keys at once."
+    )
+
+
+class NewAccountBody(Body):
+    """An account to add."""
+
+    name: Name
+    roles: Names
+    scope: Names | None = None
+
+
+class PasswordView(BaseModel):
+    """A generated password, shown once."""
+
+    name: str
+    password: str
+
+
+class AccountsView(BaseModel):
+    """Every account, by name."""
+
+    users: list[Account]
+
+
+class SignInsView(BaseModel):
+    """An account's sign-ins that are in force."""
+
+    sessions: list[SignInEntry]
+
+
+class EndedView(BaseModel):
+    """How many sign-ins were ended."""
+
+    ended: int
+
+
+class KeyBody(Body):
+    """An API key to make."""
+
+    user: Name
+    days: float | None = Field(
+        default=None, gt=0, le=MAX_DAYS, description="Days until it expires; null: never."
+    )
+
+
+class KeysView(BaseModel):
+    """API keys, newest first."""
+
+    keys: list[KeyEntry]
+
+
+router = APIRouter(prefix="/v1", tags=["accounts"], route_class=Guarded)
+Admin = Annotated[Principal, Depends(May("accounts.manage"))]
+
+
+@router.get("/users", response_model=AccountsView, summary="Every account")
+def users(services: ServicesDep, _admin: Admin) -> AccountsView:
+    """By name, with their sign-ins and keys that are in force."""
+    return AccountsView(users=services.access.accounts.all())
+
+
+@router.post("/users", status_code=201, response_model=PasswordView, summary="Add an account")
+def add_user(body: NewAccountBody, services: ServicesDep, admin: Admin) -> PasswordView:
+    """The generated password is shown once."""
+    password = new_password()
+    services.access.accounts.create(
+        body.name, body.roles, scope=body.scope, password=password, by=admin.name
+    )
+    return PasswordView(name=body.name, password=password)
+
+
+@router.put("/users/{name}", response_model=Account, summary="Change an account")
+def change_user(name: str, body: AccountBody, services: ServicesDep, admin: Admin) -> Account:
+    """Roles, scope and whether it is disabled, all three; 409 when no administrator is left."""
+    return services.access.accounts.change(
+        name, admin.name, roles=body.roles, scope=body.scope, disabled=body.disabled
+    )
+
+
+@router.post("/users/{name}/password", response_model=PasswordView, summary="Reset a password")
+def reset_password(name: str, services: ServicesDep, admin: Admin) -> PasswordView:
+    """A new generated password, shown once; every sign-in of the account ends."""
+    password = new_password()
+    services.access.accounts.reset_password(name, password, admin.name)
+    return PasswordView(name=name, password=password)
+
+
+@router.get("/users/{name}/sessions", response_model=SignInsView, summary="An account's sign-ins")
+def sessions(name: str, services: ServicesDep, _admin: Admin) -> SignInsView:
+    """Those in force."""
+    return SignInsView(sessions=services.access.sessions.all(name))
+
+
+@router.delete("/users/{name}/sessions", response_model=EndedView, summary="End all sign-ins")
+def end_sessions(name: str, services: ServicesDep, admin: Admin) -> EndedView:
+    """At once; API keys stay."""
+    return EndedView(ended=services.access.sessions.end_all(name, admin.name))
+
+
+@router.get("/keys", response_model=KeysView, summary="API keys")
+def keys(services: ServicesDep, _admin: Admin, user: Text | None = None) -> KeysView:
+    """All, or those of one user: when they expire, and when they were last used."""
+    return KeysView(keys=services.access.keys.all(user))
+
+
+@router.post("/keys", status_code=201, response_model=NewKey, summary="Make an API key")
+def make_key(body: KeyBody, services: ServicesDep, admin: Admin) -> NewKey:
+    """It is shown once."""
+    lifetime = timedelta(days=body.days) if body.days is not None else None
+    return services.access.keys.create(body.user, lifetime=lifetime, by=admin.name)
+
+
+@router.delete("/keys/{key_id}", status_code=204, summary="Revoke an API key")
+def revoke_key(key_id: str, services: ServicesDep, admin: Admin) -> None:
+    """At once."""
+    services.access.keys.revoke(key_id, admin.name)

@@ -1,0 +1,145 @@
+"""The ASGI edge: request ids, security headers, counts, limits, and one form for every error."""
+
+import asyncio
+import secrets
+import time
+
+import structlog
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.requests import is_storable
+from app.errors import CountersignError, Invalid, NotFound, RequestTimeout, TooLarge
+from app.settings import Settings
+from app.wiring import Services
+
+UPLOAD_ROUTE, SIGN_IN_ROUTE = "/v1/documents", "/v1/session"
+MULTIPART_OVERHEAD = 64_000
+MAX_SIGN_IN_BYTES = 16_384
+"""A name and a password: the one body that is read of somebody who has not signed in."""
+SLOWEST_BODY = 4_096
+"""Bytes per second that a body must bring, after its first seconds."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+log = structlog.get_logger()
+
+
+def error_response(error: CountersignError, request_id: str) -> JSONResponse:
+    """The one wire form of every error."""
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
+    return JSONResponse(error.wire(request_id), error.status, headers)
+
+
+class Edge:
+    """Gives every request an id and every response its headers; a crash becomes a coded 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_headers(request_id)]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except CountersignError as error:
+            await error_response(error, request_id)(scope, receive, sending)
+        except Exception:  # the ASGI edge: one coded 500 for whatever is a bug
+            log.exception("request_crashed", request_id=request_id, path=scope["path"])
+            if status == 0:
+                await error_response(CountersignError(), request_id)(scope, receive, sending)
+        finally:
+            _count(scope, status)
+
+
+class Limits:
+    """Refuses bodies over the limit, announced or not, bodies that come too slowly, and addresses
+    that no database can look up."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if not is_storable(scope["path"]):  # so nothing has such an id
+            raise NotFound("There is no such address.")
+        if b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+            raise Invalid("The query holds NUL.")
+        most = self._most(scope)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > most:
+            raise TooLarge
+        await self.app(scope, _Body(receive, most, self._settings.body_timeout_s).receive, send)
+
+    def _most(self, scope: Scope) -> int:
+        if scope["path"] == UPLOAD_ROUTE:
+            return self._settings.max_upload_bytes + MULTIPART_OVERHEAD
+        if scope["path"] == SIGN_IN_ROUTE:
+            return min(MAX_SIGN_IN_BYTES, self._settings.max_body_bytes)
+        return self._settings.max_body_bytes
+
+
+class _Body:
+    """Reads one body within ``most`` bytes and in time, counted from when reading begins."""
+
+    def __init__(self, receive: Receive, most: int, timeout_s: float) -> None:
+        self._receive, self._most, self._timeout_s = receive, most, timeout_s
+        self._began: float | None = None
+        self._seen, self._complete = 0, False
+
+    async def receive(self) -> Message:
+        """The next message; raises ``TooLarge`` or ``RequestTimeout``."""
+        if self._complete:  # what comes now is that the client hangs up, however late
+            return await self._receive()
+        if self._began is None:
+            self._began = time.monotonic()
+        allowed = self._timeout_s + self._seen / SLOWEST_BODY
+        left = self._began + allowed - time.monotonic()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0))
+        except TimeoutError:
+            raise RequestTimeout from None
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._most:
+            raise TooLarge
+        self._complete = not message.get("more_body", False)
+        return message
+
+
+def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
+    named = {**HEADERS, "X-Request-Id": request_id}
+    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+
+
+def _count(scope: Scope, status: int) -> None:
+    services: Services | None = (
+        getattr(scope["app"].state, "services", None) if "app" in scope else None
+    )
+    if services is not None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        # A word that a client invents must not become a series that stays for ever.
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        services.telemetry.requests.labels(method, route, str(status)).inc()

@@ -1,0 +1,119 @@
+"""Periodic work in one process at a time: overdue reviews expire, drift is looked for, and what
+nobody needs any more is purged. Routes that read change nothing."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from app.access.service import Access
+from app.db import Database
+from app.errors import CountersignError
+from app.gate.drift import DriftMonitors
+from app.lease import Lease
+from app.review.desk import ReviewDesk
+from app.wiring import Services
+
+LEASE = "background"
+TICK_S = 2.0
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work to be done every ``every_s`` seconds; running it twice does no harm."""
+
+    name: str
+    every_s: float
+    run: Callable[[], object]
+
+
+def service_jobs(desk: ReviewDesk, drift: DriftMonitors, access: Access) -> list[Job]:
+    """What a service does periodically."""
+    return [
+        Job("expiry", 5.0, desk.expire_overdue),
+        Job("drift", 60.0, drift.check),
+        Job("purge", 3600.0, access.purge),
+    ]
+
+
+class Background:
+    """Runs jobs when they are due, while this process holds the lease."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        jobs: Sequence[Job],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lease, self._jobs, self._clock = lease, jobs, clock
+        self._next = {job.name: clock() for job in jobs}
+
+    def run_due(self) -> list[str] | None:
+        """Run what is due; returns the names of the jobs that ran without an error, or None when
+        another process holds the lease."""
+        if not self._lease.take():
+            return None
+        ran = []
+        for job in self._jobs:
+            if self._clock() < self._next[job.name]:
+                continue
+            self._next[job.name] = self._clock() + job.every_s
+            if not self._lease.take():  # renewed before each job: the one before may have hung
+                break
+            if _succeeds(job):
+                ran.append(job.name)
+        return ran
+
+    def run_until(self, stop: threading.Event) -> None:
+        """The loop of a worker; gives the lease back at the end."""
+        while not stop.is_set():
+            try:
+                self.run_due()
+            except CountersignError as error:
+                log.warning("background_failed", code=error.code)
+            stop.wait(TICK_S)
+        self.end()
+
+    def end(self) -> None:
+        """Give the lease back, so that another process need not wait for it."""
+        try:
+            self._lease.release()
+        except CountersignError as error:
+            log.warning("background_failed", code=error.code)
+
+
+def background_of(
+    database: Database, desk: ReviewDesk, drift: DriftMonitors, access: Access
+) -> Background:
+    """The periodic work of a service over that database."""
+    return Background(Lease(database, LEASE), service_jobs(desk, drift, access))
+
+
+@contextmanager
+def worker(services: Services) -> Iterator[None]:
+    """Do the periodic work beside the service until the block is left."""
+    work = background_of(services.database, services.desk, services.drift, services.access)
+    stop = threading.Event()
+    thread = threading.Thread(target=work.run_until, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+
+
+def _succeeds(job: Job) -> bool:
+    try:
+        job.run()
+    except CountersignError as error:
+        log.warning("background_failed", job=job.name, code=error.code)
+    except Exception:  # the worker loop: one job that crashes must not end the others
+        log.exception("background_crashed", job=job.name)
+    else:
+        return True
+    return False

@@ -1,0 +1,87 @@
+"""Every command with the line that help shows; its module is imported when it is called."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "serve": ("cli.serve:serve", "Start the service; Ctrl-C finishes what is running and stops."),
+    "ingest": (
+        "cli.index:ingest",
+        "Ingest documents, then build and promote an index version if anything changed.",
+    ),
+    "ask": (
+        "cli.serve:ask",
+        "Ask one question here, with the same checks and the same record as over HTTP.",
+    ),
+    "replay": (
+        "cli.records:replay",
+        "Judge a recorded answer again; its own policy must give the same verdict.",
+    ),
+    "export": (
+        "cli.records:export",
+        "Write all evidence of one answer: record, policy, decision, release and audit links.",
+    ),
+    "index": ("cli.index:index_commands", "Index versions."),
+    "review": ("cli.review:review_commands", "The review queue."),
+    "gate": ("cli.gate:gate_commands", "The release gate."),
+    "gold": ("cli.gold:gold_commands", "Gold items, which measure reviewers."),
+    "policy": ("cli.policies:policy_commands", "Policies: check, test, try."),
+    "models": ("cli.models:model_commands", "Shipped models."),
+    "keys": ("cli.people:key_commands", "API keys."),
+    "users": ("cli.people:user_commands", "Accounts."),
+    "background": (
+        "cli.background:background_commands",
+        "Periodic work: expiry of reviews, drift, purge.",
+    ),
+    "backup": (
+        "cli.backup:write_backup",
+        "Write database, index versions, uploads and keys into one archive; the service may go on.",
+    ),
+    "restore": (
+        "cli.backup:restore_backup",
+        "Restore an archive into an empty database and data folder, and verify its audit chain.",
+    ),
+    "migrate": (
+        "cli.schema:migrate_database",
+        "Migrate the database; one process does it, others wait.",
+    ),
+    "doctor": (
+        "cli.doctor:doctor",
+        "Show every setting and try every part; exit status 1 when something is missing.",
+    ),
+}
+"""Name: where the command is, and the first sentence of its own help."""
+
+
+class Commands(TyperGroup):
+    """The commands of ``COMMANDS``. Importing all of them would take a second."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, line) in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=line)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = load_command(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def load_command(name: str) -> Any:
+    """The command itself, authorised before it runs; groups hold the commands below them."""
+    from app.access.principals import LOCAL
+    from cli.permissions import guard
+
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_group(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        command = typer.main.get_command(alone)
+    command.name = name
+    return guard(command, LOCAL, name)

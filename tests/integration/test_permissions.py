@@ -1,0 +1,311 @@
+"""Who may do what: every route and command, under every role, with a scope and without."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from app.access.permissions import RULES, Reach, authorise
+from app.access.principals import ROLES, Principal
+from app.api.requests import Guarded
+from app.db import now
+from app.errors import Forbidden, NotFound
+from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow
+from app.main import ROUTERS
+from app.settings import Settings
+from app.wiring import build_services
+from cli.commands import COMMANDS, load_command
+from cli.permissions import ACTIONS, guard
+from guardrails.gate.running_test import EProcess
+from ingestion.pipeline import pipeline_for
+from ingestion.sources import find_files
+from tests.conftest import HANDBOOK
+from tests.integration.test_api import HELD, RELEASED, Site, site_over
+
+ELSEWHERE = "elsewhere"
+CALLERS = {f"{role}-{kind}": (role, kind) for role in ROLES for kind in ("unscoped", "scoped")}
+"""One principal of each role, one with a scope that holds nothing of collection main."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is expected of one route: the role it needs (None: any; "public": no caller), and
+
+    - ``own``: the same for callers with a scope and without;
+    - ``object``: on something of another collection, callers with a scope get 404;
+    - ``service``: callers with a scope get 403.
+    """
+
+    role: str | None
+    reach: str
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+ACCOUNT = {"roles": ["asker"], "scope": None, "disabled": False}
+UPLOAD = {"data": {"collection": "main"}, "files": {"file": ("a.md", b"# A")}}
+TABLE: dict[tuple[str, str], Row] = {
+    ("POST", "/v1/session"): Row("public", "own", {"json": {"username": "x", "password": "x"}}),
+    ("GET", "/healthz"): Row("public", "own"),
+    ("GET", "/readyz"): Row("public", "own"),
+    ("GET", "/metrics"): Row("public", "own"),
+    ("GET", "/v1/session"): Row(None, "cookie"),
+    ("DELETE", "/v1/session"): Row(None, "own"),
+    ("PUT", "/v1/session/password"): Row(
+        None, "own", {"json": {"current": "correct horse battery", "new": "correct horse battery"}}
+    ),
+    ("POST", "/v1/ask"): Row(
+        "asker", "object", {"json": {"question": RELEASED, "collections": ["main"]}}
+    ),
+    ("GET", "/v1/answers"): Row(None, "own"),
+    ("GET", "/v1/answers/{answer_id}"): Row(None, "asker's"),
+    ("GET", "/v1/answers/{answer_id}/events"): Row(None, "asker's"),
+    ("GET", "/v1/passages/{passage_id}"): Row(None, "object"),
+    ("GET", "/v1/collections"): Row(None, "own"),
+    ("GET", "/v1/documents"): Row(None, "own"),
+    ("GET", "/v1/documents/{document_id}"): Row(None, "object"),
+    ("POST", "/v1/documents"): Row("operator", "object", UPLOAD),
+    ("DELETE", "/v1/documents/{document_id}"): Row("operator", "object"),
+    ("GET", "/v1/index"): Row("operator", "service"),
+    ("POST", "/v1/index/rollback"): Row("operator", "service"),
+    ("GET", "/v1/gate"): Row("operator", "own"),
+    ("GET", "/v1/gate/reviewers"): Row("operator", "object", {"params": {"collection": "main"}}),
+    ("POST", "/v1/gate/mode"): Row(
+        "operator", "object", {"json": {"mode": "off", "reason": "a test", "collection": "main"}}
+    ),
+    ("GET", "/v1/policy"): Row("operator", "own"),
+    ("POST", "/v1/policy/dry-run"): Row("operator", "own", {"json": {"policy": "name: x"}}),
+    ("GET", "/v1/reviews"): Row("reviewer", "own"),
+    ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),
+    ("POST", "/v1/reviews/{task_id}/claim"): Row("reviewer", "object"),
+    ("POST", "/v1/reviews/{task_id}/decision"): Row(
+        "reviewer",
+        "object",
+        {"json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}},
+    ),
+    ("GET", "/v1/users"): Row("admin", "service"),
+    ("POST", "/v1/users"): Row("admin", "service", {"json": {"name": "new", "roles": ["asker"]}}),
+    ("PUT", "/v1/users/{name}"): Row("admin", "service", {"json": ACCOUNT}),
+    ("POST", "/v1/users/{name}/password"): Row("admin", "service"),
+    ("GET", "/v1/users/{name}/sessions"): Row("admin", "service"),
+    ("DELETE", "/v1/users/{name}/sessions"): Row("admin", "service"),
+    ("GET", "/v1/keys"): Row("admin", "service"),
+    ("POST", "/v1/keys"): Row("admin", "service", {"json": {"user": "ann"}}),
+    ("DELETE", "/v1/keys/{key_id}"): Row("admin", "service"),
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Site]:
+    """A service with the handbook in collection main, and one caller of each kind."""
+    folder = tmp_path_factory.mktemp("permissions")
+    shutil.copy(migrated_sqlite, folder / "countersign.db")
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'countersign.db'}",
+        data_dir=folder / "data",
+        questions_per_minute=10_000,
+        model_threads=1,
+        gate_mode="off",
+        audit_share=0.0,
+    )
+    for name, text in HANDBOOK.items():
+        (folder / name).write_text(text, "utf-8")
+    services = build_services(settings)
+    pipeline_for(services).ingest(find_files([folder / name for name in HANDBOOK]), "main")
+    for site in site_over(services):
+        for name, (role, kind) in CALLERS.items():
+            scope = None if kind == "unscoped" else [ELSEWHERE]
+            password = "correct horse battery"
+            services.access.accounts.create(name, [role], scope=scope, password=password)
+            site.keys[name] = services.access.keys.create(name).key
+        yield site
+
+
+def objects(site: Site) -> dict[str, str]:
+    """One of everything that a path can name, all of collection main."""
+    task_id, answer_id = site.held()
+    (citation, *_) = site.ask(RELEASED)["answer"]["citations"]
+    document, _ = site.services.corpus.add_document("main", f"{task_id}.md", "/nowhere", "0" * 64)
+    return {
+        "task_id": task_id,
+        "answer_id": answer_id,
+        "passage_id": citation["passage_id"],
+        "document_id": document.id,
+        "name": "ann",
+        "key_id": site.services.access.keys.create("ann").key_id,
+    }
+
+
+def expected(row: Row, role: str, kind: str) -> set[int]:
+    """The statuses a caller may get; an empty set is: let in, whatever comes then."""
+    if row.role == "public" or row.reach == "cookie":
+        return set()
+    if row.role is not None and row.role != role:
+        return {403}
+    if row.reach == "asker's":
+        return {404}
+    if kind == "scoped" and row.reach == "service":
+        return {403}
+    if kind == "scoped" and row.reach == "object":
+        return {404}
+    return set()
+
+
+def test_every_route_has_a_row_and_an_action(site: Site) -> None:
+    described = {
+        (method.upper(), path)
+        for path, operations in site.app.openapi()["paths"].items()
+        for method in operations
+    }
+    assert described == set(TABLE)
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, Guarded), route
+            for method in route.methods or ():
+                row = TABLE[(method, route.path)]
+                assert (route.action is None) == (row.role == "public"), route.path
+                if route.action is not None:
+                    assert RULES[route.action].role == row.role, route.path
+
+
+@pytest.mark.parametrize("operation", sorted(TABLE), ids=" ".join)
+def test_route_by_role_by_scope(site: Site, operation: tuple[str, str]) -> None:
+    method, path = operation
+    row = TABLE[operation]
+    # Those who are let in come last: they may delete what the others must not reach.
+    for name, (role, kind) in sorted(CALLERS.items(), key=lambda item: item[1][1] == "unscoped"):
+        known = objects(site) if "{" in path else {}
+        address = path.format_map(known)
+        response = site.call(name, method, address, **row.request)
+        wanted = expected(row, role, kind)
+        if wanted:
+            assert response.status_code in wanted, (name, response.text)
+        elif row.reach not in ("cookie",) and row.role != "public":
+            assert response.status_code not in (401, 403, 404, 500), (name, response.text)
+
+
+def listed(response: Response, name: str) -> list[str]:
+    """The collections of the rows of a gate status."""
+    return sorted({row["collection"] for row in response.json()[name]})
+
+
+def certificate(collection: str) -> CertificateRow:
+    stated = {"alpha": 0.05, "delta": 0.05, "threshold": 0.5, "provisional": False}
+    process = EProcess.start(0.05, 0.05, f"of {collection}").to_state()
+    return CertificateRow(
+        id=f"of {collection}",
+        collection=collection,
+        risk_class="standard",
+        state="live",
+        certificate=stated,
+        process=process,
+        index_version="v1",
+        reason="",
+        created_at=now(),
+        ended_at=None,
+    )
+
+
+def test_an_operator_with_a_scope_sees_the_gate_of_its_collections_only(site: Site) -> None:
+    everywhere = ("", "main", ELSEWHERE, f"{ELSEWHERE}+main")
+    with site.services.database.transaction() as session:
+        for name in everywhere:
+            session.merge(
+                GateModeRow(
+                    collection=name, mode="off", reason="x", changed_by="x", changed_at=now()
+                )
+            )
+            session.add(
+                GateAlarmRow(
+                    id=f"a {name}", collection=name, monitor="risk", detail="", raised_at=now()
+                )
+            )
+            if name:
+                session.add(certificate(name))
+    whole = site.call("operator-unscoped", "GET", "/v1/gate")
+    own = site.call("operator-scoped", "GET", "/v1/gate")
+    for part in ("modes", "alarms"):
+        assert listed(whole, part) == sorted(everywhere)
+        assert listed(own, part) == [ELSEWHERE]
+    assert listed(whole, "certificates") == sorted(everywhere[1:])
+    assert listed(own, "certificates") == [ELSEWHERE]
+    assert own.json()["mode"] == whole.json()["mode"]
+
+
+def test_an_operator_with_a_scope_switches_its_collections_only(site: Site) -> None:
+    body = {"mode": "review_everything", "reason": "a test"}
+    for name, status in (("", 403), ("main", 404), (f"{ELSEWHERE}+main", 404), (ELSEWHERE, 200)):
+        sent = {"json": {**body, "collection": name}}
+        response = site.call("operator-scoped", "POST", "/v1/gate/mode", **sent)
+        assert response.status_code == status, (name, response.text)
+    assert site.ask(RELEASED)["status"] == "released"
+
+
+def test_an_operator_with_a_scope_names_a_collection_to_see_reviewers(site: Site) -> None:
+    asked = site.call("operator-scoped", "GET", "/v1/gate/reviewers")
+    assert (asked.status_code, asked.json()["code"]) == (422, "invalid")
+    own = site.call("operator-scoped", "GET", f"/v1/gate/reviewers?collection={ELSEWHERE}")
+    assert own.status_code == 200
+
+
+def test_a_dry_run_tells_a_scoped_operator_nothing_of_others(site: Site) -> None:
+    site.ask(HELD)
+    policy = "name: x\nversion: 1\nmin_margin: 0\nrequired_checks: []\ntopics: []\nrules: []\n"
+    report = site.call(
+        "operator-scoped", "POST", "/v1/policy/dry-run", json={"policy": policy}
+    ).json()
+    assert "main" not in str(report["changed"]) and HELD not in str(report)
+
+
+def leaves(command: Any, name: str = "") -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    for child, sub in children.items():
+        yield from leaves(sub, f"{name} {child}".strip())
+    if not children:
+        yield name
+
+
+def test_every_command_has_an_action_and_no_other() -> None:
+    found = {leaf for name in COMMANDS for leaf in leaves(load_command(name), name)}
+    assert found == set(ACTIONS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("scope", [None, (ELSEWHERE,)])
+def test_command_by_role_by_scope(role: str, scope: tuple[str, ...] | None) -> None:
+    caller = Principal("somebody", frozenset({role}), scope)
+    for name, action in ACTIONS.items():
+        rule = RULES[action]
+        refused = rule.role not in (None, role) or (
+            rule.reach is Reach.SERVICE and scope is not None
+        )
+        first, *rest = name.split()
+        command = load_command(first)
+        for word in rest:
+            command = command.commands[word]
+        ran: list[str] = []
+        command.callback = lambda ran=ran, name=name: ran.append(name)
+        guard(command, caller, name)
+        assert command.callback is not None
+        if refused:
+            with pytest.raises(Forbidden):
+                command.callback()
+            assert ran == []
+        else:
+            command.callback()
+            assert ran == [name]
+
+
+def test_authorise_names_collections_out_of_scope_like_none_at_all() -> None:
+    operator = Principal("olga", frozenset({"operator"}), ("a",))
+    authorise(operator, "documents.change", ["a"])
+    for collections in (["b"], ["a", "b"]):
+        with pytest.raises(NotFound):
+            authorise(operator, "documents.change", collections)
+    with pytest.raises(Forbidden):
+        authorise(operator, "index.change")
+    with pytest.raises(Forbidden):
+        authorise(operator, "answers.ask", ["a"])
