@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(serve.serve)
-app.command()(index.ingest)
+app.add_typer(index.ingest_commands, name="ingest")
 app.command()(serve.ask)
 app.command()(records.replay)
 app.command()(records.export)

@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.requests import Body, PrincipalDep, ServicesDep, Text
-from app.gate.modes import switch_mode
+from app.gate.modes import GateModeView, switch_mode
 from app.gate.reviewer_error import reviewer_report
+from app.gate.status import GateStatusView, gate_status
 
 
 class GateModeBody(Body):
@@ -16,68 +17,6 @@ class GateModeBody(Body):
     mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
     reason: Text = Field(min_length=1, max_length=4000, description="Why; kept in the audit log.")
     collection: Text = Field(default="", max_length=400, description="Empty: the whole service.")
-
-
-class GateModeView(BaseModel):
-    """A switch as it stands; collection "" is the whole service."""
-
-    collection: str
-    mode: str
-    reason: str
-    changed_by: str
-    changed_at: str
-
-
-class CertificateView(BaseModel):
-    """A certificate of one collection and risk class, and its running test.
-
-    State ``void``: what it was made for no longer runs here. ``e_value`` null: the promise is
-    broken.
-    """
-
-    id: str
-    collection: str
-    risk_class: str
-    state: Literal["live", "void", "superseded", "revoked", "violated"]
-    reason: str
-    index_version: str
-    created_at: str
-    ended_at: str | None
-    certificate: dict[str, Any]
-    reviewer_error: str = Field(description='In words; "" where it is not known.')
-    audits: int
-    e_value: float | None
-    limit: float
-
-
-class LabelCountView(BaseModel):
-    """How many labels of one kind there are."""
-
-    collection: str
-    risk_class: str
-    source: Literal["audit", "review"]
-    wrong: bool
-    count: int
-
-
-class AlarmView(BaseModel):
-    """A monitor that saw answers change; collection "" is the whole service."""
-
-    collection: str
-    monitor: str
-    detail: str
-    raised_at: str
-
-
-class GateStatusView(BaseModel):
-    """The gate: the mode of the service, every switch, certificates, labels and alarms."""
-
-    mode: str
-    modes: list[GateModeView]
-    provisional: dict[str, Any] | None
-    certificates: list[CertificateView]
-    labels: list[LabelCountView]
-    alarms: list[AlarmView]
 
 
 class GoldView(BaseModel):
@@ -144,7 +83,7 @@ def status(services: ServicesDep, principal: PrincipalDep) -> Any:
     """Modes, certificates with their running tests, labels and alarms of drift."""
     principal.require("operator")
     services.drift.check_sometimes()
-    return {**services.gate.status(), "alarms": services.drift.alarms()}
+    return gate_status(services.database, services.gate.certificates)
 
 
 @router.get("/reviewers", response_model=ReviewersView, summary="How often reviewers err")

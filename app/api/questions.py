@@ -290,7 +290,7 @@ def collections(services: ServicesDep, principal: PrincipalDep) -> Any:
 
 
 def _readable_collections(services: Services, principal: Principal) -> Iterator[dict[str, Any]]:
-    for name, documents in services.corpus.collections().items():
+    for name, documents in services.corpus.documents.collections().items():
         if principal.may_read(name):
             yield {"name": name, "documents": documents}
 
@@ -298,7 +298,7 @@ def _readable_collections(services: Services, principal: Principal) -> Iterator[
 @router.get("/passages/{passage_id}", response_model=PassageView, summary="One passage")
 def passage(passage_id: str, services: ServicesDep, principal: PrincipalDep) -> Any:
     """The text a citation points into; 404 once it was removed or is out of scope."""
-    found, source = services.corpus.passage_with_source(passage_id)
+    found, source = services.corpus.passages.with_source(passage_id)
     if not principal.may_read(found.collection):
         raise NotFound("This source was removed, or it is not yours to see.")
     return {
