@@ -23,7 +23,7 @@ from app.gate.labels import observe
 from app.gate.modes import MODES, switch_mode
 from app.gate.sampling import drawn
 from app.gate.status import CertificateView, gate_status
-from app.gate.strata import Stratum
+from app.gate.strata import DAMAGED, Stratum
 from app.gate.tables import CertificateRow, GateModeRow, LabelRow
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
@@ -322,6 +322,22 @@ def test_a_damaged_certificate_fails_closed(desk: Desk) -> None:
         row = session.scalars(select(CertificateRow)).one()
         row.certificate = {**row.certificate, "threshold": "1"}
     assert house.ask()["status"] == "held"
+
+
+def test_a_certificate_is_not_for_an_older_index_that_answers_for_a_damaged_one(
+    desk: Desk,
+) -> None:
+    house = House(desk, None, gate_mode="certified")
+    certified(house)
+    problem = ["Index x is damaged."]
+    premises = replace(house.premises, index_problem=lambda: problem[0])
+    house.gate.certificates._premises = premises
+    seen = house.ask()
+    assert seen["status"] == "held"
+    entry = desk.record(seen["answer_id"]).gate
+    assert entry is not None and entry["reason"] == DAMAGED
+    problem[0] = ""
+    assert house.ask()["status"] == "released"
 
 
 # Certificates of one's own
