@@ -7,7 +7,7 @@ from typing import Any
 
 from app.access.principals import Principal
 from app.answering.answerer import Answerer, Ask
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import CountersignError, Invalid, from_os_error
 from app.files import read_rows
@@ -81,7 +81,7 @@ class GoldFile:
         return {**content, "principal": ""}
 
     def _passage(self, collection: str, quote: str) -> Passage:
-        found = self._corpus.passage_with(collection, quote)
+        found = self._corpus.passages.quoting(collection, quote)
         if found is None:
             raise Invalid(f"No document of the collection says {quote[:80]!r}.")
         return found

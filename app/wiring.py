@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
 from app.deadline import Deadline
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate
+from app.gate.certificates import Premises
+from app.gate.coverage import revoke_changed
 from app.gate.drift import DriftMonitors
 from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
@@ -195,7 +197,12 @@ def rerank_depth(settings: Settings) -> int:
 
 
 def build_gate(
-    settings: Settings, database: Database, embedder: str, generator: str, policies: Policies
+    settings: Settings,
+    database: Database,
+    embedder: str,
+    generator: str,
+    policies: Policies,
+    index_problem: Callable[[], str] = str,
 ) -> Gate:
     """The gate over the shipped risk model; files that cannot be used mean that all is held."""
     from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
@@ -216,7 +223,8 @@ def build_gate(
     def policy() -> str:
         return policies.current().policy.sha256
 
-    return Gate(database, settings, risk, shipped, lineage, problem, policy)
+    premises = Premises(shipped, lineage, policy, index_problem)
+    return Gate(database, settings, risk, premises, problem)
 
 
 def build_screens(settings: Settings, embedder: Embedder) -> Screening:
@@ -250,15 +258,22 @@ def build_services(settings: Settings) -> Services:
     checks = partial(build_checks, support=support)
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
     models = _models(settings, embedder, generator)
-    corpus, telemetry = Corpus(database, settings.gate_passages_changed), Telemetry()
+    corpus, telemetry = build_corpus(settings, database), Telemetry()
     questions = Batcher[str, Vectors](_embed_each(embedder))
     drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
     rewrites = _rewrites(generator)
 
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
     readings = Batcher[Unread, list[Reading]](reader.read, max_items=4)
-    gate = build_gate(settings, database, embedder.name, generator.name, policies)
     retriever = _retriever(settings, corpus, embedder.name, questions, readings)
+    gate = build_gate(
+        settings,
+        database,
+        embedder.name,
+        generator.name,
+        policies,
+        lambda: retriever.problem,
+    )
     answerer = Answerer(
         database=database,
         corpus=corpus,
@@ -331,6 +346,12 @@ def open_database(settings: Settings) -> Database:
     database = Database(settings.database)
     ensure_schema(database)
     return database
+
+
+def build_corpus(settings: Settings, database: Database) -> Corpus:
+    """The corpus; certificates end in the transaction that changes too much of it."""
+    share = settings.gate_passages_changed
+    return Corpus(database, lambda session: revoke_changed(session, share))
 
 
 def open_gate(settings: Settings, database: Database) -> Gate:

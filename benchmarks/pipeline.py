@@ -103,11 +103,11 @@ def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
         names = {}
     files = find_files([root if names else corpus])
     pipeline_for(services).ingest(files, "benchmark")
-    rows, _ = services.corpus.documents(["benchmark"], limit=10**6)
+    found = services.corpus.documents.page(["benchmark"], limit=10**6)
     return {
-        row.id: names.get(Path(row.source).name)
+        row.document_id: names.get(Path(row.source).name)
         or str(Path(row.source).relative_to(root.resolve()))
-        for row in rows
+        for row in found.documents
     }
 
 

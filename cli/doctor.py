@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import typer
 
 from app.db import Database
-from app.errors import CountersignError, ModelRefused, SettingsInvalid
+from app.errors import CountersignError, DependencyFailed, ModelRefused, SettingsInvalid
 from app.records.audit import broken_audit_link
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
@@ -106,18 +105,22 @@ def _gate(services: Services) -> str:
     mode = services.gate.mode()
     if mode == "off":
         return "OFF: NO ERROR BOUND, the policy alone decides what is released"
-    shipped = "a provisional certificate" if services.gate.shipped else "no certificate"
+    shipped = (
+        "a provisional certificate" if services.gate.certificates.shipped else "no certificate"
+    )
     return f"{mode}, with {shipped} from public data"
 
 
 def _index(services: Services) -> str:
     passages = services.retriever.live_passages()
-    live = services.corpus.live_version()
+    if services.retriever.problem:
+        raise DependencyFailed(services.retriever.problem)
+    live = services.corpus.versions.live()
     return f"{live.id if live else ''}, {passages} passages"
 
 
 def _documents(services: Services) -> str:
-    counts: dict[str, Any] = services.corpus.collections()
+    counts = services.corpus.documents.collections()
     return ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none yet"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +11,12 @@ import typer
 from app.access.principals import LOCAL
 from app.db import Database
 from app.gate.admission import Gate
+from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
 from app.gate.labels import labelled
 from app.gate.modes import switch_mode
 from app.gate.reviewer_error import reviewer_report
+from app.gate.status import CertificateView, gate_status
 from app.gate.strata import SERVICE, STANDARD
 from app.settings import Settings
 from app.wiring import open_database, open_gate
@@ -42,7 +44,7 @@ def mode(
     with _database() as (database, _):
         switched = switch_mode(database, mode, reason, LOCAL.name, collection)
     if as_json:
-        print_json(switched)
+        print_json(asdict(switched))
     else:
         console.print(f"{collection or 'the service'}: {mode}", markup=False, highlight=False)
 
@@ -50,21 +52,21 @@ def mode(
 @gate_commands.command()
 def status(as_json: Json = False) -> None:
     """Modes, certificates with their running tests, labels, and alarms of drift."""
-    with _gate() as (gate, _), _database() as (database, _):
-        found = {**gate.status(), "alarms": DriftMonitors(database).alarms()}
+    with _gate() as (gate, database, _):
+        found = gate_status(database, gate.certificates)
     if as_json:
-        print_json(found)
+        print_json(asdict(found))
         return
-    console.print(f"mode: {found['mode']}", markup=False, highlight=False)
+    console.print(f"mode: {found.mode}", markup=False, highlight=False)
     columns = "collection mode reason changed_by changed_at".split()
-    print_table("Switches", columns, [[row[name] for name in columns] for row in found["modes"]])
+    print_table("Switches", columns, map(astuple, found.modes))
     columns = ["collection", "class", "state", "alpha", "threshold", "audits", "e-value"]
     columns += ["reviewer error", "why it ended"]
-    print_table("Certificates", columns, [_certificate_cells(c) for c in found["certificates"]])
+    print_table("Certificates", columns, map(_certificate_cells, found.certificates))
     columns = "collection class source wrong labels".split()
-    print_table("Labels", columns, [list(row.values()) for row in found["labels"]])
+    print_table("Labels", columns, map(astuple, found.labels))
     columns = "collection monitor detail raised_at".split()
-    print_table("Alarms", columns, [list(row.values()) for row in found["alarms"]])
+    print_table("Alarms", columns, map(astuple, found.alarms))
 
 
 @gate_commands.command()
@@ -139,8 +141,8 @@ def certify(
     as_json: Json = False,
 ) -> None:
     """Certify a collection from its own labels; exit status 1 when that is not possible yet."""
-    with _gate() as (gate, settings):
-        result = gate.certify(
+    with _gate() as (gate, database, settings):
+        result = Certifier(database, settings, gate.certificates).certify(
             collection,
             risk_class,
             settings.gate_alpha if alpha is None else alpha,
@@ -170,8 +172,8 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """End the certificates of a collection."""
-    with _gate() as (gate, _):
-        ended = gate.revoke(collection, risk_class, reason, LOCAL.name)
+    with _gate() as (gate, _, _):
+        ended = gate.certificates.revoke(collection, risk_class, reason, LOCAL.name)
     if as_json:
         print_json({"revoked": ended})
     else:
@@ -189,23 +191,23 @@ def _database() -> Iterator[tuple[Database, Settings]]:
 
 
 @contextmanager
-def _gate() -> Iterator[tuple[Gate, Settings]]:
+def _gate() -> Iterator[tuple[Gate, Database, Settings]]:
     with _database() as (database, settings):
-        yield open_gate(settings, database), settings
+        yield open_gate(settings, database), database, settings
 
 
-def _certificate_cells(row: dict[str, Any]) -> list[Any]:
-    stated = row["certificate"]
+def _certificate_cells(row: CertificateView) -> list[Any]:
+    stated = row.certificate
     kind = "provisional, " if stated["provisional"] else ""
-    e_value = "broken" if row["e_value"] is None else f"{row['e_value']:g} of {row['limit']:g}"
+    e_value = "broken" if row.e_value is None else f"{row.e_value:g} of {row.limit:g}"
     return [
-        row["collection"],
-        row["risk_class"],
-        kind + row["state"],
+        row.collection,
+        row.risk_class,
+        kind + row.state,
         stated["alpha"],
         stated["threshold"],
-        row["audits"],
+        row.audits,
         e_value,
-        row["reviewer_error"],
-        row["reason"],
+        row.reviewer_error,
+        row.reason,
     ]

@@ -3,22 +3,37 @@
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from app.corpus.documents import Corpus
-from app.corpus.versions import version_wire
+from app.corpus.corpus import Corpus
 from app.settings import Settings
-from app.wiring import Services, open_database, open_services
+from app.wiring import Services, build_corpus, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
 from ingestion.indexing import build_index
 from ingestion.pipeline import Report, pipeline_for
 from ingestion.sources import find_files
 
+
+class PathsFirst(TyperGroup):
+    """``ingest PATH…`` means ``ingest files PATH…``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As any group, but what is no command of the group is taken for a path."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["files", *args]
+        return super().parse_args(ctx, args)
+
+
 index_commands = typer.Typer(help="Index versions.", no_args_is_help=True)
+ingest_commands = typer.Typer(
+    cls=PathsFirst, help="Ingest files and folders, or retry what failed.", no_args_is_help=True
+)
 
 
+@ingest_commands.command("files")
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
     collection: Annotated[str, typer.Option(help="Collection to put them in.")] = "main",
@@ -41,6 +56,26 @@ def ingest(
         report = ingest_paths(services, paths, collection, as_json, until)
     finally:
         services.close()
+    _end(report, as_json)
+
+
+@ingest_commands.command()
+def retry(
+    document_ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids of documents; without any, all that failed.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ingest documents once more that failed or were given up; exit status as for ingest."""
+    services = open_services(Settings())
+    try:
+        report = pipeline_for(services).retry(document_ids or [])
+    finally:
+        services.close()
+    _end(report, as_json)
+
+
+def _end(report: Report, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report))
     else:
@@ -82,7 +117,7 @@ def print_report(report: Report) -> None:
 def list_versions(as_json: Json = False) -> None:
     """All index versions, newest first."""
     database = open_database(Settings())
-    versions = [version_wire(row) for row in Corpus(database).versions()]
+    versions = [asdict(version) for version in Corpus(database).versions.all()]
     database.close()
     if as_json:
         print_json(versions)
@@ -104,7 +139,7 @@ def build(
             services.corpus, services.embedder.name, settings.index_dir, device=settings.device
         )
         if promote:
-            services.corpus.promote(version_id)
+            services.corpus.versions.promote(version_id)
     finally:
         services.close()
     _say(as_json, version_id, "live" if promote else "verified")
@@ -116,7 +151,7 @@ def promote(version_id: str, as_json: Json = False) -> None:
     settings = Settings()
     database = open_database(settings)
     try:
-        Corpus(database, settings.gate_passages_changed).promote(version_id)
+        build_corpus(settings, database).versions.promote(version_id)
     finally:
         database.close()
     _say(as_json, version_id, "live")
@@ -128,7 +163,7 @@ def rollback(as_json: Json = False) -> None:
     settings = Settings()
     database = open_database(settings)
     try:
-        version_id = Corpus(database, settings.gate_passages_changed).rollback()
+        version_id = build_corpus(settings, database).versions.rollback()
     finally:
         database.close()
     _say(as_json, version_id, "live")
@@ -138,7 +173,7 @@ def rollback(as_json: Json = False) -> None:
 def suspects(as_json: Json = False) -> None:
     """Passages that seem to give orders: answers that rest on one are held."""
     database = open_database(Settings())
-    found = Corpus(database).suspects()
+    found = [asdict(one) for one in Corpus(database).passages.suspects()]
     database.close()
     if as_json:
         print_json(found)
@@ -152,7 +187,7 @@ def admit(passage_id: str, as_json: Json = False) -> None:
     """A person has read the passage: it is suspect no more."""
     database = open_database(Settings())
     try:
-        Corpus(database).admit(passage_id)
+        Corpus(database).passages.admit(passage_id)
     finally:
         database.close()
     if as_json:

@@ -1,11 +1,13 @@
 """Build an index version from the stored passages, verify it, and promote it atomically."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
+from app.corpus.leases import renewed
 from app.corpus.passages import IndexedPassage
 from app.errors import Conflict, DependencyFailed, StorageFull, from_os_error
 from app.ports import Vectors
@@ -22,20 +24,21 @@ def build_index(corpus: Corpus, embedder: str, index_dir: Path, *, device: str =
     Raises ``Conflict`` when nothing is ready, ``StorageFull`` or ``DependencyFailed`` when the
     folder cannot be written; the live version is untouched then, and nothing is left behind.
     """
-    version_id = corpus.create_version(embedder)
+    version_id = corpus.versions.create(embedder)
     folder = index_dir / version_id
     try:
-        passages = list(corpus.indexable(embedder))
-        if not passages:
-            raise Conflict("There is nothing to index: no document is ready.")
-        vectors = np.stack([passage.embedding for passage in passages])
-        digest = _write(folder, passages, vectors, embedder)
-        _verify(PassageIndex(folder, device), vectors)
+        with renewed(partial(corpus.versions.renew, version_id)):
+            passages = list(corpus.passages.indexable(embedder))
+            if not passages:
+                raise Conflict("There is nothing to index: no document is ready.")
+            vectors = np.stack([passage.embedding for passage in passages])
+            digest = _write(folder, passages, vectors, embedder)
+            _verify(PassageIndex(folder, device), vectors)
+        corpus.versions.mark_verified(version_id, passages, digest)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
-        corpus.mark_failed(version_id)
+        corpus.versions.mark_failed(version_id)
         raise
-    corpus.mark_verified(version_id, passages, digest)
     return version_id
 
 
@@ -44,20 +47,24 @@ def build_and_promote(
 ) -> str:
     """Build a version, make it live unless a newer one already is, and drop old ones."""
     version_id = build_index(corpus, embedder, index_dir, device=device)
-    live = corpus.live_version()
-    begun = {version.id: version.created_at for version in corpus.versions()}
-    # A version that was begun later has seen every document this one has.
-    if live is None or (version_id in begun and live.created_at < begun[version_id]):
-        corpus.promote(version_id)
+    corpus.versions.promote(version_id, over_newer=False)
     forget_old(corpus, index_dir, keep)
     return version_id
 
 
 def forget_old(corpus: Corpus, index_dir: Path, keep: int) -> None:
-    """Remove index versions beyond ``keep``, and superseded passages nobody can need again."""
-    for version_id in corpus.forget_versions(keep):
+    """Remove index versions beyond ``keep``, what dead builders left, and superseded passages
+    that nobody can need again.
+
+    A version is set aside before its folder goes, and forgotten after: a crash in between leaves
+    nothing that the next run does not find.
+    """
+    corpus.versions.give_up_abandoned()
+    failed = corpus.versions.set_aside(keep)
+    for version_id in failed:
         shutil.rmtree(index_dir / version_id, ignore_errors=True)
-    kept = [index_dir / version.id for version in corpus.versions()]
+    corpus.versions.forget(failed, keep)
+    kept = [index_dir / version.version_id for version in corpus.versions.all()]
     try:
         needed = {
             entry.passage_id
@@ -67,7 +74,7 @@ def forget_old(corpus: Corpus, index_dir: Path, keep: int) -> None:
         }
     except (OSError, ValueError, TypeError):
         return  # a damaged version cannot say what it needs: keep everything
-    corpus.purge_old_revisions(needed)
+    corpus.passages.purge(needed)
 
 
 def _write(folder: Path, passages: list[IndexedPassage], vectors: Vectors, embedder: str) -> str:

@@ -8,17 +8,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
+from app.corpus.documents import ClaimedDocument
+from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage
-from app.corpus.tables import DocumentRow
-from app.errors import CountersignError, DocumentRefused
+from app.corpus.uploads import Uploads
+from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotReady
 from app.files import sha256_file
 from app.ports import Embedder
+from app.retrieval.retriever import Retriever
 from app.settings import Settings
 from app.wiring import Services
 from ingestion.formats.document import Extracted
@@ -26,10 +30,11 @@ from ingestion.indexing import build_and_promote
 from ingestion.stages import Prepared, Stages
 from ingestion.suspects import Suspects
 
-LEASE = timedelta(minutes=10)
 IDLE_S = 1.0
 RETRY_S = 30.0
 """After a failure: a full disk must not be tried, and logged, every second."""
+MAY_PASS = frozenset({"timeout", "crashed", "changed"})
+"""Reasons to refuse a document that another try may not meet: its file is kept."""
 SOURCE_CHARS = 1000
 """The longest path that the documents table can hold."""
 OnDocument = Callable[[str], None]
@@ -66,6 +71,7 @@ class Pipeline:
     ) -> None:
         self._corpus, self._embedder, self._settings = corpus, embedder, settings
         self._suspects = suspects
+        self._uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
         self._stages: Stages | None = None
 
     def ingest(
@@ -88,36 +94,35 @@ class Pipeline:
                 on_document(_shown(file.name))
             else:
                 changed.append(document_id)
-        while (document := self._corpus.claim_pending(LEASE, changed)) is not None:
-            self.process(document, report)
-            on_document(Path(document.source).name)
-        if self._corpus.unindexed():
-            report.index_version = self.build()
-        return report
+        return self._finish(changed, report, on_document)
 
-    def process(self, document: DocumentRow, report: Report) -> None:
-        """Take one claimed document to ready or failed."""
+    def retry(self, document_ids: Sequence[str]) -> Report:
+        """Ingest documents again that failed, all of them without ids; then as ``ingest``."""
+        return self._finish(self._corpus.documents.retry(document_ids), Report())
+
+    def process(self, document: ClaimedDocument, report: Report) -> None:
+        """Take one claimed document to ready or failed, or put it back for another attempt."""
         try:
-            passages, extracted = self._passages(document)
-            saved = self._corpus.save_passages(
-                document.id,
-                document.sha256,
-                title=extracted.title,
-                media_type=extracted.media_type,
-                embedder=self._embedder.name,
-                passages=passages,
-                valid_until=extracted.valid_until,
-            )
-            if saved:
-                report.ingested += 1
-                report.passages += len(passages)
-                report.suspects += sum(p.suspect is not None for p in passages)
+            with renewed(partial(self._corpus.documents.renew, document)):
+                self._take_in(document, report)
         except DocumentRefused as error:
             self._fail(document, error.reason, error.message, report)
+            if error.reason not in MAY_PASS:
+                self._uploads.remove(document.stored_at)
         except OSError as error:
             self._fail(
                 document, "unreadable", f"The file cannot be read: {error.strerror}.", report
             )
+        except CountersignError as error:
+            self._put_back(document, error.code, error.message, report)
+        except Exception as error:  # the worker: one bad document must not end ingestion
+            log.exception("ingestion_crashed", document=document.id)
+            why = f"Ingestion crashed ({type(error).__name__}); the log says more."
+            self._put_back(document, CountersignError.code, why, report)
+
+    def sweep(self) -> None:
+        """Remove uploads that a crash left behind."""
+        self._uploads.sweep(self._corpus.documents.files())
 
     def build(self) -> str:
         """A new index version of all that is ready, promoted."""
@@ -142,13 +147,42 @@ class Pipeline:
         except OSError as error:
             report.failures.append(Failure(source, "unreadable", str(error.strerror)))
             return None
-        row, changed = self._corpus.add_document(
+        added = self._corpus.documents.add(
             collection, source, source, digest, self._embedder.name, valid_until=valid_until
         )
-        report.unchanged += not changed
-        return row.id if changed else None
+        report.unchanged += not added.changed
+        return added.document_id if added.changed else None
 
-    def _passages(self, document: DocumentRow) -> tuple[list[NewPassage], Extracted]:
+    def _finish(
+        self,
+        document_ids: Sequence[str],
+        report: Report,
+        on_document: OnDocument = lambda _source: None,
+    ) -> Report:
+        while (document := self._corpus.documents.claim(document_ids)) is not None:
+            self.process(document, report)
+            on_document(Path(document.source).name)
+        if self._corpus.versions.unindexed():
+            report.index_version = self.build()
+        return report
+
+    def _take_in(self, document: ClaimedDocument, report: Report) -> None:
+        passages, extracted = self._passages(document)
+        saved = self._corpus.documents.save(
+            document.id,
+            document.sha256,
+            title=extracted.title,
+            media_type=extracted.media_type,
+            embedder=self._embedder.name,
+            passages=passages,
+            valid_until=extracted.valid_until,
+        )
+        if saved:
+            report.ingested += 1
+            report.passages += len(passages)
+            report.suspects += sum(p.suspect is not None for p in passages)
+
+    def _passages(self, document: ClaimedDocument) -> tuple[list[NewPassage], Extracted]:
         path = Path(document.stored_at)
         if sha256_file(path) != document.sha256:
             raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
@@ -163,8 +197,12 @@ class Pipeline:
             self._stages = Stages(self._embedder, load_tokenizer(), self._suspects, tokens)
         return self._stages
 
-    def _fail(self, document: DocumentRow, code: str, message: str, report: Report) -> None:
-        self._corpus.fail_document(document.id, document.sha256, code, message)
+    def _fail(self, document: ClaimedDocument, code: str, message: str, report: Report) -> None:
+        self._corpus.documents.fail(document, code, message)
+        report.failures.append(Failure(document.source, code, message))
+
+    def _put_back(self, document: ClaimedDocument, code: str, message: str, report: Report) -> None:
+        self._corpus.documents.put_back(document, code, message)
         report.failures.append(Failure(document.source, code, message))
 
 
@@ -189,7 +227,7 @@ def worker(services: Services) -> Iterator[None]:
     """Ingest pending uploads beside the service until the block is left."""
     stop = threading.Event()
     pipeline = pipeline_for(services)
-    thread = threading.Thread(target=_work, args=(pipeline, services.corpus, stop), daemon=True)
+    thread = threading.Thread(target=_work, args=(pipeline, services, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -198,11 +236,11 @@ def worker(services: Services) -> Iterator[None]:
         thread.join(timeout=30)
 
 
-def _work(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> None:
+def _work(pipeline: Pipeline, services: Services, stop: threading.Event) -> None:
     while not stop.is_set():
         pause = RETRY_S
         try:
-            pause = 0.0 if _drain(pipeline, corpus, stop) else IDLE_S
+            pause = 0.0 if _drain(pipeline, services, stop) else IDLE_S
         except CountersignError as error:
             log.warning("ingestion_failed", code=error.code)
         except Exception:  # the worker loop: one bad document must not end ingestion
@@ -210,12 +248,24 @@ def _work(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> None:
         stop.wait(pause)
 
 
-def _drain(pipeline: Pipeline, corpus: Corpus, stop: threading.Event) -> bool:
+def _drain(pipeline: Pipeline, services: Services, stop: threading.Event) -> bool:
     """Process what is pending, then index it; False when there was nothing to do."""
-    report = Report()
-    while not stop.is_set() and (document := corpus.claim_pending(LEASE)) is not None:
+    report, corpus = Report(), services.corpus
+    while not stop.is_set() and (document := corpus.documents.claim()) is not None:
         pipeline.process(document, report)
-    if corpus.unindexed():
+    if corpus.versions.unindexed() or _is_damaged(services.retriever):
         report.index_version = pipeline.build()
+        pipeline.sweep()
         log.info("ingested", documents=report.ingested, index_version=report.index_version)
     return bool(report.ingested or report.failures or report.index_version)
+
+
+def _is_damaged(retriever: Retriever) -> bool:
+    """Whether the live index must be built anew; another embedder's is not damaged."""
+    try:
+        retriever.live_passages()
+    except NotReady:
+        return False
+    except DependencyFailed:
+        return True
+    return bool(retriever.problem)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
 from app.deadline import Deadline
 from app.errors import ModelRefused
@@ -151,11 +151,11 @@ class Shelf:
     def store(self, source: str, *texts: str, collection: str = "main") -> str:
         """Make a document ready, one passage for each text; returns its id."""
         digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
-        row, _ = self.corpus.add_document(collection, source, f"/nowhere/{source}", digest)
+        added = self.corpus.documents.add(collection, source, f"/nowhere/{source}", digest)
         title = source.rsplit(".", 1)[0]
         vectors = self.embedder.embed([embedding_text(title, text) for text in texts])
-        saved = self.corpus.save_passages(
-            row.id,
+        saved = self.corpus.documents.save(
+            added.document_id,
             digest,
             title=title,
             media_type="text/plain",
@@ -166,8 +166,8 @@ class Shelf:
             ],
         )
         assert saved
-        self.ids[source] = row.id
-        return row.id
+        self.ids[source] = added.document_id
+        return added.document_id
 
     def index(self) -> str:
         """Build a version of all that is stored and make it live; returns its id."""

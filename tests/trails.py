@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
 from app.db import Database
 from app.records import recording
@@ -48,11 +48,11 @@ EMBEDDER = "test-embedder"
 def add_ready_document(corpus: Corpus, source: str = "handbook.txt", text: str = TEXT) -> str:
     """A document with one passage, ready; returns the document's id."""
     digest = secrets.token_hex(32)
-    row, _ = corpus.add_document("main", source, f"/nowhere/{source}", digest)
+    added = corpus.documents.add("main", source, f"/nowhere/{source}", digest)
     vector = np.zeros(8, dtype=np.float32)
     vector[len(text) % 8] = 1.0
-    saved = corpus.save_passages(
-        row.id,
+    saved = corpus.documents.save(
+        added.document_id,
         digest,
         title="Handbook",
         media_type="text/plain",
@@ -60,13 +60,13 @@ def add_ready_document(corpus: Corpus, source: str = "handbook.txt", text: str =
         passages=[NewPassage(text, 0, len(text), None, vector)],
     )
     assert saved
-    return row.id
+    return added.document_id
 
 
 def only_passage(corpus: Corpus) -> Passage:
     """The one current passage of the corpus."""
-    (indexed,) = corpus.indexable(EMBEDDER)
-    return corpus.passages([indexed.id])[indexed.id]
+    (indexed,) = corpus.passages.indexable(EMBEDDER)
+    return corpus.passages.find([indexed.id])[indexed.id]
 
 
 def draft_from(passage: Passage) -> Draft:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.access.principals import Principal
 from app.answering.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
 from app.answering.policies import InForce, Policies
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.corpus.passages import find_passages
 from app.db import Database
 from app.deadline import Deadline
@@ -454,7 +454,7 @@ class Answerer:
             return [recording.searched_for(row) for row in turns if row.outcome != "blocked"]
 
     def _scope(self, principal: Principal, wanted: Sequence[str] | None) -> list[str]:
-        readable = principal.readable(self._corpus.collections())
+        readable = principal.readable(self._corpus.documents.collections())
         if wanted is None:
             return readable
         for name in wanted:

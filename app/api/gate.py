@@ -1,6 +1,7 @@
 """The release gate over HTTP: its state, and the kill switch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -10,8 +11,9 @@ from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
 from app.errors import Invalid
-from app.gate.modes import switch_mode
+from app.gate.modes import GateModeView, switch_mode
 from app.gate.reviewer_error import reviewer_report
+from app.gate.status import GateStatusView, gate_status
 from app.gate.strata import SERVICE
 from app.wiring import Services
 
@@ -22,68 +24,6 @@ class GateModeBody(Body):
     mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
     reason: Text = Field(min_length=1, max_length=4000, description="Why; kept in the audit log.")
     collection: Text = Field(default="", max_length=400, description="Empty: the whole service.")
-
-
-class GateModeView(BaseModel):
-    """A switch as it stands; collection "" is the whole service."""
-
-    collection: str
-    mode: str
-    reason: str
-    changed_by: str
-    changed_at: str
-
-
-class CertificateView(BaseModel):
-    """A certificate of one collection and risk class, and its running test.
-
-    State ``void``: what it was made for no longer runs here. ``e_value`` null: the promise is
-    broken.
-    """
-
-    id: str
-    collection: str
-    risk_class: str
-    state: Literal["live", "void", "superseded", "revoked", "violated"]
-    reason: str
-    index_version: str
-    created_at: str
-    ended_at: str | None
-    certificate: dict[str, Any]
-    reviewer_error: str = Field(description='In words; "" where it is not known.')
-    audits: int
-    e_value: float | None
-    limit: float
-
-
-class LabelCountView(BaseModel):
-    """How many labels of one kind there are."""
-
-    collection: str
-    risk_class: str
-    source: Literal["audit", "review"]
-    wrong: bool
-    count: int
-
-
-class AlarmView(BaseModel):
-    """A monitor that saw answers change; collection "" is the whole service."""
-
-    collection: str
-    monitor: str
-    detail: str
-    raised_at: str
-
-
-class GateStatusView(BaseModel):
-    """The gate: the mode of the service, every switch, certificates, labels and alarms."""
-
-    mode: str
-    modes: list[GateModeView]
-    provisional: dict[str, Any] | None
-    certificates: list[CertificateView]
-    labels: list[LabelCountView]
-    alarms: list[AlarmView]
 
 
 class GoldView(BaseModel):
@@ -154,13 +94,17 @@ def status(services: ServicesDep, principal: Reader) -> Any:
 
     An operator with a scope sees what concerns its collections, and the mode of the service.
     """
-    found = {**services.gate.status(), "alarms": services.drift.alarms()}
+    found = gate_status(services.database, services.gate.certificates)
     if principal.scope is None:
         return found
     may_see = _within(services, principal)
-    for name in ("modes", "certificates", "labels", "alarms"):
-        found[name] = [row for row in found[name] if may_see(row["collection"])]
-    return found
+    return replace(
+        found,
+        modes=[row for row in found.modes if may_see(row.collection)],
+        certificates=[row for row in found.certificates if may_see(row.collection)],
+        labels=[row for row in found.labels if may_see(row.collection)],
+        alarms=[row for row in found.alarms if may_see(row.collection)],
+    )
 
 
 @router.get("/reviewers", response_model=ReviewersView, summary="How often reviewers err")
@@ -191,7 +135,7 @@ def _within(services: Services, principal: Principal) -> Callable[[str], bool]:
 
     The name of one collection may hold a plus sign itself; such a name is taken as it is.
     """
-    collections = services.corpus.collections()
+    collections = services.corpus.documents.collections()
 
     def may_see(stratum: str) -> bool:
         names = [stratum] if stratum in collections else stratum.split("+")

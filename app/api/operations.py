@@ -1,26 +1,15 @@
 """For operators and their tools: health, readiness, metrics, index versions and the policy."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.access.principals import Principal
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
-from app.corpus.versions import version_wire
+from app.corpus.versions import IndexVersionView
 from app.proof.dry_run import dry_run, read_policy
 from app.wiring import Services
-
-
-class IndexVersionView(BaseModel):
-    """An index version and where it stands."""
-
-    version_id: str
-    state: Literal["building", "verified", "live", "retired", "failed"]
-    passages: int
-    embedder: str
-    created_at: str
-    promoted_at: str | None
 
 
 class IndexView(BaseModel):
@@ -99,6 +88,7 @@ def readyz(services: ServicesDep) -> dict[str, Any]:
         "passages": passages,
         "policy": "invalid file" if services.policies.status()["problem"] else "ok",
         "gate": services.gate.mode(),
+        "index": services.retriever.problem or "ok",
     }
 
 
@@ -107,7 +97,7 @@ def metrics(services: ServicesDep) -> Response:
     """Counts and timings; no question text."""
     services.telemetry.open_reviews.set(services.desk.count_open())
     services.telemetry.drift_alarms.set(len(services.drift.alarms()))
-    live = services.corpus.live_version()
+    live = services.corpus.versions.live()
     services.telemetry.passages.set(live.passages if live else 0)
     services.telemetry.policy_problem.set(bool(services.policies.status()["problem"]))
     return Response(services.telemetry.exposition(), media_type="text/plain; version=0.0.4")
@@ -116,14 +106,14 @@ def metrics(services: ServicesDep) -> Response:
 @router.get("/v1/index", response_model=IndexView, summary="Index versions")
 def index(services: ServicesDep, _principal: IndexReader) -> Any:
     """Newest first."""
-    return _index_wire(services)
+    return _index_view(services)
 
 
 @router.post("/v1/index/rollback", response_model=IndexView, summary="Go back one version")
 def rollback(services: ServicesDep, _principal: IndexChanger) -> Any:
     """Promotes the version that was live before."""
-    services.corpus.rollback()
-    return _index_wire(services)
+    services.corpus.versions.rollback()
+    return _index_view(services)
 
 
 @router.get("/v1/policy", response_model=PolicyView, summary="The policy in force")
@@ -139,9 +129,6 @@ def policy_dry_run(body: DryRunBody, services: ServicesDep, principal: PolicyTri
     return dry_run(services.database, principal, tried, body.since_days)
 
 
-def _index_wire(services: Services) -> dict[str, Any]:
-    live = services.corpus.live_version()
-    return {
-        "live": live.id if live else None,
-        "versions": [version_wire(row) for row in services.corpus.versions()],
-    }
+def _index_view(services: Services) -> IndexView:
+    live = services.corpus.versions.live()
+    return IndexView(live=live.id if live else None, versions=services.corpus.versions.all())

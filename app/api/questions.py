@@ -304,7 +304,7 @@ def collections(services: ServicesDep, principal: Reader) -> Any:
 
 
 def _readable_collections(services: Services, principal: Principal) -> Iterator[dict[str, Any]]:
-    for name, documents in services.corpus.collections().items():
+    for name, documents in services.corpus.documents.collections().items():
         if principal.may_read(name):
             yield {"name": name, "documents": documents}
 
@@ -312,7 +312,7 @@ def _readable_collections(services: Services, principal: Principal) -> Iterator[
 @router.get("/passages/{passage_id}", response_model=PassageView, summary="One passage")
 def passage(passage_id: str, services: ServicesDep, principal: Reader) -> Any:
     """The text a citation points into; 404 once it was removed or is out of scope."""
-    found, source = services.corpus.passage_with_source(passage_id)
+    found, source = services.corpus.passages.with_source(passage_id)
     gone = "This source was removed, or it is not yours to see."
     authorise(principal, "passages.read", [found.collection], gone)
     return {

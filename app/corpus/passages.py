@@ -1,17 +1,22 @@
-"""Passages as they are stored, found and indexed."""
+"""Passages: stored with their document, found by id, listed for an index or for a person."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from app.corpus.tables import BATCH, DELETED, DocumentRow, PassageRow
+from app.db import Database
+from app.errors import NotFound
 from app.ports import Vectors
+from app.records.audit import append_audit
 from guardrails.contract import Passage
+
+Columns = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -41,28 +46,125 @@ class IndexedPassage:
     embedding: Vectors
 
 
+@dataclass(frozen=True)
+class SuspectView:
+    """A passage that seems to give orders, and why."""
+
+    passage_id: str
+    collection: str
+    source: str
+    page: int | None
+    reason: str
+    text: str
+
+
+class Passages:
+    """The passages of all documents. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, ids: Iterable[str]) -> dict[str, Passage]:
+        """The passages that still exist, by id; deleted ones are simply absent."""
+        with self._database.reading() as session:
+            return {passage.id: passage for passage, _ in find_passages(session, ids)}
+
+    def with_source(self, passage_id: str) -> tuple[Passage, str]:
+        """One passage and its document's source; raises ``NotFound``."""
+        with self._database.reading() as session:
+            for found in find_passages(session, [passage_id]):
+                return found
+        raise NotFound("This source was removed, or it is not yours to see.")
+
+    def quoting(self, collection: str, quote: str) -> Passage | None:
+        """A current passage of the collection that holds ``quote``, verbatim; None without one."""
+        query = _current(_evidence()).where(
+            DocumentRow.collection == collection,
+            PassageRow.text.contains(quote, autoescape=True),
+        )
+        with self._database.reading() as session:
+            # LIKE ignores the case on SQLite.
+            rows = (row for row in session.execute(query.order_by(PassageRow.id)))
+            return next((_passage(row) for row in rows if quote in row.text), None)
+
+    def indexable(self, embedder: str) -> Iterator[IndexedPassage]:
+        """Every current passage of every document that ``embedder`` embedded, in a fixed order."""
+        columns = select(
+            PassageRow.id,
+            DocumentRow.id,
+            DocumentRow.collection,
+            DocumentRow.title,
+            PassageRow.text,
+            PassageRow.embedding,
+        ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+        query = (
+            _current(columns)
+            .where(PassageRow.embedder == embedder)
+            .order_by(DocumentRow.collection, DocumentRow.source, PassageRow.ordinal)
+            .execution_options(yield_per=BATCH)
+        )
+        with self._database.reading() as session:
+            for row in session.execute(query):
+                embedding = np.frombuffer(row[5], dtype=np.float32)
+                yield IndexedPassage(row[0], row[1], row[2], row[3], row[4], embedding)
+
+    def suspects(self) -> list[SuspectView]:
+        """The current passages that seem to give orders, with document, page and reason."""
+        columns = select(
+            PassageRow.id,
+            DocumentRow.collection,
+            DocumentRow.source,
+            PassageRow.page,
+            PassageRow.suspect,
+            PassageRow.text,
+        ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+        query = (
+            _current(columns)
+            .where(PassageRow.suspect.is_not(None))
+            .order_by(DocumentRow.collection, DocumentRow.source, PassageRow.ordinal)
+        )
+        with self._database.reading() as session:
+            return [SuspectView(*found) for found in session.execute(query)]
+
+    def admit(self, passage_id: str) -> None:
+        """A person has read the passage: it is suspect no more. Raises ``NotFound``."""
+        with self._database.transaction() as session:
+            row = session.get(PassageRow, passage_id, with_for_update=True)
+            if row is None or row.suspect is None:
+                raise NotFound("There is no such suspect passage.")
+            append_audit(session, "passage_admitted", {"passage_id": row.id, "reason": row.suspect})
+            row.suspect = None
+
+    def purge(self, needed: set[str]) -> int:
+        """Delete superseded passages that are not ``needed``; returns how many."""
+        with self._database.transaction() as session:
+            old = session.scalars(
+                select(PassageRow.id)
+                .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+                .where(PassageRow.revision < DocumentRow.revision)
+            )
+            doomed = [passage_id for passage_id in old if passage_id not in needed]
+            for ids in batches(doomed):
+                session.execute(delete(PassageRow).where(PassageRow.id.in_(ids)))
+        return len(doomed)
+
+
 def find_passages(session: Session, ids: Iterable[str]) -> Iterator[tuple[Passage, str]]:
     """(passage, source) of those passages that exist and whose document is not deleted."""
     for some in batches(list(ids)):
-        rows = session.execute(
-            select(PassageRow, DocumentRow)
-            .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-            .where(PassageRow.id.in_(some), DocumentRow.state != DELETED)
-        )
-        for passage, document in rows:
-            yield passage_of(passage, document), document.source
+        query = _evidence().where(PassageRow.id.in_(some), DocumentRow.state != DELETED)
+        for row in session.execute(query):
+            yield _passage(row), row.source
 
 
 def current_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
     """Text by id of those passages that belong to their document's current revision."""
     found: dict[str, str] = {}
     for some in batches(list(ids)):
-        rows = session.execute(
-            select(PassageRow.id, PassageRow.text)
-            .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-            .where(PassageRow.id.in_(some), DocumentRow.state != DELETED)
-            .where(PassageRow.revision == DocumentRow.revision)
+        columns = select(PassageRow.id, PassageRow.text).join(
+            DocumentRow, DocumentRow.id == PassageRow.document_id
         )
+        rows = session.execute(_current(columns).where(PassageRow.id.in_(some)))
         found.update({row[0]: row[1] for row in rows})
     return found
 
@@ -70,6 +172,7 @@ def current_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
 def passage_row(
     document: DocumentRow, ordinal: int, embedder: str, passage: NewPassage
 ) -> PassageRow:
+    """A new row of the document's present revision."""
     return PassageRow(
         id=secrets.token_hex(16),
         document_id=document.id,
@@ -85,32 +188,43 @@ def passage_row(
     )
 
 
-def suspect_wire(passage: PassageRow, document: DocumentRow) -> dict[str, Any]:
-    return {
-        "passage_id": passage.id,
-        "collection": document.collection,
-        "source": document.source,
-        "page": passage.page,
-        "reason": passage.suspect,
-        "text": passage.text,
-    }
+def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The ids in runs that fit into one statement."""
+    for first in range(0, len(ids), BATCH):
+        yield ids[first : first + BATCH]
 
 
-def passage_of(row: PassageRow, document: DocumentRow) -> Passage:
+def _evidence() -> Columns:
+    """The columns of a ``Passage`` and its source; never the embedding."""
+    return select(
+        PassageRow.id,
+        PassageRow.document_id,
+        DocumentRow.collection,
+        DocumentRow.title,
+        PassageRow.text,
+        PassageRow.start,
+        PassageRow.end,
+        PassageRow.page,
+        DocumentRow.valid_until,
+        PassageRow.suspect,
+        DocumentRow.source,
+    ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+
+
+def _current(query: Columns) -> Columns:
+    return query.where(PassageRow.revision == DocumentRow.revision, DocumentRow.state != DELETED)
+
+
+def _passage(row: Any) -> Passage:
     return Passage(
         id=row.id,
-        document_id=document.id,
-        collection=document.collection,
-        title=document.title,
+        document_id=row.document_id,
+        collection=row.collection,
+        title=row.title,
         text=row.text,
         start=row.start,
         end=row.end,
         page=row.page,
-        valid_until=document.valid_until,
+        valid_until=row.valid_until,
         suspect=row.suspect,
     )
-
-
-def batches(ids: list[str]) -> Iterator[list[str]]:
-    for first in range(0, len(ids), BATCH):
-        yield ids[first : first + BATCH]

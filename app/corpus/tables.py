@@ -1,18 +1,21 @@
-"""The tables of documents, passages and index versions; only ``app.corpus`` writes them."""
+"""The tables of documents, passages and index versions; only ``app.corpus`` writes them.
+
+What happened first is told by ``number``, the number of the audit link that was written in the
+same transaction. Writers queue at the head of the audit log, so numbers grow in the order of the
+commits, whatever the clocks of the hosts say; times are for people.
+"""
 
 from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base
+from app.db import SEQUENCE, Base
 
 DELETED = "deleted"
 READY = "ready"
 PENDING = "pending"
 FAILED = "failed"
-USABLE = ("verified", "live", "retired")
-"""States of index versions whose folder is complete."""
 BATCH = 500
 """Rows per statement: under every database's limit on bound values."""
 
@@ -21,11 +24,21 @@ def iso_day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
+class CollectionRow(Base):
+    """How many documents a collection has, kept where that changes (owner: corpus)."""
+
+    __tablename__ = "collections"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    documents: Mapped[int]
+
+
 class DocumentRow(Base):
     """A document (owner: corpus). ``revision`` counts changes of its content.
 
     ``stored_at`` is the file to read, ``source`` the name people know it by, ``valid_until`` its
-    last valid day (ISO 8601).
+    last valid day (ISO 8601). ``number`` is when it last became ready or was deleted. Nobody else
+    takes it before ``lease_until``, the database's time; ``attempts`` counts how often somebody
+    did since its content changed.
     """
 
     __tablename__ = "documents"
@@ -45,6 +58,8 @@ class DocumentRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     valid_until: Mapped[str | None] = mapped_column(String(10))
+    number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
 
 
 class PassageRow(Base):
@@ -70,7 +85,11 @@ class PassageRow(Base):
 
 
 class IndexVersionRow(Base):
-    """An index version: building, verified, live, retired or failed (owner: corpus)."""
+    """An index version: building, verified, live, retired or failed (owner: corpus).
+
+    ``number`` is when it was begun: what changed later, it cannot hold. Its builder renews
+    ``lease_until``, the database's time; past it nobody builds it any more.
+    """
 
     __tablename__ = "index_versions"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -80,6 +99,22 @@ class IndexVersionRow(Base):
     manifest_sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
     promoted_at: Mapped[datetime | None]
+    number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
+    lease_until: Mapped[datetime | None]
+
+
+class IndexPassagesRow(Base):
+    """What an index version holds of a collection (owner: corpus).
+
+    ``passages`` are pairs of hashes, of document and text, 16 bytes each.
+    """
+
+    __tablename__ = "index_passages"
+    version_id: Mapped[str] = mapped_column(
+        ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
+    passages: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class LiveIndexRow(Base):

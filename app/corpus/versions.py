@@ -1,11 +1,232 @@
-"""Index versions: building, verified, live, retired, failed."""
+"""Index versions: building, verified, live, retired, failed; and the pointer to the live one."""
 
-from typing import Any
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.corpus.tables import IndexVersionRow, LiveIndexRow
-from app.db import iso
+from app.corpus.leases import LEASE, Clock, is_free
+from app.corpus.passages import IndexedPassage
+from app.corpus.tables import (
+    READY,
+    DocumentRow,
+    IndexPassagesRow,
+    IndexVersionRow,
+    LiveIndexRow,
+)
+from app.db import Database, iso, now
+from app.errors import Conflict, NotFound
+from app.records.audit import append_audit
+
+USABLE = ("verified", "live", "retired")
+"""States of versions whose folder is complete."""
+SERVED = ("live", "retired")
+"""States of versions that are live or were."""
+PAIR = np.dtype([("document", "<u8"), ("text", "<u8")])
+
+
+@dataclass(frozen=True)
+class IndexVersionView:
+    """An index version and where it stands."""
+
+    version_id: str
+    state: Literal["building", "verified", "live", "retired", "failed"]
+    passages: int
+    embedder: str
+    created_at: str
+    promoted_at: str | None
+
+
+@dataclass(frozen=True)
+class IndexVersion:
+    """A version to load. ``number``: documents that changed later, it cannot hold."""
+
+    id: str
+    embedder: str
+    passages: int
+    manifest_sha256: str
+    number: int
+
+
+class Versions:
+    """The index versions. Every method is one transaction."""
+
+    def __init__(
+        self, database: Database, after_change: Callable[[Session], None], clock: Clock
+    ) -> None:
+        self._database, self._after_change, self._clock = database, after_change, clock
+
+    def unindexed(self) -> bool:
+        """Whether a document became ready after the newest version was begun that is live or was.
+
+        Not only the live one: after a rollback the newer version stays set aside. A version that
+        never went live does not count: its builder may have died before it could promote it.
+        """
+        newest = select(func.max(IndexVersionRow.number)).where(IndexVersionRow.state.in_(SERVED))
+        with self._database.reading() as session:
+            query = select(DocumentRow.id).where(DocumentRow.state == READY)
+            if (seen := session.scalar(newest)) is not None:
+                query = query.where(DocumentRow.number > seen)
+            return session.scalar(query.limit(1)) is not None
+
+    def create(self, embedder: str) -> str:
+        """A new version in state building; whatever it cannot see has a higher number."""
+        with self._database.transaction() as session:
+            number = append_audit(session, "index_begun", {"embedder": embedder})
+            begun = now()
+            version_id = f"{begun:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+            session.add(
+                IndexVersionRow(
+                    id=version_id,
+                    state="building",
+                    passages=0,
+                    embedder=embedder,
+                    manifest_sha256=None,
+                    created_at=begun,
+                    promoted_at=None,
+                    number=number,
+                    lease_until=self._clock(session) + LEASE,
+                )
+            )
+        return version_id
+
+    def renew(self, version_id: str) -> None:
+        """Say that the version is still being built."""
+        with self._database.transaction() as session:
+            session.execute(
+                update(IndexVersionRow)
+                .where(IndexVersionRow.id == version_id, IndexVersionRow.state == "building")
+                .values(lease_until=self._clock(session) + LEASE)
+            )
+
+    def mark_verified(
+        self, version_id: str, passages: Sequence[IndexedPassage], manifest_sha256: str
+    ) -> None:
+        """The version's folder is complete and checked, and holds these passages.
+
+        Raises ``Conflict`` when it was given up meanwhile, as its builder seemed dead.
+        """
+        with self._database.transaction() as session:
+            row = session.get(IndexVersionRow, version_id, with_for_update=True)
+            if row is None or row.state != "building":
+                raise Conflict(f"Index version {version_id} was given up while it was built.")
+            row.state, row.passages, row.lease_until = "verified", len(passages), None
+            row.manifest_sha256 = manifest_sha256
+            _note_passages(session, version_id, passages)
+
+    def mark_failed(self, version_id: str) -> None:
+        """The version could not be built; the live one is untouched."""
+        with self._database.transaction() as session:
+            session.execute(
+                update(IndexVersionRow)
+                .where(IndexVersionRow.id == version_id, IndexVersionRow.state == "building")
+                .values(state="failed", lease_until=None)
+            )
+
+    def promote(self, version_id: str, *, over_newer: bool = True) -> bool:
+        """Point every process at this version; raises ``NotFound`` or ``Conflict``.
+
+        ``over_newer`` False: unless a version is live that was begun later, and so has seen all
+        that this one has; False then.
+        """
+        with self._database.transaction() as session:
+            pointer = lock_index(session)
+            version = session.get(IndexVersionRow, version_id, with_for_update=True)
+            if version is None:
+                raise NotFound(f"There is no index version {version_id}.")
+            if version.state not in USABLE:
+                raise Conflict(f"Index version {version_id} is {version.state}, not verified.")
+            if pointer.version_id not in (None, version_id):
+                live = session.get_one(IndexVersionRow, pointer.version_id)
+                if live.number > version.number and not over_newer:
+                    return False
+                live.state = "retired"
+            version.state, version.promoted_at = "live", now()
+            pointer.version_id = version_id
+            session.flush()
+            append_audit(session, "index_promoted", {"version_id": version_id})
+            self._after_change(session)
+        return True
+
+    def rollback(self) -> str:
+        """Promote the version that was live before; raises ``Conflict`` when there is none."""
+        earlier = self.earlier()
+        if not earlier:
+            raise Conflict("There is no earlier index version to go back to.")
+        self.promote(earlier[0].id)
+        return earlier[0].id
+
+    def live(self) -> IndexVersion | None:
+        """The version the pointer names, or None before the first promotion."""
+        with self._database.reading() as session:
+            row = session.scalar(
+                select(IndexVersionRow).join(
+                    LiveIndexRow, LiveIndexRow.version_id == IndexVersionRow.id
+                )
+            )
+            return None if row is None else _version(row)
+
+    def earlier(self) -> list[IndexVersion]:
+        """Versions that were live, and were begun before the live one; newest first."""
+        live = self.live()
+        if live is None:
+            return []
+        with self._database.reading() as session:
+            query = select(IndexVersionRow).where(IndexVersionRow.state == "retired")
+            query = query.where(IndexVersionRow.number < live.number)
+            rows = session.scalars(query.order_by(IndexVersionRow.number.desc()))
+            return [_version(row) for row in rows]
+
+    def all(self) -> list[IndexVersionView]:
+        """All index versions, newest first."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(IndexVersionRow).order_by(IndexVersionRow.number.desc()))
+            return [_view(row) for row in rows]
+
+    def give_up_abandoned(self) -> None:
+        """Versions whose builder died count as failed."""
+        with self._database.transaction() as session:
+            session.execute(
+                update(IndexVersionRow)
+                .where(
+                    IndexVersionRow.state == "building",
+                    is_free(IndexVersionRow.lease_until, self._clock(session)),
+                )
+                .values(state="failed", lease_until=None)
+            )
+
+    def set_aside(self, keep: int) -> list[str]:
+        """Fail all but the newest ``keep`` usable versions and the live one, so that nobody goes
+        back to them; returns every failed version, whose folder may go."""
+        with self._database.transaction() as session:
+            live = lock_index(session).version_id
+            query = select(IndexVersionRow).order_by(IndexVersionRow.number.desc())
+            usable = session.scalars(query.where(IndexVersionRow.state.in_(USABLE))).all()
+            for row in usable[keep:]:
+                if row.id != live:
+                    row.state = "failed"
+            failed = query.where(IndexVersionRow.state == "failed")
+            return [row.id for row in session.scalars(failed)]
+
+    def forget(self, version_ids: Sequence[str], keep: int) -> None:
+        """Drop failed versions whose folders are gone, but for the newest ``keep`` failed builds:
+        they show what went wrong."""
+        with self._database.transaction() as session:
+            rows = session.scalars(
+                select(IndexVersionRow)
+                .where(IndexVersionRow.id.in_(version_ids), IndexVersionRow.state == "failed")
+                .order_by(IndexVersionRow.number.desc())
+            ).all()
+            never_built = [row.id for row in rows if row.manifest_sha256 is None]
+            kept = never_built[:keep]
+            doomed = [row.id for row in rows if row.id not in kept]
+            session.execute(delete(IndexVersionRow).where(IndexVersionRow.id.in_(doomed)))
 
 
 def lock_index(session: Session) -> LiveIndexRow:
@@ -14,13 +235,37 @@ def lock_index(session: Session) -> LiveIndexRow:
     return session.get_one(LiveIndexRow, 1, with_for_update=True)
 
 
-def version_wire(row: IndexVersionRow) -> dict[str, Any]:
-    """An index version as the API shows it."""
-    return {
-        "version_id": row.id,
-        "state": row.state,
-        "passages": row.passages,
-        "embedder": row.embedder,
-        "created_at": iso(row.created_at),
-        "promoted_at": iso(row.promoted_at),
-    }
+def text_number(text: str) -> int:
+    """The first 8 bytes of its SHA-256: what stands for a text, or an id, in comparisons."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little")
+
+
+def _note_passages(session: Session, version_id: str, passages: Iterable[IndexedPassage]) -> None:
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for passage in passages:
+        pair = text_number(passage.document_id), text_number(passage.text)
+        found[passage.collection].append(pair)
+    session.add_all(
+        IndexPassagesRow(
+            version_id=version_id,
+            collection=collection,
+            passages=np.array(pairs, dtype=PAIR).tobytes(),
+        )
+        for collection, pairs in found.items()
+    )
+
+
+def _version(row: IndexVersionRow) -> IndexVersion:
+    return IndexVersion(row.id, row.embedder, row.passages, row.manifest_sha256 or "", row.number)
+
+
+def _view(row: IndexVersionRow) -> IndexVersionView:
+    state: Any = row.state
+    return IndexVersionView(
+        version_id=row.id,
+        state=state,
+        passages=row.passages,
+        embedder=row.embedder,
+        created_at=iso(row.created_at) or "",
+        promoted_at=iso(row.promoted_at),
+    )

@@ -1,22 +1,126 @@
-"""Certificates of strata as they are stored: in force, superseded, revoked, violated."""
+"""Certificates of strata: which one is in force now, and how one ends."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from app.db import now
-from app.gate.modes import Mode
-from app.gate.strata import CHANGED, Stratum
+from app.db import Database, now
+from app.gate.modes import Mode, strictest_mode
+from app.gate.strata import BROKEN, CHANGED, DAMAGED, Stratum
 from app.gate.tables import CertificateRow
 from app.records.audit import append_audit
+from app.settings import Settings
 from guardrails.contract import canonical_sha256
 from guardrails.gate.binomial import GateInvalid
-from guardrails.gate.certificate import PUBLIC, Certificate
+from guardrails.gate.certificate import Certificate
 from guardrails.gate.running_test import EProcess
+
+CLOCK_SLACK = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What holds for a stratum now; without a certificate nothing is released, but in mode off."""
+
+    mode: Mode
+    certificate: Certificate | None = None
+    certificate_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Premises:
+    """What certificates depend on beside their labels.
+
+    ``shipped`` is the provisional certificate; ``lineage`` names generator, embedder and risk
+    model, and ``policy`` gives the hash of the policy in force where that can change;
+    ``index_problem`` says why an older index answers for the live one, "" where none does.
+    """
+
+    shipped: Certificate | None
+    lineage: Mapping[str, str]
+    policy: Callable[[], str] | None = None
+    index_problem: Callable[[], str] = str
+
+
+class Certificates:
+    """The certificates of all strata; one counts only while its whole lineage is the same here."""
+
+    def __init__(self, database: Database, settings: Settings, premises: Premises) -> None:
+        self._database, self._settings, self._premises = database, settings, premises
+
+    @property
+    def lineage(self) -> dict[str, str]:
+        """What a certificate must have been made for to count now."""
+        policy = self._premises.policy
+        return dict(self._premises.lineage) | ({"policy_sha256": policy()} if policy else {})
+
+    @property
+    def shipped(self) -> Certificate | None:
+        """The provisional certificate, if it was made for what runs here and promises enough."""
+        found, wanted = self._premises.shipped, self._settings
+        # It came in a file: only its date can tell that it is not meant for now.
+        if found is None or not self._fits(found) or _from_the_future(found.date):
+            return None
+        enough = found.alpha <= wanted.gate_alpha and found.delta <= wanted.gate_delta
+        return found if enough else None
+
+    def mode(self, session: Session, collections: Iterable[str] = ()) -> Mode:
+        """The strictest mode of the service and of these collections, as of now."""
+        return strictest_mode(session, collections, self._settings.gate_mode)
+
+    def in_force(self, session: Session, stratum: Stratum) -> InForce:
+        """What holds for a stratum now."""
+        mode = self.mode(session, stratum.collections)
+        if mode not in ("provisional", "certified"):
+            return InForce(mode)
+        rows = list(session.scalars(standing_rows(stratum)))
+        own = next((row for row in rows if not row.certificate.get("provisional")), None)
+        if own is not None and own.state == "violated":
+            return InForce(mode, reason=BROKEN)
+        if own is not None and (certificate := self._usable(own)) is not None:
+            if self._premises.index_problem():
+                return InForce(mode, reason=DAMAGED)
+            return InForce(mode, certificate, own.id)
+        if mode == "certified" or (shipped := self.shipped) is None:
+            return InForce(mode)
+        row_id = provisional_id(shipped, stratum)
+        if any(row.id == row_id and row.state == "violated" for row in rows):
+            return InForce(mode, reason=BROKEN)
+        return InForce(mode, shipped, row_id)
+
+    def counts(self, row: CertificateRow) -> bool:
+        """Whether a certificate is for what runs here."""
+        if not row.certificate.get("provisional"):
+            return self._usable(row) is not None
+        shipped, stratum = self.shipped, Stratum(row.collection, row.risk_class)
+        return shipped is not None and row.id == provisional_id(shipped, stratum)
+
+    def revoke(self, collection: str, risk_class: str, reason: str, by: str) -> int:
+        """End the certificates of a stratum; returns how many were live."""
+        stratum = Stratum(collection, risk_class)
+        with self._database.transaction() as session:
+            rows = [r for r in session.scalars(standing_rows(stratum)) if r.state == "live"]
+            for row in rows:
+                end_certificate(session, row, "revoked", reason, by)
+        return len(rows)
+
+    def _usable(self, row: CertificateRow) -> Certificate | None:
+        """The stored certificate if it can be read and fits."""
+        try:
+            certificate = Certificate.from_json(row.certificate)
+        except GateInvalid:
+            return None
+        return certificate if self._fits(certificate) else None
+
+    def _fits(self, certificate: Certificate) -> bool:
+        lineage = self.lineage
+        same = all(lineage.get(name) == value for name, value in certificate.lineage.items())
+        return bool(certificate.lineage) and same
 
 
 def end_certificate(
@@ -24,21 +128,8 @@ def end_certificate(
 ) -> None:
     """Put a certificate out of force, with an audit link."""
     event = {"certificate": row.id, "collection": row.collection, "risk_class": row.risk_class}
-    append_audit(session, f"certificate_{state}", {**event, "reason": reason, "by": by})
-    row.state, row.reason, row.ended_at = state, reason, now()
-
-
-CLOCK_SLACK = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What holds for a stratum now; without a certificate nothing is released, but in mode off."""
-
-    mode: Mode
-    certificate: Certificate | None = None
-    certificate_id: str = ""
-    reason: str = ""
+    number = append_audit(session, f"certificate_{state}", {**event, "reason": reason, "by": by})
+    row.state, row.reason, row.ended_at, row.ended_number = state, reason, now(), number
 
 
 def revoke_collection(session: Session, collection: str, reason: str, by: str) -> None:
@@ -64,30 +155,22 @@ def provisional_id(certificate: Certificate, stratum: Stratum) -> str:
 
 
 def certificate_row(
-    row_id: str, stratum: Stratum, certificate: Certificate, index: str
+    row_id: str, stratum: Stratum, stated: Mapping[str, Any], index: str, number: int
 ) -> CertificateRow:
+    """A new row in force: ``stated`` is the certificate's JSON, ``number`` its audit link."""
     return CertificateRow(
         id=row_id,
         collection=stratum.collection,
         risk_class=stratum.risk_class,
         state="live",
-        certificate=certificate.to_json(),
-        process=EProcess.start(certificate.alpha, certificate.delta, row_id).to_state(),
+        certificate=dict(stated),
+        process=EProcess.start(stated["alpha"], stated["delta"], row_id).to_state(),
         index_version=index,
         reason="",
         created_at=now(),
         ended_at=None,
+        number=number,
     )
-
-
-def reviewer_error_words(row: CertificateRow) -> str:
-    """In words; "" for a certificate that cannot be read."""
-    if row.certificate.get("provisional"):
-        return PUBLIC
-    try:
-        return Certificate.from_json(row.certificate).reviewer_error
-    except GateInvalid:
-        return ""
 
 
 def running_test(row: CertificateRow) -> EProcess:
@@ -96,29 +179,28 @@ def running_test(row: CertificateRow) -> EProcess:
     return EProcess.restore(row.process, stated["alpha"], stated["delta"], row.id)
 
 
-def in_stratum(stratum: Stratum) -> tuple[Any, Any]:
+def standing_rows(stratum: Stratum) -> Select[CertificateRow]:
+    """The stratum's certificates that are live or violated, newest first."""
+    standing = CertificateRow.state.in_(("live", "violated"))
+    query = select(CertificateRow).where(*_in_stratum(stratum), standing)
+    return query.order_by(CertificateRow.number.desc())
+
+
+def passages_changed(session: Session, stratum: Stratum) -> int | None:
+    """The audit link with which a certificate of the stratum last ended for it; None: never."""
+    ended = CertificateRow.state == "revoked", CertificateRow.reason.startswith(CHANGED)
+    newest = select(func.max(CertificateRow.ended_number))
+    return session.scalar(newest.where(*_in_stratum(stratum), *ended))
+
+
+def _in_stratum(stratum: Stratum) -> Sequence[ColumnElement[bool]]:
     return (
         CertificateRow.collection == stratum.collection,
         CertificateRow.risk_class == stratum.risk_class,
     )
 
 
-def passages_changed_at(session: Session, stratum: Stratum) -> datetime | None:
-    """When a certificate of the stratum last ended for it."""
-    ended = CertificateRow.state == "revoked", CertificateRow.reason.startswith(CHANGED)
-    newest = select(func.max(CertificateRow.ended_at)).where(*in_stratum(stratum), *ended)
-    return session.scalar(newest)
-
-
-def stratum_query(stratum: Stratum) -> Any:
-    return (
-        select(CertificateRow)
-        .where(*in_stratum(stratum), CertificateRow.state.in_(("live", "violated")))
-        .order_by(CertificateRow.created_at.desc())
-    )
-
-
-def from_the_future(date: str) -> bool:
+def _from_the_future(date: str) -> bool:
     moment = datetime.fromisoformat(date)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment > datetime.now(UTC) + CLOCK_SLACK

@@ -2,44 +2,26 @@
 certificates whose collection changed too much.
 
 Passages are compared by a hash of their text, so that the same documents, ingested once more, are
-no change. What an index version holds is noted when it is built, and what a certificate is for
-when it is made: so the comparison needs no files, and outlives old versions. Where either was
-never noted, that counts as a change.
+no change. The corpus notes what an index version holds when it is built, the gate what a
+certificate is for when it is made: so the comparison needs no files, and outlives old versions.
+Where either was never noted, that counts as a change.
 """
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from app.corpus.tables import DocumentRow, PassageRow
-from app.corpus.versions import lock_index
+from app.corpus.tables import DocumentRow, IndexPassagesRow, PassageRow
+from app.corpus.versions import PAIR, lock_index, text_number
 from app.gate.certificates import end_certificate
 from app.gate.strata import CHANGED, GATE
-from app.gate.tables import CertificatePassagesRow, CertificateRow, IndexPassagesRow
+from app.gate.tables import CertificatePassagesRow, CertificateRow
 
-PAIR = np.dtype([("document", "<u8"), ("text", "<u8")])
 Texts = npt.NDArray[np.uint64]
 """Hashes of passages' texts, sorted, each once."""
-
-
-def note_index(session: Session, version_id: str, passages: Iterable[tuple[str, str, str]]) -> None:
-    """Note (collection, document id, text) of all that an index version holds."""
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for collection, document_id, text in passages:
-        found[collection].append((_number(document_id), _number(text)))
-    session.add_all(
-        IndexPassagesRow(
-            version_id=version_id,
-            collection=collection,
-            passages=np.array(pairs, dtype=PAIR).tobytes(),
-        )
-        for collection, pairs in found.items()
-    )
 
 
 def note_certificate(session: Session, certificate: CertificateRow) -> None:
@@ -120,7 +102,7 @@ def _live_texts(session: Session) -> dict[str, Texts] | None:
 def _documents_with_passages(session: Session) -> Texts:
     has_passages = exists().where(PassageRow.document_id == DocumentRow.id)
     ids = session.scalars(select(DocumentRow.id).where(has_passages))
-    return np.array([_number(document_id) for document_id in ids], dtype=np.uint64)
+    return np.array([text_number(document_id) for document_id in ids], dtype=np.uint64)
 
 
 def _texts_of(row: IndexPassagesRow, standing: Texts) -> Texts:
@@ -130,7 +112,3 @@ def _texts_of(row: IndexPassagesRow, standing: Texts) -> Texts:
 
 def _texts(stored: bytes) -> Texts:
     return np.frombuffer(stored, dtype="<u8")
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little")

@@ -34,6 +34,16 @@ ABSTENTION = "abstention"
 
 
 @dataclass(frozen=True)
+class AlarmView:
+    """A monitor that saw answers change; collection "" is the whole service."""
+
+    collection: str
+    monitor: str
+    detail: str
+    raised_at: str
+
+
+@dataclass(frozen=True)
 class _Seen:
     at: datetime
     outcome: str
@@ -50,7 +60,7 @@ class DriftMonitors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def check(self) -> list[dict[str, Any]]:
+    def check(self) -> list[AlarmView]:
         """Look at all windows, and record what alarms and was not open yet; returns those."""
         with self._database.reading() as session:
             first, last = _ends(session)
@@ -65,10 +75,10 @@ class DriftMonitors:
                 if (collection, monitor) not in known
             ]
 
-    def alarms(self) -> list[dict[str, Any]]:
+    def alarms(self) -> list[AlarmView]:
         """The open alarms, newest first."""
         with self._database.reading() as session:
-            return [_wire(row) for row in _open(session)]
+            return open_alarms(session)
 
     def clear(self, reason: str, by: str) -> int:
         """Close all open alarms; returns how many there were."""
@@ -133,7 +143,7 @@ def _cut(first: Sequence[_Seen], last: Sequence[_Seen]) -> tuple[Sequence[_Seen]
     return before, after
 
 
-def _raise_alarm(session: Session, collection: str, monitor: str, change: Change) -> dict[str, Any]:
+def _raise_alarm(session: Session, collection: str, monitor: str, change: Change) -> AlarmView:
     row = GateAlarmRow(
         id=secrets.token_hex(16),
         collection=collection,
@@ -147,7 +157,12 @@ def _raise_alarm(session: Session, collection: str, monitor: str, change: Change
     append_audit(session, "drift_alarm", event)
     if collection != SERVICE:
         revoke_collection(session, collection, f"drift: {monitor} {row.detail}", GATE)
-    return _wire(row)
+    return _view(row)
+
+
+def open_alarms(session: Session) -> list[AlarmView]:
+    """The open alarms, newest first."""
+    return [_view(row) for row in _open(session)]
 
 
 def _open(session: Session) -> list[GateAlarmRow]:
@@ -155,10 +170,5 @@ def _open(session: Session) -> list[GateAlarmRow]:
     return list(session.scalars(query.order_by(GateAlarmRow.raised_at.desc())))
 
 
-def _wire(row: GateAlarmRow) -> dict[str, Any]:
-    return {
-        "collection": row.collection,
-        "monitor": row.monitor,
-        "detail": row.detail,
-        "raised_at": iso(row.raised_at),
-    }
+def _view(row: GateAlarmRow) -> AlarmView:
+    return AlarmView(row.collection, row.monitor, row.detail, iso(row.raised_at) or "")

@@ -1,27 +1,73 @@
 """Reviewers' decisions as labels, and the running test that sees the audited ones."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.gate.certificates import end_certificate, running_test
+from app.gate.certificates import (
+    certificate_row,
+    end_certificate,
+    passages_changed,
+    running_test,
+)
 from app.gate.modes import set_mode
 from app.gate.strata import BROKEN, GATE, SERVICE, Stratum
 from app.gate.tables import CertificateRow, LabelRow
+from app.records.audit import newest_link
 from app.records.tables import RecordRow
-from guardrails.gate.running_test import EProcess
+from guardrails.contract import canonical_sha256
+from guardrails.gate.certify import Label
+
+LONG_AGO = -(1 << 62)
+"""When an answer was judged whose record does not say: before any change of the passages."""
+
+
+@dataclass(frozen=True)
+class LabelCountView:
+    """How many labels of one kind there are."""
+
+    collection: str
+    risk_class: str
+    source: Literal["audit", "review"]
+    wrong: bool
+    count: int
 
 
 def labelled(database: Database, collection: str = SERVICE) -> list[tuple[float, bool]]:
     """(risk, wrong) of all labels, or of one collection's, oldest first."""
-    query = select(LabelRow.risk, LabelRow.wrong).order_by(LabelRow.labelled_at)
+    query = select(LabelRow.risk, LabelRow.wrong).order_by(LabelRow.number, LabelRow.answer_id)
     if collection != SERVICE:
         query = query.where(LabelRow.collection == collection)
     with database.reading() as session:
         return [(risk, wrong) for risk, wrong in session.execute(query)]
+
+
+def labels_of(session: Session, stratum: Stratum, lineage: Mapping[str, str]) -> list[Label]:
+    """The labels of a stratum that were given under this lineage, oldest first; none of an
+    answer from before its passages changed so much that a certificate ended."""
+    query = (
+        select(LabelRow.risk, LabelRow.wrong, LabelRow.weight)
+        .where(
+            LabelRow.collection == stratum.collection,
+            LabelRow.risk_class == stratum.risk_class,
+            LabelRow.lineage_sha256 == canonical_sha256(dict(lineage)),
+        )
+        .order_by(LabelRow.number, LabelRow.answer_id)
+    )
+    if (since := passages_changed(session, stratum)) is not None:
+        query = query.where(LabelRow.answered >= since)
+    return [Label(*row) for row in session.execute(query)]
+
+
+def label_counts(session: Session) -> list[LabelCountView]:
+    """How many labels of each kind there are, in no order."""
+    kind = LabelRow.collection, LabelRow.risk_class, LabelRow.source, LabelRow.wrong
+    rows: Iterable[Any] = session.execute(select(*kind, func.count()).group_by(*kind))
+    return [LabelCountView(*row) for row in rows]
 
 
 def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) -> None:
@@ -46,6 +92,8 @@ def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) 
             certificate=entry["certificate"],
             lineage_sha256=entry["lineage_sha256"],
             labelled_at=now(),
+            number=newest_link(session),
+            answered=entry.get("audit_number", LONG_AGO),
         )
     )
     if audited and entry["certificate"]:
@@ -69,18 +117,14 @@ def _first_provisional_row(
 ) -> CertificateRow:
     """The shipped certificate has a row for a stratum from its first audit on."""
     stratum = Stratum(entry["collection"], entry["risk_class"])
-    stated = {"alpha": entry["alpha"], "delta": entry["delta"], "provisional": True}
-    row = CertificateRow(
-        id=entry["certificate"],
-        collection=stratum.collection,
-        risk_class=stratum.risk_class,
-        state="live",
-        certificate={**stated, "threshold": entry["threshold"]},
-        process=EProcess.start(entry["alpha"], entry["delta"], entry["certificate"]).to_state(),
-        index_version=str(record.lineage.get("index_version", "")),
-        reason="",
-        created_at=now(),
-        ended_at=None,
+    stated = {name: entry[name] for name in ("alpha", "delta", "threshold")}
+    index = str(record.lineage.get("index_version", ""))
+    row = certificate_row(
+        entry["certificate"],
+        stratum,
+        {**stated, "provisional": True},
+        index,
+        newest_link(session),
     )
     session.add(row)
     return row

@@ -1,7 +1,19 @@
-"""How drafts are released: the mode of the service and of each collection."""
+"""How drafts are released: the mode of the service and of each collection.
 
-from typing import Any, Literal, get_args
+    off                 the policy alone decides
+    provisional         a certificate of one's own, else the shipped one from public data
+    certified           only a certificate of one's own
+    review_everything   a reviewer sees every draft before its asker
+    retrieval_only      nothing is drafted; the passages found are named
 
+The strictest of the mode of the service and those of the collections an answer cites counts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database, iso, now
@@ -15,9 +27,20 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 """From the laxest to the strictest."""
 
 
+@dataclass(frozen=True)
+class GateModeView:
+    """A switch as it stands; collection "" is the whole service."""
+
+    collection: str
+    mode: str
+    reason: str
+    changed_by: str
+    changed_at: str
+
+
 def switch_mode(
     database: Database, mode: str, reason: str, by: str, collection: str = SERVICE
-) -> dict[str, Any]:
+) -> GateModeView:
     """Set the mode of the service or of a collection, with an audit link; raises ``Invalid``."""
     if mode not in MODES:
         raise Invalid(f"A mode is one of {', '.join(MODES)}.")
@@ -26,11 +49,11 @@ def switch_mode(
     if len(collection) > MAX_STRATUM:
         raise Invalid(f"A collection's name has at most {MAX_STRATUM} characters.")
     with database.transaction() as session:
-        row = set_mode(session, collection, mode, reason.strip(), by)
-        return mode_wire(row)
+        return _view(set_mode(session, collection, mode, reason.strip(), by))
 
 
 def set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:
+    """``switch_mode`` in a transaction that is open, for values that are known to be good."""
     row = session.get(GateModeRow, collection, with_for_update=True)
     before = row.mode if row is not None else ""
     if row is None:
@@ -42,16 +65,31 @@ def set_mode(session: Session, collection: str, mode: str, reason: str, by: str)
     return row
 
 
-def known_mode(mode: str) -> Mode:
+def strictest_mode(session: Session, collections: Iterable[str], default: Mode) -> Mode:
+    """Of the service, which has ``default`` until somebody switches it, and of these."""
+    wanted = [SERVICE, *collections]
+    query = select(GateModeRow.collection, GateModeRow.mode)
+    rows = session.execute(query.where(GateModeRow.collection.in_(wanted)))
+    found = {collection: _known(mode) for collection, mode in rows}
+    return max([found.pop(SERVICE, default), *found.values()], key=MODES.index)
+
+
+def switches(session: Session) -> list[GateModeView]:
+    """Every switch as it stands."""
+    rows = session.scalars(select(GateModeRow).order_by(GateModeRow.collection))
+    return [_view(row) for row in rows]
+
+
+def _known(mode: str) -> Mode:
     """A stored mode; a word that nobody knows holds everything."""
     return next((known for known in MODES if known == mode), "review_everything")
 
 
-def mode_wire(row: GateModeRow) -> dict[str, Any]:
-    return {
-        "collection": row.collection,
-        "mode": row.mode,
-        "reason": row.reason,
-        "changed_by": row.changed_by,
-        "changed_at": iso(row.changed_at),
-    }
+def _view(row: GateModeRow) -> GateModeView:
+    return GateModeView(
+        collection=row.collection,
+        mode=row.mode,
+        reason=row.reason,
+        changed_by=row.changed_by,
+        changed_at=iso(row.changed_at) or "",
+    )

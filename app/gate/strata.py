@@ -15,6 +15,7 @@ SERVICE = ""
 STANDARD = "standard"
 MAX_STRATUM = 400
 BROKEN = "The error bound was broken; everything is reviewed until a new certificate."
+DAMAGED = "The live index is damaged; an older one answers, which no certificate is for."
 
 
 @dataclass(frozen=True)

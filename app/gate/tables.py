@@ -5,21 +5,7 @@ from datetime import datetime
 from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Json
-
-
-class IndexPassagesRow(Base):
-    """What an index version holds of a collection (owner: changes).
-
-    ``passages`` are pairs of hashes, of document and text, 16 bytes each.
-    """
-
-    __tablename__ = "index_passages"
-    version_id: Mapped[str] = mapped_column(
-        ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True
-    )
-    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
-    passages: Mapped[bytes] = mapped_column(LargeBinary)
+from app.db import SEQUENCE, Base, Json
 
 
 class GateModeRow(Base):
@@ -36,7 +22,9 @@ class GateModeRow(Base):
 class CertificateRow(Base):
     """A certificate of one stratum, and its running test (owner: gate).
 
-    State: live, superseded by a newer one, revoked, or violated by the running test.
+    State: live, superseded by a newer one, revoked, or violated by the running test. ``number``
+    and ``ended_number`` are the audit links of its beginning and its end: they tell what came
+    first, times are for people.
     """
 
     __tablename__ = "certificates"
@@ -50,11 +38,13 @@ class CertificateRow(Base):
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
+    ended_number: Mapped[int | None] = mapped_column(SEQUENCE)
     __table_args__ = (Index("ix_certificates_stratum", "collection", "risk_class"),)
 
 
 class CertificatePassagesRow(Base):
-    """What the index held of a collection when a certificate came into force (owner: changes).
+    """What the index held of a collection when a certificate came into force (owner: gate).
 
     ``texts`` are the sorted hashes of its passages' texts, 8 bytes each.
     """
@@ -66,7 +56,11 @@ class CertificatePassagesRow(Base):
 
 
 class LabelRow(Base):
-    """One judged answer that the policy had let pass (owner: gate); written with its decision."""
+    """One judged answer that the policy had let pass (owner: gate); written with its decision.
+
+    ``number`` is the newest audit link when it was decided, ``answered`` the one when its draft
+    was judged.
+    """
 
     __tablename__ = "labels"
     answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
@@ -79,11 +73,13 @@ class LabelRow(Base):
     certificate: Mapped[str] = mapped_column(String(64))
     lineage_sha256: Mapped[str] = mapped_column(String(64))
     labelled_at: Mapped[datetime]
+    number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
+    answered: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
     __table_args__ = (Index("ix_labels_stratum", "collection", "risk_class"),)
 
 
 class GateAlarmRow(Base):
-    """A monitor that saw answers change (owner: drift); open until an operator clears it."""
+    """A monitor that saw answers change (owner: gate); open until an operator clears it."""
 
     __tablename__ = "gate_alarms"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

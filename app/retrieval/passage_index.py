@@ -1,6 +1,7 @@
 """One index version on disk: vectors, words and a manifest, built, verified and loaded as one."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -37,12 +38,16 @@ class PassageIndex:
     def __init__(self, folder: Path, device: str = "auto", manifest_sha256: str = "") -> None:
         """Raises ``DependencyFailed`` for damage, or for another manifest than the one given."""
         self.manifest = verify_index(folder, manifest_sha256)
-        self.entries = read_entries(folder)
-        vectors = from_bytes((folder / "vectors.faiss").read_bytes())
+        try:
+            self.entries = read_entries(folder)
+            vectors = from_bytes((folder / "vectors.faiss").read_bytes())
+            self._lexical = LexicalIndex(folder / "lexical")
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            # The libraries keep files of their own there, which the manifest does not list.
+            raise DependencyFailed(f"Index {folder.name} cannot be opened.") from error
         if len(vectors) != len(self.entries):
             raise DependencyFailed(f"Index {folder.name}: vectors and passages differ in number.")
         self._vectors = FlatVectors(vectors, collection_ranges(self.entries), device)
-        self._lexical = LexicalIndex(folder / "lexical")
         self._by_document: dict[str, list[int]] = {}
         for position, entry in enumerate(self.entries):
             self._by_document.setdefault(entry.document_id, []).append(position)
@@ -104,8 +109,8 @@ def write_index(
 ) -> str:
     """Write a new version of (title, text) ``texts`` and unit ``vectors`` [n, dimension].
 
-    Returns the manifest's SHA-256. Raises ``OSError`` when the disk does not take it; the
-    caller removes the folder.
+    Returns the manifest's SHA-256, when all of it has reached the disk. Raises ``OSError`` when
+    the disk does not take it; the caller removes the folder.
     """
     folder.mkdir(parents=True)
     (folder / "vectors.faiss").write_bytes(to_bytes(vectors))
@@ -130,7 +135,18 @@ def write_index(
         },
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+    _to_disk(folder)
     return sha256_file(folder / "manifest.json")
+
+
+def _to_disk(folder: Path) -> None:
+    """Every file and folder, and the folder's own name, survive a loss of power from now on."""
+    for path in (*folder.rglob("*"), folder, folder.parent):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def read_entries(folder: Path) -> list[Entry]:

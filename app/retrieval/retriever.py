@@ -1,18 +1,17 @@
 """Find the evidence for a question: embed, search both indexes, fuse, and rerank."""
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.deadline import Deadline
-from app.errors import NotReady
 from app.ports import Reading, Vectors
 from app.retrieval.lexical import Weighted
+from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, RankedPositions, fuse
 from guardrails.contract import Passage
 
@@ -98,14 +97,8 @@ def _worth(hit: Hit) -> float:
     )
 
 
-@dataclass(frozen=True)
-class _Live:
-    version_id: str
-    index: PassageIndex
-
-
 class Retriever:
-    """Searches the live index version; follows the pointer when another one is promoted."""
+    """Searches the index version that is live."""
 
     def __init__(
         self,
@@ -116,10 +109,13 @@ class Retriever:
         device: str = "auto",
         rerank: Rerank | None = None,
     ) -> None:
-        self._corpus, self._embed, self._embedder_name = corpus, embed, embedder_name
-        self._index_dir, self._device, self._rerank = index_dir, device, rerank
-        self._live: _Live | None = None
-        self._loading = threading.Lock()
+        self._corpus, self._embed, self._rerank = corpus, embed, rerank
+        self._live_index = LiveIndex(corpus, embedder_name, index_dir, device)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the live index version; "" when nothing is."""
+        return self._live_index.problem
 
     def embed(self, question: str, deadline: Deadline) -> Vectors:
         """The question's unit vector, shape [dimension]."""
@@ -141,7 +137,7 @@ class Retriever:
         and deletions act inside both searches, before anything is read. Raises ``NotReady``
         before the first promotion.
         """
-        live, deleted = self._current()
+        live, deleted = self._live_index.current()
         known = {} if vector is None else {question: vector}
         vector = mean_vector(
             [(question, 1.0), *earlier],
@@ -159,38 +155,19 @@ class Retriever:
         ]
         if self._rerank is not None and hits:
             hits = self._rerank(question, hits, deadline)
-        return Retrieved(tuple(hits[:k]), live.version_id, len(live.index))
+        return Retrieved(tuple(hits[:k]), live.version.id, len(live.index))
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
-        return len(self._current()[0].index)
+        return len(self._live_index.current()[0].index)
 
     def _read(
         self, index: PassageIndex, ranked: Sequence[int], k: int
     ) -> list[tuple[int, Passage]]:
         # Some hits may be gone since the search: read a few more than asked for.
         chosen = [(p, index.entries[p].passage_id) for p in ranked[: 2 * k + 8]]
-        found = self._corpus.passages([passage_id for _, passage_id in chosen])
+        found = self._corpus.passages.find([passage_id for _, passage_id in chosen])
         return [(p, found[passage_id]) for p, passage_id in chosen if passage_id in found][:k]
-
-    def _current(self) -> tuple[_Live, list[str]]:
-        version = self._corpus.live_version()
-        if version is None:
-            raise NotReady
-        live = self._live
-        if live is None or live.version_id != version.id:
-            live = self._load(version.id, version.manifest_sha256 or "")
-        return live, self._corpus.deleted_documents(version.created_at)
-
-    def _load(self, version_id: str, manifest_sha256: str) -> _Live:
-        # The new version is loaded beside the old one; requests in flight keep theirs.
-        with self._loading:
-            if self._live is None or self._live.version_id != version_id:
-                index = PassageIndex(self._index_dir / version_id, self._device, manifest_sha256)
-                if index.manifest["embedder"] != self._embedder_name:
-                    raise NotReady("The live index was built by another embedder; build it anew.")
-                self._live = _Live(version_id, index)
-            return self._live
 
 
 def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:

@@ -17,7 +17,8 @@ from app.access.principals import Principal
 from app.answering.answerer import Answerer, Ask
 from app.answering.followup import Rewrite
 from app.answering.policies import Policies
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
+from app.corpus.tables import DocumentRow
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
@@ -35,6 +36,7 @@ from app.errors import (
     TooLarge,
 )
 from app.gate.admission import Gate
+from app.gate.certificates import Premises
 from app.ports import Drafting, DraftRequest, RewriteRequest, Screening, Vectors
 from app.records import audit, recording
 from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
@@ -128,7 +130,7 @@ class Desk:
             screens=screens or FixedScreens(),
             generator=generator or self.generator,
             policies=Policies(checks=lambda policy: [*every_check(policy), *checks]),
-            gate=gate or Gate(self.database, chosen, NOBODY, None, {}),
+            gate=gate or Gate(self.database, chosen, NOBODY, Premises(None, {})),
             models={"embedder": self.embedder.name, "generator": self.generator.name},
             settings=chosen,
             telemetry=Telemetry(),
@@ -172,9 +174,9 @@ def test_a_released_answer_is_recorded_with_its_lineage_and_quotes_its_source(de
     assert (seen["status"], seen["released_by"]) == ("released", "policy")
     assert seen["answer"]["text"] == "The excess for water damage is £350 [1]."
     (citation,) = seen["answer"]["citations"]
-    passage = desk.corpus.passages([citation["passage_id"]])[citation["passage_id"]]
+    passage = desk.corpus.passages.find([citation["passage_id"]])[citation["passage_id"]]
     assert citation["quote"] == passage.text[citation["start"] : citation["end"]]
-    live = desk.corpus.live_version()
+    live = desk.corpus.versions.live()
     record = desk.record(seen["answer_id"])
     assert live is not None
     assert record.lineage == {
@@ -754,7 +756,7 @@ def test_a_scope_that_shrank_takes_the_quotes_away(desk: Desk) -> None:
 def test_a_deleted_document_takes_its_quotes_away(desk: Desk) -> None:
     seen = desk.ask(EXCESS)
     assert seen["answer"]["citations"][0]["quote"]
-    desk.corpus.delete_document(desk.shelf.ids["handbook.txt"])
+    desk.corpus.documents.delete(desk.shelf.ids["handbook.txt"])
     for view in (
         desk.answerer().view(ANN, seen["answer_id"]),
         *desk.answerer().history(ANN, 5),
@@ -766,7 +768,7 @@ def test_a_deleted_document_takes_its_quotes_away(desk: Desk) -> None:
 
 def test_a_document_deleted_while_its_draft_is_written_is_not_quoted(desk: Desk) -> None:
     def delete_it() -> None:
-        desk.corpus.delete_document(desk.shelf.ids["handbook.txt"])
+        desk.corpus.documents.delete(desk.shelf.ids["handbook.txt"])
 
     desk.generator.before = delete_it
     seen = desk.ask(EXCESS)
@@ -783,7 +785,7 @@ def test_the_shipped_models_answer_hold_and_abstain(services: Services) -> None:
     assert seen["status"] == "released"
     (citation, *_) = seen["answer"]["citations"]
     assert "14 days" in citation["quote"]
-    passage = services.corpus.passages([citation["passage_id"]])[citation["passage_id"]]
+    passage = services.corpus.passages.find([citation["passage_id"]])[citation["passage_id"]]
     assert passage.text[citation["start"] : citation["end"]] == citation["quote"]
     held = services.answerer.answer(ANN, Ask(COVERAGE))
     assert (held["status"], held["answer"]) == ("held", None)
@@ -898,11 +900,12 @@ def test_reviewers_see_what_a_follow_up_was_taken_to_mean(desk: Desk) -> None:
 
 def give_last_day(desk: Desk, day: date) -> None:
     """The handbook again, unchanged, with a last valid day."""
-    row = desk.corpus.document(desk.shelf.ids["handbook.txt"])
-    _, changed = desk.corpus.add_document(
+    with desk.database.reading() as session:
+        row = session.get_one(DocumentRow, desk.shelf.ids["handbook.txt"])
+    added = desk.corpus.documents.add(
         row.collection, row.source, row.stored_at, row.sha256, valid_until=day
     )
-    assert not changed
+    assert not added.changed
 
 
 def test_an_answer_from_a_stale_source_is_held(desk: Desk) -> None:

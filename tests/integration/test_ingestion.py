@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from threading import Barrier
 
 import numpy as np
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
+from app.corpus.leases import LEASE, database_time
 from app.corpus.passages import IndexedPassage, NewPassage
 from app.corpus.tables import DocumentRow, PassageRow
 from app.db import Database
@@ -29,7 +31,7 @@ from app.settings import PROJECT
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
 from ingestion.indexing import build_index, forget_old
-from ingestion.pipeline import LEASE, Pipeline, Report, worker
+from ingestion.pipeline import Pipeline, Report, worker
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
 from tests.fakes import FixedScreens, HashEmbedder, Shelf
@@ -81,7 +83,7 @@ class Library:
         return [hit.passage.text.strip() for hit in self.search(question).hits]
 
     def live(self) -> str:
-        version = self.corpus.live_version()
+        version = self.corpus.versions.live()
         assert version is not None
         return version.id
 
@@ -95,8 +97,16 @@ class Library:
         with self.database.reading() as session:
             return Counter(text.strip() for text in session.scalars(select(PassageRow.text)))
 
+    def killed_worker(self) -> Corpus:
+        """Claims through it are those of a worker that was killed long ago."""
+
+        def long_ago(session: Session) -> datetime:
+            return database_time(session) - 2 * LEASE
+
+        return Corpus(self.database, clock=long_ago)
+
     def version_states(self) -> list[str]:
-        return [version.state for version in self.corpus.versions()]
+        return [version.state for version in self.corpus.versions.all()]
 
 
 @pytest.fixture
@@ -209,7 +219,7 @@ def test_the_same_file_in_two_collections_is_two_documents(library: Library) -> 
     library.write("claims.txt", CLAIMS)
     library.ingest()
     library.pipeline.ingest(find_files([library.folder]), "board")
-    assert library.corpus.collections() == {"board": 1, "main": 1}
+    assert library.corpus.documents.collections() == {"board": 1, "main": 1}
     assert library.found("theft police") == [CLAIMS.strip()]
 
 
@@ -219,8 +229,8 @@ def test_the_same_file_in_two_collections_is_two_documents(library: Library) -> 
 def test_a_document_left_by_a_dead_worker_is_taken_up_by_the_next_run(library: Library) -> None:
     files = [library.write("claims.txt", CLAIMS), library.write("office.txt", OFFICE)]
     for file in files:
-        library.corpus.add_document("main", str(file), str(file), sha256_file(file))
-    assert library.corpus.claim_pending(timedelta(seconds=-1)) is not None
+        library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
+    assert library.killed_worker().documents.claim() is not None
     report = library.ingest()
     assert (report.ingested, report.failures) == (2, [])
     assert library.passages() == Counter([CLAIMS.strip(), OFFICE.strip()])
@@ -229,12 +239,12 @@ def test_a_document_left_by_a_dead_worker_is_taken_up_by_the_next_run(library: L
 
 def test_a_slow_worker_and_the_one_after_it_save_once(library: Library) -> None:
     file = library.write("claims.txt", CLAIMS)
-    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
-    slow = library.corpus.claim_pending(timedelta(seconds=-1))
-    fast = library.corpus.claim_pending(LEASE)
+    library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
+    slow = library.killed_worker().documents.claim()
+    fast = library.corpus.documents.claim()
     assert slow is not None
     assert fast is not None
-    assert library.corpus.claim_pending(LEASE) is None
+    assert library.corpus.documents.claim() is None
     reports = Report(), Report()
     library.pipeline.process(fast, reports[0])
     library.pipeline.process(slow, reports[1])
@@ -244,15 +254,15 @@ def test_a_slow_worker_and_the_one_after_it_save_once(library: Library) -> None:
 
 def test_the_service_takes_up_and_indexes_what_a_dead_worker_left(library: Library) -> None:
     file = library.write("claims.txt", CLAIMS)
-    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
-    library.corpus.claim_pending(timedelta(seconds=-1))
+    library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
+    library.killed_worker().documents.claim()
     services = replace(
         build_services(library.settings), embedder=library.embedder, screens=library.screens
     )
     try:
         with worker(services):
             ends = time.monotonic() + 60
-            while library.corpus.live_version() is None and time.monotonic() < ends:
+            while library.corpus.versions.live() is None and time.monotonic() < ends:
                 time.sleep(0.05)
     finally:
         services.close()
@@ -262,8 +272,8 @@ def test_the_service_takes_up_and_indexes_what_a_dead_worker_left(library: Libra
 
 def test_a_crash_before_the_index_is_built_is_caught_up(library: Library) -> None:
     file = library.write("claims.txt", CLAIMS)
-    row, _ = library.corpus.add_document("main", str(file), str(file), sha256_file(file))
-    claimed = library.corpus.claim_pending(LEASE, [row.id])
+    library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
+    claimed = library.corpus.documents.claim()
     assert claimed is not None
     library.pipeline.process(claimed, Report())
     with pytest.raises(NotReady):
@@ -278,9 +288,9 @@ def test_a_document_that_changes_while_it_waits_is_not_taken_for_the_old_one(
     library: Library,
 ) -> None:
     file = library.write("claims.txt", CLAIMS)
-    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
+    library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
     library.write("claims.txt", OFFICE)
-    claimed = library.corpus.claim_pending(LEASE)
+    claimed = library.corpus.documents.claim()
     assert claimed is not None
     report = Report()
     library.pipeline.process(claimed, report)
@@ -292,10 +302,10 @@ def test_a_document_that_changes_while_it_waits_is_not_taken_for_the_old_one(
 
 def test_a_document_deleted_while_it_is_read_stays_deleted(library: Library) -> None:
     file = library.write("claims.txt", CLAIMS)
-    library.corpus.add_document("main", str(file), str(file), sha256_file(file))
-    claimed = library.corpus.claim_pending(LEASE)
+    library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
+    claimed = library.corpus.documents.claim()
     assert claimed is not None
-    library.corpus.delete_document(claimed.id)
+    library.corpus.documents.delete(claimed.id)
     report = Report()
     library.pipeline.process(claimed, report)
     assert (report.ingested, library.passages()) == (0, Counter())
@@ -305,13 +315,13 @@ def test_a_document_deleted_while_it_is_read_stays_deleted(library: Library) -> 
 def test_workers_at_once_claim_each_document_once(library: Library) -> None:
     names = {f"d{number}.txt" for number in range(12)}
     for name in names:
-        library.corpus.add_document("main", name, f"/nowhere/{name}", "0" * 64)
+        library.corpus.documents.add("main", name, f"/nowhere/{name}", "0" * 64)
     start = Barrier(4)
 
     def work(_: int) -> list[str]:
         start.wait()
         claimed = []
-        while (row := library.corpus.claim_pending(LEASE)) is not None:
+        while (row := library.corpus.documents.claim()) is not None:
             claimed.append(row.source)
         return claimed
 
@@ -329,7 +339,7 @@ def test_deletion_acts_at_once_in_both_searches_and_in_the_passages(library: Lib
     version = library.shelf.index()
     before = library.search("theft police head office")
     assert len(before.hits) == 2 and all(hit.bm25 > 0 for hit in before.hits)
-    library.corpus.delete_document(library.shelf.ids["claims.txt"])
+    library.corpus.documents.delete(library.shelf.ids["claims.txt"])
     assert library.live() == version
     assert library.found("theft police head office") == [OFFICE.strip()]
     assert (
@@ -337,9 +347,9 @@ def test_deletion_acts_at_once_in_both_searches_and_in_the_passages(library: Lib
         == OFFICE
     )
     ids = [hit.passage.id for hit in before.hits]
-    assert [p.text for p in library.corpus.passages(ids).values()] == [OFFICE]
+    assert [p.text for p in library.corpus.passages.find(ids).values()] == [OFFICE]
     with pytest.raises(NotFound):
-        library.corpus.delete_document(library.shelf.ids["claims.txt"])
+        library.corpus.documents.delete(library.shelf.ids["claims.txt"])
 
 
 def test_deletion_acts_inside_the_searches_not_after_them(library: Library) -> None:
@@ -349,10 +359,10 @@ def test_deletion_acts_inside_the_searches_not_after_them(library: Library) -> N
     question = "theft police"
     vector = library.embedder.embed([question])[0]
     best = [index.dense(vector, ["main"], 1)[0][0], index.lexical(question, ["main"], 1)[0][0]]
-    library.corpus.delete_document(library.shelf.ids["claims.txt"])
-    live = library.corpus.live_version()
+    library.corpus.documents.delete(library.shelf.ids["claims.txt"])
+    live = library.corpus.versions.live()
     assert live is not None
-    deleted = library.corpus.deleted_documents(live.created_at)
+    deleted = library.corpus.documents.deleted_since(live.number)
     assert [index.entries[position].document_id for position in best] == deleted * 2
     other = {position for position in range(len(index)) if position not in best}
     assert {hit[0] for hit in index.dense(vector, ["main"], 1, deleted)} == other
@@ -362,7 +372,7 @@ def test_deletion_acts_inside_the_searches_not_after_them(library: Library) -> N
 def test_a_deleted_document_can_be_added_again(library: Library) -> None:
     library.write("claims.txt", CLAIMS)
     library.ingest()
-    library.corpus.delete_document(library.document("claims.txt").id)
+    library.corpus.documents.delete(library.document("claims.txt").id)
     assert library.found("theft police") == []
     report = library.ingest()
     assert (report.ingested, report.unchanged) == (1, 0)
@@ -374,9 +384,9 @@ def test_a_rollback_does_not_bring_a_deleted_document_back(library: Library) -> 
     library.shelf.store("claims.txt", CLAIMS)
     library.shelf.store("office.txt", OFFICE)
     first = library.shelf.index()
-    library.corpus.delete_document(library.shelf.ids["claims.txt"])
+    library.corpus.documents.delete(library.shelf.ids["claims.txt"])
     library.shelf.index()
-    assert library.corpus.rollback() == first
+    assert library.corpus.versions.rollback() == first
     assert library.found("theft police head office") == [OFFICE.strip()]
 
 
@@ -389,18 +399,18 @@ def test_a_rollback_brings_the_earlier_version_back_with_its_passages(library: L
     library.shelf.store("claims.txt", "Theft is never covered.")
     second = library.shelf.index()
     assert library.found("theft police") == ["Theft is never covered."]
-    assert library.corpus.rollback() == first
+    assert library.corpus.versions.rollback() == first
     assert library.live() == first
     assert library.found("theft police") == [CLAIMS.strip()]
     with pytest.raises(Conflict, match="no earlier"):
-        library.corpus.rollback()
-    library.corpus.promote(second)
+        library.corpus.versions.rollback()
+    library.corpus.versions.promote(second)
     assert library.found("theft police") == ["Theft is never covered."]
 
 
 def test_versions_begun_in_the_same_second_keep_their_order(library: Library) -> None:
-    begun = [library.corpus.create_version("hash-embedder") for _ in range(8)]
-    assert begun == sorted(begun)
+    begun = [library.corpus.versions.create("hash-embedder") for _ in range(8)]
+    assert [version.version_id for version in library.corpus.versions.all()] == begun[::-1]
 
 
 def test_a_run_without_news_leaves_a_rollback_alone(library: Library) -> None:
@@ -408,7 +418,7 @@ def test_a_run_without_news_leaves_a_rollback_alone(library: Library) -> None:
     first = library.ingest().index_version
     library.write("claims.txt", "Theft is never covered.")
     library.ingest()
-    library.corpus.rollback()
+    library.corpus.versions.rollback()
     report = library.ingest()
     assert (report.index_version, library.live()) == (None, first)
 
@@ -417,14 +427,14 @@ def test_only_a_verified_version_can_be_promoted(library: Library) -> None:
     library.shelf.store("claims.txt", CLAIMS)
     live = library.shelf.index()
     with pytest.raises(NotFound) as unknown:
-        library.corpus.promote("20000101T000000-00000000")
+        library.corpus.versions.promote("20000101T000000-00000000")
     assert unknown.value.code == "not_found"
     for state in ("building", "failed"):
-        version = library.corpus.create_version(library.embedder.name)
+        version = library.corpus.versions.create(library.embedder.name)
         if state == "failed":
-            library.corpus.mark_failed(version)
+            library.corpus.versions.mark_failed(version)
         with pytest.raises(Conflict, match=state) as refused:
-            library.corpus.promote(version)
+            library.corpus.versions.promote(version)
         assert refused.value.code == "conflict"
     assert library.live() == live
 
@@ -439,7 +449,7 @@ def test_nothing_ready_is_no_version(library: Library) -> None:
 def test_an_older_build_that_ends_later_does_not_replace_a_newer_one(library: Library) -> None:
     library.shelf.store("claims.txt", CLAIMS)
     newer: list[str] = []
-    original = library.corpus.mark_verified
+    original = library.corpus.versions.mark_verified
 
     def mark(version_id: str, passages: Sequence[IndexedPassage], manifest_sha256: str) -> None:
         original(version_id, passages, manifest_sha256)
@@ -448,7 +458,7 @@ def test_an_older_build_that_ends_later_does_not_replace_a_newer_one(library: Li
             library.shelf.store("office.txt", OFFICE)
             newer[0] = library.shelf.index()
 
-    library.corpus.mark_verified = mark  # type: ignore[method-assign]
+    library.corpus.versions.mark_verified = mark  # type: ignore[method-assign]
     older = library.shelf.index()
     assert older != newer[0]
     assert library.live() == newer[0]
@@ -471,11 +481,11 @@ def test_a_document_saved_while_a_version_is_begun_is_not_lost(library: Library)
         begun.append(pool.submit(build_index, library.corpus, library.embedder.name, index_dir))
         wait(begun, timeout=0.5)
 
-    library.corpus.add_document("main", "office.txt", "/nowhere/office.txt", "0" * 64)
-    row = library.corpus.claim_pending(LEASE)
+    library.corpus.documents.add("main", "office.txt", "/nowhere/office.txt", "0" * 64)
+    row = library.corpus.documents.claim()
     assert row is not None
     event.listen(library.database.engine, "commit", build_first)
-    library.corpus.save_passages(
+    library.corpus.documents.save(
         row.id,
         "0" * 64,
         title="office",
@@ -483,10 +493,10 @@ def test_a_document_saved_while_a_version_is_begun_is_not_lost(library: Library)
         embedder=library.embedder.name,
         passages=[NewPassage(OFFICE, 0, 9, None, library.embedder.embed([OFFICE])[0])],
     )
-    library.corpus.promote(begun[0].result(timeout=30))
+    library.corpus.versions.promote(begun[0].result(timeout=30))
     pool.shutdown()
     found = library.found("theft head office")
-    assert OFFICE.strip() in found or library.corpus.unindexed()
+    assert OFFICE.strip() in found or library.corpus.versions.unindexed()
 
 
 def test_old_versions_are_forgotten_and_superseded_passages_purged(library: Library) -> None:
@@ -498,7 +508,7 @@ def test_old_versions_are_forgotten_and_superseded_passages_purged(library: Libr
         stored.append(sorted(library.passages()))
     # Two versions are kept: the passages they name stay readable, all older ones are gone.
     assert stored == [texts[:1], sorted(texts[:2]), sorted(texts[1:3]), sorted(texts[2:])]
-    assert [version.id for version in library.corpus.versions()] == versions[:1:-1]
+    assert [v.version_id for v in library.corpus.versions.all()] == versions[:1:-1]
     assert sorted(p.name for p in library.settings.index_dir.iterdir()) == sorted(versions[2:])
 
 
@@ -511,7 +521,7 @@ def test_the_live_version_is_kept_however_old(library: Library) -> None:
     forget_old(library.corpus, library.settings.index_dir, 1)
     assert library.live() == first
     assert library.found("theft police") == [CLAIMS.strip()]
-    assert len(library.corpus.versions()) == 2
+    assert len(library.corpus.versions.all()) == 2
 
 
 # A full disk, and a damaged one
@@ -519,7 +529,7 @@ def test_the_live_version_is_kept_however_old(library: Library) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from app.corpus import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import StorageFull
 from ingestion.indexing import build_index
@@ -575,7 +585,7 @@ def test_a_full_disk_leaves_the_live_version_as_it_is(library: Library, kind: st
     assert library.live() == live
     assert library.found("theft police") == [CLAIMS.strip()]
     assert library.new_retriever().live_passages() == 1
-    assert library.corpus.unindexed()
+    assert library.corpus.versions.unindexed()
     assert library.shelf.index() == library.live()
 
 
@@ -683,10 +693,10 @@ def test_a_build_that_fails_is_not_tried_again_at_once(services: Services, tmp_p
     index_dir.write_text("a file where the folder should be", "utf-8")
     added = tmp_path / "new.txt"
     added.write_text("A new rule.", "utf-8")
-    services.corpus.add_document("main", str(added), str(added), sha256_file(added))
+    services.corpus.documents.add("main", str(added), str(added), sha256_file(added))
     with worker(services):
         time.sleep(4)
-    states = [version.state for version in services.corpus.versions()]
+    states = [version.state for version in services.corpus.versions.all()]
     assert states.count("failed") == 1
 
 
@@ -741,22 +751,22 @@ def test_a_passage_that_gives_orders_is_marked_and_a_person_can_admit_it(library
     library.write("claims.txt", CLAIMS)
     library.write("note.txt", ORDER)
     assert library.ingest().suspects == 1
-    (marked,) = library.corpus.suspects()
-    assert marked["source"].endswith("note.txt")
-    assert "override" in marked["reason"]
+    (marked,) = library.corpus.passages.suspects()
+    assert marked.source.endswith("note.txt")
+    assert "override" in marked.reason
     (hit,) = [h for h in library.search("approve the claim").hits if h.passage.suspect]
-    assert hit.passage.id == marked["passage_id"]
-    library.corpus.admit(marked["passage_id"])
-    assert library.corpus.suspects() == []
+    assert hit.passage.id == marked.passage_id
+    library.corpus.passages.admit(marked.passage_id)
+    assert library.corpus.passages.suspects() == []
     assert not any(h.passage.suspect for h in library.search("approve the claim").hits)
     with pytest.raises(NotFound):
-        library.corpus.admit(marked["passage_id"])
+        library.corpus.passages.admit(marked.passage_id)
 
 
 def test_the_screen_marks_what_no_pattern_finds(library: Library) -> None:
     library.write("office.txt", OFFICE)
     library.screens.found["injection"] = 0.9999
     assert library.ingest().suspects == 1
-    (marked,) = library.corpus.suspects()
-    assert marked["text"].strip() == OFFICE.strip()
+    (marked,) = library.corpus.passages.suspects()
+    assert marked.text.strip() == OFFICE.strip()
     assert [text.strip() for text, _ in library.screens.seen] == [OFFICE.strip()]

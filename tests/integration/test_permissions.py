@@ -128,12 +128,12 @@ def objects(site: Site) -> dict[str, str]:
     """One of everything that a path can name, all of collection main."""
     task_id, answer_id = site.held()
     (citation, *_) = site.ask(RELEASED)["answer"]["citations"]
-    document, _ = site.services.corpus.add_document("main", f"{task_id}.md", "/nowhere", "0" * 64)
+    added = site.services.corpus.documents.add("main", f"{task_id}.md", "/nowhere", "0" * 64)
     return {
         "task_id": task_id,
         "answer_id": answer_id,
         "passage_id": citation["passage_id"],
-        "document_id": document.id,
+        "document_id": added.document_id,
         "name": "ann",
         "key_id": site.services.access.keys.create("ann").key_id,
     }

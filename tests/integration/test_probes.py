@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from app.access.principals import LOCAL, Principal
 from app.answering.answerer import Ask
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database, now
 from app.errors import AlreadyDecided, Conflict, CountersignError, Forbidden, Invalid, NotFound
 from app.gate.reviewer_error import reviewer_report
@@ -212,9 +212,8 @@ def test_no_gold_item_of_another_collection_or_over_changed_sources_is_shown(des
     elsewhere = Principal("eve", frozenset({"reviewer"}), scope=("board",))
     assert not any(map(is_gold, quiz.tasks(elsewhere)))
     task = only(quiz.tasks(RITA), is_gold)
-    documents, _ = desk.corpus.documents(["main"])
-    for document in documents:
-        desk.corpus.delete_document(document.id)
+    for document in desk.corpus.documents.page(["main"]).documents:
+        desk.corpus.documents.delete(document.document_id)
     assert {
         passage["text"] for passage in quiz.reviews.task(RITA, task["task_id"])["evidence"]
     } == {""}
@@ -432,25 +431,25 @@ def test_the_gold_items_of_its_collection_enter_a_certificate(desk: Desk) -> Non
     quiz = Quiz(desk, gold_share=1.0)
     measured(quiz, 1, 11)
     label(quiz, 0, 80)
-    refused = quiz.gate.certify("main", "standard", 0.05, 0.05, "olga")
+    refused = quiz.certify()
     assert isinstance(refused, NotCertifiable) and "gold items" in refused.message
-    made = quiz.gate.certify("main", "standard", 0.1, 0.05, "olga")
+    made = quiz.certify(alpha=0.1)
     assert isinstance(made, Certificate)
     assert made.miss_bound == pytest.approx(upper_limit(1, 12, 0.01))
     assert (made.gold, made.gold_missed) == (12, 1)
     assert made.gold_delta == pytest.approx(0.01)
-    (row,) = quiz.gate.status()["certificates"]
-    assert row["certificate"]["gold_missed"] == 1 and row["state"] == "live"
-    assert row["reviewer_error"].startswith("at most") and "1 of 12" in row["reviewer_error"]
+    (row,) = quiz.certificates()
+    assert row.certificate["gold_missed"] == 1 and row.state == "live"
+    assert row.reviewer_error.startswith("at most") and "1 of 12" in row.reviewer_error
 
 
 def test_without_a_measurement_the_certificate_says_so(desk: Desk) -> None:
     quiz = Quiz(desk)
     label(quiz, 0, 80)
-    made = quiz.gate.certify("main", "standard", 0.05, 0.05, "olga")
+    made = quiz.certify()
     assert isinstance(made, Certificate)
     assert (made.gold, made.miss_bound, made.reviewer_error) == (0, 0.0, NOT_MEASURED)
-    assert quiz.gate.status()["certificates"][0]["reviewer_error"] == NOT_MEASURED
+    assert quiz.certificates()[0].reviewer_error == NOT_MEASURED
 
 
 def test_right_gold_items_count_as_false_alarms_only(desk: Desk) -> None:
@@ -499,7 +498,7 @@ def test_gold_items_and_reviewer_error_by_command(
 
 def test_the_corpus_finds_words_as_they_are_written(desk: Desk) -> None:
     corpus = Corpus(desk.database)
-    assert corpus.passage_with("main", QUOTE) is not None
-    assert corpus.passage_with("main", QUOTE.upper()) is None
-    assert corpus.passage_with("main", "%") is None
-    assert corpus.passage_with("board", QUOTE) is None
+    assert corpus.passages.quoting("main", QUOTE) is not None
+    assert corpus.passages.quoting("main", QUOTE.upper()) is None
+    assert corpus.passages.quoting("main", "%") is None
+    assert corpus.passages.quoting("board", QUOTE) is None

@@ -100,7 +100,7 @@ def test_the_record_keeps_the_features_and_nobody_is_shown_them(desk: Desk) -> N
 
 def test_a_deleted_document_does_not_change_the_past(desk: Desk) -> None:
     answer_id = desk.ask(EXCESS)["answer_id"]
-    desk.corpus.delete_document(desk.shelf.ids["handbook.txt"])
+    desk.corpus.documents.delete(desk.shelf.ids["handbook.txt"])
     assert replay(desk, answer_id)["same"]
 
 

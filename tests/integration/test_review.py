@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.access.principals import Principal
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database, now
 from app.errors import (
     AlreadyDecided,
@@ -203,8 +203,8 @@ def test_an_approval_is_void_when_what_was_seen_has_changed(
     if change == "replace":
         add_ready_document(corpus, text="The excess for water damage is £500. Ask us.")
     elif change == "delete":
-        (document,), _ = corpus.documents(["main"])
-        corpus.delete_document(document.id)
+        (document,) = corpus.documents.page(["main"]).documents
+        corpus.documents.delete(document.document_id)
     else:
         claimed = {**claimed, "content_sha256": "f" * 64}
     with pytest.raises(ApprovalVoid):
@@ -228,8 +228,8 @@ def test_a_removed_source_loses_its_text_on_the_review_screen(
 ) -> None:
     task_id, _ = hold(database, settings)
     corpus = Corpus(database)
-    (document,), _ = corpus.documents(["main"])
-    corpus.delete_document(document.id)
+    (document,) = corpus.documents.page(["main"]).documents
+    corpus.documents.delete(document.document_id)
     (evidence,) = desk.task(RITA, task_id)["evidence"]
     assert evidence["removed"]
     assert evidence["text"] == ""
@@ -262,8 +262,8 @@ def test_the_markers_of_an_exported_edit_count_its_evidence(
     corpus = Corpus(database)
     for source in ("first.txt", "second.txt"):
         add_ready_document(corpus, source)
-    ids = [indexed.id for indexed in corpus.indexable(EMBEDDER)]
-    stored = corpus.passages(ids)
+    ids = [indexed.id for indexed in corpus.passages.indexable(EMBEDDER)]
+    stored = corpus.passages.find(ids)
     other, cited = (stored[key] for key in ids)
     draft = draft_from(cited)
     rest = cited.text[len(draft.citations[0].quote) + 1 :]
@@ -284,8 +284,8 @@ def test_an_edit_over_a_deleted_document_is_not_exported(
 ) -> None:
     edit(desk, hold(database, settings)[0], "It is £350 [1].")
     corpus = Corpus(database)
-    (document,), _ = corpus.documents(["main"])
-    corpus.delete_document(document.id)
+    (document,) = corpus.documents.page(["main"]).documents
+    corpus.documents.delete(document.document_id)
     assert list(desk.edits(RITA)) == []
 
 

@@ -1,5 +1,7 @@
 """Migrations on both databases: they build exactly the tables the code declares, and undo them."""
 
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import Boolean, DateTime, bindparam, inspect, select, text
 
-from app.corpus.tables import LiveIndexRow
+from app.corpus.corpus import Corpus
+from app.corpus.tables import DocumentRow, LiveIndexRow
 from app.db import Base, Database, migrate
+from app.gate.certificates import passages_changed
+from app.gate.strata import Stratum
+from app.gate.tables import LabelRow
 from app.records.tables import AuditHeadRow
 from app.settings import PROJECT
 
@@ -78,6 +84,60 @@ def test_down_to_nothing_and_up_again(empty: Database) -> None:
     migrate(empty)
     assert differences(empty) == []
     assert start_rows(empty) == [(1, 0), (1, None)]
+
+
+BEFORE_NUMBERS = """
+INSERT INTO documents (id, collection, source, stored_at, title, media_type, sha256, revision,
+    state, created_at, updated_at) VALUES
+    ('in', 'main', 'in', '', '', '', '', 1, 'ready', :t1, :t1),
+    ('out', 'main', 'out', '', '', '', '', 1, 'ready', :t1, :t3),
+    ('tie', 'main', 'tie', '', '', '', '', 1, 'ready', :t1, :t2),
+    ('gone', 'board', 'gone', '', '', '', '', 1, 'deleted', :t1, :t4);
+INSERT INTO index_versions (id, state, passages, embedder, created_at, promoted_at) VALUES
+    ('b', 'retired', 1, 'e', :t1, :t1), ('a', 'live', 1, 'e', :t2, :t2);
+INSERT INTO certificates (id, collection, risk_class, state, certificate, process, index_version,
+    reason, created_at, ended_at) VALUES
+    ('c', 'main', 'standard', 'revoked', '{}', '{}', 'a', 'passages changed: x', :t1, :t2);
+INSERT INTO records (answer_id, principal, question, outcome, message, evidence, findings, verdict,
+    lineage, searched, timings_ms, content_sha256, created_at) VALUES
+    ('before', 'ann', 'q', 'held', '', '[]', '[]', '{}', '{}', '{}', '{}', '', :t1),
+    ('after', 'ann', 'q', 'held', '', '[]', '[]', '{}', '{}', '{}', '{}', '', :t3);
+INSERT INTO labels (answer_id, collection, risk_class, risk, wrong, weight, source, certificate,
+    lineage_sha256, labelled_at) VALUES
+    ('before', 'main', 'standard', 0.1, :no, 1, 'review', '', '', :t4),
+    ('after', 'main', 'standard', 0.1, :no, 1, 'review', '', '', :t3)
+"""
+
+
+def test_what_was_ordered_by_time_keeps_its_order_by_number(database: Database) -> None:
+    database.close()
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "alembic"))
+    config.attributes["database"] = database
+    command.downgrade(config, "0008")
+    times = {f"t{day}": datetime(2026, 1, day) for day in range(1, 5)}
+    with database.transaction() as session:
+        for statement in BEFORE_NUMBERS.split(";"):
+            names = set(re.findall(r":(\w+)", statement))
+            typed = [bindparam(n, type_=Boolean if n == "no" else DateTime) for n in names]
+            values = {n: {**times, "no": False}[n] for n in names}
+            session.execute(text(statement).bindparams(*typed), values)
+    migrate(database)
+    corpus = Corpus(database)
+    assert [version.version_id for version in corpus.versions.all()] == ["a", "b"]
+    live = corpus.versions.live()
+    assert live is not None and live.number < 0
+    with database.reading() as session:
+        newer = select(DocumentRow.id).where(DocumentRow.number > live.number)
+        assert set(session.scalars(newer)) == {"out", "tie", "gone"}
+        since = passages_changed(session, Stratum("main", "standard"))
+        assert since is not None
+        labels = select(LabelRow.answer_id).order_by(LabelRow.number)
+        assert list(session.scalars(labels)) == ["after", "before"]
+        assert list(session.scalars(labels.where(LabelRow.answered >= since))) == ["after"]
+    assert corpus.documents.deleted_since(live.number) == ["gone"]
+    assert corpus.documents.collections() == {"main": 3}
+    assert corpus.versions.unindexed()
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:

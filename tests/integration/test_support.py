@@ -11,10 +11,11 @@ import pytest
 from app.access.principals import Principal
 from app.answering.answerer import Answerer, Ask
 from app.answering.policies import Policies
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database
 from app.deadline import Deadline
 from app.gate.admission import Gate
+from app.gate.certificates import Premises
 from app.inference.support import SupportCheck
 from app.ports import DraftRequest
 from app.retrieval.retriever import Retriever
@@ -75,7 +76,7 @@ def ask(database: Database, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             generator=SayingGenerator(said),
             screens=FixedScreens(),
             policies=Policies(checks=lambda policy: checks or every_check(policy)),
-            gate=Gate(database, settings, NOBODY, None, {}),
+            gate=Gate(database, settings, NOBODY, Premises(None, {})),
             models={"embedder": embedder.name, "generator": "saying"},
             settings=settings,
             telemetry=Telemetry(),

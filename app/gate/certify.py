@@ -1,0 +1,87 @@
+"""A new certificate from a stratum's labels, in force from then on."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from app.corpus.versions import lock_index
+from app.db import Database, now
+from app.errors import Invalid
+from app.gate.certificates import Certificates, certificate_row, standing_rows
+from app.gate.coverage import note_certificate
+from app.gate.labels import labels_of
+from app.gate.reviewer_error import gold_result, second_result
+from app.gate.strata import GATE, Stratum
+from app.gate.tables import GateModeRow
+from app.records.audit import append_audit
+from app.settings import Settings
+from guardrails.gate.binomial import GateInvalid
+from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import Label, NotCertifiable, certify
+
+
+class Certifier:
+    """Makes certificates; only labels of the present lineage count."""
+
+    def __init__(self, database: Database, settings: Settings, certificates: Certificates) -> None:
+        self._database, self._settings = database, settings
+        self._certificates = certificates
+
+    def certify(
+        self, collection: str, risk_class: str, alpha: float, delta: float, by: str
+    ) -> Certificate | NotCertifiable:
+        """Certify a stratum from its labels, and put the certificate in force if there is one.
+
+        Raises ``Invalid`` for figures that cannot be.
+        """
+        stratum = Stratum(collection, risk_class)
+        with self._database.transaction() as session:
+            # Else documents could change between the choice of the labels and the certificate.
+            lock_index(session)
+            result = self._tested(session, stratum, alpha, delta)
+            if isinstance(result, Certificate):
+                _enforce(session, stratum, result, by)
+        return result
+
+    def _tested(
+        self, session: Session, stratum: Stratum, alpha: float, delta: float
+    ) -> Certificate | NotCertifiable:
+        lineage = self._certificates.lineage
+        labels = labels_of(session, stratum, lineage)
+        try:
+            return certify(
+                labels,
+                alpha,
+                delta,
+                date=datetime.now(UTC).isoformat(),
+                collection=stratum.collection,
+                risk_class=stratum.risk_class,
+                lineage=lineage,
+                gold=gold_result(session, stratum.collection),
+                second=second_result(session, stratum.collection),
+                max_weight=self._largest_weight(labels),
+            )
+        except GateInvalid as error:
+            raise Invalid(f"{error}.") from error
+
+    def _largest_weight(self, labels: Sequence[Label]) -> float | None:
+        """The most that the audits' draw can weigh; None when every answer was labelled."""
+        weights = {label.weight for label in labels}
+        share = self._settings.audit_share
+        by_design = {1 / share} if share > 0 else set()
+        return max(weights | by_design) if len(weights) > 1 else None
+
+
+def _enforce(session: Session, stratum: Stratum, certificate: Certificate, by: str) -> None:
+    index = lock_index(session).version_id or ""
+    event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
+    number = append_audit(session, "certified", {**event, "certificate": certificate.sha256})
+    for row in session.scalars(standing_rows(stratum)):
+        row.state, row.ended_at, row.ended_number = "superseded", now(), number
+    made = certificate_row(certificate.sha256, stratum, certificate.to_json(), index, number)
+    session.add(made)
+    note_certificate(session, made)
+    forced = session.get(GateModeRow, stratum.collection)
+    if forced is not None and forced.changed_by == GATE:
+        session.delete(forced)

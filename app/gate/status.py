@@ -1,0 +1,104 @@
+"""What stands behind releases, for operators: modes, certificates, labels and alarms."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Database, Json, iso
+from app.gate.certificates import Certificates, running_test
+from app.gate.drift import AlarmView, open_alarms
+from app.gate.labels import LabelCountView, label_counts
+from app.gate.modes import GateModeView, switches
+from app.gate.tables import CertificateRow
+from guardrails.gate.binomial import GateInvalid
+from guardrails.gate.certificate import PUBLIC, Certificate
+
+SHOWN = 100
+"""Certificates, newest first."""
+
+
+@dataclass(frozen=True)
+class CertificateView:
+    """A certificate of one collection and risk class, and its running test.
+
+    State ``void``: what it was made for no longer runs here. ``e_value`` null: the promise is
+    broken.
+    """
+
+    id: str
+    collection: str
+    risk_class: str
+    state: Literal["live", "void", "superseded", "revoked", "violated"]
+    reason: str
+    index_version: str
+    created_at: str
+    ended_at: str | None
+    certificate: Json
+    reviewer_error: Annotated[str, Field(description='In words; "" where it is not known.')]
+    audits: int
+    e_value: float | None
+    limit: float
+
+
+@dataclass(frozen=True)
+class GateStatusView:
+    """The gate: the mode of the service, every switch, certificates, labels and alarms."""
+
+    mode: str
+    modes: list[GateModeView]
+    provisional: Json | None
+    certificates: list[CertificateView]
+    labels: list[LabelCountView]
+    alarms: list[AlarmView]
+
+
+def gate_status(database: Database, certificates: Certificates) -> GateStatusView:
+    """The gate as it stands now."""
+    shipped = certificates.shipped
+    with database.reading() as session:
+        return GateStatusView(
+            mode=certificates.mode(session),
+            modes=switches(session),
+            provisional=shipped.to_json() if shipped else None,
+            certificates=_newest(session, certificates),
+            labels=label_counts(session),
+            alarms=open_alarms(session),
+        )
+
+
+def _newest(session: Session, certificates: Certificates) -> list[CertificateView]:
+    query = select(CertificateRow).order_by(CertificateRow.number.desc()).limit(SHOWN)
+    return [_view(row, certificates.counts(row)) for row in session.scalars(query)]
+
+
+def _view(row: CertificateRow, counts: bool) -> CertificateView:
+    process = running_test(row)
+    state: Any = "void" if row.state == "live" and not counts else row.state
+    return CertificateView(
+        id=row.id,
+        collection=row.collection,
+        risk_class=row.risk_class,
+        state=state,
+        reason=row.reason,
+        index_version=row.index_version,
+        created_at=iso(row.created_at) or "",
+        ended_at=iso(row.ended_at),
+        certificate=row.certificate,
+        reviewer_error=_reviewer_error(row),
+        audits=process.seen,
+        e_value=None if process.broken else round(process.e_value, 4),
+        limit=round(1 / process.delta, 4),
+    )
+
+
+def _reviewer_error(row: CertificateRow) -> str:
+    """In words; "" for a certificate that cannot be read."""
+    if row.certificate.get("provisional"):
+        return PUBLIC
+    try:
+        return Certificate.from_json(row.certificate).reviewer_error
+    except GateInvalid:
+        return ""

@@ -1,0 +1,43 @@
+"""A clock that is wrong: what every process of a host sees while it is."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import pytest
+
+from app import db
+
+
+class _Off(datetime):
+    """``datetime`` of which only the present is wrong."""
+
+    by = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.by
+
+
+@contextmanager
+def clock_off(
+    monkeypatch: pytest.MonkeyPatch, days: float = 0, seconds: float = 0
+) -> Iterator[None]:
+    """The host's clock is off by that much inside the block, for all of the service's modules."""
+    by = timedelta(days=days, seconds=seconds)
+    real, off = db.now, type("Off", (_Off,), {"by": by})
+
+    def wrong() -> datetime:
+        return real() + by
+
+    with monkeypatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if not name.startswith(("app.", "guardrails.", "ingestion.")):
+                continue
+            if getattr(module, "now", None) is real:
+                patch.setattr(module, "now", wrong)
+            if getattr(module, "datetime", None) is datetime and name != "app.db":
+                patch.setattr(module, "datetime", off)
+        assert abs(db.now() - datetime.now(UTC).replace(tzinfo=None) - by) < timedelta(seconds=5)
+        yield
