@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from alembic import op
 
-revision = "corpus_1"
+revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None

@@ -8,7 +8,7 @@ from typing import Any
 from app.main import create_app
 from app.settings import PROJECT, Settings
 
-RELEASED = PROJECT / "tests" / "data" / "openapi-0.1.0.json"
+RELEASED = PROJECT / "tests" / "releases" / "openapi-0.1.0.json"
 PROSE = {"description", "summary", "title", "version"}
 CHANGED: set[str] = set()
 """Places that changed on purpose; each has a line under "Changed" in CHANGELOG.md."""
