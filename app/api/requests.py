@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from app.access.keys import sha256
 from app.access.principals import Principal
 from app.access.sessions import Access, SignIn, check_csrf
 from app.errors import BadRequest, Unauthenticated
@@ -47,7 +49,7 @@ bearer = HTTPBearer(auto_error=False, description="An API key: `cs_…`")
 cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="A browser sign-in")
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """The process's services."""
     return cast("Services", request.app.state.services)
 
@@ -82,6 +84,30 @@ def principal(
 
 
 PrincipalDep = Annotated[Principal, Depends(principal)]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a caller showed, as its hash, and the way to look at it again."""
+
+    sha256: str
+    principal: Callable[[], Principal]
+
+
+async def credential(
+    services: ServicesDep,
+    key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    token: Annotated[str | None, Depends(cookie)],
+) -> Credential:
+    """For what outlives a request: ``principal()`` raises when the credential has ended."""
+    if key is not None:
+        shown = key.credentials
+        return Credential(sha256(shown), lambda: services.access.by_key(shown))
+    session = token or ""
+    return Credential(sha256(session), lambda: services.access.by_session(session).principal)
+
+
+CredentialDep = Annotated[Credential, Depends(credential)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

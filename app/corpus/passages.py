@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.corpus.tables import BATCH, DELETED, DocumentRow, PassageRow
 from app.ports import Vectors
@@ -48,6 +48,7 @@ def find_passages(session: Session, ids: Iterable[str]) -> Iterator[tuple[Passag
             select(PassageRow, DocumentRow)
             .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
             .where(PassageRow.id.in_(some), DocumentRow.state != DELETED)
+            .options(defer(PassageRow.embedding))
         )
         for passage, document in rows:
             yield passage_of(passage, document), document.source

@@ -11,7 +11,7 @@ the mode of the service and those of the collections an answer cites counts. Wha
 here means review.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -35,10 +35,10 @@ from app.gate.certificates import (
     stratum_query,
 )
 from app.gate.coverage import note_certificate
-from app.gate.modes import MODES, Mode, known_mode, mode_wire
+from app.gate.modes import Mode, Modes, mode_wire, read_modes
 from app.gate.reviewer_error import gold_result, second_result
 from app.gate.sampling import drawn
-from app.gate.strata import BROKEN, GATE, SERVICE, STANDARD, Stratum
+from app.gate.strata import BROKEN, GATE, STANDARD, Stratum
 from app.gate.tables import CertificateRow, GateModeRow, LabelRow
 from app.records.audit import append_audit
 from app.records.tables import RecordRow
@@ -163,10 +163,16 @@ class Gate:
     def mode(self, collections: Sequence[str] = ()) -> Mode:
         """The strictest mode of the service and of these collections, as of now."""
         with self._database.reading() as session:
-            return self._mode(session, collections)
+            return self.modes(session).strictest(collections)
+
+    def modes(self, session: Session) -> Modes:
+        """All modes as of now, in a transaction that is open."""
+        return read_modes(session, self._settings.gate_mode)
 
     def admit(
         self,
+        session: Session,
+        modes: Modes,
         answer_id: str,
         draft: Draft,
         evidence: Sequence[Passage],
@@ -177,14 +183,14 @@ class Gate:
     ) -> Admission:
         """Whether this draft, as ``score`` found it, may go out, and why not.
 
+        It is asked in the transaction that records the answer, with the modes as of then.
         ``asked`` False only notes the risk of a draft that the policy holds anyway.
         """
         if scored.crash:
             return _crashed(scored.crash)
         try:
             stratum = Stratum.of(draft, evidence, findings)
-            with self._database.reading() as session:
-                standing = self._standing(session, stratum)
+            standing = self._standing(session, modes.strictest(stratum.collections), stratum)
             held = Admission(
                 admitted=False,
                 mode=standing.mode,
@@ -216,10 +222,10 @@ class Gate:
             return Scored(UNKNOWN, {}, type(error).__name__)
         return Scored(risk, found)
 
-    def unasked(self, similarity: float | None) -> dict[str, Any]:
-        """The record's gate entry of a question without a draft."""
+    def unasked(self, mode: Mode, similarity: float | None) -> dict[str, Any]:
+        """The record's gate entry of a question without a draft; ``mode`` is what held for it."""
         features = {} if similarity is None else {"similarity": similarity}
-        return {**gate_wire(self.mode(), None), "asked": False, "features": features}
+        return {**gate_wire(mode, None), "asked": False, "features": features}
 
     def _admission(self, answer_id: str, held: Admission) -> Admission:
         if not held.asked or held.mode == "retrieval_only":
@@ -235,19 +241,7 @@ class Gate:
         audited = drawn(self._settings.audit_seed, answer_id, share)
         return replace(held, admitted=True, reason="", audit_share=share, audited=audited)
 
-    def _mode(self, session: Session, collections: Iterable[str]) -> Mode:
-        wanted = [SERVICE, *collections]
-        rows = {
-            row.collection: known_mode(row.mode)
-            for row in session.scalars(
-                select(GateModeRow).where(GateModeRow.collection.in_(wanted))
-            )
-        }
-        modes = [rows.pop(SERVICE, self._settings.gate_mode), *rows.values()]
-        return max(modes, key=MODES.index)
-
-    def _standing(self, session: Session, stratum: Stratum) -> Standing:
-        mode = self._mode(session, stratum.collections)
+    def _standing(self, session: Session, mode: Mode, stratum: Stratum) -> Standing:
         if mode not in ("provisional", "certified"):
             return Standing(mode)
         rows = list(session.scalars(stratum_query(stratum)))
@@ -390,7 +384,7 @@ class Gate:
                     LabelRow.collection, LabelRow.risk_class, LabelRow.source, LabelRow.wrong
                 )
             ).all()
-            mode = self._mode(session, ())
+            mode = self.modes(session).strictest()
         shipped = self.shipped
         return {
             "mode": mode,

@@ -1,11 +1,15 @@
 """How drafts are released: the mode of the service and of each collection."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.corpus.tables import DELETED, DocumentRow
 from app.db import Database, iso, now
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.gate.strata import MAX_STRATUM, SERVICE
 from app.gate.tables import GateModeRow
 from app.records.audit import append_audit
@@ -15,10 +19,33 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 """From the laxest to the strictest."""
 
 
+@dataclass(frozen=True)
+class Modes:
+    """The mode of the service, and those stored for collections and strata, read together."""
+
+    service: Mode
+    stored: Mapping[str, Mode]
+
+    def strictest(self, names: Iterable[str] = ()) -> Mode:
+        """The strictest of the service's and of what is stored under ``names``."""
+        wanted = [self.stored[name] for name in names if name in self.stored]
+        return max([self.service, *wanted], key=MODES.index)
+
+
+def read_modes(session: Session, default: Mode) -> Modes:
+    """All modes as of now; ``default`` is the service's until somebody switches it."""
+    rows = session.execute(select(GateModeRow.collection, GateModeRow.mode))
+    stored = {row[0]: known_mode(row[1]) for row in rows}
+    return Modes(stored.pop(SERVICE, default), stored)
+
+
 def switch_mode(
     database: Database, mode: str, reason: str, by: str, collection: str = SERVICE
 ) -> dict[str, Any]:
-    """Set the mode of the service or of a collection, with an audit link; raises ``Invalid``."""
+    """Set the mode of the service or of a collection, with an audit link.
+
+    Raises ``Invalid``, and ``NotFound`` for a collection that holds nothing.
+    """
     if mode not in MODES:
         raise Invalid(f"A mode is one of {', '.join(MODES)}.")
     if not reason.strip():
@@ -26,8 +53,26 @@ def switch_mode(
     if len(collection) > MAX_STRATUM:
         raise Invalid(f"A collection's name has at most {MAX_STRATUM} characters.")
     with database.transaction() as session:
+        if not _is_known(session, collection):
+            raise NotFound(f"There is no collection {collection[:80]!r}.")
         row = set_mode(session, collection, mode, reason.strip(), by)
         return mode_wire(row)
+
+
+def _is_known(session: Session, name: str) -> bool:
+    """Whether it is the service, a collection with documents, several of them joined as in the
+    name of a stratum, or what has a mode already."""
+    if name == SERVICE or session.get(GateModeRow, name) is not None:
+        return True
+    parts = {name, *name.split("+")}
+    found = set(
+        session.scalars(
+            select(DocumentRow.collection)
+            .where(DocumentRow.collection.in_(parts), DocumentRow.state != DELETED)
+            .distinct()
+        )
+    )
+    return name in found or found >= set(name.split("+"))
 
 
 def set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:

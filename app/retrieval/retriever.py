@@ -2,7 +2,8 @@
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,8 +35,9 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Retrieved:
-    """Hits, best first, and the index version they come from."""
+class Found:
+    """Hits, best first, the index version they come from, and how many passages of the
+    collections searched it holds."""
 
     hits: tuple[Hit, ...]
     version_id: str
@@ -99,9 +101,19 @@ def _worth(hit: Hit) -> float:
 
 
 @dataclass(frozen=True)
+class Pointer:
+    """Which index version is live, and the documents it names that were deleted since."""
+
+    version_id: str
+    manifest_sha256: str
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Live:
     version_id: str
     index: PassageIndex
+    passages: Mapping[str, int]
 
 
 class Retriever:
@@ -133,15 +145,17 @@ class Retriever:
         deadline: Deadline,
         earlier: Weighted = (),
         vector: Vectors | None = None,
-    ) -> Retrieved:
+        pointer: Pointer | None = None,
+    ) -> Found:
         """The ``k`` best passages of ``collections`` for the question.
 
         Each of the ``earlier`` texts of the conversation counts by its weight beside 1.
         ``vector`` is what ``embed`` made of the question; without it it is embedded here. Scope
-        and deletions act inside both searches, before anything is read. Raises ``NotReady``
-        before the first promotion.
+        and deletions act inside both searches, before anything is read. ``pointer`` is read here
+        where the caller has not done so. Raises ``NotReady`` before the first promotion.
         """
-        live, deleted = self._current()
+        pointer = pointer or self._current()
+        live, deleted = self._load(pointer), pointer.deleted
         known = {} if vector is None else {question: vector}
         vector = mean_vector(
             [(question, 1.0), *earlier],
@@ -159,38 +173,49 @@ class Retriever:
         ]
         if self._rerank is not None and hits:
             hits = self._rerank(question, hits, deadline)
-        return Retrieved(tuple(hits[:k]), live.version_id, len(live.index))
+        searched = sum(live.passages.get(name, 0) for name in set(collections))
+        return Found(tuple(hits[:k]), live.version_id, searched)
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
-        return len(self._current()[0].index)
+        return len(self._load(self._current()).index)
 
     def _read(
         self, index: PassageIndex, ranked: Sequence[int], k: int
     ) -> list[tuple[int, Passage]]:
-        # Some hits may be gone since the search: read a few more than asked for.
-        chosen = [(p, index.entries[p].passage_id) for p in ranked[: 2 * k + 8]]
-        found = self._corpus.passages([passage_id for _, passage_id in chosen])
-        return [(p, found[passage_id]) for p, passage_id in chosen if passage_id in found][:k]
+        """The first ``k`` that still exist; some hits may be gone since the search."""
+        read: list[tuple[int, Passage]] = []
+        while ranked and len(read) < k:
+            chosen, ranked = ranked[: k - len(read)], ranked[k - len(read) :]
+            found = self._corpus.passages([index.entries[p].passage_id for p in chosen])
+            entries = [(p, index.entries[p].passage_id) for p in chosen]
+            read += [(p, found[passage_id]) for p, passage_id in entries if passage_id in found]
+        return read
 
-    def _current(self) -> tuple[_Live, list[str]]:
+    def _current(self) -> Pointer:
         version = self._corpus.live_version()
         if version is None:
             raise NotReady
-        live = self._live
-        if live is None or live.version_id != version.id:
-            live = self._load(version.id, version.manifest_sha256 or "")
-        return live, self._corpus.deleted_documents(version.created_at)
+        deleted = self._corpus.deleted_documents(version.created_at)
+        return Pointer(version.id, version.manifest_sha256 or "", tuple(deleted))
 
-    def _load(self, version_id: str, manifest_sha256: str) -> _Live:
+    def _load(self, pointer: Pointer) -> _Live:
         # The new version is loaded beside the old one; requests in flight keep theirs.
+        live = self._live
+        if live is not None and live.version_id == pointer.version_id:
+            return live
         with self._loading:
-            if self._live is None or self._live.version_id != version_id:
-                index = PassageIndex(self._index_dir / version_id, self._device, manifest_sha256)
-                if index.manifest["embedder"] != self._embedder_name:
-                    raise NotReady("The live index was built by another embedder; build it anew.")
-                self._live = _Live(version_id, index)
+            if self._live is None or self._live.version_id != pointer.version_id:
+                self._live = self._loaded(pointer)
             return self._live
+
+    def _loaded(self, pointer: Pointer) -> _Live:
+        folder = self._index_dir / pointer.version_id
+        index = PassageIndex(folder, self._device, pointer.manifest_sha256)
+        if index.manifest["embedder"] != self._embedder_name:
+            raise NotReady("The live index was built by another embedder; build it anew.")
+        passages = Counter(entry.collection for entry in index.entries)
+        return _Live(pointer.version_id, index, passages)
 
 
 def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:

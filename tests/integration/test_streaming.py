@@ -14,11 +14,14 @@ from starlette.testclient import TestClient
 from app.access.sessions import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
+from app.answering.reading import AnswerNews
 from app.db import Database
 from app.gate.drift import DriftMonitors
 from app.main import create_app
 from app.proof.replay import Replayer
 from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
+from app.serving.admission import AnswerPlaces
+from app.serving.watching import Watch
 from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
@@ -76,6 +79,9 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         telemetry=answerer._telemetry,
         policies=Policies(checks=every_check),
         replayer=Replayer(desk.database, every_judge, {}),
+        places=AnswerPlaces(8, 8, chosen.deadline_s, answerer._telemetry.running),
+        watch=Watch(AnswerNews(desk.database)),
+        dead=list,
         close=lambda: None,
     )
     access.create_principal("ann", ["asker"])
