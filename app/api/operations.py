@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.api.requests import Body, PrincipalDep, ServicesDep, Text
 from app.corpus.versions import version_wire
+from app.errors import DependencyFailed
 from app.proof.dry_run import dry_run, read_policy
 from app.wiring import Services
 
@@ -80,8 +81,10 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/healthz", summary="Is the process alive?")
-def healthz() -> dict[str, str]:
-    """Always ok while the process answers."""
+async def healthz(services: ServicesDep) -> dict[str, str]:
+    """Ok while the process answers and its workers run; else 503, and it must be restarted."""
+    if dead := services.dead():
+        raise DependencyFailed(f"Restart the service: a worker has stopped ({', '.join(dead)}).")
     return {"status": "ok"}
 
 
