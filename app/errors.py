@@ -33,7 +33,8 @@
     │   ├── SchemaNewer            the database's schema is newer than this release
     │   ├── SettingsInvalid        a setting, or the policy file, cannot be used
     │   └── ModelRefused           weights that do not match their manifest
-    └── DeadlineExceeded      504
+    ├── DeadlineExceeded      504
+    └── CallerGone            499  nobody waits for the answer any more
 
 The one wire form is ``{code, message, retryable, request_id}``.
 """
@@ -238,6 +239,11 @@ class ModelRefused(DependencyFailed):
 class DeadlineExceeded(CountersignError):
     code, status, retryable = "deadline_exceeded", 504, True
     default_message = "The answer took too long."
+
+
+class CallerGone(CountersignError):
+    code, status, retryable = "caller_gone", 499, True
+    default_message = "The caller hung up before the answer was there."
 
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})

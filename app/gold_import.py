@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from app.access.principals import Principal
-from app.answering.answerer import Answerer, Ask
+from app.answering.answerer import Answerer
+from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import CountersignError, Invalid, from_os_error

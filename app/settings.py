@@ -127,7 +127,13 @@ class Settings(BaseSettings):
         default=60, ge=1, description="Questions one principal may ask in a minute."
     )
     max_running_answers: int = Field(
-        default=8, ge=1, description="Answers drafted at once; more are told to wait (503)."
+        default=8, ge=1, description="Answers worked on at once, each on a thread of its own."
+    )
+    max_waiting_answers: int = Field(
+        default=8,
+        ge=0,
+        description="Questions that wait for one of these places; more are refused at once (503) "
+        "and told when to come back.",
     )
     review_days: float = Field(
         default=3.0, gt=0, description="Days until an undecided review task expires."

@@ -60,7 +60,7 @@ class Telemetry:
             registry=self.registry,
         )
         self.running = Gauge(
-            "countersign_running_answers", "Answers being drafted.", registry=self.registry
+            "countersign_running_answers", "Answers being worked on.", registry=self.registry
         )
         self.open_reviews = Gauge(
             "countersign_open_reviews", "Review tasks that wait.", registry=self.registry

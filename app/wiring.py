@@ -1,54 +1,34 @@
-"""The composition root: settings in, services out; the only file that names concrete backends."""
+"""The composition root: settings in, services out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
+from app import backends
 from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
+from app.answering.reading import AnswerNews
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
-from app.deadline import Deadline
-from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate
-from app.gate.certificates import Premises
 from app.gate.coverage import revoke_changed
 from app.gate.drift import DriftMonitors
-from app.inference.classifiers import OwnVectors, Screens
-from app.inference.networks.weights import BASE_NAME, models_sha256
-from app.ports import (
-    DraftRequest,
-    Embedder,
-    Generator,
-    Reading,
-    Rewriter,
-    RewriteRequest,
-    Screening,
-    Vectors,
-)
+from app.inference.device import use_threads
+from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
 from app.retrieval.retriever import Rerank, Retriever
 from app.review.desk import ReviewDesk
-from app.serving.batcher import Batcher
+from app.serving.admission import AnswerPlaces
+from app.serving.routing import open_routes
+from app.serving.watching import Watch
 from app.settings import Settings
 from app.telemetry import Telemetry
-from guardrails.contract import Check, Draft, Passage
-from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
-from guardrails.policy.decide import Policy
-from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from app.inference.reader import Reader
     from app.inference.support import SupportCheck
-
-RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
-"""Passages that the reader reranks when the setting leaves it open."""
-Unread = tuple[str, Sequence[str]]
-"""A question and the texts of its passages."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +51,10 @@ class Services:
     telemetry: Telemetry
     policies: Policies
     replayer: Replayer
+    places: AnswerPlaces
+    watch: Watch
+    dead: Callable[[], list[str]]
+    """Names the workers that have stopped, of which there should be none."""
     close: Callable[[], None]
 
     def warm_up(self) -> None:
@@ -78,264 +62,79 @@ class Services:
         self.embedder.warm_up()
         self.screens.warm_up()
         self.generator.warm_up()
-        if rerank_depth(self.settings):
-            _shared_reader(self.settings.models_dir / "reader", self.settings.device).warm_up()
+        if backends.rerank_depth(self.settings):
+            backends.build_reader(self.settings).warm_up()
         self.support.warm_up()
-
-
-def _minilm(settings: Settings) -> Embedder:
-    from app.inference.embedder import MiniLMEmbedder
-
-    return MiniLMEmbedder(settings.device)
-
-
-@cache
-def _shared_reader(folder: Path, device: str) -> "Reader":
-    """One reader for ranking and drafting: its weights are loaded once."""
-    from app.inference.reader import Reader
-
-    return Reader(folder, device)
-
-
-def _reader(settings: Settings) -> Generator:
-    from app.inference.reader import ReaderGenerator
-
-    return ReaderGenerator(_shared_reader(settings.models_dir / "reader", settings.device))
-
-
-def _seq2seq(settings: Settings) -> Generator:
-    from app.inference.seq2seq import Seq2SeqGenerator
-    from app.inference.writing.search import Decoding
-
-    if settings.generator_constraint == "json":
-        raise SettingsInvalid(
-            "The generator seq2seq writes no JSON: use generator_constraint none."
-        )
-    decoding = Decoding(settings.generator_beams, settings.generator_constraint)
-    return Seq2SeqGenerator(settings.models_dir / "seq2seq", settings.device, decoding)
-
-
-EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm}
-GENERATORS: dict[str, Callable[[Settings], Generator]] = {
-    "reader": _reader,
-    "seq2seq": _seq2seq,
-}
-
-
-def build_embedder(settings: Settings) -> Embedder:
-    """The embedder that ``settings.embedder`` selects; raises ``SettingsInvalid``."""
-    if settings.embedder in EMBEDDERS:
-        return EMBEDDERS[settings.embedder](settings)
-    from app.inference.embedder import SentenceTransformerEmbedder
-
-    return SentenceTransformerEmbedder(_folder("embedder", settings.embedder), settings.device)
-
-
-def build_generator(settings: Settings) -> Generator:
-    """The generator that ``settings.generator`` selects; raises ``SettingsInvalid``."""
-    choice = settings.generator
-    if choice in GENERATORS:
-        return GENERATORS[choice](settings)
-    if choice.startswith(("http://", "https://")):
-        return _model_server(settings)
-    from app.inference.local_model import TransformersGenerator
-    from app.inference.writing.search import Decoding
-
-    decoding = Decoding(settings.generator_beams, settings.generator_constraint)
-    return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
-
-
-def build_support(settings: Settings) -> "SupportCheck":
-    """The check of meaning with its shipped model."""
-    from app.inference.support import SupportCheck
-
-    return SupportCheck(settings.models_dir / "support", settings.device)
-
-
-def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:
-    """Every check of the service; those that need no model come from ``guardrails``."""
-    return [*default_checks(policy), support]
-
-
-def _model_server(settings: Settings) -> Generator:
-    from app.inference.model_server import OpenAIGenerator
-
-    if not settings.generator_model:
-        raise SettingsInvalid("A model server needs the setting generator_model.")
-    if settings.generator_beams > 1 or settings.generator_constraint == "evidence":
-        raise SettingsInvalid(
-            "A model server cannot use generator_beams over 1 or generator_constraint evidence."
-        )
-    try:
-        return OpenAIGenerator(
-            settings.generator,
-            settings.generator_model,
-            settings.generator_api_key or None,
-            settings.deadline_s,
-            as_json=settings.generator_constraint == "json",
-        )
-    except ValueError as error:
-        raise SettingsInvalid(f"The setting generator: {error}") from error
-
-
-def _folder(setting: str, value: str) -> Path:
-    path = Path(value)
-    if not path.is_dir():
-        raise SettingsInvalid(
-            f"The setting {setting} is {value!r}: no such name, address or folder."
-        )
-    return path
-
-
-def rerank_depth(settings: Settings) -> int:
-    """How many passages the reader puts in a new order; 0 for none."""
-    if settings.rerank_passages >= 0:
-        return settings.rerank_passages
-    from app.inference.device import pick_device
-
-    return RERANK_ON_GPU if pick_device(settings.device) == "cuda" else RERANK_ON_CPU
-
-
-def build_gate(
-    settings: Settings,
-    database: Database,
-    embedder: str,
-    generator: str,
-    policies: Policies,
-    index_problem: Callable[[], str] = str,
-) -> Gate:
-    """The gate over the shipped risk model; files that cannot be used mean that all is held."""
-    from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
-
-    problem = ""
-    try:
-        folder = settings.models_dir / RISK_FOLDER
-        risk, shipped = load_risk(folder), load_certificate(folder)
-        identity = generator_identity(generator, settings.models_dir / generator)
-    except ModelRefused as error:
-        risk, shipped, identity, problem = NOBODY, None, generator, error.message
-    lineage = {
-        "generator": identity,
-        "embedder": embedder,
-        "risk_sha256": risk.sha256,
-    }
-
-    def policy() -> str:
-        return policies.current().policy.sha256
-
-    premises = Premises(shipped, lineage, policy, index_problem)
-    return Gate(database, settings, risk, premises, problem)
-
-
-def build_screens(settings: Settings, embedder: Embedder) -> Screening:
-    """The shipped screens; beside another embedder they make vectors of their own."""
-    screens = Screens(settings.models_dir / "screens")
-    if embedder.name == BASE_NAME:
-        return screens
-    return OwnVectors(screens, _minilm(settings))
-
-
-def _models(settings: Settings, embedder: Embedder, generator: Generator) -> dict[str, str]:
-    """The models in the lineage of every answer, by name and by one hash over what they are."""
-    return {
-        "embedder": embedder.name,
-        "generator": generator.name,
-        "models_sha256": models_sha256(
-            settings.models_dir, [settings.embedder, settings.generator]
-        ),
-    }
 
 
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
-        from app.inference.device import use_threads
-
         use_threads(settings.model_threads)
-    database = Database(settings.database)
-    embedder, generator = build_embedder(settings), build_generator(settings)
-    screens, support = build_screens(settings, embedder), build_support(settings)
-    checks = partial(build_checks, support=support)
+    database, telemetry = Database(settings.database), Telemetry()
+    embedder, generator = backends.build_embedder(settings), backends.build_generator(settings)
+    support, screens = backends.build_support(settings), backends.build_screens(settings, embedder)
+    checks = partial(backends.build_checks, support=support)
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
-    models = _models(settings, embedder, generator)
-    corpus, telemetry = build_corpus(settings, database), Telemetry()
-    questions = Batcher[str, Vectors](_embed_each(embedder))
-    drafts = Batcher[DraftRequest, Draft](generator.draft, max_items=8)
-    rewrites = _rewrites(generator)
-
-    reader = _shared_reader(settings.models_dir / "reader", settings.device)
-    readings = Batcher[Unread, list[Reading]](reader.read, max_items=4)
-    retriever = _retriever(settings, corpus, embedder.name, questions, readings)
-    gate = build_gate(
-        settings,
-        database,
+    models = backends.model_lineage(settings, embedder, generator)
+    corpus = build_corpus(settings, database)
+    reader = backends.build_reader(settings)
+    remote, most = backends.is_remote(settings), settings.max_running_answers
+    routes = open_routes(embedder, generator, reader.read, remote=remote, most=most)
+    depth = backends.rerank_depth(settings)
+    retriever = Retriever(
+        corpus,
+        routes.embed,
         embedder.name,
-        generator.name,
-        policies,
-        lambda: retriever.problem,
+        settings.index_dir,
+        settings.device,
+        Rerank(routes.read, depth) if depth else None,
+    )
+    gate = backends.build_gate(
+        settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
     )
     answerer = Answerer(
         database=database,
-        corpus=corpus,
         retriever=retriever,
         screens=screens,
-        generator=drafts,
+        generator=routes.drafts,
         policies=policies,
         gate=gate,
         models=models,
         settings=settings,
         telemetry=telemetry,
-        rewrite=rewrites.submit if rewrites else None,
+        rewrite=routes.rewrites.submit if routes.rewrites else None,
     )
+    waiting, deadline_s = settings.max_waiting_answers, settings.deadline_s
+    places = AnswerPlaces(most, waiting, deadline_s, telemetry.running)
+    watch = Watch(AnswerNews(database))
 
     def close() -> None:
-        for part in (questions, readings, drafts, rewrites, database):
-            if part is not None:
-                part.close()
+        for part in (places, watch, routes, database):
+            part.close()
 
     return Services(
-        settings,
-        database,
-        Access(database, settings),
-        corpus,
-        ReviewDesk(database, settings),
-        retriever,
-        gate,
-        DriftMonitors(database),
-        answerer,
-        screens,
-        embedder,
-        generator,
-        support,
-        telemetry,
-        policies,
-        Replayer(database, lambda policy: Judge(checks(policy), policy), models),
-        close,
+        settings=settings,
+        database=database,
+        access=Access(database, settings),
+        corpus=corpus,
+        desk=ReviewDesk(database, settings),
+        retriever=retriever,
+        gate=gate,
+        drift=DriftMonitors(database),
+        answerer=answerer,
+        screens=screens,
+        embedder=embedder,
+        generator=generator,
+        support=support,
+        telemetry=telemetry,
+        policies=policies,
+        replayer=Replayer(database, lambda policy: Judge(checks(policy), policy), models),
+        places=places,
+        watch=watch,
+        dead=routes.dead,
+        close=close,
     )
-
-
-def _retriever(
-    settings: Settings,
-    corpus: Corpus,
-    embedder: str,
-    questions: Batcher[str, Vectors],
-    readings: Batcher[Unread, list[Reading]],
-) -> Retriever:
-    def embed(question: str, deadline: Deadline) -> Vectors:
-        return questions.submit(question, deadline)
-
-    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
-        return readings.submit((question, [passage.text for passage in passages]), deadline)
-
-    depth = rerank_depth(settings)
-    rerank = Rerank(read, depth) if depth else None
-    return Retriever(corpus, embed, embedder, settings.index_dir, settings.device, rerank)
-
-
-def _rewrites(generator: Generator) -> Batcher[RewriteRequest, str] | None:
-    if not isinstance(generator, Rewriter):
-        return None
-    return Batcher[RewriteRequest, str](generator.rewrite, max_items=8)
 
 
 def open_database(settings: Settings) -> Database:
@@ -354,19 +153,7 @@ def build_corpus(settings: Settings, database: Database) -> Corpus:
     return Corpus(database, lambda session: revoke_changed(session, share))
 
 
-def open_gate(settings: Settings, database: Database) -> Gate:
-    """The gate as the service would have it; loads no model."""
-    embedder, generator = build_embedder(settings), build_generator(settings)
-    return build_gate(
-        settings, database, embedder.name, generator.name, Policies(settings.policy_file)
-    )
-
-
 def open_services(settings: Settings) -> Services:
     """See to the schema of the database, then connect everything."""
     open_database(settings).close()
     return build_services(settings)
-
-
-def _embed_each(embedder: Embedder) -> Callable[[Sequence[str]], list[Vectors]]:
-    return lambda texts: list(embedder.embed(texts))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.backends import build_generator
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Invalid, SettingsInvalid
 from app.files import read_rows
@@ -16,7 +17,6 @@ from app.inference.reader import Reader, ReaderGenerator
 from app.inference.writing.grounding import visible
 from app.ports import DraftRequest, Generator
 from app.settings import Settings
-from app.wiring import build_generator
 from benchmarks.metrics import exact_match, f1, percent, percentile, share, unsupported_words
 from guardrails.contract import Draft
 from training.outcomes import answer_text as answer_text

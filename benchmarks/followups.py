@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.answering.followup import Standing, make_stand_alone
+from app.answering.followup import StandAlone, make_stand_alone
+from app.backends import build_generator
 from app.deadline import Deadline
 from app.errors import SettingsInvalid
 from app.files import read_rows
@@ -15,12 +16,11 @@ from app.ports import Rewriter, RewriteRequest, Vectors
 from app.retrieval.passage_index import FUSION_DEPTH, fuse
 from app.retrieval.retriever import mean_vector
 from app.settings import Settings
-from app.wiring import build_generator
 from benchmarks.metrics import f1, percent, ranking_scores
 from benchmarks.retrieval import COLLECTION, Corpus, build_corpus, documents
 from guardrails.words import content_words
 
-Form = Callable[[str, Sequence[str]], Standing]
+Form = Callable[[str, Sequence[str]], StandAlone]
 """What is searched for a question and the ones before it, oldest first."""
 REWRITE_S = 30.0
 
@@ -53,7 +53,7 @@ def _forms(rewriter: Rewriter | None) -> dict[str, Form]:
     def rewrite(request: RewriteRequest, _deadline: Deadline) -> str:
         return rewriter.rewrite([request])[0] if rewriter else ""
 
-    def ours(question: str, past: Sequence[str]) -> Standing:
+    def ours(question: str, past: Sequence[str]) -> StandAlone:
         alone: list[str] = []
         for one in [*past, question]:
             model = rewrite if rewriter and one == question else None
@@ -62,9 +62,9 @@ def _forms(rewriter: Rewriter | None) -> dict[str, Form]:
         return last
 
     return {
-        "question": lambda question, past: Standing(question),
-        "last_and_question": lambda question, past: Standing(" ".join([*past[-1:], question])),
-        "all_turns": lambda question, past: Standing(" ".join([*past, question])),
+        "question": lambda question, past: StandAlone(question),
+        "last_and_question": lambda question, past: StandAlone(" ".join([*past[-1:], question])),
+        "all_turns": lambda question, past: StandAlone(" ".join([*past, question])),
         "ours": ours,
     }
 
@@ -113,14 +113,14 @@ def _retrieval(
         known = [place for place, row in enumerate(rows) if row["id"] in gold]
         if known:
             result["a_person"] = ranking_scores(
-                _search(built, embedder, [Standing(gold[rows[place]["id"]]) for place in known]),
+                _search(built, embedder, [StandAlone(gold[rows[place]["id"]]) for place in known]),
                 [wanted[place] for place in known],
             ) | {"n": len(known)}
     return result
 
 
 def _search(
-    built: Corpus, embedder: MiniLMEmbedder, standing: Sequence[Standing]
+    built: Corpus, embedder: MiniLMEmbedder, standing: Sequence[StandAlone]
 ) -> list[list[str]]:
     def embed(text: str) -> Vectors:
         vector: Vectors = embedder.embed([text])[0]

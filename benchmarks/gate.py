@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backends import build_checks, build_embedder, build_generator, build_screens, build_support
 from app.errors import Invalid, from_os_error
 from app.files import read_rows
 from app.inference.risk import RISK_FOLDER, load_risk
 from app.settings import Settings
-from app.wiring import build_checks, build_embedder, build_generator, build_screens, build_support
 from benchmarks.answers import read_questions
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
 from guardrails.contract import Action, Case

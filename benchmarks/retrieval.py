@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.backends import rerank_depth
 from app.deadline import Deadline
 from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
@@ -15,7 +16,6 @@ from app.ports import Vectors
 from app.retrieval.passage_index import Entry, PassageIndex, write_index
 from app.retrieval.retriever import Hit, Rerank, search_scores
 from app.settings import Settings
-from app.wiring import rerank_depth
 from benchmarks.metrics import percentile, ranking_scores
 from guardrails.contract import Passage
 from ingestion.chunk import cut_passages

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backends import build_embedder
 from app.errors import Invalid
 from app.files import read_rows
 from app.inference.classifiers import Screens
 from app.settings import Settings
-from app.wiring import build_embedder
 from benchmarks.metrics import share
 from guardrails.checks.screens import TOPICS, FirstTier
 from guardrails.policy.load import load_policy

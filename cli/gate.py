@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.access.principals import LOCAL
+from app.backends import open_gate
 from app.db import Database
 from app.gate.admission import Gate
 from app.gate.certify import Certifier
@@ -19,7 +20,7 @@ from app.gate.reviewer_error import reviewer_report
 from app.gate.status import CertificateView, gate_status
 from app.gate.strata import SERVICE, STANDARD
 from app.settings import Settings
-from app.wiring import open_database, open_gate
+from app.wiring import open_database
 from cli.gate_report import Judged, reviewer_figures, write_page
 from cli.output import Json, console, print_json, print_table
 from guardrails.gate.certificate import Certificate

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.backends import EMBEDDERS, GENERATORS
 from app.errors import ModelRefused, NotFound
 from app.inference.networks.weights import (
     BASE_NAME,
@@ -19,7 +20,6 @@ from app.inference.networks.weights import (
 )
 from app.inference.risk import RISK, verify_risk
 from app.settings import PREFIX, Settings
-from app.wiring import EMBEDDERS, GENERATORS
 from cli.output import Json, console, print_json, print_table
 
 model_commands = typer.Typer(help="Shipped models.", no_args_is_help=True)

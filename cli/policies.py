@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from app.access.principals import LOCAL
+from app.backends import build_checks, build_support
 from app.errors import NotFound, PolicyRefused, from_os_error
 from app.proof.dry_run import dry_run, read_policy, shadow_report
 from app.settings import Settings
-from app.wiring import build_checks, build_support, open_database
+from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import PolicyInvalid

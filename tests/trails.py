@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from app.backends import build_checks, build_support
 from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
 from app.db import Database
 from app.records import recording
 from app.review.tasks import open_task
 from app.settings import Settings
-from app.wiring import build_checks, build_support
 from guardrails.contract import (
     Action,
     Check,

@@ -20,11 +20,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from app.backends import build_embedder, build_generator
 from app.files import read_rows, sha256_file
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, generator_identity
 from app.settings import Settings
-from app.wiring import build_embedder, build_generator
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify

@@ -1,63 +1,71 @@
 """The spine: one question in, one answer or one held draft out. Read this first.
 
-Embed and screen the question, retrieve, draft, judge, then record and release or hold in one
+Screen the question, retrieve, draft, judge, then admit, record and release or hold in one
 transaction. No database transaction is open while models run, and nothing that was not
 recorded is ever released.
 """
 
 import secrets
-import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
-from app.answering.followup import HISTORY_WEIGHTS, Rewrite, Standing, make_stand_alone
-from app.answering.policies import InForce, Policies
-from app.corpus.corpus import Corpus
-from app.corpus.passages import find_passages
+from app.answering.followup import Rewrite, StandAlone, make_stand_alone
+from app.answering.policies import Policies
+from app.answering.reading import Recheck, read_again, read_before, standing_passages
+from app.answering.stages import (
+    Admitted,
+    Ask,
+    Asked,
+    Drafted,
+    Judged,
+    Reached,
+    Retrieved,
+    Screened,
+    retrieved_of,
+)
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
     Invalid,
     ModelRefused,
     NotFound,
-    Overloaded,
+    NotReady,
     QuestionEmpty,
     QuestionNotText,
     SchemaRefused,
     TooLarge,
 )
-from app.gate.admission import Admission, Gate, Scored
-from app.ports import Drafting, DraftRequest, Misfit, Screening, Vectors
+from app.gate.admission import Gate
+from app.ports import Drafting, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
-from app.retrieval.retriever import Hit, Retrieved, Retriever
+from app.retrieval.retriever import Hit, Retriever
 from app.review.tasks import open_task
 from app.settings import Settings
 from app.telemetry import StageClock, Telemetry
-from guardrails.checks.schema import SchemaCheck, SchemaInvalid, check_caller_schema, misfit
+from guardrails.checks.schema import SchemaInvalid, check_caller_schema, misfit
 from guardrails.contract import (
     SEVERITY,
     Action,
-    Asker,
-    Case,
     Draft,
-    Finding,
     Outcome,
     Passage,
-    Verdict,
     answer_object,
     passage_object,
 )
-from guardrails.policy.redecide import OUTCOMES, Judged
+from guardrails.policy import redecide
 
+__all__ = ["AnswerView", "Answerer", "Ask", "OnStage"]
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""
+AnswerView = dict[str, Any]
+"""An answer as its asker may see it now; ``release.answer_view`` makes it."""
 
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
@@ -65,75 +73,9 @@ ABSTAINED_MESSAGE = (
 RETRIEVAL_ONLY_MESSAGE = (
     "Answers are switched off at present. These documents are the closest to your question."
 )
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A question, the collections to search (None: all in scope), the caller's schema, and the
-    asker's own answer that it follows."""
-
-    question: str
-    collections: Sequence[str] | None = None
-    answer_schema: Mapping[str, Any] | None = None
-    previous_answer_id: str | None = None
-
-
-@dataclass
-class _Work:
-    """What has been found out about one question so far."""
-
-    ask: Ask
-    principal: Principal
-    collections: list[str]
-    deadline: Deadline
-    clock: StageClock
-    earlier: Sequence[str]
-    standing: Standing
-    in_force: InForce
-    findings: list[Finding] = field(default_factory=list)
-    vector: Vectors | None = None
-    scores: dict[str, Mapping[str, float] | None] = field(default_factory=dict)
-    retrieved: Retrieved | None = None
-    draft: Draft | None = None
-    scored: Scored | None = None
-    second_try: SecondTry | None = None
-    admission: Admission | None = None
-    answer_id: str = field(default_factory=lambda: secrets.token_hex(16))
-
-    @property
-    def evidence(self) -> tuple[Passage, ...]:
-        return tuple(hit.passage for hit in self.retrieved.hits) if self.retrieved else ()
-
-    @property
-    def case(self) -> Case:
-        """What is judged: the question as it stands alone."""
-        asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
-        schema = self.ask.answer_schema
-        question = self.standing.question
-        case = Case(question, self.draft, self.evidence, schema, asker)
-        return case if self.scored is None else _scored_case(case, self.scored)
-
-    @property
-    def request(self) -> DraftRequest:
-        """What the generator is asked."""
-        hits = self.retrieved.hits if self.retrieved else ()
-        readings = tuple(hit.reading for hit in hits if hit.reading is not None)
-        return DraftRequest(self.standing.question, self.evidence, self.deadline, readings)
-
-
-@dataclass(frozen=True)
-class _Judgement:
-    """A draft with all that was said of it."""
-
-    draft: Draft
-    scored: Scored
-    findings: Sequence[Finding]
-    verdict: Verdict
-
-    @property
-    def form(self) -> set[Outcome]:
-        """What the check of the schemas said of the draft."""
-        return {one.outcome for one in self.findings if one.check == SchemaCheck.name}
+SOURCE_GONE_MESSAGE = (
+    "A source of this answer was removed while the answer was written. Please ask again."
+)
 
 
 class Answerer:
@@ -143,7 +85,6 @@ class Answerer:
         self,
         *,
         database: Database,
-        corpus: Corpus,
         retriever: Retriever,
         screens: Screening,
         generator: Drafting,
@@ -154,31 +95,55 @@ class Answerer:
         telemetry: Telemetry,
         rewrite: Rewrite | None = None,
     ) -> None:
-        self._database, self._corpus, self._retriever = database, corpus, retriever
+        self._database, self._retriever = database, retriever
         self._generator, self._policies, self._screens = generator, policies, screens
         self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite = rewrite
-        self._places = threading.BoundedSemaphore(settings.max_running_answers)
+        self._kept_policies: set[str] = set()
 
     def answer(
-        self, principal: Principal, ask: Ask, on_stage: OnStage = lambda _name, _detail: None
-    ) -> dict[str, Any]:
+        self,
+        principal: Principal,
+        ask: Ask,
+        on_stage: OnStage = lambda _name, _detail: None,
+        deadline: Deadline | None = None,
+    ) -> AnswerView:
         """The answer as the asker may see it: released, held, blocked or abstained.
 
+        ``deadline`` counts from when the question arrived; without one it counts from now.
         Raises ``BadRequest``, ``TooLarge``, ``NotFound`` (a collection out of scope),
-        ``NotReady``, ``Overloaded``, ``DeadlineExceeded`` or ``DependencyFailed``.
+        ``NotReady``, ``Overloaded``, ``DeadlineExceeded``, ``CallerGone`` or
+        ``DependencyFailed``.
         """
         principal.require("asker")
-        work = self._begin(principal, ask)
-        if not self._places.acquire(blocking=False):
-            raise Overloaded
-        try:
-            with self._telemetry.running.track_inprogress():
-                outcome, message, verdict = self._decide(work, on_stage)
-        finally:
-            self._places.release()
-        return self._record(work, outcome, message, verdict)
+        asked = self._begin(principal, ask, deadline or Deadline(self._settings.deadline_s))
+        reached = self._work(asked, on_stage)
+        return self._record(reached)
+
+    def _work(self, asked: Asked, on_stage: OnStage) -> Reached:
+        """Screen, retrieve, draft and judge, as far as the question comes."""
+
+        def begin(name: str, detail: str) -> None:
+            asked.deadline.remaining()  # whoever hung up costs no further stage
+            on_stage(name, detail)
+
+        begin("screening", "Screening the question")
+        screened = self._screen(asked)
+        if screened.verdict.action is Action.BLOCK:
+            return screened
+        begin("searching", f"Searching {', '.join(asked.collections) or 'no collection'}")
+        retrieved = self._switched_on(self._retrieve(screened))
+        if retrieved.mode == "retrieval_only":
+            return retrieved
+        begin("drafting", f"Reading {len(retrieved.evidence)} passages")
+        if retrieved.similarity < self._settings.min_similarity:
+            return retrieved
+        drafted = self._draft(retrieved)
+        if drafted.draft.abstained:
+            return drafted
+        begin("judging", "Checking the draft")
+        return self._judge_or_try_again(drafted)
 
     def specimen(
         self, principal: Principal, ask: Ask, draft: Draft, cited: Sequence[Passage]
@@ -188,41 +153,25 @@ class Answerer:
         It is searched for and judged like any other; the passages it cites are among its evidence.
         Raises like ``answer``, and ``Invalid`` for a draft that the policy would block.
         """
-        work = self._begin(principal, ask)
-        screened = self._screen(work)
-        self._retrieve(work)
-        assert work.retrieved is not None
-        work.retrieved = replace(
-            work.retrieved,
-            hits=_with_cited(work.retrieved.hits, cited, self._settings.evidence_passages),
-        )
-        work.draft = draft
+        asked = self._begin(principal, ask, Deadline(self._settings.deadline_s))
+        screened = self._screen(asked)
+        retrieved = self._retrieve(screened)
+        hits = _with_cited(retrieved.hits, cited, self._settings.evidence_passages)
+        retrieved = replace(retrieved, hits=hits, found=replace(retrieved.found, hits=hits))
         # No second try: a person wrote this draft, and no other is wanted.
-        judged = self._judge(work, draft)
-        if Action.BLOCK in (screened.action, judged.verdict.action):
+        judged = self._judge(Drafted(retrieved, draft))
+        if Action.BLOCK in (screened.verdict.action, judged.verdict.action):
             raise Invalid("The policy blocks this question or answer, so no reviewer would see it.")
         return {
             "question": ask.question,
-            "searched": _searched(work),
+            "searched": retrieved.searched,
             "draft": answer_object(draft),
-            "evidence": [passage_object(passage) for passage in work.evidence],
+            "evidence": [passage_object(passage) for passage in retrieved.evidence],
             "findings": [asdict(finding) for finding in judged.findings],
             "verdict": asdict(judged.verdict),
         }
 
-    def _begin(self, principal: Principal, ask: Ask) -> _Work:
-        return _Work(
-            _checked(ask, self._settings.max_question_chars),
-            principal,
-            self._scope(principal, ask.collections),
-            Deadline(self._settings.deadline_s),
-            StageClock(self._telemetry),
-            self._earlier(principal, ask.previous_answer_id),
-            Standing(ask.question),
-            self._policies.current(),
-        )
-
-    def view(self, principal: Principal, answer_id: str) -> dict[str, Any]:
+    def view(self, principal: Principal, answer_id: str) -> AnswerView:
         """One of the principal's own answers as it stands now; raises ``NotFound``."""
         with self._database.reading() as session:
             record = session.get(RecordRow, answer_id)
@@ -230,7 +179,7 @@ class Answerer:
                 raise NotFound("There is no such answer.")
             return _view(session, principal, record)
 
-    def history(self, principal: Principal, limit: int) -> list[dict[str, Any]]:
+    def history(self, principal: Principal, limit: int) -> list[AnswerView]:
         """The principal's newest answers, newest first."""
         with self._database.reading() as session:
             return [
@@ -238,229 +187,250 @@ class Answerer:
                 for record in recording.own_records(session, principal.name, limit)
             ]
 
-    def _decide(self, work: _Work, on_stage: OnStage) -> tuple[str, str, Verdict]:
-        on_stage("screening", "Screening the question")
-        screened = self._screen(work)
-        if screened.action is Action.BLOCK:
-            return "blocked", screened.message, screened
-        on_stage("searching", f"Searching {', '.join(work.collections) or 'no collection'}")
-        self._retrieve(work)
-        if self._drafts_nothing(work):
-            return self._abstain(work, screened, RETRIEVAL_ONLY_MESSAGE)
-        on_stage("drafting", f"Reading {len(work.evidence)} passages")
-        self._draft(work)
-        if work.draft is None or work.draft.abstained:
-            return self._abstain(work, screened)
-        on_stage("judging", "Checking the draft")
-        verdict = self._judge_draft(work)
-        outcome, message = OUTCOMES[verdict.action], verdict.message
-        admission = self._ask_gate(work, verdict)
-        if verdict.action is Action.RELEASE and not admission.admitted:
-            return "held", release.HELD_MESSAGE, verdict
-        return outcome, message, verdict
+    # Before the models
 
-    def _screen(self, work: _Work) -> Verdict:
+    def _begin(self, principal: Principal, ask: Ask, deadline: Deadline) -> Asked:
+        ask = _checked(ask, self._settings.max_question_chars)
+        with self._database.reading() as session:
+            before = read_before(session, principal, ask.previous_answer_id, self._gate)
+        return Asked(
+            secrets.token_hex(16),
+            ask,
+            principal,
+            _wanted(ask.collections, before.collections),
+            before,
+            self._policies.current(),
+            deadline,
+            StageClock(self._telemetry),
+        )
+
+    # The stages
+
+    def _screen(self, asked: Asked) -> Screened:
         """The stricter verdict on what was asked and, of a follow-up, on what will be searched:
         earlier questions must not carry in what this one could not."""
-        with work.clock.stage("screening"):
-            asked = self._screen_text(work, work.ask.question)
-            if asked.action is Action.BLOCK or not work.earlier:
-                return asked
-            work.standing = make_stand_alone(
-                work.ask.question, work.earlier, self._rewrite, work.deadline
-            )
-            searched = self._screen_text(work, work.standing.question)
-        return max(asked, searched, key=lambda verdict: SEVERITY[verdict.action])
+        with asked.clock.stage("screening"):
+            first = self._screen_text(asked, StandAlone(asked.ask.question))
+            earlier = asked.before.earlier
+            if first.verdict.action is Action.BLOCK or not earlier:
+                return first
+            meaning = make_stand_alone(asked.ask.question, earlier, self._rewrite, asked.deadline)
+            second = self._screen_text(asked, meaning)
+        new = [finding for finding in second.findings if finding not in first.findings]
+        return replace(
+            second,
+            scores={**first.scores, **second.scores},
+            findings=(*first.findings, *new),
+            verdict=max(first.verdict, second.verdict, key=lambda one: SEVERITY[one.action]),
+        )
 
-    def _screen_text(self, work: _Work, text: str) -> Verdict:
-        scores = self._scores(work, text)
-        work.scores[text] = scores
-        case = replace(work.case, question=text, scores=scores)
-        findings, verdict = work.in_force.judge.screen_question(case)
-        work.findings.extend(finding for finding in findings if finding not in work.findings)
-        return verdict
+    def _screen_text(self, asked: Asked, meaning: StandAlone) -> Screened:
+        vector = self._retriever.embed(meaning.question, asked.deadline)
+        scores = self._scores(meaning.question, vector)
+        case = replace(asked.case(meaning.question), scores=scores)
+        findings, verdict = asked.in_force.judge.screen_question(case)
+        said = {meaning.question: scores}
+        return Screened(asked, meaning, vector, said, tuple(findings), verdict)
 
-    def _scores(self, work: _Work, text: str) -> Mapping[str, float] | None:
+    def _scores(self, text: str, vector: Vectors) -> Mapping[str, float] | None:
         """What the screens say of the text; None, so a review, when they cannot run."""
-        work.vector = self._retriever.embed(text, work.deadline)
         try:
-            return self._screens.scores(text, work.vector)
+            return self._screens.scores(text, vector)
         except ModelRefused:
             return None
 
-    def _retrieve(self, work: _Work) -> None:
-        with work.clock.stage("searching"):
-            work.retrieved = self._retriever.retrieve(
-                work.standing.question,
-                work.collections,
+    def _retrieve(self, screened: Screened) -> Retrieved:
+        asked, meaning = screened.asked, screened.meaning
+        if asked.before.pointer is None:
+            raise NotReady
+        with asked.clock.stage("searching"):
+            found = self._retriever.retrieve(
+                meaning.question,
+                asked.collections,
                 self._settings.evidence_passages,
-                work.deadline,
-                work.standing.history,
-                work.vector,
+                asked.deadline,
+                meaning.history,
+                screened.vector,
+                asked.before.pointer,
             )
+        return Retrieved(screened, found, found.hits, asked.before.modes.service)
 
-    def _draft(self, work: _Work) -> None:
-        retrieved = work.retrieved
-        if retrieved is None or retrieved.best_similarity < self._settings.min_similarity:
-            return
-        with work.clock.stage("drafting"):
-            work.draft = self._generator.submit(work.request, work.deadline)
+    def _switched_on(self, retrieved: Retrieved) -> Retrieved:
+        """Without the hits of collections where nothing is drafted; a collection that is switched
+        off leaves the others alone."""
+        modes = retrieved.screened.asked.before.modes
+        kept = tuple(
+            hit
+            for hit in retrieved.hits
+            if modes.strictest([hit.passage.collection]) != "retrieval_only"
+        )
+        nothing = bool(retrieved.hits) and not kept
+        return replace(retrieved, hits=kept, mode="retrieval_only" if nothing else modes.service)
 
-    def _judge_draft(self, work: _Work) -> Verdict:
+    def _draft(self, retrieved: Retrieved) -> Drafted:
+        asked = retrieved.screened.asked
+        with asked.clock.stage("drafting"):
+            return Drafted(retrieved, self._generator.submit(retrieved.request, asked.deadline))
+
+    def _judge_or_try_again(self, drafted: Drafted) -> Judged:
         """The verdict on the draft, or on a second one where that fits the schemas better."""
-        assert work.draft is not None
-        judged = self._judge(work, work.draft)
+        judged = self._judge(drafted)
         if Outcome.FAIL in judged.form and judged.verdict.action is not Action.BLOCK:
-            judged = self._try_again(work, judged)
-        work.draft, work.scored = judged.draft, judged.scored
-        work.findings = list(judged.findings)
-        return judged.verdict
+            return self._try_again(judged)
+        return judged
 
-    def _judge(self, work: _Work, draft: Draft) -> _Judgement:
-        scored = self._gate.score(work.standing.question, draft, _with_cosines(work))
-        case = _scored_case(replace(work.case, draft=draft), scored)
-        with work.clock.stage("judging"):
-            findings, verdict = work.in_force.judge.judge(case, work.findings)
-        return _Judgement(draft, scored, findings, verdict)
+    def _judge(self, drafted: Drafted) -> Judged:
+        retrieved, asked = drafted.retrieved, drafted.screened.asked
+        evidence = [(hit.passage, hit.similarity) for hit in retrieved.hits]
+        question, modes = drafted.screened.meaning.question, asked.before.modes
+        scored = self._gate.score(question, drafted.draft, evidence, modes)
+        case = replace(drafted.case, risk=scored.risk, gated=scored.mode != "off")
+        with asked.clock.stage("judging"):
+            findings, verdict = asked.in_force.judge.judge(case, drafted.findings)
+        return Judged(drafted, scored, tuple(findings), verdict)
 
-    def _try_again(self, work: _Work, first: _Judgement) -> _Judgement:
+    def _try_again(self, first: Judged) -> Judged:
         """The judgement on one more draft if that fits the schemas, else on the first.
 
         Whatever goes wrong here, the first draft stands with its finding, so it is held.
         """
         try:
-            problem = misfit(first.draft, work.ask.answer_schema)
-            second = self._second(work, problem)
+            problem = misfit(first.draft, first.screened.asked.ask.answer_schema)
+            second = self._second(first.retrieved, problem)
         except Exception as error:  # noqa: BLE001 - the second try: a crash leaves the first draft
-            work.second_try = SecondTry("first", type(error).__name__)
-            return first
+            return replace(first, second_try=SecondTry("first", type(error).__name__))
         if second is not None and second.form == {Outcome.PASS}:
-            work.second_try = SecondTry("second", recording.FITS, problem)
-            return second
+            return replace(second, second_try=SecondTry("second", recording.FITS, problem))
         outcome = recording.NO_OTHER if second is None else recording.FITS_NEITHER
-        work.second_try = SecondTry("first", outcome, problem)
-        return first
+        return replace(first, second_try=SecondTry("first", outcome, problem))
 
-    def _second(self, work: _Work, problem: str) -> _Judgement | None:
+    def _second(self, retrieved: Retrieved, problem: str) -> Judged | None:
+        asked = retrieved.screened.asked
         # Half of the time that is left: judging and recording come after it.
-        deadline = Deadline(work.deadline.remaining() / 2)
-        refused = Misfit(problem, lambda draft: not misfit(draft, work.ask.answer_schema))
-        request = replace(work.request, deadline=deadline, misfit=refused)
-        with work.clock.stage("second try"):
+        deadline = asked.deadline.part(0.5)
+        refused = Misfit(problem, lambda draft: not misfit(draft, asked.ask.answer_schema))
+        request = replace(retrieved.request, deadline=deadline, misfit=refused)
+        with asked.clock.stage("second try"):
             draft = self._generator.submit(request, deadline)
-        return None if draft.abstained else self._judge(work, draft)
+        return None if draft.abstained else self._judge(Drafted(retrieved, draft))
 
-    def _drafts_nothing(self, work: _Work) -> bool:
-        found = {passage.collection for passage in work.evidence}
-        return self._gate.mode(sorted(found)) == "retrieval_only"
+    # After the models
 
-    def _ask_gate(self, work: _Work, verdict: Verdict) -> Admission:
-        """The gate's word on a draft; it never releases what the policy holds."""
-        assert work.draft is not None and work.scored is not None
-        asked = verdict.action is Action.RELEASE
-        with work.clock.stage("gate"):
-            work.admission = self._gate.admit(
-                work.answer_id,
-                work.draft,
-                work.evidence,
-                work.findings,
-                work.scored,
-                asked=asked,
-            )
-        if asked:
-            told = str(work.admission.admitted).lower()
-            self._telemetry.gate.labels(work.admission.mode, told).inc()
-        return work.admission
-
-    def _abstain(
-        self, work: _Work, screened: Verdict, message: str = ABSTAINED_MESSAGE
-    ) -> tuple[str, str, Verdict]:
-        """No answer was found. A question the policy wants a person to see is held all the
-        same: the reviewer may write the answer, or reject."""
-        if screened.action is Action.REVIEW:
-            work.draft = work.draft or Draft((), (), self._models["generator"])
-            return "held", screened.message, screened
-        return "abstained", message, screened
-
-    def _record(self, work: _Work, outcome: str, message: str, verdict: Verdict) -> dict[str, Any]:
-        shadow = self._shadow(work, outcome)
-        trail = recording.Trail(
-            answer_id=work.answer_id,
-            principal=work.principal.name,
-            question=work.ask.question,
-            outcome=outcome,
-            message=message or (release.HELD_MESSAGE if outcome == "held" else ""),
-            draft=work.draft,
-            evidence=work.evidence,
-            findings=work.findings,
-            verdict=verdict,
-            lineage=self._lineage(work),
-            searched=_searched(work),
-            timings_ms=work.clock.timings_ms,
-            gate=self._gate_entry(work),
-            answer_schema=work.ask.answer_schema,
-            second_try=work.second_try,
-            scores=work.scores,
-            policy=work.in_force.policy.content,
-            facts={"roles": list(work.case.asker.roles), "risk": work.case.risk},
-            shadow=shadow,
-        )
+    def _record(self, reached: Reached) -> AnswerView:
+        """Admit and record in one transaction, with what is true as of then."""
+        asked = reached.screened.asked
         with self._database.transaction() as session:
+            now = read_again(session, asked.principal, reached.evidence, self._gate, asked.before)
+            now.principal.require("asker")
+            admitted = self._admit(session, reached, now)
+            asked.deadline.remaining()  # a late answer is none; nor is one that nobody waits for
+            trail = self._trail(admitted)
             record = recording.write(session, trail)
-            if outcome == "held":
+            if admitted.outcome == "held":
                 open_task(session, record, self._settings)
-            elif outcome == "released" and work.admission and work.admission.audited:
+            elif admitted.outcome == "released" and admitted.audited:
                 open_task(session, record, self._settings, kind="audit")
-            view = _view(session, work.principal, record)
-        self._count(outcome, work.findings)
+            _kept = list(session.new)  # the session forgets rows that nobody holds
+            session.flush()
+            view = release.answer_view(session, record, now.standing)
+        self._kept_policies.add(asked.in_force.policy.sha256)
+        self._count(admitted, trail.shadow)
         return view
 
-    def _gate_entry(self, work: _Work) -> dict[str, Any]:
-        if work.admission is not None:
-            return work.admission.stored(self._gate.lineage)
-        return self._gate.unasked(work.retrieved.best_similarity if work.retrieved else None)
+    def _admit(self, session: Session, reached: Reached, now: Recheck) -> Admitted:
+        if not isinstance(reached, Judged):
+            return self._unanswered(reached)
+        verdict, asked = reached.verdict, reached.screened.asked
+        with asked.clock.stage("gate"):
+            admission = self._gate.admit(
+                session,
+                now.modes,
+                asked.answer_id,
+                reached.draft,
+                reached.evidence,
+                reached.findings,
+                reached.scored,
+                asked=verdict.action is Action.RELEASE,
+            )
+        outcome, message = redecide.OUTCOMES[verdict.action], verdict.message
+        if verdict.action is Action.RELEASE:
+            if not _sources_stand(reached, now.standing):
+                return self._unanswered(_without_gone(reached, now), SOURCE_GONE_MESSAGE)
+            if not admission.admitted:
+                outcome, message = "held", release.HELD_MESSAGE
+        return Admitted(reached, outcome, message, reached.draft, admission)
 
-    def _lineage(self, work: _Work) -> dict[str, str]:
-        version = work.retrieved.version_id if work.retrieved else ""
+    def _unanswered(
+        self, reached: Screened | Retrieved | Drafted, message: str = ABSTAINED_MESSAGE
+    ) -> Admitted:
+        """No answer was found. A question the policy wants a person to see is held all the
+        same: the reviewer may write the answer, or reject."""
+        verdict, draft = reached.verdict, reached.draft
+        if verdict.action is Action.BLOCK:
+            return Admitted(reached, "blocked", verdict.message, draft)
+        if verdict.action is Action.REVIEW:
+            nothing = Draft((), (), self._models["generator"])
+            return Admitted(reached, "held", verdict.message, draft or nothing)
+        if isinstance(reached, Retrieved) and reached.mode == "retrieval_only":
+            message = RETRIEVAL_ONLY_MESSAGE
+        return Admitted(reached, "abstained", message, draft)
+
+    def _trail(self, admitted: Admitted) -> recording.Trail:
+        reached, screened = admitted.reached, admitted.reached.screened
+        asked, policy = screened.asked, screened.asked.in_force.policy
+        retrieved, case = retrieved_of(reached), replace(reached.case, draft=admitted.draft)
+        shadow = asked.in_force.shadow_verdict(
+            redecide.Judged(case, reached.findings, admitted.outcome)
+        )
+        held = release.HELD_MESSAGE if admitted.outcome == "held" else ""
+        return recording.Trail(
+            answer_id=asked.answer_id,
+            principal=asked.principal.name,
+            question=asked.ask.question,
+            outcome=admitted.outcome,
+            message=admitted.message or held,
+            draft=admitted.draft,
+            evidence=reached.evidence,
+            findings=reached.findings,
+            verdict=reached.verdict,
+            lineage=self._lineage(admitted, retrieved),
+            searched=retrieved.searched if retrieved else screened.searched,
+            timings_ms=asked.clock.timings_ms,
+            gate=self._gate_entry(admitted, retrieved),
+            answer_schema=asked.ask.answer_schema,
+            second_try=reached.second_try if isinstance(reached, Judged) else None,
+            scores=screened.scores,
+            policy=None if policy.sha256 in self._kept_policies else policy.content,
+            facts={"roles": list(case.asker.roles), "risk": case.risk},
+            shadow=shadow,
+        )
+
+    def _gate_entry(self, admitted: Admitted, retrieved: Retrieved | None) -> dict[str, Any]:
+        if admitted.admission is not None:
+            return admitted.admission.stored(self._gate.lineage)
+        if retrieved is None:
+            return self._gate.unasked(admitted.reached.screened.asked.before.modes.service, None)
+        return self._gate.unasked(retrieved.mode, retrieved.found.best_similarity)
+
+    def _lineage(self, admitted: Admitted, retrieved: Retrieved | None) -> dict[str, str]:
+        version = retrieved.found.version_id if retrieved else ""
         risk = {"risk_sha256": self._gate.lineage.get("risk_sha256", "")}
-        if work.admission is not None and work.admission.certificate_id:
-            risk["certificate"] = work.admission.certificate_id
-        policy = {"policy_sha256": work.in_force.policy.sha256}
+        if admitted.admission is not None and admitted.admission.certificate_id:
+            risk["certificate"] = admitted.admission.certificate_id
+        policy = {"policy_sha256": admitted.reached.screened.asked.in_force.policy.sha256}
         return {"index_version": version, **self._models, **policy, **risk}
 
-    def _shadow(self, work: _Work, outcome: str) -> dict[str, Any] | None:
-        """The shadow policy's verdict, for the record and the count only."""
-        judged = Judged(work.case, tuple(work.findings), outcome)
-        shadow = work.in_force.shadow_verdict(judged)
+    def _count(self, admitted: Admitted, shadow: Mapping[str, Any] | None) -> None:
+        self._telemetry.answers.labels(admitted.outcome).inc()
         if shadow is not None:
             self._telemetry.shadow.labels(shadow["agreement"]).inc()
-        return shadow
-
-    def _count(self, outcome: str, findings: Sequence[Finding]) -> None:
-        self._telemetry.answers.labels(outcome).inc()
-        for finding in findings:
+        admission = admitted.admission
+        if admission is not None and admitted.reached.verdict.action is Action.RELEASE:
+            told = str(admission.admitted).lower()
+            self._telemetry.gate.labels(admission.mode, told).inc()
+        for finding in admitted.reached.findings:
             if finding.outcome is not Outcome.PASS:
                 self._telemetry.findings.labels(finding.check, finding.outcome.value).inc()
-
-    def _earlier(self, principal: Principal, answer_id: str | None) -> list[str]:
-        """The questions this one follows, oldest first, as they stand alone; no answers, and no
-        question that was blocked. Raises ``NotFound`` for an answer that is not the asker's."""
-        if answer_id is None:
-            return []
-        with self._database.reading() as session:
-            turns = recording.conversation(session, principal.name, answer_id, len(HISTORY_WEIGHTS))
-            if not turns:
-                raise NotFound("There is no such answer to follow.")
-            return [recording.searched_for(row) for row in turns if row.outcome != "blocked"]
-
-    def _scope(self, principal: Principal, wanted: Sequence[str] | None) -> list[str]:
-        readable = principal.readable(self._corpus.documents.collections())
-        if wanted is None:
-            return readable
-        for name in wanted:
-            if name not in readable:
-                raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
-        return list(dict.fromkeys(wanted))
 
 
 def _checked(ask: Ask, max_chars: int) -> Ask:
@@ -480,13 +450,27 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
     return replace(ask, question=question)
 
 
-def _scored_case(case: Case, scored: Scored) -> Case:
-    return replace(case, risk=scored.risk, gated=scored.mode != "off")
+def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple[str, ...]:
+    """The collections to search; what is out of scope looks like what does not exist."""
+    if collections is None:
+        return tuple(readable)
+    for name in collections:
+        if name not in readable:
+            raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
+    return tuple(dict.fromkeys(collections))
 
 
-def _with_cosines(work: _Work) -> list[tuple[Passage, float | None]]:
-    hits = work.retrieved.hits if work.retrieved else ()
-    return [(hit.passage, hit.similarity) for hit in hits]
+def _sources_stand(judged: Judged, standing: frozenset[str]) -> bool:
+    cited = {citation.passage_id for citation in judged.draft.citations}
+    return {passage.id for passage in judged.evidence} & cited <= standing
+
+
+def _without_gone(judged: Judged, now: Recheck) -> Retrieved:
+    """What was found, without what is gone: no record is made of it."""
+    retrieved = judged.retrieved
+    hits = tuple(hit for hit in retrieved.hits if hit.passage.id in now.standing)
+    found = replace(retrieved.found, hits=hits)
+    return replace(retrieved, found=found, hits=hits)
 
 
 def _with_cited(hits: Sequence[Hit], cited: Sequence[Passage], most: int) -> tuple[Hit, ...]:
@@ -498,22 +482,7 @@ def _with_cited(hits: Sequence[Hit], cited: Sequence[Passage], most: int) -> tup
     return (*first, *(hit for hit in hits if hit.passage.id in named or hit in others))
 
 
-def _searched(work: _Work) -> dict[str, Any]:
-    titles = dict.fromkeys(passage.title for passage in work.evidence)
-    return {
-        "question": work.standing.question,
-        "previous_answer_id": work.ask.previous_answer_id,
-        "collections": work.collections,
-        "passages": work.retrieved.searched_passages if work.retrieved else 0,
-        "titles": list(titles)[:5],
-    }
-
-
-def _view(session: Session, principal: Principal, record: RecordRow) -> dict[str, Any]:
-    cited = release.cited_passages(record)
-    readable = [
-        passage.id
-        for passage, _ in find_passages(session, cited)
-        if principal.may_read(passage.collection)
-    ]
+def _view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
+    cited = standing_passages(session, release.cited_passages(record))
+    readable = [passage for passage, name in cited.items() if principal.may_read(name)]
     return release.answer_view(session, record, readable)

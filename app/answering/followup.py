@@ -72,7 +72,7 @@ _MAX_NEW_WORDS = 5
 
 
 @dataclass(frozen=True)
-class Standing:
+class StandAlone:
     """A question that stands alone, and the earlier texts that help to search for it, each with
     its weight beside 1 for the question."""
 
@@ -82,7 +82,7 @@ class Standing:
 
 def make_stand_alone(
     question: str, earlier: Sequence[str], rewrite: Rewrite | None, deadline: Deadline
-) -> Standing:
+) -> StandAlone:
     """The question without its ``earlier`` ones (oldest first, standing alone themselves).
 
     ``rewrite`` is a model that writes, if there is one; when it fails or is late, or writes what
@@ -90,18 +90,18 @@ def make_stand_alone(
     weigh it in again. Raises ``DeadlineExceeded`` only when no time is left at all.
     """
     if not earlier:
-        return Standing(question)
+        return StandAlone(question)
     if rewrite is not None:
-        limit = Deadline(deadline.remaining() * REWRITE_SHARE)
+        limit = deadline.part(REWRITE_SHARE)
         try:
             written = rewrite(RewriteRequest(question, tuple(earlier), limit), limit)
         except CountersignError:
             written = ""
         if usable := _usable(written, question, earlier):
-            return Standing(usable)
+            return StandAlone(usable)
     newest = [past for past in reversed(earlier) if past != question]
     history = tuple(zip(newest, HISTORY_WEIGHTS, strict=False))
-    return Standing(stand_alone(question, earlier), history)
+    return StandAlone(stand_alone(question, earlier), history)
 
 
 def _usable(written: str, question: str, earlier: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.access.principals import Principal
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
 from app.corpus.versions import IndexVersionView
+from app.errors import DependencyFailed
 from app.proof.dry_run import dry_run, read_policy
 from app.wiring import Services
 
@@ -74,8 +75,10 @@ PolicyTrier = Annotated[Principal, Depends(May("policy.try"))]
 
 
 @router.get("/healthz", summary="Is the process alive?")
-def healthz() -> dict[str, str]:
-    """Always ok while the process answers."""
+async def healthz(services: ServicesDep) -> dict[str, str]:
+    """Ok while the process answers and its workers run; else 503, and it must be restarted."""
+    if dead := services.dead():
+        raise DependencyFailed(f"Restart the service: a worker has stopped ({', '.join(dead)}).")
     return {"status": "ok"}
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -14,9 +14,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
-from app.answering.answerer import Ask, OnStage
+from app.answering.answerer import AnswerView as Answered
+from app.answering.answerer import OnStage
+from app.answering.stages import Ask
 from app.api.requests import (
     Body,
+    Credential,
+    CredentialDep,
     Guarded,
     IdempotencyKey,
     May,
@@ -25,7 +29,9 @@ from app.api.requests import (
     once,
     page_limit,
 )
-from app.errors import CountersignError
+from app.deadline import Deadline
+from app.errors import CallerGone, CountersignError
+from app.serving.admission import Permit
 from app.wiring import Services
 
 
@@ -160,9 +166,17 @@ router = APIRouter(prefix="/v1", tags=["questions"], route_class=Guarded)
 Asking = Annotated[Principal, Depends(May("answers.ask"))]
 Owner = Annotated[Principal, Depends(May("answers.own"))]
 Reader = Annotated[Principal, Depends(May("passages.read"))]
-POLL_S = 0.4
 log = structlog.get_logger()
 FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
+
+
+async def permit(request: Request) -> AsyncIterator[Permit]:
+    """A place for an answer, taken before anything else is done for the request."""
+    taken = request.app.state.services.places.enter()
+    try:
+        yield taken
+    finally:
+        taken.close()
 
 
 @router.post(
@@ -172,6 +186,7 @@ FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
     responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def ask(
+    permit: Annotated[Permit, Depends(permit)],  # first: what comes later costs a thread
     body: AskBody,
     request: Request,
     services: ServicesDep,
@@ -185,8 +200,8 @@ async def ask(
     sentence is sent after the release is recorded."""
     question = _Question(services, principal, body, key)
     if "text/event-stream" in accept:
-        return EventSourceResponse(_ask_events(question, request.state.request_id))
-    return await asyncio.to_thread(question.answer, lambda _name, _detail: None)
+        return EventSourceResponse(_ask_events(question, permit, request.state.request_id))
+    return await _while_connected(request, permit.run(question.answer))
 
 
 @dataclass(frozen=True)
@@ -196,13 +211,15 @@ class _Question:
     body: AskBody
     key: str | None
 
-    def answer(self, on_stage: OnStage) -> dict[str, Any]:
+    def answer(
+        self, deadline: Deadline, on_stage: OnStage = lambda _name, _detail: None
+    ) -> Answered:
         """The answer; with an idempotency key the question is asked once, ever."""
 
         def run() -> dict[str, Any]:
             self.services.access.charge_question(self.principal)
             wanted = Ask(**self.body.model_dump())
-            return self.services.answerer.answer(self.principal, wanted, on_stage)
+            return self.services.answerer.answer(self.principal, wanted, on_stage, deadline)
 
         def again(answer_id: str) -> dict[str, Any]:
             return self.services.answerer.view(self.principal, answer_id)
@@ -215,33 +232,50 @@ def _id(answer: dict[str, Any]) -> str:
     return str(answer["answer_id"])
 
 
-async def _ask_events(question: _Question, request_id: str) -> AsyncIterator[ServerSentEvent]:
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
+    """What ``work`` returns; it is cancelled when the caller hangs up."""
+    working = asyncio.create_task(work)
+    hung_up = asyncio.create_task(_hung_up(request))
+    try:
+        await asyncio.wait({working, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise CallerGone
+        return await working
+    finally:
+        hung_up.cancel()
+        working.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    """Returns when the caller closes the connection; the body was read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _ask_events(
+    question: _Question, permit: Permit, request_id: str
+) -> AsyncIterator[ServerSentEvent]:
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue()
 
-    def post(event: ServerSentEvent | None) -> None:
+    def tell(name: str, detail: str) -> None:
+        event = _event("stage", {"stage": name, "detail": detail})
         loop.call_soon_threadsafe(events.put_nowait, event)
 
-    def work() -> None:
-        try:
-            answer = question.answer(
-                lambda name, detail: post(_event("stage", {"stage": name, "detail": detail}))
-            )
-            for event in _outcome_events(answer, question.services.settings.stream):
-                post(event)
-        except CountersignError as error:
-            post(_event("error", error.wire(request_id)))
-        finally:
-            post(None)
-
-    running = asyncio.create_task(asyncio.to_thread(work))
-    while (event := await events.get()) is not None:
-        yield event
+    running = asyncio.create_task(permit.run(lambda deadline: question.answer(deadline, tell)))
+    running.add_done_callback(lambda _done: events.put_nowait(None))
     try:
-        await running
+        while (event := await events.get()) is not None:
+            yield event
+        for event in _outcome_events(running.result(), question.services.settings.stream):
+            yield event
+    except CountersignError as error:
+        yield _event("error", error.wire(request_id))
     except Exception:  # the ASGI edge: the stream has begun, so no 500 is possible
         log.exception("request_crashed", request_id=request_id, path="/v1/ask")
         yield _event("error", CountersignError().wire(request_id))
+    finally:
+        running.cancel()  # whoever hung up waits for nothing
 
 
 def _outcome_events(answer: dict[str, Any], stream: str) -> Iterator[ServerSentEvent]:
@@ -280,21 +314,37 @@ def answer(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {}}}},
 )
-async def answer_events(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
-    """An `answer` event now, and again whenever its status changes; ends when it is final."""
-    first = await asyncio.to_thread(services.answerer.view, principal, answer_id)
+async def answer_events(
+    answer_id: str,
+    request: Request,
+    services: ServicesDep,
+    principal: Owner,
+    credential: CredentialDep,
+) -> Any:
+    """An `answer` event now, and again whenever its status changes; ends when it is final, or
+    with an `error` event when the key or the sign-in has ended."""
+    view = services.answerer.view
+    first = await services.watch.run(lambda: view(principal, answer_id))
+    events = _follow(services, first, credential, request.state.request_id)
+    return EventSourceResponse(events, ping=15)
 
-    async def follow() -> AsyncIterator[ServerSentEvent]:
-        current = first
-        yield _answer_event(current)
-        while current["status"] not in FINAL:
-            await asyncio.sleep(POLL_S)
-            latest = await asyncio.to_thread(services.answerer.view, principal, answer_id)
-            if latest["status"] != current["status"]:
-                current = latest
-                yield _answer_event(current)
 
-    return EventSourceResponse(follow(), ping=15)
+async def _follow(
+    services: Services, first: Answered, credential: Credential, request_id: str
+) -> AsyncIterator[ServerSentEvent]:
+    view, answer_id, status = services.answerer.view, first["answer_id"], first["status"]
+    yield _answer_event(first)
+    with services.watch.follow(answer_id, credential.sha256) as stream:
+        while status not in FINAL:
+            await stream.change()
+            try:
+                latest = await services.watch.run(lambda: view(credential.principal(), answer_id))
+            except CountersignError as error:
+                yield _event("error", error.wire(request_id))
+                return
+            if latest["status"] != status:
+                status = latest["status"]
+                yield _answer_event(latest)
 
 
 @router.get("/collections", response_model=CollectionsView, summary="Collections in scope")

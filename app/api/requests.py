@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Header, Request, Response
@@ -10,6 +11,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
+from app.access.keys import sha256
 from app.access.permissions import Action, authorise
 from app.access.principals import Principal
 from app.access.service import Access
@@ -57,7 +59,7 @@ bearer = HTTPBearer(auto_error=False, description="An API key: `cs_…`")
 cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="A browser sign-in")
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """The process's services."""
     return cast("Services", request.app.state.services)
 
@@ -111,7 +113,7 @@ def _admit(
     request: Request, key: HTTPAuthorizationCredentials | None, token: str | None
 ) -> Principal:
     """The caller, by API key or by cookie; a cookie needs a CSRF token to change anything."""
-    access = services(request).access
+    access = cast("Services", request.app.state.services).access
     if key is not None:
         return access.keys.principal(key.credentials)
     if token is None:
@@ -131,6 +133,29 @@ def sign_in(request: Request) -> SignIn:
     return session
 
 
+@dataclass(frozen=True)
+class Credential:
+    """What a caller showed, as its hash, and the way to look at it again."""
+
+    sha256: str
+    principal: Callable[[], Principal]
+
+
+async def credential(
+    services: ServicesDep,
+    key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    token: Annotated[str | None, Depends(cookie)],
+) -> Credential:
+    """For what outlives a request: ``principal()`` raises when the credential has ended."""
+    access = services.access
+    if key is not None:
+        shown = key.credentials
+        return Credential(sha256(shown), lambda: access.keys.principal(shown))
+    session = token or ""
+    return Credential(sha256(session), lambda: access.sessions.find(session).principal)
+
+
+CredentialDep = Annotated[Credential, Depends(credential)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -170,7 +170,7 @@ class Versions:
                     LiveIndexRow, LiveIndexRow.version_id == IndexVersionRow.id
                 )
             )
-            return None if row is None else _version(row)
+            return None if row is None else index_version(row)
 
     def earlier(self) -> list[IndexVersion]:
         """Versions that were live, and were begun before the live one; newest first."""
@@ -181,7 +181,7 @@ class Versions:
             query = select(IndexVersionRow).where(IndexVersionRow.state == "retired")
             query = query.where(IndexVersionRow.number < live.number)
             rows = session.scalars(query.order_by(IndexVersionRow.number.desc()))
-            return [_version(row) for row in rows]
+            return [index_version(row) for row in rows]
 
     def all(self) -> list[IndexVersionView]:
         """All index versions, newest first."""
@@ -255,7 +255,7 @@ def _note_passages(session: Session, version_id: str, passages: Iterable[Indexed
     )
 
 
-def _version(row: IndexVersionRow) -> IndexVersion:
+def index_version(row: IndexVersionRow) -> IndexVersion:
     return IndexVersion(row.id, row.embedder, row.passages, row.manifest_sha256 or "", row.number)
 
 

@@ -7,9 +7,11 @@ here means review.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy.orm import Session
+
 from app.db import Database, Json
 from app.gate.certificates import Certificates, Premises
-from app.gate.modes import MODES, Mode
+from app.gate.modes import MODES, Mode, Modes
 from app.gate.sampling import drawn
 from app.gate.strata import STANDARD, Stratum
 from app.records.audit import newest_link
@@ -103,27 +105,37 @@ class Gate:
     def mode(self, collections: Sequence[str] = ()) -> Mode:
         """The strictest mode of the service and of these collections, as of now."""
         with self._database.reading() as session:
-            return self.certificates.mode(session, collections)
+            return self.modes(session).strictest(collections)
+
+    def modes(self, session: Session) -> Modes:
+        """All modes as of now, in a transaction that is open."""
+        return self.certificates.modes(session)
 
     def score(
-        self, question: str, draft: Draft, evidence: Sequence[tuple[Passage, float | None]]
+        self,
+        question: str,
+        draft: Draft,
+        evidence: Sequence[tuple[Passage, float | None]],
+        modes: Modes,
     ) -> Scored:
         """The risk of the draft, for the policy and for ``admit``; 1 when nobody can say.
 
-        ``evidence`` comes with its cosines.
+        ``evidence`` comes with its cosines; ``modes`` are those under which it is judged.
         """
         passages, cosines = [p for p, _ in evidence], [cosine for _, cosine in evidence]
         try:
             found = risk_features(question, draft, passages, cosines)
             risk = self._risk.risk(draft.model, found)
             level_of(risk)
-            mode = self.mode(Stratum.of(draft, passages, ()).collections)
+            mode = modes.strictest(Stratum.of(draft, passages, ()).collections)
         except Exception as error:  # noqa: BLE001 - the gate: what crashes is no good news
             return Scored(UNKNOWN, {}, "review_everything", type(error).__name__)
         return Scored(risk, found, mode)
 
     def admit(
         self,
+        session: Session,
+        modes: Modes,
         answer_id: str,
         draft: Draft,
         evidence: Sequence[Passage],
@@ -134,35 +146,36 @@ class Gate:
     ) -> Admission:
         """Whether this draft, as ``score`` found it, may go out, and why not.
 
+        It is asked in the transaction that records the answer, with the modes as of then.
         ``asked`` False only notes the risk of a draft that the policy holds anyway.
         """
         if scored.crash:
             return _crashed(scored.crash)
         try:
-            held = self._held(Stratum.of(draft, evidence, findings), scored)
+            stratum = Stratum.of(draft, evidence, findings)
+            mode = max(modes.strictest(stratum.collections), scored.mode, key=MODES.index)
+            held = self._held(session, stratum, mode, scored)
             return self._admission(answer_id, replace(held, asked=asked))
         except Exception as error:  # noqa: BLE001 - the gate: any crash means review
             return _crashed(type(error).__name__)
 
-    def unasked(self, similarity: float | None) -> Json:
-        """The record's gate entry of a question without a draft."""
+    def unasked(self, mode: Mode, similarity: float | None) -> Json:
+        """The record's gate entry of a question without a draft; ``mode`` is what held for it."""
         features = {} if similarity is None else {"similarity": similarity}
-        return {**_told(self.mode(), None), "asked": False, "features": features}
+        return {**_told(mode, None), "asked": False, "features": features}
 
-    def _held(self, stratum: Stratum, scored: Scored) -> Admission:
-        with self._database.reading() as session:
-            number = newest_link(session)  # first: what changes meanwhile has a higher one
-            now = self.certificates.in_force(session, stratum)
+    def _held(self, session: Session, stratum: Stratum, mode: Mode, scored: Scored) -> Admission:
+        now = self.certificates.in_force(session, stratum, mode)
         return Admission(
             admitted=False,
-            mode=max(now.mode, scored.mode, key=MODES.index),
+            mode=mode,
             reason=now.reason,
             stratum=stratum,
             risk=scored.risk,
             features=scored.features,
             certificate=now.certificate,
             certificate_id=now.certificate_id,
-            audit_number=number,
+            audit_number=newest_link(session),
         )
 
     def _admission(self, answer_id: str, held: Admission) -> Admission:

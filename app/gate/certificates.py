@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.gate.modes import Mode, strictest_mode
+from app.gate.modes import Mode, Modes, read_modes
 from app.gate.strata import BROKEN, CHANGED, DAMAGED, Stratum
 from app.gate.tables import CertificateRow
 from app.records.audit import append_audit
@@ -69,13 +69,12 @@ class Certificates:
         enough = found.alpha <= wanted.gate_alpha and found.delta <= wanted.gate_delta
         return found if enough else None
 
-    def mode(self, session: Session, collections: Iterable[str] = ()) -> Mode:
-        """The strictest mode of the service and of these collections, as of now."""
-        return strictest_mode(session, collections, self._settings.gate_mode)
+    def modes(self, session: Session) -> Modes:
+        """The modes of the service and of all collections, as of now."""
+        return read_modes(session, self._settings.gate_mode)
 
-    def in_force(self, session: Session, stratum: Stratum) -> InForce:
-        """What holds for a stratum now."""
-        mode = self.mode(session, stratum.collections)
+    def in_force(self, session: Session, stratum: Stratum, mode: Mode) -> InForce:
+        """What holds for a stratum now, in this mode."""
         if mode not in ("provisional", "certified"):
             return InForce(mode)
         rows = list(session.scalars(standing_rows(stratum)))

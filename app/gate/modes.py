@@ -9,15 +9,16 @@
 The strictest of the mode of the service and those of the collections an answer cites counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.corpus.tables import CollectionRow
 from app.db import Database, iso, now
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.gate.strata import MAX_STRATUM, SERVICE
 from app.gate.tables import GateModeRow
 from app.records.audit import append_audit
@@ -38,10 +39,33 @@ class GateModeView:
     changed_at: str
 
 
+@dataclass(frozen=True)
+class Modes:
+    """The mode of the service, and those stored for collections and strata, read together."""
+
+    service: Mode
+    stored: Mapping[str, Mode]
+
+    def strictest(self, names: Iterable[str] = ()) -> Mode:
+        """The strictest of the service's and of what is stored under ``names``."""
+        wanted = [self.stored[name] for name in names if name in self.stored]
+        return max([self.service, *wanted], key=MODES.index)
+
+
+def read_modes(session: Session, default: Mode) -> Modes:
+    """All modes as of now; ``default`` is the service's until somebody switches it."""
+    rows = session.execute(select(GateModeRow.collection, GateModeRow.mode))
+    stored = {row[0]: _known(row[1]) for row in rows}
+    return Modes(stored.pop(SERVICE, default), stored)
+
+
 def switch_mode(
     database: Database, mode: str, reason: str, by: str, collection: str = SERVICE
 ) -> GateModeView:
-    """Set the mode of the service or of a collection, with an audit link; raises ``Invalid``."""
+    """Set the mode of the service or of a collection, with an audit link.
+
+    Raises ``Invalid``, and ``NotFound`` for a collection that holds nothing.
+    """
     if mode not in MODES:
         raise Invalid(f"A mode is one of {', '.join(MODES)}.")
     if not reason.strip():
@@ -49,7 +73,20 @@ def switch_mode(
     if len(collection) > MAX_STRATUM:
         raise Invalid(f"A collection's name has at most {MAX_STRATUM} characters.")
     with database.transaction() as session:
+        if not _is_known(session, collection):
+            raise NotFound(f"There is no collection {collection[:80]!r}.")
         return _view(set_mode(session, collection, mode, reason.strip(), by))
+
+
+def _is_known(session: Session, name: str) -> bool:
+    """Whether it is the service, a collection with documents, several of them joined as in the
+    name of a stratum, or what has a mode already."""
+    if name == SERVICE or session.get(GateModeRow, name) is not None:
+        return True
+    parts = name.split("+")
+    wanted = select(CollectionRow.name).where(CollectionRow.name.in_({name, *parts}))
+    found = set(session.scalars(wanted))
+    return name in found or found >= set(parts)
 
 
 def set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:
@@ -63,15 +100,6 @@ def set_mode(session: Session, collection: str, mode: str, reason: str, by: str)
     event = {"collection": collection, "mode": mode, "before": before}
     append_audit(session, "gate_mode", {**event, "reason": reason, "by": by})
     return row
-
-
-def strictest_mode(session: Session, collections: Iterable[str], default: Mode) -> Mode:
-    """Of the service, which has ``default`` until somebody switches it, and of these."""
-    wanted = [SERVICE, *collections]
-    query = select(GateModeRow.collection, GateModeRow.mode)
-    rows = session.execute(query.where(GateModeRow.collection.in_(wanted)))
-    found = {collection: _known(mode) for collection, mode in rows}
-    return max([found.pop(SERVICE, default), *found.values()], key=MODES.index)
 
 
 def switches(session: Session) -> list[GateModeView]:

@@ -60,7 +60,7 @@ def gate_status(database: Database, certificates: Certificates) -> GateStatusVie
     shipped = certificates.shipped
     with database.reading() as session:
         return GateStatusView(
-            mode=certificates.mode(session),
+            mode=certificates.modes(session).service,
             modes=switches(session),
             provisional=shipped.to_json() if shipped else None,
             certificates=_newest(session, certificates),

@@ -182,7 +182,7 @@ class LoadedModel:
         self._set_search(sizes.max_new_tokens)
 
     def write(self, requests: Sequence[DraftRequest]) -> list[tuple[Prompt, ModelText]]:
-        """Each request's prompt and text; raises ``DeadlineExceeded`` when any deadline passes."""
+        """Each request's prompt and text; raises ``DeadlineExceeded`` when all deadlines passed."""
         prompts = [
             build_prompt(request, self.count, self.room, self._instructions) for request in requests
         ]

@@ -10,15 +10,30 @@ from app.db import iso, now
 from app.records.tables import AuditHeadRow, AuditRow
 from guardrails.contract import canonical_sha256
 
+NO_HEAD = "audit_head is missing: run the migrations"
+
+
+def lock_head(session: Session) -> AuditHeadRow:
+    """The end of the chain, locked until the transaction ends: writers queue here.
+
+    Its number is a stamp of the whole service: while it stands still, no document, mode, key or
+    answer has changed.
+    """
+    head: AuditHeadRow | None = session.info.get("audit_head")
+    if head is None:
+        head = session.get(AuditHeadRow, 1, with_for_update=True, populate_existing=True)
+        if head is None:
+            raise RuntimeError(NO_HEAD)
+        session.info["audit_head"] = head
+    return head
+
 
 def append_audit(session: Session, kind: str, event: dict[str, Any]) -> int:
     """Add one link to the audit chain and return its number; writers queue on the head row.
 
     So numbers grow in the order of the commits, and tell what came first where clocks cannot.
     """
-    head = session.get(AuditHeadRow, 1, with_for_update=True)
-    if head is None:
-        raise RuntimeError("audit_head is missing: run the migrations")
+    head = lock_head(session)
     stamped = {**event, "at": iso(now())}
     digest = _link_hash(head.number + 1, kind, stamped, head.sha256)
     session.add(
@@ -32,7 +47,6 @@ def append_audit(session: Session, kind: str, event: dict[str, Any]) -> int:
     )
     head.number += 1
     head.sha256 = digest
-    session.flush()
     return head.number
 
 

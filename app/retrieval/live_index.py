@@ -2,7 +2,10 @@
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -18,6 +21,14 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
+class Pointer:
+    """Which index version is live, and the documents it names that were deleted since."""
+
+    version: IndexVersion
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LoadedIndex:
     """A version in memory. ``instead_of`` is the damaged one it stands in for, else ""."""
 
@@ -26,6 +37,11 @@ class LoadedIndex:
     instead_of: str = ""
     until: float = float("inf")
     """When the damaged one is to be tried again, by this process's monotonic clock."""
+
+    @cached_property
+    def passages(self) -> Mapping[str, int]:
+        """How many passages of each collection it holds."""
+        return Counter(entry.collection for entry in self.index.entries)
 
     def serves(self, version_id: str) -> bool:
         """Whether it is to be used while that version is live."""
@@ -51,18 +67,22 @@ class LiveIndex:
         """What is wrong with the live version, and what answers for it; "" when all is well."""
         return self._problem
 
-    def current(self) -> tuple[LoadedIndex, list[str]]:
+    def current(self, pointer: Pointer | None = None) -> tuple[LoadedIndex, Sequence[str]]:
         """What answers now, and the documents that were deleted since it was begun.
+
+        ``pointer`` is read here where the caller has not done so.
 
         Raises ``NotReady`` before the first promotion, ``DependencyFailed`` when the live version
         is damaged and no earlier one is good.
         """
-        live = self._corpus.versions.live()
+        live = pointer.version if pointer else self._corpus.versions.live()
         if live is None:
             raise NotReady
         loaded = self._loaded
         if loaded is None or not loaded.serves(live.id):
             loaded = self._load(live)
+        if pointer is not None and loaded.version.id == live.id:
+            return loaded, pointer.deleted
         return loaded, self._corpus.documents.deleted_since(loaded.version.number)
 
     def _load(self, live: IndexVersion) -> LoadedIndex:

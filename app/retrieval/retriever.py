@@ -11,7 +11,7 @@ from app.corpus.corpus import Corpus
 from app.deadline import Deadline
 from app.ports import Reading, Vectors
 from app.retrieval.lexical import Weighted
-from app.retrieval.live_index import LiveIndex
+from app.retrieval.live_index import LiveIndex, Pointer
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, RankedPositions, fuse
 from guardrails.contract import Passage
 
@@ -33,8 +33,9 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Retrieved:
-    """Hits, best first, and the index version they come from."""
+class Found:
+    """Hits, best first, the index version they come from, and how many passages of the
+    collections searched it holds."""
 
     hits: tuple[Hit, ...]
     version_id: str
@@ -129,15 +130,16 @@ class Retriever:
         deadline: Deadline,
         earlier: Weighted = (),
         vector: Vectors | None = None,
-    ) -> Retrieved:
+        pointer: Pointer | None = None,
+    ) -> Found:
         """The ``k`` best passages of ``collections`` for the question.
 
         Each of the ``earlier`` texts of the conversation counts by its weight beside 1.
         ``vector`` is what ``embed`` made of the question; without it it is embedded here. Scope
-        and deletions act inside both searches, before anything is read. Raises ``NotReady``
-        before the first promotion.
+        and deletions act inside both searches, before anything is read. ``pointer`` is read here
+        where the caller has not done so. Raises ``NotReady`` before the first promotion.
         """
-        live, deleted = self._live_index.current()
+        live, deleted = self._live_index.current(pointer)
         known = {} if vector is None else {question: vector}
         vector = mean_vector(
             [(question, 1.0), *earlier],
@@ -155,7 +157,8 @@ class Retriever:
         ]
         if self._rerank is not None and hits:
             hits = self._rerank(question, hits, deadline)
-        return Retrieved(tuple(hits[:k]), live.version.id, len(live.index))
+        searched = sum(live.passages.get(name, 0) for name in set(collections))
+        return Found(tuple(hits[:k]), live.version.id, searched)
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
@@ -164,10 +167,14 @@ class Retriever:
     def _read(
         self, index: PassageIndex, ranked: Sequence[int], k: int
     ) -> list[tuple[int, Passage]]:
-        # Some hits may be gone since the search: read a few more than asked for.
-        chosen = [(p, index.entries[p].passage_id) for p in ranked[: 2 * k + 8]]
-        found = self._corpus.passages.find([passage_id for _, passage_id in chosen])
-        return [(p, found[passage_id]) for p, passage_id in chosen if passage_id in found][:k]
+        """The first ``k`` that still exist; some hits may be gone since the search."""
+        read: list[tuple[int, Passage]] = []
+        while ranked and len(read) < k:
+            chosen, ranked = ranked[: k - len(read)], ranked[k - len(read) :]
+            entries = [(p, index.entries[p].passage_id) for p in chosen]
+            found = self._corpus.passages.find([passage_id for _, passage_id in entries])
+            read += [(p, found[passage_id]) for p, passage_id in entries if passage_id in found]
+        return read
 
 
 def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:

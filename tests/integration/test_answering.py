@@ -1,8 +1,9 @@
 """The spine on both databases: what is released was judged and recorded, and nothing else is."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -10,13 +11,16 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.access.principals import Principal
-from app.answering.answerer import Answerer, Ask
+from app.access.service import Access
+from app.access.tables import PrincipalRow
+from app.answering.answerer import Answerer
 from app.answering.followup import Rewrite
 from app.answering.policies import Policies
+from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
 from app.corpus.tables import DocumentRow
 from app.db import Database
@@ -29,18 +33,18 @@ from app.errors import (
     Forbidden,
     NotFound,
     NotReady,
-    Overloaded,
     QuestionEmpty,
     QuestionNotText,
     SchemaRefused,
     TooLarge,
 )
-from app.gate.admission import Gate
+from app.gate.admission import Gate, Scored
 from app.gate.certificates import Premises
+from app.gate.modes import switch_mode
 from app.ports import Drafting, DraftRequest, RewriteRequest, Screening, Vectors
 from app.records import audit, recording
 from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
-from app.retrieval.retriever import Retrieved, Retriever
+from app.retrieval.retriever import Found, Retriever
 from app.review.desk import ReviewDesk
 from app.review.tables import ReviewTaskRow
 from app.serving.batcher import Batcher
@@ -71,7 +75,7 @@ class WatchedRetriever(Retriever):
         super().__init__(*parts)
         self._searches = searches
 
-    def retrieve(self, question: str, *rest: Any) -> Retrieved:
+    def retrieve(self, question: str, *rest: Any) -> Found:
         self._searches.append(question)
         return super().retrieve(question, *rest)
 
@@ -118,7 +122,6 @@ class Desk:
         chosen = settings_for(self.database.url, self.folder, device="cpu", **settings)
         return Answerer(
             database=self.database,
-            corpus=self.corpus,
             retriever=WatchedRetriever(
                 self.searches,
                 self.corpus,
@@ -221,9 +224,11 @@ def test_abstaining_says_what_was_searched(desk: Desk) -> None:
     seen = desk.ask(UNANSWERABLE, BEN)
     assert (seen["status"], seen["answer"]) == ("abstained", None)
     assert seen["searched"]["collections"] == ["main"]
-    assert seen["searched"]["passages"] == 3
+    # Those of the collection searched: how much others have is not theirs to know.
+    assert seen["searched"]["passages"] == 2
+    assert desk.ask(UNANSWERABLE, ANN)["searched"]["passages"] == 3
     assert seen["message"]
-    assert desk.kept()[:3] == [1, 0, 0]
+    assert desk.kept()[:3] == [2, 0, 0]
 
 
 def test_a_sensitive_question_without_an_answer_is_held_all_the_same(desk: Desk) -> None:
@@ -466,33 +471,12 @@ def test_a_late_embedder_is_a_deadline_error(desk: Desk) -> None:
         embeds.close()
 
 
-def test_a_full_house_says_so_and_lets_the_next_one_in_later(desk: Desk) -> None:
-    drafting, over = Event(), Event()
-
-    def wait() -> None:
-        drafting.set()
-        over.wait(30)
-
-    desk.generator.before = wait
-    answerer = desk.answerer(max_running_answers=1)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(answerer.answer, ANN, Ask(EXCESS))
-        try:
-            assert drafting.wait(30)
-            error = refused(desk, answerer, Overloaded)
-        finally:
-            over.set()
-        assert first.result(30)["status"] == "released"
-    assert (error.code, error.retryable, error.retry_after_s) == ("overloaded", True, 2)
-    assert answerer.answer(ANN, Ask(EXCESS))["status"] == "released"
-
-
-def test_a_failed_generator_leaves_nothing_and_gives_its_place_back(desk: Desk) -> None:
+def test_a_failed_generator_leaves_nothing(desk: Desk) -> None:
     def fail() -> None:
         raise DependencyFailed("The model server did not answer.")
 
     desk.generator.before = fail
-    answerer = desk.answerer(max_running_answers=1)
+    answerer = desk.answerer()
     for _ in range(2):
         assert refused(desk, answerer, DependencyFailed).code == "dependency_failed"
     desk.generator.before = lambda: None
@@ -766,15 +750,171 @@ def test_a_deleted_document_takes_its_quotes_away(desk: Desk) -> None:
     assert desk.ask(EXCESS)["status"] == "abstained"
 
 
-def test_a_document_deleted_while_its_draft_is_written_is_not_quoted(desk: Desk) -> None:
+# What changes between judging and recording
+
+
+class LateGate(Gate):
+    """Calls ``meanwhile`` when the judged draft is about to be recorded."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def score(self, *arguments: Any) -> Scored:
+        scored = super().score(*arguments)
+        self.meanwhile()
+        return scored
+
+
+def answerer_while(desk: Desk, meanwhile: Callable[[], object], **settings: Any) -> Answerer:
+    """An answerer during whose work ``meanwhile`` happens once the draft is judged."""
+    chosen = settings_for(desk.database.url, desk.folder, device="cpu", **settings)
+    gate = LateGate(desk.database, chosen, NOBODY, Premises(None, {}))
+    gate.meanwhile = meanwhile
+    return desk.answerer(gate=gate, **settings)
+
+
+@pytest.mark.parametrize("moment", ["drafting", "judging"])
+def test_a_document_deleted_meanwhile_is_not_in_the_answer(desk: Desk, moment: str) -> None:
     def delete_it() -> None:
         desk.corpus.documents.delete(desk.shelf.ids["handbook.txt"])
 
-    desk.generator.before = delete_it
+    if moment == "drafting":
+        desk.generator.before = delete_it
+        answerer = desk.answerer()
+    else:
+        answerer = answerer_while(desk, delete_it)
+    seen = answerer.answer(ANN, Ask(EXCESS))
+    assert (seen["status"], seen["answer"]) == ("abstained", None)
+    assert "removed while" in seen["message"]
+    record = desk.record(seen["answer_id"])
+    assert "£350" not in str([seen, record.draft, record.evidence, record.findings])
+    assert desk.kept()[:3] == [1, 0, 0]
+
+
+def test_a_document_deleted_meanwhile_that_is_not_cited_changes_nothing(desk: Desk) -> None:
+    def delete_it() -> None:
+        desk.corpus.documents.delete(desk.shelf.ids["salaries.txt"])
+
+    assert answerer_while(desk, delete_it).answer(ANN, Ask(EXCESS))["status"] == "released"
+
+
+def test_a_scope_that_shrinks_meanwhile_keeps_the_answer_back(desk: Desk) -> None:
+    access = Access(desk.database, desk.settings)
+    ann = access.accounts.create("ann", ["asker"])
+
+    def narrow() -> None:
+        with desk.database.transaction() as session:
+            session.get_one(PrincipalRow, "ann").scope = ["main"]
+
+    seen = answerer_while(desk, narrow).answer(ann, Ask(SALARY))
+    assert (seen["status"], seen["answer"]) == ("abstained", None)
+    assert "90,000" not in str([seen, desk.record(seen["answer_id"]).evidence])
+
+
+def test_whoever_loses_the_role_meanwhile_gets_no_answer(desk: Desk) -> None:
+    ann = Access(desk.database, desk.settings).accounts.create("ann", ["asker"])
+
+    def demote() -> None:
+        with desk.database.transaction() as session:
+            session.get_one(PrincipalRow, "ann").roles = ["reviewer"]
+
+    with pytest.raises(Forbidden):
+        answerer_while(desk, demote).answer(ann, Ask(EXCESS))
+    assert desk.kept()[:3] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("collection", ["", "main"])
+@pytest.mark.parametrize("mode", ["review_everything", "retrieval_only"])
+def test_a_mode_switched_meanwhile_holds_the_answer(desk: Desk, mode: str, collection: str) -> None:
+    def switch() -> None:
+        switch_mode(desk.database, mode, "an incident", "olga", collection)
+
+    seen = answerer_while(desk, switch).answer(ANN, Ask(EXCESS))
+    assert (seen["status"], seen["answer"], seen["gate"]["mode"]) == ("held", None, mode)
+    assert desk.kept()[:3] == [1, 0, 1]
+
+
+def test_another_collections_mode_switched_meanwhile_changes_nothing(desk: Desk) -> None:
+    def switch() -> None:
+        switch_mode(desk.database, "review_everything", "an incident", "olga", "board")
+
+    seen = answerer_while(desk, switch).answer(ANN, Ask(EXCESS))
+    assert (seen["status"], seen["gate"]["mode"]) == ("released", "off")
+
+
+# Collections that are switched off
+
+
+def test_a_collection_without_answers_leaves_the_others_alone(desk: Desk) -> None:
+    desk.shelf.store(
+        "fees.txt", "The excess for water damage of directors is £900.", collection="board"
+    )
+    desk.shelf.index()
+    switch_mode(desk.database, "retrieval_only", "new documents", "olga", "board")
     seen = desk.ask(EXCESS)
-    assert seen["status"] == "released"
-    (citation,) = seen["answer"]["citations"]
-    assert (citation["quote"], citation["removed"]) == ("", True)
+    assert (seen["status"], seen["gate"]["mode"]) == ("released", "off")
+    assert "£350" in seen["answer"]["text"]
+    # What may be drafted from is evidence; what was found is named.
+    assert {p["collection"] for p in desk.record(seen["answer_id"]).evidence} == {"main"}
+    assert "fees" in seen["searched"]["titles"]
+    off = desk.ask(SALARY, collections=["board"])
+    assert (off["status"], off["gate"]["mode"]) == ("abstained", "retrieval_only")
+    assert "switched off" in off["message"]
+    assert "salaries" in off["searched"]["titles"]
+
+
+# What it costs
+
+
+@contextmanager
+def counted(database: Database) -> Iterator[tuple[list[str], list[int]]]:
+    """The statements, and the transactions (by connection), while it is open."""
+    statements: list[str] = []
+    transactions: list[int] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            statements.append(statement)
+
+    def begun(connection: Any) -> None:
+        transactions.append(id(connection))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(database.engine, "begin", begun)
+    try:
+        yield statements, transactions
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+        event.remove(database.engine, "begin", begun)
+
+
+def test_a_question_costs_ten_statements_in_three_transactions(desk: Desk) -> None:
+    answerer = desk.answerer()
+    answerer.answer(ANN, Ask(EXCESS))  # keeps the policy
+    with counted(desk.database) as (statements, transactions):
+        assert answerer.answer(ANN, Ask(EXCESS))["status"] == "released"
+    assert len(statements) <= 10, statements
+    assert len(transactions) == 3
+
+
+def test_what_changed_meanwhile_costs_two_statements_more(desk: Desk) -> None:
+    answerer = answerer_while(desk, lambda: None)
+    answerer.answer(ANN, Ask(EXCESS))
+
+    def add() -> None:
+        with desk.database.transaction() as session:
+            audit.append_audit(session, "something", {})
+
+    answerer._gate.meanwhile = add  # type: ignore[attr-defined]
+    with counted(desk.database) as (statements, transactions):
+        assert answerer.answer(ANN, Ask(EXCESS))["status"] == "released"
+    assert len(statements) <= 12 + 3, statements  # three are those of the other change
+    assert len(transactions) == 3 + 1
+
+
+def test_evidence_is_read_without_vectors_and_no_more_of_it_than_is_used(desk: Desk) -> None:
+    with counted(desk.database) as (statements, _):
+        desk.ask(EXCESS)
+    assert not [one for one in statements if "embedding" in one.split("FROM")[0]]
 
 
 # The shipped models
@@ -791,7 +931,7 @@ def test_the_shipped_models_answer_hold_and_abstain(services: Services) -> None:
     assert (held["status"], held["answer"]) == ("held", None)
     unknown = services.answerer.answer(ANN, Ask("What is the boiling point of tungsten?"))
     assert (unknown["status"], unknown["answer"]) == ("abstained", None)
-    assert unknown["searched"]["passages"] == services.retriever.live_passages()
+    assert unknown["searched"]["passages"] == services.retriever.live_passages()  # one collection
 
 
 def test_no_transaction_is_open_while_the_shipped_models_run(services: Services) -> None:

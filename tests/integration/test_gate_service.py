@@ -170,9 +170,13 @@ def test_a_gate_switched_off_while_an_answer_is_judged_counts_from_the_next_one(
     desk: Desk,
 ) -> None:
     house = House(desk, certificate())
-    scored = house.gate.score(EXCESS, Draft((), (), "quoting-generator", None, {"margin": 5}), [])
+    draft = Draft((), (), "quoting-generator", None, {"margin": 5})
+    with desk.database.reading() as session:
+        scored = house.gate.score(EXCESS, draft, [], house.gate.modes(session))
     switch_mode(desk.database, "off", "why", "olga")
-    admission = house.gate.admit("a1", Draft((), (), "quoting-generator"), [], [], scored)
+    with desk.database.reading() as session:
+        modes = house.gate.modes(session)
+        admission = house.gate.admit(session, modes, "a1", draft, [], [], scored)
     assert (admission.mode, admission.admitted) == ("provisional", False)
 
 

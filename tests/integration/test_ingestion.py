@@ -26,7 +26,7 @@ from app.deadline import Deadline
 from app.errors import Conflict, DependencyFailed, NotFound, NotReady
 from app.files import sha256_file
 from app.retrieval.passage_index import PassageIndex
-from app.retrieval.retriever import Retrieved, Retriever
+from app.retrieval.retriever import Found, Retriever
 from app.settings import PROJECT
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
@@ -75,7 +75,7 @@ class Library:
     def ingest(self) -> Report:
         return self.pipeline.ingest(find_files([self.folder]), "main")
 
-    def search(self, question: str) -> Retrieved:
+    def search(self, question: str) -> Found:
         return self.retriever.retrieve(question, ["main"], 10, Deadline(30))
 
     def found(self, question: str) -> list[str]:

@@ -14,11 +14,14 @@ from starlette.testclient import TestClient
 from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
+from app.answering.reading import AnswerNews
 from app.db import Database
 from app.gate.drift import DriftMonitors
 from app.main import create_app
 from app.proof.replay import Replayer
 from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
+from app.serving.admission import AnswerPlaces
+from app.serving.watching import Watch
 from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
@@ -54,15 +57,14 @@ def desk(database: Database, tmp_path: Path) -> Desk:
     return built
 
 
-@contextmanager
-def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClient]:
-    """The service over HTTP with that answerer, as somebody who may ask."""
+def services_of(desk: Desk, answerer: Answerer, **settings: Any) -> Services:
+    """All services around that answerer."""
     chosen = desk.settings.model_copy(update=settings)
-    access = Access(desk.database, chosen)
-    services = Services(
+    most, waiting = chosen.max_running_answers, chosen.max_waiting_answers
+    return Services(
         settings=chosen,
         database=desk.database,
-        access=access,
+        access=Access(desk.database, chosen),
         corpus=desk.corpus,
         desk=desk.reviews,
         retriever=answerer._retriever,
@@ -76,10 +78,20 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         telemetry=answerer._telemetry,
         policies=Policies(checks=every_check),
         replayer=Replayer(desk.database, every_judge, {}),
+        places=AnswerPlaces(most, waiting, chosen.deadline_s, answerer._telemetry.running),
+        watch=Watch(AnswerNews(desk.database)),
+        dead=list,
         close=lambda: None,
     )
+
+
+@contextmanager
+def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClient]:
+    """The service over HTTP with that answerer, as somebody who may ask."""
+    services = services_of(desk, answerer, **settings)
+    access = services.access
     access.accounts.create("ann", ["asker"])
-    app = create_app(chosen, services=services)
+    app = create_app(services.settings, services=services)
     with TestClient(app, raise_server_exceptions=False) as opened:
         opened.headers["Authorization"] = f"Bearer {access.keys.create('ann').key}"
         opened.headers["Accept"] = "text/event-stream"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from app.access.principals import Principal
-from app.answering.answerer import Answerer, Ask
+from app.answering.answerer import Answerer
 from app.answering.policies import Policies
+from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.deadline import Deadline
@@ -69,7 +70,6 @@ def ask(database: Database, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         checks = [*default_checks(load_policy()), support] if support else None
         answerer = Answerer(
             database=database,
-            corpus=corpus,
             retriever=Retriever(
                 corpus, embedder.question, embedder.name, settings.index_dir, "cpu"
             ),

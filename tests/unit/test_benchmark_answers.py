@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from app.backends import build_generator
 from app.errors import Invalid, SettingsInvalid
 from app.ports import DraftRequest, Generator
 from app.settings import Settings
-from app.wiring import build_generator
 from benchmarks import answers
 from benchmarks.__main__ import app
 from benchmarks.answers import find_devices, measure_answers, measure_latency, with_distractors

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from torch import Tensor
 from transformers import GenerationConfig
 
+from app.backends import build_generator
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, ModelRefused, SettingsInvalid
 from app.inference.local_model import TransformersGenerator
@@ -33,7 +34,6 @@ from app.inference.writing.search import (
 )
 from app.ports import DraftRequest
 from app.settings import Settings
-from app.wiring import build_generator
 from guardrails.contract import Passage
 from guardrails.words import STOP_WORDS
 from tests.conformance.generators import TOKENIZERS, random_model, save_random, save_seq2seq

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from app.backends import build_checks, build_support
 from app.errors import error_classes
 from app.main import create_app
 from app.settings import PROJECT, Settings
 from app.telemetry import Telemetry
-from app.wiring import build_checks, build_support
 from cli.commands import COMMANDS, load_command
 from cli.settings_page import settings_page
 from guardrails.policy.load import load_policy

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.backends import build_checks, build_support
 from app.settings import Settings
-from app.wiring import build_checks, build_support
 from guardrails.checks.personal_data import KINDS
 from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage, Stage
 from guardrails.judge import Judge

@@ -36,7 +36,10 @@ class Decoding:
 
 
 class UntilDeadline(StoppingCriteria):
-    """Ends generation by raising ``DeadlineExceeded`` once a deadline of the batch has passed."""
+    """Ends generation by raising once nobody of the batch waits any more.
+
+    Whoever is late gets no answer from the batcher; the others must not pay for it.
+    """
 
     def __init__(self, deadlines: Sequence[Deadline]) -> None:
         self._deadlines = deadlines
@@ -46,9 +49,10 @@ class UntilDeadline(StoppingCriteria):
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
     def look(self) -> None:
-        """Raise ``DeadlineExceeded`` when a deadline has passed."""
-        for deadline in self._deadlines:
-            deadline.remaining()
+        """Raise ``DeadlineExceeded`` or ``CallerGone`` when every deadline has passed."""
+        if all(deadline.passed for deadline in self._deadlines):
+            for deadline in self._deadlines:
+                deadline.remaining()
 
 
 class Watch(LogitsProcessor):

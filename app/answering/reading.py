@@ -1,0 +1,174 @@
+"""What a question reads of the database: once before the models, and once when it is recorded.
+
+Each function reads in a transaction of its caller. In between, no transaction is open; what may
+have changed meanwhile is read again, unless the number of the audit chain stands still.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select, true
+from sqlalchemy.orm import Session
+
+from app.access.principals import Principal
+from app.access.standing import as_of_now, ended_credentials
+from app.answering.followup import HISTORY_WEIGHTS
+from app.corpus.tables import (
+    DELETED,
+    CollectionRow,
+    DocumentRow,
+    IndexVersionRow,
+    LiveIndexRow,
+    PassageRow,
+)
+from app.corpus.versions import index_version
+from app.db import Database
+from app.errors import NotFound
+from app.gate.admission import Gate
+from app.gate.modes import Modes
+from app.records import recording
+from app.records.audit import NO_HEAD, lock_head
+from app.records.tables import AuditHeadRow, AuditRow
+from app.retrieval.live_index import Pointer
+from app.review.tables import ReviewTaskRow
+from guardrails.contract import Passage
+
+BATCH = 500
+"""Values per statement."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What stood before the models ran; ``stamp`` is the number of the audit chain then.
+
+    ``earlier`` are the questions that this one follows, oldest first, as they stand alone.
+    """
+
+    collections: tuple[str, ...]
+    earlier: tuple[str, ...]
+    modes: Modes
+    pointer: Pointer | None
+    stamp: int
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What stands when the answer is recorded: modes, the asker's scope, and of the evidence the
+    passages that still exist within it."""
+
+    principal: Principal
+    modes: Modes
+    standing: frozenset[str]
+
+
+def read_before(
+    session: Session, principal: Principal, previous_answer_id: str | None, gate: Gate
+) -> Snapshot:
+    """Scope, conversation, modes and live index; raises ``NotFound`` for an answer to follow
+    that is not the asker's."""
+    stamp, pointer = _live_index(session)
+    used = select(CollectionRow.name).where(CollectionRow.documents > 0)
+    names = session.scalars(used.order_by(CollectionRow.name))
+    return Snapshot(
+        tuple(principal.readable(names)),
+        tuple(_earlier(session, principal, previous_answer_id)),
+        gate.modes(session),
+        pointer,
+        stamp,
+    )
+
+
+def read_again(
+    session: Session,
+    principal: Principal,
+    evidence: Sequence[Passage],
+    gate: Gate,
+    before: Snapshot,
+) -> Recheck:
+    """What is true of it now; the audit chain is locked from here on, so that it stays true."""
+    same = lock_head(session).number == before.stamp
+    present = as_of_now(session, principal)
+    found = {p.id: p.collection for p in evidence}
+    if not same and found:
+        found = standing_passages(session, found)
+    standing = {passage for passage, name in found.items() if present.may_read(name)}
+    modes = before.modes if same else gate.modes(session)
+    return Recheck(present, modes, frozenset(standing))
+
+
+def standing_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    """The collection of each of those passages that exist and whose document is not deleted."""
+    rows = session.execute(
+        select(PassageRow.id, DocumentRow.collection)
+        .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+        .where(PassageRow.id.in_(list(ids)), DocumentRow.state != DELETED)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+class AnswerNews:
+    """What event streams wait for: changes of answers, and credentials that end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def newest(self) -> int:
+        """The number of the newest link of the audit chain."""
+        with self._database.reading() as session:
+            return session.scalar(select(AuditHeadRow.number)) or 0
+
+    def since(self, number: int) -> tuple[int, set[str]]:
+        """The newest number, and the answers that links after ``number`` name."""
+        query = select(AuditRow.number, AuditRow.event).where(AuditRow.number > number)
+        with self._database.reading() as session:
+            links = session.execute(query.order_by(AuditRow.number)).all()
+            events = [event for _, event in links]
+            answers = {event["answer_id"] for event in events if "answer_id" in event}
+            tasks = [e["task_id"] for e in events if "answer_id" not in e and "task_id" in e]
+            if tasks:
+                of_tasks = select(ReviewTaskRow.answer_id).where(ReviewTaskRow.id.in_(tasks))
+                answers |= set(session.scalars(of_tasks))
+        return (links[-1][0] if links else number), answers
+
+    def ended(self, credentials: Collection[str]) -> set[str]:
+        """Those credentials that hold no more."""
+        wanted = sorted(credentials)
+        ended: set[str] = set()
+        with self._database.reading() as session:
+            for first in range(0, len(wanted), BATCH):
+                ended |= ended_credentials(session, wanted[first : first + BATCH])
+        return ended
+
+
+def _live_index(session: Session) -> tuple[int, Pointer | None]:
+    """The number of the audit chain, and the live version with what was deleted since."""
+    deleted_since = and_(DocumentRow.state == DELETED, DocumentRow.number > IndexVersionRow.number)
+    rows = session.execute(
+        select(
+            AuditHeadRow.number,
+            IndexVersionRow,
+            DocumentRow.id,
+        )
+        .select_from(AuditHeadRow)
+        .outerjoin(LiveIndexRow, true())
+        .outerjoin(IndexVersionRow, IndexVersionRow.id == LiveIndexRow.version_id)
+        .outerjoin(DocumentRow, deleted_since)
+        .where(AuditHeadRow.id == 1)
+    ).all()
+    if not rows:
+        raise RuntimeError(NO_HEAD)
+    stamp, version, _ = rows[0]
+    if version is None:
+        return stamp, None
+    deleted = tuple(document for _, _, document in rows if document is not None)
+    return stamp, Pointer(index_version(version), deleted)
+
+
+def _earlier(session: Session, principal: Principal, answer_id: str | None) -> list[str]:
+    """No answers, and no question that was blocked."""
+    if answer_id is None:
+        return []
+    turns = recording.conversation(session, principal.name, answer_id, len(HISTORY_WEIGHTS))
+    if not turns:
+        raise NotFound("There is no such answer to follow.")
+    return [recording.searched_for(row) for row in turns if row.outcome != "blocked"]

@@ -1,0 +1,255 @@
+"""What is known of one question after each stage; nothing of it changes later.
+
+    Asked → Screened → Retrieved → Drafted → Judged → Admitted
+
+Each stage holds the one before it. A question may end at any of them: blocked when it was screened,
+abstained when it was retrieved or drafted, released or held when it was admitted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from app.access.principals import Principal
+from app.answering.followup import StandAlone
+from app.answering.policies import InForce
+from app.answering.reading import Snapshot
+from app.deadline import Deadline
+from app.gate.admission import Admission, Scored
+from app.gate.modes import Mode
+from app.ports import DraftRequest, Vectors
+from app.records.recording import SecondTry
+from app.retrieval.retriever import Found, Hit
+from app.telemetry import StageClock
+from guardrails.checks.schema import SchemaCheck
+from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Verdict
+
+Scores = Mapping[str, Mapping[str, float] | None]
+"""What the screens say of each text that was screened; None: they could not run."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question, the collections to search (None: all in scope), the caller's schema, and the
+    asker's own answer that it follows."""
+
+    question: str
+    collections: Sequence[str] | None = None
+    answer_schema: Mapping[str, Any] | None = None
+    previous_answer_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that can be asked, who asks it, and what stood when it came."""
+
+    answer_id: str
+    ask: Ask
+    principal: Principal
+    collections: tuple[str, ...]
+    before: Snapshot
+    in_force: InForce
+    deadline: Deadline
+    clock: StageClock
+
+    def case(self, question: str) -> Case:
+        """What is judged of ``question``, before there is a draft."""
+        asker = Asker(self.principal.name, tuple(sorted(self.principal.roles)))
+        return Case(question, None, (), self.ask.answer_schema, asker)
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The question as it stands alone, and the verdict on it.
+
+    ``vector`` is that of ``meaning.question``.
+    """
+
+    asked: Asked
+    meaning: StandAlone
+    vector: Vectors
+    scores: Scores
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+
+    evidence: ClassVar[tuple[Passage, ...]] = ()
+    draft: ClassVar[None] = None
+
+    @property
+    def screened(self) -> "Screened":
+        """Itself, as each later stage has it."""
+        return self
+
+    @property
+    def case(self) -> Case:
+        """What is judged: the question as it stands alone."""
+        return self.asked.case(self.meaning.question)
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """What was searched, as the asker is told."""
+        return {
+            "question": self.meaning.question,
+            "previous_answer_id": self.asked.ask.previous_answer_id,
+            "collections": list(self.asked.collections),
+            "passages": 0,
+            "titles": [],
+        }
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What was found, and of it the ``hits`` that may be drafted from.
+
+    ``mode`` is retrieval_only where nothing may be, else that of the service.
+    """
+
+    screened: Screened
+    found: Found
+    hits: tuple[Hit, ...]
+    mode: Mode
+
+    draft: ClassVar[None] = None
+
+    @property
+    def evidence(self) -> tuple[Passage, ...]:
+        """The passages of the hits, best first."""
+        return tuple(hit.passage for hit in self.hits)
+
+    @property
+    def similarity(self) -> float:
+        """The highest cosine among the hits; -1 without one."""
+        return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those on the question."""
+        return self.screened.findings
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the question."""
+        return self.screened.verdict
+
+    @property
+    def case(self) -> Case:
+        """What is judged, with the evidence."""
+        return replace(self.screened.case, evidence=self.evidence)
+
+    @property
+    def request(self) -> DraftRequest:
+        """What the generator is asked."""
+        readings = tuple(hit.reading for hit in self.hits if hit.reading is not None)
+        question, deadline = self.screened.meaning.question, self.screened.asked.deadline
+        return DraftRequest(question, self.evidence, deadline, readings)
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """As of ``Screened``, with the titles that were found."""
+        titles = dict.fromkeys(hit.passage.title for hit in self.found.hits)
+        passages = self.found.searched_passages
+        return {**self.screened.searched, "passages": passages, "titles": list(titles)[:5]}
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """A draft; without sentences the generator abstained."""
+
+    retrieved: Retrieved
+    draft: Draft
+
+    @property
+    def screened(self) -> Screened:
+        """The question."""
+        return self.retrieved.screened
+
+    @property
+    def evidence(self) -> tuple[Passage, ...]:
+        """What it was drafted from."""
+        return self.retrieved.evidence
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those on the question."""
+        return self.screened.findings
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the question."""
+        return self.screened.verdict
+
+    @property
+    def case(self) -> Case:
+        """What is judged, with the draft."""
+        return replace(self.retrieved.case, draft=self.draft)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A draft with all that was said of it; ``second_try`` where another was asked for."""
+
+    drafted: Drafted
+    scored: Scored
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    second_try: SecondTry | None = None
+
+    @property
+    def screened(self) -> Screened:
+        """The question."""
+        return self.drafted.screened
+
+    @property
+    def retrieved(self) -> Retrieved:
+        """What was found."""
+        return self.drafted.retrieved
+
+    @property
+    def evidence(self) -> tuple[Passage, ...]:
+        """What it was drafted from."""
+        return self.drafted.evidence
+
+    @property
+    def draft(self) -> Draft:
+        """The draft that was judged."""
+        return self.drafted.draft
+
+    @property
+    def case(self) -> Case:
+        """What is judged, with the draft and its risk."""
+        return replace(self.drafted.case, risk=self.scored.risk)
+
+    @property
+    def form(self) -> set[Outcome]:
+        """What the check of the schemas said of the draft."""
+        return {one.outcome for one in self.findings if one.check == SchemaCheck.name}
+
+
+Reached = Screened | Retrieved | Drafted | Judged
+"""How far a question came before its answer is recorded."""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What becomes of a question, as of the transaction that records it.
+
+    ``admission`` is the gate's word where there is a judged draft.
+    """
+
+    reached: Reached
+    outcome: str
+    message: str
+    draft: Draft | None
+    admission: Admission | None = None
+
+    @property
+    def audited(self) -> bool:
+        """Whether a reviewer is to see it although it was released."""
+        return self.admission is not None and self.admission.audited
+
+
+def retrieved_of(reached: Reached) -> Retrieved | None:
+    """What was found, where the question came so far."""
+    if isinstance(reached, Screened):
+        return None
+    return reached if isinstance(reached, Retrieved) else reached.retrieved

@@ -1,0 +1,207 @@
+"""The models that the settings select: the only file that names concrete backends."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.answering.policies import Policies
+from app.db import Database
+from app.errors import ModelRefused, SettingsInvalid
+from app.gate.admission import Gate
+from app.gate.certificates import Premises
+from app.inference.classifiers import OwnVectors, Screens
+from app.inference.networks.weights import BASE_NAME, models_sha256
+from app.ports import Embedder, Generator, Screening
+from app.settings import Settings
+from guardrails.contract import Check
+from guardrails.default_checks import default_checks
+from guardrails.policy.decide import Policy
+from guardrails.risk import NOBODY
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from app.inference.reader import Reader
+    from app.inference.support import SupportCheck
+
+RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
+"""Passages that the reader reranks when the setting leaves it open."""
+
+
+def _minilm(settings: Settings) -> Embedder:
+    from app.inference.embedder import MiniLMEmbedder
+
+    return MiniLMEmbedder(settings.device)
+
+
+@cache
+def _shared_reader(folder: Path, device: str) -> "Reader":
+    """One reader for ranking and drafting: its weights are loaded once."""
+    from app.inference.reader import Reader
+
+    return Reader(folder, device)
+
+
+def build_reader(settings: Settings) -> "Reader":
+    """The shipped reader; the same one for the same settings."""
+    return _shared_reader(settings.models_dir / "reader", settings.device)
+
+
+def _reader(settings: Settings) -> Generator:
+    from app.inference.reader import ReaderGenerator
+
+    return ReaderGenerator(build_reader(settings))
+
+
+def _seq2seq(settings: Settings) -> Generator:
+    from app.inference.seq2seq import Seq2SeqGenerator
+    from app.inference.writing.search import Decoding
+
+    if settings.generator_constraint == "json":
+        raise SettingsInvalid(
+            "The generator seq2seq writes no JSON: use generator_constraint none."
+        )
+    decoding = Decoding(settings.generator_beams, settings.generator_constraint)
+    return Seq2SeqGenerator(settings.models_dir / "seq2seq", settings.device, decoding)
+
+
+EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm}
+GENERATORS: dict[str, Callable[[Settings], Generator]] = {
+    "reader": _reader,
+    "seq2seq": _seq2seq,
+}
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedder that ``settings.embedder`` selects; raises ``SettingsInvalid``."""
+    if settings.embedder in EMBEDDERS:
+        return EMBEDDERS[settings.embedder](settings)
+    from app.inference.embedder import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(_folder("embedder", settings.embedder), settings.device)
+
+
+def build_generator(settings: Settings) -> Generator:
+    """The generator that ``settings.generator`` selects; raises ``SettingsInvalid``."""
+    choice = settings.generator
+    if choice in GENERATORS:
+        return GENERATORS[choice](settings)
+    if is_remote(settings):
+        return _model_server(settings)
+    from app.inference.local_model import TransformersGenerator
+    from app.inference.writing.search import Decoding
+
+    decoding = Decoding(settings.generator_beams, settings.generator_constraint)
+    return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
+
+
+def build_support(settings: Settings) -> "SupportCheck":
+    """The check of meaning with its shipped model."""
+    from app.inference.support import SupportCheck
+
+    return SupportCheck(settings.models_dir / "support", settings.device)
+
+
+def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:
+    """Every check of the service; those that need no model come from ``guardrails``."""
+    return [*default_checks(policy), support]
+
+
+def is_remote(settings: Settings) -> bool:
+    """Whether another server drafts."""
+    return settings.generator.startswith(("http://", "https://"))
+
+
+def _model_server(settings: Settings) -> Generator:
+    from app.inference.model_server import OpenAIGenerator
+
+    if not settings.generator_model:
+        raise SettingsInvalid("A model server needs the setting generator_model.")
+    if settings.generator_beams > 1 or settings.generator_constraint == "evidence":
+        raise SettingsInvalid(
+            "A model server cannot use generator_beams over 1 or generator_constraint evidence."
+        )
+    try:
+        return OpenAIGenerator(
+            settings.generator,
+            settings.generator_model,
+            settings.generator_api_key or None,
+            settings.deadline_s,
+            as_json=settings.generator_constraint == "json",
+        )
+    except ValueError as error:
+        raise SettingsInvalid(f"The setting generator: {error}") from error
+
+
+def _folder(setting: str, value: str) -> Path:
+    path = Path(value)
+    if not path.is_dir():
+        raise SettingsInvalid(
+            f"The setting {setting} is {value!r}: no such name, address or folder."
+        )
+    return path
+
+
+def rerank_depth(settings: Settings) -> int:
+    """How many passages the reader puts in a new order; 0 for none."""
+    if settings.rerank_passages >= 0:
+        return settings.rerank_passages
+    from app.inference.device import pick_device
+
+    return RERANK_ON_GPU if pick_device(settings.device) == "cuda" else RERANK_ON_CPU
+
+
+def build_gate(
+    settings: Settings,
+    database: Database,
+    embedder: str,
+    generator: str,
+    policies: Policies,
+    index_problem: Callable[[], str] = str,
+) -> Gate:
+    """The gate over the shipped risk model; files that cannot be used mean that all is held."""
+    from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
+
+    problem = ""
+    try:
+        folder = settings.models_dir / RISK_FOLDER
+        risk, shipped = load_risk(folder), load_certificate(folder)
+        identity = generator_identity(generator, settings.models_dir / generator)
+    except ModelRefused as error:
+        risk, shipped, identity, problem = NOBODY, None, generator, error.message
+    lineage = {
+        "generator": identity,
+        "embedder": embedder,
+        "risk_sha256": risk.sha256,
+    }
+
+    def policy() -> str:
+        return policies.current().policy.sha256
+
+    premises = Premises(shipped, lineage, policy, index_problem)
+    return Gate(database, settings, risk, premises, problem)
+
+
+def open_gate(settings: Settings, database: Database) -> Gate:
+    """The gate as the service would have it; loads no model."""
+    embedder, generator = build_embedder(settings), build_generator(settings)
+    policies = Policies(settings.policy_file)
+    return build_gate(settings, database, embedder.name, generator.name, policies)
+
+
+def build_screens(settings: Settings, embedder: Embedder) -> Screening:
+    """The shipped screens; beside another embedder they make vectors of their own."""
+    screens = Screens(settings.models_dir / "screens")
+    if embedder.name == BASE_NAME:
+        return screens
+    return OwnVectors(screens, _minilm(settings))
+
+
+def model_lineage(settings: Settings, embedder: Embedder, generator: Generator) -> dict[str, str]:
+    """The models in the lineage of every answer, by name and by one hash over what they are."""
+    return {
+        "embedder": embedder.name,
+        "generator": generator.name,
+        "models_sha256": models_sha256(
+            settings.models_dir, [settings.embedder, settings.generator]
+        ),
+    }

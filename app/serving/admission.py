@@ -1,0 +1,117 @@
+"""Who gets in: a permit and the deadline are taken when a request arrives, before any thread.
+
+At most ``running`` answers are worked on, each on a thread of its own that nothing else uses, and
+at most ``waiting`` wait for one; whoever comes after that is told at once. A request that ends
+while it waits (its caller hung up, or its time is over) is never begun.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from prometheus_client import Gauge
+
+from app.deadline import Deadline
+from app.errors import DeadlineExceeded, NotReady, Overloaded
+
+Result = TypeVar("Result")
+GRACE_S = 0.25
+"""What a step may be late that looks at the deadline only when it is done."""
+
+
+class Permit:
+    """One request's place, and its deadline, which counts from its arrival."""
+
+    def __init__(self, places: "AnswerPlaces", deadline: Deadline) -> None:
+        self.deadline, self._places = deadline, places
+        self._begun = self._ended = False
+
+    def close(self) -> None:
+        """The request is over; work that was begun keeps its place until it ends itself."""
+        if not self._begun:
+            self.end()
+
+    def end(self) -> None:
+        """Give the place back; a second time does nothing."""
+        if not self._ended:
+            self._ended = True
+            self._places.leave()
+
+    async def run(self, work: Callable[[Deadline], Result]) -> Result:
+        """``work(deadline)`` on a thread of the places; the permit ends with it.
+
+        Raises what ``work`` does, and ``DeadlineExceeded`` when it is late. When the waiting task
+        is cancelled, the deadline is: the work ends at its next step, or is never begun.
+        """
+        self._begun = True
+        return await self._places.run(self, work)
+
+
+class AnswerPlaces:
+    """The places for answers of one process.
+
+    ``deadline_s`` is how long an answer may take, in seconds; ``gauge`` shows how many run.
+    """
+
+    def __init__(self, running: int, waiting: int, deadline_s: float, gauge: Gauge) -> None:
+        self._threads = ThreadPoolExecutor(running, "answer")
+        self._most, self._deadline_s, self._gauge = running + waiting, deadline_s, gauge
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._closed = False
+
+    @property
+    def taken(self) -> int:
+        """How many run or wait."""
+        return self._taken
+
+    def enter(self) -> Permit:
+        """A permit; raises ``Overloaded`` at once when all are taken."""
+        if self._closed:
+            raise NotReady("The service is shutting down.")
+        with self._lock:
+            if self._taken >= self._most:
+                raise Overloaded
+            self._taken += 1
+        return Permit(self, Deadline(self._deadline_s))
+
+    def leave(self) -> None:
+        """One permit fewer."""
+        with self._lock:
+            self._taken -= 1
+
+    async def run(self, permit: Permit, work: Callable[[Deadline], Result]) -> Result:
+        """As ``Permit.run``."""
+        deadline = permit.deadline
+        job = self._threads.submit(self._work, work, deadline)
+        # A job that never began ends here too; one that began keeps its place until it is over.
+        job.add_done_callback(lambda _job: permit.end())
+        try:
+            return await self._result(job, deadline)
+        except (asyncio.CancelledError, TimeoutError) as error:
+            deadline.cancel()
+            job.cancel()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise DeadlineExceeded from None
+
+    def close(self) -> None:
+        """Let nobody in any more; what runs ends by itself."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _result(self, job: "Future[Result]", deadline: Deadline) -> Result:
+        waiting = asyncio.wrap_future(job)
+        # Whoever waits for it may be gone, and nobody else would look at its error.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        done, _ = await asyncio.wait([waiting], timeout=deadline.remaining() + GRACE_S)
+        if not done:
+            raise TimeoutError
+        return waiting.result()
+
+    def _work(self, work: Callable[[Deadline], Result], deadline: Deadline) -> Result:
+        deadline.remaining()
+        with self._gauge.track_inprogress():
+            return work(deadline)

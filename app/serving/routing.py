@@ -1,0 +1,108 @@
+"""How the service reaches its models: one bounded way to each, batched or side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from app.deadline import Deadline
+from app.ports import (
+    DraftRequest,
+    Embedder,
+    Generator,
+    Reading,
+    Rewriter,
+    RewriteRequest,
+    Vectors,
+)
+from app.serving.batcher import Batcher, Concurrent, Runs
+from guardrails.contract import Draft, Passage
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+CHARACTERS_PER_TOKEN = 4
+MAX_TOKENS = 16_384
+"""Tokens in one run of a model, roughly: what a batch needs of memory grows with them."""
+Unread = tuple[str, Sequence[str]]
+"""A question and the texts of its passages."""
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The ways to the models of one process."""
+
+    vectors: Runs[str, Vectors]
+    readings: Runs[Unread, list[Reading]]
+    drafts: Runs[DraftRequest, Draft]
+    rewrites: Runs[RewriteRequest, str] | None
+
+    def embed(self, question: str, deadline: Deadline) -> Vectors:
+        """The question's unit vector, shape [dimension]."""
+        return self.vectors.submit(question, deadline)
+
+    def read(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        """What the reader makes of each passage for the question, in order."""
+        return self.readings.submit((question, [passage.text for passage in passages]), deadline)
+
+    def dead(self) -> list[str]:
+        """The names of those whose worker has stopped."""
+        return [name for name, route in self._named() if not route.alive]
+
+    def close(self) -> None:
+        """Finish what is queued, then stop."""
+        for _, route in self._named():
+            route.close()
+
+    def _named(self) -> list[tuple[str, Runs[Any, Any]]]:
+        named: list[tuple[str, Runs[Any, Any] | None]] = [
+            ("vectors", self.vectors),
+            ("readings", self.readings),
+            ("drafts", self.drafts),
+            ("rewrites", self.rewrites),
+        ]
+        return [(name, route) for name, route in named if route is not None]
+
+
+def open_routes(
+    embedder: Embedder,
+    generator: Generator,
+    read: Callable[[Sequence[Unread]], Sequence[list[Reading]]],
+    *,
+    remote: bool,
+    most: int,
+) -> Routes:
+    """The ways to these models; with ``remote`` the generator's calls run side by side, at most
+    ``most`` at once."""
+    rewrite = generator.rewrite if isinstance(generator, Rewriter) else None
+    rewrites: Runs[RewriteRequest, str] | None = None
+    if remote:
+        drafts: Runs[DraftRequest, Draft] = Concurrent(generator.draft, most)
+        rewrites = Concurrent(rewrite, most) if rewrite else None
+    else:
+        drafts = _batched(generator.draft, _draft_texts, 8, "drafts")
+        rewrites = _batched(rewrite, _rewrite_texts, 8, "rewrites") if rewrite else None
+    return Routes(
+        _batched(lambda texts: list(embedder.embed(texts)), lambda text: [text], 16, "vectors"),
+        _batched(read, lambda item: [item[0], *item[1]], 4, "readings"),
+        drafts,
+        rewrites,
+    )
+
+
+def _batched(
+    run: Callable[[Sequence[Item]], Sequence[Result]],
+    texts: Callable[[Item], Sequence[str]],
+    max_items: int,
+    name: str,
+) -> Batcher[Item, Result]:
+    def tokens(item: Item) -> int:
+        return sum(map(len, texts(item))) // CHARACTERS_PER_TOKEN
+
+    return Batcher(run, max_items=max_items, size=tokens, max_size=MAX_TOKENS, name=name)
+
+
+def _draft_texts(request: DraftRequest) -> list[str]:
+    return [request.question, *(passage.text for passage in request.evidence)]
+
+
+def _rewrite_texts(request: RewriteRequest) -> list[str]:
+    return [request.question, *request.earlier]

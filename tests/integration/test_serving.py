@@ -1,0 +1,247 @@
+"""A real server under a bounded load: who gets in, who is told at once, who is never computed."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import func, select
+
+from app.db import Database
+from app.main import create_app
+from app.records.tables import RecordRow
+from app.review.decisions import Decision
+from app.wiring import Services
+from tests.fakes import QuotingGenerator
+from tests.integration.test_answering import COVERAGE, EXCESS, RITA, Desk
+from tests.integration.test_streaming import services_of
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ASK = {"question": EXCESS}
+
+
+class Doors(QuotingGenerator):
+    """A slow model: each draft waits for ``over``; ``begun`` counts those that were begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over, self.begun = threading.Event(), 0
+        self.before = self._wait
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+    def _wait(self) -> None:
+        self.begun += 1
+        assert self.over.wait(30)
+
+
+@dataclass
+class House:
+    """A running service, and a client with a key."""
+
+    address: str
+    services: Services
+    model: Doors
+    desk: Desk
+    key: str
+    key_id: str
+
+    @asynccontextmanager
+    async def client(self, key: str = "") -> AsyncIterator[httpx.AsyncClient]:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        limits = httpx.Limits(max_connections=1000)
+        async with httpx.AsyncClient(
+            base_url=self.address, headers=headers, limits=limits, timeout=60, trust_env=False
+        ) as opened:
+            yield opened
+
+    def records(self) -> int:
+        with self.desk.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(RecordRow)) or 0
+
+
+@contextmanager
+def running(database: Database, folder: Path, **settings: Any) -> Iterator[House]:
+    """The service on a free port of this machine, in a thread."""
+    model = Doors()
+    desk = Desk(database, folder, generator=model)
+    desk.stock()
+    chosen = {"questions_per_minute": 10_000, "rerank_passages": 0, **settings}
+    services = services_of(desk, desk.answerer(**chosen), **chosen)
+    services.access.accounts.create("ann", ["asker"])
+    made = services.access.keys.create("ann")
+    key_id, key = made.key_id, made.key
+    config = uvicorn.Config(
+        create_app(services.settings, services=services), port=0, log_level="warning"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started, 200)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield House(f"http://127.0.0.1:{port}", services, model, desk, key, key_id)
+    finally:
+        model.over.set()
+        server.should_exit = True
+        thread.join(30)
+        services.places.close()
+        services.watch.close()
+
+
+def until(true: Callable[[], object], within: float = 30.0) -> None:
+    """Return when it is true."""
+    ends = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < ends, "it did not become true"
+        time.sleep(0.01)
+
+
+async def soon(true: Callable[[], object], within: float = 30.0) -> None:
+    """As ``until``, in an event loop."""
+    ends = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < ends, "it did not become true"
+        await asyncio.sleep(0.01)
+
+
+def test_beyond_the_limit_askers_are_told_at_once_and_nobody_is_late(
+    database: Database, tmp_path: Path
+) -> None:
+    async def scene(house: House) -> None:
+        async with house.client() as client:
+            asked = [asyncio.create_task(client.post("/v1/ask", json=ASK)) for _ in range(40)]
+            # All of these come back while not one draft is written.
+            await soon(lambda: sum(task.done() for task in asked) == 32)
+            for task in (task for task in asked if task.done()):
+                refused = task.result()
+                assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+                assert int(refused.headers["retry-after"]) > 0
+            assert house.services.places.taken == 8
+            began = time.monotonic()
+            refused = await client.post("/v1/ask", json=ASK)
+            assert (refused.status_code, time.monotonic() - began < 1) == (503, True)
+            other = await client.get("/v1/collections")  # what is short does not wait for answers
+            assert other.status_code == 200
+            house.model.over.set()
+            answered = [r for r in await asyncio.gather(*asked) if r.status_code != 503]
+            assert [r.json()["status"] for r in answered] == ["released"] * 8
+        assert house.services.places.taken == 0
+
+    with running(database, tmp_path, max_running_answers=4, max_waiting_answers=4) as house:
+        asyncio.run(scene(house))
+        assert (house.model.begun, house.records()) == (8, 8)
+
+
+def test_a_late_answer_is_none_and_is_not_recorded(database: Database, tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        async with house.client() as client:
+            began = time.monotonic()
+            late = await asyncio.gather(*(client.post("/v1/ask", json=ASK) for _ in range(4)))
+            spent = time.monotonic() - began
+            assert [(r.status_code, r.json()["code"]) for r in late] == [
+                (504, "deadline_exceeded")
+            ] * 4
+            assert spent < 5
+            house.model.over.set()
+            await soon(lambda: house.services.places.taken == 0)
+
+    settings = {"max_running_answers": 2, "max_waiting_answers": 2, "deadline_s": 1.0}
+    with running(database, tmp_path, **settings) as house:
+        asyncio.run(scene(house))
+        assert (house.model.begun, house.records()) == (2, 0)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_askers_who_hang_up_are_never_computed(
+    database: Database, tmp_path: Path, accept: str
+) -> None:
+    async def hang_up(house: House) -> None:
+        """One asker is drafted for, four wait, and all of them go away."""
+        async with house.client() as client:
+            headers = {"Accept": accept}
+            asked = [
+                asyncio.create_task(client.post("/v1/ask", json=ASK, headers=headers))
+                for _ in range(5)
+            ]
+            await soon(lambda: house.services.places.taken == 5 and house.model.begun == 1)
+            for task in asked:
+                task.cancel()
+            await asyncio.wait(asked)
+
+    async def scene(house: House) -> None:
+        await hang_up(house)
+        # Those that waited are gone although the model has not moved.
+        await soon(lambda: house.services.places.taken == 1)
+        house.model.over.set()
+        async with house.client() as client:
+            answered = await client.post("/v1/ask", json=ASK)
+        assert answered.json()["status"] == "released"
+        await soon(lambda: house.services.places.taken == 0)
+
+    with running(database, tmp_path, max_running_answers=1, max_waiting_answers=8) as house:
+        asyncio.run(scene(house))
+        # The first had begun to be drafted, but nobody waited for it: it is no record.
+        assert (house.model.begun, house.records()) == (2, 1)
+
+
+async def events_of(client: httpx.AsyncClient, answer_id: str, seen: list[Any]) -> None:
+    """Follow an answer, and note each event's data in ``seen``."""
+    async with client.stream("GET", f"/v1/answers/{answer_id}/events") as response:
+        assert response.status_code == 200
+        async for line in response.aiter_lines():
+            if line.startswith("data:"):
+                seen.append(json.loads(line.removeprefix("data:")))
+
+
+def test_open_streams_cost_no_threads_and_hear_of_their_decision(
+    database: Database, tmp_path: Path
+) -> None:
+    async def scene(house: House) -> None:
+        house.model.over.set()
+        async with house.client() as client:
+            held = (await client.post("/v1/ask", json={"question": COVERAGE})).json()
+            waiting = (await client.post("/v1/ask", json={"question": COVERAGE})).json()
+            threads = threading.active_count()
+            seen: list[list[Any]] = [[] for _ in range(300)]
+            ids = [held["answer_id"], *[waiting["answer_id"]] * 299]
+            streams = [
+                asyncio.create_task(events_of(client, answer_id, notes))
+                for answer_id, notes in zip(ids, seen, strict=True)
+            ]
+            await soon(lambda: all(seen), 60)
+            assert len(house.services.watch) == 300
+            # Routes share 40 threads; streams have none.
+            assert threading.active_count() <= threads + 45
+            assert (await client.post("/v1/ask", json=ASK)).json()["status"] == "released"
+            await asyncio.to_thread(approve, house.desk, held["answer_id"])
+            await asyncio.wait_for(streams[0], 20)
+            assert [event["status"] for event in seen[0]] == ["held", "released"]
+            assert all(len(notes) == 1 for notes in seen[1:])
+            # A key that ends takes its streams along, and nothing else is told to them.
+            await asyncio.to_thread(house.services.access.keys.revoke, house.key_id)
+            await asyncio.wait(streams, timeout=60)
+            assert all(task.done() for task in streams)
+            assert {notes[-1]["code"] for notes in seen[1:]} == {"credentials_expired"}
+            await soon(lambda: len(house.services.watch) == 0)
+
+    with running(database, tmp_path) as house:
+        asyncio.run(scene(house))
+
+
+def approve(desk: Desk, answer_id: str) -> None:
+    """Approve the draft of a held answer."""
+    tasks = desk.reviews.tasks(RITA, "open")["tasks"]
+    (task_id,) = [task["task_id"] for task in tasks if task["answer_id"] == answer_id]
+    seen = desk.reviews.claim(RITA, task_id)
+    decision = Decision("approve", seen["content_sha256"], seen["fence"])
+    desk.reviews.decide(RITA, task_id, decision)

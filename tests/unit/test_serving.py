@@ -1,0 +1,232 @@
+"""Places for answers, and event streams that wait: both without a server and without a database."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from app.deadline import Deadline
+from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
+from app.serving.admission import AnswerPlaces
+from app.serving.watching import Watch
+
+
+def places(running: int, waiting: int, deadline_s: float = 10.0) -> AnswerPlaces:
+    gauge = Gauge("running", "Answers.", registry=CollectorRegistry())
+    return AnswerPlaces(running, waiting, deadline_s, gauge)
+
+
+# Places
+
+
+def test_beyond_running_and_waiting_everybody_is_refused_at_once() -> None:
+    rooms, over = places(2, 1), threading.Event()
+
+    async def scene() -> None:
+        tasks = [asyncio.create_task(rooms.enter().run(lambda _: over.wait(10))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        with pytest.raises(Overloaded):
+            rooms.enter()
+        assert time.monotonic() - began < 0.05
+        over.set()
+        assert await asyncio.gather(*tasks) == [True] * 3
+        assert rooms.taken == 0
+        rooms.enter().close()
+        assert rooms.taken == 0
+
+    asyncio.run(scene())
+    rooms.close()
+    with pytest.raises(NotReady):
+        rooms.enter()
+
+
+def test_the_deadline_counts_from_arrival_not_from_a_free_thread() -> None:
+    rooms, over = places(1, 1, deadline_s=0.3), threading.Event()
+    begun: list[str] = []
+
+    def late(_deadline: Deadline) -> None:
+        begun.append("late")
+
+    async def scene() -> None:
+        first, second = rooms.enter(), rooms.enter()
+        running = asyncio.create_task(first.run(lambda _: over.wait(10)))
+        await asyncio.sleep(0.02)  # it has the thread
+        with pytest.raises(DeadlineExceeded):
+            await second.run(late)
+        with pytest.raises(DeadlineExceeded):
+            await running
+        assert rooms.taken == 1  # the one that still runs; nobody may take its thread
+        over.set()
+
+    asyncio.run(scene())
+    rooms.close()
+    assert begun == []
+
+
+def test_whoever_hangs_up_is_never_begun_or_ends_at_the_next_step() -> None:
+    rooms, over = places(1, 4), threading.Event()
+    begun: list[str] = []
+    stopped = threading.Event()
+
+    def work(deadline: Deadline) -> None:
+        begun.append("work")
+        over.wait(10)
+        try:
+            deadline.remaining()
+        except CallerGone:
+            stopped.set()
+            raise
+
+    async def scene() -> None:
+        tasks = [asyncio.create_task(rooms.enter().run(work)) for _ in range(5)]
+        while not begun:
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert rooms.taken == 1
+        over.set()
+        while rooms.taken:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(scene())
+    assert stopped.wait(10)
+    assert begun == ["work"]
+    rooms.close()
+
+
+def test_an_error_gives_the_place_back() -> None:
+    rooms = places(1, 0)
+
+    async def scene() -> None:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                await rooms.enter().run(lambda _: 1 // 0)
+
+    asyncio.run(scene())
+    assert rooms.taken == 0
+    rooms.close()
+
+
+# Streams
+
+
+class Paper:
+    """News by hand: what changed, and what ended; counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.links: list[str] = []
+        self.gone: set[str] = set()
+        self.looks: list[str] = []
+        self.away = False
+
+    def newest(self) -> int:
+        self.looks.append("newest")
+        return len(self.links)
+
+    def since(self, number: int) -> tuple[int, Collection[str]]:
+        self.looks.append("since")
+        if self.away:
+            raise ConnectionError
+        return len(self.links), self.links[number:]
+
+    def ended(self, credentials: Collection[str]) -> Collection[str]:
+        self.looks.append("ended")
+        return self.gone & set(credentials)
+
+
+async def soon(stream: Any, within: float = 2.0) -> bool:
+    """Whether the stream is woken."""
+    try:
+        await asyncio.wait_for(stream.change(), within)
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_streams_are_woken_by_their_own_answer_in_one_look_for_all() -> None:
+    paper = Paper()
+
+    async def scene() -> None:
+        watch = Watch(paper, every_s=0.01, recheck_s=60)
+        with watch.follow("a", "key") as mine, watch.follow("b", "key") as other:
+            assert await soon(mine) and await soon(other)  # at once: look once
+            while "newest" not in paper.looks:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            for stream in (mine, other):
+                await soon(stream, 0.05)  # the first look wakes all
+            paper.links.append("a")
+            assert await soon(mine)
+            assert not await soon(other, 0.1)
+            assert len(watch) == 2
+        assert len(watch) == 0
+        await asyncio.sleep(0.05)
+        looks = len(paper.looks)
+        await asyncio.sleep(0.1)
+        assert len(paper.looks) == looks  # without streams nobody looks
+        watch.close()
+
+    asyncio.run(scene())
+
+
+def test_a_stream_is_woken_when_its_credential_ends() -> None:
+    paper = Paper()
+
+    async def scene() -> None:
+        watch = Watch(paper, every_s=0.01, recheck_s=0.05)
+        with watch.follow("a", "revoked") as mine, watch.follow("a", "good") as other:
+            await asyncio.sleep(0.1)
+            for stream in (mine, other):
+                await soon(stream, 0.05)
+            paper.gone.add("revoked")
+            assert await soon(mine)
+            assert not await soon(other, 0.1)
+        watch.close()
+
+    asyncio.run(scene())
+
+
+def test_a_look_that_fails_is_made_up_for() -> None:
+    paper = Paper()
+
+    async def scene() -> None:
+        watch = Watch(paper, every_s=0.01, recheck_s=60)
+        with watch.follow("a", "key") as mine:
+            await asyncio.sleep(0.1)
+            await soon(mine, 0.05)
+            paper.away = True
+            paper.links.append("a")
+            assert not await soon(mine, 0.1)
+            paper.away = False
+            assert await soon(mine)
+        watch.close()
+
+    asyncio.run(scene())
+
+
+def test_a_thousand_streams_take_no_thread_each() -> None:
+    paper = Paper()
+
+    async def scene() -> None:
+        watch = Watch(paper, every_s=0.01, recheck_s=0.05)
+        before = threading.active_count()
+        follows = [watch.follow(f"answer {n}", "key") for n in range(1000)]
+        streams = [follow.__enter__() for follow in follows]
+        await asyncio.sleep(0.2)
+        assert threading.active_count() <= before + 2
+        for stream in streams:
+            await soon(stream)
+        paper.links.append("answer 7")
+        assert await soon(streams[7])
+        for follow in follows:
+            follow.__exit__(None, None, None)
+        assert len(watch) == 0
+        watch.close()
+
+    asyncio.run(scene())
