@@ -16,7 +16,7 @@ from app.gate.admission import Gate
 from app.gate.drift import DriftMonitors
 from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
-from app.retrieval.retriever import Rerank, Retriever
+from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
 from app.serving.admission import AnswerPlaces
 from app.serving.routing import open_routes
@@ -82,15 +82,7 @@ def build_services(settings: Settings) -> Services:
     remote, most = backends.is_remote(settings), settings.max_running_answers
     routes = open_routes(embedder, generator, reader.read, remote=remote, most=most)
     gate = backends.build_gate(settings, database, embedder.name, generator.name, policies)
-    depth = backends.rerank_depth(settings)
-    retriever = Retriever(
-        corpus,
-        routes.embed,
-        embedder.name,
-        settings.index_dir,
-        settings.device,
-        Rerank(routes.read, depth) if depth else None,
-    )
+    retriever = backends.build_retriever(settings, corpus, embedder.name, routes)
     answerer = Answerer(
         database=database,
         retriever=retriever,
