@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.answering.policies import Policies
+from app.corpus.documents import Corpus
 from app.db import Database
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate
@@ -13,6 +14,8 @@ from app.gate.certificates import Premises
 from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
 from app.ports import Embedder, Generator, Screening
+from app.retrieval.retriever import Rerank, Retriever
+from app.serving.routing import Routes
 from app.settings import Settings
 from guardrails.contract import Check
 from guardrails.default_checks import default_checks
@@ -148,6 +151,13 @@ def rerank_depth(settings: Settings) -> int:
     from app.inference.device import pick_device
 
     return RERANK_ON_GPU if pick_device(settings.device) == "cuda" else RERANK_ON_CPU
+
+
+def build_retriever(settings: Settings, corpus: Corpus, embedder: str, routes: Routes) -> Retriever:
+    """The search over the live index, reranked as the settings say."""
+    depth = rerank_depth(settings)
+    rerank = Rerank(routes.read, depth) if depth else None
+    return Retriever(corpus, routes.embed, embedder, settings.index_dir, settings.device, rerank)
 
 
 def build_gate(

@@ -18,7 +18,7 @@ from app.gate.drift import DriftMonitors
 from app.inference.device import use_threads
 from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
-from app.retrieval.retriever import Rerank, Retriever
+from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
 from app.serving.admission import AnswerPlaces
 from app.serving.routing import open_routes
@@ -81,15 +81,7 @@ def build_services(settings: Settings) -> Services:
     reader = backends.build_reader(settings)
     remote, most = backends.is_remote(settings), settings.max_running_answers
     routes = open_routes(embedder, generator, reader.read, remote=remote, most=most)
-    depth = backends.rerank_depth(settings)
-    retriever = Retriever(
-        corpus,
-        routes.embed,
-        embedder.name,
-        settings.index_dir,
-        settings.device,
-        Rerank(routes.read, depth) if depth else None,
-    )
+    retriever = backends.build_retriever(settings, corpus, embedder.name, routes)
     gate = backends.build_gate(
         settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
     )

@@ -323,18 +323,18 @@ async def answer_events(
 ) -> Any:
     """An `answer` event now, and again whenever its status changes; ends when it is final, or
     with an `error` event when the key or the sign-in has ended."""
-    view = services.answerer.view
+    view, seen = services.answerer.view, services.watch.seen
     first = await services.watch.run(lambda: view(principal, answer_id))
-    events = _follow(services, first, credential, request.state.request_id)
+    events = _follow(services, first, seen, credential, request.state.request_id)
     return EventSourceResponse(events, ping=15)
 
 
 async def _follow(
-    services: Services, first: Answered, credential: Credential, request_id: str
+    services: Services, first: Answered, seen: int | None, credential: Credential, request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
     view, answer_id, status = services.answerer.view, first["answer_id"], first["status"]
     yield _answer_event(first)
-    with services.watch.follow(answer_id, credential.sha256) as stream:
+    with services.watch.follow(answer_id, credential.sha256, seen) as stream:
         while status not in FINAL:
             await stream.change()
             try:

@@ -40,7 +40,6 @@ class Stream:
     def __init__(self, credential: str) -> None:
         self.credential = credential
         self._changed = asyncio.Event()
-        self._changed.set()  # for what changed before anybody watched
 
     async def change(self) -> None:
         """Wait until the answer may have changed, or the credential may have ended."""
@@ -70,14 +69,21 @@ class Watch:
         self._threads = ThreadPoolExecutor(2, "watch")
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self.seen: int | None = None
+        """The newest change that streams were told of; None while nobody looks."""
 
     def __len__(self) -> int:
         return sum(map(len, self._streams.values()))
 
     @contextmanager
-    def follow(self, answer_id: str, credential: str) -> Iterator[Stream]:
-        """A stream that is woken at once, and by each change of the answer from now on."""
+    def follow(self, answer_id: str, credential: str, seen: int | None) -> Iterator[Stream]:
+        """A stream that is woken by each change of the answer after ``seen``.
+
+        ``seen`` is that of the watch from before the answer was read, so that none is missed.
+        """
         stream = Stream(credential)
+        if seen is None or seen != self.seen:
+            stream.wake()
         self._streams[answer_id].add(stream)
         self._start()
         try:
@@ -102,27 +108,29 @@ class Watch:
             self._task = loop.create_task(self._look_on())
 
     async def _look_on(self) -> None:
-        seen: int | None = None
+        self.seen = None
         recheck_at = self._clock() + self._recheck_s
         while self._streams and not self._closed:
             try:
-                seen = await self._look(seen)
+                await self._look()
                 if self._clock() >= recheck_at:
                     await self._recheck()
                     recheck_at = self._clock() + self._recheck_s
             except Exception as error:  # noqa: BLE001 - the worker loop: streams must not hang
                 log.warning("streams_not_looked_at", error=type(error).__name__)
             await asyncio.sleep(self._every_s)
+        self.seen = None
 
-    async def _look(self, seen: int | None) -> int:
+    async def _look(self) -> None:
+        seen = self.seen
         if seen is None:
             # Links from before the first look may be of answers that are watched by now.
-            newest = await self.run(self._news.newest)
+            self.seen = await self.run(self._news.newest)
             self._wake(self._streams)
-            return newest
-        newest, changed = await self.run(lambda: self._news.since(seen))
-        self._wake(changed)
-        return newest
+        else:
+            newest, changed = await self.run(lambda: self._news.since(seen))
+            self._wake(changed)
+            self.seen = newest
 
     async def _recheck(self) -> None:
         streams = [stream for some in self._streams.values() for stream in some]

@@ -862,6 +862,15 @@ def test_a_collection_without_answers_leaves_the_others_alone(desk: Desk) -> Non
     assert "salaries" in off["searched"]["titles"]
 
 
+def test_a_collection_that_is_not_there_has_no_mode(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        switch_mode(desk.database, "retrieval_only", "an incident", "olga", "nonexistent")
+    for name in ("", "board", "board+main"):
+        switch_mode(desk.database, "review_everything", "an incident", "olga", name)
+    desk.corpus.delete_document(desk.shelf.ids["salaries.txt"])
+    switch_mode(desk.database, "off", "it is gone", "olga", "board")  # what has a mode can lose it
+
+
 # What it costs
 
 

@@ -154,8 +154,11 @@ def test_streams_are_woken_by_their_own_answer_in_one_look_for_all() -> None:
 
     async def scene() -> None:
         watch = Watch(paper, every_s=0.01, recheck_s=60)
-        with watch.follow("a", "key") as mine, watch.follow("b", "key") as other:
-            assert await soon(mine) and await soon(other)  # at once: look once
+        with (
+            watch.follow("a", "key", watch.seen) as mine,
+            watch.follow("b", "key", watch.seen) as other,
+        ):
+            assert await soon(mine) and await soon(other)  # nobody knows what came before
             while "newest" not in paper.looks:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
@@ -180,7 +183,10 @@ def test_a_stream_is_woken_when_its_credential_ends() -> None:
 
     async def scene() -> None:
         watch = Watch(paper, every_s=0.01, recheck_s=0.05)
-        with watch.follow("a", "revoked") as mine, watch.follow("a", "good") as other:
+        with (
+            watch.follow("a", "revoked", watch.seen) as mine,
+            watch.follow("a", "good", watch.seen) as other,
+        ):
             await asyncio.sleep(0.1)
             for stream in (mine, other):
                 await soon(stream, 0.05)
@@ -192,12 +198,34 @@ def test_a_stream_is_woken_when_its_credential_ends() -> None:
     asyncio.run(scene())
 
 
+def test_a_stream_hears_of_what_changed_between_reading_and_following() -> None:
+    paper = Paper()
+
+    async def scene() -> None:
+        watch = Watch(paper, every_s=0.01, recheck_s=60)
+        with watch.follow("a", "key", watch.seen):
+            while watch.seen is None:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            with watch.follow("b", "key", watch.seen) as other:
+                assert not await soon(other, 0.1)  # nothing changed, so it need not look
+            before = watch.seen
+            paper.links.append("b")
+            while watch.seen == before:
+                await asyncio.sleep(0.01)
+            with watch.follow("b", "key", before) as other:
+                assert await soon(other)
+        watch.close()
+
+    asyncio.run(scene())
+
+
 def test_a_look_that_fails_is_made_up_for() -> None:
     paper = Paper()
 
     async def scene() -> None:
         watch = Watch(paper, every_s=0.01, recheck_s=60)
-        with watch.follow("a", "key") as mine:
+        with watch.follow("a", "key", watch.seen) as mine:
             await asyncio.sleep(0.1)
             await soon(mine, 0.05)
             paper.away = True
@@ -216,7 +244,7 @@ def test_a_thousand_streams_take_no_thread_each() -> None:
     async def scene() -> None:
         watch = Watch(paper, every_s=0.01, recheck_s=0.05)
         before = threading.active_count()
-        follows = [watch.follow(f"answer {n}", "key") for n in range(1000)]
+        follows = [watch.follow(f"answer {n}", "key", watch.seen) for n in range(1000)]
         streams = [follow.__enter__() for follow in follows]
         await asyncio.sleep(0.2)
         assert threading.active_count() <= before + 2
