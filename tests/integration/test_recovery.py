@@ -23,7 +23,6 @@ from app.db import Database
 from app.deadline import Deadline
 from app.errors import CountersignError, DependencyFailed, TooLarge
 from app.files import sha256_file
-from app.retrieval import passage_index
 from app.retrieval.live_index import RETRY_S
 from app.wiring import build_services
 from ingestion.pipeline import Pipeline, Report, worker
@@ -449,7 +448,7 @@ def test_every_file_of_an_index_reaches_the_disk_before_it_can_go_live(
         synced.add((found.st_dev, found.st_ino))
         real(handle)
 
-    monkeypatch.setattr(passage_index.os, "fsync", watched)
+    monkeypatch.setattr(os, "fsync", watched)
     verified = library.corpus.versions.mark_verified
     missing: list[Path] = []
 
