@@ -266,14 +266,8 @@ def build_services(settings: Settings) -> Services:
     reader = _shared_reader(settings.models_dir / "reader", settings.device)
     readings = Batcher[Unread, list[Reading]](reader.read, max_items=4)
     retriever = _retriever(settings, corpus, embedder.name, questions, readings)
-    gate = build_gate(
-        settings,
-        database,
-        embedder.name,
-        generator.name,
-        policies,
-        lambda: retriever.problem,
-    )
+    names = embedder.name, generator.name
+    gate = build_gate(settings, database, *names, policies, lambda: retriever.problem)
     answerer = Answerer(
         database=database,
         corpus=corpus,
