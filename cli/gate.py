@@ -21,7 +21,7 @@ from app.gate.status import CertificateView, gate_status
 from app.gate.strata import SERVICE, STANDARD
 from app.settings import Settings
 from app.wiring import open_database
-from cli.gate_report import Judged, reviewer_figures, write_page
+from cli.gate_report import RiskOutcomes, reviewer_figures, write_page
 from cli.output import Json, console, print_json, print_table
 from guardrails.gate.certificate import Certificate
 
@@ -92,7 +92,7 @@ def report(
 ) -> None:
     """AUROC, calibration and risk-coverage of the risk, from labels or from a file, and reviewer
     error beside labels."""
-    judged = Judged.read(outcomes) if outcomes is not None else _labels(collection)
+    judged = RiskOutcomes.read(outcomes) if outcomes is not None else _labels(collection)
     figures = judged.figures()
     reviewers = _reviewers(collection) if outcomes is None else None
     if html is not None:
@@ -127,10 +127,10 @@ def _pair_cells(pair: dict[str, Any]) -> list[str]:
     return [pair["answer_id"], pair["question"], *said]
 
 
-def _labels(collection: str) -> Judged:
+def _labels(collection: str) -> RiskOutcomes:
     with _database() as (database, _):
         rows = labelled(database, collection)
-    return Judged([risk for risk, _ in rows], [wrong for _, wrong in rows])
+    return RiskOutcomes([risk for risk, _ in rows], [wrong for _, wrong in rows])
 
 
 @gate_commands.command()

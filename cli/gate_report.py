@@ -30,14 +30,14 @@ STYLE = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class RiskOutcomes:
     """Risk scores in [0, 1] and what came true."""
 
     scores: list[float]
     wrong: list[bool]
 
     @classmethod
-    def read(cls, path: Path) -> "Judged":
+    def read(cls, path: Path) -> "RiskOutcomes":
         """Rows {score, wrong} of JSON lines; abstentions are left out. Raises ``Invalid``."""
         scores, wrong = [], []
         try:
@@ -89,21 +89,21 @@ def reviewer_figures(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_page(
-    judged: Judged, title: str, path: Path, reviewers: Mapping[str, Any] | None = None
+    outcomes: RiskOutcomes, title: str, path: Path, reviewers: Mapping[str, Any] | None = None
 ) -> None:
     """One HTML file without scripts or anything outside itself; ``reviewers`` as in
     ``reviewer_figures``."""
-    told = {**judged.figures(), **(reviewer_figures(reviewers) if reviewers else {})}
+    told = {**outcomes.figures(), **(reviewer_figures(reviewers) if reviewers else {})}
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
         for name, value in told.items()
     )
-    curve = risk_coverage(judged.scores, judged.wrong)
+    curve = risk_coverage(outcomes.scores, outcomes.wrong)
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style><h1>{escape(title)}</h1><table>{rows}</table>"
         + _figure("Error among the released, by share released", _coverage(curve))
-        + _figure("Share of wrong answers, by risk", _reliability_svg(judged))
+        + _figure("Share of wrong answers, by risk", _reliability_svg(outcomes))
         + "</html>\n"
     )
     try:
@@ -123,8 +123,8 @@ def _coverage(curve: RiskCoverage) -> str:
     return _svg(_line(thinned), f"{most:.2f}")
 
 
-def _reliability_svg(judged: Judged) -> str:
-    bins: Sequence[Bin] = reliability(judged.scores, judged.wrong)
+def _reliability_svg(outcomes: RiskOutcomes) -> str:
+    bins: Sequence[Bin] = reliability(outcomes.scores, outcomes.wrong)
     marks = "".join(
         f'<circle cx="{_x(b.score)}" cy="{_y(b.wrong)}" r="{2 + 8 * b.share**0.5:.1f}"'
         f' fill="#06c" fill-opacity=".6"/>'

@@ -5,6 +5,7 @@ and without duplicates.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,13 +27,14 @@ from app.retrieval.retriever import Retriever
 from app.settings import Settings
 from app.wiring import Services
 from ingestion.formats.document import Extracted
-from ingestion.indexing import build_and_promote
+from ingestion.indexing import build_and_promote, forget_old
 from ingestion.stages import Prepared, Stages
 from ingestion.suspects import Suspects
 
 IDLE_S = 1.0
 RETRY_S = 30.0
 """After a failure: a full disk must not be tried, and logged, every second."""
+TIDY_S = 600.0
 MAY_PASS = frozenset({"timeout", "crashed", "changed"})
 """Reasons to refuse a document that another try may not meet: its file is kept."""
 SOURCE_CHARS = 1000
@@ -120,9 +122,11 @@ class Pipeline:
             why = f"Ingestion crashed ({type(error).__name__}); the log says more."
             self._put_back(document, CountersignError.code, why, report)
 
-    def sweep(self) -> None:
-        """Remove uploads that a crash left behind."""
+    def tidy(self) -> None:
+        """Remove what crashes left behind: uploads, and index versions of dead builders."""
         self._uploads.sweep(self._corpus.documents.files())
+        settings = self._settings
+        forget_old(self._corpus, settings.index_dir, settings.keep_index_versions)
 
     def build(self) -> str:
         """A new index version of all that is ready, promoted."""
@@ -237,9 +241,13 @@ def worker(services: Services) -> Iterator[None]:
 
 
 def _work(pipeline: Pipeline, services: Services, stop: threading.Event) -> None:
+    tidied = float("-inf")
     while not stop.is_set():
         pause = RETRY_S
         try:
+            if time.monotonic() - tidied > TIDY_S:
+                pipeline.tidy()
+                tidied = time.monotonic()
             pause = 0.0 if _drain(pipeline, services, stop) else IDLE_S
         except CountersignError as error:
             log.warning("ingestion_failed", code=error.code)
@@ -255,7 +263,6 @@ def _drain(pipeline: Pipeline, services: Services, stop: threading.Event) -> boo
         pipeline.process(document, report)
     if corpus.versions.unindexed() or _is_damaged(services.retriever):
         report.index_version = pipeline.build()
-        pipeline.sweep()
         log.info("ingested", documents=report.ingested, index_version=report.index_version)
     return bool(report.ingested or report.failures or report.index_version)
 

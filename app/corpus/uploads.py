@@ -1,7 +1,6 @@
 """The files of uploaded documents: each upload has one of its own, kept while it is named."""
 
 import hashlib
-import os
 import secrets
 import time
 from collections.abc import Collection
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from app.errors import TooLarge, from_os_error
+from app.files import to_disk
 
 BLOCK = 1 << 20
 UNNAMED_S = 3600.0
@@ -39,13 +39,15 @@ class Uploads:
         path = self._folder / f"{secrets.token_hex(16)}{PurePosixPath(name).suffix[:16]}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            return StoredUpload(path, self._copied(content, path))
+            digest = self._copied(content, path)
+            to_disk([path, self._folder])
         except OSError as error:
             self.remove(path)
             raise from_os_error(error) from error
         except TooLarge:
             self.remove(path)
             raise
+        return StoredUpload(path, digest)
 
     def remove(self, path: str | Path) -> None:
         """Remove a file if it is one of the uploads."""
@@ -75,6 +77,4 @@ class Uploads:
                     raise TooLarge("The document is larger than allowed.")
                 digest.update(block)
                 target.write(block)
-            target.flush()
-            os.fsync(target.fileno())
         return digest.hexdigest()

@@ -1,7 +1,6 @@
 """One index version on disk: vectors, words and a manifest, built, verified and loaded as one."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import DependencyFailed
-from app.files import sha256_file
+from app.files import sha256_file, to_disk
 from app.ports import Vectors
 from app.retrieval.lexical import LexicalIndex, Weighted
 from app.retrieval.vector import FlatVectors, Positions, from_bytes, to_bytes
@@ -135,18 +134,8 @@ def write_index(
         },
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
-    _to_disk(folder)
+    to_disk([*folder.rglob("*"), folder, folder.parent])
     return sha256_file(folder / "manifest.json")
-
-
-def _to_disk(folder: Path) -> None:
-    """Every file and folder, and the folder's own name, survive a loss of power from now on."""
-    for path in (*folder.rglob("*"), folder, folder.parent):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def read_entries(folder: Path) -> list[Entry]:

@@ -5,11 +5,12 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -884,6 +885,25 @@ def test_a_file_name_cannot_leave_the_upload_folder(site: Site, sent: str, shown
     assert removed.status_code == 204 and not stored.exists()
 
 
+def test_only_files_that_a_document_names_stay(site: Site) -> None:
+    folder = site.services.settings.upload_dir
+
+    def added(call: Callable[[], Response], status: int) -> int:
+        """How many files more there are after the call."""
+        before = len(list(folder.iterdir())) if folder.exists() else 0
+        assert call().status_code == status
+        return len(list(folder.iterdir())) - before
+
+    assert added(lambda: upload(site, "a.md", b"# One", "kept"), 202) == 1
+    assert added(lambda: upload(site, "a.md", b"# Two", "kept"), 202) == 0
+    assert added(lambda: upload(site, "a.md", b"# Two", "x" * 81), 422) == 0
+    once = {"Idempotency-Key": "one upload"}
+    form = {"data": {"collection": "kept"}, "files": {"file": ("b.md", b"# B")}}
+    again = partial(site.call, "olga", "POST", "/v1/documents", headers=once, **form)
+    assert [added(again, 202), added(again, 202)] == [1, 0]
+    assert [path.exists() for path in stored_files(site, "kept")] == [True, True]
+
+
 def test_two_documents_of_one_content_do_not_share_their_file(site: Site) -> None:
     first = upload(site, "one.md", b"# Same", "twins").json()["document_id"]
     second = upload(site, "two.md", b"# Same", "twins").json()["document_id"]
@@ -1045,7 +1065,13 @@ def test_ready_once_there_is_an_index(
         "passages": 3,
         "policy": "ok",
         "gate": "provisional",
+        "index": "ok",
     }
+    folder = next(settings.index_dir.iterdir())
+    (folder / "lexical" / ".managed.json").write_text("not JSON", "utf-8")
+    app.state.services = restarted = build_services(settings)
+    coded(client.get("/readyz"), 503, "dependency_failed")
+    restarted.close()
     services.close()
 
 

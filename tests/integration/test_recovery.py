@@ -144,6 +144,23 @@ def test_a_builder_that_was_given_up_does_not_come_back(library: Library) -> Non
     assert library.version_states() == ["failed"]
 
 
+def test_the_worker_removes_what_a_dead_builder_and_a_dead_upload_left(library: Library) -> None:
+    version = later(library, -2 * LEASE).versions.create(library.embedder.name)
+    folder = library.settings.index_dir / version
+    folder.mkdir(parents=True)
+    left = library.settings.upload_dir / "left.md"
+    left.parent.mkdir(parents=True)
+    left.write_text("left", "utf-8")
+    os.utime(left, (0, 0))
+    services = replace(build_services(library.settings), screens=library.screens)
+    try:
+        with worker(services):
+            wait_until(lambda: not folder.exists() and not left.exists())
+    finally:
+        services.close()
+    assert library.version_states() == ["failed"]
+
+
 # Leases and attempts
 
 
@@ -431,7 +448,7 @@ def test_every_file_of_an_index_reaches_the_disk_before_it_can_go_live(
         synced.add((found.st_dev, found.st_ino))
         real(handle)
 
-    monkeypatch.setattr("app.retrieval.passage_index.os.fsync", watched)
+    monkeypatch.setattr(os, "fsync", watched)
     verified = library.corpus.versions.mark_verified
     missing: list[Path] = []
 

@@ -95,6 +95,7 @@ INSERT INTO documents (id, collection, source, stored_at, title, media_type, sha
     ('gone', 'board', 'gone', '', '', '', '', 1, 'deleted', :t1, :t4);
 INSERT INTO index_versions (id, state, passages, embedder, created_at, promoted_at) VALUES
     ('b', 'retired', 1, 'e', :t1, :t1), ('a', 'live', 1, 'e', :t2, :t2);
+UPDATE live_index SET version_id = 'a';
 INSERT INTO certificates (id, collection, risk_class, state, certificate, process, index_version,
     reason, created_at, ended_at) VALUES
     ('c', 'main', 'standard', 'revoked', '{}', '{}', 'a', 'passages changed: x', :t1, :t2);

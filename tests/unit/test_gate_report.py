@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from app.errors import Invalid
-from cli.gate_report import Judged, write_page
+from cli.gate_report import RiskOutcomes, write_page
 
 
 def rows(tmp_path: Path, *found: Any) -> Path:
@@ -21,14 +21,16 @@ GOOD = [{"score": n / 100, "wrong": n > 70, "abstained": False} for n in range(1
 
 
 def test_figures_leave_abstentions_out(tmp_path: Path) -> None:
-    judged = Judged.read(rows(tmp_path, *GOOD, {"score": 1.0, "wrong": False, "abstained": True}))
+    judged = RiskOutcomes.read(
+        rows(tmp_path, *GOOD, {"score": 1.0, "wrong": False, "abstained": True})
+    )
     found = judged.figures()
     assert (found["n"], found["auroc"], found["wrong"]) == (100, 1.0, 0.29)
     assert 0 < found["aurc"] < 0.29
 
 
 def test_the_page_stands_alone_and_names_nothing_outside(tmp_path: Path) -> None:
-    judged = Judged.read(rows(tmp_path, *GOOD))
+    judged = RiskOutcomes.read(rows(tmp_path, *GOOD))
     write_page(judged, "<script>alert(1)</script>", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "<script" not in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -51,9 +53,9 @@ def test_the_page_stands_alone_and_names_nothing_outside(tmp_path: Path) -> None
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(Invalid):
-        Judged.read(rows(tmp_path, *GOOD, wrong))
+        RiskOutcomes.read(rows(tmp_path, *GOOD, wrong))
 
 
 def test_nothing_to_report_is_said(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="no labels"):
-        Judged.read(rows(tmp_path)).figures()
+        RiskOutcomes.read(rows(tmp_path)).figures()
