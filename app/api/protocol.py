@@ -14,6 +14,7 @@ def timed_protocol(header_timeout_s: float) -> type[asyncio.Protocol]:
 
     class TimedProtocol(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _waits_for = ""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -23,20 +24,31 @@ def timed_protocol(header_timeout_s: float) -> type[asyncio.Protocol]:
             super().data_received(data)
             self._watch()
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._watch()
+
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop()
+            self._wait_for("")
             super().connection_lost(exc)
 
         def _watch(self) -> None:
-            """More bytes of the same head do not give it more time."""
-            if self.conn.their_state is not h11.IDLE:
-                self._stop()
-            elif self._late is None:
-                self._late = self.loop.call_later(header_timeout_s, self.transport.close)
+            theirs = self.conn.their_state
+            if theirs is h11.IDLE:
+                self._wait_for("head")
+            elif theirs is h11.SEND_BODY and self.conn.our_state is h11.DONE:
+                self._wait_for("rest")  # of a body whose request was answered already
+            else:
+                self._wait_for("")
 
-        def _stop(self) -> None:
+        def _wait_for(self, what: str) -> None:
+            """More bytes of the same do not give it more time."""
+            if what == self._waits_for:
+                return
+            self._waits_for = what
             if self._late is not None:
                 self._late.cancel()
-                self._late = None
+            close = self.transport.close
+            self._late = self.loop.call_later(header_timeout_s, close) if what else None
 
     return TimedProtocol

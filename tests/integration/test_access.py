@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from app.access.principals import Principal
+from app.access.principals import LOCAL, Principal
+from app.access.quotas import Quotas
 from app.access.service import Access
 from app.access.sessions import check_csrf
 from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, SessionRow
@@ -26,9 +28,12 @@ from app.errors import (
     RequestInProgress,
     Unauthenticated,
 )
+from app.records.audit import broken_audit_link
+from app.records.tables import AuditRow
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
+PASSWORD = "correct horse"
 
 
 @pytest.fixture
@@ -102,6 +107,37 @@ def test_wrong_passwords_look_like_unknown_names_and_are_limited(access: Access)
     assert codes[-1] == "quota_exceeded"
 
 
+def tried(quotas: Quotas, name: str, address: str, *, right: bool = False) -> bool:
+    """Whether a try to sign in was let through to its password."""
+    try:
+        quotas.charge_sign_in(name, address)
+    except QuotaExceeded:
+        return False
+    (quotas.note_success if right else quotas.note_failure)(name, address)
+    return True
+
+
+def test_guessing_from_elsewhere_does_not_lock_a_person_out() -> None:
+    quotas = Quotas(1)
+    assert tried(quotas, "ann", "192.0.2.1", right=True)
+    guesses = [tried(quotas, "ann", f"198.51.100.{n}") for n in range(40)]
+    assert guesses.count(True) == 30
+    # Guessed at from everywhere: only who signed in from there before is let in.
+    assert not tried(quotas, "ann", "203.0.113.9", right=True)
+    assert tried(quotas, "ann", "192.0.2.1", right=True)
+    assert tried(quotas, "bob", "203.0.113.9", right=True)
+
+
+def test_one_address_cannot_guess_at_many_names() -> None:
+    quotas = Quotas(1)
+    tries = [tried(quotas, f"name {n}", f"2001:db8::{n:x}") for n in range(31)]
+    assert tries == [True] * 30 + [False]
+    assert not tried(quotas, "ann", "2001:db8::ffff%eth0")
+    assert tried(quotas, "ann", "2001:db8:0:1::1")
+    mapped = [tried(quotas, "eve", where) for where in ("192.0.2.9", "::ffff:192.0.2.9") * 6]
+    assert mapped == [True] * 10 + [False] * 2
+
+
 def test_an_ended_session_is_refused(access: Access, database: Database) -> None:
     session = access.sessions.sign_in("ann", "correct horse")
     with database.transaction() as writing:
@@ -173,3 +209,165 @@ def test_two_requests_with_one_key_run_once(access: Access) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = sorted(pool.map(begin, range(4)))
     assert results == ["runs", "waits", "waits", "waits"]
+
+
+# Accounts
+
+
+def test_disabling_ends_sign_ins_keys_and_streams_at_once(access: Access) -> None:
+    key = access.keys.create("ann").key
+    token = access.sessions.sign_in("ann", PASSWORD).token
+    by_key, by_cookie = access.keys.principal(key), access.sessions.find(token).principal
+    assert access.still_valid(by_key) and access.still_valid(by_cookie)
+    account = access.accounts.change("ann", "olga", disabled=True)
+    assert (account.disabled, account.sessions, account.keys) == (True, 0, 0)
+    assert not access.still_valid(by_key) and not access.still_valid(by_cookie)
+    with pytest.raises(CredentialsExpired):
+        access.keys.principal(key)
+    with pytest.raises(CredentialsExpired):
+        access.sessions.find(token)
+    with pytest.raises(Unauthenticated):
+        access.sessions.sign_in("ann", PASSWORD)
+    with pytest.raises(NotFound):
+        access.keys.create("ann")
+    access.accounts.change("ann", "olga", disabled=False)
+    access.sessions.sign_in("ann", PASSWORD)
+    with pytest.raises(CredentialsExpired):
+        access.keys.principal(key)
+
+
+def test_roles_and_scope_count_from_the_next_request(access: Access) -> None:
+    key = access.keys.create("ann").key
+    before = access.keys.principal(key)
+    access.accounts.change("ann", "olga", roles=["reviewer", "asker"])
+    assert not access.still_valid(before)
+    changed = access.keys.principal(key)
+    assert (changed.roles, changed.scope) == ({"asker", "reviewer"}, ("public",))
+    access.accounts.change("ann", "olga", scope=None)
+    assert access.keys.principal(key).scope is None
+    assert not access.still_valid(changed)
+    assert access.still_valid(LOCAL)
+
+
+def test_every_change_of_an_account_is_in_the_audit_log(access: Access, database: Database) -> None:
+    access.accounts.change("ann", "olga", roles=["asker", "operator"], scope=["a"])
+    access.accounts.reset_password("ann", "another password", "olga")
+    access.sessions.end_all("ann", "olga")
+    made = access.keys.create("ann", by="olga")
+    access.keys.revoke(made.key_id, "olga")
+    with database.reading() as session:
+        links = session.execute(select(AuditRow.kind, AuditRow.event).order_by(AuditRow.number))
+        told = {link.kind: link.event for link in links}
+        assert broken_audit_link(session) is None
+    assert told["principal_changed"]["before"]["scope"] == ["public"]
+    assert told["principal_changed"]["after"]["roles"] == ["asker", "operator"]
+    for kind in (
+        "principal_changed",
+        "password_reset",
+        "sessions_ended",
+        "key_created",
+        "key_revoked",
+    ):
+        assert told[kind]["by"] == "olga", kind
+    assert "another password" not in str(told)
+
+
+def test_the_last_administrator_stays(access: Access) -> None:
+    access.accounts.create("eve", ["admin"])
+    access.accounts.create("sam", ["admin"], scope=["a"])
+    access.accounts.change("sam", "eve", roles=["asker"])
+    attempts: list[dict[str, Any]] = [
+        {"roles": ["asker"]},
+        {"scope": ["a"]},
+        {"disabled": True},
+    ]
+    for attempt in attempts:
+        with pytest.raises(Conflict):
+            access.accounts.change("eve", "eve", **attempt)
+    access.accounts.create("olga", ["admin"])
+    access.accounts.change("eve", "eve", disabled=True)
+
+
+def test_two_administrators_cannot_remove_each_other_at_once(access: Access) -> None:
+    for name in ("eve", "olga"):
+        access.accounts.create(name, ["admin"])
+    start = Barrier(2)
+
+    def disable(name: str) -> str:
+        start.wait()
+        try:
+            access.accounts.change(name, "another", disabled=True)
+        except Conflict:
+            return "refused"
+        return "disabled"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(disable, ("eve", "olga"))) == ["disabled", "refused"]
+
+
+def test_people_change_their_own_password(access: Access) -> None:
+    kept, other = (access.sessions.sign_in("ann", PASSWORD) for _ in range(2))
+    with pytest.raises(Forbidden):
+        access.accounts.change_password(kept.principal, "wrong", "another password")
+    for bad in ("short", "x" * 1001, "half a character \ud800"):
+        with pytest.raises(Invalid):
+            access.accounts.change_password(kept.principal, PASSWORD, bad)
+    access.accounts.change_password(kept.principal, PASSWORD, "another password")
+    assert access.sessions.find(kept.token).principal.name == "ann"
+    with pytest.raises(CredentialsExpired):
+        access.sessions.find(other.token)
+    with pytest.raises(Unauthenticated):
+        access.sessions.sign_in("ann", PASSWORD)
+    access.sessions.sign_in("ann", "another password")
+
+
+def test_a_reset_ends_every_sign_in(access: Access) -> None:
+    token = access.sessions.sign_in("ann", PASSWORD).token
+    access.accounts.reset_password("ann", "another password", "olga")
+    with pytest.raises(CredentialsExpired):
+        access.sessions.find(token)
+    with pytest.raises(NotFound):
+        access.accounts.reset_password("nobody", "another password", "olga")
+
+
+def test_keys_tell_their_expiry_and_last_use(access: Access) -> None:
+    old = access.keys.create("ann", lifetime=timedelta(days=1))
+    access.keys.principal(old.key)
+    access.keys.create("ann")
+    unused, used = access.keys.all("ann")
+    assert (used.key_id, used.principal) == (old.key_id, "ann")
+    assert used.expires_at is not None and used.last_used_at is not None
+    assert (unused.expires_at, unused.last_used_at, unused.revoked_at) == (None, None, None)
+    access.keys.revoke(old.key_id)
+    assert access.keys.all("ann")[1].revoked_at is not None
+    assert old.key not in str(access.keys.all())
+
+
+def test_sign_ins_are_listed_and_ended(access: Access) -> None:
+    tokens = [access.sessions.sign_in("ann", PASSWORD).token for _ in range(2)]
+    entries = access.sessions.all("ann")
+    assert len({entry.session_id for entry in entries}) == 2
+    assert all(entry.started_at is not None for entry in entries)
+    assert access.accounts.one("ann").sessions == 2
+    assert access.sessions.end_all("ann") == 2
+    for token in tokens:
+        with pytest.raises(CredentialsExpired):
+            access.sessions.find(token)
+    for ask in (access.sessions.all, access.sessions.end_all):
+        with pytest.raises(NotFound):
+            ask("nobody")
+
+
+def test_what_is_over_is_purged(access: Access, database: Database) -> None:
+    access.sessions.sign_in("ann", PASSWORD)
+    access.requests.begin(ANN, "new", "one")
+    access.requests.begin(ANN, "old", "one")
+    with database.transaction() as session:
+        session.execute(update(SessionRow).values(expires_at=now() - timedelta(seconds=1)))
+        old = update(IdempotencyRow).where(IdempotencyRow.key == "old")
+        session.execute(old.values(created_at=now() - timedelta(days=31)))
+    access.sessions.sign_in("ann", PASSWORD)
+    access.purge()
+    with database.reading() as session:
+        assert len(session.scalars(select(SessionRow)).all()) == 1
+        assert session.scalars(select(IdempotencyRow.key)).all() == ["new"]

@@ -25,6 +25,7 @@ from starlette.testclient import TestClient
 
 from app.access.principals import ROLES
 from app.access.service import Access
+from app.access.tables import IdempotencyRow
 from app.api.edge import HEADERS
 from app.corpus.tables import DocumentRow
 from app.main import PAGES, create_app
@@ -748,6 +749,43 @@ def test_an_idempotency_key_asks_once(site: Site) -> None:
     other = {**request, "json": {"question": HELD}}
     coded(site.call("ann", "POST", "/v1/ask", **other), 422, "idempotency_mismatch")
     assert site.call("eve", "POST", "/v1/ask", **other).status_code == 200
+
+
+def test_a_repeated_upload_shows_nothing_that_was_deleted(site: Site) -> None:
+    def send() -> Response:
+        return site.call(
+            "olga",
+            "POST",
+            "/v1/documents",
+            data={"collection": "uploads"},
+            files={"file": ("again.md", b"# Again")},
+            headers={"Idempotency-Key": "an upload"},
+        )
+
+    first = send().json()
+    assert send().json() == first
+    assert site.call("olga", "DELETE", f"/v1/documents/{first['document_id']}").status_code == 204
+    coded(send(), 404, "not_found")
+
+
+def test_a_repeated_decision_shows_nothing_that_is_out_of_scope_now(site: Site) -> None:
+    accounts = site.services.access.accounts
+    task_id, _ = site.held()
+    task = site.claim("rob", task_id)
+    again = {"headers": {"Idempotency-Key": "a decision", "Content-Type": "application/json"}}
+    body = {"kind": "approve", "content_sha256": task["content_sha256"], "fence": task["fence"]}
+    path = f"/v1/reviews/{task_id}/decision"
+
+    def send() -> Response:
+        return site.call("rob", "POST", path, content=json.dumps(body), **again)
+
+    assert send().json()["evidence"] == send().json()["evidence"] != []
+    with site.services.database.reading() as session:
+        kept = session.get_one(IdempotencyRow, ("rob", "a decision")).response
+    assert kept == {"id": task_id}
+    accounts.change("rob", "a test", scope=["elsewhere"])
+    coded(send(), 404, "not_found")
+    accounts.change("rob", "a test", scope=None)
 
 
 @on_postgresql

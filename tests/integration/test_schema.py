@@ -1,6 +1,8 @@
 """Migrations on both databases: they build exactly the tables the code declares, and undo them."""
 
 import re
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -11,14 +13,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Boolean, DateTime, bindparam, inspect, select, text
 
+from app.access.principals import Principal
+from app.access.service import Access
 from app.corpus.corpus import Corpus
 from app.corpus.tables import DocumentRow, LiveIndexRow
-from app.db import Base, Database, migrate
+from app.db import Base, Database, ensure_schema, migrate, newest_revision, schema_revision
+from app.errors import IdempotencyMismatch, SchemaNewer, SchemaOutdated
 from app.gate.certificates import passages_changed
 from app.gate.strata import Stratum
 from app.gate.tables import LabelRow
 from app.records.tables import AuditHeadRow
 from app.settings import PROJECT
+from tests.trails import settings_for
 
 
 @pytest.fixture
@@ -147,3 +153,110 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     assert differences(database) == []
     assert start_rows(database) == [(1, 7), (1, None)]
+
+
+def test_a_server_is_migrated_on_purpose_only(empty: Database) -> None:
+    if empty.embedded:
+        ensure_schema(empty)
+        assert schema_revision(empty) == newest_revision()
+        return
+    for _ in range(2):
+        with pytest.raises(SchemaOutdated):
+            ensure_schema(empty)
+    assert tables(empty) == set()
+    migrate(empty)
+    ensure_schema(empty)
+    upgrade_to(empty, "base", down=True)
+    upgrade_to(empty, "0001")
+    with pytest.raises(SchemaOutdated):
+        ensure_schema(empty)
+    assert schema_revision(empty) == "0001"
+
+
+def test_a_newer_schema_is_refused_and_kept(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+    for use in (ensure_schema, migrate):
+        with pytest.raises(SchemaNewer):
+            use(database)
+    assert schema_revision(database) == "from_the_future"
+
+
+def test_many_that_migrate_at_once_do_it_once(empty: Database) -> None:
+    url = empty.engine.url.render_as_string(hide_password=False)
+    code = "import sys, app.db as db; db.migrate(db.Database(sys.argv[1]))"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url], cwd=PROJECT, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        _, told = process.communicate(timeout=100)
+        assert process.returncode == 0, told
+    assert differences(empty) == []
+    assert start_rows(empty) == [(1, 0), (1, None)]
+
+
+RELEASED = {
+    "principals": {
+        "name": "ann",
+        "roles": '["asker"]',
+        "scope": "null",
+        "password_hash": None,
+        "created_at": "2026-11-24 00:00:00",
+    },
+    "api_keys": {
+        "id": "k",
+        "principal": "ann",
+        "key_sha256": "0" * 64,
+        "created_at": "2026-11-24 00:00:00",
+        "expires_at": None,
+        "revoked_at": None,
+    },
+    "sessions": {
+        "token_sha256": "1" * 64,
+        "principal": "ann",
+        "csrf_token": "c",
+        "expires_at": "2099-11-24 00:00:00",
+    },
+    "idempotency_keys": {
+        "principal": "ann",
+        "key": "k",
+        "request_sha256": "0" * 64,
+        "response": '{"answer_id": "a"}',
+        "created_at": "2026-11-24 00:00:00",
+    },
+}
+"""A row as 0.1.0 writes it, of every table of access: the columns of revision 0001, all of them."""
+
+
+def test_the_last_release_writes_to_the_new_schema(empty: Database, tmp_path: Path) -> None:
+    """Expand, then contract: while hosts are exchanged one by one, old code works on new tables."""
+    upgrade_to(empty, "0001")
+    columns = {
+        name: {column["name"] for column in inspect(empty.engine).get_columns(name)}
+        for name in RELEASED
+    }
+    assert {name: set(row) for name, row in RELEASED.items()} == columns
+    migrate(empty)
+    with empty.transaction() as session:
+        for name, row in RELEASED.items():
+            values = ", ".join(f":{column}" for column in row)
+            names = ", ".join(f'"{column}"' for column in row)
+            session.execute(text(f"INSERT INTO {name} ({names}) VALUES ({values})"), row)
+    access = Access(empty, settings_for(empty.url, tmp_path))
+    (account,) = access.accounts.all()
+    assert (account.scope, account.disabled, account.sessions, account.keys) == (None, False, 1, 1)
+    assert access.keys.all()[0].last_used_at is None
+    assert access.sessions.all("ann")[0].started_at is None
+    ann = Principal("ann", frozenset({"asker"}))
+    with pytest.raises(IdempotencyMismatch):
+        access.requests.begin(ann, "k", "another body")
+
+
+def upgrade_to(database: Database, revision: str, *, down: bool = False) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "alembic"))
+    config.attributes["database"] = database
+    (command.downgrade if down else command.upgrade)(config, revision)

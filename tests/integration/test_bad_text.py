@@ -1,0 +1,150 @@
+"""Text that no database can take, in every place that a route takes text from: never a 500."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from httpx2 import Response
+
+from app.wiring import Services
+from tests.integration.test_api import BODIES, Site, as_json, filled, site_over
+
+BAD = ("\0", "a\0b", "\ud800", "a\udfffb")
+
+
+@pytest.fixture
+def site(services: Services) -> Iterator[Site]:
+    """A service over each database."""
+    yield from site_over(services)
+
+
+def operations(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(method, path, description) of every route."""
+    for path, described in site.app.openapi()["paths"].items():
+        for method, operation in described.items():
+            yield method.upper(), path, operation
+
+
+def in_bytes(text: str) -> str:
+    return quote(text.encode("utf-8", "surrogatepass"))
+
+
+def by_parameter(site: Site) -> Iterator[tuple[str, Response]]:
+    """Every path and query parameter of every route, with each bad text."""
+    for method, path, operation in operations(site):
+        body = BODIES.get((method, path), {})
+        for parameter in operation.get("parameters", ()):
+            name = parameter["name"]
+            for text in map(in_bytes, BAD):
+                if parameter["in"] == "path":
+                    address = filled(path.replace("{" + name + "}", text))
+                elif parameter["in"] == "query":
+                    address = f"{filled(path)}?{name}={text}"
+                else:
+                    continue
+                yield f"{method} {address}", site.call("eve", method, address, **body)
+
+
+def variants(value: Any) -> Iterator[Any]:
+    """The JSON value with one string, anywhere in it, or one key made bad."""
+    for bad in BAD:
+        if isinstance(value, str):
+            yield value + bad
+        elif isinstance(value, dict):
+            yield {**value, "typo" + bad: 1}
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            for changed in variants(inner):
+                yield {**value, key: changed}
+    if isinstance(value, list):
+        for place, inner in enumerate(value):
+            for changed in variants(inner):
+                yield [*value[:place], changed, *value[place + 1 :]]
+
+
+FULL: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/v1/ask"): {
+        "question": "What is the excess?",
+        "collections": ["main"],
+        "answer_schema": {"properties": {"text": {"const": "x"}}},
+        "previous_answer_id": "x",
+    },
+    ("POST", "/v1/session"): {"username": "nobody", "password": "x"},
+    ("POST", "/v1/gate/mode"): {"mode": "off", "reason": "a test", "collection": "main"},
+    ("POST", "/v1/policy/dry-run"): {"policy": "name: x", "since_days": 1},
+    ("POST", "/v1/reviews/{task_id}/decision"): {
+        "kind": "edit",
+        "content_sha256": "0" * 64,
+        "fence": 1,
+        "reason": "x",
+        "text": "x",
+    },
+    ("PUT", "/v1/session/password"): {"current": "x" * 12, "new": "y" * 12},
+    ("POST", "/v1/users"): {"name": "new", "roles": ["asker"], "scope": ["main"]},
+    ("PUT", "/v1/users/{name}"): {"roles": ["asker"], "scope": ["main"], "disabled": False},
+    ("POST", "/v1/keys"): {"user": "unknown", "days": 1},
+}
+"""A body with every text that each route takes."""
+
+
+def by_body(site: Site) -> Iterator[tuple[str, Response]]:
+    for (method, path), body in FULL.items():
+        for changed in variants(body):
+            sent = as_json(changed)
+            yield f"{method} {path} {changed!r}", site.call("eve", method, filled(path), **sent)
+
+
+def by_form(site: Site) -> Iterator[tuple[str, Response]]:
+    for text in BAD:
+        raw = text.encode("utf-8", "surrogatepass")
+        for field in ("collection", "valid_until", "filename"):
+            values = {"collection": b"main", "valid_until": b"2030-01-01", "filename": b"a.md"}
+            values[field] += raw
+            parts = [
+                b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+                % (name.encode(), values[name])
+                for name in ("collection", "valid_until")
+            ]
+            parts.append(
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n# A\r\n'
+                % values["filename"]
+            )
+            headers = {"Content-Type": "multipart/form-data; boundary=x"}
+            content = b"".join([*parts, b"--x--\r\n"])
+            sent = {"content": content, "headers": headers}
+            yield f"upload {field} {text!r}", site.call("eve", "POST", "/v1/documents", **sent)
+
+
+@pytest.mark.parametrize("kind", [by_parameter, by_body, by_form])
+def test_bad_text_is_refused_with_a_code(site: Site, kind: Any) -> None:
+    tried = 0
+    for what, response in kind(site):
+        assert response.status_code < 500, (what, response.text)
+        if response.status_code >= 400:
+            assert {"code", "message"} <= set(json.loads(response.content)), what
+        tried += 1
+    assert tried >= 12
+
+
+def test_every_body_is_tried(site: Site) -> None:
+    """A route that takes a JSON body and is not in ``FULL`` fails here."""
+    found = {
+        (method, path)
+        for method, path, operation in operations(site)
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    }
+    assert found == set(FULL)
+    for operation, body in FULL.items():
+        schema = site.app.openapi()["paths"][operation[1]][operation[0].lower()]["requestBody"]
+        name = schema["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        properties = site.app.openapi()["components"]["schemas"][name]["properties"]
+        assert set(body) == set(properties), operation
+
+
+def test_nul_in_a_query_is_422_and_in_a_path_404(site: Site) -> None:
+    for address in ("/v1/gate/reviewers?collection=%00", "/v1/documents?collection=a%00"):
+        response = site.call("eve", "GET", address)
+        assert (response.status_code, response.json()["code"]) == (422, "invalid")
+    assert site.call("eve", "GET", "/v1/documents/%00").status_code == 404

@@ -1,0 +1,211 @@
+"""The doors: who has not signed in costs next to nothing, and slow clients do not stay."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from limits import RateLimitItemPerMinute
+
+from app.access import quotas
+from app.api.edge import MAX_SIGN_IN_BYTES, METHODS, Limits
+from app.api.protocol import timed_protocol
+from app.errors import CountersignError
+from app.main import create_app
+from app.settings import Settings
+from app.wiring import build_services
+from tests.integration.test_api import Site, raw, site_over
+
+FORM = {"Content-Type": "multipart/form-data; boundary=x", "Transfer-Encoding": "chunked"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Site]:
+    """A service without a document: no model is asked here."""
+    folder = tmp_path_factory.mktemp("doors")
+    shutil.copy(migrated_sqlite, folder / "countersign.db")
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'countersign.db'}",
+        data_dir=folder / "data",
+        header_timeout_s=1,
+        body_timeout_s=1,
+        model_threads=1,
+    )
+    yield from site_over(build_services(settings))
+
+
+def upload_without_end(read: list[int]) -> Iterator[bytes]:
+    yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.md"\r\n\r\n'
+    while True:
+        read.append(1)
+        yield b"a" * 65_536
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer cs_wrong"}, 401),
+        ({"Cookie": "countersign_session=wrong"}, 401),
+        ({"Authorization": "Bearer ann"}, 403),
+    ],
+)
+def test_no_byte_of_a_body_is_read_of_who_may_not(
+    site: Site, headers: dict[str, str], status: int
+) -> None:
+    if headers.get("Authorization") == "Bearer ann":  # signed in, and no operator
+        headers = {"Authorization": f"Bearer {site.keys['ann']}"}
+    read: list[int] = []
+    body = upload_without_end(read)
+    found, answered = raw(site.app, "POST", "/v1/documents", {**FORM, **headers}, body)
+    assert found == status, answered
+    assert read == []
+
+
+def test_the_one_body_before_sign_in_is_small(site: Site) -> None:
+    read: list[int] = []
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    status, answered = raw(site.app, "POST", "/v1/session", headers, upload_without_end(read))
+    assert (status, json.loads(answered)["code"]) == (413, "too_large")
+    assert len(read) * 65_536 <= MAX_SIGN_IN_BYTES + 65_536
+
+
+def test_invented_methods_make_no_series(site: Site) -> None:
+    for n in range(50):
+        site.client.request(f"INVENTED{n}", "/v1/answers")
+    text = site.client.get("/metrics").text
+    methods = {part.split('"')[0] for part in text.split('method="')[1:]}
+    assert methods <= METHODS | {"other"} and "other" in methods
+
+
+def test_sign_ins_of_one_address_are_limited_and_others_go_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "TRIES_OF_AN_ADDRESS", RateLimitItemPerMinute(3))
+
+    def attempt(name: str, address: str) -> int:
+        body = json.dumps({"username": name, "password": "wrong"}).encode()
+        headers = {"Content-Type": "application/json"}
+        return raw_from(site, "POST", "/v1/session", headers, body, {"client": (address, 1)})
+
+    assert [attempt(f"person {n}", "192.0.2.7") for n in range(4)] == [401, 401, 401, 429]
+    assert attempt("person 1", "192.0.2.8") == 401
+
+
+def raw_from(
+    site: Site, method: str, path: str, headers: dict[str, str], body: bytes, more: dict[str, Any]
+) -> int:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await site.app({**scope, **more}, receive, send)
+
+    return raw(app, method, path, headers, iter([body]))[0]  # type: ignore[arg-type]
+
+
+# Slow clients
+
+
+def test_a_body_that_comes_too_slowly_is_refused() -> None:
+    """A steady client is given time for a large body; one that dribbles is not."""
+    settings = Settings(body_timeout_s=0.3)
+    told: list[Any] = []
+
+    async def reads_everything(_scope: Any, receive: Any, _send: Any) -> None:
+        while (message := await receive())["more_body"]:
+            told.append(message)
+
+    async def serve(piece: bytes, pause: float, pieces: int) -> str:
+        sent = 0
+
+        async def receive() -> dict[str, Any]:
+            nonlocal sent
+            await asyncio.sleep(pause)
+            sent += 1
+            return {"type": "http.request", "body": piece, "more_body": sent < pieces}
+
+        async def send(_message: Any) -> None: ...
+
+        scope = {"type": "http", "path": "/v1/ask", "query_string": b"", "headers": []}
+        try:
+            await Limits(reads_everything, settings)(scope, receive, send)
+        except CountersignError as error:
+            return error.code
+        return "read"
+
+    assert asyncio.run(serve(b"a", 0.1, 100)) == "request_timeout"
+    assert asyncio.run(serve(b"a" * 4096, 0.1, 10)) == "read"
+
+
+@pytest.fixture(scope="module")
+def address(site: Site) -> Iterator[tuple[str, int]]:
+    """The same service behind a real socket, with the timeouts of its settings."""
+    app = create_app(site.services.settings)
+    app.state.services = site.services
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    protocol = timed_protocol(site.services.settings.header_timeout_s)
+    config = uvicorn.Config(
+        app, port=port, http=protocol, lifespan="off", log_level="error", timeout_keep_alive=5
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + 30
+    while not server.started and time.monotonic() < ends:
+        time.sleep(0.05)
+    yield "127.0.0.1", port
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+def closed_after(connection: socket.socket, dribble: bytes = b"") -> tuple[float, bytes]:
+    """Seconds until the server hangs up while one byte is sent now and then; what it said."""
+    began, said = time.monotonic(), b""
+    connection.settimeout(0.2)
+    while time.monotonic() - began < 20:
+        with contextlib.suppress(OSError):
+            if dribble:
+                connection.sendall(dribble)
+        try:
+            piece = connection.recv(4096)
+        except TimeoutError:
+            continue
+        except OSError:
+            piece = b""
+        said += piece
+        if not piece:
+            return time.monotonic() - began, said
+    raise AssertionError("the server never hung up")
+
+
+@pytest.mark.parametrize("opening", [b"", b"GET /healthz HTTP/1.1\r\nX: "])
+def test_half_open_heads_are_closed(address: tuple[str, int], opening: bytes) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(opening)
+        seconds, _ = closed_after(connection, b"a" if opening else b"")
+    assert seconds < 10
+
+
+def test_a_second_head_on_the_same_connection_has_no_more_time(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"200 OK" in connection.recv(4096)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        seconds, _ = closed_after(connection, b"a")
+    assert seconds < 10
+
+
+def test_a_slow_body_gets_a_coded_answer(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        head = "POST /v1/session HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode())
+        _, said = closed_after(connection, b" ")
+    assert b"408" in said and b"request_timeout" in said
