@@ -15,12 +15,14 @@ import { listed, plural } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { Exchange } from "./exchange.js";
 import { mountPanel } from "./panel.js";
+import { loadThread, saveThread } from "./thread.js";
 
 /** @import { AnswersView, CollectionsView, DocumentsView } from "../shared/wire.d.ts" */
 /** @import { Asked } from "../shared/api.js" */
 /** @import { Action } from "./exchange.js" */
 
 const HISTORY_LIMIT = 20;
+const HISTORY_MOST = 100;
 const TITLES_SHOWN = 8;
 
 /** @type {AbortController | null} */
@@ -30,6 +32,7 @@ let running = null;
  * @type {string | null}
  */
 let previous = null;
+let me = "";
 
 async function main() {
   const session = await requireSession();
@@ -39,8 +42,10 @@ async function main() {
     byId("composer").hidden = true;
     return explainNoAccess("This account cannot ask questions.");
   }
+  me = session.name;
+  follow(loadThread(me));
   mountComposer();
-  await Promise.all([loadCollections(), loadHistory()]);
+  await Promise.all([loadCollections(), loadHistory(HISTORY_LIMIT)]);
   scrollToEnd("instant");
   if (!byId("empty").hidden) await loadTitles();
 }
@@ -65,6 +70,7 @@ function mountComposer() {
   // Cancel appears where Send was, so the second click of a double click must not count.
   byId("cancel").addEventListener("click", (event) => event.detail > 1 || running?.abort());
   byId("new-conversation").addEventListener("click", newConversation);
+  byId("older").addEventListener("click", () => loadHistory(HISTORY_MOST).catch(showPageError));
   field.disabled = byId("send", HTMLButtonElement).disabled = false;
   field.focus();
 }
@@ -106,9 +112,10 @@ function describeChoice() {
   setText(byId("collection-summary"), chosen.length ? listed(chosen) : "all collections");
 }
 
-async function loadHistory() {
+/** @param {number} limit */
+async function loadHistory(limit) {
   /** @type {AnswersView} */
-  const { answers } = await request("GET", `/v1/answers?limit=${HISTORY_LIMIT}`);
+  const { answers } = await request("GET", `/v1/answers?limit=${limit}`);
   // A question asked while the history was loading is already on the page.
   /** @param {string} id */
   const shown = (id) => document.querySelector(`[data-answer-id="${CSS.escape(id)}"]`);
@@ -119,6 +126,7 @@ async function loadHistory() {
     return exchange.node;
   });
   byId("history").prepend(...items);
+  byId("older").hidden = answers.length < HISTORY_LIMIT || limit === HISTORY_MOST;
   showEmpty();
   byId("history").setAttribute("aria-busy", "false");
 }
@@ -165,6 +173,7 @@ function newConversation() {
 /** @param {string | null} answerId */
 function follow(answerId) {
   previous = answerId;
+  saveThread(me, answerId);
   byId("new-conversation").hidden = answerId === null;
 }
 

@@ -225,7 +225,13 @@ function form(save, ...children) {
  * @param {Act} act
  */
 function row(main, act) {
-  return el("div", { class: "row" }, main, cancelButton(act));
+  const hint = el(
+    "span",
+    { class: "muted small wide-only" },
+    el("kbd", {}, "Ctrl+Enter"),
+    " saves",
+  );
+  return el("div", { class: "row" }, main, cancelButton(act), hint);
 }
 
 /**

@@ -31,6 +31,7 @@ export function drawList({ tasks, selected, filter, me, open }, onChoose) {
     const item = items.get(task.task_id) ?? newItem(task, onChoose);
     items.set(task.task_id, item);
     update(item, task, task.task_id === selected, me);
+    item.state.hidden = filter === "open" && task.state === "open";
     // Moving a focused element would take its focus away, so only misplaced ones move.
     const there = list.children[index] ?? null;
     if (there !== item.node) list.insertBefore(item.node, there);

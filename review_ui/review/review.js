@@ -205,7 +205,7 @@ function setMode(mode) {
   const target = bar.querySelector("[data-focus]") ?? bar.querySelector("button");
   if (target instanceof HTMLElement) target.focus();
   // While writing, the sentences and their sources are what one needs to see.
-  if (mode === "edit") document.getElementById("draft")?.scrollIntoView({ block: "start" });
+  if (mode) document.getElementById("draft")?.scrollIntoView({ block: "start" });
 }
 
 /** @param {string | null} text */

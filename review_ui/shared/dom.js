@@ -43,7 +43,7 @@ export function el(tag, props = {}, ...children) {
 
 /**
  * Replaces everything inside `parent`; empty children (null, false) are skipped.
- * @param {Element} parent
+ * @param {ParentNode} parent
  * @param {Child[]} children
  */
 export function fill(parent, ...children) {

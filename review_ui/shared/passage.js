@@ -24,14 +24,23 @@ export function cutAtQuote(text, { start, end, quote }) {
 }
 
 /**
- * The last (`keep` < 0) or first `keep` code points, with an ellipsis where something is cut.
+ * About the last (`keep` < 0) or first `keep` code points, in whole words where there are any,
+ * with an ellipsis where something is cut.
  * @param {string} text
  * @param {number} keep
  */
 export function clip(text, keep) {
   const points = Array.from(text);
   if (points.length <= Math.abs(keep)) return text;
-  return keep < 0 ? `…${points.slice(keep).join("")}` : `${points.slice(0, keep).join("")}…`;
+  if (keep < 0)
+    return `…${points
+      .slice(keep)
+      .join("")
+      .replace(/^\S{0,30}\s+/, "")}`;
+  return `${points
+    .slice(0, keep)
+    .join("")
+    .replace(/\s+\S{0,30}$/, "")}…`;
 }
 
 /**

@@ -1,13 +1,15 @@
 // @ts-check
 // Draws an answer's sentences: paragraphs, lists and tables with their citation marks.
 
-import { el } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { blocksOf } from "./markdown.js";
 
 /** @import { Child } from "./dom.js" */
 /** @import { Block, Piece, Run } from "./markdown.js" */
 /** @import { AnswerBody } from "./wire.d.ts" */
 /** @typedef {(number: number) => Child} DrawMark */
+
+const LONGEST_KEPT = 24;
 
 /**
  * The answer as blocks; `drawMark(number)` draws a citation mark.
@@ -89,17 +91,39 @@ function drawTable(head, rows, draw) {
 }
 
 /**
- * The first place of the core is emphasised, and then no other.
  * @param {Run} run
  * @param {{short: string | null}} core
  * @param {DrawMark} drawMark
  * @returns {Child}
  */
 function drawRun({ pieces, citations }, core, drawMark) {
-  return [pieces.map((piece) => drawPiece(piece, core)), citations.map(drawMark)];
+  const said = document.createDocumentFragment();
+  fill(
+    said,
+    pieces.map((piece) => drawPiece(piece, core)),
+  );
+  const marks = citations.map(drawMark);
+  const end = marks.length > 0 && lastWord(said);
+  return [said, end ? el("span", { class: "keep" }, end, marks) : marks];
 }
 
 /**
+ * Takes the last word out, so that its marks can stay on its line; null where a word is too long
+ * to be kept whole.
+ * @param {DocumentFragment} said
+ */
+function lastWord(said) {
+  const last = said.lastChild;
+  if (!(last instanceof Text)) return null;
+  const start = last.data.trimEnd().lastIndexOf(" ") + 1;
+  if (last.data.length - start > LONGEST_KEPT) return null;
+  const word = start > 0 ? last.splitText(start) : last;
+  word.remove();
+  return word;
+}
+
+/**
+ * The first place of the core is emphasised, and then no other.
  * @param {Piece} piece
  * @param {{short: string | null}} core
  * @returns {Child}

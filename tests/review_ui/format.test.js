@@ -63,3 +63,8 @@ test("clipping keeps whole characters at either end", () => {
   assert.equal(clip("a😀b😀c", -2), "…😀c");
   assert.equal(clip("abc", -3), "abc");
 });
+
+test("clipping cuts no word in two, where there are words", () => {
+  assert.equal(clip("one two three", 9), "one two…");
+  assert.equal(clip("one two three", -9), "…three");
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { copyText, isFinal, releaseWords, spokenForm } from "../../review_ui/chat/answer.js";
+import { loadThread, saveThread } from "../../review_ui/chat/thread.js";
 import { landing } from "../../review_ui/login/landing.js";
 import {
   certificateCells,
@@ -82,6 +83,24 @@ test("what is not released is spoken as its state and message", () => {
   assert.equal(spokenForm(held), "Waiting for a reviewer. A person looks at it.");
   assert.equal(isFinal(held), false);
   assert.equal(isFinal(answer({ status: "abstained" })), true);
+});
+
+test("a conversation goes on in its tab, for the person who began it", () => {
+  /** @type {Map<string, string>} */
+  const kept = new Map();
+  const storage = /** @type {Storage} */ (
+    /** @type {unknown} */ ({
+      getItem: (/** @type {string} */ key) => kept.get(key) ?? null,
+      setItem: (/** @type {string} */ key, /** @type {string} */ value) => kept.set(key, value),
+      removeItem: (/** @type {string} */ key) => kept.delete(key),
+    })
+  );
+  assert.equal(loadThread("ann", storage), null);
+  saveThread("ann", "a1", storage);
+  assert.equal(loadThread("ann", storage), "a1");
+  assert.equal(loadThread("an", storage), null);
+  saveThread("ann", null, storage);
+  assert.equal(kept.size, 0);
 });
 
 test("signing in leads to a page that the person may use, and never off this site", () => {
