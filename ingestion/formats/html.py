@@ -178,7 +178,8 @@ def _match_tabs(tree: Any, facts: _Facts) -> None:
     openers = tree.css("button, [role=tab], [role=button], [data-bs-target], [data-target]")
     openers += tree.css("a[data-toggle], a[data-bs-toggle]")
     tabs = []
-    for node in openers:
+    # One that several selectors find is found several times.
+    for node in {node.mem_id: node for node in openers}.values():
         attributes = node.attributes
         names = [attributes.get(name) or "" for name in (*CONTROLS, "href")]
         found = [targets[n.lstrip("#")] for n in names if n.lstrip("#") in targets]

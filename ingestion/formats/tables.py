@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 MAX_COLUMNS = 200
 MAX_LABEL = 200
 """The longest text that is repeated in each row and column that its cell spans."""
-REPEAT_AFTER = 600
+REPEAT_AFTER = 400
 """Characters of rows after which the header is written once more, so that no passage of a long
 table goes without."""
 MAX_HEADER = 400
