@@ -14,6 +14,7 @@ Run as:
     python -m benchmarks support-numbers --file F [--file G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
+    python -m benchmarks reading --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
@@ -87,6 +88,14 @@ def pipeline(
     from benchmarks.pipeline import measure_pipeline
 
     _show(measure_pipeline(corpus, questions, limit, generator), as_json)
+
+
+@app.command()
+def reading(as_json: Json = False) -> None:
+    """Is what is stored what people see? A made corpus of documents that are easy to misread."""
+    from benchmarks.reading import measure_reading
+
+    _show(measure_reading(), as_json)
 
 
 @app.command()

@@ -14,6 +14,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from guardrails.abbreviations import abbreviates
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -265,12 +267,15 @@ SENTENCE_END = re.compile(
     r"(?<!\b(?:Mrs|Fig|Art|Sec|e\.g|i\.e|etc|Inc|Ltd))[.!?][\"')\]’”]*(?=\s+[\"'(\[“‘]?[A-Z0-9])"
 )
 
-ITEM_NUMBER = re.compile(r"^[ \t]*\d{1,2}\.(?=\s)", re.M)
-"""The "1." of a list belongs to its item; it ends nothing."""
+ITEM_NUMBER = re.compile(r"^[ \t]*(?:\d{1,3}(?:\.\d{1,3})*|[a-z]|[ivxl]{1,5})\.(?=\s)", re.M)
+"""The "1.", "2.1." or "b." of a list belongs to its item; it ends nothing."""
 
 
 LINE_END = re.compile(r"\n")
-STARTS_BLOCK = re.compile(r"\s*$|\s*(?:[-*•]|\d+[.)])\s")
+STARTS_BLOCK = re.compile(
+    r"\s*$|\s*(?:[-*•]|\d+[.)]|\((?:\d{1,2}|[a-z]|[ivx]{1,4})\)|[a-z][.)])\s"
+    r"|\s*\d+(?:\.\d+)+\.?\s+[A-Z]"
+)
 WRAPPED_LINE = 60
 """A shorter line was not wrapped, unless the next goes on in lower case: it is a heading or row."""
 
@@ -297,7 +302,8 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
 
     No sentence goes beyond its block: headings, list items and table rows stand alone.
     """
-    cuts = {match.end() for match in SENTENCE_END.finditer(text)}
+    ends = SENTENCE_END.finditer(text)
+    cuts = {match.end() for match in ends if not abbreviates(text, match.start())}
     cuts -= {match.end() for match in ITEM_NUMBER.finditer(text)}
     cuts.update(block_ends(text))
     edges = [0, *sorted(cuts), len(text)]

@@ -28,6 +28,9 @@ OWN_FOOTER = frozenset({"article", "blockquote", "section", "figure", "dialog", 
 """A footer in one of these belongs to it; any other is the site's."""
 MAX_DEPTH = 400
 """As browsers do: deeper elements are taken as children of the last one."""
+LONGEST_TAG = 50_000
+"""Characters of a tag beyond which its attributes go: the parser compares each with each."""
+MAX_INDENT = 8
 CLOSED_BY_OTHERS = frozenset(
     "p li dt dd tr td th thead tbody tfoot colgroup option optgroup rb rt rp body html head".split()
 )
@@ -61,10 +64,13 @@ def shallow(source: str) -> str:
     The parser looks through all open elements at many tags: the time grows with the square of the
     depth.
     """
-    if source.count("<") < MAX_DEPTH:
+    if source.count("<") < MAX_DEPTH and len(source) < LONGEST_TAG:
         return source
     parts, depth, at = [], 0, 0
     for start, end, tag, closing in _tags(source):
+        if end - start > LONGEST_TAG:
+            parts += [source[at:start], f"<{tag}>"]
+            at = end
         if tag in VOID or tag in CLOSED_BY_OTHERS:
             continue
         if depth >= MAX_DEPTH + closing:
@@ -178,7 +184,8 @@ def _match_tabs(tree: Any, facts: _Facts) -> None:
     openers = tree.css("button, [role=tab], [role=button], [data-bs-target], [data-target]")
     openers += tree.css("a[data-toggle], a[data-bs-toggle]")
     tabs = []
-    for node in openers:
+    # One that several selectors find is found several times.
+    for node in {node.mem_id: node for node in openers}.values():
         attributes = node.attributes
         names = [attributes.get(name) or "" for name in (*CONTROLS, "href")]
         found = [targets[n.lstrip("#")] for n in names if n.lstrip("#") in targets]
@@ -621,7 +628,8 @@ class _Writer:
             if item.number is not None:
                 self.text(marker)
             return
-        self._write("  " * (len(self._lists) - 1) + marker, space=False)
+        indent = "  " * min(len(self._lists) - 1, MAX_INDENT)
+        self._write(indent + marker, space=False)
         self._after_marker = True
 
 

@@ -14,6 +14,12 @@ VALID_UNTIL = re.compile(r"(?m)^valid_until[ \t]*:[ \t]*[\"']?([^\"'\n#]*?)[\"']
 TITLE = re.compile(r"(?m)^title[ \t]*:[ \t]*[\"']?(.*?)[\"']?[ \t]*$")
 
 
+DENSE = 1000
+"""Brackets in one paragraph beyond which they are no links: the parser tries each with each."""
+STARTS_UNIT = re.compile(r"[ \t]*(?:[-*+|#>]|\d+[.)]|$)")
+LINKS = ("link", "image", "footnote_ref", "footnote_inline")
+
+
 def read(data: bytes) -> Read:
     """The text as a reader of the rendered page sees it."""
     # Through HTML, so that raw HTML inside Markdown is judged by the same rules: text hidden in
@@ -23,9 +29,25 @@ def read(data: bytes) -> Read:
 
     source = LINE_BREAK.sub("\n", decode(data))
     front = FRONT_MATTER.match(source)
+    body = source[front.end() :] if front else source
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
-    found = page(parser.use(footnote_plugin).render(source[front.end() :] if front else source))
+    parser.use(footnote_plugin)
+    if _is_dense(body):
+        parser.disable(LINKS)
+    found = page(parser.render(body))
     stated = TITLE.search(front[1]) if front else None
     until = VALID_UNTIL.search(front[1]) if front else None
     title = found.title or (stated[1] if stated else "")
     return Read(title, found.blocks, until[1] if until else None)
+
+
+def _is_dense(source: str) -> bool:
+    """Whether a paragraph, item or row holds more brackets than links could need."""
+    if source.count("[") <= DENSE:
+        return False
+    count = 0
+    for line in source.split("\n"):
+        count = line.count("[") + (0 if STARTS_UNIT.match(line) else count)
+        if count > DENSE:
+            return True
+    return False

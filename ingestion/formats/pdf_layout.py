@@ -193,11 +193,11 @@ def _joins(segment: Segment, word: Word) -> bool:
     if not -0.35 * size < gap < SPLIT * size:
         return False
     rise = word.y - segment.y
-    spaced = word.space and (gap > 0.02 * size or word.turn % 90 != 0)
-    joint = " " if spaced or gap > 0.17 * size else ""
+    joint = " " if word.space or gap > 0.17 * size else ""
     if abs(rise) <= 0.12 * size:
         text = joint + word.text
     elif word.size < 0.86 * segment.size and 0.12 * size < rise < 0.85 * size:
+        joint = joint if gap > 0.35 * size else ""
         text = joint + raised(word.text, joint or segment.text)
     elif word.size < 0.86 * segment.size and -0.45 * size < rise < 0:
         text = joint + lowered(word.text, joint or segment.text)
@@ -389,8 +389,7 @@ def _is_prose(columns: list[list[Segment]]) -> bool:
     in_turn = all(before[1] < after[0] for before, after in pairwise(ends))
     if in_turn and max(figures[1:]) < 0.5 and min(len(texts) for texts in lines) > 1:
         return True
-    long = [texts for texts in lines if len(texts) >= 3]
-    return len(long) >= 2 and len(long) == len(lines) and all(map(_flows, long))
+    return min(len(texts) for texts in lines) > 1 and all(map(_flows, lines))
 
 
 def _flows(texts: list[str]) -> bool:
@@ -400,7 +399,7 @@ def _flows(texts: list[str]) -> bool:
         after[:1].islower() and not ENDS_SENTENCE.search(before)
         for before, after in pairwise(texts)
     )
-    return words >= 2.5 and within >= FLOWS * (len(texts) - 1)
+    return words >= (2.5 if len(texts) > 2 else 4) and within >= FLOWS * (len(texts) - 1)
 
 
 def _into_grids(words: list[Word], grids: list[Grid]) -> tuple[list[Word], list[Segment]]:

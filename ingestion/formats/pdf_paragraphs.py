@@ -171,16 +171,22 @@ def _between(lines: list[Line], i: int, step: float, known: set[str]) -> str:
 def _table_parts(one: Paragraph) -> list[Paragraph]:
     """A long table in parts, each with its header, so that no passage goes without."""
     header = header_of(one)
-    if header is None or len(one.text) <= 2 * REPEAT_AFTER:
+    if header is None or len(one.text) <= 1.5 * REPEAT_AFTER:
         return [one]
+    return _split(one, header, has_header=True)
+
+
+def _split(one: Paragraph, header: str, has_header: bool) -> list[Paragraph]:
+    """The rows of a table in parts of a passage's size; ``has_header``: the first row is it."""
     parts: list[Paragraph] = []
     for line in one.lines:
-        if not parts or len(parts[-1].text) + len(line.text) > REPEAT_AFTER + len(header):
-            text = line.text if not parts else f"{header}\n{line.text}"
-            parts.append(Paragraph([line], text, one.page))
-        else:
+        if parts and len(parts[-1].text) + len(line.text) <= REPEAT_AFTER + len(header):
             parts[-1].lines.append(line)
             parts[-1].text += "\n" + line.text
+            continue
+        own = has_header and not parts
+        text = line.text if own else f"{header}\n{line.text}"
+        parts.append(Paragraph([line], text, one.page))
     return parts
 
 
@@ -278,11 +284,8 @@ def _repeat_header(before: list[Paragraph], after: list[Paragraph]) -> None:
         header = header_of(one) or (one.text.split("\n", 1)[0] if _is_part(one) else None)
         if header is None or not one.lines[0].cells or len(one.lines[0].cells) != columns:
             continue
-        if first.text.startswith(header) or header_of(first) is not None:
-            return
-        for part in after:
-            if part.lines[0].cells and part.lines[0].table == first.lines[0].table:
-                part.text = f"{header}\n{part.text}"
+        if not first.text.startswith(header) and header_of(first) is None:
+            after[:1] = _split(first, header, has_header=False)
         return
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 MAX_COLUMNS = 200
 MAX_LABEL = 200
 """The longest text that is repeated in each row and column that its cell spans."""
-REPEAT_AFTER = 600
+REPEAT_AFTER = 400
 """Characters of rows after which the header is written once more, so that no passage of a long
 table goes without."""
 MAX_HEADER = 400
@@ -27,6 +27,8 @@ class Table:
     _carried: dict[int, _Label] = field(default_factory=dict)
     _cell: list[str] = field(default_factory=list)
     _spans: tuple[int, int] = (1, 1)
+    _next: int = 0
+    """No column before this one is free in the open row."""
     _headers: int = 0
     """Header cells of the open row, -1 once it holds another cell."""
     _in_head: bool = False
@@ -37,7 +39,7 @@ class Table:
     def open_row(self, in_head: bool = False) -> None:
         """A row, or a group of rows, begins."""
         self._in_head = in_head
-        self._row, self._headers, self.doubt = {}, 0, ""
+        self._row, self._headers, self.doubt, self._next = {}, 0, "", 0
 
     def open_cell(self, columns: int, rows: int, is_header: bool) -> None:
         """A cell that spans so many columns and rows (0: all that follow)."""
@@ -66,11 +68,12 @@ class Table:
                 self._carried[column] = _Label(text if len(text) <= MAX_LABEL else "", rows)
 
     def _free(self) -> int:
-        column = 0
+        column = self._next
         while column in self._row or (column in self._carried and self._carried[column].rows > 0):
             if column not in self._row:
                 self._row[column] = self._carried[column].text
             column += 1
+        self._next = column
         return column
 
     def close_row(self) -> list[tuple[str, int]]:
