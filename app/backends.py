@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.answering.policies import Policies
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate

@@ -867,7 +867,7 @@ def test_a_collection_that_is_not_there_has_no_mode(desk: Desk) -> None:
         switch_mode(desk.database, "retrieval_only", "an incident", "olga", "nonexistent")
     for name in ("", "board", "board+main"):
         switch_mode(desk.database, "review_everything", "an incident", "olga", name)
-    desk.corpus.delete_document(desk.shelf.ids["salaries.txt"])
+    desk.corpus.documents.delete(desk.shelf.ids["salaries.txt"])
     switch_mode(desk.database, "off", "it is gone", "olga", "board")  # what has a mode can lose it
 
 
