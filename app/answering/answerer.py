@@ -512,4 +512,4 @@ def _view(session: Session, principal: Principal, record: RecordRow) -> dict[str
         for passage, _ in find_passages(session, cited)
         if principal.may_read(passage.collection)
     ]
-    return release.answer_view(session, record, readable)
+    return asdict(release.answer_view(session, record, readable))

@@ -1,5 +1,6 @@
 """The release gate over HTTP: its state, and the kill switch."""
 
+from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.requests import Body, PrincipalDep, ServicesDep, Text
 from app.gate.modes import switch_mode
 from app.gate.reviewer_error import reviewer_report
+from app.review.disagreements import disagreements
 
 
 class GateModeBody(Body):
@@ -151,7 +153,9 @@ def status(services: ServicesDep, principal: PrincipalDep) -> Any:
 def reviewers(services: ServicesDep, principal: PrincipalDep, collection: str | None = None) -> Any:
     """From gold items and blind second reviews; with the pairs that disagree."""
     principal.require("operator")
-    return reviewer_report(services.database, services.settings.gate_delta, collection)
+    report = reviewer_report(services.database, services.settings.gate_delta, collection)
+    pairs = [asdict(pair) for pair in disagreements(services.database, collection)]
+    return {**asdict(report), "disagreements": pairs}
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")

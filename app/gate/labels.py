@@ -24,6 +24,11 @@ def labelled(database: Database, collection: str = SERVICE) -> list[tuple[float,
         return [(risk, wrong) for risk, wrong in session.execute(query)]
 
 
+def label_of(session: Session, answer_id: str) -> LabelRow | None:
+    """The label of an answer, or None; only to be read."""
+    return session.get(LabelRow, answer_id)
+
+
 def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) -> None:
     """Keep a reviewer's decision as a label, and let the running test see an audited release.
 

@@ -11,8 +11,8 @@ from app.records.tables import AuditHeadRow, AuditRow
 from guardrails.contract import canonical_sha256
 
 
-def append_audit(session: Session, kind: str, event: dict[str, Any]) -> None:
-    """Add one link to the audit chain; writers queue on the head row."""
+def append_audit(session: Session, kind: str, event: dict[str, Any]) -> int:
+    """Add one link to the audit chain, and return its number; writers queue on the head row."""
     head = session.get(AuditHeadRow, 1, with_for_update=True)
     if head is None:
         raise RuntimeError("audit_head is missing: run the migrations")
@@ -30,6 +30,7 @@ def append_audit(session: Session, kind: str, event: dict[str, Any]) -> None:
     head.number += 1
     head.sha256 = digest
     session.flush()
+    return head.number
 
 
 def _link_hash(number: int, kind: str, event: Mapping[str, Any], previous: str) -> str:

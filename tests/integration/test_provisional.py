@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from app.access.sessions import Access
 from app.db import Database
-from app.review.probes import add_gold_answer
+from app.review.gold import add_gold_answer
 from cli.__main__ import app as commands
 from cli.serve import _print_answer
 from tests.integration.test_answering import EXCESS, Desk
