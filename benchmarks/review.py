@@ -34,6 +34,7 @@ NARROW = Principal(REVIEWERS[1], frozenset({"reviewer"}), (COLLECTIONS[11],))
 EVERYTHING = Principal(REVIEWERS[2], frozenset({"reviewer"}))
 Call = Callable[[], Any]
 Row = dict[str, Any]
+Scopes = dict[tuple[str, ...], str]
 
 
 def measure_review(tasks: int, runs: int, seed: int = 0) -> dict[str, Any]:
@@ -132,11 +133,12 @@ def _fill(database: Database, tasks: int, chance: random.Random) -> None:
     begin = now() - timedelta(days=180)
     step = timedelta(days=180) / tasks
     decided: list[str] = []
+    scopes: Scopes = {}
     for first in range(0, tasks, BATCH):
         with database.transaction() as session:
             made = []
             for number in range(first, min(first + BATCH, tasks)):
-                rows = _task(session, number, begin + number * step, chance)
+                rows = _task(session, number, begin + number * step, chance, scopes)
                 _pair(rows, decided, chance)
                 made.append(rows)
             _insert(session, made)
@@ -153,12 +155,14 @@ def _pair(rows: dict[type, list[Row]], decided: list[str], chance: random.Random
 
 
 def _task(
-    session: Session, number: int, created: datetime, chance: random.Random
+    session: Session, number: int, created: datetime, chance: random.Random, scopes: Scopes
 ) -> dict[type, list[Row]]:
     """The rows of one task, by table."""
     kind, state = chance.choice(KINDS), chance.choice(STATES)
     names = sorted(set(chance.choices(COLLECTIONS, k=chance.choice([1, 1, 1, 2]))))
     content = _content(names, chance)
+    if tuple(names) not in scopes:
+        scopes[tuple(names)] = scope_of(session, content["evidence"])
     undecided, reviewer = state in ("open", "claimed"), chance.choice(REVIEWERS)
     late = now() + timedelta(days=3)
     task = {
@@ -168,7 +172,7 @@ def _task(
         "state": state,
         "undecided": undecided,
         "queue": chance.choice(QUEUES),
-        "scope": scope_of(session, content["evidence"]),
+        "scope": scopes[tuple(names)],
         "four_eyes": False,
         "claimed_by": None if state in ("open", "expired") else reviewer,
         "lease_until": late if state == "claimed" else None,

@@ -109,7 +109,8 @@ def _gate(services: Services) -> str:
     if mode == "off":
         return "OFF: NO ERROR BOUND, the policy alone decides what is released"
     shipped = "a provisional certificate" if services.gate.shipped else "no certificate"
-    return f"{mode}, with {shipped} from public data"
+    told = ": nothing was measured on these documents" if services.gate.shipped else ""
+    return f"{mode}, with {shipped}{told}"
 
 
 def _index(services: Services) -> str:

@@ -1,7 +1,7 @@
 """The release gate in the service: modes, certificates, labels, and the running test.
 
     off                 the policy alone decides
-    provisional         a certificate of one's own, else the shipped one from public data
+    provisional         a certificate of one's own, else the shipped one, made elsewhere
     certified           only a certificate of one's own
     review_everything   a reviewer sees every draft before its asker
     retrieval_only      nothing is drafted; the passages found are named
@@ -37,7 +37,7 @@ from app.gate.certificates import (
 from app.gate.coverage import note_certificate
 from app.gate.modes import MODES, Mode, known_mode, mode_wire
 from app.gate.reviewer_error import gold_result, second_result
-from app.gate.sampling import drawn
+from app.gate.sampling import audit_seed, drawn
 from app.gate.strata import BROKEN, GATE, SERVICE, STANDARD, Stratum
 from app.gate.tables import CertificateRow, GateModeRow, LabelRow
 from app.records.audit import append_audit
@@ -232,7 +232,7 @@ class Gate:
             if not held.certificate.releases(held.risk):
                 return replace(held, reason=ABOVE)
         share = self._settings.audit_share
-        audited = drawn(self._settings.audit_seed, answer_id, share)
+        audited = drawn(audit_seed(self._settings), answer_id, share)
         return replace(held, admitted=True, reason="", audit_share=share, audited=audited)
 
     def _mode(self, session: Session, collections: Iterable[str]) -> Mode:

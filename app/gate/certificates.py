@@ -15,7 +15,7 @@ from app.gate.tables import CertificateRow
 from app.records.audit import append_audit
 from guardrails.contract import canonical_sha256
 from guardrails.gate.binomial import GateInvalid
-from guardrails.gate.certificate import PUBLIC, Certificate
+from guardrails.gate.certificate import NOT_HERE, Certificate
 from guardrails.gate.running_test import EProcess
 
 
@@ -83,7 +83,7 @@ def certificate_row(
 def reviewer_error_words(row: CertificateRow) -> str:
     """In words; "" for a certificate that cannot be read."""
     if row.certificate.get("provisional"):
-        return PUBLIC
+        return NOT_HERE
     try:
         return Certificate.from_json(row.certificate).reviewer_error
     except GateInvalid:

@@ -5,6 +5,7 @@ through this module, so that its asker learns of it in one way.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from sqlalchemy.orm import Session
@@ -117,8 +118,14 @@ def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) ->
         disclaimer="\n".join(record.verdict.get("disclaimers", ())) if released else "",
         searched=view_of(SearchedView, record.searched),
         timings_ms=record.timings_ms,
-        gate=view_of(GateView, record.gate) if record.gate else None,
+        gate=_gate_view(record.gate) if record.gate else None,
     )
+
+
+def _gate_view(entry: Mapping[str, Any]) -> GateView:
+    """Without the figures of a provisional certificate: nobody measured them on these documents."""
+    view = view_of(GateView, entry)
+    return replace(view, alpha=None, delta=None) if view.provisional else view
 
 
 def cited_passages(record: RecordRow) -> list[str]:

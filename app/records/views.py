@@ -74,7 +74,7 @@ class GateView:
     """What stood behind a release: the mode, and the promise of the certificate if there was one.
 
     ``provisional`` means that the certificate is the shipped one: nothing was measured on these
-    documents, and its alpha and delta promise nothing about them.
+    documents, so there is no promise, and ``alpha`` and ``delta`` are null.
     """
 
     mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]

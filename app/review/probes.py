@@ -22,7 +22,7 @@ from app.access.principals import Principal
 from app.corpus.passages import current_passages
 from app.db import now
 from app.gate.reviewer_error import ReviewerCheck, report_check
-from app.gate.sampling import drawn, fraction
+from app.gate.sampling import audit_seed, drawn, fraction
 from app.records.audit import append_audit
 from app.records.recording import content_hash
 from app.records.tables import RecordRow
@@ -86,14 +86,14 @@ def mix_in_gold(
     link of the new task must be written before: its lock keeps others from taking the same item.
     """
     collection = (record.gate or {}).get("collection", "")
-    if not drawn(settings.audit_seed, f"gold:{task.id}", settings.gold_share):
+    if not drawn(audit_seed(settings), f"gold:{task.id}", settings.gold_share):
         return
     items = session.scalars(
         select(GoldItemRow).where(
             GoldItemRow.collection == collection, not_(_offered(GoldItemRow.id, now()))
         )
     )
-    for item in sorted(items, key=lambda row: fraction(settings.audit_seed, row.id)):
+    for item in sorted(items, key=lambda row: fraction(audit_seed(settings), row.id)):
         if _sources_stand(session, item.content["evidence"]):
             _open_gold(session, item, record, settings)
             return
@@ -130,7 +130,7 @@ def ask_again(
     name, drafted = f"second:{task.id}", (record.draft or {}).get("sentences")
     if task.four_eyes or not drafted:
         return
-    if not drawn(settings.audit_seed, name, settings.second_review_share):
+    if not drawn(audit_seed(settings), name, settings.second_review_share):
         return
     collection = (record.gate or {}).get("collection", "")
     probe = _probe(collection, content_of(record, SHOWN), wrong=wrong)
@@ -166,7 +166,7 @@ def _open(
 
 def _task(session: Session, kind: ProbeKind, probe: ProbeRow, settings: Settings) -> ReviewTaskRow:
     # Two tasks that come in the same moment, or one that comes back, would be a mark.
-    wait = fraction(settings.audit_seed, f"wait:{probe.task_id}") * settings.probe_delay_minutes
+    wait = fraction(audit_seed(settings), f"wait:{probe.task_id}") * settings.probe_delay_minutes
     begins = now() + timedelta(minutes=wait)
     verdict = probe.content["verdict"]
     hours = verdict.get("deadline_hours")
