@@ -25,7 +25,8 @@ from app.settings import Settings
 
 COLLECTIONS = [f"collection-{n:02d}" for n in range(12)]
 QUEUES = ["", "", "", "regulated", "urgent"]
-STATES = ["open"] * 40 + ["claimed"] + ["expired"] * 4 + ["decided"] * 55
+STATES = ["open"] * 19 + ["claimed"] + ["expired"] * 10 + ["decided"] * 170
+"""One task in ten waits: a desk that keeps up. The count of open tasks grows with them."""
 KINDS = ["held"] * 85 + ["audit"] * 8 + ["gold"] * 4 + ["second"] * 3
 REVIEWERS = [f"reviewer-{n}" for n in range(8)]
 BATCH = 2000

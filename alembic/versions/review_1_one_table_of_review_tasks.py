@@ -57,11 +57,11 @@ def upgrade():
     _move_probes()
     _name_scopes()
     op.create_index("ix_review_tasks_order", "review_tasks", ["created_at", "id"])
-    op.create_index("ix_review_tasks_state", "review_tasks", ["state", "created_at", "id"])
-    op.create_index("ix_review_tasks_undecided", "review_tasks", ["undecided", "created_at", "id"])
-    scope = ["undecided", "scope", "queue", "created_at", "id"]
-    op.create_index("ix_review_tasks_scope", "review_tasks", scope)
-    op.create_index("ix_review_tasks_expiry", "review_tasks", ["undecided", "expires_at"])
+    shown = ["created_at", "id", "kind", "scope", "queue"]
+    op.create_index("ix_review_tasks_state", "review_tasks", ["state", *shown])
+    open_ = ["undecided", *shown, "expires_at"]
+    op.create_index("ix_review_tasks_open", "review_tasks", open_)
+    op.create_index("ix_review_tasks_expiry", "review_tasks", ["expires_at", "undecided"])
 
 
 def _create_tables():
@@ -200,7 +200,7 @@ def _scope(collections, known):
 def downgrade():
     """Probes get their own table again; what was settled is told by the review tables as before."""
     bind = op.get_bind()
-    for name in ("order", "state", "undecided", "scope", "expiry"):
+    for name in ("order", "state", "open", "expiry"):
         op.drop_index(f"ix_review_tasks_{name}", table_name="review_tasks")
     known = {}
     for task_id, name in bind.execute(sa.select(KNOWN_BY.c.task_id, KNOWN_BY.c.name)):

@@ -19,7 +19,7 @@ from app.records.release import without_removed
 from app.records.tables import RecordRow
 from app.records.views import AnswerBody, view_of
 from app.review.decisions import APPROVALS, approvers_of, decision_of, newest_proposal, shown_sha256
-from app.review.probes import PROBES, visible_to
+from app.review.probes import PROBES, open_to, visible_to
 from app.review.scopes import from_collection, readable_by
 from app.review.states import in_state, state_at, waiting
 from app.review.tables import ApprovalRow, ProbeRow, ReviewTaskRow
@@ -86,21 +86,14 @@ def list_tasks(
 def count_open(
     session: Session, reviewer: Principal | None, wanted: TaskFilter, moment: datetime
 ) -> int:
-    """How many tasks wait; for a reviewer (None: anybody) in the queue and collection wanted.
-
-    Two queries, so that the many drafts are counted by an index alone.
-    """
-    drafts = [ReviewTaskRow.kind.not_in(PROBES)]
-    probes = [ReviewTaskRow.kind.in_(PROBES), ReviewTaskRow.created_at <= moment]
-    if reviewer is not None:
-        probes.append(visible_to(reviewer, moment))
-    readable = [readable_by(reviewer)] if reviewer is not None else []
-    conditions = [waiting(moment), *readable, *_narrowed(wanted)]
-    counts = (
-        session.scalar(select(func.count()).select_from(ReviewTaskRow).where(*conditions, *more))
-        for more in (drafts, probes)
-    )
-    return sum(count or 0 for count in counts)
+    """How many tasks wait; for a reviewer (None: anybody) in the queue and collection wanted."""
+    conditions = [waiting(moment), *_narrowed(wanted)]
+    if reviewer is None:
+        conditions.append(ReviewTaskRow.created_at <= moment)
+    else:
+        conditions += [readable_by(reviewer), open_to(reviewer, moment)]
+    query = select(func.count()).select_from(ReviewTaskRow).where(*conditions)
+    return session.scalar(query) or 0
 
 
 def _page(
@@ -115,7 +108,7 @@ def _page(
     conditions = [
         in_state(wanted.state, moment),
         readable_by(reviewer),
-        visible_to(reviewer, moment),
+        (open_to if wanted.state == "open" else visible_to)(reviewer, moment),
         *_narrowed(wanted),
     ]
     key = tuple_(ReviewTaskRow.created_at, ReviewTaskRow.id)

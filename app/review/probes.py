@@ -196,6 +196,13 @@ def _sources_stand(session: Session, evidence: Sequence[Mapping[str, Any]]) -> b
 # What reviewers see of them, and what they say
 
 
+def open_to(reviewer: Principal, moment: datetime) -> ColumnElement[bool]:
+    """Of tasks that wait: drafts, and the probes that this reviewer may see."""
+    begun = ReviewTaskRow.created_at <= moment
+    shown = and_(begun, not_(_known(ReviewTaskRow.id, reviewer.name)))
+    return or_(ReviewTaskRow.kind.not_in(PROBES), shown)
+
+
 def visible_to(reviewer: Principal, moment: datetime) -> ColumnElement[bool]:
     """Of tasks: the probes that this reviewer may see, and the first tasks without their probe."""
     me = reviewer.name

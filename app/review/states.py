@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, true
+from sqlalchemy import ColumnElement, and_, false, true
 from sqlalchemy.orm import aliased
 
 from app.errors import Invalid
@@ -13,8 +13,12 @@ UNDECIDED = ("open", "claimed")
 
 
 def waiting(moment: datetime, task: Any = ReviewTaskRow) -> ColumnElement[bool]:
-    """Nobody has decided, and there is still time."""
-    return and_(task.undecided == true(), task.expires_at > moment)
+    """Nobody has decided, and there is still time.
+
+    It says "not past" rather than "later": nearly all open tasks are later, so an index by time
+    would be the wrong one to take.
+    """
+    return and_(task.undecided == true(), (task.expires_at <= moment) == false())
 
 
 def overdue(moment: datetime) -> ColumnElement[bool]:
@@ -29,7 +33,7 @@ def in_state(state: str, moment: datetime) -> ColumnElement[bool]:
     if state == "open":
         return waiting(moment)
     if state == "claimed":
-        return and_(ReviewTaskRow.state == "claimed", ReviewTaskRow.expires_at > moment)
+        return and_(ReviewTaskRow.state == "claimed", waiting(moment))
     if state in ("decided", "expired"):
         return ReviewTaskRow.state == state
     raise Invalid("A review state is open, claimed, decided, expired or all.")

@@ -34,10 +34,13 @@ class ReviewTaskRow(Base):
     expires_at: Mapped[datetime]
     __table_args__ = (
         Index("ix_review_tasks_order", "created_at", "id"),
-        Index("ix_review_tasks_state", "state", "created_at", "id"),
-        Index("ix_review_tasks_undecided", "undecided", "created_at", "id"),
-        Index("ix_review_tasks_scope", "undecided", "scope", "queue", "created_at", "id"),
-        Index("ix_review_tasks_expiry", "undecided", "expires_at"),
+        Index("ix_review_tasks_state", "state", "created_at", "id", "kind", "scope", "queue"),
+        # Everything that lists and counts of open tasks ask for: they read no row to skip it.
+        Index(
+            "ix_review_tasks_open",
+            *("undecided", "created_at", "id", "kind", "scope", "queue", "expires_at"),
+        ),
+        Index("ix_review_tasks_expiry", "expires_at", "undecided"),
     )
 
 
