@@ -61,7 +61,7 @@ def upgrade():
     op.create_index("ix_review_tasks_state", "review_tasks", ["state", *shown])
     open_ = ["undecided", *shown, "expires_at"]
     op.create_index("ix_review_tasks_open", "review_tasks", open_)
-    op.create_index("ix_review_tasks_expiry", "review_tasks", ["expires_at", "undecided"])
+    op.create_index("ix_review_tasks_expiry", "review_tasks", ["undecided", "expires_at"])
 
 
 def _create_tables():

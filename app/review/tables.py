@@ -40,7 +40,7 @@ class ReviewTaskRow(Base):
             "ix_review_tasks_open",
             *("undecided", "created_at", "id", "kind", "scope", "queue", "expires_at"),
         ),
-        Index("ix_review_tasks_expiry", "expires_at", "undecided"),
+        Index("ix_review_tasks_expiry", "undecided", "expires_at"),
     )
 
 
