@@ -166,7 +166,7 @@ def _task(
         scopes[tuple(names)] = scope_of(session, content["evidence"])
     undecided, reviewer = state in ("open", "claimed"), chance.choice(REVIEWERS)
     late = now() + timedelta(days=3)
-    task = {
+    task: Row = {
         "id": f"{number:032x}",
         "answer_id": f"{number + 2**64:032x}",
         "kind": kind,
@@ -212,7 +212,7 @@ def _content(collections: list[str], chance: random.Random) -> Row:
 
 
 def _record(task: Row, content: Row) -> Row:
-    rest = {"message": "", "timings_ms": {}, "content_sha256": "0" * 64, "outcome": "held"}
+    rest: Row = {"message": "", "timings_ms": {}, "content_sha256": "0" * 64, "outcome": "held"}
     rest |= {"inputs": None, "gate": None, "facts": None, "shadow": None}
     return {
         "answer_id": task["answer_id"],
