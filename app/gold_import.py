@@ -13,7 +13,7 @@ from app.db import Database
 from app.errors import CountersignError, Invalid, from_os_error
 from app.files import read_rows
 from app.inference.writing.grounding import draft_from_text
-from app.review.probes import add_gold
+from app.review.gold import add_gold
 from guardrails.contract import Draft, Passage
 
 SURE = 100.0
@@ -47,17 +47,22 @@ class GoldRow:
         return cls(row["question"], row["answer"], tuple(passages), row["wrong"], short)
 
 
+@dataclass(frozen=True)
+class GoldAdded:
+    """How many rows were added, and how many were gold items already."""
+
+    added: int
+    known: int
+
+
 class GoldFile:
     """Adds the rows of a file as gold items of one collection."""
 
     def __init__(self, database: Database, corpus: Corpus, answerer: Answerer) -> None:
         self._database, self._corpus, self._answerer = database, corpus, answerer
 
-    def add(self, path: Path, collection: str, operator: Principal) -> dict[str, int]:
-        """How many rows were added, and how many were there already.
-
-        Nothing is added unless every row can be. Raises ``Invalid`` naming the row.
-        """
+    def add(self, path: Path, collection: str, operator: Principal) -> GoldAdded:
+        """Nothing is added unless every row can be. Raises ``Invalid`` naming the row."""
         operator.require("operator")
         made = []
         for number, row in enumerate(_rows(path), start=1):
@@ -70,7 +75,7 @@ class GoldFile:
             add_gold(self._database, collection, content, wrong=wrong, by=operator.name)
             for content, wrong in made
         ]
-        return {"added": sum(added), "known": added.count(False)}
+        return GoldAdded(sum(added), added.count(False))
 
     def _content(self, gold: GoldRow, collection: str, operator: Principal) -> dict[str, Any]:
         cited = [self._passage(collection, quote) for quote in gold.passages]

@@ -149,9 +149,9 @@ class Settings(BaseSettings):
         Field(
             default="provisional",
             description="How drafts are released until `countersign gate mode` says otherwise: "
-            "`provisional` under a certificate of your own, else the shipped one from public "
-            "data; `certified` only under your own; `review_everything`; `retrieval_only` drafts "
-            "nothing; `off` leaves it to the policy alone.",
+            "`provisional` under a certificate of your own, else the shipped one, which says "
+            "nothing about your documents; `certified` only under your own; `review_everything`; "
+            "`retrieval_only` drafts nothing; `off` leaves it to the policy alone.",
         )
     )
     gate_alpha: float = Field(
@@ -174,9 +174,10 @@ class Settings(BaseSettings):
         description="Share of released answers that reviewers are shown afterwards, unmarked.",
     )
     audit_seed: str = Field(
-        default="countersign",
+        default="",
         description="What audits, gold items and second reviews are drawn with; keep it from "
-        "reviewers.",
+        "reviewers. Empty: the random one that is made at the first start, and kept in the file "
+        "`audit_seed` of `data_dir`.",
         repr=False,
     )
     gold_share: float = Field(

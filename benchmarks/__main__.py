@@ -15,6 +15,7 @@ Run as:
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
+    python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
@@ -220,6 +221,18 @@ def judge(
     from benchmarks.judging import measure_judging
 
     _show(measure_judging(runs), as_json)
+
+
+@app.command()
+def review(
+    tasks: Annotated[int, typer.Option(help="Review tasks in the database.", min=100)] = 50_000,
+    runs: Annotated[int, typer.Option(help="Times each page is listed.", min=2)] = 40,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds of a page of the review queue, on SQLite and PostgreSQL."""
+    from benchmarks.review import measure_review
+
+    _show(measure_review(tasks, runs), as_json)
 
 
 @app.command()

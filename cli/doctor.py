@@ -105,10 +105,10 @@ def _gate(services: Services) -> str:
     mode = services.gate.mode()
     if mode == "off":
         return "OFF: NO ERROR BOUND, the policy alone decides what is released"
-    shipped = (
-        "a provisional certificate" if services.gate.certificates.shipped else "no certificate"
-    )
-    return f"{mode}, with {shipped} from public data"
+    held = services.gate.certificates.shipped
+    shipped = "a provisional certificate" if held else "no certificate"
+    told = ": nothing was measured on these documents" if held else ""
+    return f"{mode}, with {shipped}{told}"
 
 
 def _index(services: Services) -> str:

@@ -19,6 +19,7 @@ from app.gate.modes import switch_mode
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import CertificateView, gate_status
 from app.gate.strata import SERVICE, STANDARD
+from app.review import disagreements as review
 from app.settings import Settings
 from app.wiring import open_database
 from cli.gate_report import RiskOutcomes, reviewer_figures, write_page
@@ -119,7 +120,9 @@ def disagreements(collection: Collection = SERVICE, as_json: Json = False) -> No
 
 def _reviewers(collection: str) -> dict[str, Any]:
     with _database() as (database, settings):
-        return reviewer_report(database, settings.gate_delta, collection or None)
+        report = reviewer_report(database, settings.gate_delta, collection or None)
+        pairs = review.disagreements(database, collection or None)
+        return {**asdict(report), "disagreements": [asdict(pair) for pair in pairs]}
 
 
 def _pair_cells(pair: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """``gold``: answers that are known to be wrong or right, to measure reviewers with."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from app.access.principals import LOCAL
 from app.gold_import import GoldFile
-from app.review.probes import add_gold_answer, gold_items
+from app.review.gold import add_gold_answer, gold_items
 from app.settings import Settings
 from app.wiring import open_database, open_services
 from cli.output import Json, console, print_json, print_table
@@ -48,9 +49,9 @@ def import_rows(
     finally:
         services.close()
     if as_json:
-        print_json(counts)
+        print_json(asdict(counts))
     else:
-        told = f"{counts['added']} added, {counts['known']} known already."
+        told = f"{counts.added} added, {counts.known} known already."
         console.print(told, highlight=False, markup=False)
 
 
@@ -63,6 +64,8 @@ def list_items(as_json: Json = False) -> None:
     finally:
         database.close()
     if as_json:
-        print_json({"gold_items": found})
+        print_json({"gold_items": [asdict(item) for item in found]})
     else:
-        print_table("Gold items", COLUMNS, [[row[name] for name in COLUMNS] for row in found])
+        print_table(
+            "Gold items", COLUMNS, [[getattr(item, name) for name in COLUMNS] for item in found]
+        )

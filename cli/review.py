@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.access.principals import LOCAL
 from app.errors import from_os_error
-from app.review.decisions import Decision, Kind
+from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
+from app.review.views import DecisionKind, EditView, TaskDetailView, TaskView
 from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
@@ -23,30 +25,35 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 def list_tasks(
     state: Annotated[str, typer.Option(help="open, claimed, decided, expired or all.")] = "open",
     queue: Annotated[str | None, typer.Option(help="Only this queue of the policy.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Only with evidence from it.")] = None,
+    limit: Annotated[int, typer.Option(help="Tasks on one page.", min=1, max=1000)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the next page begins.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Review tasks, oldest first."""
+    """Review tasks; open ones oldest first, decided ones newest first."""
     settings = Settings()
     database = open_database(settings)
     try:
-        listed = ReviewDesk(database, settings).tasks(LOCAL, state, queue=queue)
+        desk = ReviewDesk(database, settings)
+        desk.expire_overdue()
+        listed = desk.tasks(LOCAL, state, limit, queue, collection=collection, cursor=cursor)
     finally:
         database.close()
     if as_json:
-        print_json(listed)
+        print_json(asdict(listed))
         return
-    rows = [
-        (t["task_id"], _state(t), t["queue"], t["question"], "; ".join(t["reasons"]))
-        for t in listed["tasks"]
-    ]
+    rows = [(t.task_id, _state(t), t.queue, t.question, "; ".join(t.reasons)) for t in listed.tasks]
     print_table("Review tasks", ["task", "state", "queue", "question", "why"], rows)
+    if listed.next_cursor is not None:
+        more = f"More: --cursor {listed.next_cursor}"
+        console.print(more, markup=False, highlight=False, style="dim")
 
 
-def _state(task: dict[str, Any]) -> str:
-    parts = [str(task["state"])]
-    if task["four_eyes"]:
-        parts.append(f"{len(task['approved_by'])} of {task['approvals_needed']} approvals")
-    if task["provisional"]:
+def _state(task: TaskView) -> str:
+    parts = [str(task.state)]
+    if task.four_eyes:
+        parts.append(f"{len(task.approved_by)} of {task.approvals_needed} approvals")
+    if task.provisional:
         parts.append("provisional certificate")
     return ", ".join(parts)
 
@@ -61,7 +68,7 @@ def show(task_id: str, as_json: Json = False) -> None:
     finally:
         database.close()
     if as_json:
-        print_json(task)
+        print_json(asdict(task))
     else:
         _print_task(task)
 
@@ -101,14 +108,14 @@ def edits(
         console.print(f"{written} edits written to {out}.", highlight=False, markup=False)
 
 
-def _write_lines(out: Path, rows: Iterable[dict[str, Any]]) -> int:
+def _write_lines(out: Path, rows: Iterable[EditView]) -> int:
     """Write beside ``out``, then take its place: a run that fails leaves the older file."""
     partial = out.with_name(f"{out.name}.partial")
     written = 0
     try:
         with partial.open("w", encoding="utf-8") as target:
             for row in rows:
-                target.write(json.dumps(row, ensure_ascii=False) + "\n")
+                target.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
                 written += 1
         partial.replace(out)
     except OSError as error:
@@ -118,7 +125,7 @@ def _write_lines(out: Path, rows: Iterable[dict[str, Any]]) -> int:
     return written
 
 
-def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> None:
+def _decide(task_id: str, kind: DecisionKind, reason: str, yes: bool, as_json: bool) -> None:
     settings = Settings()
     database = open_database(settings)
     desk = ReviewDesk(database, settings)
@@ -127,34 +134,34 @@ def _decide(task_id: str, kind: Kind, reason: str, yes: bool, as_json: bool) -> 
         if not yes:
             _print_task(seen)
             typer.confirm(f"{kind} this draft?", abort=True)
-        decision = Decision(kind, seen["content_sha256"], seen["fence"], reason)
+        decision = Decision(kind, seen.content_sha256, seen.fence, reason)
         decided = desk.decide(LOCAL, task_id, decision)
     finally:
         database.close()
     if as_json:
-        print_json(decided)
+        print_json(asdict(decided))
     else:
         console.print(f"Task {task_id}: {_decided_words(decided)}.", highlight=False)
 
 
-def _decided_words(task: dict[str, Any]) -> str:
-    if task["decision"] is None:
+def _decided_words(task: TaskDetailView) -> str:
+    if task.decision is None:
         return "approved; a second reviewer must approve it too"
-    return str(task["decision"]["kind"])
+    return str(task.decision.kind)
 
 
-def _print_task(task: dict[str, Any]) -> None:
-    console.rule(f"{_state(task)} · asked by {task['asker']}", align="left")
-    console.print(task["question"], markup=False, style="bold")
-    for reason in task["reasons"]:
+def _print_task(task: TaskDetailView) -> None:
+    console.rule(f"{_state(task)} · asked by {task.asker}", align="left")
+    console.print(task.question, markup=False, style="bold")
+    for reason in task.reasons:
         console.print(f"held: {reason}", markup=False, style="yellow")
-    if task["second_try"] is not None:
-        console.print(task["second_try"]["message"], markup=False, style="dim")
-    console.print(task["draft"]["text"] or "(no draft: the documents gave no answer)", markup=False)
-    if task["proposal"] is not None:
-        console.print(f"{task['proposal']['reviewer']} proposes:", markup=False, style="bold")
-        console.print(task["proposal"]["answer"]["text"], markup=False)
-    for citation in task["draft"]["citations"]:
-        page = f", page {citation['page']}" if citation["page"] else ""
-        console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)
-        console.print(f"    {citation['quote']}", markup=False, style="dim")
+    if task.second_try is not None:
+        console.print(task.second_try.message, markup=False, style="dim")
+    console.print(task.draft.text or "(no draft: the documents gave no answer)", markup=False)
+    if task.proposal is not None:
+        console.print(f"{task.proposal.reviewer} proposes:", markup=False, style="bold")
+        console.print(task.proposal.answer.text, markup=False)
+    for citation in task.draft.citations:
+        page = f", page {citation.page}" if citation.page else ""
+        console.print(f"[{citation.number}] {citation.title}{page}", markup=False)
+        console.print(f"    {citation.quote}", markup=False, style="dim")

@@ -141,9 +141,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
 def _behind(answer: dict[str, Any]) -> str:
     """What stands behind a release that no person has seen, in words."""
     gate = answer["gate"]
-    if answer["released_by"] == "reviewer" or gate is None or gate["alpha"] is None:
+    if answer["released_by"] == "reviewer" or gate is None:
         return ""
-    most = f"at most {gate['alpha']:.1%}"
     if gate["certified"]:
-        return f"certified: {most} of such answers are wrong"
-    return f"provisional: {most} wrong on public data, not yet measured on these documents"
+        return f"certified: at most {gate['alpha']:.1%} of such answers are wrong"
+    return "provisional: nothing was measured on these documents" if gate["provisional"] else ""

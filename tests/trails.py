@@ -1,7 +1,8 @@
 """Builders of records for tests: a corpus of one document, and a held draft that cites it."""
 
 import secrets
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
 from app.db import Database
 from app.records import recording
+from app.review.desk import ReviewDesk
 from app.review.tasks import open_task
 from app.settings import Settings
 from guardrails.contract import (
@@ -96,6 +98,41 @@ def trail(passage: Passage, outcome: str = "held", asker: str = "ann") -> record
         searched={"collections": ["main"], "passages": 1, "titles": ["Handbook"]},
         timings_ms={"judging": 1.0},
     )
+
+
+class WireDesk:
+    """The review desk with what it gives as JSON types, which tests compare with each other."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.desk = ReviewDesk(database, settings)
+
+    def tasks(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """A page of tasks."""
+        return asdict(self.desk.tasks(*arguments, **options))
+
+    def task(self, *arguments: Any) -> dict[str, Any]:
+        """One task."""
+        return asdict(self.desk.task(*arguments))
+
+    def claim(self, *arguments: Any) -> dict[str, Any]:
+        """A claimed task."""
+        return asdict(self.desk.claim(*arguments))
+
+    def decide(self, *arguments: Any) -> dict[str, Any]:
+        """A decided task."""
+        return asdict(self.desk.decide(*arguments))
+
+    def edits(self, *arguments: Any) -> Iterator[dict[str, Any]]:
+        """Released edits; the role is checked at once."""
+        return map(asdict, self.desk.edits(*arguments))
+
+    def count_open(self) -> int:
+        """How many tasks wait."""
+        return self.desk.count_open()
+
+    def expire_overdue(self) -> int:
+        """How many tasks were closed."""
+        return self.desk.expire_overdue()
 
 
 def hold(

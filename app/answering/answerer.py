@@ -332,7 +332,7 @@ class Answerer:
                 open_task(session, record, self._settings, kind="audit")
             _kept = list(session.new)  # the session forgets rows that nobody holds
             session.flush()
-            view = release.answer_view(session, record, now.standing)
+            view = asdict(release.answer_view(session, record, now.standing))
         self._kept_policies.add(asked.in_force.policy.sha256)
         self._count(admitted, trail.shadow)
         return view
@@ -485,4 +485,4 @@ def _with_cited(hits: Sequence[Hit], cited: Sequence[Passage], most: int) -> tup
 def _view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
     cited = standing_passages(session, release.cited_passages(record))
     readable = [passage for passage, name in cited.items() if principal.may_read(name)]
-    return release.answer_view(session, record, readable)
+    return asdict(release.answer_view(session, record, readable))

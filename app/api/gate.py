@@ -1,7 +1,7 @@
 """The release gate over HTTP: its state, and the kill switch."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -15,6 +15,7 @@ from app.gate.modes import GateModeView, switch_mode
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import GateStatusView, gate_status
 from app.gate.strata import SERVICE
+from app.review.disagreements import disagreements
 from app.wiring import Services
 
 
@@ -117,7 +118,9 @@ def reviewers(services: ServicesDep, principal: Reader, collection: Text | None 
         authorise(principal, "gate.read", [collection], NO_COLLECTION)
     elif principal.scope is not None:
         raise Invalid("Please name a collection: your account has a scope.")
-    return reviewer_report(services.database, services.settings.gate_delta, collection)
+    report = reviewer_report(services.database, services.settings.gate_delta, collection)
+    pairs = [asdict(pair) for pair in disagreements(services.database, collection)]
+    return {**asdict(report), "disagreements": pairs}
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Request
@@ -31,6 +31,7 @@ from app.api.requests import (
 )
 from app.deadline import Deadline
 from app.errors import CallerGone, CountersignError
+from app.records.views import AnswerView
 from app.serving.admission import Permit
 from app.wiring import Services
 
@@ -52,81 +53,6 @@ class AskBody(Body):
         max_length=64,
         description="The caller's own answer that this question follows, in a conversation.",
     )
-
-
-class CitationView(BaseModel):
-    """Where a statement comes from; offsets are code points in the passage's text."""
-
-    number: int
-    passage_id: str
-    document_id: str
-    title: str
-    page: int | None
-    quote: str
-    start: int
-    end: int
-    removed: bool = False
-    redacted: bool = Field(
-        default=False, description="The quote holds personal data, so it is left out."
-    )
-
-
-class SentenceView(BaseModel):
-    """One sentence and the numbers of its citations."""
-
-    text: str
-    citations: list[int]
-
-
-class AnswerBody(BaseModel):
-    """The answer object that was judged; ``short`` is its core where one is known."""
-
-    text: str
-    short: str | None
-    sentences: list[SentenceView]
-    citations: list[CitationView]
-
-
-class SearchedView(BaseModel):
-    """What was searched; of a follow-up, ``question`` is the form that stands alone."""
-
-    question: str = ""
-    previous_answer_id: str | None = None
-    collections: list[str]
-    passages: int
-    titles: list[str]
-
-
-class GateView(BaseModel):
-    """What stood behind a release: the mode, and the promise of the certificate if there was one.
-
-    ``provisional`` means that the certificate comes from public data, not from this
-    collection's own labels.
-    """
-
-    mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
-    certified: bool
-    provisional: bool
-    alpha: float | None
-    delta: float | None
-
-
-class AnswerView(BaseModel):
-    """An answer as its asker may see it. ``answer`` is null unless it was released."""
-
-    answer_id: str
-    status: Literal["released", "held", "blocked", "abstained", "rejected"]
-    question: str
-    created_at: str
-    released_at: str | None
-    released_by: Literal["policy", "reviewer"] | None
-    edited: bool
-    message: str
-    answer: AnswerBody | None
-    disclaimer: str = Field(default="", description="To be shown below a released answer.")
-    searched: SearchedView
-    timings_ms: dict[str, float]
-    gate: GateView | None
 
 
 class AnswersView(BaseModel):
@@ -288,8 +214,7 @@ def _outcome_events(answer: dict[str, Any], stream: str) -> Iterator[ServerSentE
 
 
 def _answer_event(answer: dict[str, Any]) -> ServerSentEvent:
-    # Through the same model as the JSON routes, so that both have the same fields.
-    return _event("answer", AnswerView.model_validate(answer).model_dump())
+    return _event("answer", answer)
 
 
 def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:

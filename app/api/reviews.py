@@ -1,12 +1,12 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.access.principals import Principal
-from app.api.questions import AnswerBody
 from app.api.requests import (
     MAX_INT,
     Body,
@@ -19,117 +19,7 @@ from app.api.requests import (
     page_limit,
 )
 from app.review.decisions import Decision
-
-
-class TaskView(BaseModel):
-    """A review task in a list."""
-
-    task_id: str
-    answer_id: str
-    state: Literal["open", "claimed", "decided", "expired"]
-    question: str
-    searched_for: str
-    asker: str
-    reasons: list[str]
-    created_at: str
-    expires_at: str
-    claimed_by: str | None
-    queue: str
-    four_eyes: bool
-    approved_by: list[str] = Field(
-        description="With four eyes: who approved the answer that is proposed now."
-    )
-    approvals_needed: int
-    provisional: bool = Field(
-        description="Whether the gate looked at it under the certificate from public data; true "
-        "says nothing about whether it was released."
-    )
-
-
-class TasksView(BaseModel):
-    """Review tasks, and how many wait."""
-
-    tasks: list[TaskView]
-    open: int
-
-
-class EvidenceView(BaseModel):
-    """A passage given to the generator; a removed one has lost its text."""
-
-    passage_id: str
-    document_id: str
-    title: str
-    page: int | None
-    text: str
-    removed: bool
-    cited: bool
-
-
-class FindingView(BaseModel):
-    """What one check said."""
-
-    check: str
-    outcome: Literal["pass", "fail", "could_not_run"]
-    message: str
-    label: str
-    excerpt: str
-
-
-class VerdictView(BaseModel):
-    """What the policy decided, and which policy."""
-
-    action: Literal["release", "review", "block"]
-    reasons: list[str]
-    message: str
-    policy: str
-    policy_sha256: str
-    queue: str = ""
-    four_eyes: bool = False
-    deadline_hours: float | None = None
-    redact: list[str] = Field(default=[], description="Kinds of personal data to be masked.")
-    disclaimers: list[str] = []
-
-
-class ProposalView(BaseModel):
-    """The answer that a first reviewer approved, where a second one must approve it too."""
-
-    reviewer: str
-    edited: bool
-    answer: AnswerBody
-    approved_at: str
-
-
-class SecondTryView(BaseModel):
-    """A first draft did not fit a schema, so a second one was asked for."""
-
-    shown: Literal["first", "second"] = Field(description="Which of the two `draft` is.")
-    message: str = Field(description="Why, what became of it, and which is shown, for people.")
-
-
-class DecisionView(BaseModel):
-    """The decision on a task."""
-
-    kind: Literal["approve", "edit", "reject"]
-    reviewer: str
-    reason: str
-    text: str
-    decided_at: str
-
-
-class TaskDetailView(TaskView):
-    """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
-
-    draft: AnswerBody
-    second_try: SecondTryView | None
-    proposal: ProposalView | None
-    evidence: list[EvidenceView]
-    findings: list[FindingView]
-    verdict: VerdictView
-    lineage: dict[str, str]
-    content_sha256: str
-    decision: DecisionView | None
-    fence: int
-    lease_until: str | None
+from app.review.views import TaskDetailView, TasksView
 
 
 class DecisionBody(Body):
@@ -155,10 +45,16 @@ def tasks(
     principal: Reader,
     state: str = "open",
     limit: int = 50,
-    queue: str | None = None,
+    queue: Text | None = None,
+    collection: Text | None = None,
+    cursor: Text | None = None,
 ) -> Any:
-    """`open` includes claimed tasks; also `claimed`, `decided`, `expired` or `all`."""
-    return services.desk.tasks(principal, state, page_limit(limit, 200), queue)
+    """`open` includes claimed tasks; also `claimed`, `decided`, `expired` or `all`.
+
+    `next_cursor` of a page, sent as `cursor` with the same filters, gives the next one.
+    """
+    most = page_limit(limit, 200)
+    return services.desk.tasks(principal, state, most, queue, collection=collection, cursor=cursor)
 
 
 @router.get("/{task_id}", response_model=TaskDetailView, summary="One review task")
@@ -185,15 +81,15 @@ def decide(
 
     def run() -> dict[str, Any]:
         decided = services.desk.decide(principal, task_id, Decision(**body.model_dump()))
-        if decided["decision"] is not None:  # the first of two approvals decides nothing
+        if decided.decision is not None:  # the first of two approvals decides nothing
             services.telemetry.decisions.labels(body.kind).inc()
-        return decided
+        return asdict(decided)
 
     def made(decided: dict[str, Any]) -> str:
         return str(decided["task_id"])
 
     def again(task_id: str) -> dict[str, Any]:
-        return services.desk.task(principal, task_id)
+        return asdict(services.desk.task(principal, task_id))
 
     request = ["decide", task_id, body.model_dump()]
     return once(services.access, principal, key, request, run, made, again)

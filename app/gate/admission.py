@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import Database, Json
 from app.gate.certificates import Certificates, Premises
 from app.gate.modes import MODES, Mode, Modes
-from app.gate.sampling import drawn
+from app.gate.sampling import audit_seed, drawn
 from app.gate.strata import STANDARD, Stratum
 from app.records.audit import newest_link
 from app.settings import Settings
@@ -189,7 +189,7 @@ class Gate:
             if not held.certificate.releases(held.risk):
                 return replace(held, reason=ABOVE)
         share = self._settings.audit_share
-        audited = drawn(self._settings.audit_seed, answer_id, share)
+        audited = drawn(audit_seed(self._settings), answer_id, share)
         return replace(held, admitted=True, reason="", audit_share=share, audited=audited)
 
 

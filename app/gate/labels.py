@@ -70,6 +70,11 @@ def label_counts(session: Session) -> list[LabelCountView]:
     return [LabelCountView(*row) for row in rows]
 
 
+def label_of(session: Session, answer_id: str) -> LabelRow | None:
+    """The label of an answer, or None; only to be read."""
+    return session.get(LabelRow, answer_id)
+
+
 def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) -> None:
     """Keep a reviewer's decision as a label, and let the running test see an audited release.
 

@@ -1,35 +1,76 @@
 """How often reviewers call a wrong answer right, from gold items and second reviews."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.review.probes import Kind
-from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
+from app.gate.tables import ReviewerCheckRow
 from guardrails.gate.binomial import upper_limit
 from guardrails.gate.certify import GOLD_SHARE, Gold, SecondReviews
 
-# What they say about reviewers
+
+@dataclass(frozen=True)
+class ReviewerCheck:
+    """One thing a reviewer said of an answer that is known to be right or wrong.
+
+    ``expected_wrong`` is the truth of a gold item, or of a second review what the first reviewer
+    said. ``task_id`` is the review task that it comes from.
+    """
+
+    kind: Literal["gold", "second"]
+    collection: str
+    reviewer: str
+    expected_wrong: bool
+    called_wrong: bool
+    task_id: str
+
+
+@dataclass(frozen=True)
+class ReviewerFigures:
+    """How one reviewer did on gold items."""
+
+    reviewer: str
+    wrong_items: int
+    missed: int
+    right_items: int
+    false_alarms: int
+
+
+@dataclass(frozen=True)
+class ReviewerReport:
+    """Reviewer error, for operators only.
+
+    ``miss_bound`` holds with confidence 1 - ``gold_delta``, the part of delta that a certificate
+    spends on it; None: not measured.
+    """
+
+    gold: Gold | None
+    miss_bound: float | None
+    gold_delta: float
+    second: SecondReviews | None
+    agreement: float | None
+    reviewers: list[ReviewerFigures]
+
+
+def report_check(session: Session, check: ReviewerCheck) -> None:
+    """Count what a reviewer said, in the transaction of the decision; one task counts once."""
+    session.add(ReviewerCheckRow(**asdict(check)))
 
 
 def gold_result(session: Session, collection: str | None = None) -> Gold | None:
     """How many wrong gold items of a collection (None: all) were missed; None without any."""
-    said = [
-        row.called_wrong for row in _measured(session, "gold", collection) if row.expected_wrong
-    ]
+    said = [row.called_wrong for row in _checks(session, "gold", collection) if row.expected_wrong]
     return Gold(said.count(False), len(said)) if said else None
 
 
 def second_result(session: Session, collection: str | None = None) -> SecondReviews | None:
     """How the blind second reviews of a collection (None: all) went; None without any."""
-    pairs = [
-        (row.expected_wrong, bool(row.called_wrong))
-        for row in _measured(session, "second", collection)
-    ]
+    rows = _checks(session, "second", collection)
+    pairs = [(row.expected_wrong, row.called_wrong) for row in rows]
     if not pairs:
         return None
     return SecondReviews(
@@ -40,65 +81,41 @@ def second_result(session: Session, collection: str | None = None) -> SecondRevi
     )
 
 
-def _measured(session: Session, kind: Kind, collection: str | None) -> Sequence[ProbeRow]:
-    query = select(ProbeRow).where(
-        ProbeRow.kind == kind, ProbeRow.state == "decided", ProbeRow.called_wrong.is_not(None)
-    )
-    if collection is not None:
-        query = query.where(ProbeRow.collection == collection)
-    return session.scalars(query.order_by(ProbeRow.created_at, ProbeRow.id)).all()
-
-
 def reviewer_report(
     database: Database, delta: float, collection: str | None = None
-) -> dict[str, Any]:
-    """Reviewer error as JSON types, for operators only; collection None means all.
-
-    ``miss_bound`` holds with confidence 1 - ``gold_delta``, that is with the part of ``delta`` that
-    a certificate spends on it; null: not measured.
-    """
+) -> ReviewerReport:
+    """Reviewer error in a collection; None means all."""
     spent = delta * GOLD_SHARE
     with database.reading() as session:
         gold, second = gold_result(session, collection), second_result(session, collection)
-        rows = _measured(session, "gold", collection)
-        pairs = _measured(session, "second", collection)
-        disagreements = [
-            _pair_wire(session, p) for p in pairs if p.called_wrong != p.expected_wrong
-        ]
-    return {
-        "gold": None if gold is None else asdict(gold),
-        "miss_bound": None if gold is None else round(upper_limit(gold.missed, gold.n, spent), 4),
-        "gold_delta": round(spent, 6),
-        "second": None if second is None else asdict(second),
-        "agreement": None if second is None else round(second.agreed / second.n, 4),
-        "reviewers": [
-            _reviewer(name, [row for row in rows if row.claimed_by == name])
-            for name in sorted({row.claimed_by or "" for row in rows})
+        rows = _checks(session, "gold", collection)
+    return ReviewerReport(
+        gold=gold,
+        miss_bound=None if gold is None else round(upper_limit(gold.missed, gold.n, spent), 4),
+        gold_delta=round(spent, 6),
+        second=second,
+        agreement=None if second is None else round(second.agreed / second.n, 4),
+        reviewers=[
+            _figures(name, [row for row in rows if row.reviewer == name])
+            for name in sorted({row.reviewer for row in rows})
         ],
-        "disagreements": disagreements,
-    }
+    )
 
 
-def _reviewer(name: str, rows: Sequence[ProbeRow]) -> dict[str, Any]:
+def _checks(session: Session, kind: str, collection: str | None) -> Sequence[ReviewerCheckRow]:
+    query = select(ReviewerCheckRow).where(ReviewerCheckRow.kind == kind)
+    if collection is not None:
+        query = query.where(ReviewerCheckRow.collection == collection)
+    return session.scalars(query.order_by(ReviewerCheckRow.number)).all()
+
+
+def _figures(name: str, rows: Sequence[ReviewerCheckRow]) -> ReviewerFigures:
     wrong = [row.called_wrong for row in rows if row.expected_wrong]
     right = [row.called_wrong for row in rows if not row.expected_wrong]
-    return {
-        "reviewer": name,
-        "wrong_items": len(wrong),
-        "missed": wrong.count(False),
-        "right_items": len(right),
-        "false_alarms": right.count(True),
-    }
-
-
-def _pair_wire(session: Session, probe: ProbeRow) -> dict[str, Any]:
-    task = session.get_one(ReviewTaskRow, probe.first_task)
-    first = session.get_one(DecisionRow, task.id)
-    second = probe.decision or {}
-    return {
-        "answer_id": task.answer_id,
-        "question": probe.content["question"],
-        "first": {"reviewer": first.reviewer, "kind": first.kind, "reason": first.reason},
-        "second": {name: second.get(name, "") for name in ("reviewer", "kind", "reason")},
-        "decided_at": second.get("decided_at"),
-    }
+    return ReviewerFigures(
+        reviewer=name,
+        wrong_items=len(wrong),
+        missed=wrong.count(False),
+        right_items=len(right),
+        false_alarms=right.count(True),
+    )

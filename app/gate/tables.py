@@ -1,4 +1,4 @@
-"""The tables of modes, certificates, labels and alarms; only ``app.gate`` writes them."""
+"""Tables of modes, certificates, labels, alarms, reviewer checks; only ``app.gate`` writes them."""
 
 from datetime import datetime
 
@@ -88,3 +88,21 @@ class GateAlarmRow(Base):
     detail: Mapped[str] = mapped_column(Text)
     raised_at: Mapped[datetime]
     cleared_at: Mapped[datetime | None]
+
+
+class ReviewerCheckRow(Base):
+    """What a reviewer said where the truth, or another's word, is known (owner: reviewer_error).
+
+    ``kind`` is ``gold`` or ``second``. ``expected_wrong`` is the truth of a gold item, or what the
+    first reviewer said. ``task_id`` names the review task that it comes from.
+    """
+
+    __tablename__ = "reviewer_checks"
+    number: Mapped[int] = mapped_column(SEQUENCE, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    collection: Mapped[str] = mapped_column(String(400))
+    reviewer: Mapped[str] = mapped_column(String(80))
+    expected_wrong: Mapped[bool]
+    called_wrong: Mapped[bool]
+    task_id: Mapped[str] = mapped_column(String(32), unique=True)
+    __table_args__ = (Index("ix_reviewer_checks_kind", "kind", "collection"),)

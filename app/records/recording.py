@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -200,7 +200,19 @@ def conversation(session: Session, principal: str, answer_id: str, turns: int) -
     return found
 
 
-def searched_for(record: RecordRow) -> str:
+class Searched(Protocol):
+    """What was asked, and what was searched for it: a record, or what a list shows of one."""
+
+    @property
+    def question(self) -> str:
+        """As it was asked."""
+
+    @property
+    def searched(self) -> Mapping[str, Any]:
+        """As in the record."""
+
+
+def searched_for(record: Searched) -> str:
     """What the question was taken to mean: of a follow-up, the form that stands alone."""
     return record.searched.get("question") or record.question
 

@@ -1,15 +1,19 @@
-"""What an asker may see of an answer: released, withdrawn, corrected, or still held."""
+"""Answers are settled here, and shown: released, refused, expired, withdrawn, corrected.
+
+A record says what judging decided. Whatever happens to a held or released answer afterwards comes
+through this module, so that its asker learns of it in one way.
+"""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, Literal, cast
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import iso, now
 from app.records.audit import append_audit
-from app.records.tables import RecordRow, ReleaseRow
-from app.review.tables import DecisionRow, ReviewTaskRow
+from app.records.tables import RecordRow, ReleaseRow, SettlementRow
+from app.records.views import AnswerBody, AnswerView, GateView, SearchedView, view_of
 from guardrails.contract import canonical_sha256
 from guardrails.redaction import redacted
 
@@ -23,9 +27,15 @@ WITHDRAWN_MESSAGE = (
 )
 EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
 
-
-GATE_FIELDS = ("mode", "certified", "provisional", "alpha", "delta")
-"""What an asker may know of the gate's entry in the record."""
+Settled = Literal["released", "corrected", "withdrawn", "refused", "expired"]
+SHOWN: Mapping[str, tuple[Literal["released", "rejected"], str]] = {
+    "released": ("released", ""),
+    "corrected": ("released", ""),
+    "withdrawn": ("rejected", WITHDRAWN_MESSAGE),
+    "refused": ("rejected", REJECTED_MESSAGE),
+    "expired": ("rejected", EXPIRED_MESSAGE),
+}
+"""The status and message of an answer that was settled."""
 
 
 def release(
@@ -46,22 +56,27 @@ def release(
             withdrawn_at=None,
         )
     )
-    append_audit(
-        session,
-        "released",
-        {
-            "answer_id": record.answer_id,
-            "released_by": released_by,
-            "answer_sha256": canonical_sha256(answer),
-        },
-    )
+    event = {"released_by": released_by, "answer_sha256": canonical_sha256(answer)}
+    if record.outcome == "released":  # by the policy: it was never in doubt
+        append_audit(session, "released", {"answer_id": record.answer_id, **event})
+    else:
+        _settle(session, record.answer_id, "released", event)
+
+
+def refuse(session: Session, answer_id: str, *, by: str) -> None:
+    """A reviewer rejected a held answer: its asker never sees it."""
+    _settle(session, answer_id, "refused", {"by": by})
+
+
+def expire(session: Session, answer_id: str) -> None:
+    """Nobody decided a held answer in time: its asker never sees it."""
+    _settle(session, answer_id, "expired", {})
 
 
 def withdraw(session: Session, record: RecordRow, *, by: str) -> None:
     """Take a released answer back; the asker sees that, and no longer the answer."""
-    row = session.get_one(ReleaseRow, record.answer_id)
-    row.withdrawn_at = now()
-    append_audit(session, "withdrawn", {"answer_id": record.answer_id, "by": by})
+    session.get_one(ReleaseRow, record.answer_id).withdrawn_at = now()
+    _settle(session, record.answer_id, "withdrawn", {"by": by})
 
 
 def correct(session: Session, record: RecordRow, answer: dict[str, Any], *, by: str) -> None:
@@ -69,56 +84,54 @@ def correct(session: Session, record: RecordRow, answer: dict[str, Any], *, by: 
     answer = redacted(answer, record.verdict.get("redact", ()))
     row = session.get_one(ReleaseRow, record.answer_id)
     row.answer, row.released_by, row.edited, row.released_at = answer, "reviewer", True, now()
-    event = {"answer_id": record.answer_id, "by": by, "answer_sha256": canonical_sha256(answer)}
-    append_audit(session, "corrected", event)
+    event = {"by": by, "answer_sha256": canonical_sha256(answer)}
+    _settle(session, record.answer_id, "corrected", event)
 
 
-def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) -> dict[str, Any]:
+def _settle(session: Session, answer_id: str, state: Settled, event: Mapping[str, Any]) -> None:
+    """The one place where an answer changes after it was recorded."""
+    number = append_audit(session, state, {"answer_id": answer_id, **event})
+    row = SettlementRow(answer_id=answer_id, state=state, number=number, settled_at=now())
+    session.merge(row)
+
+
+def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) -> AnswerView:
     """The answer as its asker may see it now; never a draft that was not released.
 
     ``readable`` are the passage ids that still exist in the asker's scope: a citation of any
     other passage keeps its number but loses its quote.
     """
-    released = session.get(ReleaseRow, record.answer_id)
-    status, message = _status(session, record, released)
-    if status != "released":
-        released = None
-    return {
-        "answer_id": record.answer_id,
-        "status": status,
-        "question": record.question,
-        "created_at": iso(record.created_at),
-        "released_at": iso(released.released_at) if released else None,
-        "released_by": released.released_by if released else None,
-        "edited": bool(released and released.edited),
-        "message": message,
-        "answer": without_removed(released.answer, readable) if released else None,
-        "disclaimer": "\n".join(record.verdict.get("disclaimers", ())) if released else "",
-        "searched": record.searched,
-        "timings_ms": record.timings_ms,
-        "gate": {name: record.gate[name] for name in GATE_FIELDS} if record.gate else None,
-    }
+    settled = session.get(SettlementRow, record.answer_id)
+    state = record.outcome if settled is None else settled.state
+    status, message = SHOWN.get(state, (record.outcome, record.message))
+    released = session.get(ReleaseRow, record.answer_id) if status == "released" else None
+    return AnswerView(
+        answer_id=record.answer_id,
+        status=cast("Any", status),
+        question=record.question,
+        created_at=cast("str", iso(record.created_at)),
+        released_at=iso(released.released_at) if released else None,
+        released_by=cast("Any", released.released_by) if released else None,
+        edited=bool(released and released.edited),
+        message=message,
+        answer=AnswerBody.of(without_removed(released.answer, readable)) if released else None,
+        disclaimer="\n".join(record.verdict.get("disclaimers", ())) if released else "",
+        searched=view_of(SearchedView, record.searched),
+        timings_ms=record.timings_ms,
+        gate=_gate_view(record.gate) if record.gate else None,
+    )
+
+
+def _gate_view(entry: Mapping[str, Any]) -> GateView:
+    """Without the figures of a provisional certificate: nobody measured them on these documents."""
+    view = view_of(GateView, entry)
+    return replace(view, alpha=None, delta=None) if view.provisional else view
 
 
 def cited_passages(record: RecordRow) -> list[str]:
     """Passage ids the record's draft cites."""
     draft = cast("dict[str, Any]", record.draft or {})
     return [citation["passage_id"] for citation in draft.get("citations", [])]
-
-
-def _status(session: Session, record: RecordRow, released: ReleaseRow | None) -> tuple[str, str]:
-    if released is not None:
-        withdrawn = released.withdrawn_at is not None
-        return ("rejected", WITHDRAWN_MESSAGE) if withdrawn else ("released", "")
-    if record.outcome != "held":
-        return record.outcome, record.message
-    task = session.scalar(select(ReviewTaskRow).where(ReviewTaskRow.answer_id == record.answer_id))
-    if task is not None and task.state == "expired":
-        return "rejected", EXPIRED_MESSAGE
-    decision = session.get(DecisionRow, task.id) if task is not None else None
-    if decision is not None:
-        return "rejected", REJECTED_MESSAGE
-    return "held", record.message
 
 
 def without_removed(answer: Mapping[str, Any], readable: Iterable[str]) -> dict[str, Any]:

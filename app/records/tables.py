@@ -1,4 +1,4 @@
-"""The tables of records, releases and the audit chain; only ``app.records`` writes them."""
+"""Tables of records, releases, settlements and the audit chain; ``app.records`` writes them."""
 
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,21 @@ class ReleaseRow(Base):
     edited: Mapped[bool]
     released_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class SettlementRow(Base):
+    """What became of an answer after it was recorded (owner: records); no row: nothing yet.
+
+    ``state`` is released, corrected, withdrawn, refused or expired; an answer that the policy
+    released has a row only when a reviewer changed that. ``number`` is the newest audit link
+    about it, so it grows with every change.
+    """
+
+    __tablename__ = "settlements"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(12))
+    number: Mapped[int] = mapped_column(SEQUENCE, index=True)
+    settled_at: Mapped[datetime]
 
 
 class AuditRow(Base):

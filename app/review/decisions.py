@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,13 +14,13 @@ from app.db import iso, now
 from app.errors import ApprovalVoid, Forbidden, Invalid
 from app.records.audit import append_audit
 from app.records.recording import content_hash, searched_for
-from app.records.release import correct, release, withdraw
+from app.records.release import correct, refuse, release, withdraw
 from app.records.tables import RecordRow, ReleaseRow
+from app.records.views import view_of
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
-from app.review.tasks import Task
+from app.review.views import DecisionKind, DecisionView, EditView
 from guardrails.contract import Passage, canonical_sha256, sentence_bounds
 
-Kind = Literal["approve", "edit", "reject"]
 MARKER = re.compile(r"\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
 APPROVALS = 2
@@ -31,20 +31,20 @@ APPROVALS = 2
 class Decision:
     """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim."""
 
-    kind: Kind
+    kind: DecisionKind
     content_sha256: str
     fence: int
     reason: str = ""
     text: str = ""
 
 
-def newest_proposal(session: Session, task: Task) -> ApprovalRow | None:
+def newest_proposal(session: Session, task: ReviewTaskRow) -> ApprovalRow | None:
     """The newest approval of a four-eyes task: it says which answer is to be released."""
     query = select(ApprovalRow).where(ApprovalRow.task_id == task.id)
     return session.scalar(query.order_by(ApprovalRow.number.desc()).limit(1))
 
 
-def approvers_of(session: Session, tasks: Sequence[Task]) -> dict[str, list[str]]:
+def approvers_of(session: Session, tasks: Sequence[ReviewTaskRow]) -> dict[str, list[str]]:
     """By task, who has approved the answer that is proposed now, in order."""
     wanted = [task.id for task in tasks if task.four_eyes]
     query = select(ApprovalRow).where(ApprovalRow.task_id.in_(wanted))
@@ -155,9 +155,11 @@ def apply_decision(
     audit, by = task.kind == "audit", task.claimed_by or ""
     if not audit and answer is not None:
         release(session, record, answer, released_by="reviewer", edited=edited)
-    elif audit and edited and answer is not None:
+    elif not audit:
+        refuse(session, record.answer_id, by=by)
+    elif edited and answer is not None:
         correct(session, record, answer, by=by)
-    elif audit and answer is None:
+    elif answer is None:
         withdraw(session, record, by=by)
 
 
@@ -190,9 +192,9 @@ def _decision(
 
 def said_of_probe(
     reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """A decision as the wire shows it."""
-    return cast("dict[str, Any]", _decision_wire(_decision(reviewer, decision, answer)))
+) -> DecisionView:
+    """What a reviewer said of a probe; it is kept beside it."""
+    return _decision_view(_decision(reviewer, decision, answer))
 
 
 def write_decision(
@@ -227,17 +229,17 @@ def edits_query() -> Any:
 
 def edit_row(
     session: Session, task: ReviewTaskRow, record: RecordRow, evidence: Sequence[Passage]
-) -> dict[str, Any]:
-    return {
-        "question": searched_for(record),
-        "titles": [passage.title for passage in evidence],
-        "evidence": [passage.text for passage in evidence],
-        "answer": _by_place(
-            session.get_one(ReleaseRow, task.answer_id).answer, [p.id for p in evidence]
-        ),
-        "task_id": task.id,
-        "decided_at": iso(session.get_one(DecisionRow, task.id).decided_at),
-    }
+) -> EditView:
+    """A released edit as a row to learn from."""
+    released = session.get_one(ReleaseRow, task.answer_id)
+    return EditView(
+        question=searched_for(record),
+        titles=[passage.title for passage in evidence],
+        evidence=[passage.text for passage in evidence],
+        answer=_by_place(released.answer, [passage.id for passage in evidence]),
+        task_id=task.id,
+        decided_at=cast("str", iso(session.get_one(DecisionRow, task.id).decided_at)),
+    )
 
 
 def _by_place(answer: Mapping[str, Any], evidence: Sequence[str]) -> str:
@@ -248,19 +250,21 @@ def _by_place(answer: Mapping[str, Any], evidence: Sequence[str]) -> str:
     return re.sub(r"( \[\d+\])\1+", r"\1", text).strip()
 
 
-def decision_of(session: Session, task: Task) -> dict[str, Any] | None:
-    if isinstance(task, ProbeRow):
-        return task.decision
-    return _decision_wire(session.get(DecisionRow, task.id))
+def decision_of(
+    session: Session, task: ReviewTaskRow, probe: ProbeRow | None
+) -> DecisionView | None:
+    """The decision on a task, or what was said of a probe; None while there is none."""
+    if probe is not None:
+        return None if probe.decision is None else view_of(DecisionView, probe.decision)
+    row = session.get(DecisionRow, task.id)
+    return None if row is None else _decision_view(row)
 
 
-def _decision_wire(row: DecisionRow | None) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    return {
-        "kind": row.kind,
-        "reviewer": row.reviewer,
-        "reason": row.reason,
-        "text": row.text,
-        "decided_at": iso(row.decided_at),
-    }
+def _decision_view(row: DecisionRow) -> DecisionView:
+    return DecisionView(
+        kind=cast("DecisionKind", row.kind),
+        reviewer=row.reviewer,
+        reason=row.reason,
+        text=row.text,
+        decided_at=cast("str", iso(row.decided_at)),
+    )

@@ -1,72 +1,195 @@
-"""Review tasks as reviewers see them."""
+"""Lists of review tasks, and one task with all that a decision needs."""
 
+import base64
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
-from app.db import iso
+from app.db import iso, now
+from app.errors import BadRequest
 from app.gate.certificates import provisional_among
 from app.records.recording import recorded_second_try, searched_for
 from app.records.release import without_removed
 from app.records.tables import RecordRow
+from app.records.views import AnswerBody, view_of
 from app.review.decisions import APPROVALS, approvers_of, decision_of, newest_proposal, shown_sha256
-from app.review.probes import hidden_tasks, record_of
+from app.review.probes import PROBES, open_to, visible_to
+from app.review.scopes import from_collection, readable_by
+from app.review.states import in_state, state_at, waiting
 from app.review.tables import ApprovalRow, ProbeRow, ReviewTaskRow
-from app.review.tasks import Task, may_read
+from app.review.views import (
+    EvidenceView,
+    FindingView,
+    ProposalView,
+    SecondTryView,
+    TaskDetailView,
+    TaskState,
+    TasksView,
+    TaskView,
+    VerdictView,
+)
 
 UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
+OLDEST_FIRST = ("open", "all")
+"""The states that are listed as they came in; the others begin with the newest task."""
 
 
-def visible_tasks(
-    session: Session, reviewer: Principal, states: Iterable[str]
-) -> list[tuple[Task, RecordRow]]:
-    """What the reviewer may see of tasks and probes in these states, oldest first."""
-    tasks = select(ReviewTaskRow, RecordRow).join(
-        RecordRow, RecordRow.answer_id == ReviewTaskRow.answer_id
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which tasks to list: ``queue`` None means all, "" those in no queue."""
+
+    state: str = "open"
+    queue: str | None = None
+    collection: str | None = None
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a list shows of a record, or of the content of a probe."""
+
+    question: str
+    searched: Mapping[str, Any]
+    principal: str
+    verdict: Mapping[str, Any]
+    lineage: Mapping[str, str]
+
+
+_COLUMNS = tuple(_Shown.__dataclass_fields__)
+
+
+def list_tasks(
+    session: Session, reviewer: Principal, wanted: TaskFilter, limit: int, cursor: str | None
+) -> TasksView:
+    """One page of what the reviewer may see, and how many of their tasks are open.
+
+    The count is of the queue and collection that are asked for, of open tasks; beside other
+    states it is of all. Raises ``Invalid`` and ``BadRequest``.
+    """
+    moment = now()
+    rows = _page(session, reviewer, wanted, limit, cursor, moment)
+    page, more = rows[:limit], len(rows) > limit
+    counted = wanted if wanted.state in OLDEST_FIRST else TaskFilter()
+    return TasksView(
+        tasks=_views(session, page, moment),
+        open=count_open(session, reviewer, counted, moment),
+        next_cursor=_cursor(page[-1]) if more else None,
     )
-    found: list[tuple[Task, RecordRow]] = [
-        (task, record)
-        for task, record in session.execute(tasks.where(ReviewTaskRow.state.in_(states)))
-    ]
-    probes = session.scalars(select(ProbeRow).where(ProbeRow.state.in_(states)))
-    found += [(probe, record_of(probe)) for probe in probes]
-    hidden = hidden_tasks(session, reviewer.name)
-    seen = [
-        (task, record)
-        for task, record in found
-        if task.id not in hidden and may_read(reviewer, record)
-    ]
-    return sorted(seen, key=lambda pair: (pair[0].created_at, pair[0].id))
 
 
-def under_shipped_certificate(session: Session, shown: Sequence[RecordRow]) -> set[str]:
-    """The provisional certificates in the lineage of these records.
+def count_open(
+    session: Session, reviewer: Principal | None, wanted: TaskFilter, moment: datetime
+) -> int:
+    """How many tasks wait; for a reviewer (None: anybody) in the queue and collection wanted."""
+    conditions = [waiting(moment), *_narrowed(wanted)]
+    if reviewer is None:
+        conditions.append(ReviewTaskRow.created_at <= moment)
+    else:
+        conditions += [readable_by(reviewer), open_to(reviewer, moment)]
+    query = select(func.count()).select_from(ReviewTaskRow).where(*conditions)
+    return session.scalar(query) or 0
+
+
+def _page(
+    session: Session,
+    reviewer: Principal,
+    wanted: TaskFilter,
+    limit: int,
+    cursor: str | None,
+    moment: datetime,
+) -> list[ReviewTaskRow]:
+    """One row more than ``limit`` when there is a next page."""
+    conditions = [
+        in_state(wanted.state, moment),
+        readable_by(reviewer),
+        (open_to if wanted.state == "open" else visible_to)(reviewer, moment),
+        *_narrowed(wanted),
+    ]
+    key = tuple_(ReviewTaskRow.created_at, ReviewTaskRow.id)
+    upwards = wanted.state in OLDEST_FIRST
+    if cursor is not None:
+        after = tuple_(*_place(cursor))
+        conditions.append(key > after if upwards else key < after)
+    order = (ReviewTaskRow.created_at, ReviewTaskRow.id)
+    query = select(ReviewTaskRow).where(and_(*conditions))
+    query = query.order_by(*(order if upwards else (column.desc() for column in order)))
+    return list(session.scalars(query.limit(limit + 1)))
+
+
+def _narrowed(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    queue = [] if wanted.queue is None else [ReviewTaskRow.queue == wanted.queue]
+    return queue if wanted.collection is None else [*queue, from_collection(wanted.collection)]
+
+
+def _cursor(task: ReviewTaskRow) -> str:
+    place = f"{task.created_at.isoformat()} {task.id}"
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, _, task_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        place = datetime.fromisoformat(moment), task_id
+    except ValueError as error:
+        raise BadRequest("The cursor is not one that this list gave.") from error
+    if place[0].tzinfo is not None or "\0" in task_id:
+        raise BadRequest("The cursor is not one that this list gave.")
+    return place
+
+
+def _views(session: Session, page: Sequence[ReviewTaskRow], moment: datetime) -> list[TaskView]:
+    shown = _shown(session, page)
+    approvers = approvers_of(session, page)
+    shipped = _shipped(session, [one.lineage for one in shown.values()])
+    return [
+        TaskView(**_row(task, shown[task.id], approvers, shipped, moment))
+        for task in page
+        if task.id in shown
+    ]
+
+
+def _shown(session: Session, page: Sequence[ReviewTaskRow]) -> dict[str, _Shown]:
+    """What is shown of each task, by its id, in the few columns that a list needs."""
+    answers = {task.answer_id: task.id for task in page if task.kind not in PROBES}
+    columns = (getattr(RecordRow, name) for name in _COLUMNS)
+    query = select(RecordRow.answer_id, *columns).where(RecordRow.answer_id.in_(answers))
+    found = {answers[row[0]]: _Shown(*row[1:]) for row in session.execute(query)}
+    probes = [task.id for task in page if task.kind in PROBES]
+    contents = select(ProbeRow.task_id, ProbeRow.content).where(ProbeRow.task_id.in_(probes))
+    for task_id, content in session.execute(contents) if probes else ():
+        found[task_id] = _Shown(**{name: content[name] for name in _COLUMNS})
+    return found
+
+
+def _shipped(session: Session, lineages: Iterable[Mapping[str, str]]) -> set[str]:
+    """The provisional certificates in these lineages.
 
     By the lineage, which gold items have too: what else a record knows would tell them apart.
     """
-    named = [record.lineage.get("certificate") for record in shown]
-    return provisional_among(session, filter(None, named))
+    return provisional_among(session, filter(None, (one.get("certificate") for one in lineages)))
 
 
-def task_row(
-    task: Task,
-    record: RecordRow,
+def _row(
+    task: ReviewTaskRow,
+    shown: _Shown | RecordRow,
     approvers: Mapping[str, Sequence[str]],
-    provisional: Container[str],
+    shipped: Container[str],
+    moment: datetime,
 ) -> dict[str, Any]:
     return {
         "task_id": task.id,
         "answer_id": task.answer_id,
-        "state": task.state,
-        "question": record.question,
-        "searched_for": searched_for(record),
-        "asker": record.principal,
-        "reasons": record.verdict["reasons"] or [UNSIGNED],
+        "state": cast("TaskState", state_at(task, moment)),
+        "question": shown.question,
+        "searched_for": searched_for(shown),
+        "asker": shown.principal,
+        "reasons": shown.verdict["reasons"] or [UNSIGNED],
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
         "claimed_by": task.claimed_by,
@@ -74,58 +197,62 @@ def task_row(
         "four_eyes": task.four_eyes,
         "approved_by": list(approvers.get(task.id, ())),
         "approvals_needed": APPROVALS if task.four_eyes else 1,
-        "provisional": record.lineage.get("certificate", "") in provisional,
+        "provisional": shown.lineage.get("certificate", "") in shipped,
     }
 
 
-def task_detail(session: Session, task: Task, record: RecordRow) -> dict[str, Any]:
+def task_detail(
+    session: Session, task: ReviewTaskRow, probe: ProbeRow | None, record: RecordRow
+) -> TaskDetailView:
+    """Everything a decision needs; removed sources have lost their text."""
     texts = current_passages(session, [passage["id"] for passage in record.evidence])
     draft = cast("dict[str, Any]", record.draft)
-    cited = {citation["passage_id"] for citation in draft["citations"]}
     proposal = newest_proposal(session, task)
-    return {
-        **task_row(
-            task,
-            record,
-            approvers_of(session, [task]),
-            under_shipped_certificate(session, [record]),
-        ),
-        "draft": without_removed(draft, texts),
-        "second_try": _second_try_wire(record),
-        "proposal": _proposal_wire(proposal, texts),
-        "evidence": [
-            {
-                "passage_id": passage["id"],
-                "document_id": passage["document_id"],
-                "title": passage["title"],
-                "page": passage["page"],
-                "text": texts.get(passage["id"], ""),
-                "removed": passage["id"] not in texts,
-                "cited": passage["id"] in cited,
-            }
-            for passage in record.evidence
-        ],
-        "findings": record.findings,
-        "verdict": record.verdict,
-        "lineage": record.lineage,
-        "content_sha256": shown_sha256(record, proposal),
-        "decision": decision_of(session, task),
-        "fence": task.fence,
-        "lease_until": iso(task.lease_until),
-    }
+    approvers, shipped = approvers_of(session, [task]), _shipped(session, [record.lineage])
+    return TaskDetailView(
+        **_row(task, record, approvers, shipped, now()),
+        draft=AnswerBody.of(without_removed(draft, texts)),
+        second_try=_second_try(record),
+        proposal=_proposal(proposal, texts),
+        evidence=_evidence(record, texts),
+        findings=[view_of(FindingView, finding) for finding in record.findings],
+        verdict=view_of(VerdictView, record.verdict),
+        lineage=record.lineage,
+        content_sha256=shown_sha256(record, proposal),
+        decision=decision_of(session, task, probe),
+        fence=task.fence,
+        lease_until=iso(task.lease_until),
+    )
 
 
-def _second_try_wire(record: RecordRow) -> dict[str, Any] | None:
+def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]:
+    draft = cast("dict[str, Any]", record.draft)
+    cited = {citation["passage_id"] for citation in draft["citations"]}
+    return [
+        EvidenceView(
+            passage_id=passage["id"],
+            document_id=passage["document_id"],
+            title=passage["title"],
+            page=passage["page"],
+            text=texts.get(passage["id"], ""),
+            removed=passage["id"] not in texts,
+            cited=passage["id"] in cited,
+        )
+        for passage in record.evidence
+    ]
+
+
+def _second_try(record: RecordRow) -> SecondTryView | None:
     tried = recorded_second_try(record)
-    return None if tried is None else {"shown": tried.judged, "message": tried.message}
+    return None if tried is None else SecondTryView(tried.judged, tried.message)
 
 
-def _proposal_wire(row: ApprovalRow | None, texts: Mapping[str, str]) -> dict[str, Any] | None:
+def _proposal(row: ApprovalRow | None, texts: Mapping[str, str]) -> ProposalView | None:
     if row is None:
         return None
-    return {
-        "reviewer": row.reviewer,
-        "edited": row.edited,
-        "answer": without_removed(row.answer, texts),
-        "approved_at": iso(row.approved_at),
-    }
+    return ProposalView(
+        reviewer=row.reviewer,
+        edited=row.edited,
+        answer=AnswerBody.of(without_removed(row.answer, texts)),
+        approved_at=cast("str", iso(row.approved_at)),
+    )

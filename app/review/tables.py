@@ -2,45 +2,66 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, String, Text, false
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json
 
 
-class TaskColumns:
-    """What a review task and a probe have alike; ``fence`` grows with every claim.
+class ReviewTaskRow(Base):
+    """Something that waits for a reviewer; ``fence`` grows with every claim.
 
-    With ``four_eyes`` two reviewers must approve the same answer.
+    ``kind`` is ``held`` for a draft, ``audit`` for an answer that was released and is checked
+    afterwards, ``gold`` or ``second`` for a probe. A probe belongs to no record: its ``answer_id``
+    is made up, and it appears at ``created_at``, which may lie ahead. With ``four_eyes`` two
+    reviewers must approve the same answer. ``undecided`` is whether the state is open or claimed.
+    ``scope`` names the set of collections that the evidence comes from, see ``TaskScopeRow``.
     """
 
+    __tablename__ = "review_tasks"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    state: Mapped[str] = mapped_column(String(12), index=True)
+    answer_id: Mapped[str] = mapped_column(String(32), unique=True)
+    kind: Mapped[str] = mapped_column(String(12), server_default="held")
+    state: Mapped[str] = mapped_column(String(12))
+    undecided: Mapped[bool] = mapped_column(server_default=false())
+    queue: Mapped[str] = mapped_column(String(40), server_default="", default="")
+    scope: Mapped[str] = mapped_column(String(64), server_default="")
+    four_eyes: Mapped[bool] = mapped_column(server_default=false(), default=False)
     claimed_by: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[datetime | None]
     fence: Mapped[int]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    kind: Mapped[str] = mapped_column(String(12), server_default="held")
-    queue: Mapped[str] = mapped_column(String(40), server_default="", default="")
-    four_eyes: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    __table_args__ = (
+        Index("ix_review_tasks_order", "created_at", "id"),
+        Index("ix_review_tasks_state", "state", "created_at", "id", "kind", "scope", "queue"),
+        # Everything that lists and counts of open tasks ask for: they read no row to skip it.
+        Index(
+            "ix_review_tasks_open",
+            *("undecided", "created_at", "id", "kind", "scope", "queue", "expires_at"),
+        ),
+        Index("ix_review_tasks_expiry", "undecided", "expires_at"),
+    )
 
 
-class ReviewTaskRow(TaskColumns, Base):
-    """A draft waiting for a person (owner: review).
+class TaskScopeRow(Base):
+    """One collection of a set of collections (owner: review).
 
-    ``kind`` is ``held``, or ``audit`` for an answer that was released and is checked afterwards.
+    Tasks name sets, so that who may read a task is decided over the few sets that there are.
+    ``scope`` is a hash of the set's names; the empty set has no row.
     """
 
-    __tablename__ = "review_tasks"
-    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), unique=True)
+    __tablename__ = "task_scopes"
+    scope: Mapped[str] = mapped_column(String(64), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(400), primary_key=True, index=True)
 
 
 class GoldItemRow(Base):
     """An answer that is known to be wrong or right (owner: probes).
 
     ``content`` is what a reviewer is shown of it: the fields of a record named in
-    ``app.probes.SHOWN``. ``task_id`` is the review task that it comes from; null: from a file.
+    ``app.review.probes.SHOWN``. ``task_id`` is the review task that it comes from; null: from a
+    file.
     """
 
     __tablename__ = "gold_items"
@@ -55,27 +76,32 @@ class GoldItemRow(Base):
     added_at: Mapped[datetime]
 
 
-class ProbeRow(TaskColumns, Base):
-    """A task that measures reviewers: a gold item, or a blind second review (owner: probes).
+class ProbeRow(Base):
+    """What makes a review task a probe: a gold item, or a blind second review (owner: probes).
 
-    It looks like a review task, but belongs to no record: nothing can be released by it.
-    ``answer_id`` is made up. ``expected_wrong`` is the truth of a gold item or the first
+    Nothing can be released by it. ``expected_wrong`` is the truth of a gold item or the first
     reviewer's word; ``called_wrong`` what this reviewer said, null while that is no measurement.
-    ``first_task`` is the review task with the same content, if there is one; ``known_by`` are those
-    who know what became of it, and do not see the probe.
+    ``first_task`` is the review task with the same content, if there is one.
     """
 
     __tablename__ = "probes"
-    answer_id: Mapped[str] = mapped_column(String(32))
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
     collection: Mapped[str] = mapped_column(String(400))
-    gold_item: Mapped[str | None] = mapped_column(ForeignKey("gold_items.id"))
-    first_task: Mapped[str | None] = mapped_column(ForeignKey("review_tasks.id"))
-    known_by: Mapped[list[str]]
+    gold_item: Mapped[str | None] = mapped_column(ForeignKey("gold_items.id"), index=True)
+    first_task: Mapped[str | None] = mapped_column(ForeignKey("review_tasks.id"), index=True)
     content: Mapped[Json]
     content_sha256: Mapped[str] = mapped_column(String(64))
     expected_wrong: Mapped[bool]
     called_wrong: Mapped[bool | None]
     decision: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ProbeKnownByRow(Base):
+    """Who knows what became of a probe's answer, and does not see the probe (owner: probes)."""
+
+    __tablename__ = "probe_known_by"
+    task_id: Mapped[str] = mapped_column(ForeignKey("probes.task_id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
 
 
 class ApprovalRow(Base):

@@ -1,25 +1,27 @@
 """Review tasks: opened, claimed, given back, expired."""
 
 import secrets
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import update
+from sqlalchemy import or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.db import now
-from app.errors import AlreadyDecided, ClaimLost, Invalid, NotFound
+from app.errors import AlreadyDecided, ClaimLost, NotFound
 from app.records.audit import append_audit
+from app.records.release import expire
 from app.records.tables import RecordRow
-from app.review.probes import hidden_tasks, mix_in_gold, record_of
+from app.review.probes import mix_in_gold, probe_of, record_of, visible_to
+from app.review.scopes import readable_by, scope_of
+from app.review.states import UNDECIDED, overdue
 from app.review.tables import ProbeRow, ReviewTaskRow
 from app.settings import Settings
 
-Task = ReviewTaskRow | ProbeRow
-UNDECIDED = ("open", "claimed")
+EXPIRED = "This draft expired before anybody decided; it stays unreleased."
 
 
 def open_task(session: Session, record: RecordRow, settings: Settings, kind: str = "held") -> str:
@@ -28,51 +30,66 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     ``kind`` is ``audit`` for an answer that is released already; reviewers are not told. The
     record's verdict names the queue, the deadline, and whether four eyes are needed.
     """
+    task_id = secrets.token_hex(16)
+    append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task_id})
     hours = record.verdict.get("deadline_hours")
     time_left = timedelta(days=settings.review_days) if hours is None else timedelta(hours=hours)
     task = ReviewTaskRow(
-        id=secrets.token_hex(16),
+        id=task_id,
         answer_id=record.answer_id,
+        kind=kind,
         state="open",
+        undecided=True,
+        queue=record.verdict.get("queue", ""),
+        scope=scope_of(session, record.evidence),
+        four_eyes=record.verdict.get("four_eyes", False),
         claimed_by=None,
         lease_until=None,
         fence=0,
         created_at=now(),
-        kind=kind,
         expires_at=now() + time_left,
-        queue=record.verdict.get("queue", ""),
-        four_eyes=record.verdict.get("four_eyes", False),
     )
     session.add(task)
-    append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task.id})
+    session.flush()
     mix_in_gold(session, task, record, settings)
-    return task.id
+    return task_id
 
 
-def finish(session: Session, task: Task, reviewer: Principal, fence: int) -> bool:
-    """The one statement that decides a race: it matches for the newest claim only, once."""
-    table = type(task)
-    done = session.execute(
-        update(table)
-        .where(
-            table.id == task.id,
-            table.state == "claimed",
-            table.claimed_by == reviewer.name,
-            table.fence == fence,
-            table.lease_until >= now(),
-        )
-        .values(state="decided", lease_until=None)
+def take(session: Session, task: ReviewTaskRow, reviewer: Principal, lease: timedelta) -> bool:
+    """Claim the task, or renew the claim; whether nobody else holds it."""
+    free = or_(
+        ReviewTaskRow.state == "open",
+        ReviewTaskRow.claimed_by == reviewer.name,
+        ReviewTaskRow.lease_until < now(),
     )
-    return row_changed(done)
+    return _changed(
+        session,
+        update(ReviewTaskRow)
+        .where(ReviewTaskRow.id == task.id, *_in_time(), free)
+        .values(
+            state="claimed",
+            claimed_by=reviewer.name,
+            lease_until=now() + lease,
+            fence=ReviewTaskRow.fence + 1,
+        ),
+    )
 
 
-def explain_refusal(session: Session, task: Task) -> None:
-    session.refresh(task)
-    if task.state == "decided":
-        raise AlreadyDecided
-    if task.state == "expired":
-        raise AlreadyDecided("This draft expired before anybody decided; it stays unreleased.")
-    raise ClaimLost
+def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
+    """The one statement that decides a race: it matches for the newest claim only, once."""
+    return _changed(
+        session,
+        update(ReviewTaskRow)
+        .where(
+            ReviewTaskRow.id == task.id,
+            ReviewTaskRow.state == "claimed",
+            *_in_time(),
+            ReviewTaskRow.claimed_by == reviewer.name,
+            ReviewTaskRow.fence == fence,
+            ReviewTaskRow.lease_until >= now(),
+        )
+        .values(state="decided", undecided=False, lease_until=None),
+    )
 
 
 def give_back(session: Session, task: ReviewTaskRow) -> None:
@@ -80,43 +97,71 @@ def give_back(session: Session, task: ReviewTaskRow) -> None:
     session.execute(
         update(ReviewTaskRow)
         .where(ReviewTaskRow.id == task.id)
-        .values(state="open", claimed_by=None, lease_until=None)
+        .values(state="open", undecided=True, claimed_by=None, lease_until=None)
     )
 
 
-def past_deadline(table: type[Task]) -> Sequence[Any]:
-    return table.state.in_(UNDECIDED), table.expires_at <= now()
+def expire_task(session: Session, task_id: str, moment: datetime) -> bool:
+    """Close a task whose time is up, and settle the answer that was held for it.
+
+    False when somebody decided it, or it expired before.
+    """
+    if not _changed(
+        session,
+        update(ReviewTaskRow)
+        .where(ReviewTaskRow.id == task_id, overdue(moment))
+        .values(state="expired", undecided=False),
+    ):
+        return False
+    task = session.get_one(ReviewTaskRow, task_id)
+    append_audit(session, "task_expired", {"task_id": task_id})
+    if task.kind == "held":
+        expire(session, task.answer_id)
+    return True
 
 
-def row_changed(result: Any) -> bool:
-    return cast("CursorResult[Any]", result).rowcount == 1
+def overdue_tasks(session: Session, moment: datetime) -> list[str]:
+    """Ids of the undecided tasks whose time is up."""
+    query = select(ReviewTaskRow.id).where(overdue(moment)).order_by(ReviewTaskRow.expires_at)
+    return list(session.scalars(query))
 
 
-def states_named(state: str) -> tuple[str, ...]:
-    if state == "all":
-        return (*UNDECIDED, "decided", "expired")
-    if state == "open":
-        return UNDECIDED
-    if state in ("claimed", "decided", "expired"):
-        return (state,)
-    raise Invalid("A review state is open, claimed, decided, expired or all.")
+def explain_refusal(session: Session, task: ReviewTaskRow) -> None:
+    """Raise the error that says why a claim or decision did not match."""
+    session.refresh(task)
+    if task.state == "decided":
+        raise AlreadyDecided
+    if task.state == "expired" or task.expires_at <= now():
+        raise AlreadyDecided(EXPIRED)
+    raise ClaimLost
 
 
-def may_read(reviewer: Principal, record: RecordRow) -> bool:
-    return all(reviewer.may_read(passage["collection"]) for passage in record.evidence)
+def load_task(
+    session: Session, reviewer: Principal, task_id: str
+) -> tuple[ReviewTaskRow, ProbeRow | None, RecordRow]:
+    """A task with the facts of a probe, if it is one, and what is shown of it.
 
-
-def load_task(session: Session, reviewer: Principal, task_id: str) -> tuple[Task, RecordRow]:
-    task: Task | None = session.get(ReviewTaskRow, task_id) or session.get(ProbeRow, task_id)
-    record = record_shown(session, task) if task is not None else None
-    if task is None or record is None or not may_read(reviewer, record):
+    Raises ``NotFound`` for a task that this reviewer must not see.
+    """
+    conditions = ReviewTaskRow.id == task_id, readable_by(reviewer), visible_to(reviewer, now())
+    task = session.scalar(select(ReviewTaskRow).where(*conditions))
+    if task is None:
         raise NotFound("There is no such review task.")
-    if task.id in hidden_tasks(session, reviewer.name):
-        raise NotFound("There is no such review task.")
-    return task, record
+    probe = probe_of(session, task)
+    if probe is not None:
+        return task, probe, record_of(task, probe)
+    return task, None, session.get_one(RecordRow, task.answer_id)
 
 
-def record_shown(session: Session, task: Task) -> RecordRow | None:
-    if isinstance(task, ProbeRow):
-        return record_of(task)
-    return session.get(RecordRow, task.answer_id)
+def may_read(reviewer: Principal, evidence: Iterable[Any]) -> bool:
+    """Whether all of the evidence is within the reviewer's scope."""
+    return all(reviewer.may_read(passage["collection"]) for passage in evidence)
+
+
+def _in_time() -> tuple[Any, ...]:
+    return ReviewTaskRow.state.in_(UNDECIDED), ReviewTaskRow.expires_at > now()
+
+
+def _changed(session: Session, statement: Any) -> bool:
+    done = session.execute(statement.execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", done).rowcount == 1

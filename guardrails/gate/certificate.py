@@ -7,7 +7,7 @@ from typing import Any
 from guardrails.contract import canonical_sha256
 from guardrails.gate.binomial import GRID, GateInvalid, check_probability, level_of, moment_of
 
-PUBLIC = "none: the labels come from public data"
+NOT_HERE = "nothing was measured on these documents"
 
 NOT_MEASURED = "not measured: assumed 0"
 
@@ -57,7 +57,7 @@ class Certificate:
     def reviewer_error(self) -> str:
         """What is known of the reviewers who gave the labels, in words."""
         if self.provisional:
-            return PUBLIC
+            return NOT_HERE
         if self.gold:
             counted = f"{self.gold_missed} of {self.gold} gold items missed"
             return f"at most {self.miss_bound:.1%} of wrong answers called right ({counted})"

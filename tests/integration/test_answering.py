@@ -45,7 +45,6 @@ from app.ports import Drafting, DraftRequest, RewriteRequest, Screening, Vectors
 from app.records import audit, recording
 from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
 from app.retrieval.retriever import Found, Retriever
-from app.review.desk import ReviewDesk
 from app.review.tables import ReviewTaskRow
 from app.serving.batcher import Batcher
 from app.telemetry import Telemetry
@@ -54,7 +53,7 @@ from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
-from tests.trails import every_check, settings_for
+from tests.trails import WireDesk, every_check, settings_for
 
 OLGA = Principal("olga", frozenset({"asker", "operator"}))
 ANN = Principal("ann", frozenset({"asker"}))
@@ -95,7 +94,7 @@ class Desk:
         self.corpus = Corpus(self.database)
         self.settings = settings_for(self.database.url, self.folder, device="cpu")
         self.shelf = Shelf(self.corpus, self.embedder, self.settings.index_dir)
-        self.reviews = ReviewDesk(self.database, self.settings)
+        self.reviews = WireDesk(self.database, self.settings)
 
     def stock(self) -> None:
         """Two collections of one document each."""

@@ -16,11 +16,11 @@ from app.access.principals import LOCAL
 from app.answering.answerer import Ask
 from app.files import read_rows
 from app.review.decisions import Decision
-from app.review.desk import ReviewDesk
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from guardrails.policy.load import DEFAULT_POLICY
 from tests.conftest import HANDBOOK
+from tests.trails import WireDesk
 
 HELD = "Is my claim covered for water damage?"
 
@@ -98,7 +98,7 @@ def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) 
     shell.json("ask", HELD)
     settings = Settings(data_dir=shell.folder / "data")
     database = open_database(settings)
-    desk = ReviewDesk(database, settings)
+    desk = WireDesk(database, settings)
     task = desk.claim(LOCAL, desk.tasks(LOCAL, "open")["tasks"][-1]["task_id"])
     wanted = "The excess for water damage is £350 [1]. Ask us about cover."
     seen = (task["content_sha256"], task["fence"])

@@ -1,7 +1,7 @@
 """What policies ask for, on both databases: four eyes, queues, masking, notes, shadows."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
@@ -25,7 +25,6 @@ from app.proof.dry_run import dry_run, judged_of, shadow_report
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
-from app.review.desk import ReviewDesk
 from app.review.tables import ApprovalRow, DecisionRow, ReviewTaskRow
 from app.review.tasks import open_task
 from app.settings import Settings
@@ -33,6 +32,7 @@ from guardrails.contract import Finding, Outcome
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import parse_policy
 from tests.trails import (
+    WireDesk,
     add_ready_document,
     draft_from,
     hold,
@@ -53,8 +53,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def desk(database: Database, settings: Settings) -> ReviewDesk:
-    return ReviewDesk(database, settings)
+def desk(database: Database, settings: Settings) -> WireDesk:
+    return WireDesk(database, settings)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def held(database: Database, settings: Settings) -> tuple[str, str]:
 
 
 def decide(
-    desk: ReviewDesk, who: Principal, task_id: str, kind: Any = "approve", **values: Any
+    desk: WireDesk, who: Principal, task_id: str, kind: Any = "approve", **values: Any
 ) -> dict[str, Any]:
     task = desk.claim(who, task_id)
     return desk.decide(
@@ -75,14 +75,14 @@ def decide(
 def view(database: Database, answer_id: str) -> dict[str, Any]:
     with database.reading() as session:
         record = session.get_one(RecordRow, answer_id)
-        return release.answer_view(session, record, release.cited_passages(record))
+        return asdict(release.answer_view(session, record, release.cited_passages(record)))
 
 
 # Four eyes
 
 
 def test_one_approval_releases_nothing_and_two_do(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     task_id, answer_id = held
     first = decide(desk, RITA, task_id)
@@ -101,7 +101,7 @@ def test_one_approval_releases_nothing_and_two_do(
 
 
 def test_the_same_reviewer_never_approves_twice(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     task_id, answer_id = held
     claimed = desk.claim(RITA, task_id)
@@ -116,7 +116,7 @@ def test_the_same_reviewer_never_approves_twice(
 
 
 def test_nobody_counts_for_their_own_question_whatever_the_settings_say(
-    desk: ReviewDesk, settings: Settings, held: tuple[str, str]
+    desk: WireDesk, settings: Settings, held: tuple[str, str]
 ) -> None:
     assert settings.self_review
     with pytest.raises(Forbidden, match="You asked"):
@@ -127,7 +127,7 @@ def test_nobody_counts_for_their_own_question_whatever_the_settings_say(
 
 
 def test_an_edit_must_be_approved_by_somebody_else_as_it_was_written(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     task_id, answer_id = held
     edited = decide(desk, RITA, task_id, "edit", text="It is £350 [1].")
@@ -141,7 +141,7 @@ def test_an_edit_must_be_approved_by_somebody_else_as_it_was_written(
 
 
 def test_another_edit_takes_the_first_approval_away(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     task_id, answer_id = held
     decide(desk, RITA, task_id)
@@ -154,9 +154,7 @@ def test_another_edit_takes_the_first_approval_away(
     assert view(database, answer_id)["answer"]["text"] == "£350 [1]."
 
 
-def test_one_rejection_is_enough(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
-) -> None:
+def test_one_rejection_is_enough(database: Database, desk: WireDesk, held: tuple[str, str]) -> None:
     task_id, answer_id = held
     decide(desk, RITA, task_id)
     done = decide(desk, RAJ, task_id, "reject", reason="Not for us to say.")
@@ -167,7 +165,7 @@ def test_one_rejection_is_enough(
 
 
 def test_an_approval_binds_to_what_is_proposed(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     task_id, answer_id = held
     before = desk.task(RAJ, task_id)
@@ -181,7 +179,7 @@ def test_an_approval_binds_to_what_is_proposed(
 
 
 def test_a_changed_source_voids_the_second_approval_too(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     decide(desk, RITA, held[0])
     add_ready_document(Corpus(database), text="The excess for water damage is £500. Ask us.")
@@ -191,7 +189,7 @@ def test_a_changed_source_voids_the_second_approval_too(
 
 
 def test_a_failed_first_approval_leaves_no_trace(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     with pytest.raises(Invalid):
         decide(desk, RITA, held[0], "edit", text="It is £350 [9].")
@@ -201,7 +199,7 @@ def test_a_failed_first_approval_leaves_no_trace(
 
 
 def test_a_half_approved_task_expires_closed(
-    database: Database, desk: ReviewDesk, held: tuple[str, str]
+    database: Database, desk: WireDesk, held: tuple[str, str]
 ) -> None:
     decide(desk, RITA, held[0])
     with database.transaction() as session:
@@ -213,7 +211,7 @@ def test_a_half_approved_task_expires_closed(
 
 @pytest.mark.parametrize("attempt", range(3))
 def test_a_race_of_reviewers_never_releases_with_one_pair_of_eyes(
-    database: Database, desk: ReviewDesk, held: tuple[str, str], attempt: int
+    database: Database, desk: WireDesk, held: tuple[str, str], attempt: int
 ) -> None:
     task_id, _ = held
     reviewers = [Principal(f"reviewer-{n}", frozenset({"reviewer"})) for n in range(4)]
@@ -237,7 +235,7 @@ def test_a_race_of_reviewers_never_releases_with_one_pair_of_eyes(
     assert released == decided == (1 if len(approvers) == 2 else 0)
 
 
-def test_a_claim_is_needed_for_the_second_approval(desk: ReviewDesk, held: tuple[str, str]) -> None:
+def test_a_claim_is_needed_for_the_second_approval(desk: WireDesk, held: tuple[str, str]) -> None:
     first = decide(desk, RITA, held[0])
     with pytest.raises(ClaimLost):
         desk.decide(RAJ, held[0], Decision("approve", first["content_sha256"], first["fence"]))
@@ -247,7 +245,7 @@ def test_a_claim_is_needed_for_the_second_approval(desk: ReviewDesk, held: tuple
 
 
 def test_queues_filter_the_list_and_deadlines_set_the_expiry(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     urgent, _ = hold(database, settings, queue="urgent", deadline_hours=2)
     plain, _ = hold(database, settings)
@@ -274,7 +272,7 @@ def personal(database: Database, outcome: str, **options: Any) -> recording.Trai
 
 @pytest.mark.parametrize("outcome", ["released", "held"])
 def test_masked_kinds_never_reach_the_asker_whoever_releases(
-    database: Database, desk: ReviewDesk, settings: Settings, outcome: str
+    database: Database, desk: WireDesk, settings: Settings, outcome: str
 ) -> None:
     made = personal(database, outcome, redact=("phone",), disclaimers=("A.", "B."))
     made = replace(made, draft=replace(draft_from(made.evidence[0]), short="0161 496 0123"))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from app.answering.answerer import Ask
 from app.corpus.corpus import Corpus
 from app.db import Database, now
 from app.errors import AlreadyDecided, Conflict, CountersignError, Forbidden, Invalid, NotFound
-from app.gate.reviewer_error import reviewer_report
+from app.gate.reviewer_error import ReviewerCheck, report_check, reviewer_report
 from app.gate.sampling import drawn
 from app.gate.tables import LabelRow
-from app.gold_import import GoldFile
+from app.gold_import import GoldAdded, GoldFile
 from app.records import audit, recording
-from app.records.tables import AuditRow, RecordRow, ReleaseRow
+from app.records.tables import AuditRow, RecordRow, ReleaseRow, SettlementRow
 from app.review.decisions import Decision
-from app.review.desk import ReviewDesk
-from app.review.probes import add_gold_answer, gold_items
+from app.review.disagreements import disagreements
+from app.review.gold import add_gold_answer, gold_items
+from app.review.probes import PROBES
 from app.review.tables import DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import open_task
 from guardrails.gate.binomial import upper_limit
@@ -32,12 +33,13 @@ from guardrails.gate.certificate import NOT_MEASURED, Certificate
 from guardrails.gate.certify import NotCertifiable
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, Desk
 from tests.integration.test_gate_service import House, certificate, command, label
-from tests.trails import add_ready_document, hold, only_passage, settings_for, trail
+from tests.trails import WireDesk, add_ready_document, hold, only_passage, settings_for, trail
 
 RAJ = Principal("raj", frozenset({"reviewer"}))
 CARA = Principal("cara", frozenset({"reviewer"}))
+THE_PROBES = update(ReviewTaskRow).where(ReviewTaskRow.kind.in_(PROBES))
 QUOTE = "The excess for water damage is £350."
-OUTCOMES = (RecordRow, ReleaseRow, ReviewTaskRow, DecisionRow, LabelRow)
+OUTCOMES = (RecordRow, ReleaseRow, SettlementRow, ReviewTaskRow, DecisionRow, LabelRow)
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ class Quiz(House):
     def __init__(self, desk: Desk, **values: Any) -> None:
         chosen = {"gate_mode": "review_everything", "probe_delay_minutes": 0.0, **values}
         super().__init__(desk, certificate(), **chosen)
-        self.reviews = ReviewDesk(desk.database, self.settings)
+        self.reviews = WireDesk(desk.database, self.settings)
 
     def tasks(self, who: Principal, state: str = "open") -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.reviews.tasks(who, state, 500)["tasks"]
@@ -75,13 +77,16 @@ class Quiz(House):
         """All rows that say what became of answers."""
         with self.desk.database.reading() as session:
             rows = [row for table in OUTCOMES for row in session.scalars(select(table))]
+            rows = [row for row in rows if getattr(row, "kind", "") not in PROBES]
             return [
                 {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
                 for row in rows
             ]
 
     def report(self, collection: str | None = None) -> dict[str, Any]:
-        return reviewer_report(self.desk.database, 0.05, collection)
+        found = asdict(reviewer_report(self.desk.database, 0.05, collection))
+        pairs = disagreements(self.desk.database, collection)
+        return {**found, "disagreements": [asdict(pair) for pair in pairs]}
 
 
 def gold(desk: Desk, wrong: int, right: int = 0) -> None:
@@ -99,7 +104,7 @@ def gold(desk: Desk, wrong: int, right: int = 0) -> None:
     path = desk.folder / "gold.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     added = GoldFile(desk.database, desk.corpus, answerer).add(path, "main", LOCAL)
-    assert added == {"added": wrong + right, "known": 0}
+    assert added == GoldAdded(wrong + right, 0)
 
 
 def only(tasks: list[dict[str, Any]], keep: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -179,14 +184,14 @@ def test_a_gold_item_is_decided_once_and_offered_again_when_it_expired(desk: Des
     quiz.ask()
     assert len([task for task in quiz.tasks(RITA) if is_gold(task)]) == 1
     with desk.database.transaction() as session:
-        session.execute(update(ProbeRow).values(expires_at=now() - timedelta(seconds=1)))
+        session.execute(THE_PROBES.values(expires_at=now() - timedelta(seconds=1)))
     assert not any(map(is_gold, quiz.tasks(RITA)))
     quiz.ask()
     quiz.say(RITA, only(quiz.tasks(RITA), is_gold)["task_id"])
     quiz.ask()
     assert not any(map(is_gold, quiz.tasks(RITA)))
     (item,) = gold_items(desk.database)
-    assert (item["state"], item["reviewer"], item["called_wrong"]) == ("decided", "rita", False)
+    assert (item.state, item.reviewer, item.called_wrong) == ("decided", "rita", False)
 
 
 def test_gold_items_come_at_their_share_and_the_draw_can_be_checked(desk: Desk) -> None:
@@ -195,7 +200,7 @@ def test_gold_items_come_at_their_share_and_the_draw_can_be_checked(desk: Desk) 
     for _ in range(20):
         quiz.ask()
     with desk.database.reading() as session:
-        ids = list(session.scalars(select(ReviewTaskRow.id)))
+        ids = list(session.scalars(select(ReviewTaskRow.id).where(ReviewTaskRow.kind == "held")))
         events = session.scalars(select(AuditRow.event).where(AuditRow.kind == "probe")).all()
     wanted = sum(drawn("secret", f"gold:{task_id}", 0.3) for task_id in ids)
     assert len(events) == min(wanted, 12) == len([t for t in quiz.tasks(RITA) if is_gold(t)])
@@ -239,7 +244,7 @@ def test_a_probe_appears_at_a_moment_of_its_own(desk: Desk, share: float) -> Non
     assert not any(map(is_gold, quiz.tasks(RITA)))
     assert quiz.reviews.count_open() == 1
     with desk.database.transaction() as session:
-        session.execute(update(ProbeRow).values(created_at=now()))
+        session.execute(THE_PROBES.values(created_at=now()))
     assert sum(map(is_gold, quiz.tasks(RITA))) == share
     assert quiz.reviews.count_open() == 1 + share
 
@@ -274,8 +279,8 @@ def test_a_written_gold_item_has_all_that_a_draft_has(desk: Desk) -> None:
     path.write_text(json.dumps({**ROW, "short": "£350"}) + "\n", "utf-8")
     quiz = Quiz(desk, gold_share=1.0)
     adding = GoldFile(desk.database, desk.corpus, quiz.answerer)
-    assert adding.add(path, "main", LOCAL) == {"added": 1, "known": 0}
-    assert adding.add(path, "main", LOCAL) == {"added": 0, "known": 1}
+    assert adding.add(path, "main", LOCAL) == GoldAdded(1, 0)
+    assert adding.add(path, "main", LOCAL) == GoldAdded(0, 1)
     quiz.generator.margin = 1.0
     answer_id = quiz.answerer.answer(ANN, Ask(EXCESS, ["main"]))["answer_id"]
     details = [quiz.reviews.task(RITA, task["task_id"]) for task in quiz.tasks(RITA)]
@@ -372,7 +377,7 @@ def test_four_eyes_get_no_second_review(database: Database, tmp_path: Path) -> N
     settings = settings_for(
         database.url, tmp_path, second_review_share=1.0, probe_delay_minutes=0.0
     )
-    reviews = ReviewDesk(database, settings)
+    reviews = WireDesk(database, settings)
     for four_eyes, probes in ((True, 0), (False, 1)):
         task_id, _ = hold(database, settings, four_eyes=four_eyes)
         for who in (RITA, RAJ) if four_eyes else (RITA,):
@@ -388,7 +393,7 @@ def test_a_second_review_shows_the_second_try_of_the_first(
     settings = settings_for(
         database.url, tmp_path, second_review_share=1.0, probe_delay_minutes=0.0
     )
-    reviews, corpus = ReviewDesk(database, settings), Corpus(database)
+    reviews, corpus = WireDesk(database, settings), Corpus(database)
     add_ready_document(corpus)
     tried = recording.SecondTry("second", recording.FITS, "$.text")
     held = replace(trail(only_passage(corpus)), second_try=tried)
@@ -405,7 +410,7 @@ def test_an_expired_second_review_measures_nothing_and_hides_nothing(desk: Desk)
     quiz = Quiz(desk, second_review_share=1.0)
     quiz.first()
     with desk.database.transaction() as session:
-        session.execute(update(ProbeRow).values(expires_at=now() - timedelta(seconds=1)))
+        session.execute(THE_PROBES.values(expires_at=now() - timedelta(seconds=1)))
     assert quiz.tasks(RAJ) == [] and quiz.tasks(RAJ, "expired") == []
     assert len(quiz.tasks(RAJ, "decided")) == 1
     assert quiz.report()["second"] is None
@@ -423,8 +428,8 @@ def measured(quiz: Quiz, missed: int, caught: int) -> None:
         probes = list(session.scalars(select(ProbeRow)))
         assert len(probes) == missed + caught
         for place, probe in enumerate(probes):
-            probe.state, probe.claimed_by = "decided", "rita"
-            probe.called_wrong = place >= missed
+            said = ReviewerCheck("gold", "main", "rita", True, place >= missed, probe.task_id)
+            report_check(session, said)
 
 
 def test_the_gold_items_of_its_collection_enter_a_certificate(desk: Desk) -> None:

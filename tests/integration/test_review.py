@@ -1,7 +1,7 @@
 """Review tasks on both databases: one decision, by the holder, on what was seen."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
@@ -25,13 +25,13 @@ from app.errors import (
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
-from app.review.desk import ReviewDesk
 from app.review.tables import DecisionRow, ReviewTaskRow
 from app.review.tasks import open_task
 from app.settings import Settings
 from tests.trails import (
     EMBEDDER,
     TEXT,
+    WireDesk,
     add_ready_document,
     draft_from,
     hold,
@@ -49,8 +49,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def desk(database: Database, settings: Settings) -> ReviewDesk:
-    return ReviewDesk(database, settings)
+def desk(database: Database, settings: Settings) -> WireDesk:
+    return WireDesk(database, settings)
 
 
 def decision(task: dict[str, Any], kind: Any = "approve", **values: Any) -> Decision:
@@ -60,11 +60,11 @@ def decision(task: dict[str, Any], kind: Any = "approve", **values: Any) -> Deci
 def view(database: Database, answer_id: str) -> dict[str, Any]:
     with database.reading() as session:
         record = session.get_one(RecordRow, answer_id)
-        return release.answer_view(session, record, release.cited_passages(record))
+        return asdict(release.answer_view(session, record, release.cited_passages(record)))
 
 
 def test_approving_releases_exactly_the_draft(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, answer_id = hold(database, settings)
     assert view(database, answer_id)["answer"] is None
@@ -75,7 +75,7 @@ def test_approving_releases_exactly_the_draft(
 
 
 def test_editing_releases_the_reviewers_text_with_its_citations(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, answer_id = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -89,7 +89,7 @@ def test_editing_releases_the_reviewers_text_with_its_citations(
 
 
 def test_an_edit_must_not_cite_what_is_not_there(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, answer_id = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -99,7 +99,7 @@ def test_an_edit_must_not_cite_what_is_not_there(
 
 
 def test_rejecting_needs_a_reason_and_never_shows_the_draft(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, answer_id = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -113,7 +113,7 @@ def test_rejecting_needs_a_reason_and_never_shows_the_draft(
 
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_reviewers_never_both_decide(
-    database: Database, desk: ReviewDesk, settings: Settings, attempt: int
+    database: Database, desk: WireDesk, settings: Settings, attempt: int
 ) -> None:
     task_id, _ = hold(database, settings)
     reviewers = [Principal(f"reviewer-{n}", frozenset({"reviewer"})) for n in range(6)]
@@ -138,7 +138,7 @@ def test_two_reviewers_never_both_decide(
 
 
 def test_the_same_claim_decides_only_once_even_when_sent_twice_at_once(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -158,7 +158,7 @@ def test_the_same_claim_decides_only_once_even_when_sent_twice_at_once(
 
 
 def test_a_claim_keeps_others_out_until_it_ends(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     first = desk.claim(RITA, task_id)
@@ -176,7 +176,7 @@ def test_a_claim_keeps_others_out_until_it_ends(
 
 
 def test_renewing_a_claim_voids_the_older_fence(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     older, newer = desk.claim(RITA, task_id), desk.claim(RITA, task_id)
@@ -186,7 +186,7 @@ def test_renewing_a_claim_voids_the_older_fence(
 
 
 def test_an_unclaimed_task_cannot_be_decided(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     with pytest.raises(ClaimLost):
@@ -195,7 +195,7 @@ def test_an_unclaimed_task_cannot_be_decided(
 
 @pytest.mark.parametrize("change", ["replace", "delete", "other content"])
 def test_an_approval_is_void_when_what_was_seen_has_changed(
-    database: Database, desk: ReviewDesk, settings: Settings, change: str
+    database: Database, desk: WireDesk, settings: Settings, change: str
 ) -> None:
     task_id, answer_id = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -213,7 +213,7 @@ def test_an_approval_is_void_when_what_was_seen_has_changed(
 
 
 def test_a_tampered_record_cannot_be_approved(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -224,7 +224,7 @@ def test_a_tampered_record_cannot_be_approved(
 
 
 def test_a_removed_source_loses_its_text_on_the_review_screen(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     corpus = Corpus(database)
@@ -235,12 +235,12 @@ def test_a_removed_source_loses_its_text_on_the_review_screen(
     assert evidence["text"] == ""
 
 
-def edit(desk: ReviewDesk, task_id: str, text: str) -> None:
+def edit(desk: WireDesk, task_id: str, text: str) -> None:
     desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id), "edit", text=text))
 
 
 def test_released_edits_are_rows_to_learn_from_oldest_first(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     decided = []
     for kind, text in [("edit", "It is £350 [1]. Call us."), ("approve", ""), ("edit", "£350 [1]")]:
@@ -257,7 +257,7 @@ def test_released_edits_are_rows_to_learn_from_oldest_first(
 
 
 def test_the_markers_of_an_exported_edit_count_its_evidence(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     corpus = Corpus(database)
     for source in ("first.txt", "second.txt"):
@@ -280,7 +280,7 @@ def test_the_markers_of_an_exported_edit_count_its_evidence(
 
 
 def test_an_edit_over_a_deleted_document_is_not_exported(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     edit(desk, hold(database, settings)[0], "It is £350 [1].")
     corpus = Corpus(database)
@@ -290,7 +290,7 @@ def test_an_edit_over_a_deleted_document_is_not_exported(
 
 
 def test_edits_are_for_reviewers_and_only_over_what_they_may_read(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     edit(desk, hold(database, settings)[0], "It is £350 [1].")
     with pytest.raises(Forbidden):
@@ -301,7 +301,7 @@ def test_edits_are_for_reviewers_and_only_over_what_they_may_read(
 
 
 def test_an_overdue_task_expires_closed(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, answer_id = hold(database, settings)
     claimed = desk.claim(RITA, task_id)
@@ -315,7 +315,7 @@ def test_an_overdue_task_expires_closed(
 
 
 def test_only_reviewers_see_the_queue_and_only_what_they_may_read(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     asker = Principal("ann", frozenset({"asker"}))
@@ -335,12 +335,12 @@ def test_self_review_can_be_forbidden(
     strict = settings_for(database_url, tmp_path, self_review=False)
     task_id, _ = hold(database, strict, asker="rita")
     with pytest.raises(Forbidden):
-        ReviewDesk(database, strict).claim(RITA, task_id)
-    assert ReviewDesk(database, strict).claim(RAJ, task_id)["claimed_by"] == "raj"
+        WireDesk(database, strict).claim(RITA, task_id)
+    assert WireDesk(database, strict).claim(RAJ, task_id)["claimed_by"] == "raj"
 
 
 def test_the_audit_chain_holds_and_shows_tampering(
-    database: Database, desk: ReviewDesk, settings: Settings
+    database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     desk.decide(RITA, task_id, decision(desk.claim(RITA, task_id)))

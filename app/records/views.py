@@ -1,0 +1,103 @@
+"""What goes out of an answer: the values that askers and reviewers see, also as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+View = TypeVar("View")
+
+
+def view_of(view: type[View], stored: Mapping[str, Any]) -> View:
+    """The fields of ``view`` from stored JSON, which may know more, and of older rows less."""
+    names = [field.name for field in fields(view)]  # type: ignore[arg-type]
+    return view(**{name: stored[name] for name in names if name in stored})
+
+
+@dataclass(frozen=True)
+class CitationView:
+    """Where a statement comes from; offsets are code points in the passage's text."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    quote: str
+    start: int
+    end: int
+    removed: bool = False
+    redacted: Annotated[
+        bool, Field(description="The quote holds personal data, so it is left out.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class SentenceView:
+    """One sentence and the numbers of its citations."""
+
+    text: str
+    citations: list[int]
+
+
+@dataclass(frozen=True)
+class AnswerBody:
+    """The answer object that was judged; ``short`` is its core where one is known."""
+
+    text: str
+    short: str | None
+    sentences: list[SentenceView]
+    citations: list[CitationView]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "AnswerBody":
+        """From the stored answer object."""
+        sentences = [view_of(SentenceView, one) for one in stored["sentences"]]
+        citations = [view_of(CitationView, one) for one in stored["citations"]]
+        return cls(stored["text"], stored["short"], sentences, citations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedView:
+    """What was searched; of a follow-up, ``question`` is the form that stands alone."""
+
+    question: str = ""
+    previous_answer_id: str | None = None
+    collections: list[str]
+    passages: int
+    titles: list[str]
+
+
+@dataclass(frozen=True)
+class GateView:
+    """What stood behind a release: the mode, and the promise of the certificate if there was one.
+
+    ``provisional`` means that the certificate is the shipped one: nothing was measured on these
+    documents, so there is no promise, and ``alpha`` and ``delta`` are null.
+    """
+
+    mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
+    certified: bool
+    provisional: bool
+    alpha: float | None
+    delta: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerView:
+    """An answer as its asker may see it. ``answer`` is null unless it was released."""
+
+    answer_id: str
+    status: Literal["released", "held", "blocked", "abstained", "rejected"]
+    question: str
+    created_at: str
+    released_at: str | None
+    released_by: Literal["policy", "reviewer"] | None
+    edited: bool
+    message: str
+    answer: AnswerBody | None
+    disclaimer: Annotated[str, Field(description="To be shown below a released answer.")] = ""
+    searched: SearchedView
+    timings_ms: dict[str, float]
+    gate: GateView | None

@@ -1,0 +1,158 @@
+"""Review tasks as reviewers see them: the values of the desk, also as JSON."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.records.views import AnswerBody
+
+TaskState = Literal["open", "claimed", "decided", "expired"]
+DecisionKind = Literal["approve", "edit", "reject"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskView:
+    """A review task in a list."""
+
+    task_id: str
+    answer_id: str
+    state: TaskState
+    question: str
+    searched_for: str
+    asker: str
+    reasons: list[str]
+    created_at: str
+    expires_at: str
+    claimed_by: str | None
+    queue: str
+    four_eyes: bool
+    approved_by: Annotated[
+        list[str],
+        Field(description="With four eyes: who approved the answer that is proposed now."),
+    ]
+    approvals_needed: int
+    provisional: Annotated[
+        bool,
+        Field(
+            description="Whether the gate looked at it under the shipped certificate, so that "
+            "nothing was measured on these documents; it does not say whether it was released."
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class TasksView:
+    """Review tasks, and how many wait."""
+
+    tasks: list[TaskView]
+    open: int
+    next_cursor: Annotated[
+        str | None, Field(description="Send it as `cursor` for the next page; null: no more.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class EvidenceView:
+    """A passage given to the generator; a removed one has lost its text."""
+
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    text: str
+    removed: bool
+    cited: bool
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """What one check said."""
+
+    check: str
+    outcome: Literal["pass", "fail", "could_not_run"]
+    message: str
+    label: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """What the policy decided, and which policy."""
+
+    action: Literal["release", "review", "block"]
+    reasons: list[str]
+    message: str
+    policy: str
+    policy_sha256: str
+    queue: str = ""
+    four_eyes: bool = False
+    deadline_hours: float | None = None
+    redact: Annotated[list[str], Field(description="Kinds of personal data to be masked.")] = field(
+        default_factory=list
+    )
+    disclaimers: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ProposalView:
+    """The answer that a first reviewer approved, where a second one must approve it too."""
+
+    reviewer: str
+    edited: bool
+    answer: AnswerBody
+    approved_at: str
+
+
+@dataclass(frozen=True)
+class SecondTryView:
+    """A first draft did not fit a schema, so a second one was asked for."""
+
+    shown: Annotated[Literal["first", "second"], Field(description="Which of the two `draft` is.")]
+    message: Annotated[
+        str, Field(description="Why, what became of it, and which is shown, for people.")
+    ]
+
+
+@dataclass(frozen=True)
+class DecisionView:
+    """The decision on a task."""
+
+    kind: DecisionKind
+    reviewer: str
+    reason: str
+    text: str
+    decided_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDetailView(TaskView):
+    """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
+
+    draft: AnswerBody
+    second_try: SecondTryView | None
+    proposal: ProposalView | None
+    evidence: list[EvidenceView]
+    findings: list[FindingView]
+    verdict: VerdictView
+    lineage: dict[str, str]
+    content_sha256: str
+    decision: DecisionView | None
+    fence: int
+    lease_until: str | None
+
+
+@dataclass(frozen=True)
+class EditView:
+    """A released edit as a row to learn from.
+
+    ``evidence`` are the texts that the generator was given; ``[n]`` in the answer is
+    ``evidence[n-1]``.
+    """
+
+    question: str
+    titles: list[str]
+    evidence: list[str]
+    answer: str
+    task_id: str
+    decided_at: str
