@@ -169,6 +169,12 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     assert report["ingested"] == 1
     (failure,) = report["failures"]
     assert (Path(failure["source"]).name, failure["code"]) == ("broken.pdf", "corrupt")
+    again = shell.json("ingest", "retry", status=2)
+    assert (again["ingested"], again["failures"]) == (0, [failure])
+    assert shell.json("ingest", "retry", "0" * 32)["failures"] == []
+    assert shell.json("ingest", "files", str(folder / "good.md"), "--collection", "more")[
+        "unchanged"
+    ]
     answer = shell.json("ask", "How often is the lift inspected?", "--collection", "more")
     assert answer["status"] == "released"
 
