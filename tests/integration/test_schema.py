@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -137,7 +138,7 @@ def test_many_that_migrate_at_once_do_it_once(empty: Database) -> None:
     assert start_rows(empty) == [(1, 0), (1, None)]
 
 
-RELEASED = {
+RELEASED: dict[str, dict[str, Any]] = {
     "principals": {
         "name": "ann",
         "roles": '["asker"]',
