@@ -159,8 +159,8 @@ def schema_revision(database: Database) -> str | None:
     with database.reading() as session:
         if not inspect(session.connection()).has_table("alembic_version"):
             return None
-        found: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+        found = session.scalar(text("SELECT version_num FROM alembic_version"))
+        return None if found is None else str(found)
 
 
 def newest_revision() -> str:

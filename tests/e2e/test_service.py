@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from app.access.principals import ROLES
 from app.settings import PROJECT
 from tests.e2e.conftest import service
 
@@ -29,6 +30,9 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
         httpx.Client(base_url=announced["chat"], timeout=30) as client,
     ):
         login = announced["first_login"]
+        own = client.post("/v1/session", json=login).json()
+        assert set(own["roles"]) == set(ROLES)
+        assert client.get("/v1/users").json()["users"][0]["name"] == login["username"]
         question = {"question": "How much is the cancellation fee?"}
         asked = client.post("/v1/ask", json=question, headers=sign_in(client, login)).json()
     with (

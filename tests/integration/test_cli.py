@@ -194,6 +194,26 @@ def test_users_and_keys(shell: Shell) -> None:
     assert key["key"].startswith("cs_")
     assert shell.json("keys", "revoke", key["key_id"]) == {"key_id": key["key_id"], "revoked": True}
     assert shell.json("users", "create", "ann", "--role", "asker", status=1)["code"] == "conflict"
+    (entry,) = shell.json("keys", "list", "--user", "ann")["keys"]
+    assert entry["revoked_at"] is not None and entry["expires_at"] is not None
+    changed = shell.json("users", "role", "ann", "--role", "asker", "--role", "admin")
+    assert (changed["roles"], changed["scope"]) == (["admin", "asker"], ["main"])
+    assert shell.json("users", "scope", "ann")["scope"] is None
+    refused = shell.json("users", "disable", "ann", status=1)
+    assert refused["code"] == "conflict"  # nobody else is an administrator
+    shell.json("users", "role", "ann", "--role", "asker")
+    assert shell.json("users", "disable", "ann")["disabled"] is True
+    assert shell.json("users", "enable", "ann")["disabled"] is False
+    assert shell.json("users", "reset", "ann")["password"] != user["password"]
+    assert shell.json("users", "sessions", "ann", "--end") == {"sessions": [], "ended": 0}
+    assert [account["name"] for account in shell.json("users", "list")["users"]] == ["ann"]
+    assert "asker" in shell.run("users", "list").stdout
+
+
+def test_what_a_service_does_in_the_background_can_be_done_by_command(shell: Shell) -> None:
+    assert shell.json("background", "run", "--once") == {"ran": ["expiry", "drift", "purge"]}
+    migrated = shell.json("migrate")
+    assert migrated["before"] == migrated["after"]
 
 
 def test_a_reviewer_reads_that_there_was_a_second_try(shell: Shell) -> None:

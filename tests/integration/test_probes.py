@@ -185,6 +185,7 @@ def test_a_gold_item_is_decided_once_and_offered_again_when_it_expired(desk: Des
     assert len([task for task in quiz.tasks(RITA) if is_gold(task)]) == 1
     with desk.database.transaction() as session:
         session.execute(THE_PROBES.values(expires_at=now() - timedelta(seconds=1)))
+    quiz.reviews.expire_overdue()
     assert not any(map(is_gold, quiz.tasks(RITA)))
     quiz.ask()
     quiz.say(RITA, only(quiz.tasks(RITA), is_gold)["task_id"])
@@ -411,6 +412,7 @@ def test_an_expired_second_review_measures_nothing_and_hides_nothing(desk: Desk)
     quiz.first()
     with desk.database.transaction() as session:
         session.execute(THE_PROBES.values(expires_at=now() - timedelta(seconds=1)))
+    quiz.reviews.expire_overdue()
     assert quiz.tasks(RAJ) == [] and quiz.tasks(RAJ, "expired") == []
     assert len(quiz.tasks(RAJ, "decided")) == 1
     assert quiz.report()["second"] is None
