@@ -1,13 +1,15 @@
 """``replay`` and ``export``: judge a recorded answer again, and write down all that proves it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.errors import SettingsInvalid, from_os_error
 from app.proof.export import proof_of
+from app.proof.replay import Replayed
 from app.settings import Settings
 from app.wiring import open_database, open_services
 from cli.output import Json, console, print_json, print_table
@@ -33,10 +35,10 @@ def replay(
     finally:
         services.close()
     if as_json:
-        print_json(result)
+        print_json(asdict(result))
     else:
         _print_replay(result)
-    if other is None and not result["same"]:
+    if other is None and not result.same:
         raise typer.Exit(DIFFERENT)
 
 
@@ -73,18 +75,16 @@ def _policy(path: Path) -> Policy:
         raise SettingsInvalid(f"The policy file is invalid: {error}") from error
 
 
-def _print_replay(result: dict[str, Any]) -> None:
-    console.rule(
-        f"{'same' if result['same'] else 'different'} · {result['answer_id']}", align="left"
-    )
-    console.print(result["question"], markup=False, style="bold")
-    for warning in result["warnings"]:
-        console.print(f"{warning['code']}: {warning['message']}", markup=False, style="yellow")
-    sides = [(name, result[name]) for name in ("recorded", "replayed")]
-    rows = [(name, side["action"], "; ".join(side["reasons"])) for name, side in sides]
+def _print_replay(result: Replayed) -> None:
+    console.rule(f"{'same' if result.same else 'different'} · {result.answer_id}", align="left")
+    console.print(result.question, markup=False, style="bold")
+    for warning in result.warnings:
+        console.print(f"{warning.code}: {warning.message}", markup=False, style="yellow")
+    sides = [("recorded", result.recorded), ("replayed", result.replayed)]
+    rows = [(name, side.action, "; ".join(side.reasons)) for name, side in sides]
     print_table("Verdicts", ["", "action", "reasons"], rows)
-    changed = [("new", one) for one in result["findings_added"]]
-    changed += [("gone", one) for one in result["findings_gone"]]
+    changed = [("new", one) for one in result.findings_added]
+    changed += [("gone", one) for one in result.findings_gone]
     if changed:
-        found = [(how, one["check"], one["outcome"], one["message"]) for how, one in changed]
+        found = [(how, one.check, one.outcome, one.message) for how, one in changed]
         print_table("Findings", ["", "check", "outcome", "message"], found)

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from app.db import Base, Database, iso, now
 from app.errors import NotFound
 from app.records import audit, recording
-from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
+from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, SettlementRow
 from app.review.tables import DecisionRow, ReviewTaskRow
 
 
 def proof_of(database: Database, answer_id: str) -> dict[str, Any]:
-    """The record, its policy, review task, decision and release, the audit links that name them,
-    and whether hashes and chain hold; raises ``NotFound``.
+    """The record, its policy, review task, decision, release and settlement, the audit links.
+
+    It says whether hashes and chain hold; raises ``NotFound``.
 
     ``checks.broken_audit_link`` is the number of the first link that does not fit, or null.
     """
@@ -34,6 +35,7 @@ def proof_of(database: Database, answer_id: str) -> dict[str, Any]:
             "review_task": _row(task),
             "decision": _row(decision),
             "release": _row(session.get(ReleaseRow, answer_id)),
+            "settlement": _row(session.get(SettlementRow, answer_id)),
             "audit": _links(session, {answer_id, task.id} if task is not None else {answer_id}),
             "audit_head": _row(session.get(AuditHeadRow, 1)),
             "checks": _checks(session, record),

@@ -1,6 +1,7 @@
 """Judge a recorded answer again, from its record alone, with its own policy or another one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.db import Database
@@ -17,17 +18,60 @@ MODELS = ("embedder", "generator", "models_sha256")
 """What of the lineage must be the same for a replay to mean anything."""
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two verdicts that a replay compares."""
+
+    action: str
+    reasons: list[str]
+    policy_sha256: str
+
+
+@dataclass(frozen=True)
+class ReplayFinding:
+    """A finding that only one of the two judgements has."""
+
+    check: str
+    outcome: str
+    label: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ReplayWarning:
+    """Why a replay may mean less, with a code."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was recorded, what judging says now, and what differs.
+
+    ``same`` is whether action and findings are equal.
+    """
+
+    answer_id: str
+    question: str
+    same: bool
+    recorded: Side
+    replayed: Side
+    findings_added: list[ReplayFinding]
+    findings_gone: list[ReplayFinding]
+    warnings: list[ReplayWarning]
+
+
 class Replayer:
     """Judges records anew; ``lineage`` names the models as they are now."""
 
     def __init__(self, database: Database, judge_for: JudgeFor, lineage: Mapping[str, str]) -> None:
         self._database, self._judge_for, self._lineage = database, judge_for, lineage
 
-    def replay(self, answer_id: str, policy: Policy | None = None) -> dict[str, Any]:
-        """What was recorded, what judging says now, and what differs.
+    def replay(self, answer_id: str, policy: Policy | None = None) -> Replayed:
+        """Judge the record again; ``policy`` takes the place of the recorded one.
 
-        ``policy`` takes the place of the recorded one. ``same`` is whether action and findings
-        are equal; ``warnings`` are coded. Raises ``NotFound`` or ``NotReplayable``.
+        Raises ``NotFound`` or ``NotReplayable``.
         """
         with self._database.reading() as session:
             record = session.get(RecordRow, answer_id)
@@ -42,16 +86,16 @@ class Replayer:
             findings, verdict = judge_again(judge, record)
         finally:
             judge.close()
-        return _comparison(record, findings, verdict) | {"warnings": self._warnings(record)}
+        return _comparison(record, findings, verdict, self._warnings(record))
 
-    def _warnings(self, record: RecordRow) -> list[dict[str, str]]:
+    def _warnings(self, record: RecordRow) -> list[ReplayWarning]:
         now = {name: self._lineage.get(name, "") for name in MODELS}
         then = {name: record.lineage.get(name, "") for name in MODELS}
         changed = [name for name in MODELS if now[name] != then[name]]
         if not changed:
             return []
         message = f"These are not the models of the record: {', '.join(changed)} changed."
-        return [{"code": "models_changed", "message": message}]
+        return [ReplayWarning("models_changed", message)]
 
 
 def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict]:
@@ -86,30 +130,26 @@ def _own_policy(content: Mapping[str, Any] | None, sha256: str) -> Policy:
     return policy
 
 
-def _comparison(record: RecordRow, findings: Sequence[Finding], verdict: Verdict) -> dict[str, Any]:
-    then = recorded_findings(record)
-    action = str(record.verdict["action"])
+def _comparison(
+    record: RecordRow,
+    findings: Sequence[Finding],
+    verdict: Verdict,
+    warnings: list[ReplayWarning],
+) -> Replayed:
+    then, stored = recorded_findings(record), record.verdict
     added = [one for one in findings if one not in then]
     gone = [one for one in then if one not in findings]
-    return {
-        "answer_id": record.answer_id,
-        "question": record.question,
-        "same": action == verdict.action and not added and not gone,
-        "recorded": _side(action, record.verdict["reasons"], record.verdict["policy_sha256"]),
-        "replayed": _side(verdict.action, verdict.reasons, verdict.policy_sha256),
-        "findings_added": [_shown(one) for one in added],
-        "findings_gone": [_shown(one) for one in gone],
-    }
+    return Replayed(
+        answer_id=record.answer_id,
+        question=record.question,
+        same=str(stored["action"]) == verdict.action and not added and not gone,
+        recorded=Side(str(stored["action"]), list(stored["reasons"]), stored["policy_sha256"]),
+        replayed=Side(str(verdict.action), list(verdict.reasons), verdict.policy_sha256),
+        findings_added=[_shown(one) for one in added],
+        findings_gone=[_shown(one) for one in gone],
+        warnings=warnings,
+    )
 
 
-def _side(action: str, reasons: Sequence[str], policy_sha256: str) -> dict[str, Any]:
-    return {"action": str(action), "reasons": list(reasons), "policy_sha256": policy_sha256}
-
-
-def _shown(finding: Finding) -> dict[str, str]:
-    return {
-        "check": finding.check,
-        "outcome": finding.outcome.value,
-        "label": finding.label,
-        "message": finding.message,
-    }
+def _shown(finding: Finding) -> ReplayFinding:
+    return ReplayFinding(finding.check, finding.outcome.value, finding.label, finding.message)

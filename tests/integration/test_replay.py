@@ -1,7 +1,7 @@
 """A recorded answer, judged again: the same verdict from its record alone, or the difference."""
 
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def desk(database: Database, tmp_path: Path) -> Desk:
 
 def replay(desk: Desk, answer_id: str, policy: Policy | None = None, **now: str) -> dict[str, Any]:
     models = {"embedder": desk.embedder.name, "generator": desk.generator.name} | now
-    return Replayer(desk.database, every_judge, models).replay(answer_id, policy)
+    return asdict(Replayer(desk.database, every_judge, models).replay(answer_id, policy))
 
 
 def changed(desk: Desk, answer_id: str, **values: Any) -> None:
@@ -183,6 +183,7 @@ def test_a_proof_holds_the_whole_trail_and_its_links(desk: Desk) -> None:
     proof = proof_of(desk.database, answer_id)
     assert proof["record"]["question"] == COVERAGE
     assert proof["decision"]["reviewer"] == "rita"
+    assert proof["settlement"]["state"] == "released"
     assert proof["release"]["answer"] == proof["record"]["draft"]
     assert proof["policy"] == load_policy().content
     kinds = [link["kind"] for link in proof["audit"]]
@@ -219,6 +220,6 @@ def test_a_replay_knows_the_risk_and_the_day_of_the_record(desk: Desk) -> None:
         return Watching(every_check(policy), policy)
 
     models = {"embedder": desk.embedder.name, "generator": desk.generator.name}
-    told = Replayer(desk.database, judge_for, models).replay(answer_id)
+    told = asdict(Replayer(desk.database, judge_for, models).replay(answer_id))
     assert "freshness" not in [one["check"] for one in told["findings_added"]]
     assert (seen[0].risk, seen[0].today) == (0.75, then.date())
