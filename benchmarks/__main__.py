@@ -14,6 +14,7 @@ Run as:
     python -m benchmarks support-numbers --file F [--file G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
+    python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
@@ -211,6 +212,19 @@ def judge(
     from benchmarks.judging import measure_judging
 
     _show(measure_judging(runs), as_json)
+
+
+@app.command()
+def load(
+    askers: Annotated[int, typer.Option(help="Who ask at the same moment.", min=1)] = 40,
+    streams: Annotated[int, typer.Option(help="Open event streams of held answers.", min=0)] = 1000,
+    answers: Annotated[int, typer.Option(help="Questions to time, twice.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Start the service over the examples: a burst of askers, and what open streams cost."""
+    from benchmarks.load import measure_load
+
+    _show(measure_load(askers, streams, answers), as_json)
 
 
 @app.command()
