@@ -23,7 +23,7 @@ from app.wiring import open_database
 from benchmarks.metrics import percentile
 
 QUESTION = {"question": "What excess applies to an escape of water claim on the home policy?"}
-START_S = 300
+START_S = 600
 """Longest time for the service to start, models and examples included."""
 STREAM = "GET /v1/answers/{} HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {}\r\n\r\n"
 
