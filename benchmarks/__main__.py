@@ -16,6 +16,7 @@ Run as:
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
     python -m benchmarks review [--tasks N] [--runs N] --json
+    python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
@@ -233,6 +234,19 @@ def review(
     from benchmarks.review import measure_review
 
     _show(measure_review(tasks, runs), as_json)
+
+
+@app.command()
+def load(
+    askers: Annotated[int, typer.Option(help="Who ask at the same moment.", min=1)] = 40,
+    streams: Annotated[int, typer.Option(help="Open event streams of held answers.", min=0)] = 1000,
+    answers: Annotated[int, typer.Option(help="Questions to time, twice.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Start the service over the examples: a burst of askers, and what open streams cost."""
+    from benchmarks.load import measure_load
+
+    _show(measure_load(askers, streams, answers), as_json)
 
 
 @app.command()

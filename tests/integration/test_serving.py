@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,13 @@ class Doors(QuotingGenerator):
         assert self.over.wait(30)
 
 
+class Warm:
+    """In place of a model that no question here needs: a start waits for nothing."""
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+
 @dataclass
 class House:
     """A running service, and a client with a key."""
@@ -77,6 +84,7 @@ def running(database: Database, folder: Path, **settings: Any) -> Iterator[House
     desk.stock()
     chosen = {"questions_per_minute": 10_000, "rerank_passages": 0, **settings}
     services = services_of(desk, desk.answerer(**chosen), **chosen)
+    services = replace(services, support=Warm())  # type: ignore[arg-type]
     services.access.accounts.create("ann", ["asker"])
     made = services.access.keys.create("ann")
     key_id, key = made.key_id, made.key
@@ -194,13 +202,22 @@ def test_askers_who_hang_up_are_never_computed(
         assert (house.model.begun, house.records()) == (2, 1)
 
 
-async def events_of(client: httpx.AsyncClient, answer_id: str, seen: list[Any]) -> None:
-    """Follow an answer, and note each event's data in ``seen``."""
-    async with client.stream("GET", f"/v1/answers/{answer_id}/events") as response:
-        assert response.status_code == 200
-        async for line in response.aiter_lines():
-            if line.startswith("data:"):
-                seen.append(json.loads(line.removeprefix("data:")))
+async def events_of(house: House, answer_id: str, seen: list[Any]) -> None:
+    """Follow an answer over a bare socket, and note each event's data in ``seen``."""
+    host, port = house.address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = [
+        f"GET /v1/answers/{answer_id}/events HTTP/1.1",
+        "Host: test",
+        "Connection: close",
+        f"Authorization: Bearer {house.key}",
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    assert b" 200 " in await reader.readline()
+    while line := await reader.readline():
+        if line.startswith(b"data:"):
+            seen.append(json.loads(line.removeprefix(b"data:")))
+    writer.close()
 
 
 @pytest.mark.timeout(480)
@@ -216,10 +233,10 @@ def test_open_streams_cost_no_threads_and_hear_of_their_decision(
             seen: list[list[Any]] = [[] for _ in range(300)]
             ids = [held["answer_id"], *[waiting["answer_id"]] * 299]
             streams = [
-                asyncio.create_task(events_of(client, answer_id, notes))
+                asyncio.create_task(events_of(house, answer_id, notes))
                 for answer_id, notes in zip(ids, seen, strict=True)
             ]
-            await soon(lambda: all(seen), 150)
+            await soon(lambda: all(seen), 200)
             await soon(lambda: len(house.services.watch) == 300)
             # Routes share 40 threads; streams have none.
             assert threading.active_count() <= threads + 45
