@@ -25,6 +25,7 @@ let state = states.begin("");
 // A decision waits for a renewal under way, because the renewal changes the fence.
 /** @type {Promise<void>} */
 let renewing = Promise.resolve();
+let drawnAsMine = false;
 
 async function main() {
   const session = await requireSession();
@@ -89,7 +90,9 @@ function set(next) {
   if (changed("selected")) byId("panes").classList.toggle("has-detail", Boolean(next.selected));
   if (changed("task", "selected")) drawTask();
   if (changed("notice")) drawNotice(next.notice);
-  const redrawn = changed("task", "selected", "mode") || (changed("claim") && !next.mode);
+  // A claim also ends by the clock; a form that is being written in is left alone.
+  const claimChanged = drawnAsMine !== states.isMine(next) && !next.mode;
+  const redrawn = changed("task", "selected", "mode") || claimChanged;
   if (redrawn) drawBar();
   if (redrawn || changed("busy")) setBusy(next.busy);
 }
@@ -108,6 +111,7 @@ function drawBar() {
   const focused = document.activeElement;
   const held = focused instanceof HTMLElement && bar.contains(focused) && focused.dataset.testid;
   drawActions(state, { start, decide, setMode, keep });
+  drawnAsMine = states.isMine(state);
   if (!held) return;
   const again = bar.querySelector(`[data-testid="${held}"], button`);
   if (again instanceof HTMLElement) again.focus();
@@ -163,7 +167,7 @@ function choose(taskId) {
 }
 
 async function followHash() {
-  const taskId = decodeURIComponent(location.hash.slice(1)) || null;
+  const taskId = states.taskOf(location.hash);
   const previous = state.selected;
   if (taskId === previous) return;
   set(states.chosen(state, taskId));

@@ -111,6 +111,18 @@ export function neighbour({ tasks, selected, place }, by) {
   return tasks[Math.min(Math.max(wanted, 0), tasks.length - 1)]?.task_id ?? null;
 }
 
+/**
+ * The task that an address names; null where it names none.
+ * @param {string} hash
+ */
+export function taskOf(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1)) || null;
+  } catch {
+    return null; // cut in the middle of a character
+  }
+}
+
 /** Whether an edit was begun and not saved. */
 export function hasEdits(/** @type {State} */ { edits }) {
   return Object.keys(edits).length > 0;

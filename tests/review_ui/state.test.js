@@ -201,6 +201,12 @@ test("an unsaved answer outlives another choice, and goes when it is saved or un
   assert.equal(states.hasEdits(approved(back, "a")), false);
 });
 
+test("an address names a task, or none", () => {
+  assert.equal(states.taskOf("#a%2Fb"), "a/b");
+  assert.equal(states.taskOf(""), null);
+  assert.equal(states.taskOf("#%E0%A4%A"), null);
+});
+
 test("no transition changes the state it was given", () => {
   const shown = page(ABC, "b");
   const frozen = JSON.stringify(shown);
