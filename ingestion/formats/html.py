@@ -95,8 +95,8 @@ def _tags(source: str) -> Iterator[tuple[int, int, str, bool]]:
         tag = found[2].lower()
         yield found.start(), at, tag, found[1] == "/"
         if tag in RAW and not found[1]:
-            end = re.compile(f"</{tag}", re.IGNORECASE).search(source, at)
-            at = end.start() if end else len(source)
+            close = re.compile(f"</{tag}", re.IGNORECASE).search(source, at)
+            at = close.start() if close else len(source)
 
 
 def _valid_until(tree: Any) -> str | None:

@@ -12,6 +12,7 @@ from ingestion.formats.seeing import SMALLEST_PT
 LINE_ENDS = frozenset((10, 13))
 HYPHENS = frozenset((0x02, 0xFFFE))
 """How pdfium marks a hyphen at a line end that may belong to the word or not."""
+FIRST_SURROGATE = 0xD800
 LOOSE = 1.1
 """A character's loose box is about so much higher than its font size."""
 UNMAPPED_SHARE = 0.4
@@ -193,6 +194,8 @@ def _turned(box: Box, degrees: int) -> tuple[float, float, float]:
 
 def _from_utf16(codes: list[int]) -> str:
     text = "".join(map(chr, codes))
+    if max(codes) < FIRST_SURROGATE:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 

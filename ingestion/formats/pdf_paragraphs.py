@@ -323,7 +323,7 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
         return "\n\n"
     if drop < -line.size:
         return " " if continues else "\n\n"
-    if line.bold != after.bold and not continues and len(line.text) < 100:
+    if line.bold != after.bold and not continues and _parts_heading(line, ended):
         return "\n\n"
     if ITEM.match(after.text) or _is_row(line.text) or _is_row(after.text):
         return "\n"
@@ -332,6 +332,13 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
         return " " if continues else "\n\n" if ended or heading else "\n"
     indented = 0.7 * line.size < after.left - line.left < 4 * line.size
     return "\n\n" if ended and indented else " "
+
+
+def _parts_heading(line: Line, ended: bool) -> bool:
+    """Whether a change of weight after a line parts a heading from text, and no emphasis."""
+    if line.bold:
+        return len(line.text) < 100 and not DANGLING.search(line.text)
+    return ended
 
 
 def _is_row(text: str) -> bool:
