@@ -102,7 +102,7 @@ def _running(found: list[tuple[PageLines, Line]], pages: int) -> list[tuple[Page
     first = level[0][1]
     if first.cells and not any(PAGE_WORDS.fullmatch(cell) for cell in first.cells):
         return []
-    numbered = NUMBER.search(first.text) is not None
+    numbered = first.text != level[-1][1].text
     apart = all(_stands_apart(page, line) for page, line in level)
     return level if numbered or apart or len(numbers) > 2 else []
 
@@ -112,11 +112,7 @@ def _counts_pages(one: tuple[PageLines, Line], other: tuple[PageLines, Line]) ->
     pairs = list(zip(NUMBER.findall(one[1].text), NUMBER.findall(other[1].text), strict=True))
     step = other[0].number - one[0].number
     moved = [(a, b) for a, b in pairs if a != b]
-    return (
-        len(moved) <= 1
-        and all(int(b) - int(a) == step for a, b in moved)
-        and (not pairs or bool(moved))
-    )
+    return len(moved) <= 1 and all(int(b) - int(a) == step for a, b in moved)
 
 
 def _stands_apart(page: PageLines, line: Line) -> bool:

@@ -158,6 +158,10 @@ def test_noise_is_refused() -> None:
         ("<ol><li>a<ol type=a><li>b</ol><li>c</ol>", "1. a\n  a. b\n2. c"),
         ("<p>x<sup>2</sup>, 7<sub>2</sub>, 1<sup>st</sup></p>", "x², 7 ₂, 1st"),
         ("<p>He said <q>no</q>.</p>", "He said “no”."),
+        ("<p>25<span style='vertical-align:super'>1</span> euros</p>", "25 ¹ euros"),
+        ("<ul><li></li><li>a</li></ul>", "- a"),
+        ("<p class='sr-only'>x</p><p class='d-none d-md-block'>y</p>", "y"),
+        ("<div bgcolor='#000'><font color='#fff'>a</font></div><font color=white>b</font>", "a"),
         ("<ruby>東<rt>とう</rt></ruby>", "東"),
         ("<p><math><mfrac><mn>1</mn><mn>3</mn></mfrac></math> of it", "1/3 of it"),
         ("<p><math><msup><mn>10</mn><mn>3</mn></msup></math> l", "10^3 l"),
@@ -450,6 +454,14 @@ def test_white_print_on_a_dark_box_stays() -> None:
     pdf.set_text_color(255)
     pdf.text(60, 104, "Seen on dark ground.")
     assert read_pdf(pdf).text == "Seen on dark ground."
+
+
+def test_letters_that_are_squeezed_together_are_not_read() -> None:
+    pdf = sheet()
+    pdf.text(60, 60, "Plants return in 21 days.")
+    pdf.set_stretching(1)
+    pdf.text(60, 100, "Plants return in 400 days.")
+    assert read_pdf(pdf).text == "Plants return in 21 days."
 
 
 def test_an_underlined_word_is_not_struck() -> None:
