@@ -7,7 +7,7 @@ figures and spellings that differ from one to the next.
 import io
 import random
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +62,11 @@ def _kind(kind: str, format: str) -> Callable[[Maker], Maker]:
     return add
 
 
-def facts(seed: int = 7) -> Iterator[Fact]:
-    """All facts, always the same for one seed."""
+def facts(seed: int = 7, numbers: Iterable[int] = range(EACH)) -> Iterator[Fact]:
+    """All facts, or those of some documents of each kind; always the same for one seed."""
+    chosen = tuple(numbers)
     for (kind, format), maker in MAKERS.items():
-        for number in range(EACH):
+        for number in chosen:
             pick = random.Random(f"{seed}-{kind}-{number}")
             figure, other = pick.sample(range(11, 98), 2)
             place, thing = PLACES[number % len(PLACES)], pick.choice(THINGS)

@@ -39,7 +39,7 @@ PROPERTIES = frozenset(
     | {"text-indent", "margin-left", "margin-top", "clip", "clip-path", "height", "max-height"}
     | {"width", "max-width", "overflow", "overflow-x", "overflow-y", "transform", "zoom"}
     | {"text-decoration", "text-decoration-line", "list-style", "list-style-type", "scale"}
-    | {"content-visibility", "-webkit-text-fill-color"}
+    | {"content-visibility", "-webkit-text-fill-color", "vertical-align"}
 )
 DYNAMIC = re.compile(r"::|:(?:hover|focus|active|target|checked|visited|before|after|first-l)")
 LENGTH = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(px|pt|pc|em|rem|ex|ch|in|cm|mm|vw|vh|%)?")
@@ -63,6 +63,8 @@ class Style:
     opacity: float = 1.0
     visible: bool = True
     list_type: str = ""
+    mark: str = ""
+    """"sup" or "sub" for an element that is itself raised or lowered; it is not passed on."""
 
     @property
     def unseen(self) -> bool:
@@ -273,7 +275,21 @@ def inherited(style: Style, found: Declarations) -> Style:
         changes["visible"] = found["visibility"] not in ("hidden", "collapse")
     if kind := found.get("list-style-type") or found.get("list-style"):
         changes["list_type"] = kind
-    return replace(style, **changes) if changes else style
+    changes["mark"] = _mark(found)
+    return replace(style, **changes)
+
+
+def _mark(found: Declarations) -> str:
+    """Whether an element stands above its line ("sup"), below it ("sub"), or on it."""
+    place = found.get("vertical-align", "")
+    shift = _pixels(place, percent=0.16)
+    if found.get("position") == "relative" and found.get("font-size") and not place:
+        shift = -(_pixels(found.get("top", "")) or 0.0)
+    if place in ("super", "sub"):
+        return "sup" if place == "super" else "sub"
+    if shift is None or not 2 <= abs(shift) <= 20:
+        return ""
+    return "sup" if shift > 0 else "sub"
 
 
 def _font_size(font: str) -> str:

@@ -210,7 +210,7 @@ class _Reader:
             elif one.tag == f"{W}fldSimple" and PAGE_FIELD.match(one.get(f"{W}instr") or ""):
                 continue
             elif one.tag not in DROPPED:
-                if one.tag == f"{W}p" and found.parts:
+                if one.tag == f"{W}p" and one is not node and found.parts:
                     found.parts.append("\n")
                 stack.extend(reversed(one))
         return found

@@ -51,7 +51,8 @@ class Numbering:
             if name and name in links:
                 found._abstract[id] = found._abstract[links[name]]
         for node in root.iterchildren(f"{W}num"):
-            overrides, own = {}, {}
+            overrides: dict[int, int] = {}
+            own: dict[int, _Level] = {}
             for one in node.iterchildren(f"{W}lvlOverride"):
                 level = _int(one.get(f"{W}ilvl"), 0)
                 if start := value(one, "startOverride"):

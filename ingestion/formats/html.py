@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ingestion.formats.charset import decode
@@ -95,8 +95,8 @@ def _tags(source: str) -> Iterator[tuple[int, int, str, bool]]:
         tag = found[2].lower()
         yield found.start(), at, tag, found[1] == "/"
         if tag in RAW and not found[1]:
-            end = re.compile(f"</{tag}", re.IGNORECASE).search(source, at)
-            at = end.start() if end else len(source)
+            close = re.compile(f"</{tag}", re.IGNORECASE).search(source, at)
+            at = close.start() if close else len(source)
 
 
 def _valid_until(tree: Any) -> str | None:
@@ -241,7 +241,8 @@ def _walk(tree: Any) -> "_Writer":
     sheets, facts, writer = Sheets.of(tree), _facts(tree), _Writer()
     start = Style()
     # An explicit stack: hostile pages nest deeper than Python recurses.
-    stack: list[tuple[Any, bool, Style]] = [(tree.root, False, start)]
+    # What is closed is named by its tag; a raised span closes as a sup does.
+    stack: list[tuple[Any, str, Style]] = [(tree.root, "", start)]
     notes: list[Any] = []
     while stack or notes:
         if not stack:
@@ -251,7 +252,7 @@ def _walk(tree: Any) -> "_Writer":
         if isinstance(node, str):
             writer.note(node)
         elif closing:
-            writer.close(node.tag)
+            writer.close(closing)
             if notes and writer.between_blocks:
                 stack.extend(_noted(notes, start, sheets, facts))
         elif node.tag == "-text":
@@ -267,10 +268,14 @@ def _walk(tree: Any) -> "_Writer":
                 continue
             if node.tag == "a" and facts.notes and _cites(node, facts):
                 notes.append(node)
-            writer.open(node, facts, inside.list_type)
-            stack.append((node, True, inside))
+            if inside.mark and node.tag in INLINE:
+                writer.open_mark(inside.mark)
+                stack.append((node, inside.mark, inside))
+            else:
+                writer.open(node, facts, inside.list_type)
+                stack.append((node, node.tag, inside))
             children = reversed(list(node.iter(include_text=True)))
-            stack.extend((child, False, inside) for child in children)
+            stack.extend((child, "", inside) for child in children)
     writer.finish()
     return writer
 
@@ -282,9 +287,9 @@ def _cites(link: Any, facts: _Facts) -> bool:
     return not BACK_LINK.search(_named(link.attributes))
 
 
-def _noted(links: list[Any], start: Any, sheets: Any, facts: _Facts) -> list[tuple[Any, bool, Any]]:
+def _noted(links: list[Any], start: Any, sheets: Any, facts: _Facts) -> list[tuple[Any, str, Any]]:
     """What to walk for the notes that ``links`` cite, last first; empties ``links``."""
-    found: list[tuple[Any, bool, Any]] = []
+    found: list[tuple[Any, str, Any]] = []
     for link in links:
         note = facts.notes[link.attributes.get("href") or ""]
         if note.mem_id in facts.moved:
@@ -292,8 +297,8 @@ def _noted(links: list[Any], start: Any, sheets: Any, facts: _Facts) -> list[tup
         style = _style_of(note, start, sheets, facts)
         facts.moved.add(note.mem_id)
         if style is not None:
-            found.append((" ".join(link.text().split()), False, style))
-            found.extend((child, False, style) for child in note.iter(include_text=True))
+            found.append((" ".join(link.text().split()), "", style))
+            found.extend((child, "", style) for child in note.iter(include_text=True))
     links.clear()
     return found[::-1]
 
@@ -334,19 +339,33 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
         _legacy(attributes, found)
     if tag == "button" and not attributes and not _says_something(node, attributes):
         return None
+    if "display" not in found and _is_hidden_by_name(attributes.get("class")):
+        return None
     if not found:
-        return style
+        return replace(style, mark="") if style.mark else style
     if node.mem_id in facts.reachable:
         found = {name: value for name, value in found.items() if name in TEXT_PROPERTIES}
     return None if gone(found) else inherited(style, found)
 
 
+INLINE = frozenset({"span", "a", "small", "font", "b", "i", "em", "strong", "u", "big", "abbr"})
+LEGACY = (("color", "color"), ("text", "color"), ("bgcolor", "background-color"))
 TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-size", "font"})
 """A panel that opens later is judged by its print only."""
 
 
+HIDING_NAMES = frozenset("sr-only visually-hidden screen-reader-text d-none invisible".split())
+SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
+
+
+def _is_hidden_by_name(names: str | None) -> bool:
+    """Whether a class hides an element by a convention that the common style sheets share."""
+    found = (names or "").split()
+    return not HIDING_NAMES.isdisjoint(found) and not any(map(SHOWN_AGAIN.fullmatch, found))
+
+
 def _legacy(attributes: dict[str, str | None], found: dict[str, str]) -> None:
-    for name, wanted in (("color", "color"), ("bgcolor", "background-color")):
+    for name, wanted in LEGACY:
         if value := attributes.get(name):
             found.setdefault(wanted, value.lower())
 
@@ -440,6 +459,8 @@ class _Writer:
     _breaks: int = 0
     _space: bool = False
     _after_marker: bool = False
+    _marker: str = ""
+    """What stands before the text of an item that has begun."""
     _pre: int = 0
     _lists: list[_List] = field(default_factory=list)
     _tables: list[Table | None] = field(default_factory=list)
@@ -473,7 +494,7 @@ class _Writer:
         elif tag == "table":
             self._tables.append(None if node.mem_id in facts.layouts else Table())
         elif tag in ("sup", "sub"):
-            self._marks.append((tag, []))
+            self.open_mark(tag)
         elif tag == "q":
             self.text("“")
             self._after_marker = True
@@ -481,6 +502,10 @@ class _Writer:
             self._breaks = max(self._breaks, 2)
         else:
             self._open_part(node)
+
+    def open_mark(self, tag: str) -> None:
+        """A raised or lowered mark begins: "sup" or "sub"."""
+        self._marks.append((tag, []))
 
     def _open_part(self, node: Any) -> None:
         table = self._table
@@ -514,6 +539,8 @@ class _Writer:
         elif tag in HEADINGS:
             self._level = 0
             self._cut()
+        elif tag == "li":
+            self._marker, self._after_marker = "", False  # of an item without text
         self._break_around(tag)
 
     def text(self, text: str) -> None:
@@ -551,8 +578,8 @@ class _Writer:
             table.write(text, space and not self._after_marker, self.doubt)
             self._tail = text
         else:
-            self._put(text, space)
-            self._breaks = 0
+            self._put(self._marker + text, space)
+            self._breaks, self._marker = 0, ""
         self._space, self._after_marker = False, False
 
     def _put(self, text: str, space: bool) -> None:
@@ -629,7 +656,7 @@ class _Writer:
                 self.text(marker)
             return
         indent = "  " * min(len(self._lists) - 1, MAX_INDENT)
-        self._write(indent + marker, space=False)
+        self._marker = (self._marker or indent) + marker
         self._after_marker = True
 
 

@@ -129,14 +129,14 @@ class _Layout:
             yield from self._table_of(rows, columns)
 
     def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
-        place = {id(one): number for number, column in enumerate(columns) for one in column}
+        column_of = {id(one): number for number, column in enumerate(columns) for one in column}
         cells: list[Cells] = []
         steps = [a.y - b.y for a, b in pairwise(rows)]
         usual = statistics.median(steps) if steps else 0.0
         for number, row in enumerate(rows):
             texts = [""] * len(columns)
             for one in row.segments:
-                at = place[id(one)]
+                at = column_of[id(one)]
                 texts[at] = f"{texts[at]} {one.text}".strip()
             if number and _continues(texts, cells[-1], steps[number - 1], usual):
                 pairs = zip(cells[-1], texts, strict=True)

@@ -12,8 +12,11 @@ from ingestion.formats.seeing import SMALLEST_PT
 LINE_ENDS = frozenset((10, 13))
 HYPHENS = frozenset((0x02, 0xFFFE))
 """How pdfium marks a hyphen at a line end that may belong to the word or not."""
+FIRST_SURROGATE = 0xD800
 LOOSE = 1.1
 """A character's loose box is about so much higher than its font size."""
+NARROWEST = 0.06
+"""The least width of a letter, in sizes of print; narrower ones cannot be told apart."""
 UNMAPPED_SHARE = 0.4
 """A page with a larger share of characters without a meaning cannot be read as text."""
 
@@ -85,7 +88,8 @@ def _on_paper(word: Word, paper: Box) -> bool:
     left, bottom, right, top = word.box
     x, y = (left + right) / 2, (bottom + top) / 2
     inside = paper[0] <= x <= paper[2] and paper[1] <= y <= paper[3]
-    return inside and word.size >= SMALLEST_PT * LOOSE
+    squeezed = len(word.text) > 2 and word.x1 - word.x0 < NARROWEST * word.size * len(word.text)
+    return inside and not squeezed and word.size >= SMALLEST_PT * LOOSE
 
 
 def _boxes(words: list[Word]) -> dict[int, list[Box]]:
@@ -193,6 +197,8 @@ def _turned(box: Box, degrees: int) -> tuple[float, float, float]:
 
 def _from_utf16(codes: list[int]) -> str:
     text = "".join(map(chr, codes))
+    if max(codes) < FIRST_SURROGATE:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 

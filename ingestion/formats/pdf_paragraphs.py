@@ -102,7 +102,7 @@ def _running(found: list[tuple[PageLines, Line]], pages: int) -> list[tuple[Page
     first = level[0][1]
     if first.cells and not any(PAGE_WORDS.fullmatch(cell) for cell in first.cells):
         return []
-    numbered = NUMBER.search(first.text) is not None
+    numbered = first.text != level[-1][1].text
     apart = all(_stands_apart(page, line) for page, line in level)
     return level if numbered or apart or len(numbers) > 2 else []
 
@@ -112,11 +112,7 @@ def _counts_pages(one: tuple[PageLines, Line], other: tuple[PageLines, Line]) ->
     pairs = list(zip(NUMBER.findall(one[1].text), NUMBER.findall(other[1].text), strict=True))
     step = other[0].number - one[0].number
     moved = [(a, b) for a, b in pairs if a != b]
-    return (
-        len(moved) <= 1
-        and all(int(b) - int(a) == step for a, b in moved)
-        and (not pairs or bool(moved))
-    )
+    return len(moved) <= 1 and all(int(b) - int(a) == step for a, b in moved)
 
 
 def _stands_apart(page: PageLines, line: Line) -> bool:
@@ -323,7 +319,7 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
         return "\n\n"
     if drop < -line.size:
         return " " if continues else "\n\n"
-    if line.bold != after.bold and not continues and len(line.text) < 100:
+    if line.bold != after.bold and not continues and _parts_heading(line, ended):
         return "\n\n"
     if ITEM.match(after.text) or _is_row(line.text) or _is_row(after.text):
         return "\n"
@@ -332,6 +328,13 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
         return " " if continues else "\n\n" if ended or heading else "\n"
     indented = 0.7 * line.size < after.left - line.left < 4 * line.size
     return "\n\n" if ended and indented else " "
+
+
+def _parts_heading(line: Line, ended: bool) -> bool:
+    """Whether a change of weight after a line parts a heading from text, and no emphasis."""
+    if line.bold:
+        return len(line.text) < 100 and not DANGLING.search(line.text)
+    return ended
 
 
 def _is_row(text: str) -> bool:

@@ -85,7 +85,7 @@ def drawn_things(page: Any) -> Things:
 def _collect(page: Any, things: Things) -> None:
     from pypdfium2 import raw
 
-    identity = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+    identity: tuple[float, ...] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
     count = raw.FPDFPage_CountObjects(page.raw)
     stack = [(raw.FPDFPage_GetObject(page.raw, i), identity, 0) for i in reversed(range(count))]
     order = 0
@@ -112,9 +112,11 @@ def _collect(page: Any, things: Things) -> None:
 def _thing(pointer: Any, kind: int, order: int, matrix: tuple[float, ...]) -> _Thing:
     from pypdfium2 import raw
 
-    edges = [ctypes.c_float() for _ in range(4)]
-    raw.FPDFPageObj_GetBounds(pointer, *edges)
-    box = _moved((edges[0].value, edges[1].value, edges[2].value, edges[3].value), matrix)
+    box = (0.0, 0.0, 0.0, 0.0)
+    if kind != TEXT:  # the boxes of text are those of its words
+        edges = [ctypes.c_float() for _ in range(4)]
+        raw.FPDFPageObj_GetBounds(pointer, *edges)
+        box = _moved((edges[0].value, edges[1].value, edges[2].value, edges[3].value), matrix)
     thing = _Thing(order, kind, pointer, box, None)
     if kind == TEXT:
         thing.mode = raw.FPDFTextObj_GetTextRenderMode(pointer)
@@ -268,8 +270,12 @@ def _is_doubtful(text: _Thing, boxes: list[Box], things: Things) -> bool:
     behind: Colour | None = WHITE
     if len(things.areas) * len(things.texts) > MAX_COMPARED:
         return True
+    left, bottom, right, top = box
     for area in things.areas:
-        if _overlap(box, area.box) < 0.3:
+        other = area.box
+        if other[0] >= right or other[2] <= left or other[1] >= top or other[3] <= bottom:
+            continue
+        if _overlap(box, other) < 0.3:
             continue
         if area.order > text.order or area.kind != PATH:
             return True

@@ -73,6 +73,8 @@ RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 RAISED = dict(zip("0123456789+-−=()n", RAISED_DIGITS + "⁺⁻⁻⁼⁽⁾ⁿ", strict=True))
 RAISED |= dict(zip("abcdefghijklmoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
 LOWERED = dict(zip("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", strict=True))
+RAISED_ALONE = "0123456789-−+n"
+"""Marks that also stand raised after a letter: m², xⁿ."""
 PLAIN_OF = {raised: plain for plain, raised in RAISED.items() if plain not in "−"}
 POWER_OF_TEN = re.compile(
     f"(?<![\\d.,£$€¥])10(?!¹(?![{RAISED_DIGITS}]))([⁺⁻]?[{RAISED_DIGITS}]+)(?![⁺⁻{RAISED_DIGITS},])"
@@ -96,13 +98,13 @@ def raised(mark: str, before: str) -> str:
     Digits become raised digits, letters of an ordinal ("1st") stay as they are.
     """
     mark = " ".join(mark.split())
-    if not mark or (mark.lower() in ORDINALS and before[-1:].isdigit()):
+    mark = mark[1:-1] if re.fullmatch(r"\[\d{1,3}\]", mark) else mark
+    after_digit = before[-1:].isdigit()
+    if not mark or (mark.lower() in ORDINALS and after_digit):
         return mark
-    if all(c in RAISED or c in ", " for c in mark) and (
-        before[-1:].isdigit() or mark[0] in "0123456789-−+n"
-    ):
+    if all(c in RAISED or c in ", " for c in mark) and (after_digit or mark[0] in RAISED_ALONE):
         return "".join(RAISED.get(c, c) for c in mark)
-    return f" {mark}" if before[-1:].isdigit() and mark[:1].isalnum() else mark
+    return f" {mark}" if after_digit and mark[0] not in "*†‡§%°" else mark
 
 
 def lowered(mark: str, before: str) -> str:
