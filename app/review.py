@@ -47,7 +47,7 @@ from guardrails.contract import Passage, canonical_sha256, sentence_bounds
 Kind = Literal["approve", "edit", "reject"]
 Task = ReviewTaskRow | ProbeRow
 UNDECIDED = ("open", "claimed")
-MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
 UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
