@@ -14,7 +14,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
-from guardrails.abbreviations import abbreviates
+from guardrails.abbreviations import REACH, ends_sentence
 
 
 @dataclass(frozen=True)
@@ -263,9 +263,10 @@ def canonical_sha256(value: Any) -> str:
 
 
 SENTENCE_END = re.compile(
-    r"(?<![A-Z])(?<!\b[A-Za-z]\.[A-Za-z])(?<!\b(?:Mr|Dr|Ms|No|St|vs|cf|Eq|al))"
-    r"(?<!\b(?:Mrs|Fig|Art|Sec|e\.g|i\.e|etc|Inc|Ltd))[.!?][\"')\]’”]*(?=\s+[\"'(\[“‘]?[A-Z0-9])"
+    r"(?<![.!?])[.!?]++[\"')\]\u2019\u201d\u00bb]*(?=\s)|[\u3002\uff01\uff1f]"
 )
+"""Where a sentence may end; "." asks what stands before and after it."""
+OPENING = re.compile(r"\s+[\"'(\[\u201c\u2018\u201e\u00ab\u00bf\u00a1]*([^\W_]+)?")
 
 ITEM_NUMBER = re.compile(r"^[ \t]*(?:\d{1,3}(?:\.\d{1,3})*|[a-z]|[ivxl]{1,5})\.(?=\s)", re.M)
 """The "1.", "2.1." or "b." of a list belongs to its item; it ends nothing."""
@@ -302,8 +303,7 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
 
     No sentence goes beyond its block: headings, list items and table rows stand alone.
     """
-    ends = SENTENCE_END.finditer(text)
-    cuts = {match.end() for match in ends if not abbreviates(text, match.start())}
+    cuts = {match.end() for match in SENTENCE_END.finditer(text) if _ends(text, match)}
     cuts -= {match.end() for match in ITEM_NUMBER.finditer(text)}
     cuts.update(block_ends(text))
     edges = [0, *sorted(cuts), len(text)]
@@ -315,3 +315,16 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
             start = left + len(piece) - len(piece.lstrip())
             bounds.append((start, start + len(stripped)))
     return bounds
+
+
+def _ends(text: str, end: re.Match[str]) -> bool:
+    """Whether a sentence ends with the signs that ``end`` matched."""
+    if not text[end.start()].isascii():
+        return True
+    opening = OPENING.match(text, end.end())
+    word = opening[1] if opening and opening[1] else ""
+    if not word or word[0].islower():
+        return False
+    if end[0][0] != "." or end[0].startswith(".."):
+        return True
+    return ends_sentence(text[max(0, end.start() - REACH) : end.start()], word)

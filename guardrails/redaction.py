@@ -1,17 +1,26 @@
 """Personal data taken out of an answer object before it is released."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from guardrails.checks.personal_data import find_personal_data, mask
 
+NUMBERED = frozenset({"iban", "card", "national_id", "phone"})
+"""Kinds of which a part, cut off at the end of a quote, still gives something away."""
+LEAST_PART = 6
+"""Letters and digits in a row of which a part inside a text is known as one."""
+_CODE = r"[A-Z0-9]*\d[A-Z0-9]*"
+_CODES = re.compile(rf"(?<![A-Za-z0-9]){_CODE}(?:[\W_]{{1,3}}(?:{_CODE}|[A-Z]{{4}}\b))*")
+
 
 def redacted(answer: Mapping[str, Any], kinds: Collection[str]) -> dict[str, Any]:
     """The answer object with all data of these kinds masked: ``[card]``.
 
-    What is found in one text is masked in all: a short form has none of the words that told
-    what a number is. A masked quote would not be verbatim any more, so it is left out: the
-    citation keeps its number and its source, has the quote "" and says ``redacted``.
+    What is found in one text is masked in all, also a part of a number, and in another spelling:
+    a short form has none of the words that told what a number is, and a quote may end inside. A
+    masked quote would not be verbatim any more, so it is left out: the citation keeps its number
+    and its source, has the quote "" and says ``redacted``.
     """
     if not kinds:
         return dict(answer)
@@ -58,4 +67,23 @@ def _hide(text: str, kinds: Collection[str], known: Mapping[str, str]) -> str:
         if text.strip() and text.strip() in value:  # a short form may be a part of it
             return f"[{kind}]"
         text = text.replace(value, f"[{kind}]")
+        if kind in NUMBERED:
+            text = _without_parts(text, value, kind)
     return text
+
+
+def _without_parts(text: str, value: str, kind: str) -> str:
+    """``text`` without what is a part of the number ``value``, however it is grouped."""
+    whole = _bare(value)
+
+    def hidden(match: re.Match[str]) -> str:
+        part = _bare(match[0])
+        at_edge = match.start() == 0 or match.end() == len(text.rstrip())
+        is_part = part in whole and (len(part) >= LEAST_PART or (at_edge and len(part) > 1))
+        return f"[{kind}]" if is_part else match[0]
+
+    return _CODES.sub(hidden, text)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\W_]", "", text).upper()

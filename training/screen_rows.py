@@ -22,6 +22,7 @@ from training.screen_texts import (
     FOREIGN_ATTACKS,
     GERMAN_QUESTIONS,
     LOOK_ALIKES,
+    TRIGGERS,
     filled,
 )
 
@@ -145,6 +146,9 @@ def injection_rows(sources: Sources, rng: random.Random) -> Rows:
         _long_look_alikes(alike, 1500, random.Random(5)),
     ):
         rows.add(texts, 0)
+    triggers = filled(TRIGGERS, 1600, random.Random(7))
+    rows.add(triggers, 0, weight=2)
+    rows.add(_joined(triggers, questions[:800] + triggers, 400, random.Random(8)), 0)
     # Long role-plays of attackers and of honest writers share most of their words.
     rows.soften_long_positives(300, 0.2)
     return rows

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -325,13 +325,17 @@ def train(
     embed: Annotated[
         bool, typer.Option(help="Off: training texts not in the cache count by words alone.")
     ] = True,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Train these heads, keep the others of --out.")
+    ] = None,
 ) -> None:
-    """Train, calibrate and write every head."""
+    """Train, calibrate and write every head, or some of them."""
     cache, patterns = VectorCache(vectors), FirstTier(load_policy())
     sources = read_sources(data)
-    tensors: dict[str, NDArray[np.float16]] = {}
-    heads, chosen, counts = {}, [], {}
-    for name, recipe in RECIPES.items():
+    tensors, config, counts = _kept(out, only or ()) if only else ({}, {}, {})
+    heads, chosen = config.get("heads", {}), config.get("operating_points", [])
+    for name in only or RECIPES:
+        recipe = RECIPES[name]
         rows = ROWS[name](sources, random.Random(SEED))
         found_vectors = cache.embed(rows.texts, embed)
         found = fit(rows, found_vectors, recipe)
@@ -351,6 +355,20 @@ def train(
         }
         typer.echo(f"{name}: {counts[name]}; {chosen[-len(head.names) :]}")
     write(out, tensors, {"heads": heads, "operating_points": chosen}, counts)
+
+
+def _kept(out: Path, without: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    """(tensors, config, counts) of the heads in ``out`` but those to be trained anew."""
+    tensors = {
+        name: tensor
+        for name, tensor in load_file(out / "model.safetensors").items()
+        if name.partition(".")[0] not in without
+    }
+    config = json.loads((out / "config.json").read_text("utf-8"))
+    gone = {own for name in without for own in RECIPES[name].names}
+    points = [point for point in config["operating_points"] if point["score"] not in gone]
+    counts = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
+    return tensors, {**config, "operating_points": points}, counts
 
 
 def write(

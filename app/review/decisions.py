@@ -21,7 +21,7 @@ from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.views import DecisionKind, DecisionView, EditView
 from guardrails.contract import Passage, canonical_sha256, sentence_bounds
 
-MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
 APPROVALS = 2
 """Reviewers who must approve the same answer, where the policy asks for four eyes."""

@@ -39,6 +39,14 @@ YES_NO = pattern(
 """Such a question may be answered with its own words."""
 
 
+BREAKS_OFF = pattern(
+    r"\b(?:at (?:least|most)|except(?: for)?|approx(?:imately)?|up to|(?:more|less|other) than"
+    r"|namely|such as|as follows|(?-i:the|an|and|or|a)|e\.g|i\.e|z\. ?b|para|bzw|ca"
+    r"|[^\d\s] (?:max|min))[.:,;]?$"
+)
+"""What an answer that was cut in the middle ends with."""
+
+
 class EvasiveCheck:
     """Fails for an answer without substance."""
 
@@ -67,6 +75,8 @@ def _fault(question: str, sentences: list[str]) -> str:
         return "The answer only points elsewhere."
     if said <= asked and not YES_NO.search(question):
         return "The answer only repeats the question."
+    if BREAKS_OFF.search(sentences[-1]):
+        return "The answer breaks off."
     if all(sentence.endswith("?") for sentence in sentences):
         return "The answer is a question."
     return ""

@@ -138,7 +138,7 @@ class _Plain(dict[int, str]):
         kind = unicodedata.category(char)
         if kind == "Pd" or char == "\u2212":
             plain = "-"
-        elif kind == "Zs":
+        elif kind in ("Zs", "Cf"):
             plain = " "
         elif kind == "Nd":
             plain = str(unicodedata.decimal(char))
@@ -153,7 +153,18 @@ _PLAIN = _Plain()
 
 
 def _plain(text: str) -> str:
-    return text if text.isascii() else text.translate(_PLAIN)
+    plain = text if text.isascii() else text.translate(_PLAIN)
+    return _WRAP.sub(_joined, plain) if "\n" in plain else plain
+
+
+_WRAP = re.compile(r"^[^\n|]*[^\n|\s][ \t\r]*\n(?=[^\n|]*[^\s|])", re.M)
+_WORDS_OF_PROSE = 3
+
+
+def _joined(line: re.Match[str]) -> str:
+    """A line of prose with the line break after it as a space: it was wrapped there."""
+    words = sum(word.isalpha() for word in line[0].split())
+    return f"{line[0][:-1]} " if words >= _WORDS_OF_PROSE else line[0]
 
 
 def _spans(kind: str, text: str) -> Iterator[Span]:
@@ -233,7 +244,8 @@ _ISSUERS = (
     *((one, one, range(12, 20)) for one in "5018 5020 5038 5612 5893 6304 6390 0604".split()),
     ("6759", "6763", range(12, 20)),
 )
-_DIGIT_RUN = pattern(r"\d(?:[ -]?\d){11,}")
+_DIGIT_RUN = pattern(r"\d(?:[ ./_\-]{0,2}\d){11,}")
+_SHAPES = ((4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 3, 3, 3))
 _GROUP = re.compile(r"\d+")
 _CARD_WORDS = pattern(
     r"\b(?:card|cc\b|credit|debit|visa|mastercard|maestro|amex|karte|carte|tarjeta|carta|cart[aã]o)"
@@ -275,6 +287,10 @@ def _card_end(groups: list[tuple[int, str]]) -> int:
 
 
 def _is_plausible(text: str, start: int, end: int) -> bool:
+    written = text[start:end]
+    groups = tuple(map(len, _GROUP.findall(written)))
+    if not written.replace(" ", "").replace("-", "").isdigit() and groups not in _SHAPES:
+        return False
     if end - start >= 14:
         return True
     return bool(_CARD_WORDS.search(text[max(0, start - CONTEXT) : start]))
@@ -292,7 +308,7 @@ _IBAN_LENGTHS = {
         "TL23 TN24 TR26 UA29 VA22 VG24 XK20"
     ).split()
 }
-_IBAN_START = pattern(r"[A-Z]{2}\d{2}[ -]?[A-Z0-9]")
+_IBAN_START = pattern(r"[A-Z]{2}[ -]?\d{2}[ ./_\-]{0,2}[A-Z0-9]")
 
 
 def _ibans(text: str) -> Iterator[Span]:
@@ -305,13 +321,13 @@ def _ibans(text: str) -> Iterator[Span]:
 
 
 def _collect(text: str, start: int, wanted: int) -> tuple[int, str]:
-    """(end, letters and digits) of the next ``wanted`` ones, single separators left out."""
+    """(end, letters and digits) of the next ``wanted`` ones, one or two separators left out."""
     body, place = "", start
     while place < len(text) and len(body) < wanted:
         char = text[place]
         if char.isascii() and char.isalnum():
             body += char
-        elif char not in " -" or not text[place - 1].isalnum():
+        elif char not in " -./_" or not any(map(str.isalnum, text[place - 2 : place])):
             break
         place += 1
     return place, body
@@ -446,11 +462,13 @@ def _has_five_digits(text: str) -> bool:
 _LICENCE = r"passport|passeport|reisepass|pasaporte|driv(?:er'?s|ing) licen[cs]e"
 _NATIONAL_IDS = (
     _finder(r"\d{3}-\d{2}-\d{4}", _is_ssn),
-    _finder(r"\d{3} ?\d{2} ?\d{4}", _has_five_digits, r"ssn|social security"),
+    _finder(r"\d{3}[ .\-/]?\d{2}[ .\-/]?\d{4}", _has_five_digits, r"ssn|social security"),
     _finder(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _is_nino),
-    _finder(r"\d{3} ?\d{3} ?\d{4}", _is_nhs, r"nhs"),
+    _finder(r"\d{3}[ .\-]?\d{3}[ .\-]?\d{4}", _is_nhs, r"nhs"),
     _finder(
-        r"\d{2} ?\d{3} ?\d{3} ?\d{3}", _is_german_tax_id, r"steuer|idnr|tax|tin\b|identifikation"
+        r"\d{2}[ .\-/]?\d{3}[ .\-/]?\d{3}[ .\-/]?\d{3}",
+        _is_german_tax_id,
+        r"steuer|idnr|tax|tin\b|identifikation",
     ),
     _finder(r"[12][ .]?\d{2}[ .]?\d{2}[ .]?(?:\d{2}|2[AB])(?:[ .]?\d{3}){2}[ .]?\d{2}", _is_nir),
     _finder(r"(?:\d{8}|[XYZ][ -]?\d{7})[ -]?[A-HJ-NP-TV-Z]", _is_dni),
@@ -467,6 +485,7 @@ _NATIONAL_IDS = (
     _finder(r"\d{6}-?\d{4}", _is_cpr, r"cpr"),
     _finder(r"\d{3}[ -]?\d{3}[ -]?\d{3}", _is_sin, r"sin\b|social insurance"),
     _finder(r"[A-Z]{0,2}\d[\dA-Z-]{4,17}", _has_five_digits, _LICENCE),
+    _finder(r"[A-Z]{0,2} ?\d{2,4}(?:[ .\-]\d{2,4}){1,4}", _has_five_digits, _LICENCE),
 )
 
 # Secrets
@@ -487,9 +506,13 @@ _SECRET_NAME = (
     r"|passwor[td]|kennwort|mot de passe|contraseña|senha|parola)"
 )
 _ASSIGNED = (
-    rf"\b\w*{_SECRET_NAME}['\"]?\s*(?:is|was|ist|:=|=>|[:=])\s*['\"]?([^\s'\"<>,;]{{6,250}})"
+    rf"\b\w*{_SECRET_NAME}['\"]?(?:\s(?:of|for|to|on|at|für|der|des|von|zum)(?:\s[\w'-]+){{1,6}}?)?"
+    r"\s*(?:is|was|ist|lautet|reads|:=|=>|[:=])\s*['\"]?([^\s'\"<>,;]{6,250})"
 )
-_PIN = r"\bpin(?: code| number)?\s*(?:is|was|[:=])\s*(\d{4,8})\b"
+_PIN = (
+    r"\bpin(?: code| number)?(?:\s(?:of|for|to)(?:\s[\w'-]+){1,6}?)?\s*(?:is|was|[:=])"
+    r"\s*(\d{4,8})\b"
+)
 _BEARER = r"\bbearer\s+([\w.~+/-]{20,999}=*)"
 _IN_ADDRESS = r"\b[a-z][a-z0-9+.-]{1,12}://[^\s/:@]{0,64}:([^\s/@]{3,128})@"
 _PEM = pattern(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")

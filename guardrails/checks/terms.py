@@ -24,7 +24,8 @@ from guardrails.words import STOP_WORDS
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _PLAIN_WORD = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r'["\u201c\u201e]([^"\u201c\u201d\u201e]{2,200})["\u201d]')
-_OPENING = re.compile(r"(?:^|[.!?:;]|\n)[\s\"'(\[\u201c\u2018*\u2022-]*$")
+_BEFORE_OPENING = " \t\r\"'([\u201c\u2018*\u2022-"
+"""Signs that may stand between the end of a sentence or line and the next word."""
 _MIN_STEM, _MAX_ENDING = 4, 4
 """Letters that two forms of one name must share, and those one may have more (Iran, Iranian)."""
 _TITLES = frozenset("mr mrs ms miss dr prof sir madam".split())
@@ -124,10 +125,17 @@ def named_pieces(claim: str) -> Iterator[Piece]:
     words = list(_WORD.finditer(claim))
     for place, match in enumerate(words):
         word = match[0]
-        opens = match.start() in openings or _OPENING.search(claim[: match.start()])
+        before = claim[words[place - 1].end() if place else 0 : match.start()]
+        opens = match.start() in openings or _ends_sentence(before, first=not place)
         if _is_named(word) and (not opens or _is_sure(claim, words, place)):
             bare = re.sub(r"['\u2019]s?$", "", word)
             yield Piece(match.start(), match.start() + len(bare), bare, "term")
+
+
+def _ends_sentence(between: str, *, first: bool) -> bool:
+    """Whether what stands before a word, up to the word before it, lets it open a sentence."""
+    end = between.rstrip(_BEFORE_OPENING)[-1:]
+    return end in tuple(".!?:;\n\v\f") if end else first
 
 
 def _is_named(word: str) -> bool:

@@ -56,7 +56,7 @@ _REFUSALS = re.compile(
     re.IGNORECASE,
 )
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-_CLAUSE_END = re.compile(r"[;:]\s+|,\s+|\n\s*|\s+[\u2013\u2014]\s+")
+_CLAUSE_END = re.compile(r"[;:]\s+|,\s+|\n\s*|(?<!\s)\s+[\u2013\u2014]\s+")
 _ROW_END = re.compile(r"\n(?=[^\n]*[|\t])|(?<=\|)[ \t]*\n")
 OUR_MARKER_SHAPE = re.compile(r"[ \t]*\[\d{1,3}\]")
 
