@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from app.access.sessions import Access
+from app.access.service import Access
 from app.errors import DependencyFailed
 from app.settings import PROJECT, Settings
 from app.wiring import open_database
@@ -49,8 +49,8 @@ def _service(folder: Path) -> Iterator[tuple[int, int, str]]:
     settings = Settings(data_dir=folder, questions_per_minute=100_000)
     database = open_database(settings)
     access = Access(database, settings)
-    access.create_principal("load", ["asker"])
-    key = access.create_key("load")[1]
+    access.accounts.create("load", ["asker"])
+    key = access.keys.create("load").key
     database.close()
     environment = {
         **os.environ,

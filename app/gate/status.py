@@ -14,7 +14,7 @@ from app.gate.labels import LabelCountView, label_counts
 from app.gate.modes import GateModeView, switches
 from app.gate.tables import CertificateRow
 from guardrails.gate.binomial import GateInvalid
-from guardrails.gate.certificate import PUBLIC, Certificate
+from guardrails.gate.certificate import NOT_HERE, Certificate
 
 SHOWN = 100
 """Certificates, newest first."""
@@ -97,7 +97,7 @@ def _view(row: CertificateRow, counts: bool) -> CertificateView:
 def _reviewer_error(row: CertificateRow) -> str:
     """In words; "" for a certificate that cannot be read."""
     if row.certificate.get("provisional"):
-        return PUBLIC
+        return NOT_HERE
     try:
         return Certificate.from_json(row.certificate).reviewer_error
     except GateInvalid:

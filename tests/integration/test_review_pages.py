@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from app.access.principals import Principal
-from app.corpus.documents import Corpus
+from app.corpus.corpus import Corpus
 from app.db import Database, now
 from app.errors import AlreadyDecided, BadRequest, Invalid
 from app.records import recording

@@ -66,7 +66,7 @@ def services_of(desk: Desk, answerer: Answerer, **settings: Any) -> Services:
         database=desk.database,
         access=Access(desk.database, chosen),
         corpus=desk.corpus,
-        desk=desk.reviews,
+        desk=ReviewDesk(desk.database, chosen),
         retriever=answerer._retriever,
         gate=answerer._gate,
         drift=DriftMonitors(desk.database),
