@@ -460,7 +460,8 @@ def test_letters_that_are_squeezed_together_are_not_read() -> None:
     pdf = sheet()
     pdf.text(60, 60, "Plants return in 21 days.")
     pdf.set_stretching(1)
-    pdf.text(60, 100, "Plants return in 400 days.")
+    pdf.set_xy(60, 100)
+    pdf.cell(text="Plants return in 400 days.")
     assert read_pdf(pdf).text == "Plants return in 21 days."
 
 
