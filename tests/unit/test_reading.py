@@ -56,9 +56,8 @@ def cuts(found: Extracted) -> list[Cut]:
 # --- The made corpus, a part of it ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [1, 6])
-def test_facts_of_every_kind_are_read_right_and_no_wrong_value_is_stored(number: int) -> None:
-    outcomes = [read_fact(fact, TOKENIZER) for fact in facts(numbers=[number])]
+def test_facts_of_every_kind_are_read_right_and_no_wrong_value_is_stored() -> None:
+    outcomes = [read_fact(fact, TOKENIZER) for fact in facts(numbers=[6])]
     assert [one.fact.name for one in outcomes if not one.right] == []
     assert [(one.fact.name, one.stored) for one in outcomes if one.stored] == []
     assert len(outcomes) >= 40
@@ -504,11 +503,11 @@ def test_deep_nesting_is_made_shallow_before_it_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (b"a" + b" " * 9_000_000 + b"b", "a.txt"),
+        (b"a" + b" " * 3_000_000 + b"b", "a.txt"),
         (b"<p>a" + b" " * 2_000_000 + b"b", "a.html"),
-        (b"<div>" * 200_000 + b"x", "a.html"),
-        (b"[" * 200_000, "a.md"),
-        (b"![a](" * 20_000, "a.md"),
+        (b"<div>" * 100_000 + b"x", "a.html"),
+        (b"[" * 100_000, "a.md"),
+        (b"![a](" * 8_000, "a.md"),
         (b"x<!--" * 100_000, "a.html"),
     ],
 )
