@@ -292,6 +292,21 @@ def test_print_must_differ_from_its_ground() -> None:
     assert not can_be_told((0.98, 0.98, 0.98), (1, 1, 1))
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_rows_of_a_delimited_file_stand_under_their_header(delimiter: str) -> None:
+    rows = [["Stop", "Fare"], *([f"Stop {i}", f'"{i},50; euros"'] for i in range(60))]
+    data = "\n".join(delimiter.join(row) for row in rows).encode()
+    found = extract(data, "fares.csv" if delimiter != "\t" else "fares.tsv")
+    assert "Stop 7 | 7,50; euros" in found.text
+    assert all("Stop | Fare" in cut.text for cut in cuts(found))
+
+
+def test_a_delimited_file_that_is_damaged_is_refused() -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        extract(b"a,b\n" + b'"' + b"x" * 200_000, "a.csv")
+    assert caught.value.reason == "corrupt"
+
+
 # --- Word ------------------------------------------------------------------------------------
 
 
