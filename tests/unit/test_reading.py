@@ -270,6 +270,11 @@ def test_a_long_table_repeats_its_header() -> None:
     assert all("Stop | Fare" in cut.text for cut in cuts(found))
 
 
+def test_no_cell_of_a_wide_table_is_lost() -> None:
+    cells = "".join(f"<td>n{i}</td>" for i in range(400))
+    assert html(f"<table><tr>{cells}</tr></table>").count("n") == 400
+
+
 def test_a_row_without_text_makes_no_line() -> None:
     table = Table()
     table.open_row()
