@@ -9,7 +9,6 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from app.errors import DocumentRefused
-from app.inference.embedder import load_tokenizer
 from benchmarks.reading_corpus import Fact, facts
 from guardrails.contract import sentence_bounds
 from ingestion.chunk import Cut, cut_passages
@@ -30,6 +29,8 @@ class Outcome:
 
 def measure_reading() -> dict[str, Any]:
     """Facts read right, and wrong values stored, by kind and format."""
+    from app.inference.embedder import load_tokenizer
+
     tokenizer = load_tokenizer()
     outcomes = [read_fact(fact, tokenizer) for fact in facts()]
     by_kind: dict[str, dict[str, int]] = defaultdict(lambda: {"facts": 0, "right": 0, "wrong": 0})

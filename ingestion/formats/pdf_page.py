@@ -66,6 +66,7 @@ def printed(page: Any, form: Any | None) -> Printed:
     things = drawn_things(page)
     paper = left, bottom, right, top = _paper(page)
     hidden = unseen_objects(page, things, _boxes(words))
+    hidden |= {word.object for word in words if _is_squeezed(word)}
     words = [w for w in words if w.object not in hidden and _on_paper(w, paper)]
     if form is not None:
         words += _form_words(page, form, len(words))
@@ -88,8 +89,12 @@ def _on_paper(word: Word, paper: Box) -> bool:
     left, bottom, right, top = word.box
     x, y = (left + right) / 2, (bottom + top) / 2
     inside = paper[0] <= x <= paper[2] and paper[1] <= y <= paper[3]
-    squeezed = len(word.text) > 2 and word.x1 - word.x0 < NARROWEST * word.size * len(word.text)
-    return inside and not squeezed and word.size >= SMALLEST_PT * LOOSE
+    return inside and word.size >= SMALLEST_PT * LOOSE
+
+
+def _is_squeezed(word: Word) -> bool:
+    letters = len(word.text)
+    return letters > 2 and word.x1 - word.x0 < NARROWEST * word.size * letters
 
 
 def _boxes(words: list[Word]) -> dict[int, list[Box]]:

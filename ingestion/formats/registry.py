@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ingestion.formats import docx, html, markdown, pdf, text
+from ingestion.formats import delimited, docx, html, markdown, pdf, text
 from ingestion.formats.document import Read
 from ingestion.formats.limits import JailLimits
 
@@ -43,8 +43,9 @@ DOCX = Format(
 HTML = Format("text/html", (".html", ".htm", ".xhtml"), html.read, TEXT_LIMITS)
 MARKDOWN = Format("text/markdown", (".md", ".markdown"), markdown.read, TEXT_LIMITS)
 TEXT = Format("text/plain", (".txt", ".text"), text.read, TEXT_LIMITS)
+CSV = Format("text/csv", (".csv", ".tsv"), delimited.read, TEXT_LIMITS)
 
-FORMATS = (PDF, DOCX, HTML, MARKDOWN, TEXT)
+FORMATS = (PDF, DOCX, HTML, MARKDOWN, TEXT, CSV)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 MAX_COLUMNS = 200
+"""As far as a cell is repeated over the columns that it spans; a cell of its own always counts."""
 MAX_LABEL = 200
 """The longest text that is repeated in each row and column that its cell spans."""
 REPEAT_AFTER = 400
@@ -61,7 +62,7 @@ class Table:
         text = " ".join("".join(self._cell).split())
         columns, rows = self._spans
         at = self._free()
-        for column in range(at, min(at + columns, MAX_COLUMNS)):
+        for column in range(at, max(at + 1, min(at + columns, MAX_COLUMNS))):
             shown = text if column == at or len(text) <= MAX_LABEL else ""
             self._row[column] = shown
             if rows > 1:

@@ -146,6 +146,9 @@ def test_the_hash_has_one_fixed_spelling() -> None:
         ("Closed since 2015. Open again.", ["Closed since 2015.", "Open again."]),
         ("one line\nand the next of it", ["one line\nand the next of it"]),
         ("• first\n  • second", ["• first", "• second"]),
+        ("The fee is 5 max. The rest is free.", ["The fee is 5 max.", "The rest is free."]),
+        ("He came in Jan. We left.", ["He came in Jan.", "We left."]),
+        ("(a) one item;\n(b) another one", ["(a) one item;", "(b) another one"]),
     ],
 )
 def test_where_sentences_end(text: str, expected: list[str]) -> None:
@@ -163,6 +166,12 @@ def test_where_sentences_end(text: str, expected: list[str]) -> None:
         "The fee is 2.50 pounds or 3.5 percent.",
         "The U.S. Office is closed.",
         "Smith et al. Wrote it vs. Jones Ltd. Last year.",
+        "It takes approx. 10 days, max. 15 and min. 5.",
+        "See para. 7, vol. 3 and ch. 2 before Jan. 20.",
+        "Fernhill Co. Ltd. is led by Prof. Adams.",
+        "Nr. 5 gilt, z. B. Katzen, u. a. Hunde, ab 22. August.",
+        "2.1. Music ends at noon.",
+        "b. Broken glass is not covered.",
     ],
 )
 def test_abbreviations_and_decimals_end_nothing(first: str) -> None:
