@@ -42,14 +42,14 @@ KEPT_TWEETS = 1500
 BENIGN = ("benign", "in_scope", "out_of_scope")
 """Labels of the development sets that are honest questions, whatever an intent covers."""
 OPERATING_POINTS = {
-    "injection_certain": ("injection", 0.0055),
-    "injection_likely": ("injection", 0.009),
+    "injection_certain": ("injection", 0.0075),
+    "injection_likely": ("injection", 0.0117),
     **{name: (name, 0.0005) for name in ADVICE_NAMES},
     "toxicity": ("toxicity", 0.002),
     "out_of_scope": ("out_of_scope", 0.05),
 }
 """Label: (score, the highest false-positive rate of patterns and head together)."""
-LONG_SHIFT = {"injection": -1.05}
+LONG_SHIFT = {"injection": -0.75}
 """Log-odds by which a head's score of a long text is lowered, chosen on the development sets."""
 Tensors = Mapping[str, NDArray[np.float16]]
 

@@ -203,7 +203,7 @@ def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
 def _may_hold(words: frozenset[str], text: str) -> bool:
     """Whether ``text`` holds so many of the words that it can be alike: a cheap first look."""
     lower = text.lower()
-    return sum(word in lower for word in words) >= LEAST_SHARED
+    return 0 < min(LEAST_SHARED, len(words)) <= sum(word in lower for word in words)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -87,7 +87,7 @@ def test_other_numbers_stay() -> None:
     text = f"{PROSE}, IBAN GB29 NWBK 6016 1331 9268 19, within 10 days of 6016 members."
     hidden = redacted(answer(text, "Within 10 days.", None), ["iban"])
     assert "within 10 days of 6016 members" in str(hidden["text"])
-    assert hidden["citations"][0]["quote"] == "Within 10 days."  # type: ignore[index]
+    assert hidden["citations"][0]["quote"] == "Within 10 days."
 
 
 @pytest.mark.parametrize("piece", [" ", "a b c\n", "1.", "A", "12 ", "x |\n", "1 1\n"])
