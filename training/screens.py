@@ -42,13 +42,15 @@ KEPT_TWEETS = 1500
 BENIGN = ("benign", "in_scope", "out_of_scope")
 """Labels of the development sets that are honest questions, whatever an intent covers."""
 OPERATING_POINTS = {
-    "injection_certain": ("injection", 0.006),
-    "injection_likely": ("injection", 0.017),
+    "injection_certain": ("injection", 0.0075),
+    "injection_likely": ("injection", 0.0117),
     **{name: (name, 0.0005) for name in ADVICE_NAMES},
     "toxicity": ("toxicity", 0.002),
     "out_of_scope": ("out_of_scope", 0.05),
 }
 """Label: (score, the highest false-positive rate of patterns and head together)."""
+LONG_SHIFT = {"injection": -0.75}
+"""Log-odds by which a head's score of a long text is lowered, chosen on the development sets."""
 Tensors = Mapping[str, NDArray[np.float16]]
 
 
@@ -289,7 +291,8 @@ def calibrated(recipe: Recipe, tensors: Tensors, sets: Mapping[str, Measured]) -
         raw = np.array([plain.raw(text, vector)[place] for text, vector in pairs])
         found.append(platt(raw, measured.positive))
     scale, shift = zip(*found, strict=True)
-    return replace(plain, scale=scale, shift=shift)
+    long_shift = LONG_SHIFT.get(recipe.names[0], 0.0)
+    return replace(plain, scale=scale, shift=shift, long_shift=long_shift)
 
 
 def points(head: Head, sets: Mapping[str, Measured], patterns: FirstTier) -> list[dict[str, Any]]:
@@ -348,6 +351,7 @@ def train(
             "scale": head.scale,
             "shift": head.shift,
             "one_of": head.one_of,
+            "long_shift": head.long_shift,
         }
         counts[name] = {
             "texts": len(rows.texts),

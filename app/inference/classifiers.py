@@ -26,6 +26,8 @@ from app.ports import Embedder, Vectors
 from guardrails.checks.wording import folded
 
 CONFIG = "config.json"
+LONG = 300
+"""Characters above which a text is long: honest role-plays are, and share the words of attacks."""
 TOKEN = re.compile(r"\w+|[^\w\s]")
 MAX_TOKENS = 4000
 """Of a longer text the first and last halves of this are read: an order may stand at the end."""
@@ -56,6 +58,8 @@ class Head:
     scale: tuple[float, ...]
     shift: tuple[float, ...]
     one_of: bool = False
+    long_shift: float = 0.0
+    """What is added to the log-odds of a long text."""
 
     def raw(self, text: str, vector: Vectors) -> NDArray[np.float64]:
         """The log-odds of each name before calibration; ``vector`` [dimension], unit length."""
@@ -70,6 +74,7 @@ class Head:
     def scores(self, text: str, vector: Vectors) -> dict[str, float]:
         """The probability of each name, in [0, 1]."""
         odds = np.array(self.scale) * self.raw(text, vector) + np.array(self.shift)
+        odds += self.long_shift if len(text) > LONG else 0.0
         chances = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
         return dict(zip(self.names, map(float, chances), strict=True))
 
@@ -149,4 +154,5 @@ def _head(name: str, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> H
     if missing:
         raise KeyError(*missing)
     scale, shift = tuple(map(float, config["scale"])), tuple(map(float, config["shift"]))
-    return Head(tuple(config["names"]), own, scale, shift, bool(config["one_of"]))
+    long_shift = float(config.get("long_shift", 0.0))
+    return Head(tuple(config["names"]), own, scale, shift, bool(config["one_of"]), long_shift)

@@ -1,9 +1,10 @@
 """Does another passage of the evidence give a different value for what the answer states?
 
-Only values are compared: amounts with a unit, and dates. Two sentences speak of the same thing
-when they share most of their words, hold the same plain numbers and codes, and cover the same words
-of the question; a document about another product is another subject. In doubt there is no
-contradiction: a reviewer who sees many false ones stops reading them.
+Compared are amounts with what they count, dates, months and days of the week, names, and yes and
+no. Two sentences speak of the same thing when they share most of their words or all that the
+question asks about, hold the same plain numbers and codes, and cover the same words of the
+question; a document about another product is another subject. In doubt there is no contradiction: a
+reviewer who sees many false ones stops reading them.
 """
 
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
+from guardrails.checks.terms import named_pieces
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage
 from guardrails.words import content_words
 
@@ -22,19 +24,56 @@ SENTENCE = re.compile(r"\s(?<=[.!?]\s)\s*(?=[^a-z\s])|\n(?![a-z])")
 """Cuts too often rather than too rarely: a part of a sentence is less like another one."""
 OF_VALUES = frozenset(
     "january february march april may june july august september october november december pound "
-    "euro dollar per cent percent second minute hour day week month year".split()
+    "euro dollar per cent percent second minute hour day week month year monday tuesday"
+    " wednesday thursday friday saturday sunday".split()
 ).union(WORDS, SCALES)
 """Words that are part of a value, not of what it is the value of."""
 
+WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})s?\b", re.I)
+_COUNTED = re.compile(r"(?<![\w.,:/-])(\d{1,6}) ([a-z]{3,}s)\b(?!\s?\d)")
+OPPOSITES = {
+    one: pair
+    for pair in (
+        frozenset(words.split())
+        for words in (
+            "allowed forbidden",
+            "permitted prohibited",
+            "included excluded",
+            "open closed",
+            "free charged",
+            "compulsory optional",
+            "mandatory voluntary",
+            "refundable non-refundable",
+            "accepted refused",
+            "possible impossible",
+            "before after",
+        )
+    )
+    for one in pair
+}
+"""Words of which one denies the other, with both."""
+_OPPOSITE = re.compile(rf"\b(?:{'|'.join(sorted(OPPOSITES, key=len, reverse=True))})\b")
+MOST_OF_SHORTER = 0.5
+"""Least share of the shorter sentence's words that the longer one has, where both cover all that
+the question asks about."""
+ASKING = frozenset(
+    "date day month year time much many long often cost price take place happen held hold begin"
+    " start end name called open close there per please tell".split()
+)
+"""Words of a question that say what kind of answer is wanted, not of what."""
 Value = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The plain numbers of a sentence, and its values by what they count."""
+    """The plain numbers of a sentence, its values by what they count, the words of its names, and
+    which of ``OPPOSITES`` it says ("not" turns it around)."""
 
-    names: frozenset[str]
+    numbers: frozenset[str]
     values: dict[str, frozenset[Value]]
+    names: frozenset[str]
+    says: frozenset[str]
 
     @classmethod
     def read(cls, text: str) -> "Claim":
@@ -46,13 +85,23 @@ class Claim:
                 values.setdefault(amount.unit, set()).add((amount.value,))
         for _, readings in figures.dates:
             values.setdefault("date", set()).add(_day(readings[0]))
-        names = frozenset(amount.value for _, amount in figures.amounts if not amount.unit)
-        return cls(names, {unit: frozenset(found) for unit, found in values.items()})
+        counted = {(value, f"number of {noun}") for value, noun in _COUNTED.findall(text)}
+        for value, unit in counted:
+            values.setdefault(unit, set()).add((value,))
+        for day in _WEEKDAY.findall(text):
+            values.setdefault("weekday", set()).add((day.lower(),))
+        plain = {amount.value for _, amount in figures.amounts if not amount.unit}
+        return cls(
+            frozenset(plain - {value for value, _ in counted}),
+            {unit: frozenset(found) for unit, found in values.items()},
+            frozenset(p.text.lower() for p in named_pieces(text) if not _WEEKDAY.match(p.text)),
+            frozenset(_OPPOSITE.findall(text.lower())),
+        )
 
     def contradicts(self, other: "Claim") -> bool:
         """Whether both are of the same number, code or level, and one kind of value stands once
         in each and differs."""
-        return self.names == other.names and any(
+        return self.numbers == other.numbers and any(
             len(mine) == len(theirs) == 1 and mine != theirs
             for unit, mine in self.values.items()
             if (theirs := other.values.get(unit))
@@ -91,19 +140,57 @@ class _Search:
 
     def _against(self, sentence: Sentence) -> Iterator[str]:
         claim, words = self._read(sentence.text), _words(sentence.text)
-        if not claim.values:
-            return
         cited = {c.passage_id for c in self._draft.citations if c.number in sentence.citations}
         sources = [passage for passage in self._case.evidence if passage.id in cited]
-        subject = self._asked & _subject(words, sources)
+        subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys()
         for passage in self._case.evidence:
             if passage.id in cited or not _may_hold(words, passage.text):
                 continue
             for text in filter(partial(_may_hold, words), SENTENCE.split(passage.text)):
                 theirs = self._words(text)
-                same = _are_alike(words, theirs) and subject <= _subject(theirs, [passage])
-                if same and claim.contradicts(self._read(text)):
+                if not subject <= _subject(theirs, [passage]):
+                    continue
+                if _contradict(claim, self._read(text), words, theirs, self._of_asked(subject)):
                     yield text.strip()
+
+    def _of_asked(self, subject: frozenset[str]) -> bool:
+        """Whether a sentence that covers ``subject`` covers all that the question asks about."""
+        return len(subject) >= LEAST_SHARED and subject >= self._asked - ASKING
+
+
+def _contradict(
+    one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str], covers: bool
+) -> bool:
+    """Whether two sentences speak of the same thing and differ; ``covers``: both cover all that was
+    asked."""
+    near = covers and len(words & theirs) >= MOST_OF_SHORTER * min(len(words), len(theirs))
+    if (near or _are_alike(words, theirs)) and one.contradicts(other):
+        return True
+    if one.numbers != other.numbers or one.values != other.values:
+        return False
+    return _denies(one, other, words, theirs) or _renames(one, other, words, theirs)
+
+
+def _denies(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether one says yes and the other no, in the same words."""
+    said = one.says | other.says
+    opposite = len(said) == 2 and all(OPPOSITES[word] == said for word in said)
+    turned = ("not" in words) != ("not" in theirs)
+    if one.says == other.says:
+        opposite = False
+    elif not opposite:
+        return False
+    rest = {"not"} | {part for word in said for part in content_words(word)}
+    return opposite != turned and one.names == other.names and words - rest == theirs - rest
+
+
+def _renames(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether both say the same of another name."""
+    mine, their = (content_words(" ".join(claim.names)) for claim in (one, other))
+    if not mine or not their or mine & their or one.says != other.says:
+        return False
+    rest = words - mine
+    return len(rest) >= LEAST_SHARED and rest == theirs - their
 
 
 def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
@@ -116,7 +203,7 @@ def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
 def _may_hold(words: frozenset[str], text: str) -> bool:
     """Whether ``text`` holds so many of the words that it can be alike: a cheap first look."""
     lower = text.lower()
-    return sum(word in lower for word in words) >= ALIKE * len(words)
+    return 0 < min(LEAST_SHARED, len(words)) <= sum(word in lower for word in words)
 
 
 def _words(text: str) -> frozenset[str]:

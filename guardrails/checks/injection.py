@@ -18,6 +18,11 @@ ORDERS = (
     r"|programming|guardrails|safeguards|restrictions|tasks?|information|constraints|polic(?:y|ies)"
     r"|input|messages?|context)"
 )
+SURE_ORDERS = (
+    r"(?:instructions?|directions|orders?|rules|guidelines|prompts?|commands|directives|training"
+    r"|programming|guardrails|safeguards|restrictions|constraints)"
+)
+"""What nobody asks a service to drop but an attacker; honest people drop messages and tasks."""
 OWN_ORDERS = (
     r"(?:instructions|directions|rules|guidelines|prompts?|commands|directives|orders|training"
     r"|programming|guardrails|safeguards|restrictions|filters|system message)"
@@ -49,13 +54,12 @@ NO_LIMITS = (
 )
 ANYWHERE = {
     "override": [
-        rf"{TOLD}\b{DROP} {WORDS}{EARLIER} {WORDS}{ORDERS}\b",
+        rf"{TOLD}\b{DROP} {WORDS}{EARLIER} {WORDS}{SURE_ORDERS}\b",
+        r"\b(?:igmre|ingore|ignroe|1gnore|ign0re|disreg[4@]rd)\b[^.?!\n]{0,40}"
+        r"\b(?:above|before|previous|said|told|instructions?)\b",
         rf"{TOLD}\b{DROP} (?:all |any |every |each |of |completely )*(?:of )?"
         rf"(?:your|my|the|these|those) (?:\w+ ){{0,2}}{OWN_ORDERS}\s*(?:[.!:;,\n]|and\b|-|$)",
         rf"{TOLD}\b(?:ignore|disregard|forget) (?:all|any|every)(?: of)? (?:the )?{OWN_ORDERS}\b",
-        r"(?P<told2>\b(?:i|we|they|don't|not|never) )?\b(?:ignore|disregard|forget|igmre)"
-        r" (?:about )?(?:all|everything|anything|what(?:ever)?)\b(?: of)?(?: [\w']+){0,6}?"
-        r" (?:above|before|so far|told|said|previously|earlier|learned|know|talked|discussed)\b",
         rf"{TOLD}\b(?:ignore|disregard|forget) (?:all |of |the )*(?:above|foregoing|preceding)\b",
         r"(?:ignore|disregard)\w{0,20}(?:previous|prior|above|all)\w{0,20}"
         r"(?:instructions|prompt|rules)",
@@ -74,9 +78,6 @@ ANYWHERE = {
         r"(?:ai|assistant|bot|chatbot|language model|hacker|administrator|admin|developer|terminal"
         r"|interpreter|translator|character|persona|dan|chatgpt|\w+gpt|\w+bot|unrestricted"
         r"|unfiltered|jailbroken|(?:claims )?manager of)\b",
-        r"\b(?:developer|debug|god|dan|jailbreak|sudo) mode\b(?: \w+){0,2} ?"
-        r"(?:enabled|activated|on\b|output|engaged)",
-        r"\bdo anything now\b|\bjailbroken\b|\bjailbreak (?:prompt|mode)",
         r"\b(?:unfiltered|uncensored|amoral|unethical|unrestricted|jailbroken)(?:,)? (?:and \w+ )?"
         r"(?:ai|chatbot|assistant|language model|character|responses?|version|answers?|mode)\b",
         rf"\b(?:ai|chatbot|assistant|bot|gpt|you|it|he|she|character)\b[^.?!\n]{{0,60}}{NO_LIMITS}",
@@ -132,9 +133,6 @@ ANYWHERE = {
 """What gives orders in a question and in a document alike."""
 IN_QUESTIONS = {
     "override": [
-        r"\b(?:new|next|additional|updated|real|second|following) "
-        r"(?:task|instruction|order|statement|command|assignment|challenge)s?\s*"
-        r"(?::|-|,? namely\b)",
         r"\b(?:now|here)(?: comes?| follows?)(?: (?:a|the|your|some))?"
         r" (?:new|next|more|second|additional) \w+",
         r"\b(?:concentrate|focus)(?: \w+)? on"
@@ -142,10 +140,7 @@ IN_QUESTIONS = {
         r"\b(?:change|replace|update) your (?:instructions|rules|prompt)\b",
         r"\b(?:neue|weitere|naechste|nachste) \w*(?:aufgabe|anweisung|auftr|herausforder)\w*"
         r"|\b(?:nun|jetzt) (?:folg|komm)\w+ [^.\n]{0,30}(?:aufgabe|anweisung|test)",
-        r"\b(?:answer|respond to|reply to) (?:all|every|each|any)\b[^.?!\n]{0,40}\bwith\b",
-        r"\b(?:stop|stopp|halt)\s*[-:]\s*(?:write|say|print|output|schreib)",
         r"\b(?:instruction|order|command)s? ?: ?(?:forget|ignore|blame|say|write|print|answer)",
-        r"\bfrom now on,? you(?:'re| (?:are|will|must|should|shall|have to|can|only|act|answer)\b)",
         r"\bforget (?:about )?everything\s*(?:[,.!:]|and\b)",
         r"\b(?:ignore|disregard|forget)(?: all| any| the| your)? (?:\w+ )?"
         r"(?:provided |given )?(?:documents?|context|articles?|artikels|passages|evidence|sources)"
@@ -153,9 +148,6 @@ IN_QUESTIONS = {
         r"\b(?:by|from|using|with) (?:your )?own knowledge\b|\bnot (?:by|from|according to) the "
         r"(?:provided )?(?:articles?|documents?|context)\b",
         r"(?:^|\n)\s*system\s*:",
-        r"\b(?:release|approve|send)\b[^.?!\n]{0,40}\bwithout (?:any |the )?(?:checks?|review)\b",
-        r"\b(?:review|check|approval|safety|moderation|filter)s?(?: step)?s? (?:is|are) (?:now )?"
-        r"(?:switched off|turned off|disabled|off)\b",
     ],
     "role": [
         r"\b(?:i want|i'd like|i need|i would like) you to "
@@ -167,8 +159,6 @@ IN_QUESTIONS = {
         r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*pretend(?: that)? (?:to be|you (?:can|are))\b",
         r"\b(?:now you are|you are now) (?:called|named|completely)\b",
         r"(?:^|[.!?:;\n\"])\s*now you are \w+",
-        r"\bhow would you (?:answer|respond|react|explain)\b[^.?!\n]{0,80}\bif you were\b"
-        r"|\bif you were\b[^.?!\n]{0,80}\bhow would you\b",
         r"\b(?:stay|remain|stays|remains) (?:always |fully |completely )?in"
         r" (?:the |their |its |your )?(?:character|roles?)\b"
         r"|\b(?:break|breaking)(?: out of)?(?: \w+)? characters?\b",
@@ -182,7 +172,6 @@ IN_QUESTIONS = {
         r"(?:instructions|prompts?|prompt texts?|system message|programming|embeddings|directives)"
         r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
         r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
-        r"\b(?:what|information)\b[^.?!\n]{0,30}\bwritten (?:above|at the beginning of th)",
         r"\b(?:information|text)s? in the prompt\b",
         r"\b(?:zeig|druck|gib|nenn|wiederhol)\w*\b[^.?!\n]{0,60}\b(?:prompt\w*|eingabeaufforderung)",
         r"!\[[^\]\n]{0,200}\]\(",
@@ -193,16 +182,54 @@ IN_QUESTIONS = {
         r"|\bcontext\s*:?\s*\{",
     ],
     "order to the assistant": [
+        r"\bif you (?:don't|do not) (?:know|answer),? (?:say|make|i will|i'll)\b",
+    ],
+}
+"""What gives orders in a question, but may be ordinary in a document."""
+AMBIGUOUS = {
+    "override": [
+        rf"{TOLD}\b{DROP} {WORDS}{EARLIER} {WORDS}{ORDERS}\b",
+        r"(?P<told2>\b(?:i|we|they|don't|not|never) )?\b(?:ignore|disregard|forget|igmre)"
+        r" (?:about )?(?:all|everything|anything|what(?:ever)?)\b(?: of)?(?: [\w']+){0,6}?"
+        r" (?:above|before|so far|told|said|previously|earlier|learned|know|talked|discussed)\b",
+    ],
+    "role": [
+        r"\b(?:developer|debug|god|dan|jailbreak|sudo) mode\b(?: \w+){0,2} ?"
+        r"(?:enabled|activated|on\b|output|engaged)",
+        r"\bdo anything now\b|\bjailbroken\b|\bjailbreak (?:prompt|mode)",
+    ],
+}
+"""What gives orders in a document, and may be an honest phrase in a question."""
+AMBIGUOUS_IN_QUESTIONS = {
+    "override": [
+        r"\b(?:new|next|additional|updated|real|second|following) "
+        r"(?:task|instruction|order|statement|command|assignment|challenge)s?\s*"
+        r"(?::|-|,? namely\b)",
+        r"\b(?:answer|respond to|reply to) (?:all|every|each|any)\b[^.?!\n]{0,40}\bwith\b",
+        r"\b(?:stop|stopp|halt)\s*[-:]\s*(?:write|say|print|output|schreib)",
+        r"\bfrom now on,? you(?:'re| (?:are|will|must|should|shall|have to|can|only|act|answer)\b)",
+        r"\b(?:release|approve|send)\b[^.?!\n]{0,40}\bwithout (?:any |the )?(?:checks?|review)\b",
+        r"\b(?:review|check|approval|safety|moderation|filter)s?(?: step)?s? (?:is|are) (?:now )?"
+        r"(?:switched off|turned off|disabled|off)\b",
+    ],
+    "role": [
+        r"\bhow would you (?:answer|respond|react|explain)\b[^.?!\n]{0,80}\bif you were\b"
+        r"|\bif you were\b[^.?!\n]{0,80}\bhow would you\b",
+    ],
+    "exfiltration": [
+        r"\b(?:what|information)\b[^.?!\n]{0,30}\bwritten (?:above|at the beginning of th)",
+    ],
+    "order to the assistant": [
         r"\b(?:say|answer|reply|respond|output|print|write)\b(?: \w+){0,2}"
         r" (?:only|just|exactly|nothing but)\s*[:\"']",
         r"\b(?:just|only|instead) (?:say|tell|output|print|write|respond with|reply with|answer)\b"
         r"\s*(?:[:\"']|me\b|what\b)",
         r"\b(?:print|output)(?:\(|\s*['\"])",
         r"\byou(?: are|'re) (?:not )?supposed to (?:tell|answer|say)\b",
-        r"\bif you (?:don't|do not) (?:know|answer),? (?:say|make|i will|i'll)\b",
     ],
 }
-"""What gives orders in a question, but may be ordinary in a document."""
+"""Words of attacks that stand in honest questions too: a second witness must agree, the screen that
+reads the meaning."""
 EVERY_LABEL = tuple(ANYWHERE)
 
 FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{2,6}\U000e007f")
@@ -218,21 +245,23 @@ SPACED = re.compile(r"(?<!\w)(?:\w[ ._*-]){5,}\w(?!\w)")
 BLOB = re.compile(r"[A-Za-z0-9+/]{24,4000}={0,2}")
 
 
-class _Injection:
-    timeout_s = 3.0
-    sets: Sequence[Mapping[str, Sequence[str]]] = (ANYWHERE,)
+PLAUSIBLE = 0.4
+"""The least score of the injection screen at which an ambiguous phrase counts."""
+Sets = Sequence[Mapping[str, Sequence[str]]]
 
-    def __init__(self) -> None:
+
+class _Patterns:
+    """Compiled expressions by kind."""
+
+    def __init__(self, sets: Sets) -> None:
         self._patterns = {
-            label: [pattern(one) for found in self.sets for one in found.get(label, ())]
+            label: [pattern(one) for found in sets for one in found.get(label, ())]
             for label in EVERY_LABEL
         }
 
     def excerpts(self, text: str) -> list[tuple[str, str]]:
         """(kind, matched text) of each kind found, at most one for each kind."""
         found: dict[str, str] = {}
-        if HIDDEN.search(FLAG.sub("", text)):
-            found["hidden text"] = "(invisible characters)"
         for seen in _views(text):
             for label, patterns in self._patterns.items():
                 excerpt = None if label in found else _first(patterns, seen)
@@ -241,19 +270,40 @@ class _Injection:
         return list(found.items())
 
 
-class QuestionInjectionCheck(_Injection):
-    """Injection patterns in the question."""
+def _hidden(text: str) -> list[tuple[str, str]]:
+    found = HIDDEN.search(FLAG.sub("", text))
+    return [("hidden text", "(invisible characters)")] if found else []
+
+
+class QuestionInjectionCheck:
+    """Injection patterns in the question.
+
+    Phrases that honest questions hold too count only where the screen finds an order plausible, or
+    where nobody could ask it.
+    """
 
     name = "injection_question"
     stage: Stage = "question"
-    sets = (ANYWHERE, IN_QUESTIONS)
+    timeout_s = 3.0
+
+    def __init__(self) -> None:
+        self._sure = _Patterns((ANYWHERE, IN_QUESTIONS))
+        self._unsure = _Patterns((AMBIGUOUS, AMBIGUOUS_IN_QUESTIONS))
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found, else one pass."""
-        return _findings(self.name, "The question", self.excerpts(case.question))
+        score = (case.scores or {}).get("injection")
+        found = self.excerpts(case.question)
+        if score is None or not score < PLAUSIBLE:  # also a NaN is no all-clear
+            found += self._unsure.excerpts(case.question)
+        return _findings(self.name, "The question", list(dict(reversed(found)).items()))
+
+    def excerpts(self, text: str) -> list[tuple[str, str]]:
+        """(kind, matched text) of what gives orders whatever the screen says."""
+        return [*_hidden(text), *self._sure.excerpts(text)]
 
 
-class EvidenceInjectionCheck(_Injection):
+class EvidenceInjectionCheck:
     """Injection patterns in the passages given to the generator, titles included.
 
     A passage that was marked suspect at ingestion fails too: a screen has read its meaning.
@@ -261,6 +311,14 @@ class EvidenceInjectionCheck(_Injection):
 
     name = "injection_evidence"
     stage: Stage = "draft"
+    timeout_s = 3.0
+
+    def __init__(self) -> None:
+        self._patterns = _Patterns((ANYWHERE, AMBIGUOUS))
+
+    def excerpts(self, text: str) -> list[tuple[str, str]]:
+        """(kind, matched text) of each kind found, at most one for each kind."""
+        return [*_hidden(text), *self._patterns.excerpts(text)]
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found in any passage, else one pass."""

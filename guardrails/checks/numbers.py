@@ -37,12 +37,32 @@ ORDINALS = (
 MEASURES = {
     **dict.fromkeys(["km", "kilometre", "kilometer"], "km"),
     **dict.fromkeys(["mile", "mi"], "mile"),
-    **dict.fromkeys(["metre", "meter"], "metre"),
+    **dict.fromkeys(["metre", "meter", "m"], "metre"),
+    **dict.fromkeys(["foot", "feet", "ft"], "foot"),
+    **dict.fromkeys(["inch", "inche"], "inch"),
+    "yard": "yard",
+    **dict.fromkeys(["m^2", "sqm", "square metre", "square meter"], "m2"),
+    **dict.fromkeys(["ft^2", "sq ft", "square foot", "square feet"], "ft2"),
+    **dict.fromkeys(["m^3", "cubic metre", "cubic meter"], "m3"),
+    **dict.fromkeys(["acre", "hectare"], "acre") | {"hectare": "hectare", "ha": "hectare"},
+    **dict.fromkeys(["km/h", "kmh", "kph"], "km/h"),
+    **dict.fromkeys(["mph"], "mph"),
+    **dict.fromkeys(["gallon"], "gallon"),
+    **dict.fromkeys(["pint"], "pint"),
+    **dict.fromkeys(["ounce", "oz"], "ounce"),
+    **dict.fromkeys(["lb", "lbs"], "lb"),
+    **dict.fromkeys(["watt", "w"], "watt"),
+    **dict.fromkeys(["volt", "v"], "volt"),
+    **dict.fromkeys(["amp", "ampere"], "amp"),
+    **dict.fromkeys(["mw", "megawatt"], "mw"),
+    **{"hz": "hz", "hertz": "hz", "khz": "khz", "mhz": "mhz", "ghz": "ghz"},
+    **{"bar": "bar", "psi": "psi", "mbit/s": "mbit/s", "mbps": "mbit/s"},
+    **{"gbit/s": "gbit/s", "gbps": "gbit/s", "kbit/s": "kbit/s", "kbps": "kbit/s"},
     **dict.fromkeys(["cm", "centimetre", "centimeter"], "cm"),
     **dict.fromkeys(["mm", "millimetre", "millimeter"], "mm"),
     **dict.fromkeys(["kg", "kilogram", "kilo"], "kg"),
     **dict.fromkeys(["mg", "milligram"], "mg"),
-    **dict.fromkeys(["gram", "gramme"], "gram"),
+    **dict.fromkeys(["gram", "gramme", "g"], "gram"),
     **dict.fromkeys(["tonne", "ton"], "tonne"),
     **dict.fromkeys(["litre", "liter"], "litre"),
     **dict.fromkeys(["ml", "millilitre", "milliliter"], "ml"),
@@ -100,7 +120,22 @@ _COUNTED = re.compile(
     r"|second|minute|hour|day|night|week|month|quarter|year|time|pound|euro|dollar|claim|mile)",
     re.I,
 )
-_ORDINAL = re.compile(rf"\b({'|'.join(ORDINALS)})(\s+quarter\b)?", re.I)
+_ORDINAL = re.compile(rf"\b({'|'.join(ORDINALS)})\b(\s+quarter\b)?", re.I)
+_AND_A = re.compile(r"\band a $")
+_ORDINAL_FIGURE = re.compile(r"(\d+)(?:st|nd|rd|th)", re.I)
+_PARTS_OF = {
+    "half": "1/2", "third": "1/3", "quarter": "1/4", "fifth": "1/5", "eighth": "1/8",
+    "tenth": "1/10",
+}  # fmt: skip
+_PART = re.compile(
+    r"\b(?:(?:(an?|one|two|three|four)[\s-])?(third|quarter|fifth|eighth|tenth)s?\b(?= of\b)"
+    r"|(one|two|three|four)[\s-](third|quarter|fifth|eighth|tenth)s\b|(half)\b)",
+    re.I,
+)
+_MULTIPLE = re.compile(r"\b(twice|doubles?d?|thrice|triples?d?|dozens?)\b", re.I)
+_MULTIPLES = {"tw": "2", "do": "2", "th": "3", "tr": "3"}
+_MIXED = re.compile(r"(?<![\d.,/])(\d+)(?: and a half\b| (1/2|1/4|3/4)(?![\d/]))")
+_EIGHTHS = {"1/4": ".25", "3/4": ".75"}
 _A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million|billion)\b)", re.I)
 
 _CODE = re.compile(
@@ -117,14 +152,18 @@ _AMOUNT = re.compile(
     r"|\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
     r"(?P<scale>\s?(?:hundred|thousand|million|billion)\b|(?:bn|k|m)\b)?"
     rf"(?:[\s-]?(?P<after>%|per\s?cent(?:age points?)?\b|(?:{_CURRENCY})(?!\w)"
-    r"|(?:pound|euro|dollar)s?\b|yen\b|[ap]\.?m\b"
+    r"|(?:pound|euro|dollar|cent|franc|rupee|peso|rand|zloty|koruna)s?\b|yen\b|yuan\b"
+    r"|kron(?:e|er|a|or)\b|p(?:ence)?\b|[ap]\.?m\b"
     r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
     r"(?:second|minute|hour|day|week|month|year)s?\b"
-    rf"|(?:{'|'.join(sorted(MEASURES, key=len, reverse=True))})s?\b))?"
+    rf"|(?:{'|'.join(map(re.escape, sorted(MEASURES, key=len, reverse=True)))})s?\b))?"
 )
 
 _SENTENCE = re.compile(r"\s(?<=[.!?]\s)(?=[A-Z])")
-_SIGN = pattern(rf"\d|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b")
+_SIGN = pattern(
+    rf"\d|\b(?:half|thirds?|quarters?|fifths?|eighths?|tenths?|twice|thrice|doubl|tripl"
+    rf"|dozen|{'|'.join(ORDINALS)})|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b"
+)
 
 
 @dataclass(frozen=True)
@@ -235,12 +274,15 @@ class _Reader:
     def read(self, text: str) -> Figures:
         """The figures of ``text``; a reader reads once."""
         text = self._without_dates(_with_figures(_plain(text)))
-        text = _words_as_digits(_CODE.sub(self._code, text), self._generous)
+        text = _CODE.sub(self._code, _ORDINAL_FIGURE.sub(self._ordinal, text))
+        text = _PART.sub(self._part, _MULTIPLE.sub(self._multiple, text))
+        text = _MIXED.sub(_with_part, _words_as_digits(text, self._generous))
         for match in _AMOUNT.finditer(text.lower()):
             found = _amounts(match, self._generous)
             self._amounts.extend((match[0].strip(), amount) for amount in found)
         if self._generous:
-            self._amounts.extend([*_parts(self._dates), *_ordinals(text)])
+            self._amounts.extend(_parts(self._dates))
+        self._amounts.extend(_ordinals(text, self._generous))
         return Figures(tuple(self._amounts), tuple(self._dates))
 
     def _without_dates(self, text: str) -> str:
@@ -291,6 +333,26 @@ class _Reader:
             led = _BEFORE_MONTH.search(match.string, 0, match.start())
             return bool(led) and name[0].isupper()
         return len(name) > 3
+
+    def _ordinal(self, match: re.Match[str]) -> str:
+        self._amounts.append((match[0], Amount(match[1].lstrip("0") or "0", "")))
+        return " ; "
+
+    def _part(self, match: re.Match[str]) -> str:
+        """A half, two thirds; evidence may mean the part of anything."""
+        times, part = match[1] or match[3] or "a", match[2] or match[4] or match[5]
+        top = WORDS.get(times.lower(), 1)
+        below = _PARTS_OF[part.lower()].partition("/")[2]
+        if part.lower() == "half" and _AND_A.search(match.string, 0, match.start()):
+            return match[0]
+        self._amounts.append((match[0], Amount(f"{top}/{below}", "")))
+        return " ; "
+
+    def _multiple(self, match: re.Match[str]) -> str:
+        word = match[1].lower()
+        value = "12" if word.startswith("dozen") else _MULTIPLES[word[:2]]
+        self._amounts.append((match[0], Amount(value, "")))
+        return " ; "
 
     def _code(self, match: re.Match[str]) -> str:
         self._amounts.append((match[0], Amount(match[0].lower().replace("-", ""), "")))
@@ -398,10 +460,20 @@ def _scaled(value: str, factor: int) -> str:
     return str(product.numerator) if product.denominator == 1 else str(product)
 
 
-def _ordinals(text: str) -> Iterator[tuple[str, Amount]]:
-    """What the ordinals of evidence may be called in a claim: 4th, 4, Q4."""
+def _with_part(match: re.Match[str]) -> str:
+    """Two and a half, or 2 1/2, as 2.5."""
+    return match[1] + _EIGHTHS.get(match[2] or "", ".5")
+
+
+def _ordinals(text: str, generous: bool) -> Iterator[tuple[str, Amount]]:
+    """The ordinals in words, and what those of evidence may be called in a claim: 4th, 4, Q4.
+
+    In a claim "first" and "second" say mostly something else.
+    """
     for match in _ORDINAL.finditer(text):
         value = ORDINALS.index(match[1].lower()) + 1
+        if not generous and (value < 3 or match[2]):
+            continue
         yield match[0], Amount(str(value), "")
         if match[2]:
             yield match[0], Amount(f"q{value}", "")

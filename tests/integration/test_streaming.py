@@ -20,6 +20,7 @@ from app.gate.drift import DriftMonitors
 from app.main import create_app
 from app.proof.replay import Replayer
 from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
+from app.review.desk import ReviewDesk
 from app.serving.admission import AnswerPlaces
 from app.serving.watching import Watch
 from app.wiring import Services

@@ -323,7 +323,7 @@ def test_checks_see_the_case() -> None:
         replace(passing(), timeout_s=float("inf")),
         replace(passing(), timeout_s=float("nan")),
     ],
-    ids=str,
+    ids=["no name", "name None", "unknown stage", "no time", "endless", "time nan"],
 )
 def test_a_check_that_could_never_run_rightly_is_refused(check: FakeCheck) -> None:
     with pytest.raises(ValueError, match="check"):
