@@ -44,8 +44,8 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
-Unread = tuple[str, Sequence[str]]
-"""A question and the texts of its passages."""
+Unread = tuple[str, Sequence[Passage]]
+"""A question and the passages to read with it."""
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ def _retriever(
         return questions.submit(question, deadline)
 
     def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
-        return readings.submit((question, [passage.text for passage in passages]), deadline)
+        return readings.submit((question, passages), deadline)
 
     depth = rerank_depth(settings)
     rerank = Rerank(read, depth) if depth else None

@@ -24,6 +24,8 @@ from guardrails.contract import Draft, Passage, block_ends
 
 MAX_QUESTION_TOKENS = 96
 """A longer question is cut for the reader; retrieval has read it whole."""
+MAX_TITLE_TOKENS = 32
+"""A longer title is cut: the passage needs the room."""
 MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
@@ -31,6 +33,8 @@ MOST_LEAD = 20.0
 """The lead of a span without a rival in its passage; a larger one says no more."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
+SEPARATOR = "[SEP]"
+"""The tokenizer reads it as its own token: question and title stay apart, as in training."""
 RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
 
@@ -67,33 +71,38 @@ class Reader:
         self._plain = load_tokenizer()
         self._runner = runner
 
-    def read(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[Reading]]:
-        """For each (question, passage texts) the readings, in order; all share batches."""
+    def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
+        """For each (question, passages) the readings, in order; all share batches."""
         if self._runner is None:
             self.warm_up()
         assert self._runner is not None
         pairs = [
-            (question, text)
-            for asked, texts in requests
-            for question in [self._cut_question(asked)]
-            for text in texts
+            (self._under(question, passage.title), passage.text)
+            for asked, passages in requests
+            for question in [self._cut(visible(asked), MAX_QUESTION_TOKENS)]
+            for passage in passages
         ]
         scores = iter(self._runner.run(pairs))
-        return [[self._reading(next(scores), text) for text in texts] for _, texts in requests]
+        return [
+            [self._reading(next(scores), passage.text) for passage in passages]
+            for _, passages in requests
+        ]
+
+    def _under(self, question: str, title: str) -> str:
+        """The first text of the pair: ``question``, and what the passage belongs to."""
+        # The title stands there and not in the passage, where no span may point at it.
+        title = self._cut(visible(title).strip(), MAX_TITLE_TOKENS)
+        return f"{question} {SEPARATOR} {title}" if title else question
 
     def _reading(self, scores: PairScores, text: str) -> Reading:
         bonus = self.tuning.answer_weight * float(scores.pair[ANSWERS])
         span = best_span(scores.token, scores.encoding, text, bonus)
         return Reading(float(scores.pair[RELEVANCE]), span)
 
-    def _cut_question(self, question: str) -> str:
-        question = visible(question)
-        offsets = self._plain.encode(question, add_special_tokens=False).offsets
-        return (
-            question
-            if len(offsets) <= MAX_QUESTION_TOKENS
-            else question[: offsets[MAX_QUESTION_TOKENS - 1][1]]
-        )
+    def _cut(self, text: str, most: int) -> str:
+        """The first ``most`` tokens of ``text``."""
+        offsets = self._plain.encode(text, add_special_tokens=False).offsets
+        return text if len(offsets) <= most else text[: offsets[most - 1][1]]
 
 
 class ReaderGenerator:
@@ -119,7 +128,7 @@ class ReaderGenerator:
         for request in requests:
             request.deadline.remaining()
         unread = [request for request in requests if len(request.readings) < len(request.evidence)]
-        read = iter(self._reader.read([(r.question, [p.text for p in r.evidence]) for r in unread]))
+        read = iter(self._reader.read([(r.question, r.evidence) for r in unread]))
         return [
             self._best_draft(
                 request,
