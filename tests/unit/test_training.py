@@ -241,7 +241,7 @@ def test_a_title_stands_with_the_question_as_the_reader_reads_it() -> None:
 
 def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
     loaded, rng = reader_data(data), random.Random(3)
-    seen = set()
+    seen, titles = set(), set()
     for _ in range(200):
         for place, example in enumerate(loaded.examples):
             rows = group_rows(example, loaded, place, rng)
@@ -256,6 +256,12 @@ def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
                 assert own == (row.group == -1)
                 changed = row.example.question != example.gold.question
                 exchanged = row.example.passage == counterpart
+                if example.nameless and row.example.passage == example.nameless.passage:
+                    # Only under its own title does it answer.
+                    right = row.example.title == example.gold.title
+                    assert (row.example.start >= 0) == right
+                    titles.add(right)
+                    continue
                 # The same words in the question and in the passage, or in neither: an answer.
                 assert (row.example.start >= 0) == (exchanged and changed)
                 seen.add((own, changed, exchanged))
@@ -266,6 +272,7 @@ def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
         (True, True, True),
         (True, False, True),
     }
+    assert titles == {True, False}
 
 
 def test_titles_are_told_to_whole_groups_or_not_at_all(data: Path) -> None:
