@@ -33,6 +33,25 @@ NAMELESS = "it"
 """Stands in a passage for the name that its title tells."""
 
 
+OLD_NEGATIVES = "squad1_train_negatives"
+"""Questions of other passages of the same title: any reader tells them, so they teach nothing."""
+
+
+def question_rows(data: Path) -> Iterator[dict[str, Any]]:
+    """The questions of ``data`` over one passage, with those that people wrote to look answerable
+    and without ``OLD_NEGATIVES``."""
+    for row in read_rows(data / "train/qa/questions.jsonl.gz"):
+        if len(row["passage_ids"]) == 1 and row["source"] != OLD_NEGATIVES:
+            yield row
+    yield from _tempting_rows(data)
+
+
+def _tempting_rows(data: Path) -> Iterator[dict[str, Any]]:
+    path = data / "train/qa/squad2_unanswerable.jsonl.gz"
+    if path.is_file():
+        yield from read_rows(path)
+
+
 def held_out(passage_id: str) -> bool:
     """Whether no reader is trained on this passage: one in 25 is kept for the risk score."""
     return hashlib.sha256(passage_id.encode("utf-8")).digest()[0] * 25 < 256
@@ -202,10 +221,7 @@ def _add_unanswerable(
 ) -> None:
     """Give each question that people wrote to look answerable to one example: that which it was
     written against, else that of its passage with the fewest."""
-    path = data / "train/qa/squad2_unanswerable.jsonl.gz"
-    if not path.is_file():
-        return
-    rows = [row for row in read_rows(path) if not held_out(row["passage_ids"][0])]
+    rows = [row for row in _tempting_rows(data) if not held_out(row["passage_ids"][0])]
     over = defaultdict(list)
     for row in answerable:
         if row["id"] in examples:
