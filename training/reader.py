@@ -34,7 +34,7 @@ from torch.nn import functional
 
 from app.files import sha256_file
 from app.inference.pair_model import READER_HEADS, PairModel, new_pair_model
-from app.inference.reader import Tuning
+from app.inference.reader import Tuning, load_tuning
 from app.inference.weights import base_folder, load_tensors
 from training.blend import write_mean
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
@@ -42,7 +42,7 @@ from training.resuming import Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
-UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0)
+UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0, titles=True)
 PHASES = ((0.5, 128), (1.0, 224))
 """(share of the budget at which the phase ends, passage tokens during it)"""
 
@@ -418,7 +418,8 @@ def tune(
 ) -> None:
     """Set the tuning of a trained reader."""
     figures = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
-    seal(out, Tuning(min_margin, answer_weight, relevance_weight), figures)
+    titles = load_tuning(out).titles  # a matter of the training, not of the tuning
+    seal(out, Tuning(min_margin, answer_weight, relevance_weight, titles), figures)
 
 
 @app.command()

@@ -39,18 +39,24 @@ RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
 
 
+FIGURES = ("min_margin", "answer_weight", "relevance_weight")
+"""What a reader's config must hold."""
+
+
 @dataclass(frozen=True)
 class Tuning:
     """Figures chosen after training, from the reader's config.
 
     ``min_margin`` is the least margin of an answer. ``answer_weight`` is what the score "this
     passage answers" adds to a span's margin, and ``relevance_weight`` what relevance adds when
-    the passage to answer from is chosen.
+    the passage to answer from is chosen. ``titles`` says whether it was trained with the titles of
+    the passages' documents: only then does it read them.
     """
 
     min_margin: float
     answer_weight: float
     relevance_weight: float
+    titles: bool = False
 
 
 class Reader:
@@ -90,6 +96,8 @@ class Reader:
 
     def _under(self, question: str, title: str) -> str:
         """The first text of the pair: ``question``, and what the passage belongs to."""
+        if not self.tuning.titles:
+            return question
         # The title stands there and not in the passage, where no span may point at it.
         title = self._cut(visible(title).strip(), MAX_TITLE_TOKENS)
         return f"{question} {SEPARATOR} {title}" if title else question
@@ -194,18 +202,23 @@ def _same(left: str, right: str) -> bool:
 def load_tuning(folder: Path) -> Tuning:
     """The tuning in the reader's config, which its manifest vouches for.
 
-    Raises ``ModelRefused`` unless every figure is a finite number.
+    Raises ``ModelRefused`` unless every figure is a finite number and ``titles`` a truth value.
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-        values = {name: config[name] for name in Tuning.__dataclass_fields__}
+        values = {
+            name: config[name] for name in ("min_margin", "answer_weight", "relevance_weight")
+        }
+        titles = config.get("titles", False)
     except (LookupError, TypeError) as error:
         raise ModelRefused(f"{folder / CONFIG} lacks {error}") from error
     for name, value in values.items():
         # A NaN would let every span pass.
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise ModelRefused(f"{folder / CONFIG}: {name} is not a finite number")
-    return Tuning(**{name: float(value) for name, value in values.items()})
+    if not isinstance(titles, bool):
+        raise ModelRefused(f"{folder / CONFIG}: titles is neither true nor false")
+    return Tuning(**{name: float(value) for name, value in values.items()}, titles=titles)
 
 
 def best_span(

@@ -81,16 +81,21 @@ def test_a_long_question_leaves_room_for_the_passage(reader: Reader) -> None:
     assert reader.read([(question, PASSAGES)])[0][1].span is not None
 
 
-def test_a_title_is_read_but_never_pointed_at_and_leaves_room_for_the_passage(
-    reader: Reader,
-) -> None:
+def test_a_title_is_read_but_never_pointed_at_and_leaves_room_for_the_passage() -> None:
     text = "It has a warranty of two years from the day of purchase."
+    taught = Reader(PROJECT / "models" / "reader", "cpu")
+    taught.warm_up()
+    taught.tuning = replace(taught.tuning, titles=True)
     plain = replace(passage(0, text), title="")
     for title in ("Kettle K2: warranty of nine years", "the manual of the kettle, " * 200):
-        titled, untitled = reader.read([(QUESTION, [replace(plain, title=title), plain])])[0]
+        titled, untitled = taught.read([(QUESTION, [replace(plain, title=title), plain])])[0]
         assert titled.span is not None and untitled.span is not None
         assert "two years" in text[titled.span.start : titled.span.end]
         assert titled.relevance != untitled.relevance
+        taught.tuning = replace(taught.tuning, titles=False)
+        unread, same = taught.read([(QUESTION, [replace(plain, title=title), plain])])[0]
+        assert unread == same
+        taught.tuning = replace(taught.tuning, titles=True)
 
 
 def span_of(text: str, favoured: Mapping[str, float]) -> Span:
