@@ -9,6 +9,7 @@ Run as:
     python -m benchmarks gate --questions F [--save-outcomes G] --json
     python -m benchmarks gate --outcomes G --json
     python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
+    python -m benchmarks shipped --questions F [--corpus FILE_OR_FOLDER] [--limit N] --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks support --file F [--limit N] --json
     python -m benchmarks support-numbers --file F [--file G] --json
@@ -198,6 +199,21 @@ def gate(
         found, alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
     )
     _show(result, as_json)
+
+
+@app.command()
+def shipped(
+    questions: Questions,
+    corpus: Annotated[
+        Path | None, typer.Option(help="A file or folder of documents to look in.", exists=True)
+    ] = None,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """What a new installation releases, and how much of that is wrong."""
+    from benchmarks.shipped import measure_shipped
+
+    _show(measure_shipped(questions, corpus, limit), as_json)
 
 
 def _scored_rows(

@@ -35,11 +35,17 @@ def measure_pipeline(
     ``f1`` counts an answer as the asker or its reviewer would see it (held drafts included);
     an unanswerable question counts 100 when nothing was released.
     """
+    return _summary(*ask_questions(corpus, questions, limit, generator))
+
+
+def ask_questions(
+    corpus: Path, questions: Path, limit: int | None = None, generator: str = "reader"
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of ``questions`` and what became of each, asked over ``corpus``."""
     rows = list(read_rows(questions))[:limit]
-    with _service(generator) as (services, folder):
+    with temporary_service(generator) as (services, folder):
         sources = _ingest(services, corpus, folder)
-        outcomes = [_ask(services, row, sources) for row in rows]
-    return _summary(rows, outcomes)
+        return rows, [_ask(services, row, sources) for row in rows]
 
 
 def score_examples(
@@ -53,13 +59,13 @@ def score_examples(
     rows = read_questions(folder / "questions.jsonl", LABELS)[:limit]
     if not (folder / "documents").is_dir():
         raise Invalid(f"{folder} has no folder documents.")
-    with _service(generator, gate_mode="review_everything") as (services, store):
+    with temporary_service(generator, gate_mode="review_everything") as (services, store):
         _ingest(services, folder / "documents", store)
         return [_scored(services, row) for row in rows]
 
 
 @contextmanager
-def _service(generator: str, **more: Any) -> Iterator[tuple[Services, Path]]:
+def temporary_service(generator: str = "reader", **more: Any) -> Iterator[tuple[Services, Path]]:
     """The service on a temporary store, with ``more`` settings, and the folder of that store."""
     with tempfile.TemporaryDirectory() as name:
         settings = Settings(
@@ -137,6 +143,7 @@ def _ask(services: Services, row: dict[str, Any], sources: dict[str, str]) -> di
         "milliseconds": milliseconds,
         "f1": right if answerable else float(answer["status"] != "released"),
         "wrong": is_wrong(text, row["answers"], answerable),
+        "answerable": answerable,
         "citations": _citation_hits(draft, row, sources),
     }
 

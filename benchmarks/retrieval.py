@@ -80,7 +80,7 @@ def _rerank(settings: Settings, depth: int) -> Rerank:
     reader = Reader(settings.models_dir / "reader", settings.device)
     reader.warm_up()
     return Rerank(
-        lambda question, passages, _: reader.read([(question, [p.text for p in passages])])[0],
+        lambda question, passages, _: reader.read([(question, passages)])[0],
         depth,
     )
 

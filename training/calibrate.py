@@ -3,16 +3,17 @@
 Run as:
     python -m training.calibrate fit --data DATA --out models/risk          # minutes
     python -m benchmarks gate --questions F --save-outcomes G
-    python -m training.calibrate certify --outcomes G --out models/risk     # the provisional one
+    python -m training.calibrate certify --outcomes G --outcomes H --out models/risk
 
 Rows come from passages that ``training.data.held_out`` keeps from the reader's training. Each is
 drafted once: over its own passage, among distractors, or over distractors alone (then any answer
-is wrong).
+is wrong). The provisional certificate goes by the worst of several public sets, one file each.
 """
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,10 +27,11 @@ from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, generator_identity
 from app.settings import Settings
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
+from guardrails.gate.binomial import GRID, level_of, upper_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify
 from guardrails.risk import FORMAT, RiskModel
-from training.data import held_out
+from training.data import held_out, question_rows, title_of
 from training.fitting import fit_model
 from training.outcomes import Outcome, draft_outcomes
 
@@ -39,6 +41,8 @@ AMONG, ALONE = 0.3, 0.15
 """Shares of the questions with distractors that are asked among them, or over them alone."""
 MOST_OTHERS = 2
 """Distractors of one question, at most: each costs as much as the question's own passage."""
+LAXEST = 0.08
+"""The upper bound of the wrong share that each set of the provisional certificate may have."""
 TEST_SHARE = 5
 """Every fifth passage is kept for the report, which is of a model fitted without it."""
 
@@ -47,11 +51,7 @@ def risk_rows(data: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
     """Held-out questions as rows {question, contexts, context_titles, answers, answerable, group};
     ``group`` is the passage the question was written for."""
     rng = random.Random(seed)
-    questions = [
-        row
-        for row in read_rows(data / "train/qa/questions.jsonl.gz")
-        if len(row["passage_ids"]) == 1 and held_out(row["passage_ids"][0])
-    ]
+    questions = [row for row in question_rows(data) if held_out(row["passage_ids"][0])]
     rng.shuffle(questions)
     texts = {row["passage_id"]: row for row in read_rows(data / "train/qa/passages.jsonl.gz")}
     others = {
@@ -74,7 +74,7 @@ def _row(
     return {
         "question": question["question"],
         "contexts": [texts[passage]["text"] for passage in shown],
-        "context_titles": [texts[passage].get("title") or "" for passage in shown],
+        "context_titles": [title_of(texts[passage]) for passage in shown],
         "answers": question["answers"] if answerable else [],
         "answerable": answerable,
         "group": gold,
@@ -153,18 +153,19 @@ def certify_public(
     alpha: float = 0.05,
     delta: float = 0.05,
 ) -> None:
-    """Write the provisional certificate from outcomes on public data, all files as one."""
+    """Write the provisional certificate from outcomes on public data, one file for each set.
+
+    Its threshold is the largest at which no set has more than ``alpha`` wrong among what is
+    released, at which the upper bound of no set's share is over ``LAXEST`` (a set without a wrong
+    one may be small), and which all sets together certify.
+    """
     content = _existing(out)
-    labels = [
-        Label(float(row["score"]), bool(row["wrong"]))
-        for path in outcomes
-        for row in read_rows(path)
-        if not row.get("abstained") and not row.get("held")
-    ]
+    sets = [_labels(path) for path in outcomes]
+    cap = worst_threshold(sets, alpha, delta)
     model = RiskModel.parse(content)
     identity = generator_identity(generator, Settings().models_dir / generator)
     result = certify(
-        labels,
+        [label for labels in sets for label in labels if label.score <= cap],
         alpha,
         delta,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -176,8 +177,38 @@ def certify_public(
     if not isinstance(result, Certificate):
         typer.echo(result.message, err=True)
         raise typer.Exit(1)
+    everything = sum(map(len, sets))
+    result = replace(result, labels=everything, released_share=result.n / everything)
     _write(out, CERTIFICATE, result.to_json(), {})
     typer.echo(json.dumps(result.to_json()))
+
+
+def _labels(path: Path) -> list[Label]:
+    """The answers of a file that the gate decides on."""
+    return [
+        Label(float(row["score"]), bool(row["wrong"]))
+        for row in read_rows(path)
+        if not row.get("abstained") and not row.get("held")
+    ]
+
+
+def worst_threshold(sets: Sequence[Sequence[Label]], alpha: float, delta: float) -> float:
+    """The largest risk at which every set keeps ``alpha`` and ``LAXEST``; -1 for none."""
+    for level in sorted({level_of(label.score) for labels in sets for label in labels})[::-1]:
+        counts = [_released(labels, level) for labels in sets]
+        if all(_keeps(wrong, n, alpha, delta) for wrong, n in counts):
+            return level / GRID
+    return -1.0
+
+
+def _released(labels: Sequence[Label], level: int) -> tuple[int, int]:
+    """(wrong ones, all) of the labels that ``level`` releases."""
+    chosen = [label.wrong for label in labels if level_of(label.score) <= level]
+    return sum(chosen), len(chosen)
+
+
+def _keeps(wrong: int, n: int, alpha: float, delta: float) -> bool:
+    return not wrong or (wrong <= alpha * n and upper_limit(wrong, n, delta) <= LAXEST)
 
 
 def _existing(folder: Path) -> dict[str, Any]:

@@ -2,23 +2,26 @@
 
 Run as:
     python -m training.mining --data DATA --out NEGATIVES
-    python -m training.reader train --data DATA --negatives NEGATIVES --minutes 90
+    python -m training.reader train --data DATA --negatives NEGATIVES --minutes 90 --out WORK
     python -m training.reader blend --first BEFORE --second models/reader
     python -m benchmarks margin --questions F --questions G      # choose the least margin
     python -m training.reader tune --min-margin 1.5 --answer-weight 1 --relevance-weight 0.5
 
-A step takes groups: a question over the passage that answers it, over passages that the search
-found wrongly, over its own passage without the answer's sentence, and the question with one word
-changed, over the passage as it is and with the same words exchanged. The learning rate and the
-passage length follow the clock, not the step count, so that any budget ends with a finished
-model: short windows around the answer first, whole passages last.
+A step takes groups: a question over the passage that answers it, with the questions that people
+wrote to look answerable over the same passage; and, by shares, over passages that the search found
+wrongly, over its own passage without the answer's sentence, the question with one word changed
+over the passage as it is and with the same words exchanged, and the passage without its subject's
+name under the right title and under another one. The learning rate and the passage length follow
+the clock, not the step count, so that any budget ends with a finished model: short windows around
+the answer first, whole passages last. A run that was stopped goes on when it is started again
+with the same ``--state``.
 """
 
 import json
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,28 +36,37 @@ from app.files import sha256_file
 from app.inference.networks.pair_model import PairModel, new_pair_model
 from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import base_folder, load_tensors
-from app.inference.reader import Tuning
+from app.inference.reader import Tuning, load_tuning
 from training.blend import write_mean
-from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
+from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
+from training.resuming import Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
-UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0)
-PHASES = ((0.25, 88), (0.6, 136), (1.0, 224))
+UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0, titles=True)
+PHASES = ((0.5, 128), (1.0, 224))
 """(share of the budget at which the phase ends, passage tokens during it)"""
 
-TOGETHER = 4
+TOGETHER = 12
 """Batches that are drawn at once and share their groups by length: less padding."""
 NEGATIVES = 2
 """Passages that the search found wrongly, in a group that is ranked."""
-RANKED_SHARE = 0.3
+RANKED_SHARE = 0.1
 """How many groups are ranked; the others leave more time for pointing at answers."""
-ALTERED_SHARE = 0.4
+ALTERED_SHARE = 0.08
 """How often a group also holds the question with one word changed."""
-COUNTERPART_SHARE = 0.5
+COUNTERPART_SHARE = 0.08
 """How often it also holds the passage with the same words exchanged, under both questions."""
-REMOVED_SHARE = 0.1
+REMOVED_SHARE = 0.05
 """How often it also holds the passage without the answer's sentence."""
+NAMELESS_SHARE = 0.2
+"""How often it also holds the passage without its subject's name, under the right title and under
+another one; only where the question says the name."""
+TITLED_SHARE = 0.7
+"""How many groups are told the titles of their passages."""
+PLAIN_SHARE = 0.25
+"""How many of the questions without an unanswerable twin take part in one pass over the data."""
+SAVE_EVERY_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -83,34 +95,59 @@ def group_rows(
     example: ReaderExample, data: ReaderData, group: int, rng: random.Random
 ) -> list[Row]:
     """``example`` over its passage and over what does not answer it."""
-    question = example.gold.question
-    rows = [Row(example.gold, group)]
+    gold = example.gold
+    rows = [Row(gold, group)]
     if rng.random() < RANKED_SHARE:
         pool = example.negatives or tuple(data.passages)
         wrong = [data.passages[key] for key in rng.sample(pool, min(NEGATIVES, len(pool)))]
         rows += [
-            Row(SpanExample(question, passage, -1, -1), group)
+            Row(SpanExample(gold.question, passage.text, -1, -1, passage.title), group)
             for passage in wrong
-            if passage != example.gold.passage
+            if passage.text != gold.passage
         ]
+    # About the same thing, so these say nothing against the passage's relevance.
+    rows += [Row(other, -1) for other in _near_misses(example, rng)]
+    if rng.random() < TITLED_SHARE:
+        return rows + [Row(other, -1) for other in _nameless(example, data, rng)]
+    return [replace(row, example=replace(row.example, title=())) for row in rows]
+
+
+def _near_misses(example: ReaderExample, rng: random.Random) -> Iterator[SpanExample]:
+    gold = example.gold
+    yield from example.unanswerable
     if example.altered and rng.random() < ALTERED_SHARE:
-        # About the same thing, so it says nothing against the passage's relevance.
-        rows.append(Row(SpanExample(example.altered, example.gold.passage, -1, -1), -1))
+        yield replace(gold, question=example.altered, start=-1, end=-1)
     if example.counterpart and rng.random() < COUNTERPART_SHARE:
-        rows.append(Row(example.counterpart, -1))
-        rows.append(Row(SpanExample(question, example.counterpart.passage, -1, -1), -1))
+        yield example.counterpart
+        yield replace(example.counterpart, question=gold.question, start=-1, end=-1)
     if rng.random() < REMOVED_SHARE and (removed := example.without_answer()):
-        rows.append(Row(removed, -1))
-    return rows
+        yield removed
+
+
+def _nameless(
+    example: ReaderExample, data: ReaderData, rng: random.Random
+) -> Iterator[SpanExample]:
+    if not example.nameless or rng.random() >= NAMELESS_SHARE:
+        return
+    yield example.nameless
+    other = data.passages[rng.choice(example.negatives or tuple(data.passages))].title
+    if other and other != example.gold.title:
+        yield replace(example.nameless, title=other, start=-1, end=-1)
 
 
 def collate(rows: Sequence[Row], window: int, rng: random.Random) -> Batch:
-    """``[CLS] question [SEP] passage window [SEP]``, padded to the longest."""
+    """``[CLS] question [SEP] title [SEP] passage window [SEP]``, padded to the longest.
+
+    Question and title are the first text; without a title it is the question alone.
+    """
     ids, types, positions = [], [], []
     for row in rows:
         passage, start, end = row.example.window(window, rng)
-        offset = len(row.example.question) + 2
-        ids.append([CLS, *row.example.question, SEP, *passage, SEP])
+        first = [CLS, *row.example.question, SEP]
+        if row.example.title:
+            first += [*row.example.title, SEP]
+        offset = len(first)
+        ids.append([*first, *passage, SEP])
         types.append([0] * offset + [1] * (len(passage) + 1))
         positions.append((0, 0) if start < 0 else (start + offset, end + offset))
     width = -(-max(map(len, ids)) // 16) * 16  # few distinct shapes: kernels are cached by shape
@@ -123,19 +160,46 @@ def collate(rows: Sequence[Row], window: int, rng: random.Random) -> Batch:
     )
 
 
+def passes(examples: Sequence[ReaderExample], rng: random.Random) -> Iterator[int]:
+    """Endless indices of ``examples``, pass after pass in a new order.
+
+    All with an unanswerable twin, and of the others ``PLAIN_SHARE``.
+    """
+    while True:
+        order = [
+            place
+            for place, example in enumerate(examples)
+            if example.unanswerable or rng.random() < PLAIN_SHARE
+        ]
+        rng.shuffle(order)
+        yield from order
+
+
 def batches(
     data: ReaderData, order: Iterator[int], window: int, tokens: int, rng: random.Random
 ) -> list[list[Row]]:
     """``TOGETHER`` batches of whole groups of about ``tokens`` tokens, alike in length."""
     groups: list[list[Row]] = []
-    while sum(map(len, groups)) * (window + 16) < tokens * TOGETHER:
+    size = 0
+    while size < tokens * TOGETHER:
         place = next(order)
         groups.append(group_rows(data.examples[place], data, place, rng))
-    groups.sort(key=lambda rows: max(len(row.example.passage) for row in rows))
-    share = -(-len(groups) // TOGETHER)
-    cut = [groups[first : first + share] for first in range(0, len(groups), share)]
+        size += sum(_size(row.example, window) for row in groups[-1])
+    groups.sort(key=lambda rows: max(_size(row.example, window) for row in rows))
+    cut: list[list[list[Row]]] = [[]]
+    size = 0
+    for rows in groups:
+        if size >= tokens:
+            cut.append([])
+            size = 0
+        cut[-1].append(rows)
+        size += sum(_size(row.example, window) for row in rows)
     rng.shuffle(cut)
     return [[row for rows in some for row in rows] for some in cut]
+
+
+def _size(example: SpanExample, window: int) -> int:
+    return len(example.question) + len(example.title) + min(len(example.passage), window)
 
 
 def span_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -170,9 +234,15 @@ def schedule(progress: float, step: int, warmup: int = 150) -> tuple[float, int]
     return min(1.0, (step + 1) / warmup) * max(0.02, 1 - progress), window
 
 
-def losses_of(model: PairModel, batch: Batch, device: torch.device) -> Tensor:
-    """The three losses [3]: span, ranking, answerability."""
-    with torch.autocast(device.type, torch.bfloat16):
+def freeze(model: PairModel, layers: int) -> None:
+    """Leave the lowest ``layers`` of the encoder as they are: a step costs less."""
+    for layer in model.encoder.encoder.layer[:layers]:
+        layer.requires_grad_(False)
+
+
+def losses_of(model: PairModel, batch: Batch, device: torch.device, half: bool) -> Tensor:
+    """The three losses [3]: span, ranking, answerability; ``half`` computes in bf16."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
         token, pair = model(
             batch.input_ids.to(device),
             batch.attention_mask.to(device),
@@ -188,6 +258,34 @@ def losses_of(model: PairModel, batch: Batch, device: torch.device) -> Tensor:
     )
 
 
+def fastest(device: torch.device) -> tuple[str, bool]:
+    """(attention, whether in bf16) that trains fastest here, measured over a few seconds.
+
+    Eager attention in bf16 wins on a CPU with AMX, fp32 with the fused kernel on others.
+    """
+    if device.type != "cpu":
+        return "sdpa", True
+    rates = {
+        (attention, half): _tokens_per_second(attention, half)
+        for attention, half in (("eager", True), ("sdpa", False))
+    }
+    for (attention, half), rate in rates.items():
+        typer.echo(f"{attention} {'bf16' if half else 'fp32'}: {rate:.0f} tokens/s")
+    return max(rates, key=lambda way: rates[way])
+
+
+def _tokens_per_second(attention: str, half: bool, rows: int = 32, length: int = 128) -> float:
+    model = new_pair_model(READER_HEADS, attention)
+    row = SpanExample((2054,) * 10, (2003,) * (length - 14), 3, 4)
+    batch = collate([Row(row, n) for n in range(rows)], length, random.Random(0))
+    times = []
+    for _ in range(4):  # the first ones build the kernels
+        began = time.monotonic()
+        losses_of(model, batch, torch.device("cpu"), half).sum().backward()  # type: ignore[no-untyped-call]
+        times.append(time.monotonic() - began)
+    return batch.input_ids.numel() / min(times[1:])
+
+
 def train(
     model: PairModel,
     data: ReaderData,
@@ -198,50 +296,70 @@ def train(
     seed: int,
     out: Path,
     device: torch.device,
+    half: bool = True,
+    state: Path | None = None,
 ) -> dict[str, float]:
-    """Train for ``minutes``; saves to ``out`` every tenth of the budget; returns figures."""
-    rng = random.Random(seed)
+    """Train for ``minutes`` in all; returns figures.
+
+    Every ``SAVE_EVERY_S`` it saves the reader to ``out``, and to ``state`` all that it needs to
+    go on, from which it does go on when there is one.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
-    order = shuffled(len(data.examples), rng)
-    began = time.monotonic()
-    meter = _Meter()
+    done = load_progress(state, model, optimizer) if state else Progress()
+    rng = random.Random(seed + done.step)
+    order = _from(passes(data.examples, random.Random(seed)), done)
+    saved = time.monotonic()
+    began = saved - done.seconds
+    meter = _Meter(done.rows, done.tokens)
     drawn: list[list[Row]] = []
-    saves = step = 0
     model.train()
     while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
-        factor, window = schedule(progress, step)
+        factor, window = schedule(progress, done.step)
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * factor
         if not drawn:
             drawn = batches(data, order, window, tokens_per_batch, rng)
         batch = collate(drawn.pop(), window, rng)
-        losses = losses_of(model, batch, device)
+        losses = losses_of(model, batch, device, half)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         meter.add(batch, losses.tolist())
-        step += 1
-        if step % 50 == 0:
-            figures = meter.figures(time.monotonic() - began, last=50)
-            typer.echo(f"step {step} progress {progress:.3f} {json.dumps(figures)}")
-        if int(progress * 10) > saves:
-            saves = int(progress * 10)
-            save(model, out, meter.figures(time.monotonic() - began))
+        done.step += 1
+        elapsed = time.monotonic() - began
+        if done.step % 50 == 0:
+            figures = meter.figures(elapsed, last=50)
+            typer.echo(f"step {done.step} progress {progress:.3f} {json.dumps(figures)}")
+        if time.monotonic() - saved > SAVE_EVERY_S:
+            saved = time.monotonic()
+            save(model, out, meter.figures(elapsed))
+            done.seconds, done.rows, done.tokens = elapsed, meter.rows, meter.tokens
+            if state:
+                save_progress(state, model, optimizer, done)
     return meter.figures(time.monotonic() - began)
+
+
+def _from(order: Iterator[int], done: Progress) -> Iterator[int]:
+    """``order`` after what was drawn before, counted in ``done``."""
+    for _ in range(done.drawn):
+        next(order)
+    for place in order:
+        done.drawn += 1
+        yield place
 
 
 class _Meter:
     """Counts of what was seen, and the recent losses."""
 
-    def __init__(self) -> None:
-        self._rows = self._tokens = 0
+    def __init__(self, rows: int = 0, tokens: int = 0) -> None:
+        self.rows, self.tokens = rows, tokens
         self._losses: list[list[float]] = []
 
     def add(self, batch: Batch, losses: list[float]) -> None:
-        self._rows += len(batch.groups)
-        self._tokens += int(batch.attention_mask.sum())
+        self.rows += len(batch.groups)
+        self.tokens += int(batch.attention_mask.sum())
         self._losses.append(losses)
 
     def figures(self, elapsed: float, last: int = 200) -> dict[str, float]:
@@ -249,10 +367,10 @@ class _Meter:
         names = ("span_loss", "ranking_loss", "answer_loss")
         means = [sum(column) / len(recent) for column in zip(*recent, strict=True)]
         return {
-            "examples": self._rows,
-            "tokens": self._tokens,
+            "examples": self.rows,
+            "tokens": self.tokens,
             "minutes": round(elapsed / 60, 1),
-            "tokens_per_second": round(self._tokens / max(elapsed, 1e-9)),
+            "tokens_per_second": round(self.tokens / max(elapsed, 1e-9)),
             **{name: round(mean, 3) for name, mean in zip(names, means, strict=False)},
         }
 
@@ -301,7 +419,8 @@ def tune(
 ) -> None:
     """Set the tuning of a trained reader."""
     figures = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
-    seal(out, Tuning(min_margin, answer_weight, relevance_weight), figures)
+    titles = load_tuning(out).titles  # a matter of the training, not of the tuning
+    seal(out, Tuning(min_margin, answer_weight, relevance_weight, titles), figures)
 
 
 @app.command()
@@ -320,19 +439,22 @@ def main(
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/reader"),
     minutes: Annotated[float, typer.Option(help="training budget, wall clock")] = 60.0,
     learning_rate: float = 3e-4,
+    state: Annotated[Path | None, typer.Option(help="folder to go on from after a stop")] = None,
     tokens_per_batch: int = 5000,
     seed: int = 7,
     negatives: Annotated[Path | None, typer.Option(help="file of training.mining")] = None,
+    frozen_layers: Annotated[int, typer.Option(help="lowest layers left as they are")] = 0,
     init: Annotated[Path | None, typer.Option(help="start from this reader or generator")] = None,
     limit: Annotated[int | None, typer.Option(help="use only this many examples")] = None,
 ) -> None:
     """Fine-tune the reader."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    # Eager attention in bf16 trains 1.6 times as fast on a CPU as the fused kernel's backward.
-    model = new_pair_model(READER_HEADS, "eager" if device.type == "cpu" else "sdpa")
+    attention, half = fastest(device)
+    model = new_pair_model(READER_HEADS, attention)
     if init is not None:
         start_from(model, init)
+    freeze(model, frozen_layers)
     tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -348,6 +470,8 @@ def main(
         seed=seed,
         out=out,
         device=device,
+        half=half,
+        state=state,
     )
     save(model, out, figures)
     typer.echo(json.dumps(figures))

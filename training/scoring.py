@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
+LONG_REFERENCE = 12
+"""Words of a reference, at least, that answers in sentences."""
 RIGHT_F1 = 0.5
 """An answer is wrong below this F1 against every reference, or when the question has none."""
 
@@ -35,5 +37,16 @@ def _f1(answer: str, reference: str) -> float:
 
 
 def is_wrong(answer: str, references: Sequence[str], answerable: bool) -> bool:
-    """Whether an answer that was given is wrong; any answer to an unanswerable question is."""
-    return not answerable or f1(answer, references) < RIGHT_F1
+    """Whether an answer that was given is wrong; any answer to an unanswerable question is.
+
+    A short answer shares few words with a reference of whole sentences, so that F1 says nothing:
+    there it is right when it stands in the reference word for word.
+    """
+    if not answerable:
+        return True
+    return f1(answer, references) < RIGHT_F1 and not any(_told(answer, r) for r in references)
+
+
+def _told(answer: str, reference: str) -> bool:
+    said, told = normalise(answer), normalise(reference)
+    return bool(said) and len(told.split()) >= LONG_REFERENCE and f" {said} " in f" {told} "

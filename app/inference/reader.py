@@ -24,6 +24,8 @@ from guardrails.contract import Draft, Passage, block_ends
 
 MAX_QUESTION_TOKENS = 96
 """A longer question is cut for the reader; retrieval has read it whole."""
+MAX_TITLE_TOKENS = 32
+"""A longer title is cut: the passage needs the room."""
 MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
@@ -31,8 +33,14 @@ MOST_LEAD = 20.0
 """The lead of a span without a rival in its passage; a larger one says no more."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
+SEPARATOR = "[SEP]"
+"""The tokenizer reads it as its own token: question and title stay apart, as in training."""
 RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
+
+
+FIGURES = ("min_margin", "answer_weight", "relevance_weight")
+"""What a reader's config must hold."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,14 @@ class Tuning:
 
     ``min_margin`` is the least margin of an answer. ``answer_weight`` is what the score "this
     passage answers" adds to a span's margin, and ``relevance_weight`` what relevance adds when
-    the passage to answer from is chosen.
+    the passage to answer from is chosen. ``titles`` says whether it was trained with the titles of
+    the passages' documents: only then does it read them.
     """
 
     min_margin: float
     answer_weight: float
     relevance_weight: float
+    titles: bool = False
 
 
 class Reader:
@@ -67,33 +77,40 @@ class Reader:
         self._plain = load_tokenizer()
         self._runner = runner
 
-    def read(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[Reading]]:
-        """For each (question, passage texts) the readings, in order; all share batches."""
+    def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
+        """For each (question, passages) the readings, in order; all share batches."""
         if self._runner is None:
             self.warm_up()
         assert self._runner is not None
         pairs = [
-            (question, text)
-            for asked, texts in requests
-            for question in [self._cut_question(asked)]
-            for text in texts
+            (self._under(question, passage.title), passage.text)
+            for asked, passages in requests
+            for question in [self._cut(visible(asked), MAX_QUESTION_TOKENS)]
+            for passage in passages
         ]
         scores = iter(self._runner.run(pairs))
-        return [[self._reading(next(scores), text) for text in texts] for _, texts in requests]
+        return [
+            [self._reading(next(scores), passage.text) for passage in passages]
+            for _, passages in requests
+        ]
+
+    def _under(self, question: str, title: str) -> str:
+        """The first text of the pair: ``question``, and what the passage belongs to."""
+        if not self.tuning.titles:
+            return question
+        # The title stands there and not in the passage, where no span may point at it.
+        title = self._cut(visible(title).strip(), MAX_TITLE_TOKENS)
+        return f"{question} {SEPARATOR} {title}" if title else question
 
     def _reading(self, scores: PairScores, text: str) -> Reading:
         bonus = self.tuning.answer_weight * float(scores.pair[ANSWERS])
         span = best_span(scores.token, scores.encoding, text, bonus)
         return Reading(float(scores.pair[RELEVANCE]), span)
 
-    def _cut_question(self, question: str) -> str:
-        question = visible(question)
-        offsets = self._plain.encode(question, add_special_tokens=False).offsets
-        return (
-            question
-            if len(offsets) <= MAX_QUESTION_TOKENS
-            else question[: offsets[MAX_QUESTION_TOKENS - 1][1]]
-        )
+    def _cut(self, text: str, most: int) -> str:
+        """The first ``most`` tokens of ``text``."""
+        offsets = self._plain.encode(text, add_special_tokens=False).offsets
+        return text if len(offsets) <= most else text[: offsets[most - 1][1]]
 
 
 class ReaderGenerator:
@@ -119,7 +136,7 @@ class ReaderGenerator:
         for request in requests:
             request.deadline.remaining()
         unread = [request for request in requests if len(request.readings) < len(request.evidence)]
-        read = iter(self._reader.read([(r.question, [p.text for p in r.evidence]) for r in unread]))
+        read = iter(self._reader.read([(r.question, r.evidence) for r in unread]))
         return [
             self._best_draft(
                 request,
@@ -185,18 +202,23 @@ def _same(left: str, right: str) -> bool:
 def load_tuning(folder: Path) -> Tuning:
     """The tuning in the reader's config, which its manifest vouches for.
 
-    Raises ``ModelRefused`` unless every figure is a finite number.
+    Raises ``ModelRefused`` unless every figure is a finite number and ``titles`` a truth value.
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-        values = {name: config[name] for name in Tuning.__dataclass_fields__}
+        values = {
+            name: config[name] for name in ("min_margin", "answer_weight", "relevance_weight")
+        }
+        titles = config.get("titles", False)
     except (LookupError, TypeError) as error:
         raise ModelRefused(f"{folder / CONFIG} lacks {error}") from error
     for name, value in values.items():
         # A NaN would let every span pass.
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise ModelRefused(f"{folder / CONFIG}: {name} is not a finite number")
-    return Tuning(**{name: float(value) for name, value in values.items()})
+    if not isinstance(titles, bool):
+        raise ModelRefused(f"{folder / CONFIG}: titles is neither true nor false")
+    return Tuning(**{name: float(value) for name, value in values.items()}, titles=titles)
 
 
 def best_span(

@@ -22,8 +22,8 @@ Result = TypeVar("Result")
 CHARACTERS_PER_TOKEN = 4
 MAX_TOKENS = 16_384
 """Tokens in one run of a model, roughly: what a batch needs of memory grows with them."""
-Unread = tuple[str, Sequence[str]]
-"""A question and the texts of its passages."""
+Unread = tuple[str, Sequence[Passage]]
+"""A question and the passages to read with it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Routes:
 
     def read(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
         """What the reader makes of each passage for the question, in order."""
-        return self.readings.submit((question, [passage.text for passage in passages]), deadline)
+        return self.readings.submit((question, passages), deadline)
 
     def dead(self) -> list[str]:
         """The names of those whose worker has stopped."""
@@ -82,7 +82,7 @@ def open_routes(
         rewrites = _batched(rewrite, _rewrite_texts, 8, "rewrites") if rewrite else None
     return Routes(
         _batched(lambda texts: list(embedder.embed(texts)), lambda text: [text], 16, "vectors"),
-        _batched(read, lambda item: [item[0], *item[1]], 4, "readings"),
+        _batched(read, _read_texts, 4, "readings"),
         drafts,
         rewrites,
     )
@@ -98,6 +98,11 @@ def _batched(
         return sum(map(len, texts(item))) // CHARACTERS_PER_TOKEN
 
     return Batcher(run, max_items=max_items, size=tokens, max_size=MAX_TOKENS, name=name)
+
+
+def _read_texts(unread: Unread) -> list[str]:
+    question, passages = unread
+    return [question, *(passage.text for passage in passages)]
 
 
 def _draft_texts(request: DraftRequest) -> list[str]:

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
+from guardrails.gate.certify import Label
 from tests.unit.test_risk import content
-from training.calibrate import app, risk_rows
-from training.data import held_out
+from training.calibrate import app, risk_rows, worst_threshold
+from training.data import OLD_NEGATIVES, held_out
 
 HELD = [f"p{n}" for n in range(400) if held_out(f"p{n}")]
 TRAINED = [f"p{n}" for n in range(40) if not held_out(f"p{n}")]
@@ -42,12 +43,24 @@ def data(tmp_path: Path) -> Path:
     write(folder / "questions.jsonl.gz", questions)
     write(folder / "distractors.jsonl.gz", others)
     write(folder / "passages.jsonl.gz", texts)
+    tempting = [
+        {"id": f"u{p}", "question": "Who wept?", "passage_ids": [p], "answers": [],
+         "answerable": False, "source": "s"}
+        for p in passages
+    ]  # fmt: skip
+    write(folder / "squad2_unanswerable.jsonl.gz", tempting)
+    old = {"question": "Which?", "answers": [], "answerable": False}
+    questions += [
+        {"id": f"o{p}", "passage_ids": [p], "source": OLD_NEGATIVES, **old} for p in passages
+    ]
+    write(folder / "questions.jsonl.gz", questions)
     return tmp_path
 
 
 def test_rows_come_from_passages_that_no_reader_was_trained_on(data: Path) -> None:
     rows = risk_rows(data, None, 0)
-    assert len(rows) == 2 * len(HELD)
+    assert len(rows) == 3 * len(HELD)
+    assert {row["question"] for row in rows} == {"Who?", "Who wept?"}
     assert {row["group"] for row in rows} == set(HELD)
     assert rows == risk_rows(data, None, 0)
     assert len(risk_rows(data, 3, 0)) == 3
@@ -85,6 +98,21 @@ def test_the_certificate_is_provisional_and_of_this_risk_model(tmp_path: Path) -
     verify_risk(folder)
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     assert set(manifest["files"]) == {RISK, CERTIFICATE}
+
+
+def labels(*blocks: tuple[float, int, int]) -> list[Label]:
+    """(score, wrong ones, right ones) of each block."""
+    return [Label(score, n < wrong) for score, wrong, right in blocks for n in range(wrong + right)]
+
+
+def test_the_threshold_goes_by_the_worst_set() -> None:
+    good = labels((0.1, 0, 200), (0.3, 4, 196))
+    assert worst_threshold([good], 0.05, 0.05) == 0.3
+    # One that is wrong too often, one whose share is within alpha by luck, one that is tiny.
+    assert worst_threshold([good, labels((0.2, 12, 188))], 0.05, 0.05) == 0.1
+    assert worst_threshold([good, labels((0.2, 1, 24))], 0.05, 0.05) == 0.1
+    assert worst_threshold([good, labels((0.2, 0, 5))], 0.05, 0.05) == 0.3
+    assert worst_threshold([good, labels((0.05, 9, 1))], 0.05, 0.05) == -1
 
 
 def test_what_cannot_be_certified_writes_nothing_and_fails_closed(tmp_path: Path) -> None:

@@ -47,13 +47,13 @@ class Deaf(Reader):
     def warm_up(self) -> None:
         pass
 
-    def read(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[Reading]]:
+    def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
         assert not requests, "it was read already"
         return []
 
 
 def test_the_passage_that_answers_is_the_most_relevant(reader: Reader) -> None:
-    readings = reader.read([(QUESTION, TEXTS)])[0]
+    readings = reader.read([(QUESTION, PASSAGES)])[0]
     best = max(range(3), key=lambda n: readings[n].relevance)
     assert best == 1
     span = readings[1].span
@@ -62,8 +62,8 @@ def test_the_passage_that_answers_is_the_most_relevant(reader: Reader) -> None:
 
 
 def test_each_request_gets_its_own_readings_in_order(reader: Reader) -> None:
-    together = reader.read([(QUESTION, TEXTS), ("When are parcels delivered?", TEXTS[:1])])
-    alone = reader.read([(QUESTION, TEXTS)])[0]
+    together = reader.read([(QUESTION, PASSAGES), ("When are parcels delivered?", PASSAGES[:1])])
+    alone = reader.read([(QUESTION, PASSAGES)])[0]
     assert [len(one) for one in together] == [3, 1]
     assert [one.relevance for one in together[0]] == pytest.approx(
         [one.relevance for one in alone], abs=0.3
@@ -72,13 +72,30 @@ def test_each_request_gets_its_own_readings_in_order(reader: Reader) -> None:
 
 
 def test_a_passage_without_words_has_no_span(reader: Reader) -> None:
-    empty, blank = reader.read([(QUESTION, ["", " \n "])])[0]
+    empty, blank = reader.read([(QUESTION, [passage(0, ""), passage(1, " \n ")])])[0]
     assert empty.span is None and blank.span is None
 
 
 def test_a_long_question_leaves_room_for_the_passage(reader: Reader) -> None:
     question = "Please tell me, as I have wondered for a very long time: " * 60 + QUESTION
-    assert reader.read([(question, TEXTS)])[0][1].span is not None
+    assert reader.read([(question, PASSAGES)])[0][1].span is not None
+
+
+def test_a_title_is_read_but_never_pointed_at_and_leaves_room_for_the_passage() -> None:
+    text = "It has a warranty of two years from the day of purchase."
+    taught = Reader(PROJECT / "models" / "reader", "cpu")
+    taught.warm_up()
+    taught.tuning = replace(taught.tuning, titles=True)
+    plain = replace(passage(0, text), title="")
+    for title in ("Kettle K2: warranty of nine years", "the manual of the kettle, " * 200):
+        titled, untitled = taught.read([(QUESTION, [replace(plain, title=title), plain])])[0]
+        assert titled.span is not None and untitled.span is not None
+        assert "two years" in text[titled.span.start : titled.span.end]
+        assert titled.relevance != untitled.relevance
+        taught.tuning = replace(taught.tuning, titles=False)
+        unread, same = taught.read([(QUESTION, [replace(plain, title=title), plain])])[0]
+        assert unread == same
+        taught.tuning = replace(taught.tuning, titles=True)
 
 
 def span_of(text: str, favoured: Mapping[str, float]) -> Span:

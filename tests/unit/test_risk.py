@@ -286,6 +286,16 @@ def test_an_answer_is_wrong_below_half() -> None:
     assert is_wrong("October", ["October"], False)
 
 
+def test_a_short_answer_that_a_long_reference_tells_is_right() -> None:
+    told = "The O2 Arena is on the Greenwich peninsula, in South East London, on the river's bank."
+    assert not is_wrong("South East London", [told], True)
+    assert is_wrong("South London", [told], True)  # other words between
+    assert not is_wrong("East", ["North East"], True)  # by F1, as before
+    assert is_wrong("on", ["It is in London, on the river's bank"], True)  # a short reference
+    assert is_wrong("the", [told], True) and is_wrong("", [told], True)
+    assert is_wrong("South East London", [told], False)
+
+
 # What ships
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,27 @@ import torch
 from safetensors.torch import save_file
 
 from app.inference.embedder import load_tokenizer
-from app.inference.networks.pair_model import new_pair_model
+from app.inference.networks.pair_model import PairModel, new_pair_model
 from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import WEIGHTS, load_tensors
-from app.inference.reader import Reader, Tuning
+from app.inference.reader import SEPARATOR, Reader, Tuning
 from app.settings import PROJECT
 from training.blend import write_mean
-from training.data import ReaderData, SpanExample, held_out, load_reader_data, shuffled
+from training.data import ReaderData, SpanExample, held_out, load_reader_data, nameless, title_of
 from training.mining import main as mine
+from training.noise import TAKEN_BACK, disfluent, keywords, noisy, with_typos
 from training.reader import (
+    PLAIN_SHARE,
     SEP,
     TOGETHER,
     Row,
     batches,
     collate,
+    fastest,
+    freeze,
     group_rows,
+    losses_of,
+    passes,
     ranking_loss,
     save,
     schedule,
@@ -35,6 +42,7 @@ from training.reader import (
     start_from,
     train,
 )
+from training.resuming import Progress, load_progress, save_progress
 from training.unanswerable import OPPOSITES, alter, exchange
 
 PASSAGES = {
@@ -48,13 +56,22 @@ QUESTIONS = [
     ("What is the excess?", "p2", []),
     ("When does the moon rise?", "p2", ["at midnight"]),
 ]
+TITLES = {"p1": "Home cover", "p2": "The-office"}
+TEMPTING = [
+    ("What is the excess for theft?", "p1", "0"),
+    ("Must claims be made in writing?", "p1", None),
+    ("When does the shop open?", "p2", "2"),
+]
+"""Questions that look answerable, their passage, and the question each was written against."""
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     folder = tmp_path / "train" / "qa"
     folder.mkdir(parents=True)
-    passages = [{"passage_id": key, "title": "", "text": text} for key, text in PASSAGES.items()]
+    passages = [
+        {"passage_id": key, "title": TITLES[key], "text": text} for key, text in PASSAGES.items()
+    ]
     questions = [
         {
             "id": str(number),
@@ -71,6 +88,11 @@ def data(tmp_path: Path) -> Path:
         "passages": passages,
         "questions": questions,
         "distractors": distractors,
+        "squad2_unanswerable": [
+            {"id": f"u{n}", "question": question, "passage_ids": [passage], "answers": []}
+            | ({"pair": pair} if pair else {})
+            for n, (question, passage, pair) in enumerate(TEMPTING)
+        ],
     }
     for name, rows in tables.items():
         with gzip.open(folder / f"{name}.jsonl.gz", "wt", encoding="utf-8") as target:
@@ -202,13 +224,30 @@ def test_labels_stand_at_the_answer_or_at_the_first_token() -> None:
     assert batch.groups.tolist() == [4, -1]
 
 
+def test_a_title_stands_with_the_question_as_the_reader_reads_it() -> None:
+    tokenizer = load_tokenizer()
+    question, title, text = "what opens?", "The office", "It opens at nine."
+    ids = [
+        tuple(tokenizer.encode(part, add_special_tokens=False).ids)
+        for part in (question, title, text)
+    ]
+    batch = collate([Row(SpanExample(ids[0], ids[2], 3, 3, ids[1]), 0)], 64, random.Random(1))
+    read = tokenizer.encode(f"{question} {SEPARATOR} {title}", text)
+    size = len(read.ids)
+    assert batch.input_ids[0, :size].tolist() == read.ids
+    assert batch.token_type_ids[0, :size].tolist() == read.type_ids
+    start = int(batch.positions[0, 0])
+    assert tokenizer.decode([read.ids[start]]) == "nine"
+
+
 def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
     loaded, rng = reader_data(data), random.Random(3)
-    seen = set()
-    for _ in range(60):
+    seen, titles = set(), set()
+    for _ in range(200):
         for place, example in enumerate(loaded.examples):
             rows = group_rows(example, loaded, place, rng)
-            assert rows[0] == Row(example.gold, place)
+            assert replace(rows[0].example, title=example.gold.title) == example.gold
+            assert len({row.example.title for row in rows if row.group >= 0}) <= 2
             for row in rows[1:]:
                 counterpart = example.counterpart and example.counterpart.passage
                 own = row.example.passage == counterpart or (
@@ -218,6 +257,12 @@ def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
                 assert own == (row.group == -1)
                 changed = row.example.question != example.gold.question
                 exchanged = row.example.passage == counterpart
+                if example.nameless and row.example.passage == example.nameless.passage:
+                    # Only under its own title does it answer.
+                    right = row.example.title == example.gold.title
+                    assert (row.example.start >= 0) == right
+                    titles.add(right)
+                    continue
                 # The same words in the question and in the passage, or in neither: an answer.
                 assert (row.example.start >= 0) == (exchanged and changed)
                 seen.add((own, changed, exchanged))
@@ -228,14 +273,77 @@ def test_a_group_begins_with_the_passage_that_answers(data: Path) -> None:
         (True, True, True),
         (True, False, True),
     }
+    assert titles == {True, False}
+
+
+def test_titles_are_told_to_whole_groups_or_not_at_all(data: Path) -> None:
+    loaded, rng = reader_data(data), random.Random(3)
+    told = [
+        {bool(row.example.title) for row in group_rows(example, loaded, 1, rng)}
+        for _ in range(100)
+        for example in loaded.examples
+    ]
+    assert all(len(one) == 1 for one in told)
+    assert 0.6 < sum(one == {True} for one in told) / len(told) < 0.8
+
+
+def test_a_question_that_looks_answerable_stands_beside_the_one_it_imitates(data: Path) -> None:
+    tokenizer = load_tokenizer()
+    found = {}
+    for example in reader_data(data).examples:
+        for row in example.unanswerable:
+            assert row.start == -1 and row.passage == example.gold.passage
+            answer = row.tempting and tokenizer.decode(
+                list(row.passage[row.tempting[0] : row.tempting[1] + 1])
+            )
+            found[tokenizer.decode(list(row.question))] = answer
+    # The one that imitates none stands where there are fewest, and nothing is known to tempt.
+    assert sorted(answer or "" for answer in found.values()) == ["", "nine", "£350"]
+    spread = sorted(len(example.unanswerable) for example in reader_data(data).examples)
+    assert spread == [1, 1, 1]
+
+
+def test_a_window_without_an_answer_holds_what_tempts() -> None:
+    example = SpanExample((1,), tuple(range(100, 200)), -1, -1, (), (70, 71))
+    for seed in range(20):
+        tokens, first, last = example.window(8, random.Random(seed))
+        assert (first, last) == (-1, -1) and {170, 171} <= set(tokens)
+
+
+def test_a_passage_without_its_name_answers_under_its_title_alone() -> None:
+    passage = (5, 9, 10, 6, 7, 9, 10, 8)
+    made = nameless(SpanExample((1, 9, 10), passage, 4, 4, (9, 10)), (3,))
+    assert made is not None
+    assert made.passage == (5, 3, 6, 7, 3, 8)
+    assert made.passage[made.start : made.end + 1] == (7,)
+    assert nameless(SpanExample((1, 2), passage, 4, 4, (9, 10)), (3,)) is None
+    assert nameless(SpanExample((1, 9, 10), passage, 2, 4, (9, 10)), (3,)) is None
+
+
+def test_titles_are_plain_words() -> None:
+    assert title_of({"title": "Saint_Barth%C3%A9lemy"}) == "Saint Barthélemy"
+    assert title_of({"title": "three-dogs"}) == "three dogs"
+    assert title_of({"title": "Semi-trailer trucks"}) == "Semi-trailer trucks"
+    assert title_of({}) == ""
+
+
+def test_one_pass_has_every_question_with_an_unanswerable_twin_and_some_others(data: Path) -> None:
+    example = next(e for e in reader_data(data).examples if e.unanswerable)
+    plain = replace(example, unanswerable=())
+    examples = [example, plain] * 500
+    order = passes(examples, random.Random(1))
+    first = [next(order) for _ in range(500)]
+    twins = [place for place in first if place % 2 == 0]
+    assert len(set(twins)) == len(twins)
+    assert len(twins) / len(first) == pytest.approx(1 / (1 + PLAIN_SHARE), abs=0.06)
 
 
 def test_batches_share_rows_by_length_and_keep_groups_whole(data: Path) -> None:
     loaded, rng = reader_data(data), random.Random(3)
-    drawn = batches(loaded, shuffled(len(loaded.examples), rng), 32, 200, rng)
-    assert 1 < len(drawn) <= TOGETHER
-    assert sum(map(len, drawn)) * 48 >= 200 * TOGETHER
+    drawn = batches(loaded, passes(loaded.examples, rng), 32, 200, rng)
+    assert TOGETHER - 2 <= len(drawn) <= TOGETHER
     for rows in drawn:
+        assert sum(len(row.example.question) + 32 for row in rows) >= 200 * 0.5
         for before, row in pairwise(rows):
             if row.group != before.group and row.group >= 0:  # a group begins with its answer
                 assert row.example.start >= 0
@@ -291,6 +399,68 @@ def test_a_short_run_learns_and_ships_a_reader_that_loads(data: Path, tmp_path: 
     tuned = Reader(tmp_path / "reader")
     tuned.warm_up()
     assert tuned.tuning == Tuning(1.5, 0.5, 0.25)
+
+
+def test_a_stopped_training_goes_on_with_its_optimizer(data: Path, tmp_path: Path) -> None:
+    def start(seed: int) -> tuple[PairModel, torch.optim.Optimizer]:
+        torch.manual_seed(seed)
+        model = new_pair_model(READER_HEADS, "eager")
+        freeze(model, 2)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        return model, torch.optim.AdamW(trained, lr=1e-3)
+
+    def step(model: PairModel, optimizer: torch.optim.Optimizer) -> None:
+        rows = [Row(reader_data(data).examples[0].gold, 0)]
+        batch = collate(rows, 32, random.Random(1))
+        losses_of(model, batch, torch.device("cpu"), half=False).sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+
+    model, optimizer = start(1)
+    step(model, optimizer)
+    save_progress(tmp_path, model, optimizer, Progress(step=1, drawn=7, tokens=9, seconds=2.5))
+    step(model, optimizer)
+    again, other = start(2)
+    assert load_progress(tmp_path, again, other) == Progress(1, 7, 0, 9, 2.5)
+    step(again, other)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    assert load_progress(tmp_path / "none", again, other) == Progress()
+
+
+def test_frozen_layers_stay_as_they_are() -> None:
+    model = new_pair_model(READER_HEADS)
+    freeze(model, 2)
+    names = {name for name, p in model.named_parameters() if not p.requires_grad}
+    layers = {name.split(".")[3] for name in names if name.startswith("encoder.encoder.")}
+    assert layers == {"0", "1"}
+
+
+def test_the_fastest_way_to_train_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    way = fastest(torch.device("cpu"))
+    rates = {
+        (words[0], words[1] == "bf16:"): int(words[2])
+        for line in capsys.readouterr().out.splitlines()
+        for words in [line.split()]
+    }
+    assert set(rates) == {("eager", True), ("sdpa", False)}
+    assert rates[way] == max(rates.values())
+
+
+def test_people_type_the_same_question_in_other_forms() -> None:
+    rng = random.Random(2)
+    question, other = "What is the excess for an escape of water?", "Who pays for theft?"
+    assert keywords(question) == "excess escape water"
+    assert keywords("Who was he?") == "Who was he?"
+    for _ in range(20):
+        misspelt = with_typos(question, rng)
+        assert misspelt != question or "ss" in question
+        assert len(misspelt.split()) == len(question.split())
+        spoken = disfluent(question, other, rng)
+        assert set(question.split()) <= set(spoken.split()) and spoken != question
+    forms = {noisy(question, other, rng) for _ in range(60)}
+    assert question.lower().rstrip("?") in forms and keywords(question) in forms
+    assert any(mark in form for form in forms for mark in TAKEN_BACK)
 
 
 def test_training_can_begin_with_the_encoder_of_the_generator() -> None:
