@@ -122,7 +122,7 @@ _COUNTED = re.compile(
 )
 _ORDINAL = re.compile(rf"\b({'|'.join(ORDINALS)})\b(\s+quarter\b)?", re.I)
 _AND_A = re.compile(r"\band a $")
-_ORDINAL_FIGURE = re.compile(r"(\d+)(?:st|nd|rd|th)", re.I)
+_ORDINAL_FIGURE = re.compile(r"(?<!\d)(\d{1,4})(?:st|nd|rd|th)\b", re.I)
 _PARTS_OF = {
     "half": "1/2", "third": "1/3", "quarter": "1/4", "fifth": "1/5", "eighth": "1/8",
     "tenth": "1/10",
