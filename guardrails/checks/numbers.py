@@ -122,7 +122,7 @@ _COUNTED = re.compile(
 )
 _ORDINAL = re.compile(rf"\b({'|'.join(ORDINALS)})\b(\s+quarter\b)?", re.I)
 _AND_A = re.compile(r"\band a $")
-_ORDINAL_FIGURE = re.compile(r"(\d+)(?:st|nd|rd|th)", re.I)
+_ORDINAL_FIGURE = re.compile(r"(?<!\d)(\d{1,4})(?:st|nd|rd|th)\b", re.I)
 _PARTS_OF = {
     "half": "1/2", "third": "1/3", "quarter": "1/4", "fifth": "1/5", "eighth": "1/8",
     "tenth": "1/10",
@@ -330,7 +330,7 @@ class _Reader:
         if self._generous:
             return not (unsure and name.islower())
         if unsure:
-            led = _BEFORE_MONTH.search(match.string, 0, match.start())
+            led = _BEFORE_MONTH.search(_before(match))
             return bool(led) and name[0].isupper()
         return len(name) > 3
 
@@ -343,7 +343,7 @@ class _Reader:
         times, part = match[1] or match[3] or "a", match[2] or match[4] or match[5]
         top = WORDS.get(times.lower(), 1)
         below = _PARTS_OF[part.lower()].partition("/")[2]
-        if part.lower() == "half" and _AND_A.search(match.string, 0, match.start()):
+        if part.lower() == "half" and _AND_A.search(_before(match)):
             return match[0]
         self._amounts.append((match[0], Amount(f"{top}/{below}", "")))
         return " ; "
@@ -458,6 +458,11 @@ def _value(number: str) -> str:
 def _scaled(value: str, factor: int) -> str:
     product = Fraction(value) * factor
     return str(product.numerator) if product.denominator == 1 else str(product)
+
+
+def _before(match: re.Match[str]) -> str:
+    """The few characters before a match: to search all of them for each would be quadratic."""
+    return match.string[max(0, match.start() - 16) : match.start()]
 
 
 def _with_part(match: re.Match[str]) -> str:

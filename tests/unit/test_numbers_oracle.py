@@ -5,6 +5,7 @@ oracle knows the values it wrote; it reads no text.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
@@ -207,3 +208,11 @@ def test_no_near_miss_leaks_and_few_right_values_are_held() -> None:
     assert leaks == []
     assert len(over) <= 0.1 * same, over[:20]
     assert sum(n for (_, what), n in counts.items() if what == "guarded") >= 0.99 * CASES
+
+
+@pytest.mark.parametrize("piece", ["May ", "half ", "1", "1 ", "one ", "3 May ", "third "])
+def test_time_grows_with_the_length_of_the_text_only(piece: str) -> None:
+    text = piece * (20_000 // len(piece))
+    began = time.process_time()
+    is_held(f"It is {text}due.", text)
+    assert time.process_time() - began < 4
