@@ -332,7 +332,8 @@ class Answerer:
                 open_task(session, record, self._settings, kind="audit")
             _kept = list(session.new)  # the session forgets rows that nobody holds
             session.flush()
-            view = asdict(release.answer_view(session, record, now.standing))
+            shown = release.answer_view(session, record, now.standing, written_now=True)
+            view = asdict(shown)
         self._kept_policies.add(asked.in_force.policy.sha256)
         self._count(admitted, trail.shadow)
         return view

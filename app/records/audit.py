@@ -52,6 +52,9 @@ def append_audit(session: Session, kind: str, event: dict[str, Any]) -> int:
 
 def newest_link(session: Session) -> int:
     """The number of the newest link that this transaction can see; 0 before the first."""
+    locked: AuditHeadRow | None = session.info.get("audit_head")
+    if locked is not None:
+        return locked.number
     return session.scalar(select(AuditHeadRow.number)) or 0
 
 

@@ -95,13 +95,16 @@ def _settle(session: Session, answer_id: str, state: Settled, event: Mapping[str
     session.merge(row)
 
 
-def answer_view(session: Session, record: RecordRow, readable: Iterable[str]) -> AnswerView:
+def answer_view(
+    session: Session, record: RecordRow, readable: Iterable[str], *, written_now: bool = False
+) -> AnswerView:
     """The answer as its asker may see it now; never a draft that was not released.
 
     ``readable`` are the passage ids that still exist in the asker's scope: a citation of any
-    other passage keeps its number but loses its quote.
+    other passage keeps its number but loses its quote. What was ``written_now``, in this
+    transaction, nobody can have settled yet.
     """
-    settled = session.get(SettlementRow, record.answer_id)
+    settled = None if written_now else session.get(SettlementRow, record.answer_id)
     state = record.outcome if settled is None else settled.state
     status, message = SHOWN.get(state, (record.outcome, record.message))
     released = session.get(ReleaseRow, record.answer_id) if status == "released" else None

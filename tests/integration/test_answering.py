@@ -245,10 +245,10 @@ def test_an_injection_is_blocked_before_anything_is_searched(desk: Desk) -> None
     assert desk.searches == [EXCESS]
 
 
-def test_a_question_that_the_screens_are_sure_of_is_blocked_without_a_search(desk: Desk) -> None:
+def test_a_question_that_only_the_screens_are_sure_of_is_held(desk: Desk) -> None:
     sure = FixedScreens({"injection": 0.9999})
     seen = desk.answerer(screens=sure).answer(ANN, Ask(EXCESS))
-    assert (seen["status"], desk.searches, desk.embedded) == ("blocked", [], [EXCESS])
+    assert (seen["status"], desk.embedded) == ("held", [EXCESS])
     failed = [f for f in desk.record(seen["answer_id"]).findings if f["outcome"] != "pass"]
     assert {f["check"] for f in failed} == {"screens"}
     assert {f["label"] for f in failed} == {"injection_certain", "injection_likely"}
