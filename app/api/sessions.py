@@ -40,7 +40,7 @@ Own = Annotated[Principal, Depends(May("session.own"))]
 SignInDep = Annotated[SignIn, Depends(sign_in)]
 
 
-@router.post("", response_model=SessionView, summary="Sign in")
+@router.post("", response_model=SessionView, summary="Sign in", name="sign_in")
 def start(
     body: SignInBody, request: Request, response: Response, services: ServicesDep
 ) -> SessionView:
@@ -64,7 +64,7 @@ def current(_principal: Own, session: SignInDep) -> SessionView:
     return _view(session)
 
 
-@router.delete("", status_code=204, summary="Sign out")
+@router.delete("", status_code=204, summary="Sign out", name="sign_out")
 def end(
     services: ServicesDep,
     _principal: Own,

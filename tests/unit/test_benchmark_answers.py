@@ -16,6 +16,7 @@ from app.settings import Settings
 from benchmarks import answers
 from benchmarks.__main__ import app
 from benchmarks.answers import find_devices, measure_answers, measure_latency, with_distractors
+from cli.output import console
 from guardrails.contract import Draft, Sentence
 from tests.conformance.generators import save_causal
 
@@ -107,7 +108,9 @@ def test_the_reader_quotes_so_no_word_lacks_a_source(questions: Path) -> None:
     assert eight["answers_per_second"] > 0
 
 
-def test_several_generators_answer_the_same_questions(questions: Path, tmp_path: Path) -> None:
+def test_several_generators_answer_the_same_questions(
+    questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = save_causal(tmp_path / "scripted")
     arguments = ["answers", "--questions", str(questions), "--limit", "2", "--device", "cpu"]
     for name in ("reader", str(folder), "reader"):
@@ -118,7 +121,8 @@ def test_several_generators_answer_the_same_questions(questions: Path, tmp_path:
     assert all(set(one) == FIGURES for one in result["generators"].values())
     # "notice period 30 days", "starts receipt letter" stand in no context of ours.
     assert result["generators"][str(folder)]["unsupported_answers"] == 1.0
-    table = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"}).stdout
+    monkeypatch.setattr(console, "width", 400)
+    table = CliRunner().invoke(app, arguments).stdout
     assert "ms_p50 / first" in table and str(folder) in table
 
 
