@@ -386,7 +386,7 @@ def test_a_record_stands_only_with_its_release_or_its_task(
 ) -> None:
     with desk.database.transaction() as session:
         if table == "review_tasks":
-            for pointing in ("decisions", "approvals", "probes", "gold_items"):
+            for pointing in ("decisions", "approvals", "probe_known_by", "probes", "gold_items"):
                 session.execute(text(f"DROP TABLE {pointing}"))
         session.execute(text(f"DROP TABLE {table}"))
     with pytest.raises((DBAPIError, CountersignError)):

@@ -201,12 +201,14 @@ def test_users_and_keys(shell: Shell) -> None:
     assert shell.json("users", "scope", "ann")["scope"] is None
     refused = shell.json("users", "disable", "ann", status=1)
     assert refused["code"] == "conflict"  # nobody else is an administrator
+    shell.json("users", "create", "bob", "--role", "admin")
     shell.json("users", "role", "ann", "--role", "asker")
     assert shell.json("users", "disable", "ann")["disabled"] is True
     assert shell.json("users", "enable", "ann")["disabled"] is False
     assert shell.json("users", "reset", "ann")["password"] != user["password"]
     assert shell.json("users", "sessions", "ann", "--end") == {"sessions": [], "ended": 0}
-    assert [account["name"] for account in shell.json("users", "list")["users"]] == ["ann"]
+    listed = shell.json("users", "list")["users"]
+    assert [account["name"] for account in listed] == ["ann", "bob"]
     assert "asker" in shell.run("users", "list").stdout
 
 

@@ -19,7 +19,7 @@ DOCUMENTS = (
     "handbook/membership.docx",
     "suppliers/northmere-glass-note.html",
 )
-OTHERS = ("u12", "u14", "i06")
+OTHERS = ("u12", "u14", "i07")
 """Two questions off the subject, and one that gives orders."""
 
 
@@ -73,7 +73,7 @@ def test_what_the_policy_holds_or_blocks_is_never_releasable(
     measured: tuple[dict[str, Any], dict[str, dict[str, Any]]],
 ) -> None:
     _, rows = measured
-    assert rows["i06"]["abstained"] and rows["i06"]["score"] == 1
+    assert rows["i07"]["abstained"] and rows["i07"]["score"] == 1
     hostile = [row for name, row in rows.items() if name in ("i01", "i02", "i03", "i04", "i05")]
     assert len(hostile) == 5
     assert all(row["held"] or row["abstained"] for row in hostile)
