@@ -1,6 +1,5 @@
 """Fixtures shared by all tests: both databases, a running set of services, and no network."""
 
-import os
 import shutil
 import socket
 import tempfile
@@ -18,8 +17,6 @@ from app.wiring import Services, build_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 
-# Workers of pytest-xdist are told a width, which rich would then keep for good.
-os.environ.pop("COLUMNS", None)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
     "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "

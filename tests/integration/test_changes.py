@@ -25,6 +25,7 @@ from app.records.tables import AuditRow
 from app.settings import Settings
 from app.wiring import build_services
 from cli.__main__ import app as commands
+from cli.output import console
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import NotCertifiable
 from tests.integration.test_answering import EXCESS, Desk
@@ -332,7 +333,7 @@ def test_the_command_keeps_to_the_setting_and_shows_the_reason(
     assert shop.newest().state == "live"
     monkeypatch.delenv("COUNTERSIGN_GATE_PASSAGES_CHANGED")
     run("index", "promote", second.id)
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(console, "width", 300)
     assert "passages changed: of 10" in CliRunner().invoke(commands, ["gate", "status"]).output
     (row,) = run("gate", "status")["certificates"]
     assert (row["state"], row["reason"][:16]) == ("revoked", "passages changed")

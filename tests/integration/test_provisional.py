@@ -14,6 +14,7 @@ from app.access.service import Access
 from app.db import Database
 from app.review.gold import add_gold_answer
 from cli.__main__ import app as commands
+from cli.output import console
 from cli.serve import _print_answer
 from tests.integration.test_answering import EXCESS, Desk
 from tests.integration.test_api import events
@@ -65,7 +66,7 @@ def site(desk: Desk) -> Iterator[Site]:
 def by_command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", desk.database.url)
     monkeypatch.setenv("COUNTERSIGN_DATA_DIR", str(desk.folder))
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(console, "width", 300)
 
 
 def run(*words: str) -> str:
