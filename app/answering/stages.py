@@ -216,8 +216,9 @@ class Judged:
 
     @property
     def case(self) -> Case:
-        """What is judged, with the draft and its risk."""
-        return replace(self.drafted.case, risk=self.scored.risk)
+        """What is judged, with the draft, its risk, and whether a gate decides after the policy."""
+        gated = self.scored.mode != "off"
+        return replace(self.drafted.case, risk=self.scored.risk, gated=gated)
 
     @property
     def form(self) -> set[Outcome]:
