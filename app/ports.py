@@ -51,11 +51,13 @@ class Span:
 class Reading:
     """What the reader makes of one passage for one question; raw scores, no probabilities.
 
-    ``relevance`` ranks passages; ``span`` is the best answer candidate, None in an empty passage.
+    ``relevance`` ranks passages; ``span`` is the best answer candidate, None in an empty passage;
+    ``answers`` says how surely the passage answers at all, None where that was not asked.
     """
 
     relevance: float
     span: Span | None
+    answers: float | None = None
 
 
 @dataclass(frozen=True)

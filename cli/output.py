@@ -16,6 +16,14 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def pages_of(page: int | None, last_page: int | None) -> str:
+    """ ", page 3" or ", pages 3 to 4", as it follows a title; "" without pages."""
+    if not page:
+        return ""
+    over = last_page not in (None, page)
+    return f", pages {page} to {last_page}" if over else f", page {page}"
+
+
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")

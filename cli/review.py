@@ -15,7 +15,7 @@ from app.review.desk import ReviewDesk
 from app.review.views import DecisionKind, EditView, TaskDetailView, TaskView
 from app.settings import Settings
 from app.wiring import open_database
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, pages_of, print_json, print_table
 
 review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
@@ -162,6 +162,6 @@ def _print_task(task: TaskDetailView) -> None:
         console.print(f"{task.proposal.reviewer} proposes:", markup=False, style="bold")
         console.print(task.proposal.answer.text, markup=False)
     for citation in task.draft.citations:
-        page = f", page {citation.page}" if citation.page else ""
-        console.print(f"[{citation.number}] {citation.title}{page}", markup=False)
+        pages = pages_of(citation.page, citation.last_page)
+        console.print(f"[{citation.number}] {citation.title}{pages}", markup=False)
         console.print(f"    {citation.quote}", markup=False, style="dim")

@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 from cli.index import ingest_paths, print_report
-from cli.output import Json, console, print_json
+from cli.output import Json, console, pages_of, print_json
 
 DRAIN_S = 10
 FIRST_USER = "admin"
@@ -131,8 +131,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
         return
     console.print(answer["answer"]["text"], markup=False)
     for citation in answer["answer"]["citations"]:
-        page = f", page {citation['page']}" if citation["page"] else ""
-        console.print(f"[{citation['number']}] {citation['title']}{page}", markup=False)
+        pages = pages_of(citation["page"], citation.get("last_page"))
+        console.print(f"[{citation['number']}] {citation['title']}{pages}", markup=False)
         console.print(f"    {citation['quote']}", markup=False, style="dim")
     if behind := _behind(answer):
         console.print(behind, markup=False, highlight=False, style="yellow")

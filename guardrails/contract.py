@@ -16,13 +16,17 @@ from typing import Any, Literal, Protocol
 
 from guardrails.abbreviations import REACH, ends_sentence
 
+PLACE = " > "
+"""Stands between a title and its headings."""
+
 
 @dataclass(frozen=True)
 class Passage:
     """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text.
 
     ``valid_until`` is the document's last valid day (ISO 8601), None when it has none.
-    ``suspect`` says why it seemed to give orders when it was ingested.
+    ``suspect`` says why it seemed to give orders when it was ingested. ``headings`` is the path of
+    headings it stands under, outermost first; ``last_page`` the page its last sentence ends on.
     """
 
     id: str
@@ -35,13 +39,21 @@ class Passage:
     page: int | None = None
     valid_until: str | None = None
     suspect: str | None = None
+    headings: tuple[str, ...] = ()
+    last_page: int | None = None
+
+    @property
+    def place(self) -> str:
+        """What the passage is about: the title and the headings, each once."""
+        return PLACE.join(dict.fromkeys(name for name in (self.title, *self.headings) if name))
 
 
 @dataclass(frozen=True)
 class Citation:
     """Where a statement comes from: ``quote`` is ``passage.text[start:end]``, verbatim.
 
-    ``number`` is the marker the reader of the answer sees, counted from 1.
+    ``number`` is the marker the reader of the answer sees, counted from 1. ``last_page`` is the
+    page the quote ends on where that is not ``page``.
     """
 
     number: int
@@ -52,6 +64,7 @@ class Citation:
     quote: str
     start: int
     end: int
+    last_page: int | None = None
 
 
 @dataclass(frozen=True)
@@ -239,19 +252,26 @@ def answer_object(draft: Draft) -> dict[str, Any]:
             {"text": sentence.text, "citations": list(sentence.citations)}
             for sentence in draft.sentences
         ],
-        "citations": [asdict(citation) for citation in draft.citations],
+        "citations": [_citation_object(citation) for citation in draft.citations],
     }
+
+
+def _citation_object(citation: Citation) -> dict[str, Any]:
+    fields = asdict(citation)
+    if citation.last_page is None:
+        del fields["last_page"]
+    return fields
 
 
 def passage_object(passage: Passage) -> dict[str, Any]:
     """A passage of the evidence as the record keeps it: plain JSON types.
 
-    Without ``valid_until`` or ``suspect`` it is spelled as before there were such: hashes of old
-    records hold.
+    What it lacks of ``valid_until``, ``suspect``, ``headings`` and ``last_page`` is left out, as
+    before there were such: hashes of old records hold.
     """
-    fields = asdict(passage)
-    for name in ("valid_until", "suspect"):
-        if fields[name] is None:
+    fields = asdict(passage) | {"headings": list(passage.headings)}
+    for name in ("valid_until", "suspect", "headings", "last_page"):
+        if not fields[name]:
             del fields[name]
     return fields
 

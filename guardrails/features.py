@@ -16,6 +16,8 @@ DIRECTIONS: dict[str, int] = {
     "span_entropy": RAISES,
     "lead": LOWERS,
     "agreement": LOWERS,
+    "answers": LOWERS,
+    "relevance": LOWERS,
     # Of the generator that writes.
     "mean_logprob": LOWERS,
     "min_logprob": LOWERS,
@@ -32,6 +34,8 @@ DIRECTIONS: dict[str, int] = {
     "answer_words": RAISES,
     "sentence_overlap": LOWERS,
     "passage_overlap": LOWERS,
+    "names_met": LOWERS,
+    "unmet_words": RAISES,
     "near_overlap": LOWERS,
     "echo": RAISES,
     "kind_fits": LOWERS,
@@ -53,6 +57,8 @@ _TIME = re.compile(
     re.I,
 )
 _NAME = re.compile(r"\b[A-Z]\w")
+_NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
+"""Names and numbers of a question; the word it begins with is no name."""
 _ASKS_NUMBER = re.compile(
     r"\bhow (?:many|much|old|long|far|tall|high|fast|often|large|big)\b|"
     r"\bwhat (?:\w+ )?(?:percent\w*|number|amount|age|fee|price|cost)\b",
@@ -111,12 +117,15 @@ def _word_features(question: str, draft: Draft, evidence: Sequence[Passage]) -> 
     said = " ".join(sentence.text for sentence in draft.sentences)
     short = draft.short or said
     cited = {citation.passage_id for citation in draft.citations}
-    sources = " ".join(f"{p.title} {p.text}" for p in evidence if p.id in cited)
+    sources = content_words(" ".join(f"{p.place} {p.text}" for p in evidence if p.id in cited))
+    names = content_words(" ".join(_NAMED.findall(question)))
     answer = content_words(short)
     return {
         "answer_words": float(len(WORD.findall(short))),
         "sentence_overlap": _share(asked, content_words(said)),
-        "passage_overlap": _share(asked, content_words(sources)),
+        "passage_overlap": _share(asked, sources),
+        "names_met": _share(names, sources) if names else 1.0,
+        "unmet_words": float(len(asked - sources)),
         "near_overlap": _share(asked, content_words(_around(draft, evidence))),
         "echo": _share(answer, asked),
         "kind_fits": _kind_fits(question, short),

@@ -81,7 +81,7 @@ def _write(folder: Path, passages: list[IndexedPassage], vectors: Vectors, embed
     entries = [Entry(p.id, p.document_id, p.collection) for p in passages]
     try:
         return write_index(
-            folder, entries, [(p.title, p.text) for p in passages], vectors, embedder
+            folder, entries, [(p.place, p.text) for p in passages], vectors, embedder
         )
     except OSError as error:
         raise from_os_error(error) from error

@@ -211,8 +211,10 @@ class Pipeline:
 
 
 def _new_passage(prepared: Prepared) -> NewPassage:
-    cut = prepared.cut
-    return NewPassage(cut.text, cut.start, cut.end, cut.page, prepared.vector, prepared.suspect)
+    cut, vector, suspect = prepared.cut, prepared.vector, prepared.suspect
+    return NewPassage(
+        cut.text, cut.start, cut.end, cut.page, vector, suspect, cut.headings, cut.last_page
+    )
 
 
 def pipeline_for(services: Services) -> Pipeline:

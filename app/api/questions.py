@@ -86,6 +86,8 @@ class PassageView(BaseModel):
     start: int
     end: int
     source: str
+    last_page: int | None = None
+    headings: list[str] = []
 
 
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=Guarded)
@@ -299,5 +301,7 @@ def passage(passage_id: str, services: ServicesDep, principal: Reader) -> Any:
         "text": found.text,
         "start": found.start,
         "end": found.end,
+        "last_page": found.last_page,
+        "headings": list(found.headings),
         "source": PurePath(source).name,  # where it lies on the server is not for askers
     }

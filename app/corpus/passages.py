@@ -23,7 +23,7 @@ Columns = Select[*tuple[Any, ...]]
 class NewPassage:
     """A passage to store, with its unit vector of shape [dimension].
 
-    ``suspect`` says why it seems to give orders.
+    ``suspect`` says why it seems to give orders; ``headings`` and ``last_page`` as in ``Passage``.
     """
 
     text: str
@@ -32,16 +32,18 @@ class NewPassage:
     page: int | None
     embedding: Vectors
     suspect: str | None = None
+    headings: tuple[str, ...] = ()
+    last_page: int | None = None
 
 
 @dataclass(frozen=True)
 class IndexedPassage:
-    """What an index version needs of a passage."""
+    """What an index version needs of a passage; ``place`` as in ``Passage``."""
 
     id: str
     document_id: str
     collection: str
-    title: str
+    place: str
     text: str
     embedding: Vectors
 
@@ -89,14 +91,7 @@ class Passages:
 
     def indexable(self, embedder: str) -> Iterator[IndexedPassage]:
         """Every current passage of every document that ``embedder`` embedded, in a fixed order."""
-        columns = select(
-            PassageRow.id,
-            DocumentRow.id,
-            DocumentRow.collection,
-            DocumentRow.title,
-            PassageRow.text,
-            PassageRow.embedding,
-        ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+        columns = _evidence().add_columns(PassageRow.embedding)
         query = (
             _current(columns)
             .where(PassageRow.embedder == embedder)
@@ -105,8 +100,15 @@ class Passages:
         )
         with self._database.reading() as session:
             for row in session.execute(query):
-                embedding = np.frombuffer(row[5], dtype=np.float32)
-                yield IndexedPassage(row[0], row[1], row[2], row[3], row[4], embedding)
+                found, embedding = _passage(row), np.frombuffer(row.embedding, dtype=np.float32)
+                yield IndexedPassage(
+                    found.id,
+                    found.document_id,
+                    found.collection,
+                    found.place,
+                    found.text,
+                    embedding,
+                )
 
     def suspects(self) -> list[SuspectView]:
         """The current passages that seem to give orders, with document, page and reason."""
@@ -185,6 +187,8 @@ def passage_row(
         embedder=embedder,
         embedding=np.ascontiguousarray(passage.embedding, dtype=np.float32).tobytes(),
         suspect=passage.suspect,
+        headings=list(passage.headings),
+        last_page=passage.last_page,
     )
 
 
@@ -207,6 +211,8 @@ def _evidence() -> Columns:
         PassageRow.page,
         DocumentRow.valid_until,
         PassageRow.suspect,
+        PassageRow.headings,
+        PassageRow.last_page,
         DocumentRow.source,
     ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
 
@@ -227,4 +233,6 @@ def _passage(row: Any) -> Passage:
         page=row.page,
         valid_until=row.valid_until,
         suspect=row.suspect,
+        headings=tuple(row.headings),
+        last_page=row.last_page,
     )

@@ -7,7 +7,7 @@ commits, whatever the clocks of the hosts say; times are for people.
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base
@@ -65,7 +65,8 @@ class DocumentRow(Base):
 class PassageRow(Base):
     """A passage of one revision of a document, with its embedding (owner: corpus).
 
-    ``suspect`` says why it seems to give orders; null: it does not.
+    ``suspect`` says why it seems to give orders; null: it does not. ``headings`` is the path of
+    headings it stands under, outermost first; its last sentence ends on ``last_page``.
     """
 
     __tablename__ = "passages"
@@ -82,6 +83,8 @@ class PassageRow(Base):
     embedder: Mapped[str] = mapped_column(String(200))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
     suspect: Mapped[str | None] = mapped_column(String(200))
+    headings: Mapped[list[str]] = mapped_column(JSON, server_default="[]")
+    last_page: Mapped[int | None]
 
 
 class IndexVersionRow(Base):

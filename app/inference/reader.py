@@ -24,8 +24,8 @@ from guardrails.contract import Draft, Passage, block_ends
 
 MAX_QUESTION_TOKENS = 96
 """A longer question is cut for the reader; retrieval has read it whole."""
-MAX_TITLE_TOKENS = 32
-"""A longer title is cut: the passage needs the room."""
+MAX_PLACE_TOKENS = 32
+"""A longer title with its headings is cut: the passage needs the room."""
 MAX_SPAN_TOKENS = 40
 TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
@@ -83,7 +83,7 @@ class Reader:
             self.warm_up()
         assert self._runner is not None
         pairs = [
-            (self._under(question, passage.title), passage.text)
+            (self._under(question, passage.place), passage.text)
             for asked, passages in requests
             for question in [self._cut(visible(asked), MAX_QUESTION_TOKENS)]
             for passage in passages
@@ -94,18 +94,19 @@ class Reader:
             for _, passages in requests
         ]
 
-    def _under(self, question: str, title: str) -> str:
+    def _under(self, question: str, place: str) -> str:
         """The first text of the pair: ``question``, and what the passage belongs to."""
         if not self.tuning.titles:
             return question
         # The title stands there and not in the passage, where no span may point at it.
-        title = self._cut(visible(title).strip(), MAX_TITLE_TOKENS)
-        return f"{question} {SEPARATOR} {title}" if title else question
+        place = self._cut(visible(place).strip(), MAX_PLACE_TOKENS)
+        return f"{question} {SEPARATOR} {place}" if place else question
 
     def _reading(self, scores: PairScores, text: str) -> Reading:
-        bonus = self.tuning.answer_weight * float(scores.pair[ANSWERS])
+        answers = float(scores.pair[ANSWERS])
+        bonus = self.tuning.answer_weight * answers
         span = best_span(scores.token, scores.encoding, text, bonus)
-        return Reading(float(scores.pair[RELEVANCE]), span)
+        return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
         """The first ``most`` tokens of ``text``."""
@@ -116,7 +117,8 @@ class Reader:
 class ReaderGenerator:
     """The reader behind the Generator port: it answers with the sentence around the best span.
 
-    Features: ``margin``, ``span_lead`` and ``span_entropy`` of the chosen span, ``lead`` (its
+    Features: ``answers`` and ``relevance`` of the passage, ``margin``, ``span_lead`` and
+    ``span_entropy`` of the chosen span, ``lead`` (its
     margin over that of the next passage with another answer) and ``agreement`` (share of the
     other passages' answers that are the same).
     """
@@ -172,11 +174,13 @@ class ReaderGenerator:
 
     def _draft(self, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
         """The draft of the first candidate; the features compare it with the others."""
-        _, span, passage = found[0]
+        reading, span, passage = found[0]
         features = {
             "margin": span.margin,
+            "relevance": reading.relevance,
             "span_lead": span.lead,
             "span_entropy": span.entropy,
+            **({} if reading.answers is None else {"answers": reading.answers}),
             **_rivals([(one.margin, text.text[one.start : one.end]) for _, one, text in found]),
         }
         least = self._reader.tuning.min_margin if self._override is None else self._override

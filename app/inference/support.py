@@ -193,7 +193,7 @@ def read_shipped(folder: Path) -> Shipped:
 
 
 def _shown(passage: Passage) -> str:
-    return f"{passage.title}\n{passage.text}"
+    return f"{passage.place}\n{passage.text}"
 
 
 def _verbatim(sentence: str, sources: Sequence[str]) -> bool:

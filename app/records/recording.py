@@ -223,13 +223,18 @@ def recorded_case(record: RecordRow) -> Case:
     return Case(
         searched_for(record),
         recorded_draft(record),
-        tuple(Passage(**passage) for passage in record.evidence),
+        tuple(map(recorded_passage, record.evidence)),
         inputs.get("answer_schema"),
         Asker(record.principal, tuple(facts.get("roles", ()))),
         facts.get("risk"),
         today=record.created_at.date(),
         gated=(record.gate or {}).get("mode", "off") != "off",
     )
+
+
+def recorded_passage(stored: Mapping[str, Any]) -> Passage:
+    """The passage as it was judged; older records know no headings."""
+    return Passage(**{**stored, "headings": tuple(stored.get("headings", ()))})
 
 
 def recorded_draft(record: RecordRow) -> Draft | None:

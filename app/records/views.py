@@ -31,6 +31,9 @@ class CitationView:
     redacted: Annotated[
         bool, Field(description="The quote holds personal data, so it is left out.")
     ] = False
+    last_page: Annotated[
+        int | None, Field(description="Where the quote ends, if that is another page.")
+    ] = None
 
 
 @dataclass(frozen=True)

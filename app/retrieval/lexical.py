@@ -24,17 +24,17 @@ class LexicalIndex:
     def build(
         folder: Path, passages: Iterable[tuple[str, str, str, str]], memory_bytes: int = 64_000_000
     ) -> None:
-        """Write an index of (collection, document id, title, text) in position order."""
+        """Write an index of (collection, document id, place, text) in position order."""
         folder.mkdir(parents=True)
         schema = _schema()
         index = tantivy.Index(schema, path=str(folder))
         writer = index.writer(heap_size=memory_bytes, num_threads=1)
-        for position, (collection, document, title, text) in enumerate(passages):
+        for position, (collection, document, place, text) in enumerate(passages):
             fields = {
                 "position": position,
                 "collection": collection,
                 "document": document,
-                "title": title,
+                "title": place,
                 "text": text,
             }
             writer.add_document(tantivy.Document.from_dict(fields, schema))

@@ -106,7 +106,7 @@ def write_index(
     vectors: Vectors,
     embedder: str,
 ) -> str:
-    """Write a new version of (title, text) ``texts`` and unit ``vectors`` [n, dimension].
+    """Write a new version of (place, text) ``texts`` and unit ``vectors`` [n, dimension].
 
     Returns the manifest's SHA-256, when all of it has reached the disk. Raises ``OSError`` when
     the disk does not take it; the caller removes the folder.
@@ -118,8 +118,8 @@ def write_index(
     LexicalIndex.build(
         folder / "lexical",
         (
-            (entry.collection, entry.document_id, title, text)
-            for entry, (title, text) in zip(entries, texts, strict=True)
+            (entry.collection, entry.document_id, place, text)
+            for entry, (place, text) in zip(entries, texts, strict=True)
         ),
     )
     manifest = {

@@ -237,6 +237,8 @@ def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]
             text=texts.get(passage["id"], ""),
             removed=passage["id"] not in texts,
             cited=passage["id"] in cited,
+            last_page=passage.get("last_page"),
+            headings=list(passage.get("headings", ())),
         )
         for passage in record.evidence
     ]

@@ -63,6 +63,10 @@ class EvidenceView:
     text: str
     removed: bool
     cited: bool
+    last_page: int | None = None
+    headings: Annotated[
+        list[str], Field(description="The path of headings it stands under, outermost first.")
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

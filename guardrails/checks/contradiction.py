@@ -211,8 +211,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _subject(words: frozenset[str], sources: Iterable[Passage]) -> frozenset[str]:
-    """Words of a sentence and of the titles it stands under."""
-    return words.union(*(content_words(source.title) for source in sources))
+    """Words of a sentence and of the titles and headings it stands under."""
+    return words.union(*(content_words(source.place) for source in sources))
 
 
 def _day(date: Date) -> Value:

@@ -147,7 +147,7 @@ def _places(draft: Draft, evidence: Sequence[Passage]) -> Iterator[_Place]:
             _plain("\n".join([*said, lines if is_item else citation.quote])),
             _plain(text[: start if is_item else citation.start]),
             tuple(_plain(line) for line in siblings),
-            _plain(f"{passage.title}\n{text}\npage {passage.page or ''}"),
+            _plain(f"{passage.place}\n{text}\npage {passage.page or ''}"),
         )
 
 

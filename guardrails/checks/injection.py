@@ -322,7 +322,7 @@ class EvidenceInjectionCheck:
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found in any passage, else one pass."""
-        texts = [*(p.text for p in case.evidence), *{p.title for p in case.evidence}]
+        texts = [*(p.text for p in case.evidence), *{p.place for p in case.evidence}]
         # All of them at once first: far fewer searches, and mostly there is nothing to find.
         suspicious = texts if self.excerpts(APART.join(texts)) else []
         found = [pair for text in suspicious for pair in self.excerpts(text)]

@@ -65,7 +65,7 @@ class TermsCheck:
         """A fail for each term that its sources do not hold, else one pass."""
         if case.draft is None:
             return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
-        texts = {p.id: f"{p.title}\n{p.text}" for p in case.evidence}
+        texts = {p.id: f"{p.place}\n{p.text}" for p in case.evidence}
         found = [
             Finding(
                 self.name, Outcome.FAIL, f"The sources do not hold {piece.text}.", "", sentence.text

@@ -2,7 +2,7 @@
 // Draws an answer in each of its states.
 
 import { el } from "../shared/dom.js";
-import { listed, moment, percent, plural, titleAndPage } from "../shared/format.js";
+import { listed, moment, percent, plural, placeOf } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
 
 /** @import { AnswerBody, AnswerView, CitationView, SearchedView } from "../shared/wire.d.ts" */
@@ -51,7 +51,7 @@ export function spokenForm(answer) {
  */
 export function copyText(answer) {
   const { text, citations } = answer.answer ?? { text: "", citations: [] };
-  const sources = citations.map((item) => `[${item.number}] ${titleAndPage(item)}`);
+  const sources = citations.map((item) => `[${item.number}] ${placeOf(item)}`);
   const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
   const unmeasured = isUnmeasured(answer) && `Checked automatically. ${NOT_MEASURED}`;
   return [text, list, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
@@ -111,7 +111,7 @@ function citationButton(citations, number, onCite) {
   const citation = citations.find((item) => item.number === number);
   if (!citation) return null;
   const button = el("button", { type: "button", class: "citation", "data-testid": "citation" });
-  button.ariaLabel = `Source ${number}: ${titleAndPage(citation)}`;
+  button.ariaLabel = `Source ${number}: ${placeOf(citation)}`;
   button.textContent = `[${number}]`;
   button.addEventListener("click", () => onCite(citation, button));
   return button;
@@ -125,7 +125,7 @@ function sourceList(citations, onCite) {
   const items = citations.map((citation) => {
     const number = el("span", { class: "source-number" }, `[${citation.number}]`);
     const props = { type: "button", class: "source small" };
-    const button = el("button", props, number, " ", titleAndPage(citation));
+    const button = el("button", props, number, " ", placeOf(citation));
     button.addEventListener("click", () => onCite(citation, button));
     return el("li", {}, button);
   });

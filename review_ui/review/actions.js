@@ -3,7 +3,7 @@
 
 import { wordDiff } from "../shared/diff.js";
 import { byId, el, fill, visible } from "../shared/dom.js";
-import { titleAndPage } from "../shared/format.js";
+import { placeOf } from "../shared/format.js";
 import { isMine, mayApprove, mayDecide } from "./state.js";
 import { editProblem } from "./words.js";
 
@@ -251,6 +251,6 @@ function cancelButton(act) {
 /** @param {CitationView[]} citations */
 function sourcesLine(citations) {
   if (!citations.length) return "This draft has no sources.";
-  const sources = citations.map((item) => `[${item.number}] ${titleAndPage(item)}`).join(" · ");
+  const sources = citations.map((item) => `[${item.number}] ${placeOf(item)}`).join(" · ");
   return `Put the number of a source after what it supports: ${sources}`;
 }

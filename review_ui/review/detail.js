@@ -3,7 +3,7 @@
 
 import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
-import { moment, plural, titleAndPage, words } from "../shared/format.js";
+import { moment, plural, placeOf, words } from "../shared/format.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
 import { isUndecided } from "./state.js";
@@ -160,7 +160,7 @@ function sentenceRow(sentence, draft, texts) {
  * @param {string | undefined} text
  */
 function sourceOf(citation, text) {
-  const where = `[${citation.number}] ${titleAndPage(citation)}`;
+  const where = `[${citation.number}] ${placeOf(citation)}`;
   const title = el("p", { class: "source-title", dir: "auto" }, where);
   if (text === undefined) {
     const gone = el(
@@ -255,7 +255,7 @@ function otherEvidence(evidence) {
     el(
       "li",
       {},
-      el("p", { class: "source-title", dir: "auto" }, titleAndPage(item)),
+      el("p", { class: "source-title", dir: "auto" }, placeOf(item)),
       el("blockquote", { class: "passage", dir: "auto" }, item.text),
     ),
   );

@@ -57,11 +57,14 @@ export function percent(share) {
 }
 
 /**
- * "Policy wording, page 3".
- * @param {{title: string, page: number | null}} place
+ * "Policy wording › Your cover › Cancellation, pages 3 to 4".
+ * @param {{title: string, page: number | null, last_page?: number | null, headings?: string[]}} place
  */
-export function titleAndPage({ title, page }) {
-  return page === null || page === undefined ? title : `${title}, page ${page}`;
+export function placeOf({ title, page, last_page, headings = [] }) {
+  const path = [...new Set([title, ...headings])].filter(Boolean).join(" › ");
+  if (page === null || page === undefined) return path;
+  const over = last_page !== null && last_page !== undefined && last_page !== page;
+  return over ? `${path}, pages ${page} to ${last_page}` : `${path}, page ${page}`;
 }
 
 /**

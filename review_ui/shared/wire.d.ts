@@ -30,6 +30,7 @@ export interface CitationView {
   end: number;
   removed: boolean;
   redacted: boolean;
+  last_page?: number | null;
 }
 
 export interface SentenceView {
@@ -102,6 +103,8 @@ export interface PassageView {
   collection: string;
   page: number | null;
   text: string;
+  last_page: number | null;
+  headings: string[];
 }
 
 export interface TaskView {
@@ -134,6 +137,8 @@ export interface EvidenceView {
   text: string;
   removed: boolean;
   cited: boolean;
+  last_page: number | null;
+  headings: string[];
 }
 
 export interface FindingView {

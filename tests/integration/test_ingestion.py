@@ -215,6 +215,20 @@ def test_pages_reach_the_passages(library: Library) -> None:
     assert pages == {"The excess is 350.": 1, "The limit is 9000.": 3}
 
 
+def test_a_passage_is_found_by_the_headings_it_stands_under(library: Library) -> None:
+    filler = "The hall has a stage and chairs. " * 60
+    text = f"# House\n\n## Zumba\n\n{filler}\n\n{filler}\n\n## Pool\n\nIt opens at seven.\n"
+    library.write("house.md", text)
+    library.ingest()
+    found = library.corpus.passages.find(hit.passage.id for hit in library.search("zumba").hits)
+    deep = [passage for passage in found.values() if "Zumba" not in passage.text]
+    under = [passage for passage in deep if passage.headings == ("House", "Zumba")]
+    assert under and under[0].place == "House > Zumba"
+    index = PassageIndex(library.settings.index_dir / library.live(), "cpu")
+    by_words = {index.entries[at].passage_id for at, _ in index.lexical("zumba", ["main"], 9)}
+    assert under[0].id in by_words
+
+
 def test_the_same_file_in_two_collections_is_two_documents(library: Library) -> None:
     library.write("claims.txt", CLAIMS)
     library.ingest()

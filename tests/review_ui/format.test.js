@@ -6,7 +6,7 @@ import {
   listed,
   percent,
   plural,
-  titleAndPage,
+  placeOf,
   words,
 } from "../../review_ui/shared/format.js";
 import { clip, cutAtQuote } from "../../review_ui/shared/passage.js";
@@ -29,8 +29,11 @@ test("counts, lists, shares and places read like English", () => {
   assert.equal(listed(["a", "b", "c"]), "a, b and c");
   assert.equal(percent(0.05), "5\u00A0%");
   assert.equal(percent(0.0125), "1.3\u00A0%");
-  assert.equal(titleAndPage({ title: "Fees", page: null }), "Fees");
-  assert.equal(titleAndPage({ title: "Fees", page: 0 }), "Fees, page 0");
+  assert.equal(placeOf({ title: "Fees", page: null }), "Fees");
+  assert.equal(placeOf({ title: "Fees", page: 0 }), "Fees, page 0");
+  assert.equal(placeOf({ title: "Fees", page: 2, last_page: 3 }), "Fees, pages 2 to 3");
+  assert.equal(placeOf({ title: "Fees", page: 2, last_page: 2 }), "Fees, page 2");
+  assert.equal(placeOf({ title: "Fees", page: null, headings: ["Fees", "Late"] }), "Fees › Late");
   assert.equal(words("prompt_sha256"), "Prompt SHA-256");
 });
 

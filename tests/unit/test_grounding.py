@@ -1,6 +1,7 @@
 """Grounding: markers become verbatim citations, and what cannot be tied to evidence is not."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -211,6 +212,19 @@ def test_quotable_spans_are_short_ordered_and_apart(pieces: list[str]) -> None:
         assert end - start <= MAX_QUOTE
         assert text[start:end] == text[start:end].strip()
         last = end
+
+
+def test_only_a_quote_that_goes_over_the_page_names_two_pages() -> None:
+    text = "The stage is wide. Bring your\nown chairs."
+    over = replace(passage("p", text), page=3, last_page=4)
+    pages = [
+        (cited.page, cited.last_page)
+        for span in ("wide", "chairs")
+        for cited in sentence_answer(
+            over, text.index(span), text.index(span) + len(span), "reader", {}
+        ).citations
+    ]
+    assert pages == [(3, None), (3, 4)]
 
 
 def test_a_span_is_answered_by_its_whole_sentence() -> None:

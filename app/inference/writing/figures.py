@@ -50,6 +50,6 @@ def with_copied(draft: Draft, evidence: Sequence[Passage]) -> Draft:
     Words count once, without regard to case and plural; 1.0 when nothing was written.
     """
     said = content_words(" ".join(sentence.text for sentence in draft.sentences))
-    held = content_words(" ".join(f"{passage.title} {passage.text}" for passage in evidence))
+    held = content_words(" ".join(f"{passage.place} {passage.text}" for passage in evidence))
     copied = len(said & held) / len(said) if said else 1.0
     return replace(draft, features={**draft.features, "copied": copied})

@@ -252,7 +252,14 @@ def _citation(number: int, passage: Passage, span: Span) -> Citation:
         quote=passage.text[slice(*span)],
         start=span[0],
         end=span[1],
+        last_page=_last_page(passage, span),
     )
+
+
+def _last_page(passage: Passage, span: Span) -> int | None:
+    """Where the quote ends, if not where the passage begins: only its last sentence goes over."""
+    reaches = span[1] >= len(passage.text.rstrip())
+    return passage.last_page if reaches and passage.last_page != passage.page else None
 
 
 def _around(text: str, start: int, end: int) -> Span:

@@ -116,15 +116,15 @@ def rewrite_prompt(request: RewriteRequest, count: Callable[[str], int], room: i
 
 
 def passage_line(number: int, passage: Passage) -> str:
-    """One passage as one line of evidence: ``[1] title: text``."""
-    title = as_data(passage.title[:200])
+    """One passage as one line of evidence: ``[1] title > heading: text``."""
+    place = as_data(passage.place[:200])
     text = as_data(passage.text[:MAX_PASSAGE_CHARS])
-    return f"[{number}] {title}: {text}" if title else f"[{number}] {text}"
+    return f"[{number}] {place}: {text}" if place else f"[{number}] {text}"
 
 
 def source_texts(question: str, evidence: Sequence[Passage]) -> list[str]:
-    """Question, titles and texts as a prompt shows them."""
-    shown = [(as_data(p.title[:200]), as_data(p.text[:MAX_PASSAGE_CHARS])) for p in evidence]
+    """Question, places and texts as a prompt shows them."""
+    shown = [(as_data(p.place[:200]), as_data(p.text[:MAX_PASSAGE_CHARS])) for p in evidence]
     return [as_data(question[:MAX_QUESTION_CHARS]), *(text for pair in shown for text in pair)]
 
 
