@@ -18,7 +18,8 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.writing.grounding import sentence_answer, visible
+from app.inference.writing.grounding import visible
+from app.inference.writing.units import span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
 
@@ -115,7 +116,7 @@ class Reader:
 
 
 class ReaderGenerator:
-    """The reader behind the Generator port: it answers with the sentence around the best span.
+    """The reader behind the Generator port: it answers with the unit around the best span.
 
     Features: ``answers`` and ``relevance`` of the passage, ``margin``, ``span_lead`` and
     ``span_entropy`` of the chosen span, ``lead`` (its
@@ -148,16 +149,19 @@ class ReaderGenerator:
         ]
 
     def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
-        """The best candidate's draft; at a second try, the best one's that fits."""
+        """The draft of the best candidate that has one; at a second try, of the best that fits."""
         found = self._ranked(request.evidence, readings)
-        if request.misfit is None:
-            return self._draft(found) if found else Draft((), (), self.name)
-        for place in range(1, len(found)):
+        abstained = Draft((), (), self.name)
+        for place in range(0 if request.misfit is None else 1, len(found)):
             request.deadline.remaining()
-            draft = self._draft([found[place], *found[:place], *found[place + 1 :]])
-            if draft.sentences and request.misfit.fits(draft):
+            draft = self._draft(
+                request.question, [found[place], *found[:place], *found[place + 1 :]]
+            )
+            if draft.sentences and (request.misfit is None or request.misfit.fits(draft)):
                 return draft
-        return Draft((), (), self.name)
+            if place == 0:
+                abstained = draft
+        return abstained
 
     def _ranked(
         self, evidence: Sequence[Passage], readings: Sequence[Reading]
@@ -172,7 +176,7 @@ class ReaderGenerator:
         found.sort(key=lambda one: one[1].margin + weight * one[0].relevance, reverse=True)
         return found
 
-    def _draft(self, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
+    def _draft(self, question: str, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
         """The draft of the first candidate; the features compare it with the others."""
         reading, span, passage = found[0]
         features = {
@@ -186,7 +190,7 @@ class ReaderGenerator:
         least = self._reader.tuning.min_margin if self._override is None else self._override
         if span.margin < least:
             return Draft((), (), self.name, features=features)
-        return sentence_answer(passage, span.start, span.end, self.name, features)
+        return span_answer(passage, span.start, span.end, question, self.name, features)
 
 
 def _rivals(answers: Sequence[tuple[float, str]]) -> dict[str, float]:

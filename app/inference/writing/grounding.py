@@ -85,7 +85,7 @@ def draft_from_text(
         statements.pop()
     if _ABSTAINS.search(text) or all(_is_refusal(words, cited) for words, cited in statements):
         return Draft((), (), model, features=dict(features))
-    book = _CitationBook()
+    book = CitationBook()
     sentences = []
     for words, numbers in statements:
         cited = [evidence[n - 1] for n in dict.fromkeys(numbers) if 1 <= n <= len(evidence)]
@@ -94,29 +94,6 @@ def draft_from_text(
             spans = _own_citation(words, question, evidence)
         sentences.append(Sentence(words, book.numbers(spans)))
     return Draft(tuple(sentences), tuple(book.citations), model, features=dict(features))
-
-
-def sentence_answer(
-    passage: Passage, start: int, end: int, model: str, features: Mapping[str, float]
-) -> Draft:
-    """The draft for an extracted span: the full sentence around ``passage.text[start:end]``.
-
-    A list item or table row stands alone, without its bullet; a sentence over ``MAX_QUOTE``
-    characters is cut at clause boundaries around the span. ``short`` is the span itself, white
-    space normalised. A blank span abstains. Raises ``ValueError`` for offsets outside the text.
-    """
-    if not 0 <= start <= end <= len(passage.text):
-        raise ValueError(f"span {start}:{end} is outside passage {passage.id}")
-    short = _one_line(passage.text[start:end])
-    if not short:
-        return Draft((), (), model, features=dict(features))
-    around = _around(passage.text, start, end)
-    book = _CitationBook()
-    numbers = book.numbers([(passage, around)])
-    # A bracketed number of the source's own would read as a marker of ours.
-    words = _one_line(OUR_MARKER_SHAPE.sub("", passage.text[slice(*around)]))
-    sentence = Sentence(words or short, numbers)
-    return Draft((sentence,), tuple(book.citations), model, short, dict(features))
 
 
 def visible(text: str) -> str:
@@ -172,7 +149,7 @@ def _statements(text: str) -> list[tuple[str, list[int]]]:
     for start, end in sentence_bounds(text):
         piece = text[start:end]
         numbers = [n for match in _MARKERS.finditer(piece) for n in _expand(match.group(1))]
-        words = _one_line(_MARKERS.sub("", piece))
+        words = one_line(_MARKERS.sub("", piece))
         if WORD.search(words):
             found.append((words, numbers))
         elif found:
@@ -195,7 +172,8 @@ def _is_refusal(words: str, cited: Sequence[int]) -> bool:
     return not cited and bool(_REFUSALS.search(words.replace("\u2019", "'")))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The visible characters of ``text``, white space as single spaces."""
     return " ".join(visible(text).split())
 
 
@@ -222,7 +200,7 @@ def _agrees(said: frozenset[str], held: frozenset[str]) -> bool:
     return numbers <= held and ("not" in said) == ("not" in held)
 
 
-class _CitationBook:
+class CitationBook:
     """Numbers citations from 1 in order of appearance; one span of one passage, one number."""
 
     def __init__(self) -> None:
@@ -260,12 +238,6 @@ def _last_page(passage: Passage, span: Span) -> int | None:
     """Where the quote ends, if not where the passage begins: only its last sentence goes over."""
     reaches = span[1] >= len(passage.text.rstrip())
     return passage.last_page if reaches and passage.last_page != passage.page else None
-
-
-def _around(text: str, start: int, end: int) -> Span:
-    """The quotable spans that ``start:end`` touches, as one; the span itself if it is in none."""
-    touched = [span for span in quotable_bounds(text) if span[0] < end and start < span[1]]
-    return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
 
 def _parts(text: str, start: int, end: int) -> list[Span]:

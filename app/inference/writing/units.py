@@ -1,0 +1,214 @@
+"""From a span to an answer: the sentence, row, list or steps around it, verbatim.
+
+Pure text work on one passage. Offsets are character offsets in ``Passage.text``, end exclusive.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import pairwise
+
+from app.inference.writing.grounding import (
+    OUR_MARKER_SHAPE,
+    CitationBook,
+    Span,
+    one_line,
+    quotable_bounds,
+)
+from guardrails.contract import Draft, Passage, Sentence, block_ends
+from guardrails.words import STOP_WORDS
+
+MAX_BLOCKS = 15
+"""Items of the longest list that is answered whole."""
+MAX_UNIT = 1_500
+"""Characters of the longest answer that is more than the sentence around its span."""
+MAX_TITLE = 60
+"""Characters of the longest line that is taken for a heading."""
+
+ITEM, ROW, HEADING, PROSE, BLANK = "item", "row", "heading", "prose", "blank"
+_ITEM = re.compile(r"\s*(?:[-*•‣◦\u2013]|\d{1,2}[.)]|\(?(?:[a-z]|[ivx]{1,4})\))[ \t]+\S")
+_CONTENTS = re.compile(
+    r"(?:\.[ \t]?){4,}[ \t]*\d{1,4}\s*$"
+    r"|^\W*(?:page\s+)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?\W*$",
+    re.IGNORECASE,
+)
+"""A line of a table of contents, or a number of a page."""
+_ASKS_LIST = re.compile(
+    r"\b(?:list|steps?|stages|procedure|process|requirements|options|ways|kinds|types|examples|"
+    r"benefits|conditions|criteria|reasons|rules|documents|items|things)\b"
+    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|should (?:i|we|you))\b"
+    r"|\bwhat is (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
+    r"|\bhow (?:do|does|can|could|should|to|must|may|is|are)\b|\bwhich \w+s\b",
+    re.IGNORECASE,
+)
+_LEANS_BACK = re.compile(
+    r"(?:it|its|they|their|them|he|she|his|her|this|these|that|those|such|both|otherwise|"
+    r"in (?:this|that|these|such) (?:case|cases|event)|if so|if not|then)\b",
+    re.IGNORECASE,
+)
+_CELLS = re.compile(r"[|\t]")
+_DIGIT = re.compile(r"\d")
+_CONDITION = re.compile(
+    r"(?:however|unless|except|but|otherwise|only if|provided that|(?:this|that|it) (?:does|do|is|"
+    r"will|applies|apply) (?:not|only)|exceptions?)\b",
+    re.IGNORECASE,
+)
+
+
+def span_answer(
+    passage: Passage,
+    start: int,
+    end: int,
+    question: str,
+    model: str,
+    features: Mapping[str, float],
+) -> Draft:
+    """The draft for an extracted span: the unit of text around it that answers ``question``.
+
+    Each quoted part is a sentence of the draft with a citation of its own, in the order of the
+    text; ``short`` is the span, white space normalised. A blank span abstains, and so does one in
+    a header row, a page number or a table of contents: they answer nothing. Raises ``ValueError``
+    for offsets outside the text.
+    """
+    if not 0 <= start <= end <= len(passage.text):
+        raise ValueError(f"span {start}:{end} is outside passage {passage.id}")
+    short = one_line(passage.text[start:end])
+    unit = Layout(passage.text).unit(start, end, question) if short else []
+    book = CitationBook()
+    sentences = []
+    for span in unit:
+        # A bracketed number of the source's own would read as a marker of ours.
+        words = one_line(OUR_MARKER_SHAPE.sub("", passage.text[slice(*span)]))
+        sentences.append(Sentence(words or short, book.numbers([(passage, span)])))
+    if not sentences:
+        return Draft((), (), model, features=dict(features))
+    return Draft(tuple(sentences), tuple(book.citations), model, short, dict(features))
+
+
+class Layout:
+    """A text as blocks (paragraphs, headings, list items, table rows) of quotable spans."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        edges = [0, *block_ends(text), len(text)]
+        self.blocks = list(pairwise(edges))
+        self.kinds = [self._kind(place) for place in range(len(self.blocks))]
+        self._starts = [start for start, _ in self.blocks]
+        self._quotable = quotable_bounds(text)
+
+    def unit(self, start: int, end: int, question: str) -> list[Span]:
+        """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
+        place = self._place(start)
+        if self.kinds[place] == ROW:
+            return self._row(place, start, end)
+        if _CONTENTS.search(self._line(place)):
+            return []
+        own = self._around(start, end)
+        wider = self._wider(place, own, bool(_ASKS_LIST.search(question)))
+        return wider if wider and wider[-1][1] - wider[0][0] <= MAX_UNIT else [own]
+
+    def _wider(self, place: int, own: Span, asks_list: bool) -> list[Span]:
+        if self.kinds[place] == ITEM:
+            return self._of_list(place, own, whole=asks_list)
+        following = self._next(place, 1)
+        leads_on = self.text[slice(*own)].endswith(":")
+        if leads_on and following is not None and self.kinds[following] == ITEM:
+            return self._of_list(following, own, whole=True)
+        if leads_on or self.kinds[place] == HEADING:
+            return [own, *self._first_of(following)]
+        return self._with_context(place, own)
+
+    def _row(self, place: int, start: int, end: int) -> list[Span]:
+        """The row with its header; nothing for the header itself."""
+        top = place
+        while top > 0 and self.kinds[top - 1] == ROW:
+            top -= 1
+        if not self._is_header(top):
+            return [self._around(start, end)]
+        return [*self._spans_of(top), self._around(start, end)] if top != place else []
+
+    def _is_header(self, top: int) -> bool:
+        """Whether the first row of a table names its columns."""
+        rows = []
+        for place in range(top, len(self.blocks)):
+            if self.kinds[place] != ROW:
+                break
+            rows.append([cell.strip() for cell in _CELLS.split(self._line(place).strip("|"))])
+        head, below = rows[0], rows[1:]
+        if not below or any(_DIGIT.search(cell) for cell in head):
+            return False
+        # Of two columns the first may be what is told and the second what it is.
+        columns = zip(*below, strict=False)
+        counted = [sum(bool(_DIGIT.search(cell)) for cell in column) for column in columns]
+        return len(head) > 2 or 2 * max(counted, default=0) > len(below)
+
+    def _of_list(self, place: int, own: Span, *, whole: bool) -> list[Span]:
+        """The list of the item ``place``, or the item alone, with the words that lead to it."""
+        first = last = place
+        while (before := self._next(first, -1)) is not None and self.kinds[before] == ITEM:
+            first = before
+        while (after := self._next(last, 1)) is not None and self.kinds[after] == ITEM:
+            last = after
+        lead = self._lead(self._next(first, -1), whole)
+        items = [n for n in range(first, last + 1) if self.kinds[n] == ITEM]
+        if not whole or len(items) > MAX_BLOCKS:
+            chosen = [own]
+        else:
+            chosen = [span for item in items for span in self._spans_of(item)]
+        return list(dict.fromkeys([*lead, *chosen]))
+
+    def _lead(self, place: int | None, whole: bool) -> list[Span]:
+        """The sentence that a list continues; before a whole list also the one above it."""
+        if place is None or self.kinds[place] != PROSE:
+            return []
+        last = self._spans_of(place)[-1:]
+        leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
+        return leads or (last if whole else [])
+
+    def _with_context(self, place: int, own: Span) -> list[Span]:
+        """A sentence with the one it leans on, and with the one that limits it."""
+        spans = self._spans_of(place)
+        before = [span for span in spans if span[1] <= own[0]][-1:]
+        after = [span for span in spans if span[0] >= own[1]][:1]
+        leans = _LEANS_BACK.match(self.text, own[0])
+        limited = after and _CONDITION.match(self.text, after[0][0])
+        return [*(before if leans else []), own, *(after if limited else [])]
+
+    def _first_of(self, place: int | None) -> list[Span]:
+        return [] if place is None or self.kinds[place] == ROW else self._spans_of(place)[:1]
+
+    def _around(self, start: int, end: int) -> Span:
+        """The quotable spans that ``start:end`` touches, as one; the span itself if in none."""
+        touched = [span for span in self._quotable if span[0] < end and start < span[1]]
+        return (touched[0][0], touched[-1][1]) if touched else (start, end)
+
+    def _spans_of(self, place: int) -> list[Span]:
+        start, end = self.blocks[place]
+        return [span for span in self._quotable if start <= span[0] < end]
+
+    def _place(self, offset: int) -> int:
+        return max(0, bisect_right(self._starts, offset) - 1)
+
+    def _next(self, place: int, step: int) -> int | None:
+        """The nearest block that is not blank; None at the ends."""
+        place += step
+        while 0 <= place < len(self.blocks):
+            if self.kinds[place] != BLANK:
+                return place
+            place += step
+        return None
+
+    def _line(self, place: int) -> str:
+        return self.text[slice(*self.blocks[place])].strip()
+
+    def _kind(self, place: int) -> str:
+        line = self._line(place)
+        if not line:
+            return BLANK
+        if _CELLS.search(line):
+            return ROW
+        if _ITEM.match(line):
+            return ITEM
+        short = len(line) <= MAX_TITLE and line[-1] not in ".,;:!?"
+        more = place + 1 < len(self.blocks)
+        return HEADING if short and more and line.split()[-1].lower() not in STOP_WORDS else PROSE

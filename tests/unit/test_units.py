@@ -1,0 +1,108 @@
+"""What is said around a span: the unit that answers the question, and nothing that answers none."""
+
+import pytest
+
+from app.inference.writing.units import span_answer
+from guardrails.contract import Passage
+
+FARES = "Fares of the bay line:\nZone | Ticket | Price\nNorth | Day | £14\nSouth | One day | £19"
+CONTACTS = "Manager | Ines Vale\nDeputy | Tom Arkwright\nDesk | Ground floor"
+CLOSING = (
+    "Closing the pool\n\nBefore you leave, close the pool as follows:\n"
+    "1. Lock the gate.\n2. Roll out the cover.\n3. Switch off the pump.\n\nThen go home."
+)
+CANCELLING = (
+    "You may cancel for free if:\n\n- you are ill\n\n- your flight is late\n\nTell us soon."
+)
+DEPOSIT = (
+    "A deposit of £80 is due at booking. It is paid back within a week. "
+    "However, damage is taken off first. Keys go in the box."
+)
+
+
+def said(text: str, span: str, question: str) -> list[str]:
+    """The sentences of the answer, each with exactly one citation that quotes it."""
+    passage = Passage("p", "d", "main", "Title", text, 0, len(text))
+    start = text.index(span)
+    draft = span_answer(passage, start, start + len(span), question, "reader", {})
+    quotes = [citation.quote for citation in draft.citations]
+    assert [sentence.citations for sentence in draft.sentences] == [
+        (number,) for number in range(1, len(quotes) + 1)
+    ]
+    assert all(quote in text for quote in quotes)
+    return [sentence.text for sentence in draft.sentences]
+
+
+def test_a_row_comes_with_its_header() -> None:
+    said_row = said(FARES, "£19", "What does a day in the south cost?")
+    assert said_row == ["Zone | Ticket | Price", "South | One day | £19"]
+
+
+def test_a_header_is_never_an_answer() -> None:
+    assert said(FARES, "Ticket", "What do I need for the south?") == []
+
+
+def test_the_first_of_two_columns_may_say_what_the_second_is() -> None:
+    assert said(CONTACTS, "Ines Vale", "Who is the manager?") == ["Manager | Ines Vale"]
+
+
+def test_steps_come_whole_and_in_order() -> None:
+    steps = ["Lock the gate.", "Roll out the cover.", "Switch off the pump."]
+    lead = "Before you leave, close the pool as follows:"
+    assert said(CLOSING, "Roll out the cover", "How do I close the pool?") == [lead, *steps]
+    assert said(CLOSING, "close the pool", "What happens before I leave?") == [lead, *steps]
+
+
+def test_an_item_alone_keeps_what_leads_to_it() -> None:
+    assert said(CANCELLING, "your flight is late", "Can I cancel when my flight is late?") == [
+        "You may cancel for free if:",
+        "your flight is late",
+    ]
+
+
+def test_a_list_with_blank_lines_is_one_list() -> None:
+    items = ["you are ill", "your flight is late"]
+    lead = "You may cancel for free if:"
+    assert said(CANCELLING, "you are ill", "What are the conditions for cancelling?") == [
+        lead,
+        *items,
+    ]
+
+
+def test_a_heading_is_followed_by_what_it_heads() -> None:
+    assert said(CLOSING, "Closing the pool", "What must be closed?") == [
+        "Closing the pool",
+        "Before you leave, close the pool as follows:",
+    ]
+
+
+def test_a_sentence_keeps_what_it_leans_on_and_what_limits_it() -> None:
+    assert said(DEPOSIT, "within a week", "When do I get my deposit back?") == [
+        "A deposit of £80 is due at booking.",
+        "It is paid back within a week.",
+        "However, damage is taken off first.",
+    ]
+    assert said(DEPOSIT, "£80", "How much is the deposit?") == [
+        "A deposit of £80 is due at booking."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("Opening hours ........ 12\nPrices ....... 14", "12"),
+        ("Opening hours . . . . . . 12\nPrices", "Opening hours"),
+        ("The pool is open.\n\nPage 3 of 9\n\nThe bar is closed.", "3"),
+        ("The pool is open.\n\n- 7 -\n\nThe bar is closed.", "7"),
+    ],
+)
+def test_page_numbers_and_contents_answer_nothing(text: str, span: str) -> None:
+    assert said(text, span, "When is the pool open?") == []
+
+
+def test_a_list_that_is_too_long_is_not_read_out() -> None:
+    text = "Rooms:\n" + "\n".join(f"- Room number {n} is free" for n in range(40))
+    assert said(text, "Room number 7 is free", "What are the rooms?") == [
+        "Rooms:",
+        "Room number 7 is free",
+    ]
