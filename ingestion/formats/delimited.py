@@ -24,7 +24,7 @@ def read(data: bytes) -> Read:
             "corrupt", "The file is damaged; open it in its program and save it again."
         ) from error
     lines = [" | ".join(" ".join(cell.split()) for cell in row) for row in rows]
-    return Read("", list(_grouped([line for line in lines if line.strip(" |")])))
+    return Read("", list(grouped([line for line in lines if line.strip(" |")])))
 
 
 def _dialect(source: str) -> type[csv.Dialect]:
@@ -42,8 +42,8 @@ def _dialect(source: str) -> type[csv.Dialect]:
     return Found
 
 
-def _grouped(lines: list[str]) -> Iterator[Block]:
-    """Rows in groups of a passage's size, each under the header."""
+def grouped(lines: list[str]) -> Iterator[Block]:
+    """Rows in groups of a passage's size, each under the first one where that is short."""
     if sum(map(len, lines)) > MAX_TEXT_CHARACTERS:
         raise DocumentRefused(
             "too_large", "The text is longer than 20 million characters; split the document."

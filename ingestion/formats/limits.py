@@ -1,6 +1,9 @@
 """What one document may cost, and the refusals that all readers share."""
 
+import lzma
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 from app.errors import DocumentRefused
@@ -9,6 +12,19 @@ MAX_DOCUMENT_BYTES = 100_000_000
 MAX_TEXT_CHARACTERS = 20_000_000
 MAX_INFLATED_BYTES = 200_000_000
 MAX_ARCHIVE_ENTRIES = 10_000
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+)
+"""How a damaged archive shows, or one with a password."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ import io
 import posixpath
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from ingestion.formats.limits import corrupt
+from ingestion.formats.limits import DAMAGED, corrupt
 
 STRICT = {
     b"http://purl.oclc.org/ooxml/wordprocessingml/main": (
@@ -23,8 +22,6 @@ STRICT = {
 }
 """The strict spelling of a namespace, and the one that nearly all files use."""
 RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-WRONG = (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError, KeyError)
-"""How a damaged archive shows."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Package:
         """The package in ``data``, whose entries were guarded already."""
         try:
             return Package(zipfile.ZipFile(io.BytesIO(data)))
-        except WRONG as error:
+        except DAMAGED as error:
             raise corrupt() from error
 
     def main(self) -> str:
@@ -62,9 +59,7 @@ class Package:
 
         try:
             data = self.archive.read(name)
-        except WRONG as error:
-            raise corrupt() from error
-        except RuntimeError as error:  # how zipfile reports a password
+        except DAMAGED as error:
             raise corrupt() from error
         for strict, usual in STRICT.items():
             data = data.replace(strict, usual)

@@ -4,7 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ingestion.formats import delimited, docx, html, markdown, pdf, text
+from ingestion.formats import (
+    containers,
+    delimited,
+    docx,
+    epub,
+    html,
+    markdown,
+    odt,
+    pdf,
+    records,
+    rtf,
+    sheet,
+    slides,
+    text,
+)
 from ingestion.formats.document import Read
 from ingestion.formats.limits import JailLimits
 
@@ -45,7 +59,28 @@ MARKDOWN = Format("text/markdown", (".md", ".markdown"), markdown.read, TEXT_LIM
 TEXT = Format("text/plain", (".txt", ".text"), text.read, TEXT_LIMITS)
 CSV = Format("text/csv", (".csv", ".tsv"), delimited.read, TEXT_LIMITS)
 
-FORMATS = (PDF, DOCX, HTML, MARKDOWN, TEXT, CSV)
+XLSX = Format(
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    (".xlsx", ".xlsm"),
+    sheet.read,
+    part="xl/",
+)
+PPTX = Format(
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    (".pptx", ".ppsx"),
+    slides.read,
+    part="ppt/",
+)
+EPUB = Format("application/epub+zip", (".epub",), epub.read, part=epub.CONTAINER)
+ODT = Format("application/vnd.oasis.opendocument.text", (".odt",), odt.read, part="content.xml")
+RTF = Format("application/rtf", (".rtf",), rtf.read, magic=b"{\\rtf")
+MAIL = Format("message/rfc822", (".eml",), containers.read_mail)
+RECORDS = Format("application/jsonl", (".jsonl", ".ndjson"), records.read, TEXT_LIMITS)
+ZIP = Format("application/zip", (".zip",), containers.read_zip, magic=b"PK\x03\x04")
+
+OFFICE = (DOCX, XLSX, PPTX)
+PACKED = (*OFFICE, EPUB, ODT)
+FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, MAIL, RECORDS, ZIP)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

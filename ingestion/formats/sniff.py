@@ -1,4 +1,4 @@
-"""Do the content of a document and the ending of its name say the same format?"""
+"""Which format a document is: its content decides, the ending of its name where it cannot."""
 
 import io
 import zipfile
@@ -6,73 +6,100 @@ import zipfile
 from app.errors import DocumentRefused
 from ingestion.formats import limits
 from ingestion.formats.charset import decode
-from ingestion.formats.limits import corrupt, guard_zip
-from ingestion.formats.registry import BY_SUFFIX, DOCX, FORMATS, HTML, PDF, Format, format_of
+from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
+from ingestion.formats.registry import (
+    BY_SUFFIX,
+    HTML,
+    MARKDOWN,
+    OFFICE,
+    PACKED,
+    PDF,
+    RTF,
+    TEXT,
+    ZIP,
+    Format,
+    format_of,
+)
 
+CONTENT_TYPES = "[Content_Types].xml"
+"""The entry that every Office document has."""
 OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
 # Stream names inside OLE files are UTF-16; this one exists only in encrypted Office files.
 OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
 def detect_format(data: bytes, name: str) -> Format:
-    """The format that content and file ending agree on; raises ``DocumentRefused``."""
+    """What the content is: by its own mark, else, as text has none, by the file's ending.
+
+    Raises ``DocumentRefused`` for what no reader takes, or when the ending promises a mark that
+    the content lacks.
+    """
     if len(data) > limits.MAX_DOCUMENT_BYTES:
         raise DocumentRefused("too_large", "The file is larger than 100 MB; split the document.")
+    if not data.strip():
+        raise DocumentRefused("empty", "The file is empty; check that it was saved completely.")
     declared = format_of(name)
+    found = _marked(data, declared)
+    if found is not None:
+        return found
     if declared is None:
         raise DocumentRefused(
             "unsupported_type",
             f"Only these file endings can be read: {', '.join(sorted(BY_SUFFIX))}.",
         )
-    if not data.strip():
-        raise DocumentRefused("empty", "The file is empty; check that it was saved completely.")
-    found = _sniff(data, declared)
-    if found != declared.media_type:
-        raise DocumentRefused(
-            "type_mismatch",
-            f"The file ending says {declared.media_type}, but the content is {found}; rename the "
-            "file or save it in the format its ending names.",
-        )
-    return declared
+    if not declared.is_text:
+        raise _mismatch(declared, "something else")
+    is_page = decode(data)[:1024].lstrip().lower().startswith(("<!doctype html", "<html"))
+    return HTML if is_page and declared in (TEXT, MARKDOWN) else declared
 
 
-def _sniff(data: bytes, declared: Format) -> str:
+def _marked(data: bytes, declared: Format | None) -> Format | None:
+    """The format whose mark the content bears; None for text."""
     # Programs put a few bytes before a PDF; a text that mentions one only further on is no PDF.
     if PDF.magic in data[:1024] and (declared is PDF or data.startswith(PDF.magic)):
-        return PDF.media_type
+        return PDF
     if data.startswith(OLE_HEADER):
-        return _sniff_ole(data, declared)
-    if data.startswith(b"PK\x03\x04"):
-        return _sniff_zip(data, declared)
-    if not declared.is_text:
-        return "something else"
-    head = decode(data)[:1024].lstrip().lower()
-    if declared is not HTML and head.startswith(("<!doctype html", "<html")):
-        return HTML.media_type
-    return declared.media_type
+        raise _old_office(data)
+    if data.startswith(RTF.magic):
+        return RTF
+    return _packed(data, declared) if data.startswith(ZIP.magic) else None
 
 
-def _sniff_ole(data: bytes, declared: Format) -> str:
-    if declared is not DOCX:
-        return "an old Office file"
+def _mismatch(declared: Format, found: str) -> DocumentRefused:
+    return DocumentRefused(
+        "type_mismatch",
+        f"The file ending says {declared.media_type}, but the content is {found}; rename the "
+        "file or save it in the format its ending names.",
+    )
+
+
+def _old_office(data: bytes) -> DocumentRefused:
     if OLE_ENCRYPTED in data:
-        raise DocumentRefused(
+        return DocumentRefused(
             "encrypted", "The document is protected by a password; save it without one."
         )
-    raise DocumentRefused("unsupported_type", "This is an old Word file; save it as .docx.")
+    return DocumentRefused(
+        "unsupported_type", "This is an old Office file; save it as .docx, .xlsx or .pptx."
+    )
 
 
-def _sniff_zip(data: bytes, declared: Format) -> str:
-    if not declared.part:
-        return "a ZIP archive"
+def _packed(data: bytes, declared: Format | None) -> Format:
+    """The format of an archive: a document's, or a plain archive where the ending says so."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+    except DAMAGED as error:
         raise corrupt() from error
     guard_zip(entries)
     names = [entry.filename for entry in entries]
-    for format in FORMATS:
-        if format.part and any(name.startswith(format.part) for name in names):
-            return format.media_type
-    return "another archive"
+    is_office = CONTENT_TYPES in names
+    for format in PACKED:
+        # A plain archive may hold a folder of the same name.
+        certain = is_office or format not in OFFICE or declared is format
+        if certain and any(name.startswith(format.part) for name in names):
+            return format
+    if declared is ZIP:
+        return ZIP
+    if declared is None:
+        raise DocumentRefused("unsupported_type", "No document was found in this archive.")
+    raise _mismatch(declared, "another archive")

@@ -22,12 +22,10 @@ REFUSALS = [
     ("unsupported_type", samples.old_word(), "old.docx"),
     ("type_mismatch", b"plain words", "report.pdf"),
     ("type_mismatch", b"plain words", "report.docx"),
-    ("type_mismatch", samples.pdf([["Words."]]), "report.txt"),
-    ("type_mismatch", samples.pdf([["Words."]]), "report.docx"),
-    ("type_mismatch", samples.word(), "report.md"),
     ("type_mismatch", samples.zipped({"xl/workbook.xml": b"<x/>"}), "sheet.docx"),
-    ("type_mismatch", samples.old_word(), "old.txt"),
-    ("type_mismatch", samples.HTML_PAGE, "page.txt"),
+    ("type_mismatch", samples.zipped({"a.txt": b"words"}), "report.txt"),
+    ("unsupported_type", samples.zipped({"a.txt": b"words"}), "no_ending"),
+    ("unsupported_type", samples.old_word(), "old.txt"),
     ("not_text", PNG, "image.txt"),
     ("not_text", PNG, "image.md"),
     ("not_text", PNG, "image.html"),
@@ -48,6 +46,20 @@ REFUSALS = [
     ("empty", samples.scanned_pdf(), "scan.pdf"),
     ("empty", b"<html><body><script>x()</script></body></html>", "page.html"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "format"),
+    [
+        (samples.pdf([["Words."]]), "report.txt", PDF),
+        (samples.pdf([["Words."]]), "report", PDF),
+        (samples.word(), "report.md", DOCX),
+        (samples.word(), "report.zip", DOCX),
+        (samples.HTML_PAGE, "page.txt", HTML),
+    ],
+)
+def test_the_content_decides_not_the_ending(data: bytes, name: str, format: Format) -> None:
+    assert extract(data, name).media_type == format.media_type
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Excel workbooks: what each sheet shows, row by row under its header."""
+
+import io
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from ingestion.formats.delimited import grouped
+from ingestion.formats.document import Block, Read
+from ingestion.formats.limits import DAMAGED, corrupt
+from ingestion.formats.titles import is_garbage_title
+
+MAX_COLUMNS = 200
+VISIBLE = "visible"
+_WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹])')
+"""What a number format writes as it is: quoted words, escaped signs and currencies."""
+_PLACES = re.compile(r"\.(0+)")
+
+
+def read(data: bytes) -> Read:
+    """Each sheet that can be seen under its name; hidden rows, columns and sheets are left out.
+
+    A cell shows its value as its format writes it, a formula the value it had when saved.
+    """
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+        shown = [sheet for sheet in book.worksheets if sheet.sheet_state == VISIBLE]
+        blocks = [block for sheet in shown for block in _sheet(sheet)]
+    except (*DAMAGED, TypeError, AttributeError, SyntaxError, AssertionError) as error:
+        # How the library and its XML parser report what no workbook holds.
+        raise corrupt() from error
+    stated = str(book.properties.title or "")
+    return Read("" if is_garbage_title(stated) else stated, blocks)
+
+
+def _sheet(sheet: Any) -> Iterator[Block]:
+    lines = list(_lines(sheet))
+    if lines:
+        yield Block(str(sheet.title), level=1)
+        yield from grouped(lines)
+
+
+def _lines(sheet: Any) -> Iterator[str]:
+    hidden = {
+        column
+        for letter, dimension in sheet.column_dimensions.items()
+        if dimension.hidden
+        for column in range(dimension.min or 0, (dimension.max or 0) + 1)
+    }
+    merged = _merged(sheet)
+    for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
+        dimension = sheet.row_dimensions.get(number)
+        if dimension is not None and dimension.hidden:
+            continue
+        cells = [
+            _shown(merged.get((number, column), cell))
+            for column, cell in enumerate(row, start=1)
+            if column not in hidden
+        ]
+        while cells and not cells[-1]:
+            cells.pop()
+        if cells:
+            yield " | ".join(cells)
+
+
+def _merged(sheet: Any) -> dict[tuple[int, int], Any]:
+    """The cell whose value each merged place shows: its label reaches into every row."""
+    found = {}
+    for area in sheet.merged_cells.ranges:
+        first = sheet.cell(area.min_row, area.min_col)
+        last = min(area.max_row, area.min_row + 10_000)
+        for row in range(area.min_row, last + 1):
+            found[row, area.min_col] = first
+    return found
+
+
+def _shown(cell: Any) -> str:
+    """The cell's value as its number format writes it."""
+    value, style = cell.value, str(cell.number_format or "General")
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, datetime):
+        plain = value.time() == time(0)
+        return value.date().isoformat() if plain else value.isoformat(" ", "minutes")
+    if isinstance(value, date | time | timedelta):
+        return str(value)
+    if isinstance(value, int | float):
+        return _number(value, style)
+    return " ".join(str(value).split())
+
+
+def _number(value: float, style: str) -> str:
+    positive = style.split(";")[0]
+    if positive in ("General", "@"):
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
+    percent = "%" in positive
+    places = _PLACES.search(_WORD.sub("", positive))
+    digits = len(places[1]) if places else 0
+    text = f"{abs(value) * (100 if percent else 1):{',' if ',' in positive else ''}.{digits}f}"
+    sign = "-" if value < 0 else ""
+    before, after = _words(positive)
+    return f"{sign}{before}{text}{'%' if percent else ''}{after}"
+
+
+def _words(style: str) -> tuple[str, str]:
+    """What a format writes before a number and after it: currencies and quoted words."""
+    at = re.search(r"[0#?]", style)
+    place = at.start() if at else len(style)
+    return _quoted(style[:place]), _quoted(style[place:])
+
+
+def _quoted(style: str) -> str:
+    return "".join("".join(found) for found in _WORD.findall(style))
