@@ -53,7 +53,7 @@ def document(document_id: str, services: ServicesDep, principal: Reader) -> Any:
 
 @router.post("", status_code=202, response_model=DocumentView, summary="Add a document")
 def add(
-    file: Annotated[UploadFile, File(description="A document; its content says which format it is.")],
+    file: Annotated[UploadFile, File(description="Its content says which format it is.")],
     collection: Annotated[str, Form()],
     services: ServicesDep,
     principal: Changer,

@@ -1,6 +1,6 @@
 """What a reader makes of a document: its text in blocks, headings, and where pages lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,13 +25,15 @@ class Read:
     """What one format's reader returns; ``title`` is empty when the document states none.
 
     ``valid_until`` is what the document says of its last valid day, as written.
-    ``pages`` is how many there are, 0 for formats without pages.
+    ``pages`` is how many there are, 0 for formats without pages. ``members`` are the documents
+    that this one holds: (name, content).
     """
 
     title: str
     blocks: Sequence[Block]
     valid_until: str | None = None
     pages: int = 0
+    members: Iterable[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS
+from ingestion.formats.members import Budget, member_blocks
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line, tidy
 
@@ -19,7 +20,7 @@ def extract(data: bytes, name: str) -> Extracted:
     """
     format = detect_format(data, name)
     found = format.read(data)
-    text, placed = _assemble(found.blocks)
+    text, placed = _assemble([*found.blocks, *member_blocks(found, Budget())])
     if not text.strip():
         raise DocumentRefused(
             "empty", "No text was found. If this is a scan, run text recognition on it first."

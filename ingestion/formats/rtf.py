@@ -17,7 +17,7 @@ def read(data: bytes) -> Read:
 
     source = data.decode("latin-1")
     try:
-        text = rtf_to_text(_UNSEEN.sub("", source), errors="replace")
+        text = str(rtf_to_text(_UNSEEN.sub("", source), errors="replace"))  # type: ignore[no-untyped-call]
     except (ValueError, LookupError, IndexError, OverflowError) as error:
         raise corrupt() from error
     title = _TITLE.search(source)
