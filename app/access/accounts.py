@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -173,7 +173,8 @@ class Accounts:
         row.disabled_at = row.disabled_at or self._database.time(session)
         session.execute(delete(SessionRow).where(SessionRow.principal == row.name))
         open_keys = ApiKeyRow.principal == row.name, ApiKeyRow.revoked_at.is_(None)
-        session.execute(update(ApiKeyRow).where(*open_keys).values(revoked_at=row.disabled_at))
+        for key in session.scalars(select(ApiKeyRow).where(*open_keys)):
+            key.revoked_at = row.disabled_at
 
     def _in_force(self, session: Session) -> tuple[dict[str, int], dict[str, int]]:
         """How many sign-ins and API keys each name has that count now."""
