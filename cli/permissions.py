@@ -8,6 +8,11 @@ from app.access.principals import Principal
 
 ACTIONS: Mapping[str, Action] = {
     "ask": "answers.ask",
+    "audit checkpoint": "service.operate",
+    "audit export": "records.prove",
+    "audit rotate": "service.operate",
+    "audit seal": "service.operate",
+    "audit verify": "records.prove",
     "background run": "service.operate",
     "backup": "service.operate",
     "doctor": "service.operate",

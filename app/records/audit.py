@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,12 @@ def append_audit(session: Session, kind: str, said: Mapping[str, Any]) -> int:
     return _append(session, kind, said, new_seals(session))
 
 
-def _append(session: Session, kind: str, said: Mapping[str, Any], seals: list[Seal]) -> int:
+def append_seals(session: Session, seals: Sequence[Seal], by: str) -> int:
+    """A link that seals rows as they are, from before there were seals."""
+    return _append(session, "sealed", {"by": by}, seals)
+
+
+def _append(session: Session, kind: str, said: Mapping[str, Any], seals: Sequence[Seal]) -> int:
     head = lock_head(session)
     text = canonical_json({**said, "at": iso(now()), ROWS: seals})
     digest = link_sha256(head.number + 1, kind, text, head.sha256)

@@ -158,8 +158,12 @@ def _moment(value: datetime) -> str:
     return f'"{value.isoformat(" ", "microseconds")}"'
 
 
-def row_json(how: SealedTable, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON types whose compact spelling has the row's digest."""
-    sealed = how.mapped.as_sealed(values)
-    texts = [(name, spell(sealed[name])) for name, _, spell in how.spelled if sealed[name] is not None]
-    return {name: json.loads(text) for name, text in texts if text != "null"}
+def row_json(row: Sealed) -> Mapping[str, Any]:
+    """A row as JSON types. Without its nulls, written compactly with sorted columns, it has the
+    digest of its seal."""
+    how = sealed_table(type(row))
+    sealed = how.mapped.as_sealed(_values(how, row))
+    return {
+        name: None if sealed[name] is None else json.loads(spell(sealed[name]))
+        for name, _, spell in how.spelled
+    }
