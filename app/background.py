@@ -15,9 +15,10 @@ from app.errors import CountersignError
 from app.gate.drift import DriftMonitors
 from app.lease import Lease
 from app.proof.checkpoints import Checkpoints
+from app.proof.erasure import Eraser
 from app.review.desk import ReviewDesk
 from app.settings import Settings
-from app.wiring import Services
+from app.wiring import Services, build_corpus
 
 LEASE = "background"
 TICK_S = 2.0
@@ -44,7 +45,11 @@ def service_jobs(desk: ReviewDesk, drift: DriftMonitors, access: Access) -> list
 
 def record_jobs(database: Database, settings: Settings) -> list[Job]:
     """What is done periodically with records and their audit chain."""
-    return [Job("checkpoint", 60.0, Checkpoints(database, settings).make_if_due)]
+    eraser = Eraser(database, settings, build_corpus(settings, database))
+    return [
+        Job("retention", 600.0, eraser.retain),
+        Job("checkpoint", 60.0, Checkpoints(database, settings).make_if_due),
+    ]
 
 
 class Background:

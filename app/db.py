@@ -1,6 +1,7 @@
 """The database engine, and the one way to open a transaction."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -97,6 +98,24 @@ class Database:
         except OperationalError as error:
             raise _storage_error(error) from error
 
+    def compact(self) -> bool:
+        """Rewrite the files without what was deleted; False when others use the database.
+
+        SQLite: the file and its log. PostgreSQL: every table; its log and archives are its own.
+        """
+        plain = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with plain.connect() as connection:
+                if not self.embedded:
+                    connection.exec_driver_sql("VACUUM FULL")
+                    return True
+                cursor: Any = connection.connection.driver_connection
+                cursor.execute("VACUUM")
+                busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return not busy
+        except (DBAPIError, sqlite3.OperationalError):
+            return False
+
     def clock(self) -> ColumnElement[datetime]:
         """The database's own time as an SQL expression: one clock for every host that uses it."""
         if self.embedded:
@@ -112,6 +131,10 @@ class Database:
         self.engine.dispose()
 
 
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+"""``secure_delete``: what is deleted or overwritten leaves no bytes in free pages."""
+
+
 def _sqlite_engine(url: str) -> Engine:
     connect = {"timeout": 30, "check_same_thread": False}
     # Parameters can hold question text: errors must not repeat them.
@@ -122,7 +145,7 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not open transactions on its own
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -216,6 +216,19 @@ class Settings(BaseSettings):
         description="Address that each checkpoint is sent to as JSON (POST), so that it is kept "
         "elsewhere; empty sends nothing.",
     )
+    keep_answers_days: float = Field(
+        default=0.0,
+        ge=0,
+        description="Days after which the words of an answer are erased: question, draft, "
+        "evidence, release, what reviewers wrote; 0: never. Outcomes, figures and the audit log "
+        "stay.",
+    )
+    keep_deleted_days: float = Field(
+        default=0.0,
+        ge=0,
+        description="Days after which a deleted document is erased from the answers that used it; "
+        "0: never.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."

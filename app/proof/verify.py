@@ -39,6 +39,10 @@ SEALED: tuple[type[Sealed], ...] = (
 )
 """Every table whose rows are compared."""
 FETCHED = 1000
+Row = Sequence[Any]
+Seals = dict[str, tuple[str | None, int]]
+"""The newest seal of each row by its key, and the number of the link that has it."""
+read_json = json.JSONDecoder().raw_decode
 MOST_PROBLEMS = 1000
 """Problems that a report names; the rest is counted."""
 
@@ -92,9 +96,8 @@ class AuditReport:
 class _Chain:
     """What the links say: the newest seal of each row by table, and where it stands."""
 
-    seals: dict[str, dict[str, tuple[str | None, int]]]
+    seals: dict[str, Seals]
     told: Told = field(default_factory=Told)
-    found: list[tuple[str, str]] = field(default_factory=list)
 
 
 def verify_audit(database: Database, checkpoints: Sequence[Checkpoint] = ()) -> AuditReport:
@@ -124,11 +127,10 @@ def unsealed_rows(session: Session) -> list[Seal]:
     for mapped in SEALED:
         how = sealed_table(mapped)
         seals = chain.seals[how.table.name]
-        for values in _rows(connection, how):
-            key = how.key_of(values)
+        for key, row in _rows(connection, how):
             told = chain.told.of(how.table.name, key)
             if key not in seals or (told and told.number > seals[key][1]):
-                found.append((how.table.name, key, _digest(how, values)))
+                found.append((how.table.name, key, _digest(how, row)))
     return found
 
 
@@ -166,7 +168,7 @@ def _hold_against(checkpoint: Checkpoint, sha256: str, report: AuditReport) -> N
 def _take_in(chain: _Chain, report: AuditReport, number: int, kind: str, text: str) -> None:
     """What one link says of rows; a link that cannot be read is reported as broken anyway."""
     try:
-        event = json.loads(text)
+        event, _ = read_json(text)
         seals = event.get(ROWS)
         if seals is None:
             report.links_without_seals += 1
@@ -184,21 +186,26 @@ def _compare(connection: Connection, how: SealedTable, chain: _Chain, report: Au
     """Every row of a table with what the chain says of it, and the reverse."""
     table = how.table.name
     seals, seen = chain.seals[table], set()
-    for values in _rows(connection, how):
-        key = how.key_of(values)
+    for key, row in _rows(connection, how):
         seen.add(key)
-        report.rows += 1
         digest, number = seals.get(key, (None, 0))
         told = chain.told.of(table, key)
         if told is not None and told.number > number:
             report.rows_without_seals += 1
-            _compare_told(how, values, told.said, report)
+            _compare_told(how, key, row, told.said, report)
         elif number == 0:
-            _explain_unsealed(how, values, chain, report)
+            _explain_unsealed(how, key, row, chain, report)
         elif digest is None:
             report.add(table, key, f"Link {number} says that it was deleted.")
-        elif not _fits(how, values, digest):
+        elif how.stored_digest(row) != digest and _digest(how, row) != digest:
             report.add(table, key, f"It is not as link {number} sealed it.")
+    report.rows += len(seen)
+    _look_for_missing(table, seals, seen, chain, report)
+
+
+def _look_for_missing(
+    table: str, seals: Seals, seen: set[str], chain: _Chain, report: AuditReport
+) -> None:
     for key, (digest, number) in seals.items():
         if digest is not None and key not in seen:
             report.add(table, key, f"It is gone; link {number} sealed it.")
@@ -208,56 +215,49 @@ def _compare(connection: Connection, how: SealedTable, chain: _Chain, report: Au
 
 
 def _explain_unsealed(
-    how: SealedTable, values: Mapping[str, Any], chain: _Chain, report: AuditReport
+    how: SealedTable, key: str, row: Row, chain: _Chain, report: AuditReport
 ) -> None:
     """A row without a seal is fine only where it can be from before there were seals."""
-    parsed = _parsed(how, values)
-    if chain.told.excuses(how.table.name, parsed):
+    if chain.told.excuses(how.table.name, _parsed(how, row)):
         report.rows_without_seals += 1
     else:
-        report.add(how.table.name, how.key_of(values), "No link speaks of it: it was inserted.")
+        report.add(how.table.name, key, "No link speaks of it: it was inserted.")
 
 
 def _compare_told(
-    how: SealedTable, values: Mapping[str, Any], said: Mapping[str, Any], report: AuditReport
+    how: SealedTable, key: str, row: Row, said: Mapping[str, Any], report: AuditReport
 ) -> None:
-    different = Told.differences(how.table.name, _parsed(how, values), said)
+    different = Told.differences(how.table.name, _parsed(how, row), said)
     if different:
-        why = f"Not as the links say: {', '.join(different)}."
-        report.add(how.table.name, how.key_of(values), why)
+        report.add(how.table.name, key, f"Not as the links say: {', '.join(different)}.")
 
 
-def _rows(connection: Connection, how: SealedTable) -> Iterator[Mapping[str, Any]]:
-    """Only the columns that are sealed; JSON as the text that is stored."""
-    names = {column.name for column in how.columns}
-    keys = [how.table.c[name] for name in how.key if name not in names]
+def _rows(connection: Connection, how: SealedTable) -> Iterator[tuple[str, Row]]:
+    """Key and values of each row: the columns that are sealed, JSON as the text that is stored."""
     columns = [
         cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
-        for column in (*how.columns, *keys)
+        for column in how.columns
     ]
-    rows = connection.execution_options(yield_per=FETCHED).execute(select(*columns))
-    labels = [column.name for column in (*how.columns, *keys)]
+    names = [column.name for column in how.columns]
+    places = [names.index(name) for name in how.key]
+    rows = connection.execute(select(*columns).execution_options(yield_per=FETCHED))
     for part in rows.partitions():
         for row in part:
-            yield dict(zip(labels, row, strict=True))
+            yield "/".join([row[place] for place in places]), row
 
 
-def _fits(how: SealedTable, values: Mapping[str, Any], digest: str) -> bool:
-    if how.digest(values, raw=True) == digest:
-        return True
-    return _digest(how, values) == digest  # JSON may be stored in another spelling
-
-
-def _digest(how: SealedTable, values: Mapping[str, Any]) -> str:
+def _digest(how: SealedTable, row: Row) -> str:
+    """The digest where JSON is stored in another spelling; "" where it is no JSON."""
     try:
-        return how.digest(_parsed(how, values))
+        return how.digest(_parsed(how, row))
     except (TypeError, ValueError):
         return ""
 
 
-def _parsed(how: SealedTable, values: Mapping[str, Any]) -> dict[str, Any]:
-    json_columns = {column.name for column in how.columns if isinstance(column.type, JSON)}
+def _parsed(how: SealedTable, row: Row) -> Mapping[str, Any]:
     return {
-        name: json.loads(value) if name in json_columns and value is not None else value
-        for name, value in values.items()
+        column.name: json.loads(value)
+        if isinstance(column.type, JSON) and value is not None
+        else value
+        for column, value in zip(how.columns, row, strict=True)
     }

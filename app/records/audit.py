@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Text, cast, event, select
@@ -91,9 +92,14 @@ def newest_link(session: Session) -> int:
 
 def link_sha256(number: int, kind: str, event_text: str, previous: str) -> str:
     """The hash of a link whose event is spelled canonically: of one JSON object in UTF-8."""
-    start = f'{{"event":{event_text},"kind":{json.dumps(kind, ensure_ascii=False)},'
+    start = f'{{"event":{event_text},"kind":{_spelled(kind)},'
     end = f'"number":{number},"previous_sha256":"{previous}"}}'
     return hashlib.sha256((start + end).encode("utf-8")).hexdigest()
+
+
+@lru_cache(1000)
+def _spelled(kind: str) -> str:
+    return json.dumps(kind, ensure_ascii=False)
 
 
 @dataclass
@@ -118,7 +124,7 @@ class ChainWalk:
             AuditRow.previous_sha256,
             AuditRow.sha256,
         ).order_by(AuditRow.number)
-        rows = self.connection.execution_options(yield_per=FETCHED).execute(query)
+        rows = self.connection.execute(query.execution_options(yield_per=FETCHED))
         for part in rows.partitions():
             for number, kind, text, previous, digest in part:
                 if not self._follows(number, previous) or not _fits(

@@ -5,7 +5,7 @@ A table that is ``Sealed`` has a seal for each of its rows in the newest link th
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -57,20 +57,33 @@ class SealedTable:
         """The name of a row in its table."""
         return "/".join([str(values[name]) for name in self.key])
 
-    def digest(self, values: Mapping[str, Any], *, raw: bool = False) -> str:
-        """SHA-256 of a row as JSON: columns by name, without nulls, without spaces.
-
-        ``raw``: JSON columns are given as the text that is stored.
-        """
+    def digest(self, values: Mapping[str, Any]) -> str:
+        """SHA-256 of a row as JSON: columns by name, without nulls, without spaces."""
         sealed = self.mapped.as_sealed(values)
+        texts = (
+            (before, spell(sealed[name]))
+            for name, before, spell in self.spelled
+            if sealed[name] is not None
+        )
+        return _sha256([before + text for before, text in texts if text != "null"])
+
+    def stored_digest(self, row: Sequence[Any]) -> str:
+        """``digest`` of a row with its columns in order, JSON as the text that is stored."""
+        if self.mapped.as_sealed is not Sealed.as_sealed:
+            values = {column.name: value for column, value in zip(self.columns, row, strict=True)}
+            sealed = self.mapped.as_sealed(values)
+            row = [sealed[column.name] for column in self.columns]
         parts = []
-        for name, before, spell in self.spelled:
-            value = sealed[name]
+        for value, (_, before, spell) in zip(row, self.spelled, strict=True):
             if value is not None:
-                text = value if raw and spell is compact_json else spell(value)
+                text = value if spell is compact_json else spell(value)
                 if text != "null":
                     parts.append(before + text)
-        return hashlib.sha256(("{" + ",".join(parts) + "}").encode("utf-8")).hexdigest()
+        return _sha256(parts)
+
+
+def _sha256(parts: Sequence[str]) -> str:
+    return hashlib.sha256(("{" + ",".join(parts) + "}").encode("utf-8")).hexdigest()
 
 
 @cache
