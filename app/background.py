@@ -1,5 +1,5 @@
-"""Periodic work in one process at a time: overdue reviews expire, drift is looked for, and what
-nobody needs any more is purged. Routes that read change nothing."""
+"""Periodic work in one process at a time: overdue reviews expire, drift is looked for, the audit
+chain is signed, and what nobody needs any more is purged. Routes that read change nothing."""
 
 import threading
 import time
@@ -14,8 +14,11 @@ from app.db import Database
 from app.errors import CountersignError
 from app.gate.drift import DriftMonitors
 from app.lease import Lease
+from app.proof.checkpoints import Checkpoints
+from app.proof.erasure import Eraser
 from app.review.desk import ReviewDesk
-from app.wiring import Services
+from app.settings import Settings
+from app.wiring import Services, build_corpus
 
 LEASE = "background"
 TICK_S = 2.0
@@ -37,6 +40,15 @@ def service_jobs(desk: ReviewDesk, drift: DriftMonitors, access: Access) -> list
         Job("expiry", 5.0, desk.expire_overdue),
         Job("drift", 60.0, drift.check),
         Job("purge", 3600.0, access.purge),
+    ]
+
+
+def record_jobs(database: Database, settings: Settings) -> list[Job]:
+    """What is done periodically with records and their audit chain."""
+    eraser = Eraser(database, settings, build_corpus(settings, database))
+    return [
+        Job("retention", 600.0, eraser.retain),
+        Job("checkpoint", 60.0, Checkpoints(database, settings).make_if_due),
     ]
 
 
@@ -87,16 +99,23 @@ class Background:
 
 
 def background_of(
-    database: Database, desk: ReviewDesk, drift: DriftMonitors, access: Access
+    database: Database,
+    desk: ReviewDesk,
+    drift: DriftMonitors,
+    access: Access,
+    settings: Settings,
 ) -> Background:
     """The periodic work of a service over that database."""
-    return Background(Lease(database, LEASE), service_jobs(desk, drift, access))
+    jobs = [*service_jobs(desk, drift, access), *record_jobs(database, settings)]
+    return Background(Lease(database, LEASE), jobs)
 
 
 @contextmanager
 def worker(services: Services) -> Iterator[None]:
     """Do the periodic work beside the service until the block is left."""
-    work = background_of(services.database, services.desk, services.drift, services.access)
+    work = background_of(
+        services.database, services.desk, services.drift, services.access, services.settings
+    )
     stop = threading.Event()
     thread = threading.Thread(target=work.run_until, args=(stop,), daemon=True)
     thread.start()

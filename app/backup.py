@@ -122,7 +122,7 @@ def _write_files(
 ) -> None:
     for path in sorted(data_dir.rglob("*")):
         left_out = path.name in DATABASE_FILES or path.resolve() in skip
-        if left_out or path.is_symlink() or not path.is_file():
+        if left_out or _is_newer_checkpoint(path, manifest) or path.is_symlink() or not path.is_file():
             continue
         member = f"data/{path.relative_to(data_dir).as_posix()}"
         try:
@@ -130,6 +130,13 @@ def _write_files(
                 manifest.members[member] = _copied(source, target)
         except FileNotFoundError:
             continue  # deleted since the rows were read
+
+
+def _is_newer_checkpoint(path: Path, manifest: Manifest) -> bool:
+    """Whether it was signed over links that came after the rows were read."""
+    number = path.name.partition("-")[0]
+    signed = path.parent.name == "checkpoints" and number.isdigit()
+    return signed and int(number) > manifest.rows.get("audit_log", 0)
 
 
 def restore(database: Database, settings: Settings, source: Path) -> Manifest:
@@ -190,7 +197,12 @@ def _restore_files(archive: zipfile.ZipFile, manifest: Manifest, data_dir: Path)
             path = data_dir / name.removeprefix("data/")
             path.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(name) as source, path.open("xb") as target:
+                path.chmod(0o600 if _is_secret(path) else 0o644)
                 shutil.copyfileobj(source, target, BLOCK)
+
+
+def _is_secret(path: Path) -> bool:
+    return path.name == "audit_seed" or path.parent.name == "audit_keys"
 
 
 def _restore_tables(

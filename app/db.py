@@ -1,5 +1,7 @@
 """The database engine, and the one way to open a transaction."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     ColumnElement,
+    Connection,
     DateTime,
     Engine,
     Integer,
@@ -41,6 +44,12 @@ def now() -> datetime:
 def iso(moment: datetime | None) -> str | None:
     """A stored time as the wire shows it: ISO 8601 with ``Z``."""
     return None if moment is None else moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def compact_json(value: Any) -> str:
+    """How JSON columns are written: without spaces, so that a digest of a row can be taken from
+    what is stored."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 class Database:
@@ -77,6 +86,36 @@ class Database:
         except OperationalError as error:
             raise _storage_error(error) from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose statements all see the database as of the first one."""
+        engine = self.engine
+        if not self.embedded:  # SQLite's reading transaction is one snapshot anyway
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        try:
+            with engine.connect() as connection:
+                yield connection.execution_options(countersign_reading=True)
+        except OperationalError as error:
+            raise _storage_error(error) from error
+
+    def compact(self) -> bool:
+        """Rewrite the files without what was deleted; False when others use the database.
+
+        SQLite: the file and its log. PostgreSQL: every table; its log and archives are its own.
+        """
+        plain = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with plain.connect() as connection:
+                if not self.embedded:
+                    connection.exec_driver_sql("VACUUM FULL")
+                    return True
+                cursor: Any = connection.connection.driver_connection
+                cursor.execute("VACUUM")
+                busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return not busy
+        except (DBAPIError, sqlite3.OperationalError):
+            return False
+
     def clock(self) -> ColumnElement[datetime]:
         """The database's own time as an SQL expression: one clock for every host that uses it."""
         if self.embedded:
@@ -92,15 +131,21 @@ class Database:
         self.engine.dispose()
 
 
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+"""``secure_delete``: what is deleted or overwritten leaves no bytes in free pages."""
+
+
 def _sqlite_engine(url: str) -> Engine:
     connect = {"timeout": 30, "check_same_thread": False}
     # Parameters can hold question text: errors must not repeat them.
-    engine = create_engine(url, connect_args=connect, hide_parameters=True)
+    engine = create_engine(
+        url, connect_args=connect, hide_parameters=True, json_serializer=compact_json
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not open transactions on its own
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -113,7 +158,12 @@ def _sqlite_engine(url: str) -> Engine:
 
 def _server_engine(url: str) -> Engine:
     return create_engine(
-        url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        hide_parameters=True,
+        json_serializer=compact_json,
     )
 
 

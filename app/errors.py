@@ -16,6 +16,7 @@
     │   ├── AlreadyDecided
     │   ├── ClaimLost
     │   ├── ApprovalVoid
+    │   ├── AuditBroken            the audit chain, or a checkpoint of it, does not hold
     │   ├── NotReplayable          the record lacks what judging needs
     │   └── RequestInProgress
     ├── TooLarge              413  the body exceeds a limit
@@ -164,6 +165,11 @@ class Invalid(CountersignError):
 class IdempotencyMismatch(Invalid):
     code = "idempotency_mismatch"
     default_message = "This idempotency key was used for a different request."
+
+
+class AuditBroken(Conflict):
+    code = "audit_broken"
+    default_message = "The audit chain does not hold."
 
 
 class BackupRefused(Invalid):

@@ -200,6 +200,35 @@ class Settings(BaseSettings):
         description="Longest time, drawn for each, until a gold item or second review appears, so "
         "that the moment does not give it away.",
     )
+    checkpoint_links: int = Field(
+        default=10_000,
+        ge=0,
+        description="Links of the audit log after which the service signs a checkpoint; 0: never.",
+    )
+    checkpoint_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="Hours after which the service signs a checkpoint, if there are new links; "
+        "0: never.",
+    )
+    checkpoint_webhook: str = Field(
+        default="",
+        description="Address that each checkpoint is sent to as JSON (POST), so that it is kept "
+        "elsewhere; empty sends nothing.",
+    )
+    keep_answers_days: float = Field(
+        default=0.0,
+        ge=0,
+        description="Days after which the words of an answer are erased: question, draft, "
+        "evidence, release, what reviewers wrote; 0: never. Outcomes, figures and the audit log "
+        "stay.",
+    )
+    keep_deleted_days: float = Field(
+        default=0.0,
+        ge=0,
+        description="Days after which a deleted document is erased from the answers that used it; "
+        "0: never.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."
@@ -224,7 +253,9 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
 
-SECRET_SETTINGS = frozenset({"audit_seed", "generator_api_key", "database_url"})
+SECRET_SETTINGS = frozenset(
+    {"audit_seed", "checkpoint_webhook", "generator_api_key", "database_url"}
+)
 
 
 def setting_sources(

@@ -253,6 +253,17 @@ def review(
 
 
 @app.command()
+def audit(
+    links: Annotated[int, typer.Option(help="Links of the audit chain.", min=3)] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """Links a second of `countersign audit verify`, with the rows that they seal."""
+    from benchmarks.audit import measure_audit
+
+    _show(measure_audit(links), as_json)
+
+
+@app.command()
 def load(
     askers: Annotated[int, typer.Option(help="Who ask at the same moment.", min=1)] = 40,
     streams: Annotated[int, typer.Option(help="Open event streams of held answers.", min=0)] = 1000,

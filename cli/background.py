@@ -30,7 +30,7 @@ def run(
     settings = Settings()
     database = open_database(settings)
     desk, access = ReviewDesk(database, settings), Access(database, settings)
-    work = background_of(database, desk, DriftMonitors(database), access)
+    work = background_of(database, desk, DriftMonitors(database), access, settings)
     try:
         if not once:
             work.run_until(threading.Event())

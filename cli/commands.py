@@ -22,8 +22,13 @@ COMMANDS = {
     ),
     "export": (
         "cli.records:export",
-        "Write all evidence of one answer: record, policy, decision, release and audit links.",
+        "Write all evidence of one answer with its proof, as `audit export` does.",
     ),
+    "erase": (
+        "cli.erase:erase_commands",
+        "Erase the words of an answer, a document or a principal, for good.",
+    ),
+    "audit": ("cli.audit:audit_commands", "The audit chain: verify, sign, export."),
     "index": ("cli.index:index_commands", "Index versions."),
     "review": ("cli.review:review_commands", "The review queue."),
     "gate": ("cli.gate:gate_commands", "The release gate."),

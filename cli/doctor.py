@@ -6,10 +6,16 @@ from dataclasses import asdict, dataclass
 import typer
 
 from app.db import Database
-from app.errors import CountersignError, DependencyFailed, ModelRefused, SettingsInvalid
-from app.records.audit import broken_audit_link
+from app.errors import (
+    AuditBroken,
+    CountersignError,
+    DependencyFailed,
+    ModelRefused,
+    SettingsInvalid,
+)
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
+from cli.audit import verified
 from cli.output import Json, console, print_json, print_table
 
 
@@ -125,11 +131,15 @@ def _documents(services: Services) -> str:
 
 
 def _audit(services: Services) -> str:
-    with services.database.reading() as session:
-        broken = broken_audit_link(session)
-    if broken is not None:
-        raise CountersignError(f"The audit chain is broken at link {broken}.")
-    return "chain intact"
+    report = verified(services.database, services.settings)
+    if report.broken_link is not None:
+        raise AuditBroken(f"The audit chain is broken at link {report.broken_link}.")
+    if not report.sound:
+        found = report.problem_count
+        raise AuditBroken(
+            f"{found} rows or checkpoints do not fit; see `countersign audit verify`."
+        )
+    return "chain intact, and every row as it says"
 
 
 CHECKS: list[tuple[str, Callable[[Services], str]]] = [

@@ -8,9 +8,17 @@ from app.access.principals import Principal
 
 ACTIONS: Mapping[str, Action] = {
     "ask": "answers.ask",
+    "audit checkpoint": "service.operate",
+    "audit export": "records.prove",
+    "audit rotate": "service.operate",
+    "audit seal": "service.operate",
+    "audit verify": "records.prove",
     "background run": "service.operate",
     "backup": "service.operate",
     "doctor": "service.operate",
+    "erase answer": "service.operate",
+    "erase document": "service.operate",
+    "erase principal": "service.operate",
     "export": "records.prove",
     "gate certify": "gate.certify",
     "gate clear": "gate.certify",

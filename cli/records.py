@@ -1,23 +1,22 @@
 """``replay`` and ``export``: judge a recorded answer again, and write down all that proves it."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.errors import SettingsInvalid, from_os_error
-from app.proof.export import proof_of
+from app.errors import SettingsInvalid
 from app.proof.replay import Replayed
 from app.settings import Settings
-from app.wiring import open_database, open_services
+from app.wiring import open_services
+from cli.audit import write_export
 from cli.output import Json, console, print_json, print_table
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import PolicyInvalid, load_policy
 
 DIFFERENT = 2
-"""Exit status when an answer's own policy gives another verdict, or a proof does not hold."""
+"""Exit status when an answer's own policy gives another verdict."""
 
 
 def replay(
@@ -47,25 +46,8 @@ def export(
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     as_json: Json = False,
 ) -> None:
-    """Write all evidence of one answer: record, policy, decision, release and audit links."""
-    database = open_database(Settings())
-    try:
-        proof = proof_of(database, answer_id)
-    finally:
-        database.close()
-    try:
-        out.write_text(json.dumps(proof, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise from_os_error(error) from error
-    checks = proof["checks"]
-    sound = checks["content_sha256_fits"] and checks["broken_audit_link"] is None
-    if as_json:
-        print_json({"out": str(out), "sound": sound, **checks})
-    else:
-        words = "all hashes fit" if sound else f"HASHES DO NOT FIT: {checks}"
-        console.print(f"Written to {out}; {words}.", highlight=False, markup=False)
-    if not sound:
-        raise typer.Exit(DIFFERENT)
+    """Write all evidence of one answer with its proof, as `audit export` does."""
+    write_export(answer_id, out, as_json)
 
 
 def _policy(path: Path) -> Policy:

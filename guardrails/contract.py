@@ -276,10 +276,14 @@ def passage_object(passage: Passage) -> dict[str, Any]:
     return fields
 
 
+def canonical_json(value: Any) -> str:
+    """A JSON value in one fixed spelling: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical_sha256(value: Any) -> str:
-    """SHA-256 of a JSON value in one fixed spelling: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    """SHA-256 of a JSON value in its fixed spelling, as UTF-8."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()
 
 
 SENTENCE_END = re.compile(

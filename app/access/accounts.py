@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -123,7 +123,7 @@ class Accounts:
             check_scope(scope)
         with self._database.transaction() as session:
             row = _row(session, name, lock=True)
-            before, led = _state(row), _administers(row)
+            before, led = _state(row), administers(row)
             if roles is not None:
                 row.roles = sorted(set(roles))
             if not isinstance(scope, _Unchanged):
@@ -133,7 +133,7 @@ class Accounts:
             event = {"name": name, "before": before, "after": _state(row), "by": by}
             append_audit(session, "principal_changed", event)
             # Behind the lock of the audit head: of two changes at once, the second sees the first.
-            if led and not any(map(_administers, session.scalars(select(PrincipalRow)))):
+            if led and not any(map(administers, session.scalars(select(PrincipalRow)))):
                 raise Conflict("Nobody would be left to administer accounts.")
         return self.one(name)
 
@@ -173,7 +173,8 @@ class Accounts:
         row.disabled_at = row.disabled_at or self._database.time(session)
         session.execute(delete(SessionRow).where(SessionRow.principal == row.name))
         open_keys = ApiKeyRow.principal == row.name, ApiKeyRow.revoked_at.is_(None)
-        session.execute(update(ApiKeyRow).where(*open_keys).values(revoked_at=row.disabled_at))
+        for key in session.scalars(select(ApiKeyRow).where(*open_keys)):
+            key.revoked_at = row.disabled_at
 
     def _in_force(self, session: Session) -> tuple[dict[str, int], dict[str, int]]:
         """How many sign-ins and API keys each name has that count now."""
@@ -199,7 +200,7 @@ def _state(row: PrincipalRow) -> dict[str, object]:
     return {"roles": row.roles, "scope": row.scope, "disabled": row.disabled_at is not None}
 
 
-def _administers(row: PrincipalRow) -> bool:
+def administers(row: PrincipalRow) -> bool:
     """Whether the account can change every account."""
     return "admin" in row.roles and row.scope is None and row.disabled_at is None
 

@@ -1,15 +1,16 @@
 """The tables of principals, keys, sign-ins and idempotency keys; ``app.access`` writes them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json
+from app.records.seals import Sealed
 
 
-class PrincipalRow(Base):
+class PrincipalRow(Sealed, Base):
     """A person or program (owner: access). ``scope`` lists collections; null means all."""
 
     __tablename__ = "principals"
@@ -21,10 +22,11 @@ class PrincipalRow(Base):
     disabled_at: Mapped[datetime | None]
 
 
-class ApiKeyRow(Base):
+class ApiKeyRow(Sealed, Base):
     """An API key, stored as a SHA-256 (owner: access). ``last_used_at`` is exact to minutes."""
 
     __tablename__ = "api_keys"
+    unsealed: ClassVar[frozenset[str]] = frozenset({"last_used_at"})
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
     key_sha256: Mapped[str] = mapped_column(String(64), unique=True)

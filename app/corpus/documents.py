@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -32,6 +32,8 @@ MAX_ATTEMPTS = 5
 FIRST_WAIT = timedelta(seconds=30)
 """After the first attempt that failed; it doubles with each further one."""
 GAVE_UP = "gave_up"
+FORGOTTEN = "erased "
+"""Begins the source of a document that was erased; its id follows."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,36 @@ class Documents:
             session.flush()
             self._after_change(session)
             return row.stored_at
+
+    def erase(self, document_id: str, by: str, reason: str = "") -> tuple[str, str]:
+        """Remove a document, if it is not, and its names; returns its title and its file.
+
+        Raises ``NotFound``.
+        """
+        with self._database.reading() as session:
+            found = session.get(DocumentRow, document_id)
+        if found is None:
+            raise NotFound("There is no such document.")
+        if found.state != DELETED:
+            self.delete(document_id)
+        with self._database.transaction() as session:
+            row = session.get_one(DocumentRow, document_id, with_for_update=True)
+            title, stored_at = row.title, row.stored_at
+            row.source, row.title, row.stored_at = FORGOTTEN + document_id, "", ""
+            row.error_code = row.error_message = None
+            said = {"document_id": document_id, "by": by, "reason": reason}
+            append_audit(session, "document_forgotten", said)
+        return title, stored_at
+
+    def deleted_before(self, moment: datetime) -> list[str]:
+        """Documents that were deleted before, and not erased."""
+        with self._database.reading() as session:
+            query = select(DocumentRow.id).where(
+                DocumentRow.state == DELETED,
+                DocumentRow.updated_at < moment,
+                DocumentRow.source != FORGOTTEN + DocumentRow.id,
+            )
+            return list(session.scalars(query))
 
     def get(self, document_id: str) -> DocumentView:
         """One document; raises ``NotFound``, also for a deleted one."""

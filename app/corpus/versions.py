@@ -189,6 +189,18 @@ class Versions:
             rows = session.scalars(select(IndexVersionRow).order_by(IndexVersionRow.number.desc()))
             return [_view(row) for row in rows]
 
+    def withdraw(self) -> None:
+        """No version is live any more: nothing is ready to be found."""
+        with self._database.transaction() as session:
+            pointer = lock_index(session)
+            if pointer.version_id is None:
+                return
+            session.get_one(IndexVersionRow, pointer.version_id).state = "retired"
+            append_audit(session, "index_withdrawn", {"version_id": pointer.version_id})
+            pointer.version_id = None
+            session.flush()
+            self._after_change(session)
+
     def give_up_abandoned(self) -> None:
         """Versions whose builder died count as failed."""
         with self._database.transaction() as session:

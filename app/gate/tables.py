@@ -1,14 +1,16 @@
 """Tables of modes, certificates, labels, alarms, reviewer checks; only ``app.gate`` writes them."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
+from app.records.seals import Sealed
 
 
-class GateModeRow(Base):
+class GateModeRow(Sealed, Base):
     """The release mode of one collection, or of the whole service as "" (owner: gate)."""
 
     __tablename__ = "gate_modes"
@@ -19,7 +21,7 @@ class GateModeRow(Base):
     changed_at: Mapped[datetime]
 
 
-class CertificateRow(Base):
+class CertificateRow(Sealed, Base):
     """A certificate of one stratum, and its running test (owner: gate).
 
     State: live, superseded by a newer one, revoked, or violated by the running test. ``number``
@@ -55,7 +57,7 @@ class CertificatePassagesRow(Base):
     texts: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class LabelRow(Base):
+class LabelRow(Sealed, Base):
     """One judged answer that the policy had let pass (owner: gate); written with its decision.
 
     ``number`` is the newest audit link when it was decided, ``answered`` the one when its draft
@@ -78,7 +80,7 @@ class LabelRow(Base):
     __table_args__ = (Index("ix_labels_stratum", "collection", "risk_class"),)
 
 
-class GateAlarmRow(Base):
+class GateAlarmRow(Sealed, Base):
     """A monitor that saw answers change (owner: gate); open until an operator clears it."""
 
     __tablename__ = "gate_alarms"
@@ -90,7 +92,7 @@ class GateAlarmRow(Base):
     cleared_at: Mapped[datetime | None]
 
 
-class ReviewerCheckRow(Base):
+class ReviewerCheckRow(Sealed, Base):
     """What a reviewer said where the truth, or another's word, is known (owner: reviewer_error).
 
     ``kind`` is ``gold`` or ``second``. ``expected_wrong`` is the truth of a gold item, or what the
@@ -98,6 +100,9 @@ class ReviewerCheckRow(Base):
     """
 
     __tablename__ = "reviewer_checks"
+    # The database numbers them, after their link is written.
+    seal_key: ClassVar[tuple[str, ...]] = ("task_id",)
+    unsealed: ClassVar[frozenset[str]] = frozenset({"number"})
     number: Mapped[int] = mapped_column(SEQUENCE, primary_key=True)
     kind: Mapped[str] = mapped_column(String(12))
     collection: Mapped[str] = mapped_column(String(400))

@@ -1,69 +1,120 @@
-"""All evidence of one answer in one value: what was judged, decided and released, and the proof."""
+"""All evidence of one answer in one value: what was judged, decided and released, and the proof
+that this is what the audit chain says, up to a signed checkpoint."""
 
-from collections.abc import Mapping
-from datetime import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import Base, Database, iso, now
-from app.errors import NotFound
-from app.records import audit, recording
-from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow, SettlementRow
-from app.review.tables import DecisionRow, ReviewTaskRow
+from app.db import Database, iso, now
+from app.errors import AuditBroken, NotFound
+from app.gate.tables import LabelRow
+from app.proof.checkpoints import Checkpoint, Checkpoints, inclusion_proofs
+from app.records import recording
+from app.records.audit import ChainWalk
+from app.records.seals import Sealed, row_json
+from app.records.tables import RecordRow, ReleaseRow, SettlementRow
+from app.review.tables import ApprovalRow, DecisionRow, ReviewTaskRow
+
+FORMAT = "countersign-answer-1"
+CHECKER = Path(__file__).resolve().parent / "verify_answer.py"
+"""The program that checks an exported file, without any other file of ours."""
+Link = dict[str, Any]
 
 
-def proof_of(database: Database, answer_id: str) -> dict[str, Any]:
+def proof_of(database: Database, answer_id: str) -> Mapping[str, Any]:
     """The record, its policy, review task, decision, release and settlement, the audit links.
 
     It says whether hashes and chain hold; raises ``NotFound``.
 
     ``checks.broken_audit_link`` is the number of the first link that does not fit, or null.
     """
-    with database.reading() as session:
+    proof, _ = _gathered(database, answer_id)
+    return proof
+
+
+def signed_proof_of(checkpoints: Checkpoints, database: Database, answer_id: str) -> Any:
+    """``proof_of`` with a Merkle proof for each link, up to a signed checkpoint; one is made when
+    none has them all. Raises ``NotFound`` and ``AuditBroken``."""
+    proof, leaves = _gathered(database, answer_id)
+    last = proof["audit"][-1]["number"] if proof["audit"] else 0
+    signed = next((one for one in checkpoints.kept() if one.number >= last), None)
+    if signed is None:
+        signed = checkpoints.make()
+        proof, leaves = _gathered(database, answer_id)
+    _check(signed, leaves)
+    places = [link["number"] - 1 for link in proof["audit"]]
+    for link, path in zip(
+        proof["audit"], inclusion_proofs(leaves[: signed.number], places), strict=True
+    ):
+        link["proof"] = path
+    return {**proof, "checkpoint": asdict(signed)}
+
+
+def _check(signed: Checkpoint, leaves: Sequence[bytes]) -> None:
+    if len(leaves) < signed.number or leaves[signed.number - 1].hex() != signed.sha256:
+        raise AuditBroken(f"The chain is not the one that was signed at link {signed.number}.")
+
+
+def _gathered(database: Database, answer_id: str) -> tuple[dict[str, Any], list[bytes]]:
+    """The proof without signature, and the hashes of all links, of one state of the database."""
+    with database.snapshot() as connection, Session(bind=connection) as session:
         record = session.get(RecordRow, answer_id)
         if record is None:
             raise NotFound("There is no such answer.")
         task = session.scalar(select(ReviewTaskRow).where(ReviewTaskRow.answer_id == answer_id))
-        decision = session.get(DecisionRow, task.id) if task is not None else None
-        return {
+        walk, leaves = ChainWalk(connection), list[bytes]()
+        links = _links(walk, {answer_id} if task is None else {answer_id, task.id}, leaves)
+        proof = {
+            "format": FORMAT,
             "answer_id": answer_id,
             "exported_at": iso(now()),
-            "record": _row(record),
             "policy": recording.policy_content(session, record.verdict["policy_sha256"]),
-            "review_task": _row(task),
-            "decision": _row(decision),
+            "record": row_json(record),
             "release": _row(session.get(ReleaseRow, answer_id)),
             "settlement": _row(session.get(SettlementRow, answer_id)),
-            "audit": _links(session, {answer_id, task.id} if task is not None else {answer_id}),
-            "audit_head": _row(session.get(AuditHeadRow, 1)),
-            "checks": _checks(session, record),
+            "label": _row(session.get(LabelRow, answer_id)),
+            "review_task": _row(task),
+            "decision": _row(session.get(DecisionRow, task.id) if task is not None else None),
+            "approvals": _approvals(session, task),
+            "audit": links,
+            "audit_head": {"number": walk.last, "sha256": walk.sha256},
+            "checks": _checks(record, walk),
         }
+    return proof, leaves
 
 
-def _checks(session: Session, record: RecordRow) -> dict[str, Any]:
+def _checks(record: RecordRow, walk: ChainWalk) -> Mapping[str, Any]:
     found = recording.content_hash(record.question, record.draft, record.evidence, record.lineage)
     return {
         "content_sha256_fits": found == record.content_sha256,
-        "broken_audit_link": audit.broken_audit_link(session),
+        "broken_audit_link": walk.broken,
     }
 
 
-def _links(session: Session, names: set[str]) -> list[dict[str, Any] | None]:
-    """Every link whose event names the answer or its review task."""
-    rows = session.scalars(select(AuditRow).order_by(AuditRow.number))
-    return [_row(row) for row in rows if _named(row.event) & names]
+def _links(walk: ChainWalk, names: set[str], leaves: list[bytes]) -> list[Link]:
+    """Every link that names the answer or its review task; ``leaves`` takes every link's hash."""
+    found: list[Link] = []
+    before = ""
+    for number, kind, text, sha256 in walk:
+        leaves.append(bytes.fromhex(sha256))
+        if any(name in text for name in names):
+            link = {"number": number, "kind": kind, "event": json.loads(text)}
+            found.append({**link, "previous_sha256": before, "sha256": sha256})
+        before = sha256
+    return found
 
 
-def _named(event: Mapping[str, Any]) -> set[str]:
-    return {str(event[key]) for key in ("answer_id", "task_id") if key in event}
+def _approvals(session: Session, task: ReviewTaskRow | None) -> list[Mapping[str, Any]]:
+    if task is None:
+        return []
+    query = select(ApprovalRow).where(ApprovalRow.task_id == task.id).order_by(ApprovalRow.number)
+    return [row_json(row) for row in session.scalars(query)]
 
 
-def _row(row: Base | None) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    values = {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
-    return {
-        name: iso(value) if isinstance(value, datetime) else value for name, value in values.items()
-    }
+def _row(row: Sealed | None) -> Mapping[str, Any] | None:
+    return None if row is None else row_json(row)

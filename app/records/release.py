@@ -1,4 +1,4 @@
-"""Answers are settled here, and shown: released, refused, expired, withdrawn, corrected.
+"""Answers are settled here, and shown: released, refused, expired, withdrawn, corrected, erased.
 
 A record says what judging decided. Whatever happens to a held or released answer afterwards comes
 through this module, so that its asker learns of it in one way.
@@ -25,15 +25,17 @@ REJECTED_MESSAGE = "A reviewer decided not to release this answer."
 WITHDRAWN_MESSAGE = (
     "A reviewer found this answer wrong; it was withdrawn. Please do not rely on it."
 )
+ERASED_MESSAGE = "This answer was erased."
 EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
 
-Settled = Literal["released", "corrected", "withdrawn", "refused", "expired"]
+Settled = Literal["released", "corrected", "withdrawn", "refused", "expired", "erased"]
 SHOWN: Mapping[str, tuple[Literal["released", "rejected"], str]] = {
     "released": ("released", ""),
     "corrected": ("released", ""),
     "withdrawn": ("rejected", WITHDRAWN_MESSAGE),
     "refused": ("rejected", REJECTED_MESSAGE),
     "expired": ("rejected", EXPIRED_MESSAGE),
+    "erased": ("rejected", ERASED_MESSAGE),
 }
 """The status and message of an answer that was settled."""
 
@@ -86,6 +88,11 @@ def correct(session: Session, record: RecordRow, answer: dict[str, Any], *, by: 
     row.answer, row.released_by, row.edited, row.released_at = answer, "reviewer", True, now()
     event = {"by": by, "answer_sha256": canonical_sha256(answer)}
     _settle(session, record.answer_id, "corrected", event)
+
+
+def settle_erased(session: Session, answer_id: str, event: Mapping[str, Any]) -> None:
+    """The words of an answer are gone, whatever became of it before."""
+    _settle(session, answer_id, "erased", event)
 
 
 def _settle(session: Session, answer_id: str, state: Settled, event: Mapping[str, Any]) -> None:

@@ -7,9 +7,10 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
+from app.records.seals import Sealed
 
 
-class RecordRow(Base):
+class RecordRow(Sealed, Base):
     """The write-once trail of one answer (owner: records).
 
     ``inputs`` is what judging saw that nobody is shown: the draft's features, its model, the
@@ -52,7 +53,7 @@ class PolicyRow(Base):
     first_used_at: Mapped[datetime]
 
 
-class ReleaseRow(Base):
+class ReleaseRow(Sealed, Base):
     """What the asker may see, and who let it out (owner: records).
 
     A release that a later review found wrong is withdrawn, never deleted.
@@ -67,11 +68,11 @@ class ReleaseRow(Base):
     withdrawn_at: Mapped[datetime | None]
 
 
-class SettlementRow(Base):
+class SettlementRow(Sealed, Base):
     """What became of an answer after it was recorded (owner: records); no row: nothing yet.
 
-    ``state`` is released, corrected, withdrawn, refused or expired; an answer that the policy
-    released has a row only when a reviewer changed that. ``number`` is the newest audit link
+    ``state`` is released, corrected, withdrawn, refused, expired or erased; an answer that the
+    policy released has a row only when something changed that. ``number`` is the newest audit link
     about it, so it grows with every change.
     """
 
@@ -83,7 +84,11 @@ class SettlementRow(Base):
 
 
 class AuditRow(Base):
-    """One link of the hash chain of all decisions (owner: records)."""
+    """One link of the hash chain of all decisions (owner: records).
+
+    ``event`` says what happened, and in ``rows`` the seals of the rows that it changed; links from
+    before there were seals have no ``rows``.
+    """
 
     __tablename__ = "audit_log"
     number: Mapped[int] = mapped_column(SEQUENCE, primary_key=True, autoincrement=False)

@@ -15,7 +15,7 @@ from app.errors import ApprovalVoid, Forbidden, Invalid
 from app.records.audit import append_audit
 from app.records.recording import content_hash, searched_for
 from app.records.release import correct, refuse, release, withdraw
-from app.records.tables import RecordRow, ReleaseRow
+from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.records.views import view_of
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.views import DecisionKind, DecisionView, EditView
@@ -222,7 +222,8 @@ def edits_query() -> Any:
         select(DecisionRow.task_id)
         .join(ReviewTaskRow, ReviewTaskRow.id == DecisionRow.task_id)
         .join(ReleaseRow, ReleaseRow.answer_id == ReviewTaskRow.answer_id)
-        .where(ReleaseRow.edited)
+        .join(SettlementRow, SettlementRow.answer_id == ReviewTaskRow.answer_id)
+        .where(ReleaseRow.edited, SettlementRow.state != "erased")
         .order_by(DecisionRow.decided_at, DecisionRow.task_id)
     )
 

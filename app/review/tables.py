@@ -1,14 +1,17 @@
 """The tables of review tasks, decisions and probes; only ``app.review`` writes them."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json
+from app.records.seals import Sealed
 
 
-class ReviewTaskRow(Base):
+class ReviewTaskRow(Sealed, Base):
     """Something that waits for a reviewer; ``fence`` grows with every claim.
 
     ``kind`` is ``held`` for a draft, ``audit`` for an answer that was released and is checked
@@ -19,6 +22,7 @@ class ReviewTaskRow(Base):
     """
 
     __tablename__ = "review_tasks"
+    unsealed: ClassVar[frozenset[str]] = frozenset({"lease_until", "fence"})
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     answer_id: Mapped[str] = mapped_column(String(32), unique=True)
     kind: Mapped[str] = mapped_column(String(12), server_default="held")
@@ -43,6 +47,13 @@ class ReviewTaskRow(Base):
         Index("ix_review_tasks_expiry", "undecided", "expires_at"),
     )
 
+    @staticmethod
+    def as_sealed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Claims come and go without a link: of a task that waits, nobody holds it."""
+        if values["undecided"] and values["state"] in ("open", "claimed"):
+            return {**values, "state": "open", "claimed_by": None}
+        return values
+
 
 class TaskScopeRow(Base):
     """One collection of a set of collections (owner: review).
@@ -56,7 +67,7 @@ class TaskScopeRow(Base):
     collection: Mapped[str] = mapped_column(String(400), primary_key=True, index=True)
 
 
-class GoldItemRow(Base):
+class GoldItemRow(Sealed, Base):
     """An answer that is known to be wrong or right (owner: probes).
 
     ``content`` is what a reviewer is shown of it: the fields of a record named in
@@ -76,7 +87,7 @@ class GoldItemRow(Base):
     added_at: Mapped[datetime]
 
 
-class ProbeRow(Base):
+class ProbeRow(Sealed, Base):
     """What makes a review task a probe: a gold item, or a blind second review (owner: probes).
 
     Nothing can be released by it. ``expected_wrong`` is the truth of a gold item or the first
@@ -104,7 +115,7 @@ class ProbeKnownByRow(Base):
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
 
 
-class ApprovalRow(Base):
+class ApprovalRow(Sealed, Base):
     """One reviewer's approval of one answer to a four-eyes task (owner: review).
 
     The newest ``number`` of a task says which answer is proposed. The key allows nobody to
@@ -121,7 +132,7 @@ class ApprovalRow(Base):
     approved_at: Mapped[datetime]
 
 
-class DecisionRow(Base):
+class DecisionRow(Sealed, Base):
     """The one decision on a review task (owner: review); the key allows no second."""
 
     __tablename__ = "decisions"

@@ -14,6 +14,7 @@ from app.db import now
 from app.errors import AlreadyDecided, ClaimLost, NotFound
 from app.records.audit import append_audit
 from app.records.release import expire
+from app.records.seals import touch
 from app.records.tables import RecordRow
 from app.review.probes import mix_in_gold, probe_of, record_of, visible_to
 from app.review.scopes import readable_by, scope_of
@@ -77,7 +78,7 @@ def take(session: Session, task: ReviewTaskRow, reviewer: Principal, lease: time
 
 def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
     """The one statement that decides a race: it matches for the newest claim only, once."""
-    return _changed(
+    finished = _changed(
         session,
         update(ReviewTaskRow)
         .where(
@@ -90,6 +91,9 @@ def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: in
         )
         .values(state="decided", undecided=False, lease_until=None),
     )
+    if finished:
+        touch(session, task)
+    return finished
 
 
 def give_back(session: Session, task: ReviewTaskRow) -> None:
@@ -99,6 +103,7 @@ def give_back(session: Session, task: ReviewTaskRow) -> None:
         .where(ReviewTaskRow.id == task.id)
         .values(state="open", undecided=True, claimed_by=None, lease_until=None)
     )
+    touch(session, task)
 
 
 def expire_task(session: Session, task_id: str, moment: datetime) -> bool:
@@ -114,6 +119,7 @@ def expire_task(session: Session, task_id: str, moment: datetime) -> bool:
     ):
         return False
     task = session.get_one(ReviewTaskRow, task_id)
+    touch(session, task)
     append_audit(session, "task_expired", {"task_id": task_id})
     if task.kind == "held":
         expire(session, task.answer_id)

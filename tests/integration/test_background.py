@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.access.service import Access
-from app.background import Background, Job, background_of, service_jobs
+from app.background import Background, Job, background_of, record_jobs, service_jobs
 from app.db import Database, now
 from app.errors import ClaimLost, DependencyFailed
 from app.gate.drift import DriftMonitors
@@ -126,10 +126,12 @@ def test_overdue_reviews_expire_in_the_background(
     with database.transaction() as session:
         session.execute(update(ReviewTaskRow).values(expires_at=now() - timedelta(days=30)))
     desk, access = ReviewDesk(database, settings), Access(database, settings)
-    work = background_of(database, desk, DriftMonitors(database), access)
-    assert work.run_due() == [
-        job.name for job in service_jobs(desk, DriftMonitors(database), access)
+    work = background_of(database, desk, DriftMonitors(database), access, settings)
+    jobs = [
+        *service_jobs(desk, DriftMonitors(database), access),
+        *record_jobs(database, settings),
     ]
+    assert work.run_due() == [job.name for job in jobs]
     with database.reading() as session:
         assert session.get_one(ReviewTaskRow, task_id).state == "expired"
 
@@ -155,7 +157,13 @@ def test_routes_that_read_change_nothing(site: Site) -> None:
     with database.reading() as session:
         assert session.get_one(AuditHeadRow, 1).number == before
         assert session.scalars(select(ReviewTaskRow.state)).all() == ["open"]
-    work = background_of(database, site.services.desk, site.services.drift, site.services.access)
+    work = background_of(
+        database,
+        site.services.desk,
+        site.services.drift,
+        site.services.access,
+        site.services.settings,
+    )
     work.run_due()
     answer = site.call("ann", "GET", f"/v1/answers/{answer_id}").json()
     assert (answer["status"], answer["answer"]) == ("rejected", None)

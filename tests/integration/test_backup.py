@@ -14,7 +14,8 @@ from app.answering.answerer import Ask
 from app.backup import MANIFEST, back_up, restore
 from app.db import Database
 from app.errors import BackupRefused
-from app.records.audit import broken_audit_link
+from app.proof.checkpoints import Checkpoints
+from app.proof.verify import verify_audit
 from app.records.tables import AuditRow, RecordRow
 from app.settings import Settings
 from app.wiring import build_services, open_database, open_services
@@ -35,6 +36,8 @@ def backed_up(folder: Path, database_url: str) -> Path:
         pipeline_for(services).ingest(find_files([documents]), "main")
         services.answerer.answer(LOCAL, Ask(QUESTION))
         services.answerer.answer(LOCAL, Ask("What is the capital of Peru?"))
+        checkpoints = Checkpoints(services.database, settings)
+        checkpoints.make()
         back_up(services.database, settings, folder / "backup.zip")
     finally:
         services.close()
@@ -62,8 +65,10 @@ def test_it_comes_back_whole_into_sqlite(database_url: str, tmp_path: Path) -> N
     manifest = restore(database, settings, archive)
     assert counts(database) == (manifest.rows["records"], manifest.rows["audit_log"])
     assert manifest.rows["records"] == 2
-    with database.reading() as session:
-        assert broken_audit_link(session) is None
+    report = verify_audit(database, Checkpoints(database, settings).kept())
+    assert (report.problems, report.checkpoints) == ([], 1)
+    (key,) = (tmp_path / "new" / "audit_keys").glob("*.pem")
+    assert key.stat().st_mode & 0o777 == 0o600
     database.close()
     services = build_services(settings)
     try:

@@ -1,0 +1,140 @@
+"""Erases the words of an answer, a document or a principal everywhere, for good.
+
+What stays are ids, outcomes, figures, times and hashes: the audit chain still verifies, and it
+says what was erased, when and by whom.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.access.forgetting import forget_answer, forget_principal
+from app.corpus.corpus import Corpus
+from app.corpus.uploads import Uploads
+from app.db import Database, now
+from app.errors import NotFound
+from app.records.audit import append_audit
+from app.records.erasing import (
+    NOBODY,
+    answers_of,
+    answers_over,
+    erase_answer,
+    forget_standalone_questions,
+    forget_title,
+)
+from app.records.tables import RecordRow, SettlementRow
+from app.review.erasing import erase_document_probes, erase_review
+from app.settings import Settings
+
+RETENTION = "retention"
+"""Who erases what is older than the settings say."""
+AT_ONCE = 200
+"""Answers that retention erases in one go."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased; ``compacted`` False: old pages of the database file may still hold words,
+    as somebody else was using it."""
+
+    answers: int
+    documents: int = 0
+    compacted: bool = False
+
+
+class Eraser:
+    """Erases in short transactions, each with its link; repeating an erasure does no harm."""
+
+    def __init__(self, database: Database, settings: Settings, corpus: Corpus) -> None:
+        self._database, self._settings, self._corpus = database, settings, corpus
+
+    def answer(self, answer_id: str, by: str, reason: str = "") -> Erased:
+        """Erase one answer with its question. Raises ``NotFound``."""
+        self._erase(answer_id, {"by": by, "reason": reason, "question_kept": False})
+        return Erased(1)
+
+    def principal(self, name: str, by: str, reason: str = "") -> Erased:
+        """Erase everything that a principal asked, and their account's secrets.
+
+        The account is disabled first; its name stays in decisions and in the audit log. Raises
+        ``NotFound``, and ``Conflict`` for the last administrator.
+        """
+        with self._database.transaction() as session:
+            answers = answers_of(session, name)
+            known = forget_principal(session, name)
+            if not known and not answers:
+                raise NotFound(f"There is no principal named {name}, and no answer of theirs.")
+            event = {"name": name, "answers": len(answers), "by": by, "reason": reason}
+            append_audit(session, "principal_erased", event)
+        for answer_id in answers:
+            event = {"by": by, "reason": reason, "question_kept": False, "asker_kept": False}
+            self._erase(answer_id, event)
+        return Erased(len(answers))
+
+    def document(self, document_id: str, by: str, reason: str = "") -> Erased:
+        """Erase a document, and every answer that had it as evidence, but for its question.
+
+        The index must be built anew after it. Raises ``NotFound``.
+        """
+        title, stored_at = self._corpus.documents.erase(document_id, by, reason)
+        Uploads(self._settings.upload_dir, 0).remove(stored_at)
+        with self._database.transaction() as session:
+            answers = answers_over(session, document_id)
+            append_audit(session, "document_erased", {"document_id": document_id, "by": by})
+            erase_document_probes(session, document_id)
+            if title:
+                forget_title(session, title)
+        for answer_id in answers:
+            self._erase(answer_id, {"by": by, "reason": reason, "question_kept": True})
+        return Erased(len(answers), 1)
+
+    def retain(self) -> int:
+        """Erase the answers and the deleted documents that are older than the settings say;
+        returns how many answers."""
+        erased = 0
+        for document_id in self._old_documents():
+            erased += self.document(document_id, RETENTION).answers
+        for answer_id in self._old_answers():
+            self._erase(answer_id, {"by": RETENTION, "reason": "", "question_kept": False})
+            erased += 1
+        return erased
+
+    def _old_documents(self) -> list[str]:
+        days = self._settings.keep_deleted_days
+        return self._corpus.documents.deleted_before(now() - timedelta(days=days)) if days else []
+
+    def _old_answers(self) -> list[str]:
+        days = self._settings.keep_answers_days
+        if not days:
+            return []
+        with self._database.reading() as session:
+            erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
+            query = select(RecordRow.answer_id).where(
+                RecordRow.created_at < now() - timedelta(days=days),
+                RecordRow.answer_id.not_in(erased),
+            )
+            return list(session.scalars(query.order_by(RecordRow.created_at).limit(AT_ONCE)))
+
+    def compact(self) -> bool:
+        """Rewrite the database's files without what was deleted; False: it is in use."""
+        return self._database.compact()
+
+    def _erase(self, answer_id: str, event: Mapping[str, Any]) -> None:
+        with self._database.transaction() as session:
+            record = session.get(RecordRow, answer_id, with_for_update=True)
+            if record is None:
+                raise NotFound("There is no such answer.")
+            self._erase_record(session, record, event)
+
+    def _erase_record(self, session: Session, record: RecordRow, event: Mapping[str, Any]) -> None:
+        erase_review(session, record.answer_id)
+        if not event["question_kept"]:
+            forget_standalone_questions(session, record)
+            forget_answer(session, record.principal, record.answer_id)
+        if not event.get("asker_kept", True):
+            record.principal = NOBODY
+        erase_answer(session, record, event)

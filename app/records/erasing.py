@@ -1,0 +1,89 @@
+"""The words of an answer are erased; what was decided of it, and the hashes, stay.
+
+The rows keep their ids, outcomes, figures and times, and the audit chain seals them as they are
+then: an erasure without its link shows in ``countersign audit verify``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Text, select
+from sqlalchemy import cast as as_type
+from sqlalchemy.orm import Session
+
+from app.db import compact_json
+from app.records.release import settle_erased
+from app.records.tables import RecordRow, ReleaseRow
+
+NO_ANSWER: Mapping[str, Any] = {"text": "", "short": None, "sentences": [], "citations": []}
+NOBODY = ""
+"""Whose answer it is, when its asker was erased; no principal can have this name."""
+
+
+def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) -> None:
+    """Blank a record and its release, with a link that says ``event``.
+
+    With ``event["question_kept"]`` the question stays: a document was erased, not its asker.
+    """
+    if not event["question_kept"]:
+        record.question, record.facts = "", None
+    record.message = ""
+    record.draft = None if record.draft is None else dict(NO_ANSWER)
+    record.evidence, record.inputs, record.shadow = [], None, None
+    record.findings = [wordless_finding(finding) for finding in record.findings]
+    record.verdict = wordless_verdict(record.verdict)
+    record.searched = _wordless_search(record.searched, question_kept=event["question_kept"])
+    released = session.get(ReleaseRow, record.answer_id)
+    if released is not None:
+        released.answer = dict(NO_ANSWER)
+    settle_erased(session, record.answer_id, event)
+
+
+def wordless_finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding without the words that it quotes."""
+    return {**finding, "message": "", "label": "", "excerpt": ""}
+
+
+def wordless_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict without words that were made from the answer."""
+    return {**verdict, "reasons": [], "message": ""}
+
+
+def _wordless_search(searched: Mapping[str, Any], *, question_kept: bool) -> dict[str, Any]:
+    kept = {**searched, "titles": []}
+    if not question_kept:
+        kept.pop("question", None)
+    return kept
+
+
+def forget_standalone_questions(session: Session, record: RecordRow) -> None:
+    """Later turns keep their own words only: the form that stands alone was made from these."""
+    later = select(RecordRow).where(RecordRow.principal == record.principal)
+    turns = list(session.scalars(later.where(RecordRow.created_at >= record.created_at)))
+    follows = {record.answer_id}
+    for turn in sorted(turns, key=lambda row: row.created_at):
+        if turn.searched.get("previous_answer_id") in follows:
+            follows.add(turn.answer_id)
+            turn.searched = {k: v for k, v in turn.searched.items() if k != "question"}
+
+
+def answers_of(session: Session, principal: str) -> list[str]:
+    """Ids of a principal's answers."""
+    return list(
+        session.scalars(select(RecordRow.answer_id).where(RecordRow.principal == principal))
+    )
+
+
+def answers_over(session: Session, document_id: str) -> list[str]:
+    """Ids of the answers that had a passage of the document as evidence."""
+    holds = as_type(RecordRow.evidence, Text).contains(document_id)
+    return list(session.scalars(select(RecordRow.answer_id).where(holds)))
+
+
+def forget_title(session: Session, title: str) -> None:
+    """Take a document's title out of what was searched for other answers."""
+    spelled = compact_json(title)
+    holds = as_type(RecordRow.searched, Text).contains(spelled, autoescape=True)
+    for record in session.scalars(select(RecordRow).where(holds)):
+        titles = [one for one in record.searched.get("titles", ()) if one != title]
+        record.searched = {**record.searched, "titles": titles}

@@ -1,0 +1,65 @@
+"""What reviewers wrote of an answer, and the probes made of it, lose their words."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Text, cast, select
+from sqlalchemy.orm import Session
+
+from app.records.erasing import NO_ANSWER, wordless_finding, wordless_verdict
+from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
+
+
+def erase_review(session: Session, answer_id: str) -> None:
+    """Close the task of an answer, and blank its decision, approvals and probes."""
+    task = session.scalar(select(ReviewTaskRow).where(ReviewTaskRow.answer_id == answer_id))
+    if task is None:
+        return
+    _close(task)
+    decision = session.get(DecisionRow, task.id)
+    if decision is not None:
+        decision.reason = decision.text = ""
+    for approval in session.scalars(select(ApprovalRow).where(ApprovalRow.task_id == task.id)):
+        approval.answer = dict(NO_ANSWER)
+    gold = select(GoldItemRow).where(GoldItemRow.task_id == task.id)
+    _erase_gold(session, session.scalars(gold))
+    probes = session.scalars(select(ProbeRow).where(ProbeRow.first_task == task.id))
+    _erase_probes(session, probes)
+
+
+def erase_document_probes(session: Session, document_id: str) -> None:
+    """Remove gold items, and blank probes, that show a passage of the document."""
+    gold = select(GoldItemRow).where(cast(GoldItemRow.content, Text).contains(document_id))
+    _erase_gold(session, session.scalars(gold))
+    probes = select(ProbeRow).where(cast(ProbeRow.content, Text).contains(document_id))
+    _erase_probes(session, session.scalars(probes))
+
+
+def _erase_gold(session: Session, items: Iterable[GoldItemRow]) -> None:
+    for item in list(items):
+        probes = session.scalars(select(ProbeRow).where(ProbeRow.gold_item == item.id)).all()
+        _erase_probes(session, probes)
+        for probe in probes:
+            probe.gold_item = None
+        session.flush()
+        session.delete(item)
+
+
+def _erase_probes(session: Session, probes: Iterable[ProbeRow]) -> None:
+    for probe in list(probes):
+        content: dict[str, Any] = dict(probe.content)
+        content["question"], content["searched"] = "", {**content["searched"], "titles": []}
+        content["searched"].pop("question", None)
+        content["draft"], content["evidence"], content["second_try"] = dict(NO_ANSWER), [], None
+        content["findings"] = [wordless_finding(one) for one in content["findings"]]
+        content["verdict"] = wordless_verdict(content["verdict"])
+        probe.content = content
+        if probe.decision is not None:
+            probe.decision = {**probe.decision, "reason": "", "text": ""}
+        _close(session.get_one(ReviewTaskRow, probe.task_id))
+
+
+def _close(task: ReviewTaskRow) -> None:
+    """Nobody decides a task without words; one that was decided stays so."""
+    if task.undecided:
+        task.state, task.undecided, task.lease_until = "expired", False, None
