@@ -3,8 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
-# Side by side, a file's tests together; one thread for models in each of both workers.
-PARALLEL ?= -n 2 --dist loadfile
+# Side by side, a file's tests together; one thread for models in each of both workers. In the
+# order of the folders: the slow files of e2e and integration first, so that no worker is left
+# with one of them at the end.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

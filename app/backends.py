@@ -30,10 +30,15 @@ RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
 
 
-def _minilm(settings: Settings) -> Embedder:
+@cache
+def _shared_minilm(device: str) -> Embedder:
     from app.inference.embedder import MiniLMEmbedder
 
-    return MiniLMEmbedder(settings.device)
+    return MiniLMEmbedder(device)
+
+
+def _minilm(settings: Settings) -> Embedder:
+    return _shared_minilm(settings.device)
 
 
 @cache
@@ -45,7 +50,7 @@ def _shared_reader(folder: Path, device: str) -> "Reader":
 
 
 def build_reader(settings: Settings) -> "Reader":
-    """The shipped reader; the same one for the same settings."""
+    """The shipped reader; the same one for the same settings, as all shipped models are."""
     return _shared_reader(settings.models_dir / "reader", settings.device)
 
 
@@ -98,10 +103,15 @@ def build_generator(settings: Settings) -> Generator:
 
 
 def build_support(settings: Settings) -> "SupportCheck":
-    """The check of meaning with its shipped model."""
+    """The check of meaning with its shipped model; the same one for the same settings."""
+    return _shared_support(settings.models_dir / "support", settings.device)
+
+
+@cache
+def _shared_support(folder: Path, device: str) -> "SupportCheck":
     from app.inference.support import SupportCheck
 
-    return SupportCheck(settings.models_dir / "support", settings.device)
+    return SupportCheck(folder, device)
 
 
 def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:

@@ -1,6 +1,7 @@
 """The composition root: settings in, services out."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ from guardrails.judge import Judge
 if TYPE_CHECKING:  # torch takes seconds to import
     from app.inference.support import SupportCheck
 
+LOOKUPS = 4
+"""Callers that are looked up at once; each takes a few milliseconds."""
+
 
 @dataclass(frozen=True)
 class Services:
@@ -52,6 +56,8 @@ class Services:
     policies: Policies
     replayer: Replayer
     places: AnswerPlaces
+    lookups: ThreadPoolExecutor
+    """Where callers are looked up: the threads of routes may all be busy."""
     watch: Watch
     dead: Callable[[], list[str]]
     """Names the workers that have stopped, of which there should be none."""
@@ -99,9 +105,10 @@ def build_services(settings: Settings) -> Services:
     )
     waiting, deadline_s = settings.max_waiting_answers, settings.deadline_s
     places = AnswerPlaces(most, waiting, deadline_s, telemetry.running)
-    watch = Watch(AnswerNews(database))
+    watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
 
     def close() -> None:
+        lookups.shutdown(wait=False, cancel_futures=True)
         for part in (places, watch, routes, database):
             part.close()
 
@@ -123,6 +130,7 @@ def build_services(settings: Settings) -> Services:
         policies=policies,
         replayer=Replayer(database, lambda policy: Judge(checks(policy), policy), models),
         places=places,
+        lookups=lookups,
         watch=watch,
         dead=routes.dead,
         close=close,

@@ -28,6 +28,7 @@ from app.api.requests import (
     Text,
     once,
     page_limit,
+    permit,
 )
 from app.deadline import Deadline
 from app.errors import CallerGone, CountersignError
@@ -98,15 +99,6 @@ log = structlog.get_logger()
 FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
 
 
-async def permit(request: Request) -> AsyncIterator[Permit]:
-    """A place for an answer, taken before anything else is done for the request."""
-    taken = request.app.state.services.places.enter()
-    try:
-        yield taken
-    finally:
-        taken.close()
-
-
 @router.post(
     "/ask",
     response_model=AnswerView,
@@ -114,7 +106,7 @@ async def permit(request: Request) -> AsyncIterator[Permit]:
     responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def ask(
-    permit: Annotated[Permit, Depends(permit)],  # first: what comes later costs a thread
+    permit: Annotated[Permit, Depends(permit)],
     body: AskBody,
     request: Request,
     services: ServicesDep,

@@ -1,7 +1,9 @@
 """What every route needs: the services, the caller with their permission, and idempotent POSTs."""
 
+import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
@@ -9,7 +11,6 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, ConfigDict
-from starlette.concurrency import run_in_threadpool
 
 from app.access.keys import sha256
 from app.access.permissions import Action, authorise
@@ -17,6 +18,7 @@ from app.access.principals import Principal
 from app.access.service import Access
 from app.access.sessions import SignIn, check_csrf
 from app.errors import BadRequest, Unauthenticated
+from app.serving.admission import Permit
 from app.wiring import Services
 
 
@@ -85,8 +87,21 @@ class May:
         return cast("Principal", request.state.principal)
 
 
+async def permit(request: Request) -> AsyncIterator[Permit]:
+    """A place for an answer, taken when the body is read, given back when the response is sent."""
+    taken = cast("Services", request.app.state.services).places.enter()
+    try:
+        yield taken
+    finally:
+        taken.close()
+
+
 class Guarded(APIRoute):
-    """A route that knows its caller, and that the caller may, before it reads a body."""
+    """A route that knows its caller, and that the caller may, before it reads a body.
+
+    Where a route needs a ``permit``, a place is held already while the caller is looked up:
+    whoever comes when all are taken is told at once, and costs no look at the database.
+    """
 
     @property
     def action(self) -> Action | None:
@@ -94,30 +109,43 @@ class Guarded(APIRoute):
         calls = (dependency.call for dependency in self.dependant.dependencies)
         return next((call.action for call in calls if isinstance(call, May)), None)
 
+    @property
+    def answers(self) -> bool:
+        """Whether the route needs a place for an answer."""
+        return any(dependency.call is permit for dependency in self.dependant.dependencies)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind the guard."""
-        handler, action = super().get_route_handler(), self.action
+        handler, action, answers = super().get_route_handler(), self.action, self.answers
 
         async def guarded(request: Request) -> Response:
             if action is not None:
-                key, token = await bearer(request), await cookie(request)
-                request.state.sign_in = None
-                request.state.principal = await run_in_threadpool(_admit, request, key, token)
+                request.state.principal = await _caller(request, answers=answers)
                 authorise(request.state.principal, action)
             return await handler(request)
 
         return guarded
 
 
-def _admit(
-    request: Request, key: HTTPAuthorizationCredentials | None, token: str | None
-) -> Principal:
+async def _caller(request: Request, *, answers: bool) -> Principal:
+    """Who asks, looked up on threads that nothing else uses."""
+    key, token = await bearer(request), await cookie(request)
+    if key is None and token is None:
+        raise Unauthenticated
+    request.state.sign_in = None
+    services = cast("Services", request.app.state.services)
+    # Held no longer than this: a body that comes slowly must not keep a place from others.
+    with closing(services.places.enter()) if answers else nullcontext():
+        return await asyncio.get_running_loop().run_in_executor(
+            services.lookups, _admit, request, key, token or ""
+        )
+
+
+def _admit(request: Request, key: HTTPAuthorizationCredentials | None, token: str) -> Principal:
     """The caller, by API key or by cookie; a cookie needs a CSRF token to change anything."""
     access = cast("Services", request.app.state.services).access
     if key is not None:
         return access.keys.principal(key.credentials)
-    if token is None:
-        raise Unauthenticated
     session = access.sessions.find(token)
     if request.method not in SAFE_METHODS:
         check_csrf(session, request.headers.get("X-CSRF-Token"))

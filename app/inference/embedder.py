@@ -36,7 +36,9 @@ class MiniLMEmbedder:
         self._states: Callable[[Ids, Ids], Floats] | None = None
 
     def warm_up(self) -> None:
-        """Load the packaged weights after checking their SHA-256."""
+        """Load the packaged weights once, after checking their SHA-256."""
+        if self._states is not None:
+            return
         self._tokenizer = load_tokenizer(MAX_TOKENS)
         device = pick_device(self._wanted)
         runtime = self._runtime

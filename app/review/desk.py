@@ -85,7 +85,7 @@ class ReviewDesk:
     def count_open(self) -> int:
         """How many tasks wait for a decision."""
         with self._database.reading() as session:
-            return count_open(session, None, TaskFilter(), now())
+            return count_open(session, now())
 
     def task(self, reviewer: Principal, task_id: str) -> TaskDetailView:
         """One task with everything a decision needs; removed sources have lost their text."""

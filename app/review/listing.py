@@ -39,6 +39,7 @@ UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
 OLDEST_FIRST = ("open", "all")
 """The states that are listed as they came in; the others begin with the newest task."""
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True)
@@ -70,30 +71,36 @@ def list_tasks(
     """One page of what the reviewer may see, and how many of their tasks are open.
 
     The count is of the queue and collection that are asked for, of open tasks; beside other
-    states it is of all. Raises ``Invalid`` and ``BadRequest``.
+    states it is of all. It ends at ``MOST_COUNTED``: a page costs the same however many wait.
+    Raises ``Invalid`` and ``BadRequest``.
     """
     moment = now()
     rows = _page(session, reviewer, wanted, limit, cursor, moment)
     page, more = rows[:limit], len(rows) > limit
     counted = wanted if wanted.state in OLDEST_FIRST else TaskFilter()
+    waiting_tasks = _count_for(session, reviewer, counted, moment)
     return TasksView(
         tasks=_views(session, page, moment),
-        open=count_open(session, reviewer, counted, moment),
+        open=min(waiting_tasks, MOST_COUNTED),
         next_cursor=_cursor(page[-1]) if more else None,
+        open_more=waiting_tasks > MOST_COUNTED,
     )
 
 
-def count_open(
-    session: Session, reviewer: Principal | None, wanted: TaskFilter, moment: datetime
-) -> int:
-    """How many tasks wait; for a reviewer (None: anybody) in the queue and collection wanted."""
-    conditions = [waiting(moment), *_narrowed(wanted)]
-    if reviewer is None:
-        conditions.append(ReviewTaskRow.created_at <= moment)
-    else:
-        conditions += [readable_by(reviewer), open_to(reviewer, moment)]
-    query = select(func.count()).select_from(ReviewTaskRow).where(*conditions)
+def count_open(session: Session, moment: datetime) -> int:
+    """How many tasks wait for anybody."""
+    begun = ReviewTaskRow.created_at <= moment
+    query = select(func.count()).select_from(ReviewTaskRow).where(waiting(moment), begun)
     return session.scalar(query) or 0
+
+
+def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment: datetime) -> int:
+    """How many tasks wait for the reviewer, but at most one more than ``MOST_COUNTED``."""
+    conditions = [waiting(moment), readable_by(reviewer), open_to(reviewer, moment)]
+    found = select(ReviewTaskRow.id).where(*conditions, *_narrowed(wanted))
+    # In the order of the index, or the database looks for them among all that were decided.
+    found = found.order_by(ReviewTaskRow.created_at, ReviewTaskRow.id).limit(MOST_COUNTED + 1)
+    return session.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
 def _page(

@@ -46,10 +46,11 @@ class TasksView:
     """Review tasks, and how many wait."""
 
     tasks: list[TaskView]
-    open: int
+    open: Annotated[int, Field(description="How many wait, counted up to 1,000.")]
     next_cursor: Annotated[
         str | None, Field(description="Send it as `cursor` for the next page; null: no more.")
     ] = None
+    open_more: Annotated[bool, Field(description="More wait than were counted.")] = False
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ function update(item, task, isSelected, me) {
 /**
  * Marks the chosen filter and shows how many tasks are open, also in the page's title.
  * @param {Filter} filter
- * @param {number} open
+ * @param {number | string} open
  */
 function drawCounts(filter, open) {
   for (const button of byId("filters").querySelectorAll("button")) {

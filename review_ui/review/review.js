@@ -9,6 +9,7 @@ import { taskView } from "./detail.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
 import * as states from "./state.js";
+import { countWords } from "./words.js";
 
 /** @import { TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
@@ -145,9 +146,11 @@ function follow(action) {
 async function refresh() {
   const { filter } = state;
   /** @type {TasksView} */
-  const { tasks, open } = await request("GET", `/v1/reviews?state=${filter}&limit=${LIST_LIMIT}`);
+  const list = await request("GET", `/v1/reviews?state=${filter}&limit=${LIST_LIMIT}`);
+  const { tasks } = list;
   fill(byId("page-error"));
-  set(states.listed(state, { filter, tasks, open, complete: tasks.length < LIST_LIMIT }));
+  const complete = tasks.length < LIST_LIMIT;
+  set(states.listed(state, { filter, tasks, open: countWords(list), complete }));
 }
 
 /** @param {Filter} filter */

@@ -18,7 +18,7 @@
  * @property {string} me the signed-in reviewer
  * @property {Filter} filter
  * @property {TaskView[]} tasks the list, as the service ordered it
- * @property {number} open how many tasks wait
+ * @property {number | string} open how many tasks wait
  * @property {boolean} complete whether the list holds every task of the filter
  * @property {string | null} selected
  * @property {number} place where the selected task stands in the list, or stood when it left
@@ -142,7 +142,7 @@ export function filtered(state, filter) {
 /**
  * A list has come; one that was asked for under another filter is too late.
  * @param {State} state
- * @param {{filter: Filter, tasks: TaskView[], open: number, complete: boolean}} list
+ * @param {{filter: Filter, tasks: TaskView[], open: number | string, complete: boolean}} list
  * @returns {State}
  */
 export function listed(state, { filter, tasks, open, complete }) {

@@ -3,7 +3,7 @@
 
 import { age, moment } from "../shared/format.js";
 
-/** @import { DecisionKind, FindingView, TaskState, TaskView } from "../shared/wire.d.ts" */
+/** @import { DecisionKind, FindingView, TaskState, TaskView, TasksView } from "../shared/wire.d.ts" */
 
 /** @type {Record<FindingView["outcome"], {word: string, tone: string}>} */
 export const OUTCOMES = {
@@ -31,6 +31,14 @@ export const PROVISIONAL =
 export function stateWords({ state, claimed_by }, me) {
   if (state !== "claimed") return STATES[state]?.word ?? state;
   return claimed_by === me ? "You are reviewing" : `${claimed_by} is reviewing`;
+}
+
+/**
+ * How many tasks wait, which is counted up to a limit: 12, or "1,000+".
+ * @param {Pick<TasksView, "open" | "open_more">} counted
+ */
+export function countWords({ open, open_more }) {
+  return open_more ? `${open.toLocaleString("en")}+` : open;
 }
 
 /** @param {Pick<TaskView, "state">} task */

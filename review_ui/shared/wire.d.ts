@@ -128,6 +128,7 @@ export interface TaskView {
 export interface TasksView {
   tasks: TaskView[];
   open: number;
+  open_more: boolean;
 }
 
 export interface EvidenceView {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from app.settings import PROJECT
+from tests.commands import countersign
 from tests.conftest import NO_BROWSER, find_browser
 
 FLAGS = [
@@ -112,11 +114,23 @@ def wait_until_ready(address: str) -> None:
     raise AssertionError("the service did not come up within a minute")
 
 
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the examples ingested, to copy from."""
+    data = tmp_path_factory.mktemp("examples") / "data"
+    documents = str(PROJECT / "examples" / "documents")
+    settings = {"COUNTERSIGN_DATA_DIR": str(data)}
+    done = countersign("ingest", documents, "--json", settings=settings)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return data
+
+
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The service with the examples ingested."""
-    examples = PROJECT / "examples" / "documents"
-    with service(tmp_path_factory.mktemp("service"), ingest=examples) as announced:
+def running(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service over the examples, with data of its own."""
+    data = tmp_path_factory.mktemp("service") / "data"
+    shutil.copytree(examples, data)
+    with service(data) as announced:
         login = announced["first_login"]
         yield Running(announced["chat"].rstrip("/"), login["username"], login["password"])
 

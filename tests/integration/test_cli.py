@@ -1,7 +1,6 @@
-"""The command line, as a user runs it: one process after another over one data folder."""
+"""The command line, as a user runs it: one command after another over one data folder."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from guardrails.policy.load import DEFAULT_POLICY
+from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
 from tests.trails import WireDesk
 
@@ -32,25 +32,34 @@ class Shell:
     folder: Path
     extra: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables that commands run with."""
+        return {
+            "COUNTERSIGN_DATA_DIR": str(self.folder / "data"),
+            "COUNTERSIGN_MODEL_THREADS": "1",
+            "COUNTERSIGN_GATE_MODE": "off",  # what the gate does has tests of its own
+            "COUNTERSIGN_AUDIT_SHARE": "0",
+            **self.extra,
+        }
+
+    def run(self, *arguments: str, status: int = 0) -> Ended:
         """One command, which must end with that status."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERSIGN_")}
-        environment["COUNTERSIGN_DATA_DIR"] = str(self.folder / "data")
-        environment["COUNTERSIGN_MODEL_THREADS"] = "1"
-        environment["COUNTERSIGN_GATE_MODE"] = "off"  # what the gate does has tests of its own
-        environment["COUNTERSIGN_AUDIT_SHARE"] = "0"
-        environment.update(self.extra)
-        done = subprocess.run(
+        done = countersign(*arguments, settings=self.settings)
+        assert done.returncode == status, done.stderr + done.stdout
+        return done
+
+    def process(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """One command in a process of its own."""
+        return subprocess.run(
             [sys.executable, "-m", "cli", *arguments],
             cwd=PROJECT,
-            env=environment,
+            env=own_environment(self.settings),
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        assert done.returncode == status, done.stderr + done.stdout
-        return done
 
     def json(self, *arguments: str, status: int = 0) -> Any:
         """One command's JSON value."""
@@ -76,6 +85,8 @@ def test_ask_prints_the_answer_and_its_source(shell: Shell) -> None:
     assert answer["status"] == "released"
     assert "£350" in answer["answer"]["text"]
     assert answer["answer"]["citations"][0]["title"] == "Making a claim"
+    again = shell.process("ask", "What is the excess for water damage?", "--json")
+    assert (again.returncode, json.loads(again.stdout)["answer"]) == (0, answer["answer"])
 
 
 def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
@@ -229,8 +240,8 @@ def test_a_reviewer_reads_that_there_was_a_second_try(shell: Shell) -> None:
 
 
 def test_an_error_is_one_coded_line_and_status_1(shell: Shell) -> None:
-    failed = shell.run("review", "show", "no-such-task", status=1)
-    assert failed.stdout == ""
+    failed = shell.process("review", "show", "no-such-task")
+    assert (failed.returncode, failed.stdout) == (1, "")
     (line,) = failed.stderr.strip().splitlines()
     assert line.startswith("not_found: ")
 

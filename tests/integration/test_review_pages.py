@@ -17,6 +17,7 @@ from app.errors import AlreadyDecided, BadRequest, Invalid
 from app.records import recording
 from app.records.release import answer_view
 from app.records.tables import AuditRow, RecordRow, SettlementRow
+from app.review import listing
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.review.tables import ReviewTaskRow, TaskScopeRow
@@ -122,6 +123,22 @@ def test_a_task_is_for_those_who_may_read_all_collections_of_its_evidence(
     assert ids(desk, narrow, collection="board") == []
     with database.reading() as session:  # the same set is written once
         assert len(session.scalars(select(TaskScopeRow)).all()) == 4
+
+
+def test_the_count_ends_where_the_screens_say_and_more(
+    desk: ReviewDesk, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_COUNTED", 2)
+    for _ in range(2):
+        queue.add("main")
+    page = desk.tasks(RITA, "open")
+    assert (page.open, page.open_more) == (2, False)
+    queue.add("board")
+    page = desk.tasks(RITA, "open")
+    assert (page.open, page.open_more, len(page.tasks)) == (2, True, 3)
+    page = desk.tasks(RITA, "open", collection="board")
+    assert (page.open, page.open_more) == (1, False)
+    assert desk.count_open() == 3  # what is measured of the whole service has no end
 
 
 def test_filters_go_together_and_the_count_follows_them(desk: ReviewDesk, queue: Queue) -> None:

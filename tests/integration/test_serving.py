@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from sqlalchemy import func, select
 
+from app.access.principals import Principal
 from app.db import Database
 from app.main import create_app
 from app.records.tables import RecordRow
@@ -263,3 +264,106 @@ def approve(desk: Desk, answer_id: str) -> None:
     seen = desk.reviews.claim(RITA, task_id)
     decision = Decision("approve", seen["content_sha256"], seen["fence"])
     desk.reviews.decide(RITA, task_id, decision)
+
+
+def lookups(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Principal]:
+    """The callers that are found from now on, in order."""
+    keys, found = house.services.access.keys, []
+    look_up = keys.principal
+
+    def watched(key: str) -> Principal:
+        found.append(look_up(key))
+        return found[-1]
+
+    monkeypatch.setattr(keys, "principal", watched)
+    return found
+
+
+def test_who_is_refused_for_want_of_a_place_is_not_looked_up(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: House) -> None:
+        looked_up = lookups(house, monkeypatch)
+        async with house.client() as client:
+            asked = [asyncio.create_task(client.post("/v1/ask", json=ASK)) for _ in range(2)]
+            await soon(lambda: house.services.places.taken == 2 and house.model.begun == 1)
+            before = len(looked_up)
+            refused = [await client.post("/v1/ask", json=ASK) for _ in range(5)]
+            assert [response.status_code for response in refused] == [503] * 5
+            assert len(looked_up) == before
+            nothing_shown = await client.post("/v1/ask", json=ASK, headers={"Authorization": ""})
+            assert nothing_shown.status_code == 401
+            house.model.over.set()
+            assert [r.status_code for r in await asyncio.gather(*asked)] == [200, 200]
+
+    with running(database, tmp_path, max_running_answers=1, max_waiting_answers=1) as house:
+        asyncio.run(scene(house))
+
+
+def test_what_is_refused_keeps_no_place(database: Database, tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        house.services.access.accounts.create("rita", ["reviewer"])
+        reviewer = house.services.access.keys.create("rita").key
+        headers = {"Content-Type": "application/json"}
+        for key, body, status in [
+            ("cs_unknown", b"{}", 401),
+            (reviewer, b"{}", 403),
+            (house.key, b"{", 400),
+            (house.key, b"{}", 422),
+        ]:
+            async with house.client(key) as client:
+                refused = await client.post("/v1/ask", content=body, headers=headers)
+            assert (refused.status_code, house.services.places.taken) == (status, 0)
+
+    with running(database, tmp_path) as house:
+        asyncio.run(scene(house))
+
+
+def test_a_body_that_comes_slowly_holds_no_place(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: House) -> None:
+        sent, looked_up = asyncio.Event(), lookups(house, monkeypatch)
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"{"
+            await sent.wait()
+            yield json.dumps(ASK).encode()[1:]
+
+        house.model.over.set()
+        async with house.client() as client:
+            headers = {"Content-Type": "application/json"}
+            late = asyncio.create_task(client.post("/v1/ask", content=slow(), headers=headers))
+            await soon(lambda: len(looked_up) == 1 and house.services.places.taken == 0)
+            assert (await client.post("/v1/ask", json=ASK)).status_code == 200
+            sent.set()
+            assert (await late).status_code == 200
+
+    with running(database, tmp_path, max_running_answers=1, max_waiting_answers=0) as house:
+        asyncio.run(scene(house))
+
+
+def test_callers_are_looked_up_while_every_thread_of_the_routes_is_busy(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: House) -> None:
+        over, begun = threading.Event(), []
+        documents = house.services.corpus.documents
+        look = documents.collections
+
+        def wait() -> dict[str, int]:
+            begun.append(1)
+            assert over.wait(30)
+            return look()
+
+        monkeypatch.setattr(documents, "collections", wait)
+        async with house.client() as client:
+            busy = [asyncio.create_task(client.get("/v1/collections")) for _ in range(45)]
+            await soon(lambda: len(begun) == 40)
+            house.model.over.set()
+            assert (await client.post("/v1/ask", json=ASK)).json()["status"] == "released"
+            over.set()
+            assert {r.status_code for r in await asyncio.gather(*busy)} == {200}
+
+    with running(database, tmp_path) as house:
+        asyncio.run(scene(house))

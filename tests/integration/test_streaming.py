@@ -1,6 +1,7 @@
 """The event stream of a question: not a byte of a draft before its release is recorded."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
 from app.review.desk import ReviewDesk
 from app.serving.admission import AnswerPlaces
 from app.serving.watching import Watch
-from app.wiring import Services
+from app.wiring import LOOKUPS, Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
 from tests.fakes import QuotingGenerator, ScriptedCheck
@@ -79,6 +80,7 @@ def services_of(desk: Desk, answerer: Answerer, **settings: Any) -> Services:
         telemetry=answerer._telemetry,
         policies=Policies(checks=every_check),
         replayer=Replayer(desk.database, every_judge, {}),
+        lookups=ThreadPoolExecutor(LOOKUPS),
         places=AnswerPlaces(most, waiting, chosen.deadline_s, answerer._telemetry.running),
         watch=Watch(AnswerNews(desk.database)),
         dead=list,

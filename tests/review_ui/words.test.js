@@ -12,6 +12,7 @@ import {
 } from "../../review_ui/operations/gate.js";
 import {
   approvalWords,
+  countWords,
   editProblem,
   listNotes,
   stateWords,
@@ -149,6 +150,11 @@ test("a task's small print says who holds it and what is still needed", () => {
     "provisional certificate",
   ]);
   assert.equal(taskNotes(task("a")), "");
+});
+
+test("how many tasks wait is counted up to a limit", () => {
+  assert.equal(countWords({ open: 12, open_more: false }), 12);
+  assert.equal(countWords({ open: 1000, open_more: true }), "1,000+");
 });
 
 test("numbers that no source holds are pointed at, however they are grouped", () => {

@@ -326,7 +326,7 @@ def test_the_loss_falls_on_a_few_rows(
     kind: Callable[[Path], Path], data: Path, tmp_path: Path
 ) -> None:
     paths = Paths(kind(tmp_path / "model"), data, tmp_path / "out")
-    plan = replace(PLAN, steps=60, batch_size=4, rank=16, learning_rate=0.02)
+    plan = replace(PLAN, steps=30, batch_size=4, rank=16, learning_rate=0.02)
     figures = fine_tune(paths, plan)
     assert figures["final_loss"] < 0.8 * figures["first_loss"]
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from app.inference.networks.weights import BASE_NAME, WEIGHTS
 from app.settings import PROJECT, Settings
 from cli.models import find_models
+from tests.commands import Ended, countersign
 
 READER = PROJECT / "models" / "reader"
 
@@ -31,21 +31,10 @@ class Models:
         """The copy."""
         return self.folder / "reader"
 
-    def run(
-        self, *arguments: str, status: int = 0, **settings: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, status: int = 0, **settings: str) -> Ended:
         """One command, which must end with that status."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERSIGN_")}
-        environment |= {"COUNTERSIGN_MODELS_DIR": str(self.folder), **settings}
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", "models", *arguments],
-            cwd=PROJECT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        chosen = {"COUNTERSIGN_MODELS_DIR": str(self.folder), **settings}
+        done = countersign("models", *arguments, settings=chosen)
         assert done.returncode == status, done.stderr + done.stdout
         return done
 

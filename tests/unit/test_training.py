@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import SEPARATOR, Reader, Tuning
 from app.settings import PROJECT
+from training import reader
 from training.blend import write_mean
 from training.data import ReaderData, SpanExample, held_out, load_reader_data, nameless, title_of
 from training.mining import main as mine
@@ -436,7 +438,11 @@ def test_frozen_layers_stay_as_they_are() -> None:
     assert layers == {"0", "1"}
 
 
-def test_the_fastest_way_to_train_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_fastest_way_to_train_is_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(reader._tokens_per_second, rows=4, length=64)
+    monkeypatch.setattr(reader, "_tokens_per_second", small)
     way = fastest(torch.device("cpu"))
     rates = {
         (words[0], words[1] == "bf16:"): int(words[2])
