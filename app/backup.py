@@ -122,8 +122,12 @@ def _write_files(
 ) -> None:
     for path in sorted(data_dir.rglob("*")):
         left_out = path.name in DATABASE_FILES or path.resolve() in skip
-        left_out = left_out or _is_newer_checkpoint(path, manifest)
-        if left_out or path.is_symlink() or not path.is_file():
+        if (
+            left_out
+            or _is_newer_checkpoint(path, manifest)
+            or path.is_symlink()
+            or not path.is_file()
+        ):
             continue
         member = f"data/{path.relative_to(data_dir).as_posix()}"
         try:

@@ -165,10 +165,12 @@ def _live_index(session: Session) -> tuple[int, Pointer | None]:
 
 
 def _earlier(session: Session, principal: Principal, answer_id: str | None) -> list[str]:
-    """No answers, and no question that was blocked."""
+    """No answers, and no question that was blocked or erased."""
     if answer_id is None:
         return []
     turns = recording.conversation(session, principal.name, answer_id, len(HISTORY_WEIGHTS))
     if not turns:
         raise NotFound("There is no such answer to follow.")
-    return [recording.searched_for(row) for row in turns if row.outcome != "blocked"]
+    return [
+        recording.searched_for(row) for row in turns if row.outcome != "blocked" and row.question
+    ]

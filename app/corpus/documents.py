@@ -234,8 +234,8 @@ class Documents:
             self._after_change(session)
             return row.stored_at
 
-    def erase(self, document_id: str, by: str, reason: str = "") -> tuple[str, str]:
-        """Remove a document, if it is not, and its names; returns its title and its file.
+    def hide(self, document_id: str) -> tuple[str, str]:
+        """Remove a document if it is not removed yet; returns its title and its file.
 
         Raises ``NotFound``.
         """
@@ -245,14 +245,16 @@ class Documents:
             raise NotFound("There is no such document.")
         if found.state != DELETED:
             self.delete(document_id)
+        return found.title, found.stored_at
+
+    def forget(self, document_id: str, by: str, reason: str) -> None:
+        """Blank the names of a removed document, with the link that says it was erased."""
         with self._database.transaction() as session:
             row = session.get_one(DocumentRow, document_id, with_for_update=True)
-            title, stored_at = row.title, row.stored_at
             row.source, row.title, row.stored_at = FORGOTTEN + document_id, "", ""
             row.error_code = row.error_message = None
             said = {"document_id": document_id, "by": by, "reason": reason}
-            append_audit(session, "document_forgotten", said)
-        return title, stored_at
+            append_audit(session, "document_erased", said)
 
     def deleted_before(self, moment: datetime) -> list[str]:
         """Documents that were deleted before, and not erased."""

@@ -78,18 +78,20 @@ class Eraser:
     def document(self, document_id: str, by: str, reason: str = "") -> Erased:
         """Erase a document, and every answer that had it as evidence, but for its question.
 
-        The index must be built anew after it. Raises ``NotFound``.
+        The index must be built anew after it. Its names go last: an erasure that was cut short can
+        be repeated. Raises ``NotFound``.
         """
-        title, stored_at = self._corpus.documents.erase(document_id, by, reason)
+        title, stored_at = self._corpus.documents.hide(document_id)
         Uploads(self._settings.upload_dir, 0).remove(stored_at)
         with self._database.transaction() as session:
             answers = answers_over(session, document_id)
-            append_audit(session, "document_erased", {"document_id": document_id, "by": by})
+            append_audit(session, "document_hidden", {"document_id": document_id, "by": by})
             erase_document_probes(session, document_id)
             if title:
                 forget_title(session, title)
         for answer_id in answers:
             self._erase(answer_id, {"by": by, "reason": reason, "question_kept": True})
+        self._corpus.documents.forget(document_id, by, reason)
         return Erased(len(answers), 1)
 
     def retain(self) -> int:

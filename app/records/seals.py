@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, cast
 
@@ -24,6 +23,7 @@ RowKey = tuple[str, str]
 """Table and key of a row."""
 Seal = tuple[str, str, str | None]
 """Table and key of a row, and its digest; None: it was deleted."""
+_KNOWN: "dict[str, SealedTable]" = {}
 
 
 class Sealed:
@@ -86,9 +86,15 @@ def _sha256(parts: Sequence[str]) -> str:
     return hashlib.sha256(("{" + ",".join(parts) + "}").encode("utf-8")).hexdigest()
 
 
-@cache
 def sealed_table(mapped: type[Sealed]) -> SealedTable:
     """How the rows of a mapped class are sealed."""
+    found = _KNOWN.get(mapped.__name__)
+    if found is None or found.mapped is not mapped:
+        found = _KNOWN[mapped.__name__] = _sealed_table(mapped)
+    return found
+
+
+def _sealed_table(mapped: type[Sealed]) -> SealedTable:
     mapper = inspect(mapped)
     table = cast("Table", mapper.local_table)
     kept = sorted((c for c in table.columns if c.name not in mapped.unsealed), key=_name)
@@ -122,9 +128,11 @@ def note_changes(session: Session) -> None:
 def new_seals(session: Session) -> list[Seal]:
     """The seals that this transaction's rows need and no link of it has yet."""
     note_changes(session)
+    touched = session.info.get(TOUCHED, {})
+    session.info[TOUCHED] = {}
     sealed: dict[RowKey, str | None] = session.info.setdefault(SEALED, {})
     found: list[Seal] = []
-    for row_key, row in session.info.get(TOUCHED, {}).items():
+    for row_key, row in touched.items():
         how = None if row is None else sealed_table(type(row))
         digest = None if how is None else how.digest(_values(how, row))
         if row_key not in sealed or sealed[row_key] != digest:

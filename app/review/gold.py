@@ -12,7 +12,7 @@ from app.db import Database, iso, now
 from app.errors import Conflict, Invalid, NotFound
 from app.gate.labels import label_of
 from app.records.audit import append_audit
-from app.records.tables import RecordRow
+from app.records.tables import RecordRow, SettlementRow
 from app.review.probes import CONTENT, content_of, deciders
 from app.review.states import state_at
 from app.review.tables import GoldItemRow, ProbeRow, ReviewTaskRow
@@ -46,6 +46,9 @@ def add_gold_answer(database: Database, answer_id: str, *, wrong: bool, by: str)
         record = session.get(RecordRow, answer_id)
         if record is None:
             raise NotFound("There is no such answer.")
+        settled = session.get(SettlementRow, answer_id)
+        if settled is not None and settled.state == "erased":
+            raise Invalid("This answer was erased.")
         label = label_of(session, answer_id)
         if task is None or task.state != "decided" or label is None:
             raise Invalid("A gold item needs an answer with a decision that is a label.")

@@ -14,7 +14,7 @@ from app.answering.answerer import Ask
 from app.background import record_jobs
 from app.corpus.uploads import Uploads
 from app.db import Base, Database, now
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.proof.checkpoints import Checkpoints
 from app.proof.erasure import Eraser
 from app.proof.export import signed_proof_of
@@ -25,7 +25,7 @@ from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.gold import add_gold_answer
 from app.review.tables import DecisionRow
 from cli.erase import build_without
-from tests.integration.test_answering import ANN, Desk
+from tests.integration.test_answering import ANN, EXCESS, Desk
 from tests.integration.test_audit import check
 from tests.integration.test_probes import CARA, RITA, Quiz
 from tests.trails import settings_for
@@ -133,6 +133,10 @@ def test_an_erased_answer_leaves_no_byte_and_the_chain_verifies(house: Erasing) 
     assert verify_audit(house.database).problems == []
     with pytest.raises(NotFound):
         house.eraser.answer("0" * 32, "olga")
+    with pytest.raises(Invalid, match="erased"):
+        add_gold_answer(house.database, answers[0], wrong=False, by="olga")
+    follows = house.answerer.answer(ANN, Ask(EXCESS, previous_answer_id=answers[3]))
+    assert follows["searched"]["question"] in ("", EXCESS)
 
 
 def test_an_erased_answer_can_still_be_proven(house: Erasing, tmp_path: Path) -> None:
