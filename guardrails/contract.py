@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from guardrails.abbreviations import REACH, ends_sentence
 
@@ -230,8 +230,39 @@ class Check(Protocol):
         """What it found."""
 
 
-def answer_object(draft: Draft) -> dict[str, Any]:
-    """The part of an answer that is judged, released and shown: plain JSON types."""
+class SentenceObject(TypedDict):
+    """A sentence of an answer, with the numbers of its citations."""
+
+    text: str
+    citations: list[int]
+
+
+class CitationObject(TypedDict):
+    """A citation of an answer; ``removed`` and ``redacted`` say why there is no quote."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    quote: str
+    start: int
+    end: int
+    removed: NotRequired[bool]
+    redacted: NotRequired[bool]
+
+
+class AnswerObject(TypedDict):
+    """The part of an answer that is judged, released and shown, as plain JSON types."""
+
+    text: str
+    short: str | None
+    sentences: list[SentenceObject]
+    citations: list[CitationObject]
+
+
+def answer_object(draft: Draft) -> AnswerObject:
+    """The draft as what is judged, released and shown."""
     return {
         "text": draft.text,
         "short": draft.short,
@@ -239,7 +270,20 @@ def answer_object(draft: Draft) -> dict[str, Any]:
             {"text": sentence.text, "citations": list(sentence.citations)}
             for sentence in draft.sentences
         ],
-        "citations": [asdict(citation) for citation in draft.citations],
+        "citations": [_citation_object(citation) for citation in draft.citations],
+    }
+
+
+def _citation_object(citation: Citation) -> CitationObject:
+    return {
+        "number": citation.number,
+        "passage_id": citation.passage_id,
+        "document_id": citation.document_id,
+        "title": citation.title,
+        "page": citation.page,
+        "quote": citation.quote,
+        "start": citation.start,
+        "end": citation.end,
     }
 
 

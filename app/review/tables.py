@@ -6,6 +6,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json
+from guardrails.contract import AnswerObject
 
 
 class ReviewTaskRow(Base):
@@ -116,7 +117,7 @@ class ApprovalRow(Base):
     reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
     answer_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int]
-    answer: Mapped[Json]
+    answer: Mapped[AnswerObject] = mapped_column(JSON)
     edited: Mapped[bool]
     approved_at: Mapped[datetime]
 
