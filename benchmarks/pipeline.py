@@ -4,8 +4,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
@@ -17,6 +18,7 @@ from app.settings import Settings
 from app.wiring import Services, open_services
 from benchmarks.answers import KEYS, read_questions
 from benchmarks.metrics import f1, percent, percentile
+from guardrails.contract import AnswerObject
 from guardrails.risk import UNKNOWN
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
@@ -84,7 +86,7 @@ def temporary_service(generator: str = "reader", **more: Any) -> Iterator[tuple[
 
 def _scored(services: Services, row: dict[str, Any]) -> dict[str, Any]:
     answer = services.answerer.answer(LOCAL, Ask(row["question"]))
-    record = _record(services, answer["answer_id"])
+    record = _record(services, answer.answer_id)
     draft, gate = recorded_draft(record), record.gate or {}
     answered = draft is not None and not draft.abstained
     text = answer_text(draft) if draft is not None else ""
@@ -134,14 +136,16 @@ def _ask(services: Services, row: dict[str, Any], sources: dict[str, str]) -> di
     began = time.perf_counter()
     answer = services.answerer.answer(LOCAL, Ask(row["question"]))
     milliseconds = (time.perf_counter() - began) * 1000
-    draft = answer["answer"] or _record(services, answer["answer_id"]).draft
+    draft = _record(services, answer.answer_id).draft
+    if answer.answer is not None:
+        draft = cast("AnswerObject", asdict(answer.answer))
     text = (draft["short"] or draft["text"]) if draft else ""
     answerable = bool(row.get("answerable", row["answers"]))
     right = f1(text, row["answers"]) if answerable else 0.0
     return {
-        "status": answer["status"],
+        "status": answer.status,
         "milliseconds": milliseconds,
-        "f1": right if answerable else float(answer["status"] != "released"),
+        "f1": right if answerable else float(answer.status != "released"),
         "wrong": is_wrong(text, row["answers"], answerable),
         "answerable": answerable,
         "citations": _citation_hits(draft, row, sources),
@@ -154,7 +158,7 @@ def _record(services: Services, answer_id: str) -> RecordRow:
 
 
 def _citation_hits(
-    draft: dict[str, Any] | None, row: dict[str, Any], sources: dict[str, str]
+    draft: AnswerObject | None, row: dict[str, Any], sources: dict[str, str]
 ) -> list[bool]:
     """For each citation, whether it is of a document (and page) the question names."""
     wanted = set(map(str, row.get("evidence_doc_ids") or []))

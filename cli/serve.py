@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,9 +82,9 @@ def ask(
     finally:
         services.close()
     if as_json:
-        print_json(answer)
+        print_json(asdict(answer))
     else:
-        _print_answer(answer)
+        _print_answer(asdict(answer))
 
 
 def _check_port(settings: Settings) -> None:

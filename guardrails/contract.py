@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from guardrails.abbreviations import REACH, ends_sentence
 
@@ -243,8 +243,40 @@ class Check(Protocol):
         """What it found."""
 
 
-def answer_object(draft: Draft) -> dict[str, Any]:
-    """The part of an answer that is judged, released and shown: plain JSON types."""
+class SentenceObject(TypedDict):
+    """A sentence of an answer, with the numbers of its citations."""
+
+    text: str
+    citations: list[int]
+
+
+class CitationObject(TypedDict):
+    """A citation of an answer; ``removed`` and ``redacted`` say why there is no quote."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None
+    quote: str
+    start: int
+    end: int
+    last_page: NotRequired[int]
+    removed: NotRequired[bool]
+    redacted: NotRequired[bool]
+
+
+class AnswerObject(TypedDict):
+    """The part of an answer that is judged, released and shown, as plain JSON types."""
+
+    text: str
+    short: str | None
+    sentences: list[SentenceObject]
+    citations: list[CitationObject]
+
+
+def answer_object(draft: Draft) -> AnswerObject:
+    """The draft as what is judged, released and shown."""
     return {
         "text": draft.text,
         "short": draft.short,
@@ -256,11 +288,20 @@ def answer_object(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _citation_object(citation: Citation) -> dict[str, Any]:
-    fields = asdict(citation)
-    if citation.last_page is None:
-        del fields["last_page"]
-    return fields
+def _citation_object(citation: Citation) -> CitationObject:
+    stored: CitationObject = {
+        "number": citation.number,
+        "passage_id": citation.passage_id,
+        "document_id": citation.document_id,
+        "title": citation.title,
+        "page": citation.page,
+        "quote": citation.quote,
+        "start": citation.start,
+        "end": citation.end,
+    }
+    if citation.last_page is not None:
+        stored["last_page"] = citation.last_page
+    return stored
 
 
 def passage_object(passage: Passage) -> dict[str, Any]:

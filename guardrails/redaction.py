@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from guardrails.checks.personal_data import find_personal_data, mask
+from guardrails.contract import AnswerObject
 
 NUMBERED = frozenset({"iban", "card", "national_id", "phone"})
 """Kinds of which a part, cut off at the end of a quote, still gives something away."""
@@ -14,7 +14,7 @@ _CODE = r"[A-Z0-9]*\d[A-Z0-9]*"
 _CODES = re.compile(rf"(?<![A-Za-z0-9]){_CODE}(?:[\W_]{{1,3}}(?:{_CODE}|[A-Z]{{4}}\b))*")
 
 
-def redacted(answer: Mapping[str, Any], kinds: Collection[str]) -> dict[str, Any]:
+def redacted(answer: AnswerObject, kinds: Collection[str]) -> AnswerObject:
     """The answer object with all data of these kinds masked: ``[card]``.
 
     What is found in one text is masked in all, also a part of a number, and in another spelling:
@@ -23,7 +23,7 @@ def redacted(answer: Mapping[str, Any], kinds: Collection[str]) -> dict[str, Any
     and its source, has the quote "" and says ``redacted``.
     """
     if not kinds:
-        return dict(answer)
+        return answer
     known = _known_values(_texts(answer), kinds)
 
     def hide(text: str) -> str:
@@ -44,7 +44,7 @@ def redacted(answer: Mapping[str, Any], kinds: Collection[str]) -> dict[str, Any
     }
 
 
-def _texts(answer: Mapping[str, Any]) -> Iterable[str]:
+def _texts(answer: AnswerObject) -> Iterable[str]:
     yield from (answer["text"], answer["short"] or "")
     yield from (sentence["text"] for sentence in answer["sentences"])
     yield from (citation["quote"] for citation in answer["citations"])

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
+from app.access import passwords
 from app.db import Database, migrate
 from app.settings import Settings
+from app.telemetry import configure_logging
 from app.wiring import Services, build_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
@@ -50,6 +53,26 @@ def no_network() -> Iterator[None]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(socket.socket, "connect", guarded)
+    yield
+    patch.undo()
+
+
+STRONG = passwords.HASHER
+"""How passwords are hashed outside of the tests."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_logs() -> None:
+    """As the service logs: a traceback in colours takes longer than the test that it is of."""
+    configure_logging()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_passwords() -> Iterator[None]:
+    """Hundreds of accounts are made here, and a real hash takes a tenth of a second."""
+    patch = pytest.MonkeyPatch()
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    patch.setattr(passwords, "HASHER", cheap)
     yield
     patch.undo()
 

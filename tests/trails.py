@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from app.answering.answerer import Answerer
 from app.backends import build_checks, build_support
 from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
@@ -133,6 +134,28 @@ class WireDesk:
     def expire_overdue(self) -> int:
         """How many tasks were closed."""
         return self.desk.expire_overdue()
+
+
+class WireAnswerer:
+    """The answerer with what it gives as JSON types; everything else is the answerer's own."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self.answerer = answerer
+
+    def answer(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """A new answer."""
+        return asdict(self.answerer.answer(*arguments, **options))
+
+    def view(self, *arguments: Any) -> dict[str, Any]:
+        """An answer as it stands."""
+        return asdict(self.answerer.view(*arguments))
+
+    def history(self, *arguments: Any) -> list[dict[str, Any]]:
+        """The newest answers."""
+        return [asdict(answer) for answer in self.answerer.history(*arguments)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.answerer, name)
 
 
 def hold(

@@ -45,6 +45,7 @@ from app.ports import Drafting, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
+from app.records.views import AnswerView
 from app.retrieval.retriever import Hit, Retriever
 from app.review.tasks import open_task
 from app.settings import Settings
@@ -61,11 +62,9 @@ from guardrails.contract import (
 )
 from guardrails.policy import redecide
 
-__all__ = ["AnswerView", "Answerer", "Ask", "OnStage"]
+__all__ = ["Answerer", "Ask", "OnStage"]
 OnStage = Callable[[str, str], None]
 """Called with a stage's name and a detail for people, before the stage begins."""
-AnswerView = dict[str, Any]
-"""An answer as its asker may see it now; ``release.answer_view`` makes it."""
 
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
@@ -332,8 +331,7 @@ class Answerer:
                 open_task(session, record, self._settings, kind="audit")
             _kept = list(session.new)  # the session forgets rows that nobody holds
             session.flush()
-            shown = release.answer_view(session, record, now.standing, written_now=True)
-            view = asdict(shown)
+            view = release.answer_view(session, record, now.standing, written_now=True)
         self._kept_policies.add(asked.in_force.policy.sha256)
         self._count(admitted, trail.shadow)
         return view
@@ -486,4 +484,4 @@ def _with_cited(hits: Sequence[Hit], cited: Sequence[Passage], most: int) -> tup
 def _view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
     cited = standing_passages(session, release.cited_passages(record))
     readable = [passage for passage, name in cited.items() if principal.may_read(name)]
-    return asdict(release.answer_view(session, record, readable))
+    return release.answer_view(session, record, readable)

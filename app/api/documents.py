@@ -1,6 +1,6 @@
 """Documents over HTTP: list, upload, remove. Ingestion itself runs elsewhere."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -76,15 +76,15 @@ def add(
     stored = uploads.store(file.file, name)
     unused = [stored.path]
 
-    def run() -> dict[str, Any]:
+    def run() -> DocumentView:
         added = services.corpus.documents.add(
             collection, name, str(stored.path), stored.sha256, valid_until=valid_until
         )
         unused[:] = [Path(added.replaced)]
-        return asdict(_shown(services.corpus.documents.get(added.document_id), principal))
+        return _shown(services.corpus.documents.get(added.document_id), principal)
 
-    def again(document_id: str) -> dict[str, Any]:
-        return asdict(_shown(_readable(services, principal, document_id), principal))
+    def again(document_id: str) -> DocumentView:
+        return _shown(_readable(services, principal, document_id), principal)
 
     until = [str(valid_until)] if valid_until else []
     request = ["add", collection, name, stored.sha256, *until]
@@ -101,8 +101,8 @@ def remove(document_id: str, services: ServicesDep, principal: Changer) -> None:
     _uploads(services).remove(services.corpus.documents.delete(document_id))
 
 
-def _id(wire: dict[str, Any]) -> str:
-    return str(wire["document_id"])
+def _id(document: DocumentView) -> str:
+    return document.document_id
 
 
 def _readable(services: Services, principal: Principal, document_id: str) -> DocumentView:

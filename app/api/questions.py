@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -14,7 +14,6 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
-from app.answering.answerer import AnswerView as Answered
 from app.answering.answerer import OnStage
 from app.answering.stages import Ask
 from app.api.requests import (
@@ -133,26 +132,26 @@ class _Question:
 
     def answer(
         self, deadline: Deadline, on_stage: OnStage = lambda _name, _detail: None
-    ) -> Answered:
+    ) -> AnswerView:
         """The answer; with an idempotency key the question is asked once, ever."""
 
-        def run() -> dict[str, Any]:
+        def run() -> AnswerView:
             self.services.access.charge_question(self.principal)
             wanted = Ask(**self.body.model_dump())
             return self.services.answerer.answer(self.principal, wanted, on_stage, deadline)
 
-        def again(answer_id: str) -> dict[str, Any]:
+        def again(answer_id: str) -> AnswerView:
             return self.services.answerer.view(self.principal, answer_id)
 
         access, request = self.services.access, ["ask", self.body.model_dump()]
         return once(access, self.principal, self.key, request, run, _id, again)
 
 
-def _id(answer: dict[str, Any]) -> str:
-    return str(answer["answer_id"])
+def _id(answer: AnswerView) -> str:
+    return answer.answer_id
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
+async def _while_connected(request: Request, work: Coroutine[Any, Any, AnswerView]) -> AnswerView:
     """What ``work`` returns; it is cancelled when the caller hangs up."""
     working = asyncio.create_task(work)
     hung_up = asyncio.create_task(_hung_up(request))
@@ -198,20 +197,20 @@ async def _ask_events(
         running.cancel()  # whoever hung up waits for nothing
 
 
-def _outcome_events(answer: dict[str, Any], stream: str) -> Iterator[ServerSentEvent]:
+def _outcome_events(answer: AnswerView, stream: str) -> Iterator[ServerSentEvent]:
     """What is sent once the record stands: the view holds an answer only when it was released."""
-    if stream == "sentences" and answer["status"] == "released":
-        told = {"provisional": bool(answer["gate"] and answer["gate"]["provisional"])}
-        for index, sentence in enumerate(answer["answer"]["sentences"]):
-            yield _event("sentence", {"index": index, **sentence, **told})
+    if stream == "sentences" and answer.status == "released" and answer.answer is not None:
+        told = {"provisional": bool(answer.gate and answer.gate.provisional)}
+        for index, sentence in enumerate(answer.answer.sentences):
+            yield _event("sentence", {"index": index, **asdict(sentence), **told})
     yield _answer_event(answer)
 
 
-def _answer_event(answer: dict[str, Any]) -> ServerSentEvent:
-    return _event("answer", answer)
+def _answer_event(answer: AnswerView) -> ServerSentEvent:
+    return _event("answer", asdict(answer))
 
 
-def _event(name: str, data: dict[str, Any]) -> ServerSentEvent:
+def _event(name: str, data: Mapping[str, Any]) -> ServerSentEvent:
     return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name)
 
 
@@ -249,9 +248,9 @@ async def answer_events(
 
 
 async def _follow(
-    services: Services, first: Answered, seen: int | None, credential: Credential, request_id: str
+    services: Services, first: AnswerView, seen: int | None, credential: Credential, request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
-    view, answer_id, status = services.answerer.view, first["answer_id"], first["status"]
+    view, answer_id, status = services.answerer.view, first.answer_id, first.status
     yield _answer_event(first)
     with services.watch.follow(answer_id, credential.sha256, seen) as stream:
         while status not in FINAL:
@@ -261,8 +260,8 @@ async def _follow(
             except CountersignError as error:
                 yield _event("error", error.wire(request_id))
                 return
-            if latest["status"] != status:
-                status = latest["status"]
+            if latest.status != status:
+                status = latest.status
                 yield _answer_event(latest)
 
 
@@ -272,10 +271,10 @@ def collections(services: ServicesDep, principal: Reader) -> Any:
     return {"collections": list(_readable_collections(services, principal))}
 
 
-def _readable_collections(services: Services, principal: Principal) -> Iterator[dict[str, Any]]:
+def _readable_collections(services: Services, principal: Principal) -> Iterator[CollectionView]:
     for name, documents in services.corpus.documents.collections().items():
         if principal.may_read(name):
-            yield {"name": name, "documents": documents}
+            yield CollectionView(name=name, documents=documents)
 
 
 @router.get("/passages/{passage_id}", response_model=PassageView, summary="One passage")

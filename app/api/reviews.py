@@ -1,6 +1,5 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -79,17 +78,17 @@ def decide(
 ) -> Any:
     """Approve, edit or reject exactly what was seen; 409 when that changed or was decided."""
 
-    def run() -> dict[str, Any]:
+    def run() -> TaskDetailView:
         decided = services.desk.decide(principal, task_id, Decision(**body.model_dump()))
         if decided.decision is not None:  # the first of two approvals decides nothing
             services.telemetry.decisions.labels(body.kind).inc()
-        return asdict(decided)
+        return decided
 
-    def made(decided: dict[str, Any]) -> str:
-        return str(decided["task_id"])
+    def made(decided: TaskDetailView) -> str:
+        return decided.task_id
 
-    def again(task_id: str) -> dict[str, Any]:
-        return asdict(services.desk.task(principal, task_id))
+    def again(task_id: str) -> TaskDetailView:
+        return services.desk.task(principal, task_id)
 
     request = ["decide", task_id, body.model_dump()]
     return once(services.access, principal, key, request, run, made, again)

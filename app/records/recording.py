@@ -14,6 +14,7 @@ from app.records.audit import append_audit
 from app.records.release import release
 from app.records.tables import PolicyRow, RecordRow
 from guardrails.contract import (
+    AnswerObject,
     Asker,
     Case,
     Citation,
@@ -90,7 +91,7 @@ class Trail:
             self.question, self.draft_object(), self.evidence_objects(), dict(self.lineage)
         )
 
-    def draft_object(self) -> dict[str, Any] | None:
+    def draft_object(self) -> AnswerObject | None:
         """The draft as JSON types, or None when nothing was drafted."""
         return answer_object(self.draft) if self.draft is not None else None
 
@@ -157,8 +158,8 @@ def write(session: Session, trail: Trail) -> RecordRow:
         },
     )
     _keep_policy(session, trail)
-    if trail.outcome == "released":
-        release(session, row, row.draft or {}, released_by="policy", edited=False)
+    if trail.outcome == "released" and row.draft is not None:
+        release(session, row, row.draft, released_by="policy", edited=False)
     return row
 
 
@@ -244,11 +245,15 @@ def recorded_draft(record: RecordRow) -> Draft | None:
     inputs = record.inputs or {}
     return Draft(
         tuple(Sentence(s["text"], tuple(s["citations"])) for s in record.draft["sentences"]),
-        tuple(Citation(**citation) for citation in record.draft["citations"]),
+        tuple(map(_citation, record.draft["citations"])),
         inputs.get("model", ""),
         record.draft["short"],
         {name: float(value) for name, value in inputs.get("features", {}).items()},
     )
+
+
+def _citation(stored: Mapping[str, Any]) -> Citation:
+    return Citation(**stored)
 
 
 def recorded_second_try(record: RecordRow) -> SecondTry | None:

@@ -14,7 +14,7 @@ from app.db import iso, now
 from app.records.audit import append_audit
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.records.views import AnswerBody, AnswerView, GateView, SearchedView, view_of
-from guardrails.contract import canonical_sha256
+from guardrails.contract import AnswerObject, CitationObject, canonical_sha256
 from guardrails.redaction import redacted
 
 HELD_MESSAGE = (
@@ -41,7 +41,7 @@ SHOWN: Mapping[str, tuple[Literal["released", "rejected"], str]] = {
 
 
 def release(
-    session: Session, record: RecordRow, answer: dict[str, Any], *, released_by: str, edited: bool
+    session: Session, record: RecordRow, answer: AnswerObject, *, released_by: str, edited: bool
 ) -> None:
     """Let the asker see ``answer``; only a recorded answer can be released.
 
@@ -81,7 +81,7 @@ def withdraw(session: Session, record: RecordRow, *, by: str) -> None:
     _settle(session, record.answer_id, "withdrawn", {"by": by})
 
 
-def correct(session: Session, record: RecordRow, answer: dict[str, Any], *, by: str) -> None:
+def correct(session: Session, record: RecordRow, answer: AnswerObject, *, by: str) -> None:
     """Put a reviewer's text in the place of a released answer, masked like any release."""
     answer = redacted(answer, record.verdict.get("redact", ()))
     row = session.get_one(ReleaseRow, record.answer_id)
@@ -140,14 +140,15 @@ def _gate_view(entry: Mapping[str, Any]) -> GateView:
 
 def cited_passages(record: RecordRow) -> list[str]:
     """Passage ids the record's draft cites."""
-    draft = cast("dict[str, Any]", record.draft or {})
-    return [citation["passage_id"] for citation in draft.get("citations", [])]
+    if record.draft is None:
+        return []
+    return [citation["passage_id"] for citation in record.draft["citations"]]
 
 
-def without_removed(answer: Mapping[str, Any], readable: Iterable[str]) -> dict[str, Any]:
+def without_removed(answer: AnswerObject, readable: Iterable[str]) -> AnswerObject:
     """The answer object with the quotes of passages that are not ``readable`` taken out."""
     kept = set(readable)
-    citations = [
+    citations: list[CitationObject] = [
         citation if citation["passage_id"] in kept else {**citation, "quote": "", "removed": True}
         for citation in answer["citations"]
     ]

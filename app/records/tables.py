@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
 from app.records.seals import Sealed
+from guardrails.contract import AnswerObject
 
 
 class RecordRow(Sealed, Base):
@@ -25,7 +26,7 @@ class RecordRow(Sealed, Base):
     question: Mapped[str] = mapped_column(Text)
     outcome: Mapped[str] = mapped_column(String(12))
     message: Mapped[str] = mapped_column(Text)
-    draft: Mapped[Json | None]
+    draft: Mapped[AnswerObject | None] = mapped_column(JSON)
     evidence: Mapped[list[Any]]
     findings: Mapped[list[Any]]
     verdict: Mapped[Json]
@@ -61,7 +62,7 @@ class ReleaseRow(Sealed, Base):
 
     __tablename__ = "releases"
     answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
-    answer: Mapped[Json]
+    answer: Mapped[AnswerObject] = mapped_column(JSON)
     released_by: Mapped[str] = mapped_column(String(12))
     edited: Mapped[bool]
     released_at: Mapped[datetime]

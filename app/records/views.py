@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
+from guardrails.contract import AnswerObject
+
 View = TypeVar("View")
 
 
@@ -54,7 +56,7 @@ class AnswerBody:
     citations: list[CitationView]
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> "AnswerBody":
+    def of(cls, stored: AnswerObject) -> "AnswerBody":
         """From the stored answer object."""
         sentences = [view_of(SentenceView, one) for one in stored["sentences"]]
         citations = [view_of(CitationView, one) for one in stored["citations"]]

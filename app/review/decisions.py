@@ -1,7 +1,7 @@
 """Decisions on review tasks: who approved what, and what is released by it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,7 +19,13 @@ from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.records.views import view_of
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.views import DecisionKind, DecisionView, EditView
-from guardrails.contract import Passage, canonical_sha256, sentence_bounds
+from guardrails.contract import (
+    AnswerObject,
+    Passage,
+    SentenceObject,
+    canonical_sha256,
+    sentence_bounds,
+)
 
 MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
@@ -61,7 +67,7 @@ def has_enough_approvals(
     session: Session,
     task: ReviewTaskRow,
     reviewer: Principal,
-    answer: dict[str, Any],
+    answer: AnswerObject,
     edited: bool,
 ) -> bool:
     """Count this approval; whether the answer has all the approvals that it needs."""
@@ -110,23 +116,23 @@ def check_unchanged(
 
 def decided_answer(
     record: RecordRow, proposal: ApprovalRow | None, decision: Decision
-) -> tuple[dict[str, Any] | None, bool]:
+) -> tuple[AnswerObject | None, bool]:
     """(the answer to release or None, whether a reviewer wrote it)."""
     if decision.kind == "approve":
         if proposal is not None:
             return proposal.answer, proposal.edited
-        draft = cast("dict[str, Any]", record.draft)
+        draft = cast("AnswerObject", record.draft)
         if not draft["sentences"]:
             raise Invalid("There is no draft to approve; write the answer, or reject.")
         return draft, False
     if decision.kind == "edit":
-        return edited_answer(cast("dict[str, Any]", record.draft), decision.text), True
+        return edited_answer(cast("AnswerObject", record.draft), decision.text), True
     if not decision.reason.strip():
         raise Invalid("Please say why the draft is rejected.")
     return None, False
 
 
-def edited_answer(draft: Mapping[str, Any], text: str) -> dict[str, Any]:
+def edited_answer(draft: AnswerObject, text: str) -> AnswerObject:
     """The reviewer's text as an answer; its ``[n]`` markers must be citations of the draft."""
     text = text.strip()
     if not text or len(text) > MAX_EDIT_CHARS:
@@ -148,7 +154,7 @@ def apply_decision(
     session: Session,
     task: ReviewTaskRow,
     record: RecordRow,
-    answer: dict[str, Any] | None,
+    answer: AnswerObject | None,
     edited: bool,
 ) -> None:
     """What the decision does to the asker's answer."""
@@ -163,9 +169,9 @@ def apply_decision(
         withdraw(session, record, by=by)
 
 
-def same_words(record: RecordRow, answer: Mapping[str, Any]) -> bool:
+def same_words(record: RecordRow, answer: AnswerObject) -> bool:
     """Whether an edit left all words as they were: only then the draft had been right."""
-    drafted = cast("dict[str, Any]", record.draft)["text"]
+    drafted = cast("AnswerObject", record.draft)["text"]
     return _words(drafted) == _words(answer["text"])
 
 
@@ -173,14 +179,12 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", MARKER.sub(" ", text).casefold())
 
 
-def _edited_sentence(marked: str) -> dict[str, Any]:
+def _edited_sentence(marked: str) -> SentenceObject:
     numbers = sorted({int(number) for number in MARKER.findall(marked)})
     return {"text": MARKER.sub("", marked), "citations": numbers}
 
 
-def _decision(
-    reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
-) -> DecisionRow:
+def _decision(reviewer: Principal, decision: Decision, answer: AnswerObject | None) -> DecisionRow:
     return DecisionRow(
         kind=decision.kind,
         reviewer=reviewer.name,
@@ -191,7 +195,7 @@ def _decision(
 
 
 def said_of_probe(
-    reviewer: Principal, decision: Decision, answer: Mapping[str, Any] | None
+    reviewer: Principal, decision: Decision, answer: AnswerObject | None
 ) -> DecisionView:
     """What a reviewer said of a probe; it is kept beside it."""
     return _decision_view(_decision(reviewer, decision, answer))
@@ -202,7 +206,7 @@ def write_decision(
     task: ReviewTaskRow,
     reviewer: Principal,
     decision: Decision,
-    answer: Mapping[str, Any] | None,
+    answer: AnswerObject | None,
 ) -> None:
     said = _decision(reviewer, decision, answer)
     said.task_id, said.content_sha256 = task.id, decision.content_sha256
@@ -243,7 +247,7 @@ def edit_row(
     )
 
 
-def _by_place(answer: Mapping[str, Any], evidence: Sequence[str]) -> str:
+def _by_place(answer: AnswerObject, evidence: Sequence[str]) -> str:
     """The answer's text with each ``[n]`` counting passages of the evidence, not citations."""
     places = {c["number"]: evidence.index(c["passage_id"]) + 1 for c in answer["citations"]}
     text = MARKER.sub(lambda match: f" [{places[int(match[1])]}]", answer["text"])

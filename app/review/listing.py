@@ -34,6 +34,7 @@ from app.review.views import (
     TaskView,
     VerdictView,
 )
+from guardrails.contract import AnswerObject
 
 UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
@@ -213,7 +214,7 @@ def task_detail(
 ) -> TaskDetailView:
     """Everything a decision needs; removed sources have lost their text."""
     texts = current_passages(session, [passage["id"] for passage in record.evidence])
-    draft = cast("dict[str, Any]", record.draft)
+    draft = cast("AnswerObject", record.draft)
     proposal = newest_proposal(session, task)
     approvers, shipped = approvers_of(session, [task]), _shipped(session, [record.lineage])
     return TaskDetailView(
@@ -233,7 +234,7 @@ def task_detail(
 
 
 def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]:
-    draft = cast("dict[str, Any]", record.draft)
+    draft = cast("AnswerObject", record.draft)
     cited = {citation["passage_id"] for citation in draft["citations"]}
     return [
         EvidenceView(

@@ -127,8 +127,8 @@ def ask_again(
     Four eyes have seen a task already that asks for them, and without a draft there is nothing
     to call right. ``wrong`` is what the first reviewer said.
     """
-    name, drafted = f"second:{task.id}", (record.draft or {}).get("sentences")
-    if task.four_eyes or not drafted:
+    name = f"second:{task.id}"
+    if task.four_eyes or record.draft is None or not record.draft["sentences"]:
         return
     if not drawn(audit_seed(settings), name, settings.second_review_share):
         return

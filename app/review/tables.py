@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json
 from app.records.seals import Sealed
+from guardrails.contract import AnswerObject
 
 
 class ReviewTaskRow(Sealed, Base):
@@ -127,7 +128,7 @@ class ApprovalRow(Sealed, Base):
     reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
     answer_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int]
-    answer: Mapped[Json]
+    answer: Mapped[AnswerObject] = mapped_column(JSON)
     edited: Mapped[bool]
     approved_at: Mapped[datetime]
 

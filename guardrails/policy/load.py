@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,12 @@ def load_policy(path: Path | None = None) -> Policy:
     return policy_from_text(text, source.name)
 
 
+@lru_cache(maxsize=16)
 def policy_from_text(text: str, name: str) -> Policy:
-    """A policy from YAML; ``name`` is used in messages. Raises ``PolicyInvalid``."""
+    """A policy from YAML, the same one for the same text; ``name`` is used in messages.
+
+    Raises ``PolicyInvalid``.
+    """
     return parse_policy(read_yaml(text, name), name)
 
 
@@ -124,8 +128,10 @@ def _condition(entry: Mapping[str, Any], where: str) -> Condition | None:
 def read_yaml(text: str, name: str) -> Any:
     """The content of a YAML file; raises ``PolicyInvalid``, also for a key that stands twice."""
     try:
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), name)
-        return yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        _refuse_repeated_keys(root, name)
+        return None if root is None else loader.construct_document(root)
     except PolicyInvalid:
         raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:

@@ -30,6 +30,7 @@ from app.errors import (
 )
 from app.records.audit import broken_audit_link
 from app.records.tables import AuditRow
+from tests.conftest import STRONG
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
@@ -86,6 +87,10 @@ def test_signing_in_and_out(access: Access, database: Database) -> None:
     access.sessions.end(session.token)
     with pytest.raises(CredentialsExpired):
         access.sessions.find(session.token)
+
+
+def test_outside_of_the_tests_passwords_are_hashed_as_rfc_9106_asks() -> None:
+    assert STRONG.hash("correct horse").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_wrong_passwords_look_like_unknown_names_and_are_limited(access: Access) -> None:

@@ -53,7 +53,7 @@ from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf
-from tests.trails import WireDesk, every_check, settings_for
+from tests.trails import WireAnswerer, WireDesk, every_check, settings_for
 
 OLGA = Principal("olga", frozenset({"asker", "operator"}))
 ANN = Principal("ann", frozenset({"asker"}))
@@ -116,10 +116,10 @@ class Desk:
         rewrite: Rewrite | None = None,
         screens: Screening | None = None,
         **settings: object,
-    ) -> Answerer:
+    ) -> WireAnswerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
         chosen = settings_for(self.database.url, self.folder, device="cpu", **settings)
-        return Answerer(
+        answerer = Answerer(
             database=self.database,
             retriever=WatchedRetriever(
                 self.searches,
@@ -138,6 +138,7 @@ class Desk:
             telemetry=Telemetry(),
             rewrite=rewrite,
         )
+        return WireAnswerer(answerer)
 
     def ask(self, question: str, principal: Principal = ANN, **values: Any) -> dict[str, Any]:
         return self.answerer().answer(principal, Ask(question, **values))
@@ -410,7 +411,7 @@ def test_no_transaction_is_open_while_models_run(desk: Desk) -> None:
     desk.embedder.before = note("embedder")  # type: ignore[assignment]
     desk.generator.before = note("generator")  # type: ignore[assignment]
     checks = [ScriptedCheck(note("question"), "question"), ScriptedCheck(note("draft"))]
-    seen = desk.answerer(*checks).answer(ANN, Ask(EXCESS), note("stage"))  # type: ignore[arg-type]
+    seen = desk.answerer(*checks).answer(ANN, Ask(EXCESS), note("stage"))
     assert seen["status"] == "released"
     assert open_during == dict.fromkeys(["stage", "question", "embedder", "generator", "draft"], 0)
     with desk.database.reading():
@@ -431,7 +432,7 @@ def test_answers_at_once_keep_one_unbroken_audit_chain(desk: Desk) -> None:
 # Failed requests
 
 
-def refused(desk: Desk, answerer: Answerer, wanted: type[CountersignError]) -> CountersignError:
+def refused(desk: Desk, answerer: WireAnswerer, wanted: type[CountersignError]) -> CountersignError:
     """The error of one question, after which nothing may be left behind."""
     before = desk.kept()
     with pytest.raises(wanted) as caught:
@@ -763,7 +764,7 @@ class LateGate(Gate):
         return scored
 
 
-def answerer_while(desk: Desk, meanwhile: Callable[[], object], **settings: Any) -> Answerer:
+def answerer_while(desk: Desk, meanwhile: Callable[[], object], **settings: Any) -> WireAnswerer:
     """An answerer during whose work ``meanwhile`` happens once the draft is judged."""
     chosen = settings_for(desk.database.url, desk.folder, device="cpu", **settings)
     gate = LateGate(desk.database, chosen, NOBODY, Premises(None, {}))
@@ -912,7 +913,7 @@ def test_what_changed_meanwhile_costs_two_statements_more(desk: Desk) -> None:
         with desk.database.transaction() as session:
             audit.append_audit(session, "something", {})
 
-    answerer._gate.meanwhile = add  # type: ignore[attr-defined]
+    answerer._gate.meanwhile = add
     with counted(desk.database) as (statements, transactions):
         assert answerer.answer(ANN, Ask(EXCESS))["status"] == "released"
     assert len(statements) <= 12 + 3, statements  # three are those of the other change
@@ -929,15 +930,16 @@ def test_evidence_is_read_without_vectors_and_no_more_of_it_than_is_used(desk: D
 
 
 def test_the_shipped_models_answer_hold_and_abstain(services: Services) -> None:
-    seen = services.answerer.answer(ANN, Ask("How long do I have to cancel for a full refund?"))
+    answerer = WireAnswerer(services.answerer)
+    seen = answerer.answer(ANN, Ask("How long do I have to cancel for a full refund?"))
     assert seen["status"] == "released"
     (citation, *_) = seen["answer"]["citations"]
     assert "14 days" in citation["quote"]
     passage = services.corpus.passages.find([citation["passage_id"]])[citation["passage_id"]]
     assert passage.text[citation["start"] : citation["end"]] == citation["quote"]
-    held = services.answerer.answer(ANN, Ask(COVERAGE))
+    held = answerer.answer(ANN, Ask(COVERAGE))
     assert (held["status"], held["answer"]) == ("held", None)
-    unknown = services.answerer.answer(ANN, Ask("What is the boiling point of tungsten?"))
+    unknown = answerer.answer(ANN, Ask("What is the boiling point of tungsten?"))
     assert (unknown["status"], unknown["answer"]) == ("abstained", None)
     assert unknown["searched"]["passages"] == services.retriever.live_passages()  # one collection
 
@@ -948,7 +950,7 @@ def test_no_transaction_is_open_while_the_shipped_models_run(services: Services)
     answer = services.answerer.answer(
         ANN, Ask(EXCESS), lambda _name, _detail: counts.append(pool.checkedout())
     )
-    assert answer["status"] in ("released", "held")
+    assert answer.status in ("released", "held")
     assert counts == [0, 0, 0, 0]
 
 

@@ -1144,11 +1144,12 @@ class Broken:
 @contextmanager
 def production_logging() -> Iterator[None]:
     """Log lines as the service writes them, on the standard error of this moment."""
+    before = structlog.get_config()
     configure_logging()
     try:
         yield
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
 
 
 def test_a_crash_is_coded_logged_and_survived(

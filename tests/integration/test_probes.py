@@ -103,7 +103,7 @@ def gold(desk: Desk, wrong: int, right: int = 0) -> None:
     ]
     path = desk.folder / "gold.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    added = GoldFile(desk.database, desk.corpus, answerer).add(path, "main", LOCAL)
+    added = GoldFile(desk.database, desk.corpus, answerer.answerer).add(path, "main", LOCAL)
     assert added == GoldAdded(wrong + right, 0)
 
 
@@ -279,7 +279,7 @@ def test_a_written_gold_item_has_all_that_a_draft_has(desk: Desk) -> None:
     path = desk.folder / "gold.jsonl"
     path.write_text(json.dumps({**ROW, "short": "£350"}) + "\n", "utf-8")
     quiz = Quiz(desk, gold_share=1.0)
-    adding = GoldFile(desk.database, desk.corpus, quiz.answerer)
+    adding = GoldFile(desk.database, desk.corpus, quiz.answerer.answerer)
     assert adding.add(path, "main", LOCAL) == GoldAdded(1, 0)
     assert adding.add(path, "main", LOCAL) == GoldAdded(0, 1)
     quiz.generator.margin = 1.0
@@ -312,7 +312,7 @@ def test_a_wrong_row_is_named_and_nothing_is_added(
 ) -> None:
     path = desk.folder / "gold.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in (ROW, {**ROW, **change})), "utf-8")
-    adding = GoldFile(desk.database, desk.corpus, Quiz(desk).answerer)
+    adding = GoldFile(desk.database, desk.corpus, Quiz(desk).answerer.answerer)
     with pytest.raises(Invalid, match=f"row 2: .*{told}"):
         adding.add(path, "main", LOCAL)
     assert gold_items(desk.database) == []
@@ -326,7 +326,7 @@ def test_a_file_that_holds_something_else_is_refused(desk: Desk, content: bytes 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CountersignError):
-        GoldFile(desk.database, desk.corpus, Quiz(desk).answerer).add(path, "main", LOCAL)
+        GoldFile(desk.database, desk.corpus, Quiz(desk).answerer.answerer).add(path, "main", LOCAL)
 
 
 # Blind second reviews

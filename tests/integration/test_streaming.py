@@ -13,7 +13,6 @@ from sqlalchemy import delete, select
 from starlette.testclient import TestClient
 
 from app.access.service import Access
-from app.answering.answerer import Answerer
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.db import Database
@@ -30,7 +29,7 @@ from guardrails.policy.load import load_policy
 from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import COVERAGE, EXCESS, Desk
 from tests.integration.test_api import events
-from tests.trails import SUPPORT, every_check, every_judge
+from tests.trails import SUPPORT, WireAnswerer, every_check, every_judge
 
 SECRETS = (b"350.", b"\xc2\xa3", b"u00a3", b"handbook", b"within 30 days")
 """What stands in the draft or its sources, and in no question."""
@@ -59,7 +58,7 @@ def desk(database: Database, tmp_path: Path) -> Desk:
     return built
 
 
-def services_of(desk: Desk, answerer: Answerer, **settings: Any) -> Services:
+def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services:
     """All services around that answerer."""
     chosen = desk.settings.model_copy(update=settings)
     most, waiting = chosen.max_running_answers, chosen.max_waiting_answers
@@ -72,7 +71,7 @@ def services_of(desk: Desk, answerer: Answerer, **settings: Any) -> Services:
         retriever=answerer._retriever,
         gate=answerer._gate,
         drift=DriftMonitors(desk.database),
-        answerer=answerer,
+        answerer=answerer.answerer,
         screens=answerer._screens,
         support=SUPPORT,
         embedder=desk.embedder,
@@ -89,7 +88,7 @@ def services_of(desk: Desk, answerer: Answerer, **settings: Any) -> Services:
 
 
 @contextmanager
-def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClient]:
+def client(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Iterator[TestClient]:
     """The service over HTTP with that answerer, as somebody who may ask."""
     services = services_of(desk, answerer, **settings)
     access = services.access
@@ -101,7 +100,7 @@ def client(desk: Desk, answerer: Answerer, **settings: Any) -> Iterator[TestClie
         yield opened
 
 
-def stream(desk: Desk, answerer: Answerer, question: str = EXCESS, **settings: Any) -> bytes:
+def stream(desk: Desk, answerer: WireAnswerer, question: str = EXCESS, **settings: Any) -> bytes:
     """All bytes of one question's event stream."""
     with client(desk, answerer, **settings) as opened:
         response = opened.post("/v1/ask", json={"question": question})
@@ -208,7 +207,7 @@ def test_a_check_that_hangs_fails_closed(desk: Desk, stage: Any) -> None:
 @pytest.mark.parametrize("name", [check.name for check in every_check(load_policy())])
 def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
     answerer = desk.answerer()
-    answerer._policies = Policies(
+    answerer.answerer._policies = Policies(
         checks=lambda policy: [check for check in every_check(policy) if check.name != name]
     )
     held_without_a_byte(desk, stream(desk, answerer))
@@ -216,7 +215,7 @@ def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
 
 def test_no_check_at_all_fails_closed(desk: Desk) -> None:
     answerer = desk.answerer()
-    answerer._policies = Policies(checks=lambda policy: [])
+    answerer.answerer._policies = Policies(checks=lambda policy: [])
     held_without_a_byte(desk, stream(desk, answerer))
 
 

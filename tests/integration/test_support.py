@@ -1,7 +1,7 @@
 """The support check in the spine: what the source does not say is held, and so is a failed run."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -81,7 +81,7 @@ def ask(database: Database, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             settings=settings,
             telemetry=Telemetry(),
         )
-        return answerer.answer(ANN, Ask(QUESTION))
+        return asdict(answerer.answer(ANN, Ask(QUESTION)))
 
     return asked
 

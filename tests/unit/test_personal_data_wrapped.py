@@ -5,6 +5,7 @@ import time
 import pytest
 
 from guardrails.checks.personal_data import find_personal_data, mask
+from guardrails.contract import AnswerObject, CitationObject
 from guardrails.redaction import redacted
 
 IBAN, CARD, DOTTED = "GB29 NWBK\n6016 1331 9268 19", "4111 1111\n1111 1111", "4111.1111.1111.1111"
@@ -57,8 +58,11 @@ def test_rows_lists_and_words_are_no_personal_data(text: str) -> None:
     assert found(text) == []
 
 
-def answer(text: str, quote: str, short: str | None) -> dict[str, object]:
-    citation = {"number": 1, "title": "Accounts", "quote": quote, "start": 0, "end": len(quote)}
+def answer(text: str, quote: str, short: str | None) -> AnswerObject:
+    citation: CitationObject = {
+        "number": 1, "passage_id": "p1", "document_id": "d1", "title": "Accounts", "page": None,
+        "quote": quote, "start": 0, "end": len(quote),
+    }  # fmt: skip
     return {
         "text": text,
         "short": short,

@@ -1,20 +1,24 @@
 """Redaction: what a policy names is masked everywhere in the answer, and quotes stay verbatim."""
 
-from typing import Any
-
 from guardrails.checks.personal_data import KINDS, find_personal_data
+from guardrails.contract import AnswerObject, CitationObject
 from guardrails.redaction import redacted
 
 MAIL = "jo.doe@example.org"
 QUOTE = f"Write to {MAIL} or phone 0161 496 0123."
 
 
-def answer(short: str | None = None) -> dict[str, Any]:
-    citation = {
+def answer(short: str | None = None) -> AnswerObject:
+    citation: CitationObject = {
         "number": 1, "passage_id": "p1", "document_id": "d1", "title": f"Letter of {MAIL}",
         "page": None, "quote": QUOTE, "start": 0, "end": len(QUOTE),
     }  # fmt: skip
-    other = {**citation, "number": 2, "title": "Handbook", "quote": "We answer in a week."}
+    other: CitationObject = {
+        **citation,
+        "number": 2,
+        "title": "Handbook",
+        "quote": "We answer in a week.",
+    }
     return {
         "text": f"{QUOTE[:-1]} [1]. We answer in a week [2].",
         "short": short,
@@ -51,7 +55,7 @@ def test_a_short_form_is_masked_though_no_word_says_what_it_is() -> None:
 
 def test_nothing_is_left_to_be_found() -> None:
     done = redacted(answer(MAIL), list(KINDS))
-    texts = [done["text"], done["short"], *(one["text"] for one in done["sentences"])]
+    texts = [done["text"], done["short"] or "", *(one["text"] for one in done["sentences"])]
     texts += [citation["quote"] for citation in done["citations"]]
     assert [found for text in texts for found in find_personal_data(text)] == []
 
