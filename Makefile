@@ -10,7 +10,7 @@ PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run install test check check-pages format docs mutants
+.PHONY: run install test check check-pages format docs mutants simulate
 
 run: $(STAMP)  ## ingest the examples and start the service
 	@exec $(BIN)/countersign serve --ingest examples/documents
@@ -36,6 +36,10 @@ check-pages:  ## review_ui: format, lint, types, and the tests of the modules wi
 	else \
 	    echo "npm WAS NOT FOUND: review_ui was not checked. Install Node.js 20 or later."; \
 	fi
+
+SEEDS ?= 2000
+simulate: $(TEST_STAMP)  ## random days with kills and faults: SEEDS of them, or SEED=n again, step by step
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 mutants: $(TEST_STAMP)  ## do the tests notice changes in policy and gate? on demand, about 15 minutes
 	$(PIP) install --constraint constraints.txt mutmut==3.8.1

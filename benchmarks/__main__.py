@@ -18,6 +18,7 @@ Run as:
     python -m benchmarks reading --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
+    python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
 """
@@ -261,6 +262,16 @@ def audit(
     from benchmarks.audit import measure_audit
 
     _show(measure_audit(links), as_json)
+def kills(
+    runs: Annotated[int, typer.Option(help="Processes to kill.", min=1)] = 200,
+    database: Annotated[str, typer.Option(help="sqlite or postgresql.")] = "sqlite",
+    seed: Annotated[int, typer.Option(help="Draws the moments.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Processes that end with SIGKILL in the middle of their work: is anything lost or doubled?"""
+    from benchmarks.kills import measure_kills
+
+    _show(measure_kills(runs, database, seed), as_json)
 
 
 @app.command()

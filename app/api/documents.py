@@ -21,7 +21,7 @@ from app.api.requests import (
 )
 from app.corpus.documents import DocumentsView, DocumentView
 from app.corpus.uploads import Uploads
-from app.errors import Invalid
+from app.errors import DependencyFailed, Invalid
 from app.wiring import Services
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=Guarded)
@@ -90,8 +90,13 @@ def add(
     request = ["add", collection, name, stored.sha256, *until]
     try:
         return once(services.access, principal, key, request, run, _id, again)
+    except DependencyFailed:
+        # It may be stored all the same, and name the file. If it does not, the worker sweeps it.
+        unused.clear()
+        raise
     finally:
-        uploads.remove(*unused)
+        for path in unused:
+            uploads.remove(path)
 
 
 @router.delete("/{document_id}", status_code=204, summary="Remove a document")

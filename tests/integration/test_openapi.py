@@ -1,0 +1,162 @@
+"""Requests made from the OpenAPI document, good ones and bad ones, under every role: no 5xx."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import GenerationMode
+
+from app import backends
+from app.access.principals import ROLES
+from app.ports import DraftRequest
+from app.settings import Settings
+from app.wiring import build_services
+from guardrails.contract import Draft
+from ingestion.pipeline import pipeline_for
+from ingestion.sources import find_files
+from tests.conftest import HANDBOOK
+from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck
+from tests.integration.test_api import HELD, PASSWORD, Site, site_over
+from tests.integration.test_permissions import TABLE
+
+NOBODY = "nobody"
+CALLERS = (*ROLES, NOBODY)
+EXAMPLES = 3
+"""Of each operation, for each caller and each kind of request."""
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+UNREADY = {("GET", "/readyz"): {503}}
+"""What says on purpose that it cannot serve."""
+
+
+@dataclass
+class Quoting:
+    """The quoting generator where the service calls it, in batches."""
+
+    name: str = "reader"
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+    def draft(self, asked: Sequence[DraftRequest]) -> list[Draft]:
+        """One draft for each request."""
+        return [QuotingGenerator().submit(one, one.deadline) for one in asked]
+
+
+class Support(ScriptedCheck):
+    """Says nothing against any sentence."""
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Site]:
+    """The real app over tiny models, with the handbook in collection main and a caller of each
+    role."""
+    folder = tmp_path_factory.mktemp("openapi")
+    shutil.copy(migrated_sqlite, folder / "countersign.db")
+    chosen = Settings(
+        database_url=f"sqlite:///{folder / 'countersign.db'}",
+        data_dir=folder / "data",
+        questions_per_minute=100_000,
+        rerank_passages=0,
+        gate_mode="off",
+        audit_share=0.0,
+        min_similarity=-1,
+    )
+    for name, text in HANDBOOK.items():
+        (folder / name).write_text(text, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(backends.EMBEDDERS, "minilm", lambda _settings: HashEmbedder())
+        patch.setitem(backends.GENERATORS, "reader", lambda _settings: Quoting())
+        patch.setattr(backends, "build_screens", lambda *_parts: FixedScreens())
+        patch.setattr(backends, "build_support", lambda _settings: Support(name="support"))
+        services = build_services(chosen)
+    pipeline_for(services).ingest(find_files([folder / name for name in HANDBOOK]), "main")
+    for site in site_over(services):
+        for role in ROLES:
+            services.access.accounts.create(role, [role], password=PASSWORD)
+            site.keys[role] = services.access.keys.create(role).key
+        yield site
+
+
+def objects(site: Site) -> dict[str, str]:
+    """One of everything that a path can name."""
+    services = site.services
+    answer_id = site.ask(HELD)["answer_id"]
+    (document, *_) = services.corpus.documents.page(["main"]).documents
+    (passage, *_) = services.corpus.passages.indexable(services.embedder.name)
+    return {
+        "task_id": site.task_of(answer_id),
+        "answer_id": answer_id,
+        "passage_id": passage.id,
+        "document_id": document.document_id,
+        "name": "ann",
+        "key_id": services.access.keys.create("ann").key_id,
+    }
+
+
+def sent(site: Site, caller: str, case: Any) -> tuple[int, bytes]:
+    """(status, body) of what the app replies to a made request."""
+    made = requests.Request(**case.as_transport_kwargs(base_url="http://testserver")).prepare()
+    headers = {name: value for name, value in made.headers.items() if is_header(name, value)}
+    if caller == NOBODY:
+        headers.pop("Authorization", None)
+    else:
+        headers["Authorization"] = f"Bearer {site.keys[caller]}"
+    body = made.body.encode("utf-8", "surrogatepass") if isinstance(made.body, str) else made.body
+    reply = site.client.request(str(made.method), str(made.url), headers=headers, content=body)
+    return reply.status_code, reply.content
+
+
+def is_header(name: str, value: Any) -> bool:
+    """Whether a client can send it; the length is that of the body."""
+    return name.lower() != "content-length" and str(value).isascii() and str(value).isprintable()
+
+
+def broken(site: Site, caller: str, case: Any, known: dict[str, str]) -> list[str]:
+    """What is wrong with the replies to a made request, as it is and on something that exists."""
+    said = []
+    method, path = case.method.upper(), case.operation.path
+    for real in (False, True) if "{" in path else (False,):
+        if real:
+            case.path_parameters = {name: known[name] for name in case.path_parameters}
+        status, body = sent(site, caller, case)
+        if status >= 500 and status not in UNREADY.get((method, path), ()):
+            said.append(f"{status} {case.as_curl_command()} {body[:300]!r}")
+        if status >= 400 and not {"code", "message"} <= set(json.loads(body or b"{}")):
+            said.append(f"{status} without a code: {case.as_curl_command()} {body[:300]!r}")
+    return said
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_no_request_from_the_openapi_document_is_a_5xx(site: Site, caller: str) -> None:
+    known, found, tried = objects(site), list[str](), set()
+    schema = schemathesis.openapi.from_dict(site.app.openapi())
+    for described in schema.get_all_operations():
+        operation = described.ok()
+        tried.add((operation.method.upper(), operation.path))
+        for mode in MODES:
+
+            @seed(1)
+            @settings(
+                max_examples=EXAMPLES,
+                database=None,
+                deadline=None,
+                phases=(Phase.generate,),
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def attempt(case: Any) -> None:
+                found.extend(broken(site, caller, case, known))
+
+            attempt()
+    assert found == []
+    assert tried == set(TABLE)

@@ -1,0 +1,144 @@
+"""Random days of an installation, with kills, failing disks and wrong clocks: no promise breaks.
+
+`make simulate` runs thousands of seeds, `make simulate SEED=n` one of them again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.answering import answerer
+from app.answering.stages import Ask
+from app.gate.admission import Admission, Gate
+from app.gate.modes import switch_mode
+from app.records import recording
+from app.records.audit import newest_link
+from benchmarks.invariants import broken_invariants, left_over
+from ingestion import indexing
+from tests.simulation.actions import Actions
+from tests.simulation.run import recover, run
+from tests.simulation.seeds import quiet, template
+from tests.simulation.world import Ground, world
+
+SEEDS = range(50)
+
+
+@pytest.fixture(scope="module")
+def ground() -> Iterator[Ground]:
+    quiet()
+    with template() as folder:
+        yield Ground(folder / "test", folder / "template.db")
+
+
+@pytest.mark.simulation
+@pytest.mark.timeout(900)
+def test_no_seed_breaks_a_promise(ground: Ground) -> None:
+    verdicts = [run(seed, ground) for seed in SEEDS]
+    assert {f"make simulate SEED={v.seed}": v.wrong for v in verdicts if v.wrong} == {}
+    outcomes = {name for verdict in verdicts for name in verdict.outcomes}
+    # Else the days are too quiet to prove anything.
+    assert {"released", "held", "blocked", "abstained", "approve decided"} <= outcomes
+    assert {"edit decided", "reject decided", "expired"} <= outcomes
+    assert sum(verdict.faults for verdict in verdicts) > 4 * len(SEEDS)
+
+
+def test_a_seed_runs_the_same_way_again(ground: Ground) -> None:
+    first, second = run(3, ground), run(3, ground)
+    assert first.said == second.said and len(first.said) > 20
+
+
+# It can fail: a service that forgets a check is found out
+
+
+@pytest.fixture
+def actions(ground: Ground) -> Iterator[Actions]:
+    """A world in the mode off with one document."""
+    with world(0, ground) as made:
+        actions = Actions(made)
+        ingest(actions, "The excess for water damage is £350.")
+        switch_mode(made.process.database, "off", "a test", "olga")
+        yield actions
+
+
+def ingest(actions: Actions, text: str) -> None:
+    folder = actions.world.files / "main"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "water.txt").write_text(text, "utf-8")
+    actions.process.pipeline.ingest([folder / "water.txt"], "main")
+
+
+def ask(actions: Actions, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
+    actions.process.writer.meanwhile = meanwhile
+    asked = Ask("What is the excess for water damage?")
+    return actions.process.answerer.answer(actions.who("ann"), asked)
+
+
+def broken(actions: Actions) -> str:
+    return "; ".join(map(str, broken_invariants(actions.process.database, actions.world.settings)))
+
+
+def delete(actions: Actions) -> None:
+    documents = actions.process.corpus.documents
+    (found,) = documents.page(["main"]).documents
+    documents.delete(found.document_id)
+
+
+def test_an_honest_service_is_not_accused(actions: Actions) -> None:
+    assert ask(actions)["status"] == "released"
+    assert ask(actions, lambda: delete(actions))["status"] == "abstained"
+    assert broken(actions) == ""
+
+
+def test_an_answer_from_a_deleted_source_is_found(
+    actions: Actions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answerer, "_sources_stand", lambda *_read: True)
+    assert ask(actions, lambda: delete(actions))["status"] == "released"
+    assert "unsigned" in broken(actions) and "cites the deleted" in broken(actions)
+
+
+def test_a_gate_that_lets_everything_out_is_found(
+    actions: Actions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lax(_gate: Gate, _answer_id: str, held: Admission) -> Admission:
+        return replace(held, admitted=True)
+
+    switch_mode(actions.process.database, "review_everything", "a test", "olga")
+    monkeypatch.setattr(Gate, "_admission", lax)
+    assert ask(actions)["status"] == "released"
+    assert "the gate did not admit it" in broken(actions)
+
+
+def test_a_text_that_nobody_released_is_found(actions: Actions) -> None:
+    answer_id = ask(actions)["answer_id"]
+    with actions.process.database.transaction() as session:
+        row = session.get_one(recording.RecordRow, answer_id)
+        row.question = "Is everything covered?"
+    assert "is not what its link says" in broken(actions)
+
+
+def test_an_index_that_is_left_behind_is_found(
+    actions: Actions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing.shutil, "rmtree", lambda *_a, **_n: None)
+    for number in range(4):
+        ingest(actions, f"The excess for water damage is £{number}.")
+    recover(actions)
+    found = left_over(actions.process.database, actions.world.settings)
+    assert any("index folders" in one.what for one in found)
+
+
+def test_a_run_reports_a_service_that_forgets_its_links(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = recording.append_audit
+
+    def forgetful(session: Any, kind: str, event: dict[str, Any]) -> int:
+        return newest_link(session) if kind == "recorded" else append(session, kind, event)
+
+    monkeypatch.setattr(recording, "append_audit", forgetful)
+    verdict = run(1, ground, each_step=True)
+    assert any("has 0 links" in one for one in verdict.wrong)
+    assert "asks" in verdict.said[-1]
