@@ -14,7 +14,7 @@ from app.db import Database
 from app.gate.admission import Gate
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
-from app.gate.labels import labelled
+from app.gate.labels import ANY_DAY, ONCE, labelled
 from app.gate.modes import switch_mode
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import CertificateView, gate_status
@@ -142,6 +142,14 @@ def certify(
     alpha: Annotated[float | None, typer.Option(help="Default: setting gate_alpha.")] = None,
     delta: Annotated[float | None, typer.Option(help="Default: setting gate_delta.")] = None,
     risk_class: RiskClass = STANDARD,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once",
+            help="A single look, with a test that needs fewer labels, at labels that no "
+            "certificate was tried on; it uses them up.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Certify a collection from its own labels; exit status 1 when that is not possible yet."""
@@ -152,6 +160,7 @@ def certify(
             settings.gate_alpha if alpha is None else alpha,
             settings.gate_delta if delta is None else delta,
             LOCAL.name,
+            ONCE if once else ANY_DAY,
         )
     certified = isinstance(result, Certificate)
     if as_json:

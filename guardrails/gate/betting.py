@@ -21,7 +21,7 @@ the best one when (1 - u) * alpha of the answers are wrong."""
 PURSES = np.array([0.6, 0.12, 0.12, 0.08, 0.08])
 """The wealth that each bet starts with; together 1."""
 
-START_SHARE = 0.25
+START_SHARE = 0.2
 """The sequence begins no lower than where this share of the first labels lies."""
 
 Floats = NDArray[np.float64]
@@ -133,16 +133,16 @@ def _steps_from(levels: Ints, begin: int) -> Sequence[int]:
 
 
 def first_level(levels: Ints, alpha: float, delta: float) -> int | None:
-    """Where the sequence begins: the risk alpha / 2, or a quarter of the first labels if that is
-    more; None before there are labels enough for any test.
+    """Where the sequence begins: the risk alpha / 2, or that of ``START_SHARE`` of the first labels
+    if it is more; None before there are labels enough for any test.
 
     Only the first labels count, so that it is the same at every look.
     """
     first = zero_error_minimum(alpha, delta)
     if len(levels) < first:
         return None
-    quarter = int(np.sort(levels[:first])[math.ceil(START_SHARE * first) - 1])
-    return max(level_of(alpha / 2), quarter)
+    least = int(np.sort(levels[:first])[math.ceil(START_SHARE * first) - 1])
+    return max(level_of(alpha / 2), least)
 
 
 def zero_error_labels(alpha: float, delta: float) -> int:
