@@ -28,7 +28,9 @@ FIXED = [59, 66, 74, 83, 93, 105, 120, 135, 150, 170, 190, 215, 240, 270, 300, 3
 FIXED += [480, 540, 600, 680, 760, 850, 1000]
 GOLD, MISSED = 60, 0.1
 
-Ints, Flags, Floats = NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

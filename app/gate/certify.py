@@ -55,6 +55,13 @@ class Certifier:
                 _enforce(session, stratum, result, by)
         return result
 
+    def tried(
+        self, collection: str, risk_class: str, alpha: float, delta: float
+    ) -> Certificate | NotCertifiable:
+        """What ``certify`` would say on any day; nothing is put in force or noted."""
+        with self._database.reading() as session:
+            return self._tested(session, Stratum(collection, risk_class), alpha, delta, ANY_DAY)
+
     def _tested(
         self, session: Session, stratum: Stratum, alpha: float, delta: float, looks: Looks
     ) -> Certificate | NotCertifiable:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
+from app.gate.carry import content_key, resolve_pending
 from app.gate.certificates import (
     certificate_row,
     end_certificate,
@@ -97,19 +98,6 @@ def label_counts(session: Session) -> list[LabelCountView]:
     return [LabelCountView(*row) for row in rows]
 
 
-def content_key(record: RecordRow) -> str:
-    """What a label is of: the question, the answer's text, and the texts of its cited passages."""
-    draft = record.draft or {}
-    return key_of(record.question, draft, record.evidence)
-
-
-def key_of(question: str, draft: Mapping[str, Any], evidence: Iterable[Mapping[str, Any]]) -> str:
-    """``content_key`` of parts, as they stand in a record."""
-    cited = {citation["passage_id"] for citation in draft.get("citations", ())}
-    texts = sorted(passage["text"] for passage in evidence if passage["id"] in cited)
-    return canonical_sha256([question, draft.get("text", ""), texts])
-
-
 def label_of(session: Session, answer_id: str) -> LabelRow | None:
     """The label of an answer, or None; only to be read."""
     return session.get(LabelRow, answer_id)
@@ -123,6 +111,8 @@ def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) 
     """
     entry = record.gate or {}
     if not entry.get("asked") or session.get(LabelRow, record.answer_id) is not None:
+        return
+    if resolve_pending(session, content_key(record), wrong=wrong):
         return
     weight = 1 / entry["audit_share"] if audited else 1.0
     floor = entry.get("audit_floor")

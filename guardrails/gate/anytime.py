@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from guardrails.gate.betting import (
     Stream,
     first_level,
@@ -95,7 +93,7 @@ def _shares(labels: Sequence[Label], max_weight: float | None) -> list[float]:
 def _begin(labels: Sequence[Label], test: TestedRate, start: float | None) -> int | None:
     if start is not None:
         return level_of(start)
-    return first_level(np.array(_levels(labels), dtype=int), *test.levels)
+    return first_level(_levels(labels), *test.levels)
 
 
 def _laxest(
@@ -112,9 +110,7 @@ def _laxest(
 
 
 def _stream(labels: Sequence[Label], shares: Sequence[float], alpha: float) -> Stream:
-    wrong = np.array([label.wrong for label in labels], dtype=bool)
-    levels = np.array(_levels(labels), dtype=int)
-    return Stream.labelled(alpha, levels, wrong, np.array(shares, dtype=float))
+    return Stream.labelled(alpha, _levels(labels), [label.wrong for label in labels], shares)
 
 
 def _levels(labels: Sequence[Label]) -> list[int]:

@@ -43,14 +43,20 @@ class Stream:
 
     @classmethod
     def labelled(
-        cls, alpha: float, levels: Ints, wrong: NDArray[np.bool_], shares: Floats
+        cls,
+        alpha: float,
+        levels: Ints | Sequence[int],
+        wrong: NDArray[np.bool_] | Sequence[bool],
+        shares: Floats | Sequence[float],
     ) -> "Stream":
         """Labelled answers without a helper: p is alpha, so unlabelled ones have no gain.
 
         ``shares`` are q_min / q in (0, 1]: the weight of each as a share of the largest possible.
         """
-        _check(bool(((shares > 0) & (shares <= 1)).all()), "a weight is above max_weight")
-        return cls(levels, shares * (alpha - wrong), np.full(len(levels), 1 / (1 - alpha)))
+        weights = np.asarray(shares, dtype=float)
+        _check(bool(((weights > 0) & (weights <= 1)).all()), "a weight is above max_weight")
+        gains = weights * (alpha - np.asarray(wrong, dtype=bool))
+        return cls(np.asarray(levels, dtype=int), gains, np.full(len(levels), 1 / (1 - alpha)))
 
     @classmethod
     def helped(
@@ -132,7 +138,7 @@ def _steps_from(levels: Ints, begin: int) -> Sequence[int]:
     return steps if (held <= begin).any() else []
 
 
-def first_level(levels: Ints, alpha: float, delta: float) -> int | None:
+def first_level(levels: Ints | Sequence[int], alpha: float, delta: float) -> int | None:
     """Where the sequence begins: the risk alpha / 2, or that of ``START_SHARE`` of the first labels
     if it is more; None before there are labels enough for any test.
 

@@ -21,6 +21,7 @@ from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
 from app.gate.labels import ANY_DAY, Looks, observe
 from app.gate.modes import MODES, switch_mode
+from app.gate.plan import LabelPlan, plan_labels
 from app.gate.sampling import audit_chance, audit_floor, drawn
 from app.gate.status import CertificateView, gate_status
 from app.gate.strata import DAMAGED, Stratum
@@ -609,6 +610,31 @@ def test_one_may_try_every_day_and_a_single_look_uses_labels_up(desk: Desk) -> N
     assert isinstance(again, NotCertifiable) and again.labels == 0
     later = house.certify()
     assert isinstance(later, Certificate) and later.labels == 64
+
+
+def test_the_plan_says_labels_and_days_in_plain_words(
+    desk: Desk,
+) -> None:
+    house = House(desk, None, gate_mode="certified")
+
+    def planned(minutes: float = 20.0) -> LabelPlan:
+        maker = Certifier(desk.database, house.settings, house.gate.certificates)
+        return plan_labels(maker, "main", "standard", 0.05, 0.05, minutes)
+
+    empty = planned()
+    assert (empty.labels, empty.more_labels, empty.days) == (0, 190, 10)
+    label(house, 0, 32)
+    half = planned()
+    assert (half.labels, half.first_test, half.errors, half.more_labels) == (32, 32, 0, 40)
+    assert half.days == 2 and planned(40.0).days == 1
+    assert "About 40 more labels" in half.message and "2 days" in half.message
+    assert "about one day" in planned(40.0).message
+    label(house, 0, 40)
+    assert (planned().more_labels, planned().days) == (0, 0)
+    assert house.certificates() == [], "a plan puts nothing in force"
+    label(house, 60, 0)
+    bad = planned()
+    assert bad.more_labels is None and bad.days is None and "will not help" in bad.message
 
 
 def test_the_draw_keeps_its_share() -> None:
