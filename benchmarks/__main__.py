@@ -9,6 +9,7 @@ Run as:
     python -m benchmarks gate --questions F [--save-outcomes G] --json
     python -m benchmarks gate --outcomes G --json
     python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
+    python -m benchmarks certify [--streams N] --json
     python -m benchmarks shipped --questions F [--corpus FILE_OR_FOLDER] [--limit N] --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks support --file F [--limit N] --json
@@ -200,6 +201,23 @@ def gate(
         found, alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
     )
     _show(result, as_json)
+
+
+@app.command()
+def certify(
+    streams: Annotated[int, typer.Option(help="Simulated streams of each scenario.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """How often certificates are false, and labels to the first one, in simulated streams."""
+    from benchmarks.certify import measure_certify
+
+    result = measure_certify(streams, seed)
+    if as_json:
+        print_json(result)
+    else:
+        columns = list(result["scenarios"][0])
+        print_table("Scenarios", columns, [list(row.values()) for row in result["scenarios"]])
 
 
 @app.command()

@@ -9,22 +9,26 @@ from typing import Annotated, Any
 import typer
 
 from app.access.principals import LOCAL
+from app.answering.answerer import Ask
 from app.backends import open_gate
 from app.db import Database
 from app.gate.admission import Gate
+from app.gate.carry import Carried, carry_labels
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
-from app.gate.labels import labelled
+from app.gate.labels import ANY_DAY, ONCE, labelled
 from app.gate.modes import switch_mode
+from app.gate.plan import plan_labels
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import CertificateView, gate_status
-from app.gate.strata import SERVICE, STANDARD
+from app.gate.strata import SERVICE, STANDARD, Stratum
 from app.review import disagreements as review
 from app.settings import Settings
-from app.wiring import open_database
+from app.wiring import open_database, open_services
 from cli.gate_report import RiskOutcomes, reviewer_figures, write_page
 from cli.output import Json, console, print_json, print_table
 from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import NotCertifiable
 
 gate_commands = typer.Typer(help="The release gate.", no_args_is_help=True)
 Collection = Annotated[str, typer.Option(help="Collection; empty is the whole service.")]
@@ -142,6 +146,14 @@ def certify(
     alpha: Annotated[float | None, typer.Option(help="Default: setting gate_alpha.")] = None,
     delta: Annotated[float | None, typer.Option(help="Default: setting gate_delta.")] = None,
     risk_class: RiskClass = STANDARD,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once",
+            help="A single look, with a test that needs fewer labels, at labels that no "
+            "certificate was tried on; it uses them up.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Certify a collection from its own labels; exit status 1 when that is not possible yet."""
@@ -152,6 +164,7 @@ def certify(
             settings.gate_alpha if alpha is None else alpha,
             settings.gate_delta if delta is None else delta,
             LOCAL.name,
+            ONCE if once else ANY_DAY,
         )
     certified = isinstance(result, Certificate)
     if as_json:
@@ -164,6 +177,78 @@ def certify(
         console.print(f"Reviewer error: {result.reviewer_error}.", markup=False, highlight=False)
     else:
         console.print(result.message, markup=False, highlight=False)
+    if not certified:
+        raise typer.Exit(1)
+
+
+@gate_commands.command()
+def plan(
+    collection: Annotated[str, typer.Option(help="Collection to certify.")],
+    minutes: Annotated[
+        float, typer.Option(help="Minutes that reviewers label each day.", min=1)
+    ] = 20,
+    risk_class: RiskClass = STANDARD,
+    as_json: Json = False,
+) -> None:
+    """How many more labels a certificate needs, in days; it changes nothing."""
+    with _gate() as (gate, database, settings):
+        certifier = Certifier(database, settings, gate.certificates)
+        alpha, delta = settings.gate_alpha, settings.gate_delta
+        found = plan_labels(certifier, collection, risk_class, alpha, delta, minutes)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        console.print(found.message, markup=False, highlight=False)
+
+
+@gate_commands.command()
+def carry(
+    collection: Annotated[str, typer.Option(help="Collection whose labels are carried.")],
+    risk_class: RiskClass = STANDARD,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask the changed ones for the record, to be reviewed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Keep the labels of answers that a change left as they were, and certify anew; exit status 1
+    when that is not possible yet."""
+    services = open_services(Settings())
+    try:
+        answerer, gate = services.answerer, services.gate
+        carried = carry_labels(
+            services.database,
+            Stratum(collection, risk_class),
+            lambda question: answerer.rehearse(LOCAL, Ask(question)),
+            LOCAL.name,
+        )
+        for question in carried.to_label if ask else ():
+            answerer.answer(LOCAL, Ask(question))
+        result = Certifier(services.database, services.settings, gate.certificates).certify(
+            collection,
+            risk_class,
+            services.settings.gate_alpha,
+            services.settings.gate_delta,
+            LOCAL.name,
+        )
+    finally:
+        services.close()
+    _tell_carried(carried, result, as_json)
+
+
+def _tell_carried(carried: Carried, result: Certificate | NotCertifiable, as_json: bool) -> None:
+    certified = isinstance(result, Certificate)
+    if as_json:
+        print_json({**asdict(carried), "certified": certified, "certificate": asdict(result)})
+    else:
+        told = f"Labels kept: {carried.kept}; of answers that changed: {carried.changed}"
+        told += f" (wrong until they are labelled); gone: {carried.gone}."
+        console.print(told, markup=False, highlight=False)
+        limit = (
+            result.message
+            if isinstance(result, NotCertifiable)
+            else (f"Certified: risk up to {result.threshold:g}.")
+        )
+        console.print(limit, markup=False, highlight=False)
     if not certified:
         raise typer.Exit(1)
 

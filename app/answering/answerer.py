@@ -170,6 +170,14 @@ class Answerer:
             "verdict": asdict(judged.verdict),
         }
 
+    def rehearse(self, principal: Principal, ask: Ask) -> recording.Trail:
+        """What would be recorded if this were asked now; nothing is. Raises like ``answer``."""
+        asked = self._begin(principal, ask, Deadline(self._settings.deadline_s))
+        reached = self._work(asked, lambda _name, _detail: None)
+        with self._database.reading() as session:
+            now = read_again(session, principal, reached.evidence, self._gate, asked.before)
+            return self._trail(self._admit(session, reached, now))
+
     def view(self, principal: Principal, answer_id: str) -> AnswerView:
         """One of the principal's own answers as it stands now; raises ``NotFound``."""
         with self._database.reading() as session:

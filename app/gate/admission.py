@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import Database, Json
 from app.gate.certificates import Certificates, Premises
 from app.gate.modes import MODES, Mode, Modes
-from app.gate.sampling import audit_seed, drawn
+from app.gate.sampling import audit_chance, audit_floor, audit_seed, drawn
 from app.gate.strata import STANDARD, Stratum
 from app.records.audit import newest_link
 from app.settings import Settings
@@ -55,6 +55,9 @@ class Admission:
     certificate: Certificate | None = None
     certificate_id: str = ""
     audit_share: float = 0.0
+    """The chance with which it was drawn for an audit."""
+    audit_floor: float = 1.0
+    """The least chance to be labelled that an answer could have had then; 1: nothing went out."""
     audited: bool = False
     asked: bool = True
     """False when the policy did not let the draft pass, so that the gate had no say."""
@@ -75,6 +78,7 @@ class Admission:
             "certificate": self.certificate_id,
             "threshold": self.certificate.threshold if self.certificate else None,
             "audit_share": self.audit_share,
+            "audit_floor": self.audit_floor,
             "audited": self.audited,
             "audit_number": self.audit_number,
             "lineage_sha256": canonical_sha256(dict(lineage)),
@@ -176,6 +180,7 @@ class Gate:
             certificate=now.certificate,
             certificate_id=now.certificate_id,
             audit_number=newest_link(session),
+            audit_floor=self._floor(now.certificate, mode),
         )
 
     def _admission(self, answer_id: str, held: Admission) -> Admission:
@@ -189,8 +194,17 @@ class Gate:
             if not held.certificate.releases(held.risk):
                 return replace(held, reason=ABOVE)
         share = self._settings.audit_share
+        if held.certificate is not None:
+            share = audit_chance(share, held.risk, held.certificate.threshold)
         audited = drawn(audit_seed(self._settings), answer_id, share)
         return replace(held, admitted=True, reason="", audit_share=share, audited=audited)
+
+    def _floor(self, certificate: Certificate | None, mode: Mode) -> float:
+        """The least chance to be labelled; 1 where every answer goes to a reviewer."""
+        share = self._settings.audit_share
+        if share == 0 or (certificate is None and mode != "off"):
+            return 1.0
+        return share if mode == "off" else audit_floor(share)
 
 
 def _told(mode: str, certificate: Certificate | None) -> Json:

@@ -10,12 +10,14 @@ from app.db import Database, now
 from app.errors import Invalid
 from app.gate.certificates import Certificates, certificate_row, standing_rows
 from app.gate.coverage import note_certificate
-from app.gate.labels import labels_of
+from app.gate.labels import ANY_DAY, Looks, labels_of, note_look
 from app.gate.reviewer_error import gold_result, second_result
+from app.gate.sampling import audit_floor
 from app.gate.strata import GATE, Stratum
 from app.gate.tables import GateModeRow
 from app.records.audit import append_audit
 from app.settings import Settings
+from guardrails.gate.anytime import certify_anytime
 from guardrails.gate.binomial import GateInvalid
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, NotCertifiable, certify
@@ -29,28 +31,45 @@ class Certifier:
         self._certificates = certificates
 
     def certify(
-        self, collection: str, risk_class: str, alpha: float, delta: float, by: str
+        self,
+        collection: str,
+        risk_class: str,
+        alpha: float,
+        delta: float,
+        by: str,
+        looks: Looks = ANY_DAY,
     ) -> Certificate | NotCertifiable:
         """Certify a stratum from its labels, and put the certificate in force if there is one.
 
-        Raises ``Invalid`` for figures that cannot be.
+        One may try any day. ``looks`` "once" is a single look with the exact test, which needs
+        fewer labels, at those that nobody has looked at; it uses them up. Raises ``Invalid`` for
+        figures that cannot be.
         """
         stratum = Stratum(collection, risk_class)
         with self._database.transaction() as session:
             # Else documents could change between the choice of the labels and the certificate.
             lock_index(session)
-            result = self._tested(session, stratum, alpha, delta)
+            result = self._tested(session, stratum, alpha, delta, looks)
+            note_look(session, stratum, self._certificates.lineage, looks)
             if isinstance(result, Certificate):
                 _enforce(session, stratum, result, by)
         return result
 
+    def tried(
+        self, collection: str, risk_class: str, alpha: float, delta: float
+    ) -> Certificate | NotCertifiable:
+        """What ``certify`` would say on any day; nothing is put in force or noted."""
+        with self._database.reading() as session:
+            return self._tested(session, Stratum(collection, risk_class), alpha, delta, ANY_DAY)
+
     def _tested(
-        self, session: Session, stratum: Stratum, alpha: float, delta: float
+        self, session: Session, stratum: Stratum, alpha: float, delta: float, looks: Looks
     ) -> Certificate | NotCertifiable:
         lineage = self._certificates.lineage
-        labels = labels_of(session, stratum, lineage)
+        labels = labels_of(session, stratum, lineage, looks)
+        test = certify_anytime if looks == ANY_DAY else certify
         try:
-            return certify(
+            return test(
                 labels,
                 alpha,
                 delta,
@@ -69,7 +88,7 @@ class Certifier:
         """The most that the audits' draw can weigh; None when every answer was labelled."""
         weights = {label.weight for label in labels}
         share = self._settings.audit_share
-        by_design = {1 / share} if share > 0 else set()
+        by_design = {1 / audit_floor(share)} if share > 0 else set()
         return max(weights | by_design) if len(weights) > 1 else None
 
 

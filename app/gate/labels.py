@@ -1,6 +1,6 @@
 """Reviewers' decisions as labels, and the running test that sees the audited ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
+from app.gate.carry import content_key, resolve_pending
 from app.gate.certificates import (
     certificate_row,
     end_certificate,
@@ -21,6 +22,10 @@ from app.records.audit import newest_link
 from app.records.tables import RecordRow
 from guardrails.contract import canonical_sha256
 from guardrails.gate.certify import Label
+
+Looks = Literal["day", "once"]
+ANY_DAY: Looks = "day"
+ONCE: Looks = "once"
 
 LONG_AGO = -(1 << 62)
 """When an answer was judged whose record does not say: before any change of the passages."""
@@ -46,21 +51,44 @@ def labelled(database: Database, collection: str = SERVICE) -> list[tuple[float,
         return [(risk, wrong) for risk, wrong in session.execute(query)]
 
 
-def labels_of(session: Session, stratum: Stratum, lineage: Mapping[str, str]) -> list[Label]:
+def labels_of(
+    session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks = ANY_DAY
+) -> list[Label]:
     """The labels of a stratum that were given under this lineage, oldest first; none of an
-    answer from before its passages changed so much that a certificate ended."""
+    answer from before its passages changed so much that a certificate ended.
+
+    A single look counts only labels that nobody has looked at; what a single look counted is used
+    up. A ``pending`` label counts as wrong.
+    """
+    return [_counted(row) for row in _label_rows(session, stratum, lineage, looks)]
+
+
+def note_look(session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks) -> None:
+    """Note that a certificate was tried on these labels."""
+    for row in _label_rows(session, stratum, lineage, looks):
+        row.looked = looks
+
+
+def _label_rows(
+    session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks
+) -> Sequence[LabelRow]:
     query = (
-        select(LabelRow.risk, LabelRow.wrong, LabelRow.weight)
+        select(LabelRow)
         .where(
             LabelRow.collection == stratum.collection,
             LabelRow.risk_class == stratum.risk_class,
             LabelRow.lineage_sha256 == canonical_sha256(dict(lineage)),
+            LabelRow.looked != ONCE if looks == ANY_DAY else LabelRow.looked == "",
         )
         .order_by(LabelRow.number, LabelRow.answer_id)
     )
     if (since := passages_changed(session, stratum)) is not None:
         query = query.where(LabelRow.answered >= since)
-    return [Label(*row) for row in session.execute(query)]
+    return session.scalars(query).all()
+
+
+def _counted(row: LabelRow) -> Label:
+    return Label(row.risk, row.wrong or row.pending, row.weight, row.largest)
 
 
 def label_counts(session: Session) -> list[LabelCountView]:
@@ -84,7 +112,10 @@ def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) 
     entry = record.gate or {}
     if not entry.get("asked") or session.get(LabelRow, record.answer_id) is not None:
         return
+    if resolve_pending(session, content_key(record), wrong=wrong):
+        return
     weight = 1 / entry["audit_share"] if audited else 1.0
+    floor = entry.get("audit_floor")
     session.add(
         LabelRow(
             answer_id=record.answer_id,
@@ -99,6 +130,9 @@ def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) 
             labelled_at=now(),
             number=newest_link(session),
             answered=entry.get("audit_number", LONG_AGO),
+            largest=None if floor is None else max(1 / floor, weight),
+            looked="",
+            key=content_key(record),
         )
     )
     if audited and entry["certificate"]:
@@ -110,7 +144,10 @@ def _watch(session: Session, record: RecordRow, entry: Mapping[str, Any], wrong:
     if row is None:
         row = _first_provisional_row(session, record, entry)
     before = running_test(row)
-    after = before.observe(wrong)
+    # Answers that were likelier to be drawn say less, each: as shares of the largest weight.
+    after = before.observe(
+        wrong, entry.get("audit_floor", entry["audit_share"]) / entry["audit_share"]
+    )
     row.process = after.to_state()
     if after.violated and row.state == "live":
         end_certificate(session, row, "violated", "The running test rejected the promise.", GATE)

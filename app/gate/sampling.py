@@ -21,6 +21,18 @@ def fraction(seed: str, name: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
+def audit_chance(share: float, risk: float, threshold: float) -> float:
+    """With which chance a released answer is audited: ``share`` on average where risks are spread
+    evenly, less where the risk is low and more near the threshold, where it is unsure."""
+    near = min(risk / threshold, 1.0) if threshold > 0 else 1.0
+    return share + share * (1 - share) * (near - 0.5)
+
+
+def audit_floor(share: float) -> float:
+    """The least that ``audit_chance`` can be."""
+    return audit_chance(share, 0.0, 1.0)
+
+
 def audit_seed(settings: Settings) -> str:
     """The seed that is set, or the random one of this installation, made when it is first needed.
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
@@ -61,7 +61,11 @@ class LabelRow(Sealed, Base):
     """One judged answer that the policy had let pass (owner: gate); written with its decision.
 
     ``number`` is the newest audit link when it was decided, ``answered`` the one when its draft
-    was judged.
+    was judged. ``weight`` is at most ``largest``, which any answer of the stratum could have had
+    then; null where that was not noted. ``looked`` says which certificates counted it: "" none yet,
+    "day" one that may be looked at any day, "once" a single look, which uses it up. ``key`` is the
+    hash of question, answer and cited passages. ``pending``: the answer changed since, and nobody
+    has labelled it as it is now; it counts as wrong.
     """
 
     __tablename__ = "labels"
@@ -77,7 +81,14 @@ class LabelRow(Sealed, Base):
     labelled_at: Mapped[datetime]
     number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
     answered: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
-    __table_args__ = (Index("ix_labels_stratum", "collection", "risk_class"),)
+    largest: Mapped[float | None] = mapped_column(Float)
+    looked: Mapped[str] = mapped_column(String(8), server_default="day")
+    key: Mapped[str] = mapped_column(String(64), server_default="")
+    pending: Mapped[bool] = mapped_column(server_default=false())
+    __table_args__ = (
+        Index("ix_labels_stratum", "collection", "risk_class"),
+        Index("ix_labels_key", "key"),
+    )
 
 
 class GateAlarmRow(Sealed, Base):

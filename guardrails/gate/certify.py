@@ -32,7 +32,7 @@ found no case above delta (tests/unit/test_gate.py). ``start`` fixes the level b
 import math
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
@@ -61,7 +61,8 @@ UNRELIABLE = "Not certifiable yet: the gold items allow no bound on what reviewe
 class Label:
     """One judged answer: its risk score in [0, 1], and whether it was wrong.
 
-    ``weight`` is 1 / (the known probability with which this answer was chosen to be labelled).
+    ``weight`` is 1 / (the known probability with which this answer was chosen to be labelled), and
+    ``largest`` the largest weight that any answer could have got then; None: not stated.
     Labels must be independent draws. One list is one stratum: a caller that separates
     collections or risk classes certifies each alone. Raises ``GateInvalid``.
     """
@@ -69,12 +70,17 @@ class Label:
     score: float
     wrong: bool
     weight: float = 1.0
+    largest: float | None = None
 
     def __post_init__(self) -> None:
         level_of(self.score)
         if not isinstance(self.wrong, bool):
             raise GateInvalid(f"wrong must be true or false, not {self.wrong!r}")
         check_positive("weight", self.weight)
+        if self.largest is not None:
+            check_positive("largest", self.largest)
+            if self.weight > self.largest:
+                raise GateInvalid(f"weight {self.weight!r} is above largest, {self.largest!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +180,9 @@ def certify(
     Raises ``GateInvalid``, or ``ClockBackwards``.
     """
     check_order(date, not_before)
-    test = _Test.of(alpha, delta, gold, second)
+    test = TestedRate.of(alpha, delta, gold, second)
     kept = _thinned(labels, max_weight, seed)
-    counts, errors = _cumulated(kept)
+    counts, errors = cumulated(kept)
     stated: dict[str, Any] = {"alpha": alpha, "delta": delta, "labels": len(labels), "date": date}
     stated |= {"collection": collection, "risk_class": risk_class}
     if test.alpha <= 0:
@@ -188,7 +194,7 @@ def certify(
     worst = upper_limit(errors[level], counts[level], test.delta) / (1 - test.miss_bound)
     return Certificate(
         threshold=level / GRID,
-        released_share=_share(labels, level),
+        released_share=released_share(labels, level),
         n=counts[level],
         errors=errors[level],
         upper_bound=min(worst, 1.0),
@@ -198,12 +204,12 @@ def certify(
         grid=GRID,
         lineage=dict(lineage or {}),
         provisional=provisional,
-        **_measured(delta, gold, second),
+        **measured(delta, gold, second),
         **stated,
     )
 
 
-def _measured(delta: float, gold: Gold | None, second: SecondReviews | None) -> dict[str, Any]:
+def measured(delta: float, gold: Gold | None, second: SecondReviews | None) -> dict[str, Any]:
     """The certificate's fields ``MEASURED``."""
     found: dict[str, Any] = {}
     if gold is not None:
@@ -214,7 +220,7 @@ def _measured(delta: float, gold: Gold | None, second: SecondReviews | None) -> 
 
 
 @dataclass(frozen=True)
-class _Test:
+class TestedRate:
     """The error rate and the share of delta that the labels are tested with."""
 
     alpha: float
@@ -223,8 +229,14 @@ class _Test:
 
     @classmethod
     def of(
-        cls, alpha: float, delta: float, gold: Gold | None, second: SecondReviews | None
-    ) -> "_Test":
+        cls,
+        alpha: float,
+        delta: float,
+        gold: Gold | None,
+        second: SecondReviews | None,
+        limit: Callable[[int, int, float], float] = upper_limit,
+    ) -> "TestedRate":
+        """``limit`` bounds the rate of misses from (missed, n, the share of delta spent)."""
         check_probability("alpha", alpha)
         check_probability("delta", delta)
         spent = delta * GOLD_SHARE
@@ -232,7 +244,7 @@ class _Test:
         least = second.least_misses(spent) if second is not None else 0.0
         if gold is None:
             return cls(alpha * (1 - least), delta, least)
-        bound = max(upper_limit(gold.missed, gold.n, spent), least)
+        bound = max(limit(gold.missed, gold.n, spent), least)
         return cls(alpha * (1 - bound), delta - spent, bound)
 
     @property
@@ -280,7 +292,7 @@ def more_labels(
     """
     total, least = counts[-1], zero_error_minimum(alpha, delta)
     if total == 0:
-        return _rounded_up(3 * least)
+        return rounded_up(3 * least)
     wanted = []
     for place in range(1, 21):
         level = min(bisect_right(counts, total * place // 20), GRID)
@@ -288,7 +300,7 @@ def more_labels(
         needed = _labels_for((errors[level] + 5 * alpha) / (n + 10), alpha, delta)
         if needed is not None:
             wanted.append(needed * total / n)
-    return _rounded_up(max(min(wanted) - total, least / 5)) if wanted else None
+    return rounded_up(max(min(wanted) - total, least / 5)) if wanted else None
 
 
 def _labels_for(rate: float, alpha: float, delta: float) -> int | None:
@@ -296,10 +308,13 @@ def _labels_for(rate: float, alpha: float, delta: float) -> int | None:
     bad luck; None when the rate is too high."""
     if rate > 0.9 * alpha:
         return None
+    return least_labels(
+        lambda n: passes(math.ceil(rate * n + math.sqrt(rate * n)), n, alpha, delta)
+    )
 
-    def good(n: int) -> bool:
-        return passes(math.ceil(rate * n + math.sqrt(rate * n)), n, alpha, delta)
 
+def least_labels(good: Callable[[int], bool]) -> int:
+    """The least number that is ``good``, if every larger one is too."""
     high = 1
     while not good(high):
         high *= 2
@@ -310,7 +325,7 @@ def _labels_for(rate: float, alpha: float, delta: float) -> int | None:
     return high
 
 
-def _rounded_up(value: float) -> int:
+def rounded_up(value: float) -> int:
     return math.ceil(value / 10) * 10
 
 
@@ -326,7 +341,7 @@ def _thinned(labels: Sequence[Label], max_weight: float | None, seed: int) -> Se
     return [label for label in labels if draw.random() * max_weight < label.weight]
 
 
-def _cumulated(labels: Sequence[Label]) -> tuple[list[int], list[int]]:
+def cumulated(labels: Sequence[Label]) -> tuple[list[int], list[int]]:
     """(labels, wrong ones) at or below each level 0 to GRID."""
     counts, errors = [0] * (GRID + 1), [0] * (GRID + 1)
     for label in labels:
@@ -336,7 +351,7 @@ def _cumulated(labels: Sequence[Label]) -> tuple[list[int], list[int]]:
     return list(accumulate(counts)), list(accumulate(errors))
 
 
-def _share(labels: Sequence[Label], level: int) -> float:
+def released_share(labels: Sequence[Label], level: int) -> float:
     released = sum(label.weight for label in labels if level_of(label.score) <= level)
     return released / sum(label.weight for label in labels)
 
@@ -345,7 +360,7 @@ def _not_certifiable(
     counts: Sequence[int],
     errors: Sequence[int],
     begin: int,
-    test: _Test,
+    test: TestedRate,
     stated: Mapping[str, Any],
 ) -> NotCertifiable:
     at = min(begin, GRID)

@@ -19,9 +19,10 @@ from app.gate.admission import Gate
 from app.gate.certificates import Premises, provisional_id
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
-from app.gate.labels import observe
+from app.gate.labels import ANY_DAY, Looks, observe
 from app.gate.modes import MODES, switch_mode
-from app.gate.sampling import drawn
+from app.gate.plan import LabelPlan, plan_labels
+from app.gate.sampling import audit_chance, audit_floor, drawn
 from app.gate.status import CertificateView, gate_status
 from app.gate.strata import DAMAGED, Stratum
 from app.gate.tables import CertificateRow, GateModeRow, LabelRow
@@ -112,11 +113,15 @@ class House:
         return self.desk.reviews.decide(RITA, task_id, decision)
 
     def certify(
-        self, collection: str = "main", alpha: float = 0.05, delta: float = 0.05
+        self,
+        collection: str = "main",
+        alpha: float = 0.05,
+        delta: float = 0.05,
+        looks: Looks = ANY_DAY,
     ) -> Certificate | NotCertifiable:
         """Try to certify the standard stratum of a collection."""
         maker = Certifier(self.desk.database, self.settings, self.gate.certificates)
-        return maker.certify(collection, "standard", alpha, delta, "olga")
+        return maker.certify(collection, "standard", alpha, delta, "olga", looks)
 
     def certificates(self) -> list[CertificateView]:
         """Every certificate as operators see it, newest first."""
@@ -548,11 +553,88 @@ def test_the_draw_is_recorded_and_can_be_checked(desk: Desk) -> None:
         answer_id = house.ask()["answer_id"]
         entry = desk.record(answer_id).gate
         assert entry is not None
-        assert entry["audited"] == drawn("secret", answer_id, 0.5)
-        assert entry["audit_share"] == 0.5
+        chance = audit_chance(0.5, entry["risk"], entry["threshold"])
+        assert entry["audit_share"] == chance > entry["audit_floor"] == audit_floor(0.5)
+        assert entry["audited"] == drawn("secret", answer_id, chance)
         entries.append(entry["audited"])
     assert 0 < sum(entries) < 20
     assert desk.reviews.count_open() == sum(entries)
+
+
+def test_unsure_answers_are_audited_more_often_and_none_under_the_floor() -> None:
+    for share in (0.02, 0.05, 0.5, 1.0):
+        chances = [audit_chance(share, risk / 100, 0.1) for risk in range(11)]
+        assert chances == sorted(chances)
+        assert chances[0] == audit_floor(share) >= share / 2
+        assert chances[-1] <= min(1.0, 1.5 * share)
+        assert sum(chances) / 11 == pytest.approx(share)
+    assert audit_chance(0.05, 0.0, 0.0) == audit_chance(0.05, 0.1, 0.1)
+    assert audit_chance(0.0, 0.05, 0.1) == audit_floor(0.0) == 0.0
+
+
+def test_a_label_says_how_likely_it_was_and_the_running_test_weighs_it(desk: Desk) -> None:
+    house = House(desk, certificate(), audit_share=0.5)
+    while desk.reviews.count_open() == 0:
+        seen = house.ask()
+    house.decide(seen["answer_id"], "approve")
+    chance, floor = audit_chance(0.5, 0.02, 0.1), audit_floor(0.5)
+    with desk.database.reading() as session:
+        (row,) = session.scalars(select(LabelRow))
+    assert row.weight == pytest.approx(1 / chance) and row.largest == pytest.approx(1 / floor)
+    (shown,) = house.certificates()
+    expected = EProcess.start(0.05, 0.05, shown.id).observe(False, floor / chance)
+    assert shown.e_value == round(expected.e_value, 4)
+
+
+def test_what_was_held_before_any_release_keeps_its_full_weight(desk: Desk) -> None:
+    house = House(desk, certificate(), gate_mode="review_everything", audit_share=0.05)
+    house.decide(house.ask()["answer_id"], "approve")
+    with desk.database.reading() as session:
+        (row,) = session.scalars(select(LabelRow))
+    assert (row.weight, row.largest, row.looked) == (1.0, 1.0, "")
+
+
+def test_one_may_try_every_day_and_a_single_look_uses_labels_up(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    label(house, 0, 60)
+    assert isinstance(house.certify(), NotCertifiable)
+    refused = house.certify(looks="once")
+    assert isinstance(refused, NotCertifiable) and refused.labels == 0, "they were looked at"
+    label(house, 0, 4)
+    made = house.certify()
+    assert isinstance(made, Certificate) and (made.labels, made.test) == (64, "betting")
+    label(house, 0, 59)
+    single = house.certify(looks="once")
+    assert isinstance(single, Certificate) and (single.labels, single.test) == (59, "binomial")
+    again = house.certify(looks="once")
+    assert isinstance(again, NotCertifiable) and again.labels == 0
+    later = house.certify()
+    assert isinstance(later, Certificate) and later.labels == 64
+
+
+def test_the_plan_says_labels_and_days_in_plain_words(
+    desk: Desk,
+) -> None:
+    house = House(desk, None, gate_mode="certified")
+
+    def planned(minutes: float = 20.0) -> LabelPlan:
+        maker = Certifier(desk.database, house.settings, house.gate.certificates)
+        return plan_labels(maker, "main", "standard", 0.05, 0.05, minutes)
+
+    empty = planned()
+    assert (empty.labels, empty.more_labels, empty.days) == (0, 190, 10)
+    label(house, 0, 32)
+    half = planned()
+    assert (half.labels, half.first_test, half.errors, half.more_labels) == (32, 32, 0, 40)
+    assert half.days == 2 and planned(40.0).days == 1
+    assert "About 40 more labels" in half.message and "2 days" in half.message
+    assert "about one day" in planned(40.0).message
+    label(house, 0, 40)
+    assert (planned().more_labels, planned().days) == (0, 0)
+    assert house.certificates() == [], "a plan puts nothing in force"
+    label(house, 60, 0)
+    bad = planned()
+    assert bad.more_labels is None and bad.days is None and "will not help" in bad.message
 
 
 def test_the_draw_keeps_its_share() -> None:

@@ -1,0 +1,132 @@
+"""Labels that stay when documents, models or the policy change: those of answers that did not.
+
+A label is of a question, an answer's text and the texts of its cited passages. The recorded
+questions are asked again; who gets the same answer from the same passages keeps the label with its
+weight, for another answer it counts as wrong until somebody labels that one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.gate.strata import Stratum
+from app.gate.tables import LabelRow
+from app.records.audit import append_audit, newest_link
+from app.records.recording import Trail, searched_for
+from app.records.tables import RecordRow
+from guardrails.contract import canonical_sha256
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What became of the labels of a stratum: kept as they are, of another answer now, or of a
+    question that the gate has no say in any more. ``to_label`` are the questions that changed."""
+
+    kept: int
+    changed: int
+    gone: int
+    to_label: list[str]
+
+
+@dataclass(frozen=True)
+class _Known:
+    answer_id: str
+    question: str
+    asked: str
+    key: str
+
+
+def carry_labels(
+    database: Database, stratum: Stratum, ask: Callable[[str], Trail], by: str
+) -> Carried:
+    """Ask the labelled questions of a stratum again and say what their labels are worth now.
+
+    ``ask`` gives what would be recorded of a question today. Nothing is locked meanwhile.
+    """
+    with database.reading() as session:
+        begun = newest_link(session)
+        known = [_known(label, record) for label, record in _labelled(session, stratum)]
+    trails = {question: ask(question) for question in dict.fromkeys(one.asked for one in known)}
+    with database.transaction() as session:
+        carried = _applied(session, known, trails, begun)
+        event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
+        counts = {"kept": carried.kept, "changed": carried.changed, "gone": carried.gone}
+        append_audit(session, "labels_carried", event | counts)
+    return carried
+
+
+def _labelled(session: Session, stratum: Stratum) -> Sequence[tuple[LabelRow, RecordRow]]:
+    query = (
+        select(LabelRow, RecordRow)
+        .join(RecordRow, RecordRow.answer_id == LabelRow.answer_id)
+        .where(LabelRow.collection == stratum.collection, LabelRow.risk_class == stratum.risk_class)
+        .order_by(LabelRow.number, LabelRow.answer_id)
+    )
+    return [(label, record) for label, record in session.execute(query)]
+
+
+def _known(label: LabelRow, record: RecordRow) -> _Known:
+    key = label.key or content_key(record)
+    return _Known(label.answer_id, record.question, searched_for(record), key)
+
+
+def _applied(
+    session: Session, known: Sequence[_Known], trails: Mapping[str, Trail], begun: int
+) -> Carried:
+    found: dict[str, list[str]] = {"kept": [], "changed": [], "gone": []}
+    for one in known:
+        label = session.get(LabelRow, one.answer_id, with_for_update=True)
+        if label is not None:
+            found[_carry(label, one, trails[one.asked], begun)].append(one.asked)
+    counts = (len(found[name]) for name in ("kept", "changed", "gone"))
+    return Carried(*counts, list(dict.fromkeys(found["changed"])))
+
+
+def _carry(label: LabelRow, known: _Known, trail: Trail, begun: int) -> str:
+    """Move one label to the answer that its question gets now; returns what became of it.
+
+    ``begun`` is the audit link before the first question: what changed later is not known yet.
+    """
+    entry = trail.gate or {}
+    if not entry.get("asked") or "risk" not in entry:
+        # It ends with its lineage, or here when that is still the same.
+        label.lineage_sha256 = GONE
+        return "gone"
+    key = key_of(known.question, trail.draft_object() or {}, trail.evidence_objects())
+    label.collection, label.risk_class = entry["collection"], entry["risk_class"]
+    label.risk, label.lineage_sha256 = entry["risk"], entry["lineage_sha256"]
+    label.answered = begun
+    changed = key != known.key
+    label.pending, label.key = label.pending or changed, key
+    return "changed" if label.pending else "kept"
+
+
+GONE = "gone"
+"""The lineage of a label whose question the gate has no say in any more."""
+
+
+def resolve_pending(session: Session, key: str, *, wrong: bool) -> bool:
+    """Give the labels that wait for this very answer what a reviewer said of it; whether any did.
+
+    The decision is no label besides: the question was not drawn, it was asked for this.
+    """
+    waiting = session.scalars(select(LabelRow).where(LabelRow.key == key, LabelRow.pending)).all()
+    for label in waiting:
+        label.wrong, label.pending = wrong, False
+    return bool(waiting)
+
+
+def content_key(record: RecordRow) -> str:
+    """What a label is of: the question, the answer's text, and the texts of its cited passages."""
+    return key_of(record.question, record.draft or {}, record.evidence)
+
+
+def key_of(question: str, draft: Mapping[str, Any], evidence: Iterable[Mapping[str, Any]]) -> str:
+    """``content_key`` of its parts, as a record keeps them."""
+    cited = {citation["passage_id"] for citation in draft.get("citations", ())}
+    texts = sorted(passage["text"] for passage in evidence if passage["id"] in cited)
+    return canonical_sha256([question, draft.get("text", ""), texts])
