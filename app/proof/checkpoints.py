@@ -37,8 +37,8 @@ WEBHOOK_TIMEOUT_S = 10.0
 class Checkpoint:
     """Link ``number`` of the chain had this hash, and all links up to it this Merkle root.
 
-    The root is that of RFC 6962 (section 2.1) over the bytes of the links' hashes. ``key`` is the
-    public key in hex, and the signature covers all other fields.
+    The number is 0 for an empty chain. The root is that of RFC 6962 (section 2.1) over the bytes
+    of the links' hashes. ``key`` is the public key in hex; the signature covers all other fields.
     """
 
     number: int
@@ -210,7 +210,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _unsigned(connection: Connection, key: str, kept: Sequence[Checkpoint]) -> Checkpoint:
-    tree, earlier = MerkleTree(), {one.number: one.sha256 for one in kept}
+    tree, earlier = MerkleTree(), {one.number: one.sha256 for one in kept if one.number}
     walk = ChainWalk(connection)
     for number, _, _, sha256 in walk:
         tree.add(bytes.fromhex(sha256))

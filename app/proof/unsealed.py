@@ -136,7 +136,8 @@ def _columns(table: str, kind: str, event: Mapping[str, Any]) -> dict[str, Any]:
         after = event.get("after", event)
         return {name: after[name] for name in ("roles", "scope") if name in after}
     if table == "releases" and kind == "corrected":
-        return {"released_by": "reviewer", "edited": True, "answer_sha256": event["answer_sha256"]}
+        answer_sha256 = event.get("answer_sha256")  # of the new words; None: not compared
+        return {"released_by": "reviewer", "edited": True, "answer_sha256": answer_sha256}
     if table == "gate_modes":
         names = {"mode": "mode", "reason": "reason", "changed_by": "by"}
         return {column: event[name] for column, name in names.items() if name in event}

@@ -139,7 +139,7 @@ def _read_chain(
 ) -> _Chain:
     chain = _Chain({sealed_table(mapped).table.name: {} for mapped in SEALED})
     signed: dict[int, list[Checkpoint]] = {}
-    for checkpoint in checkpoints:
+    for checkpoint in filter(lambda one: one.number, checkpoints):
         signed.setdefault(checkpoint.number, []).append(checkpoint)
     walk = ChainWalk(connection)
     for number, kind, text, sha256 in walk:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from app.access.service import Access
 from app.access.tables import ApiKeyRow, PrincipalRow
 from app.db import Database, now
-from app.errors import AuditBroken
+from app.errors import AuditBroken, DependencyFailed
 from app.gate.drift import _raise_alarm
 from app.gate.modes import switch_mode
 from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow, LabelRow, ReviewerCheckRow
@@ -394,6 +396,40 @@ def test_checkpoints_are_made_when_they_are_due(database: Database, tmp_path: Pa
     assert Checkpoints(database, hourly).make_if_due() is None
     never = settings_for(database.url, tmp_path, checkpoint_links=0, checkpoint_hours=0)
     assert Checkpoints(database, never).make_if_due() is None
+
+
+def test_an_empty_chain_can_be_signed(database: Database, tmp_path: Path) -> None:
+    settings = settings_for(database.url, tmp_path)
+    checkpoints = Checkpoints(database, settings)
+    assert checkpoints.make().number == 0
+    hold(database, settings)
+    assert checkpoints.make().number > 0
+    assert verify_audit(database, checkpoints.kept()).problems == []
+
+
+def test_a_checkpoint_is_sent_to_the_webhook(database: Database, tmp_path: Path) -> None:
+    taken: list[Any] = []
+
+    class Keeper(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204 if len(taken) == 1 else 500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
+
+    server = HTTPServer(("127.0.0.1", 0), Keeper)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/keep"
+    settings = settings_for(database.url, tmp_path, checkpoint_webhook=address)
+    checkpoints = Checkpoints(database, settings)
+    made = checkpoints.make()
+    with pytest.raises(DependencyFailed, match="kept"):
+        checkpoints.make()
+    server.shutdown()
+    server.server_close()
+    assert Checkpoint(**taken[0]) == made and made.is_genuine()
 
 
 @pytest.mark.parametrize("leaves", [1, 2, 3, 7, 8, 13])
