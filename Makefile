@@ -3,9 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
-# Side by side, a file's tests together; one thread for models in each of both workers. In the
-# order of the folders: the slow files of e2e and integration first, so that no worker is left
-# with one of them at the end.
+# One thread for models in each of both workers. Whatever the machine says, modules are compiled
+# once and kept: many tests start processes.
+TEST_ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+# Side by side, a file's tests together. In the order of the folders: the slow files of e2e and
+# integration first, so that no worker is left with one of them at the end.
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -18,14 +20,14 @@ run: $(STAMP)  ## ingest the examples and start the service
 install: $(STAMP)  ## create the virtual environment with pinned dependencies
 
 test: $(TEST_STAMP)  ## every test: unit, integration on SQLite and PostgreSQL, browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest $(PARALLEL)
 
 check: $(TEST_STAMP) check-pages  ## format, lint, types, import contracts, docs, pages, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest $(PARALLEL)
 
 # The service never needs Node.js; only the checks of its pages do.
 check-pages:  ## review_ui: format, lint, types, and the tests of the modules without a page

@@ -109,7 +109,7 @@ class CsrfFailed(Forbidden):
 
 class NotFound(CountersignError):
     code, status = "not_found", 404
-    default_message = "There is no such thing, or it is not yours to see."
+    default_message = "There is no such thing, or you may not see it."
 
 
 class MethodNotAllowed(CountersignError):

@@ -16,7 +16,6 @@ from app.errors import Conflict
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
-from cli.index import ingest_paths, print_report
 from cli.output import Json, console, pages_of, print_json
 
 DRAIN_S = 10
@@ -39,6 +38,7 @@ def serve(
     from app import background
     from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
     from app.main import create_app
+    from cli.index import ingest_paths, print_report
     from ingestion.pipeline import worker
 
     settings = Settings()

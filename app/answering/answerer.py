@@ -70,7 +70,7 @@ ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
 )
 RETRIEVAL_ONLY_MESSAGE = (
-    "Answers are switched off at present. These documents are the closest to your question."
+    "Answers are switched off for now. These documents are the closest to your question."
 )
 SOURCE_GONE_MESSAGE = (
     "A source of this answer was removed while the answer was written. Please ask again."
@@ -463,7 +463,7 @@ def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple
         return tuple(readable)
     for name in collections:
         if name not in readable:
-            raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
+            raise NotFound(f"There is no collection {name[:80]!r}, or you may not see it.")
     return tuple(dict.fromkeys(collections))
 
 

@@ -67,7 +67,7 @@ def add(
         principal,
         "documents.change",
         [collection],
-        "There is no such collection, or it is not yours to see.",
+        "There is no such collection, or you may not see it.",
     )
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name
     if not name or not name.isprintable() or not is_storable(name) or len(name) > MAX_NAME:

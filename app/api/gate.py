@@ -86,7 +86,7 @@ class ReviewersView(BaseModel):
 router = APIRouter(prefix="/v1/gate", tags=["gate"], route_class=Guarded)
 Reader = Annotated[Principal, Depends(May("gate.read"))]
 Switcher = Annotated[Principal, Depends(May("gate.switch"))]
-NO_COLLECTION = "There is no such collection, or it is not yours to see."
+NO_COLLECTION = "There is no such collection, or you may not see it."
 
 
 @router.get("", response_model=GateStatusView, summary="What stands behind releases")

@@ -281,7 +281,7 @@ def _readable_collections(services: Services, principal: Principal) -> Iterator[
 def passage(passage_id: str, services: ServicesDep, principal: Reader) -> Any:
     """The text a citation points into; 404 once it was removed or is out of scope."""
     found, source = services.corpus.passages.with_source(passage_id)
-    gone = "This source was removed, or it is not yours to see."
+    gone = "This source was removed, or you may not see it."
     authorise(principal, "passages.read", [found.collection], gone)
     return {
         "passage_id": found.id,

@@ -76,7 +76,7 @@ class Passages:
         with self._database.reading() as session:
             for found in find_passages(session, [passage_id]):
                 return found
-        raise NotFound("This source was removed, or it is not yours to see.")
+        raise NotFound("This source was removed, or you may not see it.")
 
     def quoting(self, collection: str, quote: str) -> Passage | None:
         """A current passage of the collection that holds ``quote``, verbatim; None without one."""

@@ -24,7 +24,7 @@ from guardrails.risk import UNKNOWN, RiskModel
 
 NO_CERTIFICATE = "No certificate covers this answer."
 ABOVE = "The risk is above the certified threshold."
-EVERYTHING = "Every answer is reviewed at present."
+EVERYTHING = "Every answer is reviewed for now."
 CRASHED = "The gate could not run"
 
 

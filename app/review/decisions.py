@@ -84,7 +84,7 @@ def has_enough_approvals(
         approved_at=now(),
     )
     if session.get(ApprovalRow, (task.id, reviewer.name, row.answer_sha256)) is not None:
-        raise Forbidden("You have approved this very answer before; somebody else must decide.")
+        raise Forbidden("You have already approved this answer; someone else must decide.")
     session.add(row)
     session.flush()
     event = {"task_id": task.id, "reviewer": reviewer.name, "answer_sha256": row.answer_sha256}

@@ -94,7 +94,7 @@ class ReviewDesk:
             return task_detail(session, *load_task(session, reviewer, task_id))
 
     def claim(self, reviewer: Principal, task_id: str) -> TaskDetailView:
-        """Hold a task for a few minutes; claiming again renews. 409 when somebody else holds it."""
+        """Hold a task for a few minutes; claiming again renews. 409 when someone else holds it."""
         reviewer.require("reviewer")
         self.expire_overdue()
         lease = timedelta(minutes=self._settings.claim_minutes)
@@ -177,6 +177,6 @@ class ReviewDesk:
     ) -> None:
         own = record.principal == reviewer.name
         if own and (task.four_eyes or not self._settings.self_review):
-            raise Forbidden("You asked this question; somebody else must decide.")
+            raise Forbidden("You asked this question, so someone else must decide.")
         if reviewer.name in approvers_of(session, [task]).get(task.id, ()):
             raise Forbidden("You have approved this answer; a second reviewer must decide.")

@@ -223,7 +223,10 @@ def _sees_probe_of(me: str, moment: datetime) -> ColumnElement[bool]:
     seen = or_(and_(probe.state == "decided", probe.claimed_by == me), waiting(moment, probe))
     query = select(ProbeRow.task_id).join(probe, probe.id == ProbeRow.task_id)
     query = query.where(ProbeRow.first_task == ReviewTaskRow.id, seen)
-    return exists(query.where(not_(_known(ProbeRow.task_id, me))))
+    query = query.where(not_(_known(ProbeRow.task_id, me)))
+    # Asked of one task at a time: without the offset, which changes nothing, PostgreSQL reads all
+    # probes and all tasks for each page.
+    return exists(query.offset(0))
 
 
 def _known(task_id: Any, me: str) -> ColumnElement[bool]:

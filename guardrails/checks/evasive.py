@@ -62,7 +62,7 @@ class EvasiveCheck:
         fault = _fault(_one_line(case.question), sentences)
         if fault:
             return [Finding(self.name, Outcome.FAIL, fault, "", case.draft.text[:200])]
-        return [Finding(self.name, Outcome.PASS, "The answer says something.")]
+        return [Finding(self.name, Outcome.PASS, "The answer is not evasive.")]
 
 
 def _fault(question: str, sentences: list[str]) -> str:

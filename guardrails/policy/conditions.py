@@ -1,8 +1,11 @@
 """The ``when:`` of a policy rule: an expression in CEL, bounded at load, never open on failure."""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from guardrails.contract import Case, Finding, Outcome
@@ -23,6 +26,22 @@ TOKEN = re.compile(
 )
 
 
+@cache
+def _library() -> Any:
+    """The condition language, when it is first needed, without the command line that it brings:
+    the library of terminals below that takes longer to import than all that is used here."""
+    name = "cel.cli"
+    missing = name not in sys.modules
+    if missing:
+        sys.modules[name] = ModuleType(name)
+    try:
+        import cel
+    finally:
+        if missing:
+            del sys.modules[name]
+    return cel
+
+
 class ConditionInvalid(ValueError):
     """A condition that cannot be used; the message says why."""
 
@@ -35,9 +54,7 @@ class Looked:
     """What conditions look at, handed to the language once for all rules of a decision."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
-        import cel  # here: its import takes longer than most policies need
-
-        self._variables = cel.Context()
+        self._variables = _library().Context()
         self._problem = ""
         self._finding: Finding | None = None
         for name, value in variables.items():
@@ -75,11 +92,9 @@ class Condition:
     @classmethod
     def compile(cls, source: str) -> "Condition":
         """Compile and try it on a sample; raises ``ConditionInvalid``."""
-        import cel
-
         _check_size(source)
         try:
-            program = cel.compile(source)
+            program = _library().compile(source)
         except ValueError as error:
             raise ConditionInvalid(_first_line(error)) from error
         used = program.references()

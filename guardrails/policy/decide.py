@@ -20,6 +20,7 @@ from guardrails.contract import (
     Stage,
     Topic,
     Verdict,
+    sentence_bounds,
 )
 from guardrails.policy.conditions import Condition, ConditionFailed, Looked, condition_context
 
@@ -186,15 +187,14 @@ def _broken(rule: Rule, error: ConditionFailed) -> str:
 
 
 def _message(action: Action, consequences: Sequence[_Consequence]) -> str:
-    """What the deciding rules want the asker to read, else the usual words."""
-    said = [
-        rule.message
-        for one in consequences
-        if one.action is action
-        for rule in one.rules
-        if rule.then is action and rule.message
-    ]
-    return " ".join(dict.fromkeys(said)) or MESSAGES[action]
+    """What the deciding rules want the asker to read, no sentence twice, else the usual words."""
+    rules = [rule for one in consequences if one.action is action for rule in one.rules]
+    said = dict.fromkeys(rule.message for rule in rules if rule.then is action and rule.message)
+    if len(said) > 1:
+        said = dict.fromkeys(
+            message[start:end] for message in said for start, end in sentence_bounds(message)
+        )
+    return " ".join(said) or MESSAGES[action]
 
 
 def _options(action: Action, rules: Sequence[Rule]) -> dict[str, Any]:

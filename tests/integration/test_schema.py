@@ -18,7 +18,15 @@ from app.access.principals import Principal
 from app.access.service import Access
 from app.corpus.corpus import Corpus
 from app.corpus.tables import DocumentRow, LiveIndexRow
-from app.db import Base, Database, ensure_schema, migrate, newest_revision, schema_revision
+from app.db import (
+    Base,
+    Database,
+    _scripts,
+    ensure_schema,
+    migrate,
+    newest_revision,
+    schema_revision,
+)
 from app.errors import IdempotencyMismatch, SchemaNewer, SchemaOutdated
 from app.gate.certificates import passages_changed
 from app.gate.strata import Stratum
@@ -146,6 +154,10 @@ def test_what_was_ordered_by_time_keeps_its_order_by_number(database: Database) 
     assert corpus.documents.deleted_since(live.number) == ["gone"]
     assert corpus.documents.collections() == {"main": 3}
     assert corpus.versions.unindexed()
+
+
+def test_the_newest_revision_is_that_of_the_files_in_their_order() -> None:
+    assert newest_revision() == _scripts().get_current_head()
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:

@@ -599,6 +599,15 @@ def test_every_message_of_the_final_action_is_read() -> None:
     assert verdict.message == "Call for help. Please wait."
 
 
+def test_no_sentence_is_read_twice() -> None:
+    made = policy(
+        {"check": "a", "then": "review", "message": "Call for help. A reviewer looks at it."},
+        {"check": "b", "then": "review", "message": "Please wait. A reviewer looks at it."},
+    )
+    said = made.decide([finding("a"), finding("b")]).message
+    assert said == "Call for help. A reviewer looks at it. Please wait."
+
+
 # Conditions, options, redaction
 
 
