@@ -432,10 +432,10 @@ def measure_kills(runs: int, database: str = "sqlite", seed: int = 0) -> dict[st
         raise Invalid(f"A database is one of {', '.join(GROUNDS)}.")
     rng, tallies = random.Random(seed), {phase: Tally() for phase in PHASES}
     with GROUNDS[database]() as fresh:
-        lasts = {phase: _unharmed(fresh(n), phase) for n, phase in enumerate(PHASES, start=-4)}
+        lasts = {phase: _unharmed(fresh(n), phase) for n, phase in enumerate(PHASES, start=1)}
         for number in range(1, runs + 1):
             phase = PHASES[number % len(PHASES)]
-            _one(fresh(number), phase, lasts[phase], rng, tallies[phase])
+            _one(fresh(len(PHASES) + number), phase, lasts[phase], rng, tallies[phase])
     return _report(runs, database, tallies)
 
 
