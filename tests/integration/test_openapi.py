@@ -136,6 +136,7 @@ def broken(site: Site, caller: str, case: Any, known: dict[str, str]) -> list[st
     return said
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("caller", CALLERS)
 def test_no_request_from_the_openapi_document_is_a_5xx(site: Site, caller: str) -> None:
     known, found, tried = objects(site), list[str](), set()

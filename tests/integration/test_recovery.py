@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
+from app.access.principals import Principal
+from app.access.service import Access
 from app.corpus.corpus import Corpus
 from app.corpus.documents import FIRST_WAIT, GAVE_UP, MAX_ATTEMPTS
 from app.corpus.leases import LEASE, LONGEST_WAIT, database_time
@@ -21,13 +23,21 @@ from app.corpus.tables import DocumentRow
 from app.corpus.uploads import UNNAMED_S, Uploads
 from app.db import Database
 from app.deadline import Deadline
-from app.errors import CountersignError, DependencyFailed, TooLarge
+from app.errors import (
+    ClaimLost,
+    CountersignError,
+    DependencyFailed,
+    RequestInProgress,
+    TooLarge,
+)
 from app.files import sha256_file
 from app.retrieval.live_index import RETRY_S
+from app.review.desk import ReviewDesk
 from app.wiring import build_services
 from ingestion.pipeline import Pipeline, Report, worker
 from tests.clocks import clock_off
 from tests.integration.test_ingestion import CANCEL, CLAIMS, OFFICE, Library, flip
+from tests.trails import hold, settings_for
 from tests.unit import sample_documents as sample
 
 QUESTION = "theft police head office cancel refund"
@@ -348,6 +358,37 @@ def test_a_host_with_another_clock_builds_beside_and_nothing_is_left_out(
     assert library.corpus.versions.unindexed()
     library.shelf.index()
     assert len(library.found(QUESTION)) == 2
+
+
+def test_a_claim_of_a_clock_that_was_ahead_holds_nobody_up(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(database.url, tmp_path)
+    task_id, _ = hold(database, settings)
+    desk = ReviewDesk(database, settings)
+    rita, rob = (Principal(name, frozenset({"reviewer"})) for name in ("rita", "rob"))
+    with clock_off(monkeypatch, seconds=3600):
+        seen = desk.claim(rita, task_id)
+    taken = desk.claim(rob, task_id)
+    assert taken.fence == seen.fence + 1
+    with clock_off(monkeypatch, seconds=20), pytest.raises(ClaimLost):
+        desk.claim(rita, task_id)
+    with clock_off(monkeypatch, seconds=-20), pytest.raises(ClaimLost):
+        desk.claim(rita, task_id)
+
+
+def test_a_request_that_died_under_a_clock_that_was_ahead_gives_its_key_back(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.embedded:
+        pytest.skip("a server has its own clock")
+    requests = Access(database, settings_for(database.url, tmp_path)).requests
+    ann = Principal("ann", frozenset({"asker"}))
+    with clock_off(monkeypatch, days=5):
+        assert requests.begin(ann, "key", "body") is None
+    assert requests.begin(ann, "key", "body") is None
+    with pytest.raises(RequestInProgress):
+        requests.begin(ann, "key", "body")
 
 
 # A disk that decays

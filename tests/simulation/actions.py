@@ -94,6 +94,7 @@ class Actions:
         self.keys: dict[str, tuple[str, str]] = {}
         self.claims: dict[str, tuple[str, int, str]] = {}
         self.ids: dict[Source, str] = {}
+        self.keyless: set[str] = set()
         self.number = 0
         for name, (roles, scope) in PEOPLE.items():
             self.process.access.accounts.create(name, roles, scope=scope)
@@ -106,6 +107,7 @@ class Actions:
 
     def step(self) -> None:
         """One thing happens."""
+        self.renew_keys()
         draws: dict[Callable[[], Plan | None], int] = {
             self.ingest: 12,
             self.upload: 8,
@@ -148,6 +150,7 @@ class Actions:
             self._refused(plan, error)
         else:
             self._say(plan, "done")
+            faults.disarm()
             plan.told(value)
         faults.disarm()
         self.world.clock.wait(self.rng.choice((0.1, 5, 60)))
@@ -194,6 +197,12 @@ class Actions:
     def who(self, name: str) -> Principal:
         """The principal, as the API finds them by their key."""
         return self.process.access.keys.principal(self.keys[name][1])
+
+    def renew_keys(self) -> None:
+        """Who may have lost a key gets another one."""
+        for name in sorted(self.keyless):
+            self._new_key(name)
+        self.keyless.clear()
 
     def _new_key(self, name: str) -> None:
         made = self.process.access.keys.create(name)
@@ -436,12 +445,12 @@ class Actions:
 
         def told(_value: Any) -> None:
             self.told.revoked.add(key)
-            self._new_key(name)
+            self.keyless.add(name)
 
         def do() -> None:
             self.process.access.keys.revoke(key_id, "olga")
 
-        return Plan(f"revoke a key of {name}", do, told)
+        return Plan(f"revoke a key of {name}", do, told, lambda: self.keyless.add(name))
 
     def account(self) -> Plan:
         """A scope or role changes; it must count for answers under way."""

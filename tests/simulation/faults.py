@@ -39,10 +39,14 @@ class Faults:
 
     def arm(self, rng: random.Random, kind: Fault) -> None:
         """The next operation meets ``kind`` at a point that ``rng`` draws, if it comes so far."""
-        self._kind, self._only = kind, rng.choice(("", " commit", " commit"))
+        where = rng.choice(("", " commit", " commit"))
         # A transaction has some ten statements.
-        furthest = 60 if self._only == "" else 12
-        self._left = rng.randrange(1, rng.choice((2, 4, 12, furthest)) + 1)
+        furthest = 60 if where == "" else 12
+        self.arm_at(kind, rng.randrange(1, rng.choice((2, 4, 12, furthest)) + 1), where)
+
+    def arm_at(self, kind: Fault, number: int, where: str = "") -> None:
+        """The next operation meets ``kind`` at the ``number``-th point whose name ends so."""
+        self._kind, self._left, self._only = kind, number, where
 
     def disarm(self) -> None:
         """From here on all is well."""

@@ -84,6 +84,7 @@ def recover(actions: Actions) -> None:
     made = actions.world
     made.clock.error *= 0
     made.restart()
+    actions.renew_keys()
     process = made.process
     for _ in range(2):
         made.clock.wait(3600)

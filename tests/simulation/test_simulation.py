@@ -5,12 +5,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
+from fastapi import UploadFile
 
 from app.answering import answerer
 from app.answering.stages import Ask
+from app.api import documents
+from app.errors import DependencyFailed
 from app.gate.admission import Admission, Gate
 from app.gate.modes import switch_mode
 from app.records import recording
@@ -49,6 +53,22 @@ def test_a_seed_runs_the_same_way_again(ground: Ground) -> None:
     assert first.said == second.said and len(first.said) > 20
 
 
+# What it found once
+
+
+def test_an_upload_in_doubt_keeps_its_file(actions: Actions) -> None:
+    """The commit went through, but nobody was told so."""
+    olga, services = actions.who("olga"), actions.services()
+    file = UploadFile(BytesIO(b"The excess for fire damage is 700 pounds."), filename="fire.txt")
+    actions.world.faults.arm_at("error", 2, " commit")
+    with pytest.raises(DependencyFailed):
+        documents.add(file, "main", services, olga, None, None)
+    actions.world.faults.disarm()
+    recover(actions)
+    page = actions.process.corpus.documents.page(["main"])
+    assert {one.source.rsplit("/")[-1]: one.state for one in page.documents}["fire.txt"] == "ready"
+
+
 # It can fail: a service that forgets a check is found out
 
 
@@ -80,9 +100,9 @@ def broken(actions: Actions) -> str:
 
 
 def delete(actions: Actions) -> None:
-    documents = actions.process.corpus.documents
-    (found,) = documents.page(["main"]).documents
-    documents.delete(found.document_id)
+    stored = actions.process.corpus.documents
+    (found,) = stored.page(["main"]).documents
+    stored.delete(found.document_id)
 
 
 def test_an_honest_service_is_not_accused(actions: Actions) -> None:
