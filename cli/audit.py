@@ -151,7 +151,7 @@ def _print(report: AuditReport) -> None:
         rows = [(one.where, one.key, one.message) for one in report.problems]
         print_table("Not as the chain says", ["where", "key", "what"], rows)
     named = "none" if report.checkpoint is None else f"up to link {report.checkpoint}"
-    rows = [
+    counts = [
         ("links", report.links),
         ("rows", report.rows),
         ("problems", report.problem_count),
@@ -160,4 +160,4 @@ def _print(report: AuditReport) -> None:
         ("rows without seals", report.rows_without_seals),
         ("signed checkpoint", named),
     ]
-    print_table("Audit", ["", ""], rows)
+    print_table("Audit", ["", ""], counts)

@@ -48,8 +48,8 @@ from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, R
 from app.settings import Settings
 from guardrails.contract import canonical_json, canonical_sha256
 from guardrails.drift import Change
-from tests.integration.test_answering import Desk
-from tests.integration.test_probes import CARA, RAJ, RITA, Quiz
+from tests.integration.test_answering import RITA, Desk
+from tests.integration.test_probes import CARA, RAJ, Quiz
 from tests.trails import WireDesk, hold, settings_for
 
 Edit = Callable[[Connection], Any]

@@ -25,9 +25,9 @@ from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.gold import add_gold_answer
 from app.review.tables import DecisionRow
 from cli.erase import build_without
-from tests.integration.test_answering import ANN, EXCESS, Desk
+from tests.integration.test_answering import ANN, EXCESS, RITA, Desk
 from tests.integration.test_audit import check
-from tests.integration.test_probes import CARA, RITA, Quiz
+from tests.integration.test_probes import CARA, Quiz
 from tests.trails import settings_for
 
 ASKED = "What is the excess for water damage, dear zeppelin?"
@@ -57,7 +57,7 @@ class Erasing(Quiz):
         return sorted(found | set(_in_tables(self.database, words)))
 
     def _files(self) -> Iterator[bytes]:
-        for folder in (self.settings.data_dir, *_server_files(self.database)):
+        for folder in [str(self.settings.data_dir), *_server_files(self.database)]:
             for path in Path(folder).rglob("*"):
                 if path.is_file():
                     yield path.read_bytes()
@@ -150,7 +150,7 @@ def test_an_erased_answer_can_still_be_proven(house: Erasing, tmp_path: Path) ->
 def test_an_erasure_without_its_link_is_seen(house: Erasing) -> None:
     answer_id = house.decided(ASKED)
     with house.database.transaction() as session:
-        blank = {"question": "", "draft": None, "evidence": []}
+        blank: dict[str, Any] = {"question": "", "draft": None, "evidence": []}
         session.execute(update(RecordRow).where(RecordRow.answer_id == answer_id).values(**blank))
         session.execute(update(ReleaseRow).values(answer={}))
         session.execute(update(DecisionRow).values(text=""))
