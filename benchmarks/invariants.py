@@ -92,7 +92,7 @@ class Stand:
         names = ["+".join(sorted(set(collections))), *collections]
         found = [self.modes.get("", self.service_mode)]
         found += [self.modes[name] for name in names if name in self.modes]
-        return max(MODES.index(mode) for mode in found)  # type: ignore[arg-type]
+        return max(MODES.index(mode) for mode in found)
 
     def may(self, name: str, role: str, collections: Sequence[str]) -> bool:
         """Whether that principal has the role, and a scope that holds all ``collections``."""
@@ -278,6 +278,7 @@ def _wrong_text(
     """Whether what is out is what was signed."""
     kinds = record.verdict.get("redact", ())
     approvals = books.approvals[task.id]
+    signed: Mapping[str, Any] | None
     if task.four_eyes:
         last = approvals[-1].answer_sha256 if approvals else ""
         eyes = {one.reviewer for one in approvals if one.answer_sha256 == last}
@@ -416,7 +417,7 @@ def _switches(session: Session, books: Books) -> Iterator[Broken]:
         yield Broken("lost", f"the modes are {modes}, not {stand.modes}")
     for person in session.scalars(select(PrincipalRow)):
         said = stand.people.get(person.name)
-        state = {"roles": person.roles, "scope": person.scope}
+        state: dict[str, Any] = {"roles": person.roles, "scope": person.scope}
         state["disabled"] = person.disabled_at is not None
         if said is None or any(said[name] != value for name, value in state.items()):
             yield Broken("lost", f"the account {person.name} is not what its link says")

@@ -11,6 +11,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from app import backends
@@ -28,7 +29,7 @@ from tests.integration.test_permissions import TABLE
 
 NOBODY = "nobody"
 CALLERS = (*ROLES, NOBODY)
-EXAMPLES = 3
+EXAMPLES = 2
 """Of each operation, for each caller and each kind of request."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 UNREADY = {("GET", "/readyz"): {503}}
@@ -158,6 +159,9 @@ def test_no_request_from_the_openapi_document_is_a_5xx(site: Site, caller: str) 
             def attempt(case: Any) -> None:
                 found.extend(broken(site, caller, case, known))
 
-            attempt()
+            try:
+                attempt()
+            except Unsatisfiable:  # a request without parameters and body cannot be a bad one
+                assert mode is GenerationMode.NEGATIVE
     assert found == []
     assert tried == set(TABLE)

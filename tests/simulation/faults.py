@@ -75,7 +75,7 @@ class Faults:
             commit(connection)
             self.point("after a commit")
 
-        engine.dialect.do_commit = commits  # type: ignore[method-assign]
+        engine.dialect.do_commit = commits  # type: ignore[assignment, method-assign]
 
     def watch_files(self, patch: pytest.MonkeyPatch) -> None:
         """Making a file durable is a point; a dead process changes no file."""
