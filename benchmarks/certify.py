@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.gate import GRID, World
+from benchmarks.gate import World
 from guardrails.gate.betting import BETS, PURSES, Stream, first_level, upper_limit_anytime
-from guardrails.gate.binomial import upper_limit
+from guardrails.gate.binomial import GRID, upper_limit
 from guardrails.gate.certify import GOLD_SHARE, last_level
 from guardrails.gate.certify import first_level as first_level_once
 

@@ -82,8 +82,8 @@ def _applied(
         label = session.get(LabelRow, one.answer_id, with_for_update=True)
         if label is not None:
             found[_carry(label, one, trails[one.asked], begun)].append(one.asked)
-    counts = (len(found[name]) for name in ("kept", "changed", "gone"))
-    return Carried(*counts, list(dict.fromkeys(found["changed"])))
+    kept, changed, gone = (len(found[name]) for name in ("kept", "changed", "gone"))
+    return Carried(kept, changed, gone, list(dict.fromkeys(found["changed"])))
 
 
 def _carry(label: LabelRow, known: _Known, trail: Trail, begun: int) -> str:

@@ -28,7 +28,7 @@ from app.review.gold import add_gold_answer, gold_items
 from app.review.probes import PROBES
 from app.review.tables import DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import open_task
-from guardrails.gate.binomial import upper_limit
+from guardrails.gate.betting import upper_limit_anytime
 from guardrails.gate.certificate import NOT_MEASURED, Certificate
 from guardrails.gate.certify import NotCertifiable
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, Desk
@@ -442,7 +442,7 @@ def test_the_gold_items_of_its_collection_enter_a_certificate(desk: Desk) -> Non
     assert isinstance(refused, NotCertifiable) and "gold items" in refused.message
     made = quiz.certify(alpha=0.1)
     assert isinstance(made, Certificate)
-    assert made.miss_bound == pytest.approx(upper_limit(1, 12, 0.01))
+    assert made.miss_bound == pytest.approx(upper_limit_anytime(1, 12, 0.01))
     assert (made.gold, made.gold_missed) == (12, 1)
     assert made.gold_delta == pytest.approx(0.01)
     (row,) = quiz.certificates()
