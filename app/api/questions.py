@@ -1,13 +1,11 @@
 """Ask a question, read answers, follow a held one live, and open a citation's passage."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import PurePath
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -15,8 +13,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.answering.answerer import AnswerView as Answered
-from app.answering.answerer import OnStage
 from app.answering.stages import Ask
+from app.api.asking import Question, Stage, follow, news_of, while_connected
 from app.api.requests import (
     Body,
     Credential,
@@ -26,12 +24,10 @@ from app.api.requests import (
     May,
     ServicesDep,
     Text,
-    once,
     page_limit,
     permit,
 )
-from app.deadline import Deadline
-from app.errors import CallerGone, CountersignError
+from app.errors import CountersignError
 from app.records.views import AnswerView
 from app.serving.admission import Permit
 from app.wiring import Services
@@ -95,8 +91,6 @@ router = APIRouter(prefix="/v1", tags=["questions"], route_class=Guarded)
 Asking = Annotated[Principal, Depends(May("answers.ask"))]
 Owner = Annotated[Principal, Depends(May("answers.own"))]
 Reader = Annotated[Principal, Depends(May("passages.read"))]
-log = structlog.get_logger()
-FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
 
 
 @router.post(
@@ -118,84 +112,25 @@ async def ask(
     then, of a released answer, its `sentence`s, then one `answer` (or one `error`). A draft that
     was not released is never part of either: the verdict is on the whole draft, so the first
     sentence is sent after the release is recorded."""
-    question = _Question(services, principal, body, key)
+    asked = body.model_dump()
+    question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
     if "text/event-stream" in accept:
-        return EventSourceResponse(_ask_events(question, permit, request.state.request_id))
-    return await _while_connected(request, permit.run(question.answer))
-
-
-@dataclass(frozen=True)
-class _Question:
-    services: Services
-    principal: Principal
-    body: AskBody
-    key: str | None
-
-    def answer(
-        self, deadline: Deadline, on_stage: OnStage = lambda _name, _detail: None
-    ) -> Answered:
-        """The answer; with an idempotency key the question is asked once, ever."""
-
-        def run() -> dict[str, Any]:
-            self.services.access.charge_question(self.principal)
-            wanted = Ask(**self.body.model_dump())
-            return self.services.answerer.answer(self.principal, wanted, on_stage, deadline)
-
-        def again(answer_id: str) -> dict[str, Any]:
-            return self.services.answerer.view(self.principal, answer_id)
-
-        access, request = self.services.access, ["ask", self.body.model_dump()]
-        return once(access, self.principal, self.key, request, run, _id, again)
-
-
-def _id(answer: dict[str, Any]) -> str:
-    return str(answer["answer_id"])
-
-
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
-    """What ``work`` returns; it is cancelled when the caller hangs up."""
-    working = asyncio.create_task(work)
-    hung_up = asyncio.create_task(_hung_up(request))
-    try:
-        await asyncio.wait({working, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise CallerGone
-        return await working
-    finally:
-        hung_up.cancel()
-        working.cancel()
-
-
-async def _hung_up(request: Request) -> None:
-    """Returns when the caller closes the connection; the body was read before."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        return EventSourceResponse(_ask_events(question, permit, request))
+    return await while_connected(request, permit.run(question.answer))
 
 
 async def _ask_events(
-    question: _Question, permit: Permit, request_id: str
+    question: Question, permit: Permit, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
-    loop = asyncio.get_running_loop()
-    events: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue()
-
-    def tell(name: str, detail: str) -> None:
-        event = _event("stage", {"stage": name, "detail": detail})
-        loop.call_soon_threadsafe(events.put_nowait, event)
-
-    running = asyncio.create_task(permit.run(lambda deadline: question.answer(deadline, tell)))
-    running.add_done_callback(lambda _done: events.put_nowait(None))
-    try:
-        while (event := await events.get()) is not None:
-            yield event
-        for event in _outcome_events(running.result(), question.services.settings.stream):
-            yield event
-    except CountersignError as error:
-        yield _event("error", error.wire(request_id))
-    except Exception:  # the ASGI edge: the stream has begun, so no 500 is possible
-        log.exception("request_crashed", request_id=request_id, path="/v1/ask")
-        yield _event("error", CountersignError().wire(request_id))
-    finally:
-        running.cancel()  # whoever hung up waits for nothing
+    async with aclosing(news_of(question, permit, request)) as told:
+        async for news in told:
+            if isinstance(news, Stage):
+                yield _event("stage", {"stage": news.name, "detail": news.detail})
+            elif isinstance(news, CountersignError):
+                yield _event("error", news.wire(request.state.request_id))
+            else:
+                for event in _outcome_events(news, question.services.settings.stream):
+                    yield event
 
 
 def _outcome_events(answer: dict[str, Any], stream: str) -> Iterator[ServerSentEvent]:
@@ -244,26 +179,19 @@ async def answer_events(
     with an `error` event when the key or the sign-in has ended."""
     view, seen = services.answerer.view, services.watch.seen
     first = await services.watch.run(lambda: view(principal, answer_id))
-    events = _follow(services, first, seen, credential, request.state.request_id)
+    events = _follow_events(services, first, seen, credential, request.state.request_id)
     return EventSourceResponse(events, ping=15)
 
 
-async def _follow(
+async def _follow_events(
     services: Services, first: Answered, seen: int | None, credential: Credential, request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
-    view, answer_id, status = services.answerer.view, first["answer_id"], first["status"]
-    yield _answer_event(first)
-    with services.watch.follow(answer_id, credential.sha256, seen) as stream:
-        while status not in FINAL:
-            await stream.change()
-            try:
-                latest = await services.watch.run(lambda: view(credential.principal(), answer_id))
-            except CountersignError as error:
-                yield _event("error", error.wire(request_id))
-                return
-            if latest["status"] != status:
-                status = latest["status"]
-                yield _answer_event(latest)
+    async with aclosing(follow(services, first, seen, credential)) as views:
+        async for view in views:
+            if isinstance(view, CountersignError):
+                yield _event("error", view.wire(request_id))
+            else:
+                yield _answer_event(view)
 
 
 @router.get("/collections", response_model=CollectionsView, summary="Collections in scope")
