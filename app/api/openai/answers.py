@@ -56,8 +56,8 @@ def said_of(answer: AnswerView, *, as_object: bool = False) -> Said:
         if as_object:
             return Said((json.dumps(_object(answer.answer), ensure_ascii=False),))
         told = (f"\n\n{answer.disclaimer}",) if answer.disclaimer else ()
-        marks = tuple(_marks(answer.answer))
-        return Said((*_pieces(answer.answer), *told), marks)
+        pieces = (piece for piece, _ in _pieces(answer.answer))
+        return Said((*pieces, *told), tuple(_marks(answer.answer)))
     refused = answer.status == "blocked" or as_object
     return Said((_message(answer),), refused=refused)
 
@@ -290,20 +290,28 @@ def _object(body: AnswerBody) -> Mapping[str, Any]:
     return {**asdict(body), "citations": citations}
 
 
-def _pieces(body: AnswerBody) -> Sequence[str]:
-    """The text sentence by sentence, where it is made up of them."""
-    marked = [with_markers(Sentence(one.text, tuple(one.citations))) for one in body.sentences]
-    pieces = [" " * bool(index) + piece for index, piece in enumerate(marked)]
-    return pieces if "".join(pieces) == body.text else [body.text]
+def _pieces(body: AnswerBody) -> Sequence[tuple[str, str]]:
+    """The text sentence by sentence, each with its markers as they stand last in it: those that
+    the service put in, not what looks like one in a source.
+
+    A text that is not made up of its sentences is one piece, and anything in it may be a marker.
+    """
+    pieces = [
+        (
+            " " * bool(index) + with_markers(Sentence(one.text, tuple(one.citations))),
+            "".join(f" [{number}]" for number in one.citations),
+        )
+        for index, one in enumerate(body.sentences)
+    ]
+    whole = "".join(piece for piece, _ in pieces) == body.text
+    return pieces if whole else [(body.text, body.text)]
 
 
 def _marks(body: AnswerBody) -> Iterator[tuple[int, int, CitationView]]:
-    """(start, end, citation) of each marker: where the text is made up of its sentences those
-    that the service put in, not what looks like one in a source."""
+    """(start, end, citation) of each marker in the text."""
     known = {citation.number: citation for citation in body.citations}
-    pieces, at = _pieces(body), 0
-    own = ["".join(f" [{number}]" for number in one.citations) for one in body.sentences]
-    for piece, marks in zip(pieces, own if len(own) == len(pieces) else pieces, strict=True):
+    at = 0
+    for piece, marks in _pieces(body):
         before = at + piece.rindex(marks)
         for found in re.finditer(r"\[(\d+)\]", marks):
             if citation := known.get(int(found[1])):
