@@ -1,15 +1,19 @@
-"""``countersign.client`` against a running service, with threads and with asyncio."""
+"""``countersign.client`` against a running service, with threads, asyncio and over MCP."""
 
 import asyncio
 import inspect
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.settings import PROJECT
 from countersign.client import AsyncClient, Client, ClientError
+from tests.commands import countersign
 from tests.integration.test_api import HELD, RELEASED
 from tests.servers import Served, handbook_services, served
 
@@ -83,7 +87,12 @@ def test_what_the_service_refuses_has_its_code(running: Served, ann: Client) -> 
 def test_what_can_be_tried_again_is(running: Served, ann: Client) -> None:
     places = running.site.services.places
     taken = [places.enter() for _ in range(places._most)]
-    freeing = threading.Timer(0.5, lambda: [permit.close() for permit in taken])
+
+    def free() -> None:
+        for permit in taken:
+            permit.close()
+
+    freeing = threading.Timer(0.5, free)
     freeing.start()
     assert ann.ask(RELEASED).status == "released"
     freeing.join()
@@ -133,3 +142,49 @@ def test_both_clients_have_the_same_methods() -> None:
         }
 
     assert methods(Client) == methods(AsyncClient) and "follow" in methods(Client)
+
+
+def test_an_assistant_asks_over_mcp(running: Served) -> None:
+    from mcp import Client as McpClient
+    from mcp import StdioServerParameters
+
+    key = running.site.keys["ann"]
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "cli", "mcp", "--address", running.address],
+        cwd=PROJECT,
+        env={"COUNTERSIGN_API_KEY": key, "PYTHONPATH": str(PROJECT)},
+    )
+
+    async def talk() -> None:
+        async with McpClient(server) as client:
+            tools = {tool.name for tool in (await client.list_tools()).tools}
+            assert tools == {"ask", "follow", "passage", "collections"}
+
+            async def call(name: str, **arguments: Any) -> Any:
+                done = await client.call_tool(name, arguments)
+                assert not done.is_error, done.content
+                return done.structured_content
+
+            released = await call("ask", question=RELEASED, collections=["main"])
+            assert released["answer"]["text"] == EXCESS
+            (citation,) = released["answer"]["citations"]
+            read = await call("passage", passage_id=citation["passage_id"])
+            assert citation["quote"] in read["text"]
+            assert "main" in str(await call("collections"))
+            held = await call("ask", question=HELD)
+            assert (held["status"], held["answer"]) == ("held", None)
+            waiting = await call("follow", answer_id=held["answer_id"], wait_s=0.1)
+            assert waiting == held
+            await asyncio.to_thread(running.release, held["answer_id"])
+            signed = await call("follow", answer_id=held["answer_id"], wait_s=10)
+            assert signed["status"] == "released" and "£350" in signed["answer"]["text"]
+            refused = await client.call_tool("ask", {"question": " "})
+            assert refused.is_error and "question_empty" in str(refused.content)
+
+    asyncio.run(talk())
+
+
+def test_mcp_needs_a_key() -> None:
+    ended = countersign("mcp", settings={})
+    assert ended.returncode == 1 and "COUNTERSIGN_API_KEY" in ended.stderr
