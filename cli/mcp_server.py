@@ -10,7 +10,7 @@ import typer
 from app.errors import DependencyFailed, SettingsInvalid
 from app.settings import Settings
 from countersign import __version__
-from countersign.client import Answer, AsyncClient, ClientError, Collection, Passage
+from countersign.client import Answer, AsyncClient, ClientError, Collection, Hit, Passage
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -71,6 +71,14 @@ def build_server(address: str, key: str) -> "MCPServer":
                 except TimeoutError:
                     pass  # nobody has decided yet
             return await service.answer(answer_id)
+
+    @server.tool()
+    async def search(
+        question: str, collections: list[str] | None = None, limit: int = 5
+    ) -> list[Hit]:
+        """The passages that are closest to a question, best first: sources, and no answer."""
+        with _told():
+            return await service.search(question, collections=collections, limit=limit)
 
     @server.tool()
     async def passage(passage_id: str) -> Passage:

@@ -30,6 +30,7 @@ __all__ = [
     "Collection",
     "Document",
     "Gate",
+    "Hit",
     "Passage",
 ]
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -159,6 +160,12 @@ class Passage(BaseModel):
     headings: list[str] = []
 
 
+class Hit(Passage):
+    """A passage that was found; ``similarity`` is None where only words matched."""
+
+    similarity: float | None = None
+
+
 class Document(BaseModel):
     """A document, and why it failed if it did."""
 
@@ -216,6 +223,12 @@ def _uploading(file: Path, collection: str, valid_until: str | None, key: str | 
     content = (file.name, file.read_bytes())
     key = key or uuid.uuid4().hex
     return _Call("POST", "/v1/documents", form=form, file=content, key=key)
+
+
+def _searching(question: str, collections: Sequence[str] | None, limit: int) -> _Call:
+    wanted = list(collections) if collections is not None else None
+    body = {"question": question, "collections": wanted, "limit": limit}
+    return _Call("POST", "/v1/search", body=body)
 
 
 def _one(kind: str, name: str) -> _Call:
@@ -374,6 +387,13 @@ class Client:
         found = self._call(_Call("GET", "/v1/collections"))
         return [Collection.model_validate(one) for one in found["collections"]]
 
+    def search(
+        self, question: str, *, collections: Sequence[str] | None = None, limit: int = 5
+    ) -> list[Hit]:
+        """The best passages for a question; nothing is drafted, nothing recorded."""
+        found = self._call(_searching(question, collections, limit))
+        return [Hit.model_validate(one) for one in found["passages"]]
+
     def passage(self, passage: Citation | str) -> Passage:
         """The passage that a citation points into."""
         name = passage if isinstance(passage, str) else passage.passage_id
@@ -477,6 +497,13 @@ class AsyncClient:
         """As ``Client.collections``."""
         found = await self._call(_Call("GET", "/v1/collections"))
         return [Collection.model_validate(one) for one in found["collections"]]
+
+    async def search(
+        self, question: str, *, collections: Sequence[str] | None = None, limit: int = 5
+    ) -> list[Hit]:
+        """As ``Client.search``."""
+        found = await self._call(_searching(question, collections, limit))
+        return [Hit.model_validate(one) for one in found["passages"]]
 
     async def passage(self, passage: Citation | str) -> Passage:
         """As ``Client.passage``."""

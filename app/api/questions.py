@@ -1,8 +1,8 @@
 """Ask a question, read answers, follow a held one live, and open a citation's passage."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, suppress
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -27,10 +27,13 @@ from app.api.requests import (
     page_limit,
     permit,
 )
-from app.errors import CountersignError
+from app.deadline import Deadline
+from app.errors import CountersignError, NotFound
 from app.records.views import AnswerView
+from app.retrieval.retriever import Hit
 from app.serving.admission import Permit
 from app.wiring import Services
+from guardrails.contract import Passage
 
 
 class AskBody(Body):
@@ -85,6 +88,28 @@ class PassageView(BaseModel):
     source: str
     last_page: int | None = None
     headings: list[str] = []
+
+
+class SearchBody(Body):
+    """What to search for; nothing is drafted and nothing recorded."""
+
+    question: Text = Field(min_length=1, max_length=4000)
+    collections: list[Text] | None = Field(
+        default=None, description="Collections to search; null searches all in scope."
+    )
+    limit: int = Field(default=5, ge=1, le=20)
+
+
+class HitView(PassageView):
+    """A passage that was found; ``similarity`` is its cosine, null where only words matched."""
+
+    similarity: float | None
+
+
+class HitsView(BaseModel):
+    """Passages, best first."""
+
+    passages: list[HitView]
 
 
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=Guarded)
@@ -212,16 +237,51 @@ def passage(passage_id: str, services: ServicesDep, principal: Reader) -> Any:
     found, source = services.corpus.passages.with_source(passage_id)
     gone = "This source was removed, or it is not yours to see."
     authorise(principal, "passages.read", [found.collection], gone)
-    return {
-        "passage_id": found.id,
-        "document_id": found.document_id,
-        "title": found.title,
-        "collection": found.collection,
-        "page": found.page,
-        "text": found.text,
-        "start": found.start,
-        "end": found.end,
-        "last_page": found.last_page,
-        "headings": list(found.headings),
-        "source": PurePath(source).name,  # where it lies on the server is not for askers
-    }
+    return _shown(found, source)
+
+
+@router.post("/search", response_model=HitsView, summary="Search passages")
+async def search(
+    permit: Annotated[Permit, Depends(permit)],
+    body: SearchBody,
+    request: Request,
+    services: ServicesDep,
+    principal: Asking,
+) -> Any:
+    """The passages that a draft would be written from, best first. Counts as one question."""
+
+    def run(deadline: Deadline) -> list[HitView]:
+        readable = principal.readable(services.corpus.documents.collections())
+        wanted = readable if body.collections is None else body.collections
+        for name in wanted:
+            if name not in readable:
+                raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
+        services.access.charge_question(principal)
+        found = services.retriever.retrieve(body.question, wanted, body.limit, deadline)
+        return list(_hits(services, found.hits))
+
+    return HitsView(passages=await while_connected(request, permit.run(run)))
+
+
+def _hits(services: Services, hits: Iterable[Hit]) -> Iterator[HitView]:
+    for hit in hits:
+        with suppress(NotFound):  # it was removed meanwhile
+            found, source = services.corpus.passages.with_source(hit.passage.id)
+            shown = _shown(found, source).model_dump()
+            yield HitView(**shown, similarity=hit.similarity)
+
+
+def _shown(found: Passage, source: str) -> PassageView:
+    return PassageView(
+        passage_id=found.id,
+        document_id=found.document_id,
+        title=found.title,
+        collection=found.collection,
+        page=found.page,
+        text=found.text,
+        start=found.start,
+        end=found.end,
+        last_page=found.last_page,
+        headings=list(found.headings),
+        source=PurePath(source).name,  # where it lies on the server is not for askers
+    )

@@ -470,6 +470,7 @@ ANY_ROLE = {
 }
 ROLE_OF = {
     ("POST", "/v1/ask"): "asker",
+    ("POST", "/v1/search"): "asker",
     ("POST", "/v1/chat/completions"): "asker",
     ("POST", "/v1/responses"): "asker",
     ("POST", "/v1/embeddings"): "asker",
@@ -498,6 +499,7 @@ ROLE_OF = {
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/ask"): {"json": {"question": RELEASED}},
+    ("POST", "/v1/search"): {"json": {"question": RELEASED}},
     ("POST", "/v1/chat/completions"): {
         "json": {"model": "countersign", "messages": [{"role": "user", "content": RELEASED}]}
     },

@@ -73,6 +73,7 @@ FULL: dict[tuple[str, str], dict[str, Any]] = {
         "answer_schema": {"properties": {"text": {"const": "x"}}},
         "previous_answer_id": "x",
     },
+    ("POST", "/v1/search"): {"question": "x", "collections": ["main"], "limit": 1},
     ("POST", "/v1/chat/completions"): {
         "model": "countersign/main",
         "messages": [

@@ -47,6 +47,20 @@ def test_a_question_its_source_and_what_follows(ann: Client) -> None:
     assert ann.follow(answer) == ann.follow(answer, timeout_s=0) == answer
 
 
+def test_a_search_finds_passages_within_the_scope(running: Served, ann: Client) -> None:
+    before = ann.answers(1)
+    hits = ann.search(RELEASED, collections=["main"], limit=2)
+    assert len(hits) == 2 and "£350" in hits[0].text and hits[0].source == "claims.md"
+    assert hits[0].similarity is not None and hits[0].similarity > 0.3
+    assert ann.passage(hits[0].passage_id).text == hits[0].text
+    assert ann.answers(1) == before  # nothing was recorded
+    with Client(running.address, running.site.keys["sam"]) as scoped:
+        assert scoped.search(RELEASED) == []
+        with pytest.raises(ClientError) as caught:
+            scoped.search(RELEASED, collections=["main"])
+    assert caught.value.code == "not_found"
+
+
 def test_the_same_key_asks_once(ann: Client) -> None:
     assert ann.ask(RELEASED, key="client-once") == ann.ask(RELEASED, key="client-once")
     assert ann.ask(RELEASED).answer_id != ann.ask(RELEASED).answer_id
@@ -117,6 +131,7 @@ def test_the_same_with_asyncio(running: Served, tmp_path: Path) -> None:
             assert answer.text == EXCESS and held.status == "held"
             assert (await ann.passage(answer.citations[0])).title == "Making a claim"
             assert await ann.answer(answer.answer_id) in await ann.answers()
+            assert "£350" in (await ann.search(RELEASED))[0].text
             assert "main" in [one.name for one in await ann.collections()]
             with pytest.raises(TimeoutError):
                 await ann.follow(held, timeout_s=0.2)
@@ -159,7 +174,7 @@ def test_an_assistant_asks_over_mcp(running: Served) -> None:
     async def talk() -> None:
         async with McpClient(server) as client:
             tools = {tool.name for tool in (await client.list_tools()).tools}
-            assert tools == {"ask", "follow", "passage", "collections"}
+            assert tools == {"ask", "follow", "search", "passage", "collections"}
 
             async def call(name: str, **arguments: Any) -> Any:
                 done = await client.call_tool(name, arguments)
@@ -172,6 +187,7 @@ def test_an_assistant_asks_over_mcp(running: Served) -> None:
             read = await call("passage", passage_id=citation["passage_id"])
             assert citation["quote"] in read["text"]
             assert "main" in str(await call("collections"))
+            assert "£350" in str(await call("search", question=RELEASED, limit=1))
             held = await call("ask", question=HELD)
             assert (held["status"], held["answer"]) == ("held", None)
             waiting = await call("follow", answer_id=held["answer_id"], wait_s=0.1)

@@ -61,6 +61,9 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/ask"): Row(
         "asker", "object", {"json": {"question": RELEASED, "collections": ["main"]}}
     ),
+    ("POST", "/v1/search"): Row(
+        "asker", "object", {"json": {"question": RELEASED, "collections": ["main"]}}
+    ),
     ("POST", "/v1/chat/completions"): Row(
         "asker",
         "object",
