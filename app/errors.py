@@ -45,7 +45,11 @@ from typing import Any, ClassVar
 
 
 class CountersignError(Exception):
-    """A failed request: ``code`` is stable, ``message`` is for people."""
+    """A failed request: ``code`` is stable, ``message`` is for people.
+
+    ``param`` names the part of the request at fault, where one is known; only OpenAI's form of an
+    error tells it.
+    """
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -53,8 +57,8 @@ class CountersignError(Exception):
     retry_after_s: ClassVar[int | None] = None
     default_message: ClassVar[str] = "Something went wrong on our side."
 
-    def __init__(self, message: str | None = None) -> None:
-        self.message = message or self.default_message
+    def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
+        self.message, self.param = message or self.default_message, param
         super().__init__(self.message)
 
     def wire(self, request_id: str) -> dict[str, Any]:

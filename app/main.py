@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.api import accounts, documents, gate, operations, questions, reviews, sessions
 from app.api.edge import Edge, Limits, error_response
+from app.api.openai import routes as openai
 from app.api.requests import ErrorView
 from app.errors import (
     BadRequest,
@@ -26,7 +27,7 @@ from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 from countersign import __version__
 
-MODULES = (questions, reviews, documents, sessions, accounts, operations, gate)
+MODULES = (questions, openai, reviews, documents, sessions, accounts, operations, gate)
 ROUTERS = tuple(module.router for module in MODULES)
 PAGES = PROJECT / "review_ui"
 PAGE_NAMES = (
@@ -97,15 +98,15 @@ def _add_pages(app: FastAPI) -> None:
 def _add_error_handlers(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, CountersignError)
-        return error_response(error, request.state.request_id)
+        return error_response(error, request.state.request_id, request.url.path)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_response(_validation_error(error), request.state.request_id)
+        return error_response(_validation_error(error), request.state.request_id, request.url.path)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        response = error_response(_http_error(error), request.state.request_id)
+        response = error_response(_http_error(error), request.state.request_id, request.url.path)
         response.headers.update(error.headers or {})  # a 405 names what is allowed
         return response
 
@@ -117,9 +118,10 @@ def _add_error_handlers(app: FastAPI) -> None:
 def _validation_error(error: RequestValidationError) -> CountersignError:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    param = place if place.isprintable() else None
     if first["type"] in ("json_invalid", "json_type"):
         return BadRequest("The body is not valid JSON.")
-    return Invalid(f"{place}: {first['msg']}")
+    return Invalid(f"{place}: {first['msg']}", param=param)
 
 
 def _http_error(error: HTTPException) -> CountersignError:

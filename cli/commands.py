@@ -16,6 +16,10 @@ COMMANDS = {
         "cli.serve:ask",
         "Ask one question here, with the same checks and the same record as over HTTP.",
     ),
+    "mcp": (
+        "cli.mcp_server:serve_mcp",
+        "Let a program that speaks MCP ask a running service; its key is in COUNTERSIGN_API_KEY.",
+    ),
     "replay": (
         "cli.records:replay",
         "Judge a recorded answer again; its own policy must give the same verdict.",

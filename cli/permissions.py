@@ -43,6 +43,7 @@ ACTIONS: Mapping[str, Action] = {
     "keys create": "accounts.manage",
     "keys list": "accounts.manage",
     "keys revoke": "accounts.manage",
+    "mcp": "answers.ask",
     "migrate": "service.operate",
     "models list": "service.operate",
     "models verify": "service.operate",

@@ -186,6 +186,15 @@ class Answerer:
                 raise NotFound("There is no such answer.")
             return _view(session, principal, record)
 
+    def schema(self, principal: Principal, answer_id: str) -> Mapping[str, Any] | None:
+        """The schema that one of the principal's own questions came with; raises ``NotFound``."""
+        with self._database.reading() as session:
+            record = session.get(RecordRow, answer_id)
+            if record is None or record.principal != principal.name:
+                raise NotFound("There is no such answer.")
+            found: Mapping[str, Any] | None = (record.inputs or {}).get("answer_schema")
+            return found
+
     def history(self, principal: Principal, limit: int) -> list[AnswerView]:
         """The principal's newest answers, newest first."""
         with self._database.reading() as session:

@@ -8,6 +8,7 @@ import structlog
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.openai.errors import is_openai, openai_error
 from app.api.requests import is_storable
 from app.errors import CountersignError, Invalid, NotFound, RequestTimeout, TooLarge
 from app.settings import Settings
@@ -32,10 +33,11 @@ HEADERS = {
 log = structlog.get_logger()
 
 
-def error_response(error: CountersignError, request_id: str) -> JSONResponse:
-    """The one wire form of every error."""
+def error_response(error: CountersignError, request_id: str, path: str) -> JSONResponse:
+    """The one wire form of every error; on the addresses of OpenAI's clients it is theirs."""
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return JSONResponse(error.wire(request_id), error.status, headers)
+    body = openai_error(error).model_dump() if is_openai(path) else error.wire(request_id)
+    return JSONResponse(body, error.status, headers)
 
 
 class Edge:
@@ -63,11 +65,12 @@ class Edge:
         try:
             await self.app(scope, receive, sending)
         except CountersignError as error:
-            await error_response(error, request_id)(scope, receive, sending)
+            await error_response(error, request_id, scope["path"])(scope, receive, sending)
         except Exception:  # the ASGI edge: one coded 500 for whatever is a bug
             log.exception("request_crashed", request_id=request_id, path=scope["path"])
             if status == 0:
-                await error_response(CountersignError(), request_id)(scope, receive, sending)
+                crash = error_response(CountersignError(), request_id, scope["path"])
+                await crash(scope, receive, sending)
         finally:
             _count(scope, status)
 

@@ -1,21 +1,20 @@
 """Ask a question, read answers, follow a held one live, and open a citation's passage."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
-from app.answering.answerer import OnStage
 from app.answering.stages import Ask
+from app.api.asking import Question, Stage, follow, news_of, while_connected
 from app.api.requests import (
     Body,
     Credential,
@@ -25,15 +24,16 @@ from app.api.requests import (
     May,
     ServicesDep,
     Text,
-    once,
     page_limit,
     permit,
 )
 from app.deadline import Deadline
-from app.errors import CallerGone, CountersignError
+from app.errors import CountersignError, NotFound
 from app.records.views import AnswerView
+from app.retrieval.retriever import Hit
 from app.serving.admission import Permit
 from app.wiring import Services
+from guardrails.contract import Passage
 
 
 class AskBody(Body):
@@ -90,12 +90,32 @@ class PassageView(BaseModel):
     headings: list[str] = []
 
 
+class SearchBody(Body):
+    """What to search for; nothing is drafted and nothing recorded."""
+
+    question: Text = Field(min_length=1, max_length=4000)
+    collections: list[Text] | None = Field(
+        default=None, description="Collections to search; null searches all in scope."
+    )
+    limit: int = Field(default=5, ge=1, le=20)
+
+
+class HitView(PassageView):
+    """A passage that was found; ``similarity`` is its cosine, null where only words matched."""
+
+    similarity: float | None
+
+
+class HitsView(BaseModel):
+    """Passages, best first."""
+
+    passages: list[HitView]
+
+
 router = APIRouter(prefix="/v1", tags=["questions"], route_class=Guarded)
 Asking = Annotated[Principal, Depends(May("answers.ask"))]
 Owner = Annotated[Principal, Depends(May("answers.own"))]
 Reader = Annotated[Principal, Depends(May("passages.read"))]
-log = structlog.get_logger()
-FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
 
 
 @router.post(
@@ -117,84 +137,25 @@ async def ask(
     then, of a released answer, its `sentence`s, then one `answer` (or one `error`). A draft that
     was not released is never part of either: the verdict is on the whole draft, so the first
     sentence is sent after the release is recorded."""
-    question = _Question(services, principal, body, key)
+    asked = body.model_dump()
+    question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
     if "text/event-stream" in accept:
-        return EventSourceResponse(_ask_events(question, permit, request.state.request_id))
-    return await _while_connected(request, permit.run(question.answer))
-
-
-@dataclass(frozen=True)
-class _Question:
-    services: Services
-    principal: Principal
-    body: AskBody
-    key: str | None
-
-    def answer(
-        self, deadline: Deadline, on_stage: OnStage = lambda _name, _detail: None
-    ) -> AnswerView:
-        """The answer; with an idempotency key the question is asked once, ever."""
-
-        def run() -> AnswerView:
-            self.services.access.charge_question(self.principal)
-            wanted = Ask(**self.body.model_dump())
-            return self.services.answerer.answer(self.principal, wanted, on_stage, deadline)
-
-        def again(answer_id: str) -> AnswerView:
-            return self.services.answerer.view(self.principal, answer_id)
-
-        access, request = self.services.access, ["ask", self.body.model_dump()]
-        return once(access, self.principal, self.key, request, run, _id, again)
-
-
-def _id(answer: AnswerView) -> str:
-    return answer.answer_id
-
-
-async def _while_connected(request: Request, work: Coroutine[Any, Any, AnswerView]) -> AnswerView:
-    """What ``work`` returns; it is cancelled when the caller hangs up."""
-    working = asyncio.create_task(work)
-    hung_up = asyncio.create_task(_hung_up(request))
-    try:
-        await asyncio.wait({working, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise CallerGone
-        return await working
-    finally:
-        hung_up.cancel()
-        working.cancel()
-
-
-async def _hung_up(request: Request) -> None:
-    """Returns when the caller closes the connection; the body was read before."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        return EventSourceResponse(_ask_events(question, permit, request))
+    return await while_connected(request, permit.run(question.answer))
 
 
 async def _ask_events(
-    question: _Question, permit: Permit, request_id: str
+    question: Question, permit: Permit, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
-    loop = asyncio.get_running_loop()
-    events: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue()
-
-    def tell(name: str, detail: str) -> None:
-        event = _event("stage", {"stage": name, "detail": detail})
-        loop.call_soon_threadsafe(events.put_nowait, event)
-
-    running = asyncio.create_task(permit.run(lambda deadline: question.answer(deadline, tell)))
-    running.add_done_callback(lambda _done: events.put_nowait(None))
-    try:
-        while (event := await events.get()) is not None:
-            yield event
-        for event in _outcome_events(running.result(), question.services.settings.stream):
-            yield event
-    except CountersignError as error:
-        yield _event("error", error.wire(request_id))
-    except Exception:  # the ASGI edge: the stream has begun, so no 500 is possible
-        log.exception("request_crashed", request_id=request_id, path="/v1/ask")
-        yield _event("error", CountersignError().wire(request_id))
-    finally:
-        running.cancel()  # whoever hung up waits for nothing
+    async with aclosing(news_of(question, permit, request)) as told:
+        async for news in told:
+            if isinstance(news, Stage):
+                yield _event("stage", {"stage": news.name, "detail": news.detail})
+            elif isinstance(news, CountersignError):
+                yield _event("error", news.wire(request.state.request_id))
+            else:
+                for event in _outcome_events(news, question.services.settings.stream):
+                    yield event
 
 
 def _outcome_events(answer: AnswerView, stream: str) -> Iterator[ServerSentEvent]:
@@ -243,26 +204,19 @@ async def answer_events(
     with an `error` event when the key or the sign-in has ended."""
     view, seen = services.answerer.view, services.watch.seen
     first = await services.watch.run(lambda: view(principal, answer_id))
-    events = _follow(services, first, seen, credential, request.state.request_id)
+    events = _follow_events(services, first, seen, credential, request.state.request_id)
     return EventSourceResponse(events, ping=15)
 
 
-async def _follow(
+async def _follow_events(
     services: Services, first: AnswerView, seen: int | None, credential: Credential, request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
-    view, answer_id, status = services.answerer.view, first.answer_id, first.status
-    yield _answer_event(first)
-    with services.watch.follow(answer_id, credential.sha256, seen) as stream:
-        while status not in FINAL:
-            await stream.change()
-            try:
-                latest = await services.watch.run(lambda: view(credential.principal(), answer_id))
-            except CountersignError as error:
-                yield _event("error", error.wire(request_id))
-                return
-            if latest.status != status:
-                status = latest.status
-                yield _answer_event(latest)
+    async with aclosing(follow(services, first, seen, credential)) as views:
+        async for view in views:
+            if isinstance(view, CountersignError):
+                yield _event("error", view.wire(request_id))
+            else:
+                yield _answer_event(view)
 
 
 @router.get("/collections", response_model=CollectionsView, summary="Collections in scope")
@@ -283,16 +237,51 @@ def passage(passage_id: str, services: ServicesDep, principal: Reader) -> Any:
     found, source = services.corpus.passages.with_source(passage_id)
     gone = "This source was removed, or you may not see it."
     authorise(principal, "passages.read", [found.collection], gone)
-    return {
-        "passage_id": found.id,
-        "document_id": found.document_id,
-        "title": found.title,
-        "collection": found.collection,
-        "page": found.page,
-        "text": found.text,
-        "start": found.start,
-        "end": found.end,
-        "last_page": found.last_page,
-        "headings": list(found.headings),
-        "source": PurePath(source).name,  # where it lies on the server is not for askers
-    }
+    return _shown(found, source)
+
+
+@router.post("/search", response_model=HitsView, summary="Search passages")
+async def search(
+    permit: Annotated[Permit, Depends(permit)],
+    body: SearchBody,
+    request: Request,
+    services: ServicesDep,
+    principal: Asking,
+) -> Any:
+    """The passages that a draft would be written from, best first. Counts as one question."""
+
+    def run(deadline: Deadline) -> list[HitView]:
+        readable = principal.readable(services.corpus.documents.collections())
+        wanted = readable if body.collections is None else body.collections
+        for name in wanted:
+            if name not in readable:
+                raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
+        services.access.charge_question(principal)
+        found = services.retriever.retrieve(body.question, wanted, body.limit, deadline)
+        return list(_hits(services, found.hits))
+
+    return HitsView(passages=await while_connected(request, permit.run(run)))
+
+
+def _hits(services: Services, hits: Iterable[Hit]) -> Iterator[HitView]:
+    for hit in hits:
+        with suppress(NotFound):  # it was removed meanwhile
+            found, source = services.corpus.passages.with_source(hit.passage.id)
+            shown = _shown(found, source).model_dump()
+            yield HitView(**shown, similarity=hit.similarity)
+
+
+def _shown(found: Passage, source: str) -> PassageView:
+    return PassageView(
+        passage_id=found.id,
+        document_id=found.document_id,
+        title=found.title,
+        collection=found.collection,
+        page=found.page,
+        text=found.text,
+        start=found.start,
+        end=found.end,
+        last_page=found.last_page,
+        headings=list(found.headings),
+        source=PurePath(source).name,  # where it lies on the server is not for askers
+    )

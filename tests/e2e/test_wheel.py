@@ -48,6 +48,9 @@ def test_it_takes_one_name_and_says_its_version(
     monkeypatch.delenv("PYTHONPATH", raising=False)
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["countersign", __version__]
+    # A program that only calls a service elsewhere loads nothing of the service.
+    alone = "import sys, countersign.client; sys.exit('app' in sys.modules)"
+    subprocess.run([str(installed / "python"), "-c", alone], cwd=tmp_path, check=True)
 
 
 def test_it_ingests_and_answers_in_an_empty_folder(

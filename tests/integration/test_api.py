@@ -27,6 +27,7 @@ from app.access.principals import ROLES
 from app.access.service import Access
 from app.access.tables import IdempotencyRow
 from app.api.edge import HEADERS
+from app.api.openai.errors import is_openai
 from app.corpus.tables import DocumentRow
 from app.main import PAGES, create_app
 from app.records.tables import RecordRow
@@ -155,6 +156,11 @@ def coded(response: Response, status: int, code: str | None = None) -> dict[str,
     """The error of a response, which must have the one wire form."""
     assert response.status_code == status, response.text
     error: dict[str, Any] = response.json()
+    if is_openai(response.request.url.path):  # the form of its clients has less
+        (error,) = error.values()
+        assert set(error) == {"code", "message", "type", "param"}
+        assert code is None or error["code"] == code, error
+        return error
     assert set(error) == {"code", "message", "retryable", "request_id"}
     assert error["request_id"] == response.headers["x-request-id"]
     assert isinstance(error["message"], str) and error["message"]
@@ -458,9 +464,16 @@ ANY_ROLE = {
     ("GET", "/v1/documents"),
     ("GET", "/v1/documents/{document_id}"),
     ("PUT", "/v1/session/password"),
+    ("GET", "/v1/responses/{response_id}"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model}"),
 }
 ROLE_OF = {
     ("POST", "/v1/ask"): "asker",
+    ("POST", "/v1/search"): "asker",
+    ("POST", "/v1/chat/completions"): "asker",
+    ("POST", "/v1/responses"): "asker",
+    ("POST", "/v1/embeddings"): "asker",
     ("GET", "/v1/reviews"): "reviewer",
     ("GET", "/v1/reviews/{task_id}"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/claim"): "reviewer",
@@ -486,6 +499,12 @@ ROLE_OF = {
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/ask"): {"json": {"question": RELEASED}},
+    ("POST", "/v1/search"): {"json": {"question": RELEASED}},
+    ("POST", "/v1/chat/completions"): {
+        "json": {"model": "countersign", "messages": [{"role": "user", "content": RELEASED}]}
+    },
+    ("POST", "/v1/responses"): {"json": {"model": "countersign", "input": RELEASED}},
+    ("POST", "/v1/embeddings"): {"json": {"model": "countersign", "input": "a"}},
     ("POST", "/v1/session"): {"json": {"username": "nobody", "password": "x"}},
     ("POST", "/v1/reviews/{task_id}/decision"): {
         "json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}

@@ -73,6 +73,31 @@ FULL: dict[tuple[str, str], dict[str, Any]] = {
         "answer_schema": {"properties": {"text": {"const": "x"}}},
         "previous_answer_id": "x",
     },
+    ("POST", "/v1/search"): {"question": "x", "collections": ["main"], "limit": 1},
+    ("POST", "/v1/chat/completions"): {
+        "model": "countersign/main",
+        "messages": [
+            {"role": "assistant", "content": "x"},
+            {"role": "user", "content": [{"type": "text", "text": "x"}], "type": "message"},
+        ],
+        "stream": False,
+        "stream_options": {"include_usage": False},
+        "response_format": {"type": "json_schema", "json_schema": {"schema": {"const": "x"}}},
+        "n": 1,
+    },
+    ("POST", "/v1/responses"): {
+        "model": "countersign/main",
+        "input": "What is the excess?",
+        "stream": False,
+        "previous_response_id": "resp_x",
+        "text": {"format": {"type": "json_schema", "schema": {"const": "x"}}},
+    },
+    ("POST", "/v1/embeddings"): {
+        "model": "countersign",
+        "input": ["x"],
+        "encoding_format": "float",
+        "dimensions": None,
+    },
     ("POST", "/v1/session"): {"username": "nobody", "password": "x"},
     ("POST", "/v1/gate/mode"): {"mode": "off", "reason": "a test", "collection": "main"},
     ("POST", "/v1/policy/dry-run"): {"policy": "name: x", "since_days": 1},
@@ -125,7 +150,8 @@ def test_bad_text_is_refused_with_a_code(site: Site) -> None:
         for what, response in kind(site):
             assert response.status_code < 500, (what, response.text)
             if response.status_code >= 400:
-                assert {"code", "message"} <= set(json.loads(response.content)), what
+                error = json.loads(response.content)
+                assert {"code", "message"} <= set(error.get("error", error)), what
             tried += 1
         assert tried >= 12
     for address in ("/v1/gate/reviewers?collection=%00", "/v1/documents?collection=a%00"):

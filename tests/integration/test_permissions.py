@@ -47,6 +47,7 @@ class Row:
 
 ACCOUNT = {"roles": ["asker"], "scope": None, "disabled": False}
 UPLOAD = {"data": {"collection": "main"}, "files": {"file": ("a.md", b"# A")}}
+MODEL = "countersign/main"
 TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/session"): Row("public", "own", {"json": {"username": "x", "password": "x"}}),
     ("GET", "/healthz"): Row("public", "own"),
@@ -59,6 +60,23 @@ TABLE: dict[tuple[str, str], Row] = {
     ),
     ("POST", "/v1/ask"): Row(
         "asker", "object", {"json": {"question": RELEASED, "collections": ["main"]}}
+    ),
+    ("POST", "/v1/search"): Row(
+        "asker", "object", {"json": {"question": RELEASED, "collections": ["main"]}}
+    ),
+    ("POST", "/v1/chat/completions"): Row(
+        "asker",
+        "object",
+        {"json": {"model": MODEL, "messages": [{"role": "user", "content": RELEASED}]}},
+    ),
+    ("POST", "/v1/responses"): Row(
+        "asker", "object", {"json": {"model": MODEL, "input": RELEASED}}
+    ),
+    ("GET", "/v1/responses/{response_id}"): Row(None, "asker's"),
+    ("GET", "/v1/models"): Row(None, "own"),
+    ("GET", "/v1/models/{model}"): Row(None, "object"),
+    ("POST", "/v1/embeddings"): Row(
+        "asker", "own", {"json": {"model": "countersign", "input": "a"}}
     ),
     ("GET", "/v1/answers"): Row(None, "own"),
     ("GET", "/v1/answers/{answer_id}"): Row(None, "asker's"),
@@ -132,6 +150,8 @@ def objects(site: Site) -> dict[str, str]:
     return {
         "task_id": task_id,
         "answer_id": answer_id,
+        "response_id": f"resp_{answer_id}",
+        "model": MODEL,
         "passage_id": citation["passage_id"],
         "document_id": added.document_id,
         "name": "ann",
@@ -165,7 +185,7 @@ def test_every_route_has_a_row_and_an_action(site: Site) -> None:
         for route in router.routes:
             assert isinstance(route, Guarded), route
             for method in route.methods or ():
-                row = TABLE[(method, route.path)]
+                row = TABLE[(method, route.path_format)]
                 assert (route.action is None) == (row.role == "public"), route.path
                 if route.action is not None:
                     assert RULES[route.action].role == row.role, route.path

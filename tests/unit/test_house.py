@@ -8,7 +8,7 @@ from pathlib import Path
 from app.settings import PROJECT
 
 PACKAGES = ("app", "benchmarks", "cli", "guardrails", "ingestion", "training")
-BROAD = {"app/serving/batcher.py", "app/api/questions.py", "app/api/edge.py", "app/background.py"}
+BROAD = {"app/serving/batcher.py", "app/api/asking.py", "app/api/edge.py", "app/background.py"}
 """The worker loops and the ASGI edge; judge, gate and the ingestion worker are added below."""
 BROAD |= {"guardrails/judge.py", "app/gate/admission.py", "ingestion/pipeline.py"}
 BROAD |= {"app/serving/watching.py"}

@@ -1,0 +1,538 @@
+"""A small client of a running service: ``Client``, and ``AsyncClient`` with the same methods.
+
+    with Client("http://127.0.0.1:8000", "cs_...") as service:
+        answer = service.follow(service.ask("How long must a password be?"))
+        print(answer.text)
+
+It needs nothing of the service but its address and an API key.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Citation",
+    "Client",
+    "ClientError",
+    "Collection",
+    "Document",
+    "Gate",
+    "Hit",
+    "Passage",
+]
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+SILENCE = httpx.Timeout(60.0, connect=10.0, read=45.0)
+"""A service that lives sends something every 15 seconds while an answer is followed."""
+TRIES = 3
+PAUSE_S = 1.0
+FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
+Found = TypeVar("Found", bound=BaseModel)
+
+
+class ClientError(Exception):
+    """The service refused: ``code`` as in its documentation, ``status`` of HTTP.
+
+    ``retryable`` says that the same can succeed later, after ``retry_after_s`` where it is known.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 0,
+        retryable: bool = False,
+        request_id: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code, self.message, self.status = code, message, status
+        self.retryable, self.request_id = retryable, request_id
+        self.retry_after_s = retry_after_s
+
+
+class Citation(BaseModel):
+    """A source of an answer; ``start`` and ``end`` are code points in the passage's text."""
+
+    number: int
+    passage_id: str
+    document_id: str
+    title: str
+    page: int | None = None
+    last_page: int | None = None
+    quote: str
+    start: int
+    end: int
+    removed: bool = False
+    redacted: bool = False
+
+
+class Sentence(BaseModel):
+    """A sentence and the numbers of its citations."""
+
+    text: str
+    citations: list[int]
+
+
+class Content(BaseModel):
+    """What was released."""
+
+    text: str
+    short: str | None = None
+    sentences: list[Sentence] = []
+    citations: list[Citation] = []
+
+
+class Gate(BaseModel):
+    """What stood behind a release."""
+
+    mode: str
+    certified: bool
+    provisional: bool
+    alpha: float | None = None
+    delta: float | None = None
+
+
+class Answer(BaseModel):
+    """An answer as it stood when it was read; ``content`` is None unless it was released."""
+
+    answer_id: str
+    status: Literal["released", "held", "blocked", "abstained", "rejected"]
+    question: str
+    created_at: str
+    released_at: str | None = None
+    released_by: str | None = None
+    edited: bool = False
+    message: str = ""
+    answer: Content | None = None
+    disclaimer: str = ""
+    gate: Gate | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing but a later review will change it."""
+        return self.status in FINAL
+
+    @property
+    def text(self) -> str:
+        """What was released, with ``[n]`` markers, or else the message about it."""
+        return self.answer.text if self.answer else self.message
+
+    @property
+    def citations(self) -> list[Citation]:
+        """The sources of what was released."""
+        return self.answer.citations if self.answer else []
+
+
+class Collection(BaseModel):
+    """A collection within the caller's scope, with its number of documents."""
+
+    name: str
+    documents: int
+
+
+class Passage(BaseModel):
+    """The text that a citation points into."""
+
+    passage_id: str
+    document_id: str
+    title: str
+    collection: str
+    page: int | None = None
+    last_page: int | None = None
+    text: str
+    start: int
+    end: int
+    source: str = ""
+    headings: list[str] = []
+
+
+class Hit(Passage):
+    """A passage that was found; ``similarity`` is None where only words matched."""
+
+    similarity: float | None = None
+
+
+class Document(BaseModel):
+    """A document, and why it failed if it did."""
+
+    document_id: str
+    collection: str
+    title: str
+    state: str
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One request, whoever sends it; one with a ``key`` does the same however often it comes."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] | None = None
+    body: Any = None
+    form: Mapping[str, str] | None = None
+    file: tuple[str, bytes] | None = None
+    key: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """As httpx takes it."""
+        return {
+            "method": self.method,
+            "url": self.path,
+            "params": self.params,
+            "json": self.body,
+            "data": self.form,
+            "files": {"file": self.file} if self.file else None,
+            "headers": {"Idempotency-Key": self.key} if self.key else None,
+        }
+
+
+def _asking(
+    question: str,
+    collections: Sequence[str] | None,
+    answer_schema: Mapping[str, Any] | None,
+    previous: Answer | str | None,
+    key: str | None,
+) -> _Call:
+    body = {
+        "question": question,
+        "collections": list(collections) if collections is not None else None,
+        "answer_schema": answer_schema,
+        "previous_answer_id": _id(previous) if previous is not None else None,
+    }
+    return _Call("POST", "/v1/ask", body=body, key=key or uuid.uuid4().hex)
+
+
+def _uploading(file: Path, collection: str, valid_until: str | None, key: str | None) -> _Call:
+    form = {"collection": collection} | ({"valid_until": valid_until} if valid_until else {})
+    content = (file.name, file.read_bytes())
+    key = key or uuid.uuid4().hex
+    return _Call("POST", "/v1/documents", form=form, file=content, key=key)
+
+
+def _searching(question: str, collections: Sequence[str] | None, limit: int) -> _Call:
+    wanted = list(collections) if collections is not None else None
+    body = {"question": question, "collections": wanted, "limit": limit}
+    return _Call("POST", "/v1/search", body=body)
+
+
+def _one(kind: str, name: str) -> _Call:
+    return _Call("GET", f"/v1/{kind}/{quote(name, safe='')}")
+
+
+def _id(answer: Answer | str) -> str:
+    return answer if isinstance(answer, str) else answer.answer_id
+
+
+def _json(response: httpx.Response) -> Any:
+    """The JSON of a response; raises ``ClientError``."""
+    if response.is_success:
+        return response.json()
+    try:
+        error = dict(response.json())
+    except ValueError:
+        error = {}
+    after = response.headers.get("retry-after", "")
+    raise ClientError(
+        str(error.get("code", "unknown")),
+        str(error.get("message", f"The service answered with status {response.status_code}.")),
+        status=response.status_code,
+        retryable=bool(error.get("retryable", response.status_code >= 500)),
+        request_id=str(error.get("request_id", "")),
+        retry_after_s=float(after) if after.isdigit() else None,
+    )
+
+
+def _pause(error: Exception, tries: int) -> float | None:
+    """Seconds to wait before the next try; None when there is to be none."""
+    if isinstance(error, httpx.TransportError):
+        wait: float | None = PAUSE_S
+    elif isinstance(error, ClientError) and error.retryable:
+        wait = error.retry_after_s if error.retry_after_s is not None else PAUSE_S
+    else:
+        wait = None
+    return wait if tries < TRIES and wait is not None and wait <= 10 else None
+
+
+class _Events:
+    """The answers of an event stream, line by line."""
+
+    def __init__(self) -> None:
+        self._name = ""
+
+    def read(self, line: str) -> Answer | None:
+        """The answer that a line brings; raises ``ClientError`` for an error event."""
+        field, _, value = line.partition(": ")
+        if field == "event":
+            self._name = value
+        if field != "data" or self._name not in ("answer", "error"):
+            return None
+        data = json.loads(value)
+        if self._name == "answer":
+            return Answer.model_validate(data)
+        raise ClientError(
+            data["code"],
+            data["message"],
+            retryable=data["retryable"],
+            request_id=data["request_id"],
+        )
+
+
+def _options(address: str, key: str) -> dict[str, Any]:
+    return {
+        "base_url": address.rstrip("/"),
+        "headers": {"Authorization": f"Bearer {key}"},
+        "timeout": TIMEOUT,
+    }
+
+
+class Client:
+    """A caller of the service at ``address``, with an API key.
+
+    Every method raises ``ClientError`` for what the service refuses, and ``httpx.TransportError``
+    when it cannot be reached, after some tries of what may be tried again.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        self._http = httpx.Client(**_options(address, key))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def ask(
+        self,
+        question: str,
+        *,
+        collections: Sequence[str] | None = None,
+        answer_schema: Mapping[str, Any] | None = None,
+        previous: Answer | str | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        """The answer, which may be held; ``previous`` is the answer that the question follows,
+        ``key`` an idempotency key."""
+        call = _asking(question, collections, answer_schema, previous, key)
+        return Answer.model_validate(self._call(call))
+
+    def answer(self, answer_id: str) -> Answer:
+        """An answer as it stands now."""
+        return Answer.model_validate(self._call(_one("answers", answer_id)))
+
+    def answers(self, limit: int = 20) -> list[Answer]:
+        """The caller's newest answers, newest first."""
+        found = self._call(_Call("GET", "/v1/answers", params={"limit": limit}))
+        return [Answer.model_validate(one) for one in found["answers"]]
+
+    def follow(self, answer: Answer | str, timeout_s: float | None = None) -> Answer:
+        """The answer when it is final; raises ``TimeoutError`` after ``timeout_s`` seconds."""
+        if timeout_s is not None:
+            return self._wait(answer, time.monotonic() + timeout_s)
+        while True:
+            try:
+                for now in self.changes(answer):
+                    if now.final:
+                        return now
+            except httpx.TransportError:
+                pass  # the connection was lost; the answer was not
+            time.sleep(PAUSE_S)
+
+    def _wait(self, answer: Answer | str, ends: float) -> Answer:
+        """By asking now and then: a stream cannot be left in time while nothing comes."""
+        while not (now := self.answer(_id(answer))).final:
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("Nobody has decided on the answer yet.")
+            time.sleep(min(PAUSE_S, left))
+        return now
+
+    def changes(self, answer: Answer | str) -> Iterator[Answer]:
+        """The answer now, and again whenever its status changes, until it is final."""
+        path, events = f"{_one('answers', _id(answer)).path}/events", _Events()
+        with self._http.stream("GET", path, timeout=SILENCE) as response:
+            if not response.is_success:
+                response.read()
+                _json(response)
+            for line in response.iter_lines():
+                if found := events.read(line):
+                    yield found
+
+    def collections(self) -> list[Collection]:
+        """The collections that the caller may read."""
+        found = self._call(_Call("GET", "/v1/collections"))
+        return [Collection.model_validate(one) for one in found["collections"]]
+
+    def search(
+        self, question: str, *, collections: Sequence[str] | None = None, limit: int = 5
+    ) -> list[Hit]:
+        """The best passages for a question; nothing is drafted, nothing recorded."""
+        found = self._call(_searching(question, collections, limit))
+        return [Hit.model_validate(one) for one in found["passages"]]
+
+    def passage(self, passage: Citation | str) -> Passage:
+        """The passage that a citation points into."""
+        name = passage if isinstance(passage, str) else passage.passage_id
+        return Passage.model_validate(self._call(_one("passages", name)))
+
+    def upload(
+        self,
+        file: Path,
+        collection: str,
+        *,
+        valid_until: str | None = None,
+        key: str | None = None,
+    ) -> Document:
+        """Add a document; it is read soon after, see ``document``."""
+        call = _uploading(file, collection, valid_until, key)
+        return Document.model_validate(self._call(call))
+
+    def document(self, document_id: str) -> Document:
+        """A document as it stands now."""
+        return Document.model_validate(self._call(_one("documents", document_id)))
+
+    def _call(self, call: _Call) -> Any:
+        tries = 1
+        while True:
+            try:
+                return _json(self._http.request(**call.arguments()))
+            except (ClientError, httpx.TransportError) as error:
+                if (pause := _pause(error, tries)) is None:
+                    raise
+            time.sleep(pause)
+            tries += 1
+
+
+class AsyncClient:
+    """``Client`` for asyncio."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._http = httpx.AsyncClient(**_options(address, key))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        collections: Sequence[str] | None = None,
+        answer_schema: Mapping[str, Any] | None = None,
+        previous: Answer | str | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        """As ``Client.ask``."""
+        call = _asking(question, collections, answer_schema, previous, key)
+        return Answer.model_validate(await self._call(call))
+
+    async def answer(self, answer_id: str) -> Answer:
+        """As ``Client.answer``."""
+        return Answer.model_validate(await self._call(_one("answers", answer_id)))
+
+    async def answers(self, limit: int = 20) -> list[Answer]:
+        """As ``Client.answers``."""
+        found = await self._call(_Call("GET", "/v1/answers", params={"limit": limit}))
+        return [Answer.model_validate(one) for one in found["answers"]]
+
+    async def follow(self, answer: Answer | str, timeout_s: float | None = None) -> Answer:
+        """As ``Client.follow``, but ``timeout_s`` ends the wait at once."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    async for now in self.changes(answer):
+                        if now.final:
+                            return now
+                except httpx.TransportError:
+                    pass  # the connection was lost; the answer was not
+                await asyncio.sleep(PAUSE_S)
+
+    async def changes(self, answer: Answer | str) -> AsyncIterator[Answer]:
+        """As ``Client.changes``."""
+        path, events = f"{_one('answers', _id(answer)).path}/events", _Events()
+        async with self._http.stream("GET", path, timeout=SILENCE) as response:
+            if not response.is_success:
+                await response.aread()
+                _json(response)
+            async for line in response.aiter_lines():
+                if found := events.read(line):
+                    yield found
+
+    async def collections(self) -> list[Collection]:
+        """As ``Client.collections``."""
+        found = await self._call(_Call("GET", "/v1/collections"))
+        return [Collection.model_validate(one) for one in found["collections"]]
+
+    async def search(
+        self, question: str, *, collections: Sequence[str] | None = None, limit: int = 5
+    ) -> list[Hit]:
+        """As ``Client.search``."""
+        found = await self._call(_searching(question, collections, limit))
+        return [Hit.model_validate(one) for one in found["passages"]]
+
+    async def passage(self, passage: Citation | str) -> Passage:
+        """As ``Client.passage``."""
+        name = passage if isinstance(passage, str) else passage.passage_id
+        return Passage.model_validate(await self._call(_one("passages", name)))
+
+    async def upload(
+        self,
+        file: Path,
+        collection: str,
+        *,
+        valid_until: str | None = None,
+        key: str | None = None,
+    ) -> Document:
+        """As ``Client.upload``."""
+        call = await asyncio.to_thread(_uploading, file, collection, valid_until, key)
+        return Document.model_validate(await self._call(call))
+
+    async def document(self, document_id: str) -> Document:
+        """As ``Client.document``."""
+        return Document.model_validate(await self._call(_one("documents", document_id)))
+
+    async def _call(self, call: _Call) -> Any:
+        tries = 1
+        while True:
+            try:
+                return _json(await self._http.request(**call.arguments()))
+            except (ClientError, httpx.TransportError) as error:
+                if (pause := _pause(error, tries)) is None:
+                    raise
+            await asyncio.sleep(pause)
+            tries += 1

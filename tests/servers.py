@@ -1,0 +1,79 @@
+"""A service behind a real socket of this machine, for clients that speak HTTP themselves."""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from app.main import create_app
+from app.records.views import CitationView
+from app.settings import Settings
+from app.wiring import Services, build_services
+from ingestion.pipeline import pipeline_for
+from ingestion.sources import find_files
+from tests.conftest import HANDBOOK
+from tests.integration.test_api import Site, site_over
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service with its people, and its address."""
+
+    site: Site
+    address: str
+
+    def release(self, answer_id: str, kind: str = "approve", **more: str) -> None:
+        """Rita decides a held answer over HTTP."""
+        task = self.site.claim("rita", self.site.task_of(answer_id))
+        decided = self.site.decide("rita", task, kind, **more)
+        assert decided.status_code == 200, decided.text
+
+
+def handbook_services(folder: Path, migrated: Path) -> Services:
+    """Real services with the handbook in collection main, without a gate."""
+    shutil.copy(migrated, folder / "countersign.db")
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'countersign.db'}",
+        data_dir=folder / "data",
+        questions_per_minute=10_000,
+        model_threads=1,
+        gate_mode="off",
+        audit_share=0.0,
+    )
+    for name, text in HANDBOOK.items():
+        (folder / name).write_text(text, "utf-8")
+    services = build_services(settings)
+    pipeline_for(services).ingest(find_files([folder / name for name in HANDBOOK]), "main")
+    return services
+
+
+@contextmanager
+def served(services: Services) -> Iterator[Served]:
+    """Those services on a free port, with everybody of ``PEOPLE``; closed at the end."""
+    for site in site_over(services):
+        app = create_app(services.settings)
+        app.state.services = services
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        config = uvicorn.Config(app, port=port, lifespan="off", log_level="error")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        ends = time.monotonic() + 30
+        while not server.started and time.monotonic() < ends:
+            time.sleep(0.05)
+        yield Served(site, f"http://127.0.0.1:{port}")
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def citation(number: int) -> CitationView:
+    """Some citation with that number."""
+    return CitationView(number, f"p{number}", "d1", "Title", 3, "quote", 0, 5)
