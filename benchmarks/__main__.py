@@ -280,6 +280,8 @@ def audit(
     from benchmarks.audit import measure_audit
 
     _show(measure_audit(links), as_json)
+
+
 def kills(
     runs: Annotated[int, typer.Option(help="Processes to kill.", min=1)] = 200,
     database: Annotated[str, typer.Option(help="sqlite or postgresql.")] = "sqlite",

@@ -149,7 +149,7 @@ def _scored(
     risk = UNKNOWN if abstained else model.risk(draft.model, outcome.features)
     held = False
     if not abstained:
-        case = Case(row["question"], draft, outcome.passages, risk=risk)
+        case = Case(row["question"], draft, outcome.passages, risk=risk, gated=True)
         screened, _ = judge.screen_question(Case(row["question"], scores=screens))
         held = judge.judge(case, screened)[1].action is not Action.RELEASE
     return {

@@ -7,7 +7,7 @@ it with all rows. It shares no code with what it judges but the tables and the h
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,7 +32,7 @@ from app.records.recording import content_hash
 from app.records.tables import AuditRow, RecordRow, ReleaseRow, SettlementRow
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
-from guardrails.contract import canonical_sha256
+from guardrails.contract import AnswerObject, canonical_sha256
 from guardrails.redaction import redacted
 
 Kind = Literal["unsigned", "chain", "lost", "doubled", "left over"]
@@ -224,11 +224,11 @@ def _cited(record: RecordRow, answer: Mapping[str, Any]) -> tuple[set[str], list
 
 def _without_gate(record: RecordRow, stand: Stand) -> str:
     """Why the policy and the gate cannot have let this out; "" when they can."""
-    gate, draft = record.gate or {}, record.draft or {}
-    documents, collections = _cited(record, draft)
+    gate, draft = record.gate or {}, record.draft
     mode = gate.get("mode", "")
-    if record.verdict["action"] != "release" or not draft.get("sentences"):
+    if record.verdict["action"] != "release" or draft is None or not draft["sentences"]:
         return "the policy did not let it pass"
+    documents, collections = _cited(record, draft)
     if not gate.get("admitted") or not gate.get("asked") or mode not in RELEASING:
         return f"the gate did not admit it ({mode})"
     if MODES.index(mode) < stand.least_mode(collections):
@@ -278,7 +278,7 @@ def _wrong_text(
     """Whether what is out is what was signed."""
     kinds = record.verdict.get("redact", ())
     approvals = books.approvals[task.id]
-    signed: Mapping[str, Any] | None
+    signed: AnswerObject | None
     if task.four_eyes:
         last = approvals[-1].answer_sha256 if approvals else ""
         eyes = {one.reviewer for one in approvals if one.answer_sha256 == last}
@@ -292,7 +292,8 @@ def _wrong_text(
     if signed is not None:
         same = redacted(signed, kinds) == answer
     else:
-        same = redacted({**answer, "text": decision.text}, kinds)["text"] == answer.get("text")
+        edited = cast("AnswerObject", {**answer, "text": decision.text})
+        same = redacted(edited, kinds)["text"] == answer.get("text")
     return "" if same else "its text is not the one that was decided"
 
 

@@ -197,7 +197,7 @@ def _promote(house: House, say: Say) -> None:
 def _answer(house: House, say: Say) -> None:
     for _ in range(2):
         view = house.answerer.answer(ASKER, Ask(QUESTION))
-        say(f"answer {view['answer_id']} {view['status']}")
+        say(f"answer {view.answer_id} {view.status}")
 
 
 def _decision(house: House, say: Say) -> None:
@@ -269,7 +269,7 @@ def _die_at(database: Database, number: int) -> None:
         commit(connection)
         point()
 
-    database.engine.dialect.do_commit = commits  # type: ignore[method-assign]
+    database.engine.dialect.do_commit = commits  # type: ignore[method-assign, assignment]
 
 
 def _run_child(

@@ -14,10 +14,15 @@ from sqlalchemy.orm import Session
 from app.db import compact_json
 from app.records.release import settle_erased
 from app.records.tables import RecordRow, ReleaseRow
+from guardrails.contract import AnswerObject
 
-NO_ANSWER: Mapping[str, Any] = {"text": "", "short": None, "sentences": [], "citations": []}
 NOBODY = ""
 """Whose answer it is, when its asker was erased; no principal can have this name."""
+
+
+def no_answer() -> AnswerObject:
+    """What stands where an answer was erased."""
+    return {"text": "", "short": None, "sentences": [], "citations": []}
 
 
 def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) -> None:
@@ -28,14 +33,14 @@ def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) 
     if not event["question_kept"]:
         record.question, record.facts = "", None
     record.message = ""
-    record.draft = None if record.draft is None else dict(NO_ANSWER)
+    record.draft = None if record.draft is None else no_answer()
     record.evidence, record.inputs, record.shadow = [], None, None
     record.findings = [wordless_finding(finding) for finding in record.findings]
     record.verdict = wordless_verdict(record.verdict)
     record.searched = _wordless_search(record.searched, question_kept=event["question_kept"])
     released = session.get(ReleaseRow, record.answer_id)
     if released is not None:
-        released.answer = dict(NO_ANSWER)
+        released.answer = no_answer()
     settle_erased(session, record.answer_id, event)
 
 

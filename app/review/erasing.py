@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
-from app.records.erasing import NO_ANSWER, wordless_finding, wordless_verdict
+from app.records.erasing import no_answer, wordless_finding, wordless_verdict
 from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 
 
@@ -20,7 +20,7 @@ def erase_review(session: Session, answer_id: str) -> None:
     if decision is not None:
         decision.reason = decision.text = ""
     for approval in session.scalars(select(ApprovalRow).where(ApprovalRow.task_id == task.id)):
-        approval.answer = dict(NO_ANSWER)
+        approval.answer = no_answer()
     gold = select(GoldItemRow).where(GoldItemRow.task_id == task.id)
     _erase_gold(session, session.scalars(gold))
     probes = session.scalars(select(ProbeRow).where(ProbeRow.first_task == task.id))
@@ -50,7 +50,7 @@ def _erase_probes(session: Session, probes: Iterable[ProbeRow]) -> None:
         content: dict[str, Any] = dict(probe.content)
         content["question"], content["searched"] = "", {**content["searched"], "titles": []}
         content["searched"].pop("question", None)
-        content["draft"], content["evidence"], content["second_try"] = dict(NO_ANSWER), [], None
+        content["draft"], content["evidence"], content["second_try"] = no_answer(), [], None
         content["findings"] = [wordless_finding(one) for one in content["findings"]]
         content["verdict"] = wordless_verdict(content["verdict"])
         probe.content = content

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
-from app.answering.answerer import AnswerView as Answered
 from app.answering.stages import Ask
 from app.api.asking import Question, Stage, follow, news_of, while_connected
 from app.api.openai import wire
@@ -41,6 +40,7 @@ from app.api.requests import CredentialDep, Guarded, IdempotencyKey, May, Servic
 from app.deadline import Deadline
 from app.errors import CountersignError, Invalid, NotFound
 from app.ports import Vectors
+from app.records.views import AnswerView
 from app.serving.admission import Permit
 from app.wiring import Services
 
@@ -81,14 +81,14 @@ async def chat_completions(
     wanted = body.wanted()
     question = _question(services, principal, wanted, ["chat", _asked(body)], key)
 
-    def told(view: Answered) -> Told:
+    def told(view: AnswerView) -> Told:
         return Told(view, body.model, str(request.base_url), wanted.schema)
 
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         whole = services.settings.stream == "answer"
 
-        def events(view: Answered) -> Iterable[ServerSentEvent]:
+        def events(view: AnswerView) -> Iterable[ServerSentEvent]:
             chunks = chat_chunks(told(view), whole=whole, usage=usage)
             yield from (ServerSentEvent(one.model_dump_json()) for one in chunks)
             yield ServerSentEvent("[DONE]")
@@ -201,7 +201,7 @@ class _Telling:
         self._address, self._model, self._schema = str(request.base_url), model, schema
         self._whole = services.settings.stream == "answer"
 
-    def response(self, view: Answered) -> wire.Response:
+    def response(self, view: AnswerView) -> wire.Response:
         """The response as it stands."""
         return response(self._told(view))
 
@@ -222,7 +222,7 @@ class _Telling:
                     yield _event(kind, sent, fields)
                     sent += 1
 
-    def _told(self, view: Answered) -> Told:
+    def _told(self, view: AnswerView) -> Told:
         return Told(view, self._model, self._address, self._schema)
 
 
