@@ -168,6 +168,7 @@ def certify_public(
         [label for labels in sets for label in labels if label.score <= cap],
         alpha,
         delta,
+        start=max(cap, 0.0),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         collection="public data",
         risk_class="standard",
