@@ -12,10 +12,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.browser
-FACT = "How many characters must a staff password have?"
-FOUND = "14 characters"
+FACT = "What does it cost to change a policy by phone?"
+FOUND = "£15"
+PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
-NO_DRAFT = "Will you pay me for my bike?"
+NO_DRAFT = "My dog has swallowed rat poison, should I make her sick?"
 """Held, and no document says anything."""
 SHOTS = os.environ.get("COUNTERSIGN_SCREENSHOTS")
 """A folder: set it to renew the pictures in docs/."""
@@ -205,7 +206,7 @@ def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
 ) -> None:
     sign_in(page, running)
     expect(page.get_by_test_id("new-conversation")).to_be_hidden()
-    ask(page, FACT, "released")
+    ask(page, PASSWORD, "held")
     page.get_by_test_id("question").fill("How long is it valid?")
     page.get_by_test_id("question").press("Enter")
     understood = page.get_by_test_id("searched-for")
