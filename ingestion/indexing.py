@@ -36,8 +36,8 @@ def build_index(corpus: Corpus, embedder: str, index_dir: Path, *, device: str =
             _verify(PassageIndex(folder, device), vectors)
         corpus.versions.mark_verified(version_id, passages, digest)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        corpus.versions.mark_failed(version_id)
+        if corpus.versions.mark_failed(version_id):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     return version_id
 

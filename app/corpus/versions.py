@@ -120,14 +120,16 @@ class Versions:
             row.manifest_sha256 = manifest_sha256
             _note_passages(session, version_id, passages)
 
-    def mark_failed(self, version_id: str) -> None:
-        """The version could not be built; the live one is untouched."""
+    def mark_failed(self, version_id: str) -> bool:
+        """The version could not be built; False when it is in use, and its folder must stay.
+
+        It may be verified: a commit that was reported as failed may have gone through.
+        """
         with self._database.transaction() as session:
-            session.execute(
-                update(IndexVersionRow)
-                .where(IndexVersionRow.id == version_id, IndexVersionRow.state == "building")
-                .values(state="failed", lease_until=None)
-            )
+            row = session.get(IndexVersionRow, version_id, with_for_update=True)
+            if row is not None and row.state in ("building", "verified"):
+                row.state, row.lease_until = "failed", None
+            return row is None or row.state == "failed"
 
     def promote(self, version_id: str, *, over_newer: bool = True) -> bool:
         """Point every process at this version; raises ``NotFound`` or ``Conflict``.

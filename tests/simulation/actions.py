@@ -22,6 +22,7 @@ from app.api.requests import once
 from app.corpus.tables import DocumentRow
 from app.errors import CountersignError, DependencyFailed
 from app.gate.modes import MODES, switch_mode
+from app.records.views import AnswerView
 from app.review.decisions import Decision
 from app.review.gold import add_gold_answer
 from app.wiring import Services
@@ -312,7 +313,7 @@ class Actions:
         others = (self.delete, self.switch, self.account, self.revoke, self.expire, self.build)
         plan = self.rng.choice(others)() if self.rng.random() < 0.3 else None
 
-        def do() -> dict[str, Any]:
+        def do() -> AnswerView:
             process, who = self.process, self.who(name)
             process.writer.meanwhile = None if plan is None else self._meanwhile(plan)
             view = once(
@@ -321,15 +322,15 @@ class Actions:
                 key,
                 asked.question,
                 lambda: process.answerer.answer(who, asked),
-                lambda made: str(made["answer_id"]),
+                lambda made: str(made.answer_id),
                 lambda made: process.answerer.view(who, made),
             )
             process.writer.meanwhile = None
             return view
 
-        def told(view: dict[str, Any]) -> None:
-            answer_id = view["answer_id"]
-            self.told.answers.setdefault(answer_id, (name, view["status"]))
+        def told(view: AnswerView) -> None:
+            answer_id = view.answer_id
+            self.told.answers.setdefault(answer_id, (name, view.status))
             if key is not None and self.told.repeated.setdefault((name, key), answer_id) != (
                 answer_id
             ):

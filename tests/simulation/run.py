@@ -201,8 +201,8 @@ def _lost_answers(actions: Actions) -> Iterator[str]:
         who = actions.who(record.principal)
         view = process.answerer.view(who, record.answer_id)
         drafted = (record.draft or {}).get("text", "")
-        if view["status"] != "released" and (view["answer"] or (drafted and drafted in str(view))):
-            yield f"unsigned: {record.answer_id} is {view['status']} and shows {str(view)[:300]}"
+        if view.status != "released" and (view.answer or (drafted and drafted in str(view))):
+            yield f"unsigned: {record.answer_id} is {view.status} and shows {str(view)[:300]}"
 
 
 def _lost_decisions(actions: Actions) -> Iterator[str]:

@@ -19,6 +19,7 @@ from app.gate.admission import Admission, Gate
 from app.gate.modes import switch_mode
 from app.records import recording
 from app.records.audit import newest_link
+from app.records.views import AnswerView
 from benchmarks.invariants import broken_invariants, left_over
 from ingestion import indexing
 from tests.simulation.actions import Actions
@@ -89,7 +90,7 @@ def ingest(actions: Actions, text: str) -> None:
     actions.process.pipeline.ingest([folder / "water.txt"], "main")
 
 
-def ask(actions: Actions, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
+def ask(actions: Actions, meanwhile: Callable[[], None] | None = None) -> AnswerView:
     actions.process.writer.meanwhile = meanwhile
     asked = Ask("What is the excess for water damage?")
     return actions.process.answerer.answer(actions.who("ann"), asked)
@@ -106,8 +107,8 @@ def delete(actions: Actions) -> None:
 
 
 def test_an_honest_service_is_not_accused(actions: Actions) -> None:
-    assert ask(actions)["status"] == "released"
-    assert ask(actions, lambda: delete(actions))["status"] == "abstained"
+    assert ask(actions).status == "released"
+    assert ask(actions, lambda: delete(actions)).status == "abstained"
     assert broken(actions) == ""
 
 
@@ -115,7 +116,7 @@ def test_an_answer_from_a_deleted_source_is_found(
     actions: Actions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answerer, "_sources_stand", lambda *_read: True)
-    assert ask(actions, lambda: delete(actions))["status"] == "released"
+    assert ask(actions, lambda: delete(actions)).status == "released"
     assert "unsigned" in broken(actions) and "cites the deleted" in broken(actions)
 
 
@@ -127,12 +128,12 @@ def test_a_gate_that_lets_everything_out_is_found(
 
     switch_mode(actions.process.database, "review_everything", "a test", "olga")
     monkeypatch.setattr(Gate, "_admission", lax)
-    assert ask(actions)["status"] == "released"
+    assert ask(actions).status == "released"
     assert "the gate did not admit it" in broken(actions)
 
 
 def test_a_text_that_nobody_released_is_found(actions: Actions) -> None:
-    answer_id = ask(actions)["answer_id"]
+    answer_id = ask(actions).answer_id
     with actions.process.database.transaction() as session:
         row = session.get_one(recording.RecordRow, answer_id)
         row.question = "Is everything covered?"
