@@ -2,7 +2,7 @@
 // Draws an answer in each of its states.
 
 import { el } from "../shared/dom.js";
-import { listed, moment, percent, plural, placeOf } from "../shared/format.js";
+import { listed, moment, percent, placeOf, plural } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
 
 /** @import { AnswerBody, AnswerView, CitationView, SearchedView } from "../shared/wire.d.ts" */

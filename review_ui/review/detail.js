@@ -3,7 +3,7 @@
 
 import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
-import { moment, plural, placeOf, words } from "../shared/format.js";
+import { moment, placeOf, plural, words } from "../shared/format.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
 import { isUndecided } from "./state.js";

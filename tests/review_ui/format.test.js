@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasInvisible, visible } from "../../review_ui/shared/dom.js";
-import {
-  age,
-  listed,
-  percent,
-  plural,
-  placeOf,
-  words,
-} from "../../review_ui/shared/format.js";
+import { age, listed, percent, placeOf, plural, words } from "../../review_ui/shared/format.js";
 import { clip, cutAtQuote } from "../../review_ui/shared/passage.js";
 
 const NOW = Date.parse("2026-05-01T12:00:00Z");

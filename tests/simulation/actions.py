@@ -429,7 +429,7 @@ class Actions:
             switch_mode(self.process.database, mode, "a test", "olga", collection)
 
         def perhaps() -> None:
-            before = {"" if collection else self.world.settings.gate_mode}
+            before: set[str] = {"" if collection else self.world.settings.gate_mode}
             self.told.modes.setdefault(collection, before).add(mode)
 
         return Plan(

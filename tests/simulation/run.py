@@ -200,7 +200,7 @@ def _lost_answers(actions: Actions) -> Iterator[str]:
     for record in records.values():
         who = actions.who(record.principal)
         view = process.answerer.view(who, record.answer_id)
-        drafted = (record.draft or {}).get("text", "")
+        drafted = record.draft["text"] if record.draft is not None else ""
         if view.status != "released" and (view.answer or (drafted and drafted in str(view))):
             yield f"unsigned: {record.answer_id} is {view.status} and shows {str(view)[:300]}"
 

@@ -3,6 +3,7 @@
 `make simulate` runs thousands of seeds, `make simulate SEED=n` one of them again.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -18,10 +19,10 @@ from app.errors import DependencyFailed
 from app.gate.admission import Admission, Gate
 from app.gate.modes import switch_mode
 from app.records import recording
-from app.records.audit import newest_link
+from app.records.audit import append_audit, newest_link
+from app.records.tables import RecordRow
 from app.records.views import AnswerView
 from benchmarks.invariants import broken_invariants, left_over
-from ingestion import indexing
 from tests.simulation.actions import Actions
 from tests.simulation.run import recover, run
 from tests.simulation.seeds import quiet, template
@@ -135,7 +136,7 @@ def test_a_gate_that_lets_everything_out_is_found(
 def test_a_text_that_nobody_released_is_found(actions: Actions) -> None:
     answer_id = ask(actions).answer_id
     with actions.process.database.transaction() as session:
-        row = session.get_one(recording.RecordRow, answer_id)
+        row = session.get_one(RecordRow, answer_id)
         row.question = "Is everything covered?"
     assert "is not what its link says" in broken(actions)
 
@@ -143,7 +144,7 @@ def test_a_text_that_nobody_released_is_found(actions: Actions) -> None:
 def test_an_index_that_is_left_behind_is_found(
     actions: Actions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing.shutil, "rmtree", lambda *_a, **_n: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_a, **_n: None)
     for number in range(4):
         ingest(actions, f"The excess for water damage is £{number}.")
     recover(actions)
@@ -154,7 +155,7 @@ def test_an_index_that_is_left_behind_is_found(
 def test_a_run_reports_a_service_that_forgets_its_links(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = recording.append_audit
+    append = append_audit
 
     def forgetful(session: Any, kind: str, event: dict[str, Any]) -> int:
         return newest_link(session) if kind == "recorded" else append(session, kind, event)
