@@ -102,6 +102,7 @@ def objects(site: Site) -> dict[str, str]:
         "task_id": site.task_of(answer_id),
         "answer_id": answer_id,
         "response_id": answer_id,
+        "model": "countersign",
         "passage_id": passage.id,
         "document_id": document.document_id,
         "name": "ann",
