@@ -16,7 +16,7 @@ FACT = "What does it cost to change a policy by phone?"
 FOUND = "£15"
 PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
-NO_DRAFT = "My dog has swallowed rat poison, should I make her sick?"
+NO_DRAFT = "Will you pay me for my lost trombone?"
 """Held, and no document says anything."""
 SHOTS = os.environ.get("COUNTERSIGN_SCREENSHOTS")
 """A folder: set it to renew the pictures in docs/."""
@@ -165,7 +165,7 @@ def test_a_reviewer_edits_and_rejects(page: Page, running: Running) -> None:
     desk.get_by_test_id("edit-text").fill("Please call our claims team; they will help you.")
     desk.get_by_test_id("edit-save").click()
     expect(desk.get_by_test_id("decision")).to_be_visible()
-    desk.get_by_test_id("task").filter(has_text="my bike").first.click()
+    desk.get_by_test_id("task").filter(has_text="trombone").first.click()
     desk.get_by_test_id("reject").click()
     desk.get_by_test_id("reject-reason").fill("Needs the claims team.")
     desk.get_by_test_id("reject-confirm").click()

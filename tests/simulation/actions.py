@@ -375,7 +375,7 @@ class Actions:
         if self.rng.random() < 0.05:
             content = "0" * 64
         decision = Decision(
-            self.rng.choice(("approve", "approve", "edit", "reject")), content, fence
+            self.rng.choice(("approve", "edit", "edit", "reject")), content, fence
         )
         if decision.kind == "edit":
             decision = replace(decision, text=f"The excess is £{self._next()} [1].")
