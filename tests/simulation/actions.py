@@ -374,9 +374,7 @@ class Actions:
             fence = max(1, fence + self.rng.choice((-1, 1)))
         if self.rng.random() < 0.05:
             content = "0" * 64
-        decision = Decision(
-            self.rng.choice(("approve", "edit", "edit", "reject")), content, fence
-        )
+        decision = Decision(self.rng.choice(("approve", "edit", "edit", "reject")), content, fence)
         if decision.kind == "edit":
             decision = replace(decision, text=f"The excess is £{self._next()} [1].")
         if decision.kind == "reject":
