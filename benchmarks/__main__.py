@@ -282,6 +282,7 @@ def audit(
     _show(measure_audit(links), as_json)
 
 
+@app.command()
 def kills(
     runs: Annotated[int, typer.Option(help="Processes to kill.", min=1)] = 200,
     database: Annotated[str, typer.Option(help="sqlite or postgresql.")] = "sqlite",
