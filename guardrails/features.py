@@ -35,11 +35,9 @@ DIRECTIONS: dict[str, int] = {
     "sentence_overlap": LOWERS,
     "passage_overlap": LOWERS,
     "names_met": LOWERS,
-    "unmet_words": RAISES,
     "near_overlap": LOWERS,
     "echo": RAISES,
     "kind_fits": LOWERS,
-    "asks_openly": RAISES,
 }
 """Every figure the risk may use, and whether more of it raises or lowers the risk."""
 
@@ -69,17 +67,6 @@ _ASKS_TIME = re.compile(
     r"\bwhen\b|\b(?:what|which|in what) (?:year|date|day|month|century|time)\b", re.I
 )
 _ASKS_NAME = re.compile(r"\b(?:who|whom|whose)\b", re.I)
-_ASKS_OPENLY = re.compile(
-    r"^\W*(?:(?:and|but|so|then|also|please)\W+)*(?:is|are|was|were|am|do|does|did|can|could|will|"
-    r"would|should|shall|may|might|must|has|have|had)\b"
-    r"|\b(?:why|explain|describe|summari[sz]e|compare|tell me about|difference between)\b"
-    r"|\bhow (?!many|much|long|old|often|far|big|large|tall|high|fast|quickly|soon|late|early|deep|"
-    r"wide|heavy|hot|cold)\w+"
-    r"|\bwhat (?:\w+ ){0,8}(?:do|did|happen\w*|mean|say|said|think|thought|feel|felt|cause\w*)\b"
-    r"|\bwhat (?:is|was|are|were) (?:\w+ ){0,3}(?:reason|purpose|effect|result|role|process)s?\b",
-    re.I,
-)
-"""Asks for a reason, a way, a judgement, yes or no: no name, number or thing is enough."""
 _KINDS = ((_ASKS_NUMBER, _NUMBER), (_ASKS_TIME, _TIME), (_ASKS_NAME, _NAME))
 
 
@@ -137,11 +124,9 @@ def _word_features(question: str, draft: Draft, evidence: Sequence[Passage]) -> 
         "sentence_overlap": _share(asked, content_words(said)),
         "passage_overlap": _share(asked, sources),
         "names_met": _share(names, sources) if names else 1.0,
-        "unmet_words": float(len(asked - sources)),
         "near_overlap": _share(asked, content_words(_around(draft, evidence))),
         "echo": _share(answer, asked),
         "kind_fits": _kind_fits(question, short),
-        "asks_openly": float(_ASKS_OPENLY.search(question) is not None),
     }
 
 
