@@ -47,7 +47,7 @@ class Found:
         return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
 
 
-SIMILARITY_WEIGHT, BM25_WEIGHT, FUSION_WEIGHT = 10.0, 2.0, 100.0
+SIMILARITY_WEIGHT, BM25_WEIGHT, FUSION_WEIGHT = 20.0, 2.0, 100.0
 """What the search's own scores count beside the shipped reader's relevance, chosen on public
 development sets: the reader knows passages that answer, the search what a text is about."""
 NO_SIMILARITY = 0.2
