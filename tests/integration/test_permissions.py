@@ -1,6 +1,5 @@
 """Who may do what: every route and command, under every role, with a scope and without."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +15,11 @@ from app.db import now
 from app.errors import Forbidden, NotFound
 from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow
 from app.main import ROUTERS
-from app.settings import Settings
-from app.wiring import build_services
 from cli.commands import COMMANDS, load_command
 from cli.permissions import ACTIONS, guard
 from guardrails.gate.running_test import EProcess
-from ingestion.pipeline import pipeline_for
-from ingestion.sources import find_files
-from tests.conftest import HANDBOOK
 from tests.integration.test_api import HELD, RELEASED, Site, site_over
+from tests.servers import handbook_services
 
 ELSEWHERE = "elsewhere"
 CALLERS = {f"{role}-{kind}": (role, kind) for role in ROLES for kind in ("unscoped", "scoped")}
@@ -120,19 +115,7 @@ TABLE: dict[tuple[str, str], Row] = {
 def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Site]:
     """A service with the handbook in collection main, and one caller of each kind."""
     folder = tmp_path_factory.mktemp("permissions")
-    shutil.copy(migrated_sqlite, folder / "countersign.db")
-    settings = Settings(
-        database_url=f"sqlite:///{folder / 'countersign.db'}",
-        data_dir=folder / "data",
-        questions_per_minute=10_000,
-        model_threads=1,
-        gate_mode="off",
-        audit_share=0.0,
-    )
-    for name, text in HANDBOOK.items():
-        (folder / name).write_text(text, "utf-8")
-    services = build_services(settings)
-    pipeline_for(services).ingest(find_files([folder / name for name in HANDBOOK]), "main")
+    services = handbook_services(folder, migrated_sqlite)
     for site in site_over(services):
         for name, (role, kind) in CALLERS.items():
             scope = None if kind == "unscoped" else [ELSEWHERE]
