@@ -14,6 +14,7 @@ from app.errors import error_classes
 from app.main import create_app
 from app.settings import PROJECT, Settings
 from app.telemetry import Telemetry
+from benchmarks.__main__ import app as benchmarks
 from cli.commands import COMMANDS, load_command
 from cli.settings_page import settings_page
 from guardrails.policy.load import load_policy
@@ -116,3 +117,12 @@ def test_every_metric_is_documented_and_no_other() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_every_benchmark_that_a_page_names_can_be_called() -> None:
+    pages = [*(PROJECT / "docs").glob("*.md"), PROJECT / "CHANGELOG.md", PROJECT / "README.md"]
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    named = set(re.findall(r"python -m benchmarks ([a-z][a-z-]+)", text))
+    commands = benchmarks.registered_commands
+    known = {one.name or one.callback.__name__ for one in commands if one.callback}
+    assert named - known == set() and len(named) > 3
