@@ -208,7 +208,7 @@ def test_what_the_search_found_first_counts_beside_relevance() -> None:
     ]
     order = Rerank(read, 3)(QUESTION, hits, Deadline(60))
     assert [hit.passage.id for hit in order] == ["p2", "p0", "p1"]
-    hits[1] = replace(hits[1], bm25=20.0)
+    hits[1] = replace(hits[1], bm25=90.0)
     order = Rerank(read, 3)(QUESTION, hits, Deadline(60))
     assert [hit.passage.id for hit in order] == ["p1", "p2", "p0"]
 
