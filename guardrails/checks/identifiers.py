@@ -118,16 +118,16 @@ class _Place:
     everything: str
 
     def is_about(self, wanted: Identifier, asked: Sequence[Identifier]) -> bool:
-        if _holds(self.near, wanted):
+        if holds(self.near, wanted):
             return True
         if _others(self.near, wanted, asked):
             return False
-        if any(_holds(sibling, wanted) for sibling in self.siblings):
+        if any(holds(sibling, wanted) for sibling in self.siblings):
             return False
         governing = [one for one in _read(self.before) if one.kind == wanted.kind]
-        if governing and not _holds(governing[-1].spelled, wanted):
+        if governing and not holds(governing[-1].spelled, wanted):
             return False
-        return _holds(self.everything, wanted)
+        return holds(self.everything, wanted)
 
 
 def _places(draft: Draft, evidence: Sequence[Passage]) -> Iterator[_Place]:
@@ -240,7 +240,8 @@ def _others(near: str, wanted: Identifier, asked: Iterable[Identifier]) -> bool:
     return any(one.kind == wanted.kind and one.value not in values for one in _read(near))
 
 
-def _holds(text: str, wanted: Identifier) -> bool:
+def holds(text: str, wanted: Identifier) -> bool:
+    """Whether ``text`` says the identifier, or gives a range that it lies in."""
     return wanted.value in _values(text) or _spans(text, wanted)
 
 

@@ -10,6 +10,7 @@ from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.members import Budget, member_blocks
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line, tidy
+from ingestion.formats.titles import told_apart
 
 
 def extract(data: bytes, name: str) -> Extracted:
@@ -26,7 +27,7 @@ def extract(data: bytes, name: str) -> Extracted:
             "empty", "No text was found. If this is a scan, run text recognition on it first."
         )
     return Extracted(
-        title=one_line(found.title) or one_line(PurePath(name).stem) or "Untitled",
+        title=_title(found.title, PurePath(name).stem, text),
         text=text,
         media_type=format.media_type,
         pages=_page_map(placed, found.pages),
@@ -38,6 +39,11 @@ def extract(data: bytes, name: str) -> Extracted:
         ),
         doubts=tuple(Doubt(start, end, block.doubt) for block, start, end in placed if block.doubt),
     )
+
+
+def _title(stated: str, stem: str, text: str) -> str:
+    title = one_line(stated)
+    return told_apart(title, stem, text) if title else one_line(stem) or "Untitled"
 
 
 Placed = tuple[Block, int, int]

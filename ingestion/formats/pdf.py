@@ -70,8 +70,9 @@ def _big_line(lines: list[Any]) -> str:
     for line in upright[:40]:
         if title and not 0.95 < line.size / title[0].size < 1.05:
             break
-        wanted = line.size >= large and len(line.text) >= 8 and not is_boilerplate(line.text)
-        if title or wanted:
+        if is_boilerplate(line.text):
+            continue
+        if title or (line.size >= large and len(line.text) >= 8):
             title.append(line)
     text = " ".join(line.text for line in title)
     return text if len(text) <= 200 and not is_garbage_title(text) else ""
