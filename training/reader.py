@@ -11,7 +11,8 @@ A step takes groups: a question over the passage that answers it, with the quest
 wrote to look answerable over the same passage; and, by shares, over passages that the search found
 wrongly, over its own passage without the answer's sentence, the question with one word changed
 over the passage as it is and with the same words exchanged, and the passage without its subject's
-name under the right title and under another one. The learning rate and the passage length follow
+name under the right title and under another one. Made passages of ``training.handbook`` stand
+beside them. The learning rate and the passage length follow
 the clock, not the step count, so that any budget ends with a finished model: short windows around
 the answer first, whole passages last. A run that was stopped goes on when it is started again
 with the same ``--state``.
@@ -39,6 +40,7 @@ from app.inference.networks.weights import base_folder, load_tensors
 from app.inference.reader import Tuning, load_tuning
 from training.blend import write_mean
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
+from training.handbook import made_examples
 from training.resuming import Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
@@ -64,7 +66,7 @@ NAMELESS_SHARE = 0.2
 another one; only where the question says the name."""
 TITLED_SHARE = 0.7
 """How many groups are told the titles of their passages."""
-PLAIN_SHARE = 0.25
+PLAIN_SHARE = 0.6
 """How many of the questions without an unanswerable twin take part in one pass over the data."""
 SAVE_EVERY_S = 240.0
 
@@ -445,6 +447,7 @@ def main(
     negatives: Annotated[Path | None, typer.Option(help="file of training.mining")] = None,
     frozen_layers: Annotated[int, typer.Option(help="lowest layers left as they are")] = 0,
     init: Annotated[Path | None, typer.Option(help="start from this reader or generator")] = None,
+    made: Annotated[int, typer.Option(help="passages of training.handbook beside")] = 20000,
     limit: Annotated[int | None, typer.Option(help="use only this many examples")] = None,
 ) -> None:
     """Fine-tune the reader."""
@@ -459,7 +462,8 @@ def main(
     tokenizer.no_truncation()
     tokenizer.no_padding()
     loaded = load_reader_data(data, tokenizer, seed, negatives)
-    reader_data = ReaderData(loaded.examples[:limit], loaded.passages)
+    examples = [*loaded.examples[:limit], *made_examples(tokenizer, made, seed)]
+    reader_data = ReaderData(examples, loaded.passages)
     typer.echo(f"{len(reader_data.examples)} questions")
     figures = train(
         model.to(device),
