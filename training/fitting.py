@@ -52,16 +52,21 @@ class _Basis:
 
 
 def fit_model(
-    rows: Sequence[Mapping[str, float]], wrong: NDArray[np.bool_], groups: Sequence[str]
+    rows: Sequence[Mapping[str, float]],
+    wrong: NDArray[np.bool_],
+    groups: Sequence[str],
+    counts: Floats | None = None,
 ) -> dict[str, Any]:
     """The JSON of one generator's model: {needs, terms, calibration}.
 
     ``rows`` are the figures of n drafts, ``wrong`` [n] says which were wrong. The calibration
     curve is fitted on log-odds of models that have not seen the row's group (its passage). The
-    bias is part of the curve. Raises ``ValueError`` when one of right and wrong is missing.
+    bias is part of the curve. ``counts`` [n] is how much each row counts, 1 without it. Raises
+    ``ValueError`` when one of right and wrong is missing.
     """
     if wrong.all() or not wrong.any():
         raise ValueError("there must be right answers and wrong ones to learn from")
+    counts = np.ones(len(rows)) if counts is None else counts * (len(rows) / counts.sum())
     bases = _bases(rows)
     if not bases:
         raise ValueError("the drafts have no figures to learn from")
@@ -70,8 +75,8 @@ def fit_model(
     unseen = np.zeros(len(rows))
     for one in np.unique(fold):
         inside = fold != one
-        unseen[~inside] = design[~inside] @ _weights(design[inside], wrong[inside])
-    weights = _weights(design, wrong)
+        unseen[~inside] = design[~inside] @ _weights(design[inside], wrong[inside], counts[inside])
+    weights = _weights(design, wrong, counts)
     edges = np.cumsum([0, *(len(basis.knots) - 1 for basis in bases)])
     terms = [
         basis.term(weights[edges[place] : edges[place + 1]]) for place, basis in enumerate(bases)
@@ -81,7 +86,7 @@ def fit_model(
     return {
         "needs": [strongest["feature"]],
         "terms": kept,
-        "calibration": _calibration(unseen, wrong),
+        "calibration": _calibration(unseen, wrong, counts),
     }
 
 
@@ -102,18 +107,20 @@ def _bases(rows: Sequence[Mapping[str, float]]) -> list[_Basis]:
     return bases
 
 
-def _weights(design: Floats, wrong: NDArray[np.bool_]) -> Floats:
+def _weights(design: Floats, wrong: NDArray[np.bool_], counts: Floats) -> Floats:
     """Non-negative weights of the logistic loss with a free bias, by accelerated descent."""
     matrix = np.concatenate([design, np.ones((len(design), 1))], axis=1)
     target = wrong.astype(float)
     ridge = np.append(np.full(design.shape[1], RIDGE), 0.0)
-    step = 1 / (np.linalg.eigvalsh(matrix.T @ matrix / len(matrix))[-1] / 4 + RIDGE)
+    weighed = matrix * (counts / counts.sum())[:, None]
+    step = 1 / (np.linalg.eigvalsh(matrix.T @ weighed)[-1] / 4 + RIDGE)
     lowest = np.append(np.zeros(design.shape[1]), -np.inf)
-    now = np.append(np.zeros(design.shape[1]), np.log(target.mean() / (1 - target.mean())))
+    share = float(np.average(target, weights=counts))
+    now = np.append(np.zeros(design.shape[1]), np.log(share / (1 - share)))
     ahead, momentum = now, 1.0
     for _ in range(STEPS):
         chance = 1 / (1 + np.exp(-(matrix @ ahead)))
-        slope = matrix.T @ (chance - target) / len(matrix) + ridge * ahead
+        slope = weighed.T @ (chance - target) + ridge * ahead
         after = np.maximum(ahead - step * slope, lowest)
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = after + (momentum - 1) / following * (after - now)
@@ -122,13 +129,15 @@ def _weights(design: Floats, wrong: NDArray[np.bool_]) -> Floats:
     return weights
 
 
-def _calibration(scores: Floats, wrong: NDArray[np.bool_]) -> dict[str, list[float]]:
+def _calibration(
+    scores: Floats, wrong: NDArray[np.bool_], counts: Floats
+) -> dict[str, list[float]]:
     """The isotonic curve from scores to probabilities, straight between the blocks' centres.
 
     Its ends go beyond the outermost blocks, so that the safest answers still differ in risk.
     """
     order = np.argsort(scores, kind="stable")
-    blocks = _isotonic(scores[order], wrong[order].astype(float))
+    blocks = _isotonic(scores[order], wrong[order].astype(float), counts[order])
     knots, values = [float(scores[order[0]]) - 1.0], [blocks[0][1] / 2]
     for centre, rate in blocks:
         if centre > knots[-1] + 1e-5:
@@ -142,13 +151,14 @@ def _calibration(scores: Floats, wrong: NDArray[np.bool_]) -> dict[str, list[flo
     }
 
 
-def _isotonic(scores: Floats, wrong: Floats) -> list[tuple[float, float]]:
+def _isotonic(scores: Floats, wrong: Floats, counts: Floats) -> list[tuple[float, float]]:
     """(mean score, rate of wrong ones) of blocks whose rates rise; one wrong half is added."""
     blocks: list[list[float]] = []  # sums of scores and of wrong ones, and the rows
     edges = range(0, len(scores), LEAST_BLOCK)
     for first in edges:
         part = slice(first, first + LEAST_BLOCK)
-        blocks.append([scores[part].sum(), wrong[part].sum(), float(len(scores[part]))])
+        weighed = counts[part]
+        blocks.append([scores[part] @ weighed, wrong[part] @ weighed, weighed.sum()])
         while len(blocks) > 1 and blocks[-2][1] / blocks[-2][2] >= blocks[-1][1] / blocks[-1][2]:
             last = blocks.pop()
             blocks[-1] = [left + right for left, right in zip(blocks[-1], last, strict=True)]
