@@ -13,8 +13,9 @@ from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
 from app.inference.reader import Reader
 from app.ports import Vectors
+from app.retrieval.identity import asked_of
 from app.retrieval.passage_index import Entry, PassageIndex, write_index
-from app.retrieval.retriever import Hit, Rerank, search_scores
+from app.retrieval.retriever import Hit, Rerank, meant_first, search_scores
 from app.settings import Settings
 from benchmarks.metrics import percentile, ranking_scores
 from guardrails.contract import Passage
@@ -101,7 +102,7 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
         return Found(rankings, (searched - began) * 1000, 0.0)
     hits = [Hit(built.passages[position], *found) for position, found in scores.items()]
     began_rerank = time.perf_counter()
-    order = rerank(question, hits, Deadline(600))
+    order = rerank(question, meant_first(asked_of(question), hits), Deadline(600))
     ended = time.perf_counter()
     rankings["reranked"] = documents(built, [int(hit.passage.id) for hit in order])
     return Found(rankings, (searched - began) * 1000, (ended - began_rerank) * 1000)

@@ -107,6 +107,13 @@ def prefer_meant(asked: Asked, hits: list[Hit]) -> list[Hit]:
     return sorted(marked, key=lambda hit: hit.fused + FIT_RANKS * hit.fit, reverse=True)
 
 
+def meant_first(asked: Asked, hits: list[Hit]) -> list[Hit]:
+    """What is read first: what the question means among the best ones, few of the same words."""
+    if asked.is_told:
+        hits = [*prefer_meant(asked, hits[:FIT_DEPTH]), *hits[FIT_DEPTH:]]
+    return seldom_alike(hits)
+
+
 def seldom_alike(hits: list[Hit]) -> list[Hit]:
     """The hits without those whose text ``MOST_ALIKE`` before them have, word for word.
 
@@ -207,7 +214,7 @@ class Retriever:
         hits = first(max(depth, FIT_DEPTH) if asked.is_told else depth)
         if not asked.is_told and len(seldom_alike(hits)) < len(hits):
             hits = first(max(depth, FIT_DEPTH))
-        return seldom_alike(prefer_meant(asked, hits))[:depth]
+        return meant_first(asked, hits)[:depth]
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
