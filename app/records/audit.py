@@ -127,16 +127,12 @@ class ChainWalk:
         rows = self.connection.execute(query.execution_options(yield_per=FETCHED))
         for part in rows.partitions():
             for number, kind, text, previous, digest in part:
-                if not self._follows(number, previous) or not _fits(
-                    number, kind, text, previous, digest
-                ):
+                follows = number == self.last + 1 and previous == self.sha256
+                if not (follows and _fits(number, kind, text, previous, digest)):
                     self.broken = self.broken or self.last + 1
                 self.last, self.sha256 = number, digest
                 yield number, kind, text, digest
         self._check_head()
-
-    def _follows(self, number: int, previous: str) -> bool:
-        return number == self.last + 1 and previous == self.sha256
 
     def _check_head(self) -> None:
         query = select(AuditHeadRow.number, AuditHeadRow.sha256).where(AuditHeadRow.id == 1)
