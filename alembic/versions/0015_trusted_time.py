@@ -1,4 +1,4 @@
-"""The clock that retention goes by, and expired tasks by their time"""
+"""The clock that retention goes by, expired tasks by their time, and records in their order"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,7 @@ revision = "0015"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
+SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -19,8 +20,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_review_tasks_early", "review_tasks", ["state", "expires_at"])
+    number = sa.Column("number", SEQUENCE, nullable=False, server_default="0")
+    op.add_column("records", number)
+    _number_records()
+    op.create_index("ix_records_number", "records", ["number"])
+
+
+def _number_records() -> None:
+    """Each record gets the number of the link that recorded it."""
+    connection = op.get_bind()
+    links = sa.table(
+        "audit_log", sa.column("number"), sa.column("kind"), sa.column("event", sa.JSON)
+    )
+    records = sa.table("records", sa.column("answer_id"), sa.column("number"))
+    query = sa.select(links.c.number, links.c.event).where(links.c.kind == "recorded")
+    found = [
+        {"of": event["answer_id"], "to": number}
+        for number, event in connection.execute(query)
+        if "answer_id" in event
+    ]
+    if found:
+        statement = sa.update(records).where(records.c.answer_id == sa.bindparam("of"))
+        connection.execute(statement.values(number=sa.bindparam("to")), found)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_records_number", "records")
+    with op.batch_alter_table("records") as table:
+        table.drop_column("number")
     op.drop_index("ix_review_tasks_early", "review_tasks")
     op.drop_table("trusted_time")

@@ -843,6 +843,19 @@ def test_a_sudden_silence_is_an_alarm_of_the_service(desk: Desk) -> None:
     assert [(alarm.collection, alarm.monitor) for alarm in raised] == [("", "abstention")]
 
 
+def test_drift_is_seen_after_a_certificate_of_a_clock_that_was_ahead(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(desk, None, gate_mode="certified")
+    with clock_off(monkeypatch, 5):
+        certified(house)
+        record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 200, 0.1, 0.3)
+    (raised,) = DriftMonitors(desk.database).check()
+    assert (raised.collection, raised.monitor) == ("main", "question_distance")
+    assert [row.state for row in house.certificates()] == ["revoked"]
+
+
 def test_few_answers_raise_no_alarm(desk: Desk) -> None:
     house = House(desk, None)
     record_answers(house, 60, 0.1, 0.6)
