@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from app.answering.answerer import Ask
 from app.corpus.corpus import Corpus
 from app.db import Database
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.gate.admission import Gate
 from app.gate.certificates import Premises, provisional_id
 from app.gate.certify import Certifier
@@ -266,6 +266,24 @@ def test_the_strictest_mode_of_service_and_collection_counts(desk: Desk) -> None
 def test_a_switch_that_cannot_be_is_refused(database: Database, wrong: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         switch_mode(database, **{"mode": "off", "reason": "why", "by": "olga", **wrong})
+
+
+@pytest.mark.parametrize("name", ["mian", "Main", " main", "main+", "main+mian", "+", "main board"])
+def test_what_does_not_exist_is_neither_switched_nor_revoked(desk: Desk, name: str) -> None:
+    house = House(desk, certificate())
+    with pytest.raises(NotFound):
+        switch_mode(desk.database, "review_everything", "an incident", "olga", name)
+    with pytest.raises(NotFound):
+        house.gate.certificates.revoke(name, "standard", "an incident", "olga")
+    with desk.database.reading() as session:
+        assert session.scalars(select(GateModeRow)).all() == []
+
+
+@pytest.mark.parametrize("name", ["board+main", "main+board", "main+board+main"])
+def test_several_collections_have_one_name_in_whatever_order(desk: Desk, name: str) -> None:
+    switched = switch_mode(desk.database, "review_everything", "both at once", "olga", name)
+    assert switched.collection == "board+main"
+    assert switch_mode(desk.database, "off", "why", "olga", "main+main").collection == "main"
 
 
 # Nothing fails open

@@ -1,5 +1,6 @@
 """On both databases: a clock that is days ahead, or behind, costs nothing for good."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from app.access.principals import Principal
+from app.access.quotas import Quotas
 from app.access.service import Access
 from app.corpus.corpus import Corpus
 from app.db import Database
-from app.errors import AlreadyDecided, ClaimLost, CredentialsExpired
+from app.errors import AlreadyDecided, ClaimLost, CredentialsExpired, QuotaExceeded
 from app.proof.erasure import Eraser
 from app.proof.verify import verify_audit
 from app.records import recording
@@ -209,6 +211,25 @@ def test_a_sign_in_of_a_clock_that_was_ahead_has_ended(
     with clock_off(monkeypatch, seconds=60, database=True):
         token = access.sessions.sign_in("ann", PASSWORD).token
     assert access.sessions.find(token).principal.name == "ann"
+
+
+@pytest.mark.parametrize("days", [-400, -5])
+def test_quotas_of_a_clock_that_was_ahead_keep_nobody_out(
+    monkeypatch: pytest.MonkeyPatch, days: float
+) -> None:
+    quotas, ann, real = Quotas(2), Principal("ann", frozenset({"asker"})), time.time
+    for _ in range(2):
+        quotas.charge_question(ann)
+    for _ in range(10):
+        quotas.charge_sign_in("ann", "192.0.2.1")
+    with pytest.raises(QuotaExceeded):
+        quotas.charge_question(ann)
+    monkeypatch.setattr(time, "time", lambda: real() + days * 86_400)
+    quotas.charge_question(ann)
+    quotas.charge_sign_in("ann", "192.0.2.1")
+    quotas.charge_question(ann)
+    with pytest.raises(QuotaExceeded):
+        quotas.charge_question(ann)
 
 
 def test_an_erasure_follows_a_conversation_whatever_its_times_say(
