@@ -20,7 +20,7 @@ from app.records import recording
 from app.records.audit import append_audit
 from app.records.release import answer_view
 from app.records.tables import AuditRow, RecordRow, SettlementRow
-from app.records.trusted_time import trusted_time
+from app.records.trusted_time import doubted_since, trusted_time
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.review.tasks import open_task
@@ -153,8 +153,12 @@ def test_a_clock_that_is_ahead_erases_nothing_that_is_not_old(
     for days in (5, 5.5, 5, 5.8, 4000):
         with clock_off(monkeypatch, days=days, database=True):
             assert retain(database, settings) == 0
+            with database.reading() as session:
+                assert doubted_since(session) is not None
     assert retain(database, settings) == 0
     assert erased(database) == {older}
+    with database.reading() as session:
+        assert doubted_since(session) is None
     with clock_off(monkeypatch, days=5, database=True):
         assert retain(database, settings) == 0
     with clock_off(monkeypatch, days=6, database=True):
