@@ -7,6 +7,7 @@ revision = "0015"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
+AT_ONCE = 5000
 SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -33,15 +34,19 @@ def _number_records() -> None:
         "audit_log", sa.column("number"), sa.column("kind"), sa.column("event", sa.JSON)
     )
     records = sa.table("records", sa.column("answer_id"), sa.column("number"))
-    query = sa.select(links.c.number, links.c.event).where(links.c.kind == "recorded")
-    found = [
-        {"of": event["answer_id"], "to": number}
-        for number, event in connection.execute(query)
-        if "answer_id" in event
-    ]
-    if found:
-        statement = sa.update(records).where(records.c.answer_id == sa.bindparam("of"))
-        connection.execute(statement.values(number=sa.bindparam("to")), found)
+    statement = sa.update(records).where(records.c.answer_id == sa.bindparam("of"))
+    statement = statement.values(number=sa.bindparam("to"))
+    last = 0
+    while True:
+        query = sa.select(links.c.number, links.c.event).where(
+            links.c.kind == "recorded", links.c.number > last
+        )
+        rows = connection.execute(query.order_by(links.c.number).limit(AT_ONCE)).all()
+        if not rows:
+            return
+        last = rows[-1].number
+        named = [(event.get("answer_id"), number) for number, event in rows]
+        connection.execute(statement, [{"of": name, "to": number} for name, number in named])
 
 
 def downgrade() -> None:

@@ -239,7 +239,7 @@ def _explain_unsealed(
     how: SealedTable, key: str, row: Row, chain: _Chain, report: AuditReport
 ) -> None:
     """A row without a seal is fine only where it can be from before there were seals."""
-    if chain.told.excuses(how.table.name, _parsed(how, row)):
+    if chain.told.excuses(how.table.name, _readable(how, row)):
         report.rows_without_seals += 1
     else:
         report.add(how.table.name, key, "No link speaks of it: it was inserted.")
@@ -248,7 +248,7 @@ def _explain_unsealed(
 def _compare_told(
     how: SealedTable, key: str, row: Row, said: Mapping[str, Any], report: AuditReport
 ) -> None:
-    different = Told.differences(how.table.name, _parsed(how, row), said)
+    different = Told.differences(how.table.name, _readable(how, row), said)
     if different:
         report.add(how.table.name, key, f"Not as the links say: {', '.join(different)}.")
 
@@ -278,6 +278,14 @@ def _digest(how: SealedTable, row: Row) -> str:
         return how.digest(_parsed(how, row))
     except (TypeError, ValueError):
         return ""
+
+
+def _readable(how: SealedTable, row: Row) -> Mapping[str, Any]:
+    """``_parsed``, with what is stored where that cannot be read."""
+    try:
+        return _parsed(how, row)
+    except (TypeError, ValueError):
+        return {column.name: value for column, value in zip(how.columns, row, strict=True)}
 
 
 def _parsed(how: SealedTable, row: Row) -> Mapping[str, Any]:
