@@ -124,11 +124,19 @@ class Database:
 
     def time(self, session: Session) -> datetime:
         """The database's own time, in the form of ``now()``."""
-        return session.execute(select(self.clock())).scalar_one()
+        return database_time(session)
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def database_time(session: Session) -> datetime:
+    """The time by the one clock that all processes on this database share, UTC without a zone."""
+    if session.get_bind().dialect.name != "postgresql":
+        return now()
+    clock = func.timezone("utc", func.clock_timestamp(), type_=DateTime())
+    return session.execute(select(clock)).scalar_one()
 
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")

@@ -27,9 +27,9 @@ from app.answering.answerer import Answerer
 from app.answering.policies import Policies
 from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
-from app.corpus.leases import LEASE, database_time
+from app.corpus.leases import LEASE
 from app.corpus.tables import DocumentRow, PassageRow
-from app.db import Database, migrate
+from app.db import Database, database_time, migrate
 from app.deadline import Deadline
 from app.errors import DependencyFailed, Invalid
 from app.gate.admission import Gate

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from app.db import Database
+from app.db import Database, iso
 from app.errors import (
     AuditBroken,
     CountersignError,
@@ -13,6 +13,7 @@ from app.errors import (
     ModelRefused,
     SettingsInvalid,
 )
+from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
 from cli.audit import verified
@@ -142,6 +143,14 @@ def _audit(services: Services) -> str:
     return "chain intact, and every row as it says"
 
 
+def _clock(services: Services) -> str:
+    with services.database.reading() as session:
+        jumped = doubted_since(session)
+    if jumped is None:
+        return "goes on as it did"
+    return f"jumped to {iso(jumped)}; nothing is erased by age until it has gone on for 20 hours"
+
+
 CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("device", _device),
     ("embedder", _embedder),
@@ -152,4 +161,5 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("documents", _documents),
     ("live index", _index),
     ("audit log", _audit),
+    ("clock", _clock),
 ]

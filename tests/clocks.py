@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
+from sqlalchemy import DateTime, literal
 
 from app import db
+from app.db import Database
 
 
 class _Off(datetime):
@@ -33,11 +35,21 @@ def set_clock(patch: pytest.MonkeyPatch, present: Callable[[], datetime]) -> Non
             patch.setattr(module, "datetime", off)
 
 
+def set_database_clock(patch: pytest.MonkeyPatch, present: Callable[[], datetime]) -> None:
+    """From now on a server's own clock says ``present()`` too."""
+    real = db.database_time
+    for name, module in list(sys.modules.items()):
+        if name.startswith("app.") and getattr(module, "database_time", None) is real:
+            patch.setattr(module, "database_time", lambda _session: present())
+    patch.setattr(Database, "clock", lambda _database: literal(present(), DateTime()))
+
+
 @contextmanager
 def clock_off(
-    monkeypatch: pytest.MonkeyPatch, days: float = 0, seconds: float = 0
+    monkeypatch: pytest.MonkeyPatch, days: float = 0, seconds: float = 0, *, database: bool = False
 ) -> Iterator[None]:
-    """The host's clock is off by that much inside the block, for all of the service's modules."""
+    """The host's clock is off by that much inside the block, for all of the service's modules;
+    with ``database`` that of a database server too."""
     by = timedelta(days=days, seconds=seconds)
     real = db.now
 
@@ -46,5 +58,7 @@ def clock_off(
 
     with monkeypatch.context() as patch:
         set_clock(patch, wrong)
+        if database:
+            set_database_clock(patch, wrong)
         assert abs(db.now() - datetime.now(UTC).replace(tzinfo=None) - by) < timedelta(seconds=5)
         yield

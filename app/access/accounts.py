@@ -17,6 +17,7 @@ from app.access.principals import (
     check_scope,
     principal_of,
 )
+from app.access.sessions import in_force
 from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow
 from app.db import Database, iso
 from app.errors import Conflict, Forbidden, NotFound
@@ -178,7 +179,7 @@ class Accounts:
 
     def _in_force(self, session: Session) -> tuple[dict[str, int], dict[str, int]]:
         """How many sign-ins and API keys each name has that count now."""
-        live = SessionRow.expires_at > self._database.clock()
+        live = in_force(self._database.time(session))
         signed_in = select(SessionRow.principal, func.count()).where(live)
         unexpired = ApiKeyRow.expires_at.is_(None) | (ApiKeyRow.expires_at > self._database.clock())
         valid = select(ApiKeyRow.principal, func.count()).where(

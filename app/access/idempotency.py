@@ -1,6 +1,6 @@
 """One idempotency key runs one request once; what is kept is what it made, not what it said."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
@@ -49,21 +49,29 @@ class IdempotentRequests:
                 raise RequestInProgress
             return _made(row)
 
-    def finish(self, principal: Principal, key: str, made: str | None) -> None:
-        """Keep the id of what the request made, or with None give the key back after a failure."""
-        with self._database.transaction() as session:
-            row = session.get(IdempotencyRow, (principal.name, key))
-            if row is None:
-                return
-            if made is None:
-                session.delete(row)
-            else:
-                row.response = {"id": made}
+    def finish(self, principal: Principal, key: str, session: Session, made: str) -> None:
+        """Keep the id of what the request makes, in the transaction that makes it.
 
-    def purge(self, session: Session) -> None:
-        """Forget the keys of long ago, in a transaction that is open."""
-        oldest = self._database.time(session) - KEPT
-        session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < oldest))
+        Raises ``RequestInProgress`` when the key was given up meanwhile and another request has
+        finished under it, or its owner was erased: then this one must make nothing.
+        """
+        row = session.get(IdempotencyRow, (principal.name, key), with_for_update=True)
+        if row is None or row.response is not None:
+            raise RequestInProgress
+        row.response = {"id": made}
+        session.flush()
+
+    def give_back(self, principal: Principal, key: str) -> None:
+        """Forget a key whose request failed; one whose request made something all the same, though
+        the commit was reported as failed, stays."""
+        with self._database.transaction() as session:
+            row = session.get(IdempotencyRow, (principal.name, key), with_for_update=True)
+            if row is not None and row.response is None:
+                session.delete(row)
+
+    def purge(self, session: Session, moment: datetime) -> None:
+        """Forget the keys that are old at ``moment``, in a transaction that is open."""
+        session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < moment - KEPT))
 
     def _is_stale(self, session: Session, row: IdempotencyRow) -> bool:
         # Either way: a clock that was ahead when it began must not keep the key for days.

@@ -1,12 +1,14 @@
 """Limits in time: questions of a principal, and sign-ins by address and by name.
 
-They are counted in each process. Guessing at a name must not lock its owner out: what others get
-wrong counts against their own address first, and a name's own limit spares the addresses that
-signed in with it before.
+They are counted in each process, and anew when the clock goes back: what was counted while it was
+ahead would else keep people out until that time comes. Guessing at a name must not lock its owner
+out: what others get wrong counts against their own address first, and a name's own limit spares
+the addresses that signed in with it before.
 """
 
 import ipaddress
 import threading
+import time
 from collections import OrderedDict
 
 from limits import RateLimitItemPerMinute
@@ -23,6 +25,8 @@ TRIES_OF_AN_ADDRESS = RateLimitItemPerMinute(30)
 """Sign-ins from one address with any name."""
 FAILURES_OF_A_NAME = RateLimitItemPerMinute(30)
 """Failed sign-ins with one name from all addresses that it never signed in from."""
+CLOCK_SLACK_S = 5.0
+"""A clock may be set back by that much, and all still counts."""
 KNOWN = 10_000
 """Pairs of name and address that are remembered as having signed in."""
 IPV6_PREFIX = 64
@@ -33,18 +37,22 @@ class Quotas:
     """Counts what callers do; every method may raise ``QuotaExceeded``."""
 
     def __init__(self, questions_per_minute: int) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._limiter = MovingWindowRateLimiter(self._storage)
+        self._looked_at = time.time()
         self._questions = RateLimitItemPerMinute(questions_per_minute)
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = threading.Lock()
 
     def charge_question(self, principal: Principal) -> None:
         """Count one question."""
+        self._mind_the_clock()
         if not self._limiter.hit(self._questions, "question", principal.name):
             raise QuotaExceeded
 
     def charge_sign_in(self, name: str, address: str) -> None:
         """Count one try to sign in, before the password is looked at."""
+        self._mind_the_clock()
         place, person = _network(address), sha256(name)
         if not self._limiter.hit(TRIES_OF_AN_ADDRESS, "address", place):
             raise QuotaExceeded("Too many sign-ins from here; try again in a minute.")
@@ -53,6 +61,13 @@ class Quotas:
         known = (person, place) in self._known
         if not known and not self._limiter.test(FAILURES_OF_A_NAME, "name", person):
             raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+
+    def _mind_the_clock(self) -> None:
+        with self._lock:
+            moment, before = time.time(), self._looked_at
+            self._looked_at = moment
+            if moment < before - CLOCK_SLACK_S:
+                self._storage.reset()
 
     def note_failure(self, name: str, address: str) -> None:
         """The password was wrong."""

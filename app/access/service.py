@@ -10,6 +10,7 @@ from app.access.principals import LOCAL, Principal
 from app.access.quotas import Quotas
 from app.access.sessions import Sessions
 from app.db import Database
+from app.records.trusted_time import trusted_time
 from app.settings import Settings
 
 
@@ -42,7 +43,8 @@ class Access:
             return self.sessions.current(session, principal.credential) == principal
 
     def purge(self) -> None:
-        """Delete ended sign-ins and idempotency keys of long ago."""
+        """Delete ended sign-ins and keys of requests of long ago, by a clock that is trusted."""
+        moment = trusted_time(self._database)
         with self._database.transaction() as session:
-            self.sessions.purge(session)
-            self.requests.purge(session)
+            self.sessions.purge(session, moment)
+            self.requests.purge(session, moment)

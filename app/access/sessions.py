@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.keys import sha256
@@ -16,6 +16,9 @@ from app.access.tables import PrincipalRow, SessionRow
 from app.db import Database, iso
 from app.errors import CredentialsExpired, CsrfFailed, NotFound, Unauthenticated
 from app.records.audit import append_audit
+
+CLOCK_SLACK = timedelta(minutes=5)
+"""What a clock that is set right again may go back by without ending sign-ins."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,11 @@ class Sessions:
 
     def all(self, name: str) -> list[SignInEntry]:
         """A principal's sign-ins that are in force, the one that ends last first."""
-        in_force = SessionRow.principal == name, SessionRow.expires_at > self._database.clock()
-        query = select(SessionRow).where(*in_force).order_by(SessionRow.expires_at.desc())
+        query = select(SessionRow).where(SessionRow.principal == name)
+        query = query.order_by(SessionRow.expires_at.desc())
         with self._database.reading() as session:
             _require(session, name)
+            query = query.where(in_force(self._database.time(session)))
             return [_entry(row) for row in session.scalars(query)]
 
     def end_all(self, name: str, by: str = LOCAL.name) -> int:
@@ -100,16 +104,16 @@ class Sessions:
             append_audit(session, "sessions_ended", event)
         return len(ended)
 
-    def purge(self, session: Session) -> None:
-        """Delete the sessions that have ended, in a transaction that is open."""
-        session.execute(delete(SessionRow).where(SessionRow.expires_at <= self._database.clock()))
+    def purge(self, session: Session, moment: datetime) -> None:
+        """Delete the sessions that had ended at ``moment``, in a transaction that is open."""
+        session.execute(delete(SessionRow).where(SessionRow.expires_at <= moment))
 
     def _find(self, session: Session, token_sha256: str) -> tuple[SessionRow, PrincipalRow] | None:
         query = (
             select(SessionRow, PrincipalRow)
             .join(PrincipalRow, PrincipalRow.name == SessionRow.principal)
             .where(SessionRow.token_sha256 == token_sha256)
-            .where(SessionRow.expires_at > self._database.clock())
+            .where(in_force(self._database.time(session)))
             .where(PrincipalRow.disabled_at.is_(None))
         )
         row = session.execute(query).first()
@@ -134,6 +138,13 @@ class Sessions:
             )
         principal = principal_of(owner, sha256(token))
         return SignIn(principal, csrf, started + self._length, token)
+
+
+def in_force(moment: datetime) -> ColumnElement[bool]:
+    """Sign-ins that have not ended, nor were made by a clock that was far ahead: those would last
+    that much longer than they may."""
+    begun = or_(SessionRow.started_at.is_(None), SessionRow.started_at <= moment + CLOCK_SLACK)
+    return and_(SessionRow.expires_at > moment, begun)
 
 
 def check_csrf(sign_in: SignIn, header: str | None) -> None:

@@ -41,6 +41,7 @@ from app.errors import (
     TooLarge,
 )
 from app.gate.admission import Gate
+from app.made import note_made
 from app.ports import Drafting, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
@@ -342,6 +343,7 @@ class Answerer:
             asked.deadline.remaining()  # a late answer is none; nor is one that nobody waits for
             trail = self._trail(admitted)
             record = recording.write(session, trail)
+            note_made(session, record.answer_id)
             if admitted.outcome == "held":
                 open_task(session, record, self._settings)
             elif admitted.outcome == "released" and admitted.audited:

@@ -63,11 +63,7 @@ class Question:
             return self.services.answerer.view(self.principal, answer_id)
 
         access = self.services.access
-        return once(access, self.principal, self.key, self.request, run, _id, again)
-
-
-def _id(answer: AnswerView) -> str:
-    return answer.answer_id
+        return once(access, self.principal, self.key, self.request, run, again)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -89,7 +89,7 @@ def add(
     until = [str(valid_until)] if valid_until else []
     request = ["add", collection, name, stored.sha256, *until]
     try:
-        return once(services.access, principal, key, request, run, _id, again)
+        return once(services.access, principal, key, request, run, again)
     except DependencyFailed:
         # It may be stored all the same, and name the file. If it does not, the worker sweeps it.
         unused.clear()
@@ -104,10 +104,6 @@ def remove(document_id: str, services: ServicesDep, principal: Changer) -> None:
     """At once: no later answer can use or cite it."""
     _readable(services, principal, document_id)
     _uploads(services).remove(services.corpus.documents.delete(document_id))
-
-
-def _id(document: DocumentView) -> str:
-    return document.document_id
 
 
 def _readable(services: Services, principal: Principal, document_id: str) -> DocumentView:

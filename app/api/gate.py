@@ -1,6 +1,6 @@
 """The release gate over HTTP: its state, and the kill switch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
@@ -129,19 +129,25 @@ def mode(body: GateModeBody, services: ServicesDep, principal: Switcher) -> Any:
     if body.collection == SERVICE:
         authorise(principal, "gate.switch_service")
     else:
-        authorise(principal, "gate.switch", [body.collection], NO_COLLECTION)
+        names = _collections_of(services, body.collection)
+        authorise(principal, "gate.switch", names, NO_COLLECTION)
     return switch_mode(services.database, body.mode, body.reason, principal.name, body.collection)
 
 
 def _within(services: Services, principal: Principal) -> Callable[[str], bool]:
-    """Whether a stratum is the principal's to see: all its collections are within the scope.
-
-    The name of one collection may hold a plus sign itself; such a name is taken as it is.
-    """
+    """Whether a stratum is the principal's to see: all its collections are within the scope."""
     collections = services.corpus.documents.collections()
 
     def may_see(stratum: str) -> bool:
-        names = [stratum] if stratum in collections else stratum.split("+")
-        return all(principal.may_read(name) for name in names)
+        return all(principal.may_read(name) for name in _parts(stratum, collections))
 
     return may_see
+
+
+def _collections_of(services: Services, stratum: str) -> list[str]:
+    return _parts(stratum, services.corpus.documents.collections())
+
+
+def _parts(stratum: str, collections: Container[str]) -> list[str]:
+    """The collections of a stratum; one whose own name holds a plus sign is taken as it is."""
+    return [stratum] if stratum in collections else stratum.split("+")

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Header, Request, Response
@@ -18,6 +19,7 @@ from app.access.principals import Principal
 from app.access.service import Access
 from app.access.sessions import SignIn, check_csrf
 from app.errors import BadRequest, Unauthenticated
+from app.made import noting
 from app.serving.admission import Permit
 from app.wiring import Services
 
@@ -199,13 +201,12 @@ def once(
     key: str | None,
     body: Any,
     run: Callable[[], T],
-    made: Callable[[T], str],
     again: Callable[[str], T],
 ) -> T:
     """``run()``, or ``again(id)`` when this principal's key has run before.
 
-    Only the id of what was ``made`` is kept: what was deleted since, or is out of scope now, is
-    not shown again.
+    ``run`` says what it makes with ``note_made``. Only that id is kept: what was deleted since, or
+    is out of scope now, is not shown again.
     """
     if key is None:
         return run()
@@ -213,13 +214,15 @@ def once(
     before = access.requests.begin(principal, key, json.dumps(body, sort_keys=True))
     if before is not None:
         return again(before)
-    kept: str | None = None
+    done = False
     try:
-        response = run()
-        kept = made(response)
+        with noting(partial(access.requests.finish, principal, key)):
+            response = run()
+        done = True
         return response
     finally:
-        access.requests.finish(principal, key, kept)
+        if not done:
+            access.requests.give_back(principal, key)
 
 
 def page_limit(limit: int, most: int) -> int:

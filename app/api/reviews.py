@@ -84,11 +84,8 @@ def decide(
             services.telemetry.decisions.labels(body.kind).inc()
         return decided
 
-    def made(decided: TaskDetailView) -> str:
-        return decided.task_id
-
     def again(task_id: str) -> TaskDetailView:
         return services.desk.task(principal, task_id)
 
     request = ["decide", task_id, body.model_dump()]
-    return once(services.access, principal, key, request, run, made, again)
+    return once(services.access, principal, key, request, run, again)

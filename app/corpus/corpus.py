@@ -5,10 +5,10 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from app.corpus.documents import Documents
-from app.corpus.leases import Clock, database_time
+from app.corpus.leases import Clock
 from app.corpus.passages import Passages
 from app.corpus.versions import Versions
-from app.db import Database
+from app.db import Database, database_time
 
 
 def nothing(_session: Session) -> None:

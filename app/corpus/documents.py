@@ -26,6 +26,7 @@ from app.corpus.tables import (
 from app.corpus.versions import lock_index
 from app.db import Base, Database, iso, now
 from app.errors import Invalid, NotFound
+from app.made import note_made
 from app.records.audit import append_audit
 
 MAX_ATTEMPTS = 5
@@ -111,6 +112,7 @@ class Documents:
             raise Invalid("A collection's name has 1 to 80 printable characters.")
         with self._database.transaction() as session:
             row = _locked(session, collection, source)
+            note_made(session, row.id)
             replaced = row.stored_at if row.stored_at not in ("", stored_at) else ""
             row.stored_at = stored_at
             row.valid_until = iso_day(valid_until) or row.valid_until

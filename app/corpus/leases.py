@@ -6,10 +6,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db import now
 from app.errors import DependencyFailed
 
 LEASE = timedelta(seconds=30)
@@ -18,16 +17,6 @@ RENEW_S = LEASE.total_seconds() / 4
 LONGEST_WAIT = timedelta(minutes=10)
 """Between two attempts. No lease reaches further, so one that does was set by a wrong clock."""
 Clock = Callable[[Session], datetime]
-
-
-def database_time(session: Session) -> datetime:
-    """The time by the one clock that all processes on this database share, UTC without a zone."""
-    if session.get_bind().dialect.name != "postgresql":
-        return now()
-    moment: datetime | None = session.scalar(select(func.timezone("utc", func.clock_timestamp())))
-    if moment is None:
-        raise RuntimeError("the database has no clock")
-    return moment
 
 
 def is_free(lease: InstrumentedAttribute[datetime | None], moment: datetime) -> ColumnElement[bool]:

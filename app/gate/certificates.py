@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.gate.modes import Mode, Modes, read_modes
+from app.gate.modes import Mode, Modes, known_stratum, read_modes
 from app.gate.strata import BROKEN, CHANGED, DAMAGED, Stratum
 from app.gate.tables import CertificateRow
 from app.records.audit import append_audit
@@ -100,9 +100,9 @@ class Certificates:
         return shipped is not None and row.id == provisional_id(shipped, stratum)
 
     def revoke(self, collection: str, risk_class: str, reason: str, by: str) -> int:
-        """End the certificates of a stratum; returns how many were live."""
-        stratum = Stratum(collection, risk_class)
+        """End the certificates of a stratum; returns how many were live. Raises ``NotFound``."""
         with self._database.transaction() as session:
+            stratum = Stratum(known_stratum(session, collection), risk_class)
             rows = [r for r in session.scalars(standing_rows(stratum)) if r.state == "live"]
             for row in rows:
                 end_certificate(session, row, "revoked", reason, by)

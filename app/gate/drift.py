@@ -10,7 +10,6 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -45,7 +44,7 @@ class AlarmView:
 
 @dataclass(frozen=True)
 class _Seen:
-    at: datetime
+    number: int
     outcome: str
     gate: Mapping[str, Any]
 
@@ -93,22 +92,19 @@ class DriftMonitors:
 
 
 def _ends(session: Session) -> tuple[list[_Seen], list[_Seen]]:
-    """The first answers since the newest certificate, and the last ones, both by time."""
+    """The first answers since the newest certificate, and the last ones, both as they came."""
     rows = session.scalars(select(CertificateRow))
-    own = [row.created_at for row in rows if not row.certificate.get("provisional")]
-    since = max(own, default=None)
-    query = select(RecordRow.created_at, RecordRow.outcome, RecordRow.gate).where(
-        RecordRow.gate.is_not(None)
+    own = [row.number for row in rows if not row.certificate.get("provisional")]
+    query = select(RecordRow.number, RecordRow.outcome, RecordRow.gate).where(
+        RecordRow.gate.is_not(None), RecordRow.number > max(own, default=0)
     )
-    if since is not None:
-        query = query.where(RecordRow.created_at >= since)
-    first = session.execute(query.order_by(RecordRow.created_at).limit(READ))
-    last = session.execute(query.order_by(RecordRow.created_at.desc()).limit(READ))
+    first = session.execute(query.order_by(RecordRow.number).limit(READ))
+    last = session.execute(query.order_by(RecordRow.number.desc()).limit(READ))
     return _seen(first), _seen(last)[::-1]
 
 
 def _seen(rows: Iterable[Any]) -> list[_Seen]:
-    return [_Seen(at, outcome, gate) for at, outcome, gate in rows if gate]
+    return [_Seen(number, outcome, gate) for number, outcome, gate in rows if gate]
 
 
 def _changes(first: Sequence[_Seen], last: Sequence[_Seen]) -> Iterable[tuple[str, str, Change]]:
@@ -139,7 +135,7 @@ def _windows(
 def _cut(first: Sequence[_Seen], last: Sequence[_Seen]) -> tuple[Sequence[_Seen], Sequence[_Seen]]:
     """The windows; no answer is in both."""
     before = first[:REFERENCE]
-    after = [one for one in last[-RECENT:] if before and one.at > before[-1].at]
+    after = [one for one in last[-RECENT:] if before and one.number > before[-1].number]
     return before, after
 
 

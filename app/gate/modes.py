@@ -73,20 +73,23 @@ def switch_mode(
     if len(collection) > MAX_STRATUM:
         raise Invalid(f"A collection's name has at most {MAX_STRATUM} characters.")
     with database.transaction() as session:
-        if not _is_known(session, collection):
-            raise NotFound(f"There is no collection {collection[:80]!r}.")
-        return _view(set_mode(session, collection, mode, reason.strip(), by))
+        stratum = known_stratum(session, collection)
+        return _view(set_mode(session, stratum, mode, reason.strip(), by))
 
 
-def _is_known(session: Session, name: str) -> bool:
-    """Whether it is the service, a collection with documents, several of them joined as in the
-    name of a stratum, or what has a mode already."""
-    if name == SERVICE or session.get(GateModeRow, name) is not None:
-        return True
-    parts = name.split("+")
+def known_stratum(session: Session, name: str) -> str:
+    """The service, a collection with documents, or several of them joined, by the one name that
+    counts: ``b+a+a`` is ``a+b``. Raises ``NotFound`` for what does not exist."""
+    if name == SERVICE:
+        return name
+    parts = sorted(set(name.split("+")))
     wanted = select(CollectionRow.name).where(CollectionRow.name.in_({name, *parts}))
     found = set(session.scalars(wanted))
-    return name in found or found >= set(parts)
+    if name in found or session.get(GateModeRow, name) is not None:
+        return name
+    if not found >= set(parts):
+        raise NotFound(f"There is no collection {name[:80]!r}.")
+    return "+".join(parts)
 
 
 def set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:

@@ -6,7 +6,7 @@ says what was erased, when and by whom.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from app.access.forgetting import forget_answer, forget_principal
 from app.corpus.corpus import Corpus
 from app.corpus.uploads import Uploads
-from app.db import Database, now
+from app.db import Database
 from app.errors import NotFound
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 from app.records.erasing import (
     NOBODY,
     answers_of,
@@ -27,6 +27,7 @@ from app.records.erasing import (
     forget_title,
 )
 from app.records.tables import RecordRow, SettlementRow
+from app.records.trusted_time import trusted_time
 from app.review.erasing import erase_document_probes, erase_review
 from app.settings import Settings
 
@@ -64,6 +65,7 @@ class Eraser:
         ``NotFound``, and ``Conflict`` for the last administrator.
         """
         with self._database.transaction() as session:
+            lock_head(session)  # first, as answers do that finish an idempotency key
             answers = answers_of(session, name)
             known = forget_principal(session, name)
             if not known and not answers:
@@ -95,28 +97,28 @@ class Eraser:
         return Erased(len(answers), 1)
 
     def retain(self) -> int:
-        """Erase the answers and the deleted documents that are older than the settings say;
-        returns how many answers."""
-        erased = 0
-        for document_id in self._old_documents():
+        """Erase the answers and the deleted documents that are older than the settings say, by a
+        clock that can be trusted; returns how many answers."""
+        erased, moment = 0, trusted_time(self._database)
+        for document_id in self._old_documents(moment):
             erased += self.document(document_id, RETENTION).answers
-        for answer_id in self._old_answers():
+        for answer_id in self._old_answers(moment):
             self._erase(answer_id, {"by": RETENTION, "reason": "", "question_kept": False})
             erased += 1
         return erased
 
-    def _old_documents(self) -> list[str]:
+    def _old_documents(self, moment: datetime) -> list[str]:
         days = self._settings.keep_deleted_days
-        return self._corpus.documents.deleted_before(now() - timedelta(days=days)) if days else []
+        return self._corpus.documents.deleted_before(moment - timedelta(days=days)) if days else []
 
-    def _old_answers(self) -> list[str]:
+    def _old_answers(self, moment: datetime) -> list[str]:
         days = self._settings.keep_answers_days
         if not days:
             return []
         with self._database.reading() as session:
             erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
             query = select(RecordRow.answer_id).where(
-                RecordRow.created_at < now() - timedelta(days=days),
+                RecordRow.created_at < moment - timedelta(days=days),
                 RecordRow.answer_id.not_in(erased),
             )
             return list(session.scalars(query.order_by(RecordRow.created_at).limit(AT_ONCE)))

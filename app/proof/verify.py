@@ -4,9 +4,10 @@ the links with each other and with the signed checkpoints."""
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Text, cast, select
+from sqlalchemy import JSON, Column, ColumnElement, Connection, DateTime, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from app.access.tables import ApiKeyRow, PrincipalRow
@@ -39,10 +40,13 @@ SEALED: tuple[type[Sealed], ...] = (
 )
 """Every table whose rows are compared."""
 FETCHED = 1000
+SERVER_TIME = "YYYY-MM-DD HH24:MI:SS.US"
+"""How PostgreSQL spells a time as SQLite stores it."""
 Row = Sequence[Any]
 Seals = dict[str, tuple[str | None, int]]
 """The newest seal of each row by its key, and the number of the link that has it."""
 read_json = json.JSONDecoder().raw_decode
+SEALS_KEY = f'"{ROWS}":'
 MOST_PROBLEMS = 1000
 """Problems that a report names; the rest is counted."""
 
@@ -168,8 +172,10 @@ def _hold_against(checkpoint: Checkpoint, sha256: str, report: AuditReport) -> N
 def _take_in(chain: _Chain, report: AuditReport, number: int, kind: str, text: str) -> None:
     """What one link says of rows; a link that cannot be read is reported as broken anyway."""
     try:
-        event, _ = read_json(text)
-        seals = event.get(ROWS)
+        seals = _seals_of(text)
+        if seals is None:
+            event, _ = read_json(text)
+            seals = event.get(ROWS)
         if seals is None:
             report.links_without_seals += 1
             chain.told.take_in(number, kind, event)
@@ -182,14 +188,29 @@ def _take_in(chain: _Chain, report: AuditReport, number: int, kind: str, text: s
         report.add("audit_log", str(number), "The link cannot be read.")
 
 
+def _seals_of(text: str) -> list[Seal] | None:
+    """The seals of a link, without parsing all that it says; None where that must be done.
+
+    Within a string every quote is escaped, so what is searched for is a key.
+    """
+    begin = text.find(SEALS_KEY)
+    if begin < 0 or text.find(SEALS_KEY, begin + 1) > 0:
+        return None
+    try:
+        seals: list[Seal] = read_json(text, begin + len(SEALS_KEY))[0]
+    except ValueError:  # stored in another spelling
+        return None
+    return seals
+
+
 def _compare(connection: Connection, how: SealedTable, chain: _Chain, report: AuditReport) -> None:
     """Every row of a table with what the chain says of it, and the reverse."""
     table = how.table.name
-    seals, seen = chain.seals[table], set()
+    seals, seen, all_told = chain.seals[table], set(), chain.told.rows.get(table, {})
     for key, row in _rows(connection, how):
         seen.add(key)
         digest, number = seals.get(key, (None, 0))
-        told = chain.told.of(table, key)
+        told = all_told.get(key)
         if told is not None and told.number > number:
             report.rows_without_seals += 1
             _compare_told(how, key, row, told.said, report)
@@ -218,7 +239,7 @@ def _explain_unsealed(
     how: SealedTable, key: str, row: Row, chain: _Chain, report: AuditReport
 ) -> None:
     """A row without a seal is fine only where it can be from before there were seals."""
-    if chain.told.excuses(how.table.name, _parsed(how, row)):
+    if chain.told.excuses(how.table.name, _readable(how, row)):
         report.rows_without_seals += 1
     else:
         report.add(how.table.name, key, "No link speaks of it: it was inserted.")
@@ -227,23 +248,28 @@ def _explain_unsealed(
 def _compare_told(
     how: SealedTable, key: str, row: Row, said: Mapping[str, Any], report: AuditReport
 ) -> None:
-    different = Told.differences(how.table.name, _parsed(how, row), said)
+    different = Told.differences(how.table.name, _readable(how, row), said)
     if different:
         report.add(how.table.name, key, f"Not as the links say: {', '.join(different)}.")
 
 
 def _rows(connection: Connection, how: SealedTable) -> Iterator[tuple[str, Row]]:
-    """Key and values of each row: the columns that are sealed, JSON as the text that is stored."""
-    columns = [
-        cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
-        for column in how.columns
-    ]
+    """Key and values of each row: the columns that are sealed, JSON and times as text."""
+    on_server = connection.dialect.name == "postgresql"
+    columns = [_as_stored(column, on_server=on_server) for column in how.columns]
     names = [column.name for column in how.columns]
     places = [names.index(name) for name in how.key]
     rows = connection.execute(select(*columns).execution_options(yield_per=FETCHED))
     for part in rows.partitions():
         for row in part:
             yield "/".join([row[place] for place in places]), row
+
+
+def _as_stored(column: Column[Any], *, on_server: bool) -> ColumnElement[Any]:
+    if isinstance(column.type, DateTime):
+        text = func.to_char(column, SERVER_TIME) if on_server else cast(column, Text)
+        return text.label(column.name)
+    return cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
 
 
 def _digest(how: SealedTable, row: Row) -> str:
@@ -254,10 +280,22 @@ def _digest(how: SealedTable, row: Row) -> str:
         return ""
 
 
+def _readable(how: SealedTable, row: Row) -> Mapping[str, Any]:
+    """``_parsed``, with what is stored where that cannot be read."""
+    try:
+        return _parsed(how, row)
+    except (TypeError, ValueError):
+        return {column.name: value for column, value in zip(how.columns, row, strict=True)}
+
+
 def _parsed(how: SealedTable, row: Row) -> Mapping[str, Any]:
     return {
-        column.name: json.loads(value)
-        if isinstance(column.type, JSON) and value is not None
-        else value
+        column.name: None if value is None else _parsed_value(column, value)
         for column, value in zip(how.columns, row, strict=True)
     }
+
+
+def _parsed_value(column: Column[Any], value: Any) -> Any:
+    if isinstance(column.type, JSON):
+        return json.loads(value)
+    return datetime.fromisoformat(value) if isinstance(column.type, DateTime) else value

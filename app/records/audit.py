@@ -116,7 +116,7 @@ class ChainWalk:
     sha256: str = ""
 
     def __iter__(self) -> Iterator[tuple[int, str, str, str]]:
-        """Number, kind, event as text, and hash of each link, in order."""
+        """Number, kind, event as the text that was hashed, and hash of each link, in order."""
         query = select(
             AuditRow.number,
             AuditRow.kind,
@@ -127,16 +127,13 @@ class ChainWalk:
         rows = self.connection.execute(query.execution_options(yield_per=FETCHED))
         for part in rows.partitions():
             for number, kind, text, previous, digest in part:
-                if not self._follows(number, previous) or not _fits(
-                    number, kind, text, previous, digest
-                ):
+                hashed = _hashed(number, kind, text, previous, digest)
+                follows = number == self.last + 1 and previous == self.sha256
+                if hashed is None or not follows:
                     self.broken = self.broken or self.last + 1
                 self.last, self.sha256 = number, digest
-                yield number, kind, text, digest
+                yield number, kind, text if hashed is None else hashed, digest
         self._check_head()
-
-    def _follows(self, number: int, previous: str) -> bool:
-        return number == self.last + 1 and previous == self.sha256
 
     def _check_head(self) -> None:
         query = select(AuditHeadRow.number, AuditHeadRow.sha256).where(AuditHeadRow.id == 1)
@@ -144,13 +141,15 @@ class ChainWalk:
             self.broken = self.broken or self.last + 1
 
 
-def _fits(number: int, kind: str, text: str, previous: str, digest: str) -> bool:
+def _hashed(number: int, kind: str, text: str, previous: str, digest: str) -> str | None:
+    """The spelling of the event that has the hash; None: none has."""
     if link_sha256(number, kind, text, previous) == digest:
-        return True
+        return text
     try:  # stored in another spelling, as links were before they had seals
-        return link_sha256(number, kind, canonical_json(json.loads(text)), previous) == digest
+        spelled = canonical_json(json.loads(text))
     except (TypeError, ValueError):
-        return False
+        return None
+    return spelled if link_sha256(number, kind, spelled, previous) == digest else None
 
 
 def broken_audit_link(session: Session) -> int | None:

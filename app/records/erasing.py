@@ -63,12 +63,14 @@ def _wordless_search(searched: Mapping[str, Any], *, question_kept: bool) -> dic
 
 def forget_standalone_questions(session: Session, record: RecordRow) -> None:
     """Later turns keep their own words only: the form that stands alone was made from these."""
-    later = select(RecordRow).where(RecordRow.principal == record.principal)
-    turns = list(session.scalars(later.where(RecordRow.created_at >= record.created_at)))
-    follows = {record.answer_id}
-    for turn in sorted(turns, key=lambda row: row.created_at):
-        if turn.searched.get("previous_answer_id") in follows:
-            follows.add(turn.answer_id)
+    query = select(RecordRow).where(RecordRow.principal == record.principal)
+    after: dict[str, list[RecordRow]] = {}
+    for turn in session.scalars(query):  # of any time: clocks do not tell what followed what
+        after.setdefault(turn.searched.get("previous_answer_id") or "", []).append(turn)
+    follows = [record.answer_id]
+    for answer_id in follows:
+        for turn in after.pop(answer_id, ()):
+            follows.append(turn.answer_id)
             turn.searched = {k: v for k, v in turn.searched.items() if k != "question"}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import now
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 from app.records.release import release
 from app.records.tables import PolicyRow, RecordRow
 from guardrails.contract import (
@@ -145,6 +145,7 @@ def write(session: Session, trail: Trail) -> RecordRow:
         gate=dict(trail.gate) if trail.gate is not None else None,
         facts=dict(trail.facts),
         shadow=None if trail.shadow is None else dict(trail.shadow),
+        number=lock_head(session).number + 1,
     )
     session.add(row)
     session.flush()

@@ -1,4 +1,5 @@
-"""Answers are settled here, and shown: released, refused, expired, withdrawn, corrected, erased.
+"""Answers are settled here, and shown: released, refused, expired, reopened, withdrawn, corrected,
+erased.
 
 A record says what judging decided. Whatever happens to a held or released answer afterwards comes
 through this module, so that its asker learns of it in one way.
@@ -28,7 +29,7 @@ WITHDRAWN_MESSAGE = (
 ERASED_MESSAGE = "This answer was erased."
 EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
 
-Settled = Literal["released", "corrected", "withdrawn", "refused", "expired", "erased"]
+Settled = Literal["released", "corrected", "withdrawn", "refused", "expired", "reopened", "erased"]
 SHOWN: Mapping[str, tuple[Literal["released", "rejected"], str]] = {
     "released": ("released", ""),
     "corrected": ("released", ""),
@@ -37,7 +38,7 @@ SHOWN: Mapping[str, tuple[Literal["released", "rejected"], str]] = {
     "expired": ("rejected", EXPIRED_MESSAGE),
     "erased": ("rejected", ERASED_MESSAGE),
 }
-"""The status and message of an answer that was settled."""
+"""The status and message of an answer that was settled; one that was reopened is held again."""
 
 
 def release(
@@ -73,6 +74,11 @@ def refuse(session: Session, answer_id: str, *, by: str) -> None:
 def expire(session: Session, answer_id: str) -> None:
     """Nobody decided a held answer in time: its asker never sees it."""
     _settle(session, answer_id, "expired", {})
+
+
+def reopen(session: Session, answer_id: str) -> None:
+    """An answer expired while a clock was ahead: it is held again."""
+    _settle(session, answer_id, "reopened", {})
 
 
 def withdraw(session: Session, record: RecordRow, *, by: str) -> None:

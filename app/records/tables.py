@@ -1,7 +1,7 @@
 """Tables of records, releases, settlements and the audit chain; ``app.records`` writes them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,9 +18,12 @@ class RecordRow(Sealed, Base):
     caller's schema, and whether there was a second try; null before replay was possible.
     ``facts`` are what conditions of the policy looked at beside question, draft, evidence and
     findings. ``shadow`` is the verdict of the policy that runs in the shadow, if one does.
+    ``number`` is that of the audit link that recorded it: it says what came first. It is 0 where
+    there is none.
     """
 
     __tablename__ = "records"
+    unsealed: ClassVar[frozenset[str]] = frozenset({"number"})
     answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     principal: Mapped[str] = mapped_column(String(80))
     question: Mapped[str] = mapped_column(Text)
@@ -39,6 +42,7 @@ class RecordRow(Sealed, Base):
     gate: Mapped[Json | None]
     facts: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     shadow: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    number: Mapped[int] = mapped_column(SEQUENCE, default=0, server_default="0", index=True)
     __table_args__ = (
         Index("ix_records_principal_created", "principal", "created_at"),
         Index("ix_records_created_at", "created_at"),
@@ -72,9 +76,9 @@ class ReleaseRow(Sealed, Base):
 class SettlementRow(Sealed, Base):
     """What became of an answer after it was recorded (owner: records); no row: nothing yet.
 
-    ``state`` is released, corrected, withdrawn, refused, expired or erased; an answer that the
-    policy released has a row only when something changed that. ``number`` is the newest audit link
-    about it, so it grows with every change.
+    ``state`` is released, corrected, withdrawn, refused, expired, reopened or erased; an answer
+    that the policy released has a row only when something changed that. ``number`` is the newest
+    audit link about it, so it grows with every change.
     """
 
     __tablename__ = "settlements"

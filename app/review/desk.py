@@ -3,7 +3,8 @@
     open     nobody holds it; with four eyes one approval may stand already
     claimed  one reviewer holds it until the lease ends; ``fence`` grows with every claim
     decided  one decision row exists: approve, edit or reject
-    expired  nobody decided in time; the answer is never released
+    expired  nobody decided in time; the answer is not released. Where a clock was ahead, the task
+             is open again once the time is not up
 
 A decision counts only from the holder of the newest claim, on exactly the content they saw.
 Where the policy asks for four eyes, two reviewers must approve the same answer: the first approval
@@ -20,9 +21,10 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import find_passages
-from app.db import Database, now
+from app.db import Database
 from app.errors import Forbidden
 from app.gate.labels import observe
+from app.made import note_made
 from app.records.tables import RecordRow
 from app.review.decisions import (
     Decision,
@@ -42,6 +44,7 @@ from app.review.listing import TaskFilter, count_open, list_tasks, task_detail
 from app.review.probes import ask_again, measure
 from app.review.tables import ReviewTaskRow
 from app.review.tasks import (
+    early_tasks,
     expire_task,
     explain_refusal,
     finish,
@@ -49,6 +52,7 @@ from app.review.tasks import (
     load_task,
     may_read,
     overdue_tasks,
+    reopen_task,
     take,
 )
 from app.review.views import EditView, TaskDetailView, TasksView
@@ -85,7 +89,7 @@ class ReviewDesk:
     def count_open(self) -> int:
         """How many tasks wait for a decision."""
         with self._database.reading() as session:
-            return count_open(session, now())
+            return count_open(session, self._database.time(session))
 
     def task(self, reviewer: Principal, task_id: str) -> TaskDetailView:
         """One task with everything a decision needs; removed sources have lost their text."""
@@ -135,6 +139,7 @@ class ReviewDesk:
                 apply_decision(session, task, record, answer, edited)
                 observe(session, record, wrong=wrong, audited=task.kind == "audit")
                 ask_again(session, task, record, self._settings, wrong=wrong)
+            note_made(session, task_id)
             session.flush()
             session.refresh(task)
             return task_detail(session, task, probe, record)
@@ -160,12 +165,16 @@ class ReviewDesk:
     def expire_overdue(self) -> int:
         """Close the undecided tasks whose time is up, and settle their answers as not released.
 
-        Returns how many were closed. Each is closed in a transaction of its own, so that a decision
-        never waits for long.
+        Those that were closed while a clock was ahead are opened again: nobody can tell a wrong
+        clock from a right one while it is wrong. Returns how many were closed. Each is changed in a
+        transaction of its own, so that a decision never waits for long.
         """
-        moment = now()
         with self._database.reading() as session:
-            overdue = overdue_tasks(session, moment)
+            moment = self._database.time(session)
+            overdue, early = overdue_tasks(session, moment), early_tasks(session, moment)
+        for task_id in early:
+            with self._database.transaction() as session:
+                reopen_task(session, task_id, moment)
         closed = 0
         for task_id in overdue:
             with self._database.transaction() as session:

@@ -105,8 +105,8 @@ def _add(
 
 def gold_items(database: Database) -> list[GoldItemView]:
     """Every gold item with what was said of it, oldest first; for operators only."""
-    moment = now()
     with database.reading() as session:
+        moment = database.time(session)
         rows = session.scalars(select(GoldItemRow).order_by(GoldItemRow.added_at, GoldItemRow.id))
         probes = session.execute(
             select(ReviewTaskRow, ProbeRow)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
-from app.db import iso, now
+from app.db import database_time, iso
 from app.errors import BadRequest
 from app.gate.certificates import provisional_among
 from app.records.recording import recorded_second_try, searched_for
@@ -75,7 +75,7 @@ def list_tasks(
     states it is of all. It ends at ``MOST_COUNTED``: a page costs the same however many wait.
     Raises ``Invalid`` and ``BadRequest``.
     """
-    moment = now()
+    moment = database_time(session)
     rows = _page(session, reviewer, wanted, limit, cursor, moment)
     page, more = rows[:limit], len(rows) > limit
     counted = wanted if wanted.state in OLDEST_FIRST else TaskFilter()
@@ -218,7 +218,7 @@ def task_detail(
     proposal = newest_proposal(session, task)
     approvers, shipped = approvers_of(session, [task]), _shipped(session, [record.lineage])
     return TaskDetailView(
-        **_row(task, record, approvers, shipped, now()),
+        **_row(task, record, approvers, shipped, database_time(session)),
         draft=AnswerBody.of(without_removed(draft, texts)),
         second_try=_second_try(record),
         proposal=_proposal(proposal, texts),

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
-from app.db import now
+from app.db import database_time
 from app.gate.reviewer_error import ReviewerCheck, report_check
 from app.gate.sampling import audit_seed, drawn, fraction
 from app.records.audit import append_audit
@@ -88,11 +88,8 @@ def mix_in_gold(
     collection = (record.gate or {}).get("collection", "")
     if not drawn(audit_seed(settings), f"gold:{task.id}", settings.gold_share):
         return
-    items = session.scalars(
-        select(GoldItemRow).where(
-            GoldItemRow.collection == collection, not_(_offered(GoldItemRow.id, now()))
-        )
-    )
+    free = not_(_offered(GoldItemRow.id, database_time(session)))
+    items = session.scalars(select(GoldItemRow).where(GoldItemRow.collection == collection, free))
     for item in sorted(items, key=lambda row: fraction(audit_seed(settings), row.id)):
         if _sources_stand(session, item.content["evidence"]):
             _open_gold(session, item, record, settings)
@@ -167,7 +164,7 @@ def _open(
 def _task(session: Session, kind: ProbeKind, probe: ProbeRow, settings: Settings) -> ReviewTaskRow:
     # Two tasks that come in the same moment, or one that comes back, would be a mark.
     wait = fraction(audit_seed(settings), f"wait:{probe.task_id}") * settings.probe_delay_minutes
-    begins = now() + timedelta(minutes=wait)
+    begins = database_time(session) + timedelta(minutes=wait)
     verdict = probe.content["verdict"]
     hours = verdict.get("deadline_hours")
     time_left = timedelta(days=settings.review_days) if hours is None else timedelta(hours=hours)

@@ -26,6 +26,15 @@ def overdue(moment: datetime) -> ColumnElement[bool]:
     return and_(ReviewTaskRow.undecided == true(), ReviewTaskRow.expires_at <= moment)
 
 
+def early(moment: datetime) -> ColumnElement[bool]:
+    """Expired, though there is still time: a clock was ahead.
+
+    A probe stays expired: its item was offered again, or its reviewers saw the first decision.
+    """
+    expired = ReviewTaskRow.state == "expired", ReviewTaskRow.expires_at > moment
+    return and_(*expired, ReviewTaskRow.kind.in_(("held", "audit")))
+
+
 def in_state(state: str, moment: datetime) -> ColumnElement[bool]:
     """Tasks in a state by its name; open includes claimed. Raises ``Invalid``."""
     if state == "all":

@@ -46,6 +46,7 @@ class ReviewTaskRow(Sealed, Base):
             *("undecided", "created_at", "id", "kind", "scope", "queue", "expires_at"),
         ),
         Index("ix_review_tasks_expiry", "undecided", "expires_at"),
+        Index("ix_review_tasks_early", "state", "expires_at"),
     )
 
     @staticmethod

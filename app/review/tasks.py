@@ -1,4 +1,7 @@
-"""Review tasks: opened, claimed, given back, expired."""
+"""Review tasks: opened, claimed, given back, expired, opened again.
+
+Times are those of the database's clock, which all processes share.
+"""
 
 import secrets
 from collections.abc import Iterable
@@ -10,15 +13,15 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
-from app.db import now
+from app.db import database_time
 from app.errors import AlreadyDecided, ClaimLost, NotFound
 from app.records.audit import append_audit
-from app.records.release import expire
+from app.records.release import expire, reopen
 from app.records.seals import touch
-from app.records.tables import RecordRow
+from app.records.tables import RecordRow, SettlementRow
 from app.review.probes import mix_in_gold, probe_of, record_of, visible_to
 from app.review.scopes import readable_by, scope_of
-from app.review.states import UNDECIDED, overdue
+from app.review.states import UNDECIDED, early, overdue
 from app.review.tables import ProbeRow, ReviewTaskRow
 from app.settings import Settings
 
@@ -35,6 +38,7 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task_id})
     hours = record.verdict.get("deadline_hours")
     time_left = timedelta(days=settings.review_days) if hours is None else timedelta(hours=hours)
+    moment = database_time(session)
     task = ReviewTaskRow(
         id=task_id,
         answer_id=record.answer_id,
@@ -47,8 +51,8 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
         claimed_by=None,
         lease_until=None,
         fence=0,
-        created_at=now(),
-        expires_at=now() + time_left,
+        created_at=moment,
+        expires_at=moment + time_left,
     )
     session.add(task)
     session.flush()
@@ -61,20 +65,21 @@ def take(session: Session, task: ReviewTaskRow, reviewer: Principal, lease: time
 
     A lease that reaches much further than leases do was set by a clock that was ahead.
     """
+    moment = database_time(session)
     free = or_(
         ReviewTaskRow.state == "open",
         ReviewTaskRow.claimed_by == reviewer.name,
-        ReviewTaskRow.lease_until < now(),
-        ReviewTaskRow.lease_until > now() + 2 * lease,
+        ReviewTaskRow.lease_until < moment,
+        ReviewTaskRow.lease_until > moment + 2 * lease,
     )
     return _changed(
         session,
         update(ReviewTaskRow)
-        .where(ReviewTaskRow.id == task.id, *_in_time(), free)
+        .where(ReviewTaskRow.id == task.id, *_in_time(moment), free)
         .values(
             state="claimed",
             claimed_by=reviewer.name,
-            lease_until=now() + lease,
+            lease_until=moment + lease,
             fence=ReviewTaskRow.fence + 1,
         ),
     )
@@ -82,16 +87,17 @@ def take(session: Session, task: ReviewTaskRow, reviewer: Principal, lease: time
 
 def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
     """The one statement that decides a race: it matches for the newest claim only, once."""
+    moment = database_time(session)
     finished = _changed(
         session,
         update(ReviewTaskRow)
         .where(
             ReviewTaskRow.id == task.id,
             ReviewTaskRow.state == "claimed",
-            *_in_time(),
+            *_in_time(moment),
             ReviewTaskRow.claimed_by == reviewer.name,
             ReviewTaskRow.fence == fence,
-            ReviewTaskRow.lease_until >= now(),
+            ReviewTaskRow.lease_until >= moment,
         )
         .values(state="decided", undecided=False, lease_until=None),
     )
@@ -136,12 +142,36 @@ def overdue_tasks(session: Session, moment: datetime) -> list[str]:
     return list(session.scalars(query))
 
 
+def reopen_task(session: Session, task_id: str, moment: datetime) -> bool:
+    """Open a task that expired while a clock was ahead: its time is not up.
+
+    False when it was opened before, or its answer was erased meanwhile.
+    """
+    task = session.get(ReviewTaskRow, task_id, with_for_update=True, populate_existing=True)
+    if task is None or task.state != "expired" or task.expires_at <= moment:
+        return False
+    settled = session.get(SettlementRow, task.answer_id)
+    became = settled.state if settled is not None else None
+    if became == "erased" or (task.kind == "held" and became != "expired"):
+        return False
+    task.state, task.undecided, task.claimed_by, task.lease_until = "open", True, None, None
+    append_audit(session, "task_reopened", {"task_id": task_id})
+    if task.kind == "held":
+        reopen(session, task.answer_id)
+    return True
+
+
+def early_tasks(session: Session, moment: datetime) -> list[str]:
+    """Ids of the expired tasks whose time is not up."""
+    return list(session.scalars(select(ReviewTaskRow.id).where(early(moment))))
+
+
 def explain_refusal(session: Session, task: ReviewTaskRow) -> None:
     """Raise the error that says why a claim or decision did not match."""
     session.refresh(task)
     if task.state == "decided":
         raise AlreadyDecided
-    if task.state == "expired" or task.expires_at <= now():
+    if task.state == "expired" or task.expires_at <= database_time(session):
         raise AlreadyDecided(EXPIRED)
     raise ClaimLost
 
@@ -153,8 +183,9 @@ def load_task(
 
     Raises ``NotFound`` for a task that this reviewer must not see.
     """
-    conditions = ReviewTaskRow.id == task_id, readable_by(reviewer), visible_to(reviewer, now())
-    task = session.scalar(select(ReviewTaskRow).where(*conditions))
+    conditions = ReviewTaskRow.id == task_id, readable_by(reviewer)
+    visible = visible_to(reviewer, database_time(session))
+    task = session.scalar(select(ReviewTaskRow).where(*conditions, visible))
     if task is None:
         raise NotFound("There is no such review task.")
     probe = probe_of(session, task)
@@ -168,8 +199,8 @@ def may_read(reviewer: Principal, evidence: Iterable[Any]) -> bool:
     return all(reviewer.may_read(passage["collection"]) for passage in evidence)
 
 
-def _in_time() -> tuple[Any, ...]:
-    return ReviewTaskRow.state.in_(UNDECIDED), ReviewTaskRow.expires_at > now()
+def _in_time(moment: datetime) -> tuple[Any, ...]:
+    return ReviewTaskRow.state.in_(UNDECIDED), ReviewTaskRow.expires_at > moment
 
 
 def _changed(session: Session, statement: Any) -> bool:

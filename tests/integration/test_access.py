@@ -176,11 +176,16 @@ def test_the_question_quota(access: Access) -> None:
     access.charge_question(Principal("bob", frozenset({"asker"})))
 
 
-def test_an_idempotency_key_runs_once_and_replays(access: Access) -> None:
+def finish(access: Access, database: Database, key: str, made: str) -> None:
+    with database.transaction() as session:
+        access.requests.finish(ANN, key, session, made)
+
+
+def test_an_idempotency_key_runs_once_and_replays(access: Access, database: Database) -> None:
     assert access.requests.begin(ANN, "k", "one") is None
     with pytest.raises(RequestInProgress):
         access.requests.begin(ANN, "k", "one")
-    access.requests.finish(ANN, "k", "answer 42")
+    finish(access, database, "k", "answer 42")
     assert access.requests.begin(ANN, "k", "one") == "answer 42"
     with pytest.raises(IdempotencyMismatch):
         access.requests.begin(ANN, "k", "two")
@@ -193,11 +198,17 @@ def test_a_failed_or_forgotten_request_gives_its_key_back(
     access: Access, database: Database
 ) -> None:
     assert access.requests.begin(ANN, "k", "one") is None
-    access.requests.finish(ANN, "k", None)
+    access.requests.give_back(ANN, "k")
     assert access.requests.begin(ANN, "k", "one") is None
     with database.transaction() as session:
         session.execute(update(IdempotencyRow).values(created_at=now() - timedelta(hours=1)))
     assert access.requests.begin(ANN, "k", "one") is None
+    finish(access, database, "k", "answer 42")
+    # The request that was given up comes to its end all the same: it must make nothing.
+    with pytest.raises(RequestInProgress):
+        finish(access, database, "k", "answer 43")
+    access.requests.give_back(ANN, "k")
+    assert access.requests.begin(ANN, "k", "one") == "answer 42"
 
 
 def test_two_requests_with_one_key_run_once(access: Access) -> None:

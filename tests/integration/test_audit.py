@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, Text, cast, delete, insert, select, text, update
 
 from app.access.service import Access
 from app.access.tables import ApiKeyRow, PrincipalRow
@@ -34,6 +34,7 @@ from app.proof.export import CHECKER, signed_proof_of
 from app.proof.sealing import seal_earlier_rows
 from app.proof.verify import AuditReport, verify_audit, verify_snapshot
 from app.records.audit import link_sha256
+from app.records.seals import sealed_table
 from app.records.tables import (
     AuditHeadRow,
     AuditRow,
@@ -217,6 +218,37 @@ def cut_tail(connection: Connection, links: int = 2) -> None:
     connection.execute(update(head).values(number=last - links, sha256=digest))
 
 
+def fake_seals_in_another_spelling(connection: Connection) -> None:
+    """A release is edited, and its link says so first, under a key that comes twice: the last one
+    counts, which is spelled otherwise, so that the link keeps its hash."""
+    put(ReleaseRow, "answer", other_words)(connection)
+    (problem,) = verify_snapshot(connection).problems
+    releases, links = table(ReleaseRow), table(AuditRow)
+    query = select(releases).where(releases.c.answer_id == problem.key)
+    digest = sealed_table(ReleaseRow).digest(connection.execute(query).mappings().one())
+    said = connection.execute(
+        select(links.c.number, cast(links.c.event, Text)).order_by(links.c.number.desc())
+    )
+    number, event = next(row for row in said if f'["releases","{problem.key}"' in row[1])
+    fake = canonical_json([["releases", problem.key, digest]])
+    spelled = f'{{"rows":{fake},' + event[1:].replace('"rows":', '"\\u0072ows":')
+    connection.execute(
+        text("UPDATE audit_log SET event = CAST(:event AS JSON) WHERE number = :number")
+        if connection.dialect.name == "postgresql"
+        else text("UPDATE audit_log SET event = :event WHERE number = :number"),
+        {"event": spelled, "number": number},
+    )
+
+
+def inserted_without_a_time(connection: Connection) -> None:
+    """What SQLite stores in a column of times without complaint."""
+    copy(ReviewTaskRow, id="f" * 32, answer_id="e" * 32)(connection)
+    if connection.dialect.name != "postgresql":
+        connection.exec_driver_sql(
+            f"UPDATE review_tasks SET created_at = 'never' WHERE id = '{'f' * 32}'"
+        )
+
+
 EDITS: dict[str, Edit] = {
     "text of a release": put(ReleaseRow, "answer", other_words),
     "reviewer of a decision": put(DecisionRow, "reviewer", "somebody"),
@@ -274,6 +306,8 @@ EDITS: dict[str, Edit] = {
     "link deleted": middle_link_gone,
     "head": put(AuditHeadRow, "number", lambda old: old - 1),
     "tail cut": cut_tail,
+    "fake seals": fake_seals_in_another_spelling,
+    "task inserted without a time": inserted_without_a_time,
 }
 
 
@@ -323,10 +357,10 @@ def rewritten(connection: Connection) -> None:
     for row in connection.execute(select(links).order_by(links.c.number)).mappings().all():
         event = row["event"]
         event["rows"] = [one for one in event["rows"] if one[1] != key or one[0] != "releases"]
-        text = canonical_json(event)
-        digest = link_sha256(row["number"], row["kind"], text, previous)
+        spelled = canonical_json(event)
+        digest = link_sha256(row["number"], row["kind"], spelled, previous)
         here = links.c.number == row["number"]
-        values = {"event": json.loads(text), "previous_sha256": previous, "sha256": digest}
+        values = {"event": json.loads(spelled), "previous_sha256": previous, "sha256": digest}
         connection.execute(update(links).where(here).values(values))
         previous = digest
     connection.execute(delete(releases).where(releases.c.answer_id == key))

@@ -113,7 +113,8 @@ def test_an_erased_answer_leaves_no_byte_and_the_chain_verifies(house: Erasing) 
     answers = written(house)
     requests = Access(house.database, house.settings).requests
     requests.begin(ANN, "zeppelin-key", "body")
-    requests.finish(ANN, "zeppelin-key", answers[0])
+    with house.database.transaction() as session:
+        requests.finish(ANN, "zeppelin-key", session, answers[0])
     assert house.left(*WRITTEN) == sorted(WRITTEN)
     for answer_id in answers:
         assert house.eraser.answer(answer_id, "olga", "asked for it").answers == 1

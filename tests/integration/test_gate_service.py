@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from app.answering.answerer import Ask
 from app.corpus.corpus import Corpus
 from app.db import Database
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.gate.admission import Gate
 from app.gate.certificates import Premises, provisional_id
 from app.gate.certify import Certifier
@@ -266,6 +266,24 @@ def test_the_strictest_mode_of_service_and_collection_counts(desk: Desk) -> None
 def test_a_switch_that_cannot_be_is_refused(database: Database, wrong: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         switch_mode(database, **{"mode": "off", "reason": "why", "by": "olga", **wrong})
+
+
+@pytest.mark.parametrize("name", ["mian", "Main", " main", "main+", "main+mian", "+", "main board"])
+def test_what_does_not_exist_is_neither_switched_nor_revoked(desk: Desk, name: str) -> None:
+    house = House(desk, certificate())
+    with pytest.raises(NotFound):
+        switch_mode(desk.database, "review_everything", "an incident", "olga", name)
+    with pytest.raises(NotFound):
+        house.gate.certificates.revoke(name, "standard", "an incident", "olga")
+    with desk.database.reading() as session:
+        assert session.scalars(select(GateModeRow)).all() == []
+
+
+@pytest.mark.parametrize("name", ["board+main", "main+board", "main+board+main"])
+def test_several_collections_have_one_name_in_whatever_order(desk: Desk, name: str) -> None:
+    switched = switch_mode(desk.database, "review_everything", "both at once", "olga", name)
+    assert switched.collection == "board+main"
+    assert switch_mode(desk.database, "off", "why", "olga", "main+main").collection == "main"
 
 
 # Nothing fails open
@@ -841,6 +859,19 @@ def test_a_sudden_silence_is_an_alarm_of_the_service(desk: Desk) -> None:
     record_answers(house, 150, 0.1, 0.6, outcome="abstained")
     raised = DriftMonitors(desk.database).check()
     assert [(alarm.collection, alarm.monitor) for alarm in raised] == [("", "abstention")]
+
+
+def test_drift_is_seen_after_a_certificate_of_a_clock_that_was_ahead(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(desk, None, gate_mode="certified")
+    with clock_off(monkeypatch, 5):
+        certified(house)
+        record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 200, 0.1, 0.3)
+    (raised,) = DriftMonitors(desk.database).check()
+    assert (raised.collection, raised.monitor) == ("main", "question_distance")
+    assert [row.state for row in house.certificates()] == ["revoked"]
 
 
 def test_few_answers_raise_no_alarm(desk: Desk) -> None:

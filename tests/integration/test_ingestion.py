@@ -18,10 +18,10 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from app.corpus.corpus import Corpus
-from app.corpus.leases import LEASE, database_time
+from app.corpus.leases import LEASE
 from app.corpus.passages import IndexedPassage, NewPassage
 from app.corpus.tables import DocumentRow, PassageRow
-from app.db import Database
+from app.db import Database, database_time
 from app.deadline import Deadline
 from app.errors import Conflict, DependencyFailed, NotFound, NotReady
 from app.files import sha256_file
@@ -544,7 +544,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from app.corpus.corpus import Corpus
-from app.db import Database
+from app.db import Database, database_time
 from app.errors import StorageFull
 from ingestion.indexing import build_index
 url, embedder, folder, limit = sys.argv[1:]

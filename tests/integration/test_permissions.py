@@ -247,6 +247,11 @@ def test_an_operator_with_a_scope_switches_its_collections_only(site: Site) -> N
         response = site.call("operator-scoped", "POST", "/v1/gate/mode", **sent)
         assert response.status_code == status, (name, response.text)
     assert site.ask(RELEASED)["status"] == "released"
+    mine = f"{ELSEWHERE}+{ELSEWHERE}"
+    response = site.call(
+        "operator-scoped", "POST", "/v1/gate/mode", json={**body, "collection": mine}
+    )
+    assert (response.status_code, response.json()["collection"]) == (200, ELSEWHERE)
 
 
 def test_an_operator_with_a_scope_names_a_collection_to_see_reviewers(site: Site) -> None:

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.access.service import Access
+from app.access.tables import IdempotencyRow
+from app.api.requests import once
 from app.corpus.corpus import Corpus
 from app.corpus.documents import FIRST_WAIT, GAVE_UP, MAX_ATTEMPTS
-from app.corpus.leases import LEASE, LONGEST_WAIT, database_time
+from app.corpus.leases import LEASE, LONGEST_WAIT
 from app.corpus.tables import DocumentRow
 from app.corpus.uploads import UNNAMED_S, Uploads
-from app.db import Database
+from app.db import Database, database_time, now
 from app.deadline import Deadline
 from app.errors import (
     ClaimLost,
@@ -32,6 +34,7 @@ from app.errors import (
 )
 from app.files import sha256_file
 from app.retrieval.live_index import RETRY_S
+from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.wiring import build_services
 from ingestion.pipeline import Pipeline, Report, worker
@@ -360,35 +363,62 @@ def test_a_host_with_another_clock_builds_beside_and_nothing_is_left_out(
     assert len(library.found(QUESTION)) == 2
 
 
+ANN = Principal("ann", frozenset({"asker"}))
+RITA, ROB = (Principal(name, frozenset({"reviewer"})) for name in ("rita", "rob"))
+
+
 def test_a_claim_of_a_clock_that_was_ahead_holds_nobody_up(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_for(database.url, tmp_path)
     task_id, _ = hold(database, settings)
     desk = ReviewDesk(database, settings)
-    rita, rob = (Principal(name, frozenset({"reviewer"})) for name in ("rita", "rob"))
-    with clock_off(monkeypatch, seconds=3600):
-        seen = desk.claim(rita, task_id)
-    taken = desk.claim(rob, task_id)
+    with clock_off(monkeypatch, seconds=3600, database=True):
+        seen = desk.claim(RITA, task_id)
+    taken = desk.claim(ROB, task_id)
     assert taken.fence == seen.fence + 1
-    with clock_off(monkeypatch, seconds=20), pytest.raises(ClaimLost):
-        desk.claim(rita, task_id)
-    with clock_off(monkeypatch, seconds=-20), pytest.raises(ClaimLost):
-        desk.claim(rita, task_id)
+    for seconds in (20, -20):
+        off = clock_off(monkeypatch, seconds=seconds, database=True)
+        with off, pytest.raises(ClaimLost):
+            desk.claim(RITA, task_id)
 
 
 def test_a_request_that_died_under_a_clock_that_was_ahead_gives_its_key_back(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not database.embedded:
-        pytest.skip("a server has its own clock")
     requests = Access(database, settings_for(database.url, tmp_path)).requests
-    ann = Principal("ann", frozenset({"asker"}))
-    with clock_off(monkeypatch, days=5):
-        assert requests.begin(ann, "key", "body") is None
-    assert requests.begin(ann, "key", "body") is None
+    with clock_off(monkeypatch, days=5, database=True):
+        assert requests.begin(ANN, "key", "body") is None
+    assert requests.begin(ANN, "key", "body") is None
     with pytest.raises(RequestInProgress):
-        requests.begin(ann, "key", "body")
+        requests.begin(ANN, "key", "body")
+
+
+def test_a_request_that_is_killed_after_its_commit_does_not_run_again(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = settings_for(database.url, tmp_path)
+    task_id, _ = hold(database, settings)
+    desk = ReviewDesk(database, settings)
+    seen = desk.claim(RITA, task_id)
+    body = {"fence": seen.fence}
+    database.close()
+    child = os.fork()
+    if child == 0:
+        own = Database(database.url)
+
+        def decide_and_die() -> str:
+            decision = Decision("approve", seen.content_sha256, seen.fence)
+            ReviewDesk(own, settings).decide(RITA, task_id, decision)
+            os.kill(os.getpid(), signal.SIGKILL)
+            return "never"
+
+        once(Access(own, settings), RITA, "key", body, decide_and_die, str)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    with database.transaction() as session:
+        session.execute(update(IdempotencyRow).values(created_at=now() - timedelta(hours=1)))
+    again = once(Access(database, settings), RITA, "key", body, lambda: "ran again", str)
+    assert again == task_id
 
 
 # A disk that decays

@@ -31,9 +31,9 @@ from app.errors import IdempotencyMismatch, SchemaNewer, SchemaOutdated
 from app.gate.certificates import passages_changed
 from app.gate.strata import Stratum
 from app.gate.tables import LabelRow
-from app.records.tables import AuditHeadRow
+from app.records.tables import AuditHeadRow, RecordRow
 from app.settings import PROJECT
-from tests.trails import settings_for
+from tests.trails import hold, settings_for
 
 
 @pytest.fixture
@@ -273,3 +273,21 @@ def upgrade_to(database: Database, revision: str, *, down: bool = False) -> None
     config.set_main_option("script_location", str(PROJECT / "alembic"))
     config.attributes["database"] = database
     (command.downgrade if down else command.upgrade)(config, revision)
+
+
+def test_records_get_the_number_of_the_link_that_recorded_them(
+    empty: Database, tmp_path: Path
+) -> None:
+    migrate(empty)
+    answers = [hold(empty, settings_for(empty.url, tmp_path))[1] for _ in range(2)]
+    numbers = order_of_records(empty)
+    assert list(numbers) == answers and min(numbers.values()) > 0
+    upgrade_to(empty, "0013", down=True)
+    migrate(empty)
+    assert order_of_records(empty) == numbers
+
+
+def order_of_records(database: Database) -> dict[str, int]:
+    with database.reading() as session:
+        query = select(RecordRow.answer_id, RecordRow.number).order_by(RecordRow.number)
+        return {row[0]: row[1] for row in session.execute(query)}

@@ -322,7 +322,6 @@ class Actions:
                 key,
                 asked.question,
                 lambda: process.answerer.answer(who, asked),
-                lambda made: str(made.answer_id),
                 lambda made: process.answerer.view(who, made),
             )
             process.writer.meanwhile = None

@@ -15,6 +15,7 @@ from app.deadline import Deadline
 from app.errors import CountersignError
 from app.records.tables import AuditRow, RecordRow
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
+from app.review.tasks import early_tasks
 from benchmarks.invariants import broken_invariants, left_over
 from tests.simulation.actions import (
     COLLECTIONS,
@@ -75,6 +76,7 @@ def _run(made: World, verdict: Verdict, each_step: bool) -> Iterator[str]:
         )
         states = select(ReviewTaskRow.state).where(ReviewTaskRow.state == "expired")
         verdict.outcomes += Counter(session.scalars(states))
+    yield from _closed_early(actions)
     yield from _stuck(actions)
     yield from map(str, broken_invariants(database, made.settings))
 
@@ -238,6 +240,13 @@ def _stuck(actions: Actions) -> Iterator[str]:
         refusals = [_refusal(actions, name, task_id) for name in REVIEWERS]
         if "claim_lost" in refusals and "" not in refusals:
             yield f"lost: nobody can claim task {task_id}: {refusals}"
+
+
+def _closed_early(actions: Actions) -> Iterator[str]:
+    """Now that the clock is right, what it closed while it was ahead is open again."""
+    with actions.process.database.reading() as session:
+        for task_id in early_tasks(session, actions.world.clock.now()):
+            yield f"lost: task {task_id} expired before its time"
 
 
 def _refusal(actions: Actions, name: str, task_id: str) -> str:

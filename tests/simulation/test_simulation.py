@@ -6,15 +6,18 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import pytest
 from fastapi import UploadFile
+from sqlalchemy import func, select
 
 from app.answering import answerer
 from app.answering.stages import Ask
 from app.api import documents
+from app.api.requests import once
 from app.errors import DependencyFailed
 from app.gate.admission import Admission, Gate
 from app.gate.modes import switch_mode
@@ -24,6 +27,7 @@ from app.records.tables import RecordRow
 from app.records.views import AnswerView
 from benchmarks.invariants import broken_invariants, left_over
 from tests.simulation.actions import Actions
+from tests.simulation.faults import Killed
 from tests.simulation.run import recover, run
 from tests.simulation.seeds import quiet, template
 from tests.simulation.world import Ground, world
@@ -69,6 +73,37 @@ def test_an_upload_in_doubt_keeps_its_file(actions: Actions) -> None:
     recover(actions)
     page = actions.process.corpus.documents.page(["main"])
     assert {one.source.rsplit("/")[-1]: one.state for one in page.documents}["fire.txt"] == "ready"
+
+
+def test_a_key_makes_one_answer_wherever_its_process_is_killed(actions: Actions) -> None:
+    process, faults = actions.process, actions.world.faults
+    asked = Ask("What is the excess for water damage?")
+
+    def ask_with(key: str) -> str:
+        process, who = actions.process, actions.who("ann")
+        ask = partial(process.answerer.answer, who, asked)
+        view = once(process.access, who, key, 1, ask, lambda made: process.answerer.view(who, made))
+        return view.answer_id
+
+    for number in range(1, 20):
+        before = count_records(actions)
+        faults.arm_at("kill", number, " commit")
+        try:
+            ask_with(f"key {number}")
+        except Killed:
+            actions.world.restart()
+        else:
+            break
+        actions.world.clock.wait(3600)
+        answers = {ask_with(f"key {number}") for _ in range(2)}
+        assert (len(answers), count_records(actions)) == (1, before + 1)
+    assert number > 4  # before and after the commits of the key and of the answer
+    assert process is not actions.process
+
+
+def count_records(actions: Actions) -> int:
+    with actions.process.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(RecordRow)) or 0
 
 
 # It can fail: a service that forgets a check is found out

@@ -529,9 +529,18 @@ def test_deep_nesting_is_made_shallow_before_it_is_parsed() -> None:
         (b"[" * 100_000, "a.md"),
         (b"![a](" * 8_000, "a.md"),
         (b"x<!--" * 100_000, "a.html"),
+        (b"From: " + b"a@b.c, " * 300_000 + b"\nSubject: x\n\nhello", "a.eml"),
+        (b"From: a@b.c\nSubject: " + b"=?utf-8?q?a?= " * 100_000 + b"\n\nhello", "a.eml"),
     ],
 )
 def test_hostile_text_takes_no_long_time(data: bytes, name: str) -> None:
     begun = time.process_time()
     extract(data, name)
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("opening", ["From: " + "(" * 20_000, "Content-Type: a/b; " + "(" * 20_000])
+def test_a_mail_with_endless_comments_is_damaged(opening: str) -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        extract(f"Subject: x\n{opening}\n\nhello".encode(), "a.eml")
+    assert caught.value.reason == "corrupt"
