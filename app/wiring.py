@@ -21,7 +21,7 @@ from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
 from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
-from app.serving.admission import AnswerPlaces
+from app.serving.admission import AnswerPlaces, start_threads
 from app.serving.routing import open_routes
 from app.serving.watching import Watch
 from app.settings import Settings
@@ -64,7 +64,9 @@ class Services:
     close: Callable[[], None]
 
     def warm_up(self) -> None:
-        """Load the models now rather than at the first question."""
+        """Load the models and start the threads now rather than at the first question."""
+        start_threads(self.lookups, LOOKUPS)
+        self.places.warm_up()
         self.embedder.warm_up()
         self.screens.warm_up()
         self.generator.warm_up()

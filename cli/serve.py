@@ -1,7 +1,11 @@
 """``serve`` and ``ask``: the service over HTTP, and one question without it."""
 
 import errno
+import gc
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +24,9 @@ from cli.output import Json, console, pages_of, print_json
 
 DRAIN_S = 10
 FIRST_USER = "admin"
+SWITCH_S = 0.0005
+"""How long a thread that computes keeps the event loop waiting: Python's 5 ms, once for each
+write to a socket, are what a refusal would wait for behind answers."""
 
 
 def serve(
@@ -52,7 +59,7 @@ def serve(
     password = _first_password(services) if first_login else None
     _announce(settings, password, as_json)
     uvicorn.run(
-        create_app(settings, [worker, background.worker], services),
+        create_app(settings, [worker, background.worker, _prompt], services),
         host=settings.host,
         port=settings.port,
         http=timed_protocol(settings.header_timeout_s),
@@ -61,6 +68,16 @@ def serve(
         log_level="warning",
         timeout_graceful_shutdown=DRAIN_S,
     )
+
+
+@contextmanager
+def _prompt(_services: Services) -> Iterator[None]:
+    """Nothing holds the event loop for long: threads switch soon, and what is loaded by now is
+    left out of garbage collections, each of which would look through all of it."""
+    sys.setswitchinterval(SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    yield
 
 
 def ask(

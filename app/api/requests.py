@@ -138,6 +138,7 @@ async def _caller(request: Request, *, answers: bool) -> Principal:
     services = cast("Services", request.app.state.services)
     # Held no longer than this: a body that comes slowly must not keep a place from others.
     with closing(services.places.enter()) if answers else nullcontext():
+        await asyncio.sleep(0)  # refusals of the same burst go out before any thread has work
         return await asyncio.get_running_loop().run_in_executor(
             services.lookups, _admit, request, key, token or ""
         )

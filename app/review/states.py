@@ -18,7 +18,11 @@ def waiting(moment: datetime, task: Any = ReviewTaskRow) -> ColumnElement[bool]:
     It says "not past" rather than "later": nearly all open tasks are later, so an index by time
     would be the wrong one to take.
     """
-    return and_(task.undecided == true(), (task.expires_at <= moment) == false())
+    return and_(task.undecided == true(), _in_time(moment, task))
+
+
+def _in_time(moment: datetime, task: Any) -> ColumnElement[bool]:
+    return (task.expires_at <= moment) == false()
 
 
 def overdue(moment: datetime) -> ColumnElement[bool]:
@@ -42,7 +46,8 @@ def in_state(state: str, moment: datetime) -> ColumnElement[bool]:
     if state == "open":
         return waiting(moment)
     if state == "claimed":
-        return and_(ReviewTaskRow.state == "claimed", waiting(moment))
+        # Not by "undecided": the index by state has a few of these, the one of open tasks has all.
+        return and_(ReviewTaskRow.state == "claimed", _in_time(moment, ReviewTaskRow))
     if state in ("decided", "expired"):
         return ReviewTaskRow.state == state
     raise Invalid("A review state is open, claimed, decided, expired or all.")

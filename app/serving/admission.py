@@ -21,6 +21,13 @@ GRACE_S = 0.25
 """What a step may be late that looks at the deadline only when it is done."""
 
 
+def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
+    """Start the pool's ``count`` threads now: in a burst each start would hold the event loop."""
+    all_run = threading.Barrier(count)
+    for _ in range(count):
+        pool.submit(all_run.wait)
+
+
 class Permit:
     """One request's place, and its deadline, which counts from its arrival."""
 
@@ -56,7 +63,7 @@ class AnswerPlaces:
     """
 
     def __init__(self, running: int, waiting: int, deadline_s: float, gauge: Gauge) -> None:
-        self._threads = ThreadPoolExecutor(running, "answer")
+        self._running, self._threads = running, ThreadPoolExecutor(running, "answer")
         self._most, self._deadline_s, self._gauge = running + waiting, deadline_s, gauge
         self._lock = threading.Lock()
         self._taken = 0
@@ -66,6 +73,10 @@ class AnswerPlaces:
     def taken(self) -> int:
         """How many run or wait."""
         return self._taken
+
+    def warm_up(self) -> None:
+        """Start the threads."""
+        start_threads(self._threads, self._running)
 
     def enter(self) -> Permit:
         """A permit; raises ``Overloaded`` at once when all are taken."""

@@ -300,6 +300,42 @@ def test_who_is_refused_for_want_of_a_place_is_not_looked_up(
         asyncio.run(scene(house))
 
 
+def test_refusals_of_a_burst_go_out_before_anybody_of_it_is_looked_up(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    async def scene(house: House) -> None:
+        keys = house.services.access.keys
+        look_up = keys.principal
+
+        def watched(key: str) -> Principal:
+            order.append("looked up")
+            return look_up(key)
+
+        monkeypatch.setattr(keys, "principal", watched)
+        app = create_app(house.services.settings, services=house.services)
+        app.state.services = house.services
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": f"Bearer {house.key}"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://burst", headers=headers
+        ) as client:
+
+            async def ask() -> int:
+                response = await client.post("/v1/ask", json=ASK)
+                order.append(str(response.status_code))
+                return response.status_code
+
+            house.model.over.set()
+            statuses = await asyncio.gather(*(ask() for _ in range(6)))
+        assert sorted(statuses) == [200, 200, 503, 503, 503, 503]
+        assert order[:4] == ["503"] * 4
+
+    with running(database, tmp_path, max_running_answers=1, max_waiting_answers=1) as house:
+        asyncio.run(scene(house))
+
+
 def test_what_is_refused_keeps_no_place(database: Database, tmp_path: Path) -> None:
     async def scene(house: House) -> None:
         house.services.access.accounts.create("rita", ["reviewer"])

@@ -45,6 +45,22 @@ def test_beyond_running_and_waiting_everybody_is_refused_at_once() -> None:
         rooms.enter()
 
 
+def test_threads_are_started_before_the_first_burst() -> None:
+    rooms = places(3, 0)
+    before = set(threading.enumerate())
+    rooms.warm_up()
+    started = set(threading.enumerate()) - before
+    assert len(started) == 3
+    assert {thread.name.rpartition("_")[0] for thread in started} == {"answer"}
+
+    async def scene() -> set[str]:
+        names = [rooms.enter().run(lambda _: threading.current_thread().name) for _ in range(3)]
+        return set(await asyncio.gather(*names))
+
+    assert asyncio.run(scene()) <= {thread.name for thread in started}
+    rooms.close()
+
+
 def test_the_deadline_counts_from_arrival_not_from_a_free_thread() -> None:
     rooms, over = places(1, 1, deadline_s=0.3), threading.Event()
     begun: list[str] = []
