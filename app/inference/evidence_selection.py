@@ -22,8 +22,8 @@ def condensed(claim: str, evidence: str, max_chars: int) -> str:
     if len(evidence) <= max_chars:
         return evidence
     pieces = _pieces(evidence)
-    held = [_stems(piece) for piece in pieces]
-    wanted = _stems(claim)
+    held = [stems(piece) for piece in pieces]
+    wanted = stems(claim)
     frequency = Counter(word for words in held for word in words & wanted)
     weight = {word: math.log(1 + len(pieces) / n) for word, n in frequency.items()}
     chosen = _choose(pieces, [words & wanted for words in held], weight, max_chars)
@@ -32,8 +32,8 @@ def condensed(claim: str, evidence: str, max_chars: int) -> str:
 
 def covered(claim: str, evidence: str) -> float:
     """The share of the claim's content words that ``evidence`` holds; 1.0 without any."""
-    wanted = _stems(claim)
-    return len(wanted & _stems(evidence)) / len(wanted) if wanted else 1.0
+    wanted = stems(claim)
+    return len(wanted & stems(evidence)) / len(wanted) if wanted else 1.0
 
 
 def _choose(
@@ -71,5 +71,5 @@ def _pieces(text: str) -> list[str]:
     return found
 
 
-def _stems(text: str) -> frozenset[str]:
+def stems(text: str) -> frozenset[str]:
     return frozenset(word[:STEM] for word in content_words(text))

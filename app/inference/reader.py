@@ -7,7 +7,7 @@ sentence around the best span, so it cannot say what the evidence does not.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,10 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
+from app.inference.writing.fitting import fits
 from app.inference.writing.grounding import visible
+from app.inference.writing.joining import joined_draft
+from app.inference.writing.question_types import question_type
 from app.inference.writing.units import span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
@@ -149,7 +152,15 @@ class ReaderGenerator:
         ]
 
     def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
-        """The draft of the best candidate that has one; at a second try, of the best that fits."""
+        """The draft of the best candidate that has one; at a second try, of the best that fits.
+
+        What is joined from several places comes first where the question asks for such.
+        """
+        kind = question_type(request.question)
+        if request.misfit is None:
+            joined = joined_draft(kind, request.question, request.evidence, readings)
+            if joined is not None:
+                return joined
         found = self._ranked(request.evidence, readings)
         abstained = Draft((), (), self.name)
         for place in range(0 if request.misfit is None else 1, len(found)):
@@ -157,10 +168,11 @@ class ReaderGenerator:
             draft = self._draft(
                 request.question, [found[place], *found[:place], *found[place + 1 :]]
             )
-            if draft.sentences and (request.misfit is None or request.misfit.fits(draft)):
+            fit = fits(kind, request.question, draft, found[place][2])
+            if draft.sentences and fit and (not request.misfit or request.misfit.fits(draft)):
                 return draft
             if place == 0:
-                abstained = draft
+                abstained = replace(draft, sentences=(), citations=(), short=None)
         return abstained
 
     def _ranked(

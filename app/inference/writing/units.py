@@ -15,6 +15,7 @@ from app.inference.writing.grounding import (
     one_line,
     quotable_bounds,
 )
+from app.inference.writing.question_types import QuestionType, question_type
 from guardrails.contract import Draft, Passage, Sentence, block_ends
 from guardrails.words import STOP_WORDS
 
@@ -27,7 +28,7 @@ MAX_TITLE = 60
 
 ITEM, ROW, HEADING, PROSE, BLANK = "item", "row", "heading", "prose", "blank"
 _ITEM = re.compile(r"\s*(?:[-*•‣◦\u2013]|\d{1,2}[.)]|\(?(?:[a-z]|[ivx]{1,4})\))[ \t]+\S")
-_CONTENTS = re.compile(
+CONTENTS = re.compile(
     r"(?:\.[ \t]?){4,}[ \t]*\d{1,4}\s*$"
     r"|^\W*(?:page\s+)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?\W*$",
     re.IGNORECASE,
@@ -41,11 +42,27 @@ _ASKS_LIST = re.compile(
     r"|\bhow (?:do|does|can|could|should|to|must|may|is|are)\b|\bwhich \w+s\b",
     re.IGNORECASE,
 )
-_LEANS_BACK = re.compile(
+LEANS_BACK = re.compile(
     r"(?:it|its|they|their|them|he|she|his|her|this|these|that|those|such|both|otherwise|"
     r"in (?:this|that|these|such) (?:case|cases|event)|if so|if not|then)\b",
     re.IGNORECASE,
 )
+_IF = re.compile(
+    r"(?:if|when|where|only|as long as|subject to|provided|in (?:that|this|such) case|"
+    r"(?:that|this|it) depends|you (?:must|need|have to)|ask|exclu|not)\b"
+    r"|.{0,60}\bdepend(?:s|ing)? on\b",
+    re.IGNORECASE,
+)
+"""What a yes or no hangs on, beside what limits any sentence."""
+_DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
+MAX_CONDITIONS = 2
+"""Sentences after a yes or no that may limit it."""
+NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
+    r"fifty|sixty|hundred|thousand|dozen|half|none|no|single|pair|couple|once|twice|unlimited)\b",
+    re.IGNORECASE,
+)
+"""How many there are, in digits or in words."""
 _CELLS = re.compile(r"[|\t]")
 _DIGIT = re.compile(r"\d")
 _CONDITION = re.compile(
@@ -101,31 +118,52 @@ class Layout:
         place = self._place(start)
         if self.kinds[place] == ROW:
             return self._row(place, start, end)
-        if _CONTENTS.search(self._line(place)):
+        if CONTENTS.search(self.line(place)):
             return []
         own = self._around(start, end)
-        wider = self._wider(place, own, bool(_ASKS_LIST.search(question)))
+        wider = self._wider(place, own, self._asks_whole(start, end, question), question)
         return wider if wider and wider[-1][1] - wider[0][0] <= MAX_UNIT else [own]
 
-    def _wider(self, place: int, own: Span, asks_list: bool) -> list[Span]:
+    def _asks_whole(self, start: int, end: int, question: str) -> bool:
+        """Whether a list answers whole: asked for, or counted without a number that says it."""
+        kind = question_type(question)
+        if kind is QuestionType.COUNT:
+            return not NUMBER.search(self.text[start:end])
+        asks = kind in (QuestionType.LIST, QuestionType.PROCEDURE)
+        return asks or bool(_ASKS_LIST.search(question))
+
+    def _wider(self, place: int, own: Span, whole: bool, question: str) -> list[Span]:
         if self.kinds[place] == ITEM:
-            return self._of_list(place, own, whole=asks_list)
+            return self._of_list(place, own, whole=whole)
         following = self._next(place, 1)
         leads_on = self.text[slice(*own)].endswith(":")
         if leads_on and following is not None and self.kinds[following] == ITEM:
             return self._of_list(following, own, whole=True)
         if leads_on or self.kinds[place] == HEADING:
             return [own, *self._first_of(following)]
+        if question_type(question) is QuestionType.YES_NO:
+            return self._with_conditions(place, own)
         return self._with_context(place, own)
 
     def _row(self, place: int, start: int, end: int) -> list[Span]:
         """The row with its header; nothing for the header itself."""
+        top = self.header(place)
+        if top is None:
+            return [self._around(start, end)]
+        return [*self.spans(top), self._around(start, end)] if top != place else []
+
+    def header(self, place: int) -> int | None:
+        """The block that names the columns of the row ``place``; None where none does."""
         top = place
         while top > 0 and self.kinds[top - 1] == ROW:
             top -= 1
-        if not self._is_header(top):
-            return [self._around(start, end)]
-        return [*self._spans_of(top), self._around(start, end)] if top != place else []
+        return top if self._is_header(top) else None
+
+    def headers(self) -> list[int]:
+        """The blocks that name the columns of a table."""
+        rows = [place for place, kind in enumerate(self.kinds) if kind == ROW]
+        tops = [place for place in rows if place == 0 or self.kinds[place - 1] != ROW]
+        return [place for place in tops if self._is_header(place)]
 
     def _is_header(self, top: int) -> bool:
         """Whether the first row of a table names its columns."""
@@ -133,7 +171,7 @@ class Layout:
         for place in range(top, len(self.blocks)):
             if self.kinds[place] != ROW:
                 break
-            rows.append([cell.strip() for cell in _CELLS.split(self._line(place).strip("|"))])
+            rows.append([cell.strip() for cell in _CELLS.split(self.line(place).strip("|"))])
         head, below = rows[0], rows[1:]
         if not below or any(_DIGIT.search(cell) for cell in head):
             return False
@@ -154,35 +192,47 @@ class Layout:
         if not whole or len(items) > MAX_BLOCKS:
             chosen = [own]
         else:
-            chosen = [span for item in items for span in self._spans_of(item)]
+            chosen = [span for item in items for span in self.spans(item)]
         return list(dict.fromkeys([*lead, *chosen]))
 
     def _lead(self, place: int | None, whole: bool) -> list[Span]:
         """The sentence that a list continues; before a whole list also the one above it."""
         if place is None or self.kinds[place] != PROSE:
             return []
-        last = self._spans_of(place)[-1:]
+        last = self.spans(place)[-1:]
         leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
         return leads or (last if whole else [])
 
     def _with_context(self, place: int, own: Span) -> list[Span]:
         """A sentence with the one it leans on, and with the one that limits it."""
-        spans = self._spans_of(place)
+        spans = self.spans(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
         after = [span for span in spans if span[0] >= own[1]][:1]
-        leans = _LEANS_BACK.match(self.text, own[0])
+        leans = LEANS_BACK.match(self.text, own[0])
         limited = after and _CONDITION.match(self.text, after[0][0])
         return [*(before if leans else []), own, *(after if limited else [])]
 
+    def _with_conditions(self, place: int, own: Span) -> list[Span]:
+        """A yes or no with what it leans on, and all that it hangs on."""
+        found = self._with_context(place, own)
+        after = [span for span in self.spans(place) if span[0] >= found[-1][1]]
+        depends = _DEPENDS.search(self.text, *own)
+        for span in after[: MAX_CONDITIONS + 1 - len([s for s in found if s[0] >= own[0]])]:
+            if not (depends or _IF.match(self.text, *span) or _CONDITION.match(self.text, *span)):
+                break
+            found.append(span)
+        return found
+
     def _first_of(self, place: int | None) -> list[Span]:
-        return [] if place is None or self.kinds[place] == ROW else self._spans_of(place)[:1]
+        return [] if place is None or self.kinds[place] == ROW else self.spans(place)[:1]
 
     def _around(self, start: int, end: int) -> Span:
         """The quotable spans that ``start:end`` touches, as one; the span itself if in none."""
         touched = [span for span in self._quotable if span[0] < end and start < span[1]]
         return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
-    def _spans_of(self, place: int) -> list[Span]:
+    def spans(self, place: int) -> list[Span]:
+        """The quotable spans of the block ``place``."""
         start, end = self.blocks[place]
         return [span for span in self._quotable if start <= span[0] < end]
 
@@ -198,11 +248,12 @@ class Layout:
             place += step
         return None
 
-    def _line(self, place: int) -> str:
+    def line(self, place: int) -> str:
+        """The text of the block ``place``, stripped."""
         return self.text[slice(*self.blocks[place])].strip()
 
     def _kind(self, place: int) -> str:
-        line = self._line(place)
+        line = self.line(place)
         if not line:
             return BLANK
         if _CELLS.search(line):

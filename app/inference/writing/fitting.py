@@ -1,0 +1,58 @@
+"""Does a draft answer in the way that its question asks: yes or no in words, a count with a number?
+
+Rules over words. A draft that does not fit gives way to the next one; without any there is none.
+"""
+
+import re
+
+from app.inference.evidence_selection import stems
+from app.inference.writing.question_types import QuestionType, core, plain
+from app.inference.writing.units import NUMBER
+from guardrails.contract import Draft, Passage
+
+_SAYS_WHETHER = re.compile(
+    r"\b(?:can(?:not|'t)?|may|must(?:n't)?|shall|should|will|won't|need(?:s|n't)?|have to|has to|"
+    r"allow(?:ed|s)?|permit(?:ted|s)?|prohibited|forbidden|banned|barred|entitled|eligible|"
+    r"includ(?:ed?|es|ing)|exclud(?:ed?|es|ing)|cover(?:ed|s)?|insured?|pays? for|free|charged?|"
+    r"required|mandatory|compulsory|optional|voluntary|possible|impossible|available|accept(?:ed|s)?|"
+    r"refus(?:ed?|es)|welcome|valid|yes|no|not|never|none|nobody|only|unless|except|without|"
+    r"depends|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
+    r"|\b(?:darf|durfen|kann|konnen|muss|mussen|nicht|kein\w*|erlaubt|verboten|inbegriffen|"
+    r"versichert|peut|peuvent|doit|pas|interdit\w*|permis\w*|compris\w*|inclus\w*|puede\w*|debe\w*|"
+    r"prohibid\w*|permitid\w*|incluid\w*|puo|non|vietat\w*|permess\w*|mag|niet|geen|verplicht)\b"
+)
+"""Words in which a text says whether something is so, may be, or must be."""
+_ASKING = stems(
+    """am i we you they there any anyone my me our us allowed possible please also still already
+    really ever get have do does did know whether tell somebody someone need must may might"""
+)
+SAYS_IT, NEARLY_SAYS_IT = 0.6, 0.3
+"""Share of the question's words that the answer and the place it stands in hold: enough alone, and
+enough beside words that say whether."""
+
+
+def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> bool:
+    """Whether ``draft``, taken from ``passage``, is an answer of the type ``kind``."""
+    if kind is QuestionType.YES_NO:
+        return _in_words(question, draft, passage)
+    if kind is QuestionType.COUNT:
+        return _counts(draft)
+    return True
+
+
+def _in_words(question: str, draft: Draft, passage: Passage) -> bool:
+    """Whether it says in words that something is so or not so."""
+    said = plain(" ".join(sentence.text for sentence in draft.sentences))
+    asked = stems(core(question)) - _ASKING
+    if not asked:
+        return bool(_SAYS_WHETHER.search(said))
+    met = len(asked & (stems(said) | stems(plain(passage.place)))) / len(asked)
+    enough = NEARLY_SAYS_IT if _SAYS_WHETHER.search(said) else SAYS_IT
+    return met >= enough and bool(asked & stems(said))
+
+
+def _counts(draft: Draft) -> bool:
+    """Whether it says a number, or lists what is counted."""
+    said = draft.short if len(draft.sentences) < 2 else draft.text
+    listed = len(draft.sentences) > 2
+    return listed or bool(said and NUMBER.search(said))

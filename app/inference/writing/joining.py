@@ -1,0 +1,393 @@
+"""Answers joined from several places: both sides of a comparison, the sentences of a summary.
+
+Pure text work on the evidence. Everything that is said is a quote with a citation of its own; only
+the name of a side, as a heading or title has it, may stand before a quote that does not hold it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from app.inference.evidence_selection import stems
+from app.inference.writing.grounding import OUR_MARKER_SHAPE, CitationBook, Span, one_line
+from app.inference.writing.question_types import MOST_READ, QuestionType, core, plain
+from app.inference.writing.units import CONTENTS, HEADING, LEANS_BACK, ROW, Layout
+from app.ports import Reading
+from guardrails.contract import Draft, Passage, Sentence
+
+JOINED = "reader:joined"
+"""The model of a joined draft: a risk model for the reader's spans says nothing about it."""
+MOST_SENTENCES, LEAST_SENTENCES = 5, 2
+"""Of a summary."""
+MOST_ROWS = 4
+"""Of a table whose columns are compared."""
+MOST_OF_A_SIDE = 24
+"""Places that may speak of a side; pairs of them are weighed."""
+LEAST_WORDS = 3
+"""Words of a sentence that says something by itself."""
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Words of a passage, and the side that they are about where they do not name it."""
+
+    passage: Passage
+    span: Span
+    side: str = ""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A sentence, an item, or a row below its header, which stands first."""
+
+    passage: Passage
+    spans: tuple[Span, ...]
+    place: int
+
+    @property
+    def text(self) -> str:
+        """Its own words, without the header."""
+        return self.passage.text[slice(*self.spans[-1])]
+
+
+def joined_draft(
+    kind: QuestionType,
+    question: str,
+    evidence: Sequence[Passage],
+    readings: Sequence[Reading],
+) -> Draft | None:
+    """The joined answer to a comparison or a request for a summary.
+
+    None where one quote has to do: other types, a comparison whose sides are not named, a summary
+    of what no passage is about. A comparison of which the evidence knows one side only abstains.
+    """
+    if kind is QuestionType.COMPARISON and (named := sides(question)):
+        return _draft(compared(question, named, evidence), evidence, readings)
+    if kind is QuestionType.SUMMARY and (chosen := summary(question, evidence)):
+        return _draft(chosen, evidence, readings)
+    return None
+
+
+def _draft(
+    quotes: Sequence[Quote], evidence: Sequence[Passage], readings: Sequence[Reading]
+) -> Draft:
+    book = CitationBook()
+    sentences = []
+    for quote in quotes:
+        # A bracketed number of the source's own would read as a marker of ours.
+        words = one_line(OUR_MARKER_SHAPE.sub("", quote.passage.text[slice(*quote.span)]))
+        said = f"{quote.side}: {words}" if quote.side else words
+        sentences.append(Sentence(said, book.numbers([(quote.passage, quote.span)])))
+    cited = {citation.passage_id for citation in book.citations}
+    read = [one for one, passage in zip(readings, evidence, strict=False) if passage.id in cited]
+    return Draft(tuple(sentences), tuple(book.citations), JOINED, None, _weakest(read))
+
+
+def _weakest(readings: Sequence[Reading]) -> dict[str, float]:
+    """The worst figure of each kind among the passages that are quoted."""
+    spans = [reading.span for reading in readings if reading.span is not None]
+    answers = [reading.answers for reading in readings if reading.answers is not None]
+    if not spans:
+        return {}
+    return {
+        "margin": min(span.margin for span in spans),
+        "span_lead": min(span.lead for span in spans),
+        "span_entropy": max(span.entropy for span in spans),
+        "relevance": min(reading.relevance for reading in readings),
+        **({"answers": min(answers)} if answers else {}),
+    }
+
+
+# --- comparison -----------------------------------------------------------------------------
+
+_NAME = (
+    r"(?:the |an? |your |our |der |die |das |le |la |les |el |los |las |il |de |het )?(.{1,60}?)"
+)
+_ENDS = (
+    r"(?=$|[?.,;:]| (?:in|for|when|if|with|on|under|at|as|regarding|about|plans?|which|who|what|"
+    r"differ|compare|cost|have)\b)"
+)
+_SIDES = [
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?:between|zwischen|entre|tra|fra|tussen) {_NAME} (?:and|und|et|y|e|en) "
+        rf"{_NAME}{_ENDS}",
+        rf"^(?:.*\b)?compare {_NAME} (?:and|with|to|against) {_NAME}{_ENDS}",
+        rf"\bhow (?:do|does|did|is|are) {_NAME} (?:differ|different|compare)\w* "
+        rf"(?:from|to|with|than|against) {_NAME}{_ENDS}",
+        rf"\bhow (?:do|are|is) {_NAME} and {_NAME} (?:differ|different|compare)",
+        rf"\b(?:what )?distinguish(?:es)? {_NAME} (?:from|and) {_NAME}{_ENDS}",
+        rf"\b(?:advantages?|benefits?) of {_NAME} over {_NAME}{_ENDS}",
+        rf"^(?:what|which|who|where)\b.*[,:] ?(?:is it )?{_NAME},? or {_NAME}{_ENDS}",
+        r"^(?:what|which|who|where)\b.* (?:better|cheaper|dearer|faster|slower|longer|shorter|"
+        rf"larger|bigger|smaller|higher|lower|older|newer|safer) {_NAME} or {_NAME}{_ENDS}",
+        rf"^(?:compare )?{_NAME} (?:versus|vs\.?) {_NAME}{_ENDS}",
+        rf"^(?:is there (?:a |any )?difference:? )?{_NAME} or {_NAME}\?*$",
+    )
+]
+_COMPARING = stems(
+    """difference different differ differs differences distinguish distinguishes compare compared
+    comparison comparing better worse best cheaper dearer cheap expensive faster slower longer
+    shorter larger bigger smaller higher lower older newer safer stronger easier less main key
+    between versus vs any get gets advantage advantages benefit benefits tell please explain"""
+)
+_ASKS_PRICE = re.compile(r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?)\b")
+_SAYS_BOTH = re.compile(
+    r"\b(?:than|whereas|while|unlike|both|more|less|same|differ\w*|instead|but|compared|only|also|"
+    r"however)\b",
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(r"\d")
+_QUALIFIER = re.compile(r"^(?:an? |the )")
+
+
+def sides(question: str) -> tuple[str, str] | None:
+    """The two things that a comparison names, in lower case; None unless it names two."""
+    text = " ".join(plain(question[:MOST_READ]).split())
+    for pattern in _SIDES:
+        if found := pattern.search(text):
+            first, second = (_QUALIFIER.sub("", name.strip(" \"'")) for name in found.groups())
+            if stems(first) and stems(second) and first != second:
+                return first, second
+    return None
+
+
+def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
+    """What the evidence says of both sides; [] unless it speaks of each of them."""
+    first, second = Side(named[0], named[1]), Side(named[1], named[0])
+    asked = stems(plain(question)) - stems(" ".join(named)) - _COMPARING
+    priced = bool(_ASKS_PRICE.search(plain(question)))
+    layouts = [(passage, Layout(passage.text)) for passage in evidence]
+    for passage, layout in layouts:
+        if columns := _columns(passage, layout, first, second, asked):
+            return columns
+    units = [unit for passage, layout in layouts for unit in _units(passage, layout)]
+    if both := _says_both(units, first, second, asked, priced=priced):
+        return both
+    left, right = (_about(units, *both) for both in ((first, second), (second, first)))
+    return _side_by_side(left, right, asked, priced=priced)
+
+
+class Side:
+    """One of the two things that are compared: its name, and how a text names it."""
+
+    def __init__(self, name: str, other: str) -> None:
+        words = r"(?:'?s)?\W+".join(map(re.escape, name.split()))
+        self._phrase = re.compile(rf"(?<!\w){words}(?:'?s|es)?(?!\w)")
+        own = stems(name) - stems(other)
+        # A number alone may count anything.
+        self._own = own if own and not any(_DIGIT.search(word) for word in own) else None
+
+    def spelled_in(self, text: str) -> bool:
+        """Whether ``text``, in lower case, holds the whole name."""
+        return self._phrase.search(text) is not None
+
+    def named_in(self, text: str) -> bool:
+        """Whether it holds the name, or the words that tell it from the other side."""
+        return self.spelled_in(text) or (self._own is not None and self._own <= stems(text))
+
+
+def _about(units: Sequence[Unit], side: Side, other: Side) -> list[tuple[Unit, str]]:
+    """The units that speak of one side alone, with its name where only a heading says it."""
+    found = []
+    for unit in units:
+        text = plain(unit.text)
+        if other.spelled_in(text):
+            continue
+        if side.named_in(text):
+            found.append((unit, ""))
+        elif heading := _heading(unit.passage, side, other):
+            found.append((unit, heading))
+    return found[:MOST_OF_A_SIDE]
+
+
+def _heading(passage: Passage, side: Side, other: Side) -> str:
+    """The innermost heading or title that names the one or the other, if it is the one."""
+    for name in reversed((passage.title, *passage.headings)):
+        text = plain(name)
+        if side.named_in(text) or other.named_in(text):
+            return "" if other.spelled_in(text) or not side.named_in(text) else one_line(name)
+    return ""
+
+
+def _columns(
+    passage: Passage, layout: Layout, first: Side, second: Side, asked: frozenset[str]
+) -> list[Quote]:
+    """The rows of a table that has a column for each side."""
+    for top in layout.headers():
+        head = plain(layout.line(top))
+        if not (first.named_in(head) and second.named_in(head)):
+            continue
+        rows = [unit for unit in _units(passage, layout) if unit.spans[0] in layout.spans(top)]
+        met = [unit for unit in rows if asked & stems(plain(unit.text))]
+        chosen = (met or ([] if asked else rows))[:MOST_ROWS]
+        spans = dict.fromkeys(span for unit in chosen for span in unit.spans)
+        return [Quote(passage, span) for span in spans]
+    return []
+
+
+def _says_both(
+    units: Sequence[Unit], first: Side, second: Side, asked: frozenset[str], *, priced: bool
+) -> list[Quote]:
+    """The one sentence that compares them itself."""
+    best: tuple[int, Unit] | None = None
+    for unit in units:
+        text = plain(unit.text)
+        if not (first.spelled_in(text) and second.spelled_in(text) and _SAYS_BOTH.search(text)):
+            continue
+        met = len(asked & stems(text))
+        if (asked and not met) or (priced and not _DIGIT.search(text)):
+            continue
+        if best is None or met > best[0]:
+            best = met, unit
+    return [] if best is None else [Quote(best[1].passage, span) for span in best[1].spans]
+
+
+def _side_by_side(
+    left: Sequence[tuple[Unit, str]],
+    right: Sequence[tuple[Unit, str]],
+    asked: frozenset[str],
+    *,
+    priced: bool,
+) -> list[Quote]:
+    """The pair that speaks of what was asked in words most alike."""
+    best: tuple[float, tuple[tuple[Unit, str], tuple[Unit, str]]] | None = None
+    words = {id(unit): stems(plain(unit.text)) for unit, _ in (*left, *right)}
+    around = {id(unit): stems(plain(unit.passage.place)) for unit, _ in (*left, *right)}
+    for one, other in product(left, right):
+        pair = (one[0], other[0])
+        met = [len(asked & words[id(unit)]) for unit in pair]
+        near = [met[n] or len(asked & around[id(unit)]) for n, unit in enumerate(pair)]
+        numbers = [bool(_DIGIT.search(unit.text)) for unit in pair]
+        if (asked and not all(near)) or (priced and not all(numbers)):
+            continue
+        alike = len(words[id(pair[0])] & words[id(pair[1])])
+        worth = 3 * sum(met) + 2 * alike + 2 * all(numbers) - 0.01 * sum(map(_length, pair))
+        if best is None or worth > best[0]:
+            best = worth, (one, other)
+    return [] if best is None else list(_quotes(best[1]))
+
+
+def _quotes(pair: tuple[tuple[Unit, str], tuple[Unit, str]]) -> Iterator[Quote]:
+    """Both units, a header that they share once."""
+    seen = set()
+    for unit, side in pair:
+        for span in unit.spans:
+            if (unit.passage.id, span) not in seen:
+                seen.add((unit.passage.id, span))
+                yield Quote(unit.passage, span, side if span == unit.spans[-1] else "")
+
+
+def _length(unit: Unit) -> int:
+    return unit.spans[-1][1] - unit.spans[-1][0]
+
+
+# --- summary --------------------------------------------------------------------------------
+
+_ASKING = stems(
+    """summarise summarize summary summaries overview outline recap gist key points main takeaways
+    highlights describe explain discuss introduce tell give short brief briefly say says said state
+    about section chapter part page paragraph document handbook manual guide text file all whole
+    everything please regarding information know need idea"""
+)
+_DOCUMENT = re.compile(
+    r"\b(?:handbook|manual|guide|document|file|policy|contract|leaflet|report)\b"
+)
+
+
+def summary(question: str, evidence: Sequence[Passage]) -> list[Quote]:
+    """Two to five sentences: those of the section that is asked about, else those of any passage
+    that speak of it; [] where nothing does."""
+    topic = stems(core(question)) - _ASKING
+    whole = not topic and bool(_DOCUMENT.search(core(question)))
+    if not topic and not whole:
+        return []
+    section = _section(topic, evidence)
+    units = [
+        unit
+        for passage in section or evidence
+        for unit in _sentences(passage, Layout(passage.text))
+    ]
+    if not section:
+        units = [unit for unit in units if topic & stems(plain(unit.text))] if topic else []
+    chosen = _covering(units, topic)
+    return [Quote(unit.passage, unit.spans[-1]) for unit in chosen]
+
+
+def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage]:
+    """The passages of the section whose headings meet the topic best, in their order."""
+    met: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for passage in evidence:
+        for depth in range(len(passage.headings) + 1):
+            names = (passage.title, *passage.headings[:depth])
+            own = stems(plain(names[-1]))
+            if shared := len(topic & own):
+                met[passage.document_id, names] = shared
+    if not met:
+        return []
+    most = max(met.values())
+    # Of sections that meet it alike, the one found first.
+    document, names = next(key for key in met if met[key] == most)
+    inside = [
+        passage
+        for passage in evidence
+        if passage.document_id == document
+        and (passage.title, *passage.headings)[: len(names)] == names
+    ]
+    return sorted(inside, key=lambda passage: passage.start)
+
+
+def _covering(units: Sequence[Unit], topic: frozenset[str]) -> list[Unit]:
+    """At most five units with the words that the section uses most, in their order."""
+    if len(units) < LEAST_SENTENCES:
+        return []
+    words = [stems(plain(unit.text)) for unit in units]
+    often = Counter(word for held in words for word in held)
+    chosen: list[int] = []
+    covered: set[str] = set()
+
+    def worth(place: int) -> float:
+        new = words[place] - covered
+        leans = LEANS_BACK.match(units[place].text) and place - 1 not in chosen
+        said = sum(often[word] for word in new) + 2 * len(topic & words[place])
+        return -1.0 if leans else said / (len(words[place]) + LEAST_WORDS) + 0.5 * (place == 0)
+
+    while len(chosen) < min(MOST_SENTENCES, len(units)):
+        best = max((n for n in range(len(units)) if n not in chosen), key=worth)
+        if worth(best) < 0:
+            break
+        chosen.append(best)
+        covered |= words[best]
+    return [units[place] for place in sorted(chosen)] if len(chosen) >= LEAST_SENTENCES else []
+
+
+# --- units ----------------------------------------------------------------------------------
+
+
+def _units(passage: Passage, layout: Layout) -> Iterator[Unit]:
+    """What can be quoted of a passage: no headings, header rows, page numbers, or questions."""
+    for place, kind in enumerate(layout.kinds):
+        line = layout.line(place)
+        if not line or kind == HEADING or CONTENTS.search(line):
+            continue
+        top = layout.header(place) if kind == ROW else None
+        if top == place:
+            continue
+        head = () if top is None else layout.spans(top)
+        for span in layout.spans(place):
+            unit = Unit(passage, (*head, span), place)
+            if kind == ROW or _speaks(unit.text):
+                yield unit
+
+
+def _sentences(passage: Passage, layout: Layout) -> Iterator[Unit]:
+    """The units that can stand alone: rows cannot, nor what leads to a list."""
+    for unit in _units(passage, layout):
+        if layout.kinds[unit.place] != ROW and not unit.text.rstrip().endswith(":"):
+            yield unit
+
+
+def _speaks(text: str) -> bool:
+    return len(text.split()) >= LEAST_WORDS and not text.rstrip().endswith("?")

@@ -1,0 +1,120 @@
+"""Yes and no are said in words with what they hang on, and a count says a number or the list."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from app.deadline import Deadline
+from app.inference.reader import Reader, ReaderGenerator, Tuning
+from app.ports import DraftRequest, Reading, Span
+from guardrails.contract import Draft, Passage
+
+DOGS = (
+    "Small dogs may stay in the flat. If a dog is large, ask the office first. "
+    "The office is on the ground floor."
+)
+WINDOW = "Windows may be cleaned from outside. Only trained staff may do so. Call them by ten."
+DEPENDS = (
+    "Whether a bicycle is covered depends on its price. Up to £300 it is covered. "
+    "Above that it must be named. The form is online."
+)
+TEAM = "The team on site:\n\n- a cook\n- a cleaner\n- a driver\n\nThey live in the annex."
+
+
+class Unasked(Reader):
+    """Whatever it would read was read already; every margin counts."""
+
+    def __init__(self) -> None:
+        self.tuning = Tuning(0.0, 0.0, 0.5)
+
+    def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
+        assert not requests, "it was read already"
+        return []
+
+
+def passage(number: int, text: str, title: str = "House rules") -> Passage:
+    return Passage(f"p{number}", f"d{number}", "main", title, text, 0, len(text))
+
+
+def drafted(question: str, *found: tuple[str, str]) -> Draft:
+    """The draft when the reader points at the second text in each first one, best first."""
+    evidence = tuple(passage(number, text) for number, (text, _) in enumerate(found))
+    readings = tuple(
+        Reading(1.0, Span(text.index(span), text.index(span) + len(span), 9.0 - n, 1.0, 0.1))
+        for n, (text, span) in enumerate(found)
+    )
+    request = DraftRequest(question, evidence, Deadline(60), readings)
+    return ReaderGenerator(Unasked()).draft([request])[0]
+
+
+def said(question: str, *found: tuple[str, str]) -> list[str]:
+    return [sentence.text for sentence in drafted(question, *found).sentences]
+
+
+def test_a_yes_comes_with_its_condition_and_no_more() -> None:
+    assert said("Can I keep a dog in the flat?", (DOGS, "may stay in the flat")) == [
+        "Small dogs may stay in the flat.",
+        "If a dog is large, ask the office first.",
+    ]
+    assert said("Are windows cleaned from outside?", (WINDOW, "cleaned from outside")) == [
+        "Windows may be cleaned from outside.",
+        "Only trained staff may do so.",
+    ]
+
+
+def test_what_depends_says_on_what() -> None:
+    told = said("Is my bicycle covered?", (DEPENDS, "depends on its price"))
+    assert told == [
+        "Whether a bicycle is covered depends on its price.",
+        "Up to £300 it is covered.",
+        "Above that it must be named.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "span"),
+    [
+        ("Is breakfast included?", "Breakfast is served from seven to ten.", "seven to ten"),
+        ("Are pets insured?", "A lead is kept by the door.", "by the door"),
+        ("Can I park a lorry?", "The yard is behind the mill.", "behind the mill"),
+        ("Do I have to pay for towels?", "Towels are white and blue.", "white and blue"),
+    ],
+)
+def test_a_yes_or_no_that_nobody_says_is_not_made_up(question: str, text: str, span: str) -> None:
+    assert said(question, (text, span)) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Is breakfast included?", "Breakfast is included in the price."),
+        ("Is damage by frost covered?", "Damage by frost is not covered."),
+        ("Can I cancel online?", "You cannot cancel online."),
+        ("Is the pool open on Sundays?", "The pool is open from Monday to Saturday."),
+        ("Must visitors sign in?", "Every visitor signs in at the desk."),
+        ("Ist das Frühstück inbegriffen?", "Das Frühstück ist nicht inbegriffen."),
+    ],
+)
+def test_a_yes_or_no_that_is_said_is_quoted(question: str, text: str) -> None:
+    assert said(question, (text, text)) == [text]
+
+
+def test_the_next_passage_answers_where_the_first_does_not_say_it() -> None:
+    served, included = "Breakfast is served at seven.", "Breakfast is not included in the price."
+    told = said("Is breakfast included?", (served, "at seven"), (included, "not included"))
+    assert told == [included]
+
+
+def test_a_count_is_a_number_or_the_list() -> None:
+    assert said("How many staff are on site?", (TEAM, "a cleaner")) == [
+        "The team on site:",
+        "a cook",
+        "a cleaner",
+        "a driver",
+    ]
+    text = "There are twelve lockers. Each locker is blue."
+    assert said("How many lockers are there?", (text, "twelve")) == ["There are twelve lockers."]
+    assert said("How many lockers are there?", (text, "locker is blue")) == []
+    assert (
+        drafted("How many lockers are there?", (text, "locker is blue")).features["margin"] == 9.0
+    )

@@ -1,0 +1,48 @@
+"""What a question asks for: measured on questions of every type, and read fast."""
+
+import time
+
+import pytest
+
+from app.inference.writing.question_types import MOST_READ, QuestionType, question_type
+from tests.question_samples import SAMPLES
+
+LABELLED = [
+    (question, kind) for kind, block in SAMPLES.items() for question in block.strip().splitlines()
+]
+
+
+def test_there_are_questions_enough_of_each_type() -> None:
+    assert set(SAMPLES) == set(QuestionType)
+    assert len(LABELLED) >= 150 and len({question for question, _ in LABELLED}) == len(LABELLED)
+
+
+@pytest.mark.parametrize("kind", list(QuestionType))
+def test_each_type_is_told_from_the_others(kind: QuestionType) -> None:
+    asked = [question for question, label in LABELLED if label is kind]
+    missed = [question for question in asked if question_type(question) is not kind]
+    taken = [q for q, label in LABELLED if label is not kind and question_type(q) is kind]
+    assert len(missed) <= 0.1 * len(asked), missed
+    assert len(taken) <= 0.1 * len(asked), taken
+
+
+@pytest.mark.parametrize(
+    "again",
+    [str.upper, str.lower, lambda q: f"Hello, {q}", lambda q: f"  {q}  ", lambda q: f"Ok. {q}"],
+)
+def test_case_spaces_and_a_greeting_change_nothing(again) -> None:  # type: ignore[no-untyped-def]
+    asked = [q for q, kind in LABELLED if kind is not QuestionType.OTHER]
+    changed = [q for q in asked if question_type(again(q)) is not question_type(q)]
+    assert len(changed) <= 0.03 * len(asked), changed
+
+
+def test_what_the_asker_takes_back_does_not_count() -> None:
+    said = "How long is, no wait, how many rooms are there?"
+    assert question_type(said) is QuestionType.COUNT
+
+
+def test_nothing_is_too_odd_or_too_long() -> None:
+    for text in ["", "?", "???", "\u00bf?", "a" * 9000, "or " * 3000, "what is " * 2000, "1,2,3"]:
+        began = time.perf_counter()
+        assert question_type(text) in QuestionType
+        assert time.perf_counter() - began < 0.25, (text[:20], MOST_READ)
