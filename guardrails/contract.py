@@ -141,12 +141,17 @@ class Action(StrEnum):
 SEVERITY = {Action.RELEASE: 0, Action.REVIEW: 1, Action.BLOCK: 2}
 
 
+URGENCIES = ("urgent", "high", "")
+"""How soon a person must look at an answer, the most urgent first; "" is the usual."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The policy's decision on one draft.
 
     ``reasons`` are for reviewers; ``message`` is what the asker may read. ``queue``,
-    ``four_eyes`` and ``deadline_hours`` (None: the setting's) say how it is reviewed.
+    ``urgency`` (one of ``URGENCIES``), ``four_eyes`` and ``deadline_hours`` (None: the setting's)
+    say how it is reviewed.
     ``redact`` are kinds of personal data to mask, and ``disclaimers`` texts to show, in
     whatever is released in the end.
     """
@@ -161,6 +166,7 @@ class Verdict:
     deadline_hours: float | None = None
     redact: tuple[str, ...] = ()
     disclaimers: tuple[str, ...] = ()
+    urgency: str = ""
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ class Answerer:
             "evidence": [passage_object(passage) for passage in retrieved.evidence],
             "findings": [asdict(finding) for finding in judged.findings],
             "verdict": asdict(judged.verdict),
+            "gate": {"risk": judged.scored.risk, "drivers": list(judged.scored.drivers)},
         }
 
     def rehearse(self, principal: Principal, ask: Ask) -> recording.Trail:

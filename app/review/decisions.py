@@ -35,11 +35,14 @@ APPROVALS = 2
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim."""
+    """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim.
+
+    ``fence`` None: claim and decide in one step.
+    """
 
     kind: DecisionKind
     content_sha256: str
-    fence: int
+    fence: int | None
     reason: str = ""
     text: str = ""
 

@@ -13,15 +13,16 @@ Among the tasks stand probes (``app.review.probes``). They go through the same s
 measurement instead of a decision.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import find_passages
 from app.db import Database, now
-from app.errors import Forbidden
+from app.errors import Forbidden, Invalid
 from app.gate.labels import observe
 from app.records.tables import RecordRow
 from app.review.decisions import (
@@ -38,8 +39,17 @@ from app.review.decisions import (
     same_words,
     write_decision,
 )
-from app.review.listing import TaskFilter, count_open, list_tasks, task_detail
+from app.review.listing import (
+    CountsView,
+    TaskFilter,
+    count_open,
+    count_waiting,
+    list_tasks,
+    task_detail,
+)
+from app.review.notes import add_note, assign, escalate, snooze
 from app.review.probes import ask_again, measure
+from app.review.states import is_held, state_at
 from app.review.tables import ReviewTaskRow
 from app.review.tasks import (
     expire_task,
@@ -71,16 +81,23 @@ class ReviewDesk:
         *,
         collection: str | None = None,
         cursor: str | None = None,
+        **narrower: Any,
     ) -> TasksView:
         """A page of tasks in ``state`` (open includes claimed), and how many are open.
 
-        Open ones come oldest first, decided and expired ones newest first. ``queue`` None means
-        all, "" the tasks in no queue; ``collection`` those whose evidence comes from it, too.
+        Open ones come most urgent first, decided and expired ones newest first. The filters,
+        also those in ``narrower``, are those of ``TaskFilter``.
         """
         reviewer.require("reviewer")
-        wanted = TaskFilter(state, queue, collection)
+        wanted = TaskFilter(state, queue, collection, **narrower)
         with self._database.reading() as session:
             return list_tasks(session, reviewer, wanted, limit, cursor)
+
+    def counts(self, reviewer: Principal) -> CountsView:
+        """How many open tasks there are for this reviewer, by queue and by cause."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            return count_waiting(session, reviewer)
 
     def count_open(self) -> int:
         """How many tasks wait for a decision."""
@@ -93,21 +110,80 @@ class ReviewDesk:
         with self._database.reading() as session:
             return task_detail(session, *load_task(session, reviewer, task_id))
 
-    def claim(self, reviewer: Principal, task_id: str) -> TaskDetailView:
-        """Hold a task for a few minutes; claiming again renews. 409 when someone else holds it."""
+    def claim(
+        self, reviewer: Principal, task_id: str, *, take_over: bool = False
+    ) -> TaskDetailView:
+        """Hold a task for a few minutes; claiming again renews.
+
+        409 when someone else holds it, unless it is to be taken over from them.
+        """
         reviewer.require("reviewer")
         self.expire_overdue()
-        lease = timedelta(minutes=self._settings.claim_minutes)
         with self._database.transaction() as session:
             task, probe, record = load_task(session, reviewer, task_id)
             self._allow(session, reviewer, task, record)
-            if not take(session, task, reviewer, lease):
-                explain_refusal(session, task)
-            session.refresh(task)
+            before = task.claimed_by if is_held(task, now()) else None
+            self._take(session, task, reviewer, take_over=take_over)
+            if before not in (None, reviewer.name):
+                add_note(session, task, "taken_over", reviewer.name, about=str(before))
             return task_detail(session, task, probe, record)
 
+    def _take(
+        self,
+        session: Session,
+        task: ReviewTaskRow,
+        reviewer: Principal,
+        *,
+        take_over: bool = False,
+    ) -> None:
+        lease = timedelta(minutes=self._settings.claim_minutes)
+        if not take(session, task, reviewer, lease, take_over=take_over):
+            explain_refusal(session, task)
+        session.refresh(task)
+
+    # Besides deciding
+
+    def comment(self, reviewer: Principal, task_id: str, text: str) -> TaskDetailView:
+        """Write something to the other reviewers of a task."""
+        if not text.strip():
+            raise Invalid("The comment is empty.")
+        return self._handle(
+            reviewer, task_id, lambda s, t: add_note(s, t, "comment", reviewer.name, text)
+        )
+
+    def assign(self, reviewer: Principal, task_id: str, to: str | None) -> TaskDetailView:
+        """Say who is to decide a task (None: anybody); others still may. ``Invalid``."""
+        return self._handle(reviewer, task_id, lambda s, t: assign(s, t, reviewer.name, to))
+
+    def snooze(self, reviewer: Principal, task_id: str, until: datetime | None) -> TaskDetailView:
+        """Keep a task out of the list until then (None: list it again). ``Invalid``."""
+        return self._handle(reviewer, task_id, lambda s, t: snooze(s, t, reviewer.name, until))
+
+    def escalate(self, reviewer: Principal, task_id: str, reason: str) -> TaskDetailView:
+        """Put a task before all others, and give it back. ``Invalid`` without a reason."""
+        return self._handle(reviewer, task_id, lambda s, t: escalate(s, t, reviewer.name, reason))
+
+    def _handle(
+        self,
+        reviewer: Principal,
+        task_id: str,
+        change: Callable[[Session, ReviewTaskRow], None],
+    ) -> TaskDetailView:
+        """Change an undecided task that the reviewer may see. Raises ``AlreadyDecided``."""
+        reviewer.require("reviewer")
+        with self._database.transaction() as session:
+            task, probe, record = load_task(session, reviewer, task_id)
+            if state_at(task, now()) in ("decided", "expired"):
+                explain_refusal(session, task)
+            change(session, task)
+            return task_detail(session, task, probe, record)
+
+    # Deciding
+
     def decide(self, reviewer: Principal, task_id: str, decision: Decision) -> TaskDetailView:
-        """Decide a claimed task once and for all, and release the answer when approved or edited.
+        """Decide a task once and for all, and release the answer when approved or edited.
+
+        Without a fence it is claimed in the same step, as long as nobody else holds it.
 
         The first approval of a four-eyes task gives it back instead, open for somebody else.
         Raises ``AlreadyDecided``, ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` (422).
@@ -117,7 +193,10 @@ class ReviewDesk:
         with self._database.transaction() as session:
             task, probe, record = load_task(session, reviewer, task_id)
             self._allow(session, reviewer, task, record)
-            if not finish(session, task, reviewer, decision.fence):
+            if decision.fence is None:
+                self._take(session, task, reviewer)
+            fence = task.fence if decision.fence is None else decision.fence
+            if not finish(session, task, reviewer, fence):
                 explain_refusal(session, task)
             proposal = newest_proposal(session, task)
             check_unchanged(session, record, proposal, decision)

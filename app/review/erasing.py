@@ -7,7 +7,14 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.records.erasing import no_answer, wordless_finding, wordless_verdict
-from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
+from app.review.tables import (
+    ApprovalRow,
+    DecisionRow,
+    GoldItemRow,
+    ProbeRow,
+    ReviewTaskRow,
+    TaskNoteRow,
+)
 
 
 def erase_review(session: Session, answer_id: str) -> None:
@@ -16,6 +23,7 @@ def erase_review(session: Session, answer_id: str) -> None:
     if task is None:
         return
     _close(task)
+    _forget_words(session, task)
     decision = session.get(DecisionRow, task.id)
     if decision is not None:
         decision.reason = decision.text = ""
@@ -56,10 +64,19 @@ def _erase_probes(session: Session, probes: Iterable[ProbeRow]) -> None:
         probe.content = content
         if probe.decision is not None:
             probe.decision = {**probe.decision, "reason": "", "text": ""}
-        _close(session.get_one(ReviewTaskRow, probe.task_id))
+        task = session.get_one(ReviewTaskRow, probe.task_id)
+        _close(task)
+        _forget_words(session, task)
 
 
 def _close(task: ReviewTaskRow) -> None:
     """Nobody decides a task without words; one that was decided stays so."""
     if task.undecided:
         task.state, task.undecided, task.lease_until = "expired", False, None
+
+
+def _forget_words(session: Session, task: ReviewTaskRow) -> None:
+    """What lists search, and what reviewers wrote to each other."""
+    task.question = task.asker = ""
+    for note in session.scalars(select(TaskNoteRow).where(TaskNoteRow.task_id == task.id)):
+        note.text = ""

@@ -32,6 +32,23 @@ class TaskView:
         Field(description="With four eyes: who approved the answer that is proposed now."),
     ]
     approvals_needed: int
+    urgency: Annotated[
+        Literal["urgent", "high", "normal"],
+        Field(description="As the policy says, or as a reviewer escalated it."),
+    ]
+    cause: Annotated[
+        str,
+        Field(
+            description="The check that held it; `gate` where no check failed, and `empty` where "
+            "there is no draft."
+        ),
+    ]
+    risk: Annotated[
+        float | None,
+        Field(description="The probability that the draft is wrong; null where no rule held it."),
+    ]
+    assigned_to: str | None
+    snoozed_until: str | None
     provisional: Annotated[
         bool,
         Field(
@@ -130,10 +147,24 @@ class DecisionView:
     decided_at: str
 
 
+@dataclass(frozen=True)
+class NoteView:
+    """What a reviewer did to a task besides deciding it; ``about`` is whom or when it concerns."""
+
+    kind: Literal[
+        "comment", "assigned", "snoozed", "escalated", "taken_over", "drafted_again", "undone"
+    ]
+    written_by: str
+    about: str
+    text: str
+    written_at: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskDetailView(TaskView):
     """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
 
+    why: Annotated[str, Field(description="Why it waits, in one line for people.")]
     draft: AnswerBody
     second_try: SecondTryView | None
     proposal: ProposalView | None
@@ -145,6 +176,7 @@ class TaskDetailView(TaskView):
     decision: DecisionView | None
     fence: int
     lease_until: str | None
+    notes: list[NoteView]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@
 import { wordDiff } from "../shared/diff.js";
 import { byId, el, fill, visible } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
+import { handling, noteForm } from "./handle.js";
 import { isMine, mayApprove, mayDecide } from "./state.js";
 import { editProblem } from "./words.js";
 
 /** @import { CitationView, DecisionKind, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { Handling } from "./handle.js" */
 /** @import { Mode, State } from "./state.js" */
 /** @typedef {{kind: DecisionKind, reason?: string, text?: string}} Decision */
 /**
@@ -15,6 +17,7 @@ import { editProblem } from "./words.js";
  * @property {() => void} start
  * @property {(decision: Decision) => void} decide
  * @property {(mode: Mode) => void} setMode
+ * @property {(handling: Handling) => void} handle
  * @property {(text: string | null) => void} keep remembers an unsaved answer
  */
 
@@ -38,8 +41,9 @@ export function drawActions(state, act) {
   if (bar.hidden || !task) return fill(bar);
   if (mode === "edit") return fill(bar, editForm(task, state.edits[task.task_id], act));
   if (mode === "reject") return fill(bar, rejectForm(act));
+  if (mode === "comment" || mode === "escalate") return fill(bar, noteForm(mode, act));
   if (mode === "approve") return fill(bar, approveConfirm(act));
-  return fill(bar, mainButtons(isMine(state), mayApprove(state), act));
+  return fill(bar, mainButtons(isMine(state), mayApprove(state), act), handling(state, act));
 }
 
 /**

@@ -3,8 +3,12 @@
 
 /** @import { DecisionKind, TaskDetailView, TaskView } from "../shared/wire.d.ts" */
 
-/** @typedef {"open" | "decided" | "all"} Filter */
-/** @typedef {"" | "approve" | "edit" | "reject"} Mode */
+/** @typedef {"open" | "snoozed" | "decided" | "all"} Filter */
+/** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate"} Mode */
+/**
+ * What narrows the list; an empty text narrows nothing.
+ * @typedef {{queue: string, cause: string, who: "" | "mine" | "nobody", risk: "" | "0.2" | "0.5", text: string}} Narrow
+ */
 /** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until">} Claim */
 /** @typedef {{label: string, choose: string} | {label: string, reload: true}} NoticeAction */
 /**
@@ -17,6 +21,7 @@
  * @typedef State
  * @property {string} me the signed-in reviewer
  * @property {Filter} filter
+ * @property {Narrow} narrow
  * @property {TaskView[]} tasks the list, as the service ordered it
  * @property {number | string} open how many tasks wait
  * @property {boolean} complete whether the list holds every task of the filter
@@ -39,6 +44,10 @@ const DONE = {
   reject: "Rejected. The asker sees that the answer was not released.",
 };
 const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
+/** @type {Readonly<Narrow>} */
+export const EVERYTHING = { queue: "", cause: "", who: "", risk: "", text: "" };
+/** The option of a list of queues for the queue without a name. */
+export const NO_QUEUE = "-";
 const VOID =
   "The task has changed since you opened it, so your decision does not count. " +
   "Please read the new version first.";
@@ -57,6 +66,7 @@ export function begin(me, advance = true) {
   return {
     me,
     filter: "open",
+    narrow: EVERYTHING,
     tasks: [],
     open: 0,
     complete: false,
@@ -140,13 +150,44 @@ export function filtered(state, filter) {
 }
 
 /**
- * A list has come; one that was asked for under another filter is too late.
  * @param {State} state
- * @param {{filter: Filter, tasks: TaskView[], open: number | string, complete: boolean}} list
+ * @param {Partial<Narrow>} change
  * @returns {State}
  */
-export function listed(state, { filter, tasks, open, complete }) {
-  if (filter !== state.filter) return state;
+export function narrowed(state, change) {
+  return { ...state, narrow: { ...state.narrow, ...change } };
+}
+
+/** Whether the list holds fewer than the filter has. */
+export function isNarrow(/** @type {Pick<State, "narrow">} */ { narrow }) {
+  return Object.values(narrow).some((value) => value.trim() !== "");
+}
+
+/**
+ * The address of the list that is wanted.
+ * @param {Pick<State, "filter" | "narrow" | "me">} state
+ * @param {number} limit
+ */
+export function listPath({ filter, narrow, me }, limit) {
+  const wanted = new URLSearchParams({ state: filter, limit: String(limit) });
+  if (narrow.queue) wanted.set("queue", narrow.queue === NO_QUEUE ? "" : narrow.queue);
+  if (narrow.cause) wanted.set("cause", narrow.cause);
+  if (narrow.who) wanted.set("assigned_to", narrow.who === "mine" ? me : "");
+  if (narrow.risk) wanted.set("min_risk", narrow.risk);
+  if (narrow.text.trim()) wanted.set("text", narrow.text.trim());
+  return `/v1/reviews?${wanted}`;
+}
+
+/**
+ * A list has come; one that was asked for under another filter is too late.
+ * @param {State} state
+ * @param {{filter: Filter, narrow?: Narrow, tasks: TaskView[], open: number | string, complete: boolean}} list
+ * @returns {State}
+ */
+export function listed(state, { filter, narrow, tasks, open, complete: all }) {
+  if (filter !== state.filter || (narrow && narrow !== state.narrow)) return state;
+  // What a narrow list does not hold may stand in the whole one.
+  const complete = all && !isNarrow(state);
   return warnedOfChange(placed({ ...state, tasks, open, complete }));
 }
 
@@ -290,6 +331,26 @@ export function claimed(state, task) {
   if (state.task?.task_id !== task.task_id) return state;
   if (state.task.content_sha256 === task.content_sha256) return { ...state, claim: claimOf(task) };
   return { ...loaded(state, task), notice: warning(VOID, []) };
+}
+
+/**
+ * The shown task was changed besides deciding it: what was read stays as it was.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @param {string} said
+ * @returns {State}
+ */
+export function handled(state, task, said) {
+  if (state.selected !== task.task_id) return state;
+  const notice = { tone: /** @type {const} */ ("ok"), text: said, actions: [] };
+  return { ...state, task, claim: claimOf(task), mode: "", notice };
+}
+
+/** Who holds the shown task instead of this reviewer; "" when nobody does. */
+export function otherHolder(/** @type {State} */ state) {
+  const { claim, me } = state;
+  const held = claim?.state === "claimed" && claim.claimed_by !== me;
+  return held ? (claim.claimed_by ?? "") : "";
 }
 
 /**

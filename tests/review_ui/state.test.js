@@ -217,3 +217,36 @@ test("no transition changes the state it was given", () => {
   states.claimed(shown, detail("b", { fence: 5 }));
   assert.equal(JSON.stringify(shown), frozen);
 });
+
+test("the address of the list says what narrows it, and a narrow list never ends a task", () => {
+  const all = states.begin("rita");
+  assert.equal(states.listPath(all, 50), "/v1/reviews?state=open&limit=50");
+  const change = { queue: states.NO_QUEUE, who: /** @type {const} */ ("mine"), text: " a&b " };
+  const narrow = states.narrowed(all, change);
+  const path = new URLSearchParams(states.listPath(narrow, 50).split("?")[1]);
+  assert.deepEqual(Object.fromEntries(path), {
+    state: "open",
+    limit: "50",
+    queue: "",
+    assigned_to: "rita",
+    text: "a&b",
+  });
+  const shown = states.loaded(states.chosen(narrow, "a"), detail("a"));
+  const empty = { filter: shown.filter, narrow: shown.narrow, tasks: [], open: 0, complete: true };
+  assert.equal(states.listed(shown, empty).notice, null);
+  const late = { ...empty, narrow: all.narrow, open: 7 };
+  assert.equal(states.listed(shown, late).open, 0);
+});
+
+test("a task that somebody else holds can be taken over, until their claim ends", () => {
+  const held = detail("a", { state: "claimed", claimed_by: "raj" });
+  const shown = states.loaded(states.chosen(states.begin("rita"), "a"), held);
+  assert.equal(states.otherHolder(shown), "raj");
+  const mine = { ...held, claimed_by: "rita" };
+  const taken = states.handled(shown, mine, "Yours.");
+  assert.equal(states.otherHolder(taken), "");
+  assert.equal(taken.notice?.text, "Yours.");
+  const elsewhere = states.handled(states.chosen(shown, "b"), mine, "Yours.");
+  assert.equal(elsewhere.selected, "b");
+  assert.equal(elsewhere.task, null);
+});
