@@ -290,11 +290,12 @@ def answer_object(draft: Draft) -> AnswerObject:
             {"text": sentence.text, "citations": list(sentence.citations)}
             for sentence in draft.sentences
         ],
-        "citations": [_citation_object(citation) for citation in draft.citations],
+        "citations": [citation_object(citation) for citation in draft.citations],
     }
 
 
-def _citation_object(citation: Citation) -> CitationObject:
+def citation_object(citation: Citation) -> CitationObject:
+    """The citation as JSON types."""
     stored: CitationObject = {
         "number": citation.number,
         "passage_id": citation.passage_id,

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
 from app.access.principals import Principal
+from app.api.asking import while_connected
+from app.api.questions import HitsView, HitView, shown_hits
 from app.api.requests import (
     MAX_INT,
     Body,
@@ -17,10 +19,13 @@ from app.api.requests import (
     Text,
     once,
     page_limit,
+    permit,
 )
+from app.deadline import Deadline
 from app.review.decisions import Decision
 from app.review.listing import CountsView
 from app.review.views import TaskDetailView, TasksView
+from app.serving.admission import Permit
 
 
 class DecisionBody(Body):
@@ -37,6 +42,30 @@ class DecisionBody(Body):
     )
     reason: Text = Field(default="", max_length=4000, description="Required to reject.")
     text: Text = Field(default="", description="The whole new answer, for edit.")
+    sources: dict[int, Text] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="For edit: passages beside those of the task, by the number that `[n]` in the "
+        "text cites them by.",
+    )
+    override_reason: Text = Field(
+        default="",
+        max_length=4000,
+        description="For edit: why it is to go out although checks fail. It is kept.",
+    )
+
+
+class EvidenceBody(Body):
+    """What to look for in the documents."""
+
+    text: Text = Field(min_length=1, max_length=4000)
+    limit: int = Field(default=5, ge=1, le=20)
+
+
+class RedraftBody(Body):
+    """Which draft a new one takes the place of."""
+
+    content_sha256: str = Field(description="As in the task; proves what was seen.")
 
 
 class CommentBody(Body):
@@ -173,3 +202,43 @@ def decide(
 
     request = ["decide", task_id, body.model_dump()]
     return once(services.access, principal, key, request, run, made, again)
+
+
+@router.post("/{task_id}/evidence", response_model=HitsView, summary="Search for more evidence")
+async def evidence(
+    permit: Annotated[Permit, Depends(permit)],
+    task_id: str,
+    body: EvidenceBody,
+    request: Request,
+    services: ServicesDep,
+    principal: Decider,
+) -> Any:
+    """Passages that an edit may cite: from collections that reviewer and asker may read."""
+
+    def run(deadline: Deadline) -> list[HitView]:
+        record = services.desk.shown(principal, task_id)
+        wanted = services.reviser.readable(principal, record)
+        found = services.retriever.retrieve(body.text, wanted, body.limit, deadline)
+        return list(shown_hits(services, found.hits))
+
+    return HitsView(passages=await while_connected(request, permit.run(run)))
+
+
+@router.post("/{task_id}/draft", response_model=TaskDetailView, summary="Draft again")
+async def draft_again(
+    permit: Annotated[Permit, Depends(permit)],
+    task_id: str,
+    body: RedraftBody,
+    request: Request,
+    services: ServicesDep,
+    principal: Decider,
+) -> Any:
+    """A new draft for the same question, from the documents as they are now: same task, new hash.
+    409 when the task has changed since, or another reviewer holds it."""
+
+    def run(deadline: Deadline) -> TaskDetailView:
+        record = services.desk.shown(principal, task_id)
+        trail = services.reviser.draft_again(principal, record, deadline)
+        return services.desk.redraft(principal, task_id, trail, body.content_sha256)
+
+    return await while_connected(request, permit.run(run))

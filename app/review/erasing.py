@@ -12,7 +12,9 @@ from app.review.tables import (
     DecisionRow,
     GoldItemRow,
     ProbeRow,
+    RedraftRow,
     ReviewTaskRow,
+    SupersededDecisionRow,
     TaskNoteRow,
 )
 
@@ -27,6 +29,8 @@ def erase_review(session: Session, answer_id: str) -> None:
     decision = session.get(DecisionRow, task.id)
     if decision is not None:
         decision.reason = decision.text = ""
+        decision.override_reason, decision.problems = None, None
+    _forget_drafts(session, task)
     for approval in session.scalars(select(ApprovalRow).where(ApprovalRow.task_id == task.id)):
         approval.answer = no_answer()
     gold = select(GoldItemRow).where(GoldItemRow.task_id == task.id)
@@ -66,6 +70,7 @@ def _erase_probes(session: Session, probes: Iterable[ProbeRow]) -> None:
             probe.decision = {**probe.decision, "reason": "", "text": ""}
         task = session.get_one(ReviewTaskRow, probe.task_id)
         _close(task)
+        _forget_drafts(session, task)
         _forget_words(session, task)
 
 
@@ -73,6 +78,19 @@ def _close(task: ReviewTaskRow) -> None:
     """Nobody decides a task without words; one that was decided stays so."""
     if task.undecided:
         task.state, task.undecided, task.lease_until = "expired", False, None
+
+
+def _forget_drafts(session: Session, task: ReviewTaskRow) -> None:
+    """New drafts, and decisions that count no more."""
+    for redraft in session.scalars(select(RedraftRow).where(RedraftRow.task_id == task.id)):
+        content = {**redraft.content, "draft": no_answer(), "evidence": [], "inputs": None}
+        content["findings"] = [wordless_finding(one) for one in content["findings"]]
+        content["verdict"] = wordless_verdict(content["verdict"])
+        content["searched"] = {**content["searched"], "question": "", "titles": []}
+        redraft.content = content
+    mine = SupersededDecisionRow.task_id == task.id
+    for past in session.scalars(select(SupersededDecisionRow).where(mine)):
+        past.reason = past.text = ""
 
 
 def _forget_words(session: Session, task: ReviewTaskRow) -> None:

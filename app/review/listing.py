@@ -18,11 +18,20 @@ from app.records.recording import policy_content, recorded_second_try, searched_
 from app.records.release import without_removed
 from app.records.tables import RecordRow
 from app.records.views import AnswerBody, view_of
-from app.review.decisions import APPROVALS, approvers_of, decision_of, newest_proposal, shown_sha256
+from app.review.decisions import (
+    APPROVALS,
+    approvers_of,
+    decision_of,
+    newest_proposal,
+    shown_sha256,
+    uncited_passages,
+)
 from app.review.notes import notes_of
 from app.review.priority import STEP, urgency_of
 from app.review.probes import PROBES, open_to, visible_to
+from app.review.redrafts import newest_redraft, newest_redrafts
 from app.review.scopes import from_collection, readable_by
+from app.review.sources import changed_sources, stale
 from app.review.states import in_state, is_held, state_at, waiting
 from app.review.tables import ApprovalRow, ProbeRow, ReviewTaskRow
 from app.review.views import (
@@ -77,6 +86,7 @@ class _Shown:
     principal: str
     verdict: Mapping[str, Any]
     lineage: Mapping[str, str]
+    draft: Mapping[str, Any] | None
 
 
 _COLUMNS = tuple(_Shown.__dataclass_fields__)
@@ -232,8 +242,13 @@ def _views(session: Session, page: Sequence[ReviewTaskRow], moment: datetime) ->
     shown = _shown(session, page)
     approvers = approvers_of(session, page)
     shipped = _shipped(session, [one.lineage for one in shown.values()])
+    waiting_ids = {task.id for task in page if task.undecided}
+    drafts = {key: one.draft for key, one in shown.items() if key in waiting_ids}
+    redrafts = newest_redrafts(session, waiting_ids) if waiting_ids else {}
+    drafts |= {key: row.content["draft"] for key, row in redrafts.items()}
+    old = stale(session, drafts)
     return [
-        TaskView(**_row(task, shown[task.id], approvers, shipped, moment))
+        TaskView(**_row(task, shown[task.id], approvers, shipped, moment), stale=task.id in old)
         for task in page
         if task.id in shown
     ]
@@ -303,14 +318,18 @@ def task_detail(
     texts = current_passages(session, [passage["id"] for passage in record.evidence])
     draft = cast("AnswerObject", record.draft)
     proposal = newest_proposal(session, task)
+    base = draft if proposal is None else proposal.answer
     approvers, shipped = approvers_of(session, [task]), _shipped(session, [record.lineage])
+    changes = changed_sources(session, base, record.evidence) if task.undecided else []
+    redraft = newest_redraft(session, task.id)
     return TaskDetailView(
         **_row(task, record, approvers, shipped, now()),
+        stale=bool(changes),
         why=_why(session, record),
         draft=AnswerBody.of(without_removed(draft, texts)),
         second_try=_second_try(record),
         proposal=_proposal(proposal, texts),
-        evidence=_evidence(record, texts),
+        evidence=_evidence(record, base, texts),
         findings=[view_of(FindingView, finding) for finding in record.findings],
         verdict=view_of(VerdictView, record.verdict),
         lineage=record.lineage,
@@ -319,6 +338,8 @@ def task_detail(
         fence=task.fence,
         lease_until=iso(task.lease_until),
         notes=notes_of(session, task),
+        changed_sources=changes,
+        redrafts=0 if redraft is None else redraft.number,
     )
 
 
@@ -327,9 +348,13 @@ def _why(session: Session, record: RecordRow) -> str:
     return why_line(record.draft, record.findings, record.verdict, record.gate, policy)
 
 
-def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]:
-    draft = cast("AnswerObject", record.draft)
-    cited = {citation["passage_id"] for citation in draft["citations"]}
+def _evidence(
+    record: RecordRow, base: AnswerObject, texts: Mapping[str, str]
+) -> list[EvidenceView]:
+    """The passages with the numbers that an edit of ``base`` cites them by."""
+    cited = {one["passage_id"]: one["number"] for one in reversed(base["citations"])}
+    others = uncited_passages(base, record.evidence)
+    numbers = cited | {passage.id: number for number, passage in others.items()}
     return [
         EvidenceView(
             passage_id=passage["id"],
@@ -339,6 +364,7 @@ def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]
             text=texts.get(passage["id"], ""),
             removed=passage["id"] not in texts,
             cited=passage["id"] in cited,
+            number=numbers[passage["id"]],
             last_page=passage.get("last_page"),
             headings=list(passage.get("headings", ())),
         )

@@ -252,13 +252,14 @@ def measure(
     decision: DecisionView,
     *,
     called_wrong: bool,
+    counts: bool = True,
 ) -> None:
     """Keep a decision on a probe, in its transaction, and report it to the gate.
 
-    It changes nothing else. When a source changed in between, the reviewer judged something else:
-    no measurement.
+    It changes nothing else. When a source changed in between, or a new draft was made (``counts``
+    False), the reviewer judged something else: no measurement.
     """
-    same = _sources_stand(session, probe.content["evidence"])
+    same = counts and _sources_stand(session, probe.content["evidence"])
     probe.decision, probe.called_wrong = asdict(decision), called_wrong if same else None
     said = {"kind": decision.kind, "reviewer": decision.reviewer, "measured": same}
     append_audit(session, "probe_decided", {"task_id": task.id, **said})

@@ -191,6 +191,7 @@ class SupersededDecisionRow(Sealed, Base):
     """
 
     __tablename__ = "superseded_decisions"
+    seal_key: ClassVar[tuple[str, ...]] = ("task_id", "id")
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), index=True)
     kind: Mapped[str] = mapped_column(String(12))

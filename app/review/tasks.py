@@ -18,6 +18,7 @@ from app.records.seals import touch
 from app.records.tables import RecordRow
 from app.review.priority import task_facts
 from app.review.probes import CONTENT, mix_in_gold, probe_of, record_of, visible_to
+from app.review.redrafts import newest_redraft, with_redraft
 from app.review.scopes import readable_by, scope_of
 from app.review.states import UNDECIDED, overdue
 from app.review.tables import ProbeRow, ReviewTaskRow
@@ -172,10 +173,10 @@ def load_task(
     task = session.scalar(select(ReviewTaskRow).where(*conditions))
     if task is None:
         raise NotFound("There is no such review task.")
-    probe = probe_of(session, task)
+    probe, redraft = probe_of(session, task), newest_redraft(session, task.id)
     if probe is not None:
-        return task, probe, record_of(task, probe)
-    return task, None, session.get_one(RecordRow, task.answer_id)
+        return task, probe, with_redraft(record_of(task, probe), redraft)
+    return task, None, with_redraft(session.get_one(RecordRow, task.answer_id), redraft)
 
 
 def may_read(reviewer: Principal, evidence: Iterable[Any]) -> bool:

@@ -49,6 +49,9 @@ class TaskView:
     ]
     assigned_to: str | None
     snoozed_until: str | None
+    stale: Annotated[
+        bool, Field(description="A source that the draft cites was changed or removed.")
+    ]
     provisional: Annotated[
         bool,
         Field(
@@ -81,6 +84,7 @@ class EvidenceView:
     text: str
     removed: bool
     cited: bool
+    number: Annotated[int, Field(description="What `[n]` in an edit cites it by.")]
     last_page: int | None = None
     headings: Annotated[
         list[str], Field(description="The path of headings it stands under, outermost first.")
@@ -145,6 +149,12 @@ class DecisionView:
     reason: str
     text: str
     decided_at: str
+    override_reason: Annotated[
+        str, Field(description="Why an edit was released although checks failed.")
+    ] = ""
+    problems: Annotated[list[FindingView], Field(description="The checks that an edit failed.")] = (
+        field(default_factory=list)
+    )
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,17 @@ class NoteView:
     about: str
     text: str
     written_at: str
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """A cited passage that stands no more: both texts of a document that was replaced."""
+
+    passage_id: str
+    title: str
+    removed: Annotated[bool, Field(description="Its document was deleted: no text is shown.")]
+    before: str
+    now: Annotated[str, Field(description="The passage of the new revision that is most like it.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +198,8 @@ class TaskDetailView(TaskView):
     fence: int
     lease_until: str | None
     notes: list[NoteView]
+    changed_sources: list[SourceChange]
+    redrafts: Annotated[int, Field(description="How many new drafts were made for it.")]
 
 
 @dataclass(frozen=True)

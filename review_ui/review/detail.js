@@ -6,7 +6,7 @@ import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
-import { notesOf } from "./handle.js";
+import { changesOf, notesOf } from "./handle.js";
 import { isUndecided } from "./state.js";
 import {
   askedWords,
@@ -36,6 +36,7 @@ export function taskView(task) {
     headOf(task),
     task.decision && decisionOf(task.decision, task.draft),
     task.state === "expired" && el("p", { class: "notice warn" }, expired),
+    changesOf(task.changed_sources),
     proposalOf(task),
     draftOf(task),
     checksOf(task),
@@ -95,14 +96,15 @@ function proposalOf({ proposal, state, draft }) {
  * @param {DecisionView} decision
  * @param {AnswerBody} draft
  */
-function decisionOf({ kind, reviewer, decided_at, reason, text }, draft) {
+function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason }, draft) {
   const what = el("strong", {}, KINDS[kind] ?? kind);
   const line = el("p", {}, what, ` by ${reviewer}, ${moment(decided_at)}`);
   const why = reason && el("p", { dir: "auto" }, `Reason: ${reason}`);
   const edited = kind === "edit" && text && changedText(draft.text, text);
   const tone = kind === "reject" ? "bad" : "ok";
   const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
-  return el("section", props, line, why, edited);
+  const over = override_reason && `Released although checks failed: ${override_reason}`;
+  return el("section", props, line, why, edited, over && el("p", { dir: "auto" }, over));
 }
 
 /**
@@ -273,7 +275,7 @@ function otherEvidence(evidence) {
     el(
       "li",
       {},
-      el("p", { class: "source-title", dir: "auto" }, placeOf(item)),
+      el("p", { class: "source-title", dir: "auto" }, `[${item.number}] ${placeOf(item)}`),
       el("blockquote", { class: "passage", dir: "auto" }, item.text),
     ),
   );

@@ -1,6 +1,7 @@
 // @ts-check
 // What can be done with a task besides deciding it: take it over, assign, put off, escalate, comment.
 
+import { wordDiff } from "../shared/diff.js";
 import { el } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
 import { isUndecided, otherHolder } from "./state.js";
@@ -9,6 +10,7 @@ import { isUndecided, otherHolder } from "./state.js";
 /** @import { NoteView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Mode, State } from "./state.js" */
 /** @typedef {{method: "POST" | "PUT", path: string, body?: unknown, said: string}} Handling */
+/** @import { SourceChange } from "../shared/wire.d.ts" */
 /**
  * @typedef Hands
  * @property {(handling: Handling) => void} handle
@@ -50,6 +52,7 @@ export function handling(state, hands) {
       ? button("Give back", "unassign", () => assign(null, "The task is nobody’s."))
       : button("Assign to me", "assign", () => assign(me, "The task is yours.")),
     snoozing(task, hands),
+    draftAgain(task, hands),
     button("Escalate…", "escalate", () => hands.setMode("escalate")),
     button("Comment…", "comment", () => hands.setMode("comment")),
   );
@@ -79,6 +82,17 @@ function snoozing(task, hands) {
     if (field.value) put(until, "The task is put off.");
   });
   return field;
+}
+
+/**
+ * @param {TaskDetailView} task
+ * @param {Hands} hands
+ */
+function draftAgain({ content_sha256 }, hands) {
+  const said = "This is the new draft. Please read it.";
+  return button("Draft again", "draft-again", () =>
+    hands.handle({ method: "POST", path: "draft", body: { content_sha256 }, said }),
+  );
 }
 
 /**
@@ -166,4 +180,44 @@ function doneWords({ kind, about }) {
  */
 function button(label, testId, onclick) {
   return el("button", { type: "button", class: "small", "data-testid": testId, onclick }, label);
+}
+
+/**
+ * What became of the sources of a stale task.
+ * @param {SourceChange[]} changes
+ */
+export function changesOf(changes) {
+  if (!changes.length) return null;
+  const items = changes.map((one) =>
+    el(
+      "li",
+      { "data-testid": "changed-source" },
+      el("p", { class: "source-title", dir: "auto" }, one.title),
+      one.removed || !one.now
+        ? el(
+            "p",
+            {},
+            one.removed ? "Its document was removed." : "It is not in the document any more.",
+          )
+        : el("p", { class: "passage", dir: "auto" }, marked(one.before, one.now)),
+    ),
+  );
+  const said =
+    "A source of this draft has changed, so it cannot be approved. Draft again, edit, or reject.";
+  return el(
+    "section",
+    { class: "notice warn", "data-testid": "stale" },
+    el("p", {}, el("strong", {}, said)),
+    el("details", {}, el("summary", {}, "What changed"), el("ul", { class: "plain" }, items)),
+  );
+}
+
+/**
+ * @param {string} before
+ * @param {string} now
+ */
+function marked(before, now) {
+  return wordDiff(before, now).map(({ kind, text }) =>
+    kind === "same" ? text : el(kind === "new" ? "ins" : "del", {}, text),
+  );
 }

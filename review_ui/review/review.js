@@ -4,7 +4,7 @@
 import { ApiError, messageOf, request, requireSession } from "../shared/api.js";
 import { announce, byId, el, fill } from "../shared/dom.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
-import { drawActions, setBusy, submitForm } from "./actions.js";
+import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
 import { taskView } from "./detail.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
@@ -14,6 +14,7 @@ import { countWords } from "./words.js";
 
 /** @import { TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
+/** @import { Added } from "./evidence.js" */
 /** @import { Handling } from "./handle.js" */
 /** @import { Command } from "./keys.js" */
 /** @import { Filter, Mode, Notice, NoticeAction, State } from "./state.js" */
@@ -102,7 +103,8 @@ function set(next) {
   if (changed("notice")) drawNotice(next.notice);
   // A claim also ends by the clock; a form that is being written in is left alone.
   const claimChanged = changed("claim") || drawnAsMine !== states.isMine(next);
-  const redrawn = changed("task", "selected", "mode") || (claimChanged && !next.mode);
+  const redrawn =
+    changed("task", "selected", "mode", "unsupported") || (claimChanged && !next.mode);
   if (redrawn) drawBar();
   if (redrawn || changed("busy")) setBusy(next.busy);
 }
@@ -120,7 +122,9 @@ function drawBar() {
   const bar = byId("actions");
   const focused = document.activeElement;
   const held = focused instanceof HTMLElement && bar.contains(focused) && focused.dataset.testid;
-  drawActions(state, { start, decide, setMode, keep, handle });
+  const act = { start, decide, setMode, keep, handle, cite };
+  drawActions(state, act);
+  drawHandling(state, act);
   drawnAsMine = states.isMine(state);
   if (!held) return;
   const again = bar.querySelector(`[data-testid="${held}"], button`);
@@ -233,6 +237,11 @@ function keep(text) {
   set(states.edited(state, text));
 }
 
+/** @param {Added} source */
+function cite(source) {
+  set(states.cited(state, source));
+}
+
 /** @param {string} taskId */
 function pathOf(taskId) {
   return `/v1/reviews/${encodeURIComponent(taskId)}`;
@@ -316,6 +325,7 @@ async function attempt(change) {
 function explain(error, task) {
   const code = error instanceof ApiError ? error.code : "";
   set(states.refused(state, task, { code, message: messageOf(error) }));
+  if (state.unsupported) document.getElementById("override-reason")?.focus();
   byId("task-notice").scrollIntoView({ block: "nearest" });
 }
 

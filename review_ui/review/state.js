@@ -15,6 +15,7 @@
  * What stands above the task; `kind` is that of a decision just made on another task.
  * @typedef {{tone: "ok" | "warn" | "bad", text: string, actions: NoticeAction[], kind?: DecisionKind}} Notice
  */
+/** @import { Added } from "./evidence.js" */
 /** @typedef {{code?: string, message: string}} Problem */
 
 /**
@@ -34,6 +35,8 @@
  * @property {boolean} warned that the task changed elsewhere
  * @property {Notice | null} notice
  * @property {Readonly<Record<string, string>>} edits unsaved answers, by task
+ * @property {Readonly<Record<string, Added[]>>} sources what unsaved answers cite besides, by task
+ * @property {string} unsupported why the service did not take an edit without a reason
  * @property {boolean} advance go to the next task after a decision
  */
 
@@ -79,6 +82,8 @@ export function begin(me, advance = true) {
     warned: false,
     notice: null,
     edits: {},
+    sources: {},
+    unsupported: "",
     advance,
   };
 }
@@ -101,10 +106,10 @@ export function mayDecide(/** @type {State} */ { task, me }) {
   return task !== null && isUndecided(task) && !task.approved_by.includes(me);
 }
 
-/** An empty draft cannot be approved: only written, or rejected. */
+/** An empty draft, or one whose sources changed, cannot be approved. */
 export function mayApprove(/** @type {State} */ state) {
   const text = (state.task?.proposal?.answer ?? state.task?.draft)?.text ?? "";
-  return mayDecide(state) && text.trim() !== "";
+  return mayDecide(state) && text.trim() !== "" && !state.task?.stale;
 }
 
 /**
@@ -240,7 +245,7 @@ export function chosen(state, taskId) {
  * @returns {State}
  */
 function unloaded(state) {
-  return { ...state, task: null, claim: null, mode: "", warned: false };
+  return { ...state, task: null, claim: null, mode: "", warned: false, unsupported: "" };
 }
 
 /**
@@ -277,7 +282,26 @@ export function modeSet(state, mode) {
   if (mode === "approve" && !mayApprove(state)) return state;
   // What went well before has been read by now, and would cover the draft.
   const notice = state.notice?.tone === "ok" ? null : state.notice;
-  return { ...state, mode, notice };
+  return { ...state, mode, notice, unsupported: "" };
+}
+
+/**
+ * One more passage that the unsaved answer of the shown task cites.
+ * @param {State} state
+ * @param {Added} source
+ * @returns {State}
+ */
+export function cited(state, source) {
+  if (!state.task) return state;
+  const id = state.task.task_id;
+  const before = addedTo(state);
+  if (before.some((one) => one.passage_id === source.passage_id)) return state;
+  return { ...state, sources: { ...state.sources, [id]: [...before, source] } };
+}
+
+/** What the unsaved answer of the shown task cites besides its evidence. */
+export function addedTo(/** @type {Pick<State, "task" | "sources">} */ { task, sources }) {
+  return (task && sources[task.task_id]) ?? [];
 }
 
 /**
@@ -400,6 +424,9 @@ function nextWaiting({ tasks, selected, place, me }) {
  * @returns {State}
  */
 export function refused(state, task, { code = "", message }) {
+  if (code === "edit_not_supported" && state.task === task) {
+    return { ...state, unsupported: message };
+  }
   const known = CONFLICTS[code];
   const text = known ?? message;
   if (state.task !== task) return { ...state, notice: failure(`“${task.question}”: ${text}`) };

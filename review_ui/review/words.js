@@ -65,7 +65,8 @@ export function listNotes(task) {
   const certificate = task.provisional ? "provisional certificate" : "";
   const whose = task.assigned_to ? `for ${task.assigned_to}` : "";
   const urgent = task.urgency === "normal" ? "" : URGENCIES[task.urgency];
-  return [urgent, task.queue, whose, approvalWords(task), certificate].filter(Boolean);
+  const stale = task.stale ? "sources changed" : "";
+  return [urgent, stale, task.queue, whose, approvalWords(task), certificate].filter(Boolean);
 }
 
 /**

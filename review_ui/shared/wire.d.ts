@@ -129,6 +129,7 @@ export interface TaskView {
   risk: number | null;
   assigned_to: string | null;
   snoozed_until: string | null;
+  stale: boolean;
 }
 
 export interface TasksView {
@@ -172,6 +173,7 @@ export interface EvidenceView {
   text: string;
   removed: boolean;
   cited: boolean;
+  number: number;
   last_page: number | null;
   headings: string[];
 }
@@ -210,6 +212,16 @@ export interface DecisionView {
   reason: string;
   text: string;
   decided_at: string;
+  override_reason: string;
+  problems: FindingView[];
+}
+
+export interface SourceChange {
+  passage_id: string;
+  title: string;
+  removed: boolean;
+  before: string;
+  now: string;
 }
 
 export interface TaskDetailView extends TaskView {
@@ -226,6 +238,8 @@ export interface TaskDetailView extends TaskView {
   fence: number;
   lease_until: string | null;
   notes: NoteView[];
+  changed_sources: SourceChange[];
+  redrafts: number;
 }
 
 export interface GateModeView {

@@ -98,6 +98,10 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/reviews/{task_id}/comments"): Row("reviewer", "object", {"json": {"text": "x"}}),
     ("PUT", "/v1/reviews/{task_id}/assignment"): Row("reviewer", "object", {"json": {"to": None}}),
     ("PUT", "/v1/reviews/{task_id}/snooze"): Row("reviewer", "object", {"json": {"until": None}}),
+    ("POST", "/v1/reviews/{task_id}/evidence"): Row("reviewer", "object", {"json": {"text": "x"}}),
+    ("POST", "/v1/reviews/{task_id}/draft"): Row(
+        "reviewer", "object", {"json": {"content_sha256": "0" * 64}}
+    ),
     ("POST", "/v1/reviews/{task_id}/escalate"): Row(
         "reviewer", "object", {"json": {"reason": "x"}}
     ),

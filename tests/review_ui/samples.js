@@ -75,6 +75,7 @@ export function task(id, changes) {
     risk: null,
     assigned_to: null,
     snoozed_until: null,
+    stale: false,
     ...changes,
   };
 }
@@ -100,6 +101,8 @@ export function detail(id, changes) {
     lease_until: null,
     why: "May ask for legal advice (rule 3 of the policy).",
     notes: [],
+    changed_sources: [],
+    redrafts: 0,
     ...changes,
   };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { numberFor, sourcesOf } from "../../review_ui/review/evidence.js";
 import * as states from "../../review_ui/review/state.js";
 import { detail, task } from "./samples.js";
 
@@ -7,7 +8,12 @@ import { detail, task } from "./samples.js";
 /** @import { State } from "../../review_ui/review/state.js" */
 
 const DECIDED = /** @type {const} */ ({ kind: "approve", reviewer: "rita", reason: "", text: "" });
-const DECISION = { ...DECIDED, decided_at: "2026-05-01T13:00:00Z" };
+const DECISION = {
+  ...DECIDED,
+  decided_at: "2026-05-01T13:00:00Z",
+  override_reason: "",
+  problems: [],
+};
 
 /**
  * The page of reviewer rita with these tasks, the given one shown.
@@ -249,4 +255,64 @@ test("a task that somebody else holds can be taken over, until their claim ends"
   const elsewhere = states.handled(states.chosen(shown, "b"), mine, "Yours.");
   assert.equal(elsewhere.selected, "b");
   assert.equal(elsewhere.task, null);
+});
+
+test("an edit that the checks refuse asks for a reason, and keeps what was written", () => {
+  const shown = states.loaded(states.chosen(states.begin("rita"), "a"), detail("a"));
+  const edit = states.edited(states.modeSet(shown, "edit"), "Call us.");
+  const task = /** @type {import("../../review_ui/shared/wire.d.ts").TaskDetailView} */ (edit.task);
+  const refused = states.refused(edit, task, { code: "edit_not_supported", message: "No source." });
+  assert.equal(refused.unsupported, "No source.");
+  assert.equal(refused.mode, "edit");
+  assert.equal(refused.edits.a, "Call us.");
+  assert.equal(states.modeSet(refused, "").unsupported, "");
+});
+
+test("a draft whose sources changed cannot be approved", () => {
+  const stale = detail("a", { stale: true });
+  const shown = states.loaded(states.chosen(states.begin("rita"), "a"), stale);
+  assert.equal(states.mayApprove(shown), false);
+  assert.equal(states.mayDecide(shown), true);
+});
+
+test("a passage that was found has one number, after those of the task", () => {
+  const shown = detail("a", {
+    evidence: [
+      {
+        passage_id: "p1",
+        title: "Fees",
+        page: 2,
+        text: "",
+        removed: false,
+        cited: true,
+        number: 1,
+        last_page: null,
+        headings: [],
+      },
+      {
+        passage_id: "p2",
+        title: "Fire",
+        page: 1,
+        text: "",
+        removed: false,
+        cited: false,
+        number: 2,
+        last_page: null,
+        headings: [],
+      },
+    ],
+  });
+  assert.deepEqual(
+    sourcesOf(shown, []).map((one) => one.number),
+    [1, 2],
+  );
+  assert.equal(numberFor(shown, [], "p2"), 2);
+  const found = { number: 3, passage_id: "p9", title: "New", page: null };
+  const added = [found];
+  assert.equal(numberFor(shown, [], "p9"), 3);
+  assert.equal(numberFor(shown, added, "p8"), 4);
+  assert.equal(numberFor(shown, added, "p9"), 3);
+  const state = states.loaded(states.chosen(states.begin("rita"), "a"), shown);
+  const twice = states.cited(states.cited(state, found), found);
+  assert.deepEqual(states.addedTo(twice), added);
 });
