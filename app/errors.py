@@ -22,6 +22,7 @@
     ├── TooLarge              413  the body exceeds a limit
     ├── Invalid               422  well-formed, but not acceptable
     │   ├── IdempotencyMismatch
+    │   ├── EditNotSupported       a reviewer's text fails checks, and no reason says to release it
     │   ├── BackupRefused          an archive cannot be written or restored
     │   ├── PolicyRefused          a policy that was sent to be tried
     │   └── DocumentRefused        a document cannot be ingested (has its own reasons)
@@ -164,6 +165,11 @@ class TooLarge(CountersignError):
 class Invalid(CountersignError):
     code, status = "invalid", 422
     default_message = "The request is well-formed but not acceptable."
+
+
+class EditNotSupported(Invalid):
+    code = "edit_not_supported"
+    default_message = "The sources do not support this text; say why it is to go out all the same."
 
 
 class IdempotencyMismatch(Invalid):

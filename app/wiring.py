@@ -11,6 +11,7 @@ from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
+from app.answering.revising import Reviser
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
 from app.gate.admission import Gate
@@ -44,6 +45,7 @@ class Services:
     access: Access
     corpus: Corpus
     desk: ReviewDesk
+    reviser: Reviser
     retriever: Retriever
     gate: Gate
     drift: DriftMonitors
@@ -105,6 +107,7 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
     )
+    reviser = Reviser(database, corpus, policies, answerer)
     waiting, deadline_s = settings.max_waiting_answers, settings.deadline_s
     places = AnswerPlaces(most, waiting, deadline_s, telemetry.running)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
@@ -119,7 +122,8 @@ def build_services(settings: Settings) -> Services:
         database=database,
         access=Access(database, settings),
         corpus=corpus,
-        desk=ReviewDesk(database, settings),
+        desk=ReviewDesk(database, settings, reviser.problems),
+        reviser=reviser,
         retriever=retriever,
         gate=gate,
         drift=DriftMonitors(database),

@@ -19,6 +19,7 @@ from app.access.principals import Principal
 from app.db import Database, migrate, now
 from app.records.tables import RecordRow
 from app.review.desk import ReviewDesk
+from app.review.priority import task_facts
 from app.review.scopes import scope_of
 from app.review.tables import DecisionRow, ProbeKnownByRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
@@ -117,6 +118,13 @@ def _calls(desk: ReviewDesk) -> dict[str, Call]:
         "open, collection": page(SCOPED, "open", collection=COLLECTIONS[3]),
         "open, narrow scope": page(NARROW, "open"),
         "open, everything": page(EVERYTHING, "open"),
+        "open, kind": page(SCOPED, "open", cause="topics"),
+        "open, risk": page(SCOPED, "open", min_risk=0.9),
+        "open, mine": page(SCOPED, "open", assigned_to=REVIEWERS[0]),
+        "open, asker": page(SCOPED, "open", asker="asker-7"),
+        "open, words found often": page(SCOPED, "open", text="excess water"),
+        "open, words not found": page(SCOPED, "open", text="trombone"),
+        "snoozed": page(SCOPED, "snoozed"),
         "claimed": page(SCOPED, "claimed"),
         "decided": page(SCOPED, "decided"),
         "decided, narrow scope": page(NARROW, "decided"),
@@ -180,6 +188,9 @@ def _task(
         "fence": 0,
         "created_at": created,
         "expires_at": late if undecided else created + timedelta(days=3),
+        "snoozed_until": late if undecided and chance.random() < 0.03 else None,
+        "assigned_to": chance.choice(REVIEWERS) if chance.random() < 0.2 else None,
+        **task_facts(content, {"risk": chance.random()}, created, created + timedelta(days=3)),
     }
     rows: dict[type, list[Row]] = {ReviewTaskRow: [task]}
     if kind in ("gold", "second"):
@@ -203,7 +214,12 @@ def _content(collections: list[str], chance: random.Random) -> Row:
         "question": f"What is the {words[:60]}?",
         "searched": {"collections": collections, "passages": 5, "titles": ["Handbook"]},
         "principal": f"asker-{chance.randrange(100)}",
-        "draft": {"text": words, "short": None, "sentences": [], "citations": []},
+        "draft": {
+            "text": words,
+            "short": None,
+            "sentences": [{"text": words, "citations": []}],
+            "citations": [],
+        },
         "evidence": evidence,
         "findings": [{"check": "topics", "outcome": "fail", "message": words[:80]}],
         "verdict": {"action": "review", "reasons": ["coverage decision"], "message": ""},

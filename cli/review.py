@@ -26,17 +26,33 @@ def list_tasks(
     state: Annotated[str, typer.Option(help="open, claimed, decided, expired or all.")] = "open",
     queue: Annotated[str | None, typer.Option(help="Only this queue of the policy.")] = None,
     collection: Annotated[str | None, typer.Option(help="Only with evidence from it.")] = None,
+    cause: Annotated[str | None, typer.Option(help="Only what this check held.")] = None,
+    asker: Annotated[str | None, typer.Option(help="Only what this principal asked.")] = None,
+    assigned_to: Annotated[str | None, typer.Option(help="Only this reviewer's.")] = None,
+    min_risk: Annotated[float | None, typer.Option(help="Only from this risk on.")] = None,
+    text: Annotated[str, typer.Option(help="Only with these words in the question.")] = "",
     limit: Annotated[int, typer.Option(help="Tasks on one page.", min=1, max=1000)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where the next page begins.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Review tasks; open ones oldest first, decided ones newest first."""
+    """Review tasks; open ones most urgent first, decided ones newest first."""
     settings = Settings()
     database = open_database(settings)
     try:
         desk = ReviewDesk(database, settings)
         desk.expire_overdue()
-        listed = desk.tasks(LOCAL, state, limit, queue, collection=collection, cursor=cursor)
+        narrower = {"cause": cause, "asker": asker, "assigned_to": assigned_to}
+        listed = desk.tasks(
+            LOCAL,
+            state,
+            limit,
+            queue,
+            collection=collection,
+            cursor=cursor,
+            min_risk=min_risk,
+            text=text,
+            **narrower,
+        )
     finally:
         database.close()
     if as_json:
@@ -51,6 +67,8 @@ def list_tasks(
 
 def _state(task: TaskView) -> str:
     parts = [str(task.state)]
+    if task.urgency != "normal":
+        parts.append(task.urgency)
     if task.four_eyes:
         parts.append(f"{len(task.approved_by)} of {task.approvals_needed} approvals")
     if task.provisional:
@@ -153,8 +171,9 @@ def _decided_words(task: TaskDetailView) -> str:
 def _print_task(task: TaskDetailView) -> None:
     console.rule(f"{_state(task)} · asked by {task.asker}", align="left")
     console.print(task.question, markup=False, style="bold")
-    for reason in task.reasons:
-        console.print(f"held: {reason}", markup=False, style="yellow")
+    console.print(f"held: {task.why}", markup=False, style="yellow")
+    for reason in task.reasons[1:]:
+        console.print(f"also: {reason}", markup=False, style="yellow")
     if task.second_try is not None:
         console.print(task.second_try.message, markup=False, style="dim")
     console.print(task.draft.text or "(no draft: the documents gave no answer)", markup=False)

@@ -141,12 +141,17 @@ class Action(StrEnum):
 SEVERITY = {Action.RELEASE: 0, Action.REVIEW: 1, Action.BLOCK: 2}
 
 
+URGENCIES = ("urgent", "high", "")
+"""How soon a person must look at an answer, the most urgent first; "" is the usual."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The policy's decision on one draft.
 
     ``reasons`` are for reviewers; ``message`` is what the asker may read. ``queue``,
-    ``four_eyes`` and ``deadline_hours`` (None: the setting's) say how it is reviewed.
+    ``urgency`` (one of ``URGENCIES``), ``four_eyes`` and ``deadline_hours`` (None: the setting's)
+    say how it is reviewed.
     ``redact`` are kinds of personal data to mask, and ``disclaimers`` texts to show, in
     whatever is released in the end.
     """
@@ -161,6 +166,7 @@ class Verdict:
     deadline_hours: float | None = None
     redact: tuple[str, ...] = ()
     disclaimers: tuple[str, ...] = ()
+    urgency: str = ""
 
 
 @dataclass(frozen=True)
@@ -284,11 +290,12 @@ def answer_object(draft: Draft) -> AnswerObject:
             {"text": sentence.text, "citations": list(sentence.citations)}
             for sentence in draft.sentences
         ],
-        "citations": [_citation_object(citation) for citation in draft.citations],
+        "citations": [citation_object(citation) for citation in draft.citations],
     }
 
 
-def _citation_object(citation: Citation) -> CitationObject:
+def citation_object(citation: Citation) -> CitationObject:
+    """The citation as JSON types."""
     stored: CitationObject = {
         "number": citation.number,
         "passage_id": citation.passage_id,

@@ -58,6 +58,11 @@ class Judge:
         everything = [*earlier, *findings, *missing]
         return everything, self._policy.decide(everything, case)
 
+    def judge_text(self, case: Case) -> list[Finding]:
+        """The findings on a draft alone: for a text that a person wrote, and signs for."""
+        findings = self._run("draft", case)
+        return [*findings, *_missing(self._policy.required("draft"), findings)]
+
     def close(self) -> None:
         """Nothing to wait for: hung checks run on daemon threads."""
 

@@ -89,6 +89,18 @@ class RiskModel:
         model = self.models.get(generator)
         return UNKNOWN if model is None else model.risk(features)
 
+    def drivers(self, generator: str, features: Mapping[str, float], most: int = 2) -> list[str]:
+        """The figures that raise the risk of this draft most, each against its best; worst first.
+
+        Empty where nothing raises it, or no model knows the generator.
+        """
+        model = self.models.get(generator)
+        if model is None:
+            return []
+        parts = {t.feature: t.of(features) - min(t.curve.values) for t in model.terms}
+        worst = sorted(parts, key=lambda name: -parts[name])
+        return [name for name in worst if parts[name] > 0][:most]
+
     @classmethod
     def parse(cls, content: Any) -> "RiskModel":
         """A model from its JSON value; raises ``RiskInvalid``."""

@@ -115,9 +115,9 @@ class WireDesk:
         """One task."""
         return asdict(self.desk.task(*arguments))
 
-    def claim(self, *arguments: Any) -> dict[str, Any]:
+    def claim(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """A claimed task."""
-        return asdict(self.desk.claim(*arguments))
+        return asdict(self.desk.claim(*arguments, **options))
 
     def decide(self, *arguments: Any) -> dict[str, Any]:
         """A decided task."""

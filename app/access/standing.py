@@ -1,6 +1,6 @@
 """What a caller may do as of now: credentials and scope are read again where time has passed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sqlalchemy import or_, select
@@ -23,6 +23,13 @@ def as_of_now(session: Session, principal: Principal) -> Principal:
         return principal
     found = principal_of(row)
     return found if row.disabled_at is None else replace(found, roles=frozenset())
+
+
+def asker_of(session: Session, name: str, collections: Sequence[str]) -> Principal:
+    """Who asked, as of now; one without a row may read the collections that were searched."""
+    if name == LOCAL.name:
+        return LOCAL
+    return as_of_now(session, Principal(name, frozenset({"asker"}), tuple(collections)))
 
 
 def ended_credentials(session: Session, credentials: Collection[str]) -> set[str]:

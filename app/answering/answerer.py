@@ -169,11 +169,15 @@ class Answerer:
             "evidence": [passage_object(passage) for passage in retrieved.evidence],
             "findings": [asdict(finding) for finding in judged.findings],
             "verdict": asdict(judged.verdict),
+            "gate": {"risk": judged.scored.risk, "drivers": list(judged.scored.drivers)},
         }
 
-    def rehearse(self, principal: Principal, ask: Ask) -> recording.Trail:
+    def rehearse(
+        self, principal: Principal, ask: Ask, deadline: Deadline | None = None
+    ) -> recording.Trail:
         """What would be recorded if this were asked now; nothing is. Raises like ``answer``."""
-        asked = self._begin(principal, ask, Deadline(self._settings.deadline_s))
+        principal.require("asker")
+        asked = self._begin(principal, ask, deadline or Deadline(self._settings.deadline_s))
         reached = self._work(asked, lambda _name, _detail: None)
         with self._database.reading() as session:
             now = read_again(session, principal, reached.evidence, self._gate, asked.before)

@@ -258,12 +258,13 @@ async def search(
                 raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
         services.access.charge_question(principal)
         found = services.retriever.retrieve(body.question, wanted, body.limit, deadline)
-        return list(_hits(services, found.hits))
+        return list(shown_hits(services, found.hits))
 
     return HitsView(passages=await while_connected(request, permit.run(run)))
 
 
-def _hits(services: Services, hits: Iterable[Hit]) -> Iterator[HitView]:
+def shown_hits(services: Services, hits: Iterable[Hit]) -> Iterator[HitView]:
+    """The passages of hits that still exist, with their documents' names."""
     for hit in hits:
         with suppress(NotFound):  # it was removed meanwhile
             found, source = services.corpus.passages.with_source(hit.passage.id)

@@ -1,11 +1,14 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
 from app.access.principals import Principal
+from app.api.asking import while_connected
+from app.api.questions import HitsView, HitView, shown_hits
 from app.api.requests import (
     MAX_INT,
     Body,
@@ -16,9 +19,13 @@ from app.api.requests import (
     Text,
     once,
     page_limit,
+    permit,
 )
+from app.deadline import Deadline
 from app.review.decisions import Decision
+from app.review.listing import CountsView
 from app.review.views import TaskDetailView, TasksView
+from app.serving.admission import Permit
 
 
 class DecisionBody(Body):
@@ -26,11 +33,65 @@ class DecisionBody(Body):
 
     kind: Literal["approve", "edit", "reject"]
     content_sha256: str = Field(description="As in the task; proves what was seen.")
-    fence: int = Field(
-        ge=0, le=MAX_INT, description="As in the newest claim; proves who holds the task."
+    fence: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_INT,
+        description="As in the newest claim; proves who holds the task. null: claim it and decide "
+        "in one step.",
     )
     reason: Text = Field(default="", max_length=4000, description="Required to reject.")
     text: Text = Field(default="", description="The whole new answer, for edit.")
+    sources: dict[int, Text] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="For edit: passages beside those of the task, by the number that `[n]` in the "
+        "text cites them by.",
+    )
+    override_reason: Text = Field(
+        default="",
+        max_length=4000,
+        description="For edit: why it is to go out although checks fail. It is kept.",
+    )
+
+
+class EvidenceBody(Body):
+    """What to look for in the documents."""
+
+    text: Text = Field(min_length=1, max_length=4000)
+    limit: int = Field(default=5, ge=1, le=20)
+
+
+class RedraftBody(Body):
+    """Which draft a new one takes the place of."""
+
+    content_sha256: str = Field(description="As in the task; proves what was seen.")
+
+
+class CommentBody(Body):
+    """Something for the other reviewers of a task."""
+
+    text: Text = Field(min_length=1, max_length=4000)
+
+
+class AssignBody(Body):
+    """Who is to decide."""
+
+    to: Text | None = Field(max_length=80, description="A reviewer's name; null: anybody.")
+
+
+class SnoozeBody(Body):
+    """Until when a task is put off."""
+
+    until: datetime | None = Field(
+        description="A time with its zone, before the deadline; null: list it again."
+    )
+
+
+class EscalateBody(Body):
+    """Why a task goes before all others."""
+
+    reason: Text = Field(min_length=1, max_length=4000)
 
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=Guarded)
@@ -46,14 +107,38 @@ def tasks(
     limit: int = 50,
     queue: Text | None = None,
     collection: Text | None = None,
+    cause: Text | None = None,
+    asker: Text | None = None,
+    assigned_to: Text | None = None,
+    min_risk: Annotated[float | None, Query(ge=0, le=1)] = None,
+    text: Annotated[Text, Query(max_length=200)] = "",
     cursor: Text | None = None,
 ) -> Any:
-    """`open` includes claimed tasks; also `claimed`, `decided`, `expired` or `all`.
+    """`open` includes claimed tasks, the most urgent first; also `claimed`, `snoozed`, `decided`,
+    `expired` or `all`. An empty `queue` or `assigned_to` means none; `text` is looked for in
+    questions.
 
     `next_cursor` of a page, sent as `cursor` with the same filters, gives the next one.
     """
-    most = page_limit(limit, 200)
-    return services.desk.tasks(principal, state, most, queue, collection=collection, cursor=cursor)
+    return services.desk.tasks(
+        principal,
+        state,
+        page_limit(limit, 200),
+        queue,
+        collection=collection,
+        cursor=cursor,
+        cause=cause,
+        asker=asker,
+        assigned_to=assigned_to,
+        min_risk=min_risk,
+        text=text,
+    )
+
+
+@router.get("/counts", response_model=CountsView, summary="How many review tasks wait")
+def counts(services: ServicesDep, principal: Reader) -> Any:
+    """Open tasks of the caller's scope, by queue and by what held them."""
+    return services.desk.counts(principal)
 
 
 @router.get("/{task_id}", response_model=TaskDetailView, summary="One review task")
@@ -63,9 +148,34 @@ def task(task_id: str, services: ServicesDep, principal: Reader) -> Any:
 
 
 @router.post("/{task_id}/claim", response_model=TaskDetailView, summary="Claim or renew")
-def claim(task_id: str, services: ServicesDep, principal: Decider) -> Any:
-    """Hold the task for a few minutes; 409 when another reviewer holds it."""
-    return services.desk.claim(principal, task_id)
+def claim(task_id: str, services: ServicesDep, principal: Decider, take_over: bool = False) -> Any:
+    """Hold the task for a few minutes; 409 when another reviewer holds it, unless `take_over`."""
+    return services.desk.claim(principal, task_id, take_over=take_over)
+
+
+@router.post("/{task_id}/comments", response_model=TaskDetailView, summary="Comment")
+def comment(task_id: str, body: CommentBody, services: ServicesDep, principal: Decider) -> Any:
+    """Write something to the other reviewers of the task."""
+    return services.desk.comment(principal, task_id, body.text)
+
+
+@router.put("/{task_id}/assignment", response_model=TaskDetailView, summary="Assign")
+def assign(task_id: str, body: AssignBody, services: ServicesDep, principal: Decider) -> Any:
+    """Say who is to decide. Others still may; 422 for who may not see the task."""
+    return services.desk.assign(principal, task_id, body.to)
+
+
+@router.put("/{task_id}/snooze", response_model=TaskDetailView, summary="Put off")
+def snooze(task_id: str, body: SnoozeBody, services: ServicesDep, principal: Decider) -> Any:
+    """Keep the task out of the open ones until then; 422 for an urgent one, or past the
+    deadline."""
+    return services.desk.snooze(principal, task_id, body.until)
+
+
+@router.post("/{task_id}/escalate", response_model=TaskDetailView, summary="Escalate")
+def escalate(task_id: str, body: EscalateBody, services: ServicesDep, principal: Decider) -> Any:
+    """Put the task before all others, with a reason for who takes it up."""
+    return services.desk.escalate(principal, task_id, body.reason)
 
 
 @router.post("/{task_id}/decision", response_model=TaskDetailView, summary="Decide")
@@ -89,3 +199,43 @@ def decide(
 
     request = ["decide", task_id, body.model_dump()]
     return once(services.access, principal, key, request, run, again)
+
+
+@router.post("/{task_id}/evidence", response_model=HitsView, summary="Search for more evidence")
+async def evidence(
+    permit: Annotated[Permit, Depends(permit)],
+    task_id: str,
+    body: EvidenceBody,
+    request: Request,
+    services: ServicesDep,
+    principal: Decider,
+) -> Any:
+    """Passages that an edit may cite: from collections that reviewer and asker may read."""
+
+    def run(deadline: Deadline) -> list[HitView]:
+        record = services.desk.shown(principal, task_id)
+        wanted = services.reviser.readable(principal, record)
+        found = services.retriever.retrieve(body.text, wanted, body.limit, deadline)
+        return list(shown_hits(services, found.hits))
+
+    return HitsView(passages=await while_connected(request, permit.run(run)))
+
+
+@router.post("/{task_id}/draft", response_model=TaskDetailView, summary="Draft again")
+async def draft_again(
+    permit: Annotated[Permit, Depends(permit)],
+    task_id: str,
+    body: RedraftBody,
+    request: Request,
+    services: ServicesDep,
+    principal: Decider,
+) -> Any:
+    """A new draft for the same question, from the documents as they are now: same task, new hash.
+    409 when the task has changed since, or another reviewer holds it."""
+
+    def run(deadline: Deadline) -> TaskDetailView:
+        record = services.desk.shown(principal, task_id)
+        trail = services.reviser.draft_again(principal, record, deadline)
+        return services.desk.redraft(principal, task_id, trail, body.content_sha256)
+
+    return await while_connected(request, permit.run(run))

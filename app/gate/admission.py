@@ -40,6 +40,8 @@ class Scored:
     features: Mapping[str, float]
     mode: Mode
     crash: str = ""
+    drivers: tuple[str, ...] = ()
+    """The figures that raise the risk most, worst first."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Admission:
     """False when the policy did not let the draft pass, so that the gate had no say."""
     audit_number: int = 0
     """The newest link of the audit log when it was decided."""
+    drivers: tuple[str, ...] = ()
 
     def stored(self, lineage: Mapping[str, str]) -> Json:
         """Plain JSON types for the record; raw figures stay inside the service."""
@@ -75,6 +78,7 @@ class Admission:
             "risk_class": self.stratum.risk_class,
             "risk": self.risk,
             "features": dict(self.features),
+            "drivers": list(self.drivers),
             "certificate": self.certificate_id,
             "threshold": self.certificate.threshold if self.certificate else None,
             "audit_share": self.audit_share,
@@ -134,7 +138,7 @@ class Gate:
             mode = modes.strictest(Stratum.of(draft, passages, ()).collections)
         except Exception as error:  # noqa: BLE001 - the gate: what crashes is no good news
             return Scored(UNKNOWN, {}, "review_everything", type(error).__name__)
-        return Scored(risk, found, mode)
+        return Scored(risk, found, mode, drivers=tuple(self._risk.drivers(draft.model, found)))
 
     def admit(
         self,
@@ -177,6 +181,7 @@ class Gate:
             stratum=stratum,
             risk=scored.risk,
             features=scored.features,
+            drivers=scored.drivers,
             certificate=now.certificate,
             certificate_id=now.certificate_id,
             audit_number=newest_link(session),

@@ -18,7 +18,13 @@ from app.records import recording
 from app.records.audit import ChainWalk
 from app.records.seals import Sealed, row_json
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
-from app.review.tables import ApprovalRow, DecisionRow, ReviewTaskRow
+from app.review.tables import (
+    ApprovalRow,
+    DecisionRow,
+    RedraftRow,
+    ReviewTaskRow,
+    SupersededDecisionRow,
+)
 
 FORMAT = "countersign-answer-1"
 CHECKER = Path(__file__).resolve().parent / "verify_answer.py"
@@ -80,7 +86,11 @@ def _gathered(database: Database, answer_id: str) -> tuple[dict[str, Any], list[
             "label": _row(session.get(LabelRow, answer_id)),
             "review_task": _row(task),
             "decision": _row(session.get(DecisionRow, task.id) if task is not None else None),
-            "approvals": _approvals(session, task),
+            "approvals": _rows_of(session, task, ApprovalRow, ApprovalRow.number),
+            "redrafts": _rows_of(session, task, RedraftRow, RedraftRow.number),
+            "superseded_decisions": _rows_of(
+                session, task, SupersededDecisionRow, SupersededDecisionRow.superseded_at
+            ),
             "audit": links,
             "audit_head": {"number": walk.last, "sha256": walk.sha256},
             "checks": _checks(record, walk),
@@ -109,10 +119,12 @@ def _links(walk: ChainWalk, names: set[str], leaves: list[bytes]) -> list[Link]:
     return found
 
 
-def _approvals(session: Session, task: ReviewTaskRow | None) -> list[Mapping[str, Any]]:
+def _rows_of(
+    session: Session, task: ReviewTaskRow | None, table: Any, order: Any
+) -> list[Mapping[str, Any]]:
     if task is None:
         return []
-    query = select(ApprovalRow).where(ApprovalRow.task_id == task.id).order_by(ApprovalRow.number)
+    query = select(table).where(table.task_id == task.id).order_by(order)
     return [row_json(row) for row in session.scalars(query)]
 
 

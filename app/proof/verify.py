@@ -18,7 +18,15 @@ from app.proof.unsealed import Told
 from app.records.audit import ROWS, ChainWalk, lock_head
 from app.records.seals import Seal, Sealed, SealedTable, sealed_table
 from app.records.tables import PolicyRow, RecordRow, ReleaseRow, SettlementRow
-from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
+from app.review.tables import (
+    ApprovalRow,
+    DecisionRow,
+    GoldItemRow,
+    ProbeRow,
+    RedraftRow,
+    ReviewTaskRow,
+    SupersededDecisionRow,
+)
 from guardrails.contract import canonical_sha256
 
 SEALED: tuple[type[Sealed], ...] = (
@@ -28,6 +36,8 @@ SEALED: tuple[type[Sealed], ...] = (
     ReviewTaskRow,
     DecisionRow,
     ApprovalRow,
+    RedraftRow,
+    SupersededDecisionRow,
     GoldItemRow,
     ProbeRow,
     GateModeRow,

@@ -24,6 +24,8 @@ ROWS = {  # part of the file: its table, and the columns that name a row
     "label": ("labels", ("answer_id",)),
     "review_task": ("review_tasks", ("id",)),
     "decision": ("decisions", ("task_id",)),
+    "redrafts": ("redrafts", ("task_id", "number")),
+    "superseded_decisions": ("superseded_decisions", ("task_id", "id")),
     "approvals": ("approvals", ("task_id", "reviewer", "answer_sha256")),
 }
 

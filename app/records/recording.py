@@ -158,13 +158,13 @@ def write(session: Session, trail: Trail) -> RecordRow:
             "content_sha256": row.content_sha256,
         },
     )
-    _keep_policy(session, trail)
+    keep_policy(session, trail)
     if trail.outcome == "released" and row.draft is not None:
         release(session, row, row.draft, released_by="policy", edited=False)
     return row
 
 
-def _keep_policy(session: Session, trail: Trail) -> None:
+def keep_policy(session: Session, trail: Trail) -> None:
     """Store the policy once; after ``append_audit``, whose lock keeps other writers waiting."""
     sha256 = trail.verdict.policy_sha256
     if trail.policy is not None and session.get(PolicyRow, sha256) is None:

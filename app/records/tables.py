@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
@@ -78,7 +78,8 @@ class SettlementRow(Sealed, Base):
 
     ``state`` is released, corrected, withdrawn, refused, expired, reopened or erased; an answer
     that the policy released has a row only when something changed that. ``number`` is the newest
-    audit link about it, so it grows with every change.
+    audit link about it, so it grows with every change. ``message`` is what its asker is told,
+    where a reviewer wrote it.
     """
 
     __tablename__ = "settlements"
@@ -86,6 +87,20 @@ class SettlementRow(Sealed, Base):
     state: Mapped[str] = mapped_column(String(12))
     number: Mapped[int] = mapped_column(SEQUENCE, index=True)
     settled_at: Mapped[datetime]
+    message: Mapped[str | None] = mapped_column(Text)
+
+
+class CitationRow(Base):
+    """A passage that a released answer cites (owner: records): which answers rest on a document.
+
+    ``kept`` says that a person looked after the passage had changed, and lets the answer stand.
+    """
+
+    __tablename__ = "citations"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    passage_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(32), index=True)
+    kept: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
 
 class AuditRow(Base):

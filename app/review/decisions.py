@@ -1,29 +1,35 @@
 """Decisions on review tasks: who approved what, and what is released by it."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
 from app.db import iso, now
-from app.errors import ApprovalVoid, Forbidden, Invalid
+from app.errors import ApprovalVoid, EditNotSupported, Forbidden, Invalid
+from app.inference.writing.grounding import best_span
 from app.records.audit import append_audit
-from app.records.recording import content_hash, searched_for
+from app.records.recording import content_hash, recorded_passage, searched_for
 from app.records.release import correct, refuse, release, withdraw
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.records.views import view_of
+from app.review.redrafts import newest_redraft, newest_redrafts
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
-from app.review.views import DecisionKind, DecisionView, EditView
+from app.review.views import DecisionKind, DecisionView, EditView, FindingView
 from guardrails.contract import (
     AnswerObject,
+    Citation,
+    CitationObject,
+    Finding,
     Passage,
     SentenceObject,
     canonical_sha256,
+    citation_object,
     sentence_bounds,
 )
 
@@ -35,28 +41,53 @@ APPROVALS = 2
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim."""
+    """What a reviewer sends: the kind, and proof of what they saw and that they hold the claim.
+
+    ``fence`` None: claim and decide in one step.
+    """
 
     kind: DecisionKind
     content_sha256: str
-    fence: int
+    fence: int | None
     reason: str = ""
     text: str = ""
+    sources: Mapping[int, str] = field(default_factory=dict)
+    """Of an edit, the passages that it cites beside those of the task, by number."""
+    override_reason: str = ""
+    """Why an edit is to go out although checks fail."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the checks said of an edit, outside of any transaction."""
+
+    answer_sha256: str
+    problems: Sequence[Finding]
 
 
 def newest_proposal(session: Session, task: ReviewTaskRow) -> ApprovalRow | None:
-    """The newest approval of a four-eyes task: it says which answer is to be released."""
+    """The newest approval of a four-eyes task: it says which answer is to be released.
+
+    What was approved of an earlier draft counts no more.
+    """
     query = select(ApprovalRow).where(ApprovalRow.task_id == task.id)
+    redraft = newest_redraft(session, task.id)
+    if redraft is not None:
+        query = query.where(ApprovalRow.number > redraft.approvals_before)
     return session.scalar(query.order_by(ApprovalRow.number.desc()).limit(1))
 
 
 def approvers_of(session: Session, tasks: Sequence[ReviewTaskRow]) -> dict[str, list[str]]:
     """By task, who has approved the answer that is proposed now, in order."""
     wanted = [task.id for task in tasks if task.four_eyes]
+    if not wanted:
+        return {}
+    since = {key: row.approvals_before for key, row in newest_redrafts(session, wanted).items()}
     query = select(ApprovalRow).where(ApprovalRow.task_id.in_(wanted))
     by_task: dict[str, list[ApprovalRow]] = {}
-    for row in session.scalars(query.order_by(ApprovalRow.number)) if wanted else ():
-        by_task.setdefault(row.task_id, []).append(row)
+    for row in session.scalars(query.order_by(ApprovalRow.number)):
+        if row.number > since.get(row.task_id, 0):
+            by_task.setdefault(row.task_id, []).append(row)
     return {
         task_id: [row.reviewer for row in rows if row.answer_sha256 == rows[-1].answer_sha256]
         for task_id, rows in by_task.items()
@@ -73,12 +104,12 @@ def has_enough_approvals(
     """Count this approval; whether the answer has all the approvals that it needs."""
     if not task.four_eyes:
         return True
-    before = newest_proposal(session, task)
+    newest = select(func.max(ApprovalRow.number)).where(ApprovalRow.task_id == task.id)
     row = ApprovalRow(
         task_id=task.id,
         reviewer=reviewer.name,
         answer_sha256=canonical_sha256(answer),
-        number=before.number + 1 if before else 1,
+        number=(session.scalar(newest) or 0) + 1,
         answer=answer,
         edited=edited,
         approved_at=now(),
@@ -102,22 +133,36 @@ def shown_sha256(record: RecordRow, proposal: ApprovalRow | None) -> str:
 def check_unchanged(
     session: Session, record: RecordRow, proposal: ApprovalRow | None, decision: Decision
 ) -> None:
-    """An approval binds to what was seen: the record as written, and its sources as they were."""
+    """A decision binds to what was seen: the draft as it was written. Raises ``ApprovalVoid``."""
     actual = content_hash(record.question, record.draft, record.evidence, record.lineage)
     shown = shown_sha256(record, proposal)
     if actual != record.content_sha256 or decision.content_sha256 != shown:
         raise ApprovalVoid
-    if decision.kind == "reject":
-        return
-    seen = {passage["id"]: passage["text"] for passage in record.evidence}
-    if current_passages(session, seen) != seen:
-        raise ApprovalVoid("A source was changed or removed since the draft was written.")
+
+
+def check_sources(session: Session, answer: AnswerObject | None) -> None:
+    """What is cited must stand as it is quoted; other passages that were found do not matter.
+
+    Raises ``ApprovalVoid``.
+    """
+    cited = answer["citations"] if answer is not None else []
+    texts = current_passages(session, {one["passage_id"] for one in cited})
+    for one in cited:
+        text = texts.get(one["passage_id"])
+        if text is None or text[one["start"] : one["end"]] != one["quote"]:
+            raise ApprovalVoid("A cited source was changed or removed since this was written.")
 
 
 def decided_answer(
-    record: RecordRow, proposal: ApprovalRow | None, decision: Decision
+    record: RecordRow,
+    proposal: ApprovalRow | None,
+    decision: Decision,
+    added: Mapping[int, Passage],
 ) -> tuple[AnswerObject | None, bool]:
-    """(the answer to release or None, whether a reviewer wrote it)."""
+    """(the answer to release or None, whether a reviewer wrote it).
+
+    ``added`` are the passages of ``decision.sources``.
+    """
     if decision.kind == "approve":
         if proposal is not None:
             return proposal.answer, proposal.edited
@@ -126,28 +171,73 @@ def decided_answer(
             raise Invalid("There is no draft to approve; write the answer, or reject.")
         return draft, False
     if decision.kind == "edit":
-        return edited_answer(cast("AnswerObject", record.draft), decision.text), True
+        return edited_answer(record, proposal, decision.text, added), True
     if not decision.reason.strip():
         raise Invalid("Please say why the draft is rejected.")
     return None, False
 
 
-def edited_answer(draft: AnswerObject, text: str) -> AnswerObject:
-    """The reviewer's text as an answer; its ``[n]`` markers must be citations of the draft."""
+def edited_answer(
+    record: RecordRow, proposal: ApprovalRow | None, text: str, added: Mapping[int, Passage]
+) -> AnswerObject:
+    """The reviewer's text as an answer; its ``[n]`` markers are numbers of citable passages.
+
+    A passage that the draft does not quote is quoted where it is closest to what is said. Raises
+    ``Invalid`` for a number that is none.
+    """
     text = text.strip()
     if not text or len(text) > MAX_EDIT_CHARS:
         raise Invalid(f"The edited answer has 1 to {MAX_EDIT_CHARS} characters.")
-    known = {citation["number"] for citation in draft["citations"]}
-    used = {int(number) for number in MARKER.findall(text)}
-    if used - known:
-        raise Invalid(f"The draft has no citation [{min(used - known)}].")
+    base = cast("AnswerObject", record.draft if proposal is None else proposal.answer)
     sentences = [_edited_sentence(text[start:end]) for start, end in sentence_bounds(text)]
+    known = {one["number"]: one for one in base["citations"]}
+    passages = {**uncited_passages(base, record.evidence), **added}
+    for number in sorted({n for one in sentences for n in one["citations"]} - known.keys()):
+        if number not in passages:
+            raise Invalid(f"There is no source [{number}].")
+        said = " ".join(one["text"] for one in sentences if number in one["citations"])
+        known[number] = _quoted(number, passages[number], said, record.question)
+    used = {n for one in sentences for n in one["citations"]}
     return {
         "text": text,
         "short": None,
         "sentences": sentences,
-        "citations": [c for c in draft["citations"] if c["number"] in used],
+        "citations": [known[number] for number in sorted(used)],
     }
+
+
+def uncited_passages(
+    base: AnswerObject, evidence: Sequence[Mapping[str, Any]]
+) -> dict[int, Passage]:
+    """The evidence that ``base`` does not cite, by the numbers after its own."""
+    cited = {one["passage_id"] for one in base["citations"]}
+    first = max((one["number"] for one in base["citations"]), default=0) + 1
+    others = [recorded_passage(one) for one in evidence if one["id"] not in cited]
+    return dict(enumerate(others, start=first))
+
+
+def _quoted(number: int, passage: Passage, said: str, question: str) -> CitationObject:
+    start, end = best_span(said, question, passage.text)
+    return citation_object(
+        Citation(
+            number,
+            passage.id,
+            passage.document_id,
+            passage.title,
+            passage.page,
+            passage.text[start:end],
+            start,
+            end,
+        )
+    )
+
+
+def check_judged(answer: AnswerObject, decision: Decision, judged: Judged) -> None:
+    """An edit that fails checks goes out with a reason only. Raises ``EditNotSupported``."""
+    if judged.answer_sha256 != canonical_sha256(answer):
+        raise ApprovalVoid
+    if judged.problems and not decision.override_reason.strip():
+        raise EditNotSupported(" ".join(one.message for one in judged.problems))
 
 
 def apply_decision(
@@ -184,8 +274,16 @@ def _edited_sentence(marked: str) -> SentenceObject:
     return {"text": MARKER.sub("", marked), "citations": numbers}
 
 
-def _decision(reviewer: Principal, decision: Decision, answer: AnswerObject | None) -> DecisionRow:
+def _decision(
+    reviewer: Principal,
+    decision: Decision,
+    answer: AnswerObject | None,
+    judged: Judged | None = None,
+) -> DecisionRow:
+    problems = [asdict(one) for one in judged.problems] if judged is not None else []
     return DecisionRow(
+        override_reason=decision.override_reason.strip() if problems else None,
+        problems=problems or None,
         kind=decision.kind,
         reviewer=reviewer.name,
         reason=decision.reason.strip(),
@@ -207,8 +305,9 @@ def write_decision(
     reviewer: Principal,
     decision: Decision,
     answer: AnswerObject | None,
+    judged: Judged | None,
 ) -> None:
-    said = _decision(reviewer, decision, answer)
+    said = _decision(reviewer, decision, answer, judged)
     said.task_id, said.content_sha256 = task.id, decision.content_sha256
     session.add(said)
     event = {
@@ -218,6 +317,9 @@ def write_decision(
         "reviewer": reviewer.name,
         "content_sha256": decision.content_sha256,
     }
+    if said.problems:
+        event["overridden"] = [one["check"] for one in said.problems]
+        event["override_reason"] = said.override_reason
     append_audit(session, "decided", event)
 
 
@@ -272,4 +374,6 @@ def _decision_view(row: DecisionRow) -> DecisionView:
         reason=row.reason,
         text=row.text,
         decided_at=cast("str", iso(row.decided_at)),
+        override_reason=row.override_reason or "",
+        problems=[view_of(FindingView, one) for one in row.problems or ()],
     )

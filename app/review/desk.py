@@ -14,35 +14,54 @@ Among the tasks stand probes (``app.review.probes``). They go through the same s
 measurement instead of a decision.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
+from app.access.standing import asker_of
 from app.corpus.passages import find_passages
-from app.db import Database
-from app.errors import Forbidden
+from app.db import Database, database_time
+from app.errors import ApprovalVoid, Forbidden, Invalid
 from app.gate.labels import observe
 from app.made import note_made
+from app.records.recording import Trail
 from app.records.tables import RecordRow
 from app.review.decisions import (
     Decision,
+    Judged,
     apply_decision,
     approvers_of,
+    check_judged,
+    check_sources,
     check_unchanged,
     decided_answer,
     edit_row,
+    edited_answer,
     edits_query,
     has_enough_approvals,
     newest_proposal,
     said_of_probe,
     same_words,
+    shown_sha256,
     write_decision,
 )
-from app.review.listing import TaskFilter, count_open, list_tasks, task_detail
+from app.review.listing import (
+    CountsView,
+    TaskFilter,
+    count_open,
+    count_waiting,
+    list_tasks,
+    task_detail,
+)
+from app.review.notes import add_note, assign, escalate, snooze
 from app.review.probes import ask_again, measure
-from app.review.tables import ReviewTaskRow
+from app.review.redrafts import keep_redraft, newest_redraft
+from app.review.states import is_held, state_at
+from app.review.tables import ProbeRow, ReviewTaskRow
 from app.review.tasks import (
     early_tasks,
     expire_task,
@@ -57,14 +76,32 @@ from app.review.tasks import (
 )
 from app.review.views import EditView, TaskDetailView, TasksView
 from app.settings import Settings
+from guardrails.contract import AnswerObject, Finding, Passage, canonical_sha256
+
+EditJudge = Callable[[RecordRow, AnswerObject, Sequence[Passage]], Sequence[Finding]]
+"""What checks say against a text, given its record and the passages that it cites besides."""
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """A decision on a task with what it came to; ``answer`` None: the draft was rejected."""
+
+    task: ReviewTaskRow
+    probe: ProbeRow | None
+    record: RecordRow
+    answer: AnswerObject | None
+    edited: bool
+    judged: Judged | None
 
 
 class ReviewDesk:
     """What reviewers can do; every method checks the reviewer's role and scope first."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database = database
-        self._settings = settings
+    def __init__(
+        self, database: Database, settings: Settings, judge: EditJudge | None = None
+    ) -> None:
+        """``judge`` finds what is wrong with a reviewer's text; without models there is none."""
+        self._database, self._settings, self._judge = database, settings, judge
 
     def tasks(
         self,
@@ -75,16 +112,23 @@ class ReviewDesk:
         *,
         collection: str | None = None,
         cursor: str | None = None,
+        **narrower: Any,
     ) -> TasksView:
         """A page of tasks in ``state`` (open includes claimed), and how many are open.
 
-        Open ones come oldest first, decided and expired ones newest first. ``queue`` None means
-        all, "" the tasks in no queue; ``collection`` those whose evidence comes from it, too.
+        Open ones come most urgent first, decided and expired ones newest first. The filters,
+        also those in ``narrower``, are those of ``TaskFilter``.
         """
         reviewer.require("reviewer")
-        wanted = TaskFilter(state, queue, collection)
+        wanted = TaskFilter(state, queue, collection, **narrower)
         with self._database.reading() as session:
             return list_tasks(session, reviewer, wanted, limit, cursor)
+
+    def counts(self, reviewer: Principal) -> CountsView:
+        """How many open tasks there are for this reviewer, by queue and by cause."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            return count_waiting(session, reviewer)
 
     def count_open(self) -> int:
         """How many tasks wait for a decision."""
@@ -97,52 +141,182 @@ class ReviewDesk:
         with self._database.reading() as session:
             return task_detail(session, *load_task(session, reviewer, task_id))
 
-    def claim(self, reviewer: Principal, task_id: str) -> TaskDetailView:
-        """Hold a task for a few minutes; claiming again renews. 409 when someone else holds it."""
-        reviewer.require("reviewer")
-        self.expire_overdue()
-        lease = timedelta(minutes=self._settings.claim_minutes)
-        with self._database.transaction() as session:
-            task, probe, record = load_task(session, reviewer, task_id)
-            self._allow(session, reviewer, task, record)
-            if not take(session, task, reviewer, lease):
-                explain_refusal(session, task)
-            session.refresh(task)
-            return task_detail(session, task, probe, record)
+    def claim(
+        self, reviewer: Principal, task_id: str, *, take_over: bool = False
+    ) -> TaskDetailView:
+        """Hold a task for a few minutes; claiming again renews.
 
-    def decide(self, reviewer: Principal, task_id: str, decision: Decision) -> TaskDetailView:
-        """Decide a claimed task once and for all, and release the answer when approved or edited.
-
-        The first approval of a four-eyes task gives it back instead, open for somebody else.
-        Raises ``AlreadyDecided``, ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` (422).
+        409 when someone else holds it, unless it is to be taken over from them.
         """
         reviewer.require("reviewer")
         self.expire_overdue()
         with self._database.transaction() as session:
             task, probe, record = load_task(session, reviewer, task_id)
             self._allow(session, reviewer, task, record)
-            if not finish(session, task, reviewer, decision.fence):
+            before = task.claimed_by if is_held(task, database_time(session)) else None
+            self._take(session, task, reviewer, take_over=take_over)
+            if before not in (None, reviewer.name):
+                add_note(session, task, "taken_over", reviewer.name, about=str(before))
+            return task_detail(session, task, probe, record)
+
+    def _take(
+        self,
+        session: Session,
+        task: ReviewTaskRow,
+        reviewer: Principal,
+        *,
+        take_over: bool = False,
+    ) -> None:
+        lease = timedelta(minutes=self._settings.claim_minutes)
+        if not take(session, task, reviewer, lease, take_over=take_over):
+            explain_refusal(session, task)
+        session.refresh(task)
+
+    # Besides deciding
+
+    def comment(self, reviewer: Principal, task_id: str, text: str) -> TaskDetailView:
+        """Write something to the other reviewers of a task."""
+        if not text.strip():
+            raise Invalid("The comment is empty.")
+        return self._handle(
+            reviewer, task_id, lambda s, t: add_note(s, t, "comment", reviewer.name, text)
+        )
+
+    def assign(self, reviewer: Principal, task_id: str, to: str | None) -> TaskDetailView:
+        """Say who is to decide a task (None: anybody); others still may. ``Invalid``."""
+        return self._handle(reviewer, task_id, lambda s, t: assign(s, t, reviewer.name, to))
+
+    def snooze(self, reviewer: Principal, task_id: str, until: datetime | None) -> TaskDetailView:
+        """Keep a task out of the list until then (None: list it again). ``Invalid``."""
+        return self._handle(reviewer, task_id, lambda s, t: snooze(s, t, reviewer.name, until))
+
+    def escalate(self, reviewer: Principal, task_id: str, reason: str) -> TaskDetailView:
+        """Put a task before all others, and give it back. ``Invalid`` without a reason."""
+        return self._handle(reviewer, task_id, lambda s, t: escalate(s, t, reviewer.name, reason))
+
+    def _handle(
+        self,
+        reviewer: Principal,
+        task_id: str,
+        change: Callable[[Session, ReviewTaskRow], None],
+    ) -> TaskDetailView:
+        """Change an undecided task that the reviewer may see. Raises ``AlreadyDecided``."""
+        reviewer.require("reviewer")
+        with self._database.transaction() as session:
+            task, probe, record = load_task(session, reviewer, task_id)
+            if state_at(task, database_time(session)) in ("decided", "expired"):
+                explain_refusal(session, task)
+            change(session, task)
+            return task_detail(session, task, probe, record)
+
+    # Deciding
+
+    def decide(self, reviewer: Principal, task_id: str, decision: Decision) -> TaskDetailView:
+        """Decide a task once and for all, and release the answer when approved or edited.
+
+        Without a fence it is claimed in the same step, as long as nobody else holds it. An edit is
+        judged first; what fails checks needs ``override_reason``. The first approval of a
+        four-eyes task gives it back instead, open for somebody else. Raises ``AlreadyDecided``,
+        ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` or ``EditNotSupported`` (422).
+        """
+        reviewer.require("reviewer")
+        self.expire_overdue()
+        judged = self._judged(reviewer, task_id, decision) if decision.kind == "edit" else None
+        with self._database.transaction() as session:
+            task, probe, record = load_task(session, reviewer, task_id)
+            self._allow(session, reviewer, task, record)
+            if decision.fence is None:
+                self._take(session, task, reviewer)
+            fence = task.fence if decision.fence is None else decision.fence
+            if not finish(session, task, reviewer, fence):
                 explain_refusal(session, task)
             proposal = newest_proposal(session, task)
             check_unchanged(session, record, proposal, decision)
-            answer, edited = decided_answer(record, proposal, decision)
-            wrong = answer is None or not same_words(record, answer)
-            if probe is not None:
-                said = said_of_probe(reviewer, decision, answer)
-                measure(session, task, probe, said, called_wrong=wrong)
-            elif answer is not None and not has_enough_approvals(
-                session, task, reviewer, answer, edited
-            ):
-                give_back(session, task)
-            else:
-                write_decision(session, task, reviewer, decision, answer)
-                apply_decision(session, task, record, answer, edited)
-                observe(session, record, wrong=wrong, audited=task.kind == "audit")
-                ask_again(session, task, record, self._settings, wrong=wrong)
+            added = self._added(session, reviewer, record, decision)
+            answer, edited = decided_answer(record, proposal, decision, added)
+            check_sources(session, answer)
+            if judged is not None and answer is not None:
+                check_judged(answer, decision, judged)
+            done = Concluded(task, probe, record, answer, edited, judged)
+            self._conclude(session, reviewer, decision, done)
             note_made(session, task_id)
             session.flush()
             session.refresh(task)
-            return task_detail(session, task, probe, record)
+            return task_detail(session, *load_task(session, reviewer, task_id))
+
+    def _conclude(
+        self, session: Session, reviewer: Principal, decision: Decision, done: "Concluded"
+    ) -> None:
+        """What follows from a decision that counts."""
+        task, probe, record, answer = done.task, done.probe, done.record, done.answer
+        wrong = answer is None or not same_words(record, answer)
+        redrafted = newest_redraft(session, task.id) is not None
+        if probe is not None:
+            said = said_of_probe(reviewer, decision, answer)
+            measure(session, task, probe, said, called_wrong=wrong, counts=not redrafted)
+        elif answer is not None and not has_enough_approvals(
+            session, task, reviewer, answer, done.edited
+        ):
+            give_back(session, task)
+        else:
+            write_decision(session, task, reviewer, decision, answer, done.judged)
+            apply_decision(session, task, record, answer, done.edited)
+            if not redrafted:  # the gate decided on another draft
+                observe(session, record, wrong=wrong, audited=task.kind == "audit")
+                ask_again(session, task, record, self._settings, wrong=wrong)
+
+    def _judged(self, reviewer: Principal, task_id: str, decision: Decision) -> Judged | None:
+        """What the checks say of an edit; no transaction is open while they run."""
+        if self._judge is None:
+            return None
+        with self._database.reading() as session:
+            task, _, record = load_task(session, reviewer, task_id)
+            added = self._added(session, reviewer, record, decision)
+            proposal = newest_proposal(session, task)
+            answer = edited_answer(record, proposal, decision.text, added)
+        problems = self._judge(record, answer, list(added.values()))
+        return Judged(canonical_sha256(answer), problems)
+
+    def _added(
+        self, session: Session, reviewer: Principal, record: RecordRow, decision: Decision
+    ) -> dict[int, Passage]:
+        """The passages that an edit cites beside those of the task. Raises ``Invalid``."""
+        wanted = decision.sources
+        found = {one.id: one for one, _ in find_passages(session, set(wanted.values()))}
+        asker = asker_of(session, record.principal, record.searched["collections"])
+        for passage_id in wanted.values():
+            passage = found.get(passage_id)
+            if passage is None or not reviewer.may_read(passage.collection):
+                raise Invalid("There is no such passage to cite, or you may not see it.")
+            if not asker.may_read(passage.collection):
+                raise Invalid("The asker may not read this source, so it cannot be cited.")
+        return {number: found[passage_id] for number, passage_id in wanted.items()}
+
+    # New drafts
+
+    def shown(self, reviewer: Principal, task_id: str) -> RecordRow:
+        """What reviewers see of a task, to search or draft for it; only to be read."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            return load_task(session, reviewer, task_id)[2]
+
+    def redraft(
+        self, reviewer: Principal, task_id: str, trail: Trail, content_sha256: str
+    ) -> TaskDetailView:
+        """Put a new draft in the place of the one that was seen, and claim the task.
+
+        Raises ``ApprovalVoid`` when somebody else was faster, ``ClaimLost`` and ``Invalid``.
+        """
+        reviewer.require("reviewer")
+        with self._database.transaction() as session:
+            task, _, record = load_task(session, reviewer, task_id)
+            self._allow(session, reviewer, task, record)
+            if shown_sha256(record, newest_proposal(session, task)) != content_sha256:
+                raise ApprovalVoid
+            self._take(session, task, reviewer)
+            keep_redraft(session, task, record, trail, reviewer.name)
+            add_note(session, task, "drafted_again", reviewer.name)
+            return task_detail(session, *load_task(session, reviewer, task_id))
 
     def edits(self, reviewer: Principal) -> Iterator[EditView]:
         """Released edits as rows to learn from, oldest decision first.

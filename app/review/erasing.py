@@ -7,7 +7,16 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.records.erasing import no_answer, wordless_finding, wordless_verdict
-from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
+from app.review.tables import (
+    ApprovalRow,
+    DecisionRow,
+    GoldItemRow,
+    ProbeRow,
+    RedraftRow,
+    ReviewTaskRow,
+    SupersededDecisionRow,
+    TaskNoteRow,
+)
 
 
 def erase_review(session: Session, answer_id: str) -> None:
@@ -16,9 +25,12 @@ def erase_review(session: Session, answer_id: str) -> None:
     if task is None:
         return
     _close(task)
+    _forget_words(session, task)
     decision = session.get(DecisionRow, task.id)
     if decision is not None:
         decision.reason = decision.text = ""
+        decision.override_reason, decision.problems = None, None
+    _forget_drafts(session, task)
     for approval in session.scalars(select(ApprovalRow).where(ApprovalRow.task_id == task.id)):
         approval.answer = no_answer()
     gold = select(GoldItemRow).where(GoldItemRow.task_id == task.id)
@@ -56,10 +68,33 @@ def _erase_probes(session: Session, probes: Iterable[ProbeRow]) -> None:
         probe.content = content
         if probe.decision is not None:
             probe.decision = {**probe.decision, "reason": "", "text": ""}
-        _close(session.get_one(ReviewTaskRow, probe.task_id))
+        task = session.get_one(ReviewTaskRow, probe.task_id)
+        _close(task)
+        _forget_drafts(session, task)
+        _forget_words(session, task)
 
 
 def _close(task: ReviewTaskRow) -> None:
     """Nobody decides a task without words; one that was decided stays so."""
     if task.undecided:
         task.state, task.undecided, task.lease_until = "expired", False, None
+
+
+def _forget_drafts(session: Session, task: ReviewTaskRow) -> None:
+    """New drafts, and decisions that count no more."""
+    for redraft in session.scalars(select(RedraftRow).where(RedraftRow.task_id == task.id)):
+        content = {**redraft.content, "draft": no_answer(), "evidence": [], "inputs": None}
+        content["findings"] = [wordless_finding(one) for one in content["findings"]]
+        content["verdict"] = wordless_verdict(content["verdict"])
+        content["searched"] = {**content["searched"], "question": "", "titles": []}
+        redraft.content = content
+    mine = SupersededDecisionRow.task_id == task.id
+    for past in session.scalars(select(SupersededDecisionRow).where(mine)):
+        past.reason = past.text = ""
+
+
+def _forget_words(session: Session, task: ReviewTaskRow) -> None:
+    """What lists search, and what reviewers wrote to each other."""
+    task.question = task.asker = ""
+    for note in session.scalars(select(TaskNoteRow).where(TaskNoteRow.task_id == task.id)):
+        note.text = ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
@@ -14,14 +14,25 @@ from app.corpus.passages import current_passages
 from app.db import database_time, iso
 from app.errors import BadRequest
 from app.gate.certificates import provisional_among
-from app.records.recording import recorded_second_try, searched_for
+from app.records.recording import policy_content, recorded_second_try, searched_for
 from app.records.release import without_removed
 from app.records.tables import RecordRow
 from app.records.views import AnswerBody, view_of
-from app.review.decisions import APPROVALS, approvers_of, decision_of, newest_proposal, shown_sha256
+from app.review.decisions import (
+    APPROVALS,
+    approvers_of,
+    decision_of,
+    newest_proposal,
+    shown_sha256,
+    uncited_passages,
+)
+from app.review.notes import notes_of
+from app.review.priority import STEP, urgency_of
 from app.review.probes import PROBES, open_to, visible_to
+from app.review.redrafts import newest_redraft, newest_redrafts
 from app.review.scopes import from_collection, readable_by
-from app.review.states import UNDECIDED, in_state, state_at, waiting
+from app.review.sources import changed_sources, stale
+from app.review.states import in_state, is_held, state_at, waiting
 from app.review.tables import ApprovalRow, ProbeRow, ReviewTaskRow
 from app.review.views import (
     EvidenceView,
@@ -34,22 +45,36 @@ from app.review.views import (
     TaskView,
     VerdictView,
 )
+from app.review.why import why_line
 from guardrails.contract import AnswerObject
 
 UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""
-OLDEST_FIRST = ("open", "all")
-"""The states that are listed as they came in; the others begin with the newest task."""
+BY_PRIORITY = ("open", "claimed", "snoozed")
+"""The states that are listed by urgency; ``all`` as they came, the others with the newest first."""
+MOST_STATES = ("open", "snoozed", "all")
+"""The states beside which the count is of the same filters."""
 MOST_COUNTED = 1000
+NO_CURSOR = "The cursor is not one that this list gave."
 
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """Which tasks to list: ``queue`` None means all, "" those in no queue."""
+    """Which tasks to list; what is None or "" does not matter.
+
+    ``queue`` "" are those in no queue, ``assigned_to`` "" those of nobody. ``cause`` is as in
+    ``app.review.priority``, ``min_risk`` leaves out tasks of unknown risk, and ``text`` is looked
+    for in questions, whatever its case.
+    """
 
     state: str = "open"
     queue: str | None = None
     collection: str | None = None
+    cause: str | None = None
+    asker: str | None = None
+    assigned_to: str | None = None
+    min_risk: float | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +86,7 @@ class _Shown:
     principal: str
     verdict: Mapping[str, Any]
     lineage: Mapping[str, str]
+    draft: Mapping[str, Any] | None
 
 
 _COLUMNS = tuple(_Shown.__dataclass_fields__)
@@ -78,12 +104,12 @@ def list_tasks(
     moment = database_time(session)
     rows = _page(session, reviewer, wanted, limit, cursor, moment)
     page, more = rows[:limit], len(rows) > limit
-    counted = wanted if wanted.state in OLDEST_FIRST else TaskFilter()
+    counted = wanted if wanted.state in MOST_STATES else TaskFilter()
     waiting_tasks = _count_for(session, reviewer, counted, moment)
     return TasksView(
         tasks=_views(session, page, moment),
         open=min(waiting_tasks, MOST_COUNTED),
-        next_cursor=_cursor(page[-1]) if more else None,
+        next_cursor=_cursor(page[-1], wanted.state) if more else None,
         open_more=waiting_tasks > MOST_COUNTED,
     )
 
@@ -97,10 +123,11 @@ def count_open(session: Session, moment: datetime) -> int:
 
 def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment: datetime) -> int:
     """How many tasks wait for the reviewer, but at most one more than ``MOST_COUNTED``."""
-    conditions = [waiting(moment), readable_by(reviewer), open_to(reviewer, moment)]
+    state = wanted.state if wanted.state == "snoozed" else "open"
+    conditions = [in_state(state, moment), readable_by(reviewer), open_to(reviewer, moment)]
     found = select(ReviewTaskRow.id).where(*conditions, *_narrowed(wanted))
     # In the order of the index, or the database looks for them among all that were decided.
-    found = found.order_by(ReviewTaskRow.created_at, ReviewTaskRow.id).limit(MOST_COUNTED + 1)
+    found = found.order_by(ReviewTaskRow.priority, ReviewTaskRow.id).limit(MOST_COUNTED + 1)
     return session.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
@@ -113,52 +140,117 @@ def _page(
     moment: datetime,
 ) -> list[ReviewTaskRow]:
     """One row more than ``limit`` when there is a next page."""
+    listed = wanted.state in BY_PRIORITY
     conditions = [
         in_state(wanted.state, moment),
         readable_by(reviewer),
-        (open_to if wanted.state in UNDECIDED else visible_to)(reviewer, moment),
+        (open_to if listed else visible_to)(reviewer, moment),
         *_narrowed(wanted),
     ]
-    key = tuple_(ReviewTaskRow.created_at, ReviewTaskRow.id)
-    upwards = wanted.state in OLDEST_FIRST
+    order = (ReviewTaskRow.priority if listed else ReviewTaskRow.created_at, ReviewTaskRow.id)
+    upwards = listed or wanted.state == "all"
+    if listed:  # the index begins with it
+        conditions.append(ReviewTaskRow.undecided == true())
     if cursor is not None:
-        after = tuple_(*_place(cursor))
-        conditions.append(key > after if upwards else key < after)
-    columns = (ReviewTaskRow.created_at, ReviewTaskRow.id)
-    order = columns if upwards else tuple(column.desc() for column in columns)
+        after = tuple_(*_place(cursor, listed))
+        conditions.append(tuple_(*order) > after if upwards else tuple_(*order) < after)
+    columns = order if upwards else tuple(column.desc() for column in order)
     # By their ids first: these come from an index alone, and only rows of the page are read.
-    chosen = select(ReviewTaskRow.id).where(and_(*conditions)).order_by(*order).limit(limit + 1)
+    chosen = select(ReviewTaskRow.id).where(and_(*conditions)).order_by(*columns).limit(limit + 1)
     query = select(ReviewTaskRow).where(ReviewTaskRow.id.in_(chosen.scalar_subquery()))
-    return list(session.scalars(query.order_by(*order)))
+    return list(session.scalars(query.order_by(*columns)))
 
 
 def _narrowed(wanted: TaskFilter) -> list[ColumnElement[bool]]:
-    queue = [] if wanted.queue is None else [ReviewTaskRow.queue == wanted.queue]
-    return queue if wanted.collection is None else [*queue, from_collection(wanted.collection)]
+    row, found = ReviewTaskRow, list[ColumnElement[bool]]()
+    for column, value in (
+        (row.queue, wanted.queue),
+        (row.cause, wanted.cause),
+        (row.asker, wanted.asker),
+    ):
+        if value is not None:
+            found.append(column == value)
+    if wanted.assigned_to is not None:
+        found.append(func.coalesce(row.assigned_to, "") == wanted.assigned_to)
+    if wanted.min_risk is not None:
+        found.append(row.risk >= wanted.min_risk)
+    if wanted.collection is not None:
+        found.append(from_collection(wanted.collection))
+    if wanted.text.strip():
+        found.append(row.question.icontains(wanted.text.strip(), autoescape=True))
+    return found
 
 
-def _cursor(task: ReviewTaskRow) -> str:
-    place = f"{task.created_at.isoformat()} {task.id}"
+def _cursor(task: ReviewTaskRow, state: str) -> str:
+    listed = state in BY_PRIORITY
+    place = f"{task.priority if listed else task.created_at.isoformat()} {task.id}"
     return base64.urlsafe_b64encode(place.encode()).decode()
 
 
-def _place(cursor: str) -> tuple[datetime, str]:
+def _place(cursor: str, listed: bool) -> tuple[datetime | int, str]:
     try:
-        moment, _, task_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        place = datetime.fromisoformat(moment), task_id
+        first, _, task_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        place = int(first) if listed else datetime.fromisoformat(first), task_id
     except ValueError as error:
-        raise BadRequest("The cursor is not one that this list gave.") from error
-    if place[0].tzinfo is not None or "\0" in task_id:
-        raise BadRequest("The cursor is not one that this list gave.")
+        raise BadRequest(NO_CURSOR) from error
+    known = abs(place[0]) < 2**63 if isinstance(place[0], int) else place[0].tzinfo is None
+    if not known or "\0" in task_id:
+        raise BadRequest(NO_CURSOR)
     return place
+
+
+@dataclass(frozen=True)
+class QueueCount:
+    """How many open tasks one queue has; "" is that without a name."""
+
+    queue: str
+    open: int
+    urgent: int
+
+
+@dataclass(frozen=True)
+class CountsView:
+    """What waits for one reviewer: by queue, and what is theirs."""
+
+    queues: list[QueueCount]
+    causes: dict[str, int]
+    mine: int
+    snoozed: int
+
+
+def count_waiting(session: Session, reviewer: Principal) -> CountsView:
+    """Counts of the open tasks that the reviewer may see."""
+    moment, row = database_time(session), ReviewTaskRow
+    seen = [readable_by(reviewer), open_to(reviewer, moment)]
+    waits = select(row.id).where(in_state("open", moment), *seen).subquery()
+    urgent = func.sum(case((row.priority < STEP, 1), else_=0))
+    inside = row.id.in_(select(waits.c.id))
+    queues = session.execute(
+        select(row.queue, func.count(), urgent).where(inside).group_by(row.queue)
+    ).all()
+    causes = session.execute(select(row.cause, func.count()).where(inside).group_by(row.cause))
+    mine = select(func.count()).where(in_state("open", moment), *seen)
+    mine = mine.where(row.assigned_to == reviewer.name)
+    later = select(func.count()).where(in_state("snoozed", moment), *seen)
+    return CountsView(
+        [QueueCount(*found) for found in sorted(queues)],
+        {row[0]: row[1] for row in sorted(causes.all())},
+        session.scalar(mine) or 0,
+        session.scalar(later) or 0,
+    )
 
 
 def _views(session: Session, page: Sequence[ReviewTaskRow], moment: datetime) -> list[TaskView]:
     shown = _shown(session, page)
     approvers = approvers_of(session, page)
     shipped = _shipped(session, [one.lineage for one in shown.values()])
+    waiting_ids = {task.id for task in page if task.undecided}
+    drafts = {key: one.draft for key, one in shown.items() if key in waiting_ids}
+    redrafts = newest_redrafts(session, waiting_ids) if waiting_ids else {}
+    drafts |= {key: row.content["draft"] for key, row in redrafts.items()}
+    old = stale(session, drafts)
     return [
-        TaskView(**_row(task, shown[task.id], approvers, shipped, moment))
+        TaskView(**_row(task, shown[task.id], approvers, shipped, moment), stale=task.id in old)
         for task in page
         if task.id in shown
     ]
@@ -202,13 +294,23 @@ def _row(
         "reasons": shown.verdict["reasons"] or [UNSIGNED],
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
-        "claimed_by": task.claimed_by,
+        "claimed_by": _holder(task, moment),
         "queue": task.queue,
         "four_eyes": task.four_eyes,
         "approved_by": list(approvers.get(task.id, ())),
         "approvals_needed": APPROVALS if task.four_eyes else 1,
         "provisional": shown.lineage.get("certificate", "") in shipped,
+        "urgency": urgency_of(task.priority),
+        "cause": task.cause,
+        "risk": task.risk,
+        "assigned_to": task.assigned_to,
+        "snoozed_until": iso(task.snoozed_until),
     }
+
+
+def _holder(task: ReviewTaskRow, moment: datetime) -> str | None:
+    """Who holds it, or who decided it; nobody once a claim has ended."""
+    return None if task.undecided and not is_held(task, moment) else task.claimed_by
 
 
 def task_detail(
@@ -218,13 +320,18 @@ def task_detail(
     texts = current_passages(session, [passage["id"] for passage in record.evidence])
     draft = cast("AnswerObject", record.draft)
     proposal = newest_proposal(session, task)
+    base = draft if proposal is None else proposal.answer
     approvers, shipped = approvers_of(session, [task]), _shipped(session, [record.lineage])
+    changes = changed_sources(session, base, record.evidence) if task.undecided else []
+    redraft = newest_redraft(session, task.id)
     return TaskDetailView(
         **_row(task, record, approvers, shipped, database_time(session)),
+        stale=bool(changes),
+        why=_why(session, record),
         draft=AnswerBody.of(without_removed(draft, texts)),
         second_try=_second_try(record),
         proposal=_proposal(proposal, texts),
-        evidence=_evidence(record, texts),
+        evidence=_evidence(record, base, texts),
         findings=[view_of(FindingView, finding) for finding in record.findings],
         verdict=view_of(VerdictView, record.verdict),
         lineage=record.lineage,
@@ -232,12 +339,24 @@ def task_detail(
         decision=decision_of(session, task, probe),
         fence=task.fence,
         lease_until=iso(task.lease_until),
+        notes=notes_of(session, task),
+        changed_sources=changes,
+        redrafts=0 if redraft is None else redraft.number,
     )
 
 
-def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]:
-    draft = cast("AnswerObject", record.draft)
-    cited = {citation["passage_id"] for citation in draft["citations"]}
+def _why(session: Session, record: RecordRow) -> str:
+    policy = policy_content(session, record.verdict["policy_sha256"])
+    return why_line(record.draft, record.findings, record.verdict, record.gate, policy)
+
+
+def _evidence(
+    record: RecordRow, base: AnswerObject, texts: Mapping[str, str]
+) -> list[EvidenceView]:
+    """The passages with the numbers that an edit of ``base`` cites them by."""
+    cited = {one["passage_id"]: one["number"] for one in reversed(base["citations"])}
+    others = uncited_passages(base, record.evidence)
+    numbers = cited | {passage.id: number for number, passage in others.items()}
     return [
         EvidenceView(
             passage_id=passage["id"],
@@ -247,6 +366,7 @@ def _evidence(record: RecordRow, texts: Mapping[str, str]) -> list[EvidenceView]
             text=texts.get(passage["id"], ""),
             removed=passage["id"] not in texts,
             cited=passage["id"] in cited,
+            number=numbers[passage["id"]],
             last_page=passage.get("last_page"),
             headings=list(passage.get("headings", ())),
         )

@@ -26,6 +26,7 @@ from app.gate.sampling import audit_seed, drawn, fraction
 from app.records.audit import append_audit
 from app.records.recording import content_hash
 from app.records.tables import RecordRow
+from app.review.priority import task_facts
 from app.review.scopes import scope_of
 from app.review.states import another_task, waiting
 from app.review.tables import (
@@ -47,6 +48,9 @@ SHOWN = (*CONTENT, "lineage")
 """What a probe keeps of a record: all that a reviewer sees."""
 SECOND_TRY = "second_try"
 """Beside these, as in ``inputs`` of the record; written gold items have none."""
+GATE = "gate"
+"""Beside these, what the gate said of the draft, as far as ``GATE_SHOWN``."""
+GATE_SHOWN = ("risk", "drivers", "threshold", "mode", "asked")
 
 
 def probe_of(session: Session, task: ReviewTaskRow) -> ProbeRow | None:
@@ -58,13 +62,16 @@ def record_of(task: ReviewTaskRow, probe: ProbeRow) -> RecordRow:
     """What reviewers see, in the form of a record; it is in no session and never stored."""
     shown = {name: probe.content[name] for name in SHOWN}
     shown["inputs"] = {SECOND_TRY: probe.content.get(SECOND_TRY)}
+    shown["gate"] = probe.content.get(GATE)
     return RecordRow(answer_id=task.answer_id, content_sha256=probe.content_sha256, **shown)
 
 
 def content_of(record: RecordRow, names: Sequence[str]) -> dict[str, Any]:
-    """Fields of a record for a probe; without its second try a probe would stand out."""
+    """Fields of a record for a probe; without second try and gate a probe would stand out."""
     second_try = (record.inputs or {}).get(SECOND_TRY)
-    return {name: getattr(record, name) for name in names} | {SECOND_TRY: second_try}
+    gate = {name: (record.gate or {}).get(name) for name in GATE_SHOWN}
+    fields = {name: getattr(record, name) for name in names}
+    return {**fields, SECOND_TRY: second_try, GATE: gate}
 
 
 def deciders(session: Session, task: ReviewTaskRow) -> list[str]:
@@ -109,6 +116,9 @@ def _open_gold(session: Session, item: GoldItemRow, beside: RecordRow, settings:
     content = dict(item.content)
     content["principal"] = content["principal"] or beside.principal
     content["lineage"] = beside.lineage
+    gate = {name: (beside.gate or {}).get(name) for name in GATE_SHOWN}
+    own = {k: v for k, v in (content.get(GATE) or {}).items() if k in ("risk", "drivers") and v}
+    content[GATE] = {**gate, **own}
     policy = {name: beside.verdict[name] for name in ("policy", "policy_sha256")}
     content["verdict"] = content["verdict"] | policy
     probe = _probe(item.collection, content, wrong=item.wrong)
@@ -182,6 +192,7 @@ def _task(session: Session, kind: ProbeKind, probe: ProbeRow, settings: Settings
         fence=0,
         created_at=begins,
         expires_at=begins + time_left,
+        **task_facts(probe.content, probe.content.get(GATE), begins, begins + time_left),
     )
 
 
@@ -238,13 +249,14 @@ def measure(
     decision: DecisionView,
     *,
     called_wrong: bool,
+    counts: bool = True,
 ) -> None:
     """Keep a decision on a probe, in its transaction, and report it to the gate.
 
-    It changes nothing else. When a source changed in between, the reviewer judged something else:
-    no measurement.
+    It changes nothing else. When a source changed in between, or a new draft was made (``counts``
+    False), the reviewer judged something else: no measurement.
     """
-    same = _sources_stand(session, probe.content["evidence"])
+    same = counts and _sources_stand(session, probe.content["evidence"])
     probe.decision, probe.called_wrong = asdict(decision), called_wrong if same else None
     said = {"kind": decision.kind, "reviewer": decision.reviewer, "measured": same}
     append_audit(session, "probe_decided", {"task_id": task.id, **said})

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, true
+from sqlalchemy import ColumnElement, and_, false, not_, true
 from sqlalchemy.orm import aliased
 
 from app.errors import Invalid
@@ -25,6 +25,17 @@ def _in_time(moment: datetime, task: Any) -> ColumnElement[bool]:
     return (task.expires_at <= moment) == false()
 
 
+def held(moment: datetime) -> ColumnElement[bool]:
+    """Somebody holds it: a claim that has ended holds nothing."""
+    return and_(ReviewTaskRow.state == "claimed", ReviewTaskRow.lease_until > moment)
+
+
+def snoozed(moment: datetime) -> ColumnElement[bool]:
+    """It is put off, and not to be listed yet."""
+    until = ReviewTaskRow.snoozed_until
+    return and_(until.is_not(None), until > moment)
+
+
 def overdue(moment: datetime) -> ColumnElement[bool]:
     """Nobody has decided, and the time is up."""
     return and_(ReviewTaskRow.undecided == true(), ReviewTaskRow.expires_at <= moment)
@@ -40,22 +51,32 @@ def early(moment: datetime) -> ColumnElement[bool]:
 
 
 def in_state(state: str, moment: datetime) -> ColumnElement[bool]:
-    """Tasks in a state by its name; open includes claimed. Raises ``Invalid``."""
+    """Tasks in a state by its name; open includes claimed, not snoozed. Raises ``Invalid``."""
     if state == "all":
         return true()
     if state == "open":
-        return waiting(moment)
+        return and_(waiting(moment), not_(snoozed(moment)))
     if state == "claimed":
         # Not by "undecided": the index by state has a few of these, the one of open tasks has all.
-        return and_(ReviewTaskRow.state == "claimed", _in_time(moment, ReviewTaskRow))
+        return and_(held(moment), _in_time(moment, ReviewTaskRow))
+    if state == "snoozed":
+        return and_(snoozed(moment), waiting(moment))
     if state in ("decided", "expired"):
         return ReviewTaskRow.state == state
-    raise Invalid("A review state is open, claimed, decided, expired or all.")
+    raise Invalid("A review state is open, claimed, snoozed, decided, expired or all.")
 
 
 def state_at(task: ReviewTaskRow, moment: datetime) -> str:
-    """The state of a task at that moment."""
-    return "expired" if task.undecided and task.expires_at <= moment else task.state
+    """The state of a task at that moment; one whose claim has ended is open."""
+    if task.undecided and task.expires_at <= moment:
+        return "expired"
+    return "open" if task.state == "claimed" and not is_held(task, moment) else task.state
+
+
+def is_held(task: ReviewTaskRow, moment: datetime) -> bool:
+    """Whether somebody holds the task, as ``held`` says of rows."""
+    lease = task.lease_until
+    return task.state == "claimed" and lease is not None and lease > moment
 
 
 def another_task() -> Any:

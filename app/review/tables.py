@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Json
+from app.db import SEQUENCE, Base, Json
 from app.records.seals import Sealed
 from guardrails.contract import AnswerObject
 
@@ -20,10 +20,19 @@ class ReviewTaskRow(Sealed, Base):
     is made up, and it appears at ``created_at``, which may lie ahead. With ``four_eyes`` two
     reviewers must approve the same answer. ``undecided`` is whether the state is open or claimed.
     ``scope`` names the set of collections that the evidence comes from, see ``TaskScopeRow``.
+
+    ``priority``, ``question``, ``asker``, ``cause`` and ``risk`` are what lists sort and filter
+    by, as ``app.review.priority`` says; a task that an older release opened comes first.
+    ``snoozed_until`` keeps it out of the list of open tasks until then.
     """
 
     __tablename__ = "review_tasks"
-    unsealed: ClassVar[frozenset[str]] = frozenset({"lease_until", "fence"})
+    unsealed: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("lease_until", "fence", "priority", "question", "asker", "cause", "risk"),
+            *("assigned_to", "snoozed_until"),
+        }
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     answer_id: Mapped[str] = mapped_column(String(32), unique=True)
     kind: Mapped[str] = mapped_column(String(12), server_default="held")
@@ -37,13 +46,21 @@ class ReviewTaskRow(Sealed, Base):
     fence: Mapped[int]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    priority: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    question: Mapped[str] = mapped_column(Text, server_default="", default="")
+    asker: Mapped[str] = mapped_column(String(80), server_default="", default="")
+    cause: Mapped[str] = mapped_column(String(40), server_default="", default="")
+    risk: Mapped[float | None]
+    assigned_to: Mapped[str | None] = mapped_column(String(80))
+    snoozed_until: Mapped[datetime | None]
     __table_args__ = (
         Index("ix_review_tasks_order", "created_at", "id"),
         Index("ix_review_tasks_state", "state", "created_at", "id", "kind", "scope", "queue"),
         # Everything that lists and counts of open tasks ask for: they read no row to skip it.
         Index(
-            "ix_review_tasks_open",
-            *("undecided", "created_at", "id", "kind", "scope", "queue", "expires_at"),
+            "ix_review_tasks_priority",
+            *("undecided", "priority", "id", "kind", "scope", "queue", "expires_at"),
+            *("created_at", "snoozed_until", "state", "lease_until", "assigned_to"),
         ),
         Index("ix_review_tasks_expiry", "undecided", "expires_at"),
         Index("ix_review_tasks_early", "state", "expires_at"),
@@ -55,6 +72,24 @@ class ReviewTaskRow(Sealed, Base):
         if values["undecided"] and values["state"] in ("open", "claimed"):
             return {**values, "state": "open", "claimed_by": None}
         return values
+
+
+class TaskNoteRow(Base):
+    """What a reviewer did to a task besides deciding it (owner: review).
+
+    ``kind`` is comment, assigned, snoozed, escalated, taken_over, drafted_again or undone; ``text``
+    is what they wrote, and ``about`` whom or when it concerns.
+    """
+
+    __tablename__ = "task_notes"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    written_by: Mapped[str] = mapped_column(String(80))
+    about: Mapped[str] = mapped_column(String(80), server_default="", default="")
+    text: Mapped[str] = mapped_column(Text)
+    number: Mapped[int] = mapped_column(SEQUENCE)
+    written_at: Mapped[datetime]
 
 
 class TaskScopeRow(Base):
@@ -145,3 +180,58 @@ class DecisionRow(Sealed, Base):
     text: Mapped[str] = mapped_column(Text)
     content_sha256: Mapped[str] = mapped_column(String(64))
     decided_at: Mapped[datetime]
+    override_reason: Mapped[str | None] = mapped_column(Text)
+    problems: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class SupersededDecisionRow(Sealed, Base):
+    """A decision that counts no more (owner: review).
+
+    ``cause`` is ``undone`` when its reviewer took it back at once, ``recheck`` when the answer
+    came before reviewers again.
+    """
+
+    __tablename__ = "superseded_decisions"
+    seal_key: ClassVar[tuple[str, ...]] = ("task_id", "id")
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    reviewer: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    decided_at: Mapped[datetime]
+    cause: Mapped[str] = mapped_column(String(12))
+    superseded_by: Mapped[str] = mapped_column(String(80))
+    superseded_at: Mapped[datetime]
+
+
+class PendingDecisionRow(Base):
+    """A decision that its reviewer may still take back (owner: review).
+
+    Until ``due_at`` nothing is measured by it. ``wrong`` is what it said of the draft, and
+    ``before`` the release as it was, null where there was none.
+    """
+
+    __tablename__ = "pending_decisions"
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    wrong: Mapped[bool]
+    before: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+
+
+class RedraftRow(Sealed, Base):
+    """A new draft for a review task, in the place of the record's (owner: review).
+
+    ``content`` has the fields of a record that reviewers see; the newest ``number`` counts.
+    Approvals up to ``approvals_before`` were of an earlier draft.
+    """
+
+    __tablename__ = "redrafts"
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[Json]
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    approvals_before: Mapped[int]
+    made_by: Mapped[str] = mapped_column(String(80))
+    made_at: Mapped[datetime]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import false, or_, select, true, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,9 @@ from app.records.audit import append_audit
 from app.records.release import expire, reopen
 from app.records.seals import touch
 from app.records.tables import RecordRow, SettlementRow
-from app.review.probes import mix_in_gold, probe_of, record_of, visible_to
+from app.review.priority import task_facts
+from app.review.probes import CONTENT, mix_in_gold, probe_of, record_of, visible_to
+from app.review.redrafts import newest_redraft, with_redraft
 from app.review.scopes import readable_by, scope_of
 from app.review.states import UNDECIDED, early, overdue
 from app.review.tables import ProbeRow, ReviewTaskRow
@@ -38,7 +40,9 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     append_audit(session, kind, {"answer_id": record.answer_id, "task_id": task_id})
     hours = record.verdict.get("deadline_hours")
     time_left = timedelta(days=settings.review_days) if hours is None else timedelta(hours=hours)
-    moment = database_time(session)
+    created = database_time(session)
+    expires = created + time_left
+    shown = {name: getattr(record, name) for name in CONTENT}
     task = ReviewTaskRow(
         id=task_id,
         answer_id=record.answer_id,
@@ -51,8 +55,9 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
         claimed_by=None,
         lease_until=None,
         fence=0,
-        created_at=moment,
-        expires_at=moment + time_left,
+        created_at=created,
+        expires_at=expires,
+        **task_facts(shown, record.gate, created, expires),
     )
     session.add(task)
     session.flush()
@@ -60,13 +65,21 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     return task_id
 
 
-def take(session: Session, task: ReviewTaskRow, reviewer: Principal, lease: timedelta) -> bool:
-    """Claim the task, or renew the claim; whether nobody else holds it.
+def take(
+    session: Session,
+    task: ReviewTaskRow,
+    reviewer: Principal,
+    lease: timedelta,
+    *,
+    take_over: bool = False,
+) -> bool:
+    """Claim the task, or renew the claim; whether nobody else holds it, or it is taken over.
 
     A lease that reaches much further than leases do was set by a clock that was ahead.
     """
     moment = database_time(session)
     free = or_(
+        true() if take_over else false(),
         ReviewTaskRow.state == "open",
         ReviewTaskRow.claimed_by == reviewer.name,
         ReviewTaskRow.lease_until < moment,
@@ -86,7 +99,10 @@ def take(session: Session, task: ReviewTaskRow, reviewer: Principal, lease: time
 
 
 def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
-    """The one statement that decides a race: it matches for the newest claim only, once."""
+    """The one statement that decides a race: it matches for the newest claim only, once.
+
+    A lease that has ended lets others claim; while nobody did, its holder's claim is the newest.
+    """
     moment = database_time(session)
     finished = _changed(
         session,
@@ -97,7 +113,6 @@ def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: in
             *_in_time(moment),
             ReviewTaskRow.claimed_by == reviewer.name,
             ReviewTaskRow.fence == fence,
-            ReviewTaskRow.lease_until >= moment,
         )
         .values(state="decided", undecided=False, lease_until=None),
     )
@@ -188,10 +203,10 @@ def load_task(
     task = session.scalar(select(ReviewTaskRow).where(*conditions, visible))
     if task is None:
         raise NotFound("There is no such review task.")
-    probe = probe_of(session, task)
+    probe, redraft = probe_of(session, task), newest_redraft(session, task.id)
     if probe is not None:
-        return task, probe, record_of(task, probe)
-    return task, None, session.get_one(RecordRow, task.answer_id)
+        return task, probe, with_redraft(record_of(task, probe), redraft)
+    return task, None, with_redraft(session.get_one(RecordRow, task.answer_id), redraft)
 
 
 def may_read(reviewer: Principal, evidence: Iterable[Any]) -> bool:

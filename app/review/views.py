@@ -32,6 +32,26 @@ class TaskView:
         Field(description="With four eyes: who approved the answer that is proposed now."),
     ]
     approvals_needed: int
+    urgency: Annotated[
+        Literal["urgent", "high", "normal"],
+        Field(description="As the policy says, or as a reviewer escalated it."),
+    ]
+    cause: Annotated[
+        str,
+        Field(
+            description="The check that held it; `gate` where no check failed, and `empty` where "
+            "there is no draft."
+        ),
+    ]
+    risk: Annotated[
+        float | None,
+        Field(description="The probability that the draft is wrong; null where no rule held it."),
+    ]
+    assigned_to: str | None
+    snoozed_until: str | None
+    stale: Annotated[
+        bool, Field(description="A source that the draft cites was changed or removed.")
+    ]
     provisional: Annotated[
         bool,
         Field(
@@ -64,6 +84,7 @@ class EvidenceView:
     text: str
     removed: bool
     cited: bool
+    number: Annotated[int, Field(description="What `[n]` in an edit cites it by.")]
     last_page: int | None = None
     headings: Annotated[
         list[str], Field(description="The path of headings it stands under, outermost first.")
@@ -128,12 +149,43 @@ class DecisionView:
     reason: str
     text: str
     decided_at: str
+    override_reason: Annotated[
+        str, Field(description="Why an edit was released although checks failed.")
+    ] = ""
+    problems: Annotated[list[FindingView], Field(description="The checks that an edit failed.")] = (
+        field(default_factory=list)
+    )
+
+
+@dataclass(frozen=True)
+class NoteView:
+    """What a reviewer did to a task besides deciding it; ``about`` is whom or when it concerns."""
+
+    kind: Literal[
+        "comment", "assigned", "snoozed", "escalated", "taken_over", "drafted_again", "undone"
+    ]
+    written_by: str
+    about: str
+    text: str
+    written_at: str
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """A cited passage that stands no more: both texts of a document that was replaced."""
+
+    passage_id: str
+    title: str
+    removed: Annotated[bool, Field(description="Its document was deleted: no text is shown.")]
+    before: str
+    now: Annotated[str, Field(description="The passage of the new revision that is most like it.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDetailView(TaskView):
     """Everything a decision needs; send ``content_sha256`` and ``fence`` back with it."""
 
+    why: Annotated[str, Field(description="Why it waits, in one line for people.")]
     draft: AnswerBody
     second_try: SecondTryView | None
     proposal: ProposalView | None
@@ -145,6 +197,9 @@ class TaskDetailView(TaskView):
     decision: DecisionView | None
     fence: int
     lease_until: str | None
+    notes: list[NoteView]
+    changed_sources: list[SourceChange]
+    redrafts: Annotated[int, Field(description="How many new drafts were made for it.")]
 
 
 @dataclass(frozen=True)

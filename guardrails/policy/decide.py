@@ -12,6 +12,7 @@ from typing import Any
 from guardrails.checks.schema import SchemaCheck
 from guardrails.contract import (
     SEVERITY,
+    URGENCIES,
     Action,
     Case,
     Finding,
@@ -52,6 +53,7 @@ class Rule:
     deadline_hours: float | None = None
     redact: tuple[str, ...] = ()
     disclaimer: str = ""
+    urgency: str = ""
     masks: bool = False
     number: int = 0
 
@@ -203,6 +205,7 @@ def _options(action: Action, rules: Sequence[Rule]) -> dict[str, Any]:
     if action is Action.REVIEW:
         deadlines = [rule.deadline_hours for rule in rules if rule.deadline_hours is not None]
         options["queue"] = next((rule.queue for rule in rules if rule.queue), "")
+        options["urgency"] = min((rule.urgency for rule in rules), key=URGENCIES.index, default="")
         options["four_eyes"] = any(rule.four_eyes for rule in rules)
         options["deadline_hours"] = min(deadlines, default=None)
     if action is not Action.BLOCK:

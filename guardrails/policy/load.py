@@ -108,6 +108,7 @@ def _rule(entry: Mapping[str, Any], source: str, place: int) -> Rule:
         deadline_hours=entry.get("deadline_hours"),
         redact=tuple(entry.get("redact", ())),
         disclaimer=entry.get("disclaimer", ""),
+        urgency=entry.get("urgency", ""),
         masks=entry["then"] == "redact",
         number=place + 1,
     )

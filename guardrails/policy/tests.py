@@ -129,6 +129,7 @@ def _faults(
     actual = {
         "action": verdict.action.value,
         "queue": verdict.queue,
+        "urgency": verdict.urgency,
         "four_eyes": verdict.four_eyes,
         "deadline_hours": verdict.deadline_hours,
         "redact": list(verdict.redact),

@@ -4,17 +4,23 @@
 import { wordDiff } from "../shared/diff.js";
 import { byId, el, fill, visible } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
-import { isMine, mayApprove, mayDecide } from "./state.js";
+import { evidenceFinder, numberFor, sourcesOf } from "./evidence.js";
+import { handling, noteForm } from "./handle.js";
+import { addedTo, isMine, mayApprove, mayDecide } from "./state.js";
 import { editProblem } from "./words.js";
 
-/** @import { CitationView, DecisionKind, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { DecisionKind, PassageView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { Added, Source } from "./evidence.js" */
+/** @import { Handling } from "./handle.js" */
 /** @import { Mode, State } from "./state.js" */
-/** @typedef {{kind: DecisionKind, reason?: string, text?: string}} Decision */
+/** @typedef {{kind: DecisionKind, reason?: string, text?: string, sources?: Record<string, string>, override_reason?: string}} Decision */
 /**
  * @typedef Act
  * @property {() => void} start
  * @property {(decision: Decision) => void} decide
  * @property {(mode: Mode) => void} setMode
+ * @property {(handling: Handling) => void} handle
+ * @property {(source: Added) => void} cite remembers a passage that an unsaved answer cites
  * @property {(text: string | null) => void} keep remembers an unsaved answer
  */
 
@@ -36,10 +42,20 @@ export function drawActions(state, act) {
   bar.hidden = !mayDecide(state);
   const { task, mode } = state;
   if (bar.hidden || !task) return fill(bar);
-  if (mode === "edit") return fill(bar, editForm(task, state.edits[task.task_id], act));
+  if (mode === "edit") return fill(bar, editForm(task, state, act));
   if (mode === "reject") return fill(bar, rejectForm(act));
+  if (mode === "comment" || mode === "escalate") return fill(bar, noteForm(mode, act));
   if (mode === "approve") return fill(bar, approveConfirm(act));
-  return fill(bar, mainButtons(isMine(state), mayApprove(state), act));
+  return fill(bar, mainButtons(state, act));
+}
+
+/**
+ * Draws what can be done besides deciding, below the task.
+ * @param {State} state
+ * @param {Act} act
+ */
+export function drawHandling(state, act) {
+  fill(byId("handling"), handling(state, act));
 }
 
 /**
@@ -64,12 +80,12 @@ export function submitForm() {
 }
 
 /**
- * @param {boolean} mine
- * @param {boolean} approvable
+ * @param {State} state
  * @param {Act} act
  */
-function mainButtons(mine, approvable, act) {
-  const edit = approvable ? "Edit…" : "Write an answer…";
+function mainButtons(state, act) {
+  const [mine, approvable] = [isMine(state), mayApprove(state)];
+  const edit = approvable || state.task?.draft.text.trim() ? "Edit…" : "Write an answer…";
   return el(
     "div",
     { class: "row" },
@@ -114,37 +130,93 @@ function approveConfirm(act) {
 
 /**
  * @param {TaskDetailView} task
- * @param {string | undefined} unsaved
+ * @param {State} state
  * @param {Act} act
  */
-function editForm(task, unsaved, act) {
+function editForm(task, state, act) {
   const original = visible((task.proposal?.answer ?? task.draft).text);
   const field = textArea("edit-text", "5", "edit-help edit-problem");
-  field.value = unsaved ?? original;
+  field.value = state.edits[task.task_id] ?? original;
   const problem = el("p", { id: "edit-problem", class: "flag bad", role: "alert" });
   const changes = el("p", { class: "changes small", dir: "auto", "data-testid": "changes" });
-  const showChanges = () => fill(changes, changesFrom(original, field.value));
-  field.addEventListener("input", () => {
+  const help = el("p", { id: "edit-help", class: "muted small" });
+  const added = [...addedTo(state)];
+  const written = () => {
     fill(problem);
-    showChanges();
+    fill(changes, changesFrom(original, field.value));
     act.keep(field.value === original ? null : field.value);
-  });
-  showChanges();
+  };
+  field.addEventListener("input", written);
+  fill(changes, changesFrom(original, field.value));
+  fill(help, sourcesLine(sourcesOf(task, added)));
+  const cite = (/** @type {PassageView} */ passage) => {
+    const number = numberFor(task, added, passage.passage_id);
+    const { passage_id, title, page } = passage;
+    if (!sourcesOf(task, added).some((item) => item.number === number)) {
+      added.push({ number, passage_id, title, page });
+      act.cite({ number, passage_id, title, page });
+    }
+    const at = field.selectionEnd;
+    field.setRangeText(` [${number}]`, at, at, "end");
+    fill(help, sourcesLine(sourcesOf(task, added)));
+    written();
+    field.focus();
+  };
+  const reason = state.unsupported ? overrideField() : null;
   const save = () => {
-    const wrong = editProblem(field.value, task.draft.citations);
+    const text = field.value.trim();
+    const wrong = editProblem(text, sourcesOf(task, added));
     fill(problem, wrong);
     if (wrong) field.focus();
-    else act.decide({ kind: "edit", text: field.value.trim() });
+    else
+      act.decide({
+        kind: "edit",
+        text,
+        sources: usedSources(text, added),
+        override_reason: reason?.value.trim() ?? "",
+      });
   };
   return form(
     save,
     el("label", { for: "edit-text" }, original ? "New answer" : "Answer"),
     field,
     changes,
-    el("p", { id: "edit-help", class: "muted small" }, sourcesLine(task.draft.citations)),
+    help,
+    evidenceFinder(task, cite),
     problem,
+    reason && overridePart(state.unsupported, reason),
     row(el("button", { class: "primary", "data-testid": "edit-save" }, "Save and release"), act),
   );
+}
+
+/** The reason for releasing a text that fails checks. */
+function overrideField() {
+  const field = textArea("override-reason", "2", "override-why");
+  field.removeAttribute("dir");
+  return field;
+}
+
+/**
+ * @param {string} message
+ * @param {HTMLElement} field
+ */
+function overridePart(message, field) {
+  return el(
+    "div",
+    { class: "notice warn", "data-testid": "unsupported" },
+    el("p", { id: "override-why", role: "alert", dir: "auto" }, `The checks say: ${message}`),
+    el("label", { for: "override-reason" }, "Change the text, or say why it is to go out as it is"),
+    field,
+  );
+}
+
+/**
+ * @param {string} text
+ * @param {Added[]} added
+ */
+function usedSources(text, added) {
+  const used = added.filter(({ number }) => text.includes(`[${number}]`));
+  return Object.fromEntries(used.map(({ number, passage_id }) => [number, passage_id]));
 }
 
 /**
@@ -248,9 +320,9 @@ function cancelButton(act) {
   return button("Cancel", {}, () => act.setMode(""));
 }
 
-/** @param {CitationView[]} citations */
-function sourcesLine(citations) {
-  if (!citations.length) return "This draft has no sources.";
-  const sources = citations.map((item) => `[${item.number}] ${placeOf(item)}`).join(" · ");
-  return `Put the number of a source after what it supports: ${sources}`;
+/** @param {Source[]} sources */
+function sourcesLine(sources) {
+  if (!sources.length) return "This draft has no sources.";
+  const named = sources.map((item) => `[${item.number}] ${placeOf(item)}`).join(" · ");
+  return `Put the number of a source after what it supports: ${named}`;
 }

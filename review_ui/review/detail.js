@@ -6,6 +6,7 @@ import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
+import { changesOf, notesOf } from "./handle.js";
 import { isUndecided } from "./state.js";
 import {
   askedWords,
@@ -35,9 +36,11 @@ export function taskView(task) {
     headOf(task),
     task.decision && decisionOf(task.decision, task.draft),
     task.state === "expired" && el("p", { class: "notice warn" }, expired),
+    changesOf(task.changed_sources),
     proposalOf(task),
     draftOf(task),
     checksOf(task),
+    notesOf(task.notes),
     otherEvidence(task.evidence),
     madeWith(task.lineage),
   ];
@@ -48,6 +51,13 @@ function headOf(task) {
   const title = el("h2", { id: "task-title", tabindex: "-1", dir: "auto" }, task.question);
   const understood = task.searched_for !== task.question && `Searched for: ${task.searched_for}`;
   const reasons = whyWords(task.reasons, task.verdict.reasons);
+  const more =
+    reasons.length > 1 &&
+    el(
+      "ul",
+      { class: "reasons" },
+      reasons.map((one) => el("li", {}, one)),
+    );
   const notes = taskNotes(task);
   return el(
     "header",
@@ -55,7 +65,13 @@ function headOf(task) {
     title,
     understood &&
       el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, understood),
-    el("p", { class: "why" }, el("strong", {}, "Why it was held: "), reasons.join(" ")),
+    el(
+      "p",
+      { class: "why", dir: "auto", "data-testid": "why" },
+      el("strong", {}, "Why it was held: "),
+      task.why,
+    ),
+    more && folded("All reasons", more),
     el("p", { class: "muted small" }, askedWords(task)),
     notes && el("p", { class: "muted small", "data-testid": "task-notes" }, notes),
     task.provisional &&
@@ -80,14 +96,15 @@ function proposalOf({ proposal, state, draft }) {
  * @param {DecisionView} decision
  * @param {AnswerBody} draft
  */
-function decisionOf({ kind, reviewer, decided_at, reason, text }, draft) {
+function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason }, draft) {
   const what = el("strong", {}, KINDS[kind] ?? kind);
   const line = el("p", {}, what, ` by ${reviewer}, ${moment(decided_at)}`);
   const why = reason && el("p", { dir: "auto" }, `Reason: ${reason}`);
   const edited = kind === "edit" && text && changedText(draft.text, text);
   const tone = kind === "reject" ? "bad" : "ok";
   const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
-  return el("section", props, line, why, edited);
+  const over = override_reason && `Released although checks failed: ${override_reason}`;
+  return el("section", props, line, why, edited, over && el("p", { dir: "auto" }, over));
 }
 
 /**
@@ -225,10 +242,13 @@ function findingItem({ check, outcome, label, message, excerpt }) {
   };
   const kind = label && el("span", { class: "muted" }, ` (${words(label)})`);
   const quoted = excerpt && el("q", { dir: "auto" }, excerpt);
+  const tick =
+    outcome !== "pass" &&
+    el("input", { type: "checkbox", "aria-label": `Looked at: ${words(check)}` });
   return el(
     "li",
     props,
-    el("span", { class: `badge ${tone}` }, word),
+    el("span", { class: "tick" }, tick, el("span", { class: `badge ${tone}` }, word)),
     el("div", {}, el("strong", {}, words(check)), kind, el("p", {}, message, " ", quoted)),
   );
 }
@@ -255,7 +275,7 @@ function otherEvidence(evidence) {
     el(
       "li",
       {},
-      el("p", { class: "source-title", dir: "auto" }, placeOf(item)),
+      el("p", { class: "source-title", dir: "auto" }, `[${item.number}] ${placeOf(item)}`),
       el("blockquote", { class: "passage", dir: "auto" }, item.text),
     ),
   );

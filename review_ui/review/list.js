@@ -3,6 +3,7 @@
 
 import { byId, el, setText } from "../shared/dom.js";
 import { age } from "../shared/format.js";
+import { isNarrow } from "./state.js";
 import { listNotes, stateTone, stateWords } from "./words.js";
 
 /** @import { TaskView } from "../shared/wire.d.ts" */
@@ -12,6 +13,7 @@ import { listNotes, stateTone, stateWords } from "./words.js";
 /** @type {Record<Filter, string>} */
 const EMPTY = {
   open: "There is nothing to review.",
+  snoozed: "Nothing is put off.",
   decided: "There are no decisions yet.",
   all: "There are no review tasks yet.",
 };
@@ -24,7 +26,8 @@ const items = new Map();
  * @param {State} state
  * @param {(taskId: string) => void} onChoose
  */
-export function drawList({ tasks, selected, filter, me, open }, onChoose) {
+export function drawList(state, onChoose) {
+  const { tasks, selected, filter, me, open } = state;
   const list = byId("tasks");
   dropGone(tasks);
   for (const [index, task] of tasks.entries()) {
@@ -38,7 +41,7 @@ export function drawList({ tasks, selected, filter, me, open }, onChoose) {
   }
   list.setAttribute("aria-busy", "false");
   byId("list-empty").hidden = tasks.length > 0;
-  setText(byId("list-empty"), EMPTY[filter]);
+  setText(byId("list-empty"), isNarrow(state) ? "No task fits these filters." : EMPTY[filter]);
   drawCounts(filter, open);
 }
 
@@ -100,6 +103,7 @@ function update(item, task, isSelected, me) {
   if (isSelected) item.button.setAttribute("aria-current", "true");
   else item.button.removeAttribute("aria-current");
   item.button.dataset.state = task.state;
+  item.button.dataset.urgency = task.urgency;
   setText(item.reasons, task.reasons.join(" "));
   setText(item.meta, [`${task.asker}, ${age(task.created_at)}`, ...listNotes(task)].join(" · "));
   setText(item.state, stateWords(task, me));

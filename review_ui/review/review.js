@@ -4,19 +4,23 @@
 import { ApiError, messageOf, request, requireSession } from "../shared/api.js";
 import { announce, byId, el, fill } from "../shared/dom.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
-import { drawActions, setBusy, submitForm } from "./actions.js";
+import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
 import { taskView } from "./detail.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
+import { drawCounts, mountNarrow } from "./narrow.js";
 import * as states from "./state.js";
 import { countWords } from "./words.js";
 
 /** @import { TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
+/** @import { Added } from "./evidence.js" */
+/** @import { Handling } from "./handle.js" */
 /** @import { Command } from "./keys.js" */
 /** @import { Filter, Mode, Notice, NoticeAction, State } from "./state.js" */
 
 const REFRESH_MS = 5_000;
+const RECOUNT_MS = 20_000;
 const RENEW_MS = 120_000;
 const LIST_LIMIT = 100;
 const SHORTCUTS_KEY = "countersign.shortcuts";
@@ -38,7 +42,9 @@ async function main() {
   state = states.begin(session.name);
   mountControls();
   await refresh();
+  recount().catch(showPageError);
   setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
+  setInterval(() => document.hidden || recount().catch(showPageError), RECOUNT_MS);
   setInterval(renewClaim, RENEW_MS);
   await followHash();
 }
@@ -48,6 +54,10 @@ function mountControls() {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     const filter = /** @type {Filter | undefined} */ (button?.dataset.filter);
     if (filter) changeFilter(filter).catch(showPageError);
+  });
+  mountNarrow((change) => {
+    set(states.narrowed(state, change));
+    refresh().catch(showPageError);
   });
   byId("back").addEventListener("click", () => choose(null));
   mountChoice("shortcuts", SHORTCUTS_KEY, () => {});
@@ -92,8 +102,9 @@ function set(next) {
   if (changed("task", "selected")) drawTask();
   if (changed("notice")) drawNotice(next.notice);
   // A claim also ends by the clock; a form that is being written in is left alone.
-  const claimChanged = drawnAsMine !== states.isMine(next) && !next.mode;
-  const redrawn = changed("task", "selected", "mode") || claimChanged;
+  const claimChanged = changed("claim") || drawnAsMine !== states.isMine(next);
+  const redrawn =
+    changed("task", "selected", "mode", "unsupported") || (claimChanged && !next.mode);
   if (redrawn) drawBar();
   if (redrawn || changed("busy")) setBusy(next.busy);
 }
@@ -111,7 +122,9 @@ function drawBar() {
   const bar = byId("actions");
   const focused = document.activeElement;
   const held = focused instanceof HTMLElement && bar.contains(focused) && focused.dataset.testid;
-  drawActions(state, { start, decide, setMode, keep });
+  const act = { start, decide, setMode, keep, handle, cite };
+  drawActions(state, act);
+  drawHandling(state, act);
   drawnAsMine = states.isMine(state);
   if (!held) return;
   const again = bar.querySelector(`[data-testid="${held}"], button`);
@@ -144,13 +157,17 @@ function follow(action) {
 // --- the list
 
 async function refresh() {
-  const { filter } = state;
+  const { filter, narrow } = state;
   /** @type {TasksView} */
-  const list = await request("GET", `/v1/reviews?state=${filter}&limit=${LIST_LIMIT}`);
+  const list = await request("GET", states.listPath(state, LIST_LIMIT));
   const { tasks } = list;
   fill(byId("page-error"));
   const complete = tasks.length < LIST_LIMIT;
-  set(states.listed(state, { filter, tasks, open: countWords(list), complete }));
+  set(states.listed(state, { filter, narrow, tasks, open: countWords(list), complete }));
+}
+
+async function recount() {
+  drawCounts(await request("GET", "/v1/reviews/counts"));
 }
 
 /** @param {Filter} filter */
@@ -220,6 +237,11 @@ function keep(text) {
   set(states.edited(state, text));
 }
 
+/** @param {Added} source */
+function cite(source) {
+  set(states.cited(state, source));
+}
+
 /** @param {string} taskId */
 function pathOf(taskId) {
   return `/v1/reviews/${encodeURIComponent(taskId)}`;
@@ -242,13 +264,23 @@ async function claim(task) {
   return state.task === task;
 }
 
+/** @param {Handling} handling */
+async function handle({ method, path, body, said }) {
+  await attempt(async (task) => {
+    const changed = await request(method, `${pathOf(task.task_id)}/${path}`, { body });
+    set(states.handled(state, changed, said));
+  });
+  recount().catch(showPageError);
+}
+
 /** @param {Decision} decision */
 async function decide(decision) {
   await attempt(async (task) => {
     await renewing;
-    if (!states.isMine(state) && !(await claim(task))) return;
     if (state.task !== task) return;
-    const body = { ...decision, content_sha256: task.content_sha256, fence: state.claim?.fence };
+    // Who does not hold the task claims it with the decision.
+    const fence = states.isMine(state) ? state.claim?.fence : null;
+    const body = { ...decision, content_sha256: task.content_sha256, fence };
     const decided = await request("POST", `${pathOf(task.task_id)}/decision`, { body });
     await show(states.decided(state, decided, decision.kind));
   });
@@ -293,6 +325,7 @@ async function attempt(change) {
 function explain(error, task) {
   const code = error instanceof ApiError ? error.code : "";
   set(states.refused(state, task, { code, message: messageOf(error) }));
+  if (state.unsupported) document.getElementById("override-reason")?.focus();
   byId("task-notice").scrollIntoView({ block: "nearest" });
 }
 

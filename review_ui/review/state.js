@@ -3,20 +3,26 @@
 
 /** @import { DecisionKind, TaskDetailView, TaskView } from "../shared/wire.d.ts" */
 
-/** @typedef {"open" | "decided" | "all"} Filter */
-/** @typedef {"" | "approve" | "edit" | "reject"} Mode */
+/** @typedef {"open" | "snoozed" | "decided" | "all"} Filter */
+/** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate"} Mode */
+/**
+ * What narrows the list; an empty text narrows nothing.
+ * @typedef {{queue: string, cause: string, who: "" | "mine" | "nobody", risk: "" | "0.2" | "0.5", text: string}} Narrow
+ */
 /** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until">} Claim */
 /** @typedef {{label: string, choose: string} | {label: string, reload: true}} NoticeAction */
 /**
  * What stands above the task; `kind` is that of a decision just made on another task.
  * @typedef {{tone: "ok" | "warn" | "bad", text: string, actions: NoticeAction[], kind?: DecisionKind}} Notice
  */
+/** @import { Added } from "./evidence.js" */
 /** @typedef {{code?: string, message: string}} Problem */
 
 /**
  * @typedef State
  * @property {string} me the signed-in reviewer
  * @property {Filter} filter
+ * @property {Narrow} narrow
  * @property {TaskView[]} tasks the list, as the service ordered it
  * @property {number | string} open how many tasks wait
  * @property {boolean} complete whether the list holds every task of the filter
@@ -29,6 +35,8 @@
  * @property {boolean} warned that the task changed elsewhere
  * @property {Notice | null} notice
  * @property {Readonly<Record<string, string>>} edits unsaved answers, by task
+ * @property {Readonly<Record<string, Added[]>>} sources what unsaved answers cite besides, by task
+ * @property {string} unsupported why the service did not take an edit without a reason
  * @property {boolean} advance go to the next task after a decision
  */
 
@@ -39,6 +47,10 @@ const DONE = {
   reject: "Rejected. The asker sees that the answer was not released.",
 };
 const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
+/** @type {Readonly<Narrow>} */
+export const EVERYTHING = { queue: "", cause: "", who: "", risk: "", text: "" };
+/** The option of a list of queues for the queue without a name. */
+export const NO_QUEUE = "-";
 const VOID =
   "The task has changed since you opened it, so your decision does not count. " +
   "Please read the new version first.";
@@ -57,6 +69,7 @@ export function begin(me, advance = true) {
   return {
     me,
     filter: "open",
+    narrow: EVERYTHING,
     tasks: [],
     open: 0,
     complete: false,
@@ -69,6 +82,8 @@ export function begin(me, advance = true) {
     warned: false,
     notice: null,
     edits: {},
+    sources: {},
+    unsupported: "",
     advance,
   };
 }
@@ -91,10 +106,10 @@ export function mayDecide(/** @type {State} */ { task, me }) {
   return task !== null && isUndecided(task) && !task.approved_by.includes(me);
 }
 
-/** An empty draft cannot be approved: only written, or rejected. */
+/** An empty draft, or one whose sources changed, cannot be approved. */
 export function mayApprove(/** @type {State} */ state) {
   const text = (state.task?.proposal?.answer ?? state.task?.draft)?.text ?? "";
-  return mayDecide(state) && text.trim() !== "";
+  return mayDecide(state) && text.trim() !== "" && !state.task?.stale;
 }
 
 /**
@@ -140,13 +155,44 @@ export function filtered(state, filter) {
 }
 
 /**
- * A list has come; one that was asked for under another filter is too late.
  * @param {State} state
- * @param {{filter: Filter, tasks: TaskView[], open: number | string, complete: boolean}} list
+ * @param {Partial<Narrow>} change
  * @returns {State}
  */
-export function listed(state, { filter, tasks, open, complete }) {
-  if (filter !== state.filter) return state;
+export function narrowed(state, change) {
+  return { ...state, narrow: { ...state.narrow, ...change } };
+}
+
+/** Whether the list holds fewer than the filter has. */
+export function isNarrow(/** @type {Pick<State, "narrow">} */ { narrow }) {
+  return Object.values(narrow).some((value) => value.trim() !== "");
+}
+
+/**
+ * The address of the list that is wanted.
+ * @param {Pick<State, "filter" | "narrow" | "me">} state
+ * @param {number} limit
+ */
+export function listPath({ filter, narrow, me }, limit) {
+  const wanted = new URLSearchParams({ state: filter, limit: String(limit) });
+  if (narrow.queue) wanted.set("queue", narrow.queue === NO_QUEUE ? "" : narrow.queue);
+  if (narrow.cause) wanted.set("cause", narrow.cause);
+  if (narrow.who) wanted.set("assigned_to", narrow.who === "mine" ? me : "");
+  if (narrow.risk) wanted.set("min_risk", narrow.risk);
+  if (narrow.text.trim()) wanted.set("text", narrow.text.trim());
+  return `/v1/reviews?${wanted}`;
+}
+
+/**
+ * A list has come; one that was asked for under another filter is too late.
+ * @param {State} state
+ * @param {{filter: Filter, narrow?: Narrow, tasks: TaskView[], open: number | string, complete: boolean}} list
+ * @returns {State}
+ */
+export function listed(state, { filter, narrow, tasks, open, complete: all }) {
+  if (filter !== state.filter || (narrow && narrow !== state.narrow)) return state;
+  // What a narrow list does not hold may stand in the whole one.
+  const complete = all && !isNarrow(state);
   return warnedOfChange(placed({ ...state, tasks, open, complete }));
 }
 
@@ -199,7 +245,7 @@ export function chosen(state, taskId) {
  * @returns {State}
  */
 function unloaded(state) {
-  return { ...state, task: null, claim: null, mode: "", warned: false };
+  return { ...state, task: null, claim: null, mode: "", warned: false, unsupported: "" };
 }
 
 /**
@@ -236,7 +282,26 @@ export function modeSet(state, mode) {
   if (mode === "approve" && !mayApprove(state)) return state;
   // What went well before has been read by now, and would cover the draft.
   const notice = state.notice?.tone === "ok" ? null : state.notice;
-  return { ...state, mode, notice };
+  return { ...state, mode, notice, unsupported: "" };
+}
+
+/**
+ * One more passage that the unsaved answer of the shown task cites.
+ * @param {State} state
+ * @param {Added} source
+ * @returns {State}
+ */
+export function cited(state, source) {
+  if (!state.task) return state;
+  const id = state.task.task_id;
+  const before = addedTo(state);
+  if (before.some((one) => one.passage_id === source.passage_id)) return state;
+  return { ...state, sources: { ...state.sources, [id]: [...before, source] } };
+}
+
+/** What the unsaved answer of the shown task cites besides its evidence. */
+export function addedTo(/** @type {Pick<State, "task" | "sources">} */ { task, sources }) {
+  return (task && sources[task.task_id]) ?? [];
 }
 
 /**
@@ -293,6 +358,26 @@ export function claimed(state, task) {
 }
 
 /**
+ * The shown task was changed besides deciding it: what was read stays as it was.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @param {string} said
+ * @returns {State}
+ */
+export function handled(state, task, said) {
+  if (state.selected !== task.task_id) return state;
+  const notice = { tone: /** @type {const} */ ("ok"), text: said, actions: [] };
+  return { ...state, task, claim: claimOf(task), mode: "", notice };
+}
+
+/** Who holds the shown task instead of this reviewer; "" when nobody does. */
+export function otherHolder(/** @type {State} */ state) {
+  const { claim, me } = state;
+  const held = claim?.state === "claimed" && claim.claimed_by !== me;
+  return held ? (claim.claimed_by ?? "") : "";
+}
+
+/**
  * A decision was saved: on to the next task, or, without one, the task as it stands now.
  * @param {State} state
  * @param {TaskDetailView} task
@@ -339,6 +424,9 @@ function nextWaiting({ tasks, selected, place, me }) {
  * @returns {State}
  */
 export function refused(state, task, { code = "", message }) {
+  if (code === "edit_not_supported" && state.task === task) {
+    return { ...state, unsupported: message };
+  }
   const known = CONFLICTS[code];
   const text = known ?? message;
   if (state.task !== task) return { ...state, notice: failure(`“${task.question}”: ${text}`) };

@@ -3,7 +3,7 @@
 
 import { age, moment } from "../shared/format.js";
 
-/** @import { DecisionKind, FindingView, TaskState, TaskView, TasksView } from "../shared/wire.d.ts" */
+/** @import { DecisionKind, FindingView, TaskState, TaskView, TasksView, Urgency } from "../shared/wire.d.ts" */
 
 /** @type {Record<FindingView["outcome"], {word: string, tone: string}>} */
 export const OUTCOMES = {
@@ -20,6 +20,8 @@ const STATES = {
   decided: { word: "Decided", tone: "ok" },
   expired: { word: "Expired", tone: "warn" },
 };
+/** @type {Record<Urgency, string>} */
+export const URGENCIES = { urgent: "Urgent", high: "Soon", normal: "" };
 export const PROVISIONAL =
   "Provisional certificate: measured on public data, not yet on these documents.";
 
@@ -61,7 +63,10 @@ export function approvalWords({ four_eyes, approved_by, approvals_needed }) {
  */
 export function listNotes(task) {
   const certificate = task.provisional ? "provisional certificate" : "";
-  return [task.queue, approvalWords(task), certificate].filter(Boolean);
+  const whose = task.assigned_to ? `for ${task.assigned_to}` : "";
+  const urgent = task.urgency === "normal" ? "" : URGENCIES[task.urgency];
+  const stale = task.stale ? "sources changed" : "";
+  return [urgent, stale, task.queue, whose, approvalWords(task), certificate].filter(Boolean);
 }
 
 /**
@@ -70,7 +75,13 @@ export function listNotes(task) {
  */
 export function taskNotes(task) {
   const approved = task.approved_by.length > 0 ? ` (${task.approved_by.join(", ")})` : "";
-  const notes = [task.queue && `Queue: ${task.queue}`, approvalWords(task)].filter(Boolean);
+  const notes = [
+    URGENCIES[task.urgency],
+    task.queue && `Queue: ${task.queue}`,
+    task.assigned_to && `Assigned to ${task.assigned_to}`,
+    task.snoozed_until && `Put off until ${moment(task.snoozed_until)}`,
+    approvalWords(task),
+  ].filter(Boolean);
   return notes.length > 0 ? notes.join(" · ") + approved : "";
 }
 

@@ -4,6 +4,7 @@
 export type AnswerStatus = "released" | "held" | "blocked" | "abstained" | "rejected";
 export type TaskState = "open" | "claimed" | "decided" | "expired";
 export type DecisionKind = "approve" | "edit" | "reject";
+export type Urgency = "urgent" | "high" | "normal";
 export type Mode = "off" | "provisional" | "certified" | "review_everything" | "retrieval_only";
 
 export interface ErrorView {
@@ -123,12 +124,46 @@ export interface TaskView {
   approved_by: string[];
   approvals_needed: number;
   provisional: boolean;
+  urgency: Urgency;
+  cause: string;
+  risk: number | null;
+  assigned_to: string | null;
+  snoozed_until: string | null;
+  stale: boolean;
 }
 
 export interface TasksView {
   tasks: TaskView[];
   open: number;
   open_more: boolean;
+}
+
+export interface QueueCount {
+  queue: string;
+  open: number;
+  urgent: number;
+}
+
+export interface CountsView {
+  queues: QueueCount[];
+  causes: Record<string, number>;
+  mine: number;
+  snoozed: number;
+}
+
+export interface NoteView {
+  kind:
+    | "comment"
+    | "assigned"
+    | "snoozed"
+    | "escalated"
+    | "taken_over"
+    | "drafted_again"
+    | "undone";
+  written_by: string;
+  about: string;
+  text: string;
+  written_at: string;
 }
 
 export interface EvidenceView {
@@ -138,6 +173,7 @@ export interface EvidenceView {
   text: string;
   removed: boolean;
   cited: boolean;
+  number: number;
   last_page: number | null;
   headings: string[];
 }
@@ -176,9 +212,20 @@ export interface DecisionView {
   reason: string;
   text: string;
   decided_at: string;
+  override_reason: string;
+  problems: FindingView[];
+}
+
+export interface SourceChange {
+  passage_id: string;
+  title: string;
+  removed: boolean;
+  before: string;
+  now: string;
 }
 
 export interface TaskDetailView extends TaskView {
+  why: string;
   draft: AnswerBody;
   second_try: SecondTryView | null;
   proposal: ProposalView | null;
@@ -190,6 +237,9 @@ export interface TaskDetailView extends TaskView {
   decision: DecisionView | null;
   fence: number;
   lease_until: string | null;
+  notes: NoteView[];
+  changed_sources: SourceChange[];
+  redrafts: number;
 }
 
 export interface GateModeView {

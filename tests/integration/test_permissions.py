@@ -93,7 +93,18 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/policy/dry-run"): Row("operator", "own", {"json": {"policy": "name: x"}}),
     ("GET", "/v1/reviews"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),
+    ("GET", "/v1/reviews/counts"): Row("reviewer", "own"),
     ("POST", "/v1/reviews/{task_id}/claim"): Row("reviewer", "object"),
+    ("POST", "/v1/reviews/{task_id}/comments"): Row("reviewer", "object", {"json": {"text": "x"}}),
+    ("PUT", "/v1/reviews/{task_id}/assignment"): Row("reviewer", "object", {"json": {"to": None}}),
+    ("PUT", "/v1/reviews/{task_id}/snooze"): Row("reviewer", "object", {"json": {"until": None}}),
+    ("POST", "/v1/reviews/{task_id}/evidence"): Row("reviewer", "object", {"json": {"text": "x"}}),
+    ("POST", "/v1/reviews/{task_id}/draft"): Row(
+        "reviewer", "object", {"json": {"content_sha256": "0" * 64}}
+    ),
+    ("POST", "/v1/reviews/{task_id}/escalate"): Row(
+        "reviewer", "object", {"json": {"reason": "x"}}
+    ),
     ("POST", "/v1/reviews/{task_id}/decision"): Row(
         "reviewer",
         "object",

@@ -164,10 +164,7 @@ def test_a_claim_keeps_others_out_until_it_ends(
     first = desk.claim(RITA, task_id)
     with pytest.raises(ClaimLost):
         desk.claim(RAJ, task_id)
-    with database.transaction() as session:
-        session.execute(update(ReviewTaskRow).values(lease_until=now() - timedelta(seconds=1)))
-    with pytest.raises(ClaimLost):
-        desk.decide(RITA, task_id, decision(first))
+    end_leases(database)
     second = desk.claim(RAJ, task_id)
     assert second["fence"] == first["fence"] + 1
     with pytest.raises(ClaimLost):
@@ -185,12 +182,71 @@ def test_renewing_a_claim_voids_the_older_fence(
     desk.decide(RITA, task_id, decision(newer))
 
 
-def test_an_unclaimed_task_cannot_be_decided(
+def test_an_unclaimed_task_cannot_be_decided_with_a_fence(
     database: Database, desk: WireDesk, settings: Settings
 ) -> None:
     task_id, _ = hold(database, settings)
     with pytest.raises(ClaimLost):
         desk.decide(RITA, task_id, decision(desk.task(RITA, task_id)))
+
+
+def end_leases(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(update(ReviewTaskRow).values(lease_until=now() - timedelta(seconds=1)))
+
+
+def test_a_claim_that_has_ended_is_held_by_nobody_and_its_holder_may_still_decide(
+    database: Database, desk: WireDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    claimed = desk.claim(RITA, task_id)
+    assert [one["task_id"] for one in desk.tasks(RAJ, "claimed")["tasks"]] == [task_id]
+    end_leases(database)
+    (listed,) = desk.tasks(RAJ, "open")["tasks"]
+    assert (listed["state"], listed["claimed_by"]) == ("open", None)
+    assert desk.tasks(RAJ, "claimed")["tasks"] == []
+    assert desk.task(RAJ, task_id)["claimed_by"] is None
+    assert desk.decide(RITA, task_id, decision(claimed))["decision"]["reviewer"] == "rita"
+
+
+def test_claiming_and_deciding_is_one_step_unless_somebody_holds_the_task(
+    database: Database, desk: WireDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    seen = desk.task(RITA, task_id)
+    at_once = Decision("approve", seen["content_sha256"], None)
+    desk.claim(RAJ, task_id)
+    with pytest.raises(ClaimLost):
+        desk.decide(RITA, task_id, at_once)
+    with pytest.raises(ClaimLost):
+        desk.claim(RITA, task_id)
+    taken = desk.claim(RITA, task_id, take_over=True)
+    assert taken["claimed_by"] == "rita"
+    assert [(n["kind"], n["about"]) for n in taken["notes"]] == [("taken_over", "raj")]
+    assert desk.decide(RITA, task_id, at_once)["decision"]["reviewer"] == "rita"
+    with pytest.raises(AlreadyDecided):
+        desk.decide(RAJ, task_id, at_once)
+
+
+def test_of_many_who_decide_in_one_step_one_does(
+    database: Database, desk: WireDesk, settings: Settings
+) -> None:
+    task_id, _ = hold(database, settings)
+    at_once = Decision("approve", desk.task(RITA, task_id)["content_sha256"], None)
+    start = Barrier(6)
+
+    def race(number: int) -> str:
+        start.wait()
+        try:
+            desk.decide(Principal(f"r{number}", frozenset({"reviewer"})), task_id, at_once)
+        except Conflict as error:
+            return error.code
+        return "decided"
+
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(race, range(6)))
+    assert results.count("decided") == 1
+    assert set(results) <= {"decided", "claim_lost", "already_decided"}
 
 
 @pytest.mark.parametrize("change", ["replace", "delete", "other content"])

@@ -70,6 +70,12 @@ export function task(id, changes) {
     approved_by: [],
     approvals_needed: 1,
     provisional: false,
+    urgency: "normal",
+    cause: "screens",
+    risk: null,
+    assigned_to: null,
+    snoozed_until: null,
+    stale: false,
     ...changes,
   };
 }
@@ -93,6 +99,10 @@ export function detail(id, changes) {
     decision: null,
     fence: 0,
     lease_until: null,
+    why: "May ask for legal advice (rule 3 of the policy).",
+    notes: [],
+    changed_sources: [],
+    redrafts: 0,
     ...changes,
   };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { numberFor, sourcesOf } from "../../review_ui/review/evidence.js";
 import * as states from "../../review_ui/review/state.js";
 import { detail, task } from "./samples.js";
 
@@ -7,7 +8,12 @@ import { detail, task } from "./samples.js";
 /** @import { State } from "../../review_ui/review/state.js" */
 
 const DECIDED = /** @type {const} */ ({ kind: "approve", reviewer: "rita", reason: "", text: "" });
-const DECISION = { ...DECIDED, decided_at: "2026-05-01T13:00:00Z" };
+const DECISION = {
+  ...DECIDED,
+  decided_at: "2026-05-01T13:00:00Z",
+  override_reason: "",
+  problems: [],
+};
 
 /**
  * The page of reviewer rita with these tasks, the given one shown.
@@ -216,4 +222,97 @@ test("no transition changes the state it was given", () => {
   refreshed(shown, []);
   states.claimed(shown, detail("b", { fence: 5 }));
   assert.equal(JSON.stringify(shown), frozen);
+});
+
+test("the address of the list says what narrows it, and a narrow list never ends a task", () => {
+  const all = states.begin("rita");
+  assert.equal(states.listPath(all, 50), "/v1/reviews?state=open&limit=50");
+  const change = { queue: states.NO_QUEUE, who: /** @type {const} */ ("mine"), text: " a&b " };
+  const narrow = states.narrowed(all, change);
+  const path = new URLSearchParams(states.listPath(narrow, 50).split("?")[1]);
+  assert.deepEqual(Object.fromEntries(path), {
+    state: "open",
+    limit: "50",
+    queue: "",
+    assigned_to: "rita",
+    text: "a&b",
+  });
+  const shown = states.loaded(states.chosen(narrow, "a"), detail("a"));
+  const empty = { filter: shown.filter, narrow: shown.narrow, tasks: [], open: 0, complete: true };
+  assert.equal(states.listed(shown, empty).notice, null);
+  const late = { ...empty, narrow: all.narrow, open: 7 };
+  assert.equal(states.listed(shown, late).open, 0);
+});
+
+test("a task that somebody else holds can be taken over, until their claim ends", () => {
+  const held = detail("a", { state: "claimed", claimed_by: "raj" });
+  const shown = states.loaded(states.chosen(states.begin("rita"), "a"), held);
+  assert.equal(states.otherHolder(shown), "raj");
+  const mine = { ...held, claimed_by: "rita" };
+  const taken = states.handled(shown, mine, "Yours.");
+  assert.equal(states.otherHolder(taken), "");
+  assert.equal(taken.notice?.text, "Yours.");
+  const elsewhere = states.handled(states.chosen(shown, "b"), mine, "Yours.");
+  assert.equal(elsewhere.selected, "b");
+  assert.equal(elsewhere.task, null);
+});
+
+test("an edit that the checks refuse asks for a reason, and keeps what was written", () => {
+  const shown = states.loaded(states.chosen(states.begin("rita"), "a"), detail("a"));
+  const edit = states.edited(states.modeSet(shown, "edit"), "Call us.");
+  const task = /** @type {import("../../review_ui/shared/wire.d.ts").TaskDetailView} */ (edit.task);
+  const refused = states.refused(edit, task, { code: "edit_not_supported", message: "No source." });
+  assert.equal(refused.unsupported, "No source.");
+  assert.equal(refused.mode, "edit");
+  assert.equal(refused.edits.a, "Call us.");
+  assert.equal(states.modeSet(refused, "").unsupported, "");
+});
+
+test("a draft whose sources changed cannot be approved", () => {
+  const stale = detail("a", { stale: true });
+  const shown = states.loaded(states.chosen(states.begin("rita"), "a"), stale);
+  assert.equal(states.mayApprove(shown), false);
+  assert.equal(states.mayDecide(shown), true);
+});
+
+test("a passage that was found has one number, after those of the task", () => {
+  const shown = detail("a", {
+    evidence: [
+      {
+        passage_id: "p1",
+        title: "Fees",
+        page: 2,
+        text: "",
+        removed: false,
+        cited: true,
+        number: 1,
+        last_page: null,
+        headings: [],
+      },
+      {
+        passage_id: "p2",
+        title: "Fire",
+        page: 1,
+        text: "",
+        removed: false,
+        cited: false,
+        number: 2,
+        last_page: null,
+        headings: [],
+      },
+    ],
+  });
+  assert.deepEqual(
+    sourcesOf(shown, []).map((one) => one.number),
+    [1, 2],
+  );
+  assert.equal(numberFor(shown, [], "p2"), 2);
+  const found = { number: 3, passage_id: "p9", title: "New", page: null };
+  const added = [found];
+  assert.equal(numberFor(shown, [], "p9"), 3);
+  assert.equal(numberFor(shown, added, "p8"), 4);
+  assert.equal(numberFor(shown, added, "p9"), 3);
+  const state = states.loaded(states.chosen(states.begin("rita"), "a"), shown);
+  const twice = states.cited(states.cited(state, found), found);
+  assert.deepEqual(states.addedTo(twice), added);
 });

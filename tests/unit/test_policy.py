@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from app.backends import build_checks, build_support
 from app.settings import Settings
 from guardrails.checks.personal_data import KINDS
-from guardrails.contract import SEVERITY, Action, Asker, Case, Finding, Outcome, Passage, Stage
+from guardrails.contract import (
+    SEVERITY,
+    URGENCIES,
+    Action,
+    Asker,
+    Case,
+    Finding,
+    Outcome,
+    Passage,
+    Stage,
+)
 from guardrails.judge import Judge
 from guardrails.policy.decide import MESSAGES, Policy, Rule
 from guardrails.policy.load import PolicyInvalid, load_policy, parse_policy
@@ -628,6 +638,8 @@ def rule(**entry: Any) -> dict[str, Any]:
         (rule(then="redact", redact=["email"], deadline_hours=2), "$.rules[0].then"),
         (rule(queue="Not A Name"), "$.rules[0].queue"),
         (rule(deadline_hours=0), "$.rules[0].deadline_hours"),
+        (rule(urgency="now"), "$.rules[0].urgency"),
+        (rule(then="release", urgency="high"), "$.rules[0].then"),
         (rule(deadline_hours=9000), "$.rules[0].deadline_hours"),
         (rule(four_eyes="yes"), "$.rules[0].four_eyes"),
         (rule(redact=["shoe_size"]), "$.rules[0].redact"),
@@ -716,13 +728,16 @@ def test_the_strictest_options_win_and_additions_are_united() -> None:
         rule(queue="first", deadline_hours=8, disclaimer="One."),
         rule(check="bad", then="review", queue="second", four_eyes=True, redact=["phone"]),
         rule(check="bad", then="release", disclaimer="Two.", redact=["email", "phone"]),
-        rule(check="bad", then="review", deadline_hours=4.5, disclaimer="One."),
+        rule(check="bad", then="review", deadline_hours=4.5, disclaimer="One.", urgency="high"),
+        rule(check="bad", then="review", urgency="urgent"),
     )
     verdict = made.decide([finding("bad"), finding("odd")])
     assert (verdict.queue, verdict.four_eyes, verdict.deadline_hours) == ("first", True, 4.5)
     assert (verdict.redact, verdict.disclaimers) == (("email", "phone"), ("One.", "Two."))
+    assert verdict.urgency == "urgent"
     alone = made.decide([finding("odd")])
     assert (alone.queue, alone.four_eyes, alone.deadline_hours) == ("first", False, 8)
+    assert alone.urgency == ""
 
 
 def test_only_what_the_action_needs_is_said() -> None:
@@ -776,6 +791,7 @@ WIDE_RULES = st.fixed_dictionaries(
         "when": st.sampled_from(CONDITIONS),
         "four_eyes": st.booleans(),
         "deadline_hours": st.sampled_from([1, 6, 24]),
+        "urgency": st.sampled_from(["high", "urgent"]),
         "redact": st.just(["email"]),
         "disclaimer": st.sampled_from(["One.", "Two."]),
     },
@@ -784,8 +800,8 @@ WIDE_RULES = st.fixed_dictionaries(
 
 def sensible(entry: dict[str, Any]) -> dict[str, Any]:
     """The drawn rule without the options that its action does not have."""
-    dropped = {"review": (), "release": ("four_eyes", "deadline_hours")}.get(
-        entry["then"], ("four_eyes", "deadline_hours", "redact", "disclaimer")
+    dropped = {"review": (), "release": ("four_eyes", "deadline_hours", "urgency")}.get(
+        entry["then"], ("four_eyes", "deadline_hours", "urgency", "redact", "disclaimer")
     )
     return {key: value for key, value in entry.items() if key not in dropped}
 
@@ -808,6 +824,7 @@ def test_no_verdict_is_milder_than_any_rule_demands(
         assert SEVERITY[verdict.action] >= SEVERITY[one.then]
         if verdict.action is Action.REVIEW:
             assert verdict.four_eyes >= one.four_eyes
+            assert URGENCIES.index(verdict.urgency) <= URGENCIES.index(one.urgency)
             if one.deadline_hours is not None:
                 assert verdict.deadline_hours is not None
                 assert verdict.deadline_hours <= one.deadline_hours

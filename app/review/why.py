@@ -1,0 +1,97 @@
+"""Why a draft waits for a person, in one line that a person understands."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.review.priority import EMPTY, GATE, cause_of, shown_risk
+from guardrails.contract import Outcome
+
+DRIVERS: Mapping[str, str] = {
+    "margin": "the reader is hardly surer of it than of “no answer”",
+    "span_lead": "other places of the passage fit nearly as well",
+    "span_entropy": "the reader does not see where the answer begins and ends",
+    "lead": "another passage gives nearly as good an answer",
+    "agreement": "the passages do not agree",
+    "answers": "the passage may not answer the question",
+    "relevance": "the passage is hardly about the question",
+    "mean_logprob": "the model was unsure of its words",
+    "min_logprob": "the model was unsure of one word",
+    "entropy": "the model had several ways to go on",
+    "copied": "few of its words stand in the source",
+    "abstain_margin": "the model nearly said that there is no answer",
+    "support": "the source may not support it",
+    "similarity": "the passages are far from the question",
+    "similarity_margin": "no passage stands out",
+    "rank": "it comes from a passage far down",
+    "answer_words": "it is long",
+    "sentence_overlap": "few words of the question stand near it",
+    "passage_overlap": "few words of the question stand in the passage",
+    "names_met": "a name or number of the question is not in the source",
+    "near_overlap": "few words of the question stand around it",
+    "echo": "it repeats the question",
+    "kind_fits": "it is not the kind of thing that was asked for",
+}
+"""What a high risk comes from, by the figures of ``guardrails.features``."""
+NO_RULE = "No rule of the policy held it; a person must look at this answer."
+NO_DRAFT = "The documents gave no draft."
+
+
+def why_line(
+    draft: Mapping[str, Any] | None,
+    findings: Iterable[Mapping[str, Any]],
+    verdict: Mapping[str, Any],
+    gate: Mapping[str, Any] | None,
+    policy: Mapping[str, Any] | None,
+) -> str:
+    """One line: the reason with its rule, the risk beside the threshold, and what drove it.
+
+    Of what no rule held it says no figure: that would tell apart what the gate held and what went
+    out and is audited. ``policy`` is the content of the one that judged; None where it is unknown.
+    """
+    found = list(findings)
+    cause = cause_of(draft, found, verdict)
+    parts = [] if cause == GATE else [_reason(found, verdict, policy)]
+    if cause == GATE:
+        parts.append(NO_RULE)
+    if cause == EMPTY:
+        return " ".join([*parts, NO_DRAFT])
+    return " ".join(filter(None, [*parts, _risk(verdict, gate), _drivers(gate)]))
+
+
+def _reason(
+    findings: list[Mapping[str, Any]], verdict: Mapping[str, Any], policy: Mapping[str, Any] | None
+) -> str:
+    reasons = list(verdict["reasons"])
+    if not reasons:
+        return ""
+    said = reasons[0].rstrip(".")
+    failed = [one for one in findings if one["outcome"] != Outcome.PASS]
+    rule = next((n for one in failed if (n := rule_of(one, policy)) is not None), None)
+    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    where = f" (rule {rule} of the policy{more})" if rule else f" ({more[5:]})" if more else ""
+    return f"{said}{where}."
+
+
+def rule_of(finding: Mapping[str, Any], policy: Mapping[str, Any] | None) -> int | None:
+    """The number of the first rule that holds drafts with this finding, whatever else is found."""
+    for number, rule in enumerate((policy or {}).get("rules", ()), start=1):
+        same = rule.get("check") == finding["check"]
+        same = same and rule.get("outcome", "fail") == finding["outcome"]
+        same = same and rule.get("label") in (None, finding.get("label"))
+        if same and "when" not in rule and rule["then"] == "review":
+            return number
+    return None
+
+
+def _risk(verdict: Mapping[str, Any], gate: Mapping[str, Any] | None) -> str:
+    risk, threshold = shown_risk(verdict, gate), (gate or {}).get("threshold")
+    if risk is None:
+        return ""
+    if threshold is None:
+        return f"Risk {risk:.0%}."
+    return f"Risk {risk:.0%}; up to {threshold:.0%} goes out without a person."
+
+
+def _drivers(gate: Mapping[str, Any] | None) -> str:
+    words = [DRIVERS[name] for name in (gate or {}).get("drivers") or () if name in DRIVERS]
+    return f"What drove it: {', and '.join(words)}." if words else ""

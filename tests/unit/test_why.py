@@ -1,0 +1,53 @@
+"""The line that says why a draft waits."""
+
+from typing import Any
+
+from app.review.why import DRIVERS, why_line
+from guardrails.features import DIRECTIONS
+
+DRAFT = {"sentences": [{"text": "It is £350.", "citations": [1]}]}
+EMPTY: dict[str, Any] = {"sentences": []}
+FAILED = {"check": "numbers", "outcome": "fail", "label": ""}
+HELD = {"action": "review", "reasons": ["The number 350 is not in the source."]}
+POLICY = {
+    "rules": [
+        {"check": "numbers", "when": "risk > 0.5", "then": "review"},
+        {"check": "numbers", "outcome": "could_not_run", "then": "review"},
+        {"check": "numbers", "then": "review"},
+    ]
+}
+GATE = {"risk": 0.42, "threshold": 0.18, "drivers": ["support", "lead"]}
+
+
+def test_it_says_the_reason_the_rule_the_risk_and_what_drove_it() -> None:
+    assert why_line(DRAFT, [FAILED], HELD, GATE, POLICY) == (
+        "The number 350 is not in the source (rule 3 of the policy). "
+        "Risk 42%; up to 18% goes out without a person. "
+        "What drove it: the source may not support it, and another passage gives nearly as good "
+        "an answer."
+    )
+
+
+def test_other_reasons_are_counted_and_what_is_unknown_is_left_out() -> None:
+    two = {**HELD, "reasons": [*HELD["reasons"], "Old."]}
+    assert why_line(DRAFT, [FAILED], two, None, None) == (
+        "The number 350 is not in the source (1 more)."
+    )
+    one = why_line(DRAFT, [FAILED], HELD, {"risk": 1.0, "threshold": None}, None)
+    assert one == "The number 350 is not in the source. Risk 100%."
+
+
+def test_what_no_rule_held_has_no_figure_that_would_tell_audits_apart() -> None:
+    released = {"action": "release", "reasons": []}
+    above, below = (why_line(DRAFT, [], released, {**GATE, "risk": r}, POLICY) for r in (0.4, 0.1))
+    assert above == below and "%" not in above
+    assert above.startswith("No rule of the policy held it")
+
+
+def test_without_a_draft_it_says_so() -> None:
+    said = why_line(EMPTY, [FAILED], HELD, GATE, POLICY)
+    assert said.endswith("The documents gave no draft.") and "Risk" not in said
+
+
+def test_every_figure_of_the_risk_has_words() -> None:
+    assert set(DRIVERS) == set(DIRECTIONS)
