@@ -34,6 +34,8 @@ PAGE_NAMES = (
     ("/", "chat"),
     ("/review", "review"),
     ("/operations", "operations"),
+    ("/people", "people"),
+    ("/account", "account"),
     ("/login", "login"),
 )
 Background = Callable[[Services], AbstractContextManager[None]]

@@ -17,6 +17,58 @@ export interface SessionView {
   name: string;
   roles: string[];
   csrf_token: string;
+  expires_at: string;
+}
+
+export interface Account {
+  name: string;
+  roles: string[];
+  scope: string[] | null;
+  disabled: boolean;
+  created_at: string;
+  sessions: number;
+  keys: number;
+}
+
+export interface AccountsView {
+  users: Account[];
+}
+
+export interface PasswordView {
+  name: string;
+  password: string;
+}
+
+export interface SignInEntry {
+  session_id: string;
+  started_at: string | null;
+  expires_at: string;
+}
+
+export interface SignInsView {
+  sessions: SignInEntry[];
+}
+
+export interface EndedView {
+  ended: number;
+}
+
+export interface KeyEntry {
+  key_id: string;
+  principal: string;
+  created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+  last_used_at: string | null;
+}
+
+export interface KeysView {
+  keys: KeyEntry[];
+}
+
+export interface NewKey {
+  key_id: string;
+  key: string;
 }
 
 /** Offsets count code points of the passage's text. */

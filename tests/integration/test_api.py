@@ -526,6 +526,8 @@ ADDRESSES = [
     ("GET", "/"),
     ("GET", "/review"),
     ("GET", "/operations"),
+    ("GET", "/people"),
+    ("GET", "/account"),
     ("GET", "/login"),
 ]
 
