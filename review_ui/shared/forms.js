@@ -50,16 +50,16 @@ export function choices(options, props = {}, chosen = options[0]?.[0] ?? "") {
 
 /**
  * A button that asks once more, in its own place, before it acts.
- * @param {{label: string, question: string, sure: string, act: () => unknown, testid?: string}} what
+ * @param {{label: string, question: string, sure: string, act: () => unknown, testid?: string, tone?: string}} what
  */
-export function confirming({ label, question, sure, act, testid }) {
+export function confirming({ label, question, sure, act, testid, tone = "danger" }) {
   const box = el("span", { class: "row confirming" });
   const first = el(
     "button",
-    { type: "button", class: "danger small", "data-testid": testid },
+    { type: "button", class: `${tone} small`, "data-testid": testid },
     label,
   );
-  const yes = el("button", { type: "button", class: "danger small" }, sure);
+  const yes = el("button", { type: "button", class: `${tone} small` }, sure);
   if (testid) yes.dataset.testid = `${testid}-sure`;
   const no = el("button", { type: "button", class: "small" }, "Keep");
   const back = () => {

@@ -124,3 +124,22 @@ def test_people(page: Page, running: Running) -> None:
     page.goto(f"{running.address}/account")
     expect(page.get_by_test_id("change-password")).to_be_enabled()
     assert violations(page) == []
+
+
+def test_documents(page: Page, running: Running) -> None:
+    sign_in(page, running, "/documents")
+    expect(page.get_by_test_id("document").first).to_be_visible()
+    assert violations(page) == []
+    for view, shown in (
+        ("add", page.get_by_test_id("files")),
+        ("suspects", page.get_by_test_id("suspect").first),
+        ("index", page.get_by_test_id("version").first),
+    ):
+        page.goto(f"{running.address}/documents#{view}")
+        expect(shown).to_be_visible()
+        assert violations(page) == [], view
+    page.goto(f"{running.address}/documents")
+    page.get_by_test_id("document").first.click()
+    page.get_by_test_id("replace-open").click()
+    page.get_by_test_id("delete-document").click()
+    assert violations(page) == []
