@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 
@@ -15,13 +15,15 @@ from app.api.requests import (
     IdempotencyKey,
     May,
     ServicesDep,
+    Text,
     is_storable,
     once,
     page_limit,
 )
 from app.corpus.documents import DocumentsView, DocumentView
+from app.corpus.passages import DocumentText
 from app.corpus.uploads import Uploads
-from app.errors import DependencyFailed, Invalid
+from app.errors import Conflict, CountersignError, DependencyFailed, Invalid
 from app.wiring import Services
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=Guarded)
@@ -37,11 +39,20 @@ def documents(
     collection: str | None = None,
     limit: int = 100,
     offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
+    state: Literal["pending", "ready", "failed"] | None = None,
+    find: Annotated[Text, Query(max_length=200, description="Part of a title.")] = "",
 ) -> Any:
-    """By source; failed ones say why."""
+    """By source; failed ones say why. Operators also find by file name."""
     names = principal.readable(services.corpus.documents.collections())
     chosen = [name for name in names if collection in (None, name)]
-    found = services.corpus.documents.page(chosen, limit=page_limit(limit, 500), offset=offset)
+    found = services.corpus.documents.page(
+        chosen,
+        limit=page_limit(limit, 500),
+        offset=offset,
+        state=state,
+        find=find,
+        in_source="operator" in principal.roles,
+    )
     return replace(found, documents=[_shown(one, principal) for one in found.documents])
 
 
@@ -69,16 +80,19 @@ def add(
         [collection],
         "There is no such collection, or you may not see it.",
     )
-    name = PurePosixPath((file.filename or "").replace("\\", "/")).name
-    if not name or not name.isprintable() or not is_storable(name) or len(name) > MAX_NAME:
-        raise Invalid(f"The upload needs a file name of 1 to {MAX_NAME} printable characters.")
+    name = _file_name(file)
     uploads = _uploads(services)
     stored = uploads.store(file.file, name)
     unused = [stored.path]
 
     def run() -> DocumentView:
         added = services.corpus.documents.add(
-            collection, name, str(stored.path), stored.sha256, valid_until=valid_until
+            collection,
+            name,
+            str(stored.path),
+            stored.sha256,
+            valid_until=valid_until,
+            owner=principal.name,
         )
         unused[:] = [Path(added.replaced)]
         return _shown(services.corpus.documents.get(added.document_id), principal)
@@ -99,11 +113,80 @@ def add(
             uploads.remove(path)
 
 
+@router.get(
+    "/{document_id}/passages", response_model=DocumentText, summary="The text of a document"
+)
+def passages(
+    document_id: str,
+    services: ServicesDep,
+    principal: Reader,
+    first: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
+    limit: int = 100,
+    around: Annotated[Text | None, Query(max_length=64, description="A passage's id.")] = None,
+) -> Any:
+    """Its passages in their order, with their headings. ``start`` and ``end`` count characters of
+    the document: where passages overlap, the same words stand in both."""
+    found = _readable(services, principal, document_id)
+    text = services.corpus.passages.text_of(
+        found.document_id, first=first, limit=page_limit(limit, 500), around=around
+    )
+    if "operator" in principal.roles:
+        return text
+    return replace(text, passages=[replace(one, suspect=None) for one in text.passages])
+
+
+@router.put("/{document_id}", status_code=202, response_model=DocumentView, summary="Replace")
+def change(
+    document_id: str,
+    file: Annotated[UploadFile, File(description="The document's new content, in any format.")],
+    services: ServicesDep,
+    principal: Changer,
+    valid_until: Annotated[date | None, Form(description="As in `POST /v1/documents`.")] = None,
+) -> Any:
+    """New content for a document that keeps its id; until it is ready, the old content answers."""
+    found = _readable(services, principal, document_id)
+    uploads = _uploads(services)
+    stored = uploads.store(file.file, _file_name(file))
+    try:
+        added = services.corpus.documents.add(
+            found.collection,
+            found.source,
+            str(stored.path),
+            stored.sha256,
+            valid_until=valid_until,
+            owner=principal.name,
+        )
+    except CountersignError as error:
+        if not isinstance(error, DependencyFailed):  # else it may be stored, and name the file
+            uploads.remove(stored.path)
+        raise
+    uploads.remove(added.replaced)
+    return _shown(services.corpus.documents.get(added.document_id), principal)
+
+
+@router.post(
+    "/{document_id}/retry", status_code=202, response_model=DocumentView, summary="Try again"
+)
+def retry(document_id: str, services: ServicesDep, principal: Changer) -> Any:
+    """Ingest a document again that failed; 409 for any other."""
+    _readable(services, principal, document_id)
+    if not services.corpus.documents.retry([document_id]):
+        raise Conflict("Only a document that failed can be tried again.")
+    return _shown(services.corpus.documents.get(document_id), principal)
+
+
 @router.delete("/{document_id}", status_code=204, summary="Remove a document")
 def remove(document_id: str, services: ServicesDep, principal: Changer) -> None:
     """At once: no later answer can use or cite it."""
     _readable(services, principal, document_id)
     _uploads(services).remove(services.corpus.documents.delete(document_id))
+
+
+def _file_name(file: UploadFile) -> str:
+    name = PurePosixPath((file.filename or "").replace("\\", "/")).name
+    if not name or not name.isprintable() or not is_storable(name) or len(name) > MAX_NAME:
+        raise Invalid(f"The upload needs a file name of 1 to {MAX_NAME} printable characters.")
+    return name
 
 
 def _readable(services: Services, principal: Principal, document_id: str) -> DocumentView:

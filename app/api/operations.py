@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from app.access.principals import Principal
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
+from app.corpus.index_changes import IndexChangesView, index_changes
 from app.corpus.versions import IndexVersionView
 from app.errors import DependencyFailed
 from app.proof.dry_run import dry_run, read_policy
@@ -117,6 +118,34 @@ def rollback(services: ServicesDep, _principal: IndexChanger) -> Any:
     """Promotes the version that was live before."""
     services.corpus.versions.rollback()
     return _index_view(services)
+
+
+@router.post(
+    "/v1/index/{version_id}/promote", response_model=IndexView, summary="Make a version live"
+)
+def promote(version_id: str, services: ServicesDep, _principal: IndexChanger) -> Any:
+    """In every process, at once; 409 unless the version is verified."""
+    services.corpus.versions.promote(version_id)
+    return _index_view(services)
+
+
+@router.get(
+    "/v1/index/{version_id}/changes",
+    response_model=IndexChangesView,
+    summary="What changed between two versions",
+)
+def changes(
+    version_id: str,
+    services: ServicesDep,
+    _principal: IndexReader,
+    since: Annotated[
+        Text | None, Query(max_length=40, description="The version before; null: the live one.")
+    ] = None,
+) -> Any:
+    """By document; 409 where it is not known what a version holds."""
+    live = services.corpus.versions.live()
+    before = since or (live.id if live else version_id)
+    return index_changes(services.database, before, version_id)
 
 
 @router.get("/v1/policy", response_model=PolicyView, summary="The policy in force")

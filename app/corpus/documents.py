@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
-from app.corpus.passages import NewPassage, passage_row
+from app.corpus.passages import NewPassage, passage_row, suspect_row
 from app.corpus.tables import (
     DELETED,
     FAILED,
@@ -52,6 +52,8 @@ class DocumentView:
     passages: int
     updated_at: str
     valid_until: Annotated[str | None, Field(description="Its last valid day, if it has one.")]
+    pages: Annotated[int | None, Field(description="Its last page with text; null: no pages.")]
+    owner: Annotated[str | None, Field(description="Who added it over HTTP.")]
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Documents:
         embedder: str = "",
         *,
         valid_until: date | None = None,
+        owner: str | None = None,
     ) -> Added:
         """Register a file as pending, unless exactly this content is ready already.
 
@@ -116,6 +119,7 @@ class Documents:
             replaced = row.stored_at if row.stored_at not in ("", stored_at) else ""
             row.stored_at = stored_at
             row.valid_until = iso_day(valid_until) or row.valid_until
+            row.owner = owner or row.owner
             if _is_ready(session, row, sha256, embedder):
                 return Added(row.id, False, replaced)
             if row.state == DELETED:
@@ -236,6 +240,20 @@ class Documents:
             self._after_change(session)
             return row.stored_at
 
+    def remove_passage(self, passage_id: str, by: str) -> None:
+        """Take a suspect passage out, at once; it comes back if its document is ingested again.
+
+        Raises ``NotFound``.
+        """
+        with self._database.transaction() as session:
+            row = suspect_row(session, passage_id)
+            lock_index(session)
+            event = {"passage_id": row.id, "reason": row.suspect, "by": by}
+            append_audit(session, "passage_removed", event)
+            session.delete(row)
+            session.flush()
+            self._after_change(session)
+
     def hide(self, document_id: str) -> tuple[str, str]:
         """Remove a document if it is not removed yet; returns its title and its file.
 
@@ -277,13 +295,31 @@ class Documents:
         return found[0]
 
     def page(
-        self, collections: Sequence[str], *, limit: int = 100, offset: int = 0
+        self,
+        collections: Sequence[str],
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        state: str | None = None,
+        find: str = "",
+        in_source: bool = False,
     ) -> DocumentsView:
-        """A page of the collections' documents by source."""
-        wanted = DocumentRow.collection.in_(collections)
+        """A page of the collections' documents by source; with ``find``, of those whose title
+        holds it, or ``in_source``, which tells where files lie on the server."""
+        wanted: ColumnElement[bool] = DocumentRow.collection.in_(collections)
+        if state is not None:
+            wanted &= DocumentRow.state == state
+        if find:
+            named = DocumentRow.title.icontains(find, autoescape=True)
+            source = DocumentRow.source.icontains(find, autoescape=True)
+            wanted &= named | source if in_source else named
         with self._database.reading() as session:
-            counted = select(func.sum(CollectionRow.documents))
-            total = session.scalar(counted.where(CollectionRow.name.in_(collections)))
+            if state is None and not find:  # what is counted already need not be counted again
+                counted = select(func.sum(CollectionRow.documents))
+                counted = counted.where(CollectionRow.name.in_(collections))
+            else:
+                counted = select(func.count()).where(wanted, DocumentRow.state != DELETED)
+            total = session.scalar(counted)
             return DocumentsView(_views(session, wanted, limit, offset), total or 0)
 
     def collections(self) -> dict[str, int]:
@@ -318,22 +354,25 @@ def _views(
     query = query.order_by(DocumentRow.source, DocumentRow.id).limit(limit).offset(offset)
     rows = session.scalars(query).all()
     counts = _passage_counts(session, [row.id for row in rows])
-    return [_view(row, counts.get(row.id, 0)) for row in rows]
+    return [_view(row, *counts.get(row.id, (0, None))) for row in rows]
 
 
-def _passage_counts(session: Session, document_ids: Sequence[str]) -> dict[str, int]:
-    """How many passages the current revision of each document has."""
+def _passage_counts(
+    session: Session, document_ids: Sequence[str]
+) -> dict[str, tuple[int, int | None]]:
+    """How many passages the current revision of each document has, and its last page."""
+    last = func.max(func.coalesce(PassageRow.last_page, PassageRow.page))
     rows = session.execute(
-        select(PassageRow.document_id, func.count())
+        select(PassageRow.document_id, func.count(), last)
         .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
         .where(PassageRow.document_id.in_(document_ids))
         .where(PassageRow.revision == DocumentRow.revision)
         .group_by(PassageRow.document_id)
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _view(row: DocumentRow, passages: int) -> DocumentView:
+def _view(row: DocumentRow, passages: int, pages: int | None) -> DocumentView:
     state: Any = row.state
     return DocumentView(
         document_id=row.id,
@@ -347,6 +386,8 @@ def _view(row: DocumentRow, passages: int) -> DocumentView:
         passages=passages,
         updated_at=iso(row.updated_at) or "",
         valid_until=row.valid_until,
+        pages=pages,
+        owner=row.owner,
     )
 
 

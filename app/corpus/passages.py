@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.corpus.tables import BATCH, DELETED, DocumentRow, PassageRow
@@ -58,6 +58,34 @@ class SuspectView:
     page: int | None
     reason: str
     text: str
+    document_id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class PlacedPassage:
+    """A passage of a document's current revision, and why it is suspect, if it is.
+
+    ``start`` and ``end`` count characters of the document; neighbours may overlap.
+    """
+
+    passage_id: str
+    text: str
+    start: int
+    end: int
+    page: int | None
+    last_page: int | None
+    headings: list[str]
+    suspect: str | None
+
+
+@dataclass(frozen=True)
+class DocumentText:
+    """Passages of a document in their order; ``first`` is the ordinal of the first of them."""
+
+    passages: list[PlacedPassage]
+    first: int
+    total: int
 
 
 class Passages:
@@ -77,6 +105,26 @@ class Passages:
             for found in find_passages(session, [passage_id]):
                 return found
         raise NotFound("This source was removed, or you may not see it.")
+
+    def text_of(
+        self, document_id: str, *, first: int = 0, limit: int = 100, around: str | None = None
+    ) -> DocumentText:
+        """A document's current passages from ``first``, or with the passage ``around`` amid them;
+        none of a document that is not ready. Raises ``NotFound`` when ``around`` is not of them."""
+        of = PassageRow.document_id == document_id
+        with self._database.reading() as session:
+            count = select(func.count()).select_from(PassageRow).join(DocumentRow)
+            total = session.scalar(_current(count).where(of)) or 0
+            if around is not None:
+                place = _current(select(PassageRow.ordinal).join(DocumentRow))
+                ordinal = session.scalar(place.where(of, PassageRow.id == around))
+                if ordinal is None:
+                    raise NotFound("The document has changed: this passage is not in it any more.")
+                first = max(0, min(ordinal - limit // 2, total - limit))
+            query = _current(PLACED.join(DocumentRow)).where(of)
+            query = query.where(PassageRow.ordinal >= first).order_by(PassageRow.ordinal)
+            rows = session.execute(query.limit(limit))
+            return DocumentText([PlacedPassage(*row) for row in rows], first, total)
 
     def quoting(self, collection: str, quote: str) -> Passage | None:
         """A current passage of the collection that holds ``quote``, verbatim; None without one."""
@@ -119,6 +167,8 @@ class Passages:
             PassageRow.page,
             PassageRow.suspect,
             PassageRow.text,
+            DocumentRow.id,
+            DocumentRow.title,
         ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
         query = (
             _current(columns)
@@ -128,13 +178,19 @@ class Passages:
         with self._database.reading() as session:
             return [SuspectView(*found) for found in session.execute(query)]
 
-    def admit(self, passage_id: str) -> None:
+    def suspect(self, passage_id: str) -> SuspectView:
+        """One suspect passage; raises ``NotFound``."""
+        for found in self.suspects():
+            if found.passage_id == passage_id:
+                return found
+        raise NotFound("There is no such suspect passage.")
+
+    def admit(self, passage_id: str, by: str = "") -> None:
         """A person has read the passage: it is suspect no more. Raises ``NotFound``."""
         with self._database.transaction() as session:
-            row = session.get(PassageRow, passage_id, with_for_update=True)
-            if row is None or row.suspect is None:
-                raise NotFound("There is no such suspect passage.")
-            append_audit(session, "passage_admitted", {"passage_id": row.id, "reason": row.suspect})
+            row = suspect_row(session, passage_id)
+            event = {"passage_id": row.id, "reason": row.suspect}
+            append_audit(session, "passage_admitted", {**event, "by": by} if by else event)
             row.suspect = None
 
     def purge(self, needed: set[str]) -> int:
@@ -149,6 +205,26 @@ class Passages:
             for ids in batches(doomed):
                 session.execute(delete(PassageRow).where(PassageRow.id.in_(ids)))
         return len(doomed)
+
+
+PLACED: Columns = select(
+    PassageRow.id,
+    PassageRow.text,
+    PassageRow.start,
+    PassageRow.end,
+    PassageRow.page,
+    PassageRow.last_page,
+    PassageRow.headings,
+    PassageRow.suspect,
+)
+
+
+def suspect_row(session: Session, passage_id: str) -> PassageRow:
+    """The row of a suspect passage, locked; raises ``NotFound``."""
+    row = session.get(PassageRow, passage_id, with_for_update=True)
+    if row is None or row.suspect is None:
+        raise NotFound("There is no such suspect passage.")
+    return row
 
 
 def find_passages(session: Session, ids: Iterable[str]) -> Iterator[tuple[Passage, str]]:

@@ -38,7 +38,7 @@ class DocumentRow(Base):
     ``stored_at`` is the file to read, ``source`` the name people know it by, ``valid_until`` its
     last valid day (ISO 8601). ``number`` is when it last became ready or was deleted. Nobody else
     takes it before ``lease_until``, the database's time; ``attempts`` counts how often somebody
-    did since its content changed.
+    did since its content changed. ``owner`` is who added its content over HTTP, if anybody did.
     """
 
     __tablename__ = "documents"
@@ -60,6 +60,7 @@ class DocumentRow(Base):
     valid_until: Mapped[str | None] = mapped_column(String(10))
     number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
     attempts: Mapped[int] = mapped_column(server_default="0")
+    owner: Mapped[str | None] = mapped_column(String(80))
 
 
 class PassageRow(Base):

@@ -1,6 +1,7 @@
 // @ts-check
 // One question and what came of it, in the transcript.
 
+import { copyButton } from "../shared/clipboard.js";
 import { announce, el, fill, visible } from "../shared/dom.js";
 import { age, moment } from "../shared/format.js";
 import { answerBody, copyText, isFinal, NOT_MEASURED, spokenForm } from "./answer.js";
@@ -117,7 +118,10 @@ function answerArticle(answer) {
     "data-answer-id": answer.answer_id,
     "aria-label": "Answer",
   };
-  const copy = answer.status === "released" && answer.answer && copyButton(answer);
+  const copy =
+    answer.status === "released" &&
+    answer.answer &&
+    copyButton("Copy with sources", () => copyText(answer));
   return el("article", props, understoodAs(answer), answerBody(answer, openCitation), copy);
 }
 
@@ -129,38 +133,4 @@ function understoodAs({ question, searched }) {
   if (!searched.question || searched.question === question) return null;
   const props = { class: "muted small", dir: "auto", "data-testid": "searched-for" };
   return el("p", props, `Searched for: ${searched.question}`);
-}
-
-/** @param {AnswerView} answer */
-function copyButton(answer) {
-  const label = el("span", {}, "Copy with sources");
-  const onclick = async () => {
-    label.textContent = (await toClipboard(copyText(answer))) ? "Copied" : "Could not copy";
-    announce(label.textContent);
-    setTimeout(() => {
-      label.textContent = "Copy with sources";
-    }, 2000);
-  };
-  return el("button", { type: "button", class: "quiet small copy", onclick }, label);
-}
-
-/**
- * `navigator.clipboard` exists only on HTTPS and localhost, hence the older way as well.
- * @param {string} text
- */
-async function toClipboard(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = el("textarea", { class: "visually-hidden", readonly: true });
-    field.value = text;
-    const focused = document.activeElement;
-    document.body.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    if (focused instanceof HTMLElement) focused.focus();
-    return done;
-  }
 }

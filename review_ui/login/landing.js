@@ -1,12 +1,7 @@
 // @ts-check
 // Which page a person comes to after signing in.
 
-/** @type {[role: string, page: string][]} */
-const FIRST_PAGES = [
-  ["asker", "/"],
-  ["reviewer", "/review"],
-  ["operator", "/operations"],
-];
+import { firstPage } from "../shared/pages.js";
 
 /**
  * A wanted path on this site, otherwise the first page that the person may use.
@@ -14,8 +9,8 @@ const FIRST_PAGES = [
  * @param {string | null} next
  */
 export function landing(roles, next) {
-  const first = FIRST_PAGES.find(([role]) => roles.includes(role));
-  return isOwnPath(next) ? next : (first?.[1] ?? "/");
+  // "/" is what a browser opens on its own accord: it is no wish of somebody who cannot ask.
+  return isOwnPath(next) && next !== "/" ? next : firstPage(roles);
 }
 
 /**

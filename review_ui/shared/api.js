@@ -78,6 +78,33 @@ export async function signOut() {
 }
 
 /**
+ * Sends a form with a file, and tells how much of it is sent. Throws `ApiError`.
+ * @param {"POST" | "PUT"} method
+ * @param {string} path
+ * @param {FormData} form
+ * @param {(sent: number, size: number) => void} onProgress
+ * @returns {Promise<unknown>}
+ */
+export function upload(method, path, form, onProgress) {
+  // Only this older interface tells of progress.
+  const sending = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    sending.open(method, path);
+    sending.setRequestHeader("Accept", "application/json");
+    if (csrfToken) sending.setRequestHeader("X-CSRF-Token", csrfToken);
+    sending.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
+    sending.addEventListener("error", () => reject(asApiError(null)));
+    sending.addEventListener("load", () => {
+      const response = new Response(sending.response || null, { status: sending.status || 500 });
+      if (response.ok) response.json().then(resolve, reject);
+      else if (response.status === 401) leaveForLogin();
+      else errorOf(response).then(reject);
+    });
+    sending.send(form);
+  });
+}
+
+/**
  * Asks and returns the answer. `key` makes a repetition safe: the same key never asks twice.
  * `previous` is the id of the answer that the question follows, or null.
  * Throws `ApiError`, or `AbortError` when cancelled.

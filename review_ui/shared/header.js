@@ -2,7 +2,8 @@
 // The page header's changing parts, and the page-wide error line.
 
 import { messageOf, signOut } from "./api.js";
-import { byId, el, fill, setText } from "./dom.js";
+import { byId, el, fill } from "./dom.js";
+import { pagesFor } from "./pages.js";
 
 /** @import { SessionView } from "./wire.d.ts" */
 
@@ -11,10 +12,11 @@ import { byId, el, fill, setText } from "./dom.js";
  * @param {SessionView} session
  */
 export function mountHeader(session) {
-  setText(byId("who"), session.name);
-  for (const link of byId("pages").querySelectorAll("a")) {
-    link.hidden = !session.roles.includes(link.dataset.role ?? "");
-  }
+  fill(byId("pages"), pagesFor(session.roles).map(pageLink));
+  const here = location.pathname === "/account" && "page";
+  const props = { href: "/account", title: "Your account", "aria-current": here };
+  fill(byId("who"), el("a", props, session.name));
+  byId("pages").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   const button = byId("signout");
   button.classList.remove("vanished");
   button.addEventListener("click", () => signOut().catch(showPageError));
@@ -22,12 +24,18 @@ export function mountHeader(session) {
   window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
+/** @param {{path: string, name: string}} page */
+function pageLink({ path, name }) {
+  const here = location.pathname === path && "page";
+  return el("a", { href: path, "aria-current": here }, name);
+}
+
 /**
  * Says that this account may not use this page, and which pages it may use.
  * @param {string} message
  */
 export function explainNoAccess(message) {
-  const open = [...byId("pages").querySelectorAll("a")].filter((link) => !link.hidden);
+  const open = [...byId("pages").querySelectorAll("a")];
   const links = open.map((link) => el("a", { href: link.href }, link.textContent));
   const box = el("div", { class: "notice warn", "data-testid": "error" });
   fill(box, el("p", {}, message), links.length > 0 && el("p", { class: "row" }, "Open:", links));

@@ -18,6 +18,58 @@ export interface SessionView {
   name: string;
   roles: string[];
   csrf_token: string;
+  expires_at: string;
+}
+
+export interface Account {
+  name: string;
+  roles: string[];
+  scope: string[] | null;
+  disabled: boolean;
+  created_at: string;
+  sessions: number;
+  keys: number;
+}
+
+export interface AccountsView {
+  users: Account[];
+}
+
+export interface PasswordView {
+  name: string;
+  password: string;
+}
+
+export interface SignInEntry {
+  session_id: string;
+  started_at: string | null;
+  expires_at: string;
+}
+
+export interface SignInsView {
+  sessions: SignInEntry[];
+}
+
+export interface EndedView {
+  ended: number;
+}
+
+export interface KeyEntry {
+  key_id: string;
+  principal: string;
+  created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+  last_used_at: string | null;
+}
+
+export interface KeysView {
+  keys: KeyEntry[];
+}
+
+export interface NewKey {
+  key_id: string;
+  key: string;
 }
 
 /** Offsets count code points of the passage's text. */
@@ -89,13 +141,86 @@ export interface CollectionsView {
 }
 
 export interface DocumentView {
+  document_id: string;
+  collection: string;
   title: string;
+  source: string;
+  media_type: string;
   state: "pending" | "ready" | "failed";
+  error_message: string | null;
+  passages: number;
+  updated_at: string;
+  valid_until: string | null;
+  pages: number | null;
+  owner: string | null;
 }
 
 export interface DocumentsView {
   documents: DocumentView[];
   total: number;
+}
+
+/** Offsets count code points of the document. */
+export interface PlacedPassage {
+  passage_id: string;
+  text: string;
+  start: number;
+  end: number;
+  page: number | null;
+  last_page: number | null;
+  headings: string[];
+  suspect: string | null;
+}
+
+export interface DocumentText {
+  passages: PlacedPassage[];
+  first: number;
+  total: number;
+}
+
+export interface SuspectView {
+  passage_id: string;
+  collection: string;
+  document_id: string;
+  title: string;
+  page: number | null;
+  reason: string;
+  text: string;
+}
+
+export interface SuspectsView {
+  suspects: SuspectView[];
+}
+
+export interface IndexVersionView {
+  version_id: string;
+  state: "building" | "verified" | "live" | "retired" | "failed";
+  passages: number;
+  embedder: string;
+  created_at: string;
+  promoted_at: string | null;
+}
+
+export interface IndexView {
+  live: string | null;
+  versions: IndexVersionView[];
+}
+
+export interface ChangedDocumentView {
+  collection: string;
+  document_id: string | null;
+  title: string | null;
+  change: "added" | "removed" | "changed";
+  passages_added: number;
+  passages_removed: number;
+}
+
+export interface IndexChangesView {
+  passages_added: number;
+  passages_removed: number;
+  passages_kept: number;
+  documents: ChangedDocumentView[];
+  more: number;
 }
 
 export interface PassageView {

@@ -106,3 +106,40 @@ def test_operations(page: Page, running: Running) -> None:
     sign_in(page, running, "/operations")
     expect(page.locator("#certificates")).to_contain_text("Provisional")
     assert violations(page) == []
+
+
+def test_people(page: Page, running: Running) -> None:
+    sign_in(page, running, "/people")
+    expect(page.get_by_test_id("person").first).to_be_visible()
+    assert violations(page) == []
+    page.goto(f"{running.address}/people#admin")
+    page.get_by_test_id("make-key").click()
+    expect(page.get_by_test_id("secret")).to_be_visible()
+    page.get_by_test_id("revoke-key").first.click()
+    page.locator("input[value=some]").check()
+    assert violations(page) == []
+    page.goto(f"{running.address}/people#%2B%2Fnew")
+    expect(page.get_by_test_id("name")).to_be_visible()
+    assert violations(page) == []
+    page.goto(f"{running.address}/account")
+    expect(page.get_by_test_id("change-password")).to_be_enabled()
+    assert violations(page) == []
+
+
+def test_documents(page: Page, running: Running) -> None:
+    sign_in(page, running, "/documents")
+    expect(page.get_by_test_id("document").first).to_be_visible()
+    assert violations(page) == []
+    for view, shown in (
+        ("add", page.get_by_test_id("files")),
+        ("suspects", page.get_by_test_id("suspect").first),
+        ("index", page.get_by_test_id("version").first),
+    ):
+        page.goto(f"{running.address}/documents#{view}")
+        expect(shown).to_be_visible()
+        assert violations(page) == [], view
+    page.goto(f"{running.address}/documents")
+    page.get_by_test_id("document").first.click()
+    page.get_by_test_id("replace-open").click()
+    page.get_by_test_id("delete-document").click()
+    assert violations(page) == []

@@ -25,7 +25,7 @@ from ingestion.sources import find_files
 from tests.conftest import HANDBOOK
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck
 from tests.integration.test_api import HELD, PASSWORD, Site, site_over
-from tests.integration.test_permissions import TABLE
+from tests.integration.test_permissions import TABLE, suspect
 
 NOBODY = "nobody"
 CALLERS = (*ROLES, NOBODY)
@@ -105,6 +105,8 @@ def objects(site: Site) -> dict[str, str]:
         "model": "countersign",
         "passage_id": passage.id,
         "document_id": document.document_id,
+        "suspect_id": suspect(services, f"{answer_id}.txt"),
+        "version_id": services.corpus.versions.all()[0].version_id,
         "name": "ann",
         "key_id": services.access.keys.create("ann").key_id,
     }

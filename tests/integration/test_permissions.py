@@ -5,16 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from httpx2 import Response
 
 from app.access.permissions import RULES, Reach, authorise
 from app.access.principals import ROLES, Principal
 from app.api.requests import Guarded
+from app.corpus.passages import NewPassage
 from app.db import now
 from app.errors import Forbidden, NotFound
 from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow
 from app.main import ROUTERS
+from app.wiring import Services
 from cli.commands import COMMANDS, load_command
 from cli.permissions import ACTIONS, guard
 from guardrails.gate.running_test import EProcess
@@ -81,9 +84,19 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/documents"): Row(None, "own"),
     ("GET", "/v1/documents/{document_id}"): Row(None, "object"),
     ("POST", "/v1/documents"): Row("operator", "object", UPLOAD),
+    ("GET", "/v1/documents/{document_id}/passages"): Row(None, "object"),
+    ("PUT", "/v1/documents/{document_id}"): Row(
+        "operator", "object", {"files": {"file": ("a.md", b"# A")}}
+    ),
+    ("POST", "/v1/documents/{document_id}/retry"): Row("operator", "object"),
+    ("GET", "/v1/suspects"): Row("operator", "own"),
+    ("POST", "/v1/suspects/{suspect_id}/admit"): Row("operator", "object"),
+    ("DELETE", "/v1/suspects/{suspect_id}"): Row("operator", "object"),
     ("DELETE", "/v1/documents/{document_id}"): Row("operator", "object"),
     ("GET", "/v1/index"): Row("operator", "service"),
     ("POST", "/v1/index/rollback"): Row("operator", "service"),
+    ("POST", "/v1/index/{version_id}/promote"): Row("operator", "service"),
+    ("GET", "/v1/index/{version_id}/changes"): Row("operator", "service"),
     ("GET", "/v1/gate"): Row("operator", "own"),
     ("GET", "/v1/gate/reviewers"): Row("operator", "object", {"params": {"collection": "main"}}),
     ("POST", "/v1/gate/mode"): Row(
@@ -136,6 +149,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Ite
         yield site
 
 
+def suspect(services: Services, name: str) -> str:
+    """A new passage of collection main that seems to give orders."""
+    documents = services.corpus.documents
+    added = documents.add("main", name, "/nowhere", "1" * 64)
+    vector = np.zeros(384, dtype=np.float32)
+    passage = NewPassage("Obey.", 0, 5, None, vector, suspect="It gives orders.")
+    stored = {"title": name, "media_type": "text/plain", "embedder": "none"}
+    assert documents.save(added.document_id, "1" * 64, **stored, passages=[passage])
+    (found,) = [one for one in services.corpus.passages.suspects() if one.source == name]
+    return found.passage_id
+
+
 def objects(site: Site) -> dict[str, str]:
     """One of everything that a path can name, all of collection main."""
     task_id, answer_id = site.held()
@@ -148,6 +173,8 @@ def objects(site: Site) -> dict[str, str]:
         "model": MODEL,
         "passage_id": citation["passage_id"],
         "document_id": added.document_id,
+        "suspect_id": suspect(site.services, f"{task_id}.txt"),
+        "version_id": site.services.corpus.versions.all()[0].version_id,
         "name": "ann",
         "key_id": site.services.access.keys.create("ann").key_id,
     }

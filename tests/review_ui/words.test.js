@@ -108,7 +108,9 @@ test("signing in leads to a page that the person may use, and never off this sit
   assert.equal(landing(["operator"], null), "/operations");
   assert.equal(landing(["reviewer"], null), "/review");
   assert.equal(landing(["reviewer", "asker"], null), "/");
-  assert.equal(landing([], null), "/");
+  assert.equal(landing(["admin"], null), "/people");
+  assert.equal(landing(["admin"], "/"), "/people");
+  assert.equal(landing([], null), "/account");
   assert.equal(landing(["asker"], "/review#t1"), "/review#t1");
   for (const next of ["https://evil", "//evil", "/\\evil", "/\t/evil", "/login", "/login?next=/"]) {
     assert.equal(landing(["asker"], next), "/", next);

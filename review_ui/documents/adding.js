@@ -1,0 +1,189 @@
+// @ts-check
+// Adding documents: files chosen or dropped, each with its progress until it is ready or failed.
+
+import { messageOf, request, upload } from "../shared/api.js";
+import { el, fill } from "../shared/dom.js";
+import { choices, field } from "../shared/forms.js";
+import { pathOf } from "./detail.js";
+import { sizeWords, uploadWords } from "./words.js";
+
+/** @import { DocumentView } from "../shared/wire.d.ts" */
+/** @typedef {{collections: string[], chosen: string, changed: () => Promise<void>}} Context */
+
+const NEW = "+/new";
+const POLL_MS = 1500;
+/** Side by side no more: a browser has about six connections to a site. */
+const AT_ONCE = 2;
+
+/** @type {(() => Promise<void>)[]} */
+const waiting = [];
+let running = 0;
+
+/**
+ * The view that adds documents, and what takes files that were dropped on the page.
+ * @param {Context} context
+ */
+export function addingView(context) {
+  const list = el("ul", { class: "uploads", "data-testid": "uploads" });
+  const files = el("input", {
+    type: "file",
+    multiple: true,
+    "aria-label": "Files to add",
+    "data-testid": "files",
+  });
+  const until = el("input", { type: "date" });
+  const target = targetField(context);
+  /** @param {Iterable<File>} chosen */
+  const take = (chosen) => {
+    for (const file of chosen) {
+      const line = uploadLine(file.name);
+      list.append(line.node);
+      const form = formOf(file, target.name(), until.value);
+      enqueue(() => send(form, line, context));
+    }
+  };
+  files.addEventListener("change", () => {
+    take(files.files ?? []);
+    files.value = "";
+  });
+  const hint =
+    "Word, PDF, Excel, PowerPoint, HTML, Markdown, plain text, e-mail, EPUB or ZIP; the content decides.";
+  const drop = el(
+    "div",
+    { class: "drop" },
+    el("p", {}, "Drop files here, or choose them:"),
+    files,
+    el("p", { class: "muted small" }, hint),
+  );
+  const fields = el(
+    "div",
+    { class: "pair" },
+    target.node,
+    field("Last valid day", until, "Answers from them are held afterwards. Empty: for ever."),
+  );
+  const nodes = [
+    el("h2", {}, "Add documents"),
+    el("section", { class: "block" }, fields),
+    drop,
+    list,
+  ];
+  return { nodes, take, drop };
+}
+
+/** @param {Context} context */
+function targetField({ collections, chosen }) {
+  /** @type {[string, string][]} */
+  const options = [
+    ...collections.map((name) => /** @type {[string, string]} */ ([name, name])),
+    [NEW, "a new collection…"],
+  ];
+  const select = choices(options, { "data-testid": "target" }, chosen || collections[0] || NEW);
+  const name = el("input", {
+    maxlength: 80,
+    "aria-label": "Name of the new collection",
+    placeholder: "Name of the new collection",
+    autocomplete: "off",
+    "data-testid": "new-collection",
+  });
+  const show = () => {
+    name.hidden = select.value !== NEW;
+  };
+  select.addEventListener("change", show);
+  show();
+  const node = el("div", { class: "field" }, field("Collection", select), name);
+  return { node, name: () => (select.value === NEW ? name.value.trim() : select.value) };
+}
+
+/**
+ * @param {File} file
+ * @param {string} collection
+ * @param {string} until
+ */
+function formOf(file, collection, until) {
+  const form = new FormData();
+  form.append("file", file);
+  form.append("collection", collection);
+  if (until) form.append("valid_until", until);
+  return form;
+}
+
+/** @param {string} name */
+function uploadLine(name) {
+  const words = el("span", { class: "muted small", role: "status" }, "Waiting…");
+  const bar = el("progress", { max: 1, value: 0, "aria-label": `${name}: sent` });
+  const title = el("span", { class: "entry-title", dir: "auto" }, name);
+  const node = el("li", { class: "block upload", "data-testid": "upload" }, title, bar, words);
+  return { node, words, bar };
+}
+
+/** @param {() => Promise<void>} job */
+function enqueue(job) {
+  waiting.push(job);
+  next();
+}
+
+function next() {
+  const job = running < AT_ONCE ? waiting.shift() : undefined;
+  if (!job) return;
+  running += 1;
+  job().finally(() => {
+    running -= 1;
+    next();
+  });
+}
+
+/**
+ * @param {FormData} form
+ * @param {ReturnType<typeof uploadLine>} line
+ * @param {Context} context
+ */
+async function send(form, line, context) {
+  try {
+    const added = /** @type {DocumentView} */ (
+      await upload("POST", "/v1/documents", form, (sent, size) => {
+        line.bar.value = size ? sent / size : 1;
+        fill(line.words, uploadWords({ sent, size }));
+      })
+    );
+    line.bar.removeAttribute("value"); // how long reading takes, nobody knows
+    fill(line.words, "Being read…");
+    await context.changed();
+    follow(added.document_id, line, context);
+  } catch (error) {
+    end(line, "bad", messageOf(error));
+  }
+}
+
+/**
+ * @param {string} documentId
+ * @param {ReturnType<typeof uploadLine>} line
+ * @param {Context} context
+ */
+async function follow(documentId, line, context) {
+  try {
+    /** @type {DocumentView} */
+    const now = await request("GET", pathOf(documentId));
+    if (now.state === "pending") {
+      setTimeout(() => follow(documentId, line, context), POLL_MS);
+      return;
+    }
+    const open = el("a", { href: `#doc/${documentId}` }, "Open it");
+    end(line, now.state === "ready" ? "ok" : "bad", sizeWords(now), open);
+    await context.changed();
+  } catch (error) {
+    end(line, "bad", messageOf(error));
+  }
+}
+
+/**
+ * @param {ReturnType<typeof uploadLine>} line
+ * @param {"ok" | "bad"} tone
+ * @param {string} words
+ * @param {Node} [more]
+ */
+function end(line, tone, words, more) {
+  line.bar.remove();
+  const badge = el("span", { class: `badge ${tone}` }, tone === "ok" ? "ready" : "failed");
+  fill(line.words, badge, " ", words, " ", more);
+  line.node.dataset.state = tone === "ok" ? "ready" : "failed";
+}

@@ -1,0 +1,236 @@
+// @ts-check
+// The documents page: the list with its filters, and what the address names beside it.
+
+import { request, requireSession } from "../shared/api.js";
+import { byId, el, fill } from "../shared/dom.js";
+import { plural } from "../shared/format.js";
+import { mountHeader, showPageError } from "../shared/header.js";
+import { addingView } from "./adding.js";
+import { documentDetail } from "./detail.js";
+import { loadSuspects, suspectsView } from "./suspects.js";
+import { versionsView } from "./versions.js";
+import { nameOf, sizeWords, stateOf } from "./words.js";
+
+/** @import { CollectionsView, DocumentsView, DocumentView } from "../shared/wire.d.ts" */
+
+const PAGE = 100;
+const POLL_MS = 2000;
+const TYPING_MS = 250;
+
+let operator = false;
+/** @type {string[]} */
+let collections = [];
+/** @type {DocumentView[]} */
+let documents = [];
+/** @type {ReturnType<typeof addingView> | null} */
+let adding = null;
+let shownState = "";
+
+async function main() {
+  const session = await requireSession();
+  mountHeader(session);
+  operator = session.roles.includes("operator");
+  byId("add").hidden = !operator;
+  await loadCollections();
+  mountFilters();
+  if (operator) mountDrop();
+  window.addEventListener("hashchange", () => show().catch(showPageError));
+  await Promise.all([load(), drawViews()]);
+  await show();
+  setInterval(() => poll().catch(showPageError), POLL_MS);
+}
+
+async function loadCollections() {
+  /** @type {CollectionsView} */
+  const found = await request("GET", "/v1/collections");
+  const names = found.collections.map(({ name }) => name);
+  if (names.join("\n") === collections.join("\n") && collections.length) return;
+  collections = names;
+  const select = byId("collection", HTMLSelectElement);
+  const before = select.value;
+  const options = names.map((name) => el("option", { value: name }, name));
+  fill(select, el("option", { value: "" }, "every collection"), options);
+  select.value = names.includes(before) ? before : "";
+}
+
+function mountFilters() {
+  const again = () => load().catch(showPageError);
+  byId("collection").addEventListener("change", again);
+  byId("state").addEventListener("change", again);
+  let timer = 0;
+  byId("find").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(again, TYPING_MS);
+  });
+  byId("older").addEventListener("click", () => load(documents.length).catch(showPageError));
+}
+
+/** Files may be dropped anywhere on the page. */
+function mountDrop() {
+  const over = (/** @type {boolean} */ on) => adding?.drop.classList.toggle("over", on);
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    over(true);
+  });
+  document.addEventListener("dragleave", () => over(false));
+  document.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    over(false);
+    if (!files.length) return;
+    if (location.hash !== "#add") {
+      history.pushState(null, "", "#add");
+      await show();
+    }
+    adding?.take(files);
+  });
+}
+
+async function load(offset = 0) {
+  const params = new URLSearchParams({ limit: String(PAGE), offset: String(offset) });
+  for (const [name, id] of [
+    ["collection", "collection"],
+    ["state", "state"],
+  ]) {
+    const value = byId(id ?? "", HTMLSelectElement).value;
+    if (value && name) params.set(name, value);
+  }
+  const find = byId("find", HTMLInputElement).value.trim();
+  if (find) params.set("find", find);
+  /** @type {DocumentsView} */
+  const found = await request("GET", `/v1/documents?${params}`);
+  documents = offset ? [...documents, ...found.documents] : found.documents;
+  drawList(found.total, params.has("find") || params.has("state"));
+}
+
+/**
+ * @param {number} total
+ * @param {boolean} filtered
+ */
+function drawList(total, filtered) {
+  fill(byId("documents"), documents.map(entry));
+  byId("documents").setAttribute("aria-busy", "false");
+  byId("older").hidden = documents.length >= total;
+  byId("none").hidden = total > 0;
+  fill(byId("none"), filtered ? "No document fits." : "There are no documents yet.");
+  fill(byId("list-title"), plural(total, "document"));
+}
+
+/** @param {DocumentView} one */
+function entry(one) {
+  const { words, tone } = stateOf(one, new Date().toISOString().slice(0, 10));
+  const badge =
+    one.state !== "ready" || tone !== "ok" ? el("span", { class: `badge ${tone}` }, words) : null;
+  const title = el("span", { class: "entry-title", dir: "auto" }, nameOf(one), badge);
+  const about = [
+    one.collection,
+    sizeWords(one),
+    one.valid_until && `valid until ${one.valid_until}`,
+  ];
+  const props = {
+    href: `#doc/${one.document_id}`,
+    "aria-current": chosen() === `doc/${one.document_id}` && "true",
+    "data-testid": "document",
+    "data-state": one.state,
+  };
+  return el(
+    "li",
+    {},
+    el("a", props, title, el("span", { class: "muted small" }, about.filter(Boolean).join(" · "))),
+  );
+}
+
+/** The other views, for operators; jobs will stand here as well. */
+async function drawViews() {
+  if (!operator) return;
+  const suspects = (await loadSuspects()).length;
+  const views = [
+    ["suspects", suspects ? `Suspects (${suspects})` : "Suspects"],
+    ["index", "Index versions"],
+  ];
+  const links = views.map(([hash, name]) =>
+    el(
+      "a",
+      { href: `#${hash}`, "aria-current": chosen() === hash && "true", "data-testid": hash },
+      name,
+    ),
+  );
+  byId("more-views").hidden = false;
+  fill(byId("more-views"), links);
+}
+
+function chosen() {
+  return decodeURIComponent(location.hash.slice(1));
+}
+
+/** Draws what the address names; on a narrow screen it takes the place of the list. */
+async function show() {
+  const what = chosen();
+  byId("panes").classList.toggle("with-detail", what !== "");
+  for (const link of document.querySelectorAll(".entries a, .views a")) {
+    if (link.getAttribute("href") === `#${what}`) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  adding = null;
+  const parts = await viewOf(what);
+  if (chosen() !== what) return;
+  fill(byId("detail"), el("a", { class: "back", href: "#" }, "‹ All documents"), parts);
+  if (what) byId("detail").focus();
+}
+
+/**
+ * @param {string} what
+ * @returns {Promise<Node[]>}
+ */
+async function viewOf(what) {
+  if (what.startsWith("doc/")) return oneDocument(what.slice(4));
+  if (what === "suspects" && operator) return suspectsView(drawViews);
+  if (what === "index" && operator) return versionsView().catch(problem);
+  if (what === "add" && operator) {
+    const chosenNow = byId("collection", HTMLSelectElement).value;
+    adding = addingView({ collections, chosen: chosenNow, changed: reload });
+    return adding.nodes;
+  }
+  return [el("p", { class: "empty-pane" }, "Choose a document to see its text.")];
+}
+
+/** @param {string} documentId */
+async function oneDocument(documentId) {
+  const changed = async () => {
+    await reload();
+    await show();
+  };
+  const gone = () => {
+    location.hash = "";
+    reload().catch(showPageError);
+  };
+  try {
+    const parts = await documentDetail(documentId, { operator, changed, gone });
+    shownState = documents.find((one) => one.document_id === documentId)?.state ?? "";
+    return parts;
+  } catch (error) {
+    return problem(error);
+  }
+}
+
+/** @param {unknown} error */
+function problem(error) {
+  const words = error instanceof Error ? error.message : String(error);
+  return [el("p", { class: "notice bad", role: "alert", "data-testid": "error" }, words)];
+}
+
+async function reload() {
+  await loadCollections();
+  await load();
+}
+
+/** While something is being read, the list follows; the open document does when it is done. */
+async function poll() {
+  if (document.hidden || !documents.some(({ state }) => state === "pending")) return;
+  await load();
+  const open = documents.find((one) => chosen() === `doc/${one.document_id}`);
+  if (open && open.state !== shownState) await show();
+  if (operator) await drawViews();
+}
+
+main().catch(showPageError);

@@ -1,0 +1,109 @@
+// @ts-check
+// The form of an account: its name where it is new, roles, and what it may read.
+
+import { el } from "../shared/dom.js";
+import { choice, field } from "../shared/forms.js";
+import { ROLES } from "./words.js";
+
+/** @import { Account } from "../shared/wire.d.ts" */
+/** @typedef {{name: string, roles: string[], scope: string[] | null}} Filled */
+
+/**
+ * A form over `account`, or an empty one; `send` gets what was filled in.
+ * @param {Account | null} account
+ * @param {string[]} collections names to choose from
+ * @param {(filled: Filled, button: HTMLButtonElement | null) => void} send
+ */
+export function accountForm(account, collections, send) {
+  const name = el("input", {
+    required: true,
+    maxlength: 80,
+    autocomplete: "off",
+    "data-testid": "name",
+  });
+  const button = el(
+    "button",
+    { type: "submit", class: "primary", "data-testid": "save-account" },
+    account ? "Save" : "Add the account",
+  );
+  const form = el(
+    "form",
+    {},
+    !account && field("Name", name, "1 to 80 characters, no slash; it cannot be changed later."),
+    roleGroup(account?.roles ?? ["asker"]),
+    scopeGroup(account ? account.scope : null, collections),
+    button,
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send({ name: account?.name ?? name.value, ...readForm(form) }, button);
+  });
+  return form;
+}
+
+/** @param {string[]} roles */
+function roleGroup(roles) {
+  const boxes = ROLES.map(([role, meaning]) => {
+    const props = { name: "role", value: role, checked: roles.includes(role) };
+    return choice("checkbox", role, props, meaning);
+  });
+  return el("fieldset", { class: "group" }, el("legend", {}, "Roles"), boxes);
+}
+
+/**
+ * @param {string[] | null} scope
+ * @param {string[]} collections
+ */
+function scopeGroup(scope, collections) {
+  const names = [...new Set([...collections, ...(scope ?? [])])].sort();
+  const list = el("div", { class: "group indented", id: "scope-list" });
+  const boxes = names.map((name) => scopeBox(name, scope?.includes(name) ?? false));
+  const other = el("input", {
+    "aria-label": "Another collection",
+    maxlength: 80,
+    placeholder: "Another collection",
+  });
+  const add = el("button", { type: "button", class: "small" }, "Add");
+  add.addEventListener("click", () => {
+    const name = other.value.trim();
+    if (name) list.insertBefore(scopeBox(name, true), row);
+    other.value = "";
+  });
+  const row = el("div", { class: "row other" }, other, add);
+  list.append(...boxes, row);
+  const show = () => {
+    list.hidden = !some.querySelector("input")?.checked;
+  };
+  const all = choice("radio", "Every collection", {
+    name: "reach",
+    value: "all",
+    checked: scope === null,
+    onchange: show,
+  });
+  const some = choice("radio", "Only these", {
+    name: "reach",
+    value: "some",
+    checked: scope !== null,
+    onchange: show,
+  });
+  show();
+  return el("fieldset", { class: "group" }, el("legend", {}, "May see"), all, some, list);
+}
+
+/**
+ * @param {string} name
+ * @param {boolean} checked
+ */
+function scopeBox(name, checked) {
+  return choice("checkbox", name, { name: "scope", value: name, checked });
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @returns {Omit<Filled, "name">}
+ */
+function readForm(form) {
+  const data = new FormData(form);
+  const scope = data.get("reach") === "all" ? null : data.getAll("scope").map(String);
+  return { roles: data.getAll("role").map(String), scope };
+}

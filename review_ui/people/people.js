@@ -1,0 +1,122 @@
+// @ts-check
+// The people page: every account, and the chosen one beside the list.
+
+import { request, requireSession } from "../shared/api.js";
+import { announce, byId, el, fill } from "../shared/dom.js";
+import { attempt } from "../shared/forms.js";
+import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import { accountForm } from "./account_form.js";
+import { accountDetail, showOnce } from "./detail.js";
+import { inForce, matching, scopeWords } from "./words.js";
+
+/** @import { Account, AccountsView, CollectionsView, PasswordView } from "../shared/wire.d.ts" */
+
+/** In the address: not the name of anybody, as a slash cannot be in a name. */
+const NEW = "+/new";
+
+/** @type {Account[]} */
+let accounts = [];
+/** @type {string[]} */
+let collections = [];
+
+async function main() {
+  const session = await requireSession();
+  mountHeader(session);
+  if (!session.roles.includes("admin")) {
+    byId("add").hidden = true;
+    return explainNoAccess("This account does not administer accounts.");
+  }
+  /** @type {CollectionsView} */
+  const found = await request("GET", "/v1/collections");
+  collections = found.collections.map(({ name }) => name);
+  byId("add").setAttribute("href", `#${encodeURIComponent(NEW)}`);
+  byId("find").addEventListener("input", drawList);
+  window.addEventListener("hashchange", () => show().catch(showPageError));
+  await load();
+  await show();
+}
+
+async function load() {
+  /** @type {AccountsView} */
+  const { users } = await request("GET", "/v1/users");
+  accounts = users;
+  drawList();
+}
+
+function chosen() {
+  return decodeURIComponent(location.hash.slice(1));
+}
+
+function drawList() {
+  const found = matching(accounts, byId("find", HTMLInputElement).value);
+  fill(byId("people"), found.map(entry));
+  byId("people").setAttribute("aria-busy", "false");
+  byId("none").hidden = found.length > 0;
+}
+
+/** @param {Account} account */
+function entry(account) {
+  const state = account.disabled && el("span", { class: "badge bad" }, "disabled");
+  const title = el("span", { class: "entry-title", dir: "auto" }, account.name, state);
+  const roles = account.roles.map((role) => el("span", { class: "badge" }, role));
+  const about = `${scopeWords(account.scope)} · ${inForce(account)}`;
+  const props = {
+    href: `#${encodeURIComponent(account.name)}`,
+    "aria-current": account.name === chosen() && "true",
+    "data-testid": "person",
+  };
+  const below = el("span", { class: "muted small" }, about);
+  return el("li", {}, el("a", props, title, el("span", { class: "row" }, roles), below));
+}
+
+/** Draws what the address names; on a narrow screen it takes the place of the list. */
+async function show() {
+  const name = chosen();
+  byId("panes").classList.toggle("with-detail", name !== "");
+  drawList();
+  const account = accounts.find((one) => one.name === name);
+  if (name === NEW) return drawDetail(newAccount());
+  if (!account) {
+    const words = name
+      ? "There is no such account."
+      : "Choose a person to see their roles, sign-ins and keys.";
+    return drawDetail([el("p", { class: "empty-pane" }, words)]);
+  }
+  const parts = await accountDetail(account, { collections, changed, counted: load });
+  if (chosen() === name) drawDetail(parts);
+}
+
+/** @param {Node[]} parts */
+function drawDetail(parts) {
+  fill(byId("detail"), el("a", { class: "back", href: "#" }, "‹ All people"), parts);
+  if (chosen()) byId("detail").focus();
+}
+
+/** @param {Account} account */
+async function changed(account) {
+  const before = accounts.find(({ name }) => name === account.name);
+  accounts = accounts.map((one) => (one.name === account.name ? account : one));
+  drawList();
+  announce(`${account.name} was changed.`);
+  if (before?.disabled !== account.disabled) await show();
+}
+
+function newAccount() {
+  const told = el("div", { class: "told" });
+  const form = accountForm(null, collections, (filled, button) =>
+    attempt(
+      told,
+      async () => {
+        /** @type {PasswordView} */
+        const made = await request("POST", "/v1/users", { body: filled });
+        await load();
+        form.reset();
+        showOnce(told, `${made.name} was added. The password is shown once:`, made.password);
+      },
+      button,
+    ),
+  );
+  return [el("h2", {}, "Add a person or a program"), el("section", { class: "block" }, form, told)];
+}
+
+main().catch(showPageError);

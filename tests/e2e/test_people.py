@@ -1,0 +1,91 @@
+"""The pages of accounts in a browser: add, change, keys, disable, and one's own password."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import Running
+from tests.e2e.test_browser import sign_in
+
+pytestmark = pytest.mark.browser
+NAME = "<b>rosa & co?%23"
+NEW_PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def log_in(browser: Browser, running: Running, name: str, password: str, path: str = "/") -> Page:
+    """A page of that person's own browser."""
+    page = browser.new_context().new_page()
+    page.goto(f"{running.address}/login?next={path}")
+    page.get_by_test_id("login-username").fill(name)
+    page.get_by_test_id("login-password").fill(password)
+    page.get_by_test_id("login-submit").click()
+    return page
+
+
+def test_an_account_from_its_first_day_to_its_last(
+    page: Page, browser: Browser, running: Running
+) -> None:
+    sign_in(page, running, "/people")
+    page.get_by_test_id("add-person").click()
+    page.get_by_test_id("name").fill(NAME)
+    page.locator("input[value=asker]").uncheck()
+    page.locator("input[value=reviewer]").check()
+    page.locator("input[value=some]").check()
+    page.locator("input[name=scope][value=main]").check()
+    page.get_by_test_id("save-account").click()
+    password = page.get_by_test_id("secret").inner_text()
+
+    theirs = log_in(browser, running, NAME, password)
+    theirs.wait_for_url(f"{running.address}/review")  # the first page that a reviewer can use
+    expect(theirs.locator("#pages a")).to_have_text(["Review"])
+    theirs.goto(f"{running.address}/people")
+    expect(theirs.get_by_test_id("error")).to_contain_text("does not administer")
+    theirs.goto(f"{running.address}/account")
+    theirs.get_by_test_id("current-password").fill(password)
+    theirs.get_by_test_id("new-password").fill(NEW_PASSWORD)
+    theirs.get_by_test_id("new-password-again").fill(NEW_PASSWORD + "x")
+    theirs.get_by_test_id("change-password").click()
+    expect(theirs.get_by_test_id("error")).to_contain_text("differ")
+    theirs.get_by_test_id("new-password-again").fill(NEW_PASSWORD)
+    theirs.get_by_test_id("change-password").click()
+    expect(theirs.get_by_test_id("told")).to_contain_text("was changed")
+
+    page.get_by_test_id("find").fill("reviewer main")
+    expect(page.get_by_test_id("person")).to_have_count(1)
+    page.get_by_test_id("person").click()
+    expect(page.locator("#who-title")).to_contain_text(NAME)
+    expect(page.get_by_test_id("sign-ins")).to_contain_text("since")
+    page.get_by_test_id("make-key").click()
+    assert page.get_by_test_id("secret").inner_text().startswith("cs_")
+    expect(page.get_by_test_id("key")).to_have_count(1)
+    page.get_by_test_id("revoke-key").click()
+    page.get_by_test_id("revoke-key-sure").click()
+    expect(page.get_by_test_id("key")).to_contain_text("revoked")
+    page.get_by_test_id("disable").click()
+    page.get_by_test_id("disable-sure").click()
+    expect(page.get_by_test_id("enable")).to_be_visible()
+    expect(page.get_by_test_id("sign-ins")).to_contain_text("Not signed in")
+
+    theirs.goto(f"{running.address}/review")
+    theirs.wait_for_url("**/login?**")
+    theirs.context.close()
+
+
+def test_the_last_administrator_stays(page: Page, running: Running) -> None:
+    sign_in(page, running, "/people#admin")
+    page.locator("input[value=admin]").uncheck()
+    page.get_by_test_id("save-account").click()
+    expect(page.get_by_test_id("error")).to_contain_text("Nobody would be left")

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  changesWords,
+  changeWords,
+  comparedWith,
+  factsOf,
+  nameOf,
+  sizeWords,
+  stateOf,
+  uploadWords,
+} from "../../review_ui/documents/words.js";
+import { partsOf } from "../../review_ui/shared/document.js";
+
+/** @import { PlacedPassage } from "../../review_ui/shared/wire.d.ts" */
+
+/**
+ * @param {string} text
+ * @param {number} start
+ * @param {Partial<PlacedPassage>} [changes]
+ * @returns {PlacedPassage}
+ */
+function passage(text, start, changes) {
+  const end = start + Array.from(text).length;
+  return {
+    passage_id: `p${start}`,
+    text,
+    start,
+    end,
+    page: null,
+    last_page: null,
+    headings: [],
+    suspect: null,
+    ...changes,
+  };
+}
+
+/** @param {ReturnType<typeof partsOf>} parts */
+function texts(parts) {
+  return parts.map(({ pieces }) => pieces.map(({ text }) => text).join(""));
+}
+
+test("words that stand in two passages are shown once", () => {
+  const parts = partsOf([passage("One. Two.", 0), passage("Two. Three.", 5), passage("Two.", 5)]);
+  assert.deepEqual(texts(parts), ["One. Two.", " Three.", ""]);
+});
+
+test("a quote is marked at its place, also over two passages and beyond the BMP", () => {
+  const parts = partsOf([passage("😀 ab cd", 0), passage("ef gh", 8)], { start: 5, end: 10 });
+  const marked = parts.flatMap(({ pieces }) => pieces.filter((piece) => piece.marked));
+  assert.deepEqual(
+    marked.map(({ text }) => text),
+    ["cd", "ef"],
+  );
+  assert.deepEqual(texts(parts), ["😀 ab cd", "ef gh"]);
+  assert.ok(!partsOf([passage("ab", 0)]).some(({ pieces }) => pieces.some((p) => p.marked)));
+});
+
+test("a heading and a page are shown where they change", () => {
+  const parts = partsOf([
+    passage("a", 0, { headings: ["Fees", "Phone"], page: 1, last_page: 1 }),
+    passage("b", 2, { headings: ["Fees", "Phone"], page: 1, last_page: 2 }),
+    passage("c", 4, { headings: ["Fees", "Post"], page: 2, last_page: 2 }),
+    passage("d", 6, { headings: ["Fees"], page: 3 }),
+  ]);
+  assert.deepEqual(
+    parts.map(({ headings }) => headings),
+    [["Fees", "Phone"], [], ["Post"], []],
+  );
+  assert.deepEqual(
+    parts.map(({ page }) => page),
+    [1, null, null, 3],
+  );
+});
+
+const READY = /** @type {const} */ ({
+  document_id: "d1",
+  collection: "main",
+  title: "Fees",
+  source: "/srv/fees.md",
+  media_type: "text/markdown",
+  state: "ready",
+  error_message: null,
+  passages: 2,
+  updated_at: "2026-05-01T12:00:00Z",
+  valid_until: null,
+  pages: null,
+  owner: null,
+});
+
+test("a document past its last valid day says so, and one that failed says why", () => {
+  assert.equal(stateOf({ state: "ready", valid_until: "2026-05-01" }, "2026-05-01").words, "ready");
+  assert.equal(
+    stateOf({ state: "ready", valid_until: "2026-04-30" }, "2026-05-01").words,
+    "no longer valid",
+  );
+  assert.equal(stateOf({ state: "failed", valid_until: "2026-04-30" }, "2026-05-01").tone, "bad");
+  assert.equal(sizeWords(READY), "2 passages");
+  assert.equal(sizeWords({ ...READY, passages: 1, pages: 3 }), "1 passage, 3 pages");
+  assert.equal(sizeWords({ ...READY, state: "failed", error_message: "Damaged." }), "Damaged.");
+  assert.equal(nameOf({ title: "", source: "a/b.txt" }), "b.txt");
+  const names = factsOf(READY).map(([name]) => name);
+  assert.ok(!names.includes("Added by") && names.includes("Last valid day"));
+});
+
+test("a version is compared with the live one, and that with the one before it", () => {
+  const versions = /** @type {const} */ ([
+    { version_id: "c", state: "verified" },
+    { version_id: "b", state: "live" },
+    { version_id: "x", state: "failed" },
+    { version_id: "a", state: "retired" },
+  ]);
+  assert.equal(comparedWith([...versions], "c", "b"), "b");
+  assert.equal(comparedWith([...versions], "b", "b"), "a");
+  assert.equal(comparedWith([...versions], "a", "a"), null);
+});
+
+test("changes and uploads are told in words", () => {
+  const none = { passages_added: 0, passages_removed: 0, passages_kept: 9 };
+  assert.equal(changesWords(none), "Both hold the same passages.");
+  assert.match(changesWords({ ...none, passages_added: 1 }), /^1 passage added, 0 removed, 9/);
+  const changed = {
+    collection: "m",
+    document_id: "d",
+    title: "T",
+    passages_added: 2,
+    passages_removed: 1,
+  };
+  assert.equal(changeWords({ ...changed, change: "changed" }), "changed: +2 −1");
+  assert.equal(changeWords({ ...changed, change: "removed" }), "removed, 1 passage");
+  assert.match(uploadWords({ sent: 1, size: 3 }), /^33/);
+  assert.equal(uploadWords({ sent: 3, size: 3 }), "Storing…");
+});
