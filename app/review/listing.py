@@ -149,7 +149,7 @@ def _page(
     ]
     order = (ReviewTaskRow.priority if listed else ReviewTaskRow.created_at, ReviewTaskRow.id)
     upwards = listed or wanted.state == "all"
-    if listed:  # the index begins with it
+    if listed and wanted.state != "claimed":  # the index begins with it
         conditions.append(ReviewTaskRow.undecided == true())
     if cursor is not None:
         after = tuple_(*_place(cursor, listed))
