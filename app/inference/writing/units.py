@@ -11,7 +11,7 @@ from itertools import pairwise
 from app.inference.writing.grounding import (
     OUR_MARKER_SHAPE,
     CitationBook,
-    Span,
+    Offsets,
     one_line,
     quotable_bounds,
 )
@@ -96,7 +96,7 @@ class Layout:
         self._starts = [start for start, _ in self.blocks]
         self._quotable = quotable_bounds(text)
 
-    def unit(self, start: int, end: int, question: str) -> list[Span]:
+    def unit(self, start: int, end: int, question: str) -> list[Offsets]:
         """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
         place = self._place(start)
         if self.kinds[place] == ROW:
@@ -107,7 +107,7 @@ class Layout:
         wider = self._wider(place, own, bool(_ASKS_LIST.search(question)))
         return wider if wider and wider[-1][1] - wider[0][0] <= MAX_UNIT else [own]
 
-    def _wider(self, place: int, own: Span, asks_list: bool) -> list[Span]:
+    def _wider(self, place: int, own: Offsets, asks_list: bool) -> list[Offsets]:
         if self.kinds[place] == ITEM:
             return self._of_list(place, own, whole=asks_list)
         following = self._next(place, 1)
@@ -118,7 +118,7 @@ class Layout:
             return [own, *self._first_of(following)]
         return self._with_context(place, own)
 
-    def _row(self, place: int, start: int, end: int) -> list[Span]:
+    def _row(self, place: int, start: int, end: int) -> list[Offsets]:
         """The row with its header; nothing for the header itself."""
         top = place
         while top > 0 and self.kinds[top - 1] == ROW:
@@ -142,7 +142,7 @@ class Layout:
         counted = [sum(bool(_DIGIT.search(cell)) for cell in column) for column in columns]
         return len(head) > 2 or 2 * max(counted, default=0) > len(below)
 
-    def _of_list(self, place: int, own: Span, *, whole: bool) -> list[Span]:
+    def _of_list(self, place: int, own: Offsets, *, whole: bool) -> list[Offsets]:
         """The list of the item ``place``, or the item alone, with the words that lead to it."""
         first = last = place
         while (before := self._next(first, -1)) is not None and self.kinds[before] == ITEM:
@@ -157,7 +157,7 @@ class Layout:
             chosen = [span for item in items for span in self._spans_of(item)]
         return list(dict.fromkeys([*lead, *chosen]))
 
-    def _lead(self, place: int | None, whole: bool) -> list[Span]:
+    def _lead(self, place: int | None, whole: bool) -> list[Offsets]:
         """The sentence that a list continues; before a whole list also the one above it."""
         if place is None or self.kinds[place] != PROSE:
             return []
@@ -165,7 +165,7 @@ class Layout:
         leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
         return leads or (last if whole else [])
 
-    def _with_context(self, place: int, own: Span) -> list[Span]:
+    def _with_context(self, place: int, own: Offsets) -> list[Offsets]:
         """A sentence with the one it leans on, and with the one that limits it."""
         spans = self._spans_of(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
@@ -174,15 +174,15 @@ class Layout:
         limited = after and _CONDITION.match(self.text, after[0][0])
         return [*(before if leans else []), own, *(after if limited else [])]
 
-    def _first_of(self, place: int | None) -> list[Span]:
+    def _first_of(self, place: int | None) -> list[Offsets]:
         return [] if place is None or self.kinds[place] == ROW else self._spans_of(place)[:1]
 
-    def _around(self, start: int, end: int) -> Span:
+    def _around(self, start: int, end: int) -> Offsets:
         """The quotable spans that ``start:end`` touches, as one; the span itself if in none."""
         touched = [span for span in self._quotable if span[0] < end and start < span[1]]
         return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
-    def _spans_of(self, place: int) -> list[Span]:
+    def _spans_of(self, place: int) -> list[Offsets]:
         start, end = self.blocks[place]
         return [span for span in self._quotable if start <= span[0] < end]
 
