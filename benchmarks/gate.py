@@ -34,7 +34,7 @@ from guardrails.judge import Judge
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import load_policy
 from guardrails.risk import UNKNOWN, RiskModel
-from training.outcomes import Outcome, draft_outcomes
+from training.outcomes import LabelledDraft, draft_outcomes
 
 DATE = "2000-01-01"
 """Certificates of a benchmark are thrown away; the date is not that of any release."""
@@ -142,7 +142,7 @@ def score_questions(
 
 
 def _scored(
-    outcome: Outcome, judge: Judge, model: RiskModel, screens: Mapping[str, float]
+    outcome: LabelledDraft, judge: Judge, model: RiskModel, screens: Mapping[str, float]
 ) -> dict[str, Any]:
     draft, row = outcome.draft, outcome.row
     abstained = draft.abstained

@@ -12,8 +12,8 @@ from app.files import read_rows
 from benchmarks.metrics import percentile, share
 from guardrails.checks.personal_data import KINDS, find_personal_data
 
-Span = tuple[str, int, int]
-Finder = Callable[[str], Iterable[Span]]
+Marked = tuple[str, int, int]
+Finder = Callable[[str], Iterable[Marked]]
 LABELS = {
     "STREET_ADDRESS": "address",
     "ZIP_CODE": "address",
@@ -55,7 +55,7 @@ def measure_personal_data(
     return {**{name: _measure(find, rows) for name, find in finders.items()}, "n": len(rows)}
 
 
-def _measure(find: Finder, rows: Sequence[tuple[str, list[Span]]]) -> dict[str, Any]:
+def _measure(find: Finder, rows: Sequence[tuple[str, list[Marked]]]) -> dict[str, Any]:
     counts: Counter[tuple[str, str]] = Counter()
     times = []
     for text, wanted in rows:
@@ -73,7 +73,9 @@ def _measure(find: Finder, rows: Sequence[tuple[str, list[Span]]]) -> dict[str, 
     }
 
 
-def _count(counts: Counter[tuple[str, str]], found: Sequence[Span], wanted: Sequence[Span]) -> None:
+def _count(
+    counts: Counter[tuple[str, str]], found: Sequence[Marked], wanted: Sequence[Marked]
+) -> None:
     for span in wanted:
         counts[span[0], "wanted"] += 1
         counts[span[0], "hit"] += any(_overlap(span, other) for other in found)
@@ -83,7 +85,7 @@ def _count(counts: Counter[tuple[str, str]], found: Sequence[Span], wanted: Sequ
         counts[span[0], "right"] += any(_overlap(span, other) for other in wanted)
 
 
-def _overlap(one: Span, other: Span) -> bool:
+def _overlap(one: Marked, other: Marked) -> bool:
     return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
@@ -100,17 +102,17 @@ def _scores(counts: Counter[tuple[str, str]], kind: str) -> dict[str, float | No
     }
 
 
-def _spans(spans: Iterable[dict[str, Any]]) -> list[Span]:
+def _spans(spans: Iterable[dict[str, Any]]) -> list[Marked]:
     return [(LABELS[s["type"]], s["start"], s["end"]) for s in spans if s["type"] in LABELS]
 
 
-def _ours(text: str) -> Iterable[Span]:
+def _ours(text: str) -> Iterable[Marked]:
     """Kinds that no row of such files can have are left out: dates of birth and secrets."""
     found = ((match.kind, match.start, match.end) for match in find_personal_data(text))
     return [span for span in found if span[0] in PLAIN]
 
 
-def _plain(text: str) -> Iterable[Span]:
+def _plain(text: str) -> Iterable[Marked]:
     for kind, wanted in PLAIN.items():
         for match in wanted.finditer(text):
             yield kind, *match.span()
@@ -136,7 +138,7 @@ def _presidio() -> Finder:
 
     engine = AnalyzerEngine(nlp_engine=BlankEngine(), supported_languages=["en"])
 
-    def find(text: str) -> Iterable[Span]:
+    def find(text: str) -> Iterable[Marked]:
         spans = engine.analyze(text, language="en")
         return [(LABELS[s.entity_type], s.start, s.end) for s in spans if s.entity_type in LABELS]
 

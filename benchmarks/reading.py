@@ -18,7 +18,7 @@ PASSAGE_TOKENS = 254
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FactRead:
     """What became of one fact; ``stored`` are wrong values in passages that nothing marks."""
 
     fact: Fact
@@ -48,16 +48,16 @@ def measure_reading() -> dict[str, Any]:
     }
 
 
-def read_fact(fact: Fact, tokenizer: Tokenizer) -> Outcome:
+def read_fact(fact: Fact, tokenizer: Tokenizer) -> FactRead:
     """Read and cut one document, and look for what it says."""
     try:
         cuts = cut_passages(extract(fact.data, fact.name), tokenizer, PASSAGE_TOKENS)
     except DocumentRefused as refusal:
-        return Outcome(fact, False, (), f"refused: {refusal.reason}")
+        return FactRead(fact, False, (), f"refused: {refusal.reason}")
     plain = [cut for cut in cuts if not cut.doubt]
     right = any(_says(cut, fact) for cut in plain)
     stored = tuple(w for w in fact.wrong if any(_holds(cut.text, w) for cut in plain))
-    return Outcome(fact, right, stored, "\n----\n".join(cut.text for cut in cuts))
+    return FactRead(fact, right, stored, "\n----\n".join(cut.text for cut in cuts))
 
 
 def _says(cut: Cut, fact: Fact) -> bool:

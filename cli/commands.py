@@ -1,5 +1,6 @@
 """Every command with the line that help shows; its module is imported when it is called."""
 
+import gc
 from importlib import import_module
 from typing import Any
 
@@ -86,6 +87,9 @@ def load_command(name: str) -> Any:
 
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(module), attribute)
+    if not gc.isenabled():  # what is imported stays
+        gc.freeze()
+        gc.enable()
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)
     else:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from guardrails.contract import sentence_bounds
 from ingestion.formats.document import Extracted
 
-Span = tuple[int, int]
+Offsets = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ NEAR_PAGE_END = 4000
 """Characters on either side of a page end in which its sentence is looked for."""
 
 
-def _regions(extracted: Extracted) -> list[Span]:
+def _regions(extracted: Extracted) -> list[Offsets]:
     """The runs of text that passages stay in: pages, each with the end of its last sentence."""
     text, pages = extracted.text, [page for page in extracted.pages if page.end > page.start]
     if not pages:
@@ -142,7 +142,7 @@ class _Words:
                 counts.append(count)
         self._before = [0, *accumulate(counts)]
 
-    def count(self, span: Span) -> int:
+    def count(self, span: Offsets) -> int:
         """Tokens of a span that begins and ends at word boundaries."""
         first, last = bisect_left(self.starts, span[0]), bisect_left(self.starts, span[1])
         return self._before[last] - self._before[first]
@@ -155,7 +155,7 @@ class _Words:
         return min(end, self.starts[last]) if last < len(self.starts) else end
 
 
-def _words(ids: list[int | None], offsets: list[Span]) -> Iterator[tuple[int, int, int]]:
+def _words(ids: list[int | None], offsets: list[Offsets]) -> Iterator[tuple[int, int, int]]:
     """(start, end, tokens) of each word of an encoding."""
     current, start, end, count = None, 0, 0, 0
     for word, (left, right) in zip(ids, offsets, strict=True):
@@ -181,24 +181,24 @@ class _Cutter:
         self.target = min(target, max_tokens)
         self.overlap = overlap
 
-    def passages(self) -> list[Span]:
+    def passages(self) -> list[Offsets]:
         """The spans of the passages, in order."""
         parts = (part for block in self._blocks() for part in self._parts(block))
         return _merge(_merge(parts, self._belongs), self._is_remnant)
 
-    def _belongs(self, before: Span, part: Span) -> bool:
+    def _belongs(self, before: Offsets, part: Offsets) -> bool:
         """Whether a part joins the one before it: up to the target, but rather not sections."""
         if self.words.count((before[0], part[1])) > self.target:
             return False
         starts_section = _is_heading(self.text[slice(*part)].split("\n", 1)[0])
         return not starts_section or self.words.count(before) < self.target // 2
 
-    def _is_remnant(self, before: Span, part: Span) -> bool:
+    def _is_remnant(self, before: Offsets, part: Offsets) -> bool:
         """Whether a passage is too small to stand alone and fits into the one before it."""
         small = self.words.count(part) < self.target // 6
         return small and self.words.count((before[0], part[1])) <= self.max_tokens
 
-    def _blocks(self) -> Iterator[Span]:
+    def _blocks(self) -> Iterator[Offsets]:
         """Paragraphs, each with the headings that stand directly before it."""
         start: int | None = None
         left = right = 0
@@ -210,13 +210,13 @@ class _Cutter:
         if start is not None:
             yield start, right
 
-    def _parts(self, block: Span) -> Iterator[Span]:
+    def _parts(self, block: Offsets) -> Iterator[Offsets]:
         """The block itself if it fits, else runs of its sentences, with a small overlap."""
         if self.words.count(block) <= self.max_tokens:
             yield block
             return
-        current: Span | None = None
-        last: Span | None = None
+        current: Offsets | None = None
+        last: Offsets | None = None
         for sentence in self._sentences(block):
             if current is None:
                 current = sentence
@@ -229,14 +229,14 @@ class _Cutter:
         if current is not None:
             yield current
 
-    def _overlap_start(self, last: Span | None, current: Span, sentence: Span) -> int:
+    def _overlap_start(self, last: Offsets | None, current: Offsets, sentence: Offsets) -> int:
         """Where the next part starts: at the sentence before it, if that is short enough."""
         if last is None or last == current or self.words.count(last) > self.overlap:
             return sentence[0]
         fits = self.words.count((last[0], sentence[1])) <= self.max_tokens
         return last[0] if fits else sentence[0]
 
-    def _sentences(self, block: Span) -> Iterator[Span]:
+    def _sentences(self, block: Offsets) -> Iterator[Offsets]:
         """Sentences, headings joined to what follows, none longer than ``max_tokens``."""
         held: int | None = None
         start = end = 0
@@ -249,7 +249,7 @@ class _Cutter:
         if held is not None:
             yield from self._hard_split(held, end)
 
-    def _hard_split(self, start: int, end: int) -> Iterator[Span]:
+    def _hard_split(self, start: int, end: int) -> Iterator[Offsets]:
         while self.words.count((start, end)) > self.max_tokens:
             limit = self.words.reach(start, end, self.max_tokens)
             cut = self._nice_break(start, limit)
@@ -268,8 +268,8 @@ class _Cutter:
         return limit
 
 
-def _merge(spans: Iterable[Span], joins: Callable[[Span, Span], bool]) -> list[Span]:
-    merged: list[Span] = []
+def _merge(spans: Iterable[Offsets], joins: Callable[[Offsets, Offsets], bool]) -> list[Offsets]:
+    merged: list[Offsets] = []
     for span in spans:
         if merged and joins(merged[-1], span):
             merged[-1] = (merged[-1][0], span[1])
@@ -278,7 +278,7 @@ def _merge(spans: Iterable[Span], joins: Callable[[Span, Span], bool]) -> list[S
     return merged
 
 
-def _paragraphs(text: str) -> Iterator[Span]:
+def _paragraphs(text: str) -> Iterator[Offsets]:
     edges = [(0, 0), *(m.span() for m in re.finditer(r"\n\s*\n", text)), (len(text), len(text))]
     for (_, left), (right, _) in pairwise(edges):
         piece = text[left:right]

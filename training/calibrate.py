@@ -34,7 +34,7 @@ from guardrails.gate.certify import Label, certify
 from guardrails.risk import FORMAT, RiskModel
 from training.data import held_out, question_rows, title_of
 from training.fitting import fit_model
-from training.outcomes import Outcome, draft_outcomes
+from training.outcomes import LabelledDraft, draft_outcomes
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 Out = Annotated[Path, typer.Option(help="Folder of the risk model.")]
@@ -115,14 +115,14 @@ def fit(
     typer.echo(json.dumps({"generator": name, "rows": len(rows), **report}))
 
 
-def _counted(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+def _counted(outcomes: Iterator[LabelledDraft], total: int) -> Iterator[LabelledDraft]:
     for number, outcome in enumerate(outcomes, start=1):
         if number % 500 == 0:
             typer.echo(f"{number} of {total} questions drafted", err=True)
         yield outcome
 
 
-def _fitted(drafted: list[Outcome]) -> dict[str, Any]:
+def _fitted(drafted: list[LabelledDraft]) -> dict[str, Any]:
     rows = Counter(str(outcome.row["source"]) for outcome in drafted)
     return fit_model(
         [outcome.features for outcome in drafted],
@@ -132,7 +132,7 @@ def _fitted(drafted: list[Outcome]) -> dict[str, Any]:
     )
 
 
-def _report(drafted: list[Outcome], generator: str) -> dict[str, Any]:
+def _report(drafted: list[LabelledDraft], generator: str) -> dict[str, Any]:
     """Measures on every fifth passage, of a model fitted on the others."""
     groups = sorted({str(outcome.row["group"]) for outcome in drafted})
     kept = set(groups[::TEST_SHARE])

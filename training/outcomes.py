@@ -18,7 +18,7 @@ KNOWN_VECTORS = 4096
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LabelledDraft:
     """One drafted row; ``features`` are those of the risk, ``wrong`` is meaningless if it
     abstained."""
 
@@ -47,7 +47,7 @@ def answer_text(draft: Draft) -> str:
 
 def draft_outcomes(
     rows: Sequence[Mapping[str, Any]], generator: Generator, embedder: Embedder | None
-) -> Iterator[Outcome]:
+) -> Iterator[LabelledDraft]:
     """An outcome for each row {question, contexts, answers, answerable}, in order, in batches.
 
     Without an embedder the outcomes have no figures of the search.
@@ -65,7 +65,7 @@ def draft_outcomes(
         for row, passages, draft, near in zip(batch, evidence, drafts, found, strict=True):
             features = risk_features(row["question"], draft, passages, near)
             wrong = is_wrong(answer_text(draft), row["answers"], bool(row["answerable"]))
-            yield Outcome(row, passages, draft, features, wrong)
+            yield LabelledDraft(row, passages, draft, features, wrong)
 
 
 class _Similarities:

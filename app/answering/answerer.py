@@ -402,7 +402,7 @@ class Answerer:
         asked, policy = screened.asked, screened.asked.in_force.policy
         retrieved, case = retrieved_of(reached), replace(reached.case, draft=admitted.draft)
         shadow = asked.in_force.shadow_verdict(
-            redecide.Judged(case, reached.findings, admitted.outcome)
+            redecide.JudgedAnswer(case, reached.findings, admitted.outcome)
         )
         held = release.HELD_MESSAGE if admitted.outcome == "held" else ""
         return recording.Trail(

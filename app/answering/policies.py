@@ -21,7 +21,7 @@ from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import DEFAULT_POLICY, PolicyInvalid, policy_from_text
-from guardrails.policy.redecide import OUTCOMES, Judged, redecide
+from guardrails.policy.redecide import OUTCOMES, JudgedAnswer, redecide
 
 LOOK_EVERY_S = 1.0
 RANK = {OUTCOMES[action]: SEVERITY[action] for action in Action} | {"abstained": 0, "answered": 0}
@@ -45,7 +45,7 @@ class InForce:
         """SHA-256 of the policy, and of the shadow or ""."""
         return {"policy": self.policy.sha256, "shadow": self.shadow.sha256 if self.shadow else ""}
 
-    def shadow_verdict(self, judged: Judged) -> dict[str, Any] | None:
+    def shadow_verdict(self, judged: JudgedAnswer) -> dict[str, Any] | None:
         """What the shadow policy says, for the record; an error in it is part of the record.
 
         ``agreement`` is agree, milder, stricter or error.

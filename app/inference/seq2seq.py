@@ -29,11 +29,11 @@ from app.inference.networks.seq2seq_model import (
     OPEN,
     PAD,
     SEP,
-    Reading,
+    Encoded,
     Seq2SeqModel,
     Writing,
+    encoded_of,
     load_seq2seq_model,
-    reading_of,
 )
 from app.inference.writing.evidence_only import EvidenceOnly, EvidenceTokens
 from app.inference.writing.figures import draft_features, token_figures
@@ -199,15 +199,15 @@ class Seq2SeqGenerator:
             writing, _ = self._model.write(reading, output[:, :-1])
             return _traces(reading, writing, output[:, 1:], len(requests[0].evidence))
 
-    def _read(self, ids: Tensor, mask: Tensor, types: Tensor) -> Reading:
+    def _read(self, ids: Tensor, mask: Tensor, types: Tensor) -> Encoded:
         if self._encoder is None:
-            reading: Reading = self._model.read(ids, mask, types)
+            reading: Encoded = self._model.read(ids, mask, types)
             return reading
         states = self._encoder(*(rows.flatten(0, 1).numpy() for rows in (ids, mask, types)))
-        return reading_of(torch.from_numpy(states), ids, mask, types)
+        return encoded_of(torch.from_numpy(states), ids, mask, types)
 
     def _generate(
-        self, reading: Reading, requests: Sequence[DraftRequest], beams: int, texts: int = 1
+        self, reading: Encoded, requests: Sequence[DraftRequest], beams: int, texts: int = 1
     ) -> Tensor:
         """The likeliest ``texts`` of each request: [requests * texts, T], opening included."""
         processors = LogitsProcessorList()
@@ -286,7 +286,7 @@ def _generation_config(beams: int, texts: int) -> GenerationConfig:
     )
 
 
-def _traces(reading: Reading, writing: Writing, tokens: Tensor, passages: int) -> list[Trace]:
+def _traces(reading: Encoded, writing: Writing, tokens: Tensor, passages: int) -> list[Trace]:
     """``tokens`` [B, T] with how each came about; padding after the closing token is cut."""
     gate = torch.sigmoid(writing.gate).unsqueeze(-1)
     pointer = writing.pointer * gate

@@ -13,7 +13,7 @@ from app.records import recording
 from app.records.tables import RecordRow
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import PolicyInvalid, policy_from_text
-from guardrails.policy.redecide import Judged, redecide, tally
+from guardrails.policy.redecide import JudgedAnswer, redecide, tally
 
 MOST_ANSWERS = 10_000
 """Newest answers that one dry run looks at."""
@@ -92,13 +92,13 @@ def _compare(policy: Policy, row: RecordRow) -> Compared:
     return Compared(row, judged.outcome, becomes, verdict.reasons)
 
 
-def judged_of(row: RecordRow) -> Judged:
+def judged_of(row: RecordRow) -> JudgedAnswer:
     """A recorded answer as it was judged, without the generator's figures: a dry run keeps the
     findings that rest on them."""
     case = recording.recorded_case(row)
     if case.draft is not None:
         case = replace(case, draft=replace(case.draft, features={}))
-    return Judged(case, recording.recorded_findings(row), row.outcome)
+    return JudgedAnswer(case, recording.recorded_findings(row), row.outcome)
 
 
 def _report(found: Iterable[Compared]) -> dict[str, Any]:

@@ -36,8 +36,8 @@ CONTEXT = 60
 APART = "\n\n\n\n\n"
 """Between texts that are searched together: no pattern reaches over it."""
 
-Span = tuple[int, int]
-Finder = Callable[[str], Iterator[Span]]
+Offsets = tuple[int, int]
+Finder = Callable[[str], Iterator[Offsets]]
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _joined(line: re.Match[str]) -> str:
     return f"{line[0][:-1]} " if words >= _WORDS_OF_PROSE else line[0]
 
 
-def _spans(kind: str, text: str) -> Iterator[Span]:
+def _spans(kind: str, text: str) -> Iterator[Offsets]:
     for finder in _FINDERS[kind]:
         yield from finder(text)
 
@@ -193,7 +193,7 @@ def _finder(
     wanted = pattern(expression)
     leading = pattern(rf"\b(?:{context})") if context else None
 
-    def find(text: str) -> Iterator[Span]:
+    def find(text: str) -> Iterator[Offsets]:
         for match in wanted.finditer(text):
             start, end = match.span(group)
             if not _stands_alone(text, start, end) or not valid(text[start:end]):
@@ -260,7 +260,7 @@ def _is_card(digits: str) -> bool:
     return fits and luhn(digits) and len(set(digits)) > 1
 
 
-def _cards(text: str) -> Iterator[Span]:
+def _cards(text: str) -> Iterator[Offsets]:
     for run in _DIGIT_RUN.finditer(text):
         groups = [(run.start() + g.start(), g[0]) for g in _GROUP.finditer(run.group(0))]
         done = 0
@@ -311,7 +311,7 @@ _IBAN_LENGTHS = {
 _IBAN_START = pattern(r"[A-Z]{2}[ -]?\d{2}[ ./_\-]{0,2}[A-Z0-9]")
 
 
-def _ibans(text: str) -> Iterator[Span]:
+def _ibans(text: str) -> Iterator[Offsets]:
     for match in _IBAN_START.finditer(text):
         start = match.start()
         wanted = _IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
@@ -545,7 +545,7 @@ def _within(expression: str, valid: Callable[[str], bool] = bool) -> Finder:
     """Finds the first group of ``expression``; it may stand inside other characters."""
     wanted = pattern(expression)
 
-    def find(text: str) -> Iterator[Span]:
+    def find(text: str) -> Iterator[Offsets]:
         for match in wanted.finditer(text):
             if valid(match.group(1)):
                 yield match.span(1)
@@ -553,7 +553,7 @@ def _within(expression: str, valid: Callable[[str], bool] = bool) -> Finder:
     return find
 
 
-def _private_keys(text: str) -> Iterator[Span]:
+def _private_keys(text: str) -> Iterator[Offsets]:
     done = 0
     for match in _PEM.finditer(text):
         if match.start() >= done:
@@ -592,14 +592,14 @@ def _is_public_address(text: str) -> bool:
         return False
 
 
-def _ip_addresses(text: str) -> Iterator[Span]:
+def _ip_addresses(text: str) -> Iterator[Offsets]:
     for start, end in _finder_ipv4(text):
         if not _VERSION.search(text[max(0, start - 12) : start]):
             yield start, end
     yield from _finder_ipv6(text)
 
 
-def _emails(text: str) -> Iterator[Span]:
+def _emails(text: str) -> Iterator[Offsets]:
     return _finder_email(text) if "@" in text else iter(())
 
 
@@ -623,7 +623,7 @@ _DATE_SHAPE = pattern(r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}$|^\d{4}[./-]\d{1,2}[./-
 _THOUSANDS = pattern(r"^\d{1,3}(?:[ .]\d{3}){1,2}$")
 
 
-def _phones(text: str) -> Iterator[Span]:
+def _phones(text: str) -> Iterator[Offsets]:
     for match in _NUMBER_RUN.finditer(text):
         start, end = match.span()
         before = text[max(0, start - CONTEXT) : start]

@@ -15,7 +15,7 @@ UNKNOWN = "answered"
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedAnswer:
     """An answer as it was judged. ``case.draft`` is None when nothing was drafted.
 
     A draft without sentences was not judged either: only its question was screened.
@@ -31,7 +31,7 @@ class Judged:
         return self.case.draft is not None and not self.case.draft.abstained
 
 
-def redecide(policy: Policy, judged: Judged) -> tuple[str, Verdict]:
+def redecide(policy: Policy, judged: JudgedAnswer) -> tuple[str, Verdict]:
     """The outcome and the verdict under ``policy``.
 
     The findings stay as they were, but for checks that the policy sets up: topics are looked for
@@ -44,7 +44,7 @@ def redecide(policy: Policy, judged: Judged) -> tuple[str, Verdict]:
     return (UNKNOWN if judged.outcome == "blocked" else "abstained"), verdict
 
 
-def _findings(policy: Policy, judged: Judged) -> list[Finding]:
+def _findings(policy: Policy, judged: JudgedAnswer) -> list[Finding]:
     again: list[Check] = [TopicsCheck(policy.topics, "question")]
     if judged.has_answer:
         again.append(TopicsCheck(policy.topics, "draft"))

@@ -10,7 +10,7 @@ from app.answering.policies import Policies
 from app.errors import SettingsInvalid
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import DEFAULT_POLICY, load_policy, parse_policy
-from guardrails.policy.redecide import Judged, redecide, tally
+from guardrails.policy.redecide import JudgedAnswer, redecide, tally
 
 DRAFT = Draft((Sentence("It is £5.", (1,)),), (), "test", None, {"margin": 1.0})
 
@@ -133,9 +133,9 @@ def test_without_a_file_the_packaged_policy_is_in_force() -> None:
 # The shadow
 
 
-def judged(outcome: str = "released", *findings: Finding) -> Judged:
+def judged(outcome: str = "released", *findings: Finding) -> JudgedAnswer:
     found = findings or (Finding("odd", Outcome.PASS, ""),)
-    return Judged(Case("How are loans paid?", DRAFT), found, outcome)
+    return JudgedAnswer(Case("How are loans paid?", DRAFT), found, outcome)
 
 
 LOANS = [{"name": "money", "description": "M.", "where": "question", "patterns": ["loans?"]}]
@@ -176,7 +176,7 @@ def test_an_invalid_shadow_is_a_problem_and_no_more(file: Path, clock: Clock) ->
 
 def test_an_error_in_the_shadow_is_recorded_and_never_raised(file: Path) -> None:
     in_force = Policies(file, file).current()
-    broken = Judged(Case("Q", DRAFT), (Finding(None, Outcome.FAIL, ""),), "none such")  # type: ignore[arg-type]
+    broken = JudgedAnswer(Case("Q", DRAFT), (Finding(None, Outcome.FAIL, ""),), "none such")  # type: ignore[arg-type]
     told = in_force.shadow_verdict(broken)
     assert told is not None
     assert (told["agreement"], told["error"]) == ("error", "KeyError")
@@ -220,7 +220,7 @@ def test_a_question_that_had_no_answer_is_decided_by_its_screening(
     )
     case = Case("How are loans paid?", draft)
     passed = (Finding("injection_question", Outcome.PASS, ""),)
-    assert redecide(made, Judged(case, passed, was))[0] == becomes
+    assert redecide(made, JudgedAnswer(case, passed, was))[0] == becomes
 
 
 def test_the_tally_says_how_many_more_have_each_outcome() -> None:

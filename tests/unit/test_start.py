@@ -38,3 +38,20 @@ open_services(Settings()).close()
 print([m for m in {UNUSED!r} if m in sys.modules])
 """
     assert run(script, COUNTERSIGN_DATA_DIR=str(tmp_path)) == "[]"
+
+
+def test_imports_are_not_searched_for_garbage_and_what_comes_after_is() -> None:
+    script = """
+import gc
+import cli.__main__ as command_line
+from cli.commands import load_command
+
+def called():
+    before = gc.isenabled()
+    load_command("ask")
+    print(before, gc.isenabled(), gc.get_freeze_count() > 10_000)
+
+command_line.app = called
+command_line.main()
+"""
+    assert run(script) == "False True True"

@@ -34,7 +34,7 @@ _EPSILON = 1e-9
 
 
 @dataclass(frozen=True)
-class Reading:
+class Encoded:
     """What the encoder made of B questions, each over the same number of passages.
 
     ``states`` [B, S, H] are the passages' token states in a row; ``mask`` [B, S] is 1 where a
@@ -46,15 +46,15 @@ class Reading:
     source: Tensor
 
 
-def reading_of(
+def encoded_of(
     states: Tensor, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
-) -> Reading:
+) -> Encoded:
     """What B questions over K passages read: ``states`` [B * K, L, H], the others [B, K, L]."""
     copied = (token_type_ids == 1) & (attention_mask == 1)
     copied[:, 0] = attention_mask[:, 0] == 1
     for special in (CLS, SEP, OPEN, CLOSE, NO_ANSWER):
         copied &= input_ids != special
-    return Reading(
+    return Encoded(
         states.view(len(input_ids), -1, states.shape[-1]),
         attention_mask.flatten(1),
         torch.where(copied, input_ids, -1).flatten(1),
@@ -104,7 +104,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
         """The half that reads (asked for by ``generate``)."""
         return self.encoder
 
-    def read(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Reading:
+    def read(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Encoded:
         """Read [B, K, L] token ids (question and passage in each row of K passages).
 
         What may be copied: the passages' tokens, and the question's where it stands first.
@@ -115,9 +115,9 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
             token_type_ids=token_type_ids.flatten(0, 1),
         ).last_hidden_state
         assert states is not None
-        return reading_of(states, input_ids, attention_mask, token_type_ids)
+        return encoded_of(states, input_ids, attention_mask, token_type_ids)
 
-    def write(self, reading: Reading, tokens: Tensor, past: Any = None) -> tuple["Writing", Any]:
+    def write(self, reading: Encoded, tokens: Tensor, past: Any = None) -> tuple["Writing", Any]:
         """Decode ``tokens`` [B, T] over the reading; returns the writing and the cache."""
         output = self._decode(reading, tokens, past)
         states = output.last_hidden_state
@@ -126,7 +126,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
         return writing, output.past_key_values
 
     def target_log_probs(
-        self, reading: Reading, tokens: Tensor, targets: Tensor, copies: Tensor, written: Tensor
+        self, reading: Encoded, tokens: Tensor, targets: Tensor, copies: Tensor, written: Tensor
     ) -> Tensor:
         """Log-probability [N] of each target token where ``written`` [B, T] is true.
 
@@ -143,7 +143,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
             functional.logsigmoid(-gate) + from_words,
         )
 
-    def _decode(self, reading: Reading, tokens: Tensor, past: Any) -> Any:
+    def _decode(self, reading: Encoded, tokens: Tensor, past: Any) -> Any:
         return self.decoder(
             input_ids=tokens,
             encoder_hidden_states=reading.states,
@@ -152,7 +152,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
             use_cache=past is not None,
         )
 
-    def _point(self, reading: Reading, states: Tensor, tokens: Tensor) -> Tensor:
+    def _point(self, reading: Encoded, states: Tensor, tokens: Tensor) -> Tensor:
         """Where to copy from, [B, T, S]: by content, and more so right after the token written
         last (``go_on`` learns how much), which is what keeps a copied phrase together."""
         scores = self.query(states) @ self.key(reading.states).transpose(1, 2)
@@ -185,7 +185,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
         states = encoder_outputs.last_hidden_state
         assert states is not None
         writing, cache = self.write(
-            Reading(states, attention_mask, source), decoder_input_ids, past_key_values
+            Encoded(states, attention_mask, source), decoder_input_ids, past_key_values
         )
         return Seq2SeqLMOutput(logits=writing.log_probs(source), past_key_values=cache)
 

@@ -60,7 +60,7 @@ _CLAUSE_END = re.compile(r"[;:]\s+|,\s+|\n\s*|(?<!\s)\s+[\u2013\u2014]\s+")
 _ROW_END = re.compile(r"\n(?=[^\n]*[|\t])|(?<=\|)[ \t]*\n")
 OUR_MARKER_SHAPE = re.compile(r"[ \t]*\[\d{1,3}\]")
 
-Span = tuple[int, int]
+Offsets = tuple[int, int]
 
 
 def draft_from_text(
@@ -113,7 +113,7 @@ def _is_seen(char: str) -> bool:
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
-def best_span(statement: str, question: str, text: str) -> Span:
+def best_span(statement: str, question: str, text: str) -> Offsets:
     """The quotable span of ``text`` that shares most content words with ``statement``.
 
     Ties go to the span nearer the question and statement taken together (a bare "Yes." shares
@@ -121,14 +121,14 @@ def best_span(statement: str, question: str, text: str) -> Span:
     """
     said, asked = content_words(statement), content_words(question)
 
-    def rank(span: Span) -> tuple[float, float]:
+    def rank(span: Offsets) -> tuple[float, float]:
         words = content_words(text[slice(*span)])
         return _share(said, words), _dice(said | asked, words)
 
     return max(quotable_bounds(text), key=rank, default=(0, 0))
 
 
-def quotable_bounds(text: str) -> list[Span]:
+def quotable_bounds(text: str) -> list[Offsets]:
     """(start, end) of each span worth quoting: sentences, list items, table rows, clauses.
 
     None is longer than ``MAX_QUOTE``, none starts with a bullet or is blank.
@@ -179,12 +179,12 @@ def one_line(text: str) -> str:
 
 def _own_citation(
     words: str, question: str, evidence: Sequence[Passage]
-) -> list[tuple[Passage, Span]]:
+) -> list[tuple[Passage, Offsets]]:
     """The evidence sentence that plainly holds an uncited statement, or nothing."""
     said = content_words(words)
     if len(said) < _MIN_OWN_WORDS:
         return []
-    best: list[tuple[Passage, Span]] = []
+    best: list[tuple[Passage, Offsets]] = []
     best_share = 0.0
     for passage in evidence:
         span = best_span(words, question, passage.text)
@@ -204,15 +204,15 @@ class CitationBook:
     """Numbers citations from 1 in order of appearance; one span of one passage, one number."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[str, Span], int] = {}
+        self._numbers: dict[tuple[str, Offsets], int] = {}
         self.citations: list[Citation] = []
 
-    def numbers(self, spans: Sequence[tuple[Passage, Span]]) -> tuple[int, ...]:
+    def numbers(self, spans: Sequence[tuple[Passage, Offsets]]) -> tuple[int, ...]:
         """The citation numbers of ``spans``, each once; blank spans have none."""
         found = [self._number(p, s) for p, s in spans if p.text[slice(*s)].strip()]
         return tuple(dict.fromkeys(found))
 
-    def _number(self, passage: Passage, span: Span) -> int:
+    def _number(self, passage: Passage, span: Offsets) -> int:
         key = (passage.id, span)
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers) + 1
@@ -220,7 +220,7 @@ class CitationBook:
         return self._numbers[key]
 
 
-def _citation(number: int, passage: Passage, span: Span) -> Citation:
+def _citation(number: int, passage: Passage, span: Offsets) -> Citation:
     return Citation(
         number=number,
         passage_id=passage.id,
@@ -234,13 +234,13 @@ def _citation(number: int, passage: Passage, span: Span) -> Citation:
     )
 
 
-def _last_page(passage: Passage, span: Span) -> int | None:
+def _last_page(passage: Passage, span: Offsets) -> int | None:
     """Where the quote ends, if not where the passage begins: only its last sentence goes over."""
     reaches = span[1] >= len(passage.text.rstrip())
     return passage.last_page if reaches and passage.last_page != passage.page else None
 
 
-def _parts(text: str, start: int, end: int) -> list[Span]:
+def _parts(text: str, start: int, end: int) -> list[Offsets]:
     """``start:end`` without bullet or table rules, and a heading apart from what it heads."""
     if bullet := _BULLET.match(text, start, end):
         start = bullet.end()
@@ -270,9 +270,9 @@ def _is_heading(line: str, rest: str) -> bool:
     )
 
 
-def _clauses(text: str, start: int, end: int) -> list[Span]:
+def _clauses(text: str, start: int, end: int) -> list[Offsets]:
     """``start:end`` whole when short enough, else packed clause by clause up to ``MAX_QUOTE``."""
-    spans: list[Span] = []
+    spans: list[Offsets] = []
     for left, right in _split(text, start, end, _CLAUSE_END) if end - start > MAX_QUOTE else ():
         if spans and right - spans[-1][0] <= MAX_QUOTE:
             spans[-1] = (spans[-1][0], right)
@@ -281,7 +281,7 @@ def _clauses(text: str, start: int, end: int) -> list[Span]:
     return spans or [(start, end)]
 
 
-def _blocks(text: str, start: int, end: int) -> list[Span]:
+def _blocks(text: str, start: int, end: int) -> list[Offsets]:
     """A clause in pieces of at most ``MAX_QUOTE`` characters, cut at white space if there is."""
     spans = []
     while end - start > MAX_QUOTE:
@@ -292,7 +292,9 @@ def _blocks(text: str, start: int, end: int) -> list[Span]:
     return [*spans, (start, end)] if start < end else spans
 
 
-def _split(text: str, start: int, end: int, at: re.Pattern[str], once: bool = False) -> list[Span]:
+def _split(
+    text: str, start: int, end: int, at: re.Pattern[str], once: bool = False
+) -> list[Offsets]:
     """``start:end`` cut after each match of ``at``, pieces stripped, blank ones left out."""
     cuts = [match.end() for match in at.finditer(text, start, end)]
     edges = [start, *(cuts[:1] if once else cuts), end]

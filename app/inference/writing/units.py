@@ -11,7 +11,7 @@ from itertools import pairwise
 from app.inference.writing.grounding import (
     OUR_MARKER_SHAPE,
     CitationBook,
-    Span,
+    Offsets,
     one_line,
     quotable_bounds,
 )
@@ -113,7 +113,7 @@ class Layout:
         self._starts = [start for start, _ in self.blocks]
         self._quotable = quotable_bounds(text)
 
-    def unit(self, start: int, end: int, question: str) -> list[Span]:
+    def unit(self, start: int, end: int, question: str) -> list[Offsets]:
         """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
         place = self._place(start)
         if self.kinds[place] == ROW:
@@ -132,7 +132,7 @@ class Layout:
         asks = kind in (QuestionType.LIST, QuestionType.PROCEDURE)
         return asks or bool(_ASKS_LIST.search(question))
 
-    def _wider(self, place: int, own: Span, whole: bool, question: str) -> list[Span]:
+    def _wider(self, place: int, own: Offsets, whole: bool, question: str) -> list[Offsets]:
         if self.kinds[place] == ITEM:
             return self._of_list(place, own, whole=whole)
         following = self._next(place, 1)
@@ -145,7 +145,7 @@ class Layout:
             return self._with_conditions(place, own)
         return self._with_context(place, own)
 
-    def _row(self, place: int, start: int, end: int) -> list[Span]:
+    def _row(self, place: int, start: int, end: int) -> list[Offsets]:
         """The row with its header; nothing for the header itself."""
         top = self.header(place)
         if top is None:
@@ -180,7 +180,7 @@ class Layout:
         counted = [sum(bool(_DIGIT.search(cell)) for cell in column) for column in columns]
         return len(head) > 2 or 2 * max(counted, default=0) > len(below)
 
-    def _of_list(self, place: int, own: Span, *, whole: bool) -> list[Span]:
+    def _of_list(self, place: int, own: Offsets, *, whole: bool) -> list[Offsets]:
         """The list of the item ``place``, or the item alone, with the words that lead to it."""
         first = last = place
         while (before := self._next(first, -1)) is not None and self.kinds[before] == ITEM:
@@ -195,7 +195,7 @@ class Layout:
             chosen = [span for item in items for span in self.spans(item)]
         return list(dict.fromkeys([*lead, *chosen]))
 
-    def _lead(self, place: int | None, whole: bool) -> list[Span]:
+    def _lead(self, place: int | None, whole: bool) -> list[Offsets]:
         """The sentence that a list continues; before a whole list also the one above it."""
         if place is None or self.kinds[place] != PROSE:
             return []
@@ -203,7 +203,7 @@ class Layout:
         leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
         return leads or (last if whole else [])
 
-    def _with_context(self, place: int, own: Span) -> list[Span]:
+    def _with_context(self, place: int, own: Offsets) -> list[Offsets]:
         """A sentence with the one it leans on, and with the one that limits it."""
         spans = self.spans(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
@@ -212,7 +212,7 @@ class Layout:
         limited = after and _CONDITION.match(self.text, after[0][0])
         return [*(before if leans else []), own, *(after if limited else [])]
 
-    def _with_conditions(self, place: int, own: Span) -> list[Span]:
+    def _with_conditions(self, place: int, own: Offsets) -> list[Offsets]:
         """A yes or no with what it leans on, and all that it hangs on."""
         found = self._with_context(place, own)
         after = [span for span in self.spans(place) if span[0] >= found[-1][1]]
@@ -223,15 +223,15 @@ class Layout:
             found.append(span)
         return found
 
-    def _first_of(self, place: int | None) -> list[Span]:
+    def _first_of(self, place: int | None) -> list[Offsets]:
         return [] if place is None or self.kinds[place] == ROW else self.spans(place)[:1]
 
-    def _around(self, start: int, end: int) -> Span:
+    def _around(self, start: int, end: int) -> Offsets:
         """The quotable spans that ``start:end`` touches, as one; the span itself if in none."""
         touched = [span for span in self._quotable if span[0] < end and start < span[1]]
         return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
-    def spans(self, place: int) -> list[Span]:
+    def spans(self, place: int) -> list[Offsets]:
         """The quotable spans of the block ``place``."""
         start, end = self.blocks[place]
         return [span for span in self._quotable if start <= span[0] < end]
