@@ -46,10 +46,9 @@ def set_database_clock(patch: pytest.MonkeyPatch, present: Callable[[], datetime
 
 @contextmanager
 def clock_off(
-    monkeypatch: pytest.MonkeyPatch, days: float = 0, seconds: float = 0, *, database: bool = False
+    monkeypatch: pytest.MonkeyPatch, days: float = 0, seconds: float = 0
 ) -> Iterator[None]:
-    """The host's clock is off by that much inside the block, for all of the service's modules;
-    with ``database`` that of a database server too."""
+    """The host's clock is off by that much inside the block, for all of the service's modules."""
     by = timedelta(days=days, seconds=seconds)
     real = db.now
 
@@ -58,7 +57,15 @@ def clock_off(
 
     with monkeypatch.context() as patch:
         set_clock(patch, wrong)
-        if database:
-            set_database_clock(patch, wrong)
         assert abs(db.now() - datetime.now(UTC).replace(tzinfo=None) - by) < timedelta(seconds=5)
+        yield
+
+
+@contextmanager
+def every_clock_off(
+    monkeypatch: pytest.MonkeyPatch, days: float = 0, seconds: float = 0
+) -> Iterator[None]:
+    """``clock_off``, and the clock of a database server is off too."""
+    with clock_off(monkeypatch, days, seconds), monkeypatch.context() as patch:
+        set_database_clock(patch, db.now)
         yield

@@ -83,13 +83,15 @@ def known_stratum(session: Session, name: str) -> str:
     if name == SERVICE:
         return name
     parts = sorted(set(name.split("+")))
+    joined = "+".join(parts)
     wanted = select(CollectionRow.name).where(CollectionRow.name.in_({name, *parts}))
     found = set(session.scalars(wanted))
-    if name in found or session.get(GateModeRow, name) is not None:
-        return name
+    for known in (name, joined):
+        if known in found or session.get(GateModeRow, known) is not None:
+            return known
     if not found >= set(parts):
         raise NotFound(f"There is no collection {name[:80]!r}.")
-    return "+".join(parts)
+    return joined
 
 
 def set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:

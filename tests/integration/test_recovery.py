@@ -38,7 +38,7 @@ from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.wiring import build_services
 from ingestion.pipeline import Pipeline, Report, worker
-from tests.clocks import clock_off
+from tests.clocks import clock_off, every_clock_off
 from tests.integration.test_ingestion import CANCEL, CLAIMS, OFFICE, Library, flip
 from tests.trails import hold, settings_for
 from tests.unit import sample_documents as sample
@@ -373,12 +373,12 @@ def test_a_claim_of_a_clock_that_was_ahead_holds_nobody_up(
     settings = settings_for(database.url, tmp_path)
     task_id, _ = hold(database, settings)
     desk = ReviewDesk(database, settings)
-    with clock_off(monkeypatch, seconds=3600, database=True):
+    with every_clock_off(monkeypatch, seconds=3600):
         seen = desk.claim(RITA, task_id)
     taken = desk.claim(ROB, task_id)
     assert taken.fence == seen.fence + 1
     for seconds in (20, -20):
-        off = clock_off(monkeypatch, seconds=seconds, database=True)
+        off = every_clock_off(monkeypatch, seconds=seconds)
         with off, pytest.raises(ClaimLost):
             desk.claim(RITA, task_id)
 
@@ -387,7 +387,7 @@ def test_a_request_that_died_under_a_clock_that_was_ahead_gives_its_key_back(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = Access(database, settings_for(database.url, tmp_path)).requests
-    with clock_off(monkeypatch, days=5, database=True):
+    with every_clock_off(monkeypatch, days=5):
         assert requests.begin(ANN, "key", "body") is None
     assert requests.begin(ANN, "key", "body") is None
     with pytest.raises(RequestInProgress):

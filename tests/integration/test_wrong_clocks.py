@@ -26,7 +26,7 @@ from app.review.desk import ReviewDesk
 from app.review.tasks import open_task
 from app.settings import Settings
 from app.wiring import build_corpus
-from tests.clocks import clock_off
+from tests.clocks import clock_off, every_clock_off
 from tests.trails import add_ready_document, hold, only_passage, settings_for, trail
 
 PASSWORD = "correct horse battery"
@@ -74,7 +74,7 @@ def test_what_expired_while_the_clock_was_ahead_is_open_again_when_it_returns(
     settings = settings_for(database.url, tmp_path, review_days=3)
     task_id, answer_id = put(database, settings, kind)
     for days in (5, 6, 40):
-        with clock_off(monkeypatch, days=days, database=True):
+        with every_clock_off(monkeypatch, days=days):
             desk = ReviewDesk(database, settings)
             assert desk.expire_overdue() == (days == 5)
             assert [task.task_id for task in desk.tasks(RITA, "expired").tasks] == [task_id]
@@ -107,7 +107,7 @@ def test_what_was_erased_while_the_clock_was_ahead_stays_closed(
     desk = ReviewDesk(database, settings)
     eraser = Eraser(database, settings, build_corpus(settings, database))
     eraser.answer(tasks[0][1], "olga")
-    with clock_off(monkeypatch, days=5, database=True):
+    with every_clock_off(monkeypatch, days=5):
         assert desk.expire_overdue() == 2
         for _, answer_id in tasks[1:]:
             eraser.answer(answer_id, "olga")
@@ -147,11 +147,11 @@ def test_a_clock_that_is_ahead_erases_nothing_that_is_not_old(
 ) -> None:
     """Whether it jumps while the service runs or before it starts, and when it jumps twice."""
     settings, (younger, older) = aged
-    with clock_off(monkeypatch, days=5, database=True):
+    with every_clock_off(monkeypatch, days=5):
         assert retain(database, settings) == 1
     assert erased(database) == {older}
     for days in (5, 5.5, 5, 5.8, 4000):
-        with clock_off(monkeypatch, days=days, database=True):
+        with every_clock_off(monkeypatch, days=days):
             assert retain(database, settings) == 0
             with database.reading() as session:
                 assert doubted_since(session) is not None
@@ -159,9 +159,9 @@ def test_a_clock_that_is_ahead_erases_nothing_that_is_not_old(
     assert erased(database) == {older}
     with database.reading() as session:
         assert doubted_since(session) is None
-    with clock_off(monkeypatch, days=5, database=True):
+    with every_clock_off(monkeypatch, days=5):
         assert retain(database, settings) == 0
-    with clock_off(monkeypatch, days=6, database=True):
+    with every_clock_off(monkeypatch, days=6):
         assert retain(database, settings) == 1  # it went on for a day and did not come back
     assert erased(database) == {older, younger}
 
@@ -178,9 +178,9 @@ def test_time_that_passes_is_believed_at_once(
     settings, _ = aged
     assert retain(database, settings) == 1
     for hour in range(1, 75):
-        with clock_off(monkeypatch, seconds=3600 * hour, database=True):
+        with every_clock_off(monkeypatch, seconds=3600 * hour):
             trusted_time(database)
-    with clock_off(monkeypatch, days=3.1, database=True):
+    with every_clock_off(monkeypatch, days=3.1):
         assert retain(database, settings) == 1
 
 
@@ -193,7 +193,7 @@ def test_a_clock_that_is_ahead_purges_no_sign_in_and_no_idempotency_key(
     assert access.requests.begin(ann, "key", "body") is None
     with database.transaction() as session:
         access.requests.finish(ann, "key", session, "answer 42")
-    with clock_off(monkeypatch, days=45, database=True):
+    with every_clock_off(monkeypatch, days=45):
         access.purge()
     access.purge()
     assert access.sessions.find(token).principal.name == "ann"
@@ -206,13 +206,13 @@ def test_a_sign_in_of_a_clock_that_was_ahead_has_ended(
     """It would last days longer than sign-ins may."""
     access = Access(database, settings_for(database.url, tmp_path))
     access.accounts.create("ann", ["asker"], password=PASSWORD)
-    with clock_off(monkeypatch, days=5, database=True):
+    with every_clock_off(monkeypatch, days=5):
         token = access.sessions.sign_in("ann", PASSWORD).token
         assert access.sessions.find(token).principal.name == "ann"
     with pytest.raises(CredentialsExpired):
         access.sessions.find(token)
     assert access.accounts.one("ann").sessions == 0
-    with clock_off(monkeypatch, seconds=60, database=True):
+    with every_clock_off(monkeypatch, seconds=60):
         token = access.sessions.sign_in("ann", PASSWORD).token
     assert access.sessions.find(token).principal.name == "ann"
 
