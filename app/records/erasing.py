@@ -56,6 +56,7 @@ def wordless_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wordless_search(searched: Mapping[str, Any], *, question_kept: bool) -> dict[str, Any]:
     kept = {**searched, "titles": []}
+    kept.pop("choices", None)
     if not question_kept:
         kept.pop("question", None)
     return kept
@@ -69,7 +70,8 @@ def forget_standalone_questions(session: Session, record: RecordRow) -> None:
     for turn in sorted(turns, key=lambda row: row.created_at):
         if turn.searched.get("previous_answer_id") in follows:
             follows.add(turn.answer_id)
-            turn.searched = {k: v for k, v in turn.searched.items() if k != "question"}
+            made = ("question", "choices")
+            turn.searched = {k: v for k, v in turn.searched.items() if k not in made}
 
 
 def answers_of(session: Session, principal: str) -> list[str]:

@@ -52,6 +52,11 @@ export interface SearchedView {
   titles: string[];
 }
 
+export interface ChoiceView {
+  label: string;
+  question: string;
+}
+
 export interface GateView {
   mode: Mode;
   certified: boolean;
@@ -72,6 +77,7 @@ export interface AnswerView {
   disclaimer: string;
   searched: SearchedView;
   gate: GateView | null;
+  choices: ChoiceView[];
 }
 
 export interface AnswersView {

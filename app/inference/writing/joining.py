@@ -133,12 +133,16 @@ _COMPARING = stems(
     shorter larger bigger smaller higher lower older newer safer stronger easier less main key
     between versus vs any get gets advantage advantages benefit benefits tell please explain"""
 )
-_ASKS_PRICE = re.compile(r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?)\b")
+_ASKS_NUMBER = re.compile(
+    r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?|longer|shorter|larger|bigger|smaller|"
+    r"higher|lower|older|newer|faster|slower|more|less)\b"
+)
 _SAYS_BOTH = re.compile(
     r"\b(?:than|whereas|while|unlike|both|more|less|same|differ\w*|instead|but|compared|only|also|"
     r"however)\b",
     re.IGNORECASE,
 )
+_STOPS = (".", "!", ".)", '."', ".\u201d", "\u3002")
 _DIGIT = re.compile(r"\d")
 _QUALIFIER = re.compile(r"^(?:an? |the )")
 
@@ -157,8 +161,27 @@ def sides(question: str) -> tuple[str, str] | None:
 def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
     """What the evidence says of both sides; [] unless it speaks of each of them."""
     first, second = Side(named[0], named[1]), Side(named[1], named[0])
+    shared = stems(named[0]) & stems(named[1])
     asked = stems(plain(question)) - stems(" ".join(named)) - _COMPARING
-    priced = bool(_ASKS_PRICE.search(plain(question)))
+    priced = bool(_ASKS_NUMBER.search(plain(question)))
+    # What both names share may be what is asked ("the phone excess or the bike excess") or only
+    # what they are ("the day ticket or the week ticket").
+    for wanted in dict.fromkeys([asked | shared, asked]):
+        if quotes := _compared(first, second, wanted, evidence, priced=priced):
+            return quotes
+        if priced:
+            break
+    return []
+
+
+def _compared(
+    first: "Side",
+    second: "Side",
+    asked: frozenset[str],
+    evidence: Sequence[Passage],
+    *,
+    priced: bool,
+) -> list[Quote]:
     layouts = [(passage, Layout(passage.text)) for passage in evidence]
     for passage, layout in layouts:
         if columns := _columns(passage, layout, first, second, asked):
@@ -263,11 +286,18 @@ def _side_by_side(
         numbers = [bool(_DIGIT.search(unit.text)) for unit in pair]
         if (asked and not all(near)) or (priced and not all(numbers)):
             continue
-        alike = len(words[id(pair[0])] & words[id(pair[1])])
+        same, every = _common(words[id(pair[0])], words[id(pair[1])])
+        if same == every:  # they tell nothing apart
+            continue
+        alike = same
         worth = 3 * sum(met) + 2 * alike + 2 * all(numbers) - 0.01 * sum(map(_length, pair))
         if best is None or worth > best[0]:
             best = worth, (one, other)
     return [] if best is None else list(_quotes(best[1]))
+
+
+def _common(left: frozenset[str], right: frozenset[str]) -> tuple[int, int]:
+    return len(left & right), len(left | right)
 
 
 def _quotes(pair: tuple[tuple[Unit, str], tuple[Unit, str]]) -> Iterator[Quote]:
@@ -385,7 +415,8 @@ def _units(passage: Passage, layout: Layout) -> Iterator[Unit]:
 def _sentences(passage: Passage, layout: Layout) -> Iterator[Unit]:
     """The units that can stand alone: rows cannot, nor what leads to a list."""
     for unit in _units(passage, layout):
-        if layout.kinds[unit.place] != ROW and not unit.text.rstrip().endswith(":"):
+        text = unit.text.strip()
+        if layout.kinds[unit.place] != ROW and text.endswith(_STOPS) and not text[0].islower():
             yield unit
 
 
