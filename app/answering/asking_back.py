@@ -40,6 +40,7 @@ _GENERAL = stems(
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
+_CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
 _CELLS = re.compile(r"[|\t]")
 _ASKS_VALUE = re.compile(
     r"\bhow (?:much|many|long|often|far|high|old|big|large|soon|late)\b|\bwhen\b"
@@ -75,7 +76,7 @@ def choices(
 
     ``earlier`` are the questions that it follows: what they name is not asked again.
     """
-    if question_type(question) not in _ASKED_BACK:
+    if question_type(question) not in _ASKED_BACK or _chosen(question, evidence):
         return ()
     asked = stems(core(question)) - _GENERAL
     if not asked or len(asked) > MOST:
@@ -86,6 +87,14 @@ def choices(
     if not LEAST <= len(labels) <= MOST or any(_spelled(label, said) for label in labels):
         return ()
     return tuple(Choice(label, _full(question, label)) for label in labels)
+
+
+def _chosen(question: str, evidence: Sequence[Passage]) -> bool:
+    """Whether it ends with the name that was chosen, as ``_full`` writes it: who has chosen a
+    document is not asked for its section next."""
+    found = _CHOICE.search(question)
+    names = {_label(name) for one in evidence for name in (one.title, *one.headings)}
+    return found is not None and found[1] in names
 
 
 def _candidates(
@@ -177,9 +186,13 @@ def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]
         if not own:
             return []
         if one.counts or not counting:
-            values.setdefault(one_line(own[0])[:MAX_LABEL], one.value)
+            values.setdefault(_label(own[0]), one.value)
     first, *others = values.values() or [frozenset()]
     return list(values) if any(not _same(first, other) for other in others) else []
+
+
+def _label(name: str) -> str:
+    return one_line(name)[:MAX_LABEL].strip()
 
 
 def _same(left: frozenset[str], right: frozenset[str]) -> bool:

@@ -18,7 +18,7 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.writing.fitting import fits, implied, touches
+from app.inference.writing.fitting import fits, implied
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
 from app.inference.writing.question_types import QuestionType, question_type
@@ -172,13 +172,12 @@ class ReaderGenerator:
     def _otherwise(
         self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
     ) -> Draft:
-        """Where no draft answers in the way that was asked: the best one for a reviewer, if it
-        speaks of what a yes or no was wanted for; else none, with its figures."""
+        """Where no draft answers in the way that was asked: of a yes or no the best one, for a
+        reviewer; else none, with its figures."""
         draft = next((draft for draft, _ in self._drafts(request, readings)), None)
         if draft is None:
             return Draft((), (), self.name)
-        hints = kind is QuestionType.YES_NO and draft.sentences
-        if hints and touches(request.question, draft):
+        if kind is QuestionType.YES_NO and draft.sentences:
             return implied(draft)
         return replace(draft, sentences=(), citations=(), short=None)
 

@@ -45,6 +45,16 @@ def test_who_chooses_is_not_asked_again() -> None:
             assert choices(choice.question, CORPUS.find(choice.question)) == ()
 
 
+def test_who_chose_a_document_is_not_asked_for_its_section() -> None:
+    home = [
+        passage("Home policy", "The excess is £75.", "Storm"),
+        passage("Home policy", "The excess is £90.", "Flood"),
+    ]
+    asked = choices("What is the excess?", [*home, passage("Car policy", "The excess is £200.")])
+    assert [choice.label for choice in asked] == ["Home policy", "Car policy"]
+    assert choices(asked[0].question, home) == ()
+
+
 def test_the_full_question_keeps_its_form() -> None:
     basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
     asked = choices("What is the excess?", [basic, plus])

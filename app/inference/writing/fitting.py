@@ -52,13 +52,6 @@ def implied(draft: Draft) -> Draft:
     return replace(draft, model=IMPLIED, features={**draft.features, "margin": -math.inf})
 
 
-def touches(question: str, draft: Draft) -> bool:
-    """Whether it speaks of what was asked at all: it holds a third of the question's words."""
-    asked = stems(core(question)) - _ASKING
-    said = stems(plain(" ".join(sentence.text for sentence in draft.sentences)))
-    return 3 * len(asked & said) >= len(asked)
-
-
 def _in_words(question: str, draft: Draft, passage: Passage) -> bool:
     """Whether it says in words that something is so or not so."""
     said = plain(" ".join(sentence.text for sentence in draft.sentences))

@@ -320,7 +320,8 @@ _ASKING = stems(
     """summarise summarize summary summaries overview outline recap gist key points main takeaways
     highlights describe explain discuss introduce tell give short brief briefly say says said state
     about section chapter part page paragraph document handbook manual guide text file all whole
-    everything please regarding information know need idea"""
+    everything please regarding information know need idea details rule rules policy policies terms
+    contract leaflet report"""
 )
 _DOCUMENT = re.compile(
     r"\b(?:handbook|manual|guide|document|file|policy|contract|leaflet|report)\b"
@@ -332,18 +333,24 @@ def summary(question: str, evidence: Sequence[Passage]) -> list[Quote]:
     that speak of it; [] where nothing does."""
     topic = stems(core(question)) - _ASKING
     whole = not topic and bool(_DOCUMENT.search(core(question)))
-    if not topic and not whole:
+    if not evidence or not (topic or whole):
         return []
-    section = _section(topic, evidence)
+    section = _section(topic, evidence) if topic else _document(evidence)
     units = [
         unit
         for passage in section or evidence
         for unit in _sentences(passage, Layout(passage.text))
     ]
     if not section:
-        units = [unit for unit in units if topic & stems(plain(unit.text))] if topic else []
+        units = [unit for unit in units if _meets(topic, stems(plain(unit.text)))]
     chosen = _covering(units, topic)
     return [Quote(unit.passage, unit.spans[-1]) for unit in chosen]
+
+
+def _document(evidence: Sequence[Passage]) -> list[Passage]:
+    """What was found of the best passage's document, in its order."""
+    inside = [one for one in evidence if one.document_id == evidence[0].document_id]
+    return sorted(inside, key=lambda passage: passage.start)
 
 
 def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage]:
@@ -359,14 +366,21 @@ def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage
         return []
     most = max(met.values())
     # Of sections that meet it alike, the one found first.
-    document, names = next(key for key in met if met[key] == most)
-    inside = [
-        passage
-        for passage in evidence
-        if passage.document_id == document
-        and (passage.title, *passage.headings)[: len(names)] == names
-    ]
-    return sorted(inside, key=lambda passage: passage.start)
+    for document, names in (key for key in met if met[key] == most):
+        inside = [
+            passage
+            for passage in evidence
+            if passage.document_id == document
+            and (passage.title, *passage.headings)[: len(names)] == names
+        ]
+        if _meets(topic, stems(plain(" ".join(f"{one.place} {one.text}" for one in inside)))):
+            return sorted(inside, key=lambda passage: passage.start)
+    return []
+
+
+def _meets(topic: frozenset[str], words: frozenset[str]) -> bool:
+    """Whether two thirds of the topic are there: a "scheme" alone is another scheme."""
+    return 3 * len(topic & words) >= 2 * len(topic)
 
 
 def _covering(units: Sequence[Unit], topic: frozenset[str]) -> list[Unit]:
