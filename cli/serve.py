@@ -146,6 +146,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
         console.print(f"searched for: {searched}", markup=False, style="dim")
     if answer["answer"] is None:
         console.print(answer["message"], markup=False)
+        for choice in answer["choices"]:
+            console.print(f"- {choice['label']}: {choice['question']}", markup=False)
         return
     console.print(answer["answer"]["text"], markup=False)
     for citation in answer["answer"]["citations"]:

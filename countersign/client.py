@@ -106,6 +106,13 @@ class Gate(BaseModel):
     delta: float | None = None
 
 
+class Choice(BaseModel):
+    """Something that a question may be about, and the full question to ask about it."""
+
+    label: str
+    question: str
+
+
 class Answer(BaseModel):
     """An answer as it stood when it was read; ``content`` is None unless it was released."""
 
@@ -120,6 +127,7 @@ class Answer(BaseModel):
     answer: Content | None = None
     disclaimer: str = ""
     gate: Gate | None = None
+    choices: list[Choice] = []
 
     @property
     def final(self) -> bool:

@@ -101,7 +101,8 @@ def fit(
     drafted = [
         outcome
         for outcome in _counted(draft_outcomes(rows, chosen, build_embedder(settings)), len(rows))
-        if not outcome.draft.abstained
+        # What is joined or implied ("reader:joined") has a risk of its own, which is unknown.
+        if not outcome.draft.abstained and not outcome.draft.model.startswith(f"{chosen.name}:")
     ]
     name = chosen.name
     report = _report(drafted, name)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
+from app.answering.asking_back import choices
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.policies import Policies
 from app.answering.reading import Recheck, read_again, read_before, standing_passages
@@ -69,6 +70,10 @@ OnStage = Callable[[str, str], None]
 
 ABSTAINED_MESSAGE = (
     "The documents do not answer this question. Try other words, or ask something more specific."
+)
+ASK_BACK_MESSAGE = (
+    "The documents answer this for more than one thing. Please say which one you mean, or ask "
+    "about another."
 )
 RETRIEVAL_ONLY_MESSAGE = (
     "Answers are switched off for now. These documents are the closest to your question."
@@ -138,6 +143,9 @@ class Answerer:
             return retrieved
         begin("drafting", f"Reading {len(retrieved.evidence)} passages")
         if retrieved.similarity < self._settings.min_similarity:
+            return retrieved
+        retrieved = self._asked_back(retrieved)
+        if retrieved.choices:
             return retrieved
         drafted = self._draft(retrieved)
         if drafted.draft.abstained:
@@ -288,6 +296,16 @@ class Answerer:
         nothing = bool(retrieved.hits) and not kept
         return replace(retrieved, hits=kept, mode="retrieval_only" if nothing else modes.service)
 
+    def _asked_back(self, retrieved: Retrieved) -> Retrieved:
+        """With what the question may be about, where it leaves that open; what a person is to see
+        anyway goes to that person."""
+        screened = retrieved.screened
+        if screened.verdict.action is not Action.RELEASE:
+            return retrieved
+        earlier = screened.asked.before.earlier
+        found = choices(screened.meaning.question, retrieved.evidence, earlier)
+        return replace(retrieved, choices=found)
+
     def _draft(self, retrieved: Retrieved) -> Drafted:
         asked = retrieved.screened.asked
         with asked.clock.stage("drafting"):
@@ -395,6 +413,8 @@ class Answerer:
             return Admitted(reached, "held", verdict.message, draft or nothing)
         if isinstance(reached, Retrieved) and reached.mode == "retrieval_only":
             message = RETRIEVAL_ONLY_MESSAGE
+        elif isinstance(reached, Retrieved) and reached.choices:
+            message = ASK_BACK_MESSAGE
         return Admitted(reached, "abstained", message, draft)
 
     def _trail(self, admitted: Admitted) -> recording.Trail:

@@ -7,10 +7,11 @@ abstained when it was retrieved or drafted, released or held when it was admitte
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from app.access.principals import Principal
+from app.answering.asking_back import Choice
 from app.answering.followup import StandAlone
 from app.answering.policies import InForce
 from app.answering.reading import Snapshot
@@ -101,13 +102,15 @@ class Screened:
 class Retrieved:
     """What was found, and of it the ``hits`` that may be drafted from.
 
-    ``mode`` is retrieval_only where nothing may be, else that of the service.
+    ``mode`` is retrieval_only where nothing may be, else that of the service. ``choices`` are what
+    the asker is asked back where the question leaves open what it is about.
     """
 
     screened: Screened
     found: Found
     hits: tuple[Hit, ...]
     mode: Mode
+    choices: tuple[Choice, ...] = ()
 
     draft: ClassVar[None] = None
 
@@ -145,10 +148,12 @@ class Retrieved:
 
     @property
     def searched(self) -> dict[str, Any]:
-        """As of ``Screened``, with the titles that were found."""
+        """As of ``Screened``, with the titles that were found, and what is asked back."""
         titles = dict.fromkeys(hit.passage.title for hit in self.found.hits)
         passages = self.found.searched_passages
-        return {**self.screened.searched, "passages": passages, "titles": list(titles)[:5]}
+        found = {**self.screened.searched, "passages": passages, "titles": list(titles)[:5]}
+        choices = [asdict(choice) for choice in self.choices]
+        return {**found, "choices": choices} if choices else found
 
 
 @dataclass(frozen=True)

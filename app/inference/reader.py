@@ -6,7 +6,7 @@ sentence around the best span, so it cannot say what the evidence does not.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,10 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.writing.fitting import fits
+from app.inference.writing.fitting import fits, implied
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
-from app.inference.writing.question_types import question_type
+from app.inference.writing.question_types import QuestionType, question_type
 from app.inference.writing.units import span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
@@ -152,28 +152,44 @@ class ReaderGenerator:
         ]
 
     def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
-        """The draft of the best candidate that has one; at a second try, of the best that fits.
-
-        What is joined from several places comes first where the question asks for such.
-        """
+        """What is joined from several places, where the question asks for such; else the draft of
+        the best candidate that answers in the way that was asked; at a second try, another one."""
         kind = question_type(request.question)
+        joined = joined_draft(kind, request.question, request.evidence, readings)
+        if joined is not None and request.misfit is None:
+            return joined
+        answers = (
+            draft
+            for draft, passage in self._drafts(request, readings)
+            if draft.sentences and fits(kind, request.question, draft, passage)
+        )
         if request.misfit is None:
-            joined = joined_draft(kind, request.question, request.evidence, readings)
-            if joined is not None:
-                return joined
+            return next(answers, None) or self._otherwise(kind, request, readings)
+        if joined is None:
+            next(answers, None)  # the first draft, which did not fit the schema
+        return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _otherwise(
+        self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft:
+        """Where no draft answers in the way that was asked: of a yes or no the best one, for a
+        reviewer; else none, with its figures."""
+        draft = next((draft for draft, _ in self._drafts(request, readings)), None)
+        if draft is None:
+            return Draft((), (), self.name)
+        if kind is QuestionType.YES_NO and draft.sentences:
+            return implied(draft)
+        return replace(draft, sentences=(), citations=(), short=None)
+
+    def _drafts(
+        self, request: DraftRequest, readings: Sequence[Reading]
+    ) -> Iterator[tuple[Draft, Passage]]:
+        """The draft of each candidate, best first, and the passage it is from."""
         found = self._ranked(request.evidence, readings)
-        abstained = Draft((), (), self.name)
-        for place in range(0 if request.misfit is None else 1, len(found)):
+        for place, candidate in enumerate(found):
             request.deadline.remaining()
-            draft = self._draft(
-                request.question, [found[place], *found[:place], *found[place + 1 :]]
-            )
-            fit = fits(kind, request.question, draft, found[place][2])
-            if draft.sentences and fit and (not request.misfit or request.misfit.fits(draft)):
-                return draft
-            if place == 0:
-                abstained = replace(draft, sentences=(), citations=(), short=None)
-        return abstained
+            order = [candidate, *found[:place], *found[place + 1 :]]
+            yield self._draft(request.question, order), candidate[2]
 
     def _ranked(
         self, evidence: Sequence[Passage], readings: Sequence[Reading]

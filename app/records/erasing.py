@@ -56,6 +56,7 @@ def wordless_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wordless_search(searched: Mapping[str, Any], *, question_kept: bool) -> dict[str, Any]:
     kept = {**searched, "titles": []}
+    kept.pop("choices", None)
     if not question_kept:
         kept.pop("question", None)
     return kept
@@ -67,11 +68,11 @@ def forget_standalone_questions(session: Session, record: RecordRow) -> None:
     after: dict[str, list[RecordRow]] = {}
     for turn in session.scalars(query):  # of any time: clocks do not tell what followed what
         after.setdefault(turn.searched.get("previous_answer_id") or "", []).append(turn)
-    follows = [record.answer_id]
+    made, follows = ("question", "choices"), [record.answer_id]
     for answer_id in follows:
         for turn in after.pop(answer_id, ()):
             follows.append(turn.answer_id)
-            turn.searched = {k: v for k, v in turn.searched.items() if k != "question"}
+            turn.searched = {k: v for k, v in turn.searched.items() if k not in made}
 
 
 def answers_of(session: Session, principal: str) -> list[str]:

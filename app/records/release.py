@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.db import iso, now
 from app.records.audit import append_audit
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
-from app.records.views import AnswerBody, AnswerView, GateView, SearchedView, view_of
+from app.records.views import AnswerBody, AnswerView, ChoiceView, GateView, SearchedView, view_of
 from guardrails.contract import AnswerObject, CitationObject, canonical_sha256
 from guardrails.redaction import redacted
 
@@ -135,6 +135,7 @@ def answer_view(
         searched=view_of(SearchedView, record.searched),
         timings_ms=record.timings_ms,
         gate=_gate_view(record.gate) if record.gate else None,
+        choices=[ChoiceView(**one) for one in record.searched.get("choices", ())],
     )
 
 

@@ -1,7 +1,7 @@
 """What goes out of an answer: the values that askers and reviewers see, also as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
@@ -13,7 +13,7 @@ View = TypeVar("View")
 
 def view_of(view: type[View], stored: Mapping[str, Any]) -> View:
     """The fields of ``view`` from stored JSON, which may know more, and of older rows less."""
-    names = [field.name for field in fields(view)]  # type: ignore[arg-type]
+    names = [one.name for one in fields(view)]  # type: ignore[arg-type]
     return view(**{name: stored[name] for name in names if name in stored})
 
 
@@ -75,6 +75,14 @@ class SearchedView:
 
 
 @dataclass(frozen=True)
+class ChoiceView:
+    """Something that a question may be about, and the full question to ask about it."""
+
+    label: str
+    question: str
+
+
+@dataclass(frozen=True)
 class GateView:
     """What stood behind a release: the mode, and the promise of the certificate if there was one.
 
@@ -106,3 +114,7 @@ class AnswerView:
     searched: SearchedView
     timings_ms: dict[str, float]
     gate: GateView | None
+    choices: Annotated[
+        list[ChoiceView],
+        Field(description="What the question may be about, where it leaves that open."),
+    ] = field(default_factory=list)

@@ -5,7 +5,7 @@ import { el } from "../shared/dom.js";
 import { listed, moment, percent, placeOf, plural } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
 
-/** @import { AnswerBody, AnswerView, CitationView, SearchedView } from "../shared/wire.d.ts" */
+/** @import { AnswerBody, AnswerView, ChoiceView, CitationView, SearchedView } from "../shared/wire.d.ts" */
 /** @import { Child } from "../shared/dom.js" */
 /** @typedef {(citation: CitationView, opener: HTMLElement) => void} OnCite */
 
@@ -42,7 +42,9 @@ export function spokenForm(answer) {
     ];
     return `Answer: ${said.filter(Boolean).join(" ")}`;
   }
-  return `${HEADINGS[answer.status] ?? "Answer"}. ${answer.message}`;
+  const offered = answer.choices.map((choice) => choice.label).join("; ");
+  const said = offered ? `${answer.message} ${offered}` : answer.message;
+  return `${HEADINGS[answer.status] ?? "Answer"}. ${said}`;
 }
 
 /**
@@ -82,9 +84,23 @@ export function answerBody(answer, onCite) {
     return releasedBody(answer, answer.answer, onCite);
   }
   const waiting = answer.status === "held" && el("span", { class: "pulse", "aria-hidden": "true" });
-  const heading = el("p", { class: "state-title" }, waiting, HEADINGS[answer.status] ?? "Answer");
+  const title = answer.choices.length ? "Which one do you mean?" : HEADINGS[answer.status];
+  const heading = el("p", { class: "state-title" }, waiting, title ?? "Answer");
   const message = answer.message && el("p", { dir: "auto" }, answer.message);
+  if (answer.choices.length) return [heading, message, choiceList(answer.choices)];
   return [heading, message, answer.status === "abstained" && searchedNote(answer.searched)];
+}
+
+/**
+ * Buttons that ask the full question; the page listens for them.
+ * @param {ChoiceView[]} choices
+ */
+function choiceList(choices) {
+  const items = choices.map(({ label, question }) => {
+    const props = { type: "button", class: "choice", dir: "auto", "data-testid": "choice" };
+    return el("li", {}, el("button", { ...props, "data-question": question }, label));
+  });
+  return el("ul", { class: "choices", "aria-label": "Which one do you mean?" }, items);
 }
 
 /**

@@ -70,6 +70,7 @@ function mountComposer() {
   // Cancel appears where Send was, so the second click of a double click must not count.
   byId("cancel").addEventListener("click", (event) => event.detail > 1 || running?.abort());
   byId("new-conversation").addEventListener("click", newConversation);
+  byId("history").addEventListener("click", choose);
   byId("older").addEventListener("click", () => loadHistory(HISTORY_MOST).catch(showPageError));
   field.disabled = byId("send", HTMLButtonElement).disabled = false;
   field.focus();
@@ -156,10 +157,23 @@ function submit() {
   if (running) return announce("Please wait for the running question, or cancel it.");
   if (!question) return announce("Please write a question.");
   field.value = "";
+  begin(question);
+}
+
+/** @param {MouseEvent} event */
+function choose({ target }) {
+  const button = target instanceof Element && target.closest("button[data-question]");
+  if (!(button instanceof HTMLElement)) return;
+  if (running) return announce("Please wait for the running question, or cancel it.");
+  begin(button.dataset.question ?? "");
+}
+
+/** @param {string} question */
+function begin(question) {
   const exchange = new Exchange(question, new Date().toISOString());
   byId("history").append(exchange.node);
   showEmpty();
-  field.focus();
+  questionField().focus();
   run(exchange, { question, collections: chosenCollections(), previous, key: randomKey() });
 }
 

@@ -105,6 +105,11 @@ export interface SearchedView {
   titles: string[];
 }
 
+export interface ChoiceView {
+  label: string;
+  question: string;
+}
+
 export interface GateView {
   mode: Mode;
   certified: boolean;
@@ -125,6 +130,7 @@ export interface AnswerView {
   disclaimer: string;
   searched: SearchedView;
   gate: GateView | null;
+  choices: ChoiceView[];
 }
 
 export interface AnswersView {

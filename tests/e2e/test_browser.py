@@ -151,6 +151,22 @@ def test_abstained_and_blocked_are_explained(page: Page, running: Running) -> No
     expect(blocked).to_contain_text("cannot be answered")
 
 
+def test_an_open_question_offers_what_it_may_be_about(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    asked_back = ask(page, "What is the excess?", "abstained")
+    expect(asked_back).to_contain_text("Which one do you mean?")
+    choices = asked_back.get_by_test_id("choice")
+    assert 2 <= choices.count() <= 4
+    name, answers = choices.first.inner_text(), page.get_by_test_id("answer").count()
+    choices.first.click()
+    expect(page.locator(".question-text").last).to_have_text(f"What is the excess ({name})?")
+    expect(page.get_by_test_id("answer")).to_have_count(answers + 1, timeout=30_000)
+    expect(page.get_by_test_id("answer").last.get_by_test_id("choice")).to_have_count(0)
+    page.reload()  # what was offered is kept
+    page.locator("#history[aria-busy=false]").wait_for(state="attached")
+    expect(page.get_by_test_id("choice").first).to_have_text(name)
+
+
 def test_a_reviewer_edits_and_rejects(page: Page, running: Running) -> None:
     sign_in(page, running)
     first = ask(page, "Am I covered if my phone falls into water?", "held")

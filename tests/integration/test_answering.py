@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from app.access.principals import Principal
 from app.access.service import Access
 from app.access.tables import PrincipalRow
-from app.answering.answerer import Answerer
+from app.answering.answerer import ASK_BACK_MESSAGE, Answerer
 from app.answering.followup import Rewrite
 from app.answering.policies import Policies
 from app.answering.stages import Ask
@@ -43,6 +43,7 @@ from app.gate.certificates import Premises
 from app.gate.modes import switch_mode
 from app.ports import Drafting, DraftRequest, RewriteRequest, Screening, Vectors
 from app.records import audit, recording
+from app.records.erasing import erase_answer
 from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
 from app.retrieval.retriever import Found, Retriever
 from app.review.tables import ReviewTaskRow
@@ -1082,3 +1083,70 @@ def test_evidence_without_a_last_day_is_recorded_as_ever(desk: Desk) -> None:
     assert record.content_sha256 == recording.content_hash(
         record.question, record.draft, record.evidence, record.lineage
     )
+
+
+# Asking back
+
+
+@pytest.fixture
+def plans(database: Database, tmp_path: Path) -> Desk:
+    """Two plans, of which each has its own fee; the third is for the board alone."""
+    built = Desk(database, tmp_path)
+    for name, fee in (("Basic plan", 4), ("Plus plan", 9)):
+        built.shelf.store(name, f"The monthly fee is £{fee}.", "The notice period is one month.")
+    built.shelf.store("Gold plan", "The monthly fee is £50.", collection="board")
+    built.shelf.index()
+    return built
+
+
+FEE = "What is the monthly fee?"
+
+
+def test_an_open_question_is_asked_back_and_recorded_and_drafts_nothing(plans: Desk) -> None:
+    seen = plans.ask(FEE, BEN)
+    assert (seen["status"], seen["answer"]) == ("abstained", None)
+    assert seen["message"] == ASK_BACK_MESSAGE
+    assert sorted(seen["choices"], key=lambda choice: choice["label"]) == [
+        {"label": f"{name} plan", "question": f"What is the monthly fee ({name} plan)?"}
+        for name in ("Basic", "Plus")
+    ]
+    record = plans.record(seen["answer_id"])
+    assert (record.outcome, record.draft, record.searched["choices"]) == (
+        "abstained",
+        None,
+        seen["choices"],
+    )
+    assert record.gate is not None and record.gate["asked"] is False
+    assert plans.kept()[:3] == [1, 0, 0]
+    assert plans.answerer().view(BEN, seen["answer_id"]) == seen
+
+
+def test_a_choice_answers_and_scope_says_what_is_offered(plans: Desk) -> None:
+    offered = plans.ask(FEE, BEN)
+    asked = {choice["label"]: choice["question"] for choice in offered["choices"]}
+    assert len(plans.ask(FEE, ANN)["choices"]) == 3  # all collections are hers
+    chosen = plans.ask(asked["Plus plan"], BEN)
+    assert (chosen["status"], chosen["choices"]) == ("released", [])
+    assert chosen["answer"]["sentences"][0]["text"] == "The monthly fee is £9."
+    follow = {"previous_answer_id": offered["answer_id"]}
+    again = plans.ask(asked["Basic plan"], BEN, **follow)
+    assert again["answer"]["sentences"][0]["text"] == "The monthly fee is £4."
+
+
+def test_what_all_say_is_answered(plans: Desk) -> None:
+    assert plans.ask("What is the notice period?", BEN)["status"] == "released"
+
+
+def test_what_a_person_is_to_see_is_not_asked_back(plans: Desk) -> None:
+    doubting = FixedScreens({"toxicity": 0.9999})
+    seen = plans.answerer(screens=doubting).answer(BEN, Ask(FEE))
+    assert (seen["status"], seen["choices"]) == ("held", [])
+
+
+def test_what_was_asked_back_can_be_erased(plans: Desk) -> None:
+    seen = plans.ask(FEE, BEN)
+    with plans.database.transaction() as session:
+        record = session.get_one(RecordRow, seen["answer_id"])
+        erase_answer(session, record, {"answer_id": record.answer_id, "question_kept": True})
+    view = plans.answerer().view(BEN, seen["answer_id"])
+    assert view["choices"] == [] and "Plus" not in str(plans.record(seen["answer_id"]).searched)

@@ -15,10 +15,10 @@ import pytest
 from openai import OpenAI
 from openai.types.responses import Response
 
-from app.api.openai.answers import follows, said_of
+from app.api.openai.answers import Told, follows, said_of
 from app.api.openai.bodies import Wanted
 from app.api.openai.errors import ADDRESSES
-from app.records.views import AnswerBody, AnswerView, SearchedView, SentenceView
+from app.records.views import AnswerBody, AnswerView, ChoiceView, SearchedView, SentenceView
 from tests.integration.test_api import HELD, RELEASED
 from tests.servers import Served, handbook_services, served
 
@@ -534,6 +534,13 @@ def test_an_edited_text_that_is_not_its_sentences_keeps_its_markers() -> None:
     said = said_of(view_of("- One [1]\n- Two [2] [3]", SentenceView("One", [1])))
     assert said.pieces == ("- One [1]\n- Two [2] [3]",)
     assert [said.text[a:b] for a, b, _ in said.marks] == ["[1]", "[2]"]
+
+
+def test_what_is_asked_back_is_said_with_its_choices() -> None:
+    offered = [ChoiceView("Basic", "What is the fee (Basic)?"), ChoiceView("Plus", "…")]
+    open_question = view_of("", status="abstained", message="Which one?", choices=offered)
+    assert said_of(open_question).text == "Which one?\n- Basic\n- Plus"
+    assert Told(open_question, "countersign", "/").extension.choices == offered
 
 
 def test_texts_that_are_the_same_for_many_count_with_their_question() -> None:

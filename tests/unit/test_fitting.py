@@ -1,13 +1,19 @@
 """Yes and no are said in words with what they hang on, and a count says a number or the list."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
 
 from app.deadline import Deadline
 from app.inference.reader import Reader, ReaderGenerator, Tuning
-from app.ports import DraftRequest, Reading, Span
-from guardrails.contract import Draft, Passage
+from app.inference.risk import load_risk
+from app.inference.writing.fitting import IMPLIED
+from app.ports import DraftRequest, Misfit, Reading, Span
+from app.settings import PROJECT
+from guardrails.checks.confidence import ConfidenceCheck
+from guardrails.contract import Case, Draft, Outcome, Passage
+from guardrails.risk import NOBODY, UNKNOWN
 
 DOGS = (
     "Small dogs may stay in the flat. If a dog is large, ask the office first. "
@@ -36,14 +42,14 @@ def passage(number: int, text: str, title: str = "House rules") -> Passage:
     return Passage(f"p{number}", f"d{number}", "main", title, text, 0, len(text))
 
 
-def drafted(question: str, *found: tuple[str, str]) -> Draft:
+def drafted(question: str, *found: tuple[str, str], misfit: Misfit | None = None) -> Draft:
     """The draft when the reader points at the second text in each first one, best first."""
     evidence = tuple(passage(number, text) for number, (text, _) in enumerate(found))
     readings = tuple(
         Reading(1.0, Span(text.index(span), text.index(span) + len(span), 9.0 - n, 1.0, 0.1))
         for n, (text, span) in enumerate(found)
     )
-    request = DraftRequest(question, evidence, Deadline(60), readings)
+    request = DraftRequest(question, evidence, Deadline(60), readings, misfit)
     return ReaderGenerator(Unasked()).draft([request])[0]
 
 
@@ -81,7 +87,20 @@ def test_what_depends_says_on_what() -> None:
     ],
 )
 def test_a_yes_or_no_that_nobody_says_is_not_made_up(question: str, text: str, span: str) -> None:
-    assert said(question, (text, span)) == []
+    draft = drafted(question, (text, span))
+    assert (draft.model, draft.features["margin"]) == (IMPLIED, -math.inf)
+
+
+def test_what_only_implies_a_yes_or_no_is_for_a_person() -> None:
+    """Without a word on whether, the risk is unknown and no policy's least margin is met."""
+    text = "Breakfast is served from seven to ten."
+    draft = drafted("Is breakfast included?", (text, "seven to ten"))
+    assert [sentence.text for sentence in draft.sentences] == [text]
+    assert NOBODY.risk(draft.model, draft.features) == UNKNOWN
+    shipped = load_risk(PROJECT / "models" / "risk")
+    assert shipped.risk(draft.model, {**draft.features, "margin": 99.0}) == UNKNOWN
+    found = ConfidenceCheck(-1e9).run(Case("Is breakfast included?", draft))
+    assert [one.outcome for one in found] == [Outcome.FAIL]
 
 
 @pytest.mark.parametrize(
@@ -118,3 +137,15 @@ def test_a_count_is_a_number_or_the_list() -> None:
     assert (
         drafted("How many lockers are there?", (text, "locker is blue")).features["margin"] == 9.0
     )
+
+
+def test_a_second_try_is_another_answer_than_the_first_that_fitted() -> None:
+    served = "Breakfast is served at seven."
+    no, yes = "Breakfast is not included in the price.", "Breakfast is included on Sundays."
+    found = [(served, "at seven"), (no, "not included"), (yes, "on Sundays")]
+    question = "Is breakfast included?"
+    assert said(question, *found) == [no]
+    misfit = Misfit("$: no", lambda draft: True)
+    second = drafted(question, *found, misfit=misfit)
+    assert [sentence.text for sentence in second.sentences] == [yes]
+    assert drafted(question, *found[:2], misfit=misfit).abstained

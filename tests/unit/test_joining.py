@@ -178,6 +178,10 @@ def test_a_topic_without_a_heading_is_gathered_from_where_it_is_spoken_of() -> N
 def test_nothing_is_summed_up_that_nobody_speaks_of() -> None:
     assert joined("Summarise the parrot section", passage(CANCELLING)) is None
     assert joined("Tell me about it", passage(CANCELLING)) is None
+    assert len(said("Summarise the handbook", passage(CANCELLING, "Handbook")) or []) == 5
+    pension = passage("The scheme pays from 65. You pay in 5 % each month.", "Pension scheme")
+    assert joined("Tell me about the bonus scheme.", pension) is None
+    assert joined("Tell me about the pension scheme.", pension) is not None
 
 
 def test_rows_page_numbers_and_leads_are_no_sentences_of_a_summary() -> None:

@@ -269,7 +269,7 @@ def _message(answer: AnswerView) -> str:
         return HELD.format(id=answer.answer_id)
     if answer.gate is not None and answer.gate.mode == "retrieval_only":
         return "\n".join([answer.message, *(f"- {title}" for title in answer.searched.titles)])
-    return answer.message
+    return "\n".join([answer.message, *(f"- {choice.label}" for choice in answer.choices)])
 
 
 def _object(body: AnswerBody) -> Mapping[str, Any]:

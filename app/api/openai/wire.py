@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from app.records.views import CitationView, GateView
+from app.records.views import ChoiceView, CitationView, GateView
 
 
 class Countersign(BaseModel):
@@ -18,6 +18,7 @@ class Countersign(BaseModel):
     gate: GateView | None
     disclaimer: str
     citations: list[CitationView]
+    choices: list[ChoiceView] = []
 
 
 class UrlCitation(BaseModel):

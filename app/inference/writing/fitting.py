@@ -1,9 +1,11 @@
 """Does a draft answer in the way that its question asks: yes or no in words, a count with a number?
 
-Rules over words. A draft that does not fit gives way to the next one; without any there is none.
+Rules over words. A draft that does not fit gives way to the next one.
 """
 
+import math
 import re
+from dataclasses import replace
 
 from app.inference.evidence_selection import stems
 from app.inference.writing.question_types import QuestionType, core, plain
@@ -24,9 +26,14 @@ _SAYS_WHETHER = re.compile(
 """Words in which a text says whether something is so, may be, or must be."""
 _ASKING = stems(
     """am i we you they there any anyone my me our us allowed possible please also still already
-    really ever get have do does did know whether tell somebody someone need must may might"""
+    really ever get have do does did know whether tell somebody someone need must may might company
+    website site service user users customer customers people"""
 )
-SAYS_IT, NEARLY_SAYS_IT = 0.6, 0.3
+"""Words of a question that an answer need not repeat."""
+IMPLIED = "reader:implied"
+"""The model of a draft that speaks of what was asked without a yes or no in words: the risk model
+for the reader's spans does not count, so that a person decides what follows from it."""
+SAYS_IT, NEARLY_SAYS_IT = 0.6, 0.45
 """Share of the question's words that the answer and the place it stands in hold: enough alone, and
 enough beside words that say whether."""
 
@@ -38,6 +45,11 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
     if kind is QuestionType.COUNT:
         return _counts(draft)
     return True
+
+
+def implied(draft: Draft) -> Draft:
+    """The draft for a reviewer: of unknown risk, and under any least margin of a policy."""
+    return replace(draft, model=IMPLIED, features={**draft.features, "margin": -math.inf})
 
 
 def _in_words(question: str, draft: Draft, passage: Passage) -> bool:

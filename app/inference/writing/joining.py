@@ -133,12 +133,16 @@ _COMPARING = stems(
     shorter larger bigger smaller higher lower older newer safer stronger easier less main key
     between versus vs any get gets advantage advantages benefit benefits tell please explain"""
 )
-_ASKS_PRICE = re.compile(r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?)\b")
+_ASKS_NUMBER = re.compile(
+    r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?|longer|shorter|larger|bigger|smaller|"
+    r"higher|lower|older|newer|faster|slower|more|less)\b"
+)
 _SAYS_BOTH = re.compile(
     r"\b(?:than|whereas|while|unlike|both|more|less|same|differ\w*|instead|but|compared|only|also|"
     r"however)\b",
     re.IGNORECASE,
 )
+_STOPS = (".", "!", ".)", '."', ".\u201d", "\u3002")
 _DIGIT = re.compile(r"\d")
 _QUALIFIER = re.compile(r"^(?:an? |the )")
 
@@ -157,8 +161,27 @@ def sides(question: str) -> tuple[str, str] | None:
 def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
     """What the evidence says of both sides; [] unless it speaks of each of them."""
     first, second = Side(named[0], named[1]), Side(named[1], named[0])
+    shared = stems(named[0]) & stems(named[1])
     asked = stems(plain(question)) - stems(" ".join(named)) - _COMPARING
-    priced = bool(_ASKS_PRICE.search(plain(question)))
+    priced = bool(_ASKS_NUMBER.search(plain(question)))
+    # What both names share may be what is asked ("the phone excess or the bike excess") or only
+    # what they are ("the day ticket or the week ticket").
+    for wanted in dict.fromkeys([asked | shared, asked]):
+        if quotes := _compared(first, second, wanted, evidence, priced=priced):
+            return quotes
+        if priced:
+            break
+    return []
+
+
+def _compared(
+    first: "Side",
+    second: "Side",
+    asked: frozenset[str],
+    evidence: Sequence[Passage],
+    *,
+    priced: bool,
+) -> list[Quote]:
     layouts = [(passage, Layout(passage.text)) for passage in evidence]
     for passage, layout in layouts:
         if columns := _columns(passage, layout, first, second, asked):
@@ -263,11 +286,18 @@ def _side_by_side(
         numbers = [bool(_DIGIT.search(unit.text)) for unit in pair]
         if (asked and not all(near)) or (priced and not all(numbers)):
             continue
-        alike = len(words[id(pair[0])] & words[id(pair[1])])
+        same, every = _common(words[id(pair[0])], words[id(pair[1])])
+        if same == every:  # they tell nothing apart
+            continue
+        alike = same
         worth = 3 * sum(met) + 2 * alike + 2 * all(numbers) - 0.01 * sum(map(_length, pair))
         if best is None or worth > best[0]:
             best = worth, (one, other)
     return [] if best is None else list(_quotes(best[1]))
+
+
+def _common(left: frozenset[str], right: frozenset[str]) -> tuple[int, int]:
+    return len(left & right), len(left | right)
 
 
 def _quotes(pair: tuple[tuple[Unit, str], tuple[Unit, str]]) -> Iterator[Quote]:
@@ -290,7 +320,8 @@ _ASKING = stems(
     """summarise summarize summary summaries overview outline recap gist key points main takeaways
     highlights describe explain discuss introduce tell give short brief briefly say says said state
     about section chapter part page paragraph document handbook manual guide text file all whole
-    everything please regarding information know need idea"""
+    everything please regarding information know need idea details rule rules policy policies terms
+    contract leaflet report"""
 )
 _DOCUMENT = re.compile(
     r"\b(?:handbook|manual|guide|document|file|policy|contract|leaflet|report)\b"
@@ -302,18 +333,24 @@ def summary(question: str, evidence: Sequence[Passage]) -> list[Quote]:
     that speak of it; [] where nothing does."""
     topic = stems(core(question)) - _ASKING
     whole = not topic and bool(_DOCUMENT.search(core(question)))
-    if not topic and not whole:
+    if not evidence or not (topic or whole):
         return []
-    section = _section(topic, evidence)
+    section = _section(topic, evidence) if topic else _document(evidence)
     units = [
         unit
         for passage in section or evidence
         for unit in _sentences(passage, Layout(passage.text))
     ]
     if not section:
-        units = [unit for unit in units if topic & stems(plain(unit.text))] if topic else []
+        units = [unit for unit in units if _meets(topic, stems(plain(unit.text)))]
     chosen = _covering(units, topic)
     return [Quote(unit.passage, unit.spans[-1]) for unit in chosen]
+
+
+def _document(evidence: Sequence[Passage]) -> list[Passage]:
+    """What was found of the best passage's document, in its order."""
+    inside = [one for one in evidence if one.document_id == evidence[0].document_id]
+    return sorted(inside, key=lambda passage: passage.start)
 
 
 def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage]:
@@ -329,14 +366,21 @@ def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage
         return []
     most = max(met.values())
     # Of sections that meet it alike, the one found first.
-    document, names = next(key for key in met if met[key] == most)
-    inside = [
-        passage
-        for passage in evidence
-        if passage.document_id == document
-        and (passage.title, *passage.headings)[: len(names)] == names
-    ]
-    return sorted(inside, key=lambda passage: passage.start)
+    for document, names in (key for key in met if met[key] == most):
+        inside = [
+            passage
+            for passage in evidence
+            if passage.document_id == document
+            and (passage.title, *passage.headings)[: len(names)] == names
+        ]
+        if _meets(topic, stems(plain(" ".join(f"{one.place} {one.text}" for one in inside)))):
+            return sorted(inside, key=lambda passage: passage.start)
+    return []
+
+
+def _meets(topic: frozenset[str], words: frozenset[str]) -> bool:
+    """Whether two thirds of the topic are there: a "scheme" alone is another scheme."""
+    return 3 * len(topic & words) >= 2 * len(topic)
 
 
 def _covering(units: Sequence[Unit], topic: frozenset[str]) -> list[Unit]:
@@ -385,7 +429,8 @@ def _units(passage: Passage, layout: Layout) -> Iterator[Unit]:
 def _sentences(passage: Passage, layout: Layout) -> Iterator[Unit]:
     """The units that can stand alone: rows cannot, nor what leads to a list."""
     for unit in _units(passage, layout):
-        if layout.kinds[unit.place] != ROW and not unit.text.rstrip().endswith(":"):
+        text = unit.text.strip()
+        if layout.kinds[unit.place] != ROW and text.endswith(_STOPS) and not text[0].islower():
             yield unit
 
 

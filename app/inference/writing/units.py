@@ -59,7 +59,8 @@ MAX_CONDITIONS = 2
 """Sentences after a yes or no that may limit it."""
 NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
-    r"fifty|sixty|hundred|thousand|dozen|half|none|no|single|pair|couple|once|twice|unlimited)\b",
+    r"fifty|sixty|seventy|eighty|ninety|(?:thir|four|fif|six|seven|eigh|nine)teen|hundred|thousand|"
+    r"million|billion|dozens?|half|none|no|single|pair|couple|several|once|twice|unlimited)\b",
     re.IGNORECASE,
 )
 """How many there are, in digits or in words."""

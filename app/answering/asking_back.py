@@ -1,0 +1,212 @@
+"""Asks back: what a question may be about, where it leaves that open and the documents differ.
+
+"What is the excess?" has several right answers when three products each give one. Pure text work on
+the evidence: the passages that hold all that the question names, told apart by what their titles,
+headings or row names add, and only where they give different values.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.inference.evidence_selection import stems
+from app.inference.writing.grounding import Span, one_line
+from app.inference.writing.question_types import QuestionType, core, plain, question_type
+from app.inference.writing.units import CONTENTS, HEADING, ROW, Layout
+from guardrails.contract import Passage
+
+LEAST, MOST = 2, 4
+"""Choices that are offered."""
+MAX_LABEL = 80
+"""Characters of a name that is offered."""
+_ASKED_BACK = frozenset(
+    {
+        QuestionType.FACT,
+        QuestionType.YES_NO,
+        QuestionType.COUNT,
+        QuestionType.LIST,
+        QuestionType.PROCEDURE,
+    }
+)
+_GENERAL = stems(
+    """long much many often far high old big large soon late early tall good best there need get
+    have take takes last lasts cost costs pay pays start starts begin begins end ends open opens
+    close closes run runs apply applies valid given give tell please know want like current
+    currently usual usually happen happens exactly use used work works say says look find got i me
+    my we our you your it its one someone somebody anyone people about let like
+    would s t re ve ll d"""
+)
+"""Words that ask and name nothing."""
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
+"""Names and numbers of a question; the word it begins with is no name."""
+_CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
+_CELLS = re.compile(r"[|\t]")
+_ASKS_VALUE = re.compile(
+    r"\bhow (?:much|many|long|often|far|high|old|big|large|soon|late)\b|\bwhen\b"
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that the question may be about, as the documents name it, and the full question."""
+
+    label: str
+    question: str
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An answer that a place of the evidence gives, and the names that this place stands under."""
+
+    names: tuple[str, ...]
+    value: frozenset[str]
+    row: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it gives a number; a cell answers with whatever stands in it."""
+        return self.row or any(_NUMBER.match(word) for word in self.value)
+
+
+def choices(
+    question: str, evidence: Sequence[Passage], earlier: Iterable[str] = ()
+) -> tuple[Choice, ...]:
+    """Two to four things that ``question`` may be about; () where one is meant or all agree.
+
+    ``earlier`` are the questions that it follows: what they name is not asked again.
+    """
+    if question_type(question) not in _ASKED_BACK or _chosen(question, evidence):
+        return ()
+    asked = stems(core(question)) - _GENERAL
+    if not asked or len(asked) > MOST:
+        return ()
+    found = list(_candidates(question, asked, evidence))
+    labels = _told_apart(found, asked)
+    said = plain(" ".join((question, *earlier)))
+    if not LEAST <= len(labels) <= MOST or any(_spelled(label, said) for label in labels):
+        return ()
+    return tuple(Choice(label, _full(question, label)) for label in labels)
+
+
+def _chosen(question: str, evidence: Sequence[Passage]) -> bool:
+    """Whether it ends with the name that was chosen, as ``_full`` writes it: who has chosen a
+    document is not asked for its section next."""
+    found = _CHOICE.search(question)
+    names = {_label(name) for one in evidence for name in (one.title, *one.headings)}
+    return found is not None and found[1] in names
+
+
+def _candidates(
+    question: str, asked: frozenset[str], evidence: Sequence[Passage]
+) -> Iterator[_Candidate]:
+    """What each passage, and each row of a table, says of all that was asked."""
+    names = stems(plain(" ".join(_NAMED.findall(question))))
+    # Sections of one document that say yes and no say it of different things.
+    sections = question_type(question) is not QuestionType.YES_NO
+    needs_number = bool(_ASKS_VALUE.search(core(question)))
+    for passage in evidence:
+        if not _may_hold(passage, asked):
+            continue
+        around = stems(plain(passage.place))
+        layout = Layout(passage.text)
+        for own, span in _speaking(layout, asked, around):
+            words = stems(plain(passage.text[slice(*span)]))
+            if names <= words | around and (own or not names):
+                text = passage.text[slice(*span)]
+                if needs_number and not _NUMBER.search(text):
+                    continue
+                headings = passage.headings if sections else ()
+                parts = (passage.title, *headings)
+                yield _Candidate(parts, _value(text, asked | around))
+                break
+        yield from _rows(passage, layout, asked, around)
+
+
+def _may_hold(passage: Passage, asked: frozenset[str]) -> bool:
+    """Whether the passage can hold all words: a quick look that most passages fail."""
+    text = plain(f"{passage.place}\n{passage.text}").replace(",", "")
+    return all(word in text or word == "not" for word in asked)
+
+
+def _speaking(
+    layout: Layout, asked: frozenset[str], around: frozenset[str]
+) -> Iterator[tuple[frozenset[str], Span]]:
+    """The sentences that say all that was asked, themselves or with the headings above them: the
+    shared words and the span, those that say most themselves first."""
+    found = []
+    for place, kind in enumerate(layout.kinds):
+        if kind in (ROW, HEADING) or CONTENTS.search(layout.line(place)):
+            continue
+        for span in layout.spans(place):
+            own = asked & stems(plain(layout.text[slice(*span)]))
+            if own and asked <= own | around:
+                found.append((own, span))
+    return iter(sorted(found, key=lambda one: -len(one[0])))
+
+
+def _rows(
+    passage: Passage, layout: Layout, asked: frozenset[str], around: frozenset[str]
+) -> Iterator[_Candidate]:
+    """The rows of a table that has a column for what was asked."""
+    for top in layout.headers():
+        head = _cells(layout.line(top))
+        columns = [n for n, cell in enumerate(head) if n and asked & stems(plain(cell))]
+        if not columns or not asked <= around | stems(plain(" ".join(head))):
+            continue
+        for place in range(top + 1, len(layout.blocks)):
+            if layout.kinds[place] != ROW:
+                break
+            cells = _cells(layout.line(place))
+            if len(cells) > columns[0] and cells[0] and cells[columns[0]]:
+                value = _value(cells[columns[0]], frozenset())
+                names = (passage.title, *passage.headings, cells[0])
+                yield _Candidate(names, value, row=True)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in _CELLS.split(line.strip("| \t"))]
+
+
+def _value(text: str, known: frozenset[str]) -> frozenset[str]:
+    """What tells one answer from another: its numbers, or without any its own words."""
+    numbers = frozenset(number.replace(",", "") for number in _NUMBER.findall(text))
+    return numbers or stems(plain(text)) - known
+
+
+def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]:
+    """The names of candidates that give different values; [] where they agree, or where one of
+    them stands under no name of its own and so speaks for all."""
+    shared = set.intersection(*(set(one.names) for one in found)) if found else set()
+    # Beside places that give a number, one without any only mentions what was asked.
+    counting = any(one.counts for one in found)
+    values: dict[str, frozenset[str]] = {}
+    for one in found:
+        own = [name for name in one.names if name not in shared and not stems(plain(name)) <= asked]
+        if not own:
+            return []
+        if one.counts or not counting:
+            values.setdefault(_label(own[0]), one.value)
+    first, *others = values.values() or [frozenset()]
+    return list(values) if any(not _same(first, other) for other in others) else []
+
+
+def _label(name: str) -> str:
+    return one_line(name)[:MAX_LABEL].strip()
+
+
+def _same(left: frozenset[str], right: frozenset[str]) -> bool:
+    return left <= right or right <= left
+
+
+def _spelled(label: str, text: str) -> bool:
+    """Whether ``text`` names ``label``, whole."""
+    words = r"\W+".join(map(re.escape, plain(label).split()))
+    return bool(re.search(rf"(?<!\w){words}(?!\w)", text))
+
+
+def _full(question: str, label: str) -> str:
+    """The question with what it is about."""
+    stem = question.rstrip()
+    ends = stem[len(stem.rstrip("?!. ")) :].strip()
+    return f"{stem.rstrip('?!. ')} ({label}){ends}"

@@ -1,0 +1,130 @@
+"""Asking back: where a question leaves open what it is about, never where one thing is meant."""
+
+import time
+
+import pytest
+
+from app.answering.asking_back import LEAST, MOST, choices
+from guardrails.contract import Passage
+from tests.asked_back import CLEAR, OPEN, Corpus, lines
+
+CORPUS = Corpus()
+
+
+def passage(title: str, text: str, *headings: str) -> Passage:
+    return Passage(title, title, "main", title, text, 0, len(text), headings=headings)
+
+
+def labels(question: str, *evidence: Passage, earlier: tuple[str, ...] = ()) -> list[str]:
+    return [choice.label for choice in choices(question, evidence, earlier)]
+
+
+def test_open_questions_are_asked_back_and_clear_ones_are_not() -> None:
+    open_questions, clear = lines(OPEN), lines(CLEAR)
+    assert len(open_questions) >= 40 and len(clear) >= 60
+    caught = [q for q in open_questions if choices(q, CORPUS.find(q))]
+    false = [q for q in clear if choices(q, CORPUS.find(q))]
+    assert len(caught) >= 0.85 * len(open_questions), set(open_questions) - set(caught)
+    assert len(false) <= 0.02 * len(clear), false
+
+
+def test_two_to_four_are_offered_by_their_names() -> None:
+    offered = [choices(q, CORPUS.find(q)) for q in lines(OPEN)]
+    assert all(LEAST <= len(found) <= MOST for found in offered if found)
+    assert labels("What is the excess?", *CORPUS.find("What is the excess?")) == [
+        "Bicycle cover",
+        "Phone cover",
+        "Laptop cover",
+    ]
+
+
+def test_who_chooses_is_not_asked_again() -> None:
+    for question in lines(OPEN):
+        for choice in choices(question, CORPUS.find(question)):
+            assert choice.label in choice.question
+            assert choices(choice.question, CORPUS.find(choice.question)) == ()
+
+
+def test_who_chose_a_document_is_not_asked_for_its_section() -> None:
+    home = [
+        passage("Home policy", "The excess is £75.", "Storm"),
+        passage("Home policy", "The excess is £90.", "Flood"),
+    ]
+    asked = choices("What is the excess?", [*home, passage("Car policy", "The excess is £200.")])
+    assert [choice.label for choice in asked] == ["Home policy", "Car policy"]
+    assert choices(asked[0].question, home) == ()
+
+
+def test_the_full_question_keeps_its_form() -> None:
+    basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
+    asked = choices("What is the excess?", [basic, plus])
+    assert [choice.question for choice in asked] == [
+        "What is the excess (Basic)?",
+        "What is the excess (Plus)?",
+    ]
+    keyed = choices("excess ?!", [basic, plus])
+    assert [choice.question for choice in keyed] == ["excess (Basic)?!", "excess (Plus)?!"]
+
+
+def test_places_that_agree_are_one_answer() -> None:
+    same = [passage(name, f"The {name} card deposit is £5.") for name in ("Tram", "Bus", "Ferry")]
+    assert labels("What is the card deposit?", *same) == []
+    assert (
+        len(labels("What is the card deposit?", *same, passage("Bike", "The card deposit is £9.")))
+        == 4
+    )
+
+
+def test_what_stands_for_all_is_no_choice() -> None:
+    general = passage("Handbook", "The notice period is one month.")
+    special = passage("Handbook", "The notice period is 2 weeks.", "Trainees")
+    assert labels("What is the notice period?", general, special) == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the excess of Plus?",
+        "What is the excess of Gold?",
+        "What is the excess in 2019?",
+        "What is the excess for breakage abroad?",
+        "What is the difference between Basic and Plus?",
+        "Summarise the excess rules.",
+        "Thanks!",
+        "",
+        "???",
+    ],
+)
+def test_a_question_that_says_more_is_not_asked_back(question: str) -> None:
+    basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
+    assert labels(question, basic, plus) == []
+
+
+def test_what_the_conversation_named_is_meant() -> None:
+    basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
+    assert labels("What is the excess?", basic, plus) == ["Basic", "Plus"]
+    assert labels("What is the excess?", basic, plus, earlier=("Tell me about Plus.",)) == []
+
+
+def test_a_passing_mention_is_no_answer() -> None:
+    basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
+    mention = passage("Glossary", "An excess is a part that you pay yourself.")
+    assert labels("What is the excess?", basic, plus, mention) == ["Basic", "Plus"]
+    assert labels("What is the excess?", basic, mention) == []
+
+
+def test_a_table_with_more_rows_than_can_be_offered_is_left_alone() -> None:
+    rows = "\n".join(f"Zone {n} | £{n}" for n in range(1, 9))
+    assert labels("What is the fare?", passage("Fares", f"Zone | Fare\n{rows}")) == []
+
+
+def test_looking_costs_little() -> None:
+    rows = "\n".join(f"Row {n} | a cell of words | £{n}" for n in range(20))
+    text = f"Name | About | Excess\n{rows}\n\n" + "The excess is £75 for each claim. " * 12
+    evidence = [passage(f"Product {n}", text, "Excess") for n in range(8)]
+    best = 1.0
+    for _ in range(5):
+        began = time.perf_counter()
+        choices("What is the excess?", evidence)
+        best = min(best, time.perf_counter() - began)
+    assert best < 0.1
