@@ -49,7 +49,10 @@ class LabellingSession:
         with self._database.transaction() as session:
             labels = labels_of(session, stratum, self._certificates.lineage)
             ceiling = ceiling_now(labels, self._settings.gate_alpha) / GRID
-            task = session.scalar(_waiting_for(reviewer, stratum, ceiling))
+            query = _waiting_for(reviewer, stratum, ceiling)
+            if not self._settings.self_review:
+                query = query.where(RecordRow.principal.is_distinct_from(reviewer.name))
+            task = session.scalar(query)
             if task is not None and task.kind not in PROBES:
                 note_draw(session, task.answer_id, ceiling)
             task_id = None if task is None else task.id
@@ -69,20 +72,21 @@ def _waiting_for(reviewer: Principal, stratum: Stratum, ceiling: float) -> Selec
         ReviewTaskRow.claimed_by == reviewer.name,
         ReviewTaskRow.lease_until < moment,
     )
-    own = RecordRow.principal == reviewer.name
     return (
         select(ReviewTaskRow)
         .outerjoin(RecordRow, RecordRow.answer_id == ReviewTaskRow.answer_id)
         .where(waiting(moment), readable_by(reviewer), open_to(reviewer, moment), free)
         .where(or_(_labels_something(stratum, ceiling), _probes(stratum)))
-        .where(or_(ReviewTaskRow.four_eyes.is_(False), own.is_not(True)))
         .order_by(ReviewTaskRow.created_at, ReviewTaskRow.id)
         .limit(1)
     )
 
 
 def _labels_something(stratum: Stratum, ceiling: float) -> ColumnElement[bool]:
-    """Of tasks: drafts on which the gate decides, of this stratum and not above the ceiling."""
+    """Of tasks: drafts on which the gate decides, of this stratum and not above the ceiling.
+
+    What needs four eyes the policy held: it is no label.
+    """
     gate = RecordRow.gate
     return and_(
         ReviewTaskRow.kind.not_in(PROBES),

@@ -90,6 +90,17 @@ def test_other_strata_held_by_policy_and_claimed_ones_are_not_shown(house: House
         session_of(house).next_task(ANN, MAIN)
 
 
+def test_nobody_is_shown_what_they_asked_themselves(house: House) -> None:
+    """As in the queue, where the service does not allow them to decide it."""
+    house.ask(1.0)
+    asker = replace(RITA, name=ANN.name)
+    strict = house.settings.model_copy(update={"self_review": False})
+    found = LabellingSession(house.desk.database, strict, house.gate.certificates)
+    assert found.next_task(asker, MAIN).task_id is None
+    assert found.next_task(RITA, MAIN).task_id is not None
+    assert session_of(house).next_task(asker, MAIN).task_id is not None
+
+
 def test_the_progress_says_labels_curve_and_words_and_certifies_nothing(house: House) -> None:
     empty = session_of(house).progress(MAIN)
     assert (empty.labels, empty.curve, empty.certified) == (0, [], False)
