@@ -10,6 +10,7 @@ Run as:
     python -m benchmarks gate --outcomes G --json
     python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
     python -m benchmarks certify [--streams N] --json
+    python -m benchmarks tutorial [--questions F --corpus FOLDER] [--limit N] --json
     python -m benchmarks shipped --questions F [--corpus FILE_OR_FOLDER] [--limit N] --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
     python -m benchmarks support --file F [--limit N] --json
@@ -218,6 +219,23 @@ def certify(
     else:
         columns = list(result["scenarios"][0])
         print_table("Scenarios", columns, [list(row.values()) for row in result["scenarios"]])
+
+
+@app.command()
+def tutorial(
+    questions: Annotated[
+        Path, typer.Option(help="Rows {question, answers, answerable}.", exists=True)
+    ] = Path("examples/tutorial.jsonl"),
+    corpus: Annotated[
+        Path, typer.Option(help="A folder of documents.", exists=True, file_okay=False)
+    ] = Path("examples/documents"),
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """The way to a first certificate, played through, and what a change leaves of its labels."""
+    from benchmarks.tutorial import play_tutorial
+
+    _show(play_tutorial(corpus, questions, limit), as_json)
 
 
 @app.command()

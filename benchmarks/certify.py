@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gate import World
-from guardrails.gate.betting import BETS, PURSES, Stream, first_level, upper_limit_anytime
+from guardrails.gate.aims import aims_of, ceiling_of
+from guardrails.gate.betting import BETS, PURSES, Stream, upper_limit_anytime
 from guardrails.gate.binomial import GRID, upper_limit
 from guardrails.gate.certify import GOLD_SHARE, last_level
 from guardrails.gate.certify import first_level as first_level_once
@@ -26,6 +27,8 @@ TRIED = 200
 """Streams on which today's test is tried at fixed numbers of labels."""
 FIXED = [59, 66, 74, 83, 93, 105, 120, 135, 150, 170, 190, 215, 240, 270, 300, 340, 380, 430]
 FIXED += [480, 540, 600, 680, 760, 850, 1000]
+SESSION = 300
+"""Labels of a stream that a labelling session chooses from ``LABELS`` answers."""
 GOLD, MISSED = 60, 0.1
 
 Ints = NDArray[np.int64]
@@ -39,6 +42,7 @@ class Streams:
 
     ``misses``: [streams] gold items missed of ``GOLD``, where reviewers were measured.
     ``predicted`` and ``chances``: of a judge that helps, and of the draw it leads to.
+    ``ceilings`` [streams, n]: of a labelling session that leaves out riskier answers of ``pool``.
     """
 
     levels: Ints
@@ -47,6 +51,13 @@ class Streams:
     misses: Ints | None = None
     predicted: Floats | None = None
     chances: Floats | None = None
+    ceilings: Ints | None = None
+    pool: "Streams | None" = None
+
+    def ceilings_of(self, place: int) -> Ints:
+        if self.ceilings is None:
+            return np.full(self.levels.shape[1], GRID)
+        return self.ceilings[place]
 
 
 Rng = np.random.Generator
@@ -77,8 +88,8 @@ def _measured(name: str, drawn: Streams, rng: Rng) -> dict[str, Any]:
         "violations": violations,
         "upper_95": round(upper_limit(violations, n, 0.05), 4),
         "median_labels": _reached([first for first, _ in looks], 0.5),
-        "median_labels_before": _before(drawn, 0.5),
-        "labels_before_9_of_10": _before(drawn, 0.9),
+        "median_labels_before": _before(drawn.pool or drawn, 0.5),
+        "labels_before_9_of_10": _before(drawn.pool or drawn, 0.9),
     }
 
 
@@ -92,14 +103,16 @@ def _first_and_false(drawn: Streams, place: int, rng: Rng) -> tuple[float, bool]
         delta -= spent
     labelled = np.ones(len(levels), dtype=bool)
     if drawn.predicted is None or drawn.chances is None:
-        stream = Stream.labelled(alpha, levels, wrong, np.ones(len(levels)))
+        each = np.ones(len(levels))
+        aims = aims_of(levels, wrong, each, drawn.ceilings_of(place), ALPHA)
+        stream = Stream.labelled(alpha, levels, wrong, each, drawn.ceilings_of(place), aims)
     else:
         chances = drawn.chances[place]
         labelled = rng.random(len(levels)) < chances
         predicted, floor = drawn.predicted[place], float(drawn.chances.min())
-        stream = Stream.helped(alpha, levels, wrong, chances, labelled, predicted, floor)
-    begin = first_level(levels, alpha, delta)
-    passed = stream.passed(GRID if begin is None else begin, delta)
+        aims = aims_of(levels, wrong & labelled, labelled * 1.0, drawn.ceilings_of(place), ALPHA)
+        stream = Stream.helped(alpha, levels, wrong, chances, labelled, predicted, floor, aims)
+    passed = stream.passed(0, delta)
     first = float(labelled[: passed[0].after].sum()) if passed else np.inf
     return first, any(drawn.bad[one.level] for one in passed)
 
@@ -131,6 +144,39 @@ def _certified_once(drawn: Streams, n: int) -> float:
 
 
 # The worlds
+
+
+def _session(base: float, area: float) -> Make:
+    """A labelling session: who labels sees only answers under the ceiling of the labels so far."""
+
+    def make(rng: Rng, streams: int) -> Streams:
+        world = World.binormal(base, area)
+        pool = _drawn(world, rng, streams)
+        drawn = [_under_ceilings(*pair) for pair in zip(pool.levels, pool.wrong, strict=True)]
+        levels, wrong, ceilings = (np.array(part) for part in zip(*drawn, strict=True))
+        return Streams(levels, wrong, pool.bad, ceilings=ceilings, pool=pool)
+
+    return make
+
+
+def _under_ceilings(levels: Ints, wrong: Flags) -> tuple[Ints, Flags, Ints]:
+    """The first ``SESSION`` labels of a stream of answers, and their ceilings; the ceiling is
+    looked at after every tenth. Missing ones are answers at the highest level that say nothing."""
+    picked, ceilings, ceiling = np.zeros(0, dtype=int), np.zeros(0, dtype=int), GRID
+    place = 0
+    while len(picked) < SESSION and place < len(levels):
+        fresh = place + np.flatnonzero(levels[place:] <= ceiling)[:10]
+        if not len(fresh):
+            break
+        picked = np.append(picked, fresh)
+        ceilings = np.append(ceilings, np.full(len(fresh), ceiling))
+        ceiling = min(ceiling, ceiling_of(levels[picked], wrong[picked], ceilings, ALPHA))
+        place = int(fresh[-1]) + 1
+    picked, ceilings = picked[:SESSION], ceilings[:SESSION]
+    unused = (0, SESSION - len(picked))
+    padded = [(levels[picked], GRID), (wrong[picked], True), (ceilings, GRID)]
+    found, flags, tops = (np.pad(part, unused, constant_values=fill) for part, fill in padded)
+    return found, flags, tops
 
 
 def _calibrated(base: float, area: float) -> Make:
@@ -223,6 +269,8 @@ SCENARIOS: list[tuple[str, Make]] = [
     ("drift: errors double", _drift),
     ("adversarial order, just above alpha", _adversary),
     ("reviewers miss one in ten", _reviewers),
+    ("a labelling session, 10 %, 0.85", _session(0.10, 0.85)),
+    ("a labelling session, 40 %, 0.93", _session(0.40, 0.93)),
     ("a good judge helps", _judged(_good)),
     ("a useless judge helps", _judged(_useless)),
     ("a hostile judge helps", _judged(_hostile)),

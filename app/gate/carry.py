@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
+from app.gate.draws import EVERYTHING, ceilings_of
 from app.gate.strata import Stratum
 from app.gate.tables import LabelRow
 from app.records.audit import append_audit, newest_link
@@ -74,6 +75,16 @@ def _known(label: LabelRow, record: RecordRow) -> _Known:
     return _Known(label.answer_id, record.question, searched_for(record), key)
 
 
+def _outside_its_draw(session: Session, label: LabelRow, risk: float, *, same: bool) -> bool:
+    """Whether a session drew this label by another risk than answers have now.
+
+    The same answer with another risk: the risk model changed, and what the session left out by the
+    old risk is missing at the new one, nobody knows where.
+    """
+    ceiling = ceilings_of(session, [label.answer_id]).get(label.answer_id, EVERYTHING)
+    return ceiling < EVERYTHING and (risk > ceiling or (same and risk != label.risk))
+
+
 def _applied(
     session: Session, known: Sequence[_Known], trails: Mapping[str, Trail], begun: int
 ) -> Carried:
@@ -81,12 +92,12 @@ def _applied(
     for one in known:
         label = session.get(LabelRow, one.answer_id, with_for_update=True)
         if label is not None:
-            found[_carry(label, one, trails[one.asked], begun)].append(one.asked)
+            found[_carry(session, label, one, trails[one.asked], begun)].append(one.asked)
     kept, changed, gone = (len(found[name]) for name in ("kept", "changed", "gone"))
     return Carried(kept, changed, gone, list(dict.fromkeys(found["changed"])))
 
 
-def _carry(label: LabelRow, known: _Known, trail: Trail, begun: int) -> str:
+def _carry(session: Session, label: LabelRow, known: _Known, trail: Trail, begun: int) -> str:
     """Move one label to the answer that its question gets now; returns what became of it.
 
     ``begun`` is the audit link before the first question: what changed later is not known yet.
@@ -97,6 +108,9 @@ def _carry(label: LabelRow, known: _Known, trail: Trail, begun: int) -> str:
         label.lineage_sha256 = GONE
         return "gone"
     key = key_of(known.question, trail.draft_object() or {}, trail.evidence_objects())
+    if _outside_its_draw(session, label, entry["risk"], same=key == known.key):
+        label.lineage_sha256 = GONE
+        return "gone"
     label.collection, label.risk_class = entry["collection"], entry["risk_class"]
     label.risk, label.lineage_sha256 = entry["risk"], entry["lineage_sha256"]
     label.answered = begun

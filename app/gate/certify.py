@@ -17,7 +17,7 @@ from app.gate.strata import GATE, Stratum
 from app.gate.tables import GateModeRow
 from app.records.audit import append_audit
 from app.settings import Settings
-from guardrails.gate.anytime import certify_anytime
+from guardrails.gate.anytime import betting_curve, certify_anytime
 from guardrails.gate.binomial import GateInvalid
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, NotCertifiable, certify
@@ -61,6 +61,19 @@ class Certifier:
         """What ``certify`` would say on any day; nothing is put in force or noted."""
         with self._database.reading() as session:
             return self._tested(session, Stratum(collection, risk_class), alpha, delta, ANY_DAY)
+
+    def curve(
+        self, collection: str, risk_class: str, alpha: float, delta: float
+    ) -> tuple[list[float], int]:
+        """(the share of the evidence for a first threshold after each label, labels of wrong
+        answers)."""
+        stratum = Stratum(collection, risk_class)
+        with self._database.reading() as session:
+            labels = labels_of(session, stratum, self._certificates.lineage)
+            gold, second = gold_result(session, collection), second_result(session, collection)
+        most = self._largest_weight(labels)
+        points = betting_curve(labels, alpha, delta, gold=gold, second=second, max_weight=most)
+        return points, sum(label.wrong for label in labels)
 
     def _tested(
         self, session: Session, stratum: Stratum, alpha: float, delta: float, looks: Looks

@@ -15,6 +15,7 @@ from app.gate.certificates import (
     passages_changed,
     running_test,
 )
+from app.gate.draws import EVERYTHING, ceilings_of
 from app.gate.modes import set_mode
 from app.gate.strata import BROKEN, GATE, SERVICE, Stratum
 from app.gate.tables import CertificateRow, LabelRow
@@ -60,7 +61,13 @@ def labels_of(
     A single look counts only labels that nobody has looked at; what a single look counted is used
     up. A ``pending`` label counts as wrong.
     """
-    return [_counted(row) for row in _label_rows(session, stratum, lineage, looks)]
+    rows = _label_rows(session, stratum, lineage, looks)
+    ceilings = ceilings_of(session, [row.answer_id for row in rows])
+    found = [_counted(row, ceilings.get(row.answer_id, EVERYTHING)) for row in rows]
+    if looks == ANY_DAY:
+        return found
+    # Where a session stopped depends on what it found: an exact test cannot count its labels.
+    return [label for label in found if label.ceiling == EVERYTHING]
 
 
 def note_look(session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks) -> None:
@@ -87,8 +94,8 @@ def _label_rows(
     return session.scalars(query).all()
 
 
-def _counted(row: LabelRow) -> Label:
-    return Label(row.risk, row.wrong or row.pending, row.weight, row.largest)
+def _counted(row: LabelRow, ceiling: float) -> Label:
+    return Label(row.risk, row.wrong or row.pending, row.weight, row.largest, ceiling)
 
 
 def label_counts(session: Session) -> list[LabelCountView]:

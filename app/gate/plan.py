@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.gate.certify import Certifier
 from guardrails.gate.certificate import Certificate
+from guardrails.gate.certify import NotCertifiable
 
 MINUTES_EACH = 1.0
 """What a label is taken to cost a reviewer."""
@@ -14,9 +15,10 @@ MINUTES_EACH = 1.0
 class LabelPlan:
     """What stands between a collection and its certificate.
 
-    ``first_test`` and ``errors`` are the labels at the strictest level, and the wrong ones among
-    them. ``more_labels`` is 0 when it can be certified now and None when more of these labels will
-    not help; ``days`` follows from it. Rough: they can be off by a factor of two.
+    ``first_test`` and ``errors`` are the labels under the ceiling, or the certificate's threshold,
+    and the wrong ones among them. ``more_labels`` is 0 when it can be certified now and None when
+    more of these labels will not help; ``days`` follows from it. Rough: they can be off by a
+    factor of two.
     """
 
     collection: str
@@ -27,6 +29,53 @@ class LabelPlan:
     more_labels: int | None
     days: int | None
     message: str
+
+
+@dataclass(frozen=True)
+class LabelProgressView:
+    """How far a collection's labels are on the way to a certificate.
+
+    ``curve`` says after each label (or each of at most ``MOST_POINTS`` steps) how much of the
+    evidence for a first threshold there is: 0 none, 1 enough. It may fall below 0. ``more_labels``
+    as in a plan. ``certified``: they are enough now. Nothing is certified by looking.
+    """
+
+    collection: str
+    risk_class: str
+    labels: int
+    wrong: int
+    more_labels: int | None
+    certified: bool
+    message: str
+    curve: list[float]
+
+
+MOST_POINTS = 200
+MINUTES = 20.0
+"""What a day of labelling is taken to be where nobody says."""
+
+
+def label_progress(
+    certifier: Certifier, collection: str, risk_class: str, alpha: float, delta: float
+) -> LabelProgressView:
+    """The way to a certificate, with its betting curve; it puts nothing in force."""
+    found = certifier.tried(collection, risk_class, alpha, delta)
+    curve, wrong = certifier.curve(collection, risk_class, alpha, delta)
+    planned = _plan_of(found, collection, risk_class, MINUTES)
+    step = max(1, -(-len(curve) // MOST_POINTS))
+    shown = (
+        curve[::step] if not curve or (len(curve) - 1) % step == 0 else [*curve[::step], curve[-1]]
+    )
+    return LabelProgressView(
+        collection,
+        risk_class,
+        planned.labels,
+        wrong,
+        planned.more_labels,
+        isinstance(found, Certificate),
+        planned.message,
+        [round(point, 3) for point in shown],
+    )
 
 
 def plan_labels(
@@ -42,6 +91,12 @@ def plan_labels(
     Raises ``Invalid`` for figures that cannot be.
     """
     found = certifier.tried(collection, risk_class, alpha, delta)
+    return _plan_of(found, collection, risk_class, minutes_a_day)
+
+
+def _plan_of(
+    found: Certificate | NotCertifiable, collection: str, risk_class: str, minutes_a_day: float
+) -> LabelPlan:
     more = 0 if isinstance(found, Certificate) else found.more_labels
     days = None if more is None else math.ceil(more * MINUTES_EACH / minutes_a_day)
     return LabelPlan(

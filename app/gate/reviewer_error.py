@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.gate.tables import ReviewerCheckRow
-from guardrails.gate.binomial import upper_limit
+from guardrails.gate.betting import upper_limit_anytime
 from guardrails.gate.certify import GOLD_SHARE, Gold, SecondReviews
 
 
@@ -44,8 +44,9 @@ class ReviewerFigures:
 class ReviewerReport:
     """Reviewer error, for operators only.
 
-    ``miss_bound`` holds with confidence 1 - ``gold_delta``, the part of delta that a certificate
-    spends on it; None: not measured.
+    ``miss_bound`` is that of a certificate which may be looked at any day: it holds at all times
+    with confidence 1 - ``gold_delta``, the part of delta that it spends on it; None: not
+    measured.
     """
 
     gold: Gold | None
@@ -89,9 +90,10 @@ def reviewer_report(
     with database.reading() as session:
         gold, second = gold_result(session, collection), second_result(session, collection)
         rows = _checks(session, "gold", collection)
+    bound = None if gold is None else upper_limit_anytime(gold.missed, gold.n, spent)
     return ReviewerReport(
         gold=gold,
-        miss_bound=None if gold is None else round(upper_limit(gold.missed, gold.n, spent), 4),
+        miss_bound=None if bound is None else round(bound, 4),
         gold_delta=round(spent, 6),
         second=second,
         agreement=None if second is None else round(second.agreed / second.n, 4),

@@ -91,6 +91,16 @@ class LabelRow(Sealed, Base):
     )
 
 
+class LabelDrawRow(Base):
+    """An answer that a labelling session showed (owner: gate): above ``ceiling`` it left answers
+    out, so that the label says nothing of thresholds above."""
+
+    __tablename__ = "label_draws"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    ceiling: Mapped[float] = mapped_column(Float)
+    drawn_at: Mapped[datetime]
+
+
 class GateAlarmRow(Sealed, Base):
     """A monitor that saw answers change (owner: gate); open until an operator clears it."""
 

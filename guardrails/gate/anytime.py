@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from guardrails.gate.aims import PURSES_OF_AIMS, WAIT, aims_of, ceiling_of
 from guardrails.gate.betting import (
+    Aims,
     Stream,
-    first_level,
     upper_limit_anytime,
     wealth_of,
     zero_error_labels,
@@ -22,7 +26,6 @@ from guardrails.gate.certify import (
     TestedRate,
     least_labels,
     measured,
-    released_share,
     rounded_up,
 )
 
@@ -58,17 +61,19 @@ def certify_anytime(
     if test.alpha <= 0:
         return NotCertifiable("reviewers_unreliable", UNRELIABLE, None, 0, 0, **stated)
     shares = _shares(labels, max_weight)
-    begin = _begin(labels, test, start)
-    level = _laxest(labels, shares, begin, test)
+    aims = None if start is not None else _aims(labels, shares, alpha)
+    begin = 0 if start is None else level_of(start)
+    level = _laxest(labels, _stream(labels, shares, test.alpha, aims), begin, test)
     if level is None:
-        return _not_certifiable(labels, begin, test, stated)
+        return _not_certifiable(labels, begin or ceiling_now(labels, alpha), test, stated)
     n, errors = _counted(labels, level)
+    worst = _upper_bound(labels, shares, level, test, aims) / (1 - test.miss_bound)
     return Certificate(
         threshold=level / GRID,
-        released_share=released_share(labels, level),
+        released_share=share_below(labels, level),
         n=n,
         errors=errors,
-        upper_bound=min(_upper_bound(labels, shares, level, test) / (1 - test.miss_bound), 1.0),
+        upper_bound=min(worst, 1.0),
         miss_bound=test.miss_bound,
         test=BETTING,
         seed=0,
@@ -78,6 +83,38 @@ def certify_anytime(
         **measured(delta, gold, second),
         **stated,
     )
+
+
+def betting_curve(
+    labels: Sequence[Label],
+    alpha: float,
+    delta: float,
+    *,
+    gold: Gold | None = None,
+    second: SecondReviews | None = None,
+    max_weight: float | None = None,
+) -> list[float]:
+    """The evidence for a first threshold after each label, as a share of what is needed: the
+    logarithm of the wealth at the strictest level by that of 1/delta. Empty when reviewers may
+    miss everything."""
+    test = TestedRate.of(alpha, delta, gold, second, upper_limit_anytime)
+    if test.alpha <= 0 or not labels:
+        return []
+    shares = _shares(labels, max_weight)
+    stream = _stream(labels, shares, test.alpha, _aims(labels, shares, alpha))
+    points: list[float] = (stream.log_wealth(0) / math.log(1 / test.delta)).tolist()
+    return points
+
+
+def ceiling_now(labels: Sequence[Label], alpha: float) -> int:
+    """The level above which a label would be spent on what will not be released."""
+    return ceiling_of(_levels(labels), [x.wrong for x in labels], _ceilings(labels), alpha)
+
+
+def _aims(labels: Sequence[Label], shares: Sequence[float], alpha: float) -> Aims:
+    wrong = np.array([label.wrong for label in labels], dtype=bool)
+    placed = np.array(_levels(labels), dtype=int), np.array(_ceilings(labels), dtype=int)
+    return aims_of(placed[0], wrong, np.array(shares, dtype=float), placed[1], alpha)
 
 
 def _shares(labels: Sequence[Label], max_weight: float | None) -> list[float]:
@@ -90,79 +127,116 @@ def _shares(labels: Sequence[Label], max_weight: float | None) -> list[float]:
     return [label.weight / most for label, most in zip(labels, largest, strict=True)]
 
 
-def _begin(labels: Sequence[Label], test: TestedRate, start: float | None) -> int | None:
-    if start is not None:
-        return level_of(start)
-    return first_level(_levels(labels), *test.levels)
-
-
-def _laxest(
-    labels: Sequence[Label], shares: Sequence[float], begin: int | None, test: TestedRate
-) -> int | None:
-    if begin is None:
-        return None
+def _laxest(labels: Sequence[Label], stream: Stream, begin: int, test: TestedRate) -> int | None:
     level = None
-    for passed in _stream(labels, shares, test.alpha).passed(begin, test.delta):
+    for passed in stream.passed(begin, test.delta):
         if _shown(labels, passed.level) > test.alpha:
             break
         level = passed.level
     return level
 
 
-def _stream(labels: Sequence[Label], shares: Sequence[float], alpha: float) -> Stream:
-    return Stream.labelled(alpha, _levels(labels), [label.wrong for label in labels], shares)
+def _stream(
+    labels: Sequence[Label], shares: Sequence[float], alpha: float, aims: Aims | None
+) -> Stream:
+    wrong = [label.wrong for label in labels]
+    return Stream.labelled(alpha, _levels(labels), wrong, shares, _ceilings(labels), aims)
 
 
 def _levels(labels: Sequence[Label]) -> list[int]:
     return [level_of(label.score) for label in labels]
 
 
+def _ceilings(labels: Sequence[Label]) -> list[int]:
+    return [level_of(label.ceiling) for label in labels]
+
+
 def _shown(labels: Sequence[Label], level: int) -> float:
     """The weighted share of wrong ones at or below the level."""
-    kept = [label for label in labels if level_of(label.score) <= level]
+    kept = _at_or_below(labels, level)
     return sum(label.weight * label.wrong for label in kept) / sum(label.weight for label in kept)
 
 
-def _counted(labels: Sequence[Label], level: int | None) -> tuple[int, int]:
-    """(labels, wrong ones) at or below the level; nothing without one."""
-    chosen = [x.wrong for x in labels if level is not None and level_of(x.score) <= level]
-    return len(chosen), sum(chosen)
+def _at_or_below(labels: Sequence[Label], level: int) -> list[Label]:
+    """Labels at or below the level, of draws that left nothing out there."""
+    return [x for x in labels if level_of(x.score) <= level <= level_of(x.ceiling)]
+
+
+def _counted(labels: Sequence[Label], level: int) -> tuple[int, int]:
+    """(labels, wrong ones) at or below the level."""
+    kept = _at_or_below(labels, level)
+    return len(kept), sum(label.wrong for label in kept)
+
+
+def share_below(labels: Sequence[Label], level: int) -> float:
+    """The share of all answers at or below the level, from labels with ceilings: how many lie
+    under each ceiling of those under the one above it, and so on down."""
+    steps = sorted({c for c in _ceilings(labels) if c > level} | {level}, reverse=True)
+    share = 1.0
+    for high, low in pairwise([GRID, *steps]):
+        drawn = _at_or_below(labels, high)
+        under = sum(label.weight for label in drawn if level_of(label.score) <= low)
+        share *= under / sum(label.weight for label in drawn) if drawn else 1.0
+    return share
 
 
 def _upper_bound(
-    labels: Sequence[Label], shares: Sequence[float], level: int, test: TestedRate
+    labels: Sequence[Label],
+    shares: Sequence[float],
+    level: int,
+    test: TestedRate,
+    aims: Aims | None,
 ) -> float:
     """The smallest rate that the bets at the level refuse now or refused before."""
     low, high = 0.0, test.alpha
     while high - low > 1e-5:
         middle = (low + high) / 2
-        wealth = _stream(labels, shares, middle).log_wealth(level).max()
+        wealth = _stream(labels, shares, middle, aims).log_wealth(level).max()
         low, high = (low, middle) if wealth >= math.log(1 / test.delta) else (middle, high)
     return high
 
 
-def more_labels_anytime(n: int, errors: int, total: int, alpha: float, delta: float) -> int | None:
+def least_labels_anytime(alpha: float, delta: float) -> int:
+    """How many labels without any error certify: 84 for 5 % and 95 % confidence, if their risks
+    differ; fewer if they do not."""
+    return WAIT + zero_error_labels(alpha, delta * float(PURSES_OF_AIMS[0]))
+
+
+def more_labels_anytime(labels: Sequence[Label], alpha: float, delta: float) -> int | None:
     """About how many more labels would certify something, if the next are like these.
 
-    ``n`` and ``errors`` are those at the first level, of ``total`` labels. None: at this rate of
-    errors more labels will not help. Errors are drawn to alpha / 5, as if by ten labels.
+    For twenty levels under the ceiling: the rate of errors there, drawn to alpha / 5 as if by ten
+    labels, and the labels that the bets need at that rate. None: more labels will not help.
     """
-    rate = (errors + 2 * alpha) / (n + 10)
-    if rate > 0.9 * alpha:
+    drawn = _at_or_below(labels, ceiling_now(labels, alpha))
+    if not drawn:
+        return rounded_up(least_labels_anytime(alpha, delta))
+    levels = sorted(_levels(drawn))
+    wanted = []
+    for level in {levels[len(levels) * place // 20] for place in range(20)} | {levels[-1]}:
+        n, errors = _counted(drawn, level)
+        needed = _labels_for((errors + 2 * alpha) / (n + 10), alpha, delta)
+        if needed is not None:
+            wanted.append(max(needed - n, 1) * len(drawn) / n)
+    return rounded_up(min(wanted)) if wanted else None
+
+
+def _labels_for(rate: float, alpha: float, delta: float) -> int | None:
+    # The smallest bet wins nothing where more than about 0.8 alpha is wrong.
+    if rate > 0.75 * alpha:
         return None
-    needed = least_labels(lambda k: wealth_of(round(rate * k), k, alpha) >= 1 / delta)
-    needed = max(needed, zero_error_labels(alpha, delta))
-    share = n / total if n else 1.0
-    return rounded_up(max((needed - n) / share, 1))
+    spent = delta * float(PURSES_OF_AIMS.max())
+    needed = least_labels(lambda k: wealth_of(round(rate * k), k, alpha) >= 1 / spent)
+    return max(needed, least_labels_anytime(alpha, delta))
 
 
 def _not_certifiable(
-    labels: Sequence[Label], begin: int | None, test: TestedRate, stated: Mapping[str, Any]
+    labels: Sequence[Label], level: int, test: TestedRate, stated: Mapping[str, Any]
 ) -> NotCertifiable:
-    n, errors = _counted(labels, GRID if begin is None else begin)
-    few = n < zero_error_labels(*test.levels)
-    more = more_labels_anytime(n, errors, len(labels), *test.levels)
-    found = f"{len(labels)} labels; the first test counts {errors} wrong among {n}"
+    n, errors = _counted(labels, level)
+    few = n < least_labels_anytime(*test.levels)
+    more = more_labels_anytime(labels, *test.levels)
+    found = f"{len(labels)} labels; of {n} with a risk up to {level / GRID:g} {errors} are wrong"
     helps = f"about {more} more labels are needed" if more else "more labels alone will not help"
     if test.miss_bound:
         helps += f", or more gold items: reviewers may miss {test.miss_bound:.1%} of the errors"

@@ -13,19 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails.gate.binomial import TAIL_MARGIN, GateInvalid, level_of, zero_error_minimum
+from guardrails.gate.binomial import GRID, TAIL_MARGIN, GateInvalid, zero_error_minimum
 
 BETS = np.array([1.0, 0.9, 0.75, 0.55, 0.35])
 """Shares of the largest bet that leaves the wealth at 0 or more. For plain labels the share u is
 the best one when (1 - u) * alpha of the answers are wrong."""
-PURSES = np.array([0.6, 0.12, 0.12, 0.08, 0.08])
+PURSES = np.array([0.45, 0.18, 0.15, 0.12, 0.1])
 """The wealth that each bet starts with; together 1."""
-
-START_SHARE = 0.2
-"""The sequence begins no lower than where this share of the first labels lies."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int_]
+
+
+@dataclass(frozen=True)
+class Aims:
+    """Where the bets of stricter levels are placed: ``levels`` [ways, n], ``purses`` [ways].
+
+    In its i-th bet the hypothesis of a level t bets on the answers at or below t or levels[way, i],
+    whichever is laxer; -1: it bets on nothing. Each aim is fixed before its answer is judged.
+    """
+
+    levels: Ints
+    purses: Floats
+
+
+def _no_aims(n: int) -> Aims:
+    return Aims(np.zeros((1, n), dtype=int), np.ones(1))
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,15 @@ class Stream:
     A gain is alpha - p - (L / q)(r - p): L says whether the answer was labelled, which had the
     chance q, r whether it is wrong (1) or right (0), and p is what a helper predicted of r before
     (0 to 1). ``largest`` is known before each answer, and 1 + largest * gain is never below 0.
+    ``ceilings`` [n]: answers above were left out when this one was drawn, so that it says nothing
+    of levels above its ceiling.
     """
 
     levels: Ints
     gains: Floats
     largest: Floats
+    ceilings: Ints
+    aims: Aims
 
     @classmethod
     def labelled(
@@ -48,15 +65,19 @@ class Stream:
         levels: Ints | Sequence[int],
         wrong: NDArray[np.bool_] | Sequence[bool],
         shares: Floats | Sequence[float],
+        ceilings: Ints | Sequence[int] | None = None,
+        aims: Aims | None = None,
     ) -> "Stream":
         """Labelled answers without a helper: p is alpha, so unlabelled ones have no gain.
 
         ``shares`` are q_min / q in (0, 1]: the weight of each as a share of the largest possible.
         """
-        weights = np.asarray(shares, dtype=float)
+        n, weights = len(levels), np.asarray(shares, dtype=float)
         _check(bool(((weights > 0) & (weights <= 1)).all()), "a weight is above max_weight")
         gains = weights * (alpha - np.asarray(wrong, dtype=bool))
-        return cls(np.asarray(levels, dtype=int), gains, np.full(len(levels), 1 / (1 - alpha)))
+        most = np.full(n, GRID) if ceilings is None else np.asarray(ceilings, dtype=int)
+        placed = np.asarray(levels, dtype=int)
+        return cls(placed, gains, np.full(n, 1 / (1 - alpha)), most, aims or _no_aims(n))
 
     @classmethod
     def helped(
@@ -68,6 +89,7 @@ class Stream:
         labelled: NDArray[np.bool_],
         predicted: Floats,
         floor: float,
+        aims: Aims | None = None,
     ) -> "Stream":
         """All answers, labelled with ``chances`` >= ``floor``, and a helper's ``predicted``.
 
@@ -76,35 +98,68 @@ class Stream:
         _check(bool(((chances >= floor) & (chances <= 1)).all()) and 0 < floor <= 1, "chances")
         _check(bool(((predicted >= 0) & (predicted <= 1)).all()), "predictions")
         gains = alpha - predicted - labelled / chances * (wrong - predicted)
-        return cls(levels, gains, np.full(len(levels), 1 / (1 / floor - alpha)))
+        n = len(levels)
+        largest, most = np.full(n, 1 / (1 / floor - alpha)), np.full(n, GRID)
+        return cls(levels, gains, largest, most, aims or _no_aims(n))
 
     def log_wealth(self, level: int) -> Floats:
-        """The logarithm of the wealth after each answer at or below ``level``."""
-        return _mixed(self._steps()[:, self.levels <= level])
+        """The logarithm of the wealth against ``level`` after each answer of the stream."""
+        return self._wealth(self._steps(), self._counts(level))
 
     def _steps(self) -> Floats:
         factors = 1 + BETS[:, None] * (self.largest * self.gains)
         with np.errstate(divide="ignore"):
-            steps: Floats = np.log(np.maximum(factors, 0.0))
+            steps: Floats = np.log(np.maximum(factors, 1e-300))
         return steps
+
+    def _counts(self, level: int) -> NDArray[np.bool_]:
+        """Which answers the bets against ``level`` are on [ways, n]."""
+        placed = np.maximum(self.aims.levels, level)
+        counts: NDArray[np.bool_] = (self.levels <= placed) & (self.ceilings >= placed)
+        return counts & (self.aims.levels >= 0)
+
+    def _wealth(self, steps: Floats, counts: NDArray[np.bool_]) -> Floats:
+        """The logarithm of the whole wealth after each step [bets, n] that counts [ways, n]."""
+        logs = (steps[None] * counts[:, None]).cumsum(axis=2)
+        logs += (np.log(self.aims.purses)[:, None] + np.log(PURSES))[:, :, None]
+        most = logs.max(axis=(0, 1), initial=-1e300)
+        mixed: Floats = most + np.log(np.exp(logs - most).sum(axis=(0, 1)))
+        return mixed
 
     def passed(self, begin: int, delta: float) -> list["Passed"]:
         """The levels that pass one after the other from ``begin``, and when each did.
 
         A level passes when its wealth was ever 1/delta; the first that never did ends the sequence.
-        Of levels above with the same answers only the strictest counts.
+        Only levels are told at which an answer lies.
         """
         steps, wanted = self._steps(), math.log(1 / delta) + TAIL_MARGIN
         found: list[Passed] = []
-        for level in _steps_from(self.levels, begin):
-            places = np.flatnonzero(self.levels <= level)
-            wealth = _mixed(steps[:, places])
-            reached = wealth >= wanted
-            if not reached.any():
+        last = 0
+        for level in self._tested(begin):
+            after = self._first_reached(steps, level, wanted)
+            if after is None:
                 break
-            first = int(places[reached.argmax()]) + 1
-            found.append(Passed(level, max(first, found[-1].after if found else 0)))
+            last = max(after, last)
+            if level in self.levels or level == begin > 0:
+                found.append(Passed(level, last))
         return found
+
+    def _first_reached(self, steps: Floats, level: int, wanted: float) -> int | None:
+        """After how many answers the wealth against the level was first ``wanted``."""
+        counts = self._counts(level)
+        some = np.flatnonzero(counts.any(axis=0))
+        reached = self._wealth(steps[:, some], counts[:, some]) >= wanted
+        return int(some[reached.argmax()]) + 1 if reached.any() else None
+
+    def _tested(self, begin: int) -> Sequence[int]:
+        """``begin`` and the levels above it at which other answers count than just below.
+
+        None where no answer can count for ``begin``: to skip it would be a start chosen by labels.
+        """
+        if not len(self.levels) or self.levels.min() > max(begin, self.aims.levels.max(initial=0)):
+            return []
+        changes = np.unique(np.concatenate([self.levels, self.ceilings + 1]))
+        return [begin, *changes[(changes > begin) & (changes <= GRID)].tolist()]
 
 
 @dataclass(frozen=True)
@@ -120,39 +175,8 @@ def _check(holds: bool, what: str) -> None:
         raise GateInvalid(f"{what}: outside of what the design allows")
 
 
-def _mixed(steps: Floats) -> Floats:
-    """The logarithm of the whole wealth after each step [bets, n]."""
-    logs = steps.cumsum(axis=1) + np.log(PURSES)[:, None]
-    most = logs.max(axis=0, initial=-1e300)
-    mixed: Floats = most + np.log(np.exp(logs - most).sum(axis=0))
-    return mixed
-
-
-def _steps_from(levels: Ints, begin: int) -> Sequence[int]:
-    """``begin`` and the levels above it at which something new is released.
-
-    None where nothing lies at or below ``begin``: to skip it would be a start chosen by labels.
-    """
-    held = np.unique(levels)
-    steps: list[int] = [begin, *held[held > begin].tolist()]
-    return steps if (held <= begin).any() else []
-
-
-def first_level(levels: Ints | Sequence[int], alpha: float, delta: float) -> int | None:
-    """Where the sequence begins: the risk alpha / 2, or that of ``START_SHARE`` of the first labels
-    if it is more; None before there are labels enough for any test.
-
-    Only the first labels count, so that it is the same at every look.
-    """
-    first = zero_error_minimum(alpha, delta)
-    if len(levels) < first:
-        return None
-    least = int(np.sort(levels[:first])[math.ceil(START_SHARE * first) - 1])
-    return max(level_of(alpha / 2), least)
-
-
 def zero_error_labels(alpha: float, delta: float) -> int:
-    """How many labels without any error the test needs: 64 for 5 % and 95 % confidence."""
+    """How many labels without any error the bets need: 68 for 5 % and 95 % confidence."""
     n = zero_error_minimum(alpha, delta)
     while wealth_of(0, n, alpha) < (1 + TAIL_MARGIN) / delta:
         n += 1

@@ -63,6 +63,7 @@ class Label:
 
     ``weight`` is 1 / (the known probability with which this answer was chosen to be labelled), and
     ``largest`` the largest weight that any answer could have got then; None: not stated.
+    ``ceiling``: answers with more risk were left out when this one was drawn.
     Labels must be independent draws. One list is one stratum: a caller that separates
     collections or risk classes certifies each alone. Raises ``GateInvalid``.
     """
@@ -71,9 +72,11 @@ class Label:
     wrong: bool
     weight: float = 1.0
     largest: float | None = None
+    ceiling: float = 1.0
 
     def __post_init__(self) -> None:
-        level_of(self.score)
+        if level_of(self.score) > level_of(self.ceiling):
+            raise GateInvalid(f"score {self.score!r} is above ceiling, {self.ceiling!r}")
         if not isinstance(self.wrong, bool):
             raise GateInvalid(f"wrong must be true or false, not {self.wrong!r}")
         check_positive("weight", self.weight)

@@ -14,6 +14,7 @@ import {
   place,
   provisionalWords,
 } from "./gate.js";
+import { drawProgress } from "./labels.js";
 
 /** @import { Child } from "../shared/dom.js" */
 /** @import { CollectionsView, GateModeView, GateStatusView } from "../shared/wire.d.ts" */
@@ -34,6 +35,8 @@ const CERTIFICATE_HEADS = [
 let readable = [];
 /** What the tables show; drawn anew only when it changes, so that they keep their place. */
 let shown = "";
+/** The labels and modes that the progress was drawn for. */
+let counted = "";
 
 async function main() {
   const session = await requireSession();
@@ -86,6 +89,9 @@ async function refresh() {
   const text = JSON.stringify(gate);
   if (text !== shown) drawTables(gate);
   shown = text;
+  const labels = JSON.stringify([gate.labels, readable]);
+  if (labels !== counted) await drawProgress(readable);
+  counted = labels;
 }
 
 /**

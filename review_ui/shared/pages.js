@@ -7,6 +7,7 @@
 const PAGES = [
   { role: "asker", path: "/", name: "Chat" },
   { role: "reviewer", path: "/review", name: "Review" },
+  { role: "reviewer", path: "/label", name: "Label" },
   { role: "operator", path: "/operations", name: "Operations" },
   { role: "operator", path: "/documents", name: "Documents" },
   { role: "admin", path: "/people", name: "People" },

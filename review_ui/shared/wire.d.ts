@@ -424,6 +424,22 @@ export interface GateStatusView {
   alarms: AlarmView[];
 }
 
+export interface LabelProgressView {
+  collection: string;
+  risk_class: string;
+  labels: number;
+  wrong: number;
+  more_labels: number | null;
+  certified: boolean;
+  message: string;
+  curve: number[];
+}
+
+export interface NextLabelView {
+  task_id: string | null;
+  progress: LabelProgressView;
+}
+
 /** One sentence of a released answer, as an event of the stream. */
 export interface ArrivingSentence extends SentenceView {
   index: number;

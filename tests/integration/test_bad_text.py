@@ -100,6 +100,7 @@ FULL: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/session"): {"username": "nobody", "password": "x"},
     ("POST", "/v1/gate/mode"): {"mode": "off", "reason": "a test", "collection": "main"},
+    ("POST", "/v1/labelling/next"): {"collection": "main", "risk_class": "standard"},
     ("POST", "/v1/policy/dry-run"): {"policy": "name: x", "since_days": 1},
     ("POST", "/v1/reviews/{task_id}/decision"): {
         "kind": "edit",

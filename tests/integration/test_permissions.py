@@ -123,6 +123,10 @@ TABLE: dict[tuple[str, str], Row] = {
         "object",
         {"json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}},
     ),
+    ("POST", "/v1/labelling/next"): Row("reviewer", "object", {"json": {"collection": "main"}}),
+    ("GET", "/v1/labelling/progress"): Row(
+        "operator", "object", {"params": {"collection": "main"}}
+    ),
     ("GET", "/v1/users"): Row("admin", "service"),
     ("POST", "/v1/users"): Row("admin", "service", {"json": {"name": "new", "roles": ["asker"]}}),
     ("PUT", "/v1/users/{name}"): Row("admin", "service", {"json": ACCOUNT}),

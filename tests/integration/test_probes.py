@@ -443,6 +443,7 @@ def test_the_gold_items_of_its_collection_enter_a_certificate(desk: Desk) -> Non
     made = quiz.certify(alpha=0.1)
     assert isinstance(made, Certificate)
     assert made.miss_bound == pytest.approx(upper_limit_anytime(1, 12, 0.01))
+    assert quiz.report()["miss_bound"] == round(made.miss_bound, 4), "the report says the same"
     assert (made.gold, made.gold_missed) == (12, 1)
     assert made.gold_delta == pytest.approx(0.01)
     (row,) = quiz.certificates()

@@ -10,17 +10,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.gate.anytime import certify_anytime, more_labels_anytime
+from guardrails.gate.aims import FIRST, PLACES, WAIT, aims_of, ceiling_of
+from guardrails.gate.anytime import (
+    certify_anytime,
+    least_labels_anytime,
+    more_labels_anytime,
+    share_below,
+)
 from guardrails.gate.betting import (
     BETS,
     PURSES,
+    Aims,
     Stream,
-    first_level,
     upper_limit_anytime,
     wealth_of,
     zero_error_labels,
 )
-from guardrails.gate.binomial import ClockBackwards, GateInvalid, lower_limit, passes, upper_limit
+from guardrails.gate.binomial import (
+    GRID,
+    ClockBackwards,
+    GateInvalid,
+    lower_limit,
+    passes,
+    upper_limit,
+)
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Gold, Label, NotCertifiable, SecondReviews, certify
 
@@ -73,11 +86,37 @@ def test_the_wealth_of_weighted_labels_is_exact(rows: list[tuple[bool, int, int]
     found = stream([lv for _, _, lv in rows], [w for w, _, _ in rows], [k / 4 for _, k, _ in rows])
     for level in range(4):
         gains = [Fraction(k, 4) * (alpha - w) for w, k, lv in rows if lv <= level]
-        wealth = found.log_wealth(level)
-        assert len(wealth) == len(gains)
-        if gains:
-            exact = exact_wealth(gains, 1 / (1 - alpha))
-            assert math.exp(wealth[-1]) == pytest.approx(float(exact), rel=1e-9)
+        exact = exact_wealth(gains, 1 / (1 - alpha))
+        assert math.exp(found.log_wealth(level)[-1]) == pytest.approx(float(exact), rel=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 3), st.integers(-1, 3), st.integers(1, 4)),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_the_wealth_of_aims_under_ceilings_is_exact(rows: list[tuple[bool, int, int, int]]) -> None:
+    """A label counts for a level if it lies at or below the level or the aim, whichever is laxer,
+    and that is not above its ceiling; without an aim there is no bet."""
+    alpha = Fraction(1, 20)
+    rows = [(w, min(lv, top), min(aim, top), top) for w, lv, aim, top in rows]
+    wrong, levels, aims, tops = map(np.array, zip(*rows, strict=True))
+    both = Aims(np.stack([aims, np.zeros_like(aims)]), np.array([0.25, 0.75]))
+    found = Stream.labelled(ALPHA, levels, wrong, np.ones(len(rows)), tops, both)
+    for level in range(5):
+        exact = Fraction(0)
+        for way, purse in enumerate((Fraction(1, 4), Fraction(3, 4))):
+            placed = [max(level, aim if way == 0 else 0) for _, _, aim, _ in rows]
+            gains = [
+                alpha - int(w)
+                for (w, lv, aim, top), t in zip(rows, placed, strict=True)
+                if lv <= t <= top and (way == 1 or aim >= 0)
+            ]
+            exact += purse * exact_wealth(gains, 1 / (1 - alpha))
+        assert math.exp(found.log_wealth(level)[-1]) == pytest.approx(float(exact), rel=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -156,7 +195,7 @@ def test_the_purses_are_one_wealth() -> None:
     assert stream([], []).log_wealth(5).size == 0
 
 
-@pytest.mark.parametrize(("errors", "needed"), [(0, 64), (1, 145), (2, 187), (3, 227), (5, 300)])
+@pytest.mark.parametrize(("errors", "needed"), [(0, 66), (1, 137), (2, 179), (3, 219), (5, 291)])
 def test_the_labels_needed_are_those_of_the_published_table(errors: int, needed: int) -> None:
     assert wealth_of(errors, needed, ALPHA) >= LIMIT > wealth_of(errors, needed - 1, ALPHA)
     last = stream([1] * needed, [n < errors for n in range(needed)]).log_wealth(1)
@@ -165,7 +204,7 @@ def test_the_labels_needed_are_those_of_the_published_table(errors: int, needed:
 
 
 @pytest.mark.parametrize(
-    ("alpha", "delta", "needed"), [(0.05, 0.05, 64), (0.02, 0.05, 162), (0.01, 0.01, 491)]
+    ("alpha", "delta", "needed"), [(0.05, 0.05, 66), (0.02, 0.05, 168), (0.01, 0.01, 507)]
 )
 def test_without_errors_few_more_labels_than_the_exact_test(
     alpha: float, delta: float, needed: int
@@ -222,7 +261,7 @@ def test_the_anytime_limit_is_where_the_bets_turn_and_above_the_exact_one() -> N
 def test_levels_pass_from_the_strictest_until_the_first_that_does_not() -> None:
     levels = [300] * 40 + [100] * 70 + [200] * 70 + [400] * 400
     found = stream(levels, [True] * 40 + [False] * 540)
-    assert [(p.level, p.after) for p in found.passed(100, DELTA)] == [(100, 104), (200, 104)]
+    assert [(p.level, p.after) for p in found.passed(100, DELTA)] == [(100, 106), (200, 106)]
     assert found.passed(150, DELTA)[0].level == 150, "what was fixed beforehand is tested"
     assert found.passed(50, DELTA) == [], "a start without labels is not skipped"
 
@@ -235,18 +274,106 @@ def test_a_first_level_that_fails_ends_the_sequence_and_fails_closed() -> None:
 
 
 def test_a_wider_level_never_passes_before_the_stricter_ones() -> None:
-    levels = [300] * 64 + [100] * 64
-    found = stream(levels, [False] * 128).passed(100, DELTA)
-    assert [(p.level, p.after) for p in found] == [(100, 128), (300, 128)]
+    levels = [300] * 66 + [100] * 66
+    found = stream(levels, [False] * 132).passed(100, DELTA)
+    assert [(p.level, p.after) for p in found] == [(100, 132), (300, 132)]
 
 
-def test_the_start_is_the_same_at_every_look() -> None:
-    rng = np.random.default_rng(2)
-    levels = rng.integers(0, 1001, 400)
-    assert first_level(levels[:58], ALPHA, DELTA) is None
-    found = {first_level(levels[:n], ALPHA, DELTA) for n in range(59, 400, 20)}
-    assert found == {int(np.sort(levels[:59])[11])}
-    assert first_level(np.full(59, 3), ALPHA, DELTA) == 25
+def test_a_level_just_above_a_ceiling_is_tested_and_ends_the_sequence() -> None:
+    """Labels of a session say nothing above its ceiling, so that others must carry what lies
+    there, though no label stands between."""
+    levels, ceilings = np.array([100] * 70 + [300] * 70), np.array([200] * 70 + [GRID] * 70)
+    wrong = np.array([False] * 140)
+    wide = Stream.labelled(ALPHA, levels, wrong, np.ones(140), ceilings)
+    assert [p.level for p in wide.passed(100, DELTA)] == [100]
+    open_above = Stream.labelled(ALPHA, levels, wrong, np.ones(140))
+    assert [p.level for p in open_above.passed(100, DELTA)] == [100, 300]
+
+
+# Aims and ceilings
+
+
+def random_labels(n: int, seed: int) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(seed)
+    ceilings = np.sort(rng.integers(200, GRID + 1, n))[::-1]
+    levels = (rng.random(n) * ceilings).astype(int)
+    return levels, rng.random(n) < levels / 2000, ceilings
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_later_label_moves_an_aim(seed: int) -> None:
+    """Else a bet would know what it bets on."""
+    levels, wrong, ceilings = random_labels(120, seed)
+    whole = aims_of(levels, wrong, np.ones(120), ceilings, ALPHA).levels
+    assert len(np.unique(whole)) > 3
+    for n in (1, 7, 40, 119):
+        part = aims_of(levels[:n], wrong[:n], np.ones(n), ceilings[:n], ALPHA).levels
+        assert (part == whole[:, :n]).all()
+        flipped = np.append(wrong[: n - 1], ~wrong[n - 1 : n])
+        last = aims_of(levels[:n], flipped, np.ones(n), ceilings[:n], ALPHA).levels
+        assert (last[:, -1] == whole[:, n - 1]).all(), "not even its own label"
+
+
+def test_aims_stay_under_the_ceiling() -> None:
+    for seed in range(5):
+        levels, wrong, ceilings = random_labels(120, seed)
+        found = aims_of(levels, wrong, np.ones(120), ceilings, ALPHA)
+        assert (found.levels <= ceilings).all() and (found.levels >= -1).all()
+        assert found.purses.sum() == pytest.approx(1.0)
+
+
+def test_the_walking_aim_waits_then_starts_wide_and_falls_with_the_errors() -> None:
+    levels = np.tile(np.arange(100, 1000, 100), 8)
+    clean = aims_of(levels, levels < 0, np.ones(72), np.full(72, 900), ALPHA).levels[0]
+    assert (clean[:WAIT] == -1).all() and (clean[WAIT:] == 900).all()
+    wrong = levels >= 600
+    walked = aims_of(levels, wrong, np.ones(72), np.full(72, GRID), ALPHA).levels[0]
+    assert walked[5] == GRID, "before the first error"
+    assert set(walked[9:]) <= {100, 200, 300, 400, 500} and walked[-1] == 500
+    bad = aims_of(levels, levels > 0, np.ones(72), np.full(72, GRID), ALPHA).levels[0]
+    assert (bad[WAIT:] == -1).all(), "nothing is worth a bet"
+
+
+def test_the_steady_aim_is_a_share_of_the_labels_or_half_alpha() -> None:
+    levels = np.tile(np.arange(100, 1100, 100), 10)
+    steady = aims_of(levels, levels < 0, np.ones(100), np.full(100, GRID), ALPHA).levels[1]
+    assert steady[0] == -1 and (steady[50:] == 300).all()
+    low = np.full(50, 3)
+    assert (aims_of(low, low < 0, np.ones(50), np.full(50, GRID), ALPHA).levels[1, 1:] == 25).all()
+
+
+def test_the_ceiling_falls_to_what_the_labels_allow() -> None:
+    levels = np.tile([100, 200, 300, 400], 10)
+    everything = np.full(40, GRID)
+    assert ceiling_of(levels[: FIRST - 1], levels[: FIRST - 1] > 0, everything[:19], ALPHA) == GRID
+    assert ceiling_of(levels, levels < 0, everything, ALPHA) == GRID
+    assert ceiling_of(levels, levels >= 300, everything, ALPHA) == 295
+    assert ceiling_of(levels, levels > 0, everything, ALPHA) == 100
+    one = np.arange(40) == 3
+    assert ceiling_of(levels, one, everything, ALPHA) == GRID, "one in forty is not too many"
+    assert ceiling_of(levels, np.arange(40) % 20 == 3, everything, ALPHA) == GRID
+    assert ceiling_of(levels, np.arange(40) % 13 == 3, everything, ALPHA) == 395
+    assert ceiling_of(levels, levels < 0, np.full(40, 500), ALPHA) == 500
+    assert PLACES[0] == 0 and PLACES[-1] == GRID
+
+
+def test_labels_of_a_session_are_no_word_on_what_lies_above_their_ceiling() -> None:
+    session = [Label(0.1, False, ceiling=0.2)] * 100
+    assert certified(session).threshold == 0.1
+    above = [*session, *([Label(0.3, False)] * 30)]
+    assert certified(above).threshold == 0.1, "thirty alone certify nothing"
+    assert certified([Label(0.1, False)] * 100 + [Label(0.3, False)] * 30).threshold == 0.3
+    with pytest.raises(GateInvalid, match="ceiling"):
+        Label(0.3, False, ceiling=0.2)
+
+
+def test_the_share_below_a_level_multiplies_what_each_ceiling_left() -> None:
+    labels = [Label(score / 100, False) for score in (10, 30, 50, 90)]
+    assert share_below(labels, 500) == 0.75
+    session = [Label(score / 100, False, ceiling=0.5) for score in (10, 10, 20, 40, 40, 50)]
+    assert share_below([*labels, *session], 500) == 0.75
+    assert share_below([*labels, *session], 300) == pytest.approx(0.75 * 5 / 9)
+    assert share_below(session, 500) == 1.0, "nothing is known of what lies above"
 
 
 @pytest.mark.parametrize("shares", [[1.5], [0.0], [-0.1], [math.nan]])
@@ -269,19 +396,19 @@ def test_a_draw_under_its_floor_fails_closed(chance: float, predicted: float, fl
 # Certificates
 
 
-def test_sixty_four_labels_without_an_error_certify_and_one_less_does_not() -> None:
-    found = certified(plain(64, 0))
-    assert (found.threshold, found.n, found.errors, found.test) == (0.1, 64, 0, "betting")
+def test_sixty_nine_labels_without_an_error_certify_and_one_less_does_not() -> None:
+    found = certified(plain(69, 0))
+    assert (found.threshold, found.n, found.errors, found.test) == (0.1, 69, 0, "betting")
     assert DELTA - 0.001 < found.upper_bound <= ALPHA
-    less = refused(plain(63, 0))
-    assert (less.code, less.more_labels, less.n) == ("too_few_labels", 10, 63)
+    less = refused(plain(68, 0))
+    assert (less.code, less.more_labels, less.n) == ("too_few_labels", 30, 68)
     assert refused([]).code == "too_few_labels"
     assert Certificate.from_json(found.to_json()) == found
 
 
 def test_what_passed_once_is_certified_later_while_the_labels_show_no_more_than_alpha() -> None:
-    assert certified(plain(64, 0) + plain(10, 2)).errors == 2
-    late = refused(plain(64, 0) + plain(0, 4))
+    assert certified(plain(69, 0) + plain(10, 2)).errors == 2
+    late = refused(plain(100, 0) + plain(0, 6))
     assert late.code == "too_many_errors"
 
 
@@ -297,13 +424,13 @@ def test_a_start_fixed_beforehand_is_used_by_both_tests() -> None:
 
 
 def test_weights_are_shares_of_the_largest_that_was_possible() -> None:
-    heavy = [Label(0.1, False, 20.0, 20.0)] * 64
-    assert certified(heavy).n == 64
-    assert certified([Label(0.1, False, 20.0)] * 64, max_weight=20.0).n == 64
-    light = [Label(0.1, False, 1.0, 20.0)] * 64
+    heavy = [Label(0.1, False, 20.0, 20.0)] * 69
+    assert certified(heavy).n == 69
+    assert certified([Label(0.1, False, 20.0)] * 69, max_weight=20.0).n == 69
+    light = [Label(0.1, False, 1.0, 20.0)] * 100
     assert refused(light).code == "too_many_errors"
-    mixed = plain(64, 0) + light
-    assert certified(mixed).n == 128, "held answers of the time before audits keep their full bet"
+    mixed = plain(69, 0) + light
+    assert certified(mixed).n == 169, "held answers of the time before audits keep their full bet"
     with pytest.raises(GateInvalid, match="max_weight"):
         certified([Label(0.1, False, 20.0), Label(0.1, False)] * 64)
     with pytest.raises(GateInvalid):
@@ -338,11 +465,15 @@ def test_a_clock_that_goes_backwards_fails_closed() -> None:
 
 
 def test_the_estimate_of_labels_needed_is_what_the_bets_need() -> None:
-    assert more_labels_anytime(0, 0, 0, ALPHA, DELTA) == 190
-    assert more_labels_anytime(32, 0, 64, ALPHA, DELTA) == 70
-    assert more_labels_anytime(100, 20, 100, ALPHA, DELTA) is None
-    some = more_labels_anytime(100, 1, 100, ALPHA, DELTA)
-    assert some is not None and some == 90
+    assert least_labels_anytime(ALPHA, DELTA) == 93
+    spread = [Label(0.01 + n * 37 % 97 / 100, False) for n in range(93)]
+    assert certified(spread).released_share == 1.0
+    assert more_labels_anytime([], ALPHA, DELTA) == 100
+    assert more_labels_anytime(plain(32, 0), ALPHA, DELTA) == 70
+    assert more_labels_anytime(plain(10, 90), ALPHA, DELTA) is None
+    assert more_labels_anytime(plain(90, 10), ALPHA, DELTA) is None
+    half = [*plain(30, 0), *plain(0, 30, 0.9)]
+    assert more_labels_anytime(half, ALPHA, DELTA) == 70, "a session leaves the others out"
 
 
 def test_one_look_at_a_number_fixed_beforehand_stays_the_stronger_test() -> None:
@@ -358,6 +489,36 @@ def test_one_look_at_a_number_fixed_beforehand_stays_the_stronger_test() -> None
 
 
 # Simulated promises
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("bad_from", [0, 50, 250, 600])
+def test_with_aims_and_a_session_the_first_bad_level_passes_with_delta_at_most(
+    bad_from: int,
+) -> None:
+    """Up to a level hardly anything is wrong, above just so much that alpha is exceeded there."""
+    rng, broken, times = np.random.default_rng(bad_from), 0, 300
+    for _ in range(times):
+        levels = rng.integers(0, GRID, 1500)
+        good = 0.01
+        rate = np.where(levels < bad_from, good, ALPHA + 0.001 + bad_from / 25 * (ALPHA - good))
+        wrong = rng.random(1500) < np.minimum(rate, 1.0)
+        kept: list[int] = []
+        ceilings: list[int] = []
+        ceiling = GRID
+        for place in range(1500):
+            if levels[place] <= ceiling and len(kept) < 300:
+                kept.append(place)
+                ceilings.append(ceiling)
+                if len(kept) % 20 == 0:
+                    ceiling = ceiling_of(levels[kept], wrong[kept], ceilings, ALPHA)
+        tops = np.array(ceilings)
+        aims = aims_of(levels[kept], wrong[kept], np.ones(len(kept)), tops, ALPHA)
+        found = Stream.labelled(
+            ALPHA, levels[kept], wrong[kept], np.ones(len(kept)), tops, aims
+        ).passed(0, DELTA)
+        broken += any(p.level >= bad_from + 25 for p in found)
+    assert lower_limit(broken, times, 0.025) <= DELTA
 
 
 @pytest.mark.simulation

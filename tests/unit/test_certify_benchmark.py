@@ -35,7 +35,10 @@ def test_levels_are_on_the_grid_and_bad_ones_are_wrong_too_often(
     name: str, make: measured.Make
 ) -> None:
     drawn = make(np.random.default_rng(1), 40)
-    assert drawn.levels.shape == drawn.wrong.shape == (40, measured.LABELS)
+    n = measured.LABELS if drawn.ceilings is None else measured.SESSION
+    assert drawn.levels.shape == drawn.wrong.shape == (40, n)
+    if drawn.ceilings is not None:
+        assert (drawn.levels <= drawn.ceilings).all() and drawn.ceilings.min() < 1000
     assert set(np.unique(drawn.levels % measured.STEP)) == {0}
     if drawn.bad.all():
         assert drawn.wrong.mean() > 0.045, name

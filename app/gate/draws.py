@@ -1,0 +1,34 @@
+"""Under which ceiling a labelling session drew an answer to be labelled."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import now
+from app.gate.tables import LabelDrawRow
+
+EVERYTHING = 1.0
+"""The ceiling of an answer that no session drew: nothing was left out beside it."""
+
+MANY = 500
+"""From so many on, reading all draws is cheaper than naming those that are wanted."""
+
+
+def note_draw(session: Session, answer_id: str, ceiling: float) -> None:
+    """Note the ceiling at which an answer was shown; when it is shown again, the lower one."""
+    drawn = session.get(LabelDrawRow, answer_id)
+    if drawn is None:
+        session.add(LabelDrawRow(answer_id=answer_id, ceiling=ceiling, drawn_at=now()))
+    else:
+        drawn.ceiling = min(drawn.ceiling, ceiling)
+
+
+def ceilings_of(session: Session, answer_ids: Iterable[str]) -> dict[str, float]:
+    """The ceilings of those answers that a session drew."""
+    wanted = list(answer_ids)
+    query = select(LabelDrawRow.answer_id, LabelDrawRow.ceiling)
+    if len(wanted) < MANY:
+        query = query.where(LabelDrawRow.answer_id.in_(wanted))
+    found = {row.answer_id: row.ceiling for row in session.execute(query)}
+    return {answer_id: found[answer_id] for answer_id in wanted if answer_id in found}

@@ -1,0 +1,106 @@
+"""Which answers are worth a label, and where the betting test places its bets.
+
+Both look at earlier labels only, so that they can waste labels but never make a certificate
+false: docs/gate.md proves it. A *ceiling* is the risk above which a labelling session leaves
+answers out; an *aim* is the level on which stricter levels bet too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guardrails.gate.betting import Aims, Floats, Ints
+from guardrails.gate.binomial import GRID, level_of
+
+PLACES = np.arange(0, GRID + 1, 5)
+"""Levels that can be a ceiling or an aim: fixed, so that no later label can move an earlier one."""
+FIRST = 20
+"""So many labels are drawn from all answers before there is a ceiling."""
+WAIT = 5
+"""So many labels pass before the walking aim bets."""
+PURSES_OF_AIMS = np.array([0.35, 0.65])
+"""The wealth of the walking aim, which follows the errors so far, and of the steady one."""
+STEADY_SHARE = 0.3
+"""The steady aim lies where this share of the labels under the ceiling does, or at the risk
+alpha / 2 if that is higher."""
+WALKING_SHARE = 0.85
+"""The walking aim stays where this share lies of what has done best: the next may be worse."""
+DOUBT = (0.25, 5.0)
+"""Errors and labels that are added before an error rate is believed."""
+
+Flags = NDArray[np.bool_]
+
+
+def ceiling_of(
+    levels: Ints | Sequence[int],
+    wrong: Flags | Sequence[bool],
+    ceilings: Ints | Sequence[int],
+    alpha: float,
+) -> int:
+    """The highest level whose labels do not show more than ``alpha`` wrong, with half an error of
+    doubt; GRID while there are few. Above it labels would be spent on what is not released."""
+    placed, flags, most = np.asarray(levels), np.asarray(wrong, dtype=bool), np.asarray(ceilings)
+    if len(placed) < FIRST:
+        return GRID
+    counts = _counts(placed, most)
+    n, errors = counts.sum(axis=0), (counts & flags[:, None]).sum(axis=0)
+    good = PLACES[(errors - 0.5 <= alpha * n) & (n > 0)]
+    return int(good[-1] if len(good) else PLACES[n > 0][0])
+
+
+def aims_of(levels: Ints, wrong: Flags, shares: Floats, ceilings: Ints, alpha: float) -> Aims:
+    """The walking and the steady aim [2, n] of a stream of labels; each from those before it.
+
+    ``alpha`` is the promised one, whatever reviewers miss: aims must not move when that changes.
+    """
+    n = len(levels)
+    weights = _counts(levels, ceilings) * shares[:, None]
+    counts, errors = _before(weights), _before(weights * wrong[:, None])
+    tops = np.searchsorted(PLACES, ceilings, side="right") - 1
+    steady = _level_with(counts, STEADY_SHARE * counts[np.arange(n), tops], ceilings)
+    steady = np.minimum(np.maximum(steady, level_of(alpha / 2)), ceilings)
+    walking = _walking(counts, errors, tops, ceilings, alpha)
+    walking[:WAIT] = steady[:1] = -1
+    return Aims(np.stack([walking, steady]), PURSES_OF_AIMS)
+
+
+def _counts(levels: Ints, ceilings: Ints) -> Flags:
+    """Which labels count at which places [n, places]."""
+    counts: Flags = (levels[:, None] <= PLACES) & (ceilings[:, None] >= PLACES)
+    return counts
+
+
+def _before(steps: Floats) -> Floats:
+    """Sums over the rows before each."""
+    sums: Floats = np.vstack([np.zeros((1, steps.shape[1])), steps[:-1].cumsum(axis=0)])
+    return sums
+
+
+def _level_with(counts: Floats, wanted: Floats, ceilings: Ints) -> Ints:
+    """The strictest place of each row under which so many labels lie, at most its ceiling."""
+    reached = counts >= np.maximum(wanted, 1e-9)[:, None]
+    found = np.where(reached.any(axis=1), PLACES[reached.argmax(axis=1)], GRID)
+    lowest: Ints = np.minimum(found, ceilings)
+    return lowest
+
+
+def _walking(counts: Floats, errors: Floats, tops: Ints, ceilings: Ints, alpha: float) -> Ints:
+    """The ceiling while there are no errors; else a share of the level whose labels would have won
+    most; -1 where none would."""
+    rows = np.arange(len(tops))
+    won = counts * _growth((errors + DOUBT[0]) / (counts + DOUBT[1]), alpha)
+    won[np.arange(len(PLACES)) > tops[:, None]] = 0.0
+    # Of equally good levels the laxest.
+    best = len(PLACES) - 1 - won[:, ::-1].argmax(axis=1)
+    found = _level_with(counts, WALKING_SHARE * counts[rows, best], ceilings)
+    found = np.where(won[rows, best] > 0, found, -1)
+    walking: Ints = np.where(errors[rows, tops] == 0, ceilings, found)
+    return walking
+
+
+def _growth(rate: Floats, alpha: float) -> Floats:
+    """KL(rate || alpha) where the rate is below alpha, else 0: how fast the best bet wins."""
+    low = np.minimum(rate, alpha)
+    grown: Floats = low * np.log(low / alpha) + (1 - low) * np.log((1 - low) / (1 - alpha))
+    return grown

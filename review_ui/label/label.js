@@ -1,0 +1,123 @@
+// @ts-check
+// The labelling page: shows one answer after the other, and sends one key's judgement.
+
+import { ApiError, request, requireSession } from "../shared/api.js";
+import { byId, el, fill } from "../shared/dom.js";
+import { placeOf } from "../shared/format.js";
+import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import { cutAtQuote, passageText } from "../shared/passage.js";
+import { progressView } from "../shared/progress.js";
+import { DECISIONS, verdictOf } from "./verdicts.js";
+
+/** @import { CollectionsView, EvidenceView, NextLabelView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { Verdict } from "./verdicts.js" */
+
+const PROVISIONAL =
+  "Drafted under the provisional certificate: nothing was measured on these documents.";
+
+/** @type {TaskDetailView | null} */
+let task = null;
+let busy = false;
+
+async function main() {
+  const session = await requireSession();
+  mountHeader(session);
+  if (!session.roles.includes("reviewer"))
+    return explainNoAccess("This account is not a reviewer.");
+  /** @type {CollectionsView} */
+  const { collections } = await request("GET", "/v1/collections");
+  const select = byId("collection", HTMLSelectElement);
+  fill(select, ...collections.map(({ name }) => el("option", { value: name }, name)));
+  select.addEventListener("change", () => guarded(showNext));
+  byId("judge").addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    const verdict = /** @type {Verdict | undefined} */ (button?.dataset.verdict);
+    if (verdict) guarded(() => judge(verdict));
+  });
+  document.addEventListener("keydown", onKey);
+  if (select.value) await guarded(showNext);
+  else fill(byId("task"), el("p", { class: "muted" }, "There are no documents yet."));
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  const typing = event.target instanceof HTMLSelectElement;
+  const verdict = verdictOf(event, typing);
+  if (verdict) guarded(() => judge(verdict));
+}
+
+/**
+ * One thing at a time: a second key press while the first is sent says nothing.
+ * @param {() => Promise<void>} work
+ */
+async function guarded(work) {
+  if (busy) return;
+  busy = true;
+  try {
+    await work();
+  } catch (error) {
+    showPageError(error);
+  } finally {
+    busy = false;
+  }
+}
+
+async function showNext() {
+  const body = { collection: byId("collection", HTMLSelectElement).value };
+  /** @type {NextLabelView} */
+  const next = await request("POST", "/v1/labelling/next", { body });
+  fill(byId("progress"), progressView(next.progress));
+  task = next.task_id ? await request("POST", `/v1/reviews/${next.task_id}/claim`) : null;
+  byId("judge").hidden = task === null;
+  fill(
+    byId("task"),
+    task ? taskView(task) : el("p", {}, "No answer waits that a label would help."),
+  );
+}
+
+/** @param {Verdict} verdict */
+async function judge(verdict) {
+  if (task === null) return;
+  const { task_id, content_sha256, fence } = task;
+  const body = { ...DECISIONS[verdict], content_sha256, fence };
+  try {
+    await request("POST", `/v1/reviews/${task_id}/decision`, { body });
+  } catch (error) {
+    // Decided elsewhere, lost, or changed meanwhile: the next one is as good.
+    if (!(error instanceof ApiError && error.status === 409)) throw error;
+  }
+  task = null;
+  fill(byId("page-error"));
+  await showNext();
+}
+
+/** @param {TaskDetailView} shown */
+function taskView(shown) {
+  const cited = shown.evidence.filter((passage) => passage.cited);
+  return [
+    el("h2", { dir: "auto" }, shown.question),
+    el("p", { dir: "auto", "data-testid": "draft" }, shown.draft.text),
+    shown.provisional && el("p", { class: "muted small" }, PROVISIONAL),
+    cited.map((passage) => sourceOf(passage, shown)),
+  ];
+}
+
+/**
+ * @param {EvidenceView} passage
+ * @param {TaskDetailView} shown
+ */
+function sourceOf(passage, { draft }) {
+  const citation = draft.citations.find(({ passage_id }) => passage_id === passage.passage_id);
+  const cut = citation && cutAtQuote(passage.text, citation);
+  const whole = { before: passage.text, quote: "", after: "" };
+  return el(
+    "section",
+    {},
+    el("h3", { dir: "auto" }, placeOf(passage)),
+    passage.removed
+      ? el("p", { class: "muted" }, "This source was removed.")
+      : passageText(cut || whole, "quote"),
+  );
+}
+
+main().catch(showPageError);
