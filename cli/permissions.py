@@ -51,6 +51,7 @@ ACTIONS: Mapping[str, Action] = {
     "policy diff": "policy.try",
     "policy shadow": "policy.try",
     "policy test": "policy.read",
+    "regress": "records.prove",
     "replay": "records.prove",
     "restore": "service.operate",
     "review again": "reviews.decide",
