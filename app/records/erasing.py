@@ -7,7 +7,7 @@ then: an erasure without its link shows in ``countersign audit verify``.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Text, delete, select
+from sqlalchemy import Text, delete, or_, select
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
@@ -81,9 +81,11 @@ def answers_of(session: Session, principal: str) -> list[str]:
 
 
 def answers_over(session: Session, document_id: str) -> list[str]:
-    """Ids of the answers that had a passage of the document as evidence."""
+    """Ids of the answers that had a passage of the document as evidence, or cite one."""
     holds = as_type(RecordRow.evidence, Text).contains(document_id)
-    return list(session.scalars(select(RecordRow.answer_id).where(holds)))
+    cites = select(CitationRow.answer_id).where(CitationRow.document_id == document_id)
+    wanted = select(RecordRow.answer_id).where(or_(holds, RecordRow.answer_id.in_(cites)))
+    return list(session.scalars(wanted))
 
 
 def forget_title(session: Session, title: str) -> None:
