@@ -16,6 +16,7 @@
     │   ├── AlreadyDecided
     │   ├── ClaimLost
     │   ├── ApprovalVoid
+    │   ├── UndoTooLate
     │   ├── AuditBroken            the audit chain, or a checkpoint of it, does not hold
     │   ├── NotReplayable          the record lacks what judging needs
     │   └── RequestInProgress
@@ -145,6 +146,11 @@ class ClaimLost(Conflict):
 class ApprovalVoid(Conflict):
     code = "approval_void"
     default_message = "What you saw has changed since; the approval does not count."
+
+
+class UndoTooLate(Conflict):
+    code = "undo_too_late"
+    default_message = "This decision can be taken back no more; withdraw the answer instead."
 
 
 class NotReplayable(Conflict):

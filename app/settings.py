@@ -141,6 +141,13 @@ class Settings(BaseSettings):
     claim_minutes: float = Field(
         default=5.0, gt=0, description="Minutes a reviewer's claim lasts without renewal."
     )
+    undo_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="Seconds in which a reviewer can take a decision back. What is measured by it "
+        "waits that long; the answer does not.",
+    )
     self_review: bool = Field(
         default=True,
         description="Whether a reviewer may decide an answer to their own question.",

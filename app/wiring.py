@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app import backends
 from app.access.service import Access
@@ -22,6 +22,7 @@ from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
 from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
+from app.review.released import ReleasedAnswers
 from app.serving.admission import AnswerPlaces, start_threads
 from app.serving.routing import open_routes
 from app.serving.watching import Watch
@@ -46,6 +47,7 @@ class Services:
     corpus: Corpus
     desk: ReviewDesk
     reviser: Reviser
+    released: ReleasedAnswers
     retriever: Retriever
     gate: Gate
     drift: DriftMonitors
@@ -107,7 +109,6 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
     )
-    reviser = Reviser(database, corpus, policies, answerer)
     waiting, deadline_s = settings.max_waiting_answers, settings.deadline_s
     places = AnswerPlaces(most, waiting, deadline_s, telemetry.running)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
@@ -122,8 +123,7 @@ def build_services(settings: Settings) -> Services:
         database=database,
         access=Access(database, settings),
         corpus=corpus,
-        desk=ReviewDesk(database, settings, reviser.problems),
-        reviser=reviser,
+        **_reviewing(settings, Reviser(database, corpus, policies, answerer), database),
         retriever=retriever,
         gate=gate,
         drift=DriftMonitors(database),
@@ -141,6 +141,15 @@ def build_services(settings: Settings) -> Services:
         dead=routes.dead,
         close=close,
     )
+
+
+def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict[str, Any]:
+    """The parts of ``Services`` that reviewers use."""
+    return {
+        "desk": ReviewDesk(database, settings, reviser.problems),
+        "reviser": reviser,
+        "released": ReleasedAnswers(database, settings),
+    }
 
 
 def open_database(settings: Settings) -> Database:

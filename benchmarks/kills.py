@@ -130,6 +130,7 @@ class House:
             device="cpu",
             gate_mode="off",
             audit_seed="kills",
+            undo_seconds=0,
             keep_index_versions=2,
         )
         self.files, self.database = folder / "files", Database(database_url)

@@ -29,6 +29,10 @@ COMMANDS = {
         "cli.records:export",
         "Write all evidence of one answer with its proof, as `audit export` does.",
     ),
+    "regress": (
+        "cli.regress:regress",
+        "Ask every corrected question again; exit status 1 when a mistake would go out again.",
+    ),
     "erase": (
         "cli.erase:erase_commands",
         "Erase the words of an answer, a document or a principal, for good.",

@@ -12,6 +12,7 @@ from app.access.principals import LOCAL
 from app.errors import from_os_error
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
+from app.review.released import ChangedAnswer, ReleasedAnswers
 from app.review.views import DecisionKind, EditView, TaskDetailView, TaskView
 from app.settings import Settings
 from app.wiring import open_database
@@ -106,6 +107,71 @@ def reject(
 ) -> None:
     """Never release a draft."""
     _decide(task_id, "reject", reason, yes, as_json)
+
+
+@review_commands.command()
+def changed(
+    limit: Annotated[int, typer.Option(help="Answers on one page.", min=1, max=1000)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the next page begins.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Released answers that cite what was changed or removed since."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        found = ReleasedAnswers(database, settings).changed(LOCAL, limit, cursor)
+    finally:
+        database.close()
+    if as_json:
+        print_json(asdict(found))
+        return
+    rows = [(one.answer_id, one.question, _documents(one), one.asker) for one in found.answers]
+    print_table("Sources changed", ["answer", "question", "documents", "asker"], rows)
+    if found.next_cursor is not None:
+        more = f"More: --cursor {found.next_cursor}"
+        console.print(more, markup=False, highlight=False, style="dim")
+
+
+def _documents(answer: ChangedAnswer) -> str:
+    return "; ".join(f"{d.title} ({'gone' if d.removed else 'changed'})" for d in answer.documents)
+
+
+@review_commands.command()
+def withdraw(
+    answer_id: str,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit chain.")],
+    message: Annotated[str, typer.Option(help="What its asker is told besides.")] = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Take a released answer back; its asker sees that, and no longer the answer."""
+    settings = Settings()
+    if not yes:
+        typer.confirm(f"Withdraw answer {answer_id}?", abort=True)
+    database = open_database(settings)
+    try:
+        ReleasedAnswers(database, settings).withdraw(LOCAL, answer_id, reason, message)
+    finally:
+        database.close()
+    if as_json:
+        print_json({"answer_id": answer_id, "status": "withdrawn"})
+    else:
+        console.print(f"Answer {answer_id} is withdrawn.", highlight=False)
+
+
+@review_commands.command()
+def again(answer_id: str, as_json: Json = False) -> None:
+    """Put a released answer before reviewers once more."""
+    settings = Settings()
+    database = open_database(settings)
+    try:
+        task_id = ReleasedAnswers(database, settings).review_again(LOCAL, answer_id)
+    finally:
+        database.close()
+    if as_json:
+        print_json({"answer_id": answer_id, "task_id": task_id})
+    else:
+        console.print(f"Task {task_id} is open.", highlight=False)
 
 
 @review_commands.command()

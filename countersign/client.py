@@ -38,7 +38,7 @@ SILENCE = httpx.Timeout(60.0, connect=10.0, read=45.0)
 """A service that lives sends something every 15 seconds while an answer is followed."""
 TRIES = 3
 PAUSE_S = 1.0
-FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
+FINAL = frozenset({"released", "blocked", "abstained", "rejected", "withdrawn"})
 Found = TypeVar("Found", bound=BaseModel)
 
 
@@ -117,7 +117,7 @@ class Answer(BaseModel):
     """An answer as it stood when it was read; ``content`` is None unless it was released."""
 
     answer_id: str
-    status: Literal["released", "held", "blocked", "abstained", "rejected"]
+    status: Literal["released", "held", "blocked", "abstained", "rejected", "withdrawn"]
     question: str
     created_at: str
     released_at: str | None = None

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: both databases, a running set of services, and no network."""
 
+import os
 import shutil
 import socket
 import tempfile
@@ -20,6 +21,8 @@ from app.wiring import Services, build_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 
+os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
+"""Decisions are measured at once, but for the tests of undoing them."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
     "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "

@@ -1,7 +1,8 @@
 """What a review asks of the models: judge a reviewer's text, and draft once more for a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from app.access.principals import Principal
 from app.access.standing import asker_of
@@ -50,7 +51,7 @@ class Reviser:
         judge = self._policies.current().judge
         draft = Draft(
             tuple(Sentence(s["text"], tuple(s["citations"])) for s in answer["sentences"]),
-            tuple(Citation(**citation) for citation in answer["citations"]),
+            tuple(map(_citation, answer["citations"])),
             WRITER,
         )
         case = recorded_case(record)
@@ -81,6 +82,10 @@ class Reviser:
     def _asker(self, record: RecordRow) -> Principal:
         with self._database.reading() as session:
             return asker_of(session, record.principal, record.searched["collections"])
+
+
+def _citation(stored: Mapping[str, Any]) -> Citation:
+    return Citation(**stored)
 
 
 def _holds(finding: Finding, question: str, policy: Policy) -> bool:

@@ -19,7 +19,7 @@ from app.serving.admission import Permit
 from app.wiring import Services
 
 log = structlog.get_logger()
-FINAL = frozenset({"released", "blocked", "abstained", "rejected"})
+FINAL = frozenset({"released", "blocked", "abstained", "rejected", "withdrawn"})
 """The statuses of an answer that nothing but a later review changes."""
 
 
@@ -111,20 +111,29 @@ async def news_of(question: Question, permit: Permit, request: Request) -> Async
 
 
 async def follow(
-    services: Services, first: AnswerView, seen: int | None, credential: Credential
+    services: Services,
+    first: AnswerView,
+    seen: int | None,
+    credential: Credential,
+    *,
+    keep: bool = False,
 ) -> AsyncGenerator[AnswerView | CountersignError]:
     """The answer now, and again whenever its status changes, until it is final; an error when the
-    credential has ended. ``seen`` is what the watch had seen before ``first`` was read."""
-    view, answer_id, status = services.answerer.view, first.answer_id, first.status
+    credential has ended. ``seen`` is what the watch had seen before ``first`` was read.
+
+    With ``keep`` a released answer is not final: it may be corrected or withdrawn.
+    """
+    view, answer_id, told = services.answerer.view, first.answer_id, first
+    final = FINAL - {"released"} if keep else FINAL
     yield first
     with services.watch.follow(answer_id, credential.sha256, seen) as stream:
-        while status not in FINAL:
+        while told.status not in final:
             await stream.change()
             try:
                 latest = await services.watch.run(lambda: view(credential.principal(), answer_id))
             except CountersignError as error:
                 yield error
                 return
-            if latest.status != status:
-                status = latest.status
+            if (latest.status, latest.released_at) != (told.status, told.released_at):
+                told = latest
                 yield latest

@@ -1,7 +1,7 @@
 """Ask a question, read answers, follow a held one live, and open a citation's passage."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import asdict
 from pathlib import PurePath
@@ -17,7 +17,6 @@ from app.answering.stages import Ask
 from app.api.asking import Question, Stage, follow, news_of, while_connected
 from app.api.requests import (
     Body,
-    Credential,
     CredentialDep,
     Guarded,
     IdempotencyKey,
@@ -199,19 +198,22 @@ async def answer_events(
     services: ServicesDep,
     principal: Owner,
     credential: CredentialDep,
+    keep: bool = False,
 ) -> Any:
     """An `answer` event now, and again whenever its status changes; ends when it is final, or
-    with an `error` event when the key or the sign-in has ended."""
+    with an `error` event when the key or the sign-in has ended. With `keep` it stays open after a
+    release, to tell of a correction or a withdrawal."""
     view, seen = services.answerer.view, services.watch.seen
     first = await services.watch.run(lambda: view(principal, answer_id))
-    events = _follow_events(services, first, seen, credential, request.state.request_id)
+    views = follow(services, first, seen, credential, keep=keep)
+    events = _follow_events(views, request.state.request_id)
     return EventSourceResponse(events, ping=15)
 
 
 async def _follow_events(
-    services: Services, first: AnswerView, seen: int | None, credential: Credential, request_id: str
+    followed: AsyncGenerator[AnswerView | CountersignError], request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
-    async with aclosing(follow(services, first, seen, credential)) as views:
+    async with aclosing(followed) as views:
         async for view in views:
             if isinstance(view, CountersignError):
                 yield _event("error", view.wire(request_id))

@@ -239,3 +239,9 @@ async def draft_again(
         return services.desk.redraft(principal, task_id, trail, body.content_sha256)
 
     return await while_connected(request, permit.run(run))
+
+
+@router.post("/{task_id}/undo", response_model=TaskDetailView, summary="Undo")
+def undo(task_id: str, services: ServicesDep, principal: Decider) -> Any:
+    """Take one's own decision back, within `COUNTERSIGN_UNDO_SECONDS`; the answer is held again."""
+    return services.desk.undo(principal, task_id)

@@ -28,7 +28,7 @@ from app.records.erasing import (
 )
 from app.records.tables import RecordRow, SettlementRow
 from app.records.trusted_time import trusted_time
-from app.review.erasing import erase_document_probes, erase_review
+from app.review.erasing import erase_document_probes, erase_review, redrafted_over
 from app.settings import Settings
 
 RETENTION = "retention"
@@ -86,7 +86,8 @@ class Eraser:
         title, stored_at = self._corpus.documents.hide(document_id)
         Uploads(self._settings.upload_dir, 0).remove(stored_at)
         with self._database.transaction() as session:
-            answers = answers_over(session, document_id)
+            over = [*answers_over(session, document_id), *redrafted_over(session, document_id)]
+            answers = list(dict.fromkeys(over))
             append_audit(session, "document_hidden", {"document_id": document_id, "by": by})
             erase_document_probes(session, document_id)
             if title:

@@ -272,7 +272,7 @@ def _rows(connection: Connection, how: SealedTable) -> Iterator[tuple[str, Row]]
     rows = connection.execute(select(*columns).execution_options(yield_per=FETCHED))
     for part in rows.partitions():
         for row in part:
-            yield "/".join([row[place] for place in places]), row
+            yield "/".join([str(row[place]) for place in places]), row
 
 
 def _as_stored(column: Column[Any], *, on_server: bool) -> ColumnElement[Any]:

@@ -7,13 +7,13 @@ then: an erasure without its link shows in ``countersign audit verify``.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Text, select
+from sqlalchemy import Text, delete, or_, select
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
 from app.db import compact_json
 from app.records.release import settle_erased
-from app.records.tables import RecordRow, ReleaseRow
+from app.records.tables import CitationRow, RecordRow, ReleaseRow
 from guardrails.contract import AnswerObject
 
 NOBODY = ""
@@ -41,6 +41,7 @@ def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) 
     released = session.get(ReleaseRow, record.answer_id)
     if released is not None:
         released.answer = no_answer()
+        session.execute(delete(CitationRow).where(CitationRow.answer_id == record.answer_id))
     settle_erased(session, record.answer_id, event)
 
 
@@ -83,9 +84,11 @@ def answers_of(session: Session, principal: str) -> list[str]:
 
 
 def answers_over(session: Session, document_id: str) -> list[str]:
-    """Ids of the answers that had a passage of the document as evidence."""
+    """Ids of the answers that had a passage of the document as evidence, or cite one."""
     holds = as_type(RecordRow.evidence, Text).contains(document_id)
-    return list(session.scalars(select(RecordRow.answer_id).where(holds)))
+    cites = select(CitationRow.answer_id).where(CitationRow.document_id == document_id)
+    wanted = select(RecordRow.answer_id).where(or_(holds, RecordRow.answer_id.in_(cites)))
+    return list(session.scalars(wanted))
 
 
 def forget_title(session: Session, title: str) -> None:

@@ -7,13 +7,15 @@ through this module, so that its asker learns of it in one way.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal, cast
 
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from app.db import iso, now
 from app.records.audit import append_audit
-from app.records.tables import RecordRow, ReleaseRow, SettlementRow
+from app.records.tables import CitationRow, RecordRow, ReleaseRow, SettlementRow
 from app.records.views import AnswerBody, AnswerView, ChoiceView, GateView, SearchedView, view_of
 from guardrails.contract import AnswerObject, CitationObject, canonical_sha256
 from guardrails.redaction import redacted
@@ -29,11 +31,14 @@ WITHDRAWN_MESSAGE = (
 ERASED_MESSAGE = "This answer was erased."
 EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
 
-Settled = Literal["released", "corrected", "withdrawn", "refused", "expired", "reopened", "erased"]
-SHOWN: Mapping[str, tuple[Literal["released", "rejected"], str]] = {
+Settled = Literal[
+    "released", "corrected", "withdrawn", "refused", "expired", "reopened", "recalled", "erased"
+]
+SHOWN: Mapping[str, tuple[Literal["released", "held", "rejected", "withdrawn"], str]] = {
     "released": ("released", ""),
     "corrected": ("released", ""),
-    "withdrawn": ("rejected", WITHDRAWN_MESSAGE),
+    "recalled": ("held", HELD_MESSAGE),
+    "withdrawn": ("withdrawn", WITHDRAWN_MESSAGE),
     "refused": ("rejected", REJECTED_MESSAGE),
     "expired": ("rejected", EXPIRED_MESSAGE),
     "erased": ("rejected", ERASED_MESSAGE),
@@ -49,21 +54,23 @@ def release(
     Every release comes through here, so here the kinds that the verdict names are masked.
     """
     answer = redacted(answer, record.verdict.get("redact", ()))
-    session.add(
-        ReleaseRow(
-            answer_id=record.answer_id,
-            answer=answer,
-            released_by=released_by,
-            edited=edited,
-            released_at=now(),
-            withdrawn_at=None,
-        )
+    row = ReleaseRow(
+        answer_id=record.answer_id,
+        answer=answer,
+        released_by=released_by,
+        edited=edited,
+        released_at=now(),
+        withdrawn_at=None,
     )
     event = {"released_by": released_by, "answer_sha256": canonical_sha256(answer)}
-    if record.outcome == "released":  # by the policy: it was never in doubt
+    if record.outcome == "released":  # by the policy: it was never in doubt, and is the first
+        session.add(row)
         append_audit(session, "released", {"answer_id": record.answer_id, **event})
-    else:
+        _add_citations(session, record.answer_id, answer)
+    else:  # where a decision was taken back there is one already
+        session.merge(row)
         _settle(session, record.answer_id, "released", event)
+        _note_citations(session, record.answer_id, answer)
 
 
 def refuse(session: Session, answer_id: str, *, by: str) -> None:
@@ -81,10 +88,35 @@ def reopen(session: Session, answer_id: str) -> None:
     _settle(session, answer_id, "reopened", {})
 
 
-def withdraw(session: Session, record: RecordRow, *, by: str) -> None:
-    """Take a released answer back; the asker sees that, and no longer the answer."""
-    session.get_one(ReleaseRow, record.answer_id).withdrawn_at = now()
-    _settle(session, record.answer_id, "withdrawn", {"by": by})
+def withdraw(
+    session: Session, answer_id: str, *, by: str, reason: str = "", message: str = ""
+) -> None:
+    """Take a released answer back; the asker sees that with the message, and no longer the answer.
+
+    ``reason`` is for the record.
+    """
+    session.get_one(ReleaseRow, answer_id).withdrawn_at = now()
+    _settle(session, answer_id, "withdrawn", {"by": by, "reason": reason}, message)
+
+
+def recall(session: Session, answer_id: str, *, by: str) -> None:
+    """A reviewer took the decision on a held answer back: it waits again."""
+    released = session.get(ReleaseRow, answer_id)
+    if released is not None:
+        released.withdrawn_at = now()
+    _settle(session, answer_id, "recalled", {"by": by})
+
+
+def restore(session: Session, answer_id: str, before: Mapping[str, Any], *, by: str) -> None:
+    """Show a release again as it was before a reviewer corrected or withdrew it."""
+    row = session.get_one(ReleaseRow, answer_id)
+    row.answer, row.released_by, row.edited = (
+        before[name] for name in ("answer", "released_by", "edited")
+    )
+    row.released_at = datetime.fromisoformat(before["at"]).replace(tzinfo=None)
+    row.withdrawn_at = None
+    event = {"by": by, "answer_sha256": canonical_sha256(row.answer), "undone": True}
+    _settle(session, answer_id, "released", event)
 
 
 def correct(session: Session, record: RecordRow, answer: AnswerObject, *, by: str) -> None:
@@ -92,8 +124,25 @@ def correct(session: Session, record: RecordRow, answer: AnswerObject, *, by: st
     answer = redacted(answer, record.verdict.get("redact", ()))
     row = session.get_one(ReleaseRow, record.answer_id)
     row.answer, row.released_by, row.edited, row.released_at = answer, "reviewer", True, now()
+    _note_citations(session, record.answer_id, answer)
     event = {"by": by, "answer_sha256": canonical_sha256(answer)}
     _settle(session, record.answer_id, "corrected", event)
+
+
+def _note_citations(session: Session, answer_id: str, answer: AnswerObject) -> None:
+    session.execute(delete(CitationRow).where(CitationRow.answer_id == answer_id))
+    _add_citations(session, answer_id, answer)
+
+
+def _add_citations(session: Session, answer_id: str, answer: AnswerObject) -> None:
+    """Keep which passages a released answer cites, so that it is found when one changes."""
+    cited = {one["passage_id"]: one["document_id"] for one in answer["citations"]}
+    if cited:
+        rows = [
+            {"answer_id": answer_id, "passage_id": passage, "document_id": document}
+            for passage, document in cited.items()
+        ]
+        session.execute(insert(CitationRow), rows)
 
 
 def settle_erased(session: Session, answer_id: str, event: Mapping[str, Any]) -> None:
@@ -101,10 +150,18 @@ def settle_erased(session: Session, answer_id: str, event: Mapping[str, Any]) ->
     _settle(session, answer_id, "erased", event)
 
 
-def _settle(session: Session, answer_id: str, state: Settled, event: Mapping[str, Any]) -> None:
+def _settle(
+    session: Session, answer_id: str, state: Settled, event: Mapping[str, Any], message: str = ""
+) -> None:
     """The one place where an answer changes after it was recorded."""
     number = append_audit(session, state, {"answer_id": answer_id, **event})
-    row = SettlementRow(answer_id=answer_id, state=state, number=number, settled_at=now())
+    row = SettlementRow(
+        answer_id=answer_id,
+        state=state,
+        number=number,
+        settled_at=now(),
+        message=message.strip() or None,
+    )
     session.merge(row)
 
 
@@ -120,6 +177,8 @@ def answer_view(
     settled = None if written_now else session.get(SettlementRow, record.answer_id)
     state = record.outcome if settled is None else settled.state
     status, message = SHOWN.get(state, (record.outcome, record.message))
+    if settled is not None and settled.message:
+        message = f"{message} {settled.message}"
     released = session.get(ReleaseRow, record.answer_id) if status == "released" else None
     return AnswerView(
         answer_id=record.answer_id,

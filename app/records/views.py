@@ -102,7 +102,7 @@ class AnswerView:
     """An answer as its asker may see it. ``answer`` is null unless it was released."""
 
     answer_id: str
-    status: Literal["released", "held", "blocked", "abstained", "rejected"]
+    status: Literal["released", "held", "blocked", "abstained", "rejected", "withdrawn"]
     question: str
     created_at: str
     released_at: str | None

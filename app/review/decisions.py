@@ -35,6 +35,8 @@ from guardrails.contract import (
 
 MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3})\]")
 MAX_EDIT_CHARS = 20_000
+RELEASED = ("audit", "recheck")
+"""The kinds of tasks whose answer is out already."""
 APPROVALS = 2
 """Reviewers who must approve the same answer, where the policy asks for four eyes."""
 
@@ -248,15 +250,17 @@ def apply_decision(
     edited: bool,
 ) -> None:
     """What the decision does to the asker's answer."""
-    audit, by = task.kind == "audit", task.claimed_by or ""
+    audit, by = task.kind in RELEASED, task.claimed_by or ""
     if not audit and answer is not None:
         release(session, record, answer, released_by="reviewer", edited=edited)
     elif not audit:
         refuse(session, record.answer_id, by=by)
-    elif edited and answer is not None:
+    elif session.get_one(ReleaseRow, record.answer_id).withdrawn_at is not None:
+        return  # somebody withdrew it meanwhile
+    elif answer is not None and (edited or task.kind == "recheck"):
         correct(session, record, answer, by=by)
     elif answer is None:
-        withdraw(session, record, by=by)
+        withdraw(session, record.answer_id, by=by)
 
 
 def same_words(record: RecordRow, answer: AnswerObject) -> bool:
@@ -310,7 +314,7 @@ def write_decision(
     said = _decision(reviewer, decision, answer, judged)
     said.task_id, said.content_sha256 = task.id, decision.content_sha256
     session.add(said)
-    event = {
+    event: dict[str, Any] = {
         "task_id": task.id,
         "answer_id": task.answer_id,
         "kind": decision.kind,

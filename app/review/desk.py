@@ -28,6 +28,7 @@ from app.db import Database, database_time
 from app.errors import ApprovalVoid, Forbidden, Invalid
 from app.gate.labels import observe
 from app.made import note_made
+from app.records.audit import append_audit
 from app.records.recording import Trail
 from app.records.tables import RecordRow
 from app.review.decisions import (
@@ -58,7 +59,7 @@ from app.review.listing import (
     task_detail,
 )
 from app.review.notes import add_note, assign, escalate, snooze
-from app.review.probes import ask_again, measure
+from app.review.probes import ask_again, keep_said, measure, probe_of, record_of
 from app.review.redrafts import keep_redraft, newest_redraft
 from app.review.states import is_held, state_at
 from app.review.tables import ProbeRow, ReviewTaskRow
@@ -74,6 +75,7 @@ from app.review.tasks import (
     reopen_task,
     take,
 )
+from app.review.undo import due_tasks, keep_pending, release_before, take_pending, undo
 from app.review.views import EditView, TaskDetailView, TasksView
 from app.settings import Settings
 from guardrails.contract import AnswerObject, Finding, Passage, canonical_sha256
@@ -250,20 +252,73 @@ class ReviewDesk:
         """What follows from a decision that counts."""
         task, probe, record, answer = done.task, done.probe, done.record, done.answer
         wrong = answer is None or not same_words(record, answer)
-        redrafted = newest_redraft(session, task.id) is not None
+        before = release_before(session, task.answer_id)
         if probe is not None:
             said = said_of_probe(reviewer, decision, answer)
-            measure(session, task, probe, said, called_wrong=wrong, counts=not redrafted)
+            keep_said(session, task, probe, said)
         elif answer is not None and not has_enough_approvals(
             session, task, reviewer, answer, done.edited
         ):
             give_back(session, task)
+            return
         else:
             write_decision(session, task, reviewer, decision, answer, done.judged)
             apply_decision(session, task, record, answer, done.edited)
-            if not redrafted:  # the gate decided on another draft
-                observe(session, record, wrong=wrong, audited=task.kind == "audit")
-                ask_again(session, task, record, self._settings, wrong=wrong)
+        if self._settings.undo_seconds > 0:
+            seconds = self._settings.undo_seconds
+            keep_pending(session, task, seconds, wrong=wrong, before=before)
+        else:
+            self._measure(session, task, probe, record, wrong=wrong)
+
+    def _measure(
+        self,
+        session: Session,
+        task: ReviewTaskRow,
+        probe: ProbeRow | None,
+        record: RecordRow,
+        *,
+        wrong: bool,
+    ) -> None:
+        """Let the gate see a decision that stands."""
+        redrafted = newest_redraft(session, task.id) is not None
+        if probe is not None:
+            measure(session, task, probe, called_wrong=wrong, counts=not redrafted)
+        elif not redrafted and task.kind != "recheck":  # else the gate decided on another draft
+            observe(session, record, wrong=wrong, audited=task.kind == "audit")
+            ask_again(session, task, record, self._settings, wrong=wrong)
+
+    def undo(self, reviewer: Principal, task_id: str) -> TaskDetailView:
+        """Take one's own decision back, a few seconds after it; the task is held again.
+
+        Raises ``UndoTooLate``.
+        """
+        reviewer.require("reviewer")
+        lease = timedelta(minutes=self._settings.claim_minutes)
+        with self._database.transaction() as session:
+            task, probe, _ = load_task(session, reviewer, task_id)
+            undo(session, task, probe, reviewer.name, lease)
+            add_note(session, task, "undone", reviewer.name)
+            return task_detail(session, *load_task(session, reviewer, task_id))
+
+    def measure_decisions(self, moment: datetime | None = None) -> int:
+        """Measure what can be undone no more, each decision in a transaction of its own."""
+        with self._database.reading() as session:
+            due = due_tasks(session, moment or database_time(session))
+        for task_id in due:
+            with self._database.transaction() as session:
+                pending = take_pending(session, task_id)
+                if pending is not None:
+                    task = session.get_one(ReviewTaskRow, task_id)
+                    probe = probe_of(session, task)
+                    record = (
+                        session.get_one(RecordRow, task.answer_id)
+                        if probe is None
+                        else record_of(task, probe)
+                    )
+                    append_audit(session, "measured", {"task_id": task_id})
+                    self._measure(session, task, probe, record, wrong=pending.wrong)
+                    session.flush()  # rows are sealed as they are stored
+        return len(due)
 
     def _judged(self, reviewer: Principal, task_id: str, decision: Decision) -> Judged | None:
         """What the checks say of an edit; no transaction is open while they run."""
@@ -346,6 +401,7 @@ class ReviewDesk:
         with self._database.reading() as session:
             moment = self._database.time(session)
             overdue, early = overdue_tasks(session, moment), early_tasks(session, moment)
+        self.measure_decisions(moment)
         for task_id in early:
             with self._database.transaction() as session:
                 reopen_task(session, task_id, moment)

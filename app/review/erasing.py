@@ -7,6 +7,7 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.records.erasing import no_answer, wordless_finding, wordless_verdict
+from app.review.probes import PROBES
 from app.review.tables import (
     ApprovalRow,
     DecisionRow,
@@ -37,6 +38,13 @@ def erase_review(session: Session, answer_id: str) -> None:
     _erase_gold(session, session.scalars(gold))
     probes = session.scalars(select(ProbeRow).where(ProbeRow.first_task == task.id))
     _erase_probes(session, probes)
+
+
+def redrafted_over(session: Session, document_id: str) -> list[str]:
+    """Ids of the answers with a new draft that had a passage of the document as evidence."""
+    holds = cast(RedraftRow.content, Text).contains(document_id)
+    query = select(ReviewTaskRow.answer_id).join(RedraftRow, RedraftRow.task_id == ReviewTaskRow.id)
+    return list(session.scalars(query.where(holds, ReviewTaskRow.kind.not_in(PROBES)).distinct()))
 
 
 def erase_document_probes(session: Session, document_id: str) -> None:

@@ -33,7 +33,7 @@ from app.review.redrafts import newest_redraft, newest_redrafts
 from app.review.scopes import from_collection, readable_by
 from app.review.sources import changed_sources, stale
 from app.review.states import in_state, is_held, state_at, waiting
-from app.review.tables import ApprovalRow, ProbeRow, ReviewTaskRow
+from app.review.tables import ApprovalRow, PendingDecisionRow, ProbeRow, ReviewTaskRow
 from app.review.views import (
     EvidenceView,
     FindingView,
@@ -339,10 +339,16 @@ def task_detail(
         decision=decision_of(session, task, probe),
         fence=task.fence,
         lease_until=iso(task.lease_until),
+        undo_until=_undo_until(session, task),
         notes=notes_of(session, task),
         changed_sources=changes,
         redrafts=0 if redraft is None else redraft.number,
     )
+
+
+def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
+    pending = None if task.undecided else session.get(PendingDecisionRow, task.id)
+    return None if pending is None or pending.due_at <= database_time(session) else iso(pending.due_at)
 
 
 def _why(session: Session, record: RecordRow) -> str:

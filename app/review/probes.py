@@ -242,27 +242,34 @@ def _known(task_id: Any, me: str) -> ColumnElement[bool]:
     return exists(query.where(ProbeKnownByRow.task_id == task_id, ProbeKnownByRow.name == me))
 
 
+def keep_said(
+    session: Session, task: ReviewTaskRow, probe: ProbeRow, decision: DecisionView
+) -> None:
+    """Keep what a reviewer said of a probe beside it; it changes nothing else."""
+    probe.decision = asdict(decision)
+    event = {"task_id": task.id, "kind": decision.kind, "reviewer": decision.reviewer}
+    append_audit(session, "probe_decided", event)
+
+
 def measure(
     session: Session,
     task: ReviewTaskRow,
     probe: ProbeRow,
-    decision: DecisionView,
     *,
     called_wrong: bool,
     counts: bool = True,
 ) -> None:
-    """Keep a decision on a probe, in its transaction, and report it to the gate.
+    """Report what was said of a probe to the gate, once it stands.
 
-    It changes nothing else. When a source changed in between, or a new draft was made (``counts``
-    False), the reviewer judged something else: no measurement.
+    When a source changed in between, or a new draft was made (``counts`` False), the reviewer
+    judged something else: no measurement.
     """
+    said = probe.decision or {}
     same = counts and _sources_stand(session, probe.content["evidence"])
-    probe.decision, probe.called_wrong = asdict(decision), called_wrong if same else None
-    said = {"kind": decision.kind, "reviewer": decision.reviewer, "measured": same}
-    append_audit(session, "probe_decided", {"task_id": task.id, **said})
+    probe.called_wrong = called_wrong if same else None
+    append_audit(session, "probe_measured", {"task_id": task.id, "measured": same})
     if same:
         expected, kind = probe.expected_wrong, cast("ProbeKind", task.kind)
-        check = ReviewerCheck(
-            kind, probe.collection, decision.reviewer, expected, called_wrong, task.id
-        )
+        reviewer = str(said.get("reviewer", ""))
+        check = ReviewerCheck(kind, probe.collection, reviewer, expected, called_wrong, task.id)
         report_check(session, check)

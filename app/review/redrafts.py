@@ -1,6 +1,6 @@
 """New drafts for review tasks: the same task and question, another content with another hash."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +16,10 @@ from app.records.tables import RecordRow
 from app.review.priority import cause_of, shown_risk
 from app.review.scopes import scope_of
 from app.review.tables import ApprovalRow, RedraftRow, ReviewTaskRow
+from guardrails.contract import AnswerObject
+
+SERVICE = ""
+"""Who makes the draft of an answer that is reviewed again."""
 
 
 def newest_redraft(session: Session, task_id: str) -> RedraftRow | None:
@@ -65,6 +69,34 @@ def keep_redraft(
         "inputs": trail.inputs(),
         "gate": None if trail.gate is None else dict(trail.gate),
     }
+    _keep(session, task, record, content, by)
+    keep_policy(session, trail)
+    task.scope = scope_of(session, content["evidence"])
+    task.four_eyes = task.four_eyes or trail.verdict.four_eyes
+    task.cause = cause_of(content["draft"], content["findings"], verdict)
+    task.risk = shown_risk(verdict, content["gate"])
+    session.flush()
+
+
+def keep_released(
+    session: Session,
+    task: ReviewTaskRow,
+    record: RecordRow,
+    answer: AnswerObject,
+    cited: Sequence[Mapping[str, Any]],
+) -> None:
+    """Let reviewers see what went out, where a reviewer had written it, and what that cites."""
+    names = ("findings", "verdict", "lineage", "searched", "inputs", "gate")
+    content = {name: getattr(record, name) for name in names}
+    known = {one["id"] for one in record.evidence}
+    more = [dict(one) for one in cited if one["id"] not in known]
+    content |= {"draft": answer, "evidence": [*record.evidence, *more]}
+    _keep(session, task, record, content, SERVICE)
+
+
+def _keep(
+    session: Session, task: ReviewTaskRow, record: RecordRow, content: dict[str, Any], by: str
+) -> None:
     before = newest_redraft(session, task.id)
     newest = select(func.max(ApprovalRow.number)).where(ApprovalRow.task_id == task.id)
     row = RedraftRow(
@@ -81,9 +113,3 @@ def keep_redraft(
     session.add(row)
     event = {"task_id": task.id, "by": by, "content_sha256": row.content_sha256}
     append_audit(session, "drafted_again", event)
-    keep_policy(session, trail)
-    task.scope = scope_of(session, content["evidence"])
-    task.four_eyes = task.four_eyes or trail.verdict.four_eyes
-    task.cause = cause_of(content["draft"], content["findings"], verdict)
-    task.risk = shown_risk(verdict, content["gate"])
-    session.flush()

@@ -131,6 +131,22 @@ def give_back(session: Session, task: ReviewTaskRow) -> None:
     touch(session, task)
 
 
+def open_again(session: Session, task: ReviewTaskRow, reviewer: str, lease: timedelta) -> None:
+    """A decided task waits once more, held by this reviewer."""
+    session.execute(
+        update(ReviewTaskRow)
+        .where(ReviewTaskRow.id == task.id)
+        .values(
+            state="claimed",
+            undecided=True,
+            claimed_by=reviewer,
+            lease_until=database_time(session) + lease,
+            fence=ReviewTaskRow.fence + 1,
+        )
+    )
+    touch(session, task)
+
+
 def expire_task(session: Session, task_id: str, moment: datetime) -> bool:
     """Close a task whose time is up, and settle the answer that was held for it.
 

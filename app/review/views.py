@@ -197,6 +197,9 @@ class TaskDetailView(TaskView):
     decision: DecisionView | None
     fence: int
     lease_until: str | None
+    undo_until: Annotated[
+        str | None, Field(description="Until when the decision can be taken back.")
+    ]
     notes: list[NoteView]
     changed_sources: list[SourceChange]
     redrafts: Annotated[int, Field(description="How many new drafts were made for it.")]

@@ -9,13 +9,14 @@ import { prose } from "../shared/prose.js";
 /** @import { Child } from "../shared/dom.js" */
 /** @typedef {(citation: CitationView, opener: HTMLElement) => void} OnCite */
 
-const FINAL = new Set(["released", "blocked", "abstained", "rejected"]);
+const FINAL = new Set(["released", "blocked", "abstained", "rejected", "withdrawn"]);
 /** @type {Record<string, string>} */
 const HEADINGS = {
   held: "Waiting for a reviewer",
   abstained: "No answer",
   blocked: "Not answered",
   rejected: "Not released",
+  withdrawn: "Withdrawn",
 };
 /** What an answer under the certificate from public data says of itself. */
 export const NOT_MEASURED =

@@ -5,7 +5,7 @@ import { copyButton } from "../shared/clipboard.js";
 import { announce, el, fill, visible } from "../shared/dom.js";
 import { age, moment } from "../shared/format.js";
 import { answerBody, copyText, isFinal, NOT_MEASURED, spokenForm } from "./answer.js";
-import { watchAnswer } from "./live.js";
+import { watchAnswer, watchReleased } from "./live.js";
 import { openCitation } from "./panel.js";
 
 /** @import { AnswerStatus, AnswerView, ArrivingSentence } from "../shared/wire.d.ts" */
@@ -28,6 +28,8 @@ export class Exchange {
   constructor(question, createdAt) {
     /** @type {AnswerStatus | null} */
     this.status = null;
+    /** @type {string | null} */
+    this.releasedAt = null;
     /** @type {HTMLElement | null} */
     this.arriving = null;
     this.outcome = el("div", { class: "outcome" });
@@ -67,12 +69,15 @@ export class Exchange {
    * @param {AnswerView} answer
    */
   settle(answer, { quiet = false } = {}) {
-    const follow = !isFinal(answer) && this.status === null;
-    if (this.status === answer.status) return;
+    if (this.status === answer.status && this.releasedAt === answer.released_at) return;
+    const first = this.status === null;
     this.status = answer.status;
+    this.releasedAt = answer.released_at;
     fill(this.outcome, answerArticle(answer));
     if (!quiet) announce(spokenForm(answer));
-    if (follow) watchAnswer(answer.answer_id, (next) => this.settle(next));
+    const settle = (/** @type {AnswerView} */ next) => this.settle(next);
+    if (!isFinal(answer)) watchAnswer(answer.answer_id, settle);
+    if (first) watchReleased(answer.answer_id, settle);
   }
 
   /**

@@ -4,7 +4,7 @@
 import { ApiError, request } from "../shared/api.js";
 import { isFinal } from "./answer.js";
 
-/** @import { AnswerView } from "../shared/wire.d.ts" */
+/** @import { AnswersView, AnswerView } from "../shared/wire.d.ts" */
 /** @typedef {{onAnswer: (answer: AnswerView) => void, source: EventSource | null}} Watch */
 
 // A browser opens about six connections to one site; streams must leave room for questions.
@@ -13,6 +13,9 @@ const POLL_MS = 15_000;
 
 /** @type {Map<string, Watch>} */
 const watched = new Map();
+// What is out may be corrected or withdrawn; one request now and then asks for all of them.
+/** @type {Map<string, Watch["onAnswer"]>} */
+const shown = new Map();
 let polling = false;
 
 /**
@@ -26,13 +29,37 @@ export function watchAnswer(answerId, onAnswer) {
   balance();
 }
 
+/**
+ * Calls `onAnswer` now and then with the answer as it is, also when it was released.
+ * @param {string} answerId
+ * @param {Watch["onAnswer"]} onAnswer
+ */
+export function watchReleased(answerId, onAnswer) {
+  shown.set(answerId, onAnswer);
+  if (!polling) beginPolling();
+}
+
+async function pollShown() {
+  if (document.hidden || !shown.size) return;
+  const limit = Math.min(shown.size, 100);
+  /** @type {AnswersView} */
+  const { answers } = await request("GET", `/v1/answers?limit=${limit}`);
+  for (const answer of answers) {
+    if (!watched.has(answer.answer_id)) shown.get(answer.answer_id)?.(answer);
+  }
+}
+
 function beginPolling() {
   polling = true;
   setInterval(poll, POLL_MS);
+  // A lost connection is tried again at the next turn.
+  setInterval(() => pollShown().catch(() => {}), POLL_MS);
   // Hidden tabs poll, so that several open tabs do not use up the connections.
   document.addEventListener("visibilitychange", () => {
     balance();
-    if (!document.hidden) poll();
+    if (document.hidden) return;
+    poll();
+    pollShown().catch(() => {});
   });
 }
 

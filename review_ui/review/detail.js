@@ -1,11 +1,13 @@
 // @ts-check
 // Draws one review task: the draft beside its sources first, then what was checked.
 
+import { messageOf } from "../shared/api.js";
 import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
+import { reasonForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
 import { isUndecided } from "./state.js";
 import {
@@ -22,6 +24,7 @@ import {
 /** @import { Cut } from "../shared/passage.js" */
 /** @import { AnswerBody, CitationView, DecisionView, EvidenceView, FindingView, SentenceView, TaskDetailView, VerdictView } from "../shared/wire.d.ts" */
 
+const WITHDRAWN = "Withdrawn. The asker sees that, and your message.";
 // Enough of the passage around a quote to judge it in context, in code points.
 const CONTEXT = 260;
 
@@ -35,6 +38,7 @@ export function taskView(task) {
   return [
     headOf(task),
     task.decision && decisionOf(task.decision, task.draft),
+    task.decision && task.decision.kind !== "reject" && withdrawal(task),
     task.state === "expired" && el("p", { class: "notice warn" }, expired),
     changesOf(task.changed_sources),
     proposalOf(task),
@@ -105,6 +109,26 @@ function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason 
   const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
   const over = override_reason && `Released although checks failed: ${override_reason}`;
   return el("section", props, line, why, edited, over && el("p", { dir: "auto" }, over));
+}
+
+/**
+ * The way to take back an answer that is out.
+ * @param {TaskDetailView} task
+ */
+function withdrawal({ answer_id }) {
+  const box = el("div", { class: "withdrawal" });
+  const done = (/** @type {Promise<unknown>} */ sent) => {
+    sent
+      .then(() =>
+        fill(box, el("p", { class: "notice warn", "data-testid": "withdrawn" }, WITHDRAWN)),
+      )
+      .catch((error) => fill(box, el("p", { class: "flag bad", role: "alert" }, messageOf(error))));
+  };
+  const path = `/v1/released/${encodeURIComponent(answer_id)}`;
+  const open = () => fill(box, reasonForm("withdrawal", path, done));
+  const props = { type: "button", class: "small danger", "data-testid": "withdraw", onclick: open };
+  fill(box, el("button", props, "Withdraw this answer…"));
+  return box;
 }
 
 /**

@@ -5,6 +5,7 @@ import { ApiError, messageOf, request, requireSession } from "../shared/api.js";
 import { announce, byId, el, fill } from "../shared/dom.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
+import { loadChanged, mountChanged } from "./changed.js";
 import { taskView } from "./detail.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
@@ -43,6 +44,7 @@ async function main() {
   mountControls();
   await refresh();
   recount().catch(showPageError);
+  loadChanged();
   setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
   setInterval(() => document.hidden || recount().catch(showPageError), RECOUNT_MS);
   setInterval(renewClaim, RENEW_MS);
@@ -54,6 +56,10 @@ function mountControls() {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     const filter = /** @type {Filter | undefined} */ (button?.dataset.filter);
     if (filter) changeFilter(filter).catch(showPageError);
+  });
+  mountChanged((taskId) => {
+    choose(taskId);
+    refresh().catch(showPageError);
   });
   mountNarrow((change) => {
     set(states.narrowed(state, change));
@@ -135,9 +141,7 @@ function drawBar() {
 function drawNotice(notice) {
   if (!notice) return fill(byId("task-notice"));
   const { tone, text, actions, kind } = notice;
-  const buttons = actions.map((action) =>
-    el("button", { type: "button", class: "small", onclick: () => follow(action) }, action.label),
-  );
+  const buttons = actions.map(noticeButton);
   const testId = tone === "bad" ? "error" : kind && "decision";
   const role = tone === "bad" ? "alert" : "status";
   const props = { class: `notice bar ${tone}`, role, "data-testid": testId, "data-kind": kind };
@@ -145,9 +149,27 @@ function drawNotice(notice) {
 }
 
 /** @param {NoticeAction} action */
+function noticeButton(action) {
+  const props = { type: "button", class: "small", onclick: () => follow(action) };
+  if (!("until" in action)) return el("button", props, action.label);
+  const left = () => Math.ceil((action.until - Date.now()) / 1000);
+  const node = el("button", { ...props, "data-testid": "undo" }, `${action.label} (${left()} s)`);
+  const clock = setInterval(() => {
+    if (left() > 0 && node.isConnected) node.textContent = `${action.label} (${left()} s)`;
+    else {
+      clearInterval(clock);
+      node.remove();
+    }
+  }, 500);
+  return node;
+}
+
+/** @param {NoticeAction} action */
 function follow(action) {
   if ("reload" in action) {
     reload();
+  } else if ("undo" in action) {
+    takeBack(action.undo);
   } else {
     choose(action.choose);
     showInList(action.choose);
@@ -284,6 +306,19 @@ async function decide(decision) {
     const decided = await request("POST", `${pathOf(task.task_id)}/decision`, { body });
     await show(states.decided(state, decided, decision.kind));
   });
+}
+
+/** @param {string} taskId */
+async function takeBack(taskId) {
+  try {
+    const task = await request("POST", `${pathOf(taskId)}/undo`);
+    set(states.undone(state, task));
+    history.pushState(null, "", `#${encodeURIComponent(taskId)}`);
+    byId("detail").focus();
+  } catch (error) {
+    showPageError(error);
+  }
+  await refresh().catch(showPageError);
 }
 
 /**

@@ -10,7 +10,10 @@
  * @typedef {{queue: string, cause: string, who: "" | "mine" | "nobody", risk: "" | "0.2" | "0.5", text: string}} Narrow
  */
 /** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until">} Claim */
-/** @typedef {{label: string, choose: string} | {label: string, reload: true}} NoticeAction */
+/**
+ * `until`: the action is offered no longer than that, in milliseconds.
+ * @typedef {{label: string, choose: string} | {label: string, reload: true} | {label: string, undo: string, until: number}} NoticeAction
+ */
 /**
  * What stands above the task; `kind` is that of a decision just made on another task.
  * @typedef {{tone: "ok" | "warn" | "bad", text: string, actions: NoticeAction[], kind?: DecisionKind}} Notice
@@ -389,16 +392,38 @@ export function decided(state, task, kind) {
   if (state.selected !== task.task_id) return { ...state, edits };
   const said = task.decision ? DONE[kind] : FIRST_APPROVAL;
   const next = nextWaiting(state);
+  const undo = undoOf(task);
   if (!state.advance || !next?.follows) {
-    const actions = next ? [{ label: next.label, choose: next.taskId }] : [];
+    const actions = [...undo, ...(next ? [{ label: next.label, choose: next.taskId }] : [])];
     return { ...loaded({ ...state, edits }, task), notice: { tone: "ok", text: said, actions } };
   }
-  const actions = [{ label: "Show it", choose: task.task_id }];
+  const actions = [...undo, { label: "Show it", choose: task.task_id }];
   const text = `${said} “${task.question}”`;
   return {
     ...chosen({ ...state, edits }, next.taskId),
     notice: { tone: "ok", text, actions, kind },
   };
+}
+
+/**
+ * The way back from a decision, as long as there is one.
+ * @param {TaskDetailView} task
+ * @returns {NoticeAction[]}
+ */
+function undoOf({ task_id, undo_until }) {
+  return undo_until ? [{ label: "Undo", undo: task_id, until: Date.parse(undo_until) }] : [];
+}
+
+/**
+ * A decision was taken back: its task is shown again, held by who decided.
+ * @param {State} state
+ * @param {TaskDetailView} task
+ * @returns {State}
+ */
+export function undone(state, task) {
+  const text = "Your decision was taken back. The asker sees that the answer is being checked.";
+  const shown = loaded(chosen(state, task.task_id), task);
+  return { ...shown, notice: { tone: "ok", text, actions: [] } };
 }
 
 /**

@@ -1,7 +1,7 @@
 // What the service sends, for the type checker only: no page loads this file.
 // A test compares every interface with the schema of the same name in /v1/openapi.json.
 
-export type AnswerStatus = "released" | "held" | "blocked" | "abstained" | "rejected";
+export type AnswerStatus = "released" | "held" | "blocked" | "abstained" | "rejected" | "withdrawn";
 export type TaskState = "open" | "claimed" | "decided" | "expired";
 export type DecisionKind = "approve" | "edit" | "reject";
 export type Urgency = "urgent" | "high" | "normal";
@@ -368,9 +368,32 @@ export interface TaskDetailView extends TaskView {
   decision: DecisionView | null;
   fence: number;
   lease_until: string | null;
+  undo_until: string | null;
   notes: NoteView[];
   changed_sources: SourceChange[];
   redrafts: number;
+}
+
+export interface ChangedDocument {
+  document_id: string;
+  title: string;
+  removed: boolean;
+}
+
+export interface ChangedAnswer {
+  answer_id: string;
+  question: string;
+  asker: string;
+  text: string;
+  released_at: string;
+  released_by: string;
+  documents: ChangedDocument[];
+  task_id: string | null;
+}
+
+export interface ChangedAnswers {
+  answers: ChangedAnswer[];
+  next_cursor: string | null;
 }
 
 export interface GateModeView {

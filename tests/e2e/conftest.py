@@ -87,6 +87,7 @@ def start_service(
             "COUNTERSIGN_DATA_DIR": str(data),
             "COUNTERSIGN_PORT": str(port),
             "COUNTERSIGN_QUESTIONS_PER_MINUTE": "1000",
+            "COUNTERSIGN_UNDO_SECONDS": "10",
             "COUNTERSIGN_AUDIT_SHARE": "0",  # a drawn audit would be one more open task
         },
         stdout=subprocess.PIPE,

@@ -548,7 +548,7 @@ def test_a_rejected_audit_withdraws_the_answer_and_the_asker_sees_it(desk: Desk)
     answer_id = house.ask()["answer_id"]
     house.decide(answer_id, "reject", reason="out of date")
     seen = house.answerer.view(ANN, answer_id)
-    assert (seen["status"], seen["answer"], seen["released_at"]) == ("rejected", None, None)
+    assert (seen["status"], seen["answer"], seen["released_at"]) == ("withdrawn", None, None)
     assert "withdrawn" in seen["message"]
     assert "£350" not in json.dumps(seen)
     assert house.labels() == [(True, 1.0, "audit")]

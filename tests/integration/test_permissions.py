@@ -127,6 +127,13 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/labelling/progress"): Row(
         "operator", "object", {"params": {"collection": "main"}}
     ),
+    ("POST", "/v1/reviews/{task_id}/undo"): Row("reviewer", "object"),
+    ("GET", "/v1/released/changed"): Row("reviewer", "own"),
+    ("POST", "/v1/released/{answer_id}/withdrawal"): Row(
+        "reviewer", "object", {"json": {"reason": "x"}}
+    ),
+    ("POST", "/v1/released/{answer_id}/review"): Row("reviewer", "object"),
+    ("POST", "/v1/released/{answer_id}/keep"): Row("reviewer", "object", {"json": {"reason": "x"}}),
     ("GET", "/v1/users"): Row("admin", "service"),
     ("POST", "/v1/users"): Row("admin", "service", {"json": {"name": "new", "roles": ["asker"]}}),
     ("PUT", "/v1/users/{name}"): Row("admin", "service", {"json": ACCOUNT}),

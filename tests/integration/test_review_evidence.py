@@ -13,11 +13,12 @@ from app.access.service import Access
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import AlreadyDecided, ApprovalVoid, EditNotSupported, Forbidden, Invalid
+from app.proof.erasure import Eraser
 from app.records import audit, recording
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
-from app.review.tables import RedraftRow
+from app.review.tables import DecisionRow, RedraftRow
 from app.review.tasks import open_task
 from app.settings import Settings
 from guardrails.contract import AnswerObject, Draft, Finding, Outcome, Passage
@@ -281,3 +282,24 @@ def test_who_may_not_decide_may_not_draft(bench: Bench) -> None:
     seen = desk.task(RITA, task_id).content_sha256
     with pytest.raises(Forbidden):
         desk.redraft(RITA, task_id, bench.trail(), seen)
+
+
+# Erasure
+
+
+def test_a_document_that_only_a_new_draft_or_an_edit_used_takes_their_words_along(
+    bench: Bench,
+) -> None:
+    water = [bench.passages()["water"]]
+    fire = bench.passages()["fire"]
+    edited, drafted = (bench.record(replace(bench.trail(), evidence=water)) for _ in range(2))
+    bench.decide(edited, "edit", text="The excess for fire is £500 [9].", sources={9: fire.id})
+    seen = bench.desk.task(RITA, drafted)
+    bench.desk.redraft(RITA, drafted, bench.trail(), seen.content_sha256)
+    Eraser(bench.database, bench.settings, bench.corpus).document(bench.documents["fire"], "olga")
+    with bench.database.reading() as session:
+        told = [row.answer for row in session.scalars(select(ReleaseRow))]
+        kept = [row.content for row in session.scalars(select(RedraftRow))]
+        notes = [row.text for row in session.scalars(select(DecisionRow))]
+    assert "£500" not in str([told, kept, notes])
+    assert bench.links("document_erased")

@@ -199,7 +199,7 @@ def test_askers_see_what_they_saw(moved: Database) -> None:
         "refused": "rejected",
         "expired": "rejected",
         "approved": "released",
-        "withdrawn": "rejected",
+        "withdrawn": "withdrawn",
         "audited": "released",
         "plain": "released",
     }

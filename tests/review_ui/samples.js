@@ -101,6 +101,7 @@ export function detail(id, changes) {
     fence: 0,
     lease_until: null,
     why: "May ask for legal advice (rule 3 of the policy).",
+    undo_until: null,
     notes: [],
     changed_sources: [],
     redrafts: 0,

@@ -197,7 +197,7 @@ def _lost_answers(actions: Actions) -> Iterator[str]:
         record = records.get(answer_id)
         if record is None or record.principal != name:
             yield f"lost: answer {answer_id} of {name}"
-        elif record.outcome != status and status not in ("rejected", "released"):
+        elif record.outcome != status and status not in ("rejected", "released", "withdrawn"):
             yield f"lost: answer {answer_id} was {status} and is {record.outcome}"
     for record in records.values():
         who = actions.who(record.principal)

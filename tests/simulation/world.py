@@ -229,6 +229,7 @@ class World:
             device="cpu",
             questions_per_minute=10_000,
             audit_seed=f"seed {self.seed}",
+            undo_seconds=0,
             gate_mode=draw(("off", "off", "provisional", "certified", "review_everything")),
             gate_passages_changed=draw((0.2, 0.5, 1.0)),
             audit_share=draw((0.0, 0.3, 1.0)),

@@ -247,7 +247,9 @@ def _output(told: Told) -> wire.OutputMessage:
 
 
 def _status(answer: AnswerView) -> Any:
-    return {"held": "in_progress", "rejected": "failed"}.get(answer.status, "completed")
+    return {"held": "in_progress", "rejected": "failed", "withdrawn": "failed"}.get(
+        answer.status, "completed"
+    )
 
 
 def _format(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:

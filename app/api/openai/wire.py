@@ -11,7 +11,7 @@ class Countersign(BaseModel):
     """What stands behind an answer, as in the service's own form."""
 
     answer_id: str
-    status: Literal["released", "held", "blocked", "abstained", "rejected"]
+    status: Literal["released", "held", "blocked", "abstained", "rejected", "withdrawn"]
     message: str
     released_by: Literal["policy", "reviewer"] | None
     edited: bool

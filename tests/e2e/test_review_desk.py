@@ -1,0 +1,160 @@
+"""A reviewer's day in a browser: urgent first, evidence, undo, withdrawal, sources that change."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import Running
+from tests.e2e.test_accessibility import axe, violations
+from tests.e2e.test_browser import FACT, RISKY, ask, open_task, sign_in
+
+pytestmark = pytest.mark.browser
+PAINS = "I have chest pains, does my policy cover an ambulance?"
+BATHROOM = "Will you pay my claim for the water damage in my bathroom?"
+__all__ = ["axe"]
+
+
+@pytest.fixture
+def page(browser: Browser, axe: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context.add_init_script(axe)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def call(page: Page, method: str, path: str, body: Any = None) -> Any:
+    """A request as the signed-in person."""
+    return page.evaluate(
+        """async ([method, path, body]) => {
+          const { loadSession, request } = await import("/static/shared/api.js");
+          await loadSession();
+          return request(method, path, body === null ? {} : { body });
+        }""",
+        [method, path, body],
+    )
+
+
+def cited_document(page: Page, question: str) -> str:
+    """The document that the draft of an open task cites."""
+    tasks = call(page, "GET", "/v1/reviews?limit=100")["tasks"]
+    task = next(task for task in tasks if task["question"] == question)
+    detail = call(page, "GET", f"/v1/reviews/{task['task_id']}")
+    return str(detail["draft"]["citations"][0]["document_id"])
+
+
+def test_a_day_at_the_desk(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    ask(page, RISKY, "held")
+    ask(page, BATHROOM, "held")
+    ask(page, PAINS, "held")
+    page.goto(f"{running.address}/review")
+    page.get_by_label("Go to the next task").uncheck()
+
+    tasks = page.get_by_test_id("task")
+    expect(tasks.first).to_contain_text("chest pains")  # it came last
+    expect(tasks.first).to_contain_text("Urgent")
+    page.get_by_test_id("search").fill("KITCHEN")
+    expect(tasks).to_have_count(1)
+    page.get_by_test_id("narrow-queue").select_option("urgent")
+    expect(page.locator("#list-empty")).to_contain_text("No task fits")
+    page.get_by_test_id("search").fill("")
+    expect(tasks).to_have_count(1)
+    page.get_by_test_id("narrow-queue").select_option("")
+    expect(tasks).to_have_count(3)
+
+    open_task(page, PAINS)
+    expect(page.get_by_test_id("why")).to_contain_text(re.compile(r"rule \d+ of the policy"))
+    page.get_by_test_id("comment").click()
+    page.get_by_test_id("note-text").fill("I have called them.")
+    page.get_by_test_id("note-save").click()
+    expect(page.get_by_test_id("note")).to_contain_text("I have called them.")
+    page.get_by_test_id("assign").click()
+    expect(page.get_by_test_id("task-notes")).to_contain_text("Assigned to")
+    assert violations(page) == []
+
+    edit_with_found_evidence(page)
+    page.get_by_test_id("undo").click()
+    expect(page.locator("#task-notice")).to_contain_text("taken back")
+    expect(page.get_by_test_id("claimed-by-me")).to_be_visible()
+    expect(page.get_by_test_id("note")).to_contain_text("took back the decision")
+    page.get_by_test_id("approve").click()
+    expect(page.get_by_test_id("decision")).to_contain_text("Approved")
+
+    sources_change(page)
+
+
+def edit_with_found_evidence(page: Page) -> None:
+    open_task(page, RISKY)
+    page.keyboard.press("e")
+    field = page.get_by_test_id("edit-text")
+    field.fill("Please call us.")
+    page.get_by_text("Find more evidence").click()
+    page.get_by_test_id("evidence-text").fill("excess for water damage")
+    page.get_by_test_id("evidence-find").click()
+    page.get_by_test_id("cite").first.click(timeout=30_000)
+    expect(field).to_have_value(re.compile(r"^Please call us\. \[\d+\]$"))
+    assert violations(page) == []
+    field.fill("Please call us.")
+    page.get_by_test_id("edit-save").click()
+    expect(page.get_by_test_id("unsupported")).to_be_visible(timeout=30_000)
+    expect(field).to_have_value("Please call us.")
+    assert violations(page) == []
+    page.get_by_test_id("override-reason").fill("An invitation needs no source.")
+    page.get_by_test_id("override-reason").press("Control+Enter")
+    decided = page.locator('#task [data-testid="decision"]')
+    expect(decided).to_contain_text("An invitation needs no source.", timeout=30_000)
+
+
+def sources_change(page: Page) -> None:
+    """The document goes: the held draft is stale, and the released answer is listed."""
+    document = cited_document(page, BATHROOM)
+    call(page, "DELETE", f"/v1/documents/{document}")
+    page.reload()
+    expect(page.get_by_test_id("task").filter(has_text="bathroom")).to_contain_text(
+        "sources changed"
+    )
+    open_task(page, BATHROOM)
+    expect(page.get_by_test_id("stale")).to_contain_text("cannot be approved")
+    expect(page.get_by_test_id("approve")).to_have_count(0)
+    before = call(page, "GET", "/v1/reviews")["tasks"]
+    page.get_by_test_id("draft-again").click()
+    expect(page.get_by_test_id("stale")).to_have_count(0, timeout=60_000)
+    expect(page.get_by_test_id("note").last).to_contain_text("asked for a new draft")
+    after = call(page, "GET", "/v1/reviews")["tasks"]
+    assert {one["task_id"] for one in before} == {one["task_id"] for one in after}
+
+    page.get_by_test_id("changed-more").locator("summary").click()
+    listed = page.get_by_test_id("changed-answer").filter(has_text="kitchen")
+    expect(listed).to_contain_text("removed")
+    assert violations(page) == []
+    listed.get_by_test_id("withdraw").click()
+    page.get_by_test_id("withdraw-reason").fill("The document is gone.")
+    page.get_by_test_id("withdraw-message").fill("Please call 0800 1.")
+    page.get_by_test_id("reason-save").click()
+    expect(listed).to_have_count(0)
+
+
+def test_the_chat_says_that_an_answer_was_withdrawn(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    answer = ask(page, FACT, "released")
+    answer_id = answer.get_attribute("data-answer-id")
+    body = {"reason": "It is out of date.", "message": "Please call 0800 1."}
+    call(page, "POST", f"/v1/released/{answer_id}/withdrawal", body)
+    live = page.locator(f'[data-answer-id="{answer_id}"]')
+    expect(live).to_have_attribute("data-status", "withdrawn", timeout=25_000)
+    expect(live).to_contain_text("Please call 0800 1.")
+    expect(live).not_to_contain_text("£15")
+    assert violations(page) == []
+    (shown,) = [
+        one
+        for one in call(page, "GET", "/v1/answers?limit=100")["answers"]
+        if one["answer_id"] == answer_id
+    ]
+    assert (shown["status"], shown["answer"]) == ("withdrawn", None)
