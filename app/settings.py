@@ -241,7 +241,13 @@ class Settings(BaseSettings):
         default=False, description="Send cookies over HTTPS only; set it behind TLS."
     )
     keep_index_versions: int = Field(
-        default=3, ge=2, description="Index versions kept on disk for rollback."
+        default=3, ge=2, description="Newest index versions kept on disk for rollback."
+    )
+    keep_index_hours: int = Field(
+        default=24,
+        ge=0,
+        le=1000,
+        description="Kept too is the index version that was live at each of so many full hours.",
     )
 
     @property

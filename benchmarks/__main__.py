@@ -18,6 +18,7 @@ Run as:
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
+    python -m benchmarks index [--passages N] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
@@ -102,6 +103,17 @@ def reading(as_json: Json = False) -> None:
     from benchmarks.reading import measure_reading
 
     _show(measure_reading(), as_json)
+
+
+@app.command()
+def index(
+    passages: Annotated[int, typer.Option(help="Of the made corpus.", min=2_000)] = 26_000,
+    as_json: Json = False,
+) -> None:
+    """Builds, searches, and how soon one changed document counts, on a made corpus."""
+    from benchmarks.index import measure_index
+
+    _show(measure_index(passages), as_json)
 
 
 @app.command()

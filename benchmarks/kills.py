@@ -142,6 +142,7 @@ class House:
         policies = _policies()
         suspects = Suspects(Calm(), policies.current().policy)
         self.pipeline = Pipeline(self.corpus, embedder, self.settings, suspects)
+        self.pipeline.index.rebuilt_below = 0  # so small a library is extended here too
         self.desk = ReviewDesk(self.database, self.settings)
         self.answerer = Answerer(
             database=self.database,

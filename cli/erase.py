@@ -64,17 +64,17 @@ def document(
 
 def build_without(settings: Settings, corpus: Corpus) -> None:
     """An index of what is left, and no earlier version: those hold words of what was erased."""
-    from ingestion.indexing import build_and_promote, forget_old
+    from ingestion.indexing import IndexBuilder
 
     live = corpus.versions.live()
+    embedder = live.embedder if live is not None else ""
+    builder = IndexBuilder(corpus, embedder, settings.index_dir, keep=0, device=settings.device)
     if live is not None:
         try:
-            build_and_promote(
-                corpus, live.embedder, settings.index_dir, keep=1, device=settings.device
-            )
+            builder.build_and_promote()
         except Conflict:  # nothing is left to be found
             corpus.versions.withdraw()
-    forget_old(corpus, settings.index_dir, 0)
+    builder.forget_old()
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from app.corpus.corpus import Corpus
 from app.settings import Settings
 from app.wiring import Services, build_corpus, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
-from ingestion.indexing import build_index
 from ingestion.pipeline import Report, pipeline_for
 from ingestion.sources import find_files
 
@@ -132,12 +131,9 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build and verify a version of everything that is ready."""
-    settings = Settings()
-    services = open_services(settings)
+    services = open_services(Settings())
     try:
-        version_id = build_index(
-            services.corpus, services.embedder.name, settings.index_dir, device=settings.device
-        )
+        version_id = pipeline_for(services).index.build()
         if promote:
             services.corpus.versions.promote(version_id)
     finally:

@@ -1,6 +1,10 @@
-"""Build an index version from the stored passages, verify it, and promote it atomically."""
+"""Index versions from the stored passages: built in full, or extended by what changed; verified,
+and promoted atomically."""
 
 import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -9,80 +13,266 @@ import numpy as np
 from app.corpus.corpus import Corpus
 from app.corpus.leases import renewed
 from app.corpus.passages import IndexedPassage
+from app.corpus.versions import Extension, IndexVersion
 from app.errors import Conflict, DependencyFailed, StorageFull, from_os_error
 from app.ports import Vectors
-from app.retrieval.passage_index import Entry, PassageIndex, read_entries, write_index
+from app.retrieval.live_index import LiveIndex
+from app.retrieval.passage_index import (
+    PassageIndex,
+    extend_index,
+    segment_folders,
+    write_index,
+)
+from app.retrieval.segment import PASSAGES, Entry, read_segment
+from app.retrieval.vector import MAX_GPU_K
 
 CANARIES = 32
 """Vectors whose nearest neighbours are compared with an exact search before promotion."""
 FULL_DISK_WORDS = ("no space left", "file too large", "quota exceeded")
+REBUILT_BELOW = 1_000
+"""Passages: fewer are indexed anew within a second, and word frequencies are exact then."""
+FOLD_SHARE, FOLD_LEAST = 0.05, 64
+"""The share of a full build's passages, and the number, beyond which changes are folded in."""
+FOLD_AFTER_S, FOLD_AFTER_PASSAGE_S = 600.0, 0.01
+"""How old a full build may become beneath changes, and more for each of its passages: what was
+removed leaves the files then, at a cost of about a fortieth of one core."""
+MOST_SEGMENTS = 32
+MOST_CHANGED = 0.2
+"""The share of a full build's passages beyond which a version is a full build at once."""
+TRIES = 3
+"""Another process may promote a version meanwhile."""
 
 
-def build_index(corpus: Corpus, embedder: str, index_dir: Path, *, device: str = "auto") -> str:
-    """Build and verify a new version of everything ready; returns its id, not yet live.
+class IndexBuilder:
+    """Makes index versions of one corpus for one embedder, in one folder.
 
-    Raises ``Conflict`` when nothing is ready, ``StorageFull`` or ``DependencyFailed`` when the
-    folder cannot be written; the live version is untouched then, and nothing is left behind.
+    ``keep`` and ``hours`` say which versions stay for a rollback. ``live_index`` is what answers
+    in this process: it shares what it has loaded, and is told of each index before it goes live.
     """
-    version_id = corpus.versions.create(embedder)
-    folder = index_dir / version_id
-    try:
-        with renewed(partial(corpus.versions.renew, version_id)):
-            passages = list(corpus.passages.indexable(embedder))
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        embedder: str,
+        folder: Path,
+        *,
+        keep: int,
+        hours: int = 0,
+        device: str = "auto",
+        live_index: LiveIndex | None = None,
+    ) -> None:
+        self._corpus, self._embedder, self.folder = corpus, embedder, folder
+        self._keep, self._hours, self._device = keep, hours, device
+        self._live_index = live_index
+        self._promoting = threading.Lock()
+        self.rebuilt_below = REBUILT_BELOW
+
+    def build(self) -> str:
+        """Build and verify a new version of everything ready; returns its id, not yet live.
+
+        Raises ``Conflict`` when nothing is ready, ``StorageFull`` or ``DependencyFailed`` when
+        the folder cannot be written; the live version is untouched then, and nothing is left
+        behind.
+        """
+        with self._building() as version_id:
+            passages = list(self._corpus.passages.indexable(self._embedder))
             if not passages:
                 raise Conflict("There is nothing to index: no document is ready.")
-            vectors = np.stack([passage.embedding for passage in passages])
-            digest = _write(folder, passages, vectors, embedder)
-            _verify(PassageIndex(folder, device), vectors)
-        corpus.versions.mark_verified(version_id, passages, digest)
-    except BaseException:
-        if corpus.versions.mark_failed(version_id):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return version_id
+            vectors = _vectors(passages)
+            folder = self.folder / version_id
+            with _disk_errors():
+                entries, texts = _entries(passages), _texts(passages)
+                digest = write_index(folder, entries, texts, vectors, self._embedder)
+            index = PassageIndex(folder, self._device)
+            _verify(index, vectors, len(vectors))
+            self._corpus.versions.mark_verified(version_id, passages, digest)
+        self._tell(version_id, index)
+        return version_id
 
+    def build_and_promote(self) -> str:
+        """Build a version, make it live unless a newer one already is, and drop old ones."""
+        version_id = self.build()
+        self._corpus.versions.promote(version_id, over_newer=False)
+        self.forget_old()
+        return version_id
 
-def build_and_promote(
-    corpus: Corpus, embedder: str, index_dir: Path, *, keep: int, device: str = "auto"
-) -> str:
-    """Build a version, make it live unless a newer one already is, and drop old ones."""
-    version_id = build_index(corpus, embedder, index_dir, device=device)
-    corpus.versions.promote(version_id, over_newer=False)
-    forget_old(corpus, index_dir, keep)
-    return version_id
+    def update(self, most: float = MOST_CHANGED) -> str:
+        """Make live what changed since the live version, and drop old ones; returns its id.
 
+        That is a version that extends the live one, or a full build where more than the share
+        ``most`` of its passages changed, or it is small or damaged. Errors as of ``build``.
+        """
+        versions = self._corpus.versions
+        with self._promoting:
+            for _ in range(TRIES):
+                live = versions.live()
+                version_id = self._extend(live, most) if live is not None else None
+                if live is None or version_id is None:
+                    break
+                if versions.promote(version_id, instead_of=live.id):
+                    self._drop_old()
+                    return version_id
+                self._discard(version_id)
+            return self.build_and_promote()
 
-def forget_old(corpus: Corpus, index_dir: Path, keep: int) -> None:
-    """Remove index versions beyond ``keep``, what dead builders left, and superseded passages
-    that nobody can need again.
+    def fold_is_due(self) -> bool:
+        """Whether the live version extends a full build by so much that a new one is due.
 
-    A version is set aside before its folder goes, and forgotten after: a crash in between leaves
-    nothing that the next run does not find.
-    """
-    corpus.versions.give_up_abandoned()
-    failed = corpus.versions.set_aside(keep)
-    for version_id in failed:
-        shutil.rmtree(index_dir / version_id, ignore_errors=True)
-    corpus.versions.forget(failed, keep)
-    kept = [index_dir / version.version_id for version in corpus.versions.all()]
-    try:
-        needed = {
-            entry.passage_id
-            for folder in kept
-            if (folder / "manifest.json").exists()
-            for entry in read_entries(folder)
-        }
-    except (OSError, ValueError, TypeError):
-        return  # a damaged version cannot say what it needs: keep everything
-    corpus.passages.purge(needed)
-
-
-def _write(folder: Path, passages: list[IndexedPassage], vectors: Vectors, embedder: str) -> str:
-    entries = [Entry(p.id, p.document_id, p.collection) for p in passages]
-    try:
-        return write_index(
-            folder, entries, [(p.place, p.text) for p in passages], vectors, embedder
+        After a rollback it is not: a new build would hold again what was set aside.
+        """
+        live = self._corpus.versions.live()
+        if live is None or live.base_id is None or self._corpus.versions.rolled_back():
+            return False
+        index = self._open(live)
+        if index is None:
+            return False
+        late = FOLD_AFTER_S + FOLD_AFTER_PASSAGE_S * len(index.segments[0])
+        return (
+            index.changed > _allowed(index, FOLD_SHARE)
+            or len(index.segments) > MOST_SEGMENTS
+            or self._corpus.versions.age_s(live.base_id) > late
         )
+
+    def fold(self) -> str | None:
+        """Build in full, take up what changed meanwhile, and make that live in the place of the
+        version that extends an older build.
+
+        None when somebody promoted a version of another build meanwhile, or went back.
+        """
+        before = self._corpus.versions.live()
+        built = self._corpus.versions.get(self.build())
+        with self._promoting:
+            for _ in range(TRIES):
+                live = self._corpus.versions.live()
+                if before is None or live is None or not _follows(live, before):
+                    break
+                version_id = self._brought_up_to_date(built)
+                if self._corpus.versions.promote(version_id, instead_of=live.id):
+                    self.forget_old()
+                    return version_id
+                if version_id != built.id:
+                    self._discard(version_id)
+        self._discard(built.id)
+        return None
+
+    def forget_old(self) -> None:
+        """Remove index versions beyond those that are kept, what dead builders left, and
+        superseded passages that nobody can need again."""
+        self._drop_old()
+        kept = [self.folder / version.version_id for version in self._corpus.versions.all()]
+        try:
+            files = {
+                (found.st_dev, found.st_ino): part
+                for folder in kept
+                if (folder / "manifest.json").exists()
+                for part in segment_folders(folder)
+                for found in [(part / PASSAGES).stat()]
+            }
+            needed = {e.passage_id for part in files.values() for e in read_segment(part)}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return  # a damaged version cannot say what it needs: keep everything
+        self._corpus.passages.purge(needed)
+
+    def _brought_up_to_date(self, built: IndexVersion) -> str:
+        if not self._corpus.documents.changed_since(built.number):
+            return built.id
+        return self._extend(built, MOST_CHANGED) or self.build()
+
+    def _extend(self, version: IndexVersion, most: float) -> str | None:
+        """A verified version that holds what ``version`` does, brought up to date; None when a
+        full build is better."""
+        base = self._open(version)
+        if base is None or len(base) < self.rebuilt_below:
+            return None
+        changed = self._corpus.documents.changed_since(version.number)
+        replaced = [document for document in changed if base.positions_of([document])]
+        gone = len(base.positions_of(replaced))
+        if base.changed + gone + self._corpus.passages.count([*changed]) > _allowed(base, most):
+            return None
+        with self._building(version.family) as version_id:
+            passages = self._corpus.passages.indexable_of(self._embedder, [*changed])
+            vectors, folder = _vectors(passages), self.folder / version_id
+            with _disk_errors():
+                entries, texts = _entries(passages), _texts(passages)
+                digest = extend_index(folder, base, replaced, entries, texts, vectors)
+            index = PassageIndex(folder, self._device, digest, base)
+            _verify(index, vectors, len(base) - gone + len(passages))
+            extension = Extension(version, {name: changed[name] for name in replaced})
+            noted = self._corpus.versions.mark_verified
+            noted(version_id, passages, digest, extension, len(index))
+        self._tell(version_id, index)
+        return version_id
+
+    def _open(self, version: IndexVersion) -> PassageIndex | None:
+        """The version in memory, or read; None when it is damaged, or of another embedder."""
+        if version.embedder != self._embedder:
+            return None
+        loaded = self._live_index.loaded if self._live_index else None
+        folder = self.folder / version.id
+        if loaded is not None and loaded.folder == folder:
+            return loaded
+        try:
+            return PassageIndex(folder, self._device, version.manifest_sha256, loaded)
+        except DependencyFailed:
+            return None
+
+    def _tell(self, version_id: str, index: PassageIndex) -> None:
+        if self._live_index is not None:
+            self._live_index.expect(version_id, index)
+
+    @contextmanager
+    def _building(self, base_id: str | None = None) -> Iterator[str]:
+        """The id of a new version while it is built; on an error nothing of it stays."""
+        version_id = self._corpus.versions.create(self._embedder, base_id)
+        try:
+            with renewed(partial(self._corpus.versions.renew, version_id)):
+                yield version_id
+        except BaseException:
+            self._discard(version_id)
+            raise
+
+    def _discard(self, version_id: str) -> None:
+        if self._corpus.versions.mark_failed(version_id):
+            shutil.rmtree(self.folder / version_id, ignore_errors=True)
+
+    def _drop_old(self) -> None:
+        """A version is set aside before its folder goes, and forgotten after: a crash in between
+        leaves nothing that the next run does not find."""
+        self._corpus.versions.give_up_abandoned()
+        failed = self._corpus.versions.set_aside(self._keep, self._hours)
+        for version_id in failed:
+            shutil.rmtree(self.folder / version_id, ignore_errors=True)
+        self._corpus.versions.forget(failed, self._keep)
+
+
+def _follows(live: IndexVersion, before: IndexVersion) -> bool:
+    """Whether what is live came from ``before`` by documents that changed, and nothing else."""
+    return live.family == before.family and live.number >= before.number
+
+
+def _allowed(index: PassageIndex, share: float) -> float:
+    """How many passages may have changed since the full build beneath."""
+    most = max(FOLD_LEAST, share * len(index.segments[0]))
+    return min(most, MAX_GPU_K // 2) if index.segments[0].on_gpu else most
+
+
+def _vectors(passages: Sequence[IndexedPassage]) -> Vectors:
+    """Shape [n, dimension]."""
+    return np.array([passage.embedding for passage in passages], dtype=np.float32)
+
+
+def _entries(passages: Sequence[IndexedPassage]) -> list[Entry]:
+    return [Entry(p.id, p.document_id, p.collection) for p in passages]
+
+
+def _texts(passages: Sequence[IndexedPassage]) -> list[tuple[str, str]]:
+    return [(p.place, p.text) for p in passages]
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise from_os_error(error) from error
     except (ValueError, RuntimeError) as error:  # how tantivy reports a failed write
@@ -91,12 +281,13 @@ def _write(folder: Path, passages: list[IndexedPassage], vectors: Vectors, embed
         raise DependencyFailed("The lexical index could not be written.") from error
 
 
-def _verify(index: PassageIndex, vectors: Vectors) -> None:
-    """Counts, and recall of a few canaries against exact search in NumPy."""
-    if len(index) != len(vectors):
+def _verify(index: PassageIndex, vectors: Vectors, passages: int) -> None:
+    """Counts, and recall of a few canaries among the new ``vectors``, the last of the index."""
+    if len(index) != passages:
         raise DependencyFailed("The new index misses passages.")
-    everywhere = sorted({entry.collection for entry in index.entries})
-    for position in np.linspace(0, len(vectors) - 1, min(CANARIES, len(vectors)), dtype=int):
+    everywhere = sorted(index.counts)
+    canaries = min(CANARIES, len(vectors))
+    for position in np.linspace(0, max(len(vectors) - 1, 0), canaries, dtype=int):
         query = vectors[position]
         best = float((vectors @ query).max())
         found = index.dense(query, everywhere, 1)

@@ -23,15 +23,18 @@ from app.corpus.uploads import Uploads
 from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotReady
 from app.files import sha256_file
 from app.ports import Embedder
+from app.retrieval.live_index import LiveIndex
 from app.retrieval.retriever import Retriever
 from app.settings import Settings
 from app.wiring import Services
 from ingestion.formats.document import Extracted
-from ingestion.indexing import build_and_promote, forget_old
+from ingestion.indexing import FOLD_SHARE, IndexBuilder
 from ingestion.stages import Prepared, Stages
 from ingestion.suspects import Suspects
 
-IDLE_S = 1.0
+IDLE_S = 0.3
+UPDATE_S = 0.5
+"""Between two index versions while documents are read."""
 RETRY_S = 30.0
 """After a failure: a full disk must not be tried, and logged, every second."""
 TIDY_S = 600.0
@@ -69,12 +72,26 @@ class Pipeline:
     """Ingestion over one corpus."""
 
     def __init__(
-        self, corpus: Corpus, embedder: Embedder, settings: Settings, suspects: Suspects
+        self,
+        corpus: Corpus,
+        embedder: Embedder,
+        settings: Settings,
+        suspects: Suspects,
+        live_index: LiveIndex | None = None,
     ) -> None:
         self._corpus, self._embedder, self._settings = corpus, embedder, settings
         self._suspects = suspects
         self._uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
         self._stages: Stages | None = None
+        self.index = IndexBuilder(
+            corpus,
+            embedder.name,
+            settings.index_dir,
+            keep=settings.keep_index_versions,
+            hours=settings.keep_index_hours,
+            device=settings.device,
+            live_index=live_index,
+        )
 
     def ingest(
         self,
@@ -125,18 +142,11 @@ class Pipeline:
     def tidy(self) -> None:
         """Remove what crashes left behind: uploads, and index versions of dead builders."""
         self._uploads.sweep(self._corpus.documents.files())
-        settings = self._settings
-        forget_old(self._corpus, settings.index_dir, settings.keep_index_versions)
+        self.index.forget_old()
 
     def build(self) -> str:
         """A new index version of all that is ready, promoted."""
-        return build_and_promote(
-            self._corpus,
-            self._embedder.name,
-            self._settings.index_dir,
-            keep=self._settings.keep_index_versions,
-            device=self._settings.device,
-        )
+        return self.index.build_and_promote()
 
     def _register(
         self, file: Path, collection: str, report: Report, valid_until: date | None
@@ -167,7 +177,8 @@ class Pipeline:
             self.process(document, report)
             on_document(Path(document.source).name)
         if self._corpus.versions.unindexed():
-            report.index_version = self.build()
+            # Nobody folds changes in later, so a version with many is a full build.
+            report.index_version = self.index.update(FOLD_SHARE)
         return report
 
     def _take_in(self, document: ClaimedDocument, report: Report) -> None:
@@ -220,7 +231,8 @@ def _new_passage(prepared: Prepared) -> NewPassage:
 def pipeline_for(services: Services) -> Pipeline:
     """The ingestion of a running service."""
     suspects = Suspects(services.screens, services.policies.current().policy)
-    return Pipeline(services.corpus, services.embedder, services.settings, suspects)
+    live_index = services.retriever.live_index
+    return Pipeline(services.corpus, services.embedder, services.settings, suspects, live_index)
 
 
 def _shown(name: str) -> str:
@@ -243,7 +255,7 @@ def worker(services: Services) -> Iterator[None]:
 
 
 def _work(pipeline: Pipeline, services: Services, stop: threading.Event) -> None:
-    tidied = float("-inf")
+    tidied, folding = float("-inf"), threading.Thread()
     while not stop.is_set():
         pause = RETRY_S
         try:
@@ -251,22 +263,56 @@ def _work(pipeline: Pipeline, services: Services, stop: threading.Event) -> None
                 pipeline.tidy()
                 tidied = time.monotonic()
             pause = 0.0 if _drain(pipeline, services, stop) else IDLE_S
+            if not folding.is_alive() and pipeline.index.fold_is_due():
+                folding = threading.Thread(target=_fold, args=(pipeline,), daemon=True)
+                folding.start()
         except CountersignError as error:
             log.warning("ingestion_failed", code=error.code)
         except Exception:  # the worker loop: one bad document must not end ingestion
             log.exception("ingestion_crashed")
         stop.wait(pause)
+    if folding.is_alive():
+        folding.join(timeout=30)
+
+
+def _fold(pipeline: Pipeline) -> None:
+    """Beside the worker, so that what is added meanwhile need not wait for it."""
+    try:
+        log.info("index_folded", index_version=pipeline.index.fold())
+    except CountersignError as error:
+        log.warning("index_not_folded", code=error.code)
+    except Exception:  # the worker loop: it is due again, and tried again
+        log.exception("index_not_folded")
 
 
 def _drain(pipeline: Pipeline, services: Services, stop: threading.Event) -> bool:
-    """Process what is pending, then index it; False when there was nothing to do."""
+    """Process what is pending and index it as it comes; False when there was nothing to do."""
     report, corpus = Report(), services.corpus
+    due = time.monotonic() + UPDATE_S
     while not stop.is_set() and (document := corpus.documents.claim()) is not None:
         pipeline.process(document, report)
-    if corpus.versions.unindexed() or _is_damaged(services.retriever):
-        report.index_version = pipeline.build()
-        log.info("ingested", documents=report.ingested, index_version=report.index_version)
+        if time.monotonic() >= due:
+            due = _indexed_until(pipeline, services, report)
+    _indexed_until(pipeline, services, report)
     return bool(report.ingested or report.failures or report.index_version)
+
+
+def _indexed_until(pipeline: Pipeline, services: Services, report: Report) -> float:
+    """Index what is ready; returns when that should be done again, by the monotonic clock.
+
+    Indexing takes a fifth of the time at most, however large the index is.
+    """
+    begun = time.monotonic()
+    version_id = None
+    if _is_damaged(services.retriever):
+        version_id = pipeline.build()
+    elif services.corpus.versions.unindexed():
+        version_id = pipeline.index.update()
+    if version_id is not None:
+        report.index_version = version_id
+        log.info("ingested", documents=report.ingested, index_version=version_id)
+    ended = time.monotonic()
+    return ended + max(UPDATE_S, 4 * (ended - begun))
 
 
 def _is_damaged(retriever: Retriever) -> bool:

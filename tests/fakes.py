@@ -23,7 +23,7 @@ from guardrails.contract import (
     Stage,
     sentence_bounds,
 )
-from ingestion.indexing import build_and_promote
+from ingestion.indexing import IndexBuilder
 from ingestion.stages import embedding_text
 
 Hook = Callable[[], None]
@@ -174,6 +174,10 @@ class Shelf:
 
     def index(self) -> str:
         """Build a version of all that is stored and make it live; returns its id."""
-        return build_and_promote(
+        return self.builder().build_and_promote()
+
+    def builder(self) -> IndexBuilder:
+        """What makes index versions of it."""
+        return IndexBuilder(
             self.corpus, self.embedder.name, self.index_dir, keep=self.keep, device="cpu"
         )

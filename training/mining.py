@@ -19,7 +19,8 @@ import typer
 
 from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder
-from app.retrieval.passage_index import FUSION_DEPTH, Entry, PassageIndex, fuse, write_index
+from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse, write_index
+from app.retrieval.segment import Entry
 
 COLLECTION = "training"
 NEGATIVES = 12

@@ -340,6 +340,15 @@ class Documents:
             )
             return list(session.scalars(query))
 
+    def changed_since(self, number: int) -> dict[str, str]:
+        """Documents that became ready or were deleted after ``number``, with their collections:
+        an index begun then does not hold them as they are."""
+        with self._database.reading() as session:
+            query = select(DocumentRow.id, DocumentRow.collection).where(
+                DocumentRow.number > number
+            )
+            return {row[0]: row[1] for row in session.execute(query)}
+
     def files(self) -> set[str]:
         """The files that documents are read from."""
         with self._database.reading() as session:

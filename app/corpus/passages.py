@@ -139,24 +139,28 @@ class Passages:
 
     def indexable(self, embedder: str) -> Iterator[IndexedPassage]:
         """Every current passage of every document that ``embedder`` embedded, in a fixed order."""
-        columns = _evidence().add_columns(PassageRow.embedding)
-        query = (
-            _current(columns)
-            .where(PassageRow.embedder == embedder)
-            .order_by(DocumentRow.collection, DocumentRow.source, PassageRow.ordinal)
-            .execution_options(yield_per=BATCH)
-        )
         with self._database.reading() as session:
-            for row in session.execute(query):
-                found, embedding = _passage(row), np.frombuffer(row.embedding, dtype=np.float32)
-                yield IndexedPassage(
-                    found.id,
-                    found.document_id,
-                    found.collection,
-                    found.place,
-                    found.text,
-                    embedding,
-                )
+            query = _indexable(embedder).execution_options(yield_per=BATCH)
+            yield from map(_indexed, session.execute(query))
+
+    def indexable_of(self, embedder: str, documents: Sequence[str]) -> list[IndexedPassage]:
+        """The same, of these documents alone."""
+        found: list[IndexedPassage] = []
+        with self._database.reading() as session:
+            for some in batches(documents):
+                query = _indexable(embedder).where(PassageRow.document_id.in_(some))
+                found += map(_indexed, session.execute(query))
+        return sorted(found, key=lambda passage: passage.collection)
+
+    def count(self, documents: Sequence[str]) -> int:
+        """How many current passages these documents have."""
+        query = select(func.count()).select_from(PassageRow)
+        query = _current(query.join(DocumentRow, DocumentRow.id == PassageRow.document_id))
+        with self._database.reading() as session:
+            return sum(
+                session.scalar(query.where(PassageRow.document_id.in_(some))) or 0
+                for some in batches(documents)
+            )
 
     def suspects(self) -> list[SuspectView]:
         """The current passages that seem to give orders, with document, page and reason."""
@@ -291,6 +295,19 @@ def _evidence() -> Columns:
         PassageRow.last_page,
         DocumentRow.source,
     ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+
+
+def _indexable(embedder: str) -> Columns:
+    columns = _evidence().add_columns(PassageRow.embedding)
+    query = _current(columns).where(PassageRow.embedder == embedder)
+    return query.order_by(DocumentRow.collection, DocumentRow.source, PassageRow.ordinal)
+
+
+def _indexed(row: Any) -> IndexedPassage:
+    found, embedding = _passage(row), np.frombuffer(row.embedding, dtype=np.float32)
+    return IndexedPassage(
+        found.id, found.document_id, found.collection, found.place, found.text, embedding
+    )
 
 
 def _current(query: Columns) -> Columns:

@@ -92,7 +92,8 @@ class IndexVersionRow(Base):
     """An index version: building, verified, live, retired or failed (owner: corpus).
 
     ``number`` is when it was begun: what changed later, it cannot hold. Its builder renews
-    ``lease_until``, the database's time; past it nobody builds it any more.
+    ``lease_until``, the database's time; past it nobody builds it any more. ``base_id`` is the
+    full build that it extends; null: it is one.
     """
 
     __tablename__ = "index_versions"
@@ -105,12 +106,14 @@ class IndexVersionRow(Base):
     promoted_at: Mapped[datetime | None]
     number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
     lease_until: Mapped[datetime | None]
+    base_id: Mapped[str | None] = mapped_column(String(40))
 
 
 class IndexPassagesRow(Base):
-    """What an index version holds of a collection (owner: corpus).
+    """What an index version holds of a collection, beside what its base does (owner: corpus).
 
-    ``passages`` are pairs of hashes, of document and text, 16 bytes each.
+    ``passages`` are pairs of hashes, of document and text, 16 bytes each. ``replaced`` are the
+    hashes of documents, 8 bytes each, of which the base's passages count no more.
     """
 
     __tablename__ = "index_passages"
@@ -119,6 +122,7 @@ class IndexPassagesRow(Base):
     )
     collection: Mapped[str] = mapped_column(String(80), primary_key=True)
     passages: Mapped[bytes] = mapped_column(LargeBinary)
+    replaced: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class LiveIndexRow(Base):

@@ -3,12 +3,13 @@
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from app.corpus.leases import LEASE, Clock, is_free
@@ -52,6 +53,21 @@ class IndexVersion:
     passages: int
     manifest_sha256: str
     number: int
+    base_id: str | None = None
+
+    @property
+    def family(self) -> str:
+        """The full build that it is, or extends."""
+        return self.base_id or self.id
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a version changes of the one that it extends: ``replaced`` are documents with their
+    collections, of which it holds its own passages or none."""
+
+    of: IndexVersion
+    replaced: Mapping[str, str]
 
 
 class Versions:
@@ -75,7 +91,14 @@ class Versions:
                 query = query.where(DocumentRow.number > seen)
             return session.scalar(query.limit(1)) is not None
 
-    def create(self, embedder: str) -> str:
+    def rolled_back(self) -> bool:
+        """Whether a version that was live is newer than the live one: it stays set aside."""
+        newest = select(func.max(IndexVersionRow.number)).where(IndexVersionRow.state.in_(SERVED))
+        live = select(IndexVersionRow.number).where(IndexVersionRow.state == "live")
+        with self._database.reading() as session:
+            return session.scalar(newest) != session.scalar(live)
+
+    def create(self, embedder: str, base_id: str | None = None) -> str:
         """A new version in state building; whatever it cannot see has a higher number."""
         with self._database.transaction() as session:
             number = append_audit(session, "index_begun", {"embedder": embedder})
@@ -91,6 +114,7 @@ class Versions:
                     created_at=begun,
                     promoted_at=None,
                     number=number,
+                    base_id=base_id,
                     lease_until=self._clock(session) + LEASE,
                 )
             )
@@ -106,9 +130,15 @@ class Versions:
             )
 
     def mark_verified(
-        self, version_id: str, passages: Sequence[IndexedPassage], manifest_sha256: str
+        self,
+        version_id: str,
+        passages: Sequence[IndexedPassage],
+        manifest_sha256: str,
+        extension: Extension | None = None,
+        total: int | None = None,
     ) -> None:
-        """The version's folder is complete and checked, and holds these passages.
+        """The version's folder is complete and checked, and holds these passages; with an
+        ``extension`` also what it extends does, ``total`` of them in all.
 
         Raises ``Conflict`` when it was given up meanwhile, as its builder seemed dead.
         """
@@ -116,9 +146,13 @@ class Versions:
             row = session.get(IndexVersionRow, version_id, with_for_update=True)
             if row is None or row.state != "building":
                 raise Conflict(f"Index version {version_id} was given up while it was built.")
-            row.state, row.passages, row.lease_until = "verified", len(passages), None
+            row.state, row.lease_until = "verified", None
+            row.passages = len(passages) if total is None else total
             row.manifest_sha256 = manifest_sha256
-            _note_passages(session, version_id, passages)
+            if extension is None:
+                _note_passages(session, version_id, passages)
+            else:
+                _note_extension(session, version_id, passages, extension)
 
     def mark_failed(self, version_id: str) -> bool:
         """The version could not be built; False when it is in use, and its folder must stay.
@@ -131,14 +165,18 @@ class Versions:
                 row.state, row.lease_until = "failed", None
             return row is None or row.state == "failed"
 
-    def promote(self, version_id: str, *, over_newer: bool = True) -> bool:
+    def promote(
+        self, version_id: str, *, over_newer: bool = True, instead_of: str | None = None
+    ) -> bool:
         """Point every process at this version; raises ``NotFound`` or ``Conflict``.
 
         ``over_newer`` False: unless a version is live that was begun later, and so has seen all
-        that this one has; False then.
+        that this one has; False then. ``instead_of``: only while that one is live, else False.
         """
         with self._database.transaction() as session:
             pointer = lock_index(session)
+            if instead_of not in (None, pointer.version_id):
+                return False
             version = session.get(IndexVersionRow, version_id, with_for_update=True)
             if version is None:
                 raise NotFound(f"There is no index version {version_id}.")
@@ -164,6 +202,14 @@ class Versions:
         self.promote(earlier[0].id)
         return earlier[0].id
 
+    def age_s(self, version_id: str) -> float:
+        """How many seconds ago the version was begun; raises ``NotFound``."""
+        with self._database.reading() as session:
+            row = session.get(IndexVersionRow, version_id)
+            if row is None:
+                raise NotFound(f"There is no index version {version_id}.")
+            return (self._clock(session) - row.created_at).total_seconds()
+
     def live(self) -> IndexVersion | None:
         """The version the pointer names, or None before the first promotion."""
         with self._database.reading() as session:
@@ -186,10 +232,22 @@ class Versions:
             return [index_version(row) for row in rows]
 
     def all(self) -> list[IndexVersionView]:
-        """All index versions, newest first."""
+        """All index versions, newest first, but those that were set aside."""
+        set_aside = and_(
+            IndexVersionRow.state == "failed", IndexVersionRow.manifest_sha256.is_not(None)
+        )
+        query = select(IndexVersionRow).where(not_(set_aside))
         with self._database.reading() as session:
-            rows = session.scalars(select(IndexVersionRow).order_by(IndexVersionRow.number.desc()))
+            rows = session.scalars(query.order_by(IndexVersionRow.number.desc()))
             return [_view(row) for row in rows]
+
+    def get(self, version_id: str) -> IndexVersion:
+        """One version to load; raises ``NotFound``."""
+        with self._database.reading() as session:
+            row = session.get(IndexVersionRow, version_id)
+            if row is None:
+                raise NotFound(f"There is no index version {version_id}.")
+            return index_version(row)
 
     def withdraw(self) -> None:
         """No version is live any more: nothing is ready to be found."""
@@ -215,15 +273,23 @@ class Versions:
                 .values(state="failed", lease_until=None)
             )
 
-    def set_aside(self, keep: int) -> list[str]:
-        """Fail all but the newest ``keep`` usable versions and the live one, so that nobody goes
-        back to them; returns every failed version, whose folder may go."""
+    def set_aside(self, keep: int, hours: int = 0) -> list[str]:
+        """Fail versions that are not kept, so that nobody goes back to them; returns every failed
+        version, whose folder may go.
+
+        Kept are the newest ``keep``, the live one, the newest full build, which one that extends
+        it may be about to take up, and what was live at each full hour of the last ``hours``:
+        many versions in a minute push nothing out that a rollback needs.
+        """
         with self._database.transaction() as session:
-            live = lock_index(session).version_id
+            kept = {lock_index(session).version_id}
             query = select(IndexVersionRow).order_by(IndexVersionRow.number.desc())
             usable = session.scalars(query.where(IndexVersionRow.state.in_(USABLE))).all()
-            for row in usable[keep:]:
-                if row.id != live:
+            kept |= {row.id for row in usable[:keep]}
+            kept |= {row.id for row in [row for row in usable if row.base_id is None][:1]}
+            kept |= _live_at(usable, full_hours(self._clock(session), hours))
+            for row in usable:
+                if row.id not in kept:
                     row.state = "failed"
             failed = query.where(IndexVersionRow.state == "failed")
             return [row.id for row in session.scalars(failed)]
@@ -238,9 +304,24 @@ class Versions:
                 .order_by(IndexVersionRow.number.desc())
             ).all()
             never_built = [row.id for row in rows if row.manifest_sha256 is None]
-            kept = never_built[:keep]
+            # What a version extends says what it holds, also when its own folder is gone.
+            extended = select(IndexVersionRow.base_id).where(IndexVersionRow.state != "failed")
+            kept = {*never_built[:keep], *session.scalars(extended)}
             doomed = [row.id for row in rows if row.id not in kept]
             session.execute(delete(IndexVersionRow).where(IndexVersionRow.id.in_(doomed)))
+
+
+def full_hours(moment: datetime, hours: int) -> list[datetime]:
+    """The last ``hours`` full hours before ``moment``, newest first."""
+    newest = moment.replace(minute=0, second=0, microsecond=0)
+    return [newest - timedelta(hours=back) for back in range(hours)]
+
+
+def _live_at(rows: Sequence[IndexVersionRow], moments: Sequence[datetime]) -> set[str]:
+    """Those that were live at one of the moments, as far as their last promotions say."""
+    served = sorted((row.promoted_at, row.id) for row in rows if row.promoted_at is not None)
+    before = [[name for at, name in served if at <= moment] for moment in moments]
+    return {names[-1] for names in before if names}
 
 
 def lock_index(session: Session) -> LiveIndexRow:
@@ -269,8 +350,45 @@ def _note_passages(session: Session, version_id: str, passages: Iterable[Indexed
     )
 
 
+def _note_extension(
+    session: Session, version_id: str, passages: Sequence[IndexedPassage], extension: Extension
+) -> None:
+    """What the version adds to its base, and replaces of it: like what it extends, and more."""
+    _note_passages(session, version_id, passages)
+    session.flush()
+    replaced: dict[str, list[int]] = defaultdict(list)
+    for document, collection in extension.replaced.items():
+        replaced[collection].append(text_number(document))
+    extended = extension.of if extension.of.base_id else None
+    before = session.scalars(
+        select(IndexPassagesRow).where(
+            IndexPassagesRow.version_id == (extended.id if extended else None)
+        )
+    )
+    for row in before.all():
+        gone = replaced.get(row.collection, [])
+        pairs = np.frombuffer(row.passages, dtype=PAIR)
+        kept = pairs[~np.isin(pairs["document"], np.array(gone, dtype=np.uint64))]
+        noted = _noted(session, version_id, row.collection)
+        noted.passages = kept.tobytes() + noted.passages
+        noted.replaced = row.replaced
+    for collection, numbers in replaced.items():
+        noted = _noted(session, version_id, collection)
+        noted.replaced = (noted.replaced or b"") + np.array(numbers, dtype="<u8").tobytes()
+
+
+def _noted(session: Session, version_id: str, collection: str) -> IndexPassagesRow:
+    row = session.get(IndexPassagesRow, (version_id, collection))
+    if row is None:
+        row = IndexPassagesRow(version_id=version_id, collection=collection, passages=b"")
+        session.add(row)
+        session.flush()
+    return row
+
+
 def index_version(row: IndexVersionRow) -> IndexVersion:
-    return IndexVersion(row.id, row.embedder, row.passages, row.manifest_sha256 or "", row.number)
+    digest = row.manifest_sha256 or ""
+    return IndexVersion(row.id, row.embedder, row.passages, digest, row.number, row.base_id)
 
 
 def _view(row: IndexVersionRow) -> IndexVersionView:

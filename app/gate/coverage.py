@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from app.corpus.tables import DocumentRow, IndexPassagesRow, PassageRow
+from app.corpus.tables import DocumentRow, IndexPassagesRow, IndexVersionRow, PassageRow
 from app.corpus.versions import PAIR, lock_index, text_number
 from app.gate.certificates import end_certificate
 from app.gate.strata import CHANGED, GATE
@@ -93,10 +93,21 @@ def _live_texts(session: Session) -> dict[str, Texts] | None:
     version_id = lock_index(session).version_id
     if version_id is None:
         return {}
-    of_version = IndexPassagesRow.version_id == version_id
-    rows = session.scalars(select(IndexPassagesRow).where(of_version)).all()
+    base_id = session.get_one(IndexVersionRow, version_id).base_id
+    added = _noted(session, version_id)
+    held = added if base_id is None else _noted(session, base_id)
+    if not held:
+        return None
     standing = _documents_with_passages(session)
-    return {row.collection: _texts_of(row, standing) for row in rows} or None
+    return {
+        name: _texts_of(held.get(name), added.get(name) if base_id else None, standing)
+        for name in held.keys() | added.keys()
+    }
+
+
+def _noted(session: Session, version_id: str) -> dict[str, IndexPassagesRow]:
+    query = select(IndexPassagesRow).where(IndexPassagesRow.version_id == version_id)
+    return {row.collection: row for row in session.scalars(query)}
 
 
 def _documents_with_passages(session: Session) -> Texts:
@@ -105,8 +116,16 @@ def _documents_with_passages(session: Session) -> Texts:
     return np.array([text_number(document_id) for document_id in ids], dtype=np.uint64)
 
 
-def _texts_of(row: IndexPassagesRow, standing: Texts) -> Texts:
-    pairs = np.frombuffer(row.passages, dtype=PAIR)
+def _texts_of(
+    held: IndexPassagesRow | None, added: IndexPassagesRow | None, standing: Texts
+) -> Texts:
+    """What a full build holds, less what the version that extends it replaced, and what that
+    one added."""
+    pairs = np.frombuffer(held.passages if held else b"", dtype=PAIR)
+    if added is not None:
+        replaced = _texts(added.replaced or b"")
+        pairs = pairs[~np.isin(pairs["document"], replaced)]
+        pairs = np.concatenate([pairs, np.frombuffer(added.passages, dtype=PAIR)])
     return np.unique(pairs["text"][np.isin(pairs["document"], standing)])
 
 

@@ -76,10 +76,10 @@ class ReleaseRow(Sealed, Base):
 class SettlementRow(Sealed, Base):
     """What became of an answer after it was recorded (owner: records); no row: nothing yet.
 
-    ``state`` is released, corrected, withdrawn, refused, expired, reopened, recalled or erased; an answer
-    that the policy released has a row only when something changed that. ``number`` is the newest
-    audit link about it, so it grows with every change. ``message`` is what its asker is told,
-    where a reviewer wrote it.
+    ``state`` is released, corrected, withdrawn, refused, expired, reopened, recalled or erased; an
+    answer that the policy released has a row only when something changed that. ``number`` is the
+    newest audit link about it, so it grows with every change. ``message`` is what its asker is
+    told, where a reviewer wrote it.
     """
 
     __tablename__ = "settlements"

@@ -1,5 +1,6 @@
 """Word search with BM25 (tantivy), filtered by collection inside the query."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,17 +9,36 @@ import tantivy
 
 WORD = re.compile(r"\w+")
 MAX_QUERY_WORDS = 64
+DELTA_BYTES = 16_000_000
+MAX_CORRECTIONS = 100_000
+WORD_FIELDS = ("title", "text")
+STEMS = (
+    tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    .filter(tantivy.Filter.remove_long(40))
+    .filter(tantivy.Filter.lowercase())
+    .filter(tantivy.Filter.stemmer("english"))
+    .build()
+)
+"""What tantivy's tokenizer en_stem does."""
 Weighted = Sequence[tuple[str, float]]
 """Texts, each with what it counts."""
 
 
 class LexicalIndex:
-    """An opened tantivy index; positions are those of the vectors beside it."""
+    """An opened tantivy index; positions are those of the vectors beside it.
 
-    def __init__(self, folder: Path) -> None:
+    tantivy counts what was removed in the frequencies of words until it merges files. Where there
+    is such, each word is weighed by what its frequency is without it.
+    """
+
+    def __init__(self, folder: Path, collections: Sequence[str] = ()) -> None:
+        """``collections``: all that it holds passages of, removed ones too."""
         self._index = tantivy.Index.open(str(folder))
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
+        stored = sum(self._searcher.doc_freq("collection", name) for name in collections)
+        self._stored = max(stored, len(self))
+        self._corrections: dict[tuple[str, str], float] = {}
 
     @staticmethod
     def build(
@@ -26,20 +46,23 @@ class LexicalIndex:
     ) -> None:
         """Write an index of (collection, document id, place, text) in position order."""
         folder.mkdir(parents=True)
-        schema = _schema()
-        index = tantivy.Index(schema, path=str(folder))
-        writer = index.writer(heap_size=memory_bytes, num_threads=1)
-        for position, (collection, document, place, text) in enumerate(passages):
-            fields = {
-                "position": position,
-                "collection": collection,
-                "document": document,
-                "title": place,
-                "text": text,
-            }
-            writer.add_document(tantivy.Document.from_dict(fields, schema))
-        writer.commit()
-        writer.wait_merging_threads()
+        _write(tantivy.Index(_schema(), path=str(folder)), (), passages, 0, memory_bytes)
+
+    @staticmethod
+    def extend(
+        folder: Path,
+        replaced: Iterable[str],
+        passages: Iterable[tuple[str, str, str, str]],
+        first: int,
+    ) -> int:
+        """Remove the passages of ``replaced`` documents, and add these from position ``first``
+        on; returns how many passages there are then.
+
+        What was removed counts in the frequencies of words until its files are merged.
+        """
+        index = tantivy.Index.open(str(folder))
+        _write(index, replaced, passages, first, DELTA_BYTES)
+        return len(LexicalIndex(folder))
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -75,8 +98,26 @@ class LexicalIndex:
         return [(self._position(address), float(score)) for score, address in result.hits]
 
     def _any_word(self, words: str) -> tantivy.Query:
-        query, _ = self._index.parse_query_lenient(words, ["title", "text"])
-        return query
+        if self._stored == len(self):
+            query, _ = self._index.parse_query_lenient(words, list(WORD_FIELDS))
+            return query
+        # Each word once, however often it is asked for: so does tantivy's own parser.
+        stems = dict.fromkeys(STEMS.analyze(words))
+        terms = [(field, word) for word in stems for field in WORD_FIELDS]
+        weighed = [(self._term(*term), self._correction(term)) for term in terms]
+        boosted = [tantivy.Query.boost_query(query, weight) for query, weight in weighed if weight]
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in boosted])
+
+    def _correction(self, term: tuple[str, str]) -> float:
+        """What makes tantivy's weight of a word the one it has without what was removed."""
+        if term not in self._corrections:
+            if len(self._corrections) >= MAX_CORRECTIONS:
+                self._corrections.clear()
+            stored = self._searcher.doc_freq(*term)
+            present = self._searcher.search(self._term(*term), 1).count or 0
+            wanted = _idf(len(self), present) / _idf(self._stored, stored) if present else 0.0
+            self._corrections[term] = wanted
+        return self._corrections[term]
 
     def _any_of(self, field: str, values: Sequence[str]) -> tantivy.Query:
         # A constant score: which collection a passage is in says nothing about its relevance.
@@ -88,6 +129,35 @@ class LexicalIndex:
 
     def _position(self, address: tantivy.DocAddress) -> int:
         return int(self._searcher.doc(address)["position"][0])
+
+
+def _write(
+    index: tantivy.Index,
+    replaced: Iterable[str],
+    passages: Iterable[tuple[str, str, str, str]],
+    first: int,
+    memory_bytes: int,
+) -> None:
+    schema = index.schema
+    writer = index.writer(heap_size=memory_bytes, num_threads=1)
+    for document in replaced:
+        writer.delete_documents_by_term("document", document)
+    for position, (collection, document, place, text) in enumerate(passages, start=first):
+        fields = {
+            "position": position,
+            "collection": collection,
+            "document": document,
+            "title": place,
+            "text": text,
+        }
+        writer.add_document(tantivy.Document.from_dict(fields, schema))
+    writer.commit()
+    writer.wait_merging_threads()
+
+
+def _idf(passages: int, having: int) -> float:
+    """The inverse document frequency of BM25, as tantivy has it."""
+    return math.log1p((passages - having + 0.5) / (having + 0.5))
 
 
 def _words(text: str) -> str:

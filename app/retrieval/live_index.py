@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,7 +40,7 @@ class LoadedIndex:
     @cached_property
     def passages(self) -> Mapping[str, int]:
         """How many passages of each collection it holds."""
-        return Counter(entry.collection for entry in self.index.entries)
+        return self.index.counts
 
     def serves(self, version_id: str) -> bool:
         """Whether it is to be used while that version is live."""
@@ -59,6 +58,7 @@ class LiveIndex:
         self._corpus, self._embedder = corpus, embedder
         self._index_dir, self._device = index_dir, device
         self._loaded: LoadedIndex | None = None
+        self._expected: tuple[str, PassageIndex] | None = None
         self._problem = ""
         self._loading = threading.Lock()
 
@@ -66,6 +66,15 @@ class LiveIndex:
     def problem(self) -> str:
         """What is wrong with the live version, and what answers for it; "" when all is well."""
         return self._problem
+
+    @property
+    def loaded(self) -> PassageIndex | None:
+        """The version in memory; None before the first question."""
+        return self._loaded.index if self._loaded else None
+
+    def expect(self, version_id: str, index: PassageIndex) -> None:
+        """This version may go live next: then it need not be read from the disk."""
+        self._expected = version_id, index
 
     def current(self, pointer: Pointer | None = None) -> tuple[LoadedIndex, Sequence[str]]:
         """What answers now, and the documents that were deleted since it was begun.
@@ -116,8 +125,12 @@ class LiveIndex:
         kept = self._loaded
         if kept is not None and kept.version.id == version.id:
             return kept.index
+        expected, self._expected = self._expected, None
+        if expected is not None and expected[0] == version.id:
+            return expected[1]
         folder = self._index_dir / version.id
-        index = PassageIndex(folder, self._device, version.manifest_sha256)
+        like = kept.index if kept is not None else None
+        index = PassageIndex(folder, self._device, version.manifest_sha256, like)
         if index.manifest["embedder"] != self._embedder:
             raise NotReady("The live index was built by another embedder; build it anew.")
         return index

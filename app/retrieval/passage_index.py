@@ -1,9 +1,15 @@
-"""One index version on disk: vectors, words and a manifest, built, verified and loaded as one."""
+"""One index version on disk: segments of vectors, the words of all, and a manifest; built,
+verified and loaded as one.
+
+A full build has one segment. A version that extends another links the files of that one, which
+never change, adds a segment, and says which documents it replaces: so it costs what changed.
+"""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +19,104 @@ from app.errors import DependencyFailed
 from app.files import sha256_file, to_disk
 from app.ports import Vectors
 from app.retrieval.lexical import LexicalIndex, Weighted
-from app.retrieval.vector import FlatVectors, Positions, from_bytes, to_bytes
+from app.retrieval.segment import (
+    PASSAGES,
+    VECTORS,
+    Entry,
+    RankedPositions,
+    Segment,
+    write_segment,
+)
+from app.retrieval.vector import Mask
 
 FUSION_CONSTANT = 60
 """k of reciprocal rank fusion, from Cormack, Clarke and Büttcher (2009)."""
 FUSION_DEPTH = 50
 """How many hits of each search take part in the fusion."""
-RankedPositions = list[tuple[int, float]]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One passage of an index version; entries of a collection stand together."""
-
-    passage_id: str
-    document_id: str
-    collection: str
+LEXICAL, MANIFEST, REPLACED = "lexical", "manifest.json", "replaced.json"
+FIRST = ""
+"""The folder of the only segment of a full build: the version's own."""
+Texts = Sequence[tuple[str, str]]
+"""(place, text) of passages."""
+Replaced = Mapping[str, int]
+"""Documents of which the passages in that many first segments count no more."""
+FileKey = tuple[int, int, int, int]
+"""Device, inode, size and time of change: the same file, unchanged."""
 
 
 class PassageIndex:
-    """A loaded index version. Positions count the passages from 0, in manifest order."""
+    """A loaded index version. Positions count the passages of all segments from 0, those that
+    count no more too."""
 
-    def __init__(self, folder: Path, device: str = "auto", manifest_sha256: str = "") -> None:
-        """Raises ``DependencyFailed`` for damage, or for another manifest than the one given."""
-        self.manifest = verify_index(folder, manifest_sha256)
+    files: dict[FileKey, str]
+    """The hashes of the files that were checked."""
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "auto",
+        manifest_sha256: str = "",
+        like: "PassageIndex | None" = None,
+    ) -> None:
+        """``like`` is a loaded version: what both hold is neither read nor checked again.
+
+        Raises ``DependencyFailed`` for damage, or for another manifest than the one given.
+        """
+        self.folder = folder
+        checked: Mapping[FileKey, str] = like.files if like else {}
+        self.manifest, self.files = _verified(folder, manifest_sha256, checked)
         try:
-            self.entries = read_entries(folder)
-            vectors = from_bytes((folder / "vectors.faiss").read_bytes())
-            self._lexical = LexicalIndex(folder / "lexical")
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            self.segments = self._load(device, like)
+            self.replaced = read_replaced(folder)
+            self._lexical = LexicalIndex(folder / LEXICAL, self.manifest["collections"])
+        except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
             # The libraries keep files of their own there, which the manifest does not list.
             raise DependencyFailed(f"Index {folder.name} cannot be opened.") from error
-        if len(vectors) != len(self.entries):
-            raise DependencyFailed(f"Index {folder.name}: vectors and passages differ in number.")
-        self._vectors = FlatVectors(vectors, collection_ranges(self.entries), device)
-        self._by_document: dict[str, list[int]] = {}
-        for position, entry in enumerate(self.entries):
-            self._by_document.setdefault(entry.document_id, []).append(position)
+        self.entries = [entry for segment in self.segments for entry in segment.entries]
+        self._firsts = np.cumsum([0, *(len(segment) for segment in self.segments)]).tolist()
+        self._masks = [self._mask(number) for number in range(len(self.segments))]
+        if len(self) != len(self._lexical):
+            raise DependencyFailed(f"Index {folder.name}: words and vectors differ in number.")
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.entries) - self.removed
+
+    @property
+    def removed(self) -> int:
+        """How many passages count no more."""
+        return sum(mask.removed for mask in self._masks)
+
+    @property
+    def changed(self) -> int:
+        """How many passages were added or removed since the full build beneath."""
+        return len(self.entries) - len(self.segments[0]) + self.removed
+
+    def positions_of(self, documents: Sequence[str]) -> list[int]:
+        """Where those passages of the documents stand that count."""
+        pairs = zip(self.segments, self._masks, self._firsts, strict=False)
+        return [
+            first + position
+            for segment, mask, first in pairs
+            for position in segment.positions_of(documents)
+            if mask.counts(position)
+        ]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many passages of each collection it holds."""
+        pairs = zip(self.segments, self._masks, strict=True)
+        return sum((segment.counts(mask) for segment, mask in pairs), Counter[str]())
 
     def dense(
         self, query: Vectors, collections: Sequence[str], k: int, deleted: Sequence[str] = ()
     ) -> RankedPositions:
         """The ``k`` nearest (position, cosine) of one unit vector [dimension]."""
-        return self._vectors.search(query, collections, k, self._positions_of(deleted))
+        found: RankedPositions = []
+        for segment, mask, first in zip(self.segments, self._masks, self._firsts, strict=False):
+            counting = mask.without(segment.positions_of(deleted)) if deleted else mask
+            hits = segment.search(query, collections, k, counting)
+            found += [(first + position, score) for position, score in hits]
+        return sorted(found, key=lambda hit: -hit[1])[:k]
 
     def lexical(
         self,
@@ -69,12 +127,27 @@ class PassageIndex:
         earlier: Weighted = (),
     ) -> RankedPositions:
         """The ``k`` best (position, BM25) for the question's words and, by weight, earlier ones."""
-        gone = [document for document in deleted if document in self._by_document]
+        gone = [document for document in deleted if self.positions_of([document])]
         return self._lexical.search(question, collections, k, gone, earlier)
 
-    def _positions_of(self, documents: Sequence[str]) -> Positions:
-        found = [p for document in documents for p in self._by_document.get(document, [])]
-        return np.array(found, dtype=np.int64)
+    def _load(self, device: str, like: "PassageIndex | None") -> list[Segment]:
+        known = dict(zip(like.segment_keys(), like.segments, strict=True)) if like else {}
+        folders = [self.folder / name for name in segment_names(self.manifest)]
+        return [
+            known.get(key) or Segment(folder, device)
+            for key, folder in zip(self.segment_keys(), folders, strict=True)
+        ]
+
+    def segment_keys(self) -> list[tuple[str, str]]:
+        """What each segment holds, as the hashes of its files."""
+        files = self.manifest["files"]
+        names = [f"{name}/" if name else "" for name in segment_names(self.manifest)]
+        return [(files[name + VECTORS], files[name + PASSAGES]) for name in names]
+
+    def _mask(self, number: int) -> Mask:
+        segment = self.segments[number]
+        gone = [document for document, before in self.replaced.items() if before > number]
+        return Mask(len(segment), np.array(segment.positions_of(gone), dtype=np.int64))
 
 
 def fuse(rankings: Sequence[RankedPositions]) -> RankedPositions:
@@ -86,76 +159,137 @@ def fuse(rankings: Sequence[RankedPositions]) -> RankedPositions:
     return sorted(scores.items(), key=lambda hit: -hit[1])
 
 
-def collection_ranges(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
-    """[first, last) of each collection; raises ``ValueError`` when one is split."""
-    ranges: dict[str, tuple[int, int]] = {}
-    first = 0
-    for name, group in groupby(entries, key=lambda entry: entry.collection):
-        last = first + sum(1 for _ in group)
-        if name in ranges:
-            raise ValueError(f"collection {name!r} is not contiguous")
-        ranges[name] = (first, last)
-        first = last
-    return ranges
-
-
 def write_index(
-    folder: Path,
-    entries: Sequence[Entry],
-    texts: Sequence[tuple[str, str]],
-    vectors: Vectors,
-    embedder: str,
+    folder: Path, entries: Sequence[Entry], texts: Texts, vectors: Vectors, embedder: str
 ) -> str:
-    """Write a new version of (place, text) ``texts`` and unit ``vectors`` [n, dimension].
+    """Write a full build of ``texts`` and unit ``vectors`` [n, dimension].
 
     Returns the manifest's SHA-256, when all of it has reached the disk. Raises ``OSError`` when
     the disk does not take it; the caller removes the folder.
     """
     folder.mkdir(parents=True)
-    (folder / "vectors.faiss").write_bytes(to_bytes(vectors))
-    listed = [[e.passage_id, e.document_id, e.collection] for e in entries]
-    (folder / "passages.json").write_text(json.dumps(listed), "utf-8")
-    LexicalIndex.build(
-        folder / "lexical",
-        (
-            (entry.collection, entry.document_id, place, text)
-            for entry, (place, text) in zip(entries, texts, strict=True)
-        ),
-    )
+    write_segment(folder, entries, vectors)
+    LexicalIndex.build(folder / LEXICAL, _worded(entries, texts))
     manifest = {
         "passages": len(entries),
         "dimension": vectors.shape[1],
         "embedder": embedder,
         "collections": sorted({entry.collection for entry in entries}),
-        "files": {
-            str(path.relative_to(folder)): sha256_file(path)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and not path.name.startswith(".")
-        },
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
-    to_disk([*folder.rglob("*"), folder, folder.parent])
-    return sha256_file(folder / "manifest.json")
+    return _finish(folder, manifest, {})
 
 
-def read_entries(folder: Path) -> list[Entry]:
-    """The passages an index version names, in position order."""
-    return [Entry(*entry) for entry in json.loads((folder / "passages.json").read_text("utf-8"))]
+def extend_index(
+    folder: Path,
+    base: PassageIndex,
+    replaced: Iterable[str],
+    entries: Sequence[Entry],
+    texts: Texts,
+    vectors: Vectors,
+) -> str:
+    """Write a version that holds what ``base`` does, but of the documents ``replaced`` only these
+    passages; else as ``write_index``. ``vectors`` are [n, dimension], n may be 0.
+    """
+    names = segment_names(base.manifest)
+    folder.mkdir(parents=True)
+    linked = [name or "0" for name in names]
+    for name, old in zip(linked, names, strict=True):
+        _link(base.folder / old, folder / name, [VECTORS, PASSAGES])
+    gone = {**base.replaced, **dict.fromkeys(replaced, len(names))}
+    (folder / REPLACED).write_text(json.dumps(gone), "utf-8")
+    if entries:
+        linked.append(str(len(names)))
+        (folder / linked[-1]).mkdir()
+        write_segment(folder / linked[-1], entries, vectors)
+    _link(base.folder / LEXICAL, folder / LEXICAL, _files_of(base.folder / LEXICAL))
+    words = _worded(entries, texts)
+    passages = LexicalIndex.extend(folder / LEXICAL, replaced, words, len(base.entries))
+    manifest = {**base.manifest, "passages": passages, "segments": linked}
+    manifest["collections"] = sorted({*manifest["collections"], *(e.collection for e in entries)})
+    return _finish(folder, manifest, base.files)
+
+
+def segment_names(manifest: Mapping[str, Any]) -> list[str]:
+    """The folders of a version's segments below its own, in position order."""
+    return list(manifest.get("segments", [FIRST]))
+
+
+def segment_folders(folder: Path) -> list[Path]:
+    """The same as paths, of a version on disk."""
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    return [folder / name for name in segment_names(manifest)]
+
+
+def read_replaced(folder: Path) -> dict[str, int]:
+    """The documents that were replaced since the version's first segment, as ``Replaced``."""
+    path = folder / REPLACED
+    found: dict[str, int] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
 
 
 def verify_index(folder: Path, manifest_sha256: str = "") -> dict[str, Any]:
     """The manifest, after checking every file against it; raises ``DependencyFailed``."""
+    return _verified(folder, manifest_sha256, {})[0]
+
+
+def _verified(
+    folder: Path, manifest_sha256: str, checked: Mapping[FileKey, str]
+) -> tuple[dict[str, Any], dict[FileKey, str]]:
+    """The manifest, and the files it lists; those ``checked`` before are not read again."""
     try:
-        if manifest_sha256 not in ("", sha256_file(folder / "manifest.json")):
+        if manifest_sha256 not in ("", sha256_file(folder / MANIFEST)):
             raise DependencyFailed(f"Index {folder.name} has another manifest than was promoted.")
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-        broken = [
-            name
-            for name, digest in manifest["files"].items()
-            if sha256_file(folder / name) != digest
-        ]
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        digests = {name: _digest(folder / name, checked) for name in manifest["files"]}
+        broken = [name for name, digest in manifest["files"].items() if digests[name] != digest]
+        files = {_key(folder / name): digest for name, digest in digests.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DependencyFailed(f"Index {folder.name} cannot be read.") from error
     if broken:
         raise DependencyFailed(f"Index {folder.name} is damaged: {', '.join(sorted(broken))}.")
-    return manifest
+    return manifest, files
+
+
+def _finish(folder: Path, manifest: dict[str, Any], checked: Mapping[FileKey, str]) -> str:
+    """Write the manifest and wait for the disk; returns the manifest's SHA-256."""
+    manifest["files"] = {
+        str(path.relative_to(folder)): _digest(path, checked)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+    new = [path for path in folder.rglob("*") if path.is_dir() or _key(path) not in checked]
+    to_disk([*new, folder, folder.parent])
+    return sha256_file(folder / MANIFEST)
+
+
+def _worded(entries: Sequence[Entry], texts: Texts) -> Iterable[tuple[str, str, str, str]]:
+    for entry, (place, text) in zip(entries, texts, strict=True):
+        yield entry.collection, entry.document_id, place, text
+
+
+def _files_of(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.endswith(".lock")]
+
+
+def _link(source: Path, target: Path, names: Sequence[str]) -> None:
+    """The same files under another folder; copies, where the disk has no links."""
+    target.mkdir(exist_ok=True)
+    for name in names:
+        # JSON files of the word index are written anew: a link would change the other version.
+        if source.name != LEXICAL or not name.endswith(".json"):
+            try:
+                os.link(source / name, target / name)
+                continue
+            except OSError:
+                pass
+        shutil.copyfile(source / name, target / name)
+
+
+def _digest(path: Path, checked: Mapping[FileKey, str]) -> str:
+    return checked.get(_key(path)) or sha256_file(path)
+
+
+def _key(path: Path) -> FileKey:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

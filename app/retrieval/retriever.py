@@ -14,7 +14,8 @@ from app.ports import Reading, Vectors
 from app.retrieval.identity import Asked, asked_of, fits
 from app.retrieval.lexical import Weighted
 from app.retrieval.live_index import LiveIndex, Pointer
-from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, RankedPositions, fuse
+from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
+from app.retrieval.segment import RankedPositions
 from guardrails.contract import Passage
 
 
@@ -151,12 +152,12 @@ class Retriever:
         rerank: Rerank | None = None,
     ) -> None:
         self._corpus, self._embed, self._rerank = corpus, embed, rerank
-        self._live_index = LiveIndex(corpus, embedder_name, index_dir, device)
+        self.live_index = LiveIndex(corpus, embedder_name, index_dir, device)
 
     @property
     def problem(self) -> str:
         """What is wrong with the live index version; "" when nothing is."""
-        return self._live_index.problem
+        return self.live_index.problem
 
     def embed(self, question: str, deadline: Deadline) -> Vectors:
         """The question's unit vector, shape [dimension]."""
@@ -179,7 +180,7 @@ class Retriever:
         and deletions act inside both searches, before anything is read. ``pointer`` is read here
         where the caller has not done so. Raises ``NotReady`` before the first promotion.
         """
-        live, deleted = self._live_index.current(pointer)
+        live, deleted = self.live_index.current(pointer)
         known = {} if vector is None else {question: vector}
         vector = mean_vector(
             [(question, 1.0), *earlier],
@@ -218,7 +219,7 @@ class Retriever:
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
-        return len(self._live_index.current()[0].index)
+        return len(self.live_index.current()[0].index)
 
     def _read(
         self, index: PassageIndex, ranked: Sequence[int], k: int

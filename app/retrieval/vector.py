@@ -22,6 +22,43 @@ def gpu_available() -> bool:
     return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
+class Mask:
+    """The positions of [0, size) that count: all but the removed ones."""
+
+    def __init__(self, size: int, removed: Positions) -> None:
+        self._alive = np.ones(size, dtype=bool)
+        self._alive[removed] = False
+        self._bits: dict[tuple[int, int], NDArray[np.uint8] | None] = {}
+        self.removed = int(size - self._alive.sum())
+
+    def without(self, more: Sequence[int]) -> "Mask":
+        """The same, less ``more`` positions."""
+        if not len(more):
+            return self
+        gone = np.flatnonzero(~self._alive)
+        return Mask(self._alive.size, np.concatenate([gone, np.asarray(more, dtype=np.int64)]))
+
+    def counts(self, position: int) -> bool:
+        """Whether the position counts."""
+        return bool(self._alive[position])
+
+    def alive(self, first: int, last: int) -> int:
+        """How many positions of [first, last) count."""
+        return int(self._alive[first:last].sum())
+
+    def dropped(self, first: int, last: int) -> Positions:
+        """The positions of [first, last) that do not count, from 0."""
+        return np.flatnonzero(~self._alive[first:last])
+
+    def bits(self, first: int, last: int) -> NDArray[np.uint8] | None:
+        """The positions of [first, last) that count, a bit for each; None when all do."""
+        if (first, last) not in self._bits:
+            part = self._alive[first:last]
+            packed = np.packbits(part, bitorder="little")
+            self._bits[first, last] = None if part.all() else packed
+        return self._bits[first, last]
+
+
 class FlatVectors:
     """Vectors of shape [n, dimension]; ``ranges`` gives each collection's [first, last)."""
 
@@ -36,46 +73,38 @@ class FlatVectors:
         }
 
     def search(
-        self,
-        query: Vectors,
-        collections: Sequence[str],
-        k: int,
-        excluded: Positions | None = None,
+        self, query: Vectors, collections: Sequence[str], k: int, mask: Mask | None = None
     ) -> list[tuple[int, float]]:
         """The ``k`` best (position, inner product) for one vector [dimension], best first.
 
-        Positions in ``excluded`` are never returned.
+        Positions that do not count for ``mask`` are never returned.
         """
         found: list[tuple[int, float]] = []
         for name in collections:
             if name in self._indexes:
-                found.extend(self._search_one(name, query, k, excluded))
+                found.extend(self._search_one(name, query, k, mask))
         return sorted(found, key=lambda hit: -hit[1])[:k]
 
     def _search_one(
-        self, name: str, query: Vectors, k: int, excluded: Positions | None
+        self, name: str, query: Vectors, k: int, mask: Mask | None
     ) -> list[tuple[int, float]]:
         first, last = self._ranges[name]
-        local = None
-        if excluded is not None and len(excluded):
-            local = excluded[(excluded >= first) & (excluded < last)] - first
-        extra = len(local) if local is not None and self.on_gpu else 0
-        wanted = min(last - first, k + extra, MAX_GPU_K if self.on_gpu else last - first)
-        parameters = self._selector(local)
+        bits = mask.bits(first, last) if mask is not None else None
+        dropped: set[int] = set()
+        parameters = None
+        if bits is not None and self.on_gpu:
+            # GPU flat indexes take no selector: there the search asks for more and drops.
+            dropped = set(mask.dropped(first, last).tolist()) if mask is not None else set()
+        elif bits is not None:
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
+        most = MAX_GPU_K if self.on_gpu else last - first
+        wanted = min(last - first, k + len(dropped), most)
         scores, positions = self._indexes[name].search(query[None, :], wanted, params=parameters)
-        dropped = set(local.tolist()) if local is not None else set()
         return [
             (first + position, score)
             for position, score in zip(positions[0].tolist(), scores[0].tolist(), strict=True)
             if position >= 0 and position not in dropped
         ]
-
-    def _selector(self, local: Positions | None) -> faiss.SearchParameters | None:
-        # GPU flat indexes take no selector: there the search asks for more and drops.
-        if local is None or not len(local) or self.on_gpu:
-            return None
-        selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(local))
-        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def _flat(self, vectors: Vectors) -> faiss.Index:
         index = faiss.IndexFlatIP(vectors.shape[1])

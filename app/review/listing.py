@@ -348,7 +348,8 @@ def task_detail(
 
 def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
     pending = None if task.undecided else session.get(PendingDecisionRow, task.id)
-    return None if pending is None or pending.due_at <= database_time(session) else iso(pending.due_at)
+    over = pending is None or pending.due_at <= database_time(session)
+    return None if pending is None or over else iso(pending.due_at)
 
 
 def _why(session: Session, record: RecordRow) -> str:

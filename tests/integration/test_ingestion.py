@@ -30,7 +30,6 @@ from app.retrieval.retriever import Found, Retriever
 from app.settings import PROJECT
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
-from ingestion.indexing import build_index, forget_old
 from ingestion.pipeline import Pipeline, Report, worker
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
@@ -491,8 +490,7 @@ def test_a_document_saved_while_a_version_is_begun_is_not_lost(library: Library)
     def build_first(_connection: object) -> None:
         if begun:
             return
-        index_dir = library.settings.index_dir
-        begun.append(pool.submit(build_index, library.corpus, library.embedder.name, index_dir))
+        begun.append(pool.submit(library.pipeline.index.build))
         wait(begun, timeout=0.5)
 
     library.corpus.documents.add("main", "office.txt", "/nowhere/office.txt", "0" * 64)
@@ -531,8 +529,9 @@ def test_the_live_version_is_kept_however_old(library: Library) -> None:
     first = library.shelf.index()
     for text in ("two", "three", "four"):
         library.shelf.store("claims.txt", f"Theft rule number {text}.")
-        build_index(library.corpus, library.embedder.name, library.settings.index_dir)
-    forget_old(library.corpus, library.settings.index_dir, 1)
+        library.pipeline.index.build()
+    library.shelf.keep = 1
+    library.shelf.builder().forget_old()
     assert library.live() == first
     assert library.found("theft police") == [CLAIMS.strip()]
     assert len(library.corpus.versions.all()) == 2
@@ -546,13 +545,13 @@ from pathlib import Path
 from app.corpus.corpus import Corpus
 from app.db import Database, database_time
 from app.errors import StorageFull
-from ingestion.indexing import build_index
+from ingestion.indexing import IndexBuilder
 url, embedder, folder, limit = sys.argv[1:]
 database = Database(url)
 database.engine.connect().close()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
-    build_index(Corpus(database), embedder, Path(folder), device="cpu")
+    IndexBuilder(Corpus(database), embedder, Path(folder), keep=2, device="cpu").build()
 except StorageFull as error:
     print(error.code)
 """

@@ -170,6 +170,7 @@ class Process:
         self.pipeline._stages = ingestion.stages.Stages(
             embedder, tokenizer(), suspects, settings.passage_tokens
         )
+        self.pipeline.index.rebuilt_below = 0  # small libraries are extended here too
         self.uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
 
 

@@ -7,14 +7,8 @@ import pytest
 
 from app.errors import DependencyFailed
 from app.ports import Vectors
-from app.retrieval.passage_index import (
-    Entry,
-    PassageIndex,
-    collection_ranges,
-    fuse,
-    verify_index,
-    write_index,
-)
+from app.retrieval.passage_index import PassageIndex, fuse, verify_index, write_index
+from app.retrieval.segment import Entry, collection_ranges
 
 TEXTS = [
     ("Home", "The excess for storm damage is 250 pounds."),

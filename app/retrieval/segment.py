@@ -1,0 +1,87 @@
+"""One segment of an index version: passages that were added together, and never change."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+from app.ports import Vectors
+from app.retrieval.vector import FlatVectors, Mask, from_bytes, to_bytes
+
+VECTORS, PASSAGES = "vectors.faiss", "passages.json"
+RankedPositions = list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One passage of an index version; entries of a collection stand together in a segment."""
+
+    passage_id: str
+    document_id: str
+    collection: str
+
+
+class Segment:
+    """A loaded segment, which versions share. Positions count its passages from 0."""
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        """Raises ``OSError``, ``ValueError``, ``TypeError`` or ``RuntimeError`` for damage."""
+        self.entries = read_segment(folder)
+        vectors = from_bytes((folder / VECTORS).read_bytes())
+        if len(vectors) != len(self.entries):
+            raise ValueError("vectors and passages differ in number")
+        self._ranges = collection_ranges(self.entries)
+        self._vectors = FlatVectors(vectors, self._ranges, device)
+        self.on_gpu = self._vectors.on_gpu
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def search(
+        self, query: Vectors, collections: Sequence[str], k: int, mask: Mask
+    ) -> RankedPositions:
+        """The ``k`` nearest (position, cosine) of those that count for ``mask``."""
+        return self._vectors.search(query, collections, k, mask)
+
+    def positions_of(self, documents: Sequence[str]) -> list[int]:
+        """Where the passages of these documents stand."""
+        return [p for document in documents for p in self._by_document.get(document, ())]
+
+    def counts(self, mask: Mask) -> Counter[str]:
+        """How many passages of each collection count for ``mask``."""
+        return Counter({name: mask.alive(*span) for name, span in self._ranges.items()})
+
+    @cached_property
+    def _by_document(self) -> Mapping[str, Sequence[int]]:
+        found: dict[str, list[int]] = {}
+        for position, entry in enumerate(self.entries):
+            found.setdefault(entry.document_id, []).append(position)
+        return found
+
+
+def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> None:
+    """Write entries and their unit ``vectors`` [n, dimension] into an existing folder."""
+    (folder / VECTORS).write_bytes(to_bytes(vectors))
+    listed = [[e.passage_id, e.document_id, e.collection] for e in entries]
+    (folder / PASSAGES).write_text(json.dumps(listed), "utf-8")
+
+
+def read_segment(folder: Path) -> list[Entry]:
+    """The passages that a segment names, in position order."""
+    return [Entry(*entry) for entry in json.loads((folder / PASSAGES).read_text("utf-8"))]
+
+
+def collection_ranges(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
+    """[first, last) of each collection; raises ``ValueError`` when one is split."""
+    ranges: dict[str, tuple[int, int]] = {}
+    first = 0
+    for name, group in groupby(entries, key=lambda entry: entry.collection):
+        last = first + sum(1 for _ in group)
+        if name in ranges:
+            raise ValueError(f"collection {name!r} is not contiguous")
+        ranges[name] = (first, last)
+        first = last
+    return ranges

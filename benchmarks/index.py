@@ -1,0 +1,187 @@
+"""Index versions on a made corpus: time of builds, of one document's way in, and of searches."""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.corpus.corpus import Corpus
+from app.corpus.passages import NewPassage
+from app.db import Database, migrate
+from app.ports import Vectors
+from app.retrieval.live_index import LiveIndex
+from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex
+from ingestion.indexing import IndexBuilder
+
+COLLECTION, EMBEDDER, DIMENSION = "made", "made", 384
+PER_DOCUMENT, WORDS, VOCABULARY = 20, 90, 30_000
+QUESTIONS, CHANGES = 200, 10
+STREAMED_BYTES = 1 << 28
+
+
+@dataclass
+class Made:
+    """A corpus of passages of random words, common ones often, with random unit vectors."""
+
+    corpus: Corpus
+    rng: np.random.Generator
+
+    def passages(self, count: int) -> list[NewPassage]:
+        texts = [" ".join(f"w{word}" for word in row) for row in self.words((count, WORDS))]
+        pairs = zip(texts, self.vectors(count), strict=True)
+        return [NewPassage(text, 0, len(text), None, vector) for text, vector in pairs]
+
+    def words(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """By Zipf's law."""
+        drawn: NDArray[np.int64] = self.rng.zipf(1.2, shape) % VOCABULARY
+        return drawn
+
+    def vectors(self, count: int) -> Vectors:
+        drawn = self.rng.normal(size=(count, DIMENSION)).astype(np.float32)
+        unit: Vectors = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        return unit
+
+    def store(self, source: str, count: int = PER_DOCUMENT) -> str:
+        """Make a document ready; the same source again is a new revision."""
+        passages = self.passages(count)
+        digest = hashlib.sha256(passages[0].text.encode()).hexdigest()
+        added = self.corpus.documents.add(COLLECTION, source, f"/made/{source}", digest)
+        self.corpus.documents.save(
+            added.document_id,
+            digest,
+            title=source,
+            media_type="text/plain",
+            embedder=EMBEDDER,
+            passages=passages,
+        )
+        return added.document_id
+
+
+def measure_index(passages: int) -> dict[str, Any]:
+    """All figures of one corpus of so many passages, on SQLite; times are of the wall clock.
+
+    ``live_ms`` is from a document that is ready until a search finds it so: one that was added,
+    one that was changed, and one that was deleted, where nothing need be indexed.
+    """
+    with tempfile.TemporaryDirectory(prefix="countersign-index-") as name:
+        database = Database(f"sqlite:///{Path(name) / 'index.db'}")
+        try:
+            migrate(database)
+            return _measured(Made(Corpus(database), np.random.default_rng(3)), Path(name), passages)
+        finally:
+            database.close()
+
+
+def _measured(made: Made, folder: Path, passages: int) -> dict[str, Any]:
+    corpus, index_dir = made.corpus, folder / "index"
+    for number in range(passages // PER_DOCUMENT):
+        made.store(f"{number}.txt")
+    live = LiveIndex(corpus, EMBEDDER, index_dir, "cpu")
+    builder = IndexBuilder(
+        corpus, EMBEDDER, index_dir, keep=3, hours=24, device="cpu", live_index=live
+    )
+    begun, cpu = time.perf_counter(), time.process_time()
+    built = builder.build_and_promote()
+    figures: dict[str, Any] = {
+        "passages": passages,
+        "build_s": round(time.perf_counter() - begun, 2),
+        "build_cpu_s": round(time.process_time() - cpu, 2),
+        "bytes_a_passage": round(_size(index_dir / built) / passages),
+        "load_ms": round(_ms(lambda: PassageIndex(index_dir / built, "cpu")), 1),
+        "memory_gb_s": round(_memory_gb_s(), 1),
+    }
+    figures |= _searched(made, live, "built")
+    figures["live_ms"] = _changed(made, builder, live)
+    figures["rollback_ms"] = round(_ms(corpus.versions.rollback), 1)
+    figures["promote_ms"] = round(
+        _ms(lambda: corpus.versions.promote(corpus.versions.all()[0].version_id)), 1
+    )
+    return figures | _searched(made, live, "extended") | _compared(made, builder, live)
+
+
+def _changed(made: Made, builder: IndexBuilder, live: LiveIndex) -> dict[str, float]:
+    """Milliseconds until a change counts, the median of some, by kind of change."""
+    took: dict[str, list[float]] = {"added": [], "changed": [], "deleted": []}
+
+    def indexed() -> None:
+        builder.update()
+        live.current()
+
+    for number in range(CHANGES):
+        made.store(f"added-{number}.txt")
+        took["added"].append(_ms(indexed))
+        made.store(f"{number}.txt")
+        took["changed"].append(_ms(indexed))
+        gone = made.store(f"{number + CHANGES}.txt")
+        indexed()
+        took["deleted"].append(_ms(lambda gone=gone: made.corpus.documents.delete(gone)))  # type: ignore[misc]
+    return {kind: round(float(np.median(times)), 1) for kind, times in took.items()}
+
+
+def _searched(made: Made, live: LiveIndex, which: str) -> dict[str, Any]:
+    index, deleted = live.current()
+    dense, lexical = [], []
+    for question, vector in _questions(made):
+        dense.append(
+            _ms(lambda v=vector: index.index.dense(v, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
+        )
+        lexical.append(
+            _ms(lambda q=question: index.index.lexical(q, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
+        )
+    times = {"dense": dense, "lexical": lexical}
+    figures: dict[str, Any] = {
+        f"{which}_{kind}_ms": [round(float(np.percentile(ms, at)), 2) for at in (50, 95)]
+        for kind, ms in times.items()
+    }
+    scanned = len(index.index) * DIMENSION * 4
+    figures[f"{which}_scan_gb_s"] = round(scanned / np.median(dense) / 1e6, 1)
+    return figures | {f"{which}_segments": len(index.index.segments)}
+
+
+def _compared(made: Made, builder: IndexBuilder, live: LiveIndex) -> dict[str, Any]:
+    """How often the first ten hits of each search are those of a fresh build."""
+    ours, deleted = live.current()
+    fresh_id = builder.build()
+    figures = {"n": QUESTIONS, "dense_as_built": 0, "lexical_as_built": 0}
+    fresh = PassageIndex(builder.folder / fresh_id, "cpu")
+    for question, vector in _questions(made):
+        for kind, search in (
+            ("dense", lambda one, gone, v=vector: one.dense(v, [COLLECTION], 10, gone)),
+            ("lexical", lambda one, gone, q=question: one.lexical(q, [COLLECTION], 10, gone)),
+        ):
+            hits = [
+                [one.entries[position].passage_id for position, _ in search(one, gone)]
+                for one, gone in ((ours.index, deleted), (fresh, ()))
+            ]
+            figures[f"{kind}_as_built"] += hits[0] == hits[1]
+    return figures
+
+
+def _questions(made: Made) -> list[tuple[str, Vectors]]:
+    words = made.words((QUESTIONS, 8))
+    return [
+        (" ".join(f"w{word}" for word in row), vector)
+        for row, vector in zip(words, made.vectors(QUESTIONS), strict=True)
+    ]
+
+
+def _memory_gb_s() -> float:
+    """How fast this machine reads memory, in one thread."""
+    block = np.ones(STREAMED_BYTES // 4, dtype=np.float32)
+    return STREAMED_BYTES / min(_ms(lambda: np.max(block)) for _ in range(3)) / 1e6
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _ms(run: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    run()
+    return (time.perf_counter() - begun) * 1000
