@@ -158,7 +158,8 @@ def _isotonic(scores: Floats, wrong: Floats, counts: Floats) -> list[tuple[float
     for first in edges:
         part = slice(first, first + LEAST_BLOCK)
         weighed = counts[part]
-        blocks.append([scores[part] @ weighed, wrong[part] @ weighed, weighed.sum()])
+        sums = (scores[part] @ weighed, wrong[part] @ weighed, weighed.sum())
+        blocks.append([float(total) for total in sums])
         while len(blocks) > 1 and blocks[-2][1] / blocks[-2][2] >= blocks[-1][1] / blocks[-1][2]:
             last = blocks.pop()
             blocks[-1] = [left + right for left, right in zip(blocks[-1], last, strict=True)]

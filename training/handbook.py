@@ -384,8 +384,8 @@ def made(rng: random.Random) -> Made:
         if rng.random() < 0.5:
             return replace(one, text=f"{one.text}\n\n{text}")
         shift = len(text) + 2
-        moved = {"start": one.start + shift, "end": one.end + shift}
-        return replace(one, text=f"{text}\n\n{one.text}", **moved)
+        start, end = one.start + shift, one.end + shift
+        return replace(one, text=f"{text}\n\n{one.text}", start=start, end=end)
     return one
 
 

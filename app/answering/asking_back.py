@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.inference.evidence_selection import stems
-from app.inference.writing.grounding import Span, one_line
+from app.inference.writing.grounding import Offsets, one_line
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from app.inference.writing.units import CONTENTS, HEADING, ROW, Layout
 from guardrails.contract import Passage
@@ -131,7 +131,7 @@ def _may_hold(passage: Passage, asked: frozenset[str]) -> bool:
 
 def _speaking(
     layout: Layout, asked: frozenset[str], around: frozenset[str]
-) -> Iterator[tuple[frozenset[str], Span]]:
+) -> Iterator[tuple[frozenset[str], Offsets]]:
     """The sentences that say all that was asked, themselves or with the headings above them: the
     shared words and the span, those that say most themselves first."""
     found = []

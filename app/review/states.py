@@ -22,7 +22,8 @@ def waiting(moment: datetime, task: Any = ReviewTaskRow) -> ColumnElement[bool]:
 
 
 def _in_time(moment: datetime, task: Any) -> ColumnElement[bool]:
-    return (task.expires_at <= moment) == false()
+    past: ColumnElement[bool] = task.expires_at <= moment
+    return past == false()
 
 
 def held(moment: datetime) -> ColumnElement[bool]:

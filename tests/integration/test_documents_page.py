@@ -7,7 +7,7 @@ import pytest
 
 from app.corpus.tables import DocumentRow
 from app.wiring import Services
-from ingestion.indexing import build_index
+from ingestion.indexing import IndexBuilder
 from ingestion.pipeline import Report, pipeline_for
 from tests.integration.test_api import RELEASED, Site, site_over
 from tests.integration.test_permissions import suspect
@@ -113,7 +113,9 @@ def test_versions_are_compared_and_promoted(site: Site) -> None:
     added = {"data": {"collection": "board"}, "files": {"file": ("new.txt", b"A new rule.")}}
     site.call("olga", "POST", "/v1/documents", **added)
     ingest_pending(site)
-    second = build_index(corpus, site.services.embedder.name, settings.index_dir, device="cpu")
+    second = IndexBuilder(
+        corpus, site.services.embedder.name, settings.index_dir, keep=3, device="cpu"
+    ).build_and_promote()
 
     path = f"/v1/index/{second}/changes"
     told = site.call("olga", "GET", path, params={"since": first["version_id"]}).json()

@@ -15,12 +15,14 @@ from starlette.testclient import TestClient
 from app.access.service import Access
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
+from app.answering.revising import Reviser
 from app.db import Database
 from app.gate.drift import DriftMonitors
 from app.main import create_app
 from app.proof.replay import Replayer
 from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
 from app.review.desk import ReviewDesk
+from app.review.released import ReleasedAnswers
 from app.serving.admission import AnswerPlaces
 from app.serving.watching import Watch
 from app.wiring import LOOKUPS, Services
@@ -62,6 +64,7 @@ def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services
     """All services around that answerer."""
     chosen = desk.settings.model_copy(update=settings)
     most, waiting = chosen.max_running_answers, chosen.max_waiting_answers
+    policies = Policies(checks=every_check)
     return Services(
         settings=chosen,
         database=desk.database,
@@ -77,7 +80,9 @@ def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services
         embedder=desk.embedder,
         generator=desk.generator,  # type: ignore[arg-type]
         telemetry=answerer._telemetry,
-        policies=Policies(checks=every_check),
+        policies=policies,
+        reviser=Reviser(desk.database, desk.corpus, policies, answerer.answerer),
+        released=ReleasedAnswers(desk.database, chosen),
         replayer=Replayer(desk.database, every_judge, {}),
         lookups=ThreadPoolExecutor(LOOKUPS),
         places=AnswerPlaces(most, waiting, chosen.deadline_s, answerer._telemetry.running),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from app.inference.evidence_selection import stems
-from app.inference.writing.grounding import OUR_MARKER_SHAPE, CitationBook, Span, one_line
+from app.inference.writing.grounding import OUR_MARKER_SHAPE, CitationBook, Offsets, one_line
 from app.inference.writing.question_types import MOST_READ, QuestionType, core, plain
 from app.inference.writing.units import CONTENTS, HEADING, LEANS_BACK, ROW, Layout
 from app.ports import Reading
@@ -34,7 +34,7 @@ class Quote:
     """Words of a passage, and the side that they are about where they do not name it."""
 
     passage: Passage
-    span: Span
+    span: Offsets
     side: str = ""
 
 
@@ -43,7 +43,7 @@ class Unit:
     """A sentence, an item, or a row below its header, which stands first."""
 
     passage: Passage
-    spans: tuple[Span, ...]
+    spans: tuple[Offsets, ...]
     place: int
 
     @property
@@ -311,7 +311,8 @@ def _quotes(pair: tuple[tuple[Unit, str], tuple[Unit, str]]) -> Iterator[Quote]:
 
 
 def _length(unit: Unit) -> int:
-    return unit.spans[-1][1] - unit.spans[-1][0]
+    start, end = unit.spans[-1]
+    return end - start
 
 
 # --- summary --------------------------------------------------------------------------------
