@@ -22,7 +22,8 @@ def waiting(moment: datetime, task: Any = ReviewTaskRow) -> ColumnElement[bool]:
 
 
 def _in_time(moment: datetime, task: Any) -> ColumnElement[bool]:
-    return (task.expires_at <= moment) == false()
+    in_time: ColumnElement[bool] = (task.expires_at <= moment) == false()
+    return in_time
 
 
 def overdue(moment: datetime) -> ColumnElement[bool]:
