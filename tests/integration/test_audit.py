@@ -225,7 +225,8 @@ def fake_seals_in_another_spelling(connection: Connection) -> None:
     (problem,) = verify_snapshot(connection).problems
     releases, links = table(ReleaseRow), table(AuditRow)
     query = select(releases).where(releases.c.answer_id == problem.key)
-    digest = sealed_table(ReleaseRow).digest(dict(connection.execute(query).mappings().one()))
+    row = connection.execute(query).mappings().one()
+    digest = sealed_table(ReleaseRow).digest(dict(row))
     said = connection.execute(
         select(links.c.number, cast(links.c.event, Text)).order_by(links.c.number.desc())
     )
