@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
-from app.answering.asking_back import choices
+from app.answering.asking_back import choices, picked
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.policies import Policies
 from app.answering.reading import Recheck, read_again, read_before, standing_passages
@@ -243,8 +243,7 @@ class Answerer:
             earlier = asked.before.earlier
             if first.verdict.action is Action.BLOCK or not earlier:
                 return first
-            meaning = make_stand_alone(asked.ask.question, earlier, self._rewrite, asked.deadline)
-            second = self._screen_text(asked, meaning)
+            second = self._screen_text(asked, self._meaning(asked))
         new = [finding for finding in second.findings if finding not in first.findings]
         return replace(
             second,
@@ -252,6 +251,14 @@ class Answerer:
             findings=(*first.findings, *new),
             verdict=max(first.verdict, second.verdict, key=lambda one: SEVERITY[one.action]),
         )
+
+    def _meaning(self, asked: Asked) -> StandAlone:
+        """The follow-up as it stands alone; who names one of the things that were asked back has
+        asked the full question."""
+        question = asked.ask.question
+        if choice := picked(question, asked.before.offered):
+            return StandAlone(choice.question)
+        return make_stand_alone(question, asked.before.earlier, self._rewrite, asked.deadline)
 
     def _screen_text(self, asked: Asked, meaning: StandAlone) -> Screened:
         vector = self._retriever.embed(meaning.question, asked.deadline)

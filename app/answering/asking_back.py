@@ -89,6 +89,13 @@ def choices(
     return tuple(Choice(label, _full(question, label)) for label in labels)
 
 
+def picked(reply: str, offered: Sequence[Choice]) -> Choice | None:
+    """The one choice that a reply names ("Plus", "the phone one"); None for any other text."""
+    named = stems(core(reply)) - _GENERAL
+    meant = [one for one in offered if named and named <= stems(plain(one.label))]
+    return meant[0] if len(meant) == 1 else None
+
+
 def _chosen(question: str, evidence: Sequence[Passage]) -> bool:
     """Whether it ends with the name that was chosen, as ``_full`` writes it: who has chosen a
     document is not asked for its section next."""

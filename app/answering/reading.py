@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.access.standing import as_of_now, ended_credentials
+from app.answering.asking_back import Choice
 from app.answering.followup import HISTORY_WEIGHTS
 from app.corpus.tables import (
     DELETED,
@@ -28,7 +29,7 @@ from app.gate.admission import Gate
 from app.gate.modes import Modes
 from app.records import recording
 from app.records.audit import NO_HEAD, lock_head
-from app.records.tables import AuditHeadRow, AuditRow
+from app.records.tables import AuditHeadRow, AuditRow, RecordRow
 from app.retrieval.live_index import Pointer
 from app.review.tables import ReviewTaskRow
 from guardrails.contract import Passage
@@ -41,7 +42,8 @@ BATCH = 500
 class Snapshot:
     """What stood before the models ran; ``stamp`` is the number of the audit chain then.
 
-    ``earlier`` are the questions that this one follows, oldest first, as they stand alone.
+    ``earlier`` are the questions that this one follows, oldest first, as they stand alone;
+    ``offered`` is what was asked back of the last of them.
     """
 
     collections: tuple[str, ...]
@@ -49,6 +51,7 @@ class Snapshot:
     modes: Modes
     pointer: Pointer | None
     stamp: int
+    offered: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,15 @@ def read_before(
     stamp, pointer = _live_index(session)
     used = select(CollectionRow.name).where(CollectionRow.documents > 0)
     names = session.scalars(used.order_by(CollectionRow.name))
+    turns = _turns(session, principal, previous_answer_id)
+    offered = turns[-1].searched.get("choices", ()) if turns else ()
     return Snapshot(
         tuple(principal.readable(names)),
-        tuple(_earlier(session, principal, previous_answer_id)),
+        tuple(recording.searched_for(row) for row in turns if row.question),
         gate.modes(session),
         pointer,
         stamp,
+        tuple(Choice(**choice) for choice in offered),
     )
 
 
@@ -164,13 +170,11 @@ def _live_index(session: Session) -> tuple[int, Pointer | None]:
     return stamp, Pointer(index_version(version), deleted)
 
 
-def _earlier(session: Session, principal: Principal, answer_id: str | None) -> list[str]:
-    """No answers, and no question that was blocked or erased."""
+def _turns(session: Session, principal: Principal, answer_id: str | None) -> list[RecordRow]:
+    """What was asked before, oldest first, without what was blocked."""
     if answer_id is None:
         return []
     turns = recording.conversation(session, principal.name, answer_id, len(HISTORY_WEIGHTS))
     if not turns:
         raise NotFound("There is no such answer to follow.")
-    return [
-        recording.searched_for(row) for row in turns if row.outcome != "blocked" and row.question
-    ]
+    return [row for row in turns if row.outcome != "blocked"]

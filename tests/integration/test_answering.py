@@ -1133,6 +1133,15 @@ def test_a_choice_answers_and_scope_says_what_is_offered(plans: Desk) -> None:
     assert again["answer"]["sentences"][0]["text"] == "The monthly fee is £4."
 
 
+def test_a_reply_that_names_a_choice_asks_the_full_question(plans: Desk) -> None:
+    offered = plans.ask(FEE, BEN)
+    seen = plans.ask("Plus", BEN, previous_answer_id=offered["answer_id"])
+    assert seen["searched"]["question"] == "What is the monthly fee (Plus plan)?"
+    assert seen["answer"]["sentences"][0]["text"] == "The monthly fee is £9."
+    other = plans.ask("Plus", BEN, previous_answer_id=seen["answer_id"])
+    assert other["searched"]["question"] != seen["searched"]["question"]
+
+
 def test_what_all_say_is_answered(plans: Desk) -> None:
     assert plans.ask("What is the notice period?", BEN)["status"] == "released"
 

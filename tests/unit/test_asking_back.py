@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.answering.asking_back import LEAST, MOST, choices
+from app.answering.asking_back import LEAST, MOST, choices, picked
 from guardrails.contract import Passage
 from tests.asked_back import CLEAR, OPEN, Corpus, lines
 
@@ -53,6 +53,26 @@ def test_who_chose_a_document_is_not_asked_for_its_section() -> None:
     asked = choices("What is the excess?", [*home, passage("Car policy", "The excess is £200.")])
     assert [choice.label for choice in asked] == ["Home policy", "Car policy"]
     assert choices(asked[0].question, home) == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("Phone cover", "Phone cover"),
+        ("phone", "Phone cover"),
+        ("The laptop one, please", "Laptop cover"),
+        ("I mean the bicycle.", "Bicycle cover"),
+        ("cover", None),
+        ("Gold", None),
+        ("And for the phone in Spain?", None),
+        ("How do I cancel?", None),
+        ("", None),
+    ],
+)
+def test_a_reply_may_name_what_it_chooses(reply: str, label: str | None) -> None:
+    offered = choices("What is the excess?", CORPUS.find("What is the excess?"))
+    found = picked(reply, offered)
+    assert (found.label if found else None) == label
 
 
 def test_the_full_question_keeps_its_form() -> None:

@@ -118,6 +118,21 @@ def test_a_yes_or_no_that_is_said_is_quoted(question: str, text: str) -> None:
     assert said(question, (text, text)) == [text]
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "plain"),
+    [
+        ("Can I cancel after 14 days?", "You may cancel within 14 days of the start.", False),
+        ("Can I cancel within 14 days?", "You may cancel within 14 days of the start.", True),
+        ("Can I cancel after 14 days?", "After 14 days you may cancel for a fee of £30.", True),
+        ("Is a bike over £500 covered?", "A bike is covered up to £500.", False),
+        ("Is a bike under £500 covered?", "A bike is covered up to £500.", True),
+        ("Is a bike of £500 covered?", "A bike is covered up to £500.", True),
+    ],
+)
+def test_the_other_side_of_a_number_says_nothing(question: str, text: str, plain: bool) -> None:
+    assert (drafted(question, (text, text)).model == "reader") == plain
+
+
 def test_the_next_passage_answers_where_the_first_does_not_say_it() -> None:
     served, included = "Breakfast is served at seven.", "Breakfast is not included in the price."
     told = said("Is breakfast included?", (served, "at seven"), (included, "not included"))

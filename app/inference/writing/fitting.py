@@ -33,6 +33,12 @@ _ASKING = stems(
 IMPLIED = "reader:implied"
 """The model of a draft that speaks of what was asked without a yes or no in words: the risk model
 for the reader's spans does not count, so that a person decides what follows from it."""
+_GAP = r"(?: the| first| age| \w{3})?[ \xa3$\u20ac]*(\d[\d.,]*\d|\d)"
+_ABOVE = re.compile(rf"\b(?:after|over|above|beyond|more than|longer than|older than|from){_GAP}")
+_BELOW = re.compile(
+    r"\b(?:within|before|until|up to|under|below|at most|no more than|less than|in the first)"
+    rf"{_GAP}"
+)
 SAYS_IT, NEARLY_SAYS_IT = 0.6, 0.45
 """Share of the question's words that the answer and the place it stands in hold: enough alone, and
 enough beside words that say whether."""
@@ -55,12 +61,24 @@ def implied(draft: Draft) -> Draft:
 def _in_words(question: str, draft: Draft, passage: Passage) -> bool:
     """Whether it says in words that something is so or not so."""
     said = plain(" ".join(sentence.text for sentence in draft.sentences))
+    if _beyond(core(question), said):
+        return False
     asked = stems(core(question)) - _ASKING
     if not asked:
         return bool(_SAYS_WHETHER.search(said))
     met = len(asked & (stems(said) | stems(plain(passage.place)))) / len(asked)
     enough = NEARLY_SAYS_IT if _SAYS_WHETHER.search(said) else SAYS_IT
     return met >= enough and bool(asked & stems(said))
+
+
+def _beyond(question: str, said: str) -> bool:
+    """Whether the question is about one side of a number and the answer about the other: "after 14
+    days" and "within 14 days"."""
+    for here, there in ((_ABOVE, _BELOW), (_BELOW, _ABOVE)):
+        numbers = set(here.findall(question))
+        if numbers & set(there.findall(said)) and not numbers & set(here.findall(said)):
+            return True
+    return False
 
 
 def _counts(draft: Draft) -> bool:
