@@ -619,6 +619,15 @@ _PHONE_SHAPE = pattern(
     r"|(?:1[ .-])?\(?[2-9]\d{2}\)?[ .-]?[2-9]\d{2}[.-]\d{4}"
     r"|\(\d{2,5}\)[ -]?\d{3}[ -]?\d{3,5}|\d{2}(?:-\d{2}){3,4})$"
 )
+_PHONE_LABEL = pattern(
+    r"\b(?:(?:(?:tele|cell)?phone|tel|mobile|cell|fax|whatsapp|desk|telefon|rufnummer)\b\.?"
+    r"(?: (?:number|no\.?))?(?: is)?|(?:call|calling|reach\w*|answering|ring|text)"
+    r"(?:(?: (?:me|us|him|her|them))? (?:at|under)| (?:me|us|him|her|them) on))[:\s]{1,3}\(?$"
+)
+_PHONE_AFTER = pattern(
+    r"^[ ,(-]{1,3}(?:office|fax|mobile|cell|home|work|desk)\b ?(?:[\\,;.)]|\s*$|\s*\n)"
+)
+"""What kind of number it was: business cards and signatures write that behind it."""
 _DATE_SHAPE = pattern(r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}$|^\d{4}[./-]\d{1,2}[./-]\d{1,2}\b")
 _THOUSANDS = pattern(r"^\d{1,3}(?:[ .]\d{3}){1,2}$")
 
@@ -627,14 +636,16 @@ def _phones(text: str) -> Iterator[Offsets]:
     for match in _NUMBER_RUN.finditer(text):
         start, end = match.span()
         before = text[max(0, start - CONTEXT) : start]
+        labelled = bool(_PHONE_AFTER.search(text[end : end + 20]))
         is_amount = before[-1:] in tuple("£$€#")
-        if is_amount or not _stands_alone(text, start, end):
+        alone = _stands_alone(text, start, end)
+        if is_amount or not (alone or (labelled and text[end] == "-")):
             continue
-        if _is_phone(match.group(0), before):
+        if _is_phone(match.group(0), before, labelled):
             yield start, end
 
 
-def _is_phone(written: str, before: str) -> bool:
+def _is_phone(written: str, before: str, labelled: bool = False) -> bool:
     number = re.split(" ?(?:x|ext)", written.lower())[0].rstrip()
     digits = len(_digits(number))
     if number[0] == "+" or re.match("00[1-9]", number):
@@ -643,6 +654,8 @@ def _is_phone(written: str, before: str) -> bool:
         return False
     if _PHONE_SHAPE.search(number):
         return digits >= 8
+    if labelled or _PHONE_LABEL.search(before):
+        return 6 <= digits <= 15
     if digits < 9 and _THOUSANDS.search(number):
         return False
     return 6 <= digits <= 15 and bool(_PHONE_WORDS.search(before))
@@ -651,7 +664,8 @@ def _is_phone(written: str, before: str) -> bool:
 # Without an upper count: RE2 would write out the class of all letters once for each.
 _NAMED = r"(?-i:\p{Lu})[\p{L}'’.-]*"
 _SMALL = (
-    r"(?:(?:de|du|des|da|do|dos|das|di|del|della|la|le|les|los|las|von|van|der|den|am|an|im) "
+    r"(?:(?:de|du|des|da|do|dos|das|di|dei|degli|delle|del|della|la|le|les|los"
+    r"|las|von|van|der|den|am|an|im) "
     r"|[dl]['’])"
 )
 _UNIT = r"(?:[,\s]{1,3}(?:apt|apartment|suite|unit|flat|floor)\.? ?#?\w{1,5})"
@@ -665,25 +679,64 @@ _STREET_END = (
 )
 _STREET_SUFFIX = (
     r"(?:stra(?:ß|ss)en?|str\.|weg|gasse|gassli|allee|platz|ufer|damm|straat|laan|plein"
-    r"|gracht|kade|dijk"
-    r"|singel|gatan|gata|v[äa]gen|vej|vegen|veien|gaden?|all[eé]|stræde|katu|tie|tanja|polku)"
+    r"|gracht|kade|dijk|brücke"
+    r"|singel|gatan|gata|v[äa]gen|vej|vegen|veien|gaden?|all[eé]|stræde|vænget?|toften|str[aæ]ti"
+    r"|katu|kuja|tie|tanja|polku)"
 )
+_STREET_LAST = r"(?:stra(?:ß|ss)e|weg|gasse|allee|platz|terrasse|gade|vej|väg|vei|tee|puiestee)"
 _STREET_WORD = (
     r"(?:rue|avenue|av\.|boulevard|bd|chemin|impasse|all[ée]e|quai|place|route|via|viale"
     r"|piazza|corso|vicolo"
-    r"|calle|avenida|avda\.|plaza|paseo|carrera|rua|travessa|pra[çc]a|largo|ul\.|ulica"
+    r"|calle|c/|trg|r[uú]a|avenida|avda\.|plaza|paseo|carrera|travessa|pra[çc]a|largo|ul\.|ulica"
     r"|ulice|al\.|os\.|aleja)"
 )
+_HOUSE = r"\d{1,4}(?: ?[a-z]\b)?\b"
+_NUMBER_FIRST = r"\d{1,6}[a-z]?,?"
+_LIVES = (
+    r"\b(?:(?:lives?|lived|living|resid(?:es?|ing)|delivered|arrived|off) at"
+    r"|(?:new |my |home |billing |postal |mailing |street )?address(?: is| to|:| at| with)"
+    r"|address\? it is|(?:moved?|deliver|ship|delivered|shipped) to|live in)[:\s]{1,3}"
+)
+_COUNTRY = (
+    r"\b(?:argentina|australia|austria|belgium|brazil|bulgaria|canada|chile|croatia|cyprus|czechia"
+    r"|czech republic|denmark|estonia|finland|france|germany|greece|greenland(?:er)?|hungary"
+    r"|iceland|india|ireland|italy|japan|latvia|lithuania|luxembourg|malta|mexico|netherlands"
+    r"|new zealand|norway|poland|portugal|romania|slovakia|slovenia|south africa|spain|sweden"
+    r"|switzerland|tunisia|turkey|ukraine|united kingdom|united states|uruguay|usa)"
+)
+_DATED = pattern(
+    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tues|wednes|thurs|fri|satur|sun)"
+    r"(?:uary|ruary|ch|il|e|y|ust|t?ember|ober|day)?\b"
+)
+
+
+def _has_no_date(text: str) -> bool:
+    return not _DATED.search(text)
+
+
 _HUNGARIAN = r"(?:utca|út|u\.|tér|körút|krt\.|sétány)"
 _NAMES = rf"{_SMALL}{{0,3}}{_NAMED}(?: {_SMALL}{{0,2}}{_NAMED}){{0,3}}"
 _ADDRESSES = (
     _finder(rf"\d{{1,5}}[A-Za-z]?,? (?:\d{{1,5}} )?(?:{_NAMED} ){{1,4}}{_STREET_END}{_TAIL}"),
-    _finder(rf"(?:\d{{1,6}} )?{_NAMED}{_STREET_SUFFIX} \d{{1,4}} ?[a-z]?\b{_TAIL}"),
+    _finder(rf"(?:\d{{1,6}} )?{_NAMED}{_STREET_SUFFIX} {_HOUSE}{_TAIL}"),
+    _finder(rf"\d{{1,6}} \p{{L}}{{2,}}{_STREET_SUFFIX} {_HOUSE}{_TAIL}"),
+    _finder(rf"(?:\d{{1,6}} )?{_NAMED}(?: {_NAMED})? {_STREET_LAST} {_HOUSE}{_TAIL}"),
+    _finder(
+        rf"{_LIVES}({_NUMBER_FIRST} {_NAMED}(?: {_NAMED}){{0,3}} {_HOUSE}{_TAIL})",
+        _has_no_date,
+        group=1,
+    ),
+    _finder(
+        rf"{_LIVES}({_NAMED}(?: {_NAMED}){{0,3}} {_HOUSE}, {_NAMED}{_TAIL})", _has_no_date, group=1
+    ),
+    _finder(rf"(?m){_COUNTRY}[ ,]{{1,2}}(\d{{5,6}})[ \t\r]*$", group=1),
     _finder(rf"(?:\d{{1,6}},? )?{_STREET_WORD} {_NAMES},? \d{{1,5}}\b{_TAIL}"),
     _finder(rf"\d{{1,5}}(?: bis| ter)?,? {_STREET_WORD} {_NAMES}{_TAIL}"),
     _finder(rf"(?:\d{{1,6}} )?{_NAMED}(?: {_NAMED}){{0,2}} {_HUNGARIAN} \d{{1,4}}\.?{_TAIL}"),
     _finder(rf"\d{{1,6}} {_NAMED}(?: {_NAMED}){{0,3}}(?: \d{{1,5}})?{_UNIT}{_TAIL}"),
     _finder(r"\bp\.? ?o\.? ?box \d{1,6}\b"),
+    _finder(r"(?:apo|dpo|fpo),? a[aep] \d{5}"),
+    _finder(r"apt\.? ?#?\d{1,5}[a-z]?"),
     _finder(r"(?:psc|cmr|unit) \d{1,5},? box \d{1,5}\s(?:[ad]po|fpo) a[aep] \d{5}"),
     _finder(rf"{_NAMED}(?: {_NAMED}){{0,3}}, (?-i:[A-Z]{{2}}) \d{{5}}(?:-\d{{4}})?"),
     _finder(r"(?-i:[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2})"),
