@@ -12,8 +12,15 @@ from sqlalchemy.orm import Session
 
 from app.db import iso, now
 from app.records.audit import append_audit
-from app.records.tables import RecordRow, ReleaseRow, SettlementRow
-from app.records.views import AnswerBody, AnswerView, GateView, SearchedView, view_of
+from app.records.tables import FeedbackRow, RecordRow, ReleaseRow, SettlementRow
+from app.records.views import (
+    AnswerBody,
+    AnswerView,
+    FeedbackView,
+    GateView,
+    SearchedView,
+    view_of,
+)
 from guardrails.contract import AnswerObject, CitationObject, canonical_sha256
 from guardrails.redaction import redacted
 
@@ -115,6 +122,7 @@ def answer_view(
     state = record.outcome if settled is None else settled.state
     status, message = SHOWN.get(state, (record.outcome, record.message))
     released = session.get(ReleaseRow, record.answer_id) if status == "released" else None
+    said = None if written_now else session.get(FeedbackRow, record.answer_id)
     return AnswerView(
         answer_id=record.answer_id,
         status=cast("Any", status),
@@ -129,6 +137,7 @@ def answer_view(
         searched=view_of(SearchedView, record.searched),
         timings_ms=record.timings_ms,
         gate=_gate_view(record.gate) if record.gate else None,
+        feedback=FeedbackView(said.useful, said.reason) if said else None,
     )
 
 

@@ -89,6 +89,14 @@ class GateView:
     delta: float | None
 
 
+@dataclass(frozen=True)
+class FeedbackView:
+    """What its asker said of an answer."""
+
+    useful: bool
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnswerView:
     """An answer as its asker may see it. ``answer`` is null unless it was released."""
@@ -106,3 +114,4 @@ class AnswerView:
     searched: SearchedView
     timings_ms: dict[str, float]
     gate: GateView | None
+    feedback: FeedbackView | None = None

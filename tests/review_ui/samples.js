@@ -44,6 +44,7 @@ export function answer(changes) {
     disclaimer: "",
     searched: { question: "", collections: ["main"], passages: 3, titles: ["Fees"] },
     gate: { mode: "provisional", certified: false, provisional: true, alpha: 0.05 },
+    feedback: null,
     ...changes,
   };
 }
