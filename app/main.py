@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.api import (
     accounts,
+    conversations,
     documents,
     gate,
     labelling,
@@ -40,6 +41,7 @@ from countersign import __version__
 
 MODULES = (
     questions,
+    conversations,
     openai,
     reviews,
     released,

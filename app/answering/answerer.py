@@ -17,7 +17,12 @@ from app.access.principals import Principal
 from app.answering.asking_back import choices, picked
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.policies import Policies
-from app.answering.reading import Recheck, read_again, read_before, standing_passages
+from app.answering.reading import (
+    Recheck,
+    own_view,
+    read_again,
+    read_before,
+)
 from app.answering.stages import (
     Admitted,
     Ask,
@@ -197,7 +202,7 @@ class Answerer:
             record = session.get(RecordRow, answer_id)
             if record is None or record.principal != principal.name:
                 raise NotFound("There is no such answer.")
-            return _view(session, principal, record)
+            return own_view(session, principal, record)
 
     def schema(self, principal: Principal, answer_id: str) -> Mapping[str, Any] | None:
         """The schema that one of the principal's own questions came with; raises ``NotFound``."""
@@ -212,7 +217,7 @@ class Answerer:
         """The principal's newest answers, newest first."""
         with self._database.reading() as session:
             return [
-                _view(session, principal, record)
+                own_view(session, principal, record)
                 for record in recording.own_records(session, principal.name, limit)
             ]
 
@@ -529,9 +534,3 @@ def _with_cited(hits: Sequence[Hit], cited: Sequence[Passage], most: int) -> tup
     first = [Hit(passage, None) for passage in dict.fromkeys(cited) if passage.id not in found]
     others = [hit for hit in hits if hit.passage.id not in named][: max(most - len(named), 0)]
     return (*first, *(hit for hit in hits if hit.passage.id in named or hit in others))
-
-
-def _view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
-    cited = standing_passages(session, release.cited_passages(record))
-    readable = [passage for passage, name in cited.items() if principal.may_read(name)]
-    return release.answer_view(session, record, readable)

@@ -27,9 +27,10 @@ from app.db import Database
 from app.errors import NotFound
 from app.gate.admission import Gate
 from app.gate.modes import Modes
-from app.records import recording
+from app.records import recording, release
 from app.records.audit import NO_HEAD, lock_head
 from app.records.tables import AuditHeadRow, AuditRow, RecordRow
+from app.records.views import AnswerView
 from app.retrieval.live_index import Pointer
 from app.review.tables import ReviewTaskRow
 from guardrails.contract import Passage
@@ -110,6 +111,13 @@ def standing_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
         .where(PassageRow.id.in_(list(ids)), DocumentRow.state != DELETED)
     )
     return {row[0]: row[1] for row in rows}
+
+
+def own_view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
+    """One of the principal's own answers, without quotes that are beyond their scope now."""
+    cited = standing_passages(session, release.cited_passages(record))
+    readable = [passage for passage, name in cited.items() if principal.may_read(name)]
+    return release.answer_view(session, record, readable)
 
 
 class AnswerNews:

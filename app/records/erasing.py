@@ -7,13 +7,13 @@ then: an erasure without its link shows in ``countersign audit verify``.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Text, delete, or_, select
+from sqlalchemy import Text, delete, or_, select, update
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
 from app.db import compact_json
 from app.records.release import settle_erased
-from app.records.tables import CitationRow, RecordRow, ReleaseRow
+from app.records.tables import CitationRow, ConversationRow, FeedbackRow, RecordRow, ReleaseRow
 from guardrails.contract import AnswerObject
 
 NOBODY = ""
@@ -38,11 +38,19 @@ def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) 
     record.findings = [wordless_finding(finding) for finding in record.findings]
     record.verdict = wordless_verdict(record.verdict)
     record.searched = _wordless_search(record.searched, question_kept=event["question_kept"])
+    _forget_what_askers_wrote(session, record)
     released = session.get(ReleaseRow, record.answer_id)
     if released is not None:
         released.answer = no_answer()
         session.execute(delete(CitationRow).where(CitationRow.answer_id == record.answer_id))
     settle_erased(session, record.answer_id, event)
+
+
+def _forget_what_askers_wrote(session: Session, record: RecordRow) -> None:
+    """A title may repeat the question; then the first question is the title again."""
+    session.execute(delete(FeedbackRow).where(FeedbackRow.answer_id == record.answer_id))
+    renamed = ConversationRow.id == record.conversation
+    session.execute(update(ConversationRow).where(renamed).values(title=None))
 
 
 def wordless_finding(finding: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,6 +146,7 @@ def write(session: Session, trail: Trail) -> RecordRow:
         facts=dict(trail.facts),
         shadow=None if trail.shadow is None else dict(trail.shadow),
         number=lock_head(session).number + 1,
+        conversation=_conversation(session, trail),
     )
     session.add(row)
     session.flush()
@@ -162,6 +163,15 @@ def write(session: Session, trail: Trail) -> RecordRow:
     if trail.outcome == "released" and row.draft is not None:
         release(session, row, row.draft, released_by="policy", edited=False)
     return row
+
+
+def _conversation(session: Session, trail: Trail) -> str:
+    """That of the answer it follows; a new one is called after its first answer."""
+    previous = trail.searched.get("previous_answer_id")
+    if previous is None:
+        return trail.answer_id
+    query = select(RecordRow.conversation).where(RecordRow.answer_id == previous)
+    return session.scalar(query) or previous
 
 
 def keep_policy(session: Session, trail: Trail) -> None:

@@ -15,8 +15,16 @@ from sqlalchemy.orm import Session
 
 from app.db import iso, now
 from app.records.audit import append_audit
-from app.records.tables import CitationRow, RecordRow, ReleaseRow, SettlementRow
-from app.records.views import AnswerBody, AnswerView, ChoiceView, GateView, SearchedView, view_of
+from app.records.tables import CitationRow, FeedbackRow, RecordRow, ReleaseRow, SettlementRow
+from app.records.views import (
+    AnswerBody,
+    AnswerView,
+    ChoiceView,
+    FeedbackView,
+    GateView,
+    SearchedView,
+    view_of,
+)
 from guardrails.contract import AnswerObject, CitationObject, canonical_sha256
 from guardrails.redaction import redacted
 
@@ -180,6 +188,7 @@ def answer_view(
     if settled is not None and settled.message:
         message = f"{message} {settled.message}"
     released = session.get(ReleaseRow, record.answer_id) if status == "released" else None
+    said = None if written_now else session.get(FeedbackRow, record.answer_id)
     return AnswerView(
         answer_id=record.answer_id,
         status=cast("Any", status),
@@ -195,6 +204,7 @@ def answer_view(
         timings_ms=record.timings_ms,
         gate=_gate_view(record.gate) if record.gate else None,
         choices=[ChoiceView(**one) for one in record.searched.get("choices", ())],
+        feedback=FeedbackView(said.useful, said.reason) if said else None,
     )
 
 

@@ -19,11 +19,11 @@ class RecordRow(Sealed, Base):
     ``facts`` are what conditions of the policy looked at beside question, draft, evidence and
     findings. ``shadow`` is the verdict of the policy that runs in the shadow, if one does.
     ``number`` is that of the audit link that recorded it: it says what came first. It is 0 where
-    there is none.
+    there is none. ``conversation`` is the id of the answer that its conversation began with.
     """
 
     __tablename__ = "records"
-    unsealed: ClassVar[frozenset[str]] = frozenset({"number"})
+    unsealed: ClassVar[frozenset[str]] = frozenset({"number", "conversation"})
     answer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     principal: Mapped[str] = mapped_column(String(80))
     question: Mapped[str] = mapped_column(Text)
@@ -43,10 +43,36 @@ class RecordRow(Sealed, Base):
     facts: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     shadow: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     number: Mapped[int] = mapped_column(SEQUENCE, default=0, server_default="0", index=True)
+    conversation: Mapped[str | None] = mapped_column(String(32))
     __table_args__ = (
+        Index("ix_records_conversation", "principal", "conversation", "created_at"),
         Index("ix_records_principal_created", "principal", "created_at"),
         Index("ix_records_created_at", "created_at"),
     )
+
+
+class ConversationRow(Base):
+    """What an asker made of one of their conversations (owner: records); most have no row.
+
+    ``id`` is that of its first answer. ``title`` null: its first question. One that is hidden is
+    off its asker's list; the records stay.
+    """
+
+    __tablename__ = "conversations"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    principal: Mapped[str] = mapped_column(String(80), index=True)
+    title: Mapped[str | None] = mapped_column(String(200))
+    hidden_at: Mapped[datetime | None]
+
+
+class FeedbackRow(Base):
+    """What an asker said of an answer, newest word only (owner: records)."""
+
+    __tablename__ = "feedback"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    useful: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    given_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class PolicyRow(Base):

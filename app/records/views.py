@@ -97,6 +97,14 @@ class GateView:
     delta: float | None
 
 
+@dataclass(frozen=True)
+class FeedbackView:
+    """What its asker said of an answer."""
+
+    useful: bool
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnswerView:
     """An answer as its asker may see it. ``answer`` is null unless it was released."""
@@ -118,3 +126,4 @@ class AnswerView:
         list[ChoiceView],
         Field(description="What the question may be about, where it leaves that open."),
     ] = field(default_factory=list)
+    feedback: FeedbackView | None = None

@@ -1,18 +1,19 @@
 // @ts-check
 // Draws an answer in each of its states.
 
-import { el } from "../shared/dom.js";
+import { el, setText } from "../shared/dom.js";
 import { listed, moment, percent, placeOf, plural } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
+import { usualWait } from "./waiting.js";
 
 /** @import { AnswerBody, AnswerView, ChoiceView, CitationView, SearchedView } from "../shared/wire.d.ts" */
 /** @import { Child } from "../shared/dom.js" */
 /** @typedef {(citation: CitationView, opener: HTMLElement) => void} OnCite */
+/** @typedef {(title: string, opener: HTMLElement) => void} OnDocument */
 
 const FINAL = new Set(["released", "blocked", "abstained", "rejected", "withdrawn"]);
 /** @type {Record<string, string>} */
 const HEADINGS = {
-  held: "Waiting for a reviewer",
   abstained: "No answer",
   blocked: "Not answered",
   rejected: "Not released",
@@ -45,7 +46,8 @@ export function spokenForm(answer) {
   }
   const offered = answer.choices.map((choice) => choice.label).join("; ");
   const said = offered ? `${answer.message} ${offered}` : answer.message;
-  return `${HEADINGS[answer.status] ?? "Answer"}. ${said}`;
+  const heading = HEADINGS[answer.status];
+  return heading ? `${heading}. ${said}` : said;
 }
 
 /**
@@ -75,21 +77,36 @@ export function releaseWords({ released_by, edited, gate }) {
 }
 
 /**
- * The inside of an answer; `onCite(citation, opener)` is called for a chosen citation.
+ * The inside of an answer; `onCite(citation, opener)` is called for a chosen citation,
+ * `onDocument(title, opener)` for a document.
  * @param {AnswerView} answer
  * @param {OnCite} onCite
+ * @param {OnDocument} onDocument
  * @returns {Child[]}
  */
-export function answerBody(answer, onCite) {
+export function answerBody(answer, onCite, onDocument) {
   if (answer.status === "released" && answer.answer) {
     return releasedBody(answer, answer.answer, onCite);
   }
-  const waiting = answer.status === "held" && el("span", { class: "pulse", "aria-hidden": "true" });
+  if (answer.status === "held") return heldBody(answer);
   const title = answer.choices.length ? "Which one do you mean?" : HEADINGS[answer.status];
-  const heading = el("p", { class: "state-title" }, waiting, title ?? "Answer");
+  const heading = el("p", { class: "state-title" }, title ?? "Answer");
   const message = answer.message && el("p", { dir: "auto" }, answer.message);
   if (answer.choices.length) return [heading, message, choiceList(answer.choices)];
-  return [heading, message, answer.status === "abstained" && searchedNote(answer.searched)];
+  const searched = answer.status === "abstained" && searchedNote(answer.searched, onDocument);
+  return [heading, message, searched];
+}
+
+/**
+ * One thing, said once: that a person checks it, and how long that takes as a rule.
+ * @param {Pick<AnswerView, "message">} answer
+ * @returns {Child[]}
+ */
+function heldBody({ message }) {
+  const pulse = el("span", { class: "pulse", "aria-hidden": "true" });
+  const wait = el("p", { class: "muted", "data-testid": "usual-wait" });
+  usualWait().then((words) => setText(wait, words));
+  return [el("p", { class: "held-message", dir: "auto" }, pulse, " ", message), wait];
 }
 
 /**
@@ -162,18 +179,26 @@ function isUnmeasured({ released_by, gate }) {
   return Boolean(gate?.provisional) && released_by !== "reviewer";
 }
 
-/** @param {SearchedView} searched */
-function searchedNote({ collections, passages, titles }) {
+/**
+ * @param {SearchedView} searched
+ * @param {OnDocument} onDocument
+ */
+function searchedNote({ collections, passages, titles }, onDocument) {
   const where = collections.length ? ` in ${listed(collections)}` : "";
   const looked = el("p", {}, `Searched ${plural(passages, "passage")}${where}.`);
   if (!titles.length) return el("div", { class: "searched" }, looked);
-  const found = titles.map((title) => el("li", { dir: "auto" }, title));
+  const found = titles.map((title) => {
+    const props = { type: "button", class: "source small", dir: "auto", "data-testid": "closest" };
+    const button = el("button", props, title);
+    button.addEventListener("click", () => onDocument(title, button));
+    return el("li", {}, button);
+  });
   return el(
     "div",
     { class: "searched" },
     looked,
     el("p", {}, "Closest documents:"),
-    el("ul", {}, found),
+    el("ul", { class: "sources" }, found),
   );
 }
 

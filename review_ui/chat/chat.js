@@ -11,19 +11,25 @@ import {
   unsentQuestion,
 } from "../shared/api.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
-import { listed, plural } from "../shared/format.js";
+import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import {
+  drawConversations,
+  loadConversations,
+  mountConversations,
+  pathOf,
+} from "./conversations.js";
 import { Exchange } from "./exchange.js";
 import { mountPanel } from "./panel.js";
 import { loadThread, saveThread } from "./thread.js";
 
-/** @import { AnswersView, CollectionsView, DocumentsView } from "../shared/wire.d.ts" */
+/** @import { AnswerView, CollectionsView, ConversationBody } from "../shared/wire.d.ts" */
+/** @import { SuggestionsView } from "../shared/wire.d.ts" */
 /** @import { Asked } from "../shared/api.js" */
 /** @import { Action } from "./exchange.js" */
 
-const HISTORY_LIMIT = 20;
-const HISTORY_MOST = 100;
-const TITLES_SHOWN = 8;
+/** Answers of a conversation that are loaded at once. */
+const TURNS = 20;
 
 /** @type {AbortController | null} */
 let running = null;
@@ -32,22 +38,34 @@ let running = null;
  * @type {string | null}
  */
 let previous = null;
+/**
+ * The open conversation; null: the next question begins one.
+ * @type {string | null}
+ */
+let conversation = null;
 let me = "";
+
+const context = {
+  current: () => conversation,
+  deleted: () => newConversation(),
+};
 
 async function main() {
   const session = await requireSession();
   mountHeader(session);
   mountPanel();
   if (!session.roles.includes("asker")) {
-    byId("composer").hidden = true;
+    byId("composer").hidden = byId("sidebar").hidden = true;
+    byId("sidebar-open").hidden = true;
     return explainNoAccess("This account cannot ask questions.");
   }
   me = session.name;
-  follow(loadThread(me));
+  const kept = loadThread(me);
+  if (!location.hash && kept) history.replaceState(null, "", `#${kept}`);
   mountComposer();
-  await Promise.all([loadCollections(), loadHistory(HISTORY_LIMIT)]);
-  scrollToEnd("instant");
-  if (!byId("empty").hidden) await loadTitles();
+  mountConversations(context);
+  window.addEventListener("hashchange", () => openNamed().catch(showPageError));
+  await Promise.all([loadCollections(), loadConversations(context), openNamed()]);
 }
 
 function questionField() {
@@ -71,7 +89,9 @@ function mountComposer() {
   byId("cancel").addEventListener("click", (event) => event.detail > 1 || running?.abort());
   byId("new-conversation").addEventListener("click", newConversation);
   byId("history").addEventListener("click", choose);
-  byId("older").addEventListener("click", () => loadHistory(HISTORY_MOST).catch(showPageError));
+  byId("older").addEventListener("click", () => {
+    if (conversation !== null) loadTurns(conversation).catch(showPageError);
+  });
   field.disabled = byId("send", HTMLButtonElement).disabled = false;
   field.focus();
 }
@@ -113,42 +133,70 @@ function describeChoice() {
   setText(byId("collection-summary"), chosen.length ? listed(chosen) : "all collections");
 }
 
-/** @param {number} limit */
-async function loadHistory(limit) {
-  /** @type {AnswersView} */
-  const { answers } = await request("GET", `/v1/answers?limit=${limit}`);
-  // A question asked while the history was loading is already on the page.
-  /** @param {string} id */
-  const shown = (id) => document.querySelector(`[data-answer-id="${CSS.escape(id)}"]`);
-  const old = answers.filter((answer) => !shown(answer.answer_id));
-  const items = old.reverse().map((answer) => {
-    const exchange = new Exchange(answer.question, answer.created_at);
-    exchange.settle(answer, { quiet: true });
-    return exchange.node;
-  });
-  byId("history").prepend(...items);
-  byId("older").hidden = answers.length < HISTORY_LIMIT || limit === HISTORY_MOST;
-  showEmpty();
+/** Opens the conversation that the address names, or a new one. */
+async function openNamed() {
+  const wanted = location.hash.slice(1) || null;
+  if (wanted === conversation && wanted !== null) return;
+  running?.abort();
+  fill(byId("history"));
+  begin(wanted, null);
+  byId("older").hidden = true;
+  if (wanted !== null) await loadTurns(wanted);
   byId("history").setAttribute("aria-busy", "false");
+  showEmpty();
+  drawConversations(context);
+  scrollToEnd("instant");
+  if (!byId("empty").hidden) await loadSuggestions();
+}
+
+/**
+ * The newest answers of a conversation, or those before the first that is shown.
+ * @param {string} wanted
+ */
+async function loadTurns(wanted) {
+  const first = byId("history").querySelector("[data-answer-id]")?.getAttribute("data-answer-id");
+  const before = first ? `&before=${first}` : "";
+  try {
+    /** @type {ConversationBody} */
+    const found = await request("GET", `${pathOf(wanted)}?limit=${TURNS}${before}`);
+    if (wanted !== conversation) return;
+    byId("history").prepend(...found.answers.map(settled));
+    byId("older").hidden = !found.more;
+    if (!first) begin(wanted, found.answers.at(-1)?.answer_id ?? null);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    history.replaceState(null, "", location.pathname); // deleted, or somebody else's
+    begin(null, null);
+  }
+}
+
+/** @param {AnswerView} answer */
+function settled(answer) {
+  const exchange = new Exchange(answer.question, answer.created_at);
+  exchange.settle(answer, { quiet: true });
+  return exchange.node;
 }
 
 function showEmpty() {
   byId("empty").hidden = byId("history").children.length > 0;
 }
 
-/** Before the first question: what there is to ask about. */
-async function loadTitles() {
-  /** @type {DocumentsView} */
-  const { documents, total } = await request("GET", `/v1/documents?limit=${TITLES_SHOWN}`);
-  const titles = documents.filter((item) => item.state === "ready").map((item) => item.title);
-  if (!titles.length) return setText(byId("about"), "There are no documents to search yet.");
-  setText(byId("about"), `You can ask about ${plural(total, "document")}:`);
-  const more = total > documents.length && el("li", { class: "muted" }, "and others");
-  fill(
-    byId("titles"),
-    titles.map((title) => el("li", { dir: "auto" }, title)),
-    more,
-  );
+/** Before the first question: such as these documents answered before, or could. */
+async function loadSuggestions() {
+  /** @type {SuggestionsView} */
+  const { questions } = await request("GET", "/v1/suggestions");
+  const about = questions.length ? "For example:" : "There are no documents to search yet.";
+  setText(byId("about"), about);
+  const items = questions.map((question) => {
+    const props = { type: "button", class: "suggestion", dir: "auto", "data-testid": "suggestion" };
+    const button = el("button", props, question);
+    button.addEventListener("click", () => {
+      questionField().value = question;
+      submit();
+    });
+    return el("li", {}, button);
+  });
+  fill(byId("suggestions"), items);
 }
 
 function submit() {
@@ -178,17 +226,32 @@ function begin(question) {
 }
 
 function newConversation() {
-  follow(null);
-  byId("history").append(el("li", { class: "divider" }, "New conversation"));
+  history.pushState(null, "", location.pathname);
+  openNamed().catch(showPageError);
   announce("The next question starts a new conversation.");
   questionField().focus();
 }
 
-/** @param {string | null} answerId */
-function follow(answerId) {
+/**
+ * @param {string | null} id of the conversation
+ * @param {string | null} answerId the answer that the next question follows
+ */
+function begin(id, answerId) {
+  conversation = id;
   previous = answerId;
-  saveThread(me, answerId);
-  byId("new-conversation").hidden = answerId === null;
+  saveThread(me, id);
+  byId("new-conversation").hidden = id === null;
+}
+
+/**
+ * The question was answered: a conversation is called after its first answer.
+ * @param {AnswerView} answer
+ */
+function follow(answer) {
+  const id = conversation ?? answer.answer_id;
+  begin(id, answer.answer_id);
+  history.replaceState(null, "", `#${id}`);
+  loadConversations(context);
 }
 
 /**
@@ -210,7 +273,7 @@ async function run(exchange, asked) {
   };
   try {
     const answer = await ask(asked, listener, controller.signal);
-    follow(answer.answer_id);
+    if (exchange.node.isConnected) follow(answer);
     keepInView(exchange, () => exchange.settle(answer));
   } catch (error) {
     keepInView(exchange, () => showFailure(exchange, asked, error));

@@ -5,8 +5,9 @@ import { copyButton } from "../shared/clipboard.js";
 import { announce, el, fill, visible } from "../shared/dom.js";
 import { age, moment } from "../shared/format.js";
 import { answerBody, copyText, isFinal, NOT_MEASURED, spokenForm } from "./answer.js";
+import { feedbackRow } from "./feedback.js";
 import { watchAnswer, watchReleased } from "./live.js";
-import { openCitation } from "./panel.js";
+import { openCitation, openDocument } from "./panel.js";
 
 /** @import { AnswerStatus, AnswerView, ArrivingSentence } from "../shared/wire.d.ts" */
 /** @typedef {[label: string, onclick: () => void]} Action */
@@ -123,11 +124,15 @@ function answerArticle(answer) {
     "data-answer-id": answer.answer_id,
     "aria-label": "Answer",
   };
-  const copy =
-    answer.status === "released" &&
-    answer.answer &&
-    copyButton("Copy with sources", () => copyText(answer));
-  return el("article", props, understoodAs(answer), answerBody(answer, openCitation), copy);
+  const body = answerBody(answer, openCitation, openDocument);
+  return el("article", props, understoodAs(answer), body, belowAnswer(answer));
+}
+
+/** @param {AnswerView} answer */
+function belowAnswer(answer) {
+  if (answer.status !== "released" || !answer.answer) return null;
+  const copy = copyButton("Copy with sources", () => copyText(answer));
+  return el("div", { class: "below-answer" }, copy, feedbackRow(answer));
 }
 
 /**

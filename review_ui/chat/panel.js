@@ -2,16 +2,22 @@
 // The side panel that shows a citation's passage; a modal dialog where there is no room beside.
 
 import { ApiError, messageOf, request } from "../shared/api.js";
+import { documentBlocks, partsOf } from "../shared/document.js";
 import { byId, el, fill, setText } from "../shared/dom.js";
 import { cutAtQuote, passageText } from "../shared/passage.js";
 
-/** @import { CitationView, PassageView } from "../shared/wire.d.ts" */
+/** @import { CitationView, DocumentsView, DocumentText, PassageView } from "../shared/wire.d.ts" */
 
 const BESIDE = "(min-width: 1180px)";
+/** Passages that are shown at once, the cited one amid them. */
+const AROUND = 40;
 
 /** @type {HTMLElement | null} */
 let opener = null;
-/** @type {CitationView | null} */
+/**
+ * What is shown: a citation, or the title of a document.
+ * @type {CitationView | string | null}
+ */
 let wanted = null;
 
 /**
@@ -30,6 +36,70 @@ export async function openCitation(citation, from) {
   if (wanted !== citation) return;
   fill(byId("panel-body"), body);
   byId("panel-body").querySelector("mark")?.scrollIntoView({ block: "center" });
+}
+
+/**
+ * Opens the panel on the beginning of a document.
+ * @param {string} title
+ * @param {HTMLElement} from
+ */
+export async function openDocument(title, from) {
+  opener = from;
+  wanted = title;
+  show();
+  setText(byId("panel-title"), title);
+  fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the document…"));
+  byId("panel-title").focus();
+  const body = await documentBody(title);
+  if (wanted === title) fill(byId("panel-body"), body);
+}
+
+/** @param {string} title */
+async function documentBody(title) {
+  try {
+    /** @type {DocumentsView} */
+    const { documents } = await request(
+      "GET",
+      `/v1/documents?limit=20&find=${encodeURIComponent(title.slice(0, 200))}`,
+    );
+    const found = documents.find((one) => one.title === title);
+    if (!found) return problem("This document was removed, or you may no longer read it.");
+    const text = await loadText(found.document_id, "first=0");
+    return textView(found.document_id, found.collection, text, null);
+  } catch (error) {
+    return problem(messageOf(error));
+  }
+}
+
+/** @param {string} words */
+function problem(words) {
+  return el("p", { class: "notice bad", role: "alert", "data-testid": "error" }, words);
+}
+
+/**
+ * @param {string} documentId
+ * @param {string} where
+ * @returns {Promise<DocumentText>}
+ */
+function loadText(documentId, where) {
+  const path = `/v1/documents/${encodeURIComponent(documentId)}/passages`;
+  return request("GET", `${path}?${where}&limit=${AROUND}`);
+}
+
+/**
+ * @param {string} documentId
+ * @param {string} collection
+ * @param {DocumentText} text
+ * @param {{start: number, end: number} | null} mark
+ */
+function textView(documentId, collection, { passages, total }, mark) {
+  const parts = partsOf(passages, mark);
+  const whole = el("a", { href: `/documents#doc/${documentId}` }, "The whole document");
+  return [
+    el("p", { class: "muted small" }, `Collection: ${collection}`),
+    documentBlocks(parts, { testId: "citation-quote" }),
+    total > passages.length && el("p", {}, whole),
+  ];
 }
 
 export function mountPanel() {
@@ -70,13 +140,33 @@ async function passageBody(citation) {
     return el("p", { class: "notice warn" }, hidden);
   }
   try {
+    /** @type {PassageView} */
     const passage = await request("GET", `/v1/passages/${encodeURIComponent(citation.passage_id)}`);
-    return passageView(passage, citation);
+    return (await inItsDocument(passage, citation)) ?? passageView(passage, citation);
   } catch (error) {
     const gone = "This passage was removed, or you may no longer read it.";
     const isGone = error instanceof ApiError && error.status === 404;
-    const props = { class: "notice bad", role: "alert", "data-testid": "error" };
-    return el("p", props, isGone ? gone : messageOf(error));
+    return problem(isGone ? gone : messageOf(error));
+  }
+}
+
+/**
+ * The document at the quote; null when the document has changed since, or holds it no more.
+ * @param {PassageView} passage
+ * @param {CitationView} citation
+ */
+async function inItsDocument(passage, citation) {
+  const cut = cutAtQuote(passage.text, citation);
+  if (!cut) return null;
+  const start = passage.start + Array.from(cut.before).length;
+  const mark = { start, end: start + Array.from(cut.quote).length };
+  try {
+    const around = `around=${encodeURIComponent(passage.passage_id)}`;
+    const text = await loadText(passage.document_id, around);
+    return textView(passage.document_id, passage.collection, text, mark);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
   }
 }
 

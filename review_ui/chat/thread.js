@@ -1,23 +1,23 @@
 // @ts-check
-// Which answer the next question follows: kept in this tab, so that a reload keeps the conversation.
+// Which conversation is open: kept in this tab, so that coming back from another page keeps it.
 
 const KEY = "countersign.thread";
 
 /**
- * The kept answer id; null begins a conversation. Another person's thread is not continued.
+ * The kept conversation; null begins one. Another person's thread is not continued.
  * @param {string} name who is signed in
  * @returns {string | null}
  */
 export function loadThread(name, storage = sessionStorage) {
-  const [whose, answerId] = (storage.getItem(KEY) ?? "").split("\n");
-  return whose === name && answerId ? answerId : null;
+  const [whose, conversationId] = (storage.getItem(KEY) ?? "").split("\n");
+  return whose === name && conversationId ? conversationId : null;
 }
 
 /**
  * @param {string} name
- * @param {string | null} answerId
+ * @param {string | null} conversationId
  */
-export function saveThread(name, answerId, storage = sessionStorage) {
-  if (answerId === null) storage.removeItem(KEY);
-  else storage.setItem(KEY, `${name}\n${answerId}`);
+export function saveThread(name, conversationId, storage = sessionStorage) {
+  if (conversationId === null) storage.removeItem(KEY);
+  else storage.setItem(KEY, `${name}\n${conversationId}`);
 }

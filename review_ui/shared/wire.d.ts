@@ -117,6 +117,11 @@ export interface GateView {
   alpha: number | null;
 }
 
+export interface FeedbackView {
+  useful: boolean;
+  reason: string;
+}
+
 export interface AnswerView {
   answer_id: string;
   status: AnswerStatus;
@@ -131,6 +136,46 @@ export interface AnswerView {
   searched: SearchedView;
   gate: GateView | null;
   choices: ChoiceView[];
+  feedback: FeedbackView | null;
+}
+
+export interface ConversationView {
+  conversation_id: string;
+  title: string;
+  answers: number;
+  updated_at: string;
+}
+
+export interface ConversationsView {
+  conversations: ConversationView[];
+  next_cursor: string | null;
+}
+
+export interface ConversationBody {
+  conversation_id: string;
+  title: string;
+  answers: AnswerView[];
+  more: boolean;
+}
+
+export interface SuggestionsView {
+  questions: string[];
+}
+
+export interface WaitView {
+  usual_seconds: number | null;
+}
+
+export interface GivenView {
+  answer_id: string;
+  question: string;
+  useful: boolean;
+  reason: string;
+  given_at: string;
+}
+
+export interface AllFeedbackView {
+  feedback: GivenView[];
 }
 
 export interface AnswersView {
@@ -231,6 +276,8 @@ export interface IndexChangesView {
 
 export interface PassageView {
   passage_id: string;
+  document_id: string;
+  start: number;
   title: string;
   collection: string;
   page: number | null;

@@ -112,6 +112,8 @@ FULL: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/v1/session/password"): {"current": "x" * 12, "new": "y" * 12},
     ("POST", "/v1/users"): {"name": "new", "roles": ["asker"], "scope": ["main"]},
     ("PUT", "/v1/users/{name}"): {"roles": ["asker"], "scope": ["main"], "disabled": False},
+    ("PUT", "/v1/answers/{answer_id}/feedback"): {"useful": True, "reason": "x"},
+    ("PUT", "/v1/conversations/{conversation_id}"): {"title": "x"},
     ("POST", "/v1/keys"): {"user": "unknown", "days": 1},
 }
 """A body with every text that each route takes."""

@@ -101,6 +101,7 @@ def objects(site: Site) -> dict[str, str]:
     return {
         "task_id": site.task_of(answer_id),
         "answer_id": answer_id,
+        "conversation_id": answer_id,
         "response_id": answer_id,
         "model": "countersign",
         "passage_id": passage.id,

@@ -45,6 +45,7 @@ export function answer(changes) {
     searched: { question: "", collections: ["main"], passages: 3, titles: ["Fees"] },
     choices: [],
     gate: { mode: "provisional", certified: false, provisional: true, alpha: 0.05 },
+    feedback: null,
     ...changes,
   };
 }

@@ -81,7 +81,7 @@ test("copying takes sources and disclaimer along", () => {
 
 test("what is not released is spoken as its state and message", () => {
   const held = answer({ status: "held", answer: null, message: "A person looks at it." });
-  assert.equal(spokenForm(held), "Waiting for a reviewer. A person looks at it.");
+  assert.equal(spokenForm(held), "A person looks at it.");
   assert.equal(isFinal(held), false);
   assert.equal(isFinal(answer({ status: "abstained" })), true);
 });

@@ -1,0 +1,141 @@
+"""An asker's own conversations: listed, searched, named, hidden."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.db import iso, now
+from app.errors import BadRequest, NotFound
+from app.records.tables import ConversationRow, RecordRow
+
+ID = func.coalesce(RecordRow.conversation, RecordRow.answer_id)
+"""Records that the release before wrote during an upgrade stand alone."""
+LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True)
+class ConversationView:
+    """A conversation; ``title`` is its first question unless its asker gave another."""
+
+    conversation_id: str
+    title: str
+    answers: int
+    updated_at: str
+
+
+@dataclass(frozen=True)
+class ConversationsView:
+    """A page of conversations, the newest first; ``next_cursor`` gives the next page."""
+
+    conversations: list[ConversationView]
+    next_cursor: str | None
+
+
+def conversations(
+    session: Session, principal: str, find: str, limit: int, cursor: str | None
+) -> ConversationsView:
+    """One page; with ``find``, of those whose title or any question holds it. Raises
+    ``BadRequest``."""
+    newest = func.max(RecordRow.created_at)
+    query: Select[Any] = select(ID, newest, func.count()).where(*_own(principal)).group_by(ID)
+    if find:
+        query = query.where(_found(principal, find))
+    if cursor is not None:
+        query = query.having(tuple_(newest, ID) < tuple_(*_place(cursor)))
+    rows = session.execute(query.order_by(newest.desc(), ID.desc()).limit(limit + 1)).all()
+    page, more = rows[:limit], len(rows) > limit
+    titles = _titles(session, [row[0] for row in page])
+    shown = [
+        ConversationView(row[0], titles.get(row[0], ""), row[2], iso(row[1]) or "") for row in page
+    ]
+    return ConversationsView(shown, _cursor(page[-1][1], page[-1][0]) if more else None)
+
+
+def turns(
+    session: Session, principal: str, conversation_id: str, limit: int, before: str | None
+) -> tuple[str, list[RecordRow], bool]:
+    """Title, the newest ``limit`` records of it, oldest first, and whether there are older ones;
+    with ``before``, those older than that answer. Raises ``NotFound``."""
+    of = (*_own(principal), conversation_id == ID)
+    query = select(RecordRow).where(*of)
+    if before is not None:
+        moment = session.scalar(select(RecordRow.created_at).where(*of, _is(before)))
+        query = query.where(RecordRow.created_at < moment)
+    order = RecordRow.created_at.desc(), RecordRow.answer_id.desc()
+    found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
+    if not found:
+        raise NotFound("There is no such conversation.")
+    title = _titles(session, [conversation_id]).get(conversation_id, "")
+    return title, found[:limit][::-1], len(found) > limit
+
+
+def rename(session: Session, principal: str, conversation_id: str, title: str) -> None:
+    """Give a title, or with "" the first question again; raises ``NotFound``."""
+    _own_row(session, principal, conversation_id).title = title.strip()[:LONGEST_TITLE] or None
+
+
+def hide(session: Session, principal: str, conversation_id: str) -> None:
+    """Take it off the list; its records stay. Raises ``NotFound``."""
+    row = _own_row(session, principal, conversation_id)
+    row.hidden_at, row.title = now(), None
+
+
+def _own(principal: str) -> Sequence[Any]:
+    hidden = select(ConversationRow.id).where(
+        ConversationRow.principal == principal, ConversationRow.hidden_at.is_not(None)
+    )
+    return RecordRow.principal == principal, ID.not_in(hidden)
+
+
+def _is(answer_id: str) -> Any:
+    return RecordRow.answer_id == answer_id
+
+
+def _found(principal: str, find: str) -> Any:
+    asked = select(ID).where(
+        RecordRow.principal == principal, RecordRow.question.icontains(find, autoescape=True)
+    )
+    named = select(ConversationRow.id).where(
+        ConversationRow.principal == principal,
+        ConversationRow.title.icontains(find, autoescape=True),
+    )
+    return ID.in_(asked.union_all(named))
+
+
+def _titles(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    first = select(RecordRow.answer_id, RecordRow.question).where(RecordRow.answer_id.in_(ids))
+    named = select(ConversationRow.id, ConversationRow.title).where(
+        ConversationRow.id.in_(ids), ConversationRow.title.is_not(None)
+    )
+    return {row[0]: row[1] for query in (first, named) for row in session.execute(query)}
+
+
+def _own_row(session: Session, principal: str, conversation_id: str) -> ConversationRow:
+    exists = select(RecordRow.answer_id).where(*_own(principal), conversation_id == ID)
+    if session.scalar(exists.limit(1)) is None:
+        raise NotFound("There is no such conversation.")
+    row = session.get(ConversationRow, conversation_id, with_for_update=True)
+    if row is None:
+        row = ConversationRow(id=conversation_id, principal=principal, title=None, hidden_at=None)
+        session.add(row)
+    return row
+
+
+def _cursor(moment: datetime, conversation_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{moment.isoformat()} {conversation_id}".encode()).decode()
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, _, name = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        place = datetime.fromisoformat(moment), name
+    except ValueError as error:
+        raise BadRequest("The cursor is not one that this list gave.") from error
+    if place[0].tzinfo is not None or "\0" in name:
+        raise BadRequest("The cursor is not one that this list gave.")
+    return place

@@ -1,0 +1,48 @@
+"""What askers say of their answers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import iso, now
+from app.errors import NotFound
+from app.records.tables import FeedbackRow, RecordRow
+
+NEWEST = 500
+"""How many are looked through for those within a scope."""
+
+
+@dataclass(frozen=True)
+class GivenView:
+    """What an asker said of an answer, for operators; who asked is left out."""
+
+    answer_id: str
+    question: str
+    useful: bool
+    reason: str
+    given_at: str
+
+
+def give(session: Session, principal: str, answer_id: str, useful: bool, reason: str) -> None:
+    """Keep the asker's word on their own answer, in place of an earlier one; ``NotFound``."""
+    record = session.get(RecordRow, answer_id)
+    if record is None or record.principal != principal:
+        raise NotFound("There is no such answer.")
+    row = FeedbackRow(answer_id=answer_id, useful=useful, reason=reason, given_at=now())
+    session.merge(row)
+
+
+def given(session: Session, may_read: Callable[[str], bool], limit: int) -> Iterator[GivenView]:
+    """The newest words on answers from collections that the caller ``may_read``."""
+    query = select(FeedbackRow, RecordRow.question, RecordRow.searched)
+    query = query.join(RecordRow, RecordRow.answer_id == FeedbackRow.answer_id)
+    rows = session.execute(query.order_by(FeedbackRow.given_at.desc()).limit(NEWEST))
+    seen = 0
+    for row, question, searched in rows:
+        if seen < limit and all(map(may_read, searched["collections"])):
+            seen += 1
+            yield GivenView(
+                row.answer_id, question, row.useful, row.reason, iso(row.given_at) or ""
+            )

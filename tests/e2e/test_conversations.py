@@ -1,0 +1,100 @@
+"""Conversations in a browser: kept, found, named, exported, deleted; sources beside the answer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import Running
+from tests.e2e.test_browser import FACT, FOUND, RISKY, ask, sign_in
+
+pytestmark = pytest.mark.browser
+SOURDOUGH = "How do I bake sourdough bread at high altitude?"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def test_a_conversation_is_kept_found_named_exported_and_deleted(
+    page: Page, running: Running, tmp_path: Path
+) -> None:
+    sign_in(page, running)
+    expect(page.get_by_test_id("suggestion").first).to_be_visible()
+    ask(page, FACT, "released")
+    ask(page, RISKY, "held")
+    current = page.locator('[data-testid="conversation"][aria-current]')
+    expect(current).to_contain_text(FACT)
+    page.reload()
+    expect(page.get_by_test_id("answer")).to_have_count(2)
+
+    page.get_by_test_id("rename").click()
+    page.get_by_test_id("title").fill("<i>By phone</i>")
+    page.get_by_test_id("title").press("Enter")
+    expect(current).to_contain_text("<i>By phone</i>")
+    page.get_by_test_id("new-conversation").click()
+    expect(page.get_by_test_id("answer")).to_have_count(0)
+    ask(page, SOURDOUGH, "abstained")
+    page.get_by_test_id("find").fill("water damage in my kitchen")
+    found = page.get_by_test_id("conversation").filter(has_text="By phone")
+    found.click()
+    expect(page.get_by_test_id("answer")).to_have_count(2)
+
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    kept = tmp_path / "kept.md"
+    download.value.save_as(kept)
+    assert FACT in kept.read_text("utf-8") and FOUND in kept.read_text("utf-8")
+
+    page.get_by_test_id("delete-conversation").click()
+    page.get_by_test_id("delete-conversation-sure").click()
+    expect(page.get_by_test_id("answer")).to_have_count(0)
+    expect(found).to_have_count(0)
+
+
+def test_sources_open_beside_the_answer_and_its_worth_is_said(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    answer = ask(page, FACT, "released")
+    answer.get_by_test_id("citation").first.click()
+    panel = page.get_by_test_id("citation-panel")
+    expect(panel.get_by_test_id("citation-quote").first).to_contain_text(FOUND)
+    expect(panel.locator(".document-part").nth(1)).to_be_visible()  # the text around the quote
+    page.keyboard.press("Escape")
+
+    answer.get_by_test_id("not-useful").click()
+    answer.get_by_test_id("feedback-reason").fill("<b>Too</b> short")
+    answer.get_by_test_id("feedback-reason").press("Enter")
+    expect(answer).to_contain_text("“<b>Too</b> short”")
+    page.reload()
+    expect(answer.get_by_test_id("not-useful")).to_have_attribute("aria-pressed", "true")
+
+    page.get_by_test_id("new-conversation").click()
+    abstained = ask(page, SOURDOUGH, "abstained")
+    closest = abstained.get_by_test_id("closest").first
+    title = closest.inner_text()
+    closest.click()
+    expect(page.locator("#panel-title")).to_have_text(title)
+    expect(panel.locator(".document-text").first).to_be_visible()
+
+
+def test_on_a_narrow_screen_the_list_lies_over_the_chat(page: Page, running: Running) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, running)
+    ask(page, FACT, "released")
+    expect(page.get_by_test_id("conversation").first).to_be_hidden()
+    page.get_by_test_id("sidebar-open").click()
+    expect(page.get_by_test_id("find")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("sidebar-open")).to_be_focused()
+    page.get_by_test_id("sidebar-open").click()
+    page.get_by_test_id("conversation").first.click()
+    expect(page.get_by_test_id("find")).to_be_hidden()

@@ -1,0 +1,115 @@
+"""Conversations, suggestions, feedback and usual waits, over both databases."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.answering.suggestions import as_question
+from app.corpus.corpus import Corpus
+from app.proof.erasure import Eraser
+from app.records.tables import ConversationRow, FeedbackRow, RecordRow
+from app.wiring import Services
+from tests.integration.test_api import HELD, RELEASED, Site, site_over
+
+NEXT = "And when is the office open?"
+OTHER = "What is the cancellation fee?"
+
+
+@pytest.fixture
+def site(services: Services) -> Iterator[Site]:
+    """A service over each database."""
+    yield from site_over(services)
+
+
+def listed(site: Site, name: str = "ann", **params: str) -> list[dict[str, Any]]:
+    response = site.call(name, "GET", "/v1/conversations", params=params)
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["conversations"]
+    return found
+
+
+def test_conversations_are_listed_searched_named_and_hidden(site: Site) -> None:
+    first = site.ask(RELEASED)["answer_id"]
+    second = site.ask(NEXT, previous_answer_id=first)["answer_id"]
+    other = site.ask(OTHER)["answer_id"]
+    site.ask(OTHER, name="eve")
+    assert [(row["conversation_id"], row["title"], row["answers"]) for row in listed(site)] == [
+        (other, OTHER, 1),
+        (first, RELEASED, 2),
+    ]
+    assert [row["conversation_id"] for row in listed(site, find="OFFICE open")] == [first]
+    assert listed(site, find="%") == []
+    page = site.call("ann", "GET", "/v1/conversations?limit=1").json()
+    rest = site.call(
+        "ann", "GET", "/v1/conversations", params={"cursor": page["next_cursor"]}
+    ).json()
+    assert [row["conversation_id"] for row in rest["conversations"]] == [first]
+    assert rest["next_cursor"] is None
+    assert site.call("ann", "GET", "/v1/conversations?cursor=x").status_code == 400
+
+    path = f"/v1/conversations/{first}"
+    whole = site.call("ann", "GET", path).json()
+    assert [one["answer_id"] for one in whole["answers"]] == [first, second]
+    assert whole["more"] is False
+    last = site.call("ann", "GET", f"{path}?limit=1").json()
+    assert [one["answer_id"] for one in last["answers"]] == [second] and last["more"] is True
+    older = site.call("ann", "GET", f"{path}?before={second}").json()
+    assert [one["answer_id"] for one in older["answers"]] == [first]
+
+    assert site.call("ann", "PUT", path, json={"title": " Water "}).status_code == 204
+    assert [row["title"] for row in listed(site, find="water")] == ["Water"]
+    for method, body in (("GET", {}), ("PUT", {"json": {"title": "x"}}), ("DELETE", {})):
+        assert site.call("eve", method, path, **body).status_code == 404
+    assert site.call("ann", "DELETE", path).status_code == 204
+    assert [row["conversation_id"] for row in listed(site)] == [other]
+    assert site.call("ann", "GET", path).status_code == 404
+    assert site.call("ann", "GET", f"/v1/answers/{first}").status_code == 200  # the record stays
+
+
+def test_erasing_a_principal_leaves_no_words_of_a_conversation(site: Site) -> None:
+    answer = site.ask(RELEASED)["answer_id"]
+    site.call("ann", "PUT", f"/v1/conversations/{answer}", json={"title": "My secret"})
+    said = {"useful": False, "reason": "My secret too"}
+    assert site.call("ann", "PUT", f"/v1/answers/{answer}/feedback", json=said).status_code == 204
+    assert site.call("ann", "GET", f"/v1/answers/{answer}").json()["feedback"] == said
+    shown = site.call("olga", "GET", "/v1/feedback").json()["feedback"]
+    assert [(one["reason"], one["question"]) for one in shown] == [("My secret too", RELEASED)]
+    assert site.call("sam", "GET", "/v1/feedback").json()["feedback"] == []
+    assert site.call("eve", "PUT", f"/v1/answers/{answer}/feedback", json=said).status_code == 404
+
+    services = site.services
+    corpus = Corpus(services.database)
+    Eraser(services.database, services.settings, corpus).principal("ann", "local")
+    with services.database.reading() as session:
+        assert session.get(FeedbackRow, answer) is None
+        assert session.get_one(ConversationRow, answer).title is None
+        assert session.get_one(RecordRow, answer).principal == ""
+
+
+def test_suggestions_come_from_what_the_asker_may_read(site: Site) -> None:
+    headings = site.call("ann", "GET", "/v1/suggestions").json()["questions"]
+    assert "What do the documents say about “Making a claim”?" in headings
+    assert site.call("sam", "GET", "/v1/suggestions").json()["questions"] == []
+    site.ask(RELEASED)
+    site.ask("What is my excess for water damage?")  # about the asker's own affair
+    found = site.call("eve", "GET", "/v1/suggestions").json()["questions"]
+    assert found[0] == RELEASED and not any("my excess" in one for one in found)
+    assert site.call("sam", "GET", "/v1/suggestions").json()["questions"] == []
+
+
+def test_the_usual_wait_is_said_when_there_is_enough_to_say(site: Site) -> None:
+    assert site.call("ann", "GET", "/v1/waiting").json() == {"usual_seconds": None}
+    for _ in range(5):
+        task_id, _answer = site.held()
+        assert site.decide("rita", site.claim("rita", task_id), "reject", reason="no").is_success
+    usual = site.call("ann", "GET", "/v1/waiting").json()["usual_seconds"]
+    assert usual is not None and 0 <= usual < 60
+    assert site.ask(HELD)["status"] == "held"
+
+
+def test_headings_become_questions() -> None:
+    assert as_question("Fees | Acme", []) == "What do the documents say about “Fees”?"
+    assert as_question("x", ["A", "How do I claim?"]) == "How do I claim?"
+    assert as_question("Fees", ["§ 4"]) is None
+    assert as_question("ab", []) is None

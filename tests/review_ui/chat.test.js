@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { conversationText, fileName } from "../../review_ui/chat/export.js";
+import { waitWords } from "../../review_ui/chat/waiting.js";
+import { answer, citation } from "./samples.js";
+
+test("an exported conversation has questions, answers, sources and what stands behind them", () => {
+  const released = answer({
+    question: "What is\nthe fee?",
+    status: "released",
+    released_by: "reviewer",
+    answer: { text: "It is £25. [1]", short: null, sentences: [], citations: [citation()] },
+  });
+  const refused = answer({ question: "", status: "rejected", message: "Erased.", answer: null });
+  const text = conversationText({ title: "Fees\n# x", answers: [released, refused] });
+  assert.match(text, /^# Fees # x\n\n## What is the fee\?\n/);
+  assert.match(text, /It is £25\. \[1\]\n\nSources:\n\[1\] Fees, page 2/);
+  assert.match(text, /Approved by a reviewer/);
+  assert.match(text, /## Erased\n[^]*\nErased\.\n$/);
+});
+
+test("an export has a name that every file system takes", () => {
+  assert.equal(fileName("What is the fee? ../../x"), "What-is-the-fee-x.md");
+  assert.equal(fileName("保険 ¿Qué?"), "保険-Qué.md");
+  assert.equal(fileName("?!"), "conversation.md");
+});
+
+test("the usual wait is told in one unit, and not at all without figures", () => {
+  assert.equal(waitWords(null), "");
+  assert.match(waitWords(20), /a minute/);
+  assert.match(waitWords(600), /about 10 minutes/);
+  assert.match(waitWords(7200), /about 2 hours/);
+  assert.match(waitWords(200_000), /about 2 days/);
+});
