@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +11,7 @@ from app.db import Database, now
 from app.errors import Invalid
 from app.gate.certificates import Certificates, certificate_row, standing_rows
 from app.gate.coverage import note_certificate
-from app.gate.labels import ANY_DAY, Looks, labels_of, note_look
+from app.gate.labels import ANY_DAY, Looks, labels_of, lent_to, note_look
 from app.gate.reviewer_error import gold_result, second_result
 from app.gate.sampling import audit_floor
 from app.gate.strata import GATE, Stratum
@@ -70,9 +71,17 @@ class Certifier:
         stratum = Stratum(collection, risk_class)
         with self._database.reading() as session:
             labels = labels_of(session, stratum, self._certificates.lineage)
+            lent = lent_to(session, stratum, self._certificates.lineage)
             gold, second = gold_result(session, collection), second_result(session, collection)
-        most = self._largest_weight(labels)
-        points = betting_curve(labels, alpha, delta, gold=gold, second=second, max_weight=most)
+        points = betting_curve(
+            labels,
+            alpha,
+            delta,
+            gold=gold,
+            second=second,
+            max_weight=self._largest_weight(labels),
+            lent=lent,
+        )
         return points, sum(label.wrong for label in labels)
 
     def _tested(
@@ -80,9 +89,10 @@ class Certifier:
     ) -> Certificate | NotCertifiable:
         lineage = self._certificates.lineage
         labels = labels_of(session, stratum, lineage, looks)
-        test = certify_anytime if looks == ANY_DAY else certify
+        more = {"lent": lent_to(session, stratum, lineage)} if looks == ANY_DAY else {}
+        test: Any = certify_anytime if looks == ANY_DAY else certify
         try:
-            return test(
+            result: Certificate | NotCertifiable = test(
                 labels,
                 alpha,
                 delta,
@@ -93,9 +103,11 @@ class Certifier:
                 gold=gold_result(session, stratum.collection),
                 second=second_result(session, stratum.collection),
                 max_weight=self._largest_weight(labels),
+                **more,
             )
         except GateInvalid as error:
             raise Invalid(f"{error}.") from error
+        return result
 
     def _largest_weight(self, labels: Sequence[Label]) -> float | None:
         """The most that the audits' draw can weigh; None when every answer was labelled."""

@@ -70,6 +70,31 @@ def labels_of(
     return [label for label in found if label.ceiling == EVERYTHING]
 
 
+def lent_to(session: Session, stratum: Stratum, lineage: Mapping[str, str]) -> list[Label]:
+    """Labels of other collections in the same risk class and lineage, as far as they were given
+    before the first of the stratum's own: they may say where its bets begin."""
+    own = _label_rows(session, stratum, lineage, ANY_DAY)
+    if not own:
+        return []
+    query = (
+        select(LabelRow)
+        .where(
+            LabelRow.collection != stratum.collection,
+            LabelRow.risk_class == stratum.risk_class,
+            LabelRow.lineage_sha256 == canonical_sha256(dict(lineage)),
+            LabelRow.number < own[0].number,
+        )
+        .order_by(LabelRow.number.desc(), LabelRow.answer_id)
+        .limit(MOST_LENT)
+    )
+    # Without their ceilings: a wrong idea of where to begin costs labels, and nothing else.
+    return [_counted(row, EVERYTHING) for row in reversed(session.scalars(query).all())]
+
+
+MOST_LENT = 1000
+"""More labels of others would change nothing about where to begin."""
+
+
 def note_look(session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks) -> None:
     """Note that a certificate was tried on these labels."""
     for row in _label_rows(session, stratum, lineage, looks):

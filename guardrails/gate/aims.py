@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails.gate.betting import Aims, Floats, Ints
+from guardrails.gate.betting import PURSES, Aims, Floats, Ints
 from guardrails.gate.binomial import GRID, level_of
 
 PLACES = np.arange(0, GRID + 1, 5)
@@ -62,7 +62,17 @@ def aims_of(levels: Ints, wrong: Flags, shares: Floats, ceilings: Ints, alpha: f
     steady = np.minimum(np.maximum(steady, level_of(alpha / 2)), ceilings)
     walking = _walking(counts, errors, tops, ceilings, alpha)
     walking[:WAIT] = steady[:1] = -1
-    return Aims(np.stack([walking, steady]), PURSES_OF_AIMS)
+    return Aims(np.stack([walking, steady]), PURSES_OF_AIMS[:, None] * PURSES)
+
+
+def lent_aims(lent: Aims, spread: Floats, own: int) -> Aims:
+    """The aims of the last ``own`` answers of a stream that others' labels began.
+
+    Half of the money is put where it did best with the others: ``spread`` [ways, bets]. How much
+    they won counts nowhere, so that the promise stays one about the own answers.
+    """
+    n = lent.levels.shape[1]
+    return Aims(lent.levels[:, n - own :], (lent.purses + spread) / 2)
 
 
 def _counts(levels: Ints, ceilings: Ints) -> Flags:
@@ -87,14 +97,14 @@ def _level_with(counts: Floats, wanted: Floats, ceilings: Ints) -> Ints:
 
 def _walking(counts: Floats, errors: Floats, tops: Ints, ceilings: Ints, alpha: float) -> Ints:
     """The ceiling while there are no errors; else a share of the level whose labels would have won
-    most; -1 where none would."""
+    most; 0 where none would, so that each level bets on its own answers."""
     rows = np.arange(len(tops))
     won = counts * _growth((errors + DOUBT[0]) / (counts + DOUBT[1]), alpha)
     won[np.arange(len(PLACES)) > tops[:, None]] = 0.0
     # Of equally good levels the laxest.
     best = len(PLACES) - 1 - won[:, ::-1].argmax(axis=1)
     found = _level_with(counts, WALKING_SHARE * counts[rows, best], ceilings)
-    found = np.where(won[rows, best] > 0, found, -1)
+    found = np.where(won[rows, best] > 0, found, 0)
     walking: Ints = np.where(errors[rows, tops] == 0, ceilings, found)
     return walking
 

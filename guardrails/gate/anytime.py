@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from guardrails.gate.aims import PURSES_OF_AIMS, WAIT, aims_of, ceiling_of
+from guardrails.gate.aims import PURSES_OF_AIMS, WAIT, aims_of, ceiling_of, lent_aims
 from guardrails.gate.betting import (
     Aims,
     Stream,
@@ -30,6 +30,8 @@ from guardrails.gate.certify import (
 )
 
 BETTING = "betting"
+MOST_LENT = 10
+"""Others' labels count no more than so many own ones."""
 
 
 def certify_anytime(
@@ -45,14 +47,17 @@ def certify_anytime(
     second: SecondReviews | None = None,
     max_weight: float | None = None,
     start: float | None = None,
+    lent: Sequence[Label] = (),
     not_before: str | None = None,
 ) -> Certificate | NotCertifiable:
     """The laxest threshold that keeps ``alpha``, of ``labels`` in the order they were given.
 
     As ``certify``, but the promise covers every look at a growing list of labels together: all
     looks are wrong with probability ``delta`` at most. ``max_weight`` is the largest weight of
-    labels that do not state it themselves. Nothing is certified whose labels show more than
-    ``alpha`` now, whatever they showed before. Raises ``GateInvalid`` or ``ClockBackwards``.
+    labels that do not state it themselves. ``lent`` are labels of other strata, all given before
+    the first of ``labels``: they say where to bet first, and count for nothing else. Nothing is
+    certified whose labels show more than ``alpha`` now, whatever they showed before. Raises
+    ``GateInvalid`` or ``ClockBackwards``.
     """
     check_order(date, not_before)
     test = TestedRate.of(alpha, delta, gold, second, upper_limit_anytime)
@@ -61,7 +66,7 @@ def certify_anytime(
     if test.alpha <= 0:
         return NotCertifiable("reviewers_unreliable", UNRELIABLE, None, 0, 0, **stated)
     shares = _shares(labels, max_weight)
-    aims = None if start is not None else _aims(labels, shares, alpha)
+    aims = None if start is not None else _aims(labels, shares, alpha, lent)
     begin = 0 if start is None else level_of(start)
     level = _laxest(labels, _stream(labels, shares, test.alpha, aims), begin, test)
     if level is None:
@@ -93,6 +98,7 @@ def betting_curve(
     gold: Gold | None = None,
     second: SecondReviews | None = None,
     max_weight: float | None = None,
+    lent: Sequence[Label] = (),
 ) -> list[float]:
     """The evidence for a first threshold after each label, as a share of what is needed: the
     logarithm of the wealth at the strictest level by that of 1/delta. Empty when reviewers may
@@ -101,7 +107,7 @@ def betting_curve(
     if test.alpha <= 0 or not labels:
         return []
     shares = _shares(labels, max_weight)
-    stream = _stream(labels, shares, test.alpha, _aims(labels, shares, alpha))
+    stream = _stream(labels, shares, test.alpha, _aims(labels, shares, alpha, lent))
     points: list[float] = (stream.log_wealth(0) / math.log(1 / test.delta)).tolist()
     return points
 
@@ -111,7 +117,19 @@ def ceiling_now(labels: Sequence[Label], alpha: float) -> int:
     return ceiling_of(_levels(labels), [x.wrong for x in labels], _ceilings(labels), alpha)
 
 
-def _aims(labels: Sequence[Label], shares: Sequence[float], alpha: float) -> Aims:
+def _aims(
+    labels: Sequence[Label], shares: Sequence[float], alpha: float, lent: Sequence[Label] = ()
+) -> Aims:
+    if not lent:
+        return _aims_of(labels, shares, alpha)
+    began = _stream(lent, [1.0] * len(lent), alpha, _aims_of(lent, [1.0] * len(lent), alpha))
+    # However many the others are, the own labels soon decide where to bet.
+    theirs = [min(1.0, MOST_LENT / len(lent))] * len(lent)
+    both = _aims_of([*lent, *labels], [*theirs, *shares], alpha)
+    return lent_aims(both, began.spread(0), len(labels))
+
+
+def _aims_of(labels: Sequence[Label], shares: Sequence[float], alpha: float) -> Aims:
     wrong = np.array([label.wrong for label in labels], dtype=bool)
     placed = np.array(_levels(labels), dtype=int), np.array(_ceilings(labels), dtype=int)
     return aims_of(placed[0], wrong, np.array(shares, dtype=float), placed[1], alpha)

@@ -27,7 +27,9 @@ Ints = NDArray[np.int_]
 
 @dataclass(frozen=True)
 class Aims:
-    """Where the bets of stricter levels are placed: ``levels`` [ways, n], ``purses`` [ways].
+    """Where the bets of stricter levels are placed: ``levels`` [ways, n].
+
+    ``purses`` [ways, bets] is what each way and each of ``BETS`` starts with, together 1.
 
     In its i-th bet the hypothesis of a level t bets on the answers at or below t or levels[way, i],
     whichever is laxer; -1: it bets on nothing. Each aim is fixed before its answer is judged.
@@ -38,7 +40,7 @@ class Aims:
 
 
 def _no_aims(n: int) -> Aims:
-    return Aims(np.zeros((1, n), dtype=int), np.ones(1))
+    return Aims(np.zeros((1, n), dtype=int), PURSES[None])
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,13 @@ class Stream:
         """The logarithm of the wealth against ``level`` after each answer of the stream."""
         return self._wealth(self._steps(), self._counts(level))
 
+    def spread(self, level: int) -> Floats:
+        """How the wealth against ``level`` lies in the purses at the end [ways, bets]; sum 1."""
+        counts = self._counts(level)
+        logs = (self._steps()[None] * counts[:, None]).sum(axis=2) + np.log(self.aims.purses)
+        spread: Floats = np.exp(logs - logs.max())
+        return spread / spread.sum()
+
     def _steps(self) -> Floats:
         factors = 1 + BETS[:, None] * (self.largest * self.gains)
         with np.errstate(divide="ignore"):
@@ -121,7 +130,7 @@ class Stream:
     def _wealth(self, steps: Floats, counts: NDArray[np.bool_]) -> Floats:
         """The logarithm of the whole wealth after each step [bets, n] that counts [ways, n]."""
         logs = (steps[None] * counts[:, None]).cumsum(axis=2)
-        logs += (np.log(self.aims.purses)[:, None] + np.log(PURSES))[:, :, None]
+        logs += np.log(self.aims.purses)[:, :, None]
         most = logs.max(axis=(0, 1), initial=-1e300)
         mixed: Floats = most + np.log(np.exp(logs - most).sum(axis=(0, 1)))
         return mixed

@@ -11,9 +11,9 @@ from app.answering.answerer import Ask
 from app.db import Database
 from app.errors import Forbidden
 from app.gate.carry import carry_labels
-from app.gate.labels import ANY_DAY, ONCE, labels_of
+from app.gate.labels import ANY_DAY, ONCE, labels_of, lent_to
 from app.gate.strata import Stratum
-from app.gate.tables import LabelDrawRow
+from app.gate.tables import LabelDrawRow, LabelRow
 from app.review.labelling import LabellingSession
 from app.review.tables import ReviewTaskRow
 from guardrails.gate.certify import Label
@@ -136,6 +136,25 @@ def test_a_label_of_a_session_does_not_outlive_the_risk_that_chose_it(house: Hou
     house.gate._risk = risk_model(low=0.03)
     carry()
     assert kept() == []
+
+
+def test_only_earlier_labels_of_other_collections_in_the_class_lend(house: House) -> None:
+    def lent() -> int:
+        with house.desk.database.reading() as session:
+            return len(lent_to(session, MAIN, house.gate.lineage))
+
+    label(house, 2, 5)
+    with house.desk.database.transaction() as session:
+        for row in session.scalars(select(LabelRow)):
+            row.collection, row.number = "other", 1
+    assert lent() == 0, "without labels of its own nothing is asked"
+    label(house, 0, 1)
+    assert lent() == 7
+    with house.desk.database.transaction() as session:
+        rows = session.scalars(select(LabelRow).where(LabelRow.collection == "other")).all()
+        rows[0].number, rows[1].risk_class = 1 << 40, "money"
+        rows[2].lineage_sha256 = "another"
+    assert lent() == 4
 
 
 def test_the_draw_of_an_answer_that_is_shown_twice_keeps_the_lower_ceiling(house: House) -> None:

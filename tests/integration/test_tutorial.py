@@ -12,8 +12,9 @@ from app.settings import PROJECT
 from benchmarks.tutorial import change_documents, play_tutorial
 from ingestion.formats.extract import extract
 
+pytestmark = pytest.mark.timeout(600)
 EXAMPLES = PROJECT / "examples"
-DOCUMENTS = ("handbook/opening-hours.txt", "products/contents.md", "products/gadget.txt")
+DOCUMENTS = ("handbook/opening-hours.txt", "products/gadget.txt")
 
 
 def questions() -> list[dict[str, Any]]:
@@ -56,7 +57,7 @@ def test_a_tenth_of_the_documents_is_changed_and_no_word(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Three documents and the questions about them, with some that have no answer."""
+    """Two documents and the questions about them, with some that have no answer."""
     folder = tmp_path_factory.mktemp("tutorial")
     for name in DOCUMENTS:
         (folder / "documents" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     rows = questions()
     about = [row for row in rows if set(row["evidence_doc_ids"]) & set(DOCUMENTS)]
     without = [row for row in rows if not row["answerable"]]
-    chosen = [*about[:14], *without[:4]]
+    chosen = [*about, *without[:3]]
     file = folder / "questions.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in chosen), "utf-8")
     return play_tutorial(folder / "documents", file)
@@ -73,8 +74,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_tutorial_ends_in_a_certificate_or_says_what_is_missing(
     played: dict[str, Any],
 ) -> None:
-    assert played["questions"] == 18
-    assert 0 < played["labels"] <= 18 and 0 <= played["wrong"] <= played["labels"]
+    assert played["questions"] == 12
+    assert 0 < played["labels"] <= 12 and 0 <= played["wrong"] <= played["labels"]
     assert not played["certified"], "so few labels can certify nothing"
     assert "labels" in played["message"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.gate.aims import FIRST, PLACES, WAIT, aims_of, ceiling_of
+from guardrails.gate.aims import FIRST, PLACES, WAIT, aims_of, ceiling_of, lent_aims
 from guardrails.gate.anytime import (
     certify_anytime,
     least_labels_anytime,
@@ -104,7 +104,8 @@ def test_the_wealth_of_aims_under_ceilings_is_exact(rows: list[tuple[bool, int, 
     alpha = Fraction(1, 20)
     rows = [(w, min(lv, top), min(aim, top), top) for w, lv, aim, top in rows]
     wrong, levels, aims, tops = map(np.array, zip(*rows, strict=True))
-    both = Aims(np.stack([aims, np.zeros_like(aims)]), np.array([0.25, 0.75]))
+    purses = np.array([[0.25], [0.75]]) * PURSES
+    both = Aims(np.stack([aims, np.zeros_like(aims)]), purses)
     found = Stream.labelled(ALPHA, levels, wrong, np.ones(len(rows)), tops, both)
     for level in range(5):
         exact = Fraction(0)
@@ -331,7 +332,7 @@ def test_the_walking_aim_waits_then_starts_wide_and_falls_with_the_errors() -> N
     assert walked[5] == GRID, "before the first error"
     assert set(walked[9:]) <= {100, 200, 300, 400, 500} and walked[-1] == 500
     bad = aims_of(levels, levels > 0, np.ones(72), np.full(72, GRID), ALPHA).levels[0]
-    assert (bad[WAIT:] == -1).all(), "nothing is worth a bet"
+    assert (bad[WAIT:] == 0).all(), "each level bets on its own answers"
 
 
 def test_the_steady_aim_is_a_share_of_the_labels_or_half_alpha() -> None:
@@ -365,6 +366,41 @@ def test_labels_of_a_session_are_no_word_on_what_lies_above_their_ceiling() -> N
     assert certified([Label(0.1, False)] * 100 + [Label(0.3, False)] * 30).threshold == 0.3
     with pytest.raises(GateInvalid, match="ceiling"):
         Label(0.3, False, ceiling=0.2)
+
+
+def test_lent_labels_say_where_to_begin_and_are_no_evidence() -> None:
+    others = [Label(0.01 + n * 37 % 50 / 100, False) for n in range(300)]
+    mine = [Label(0.01 + n * 37 % 50 / 100, False) for n in range(80)]
+    assert refused(mine).n == 80
+    helped = certified(mine, lent=others)
+    assert (helped.n, helped.labels, helped.errors) == (80, 80, 0)
+    assert refused(mine[:50], lent=others * 3).n == 50, "however many others there are"
+    misled = [Label(0.01 + n * 37 % 50 / 100, True) for n in range(300)]
+    late = [Label(0.01 + n * 37 % 50 / 100, False) for n in range(400)]
+    assert certified(late, lent=misled).errors == 0, "bad examples cost labels, not the promise"
+    bad = [Label(0.2, n % 8 == 0) for n in range(400)]
+    assert refused(bad, lent=others).code == "too_many_errors"
+
+
+def test_lent_aims_are_the_last_of_the_whole_stream() -> None:
+    levels, wrong, ceilings = random_labels(60, 1)
+    whole = aims_of(levels, wrong, np.ones(60), ceilings, ALPHA)
+    spread = np.zeros((2, len(BETS)))
+    spread[1, 2] = 1.0
+    own = lent_aims(whole, spread, 20)
+    assert (own.levels == whole.levels[:, 40:]).all()
+    assert own.purses.sum() == pytest.approx(1.0)
+    assert own.purses[1, 2] == pytest.approx((whole.purses[1, 2] + 1) / 2)
+
+
+def test_the_spread_of_the_wealth_is_each_purse_s_share() -> None:
+    found = stream([0] * 3, [False, True, False])
+    exact = [
+        purse * (1 + bet * 0.05 / 0.95) ** 2 * (1 - bet)
+        for bet, purse in zip(BETS.tolist(), PURSES.tolist(), strict=True)
+    ]
+    assert found.spread(0)[0] == pytest.approx(np.array(exact) / sum(exact))
+    assert found.spread(0)[0, 0] < 1e-12, "all on no error, after one"
 
 
 def test_the_share_below_a_level_multiplies_what_each_ceiling_left() -> None:
@@ -518,6 +554,42 @@ def test_with_aims_and_a_session_the_first_bad_level_passes_with_delta_at_most(
             ALPHA, levels[kept], wrong[kept], np.ones(len(kept)), tops, aims
         ).passed(0, DELTA)
         broken += any(p.level >= bad_from + 25 for p in found)
+    assert lower_limit(broken, times, 0.025) <= DELTA
+
+
+@pytest.mark.simulation
+def test_strata_that_lend_keep_the_promise_of_the_one_that_borrows() -> None:
+    """The lender is nearly faultless, the borrower a little worse than alpha everywhere."""
+    rng, broken, times = np.random.default_rng(11), 0, 300
+    for _ in range(times):
+        lent = [Label(float(x), bool(rng.random() < 0.005)) for x in rng.random(150)]
+        mine = [Label(float(x), bool(rng.random() < 0.0505)) for x in rng.random(250)]
+        shares = np.ones(len(mine))
+        both = aims_of(
+            np.array([math.ceil(x.score * GRID) for x in (*lent, *mine)]),
+            np.array([x.wrong for x in (*lent, *mine)]),
+            np.ones(len(lent) + len(mine)),
+            np.full(len(lent) + len(mine), GRID),
+            ALPHA,
+        )
+        began = Stream.labelled(
+            ALPHA,
+            [math.ceil(x.score * GRID) for x in lent],
+            [x.wrong for x in lent],
+            np.ones(len(lent)),
+            None,
+            Aims(both.levels[:, : len(lent)], both.purses),
+        )
+        aims = lent_aims(both, began.spread(0), len(mine))
+        found = Stream.labelled(
+            ALPHA,
+            [math.ceil(x.score * GRID) for x in mine],
+            [x.wrong for x in mine],
+            shares,
+            None,
+            aims,
+        )
+        broken += bool(found.passed(0, DELTA))
     assert lower_limit(broken, times, 0.025) <= DELTA
 
 
