@@ -205,7 +205,7 @@ function submit() {
   if (running) return announce("Please wait for the running question, or cancel it.");
   if (!question) return announce("Please write a question.");
   field.value = "";
-  ask(question);
+  put(question);
 }
 
 /** @param {MouseEvent} event */
@@ -213,11 +213,11 @@ function choose({ target }) {
   const button = target instanceof Element && target.closest("button[data-question]");
   if (!(button instanceof HTMLElement)) return;
   if (running) return announce("Please wait for the running question, or cancel it.");
-  ask(button.dataset.question ?? "");
+  put(button.dataset.question ?? "");
 }
 
 /** @param {string} question */
-function ask(question) {
+function put(question) {
   const exchange = new Exchange(question, new Date().toISOString());
   byId("history").append(exchange.node);
   showEmpty();
