@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from app.inference.evidence_selection import stems
 from app.inference.writing.grounding import Offsets, one_line
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
-from app.inference.writing.units import CONTENTS, HEADING, ROW, Layout
+from app.inference.writing.units import CONTENTS, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Passage
 
 LEAST, MOST = 2, 4
@@ -29,7 +29,7 @@ _ASKED_BACK = frozenset(
     }
 )
 _GENERAL = stems(
-    """long much many often far high old big large soon late early tall good best there need get
+    """long much many often high soon late early good best there need get
     have take takes last lasts cost costs pay pays start starts begin begins end ends open opens
     close closes run runs apply applies valid given give tell please know want like current
     currently usual usually happen happens exactly use used work works say says look find got i me
@@ -57,16 +57,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An answer that a place of the evidence gives, and the names that this place stands under."""
+    """An answer that a place of the evidence gives, and the names that this place stands under.
+
+    ``counts`` says whether it gives a number; a cell answers with whatever stands in it.
+    """
 
     names: tuple[str, ...]
     value: frozenset[str]
-    row: bool = False
-
-    @property
-    def counts(self) -> bool:
-        """Whether it gives a number; a cell answers with whatever stands in it."""
-        return self.row or any(_NUMBER.match(word) for word in self.value)
+    counts: bool
 
 
 def choices(
@@ -121,11 +119,11 @@ def _candidates(
             words = stems(plain(passage.text[slice(*span)]))
             if names <= words | around and (own or not names):
                 text = passage.text[slice(*span)]
-                if needs_number and not _NUMBER.search(text):
+                if needs_number and not NUMBER.search(text):
                     continue
                 headings = passage.headings if sections else ()
                 parts = (passage.title, *headings)
-                yield _Candidate(parts, _value(text, asked | around))
+                yield _Candidate(parts, _value(text, asked | around), bool(NUMBER.search(text)))
                 break
         yield from _rows(passage, layout, asked, around)
 
@@ -168,7 +166,7 @@ def _rows(
             if len(cells) > columns[0] and cells[0] and cells[columns[0]]:
                 value = _value(cells[columns[0]], frozenset())
                 names = (passage.title, *passage.headings, cells[0])
-                yield _Candidate(names, value, row=True)
+                yield _Candidate(names, value, counts=True)
 
 
 def _cells(line: str) -> list[str]:
@@ -178,6 +176,7 @@ def _cells(line: str) -> list[str]:
 def _value(text: str, known: frozenset[str]) -> frozenset[str]:
     """What tells one answer from another: its numbers, or without any its own words."""
     numbers = frozenset(number.replace(",", "") for number in _NUMBER.findall(text))
+    numbers |= {word for word in NUMBER.findall(text.lower()) if not word.isdigit()}
     return numbers or stems(plain(text)) - known
 
 

@@ -126,6 +126,14 @@ def test_what_the_conversation_named_is_meant() -> None:
     assert labels("What is the excess?", basic, plus, earlier=("Tell me about Plus.",)) == []
 
 
+def test_numbers_in_words_are_values() -> None:
+    home = passage("Home", "Repairs are guaranteed for five years.")
+    car = passage("Car", "Repairs are guaranteed for one year.")
+    assert labels("How long is the repair guarantee?", home, car) == ["Home", "Car"]
+    same = passage("Van", "Repairs are guaranteed for five years.")
+    assert labels("How long is the repair guarantee?", home, same) == []
+
+
 def test_a_passing_mention_is_no_answer() -> None:
     basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
     mention = passage("Glossary", "An excess is a part that you pay yourself.")
