@@ -209,10 +209,28 @@ AMBIGUOUS_IN_QUESTIONS = {
         r"\b(?:stop|stopp|halt)\s*[-:]\s*(?:write|say|print|output|schreib)",
         r"\bfrom now on,? you(?:'re| (?:are|will|must|should|shall|have to|can|only|act|answer)\b)",
         r"\b(?:release|approve|send)\b[^.?!\n]{0,40}\bwithout (?:any |the )?(?:checks?|review)\b",
+        rf"\b{DROP} (?:all |any |the |your )*(?:previous|prior|earlier)"
+        r" (?:direction|message|chat)s?\b",
+        r"\bforget everything (?:from|about)"
+        r" (?:before|(?:this|the) (?:chat|conversation)|chat ?gpt)",
+        r"\b(?:modif\w+|rewrit\w+|chang\w+|alter\w*) your (?:own )?programming\b"
+        r"|\b(?:re)?program you (?:using|with|by|through)\b",
+        r"\b(?:answer|respond|reply|speak|talk|write)\b[^.?!\n]{0,60}\bfrom now on\b",
+        r"\[(?:insert |your |the )*(?:prompt|request|query)(?: goes)?(?: here)?\]",
         r"\b(?:review|check|approval|safety|moderation|filter)s?(?: step)?s? (?:is|are) (?:now )?"
         r"(?:switched off|turned off|disabled|off)\b",
     ],
     "role": [
+        r"\byou now go by(?: the name(?: of)?)?\b"
+        r"|\byou (?:are going to|will|must|shall) (?:now )?(?:emulate|become|impersonate|embody)\b",
+        r"\b(?:return|go back|revert|switch back) to (?:acting|being|playing|responding) as\b",
+        r"\b(?:always|only|solely) (?:respond|reply|answer|act|speak|talk) as\b",
+        r"\bnot bound by (?:any|the|these|such) (?:rules|laws|limits|norms|restrictions)\b",
+        r"\b\w*gpt\w*\b[^?!\n]{0,60}\b(?:without|does not have|has no) (?:an? |any )?"
+        r"(?:\w+ )?filters?\b",
+        r"\b(?:do not|don't|never) (?:pretend|claim|act|say)(?: to be| like| that you are)"
+        r" (?:an? |the )?(?:large |mere )?(?:language model|ai\b|computer|machine|program)",
+        r"\b(?:mets-toi|te mettre|vous mettre|mettez-vous) dans (?:la|le|les) peaux?\b",
         r"\bhow would you (?:answer|respond|react|explain)\b[^.?!\n]{0,80}\bif you were\b"
         r"|\bif you were\b[^.?!\n]{0,80}\bhow would you\b",
     ],
