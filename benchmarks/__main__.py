@@ -10,6 +10,7 @@ Run as:
     python -m benchmarks gate --outcomes G --json
     python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
     python -m benchmarks certify [--streams N] --json
+    python -m benchmarks power --outcomes F [--alpha A] [--labels N --labels M] --json
     python -m benchmarks tutorial [--questions F --corpus FOLDER] [--limit N] --json
     python -m benchmarks shipped --questions F [--corpus FILE_OR_FOLDER] [--limit N] --json
     python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
@@ -231,6 +232,27 @@ def certify(
     else:
         columns = list(result["scenarios"][0])
         print_table("Scenarios", columns, [list(row.values()) for row in result["scenarios"]])
+
+
+@app.command()
+def power(
+    outcomes: Annotated[Path, typer.Option(help="Rows {score, wrong}.", exists=True)],
+    alpha: Annotated[float, typer.Option(help="The share that may be wrong.")] = 0.05,
+    delta: Annotated[float, typer.Option(help="How often a certificate may be false.")] = 0.05,
+    labels: Annotated[list[int] | None, typer.Option(help="Default: 150, 300, 600.")] = None,
+    splits: Annotated[int, typer.Option(help="Draws of the labels.", min=1)] = 100,
+    as_json: Json = False,
+) -> None:
+    """What so many labels of a real score set release, by the way they are used."""
+    from benchmarks.power import measure_power
+
+    result = measure_power(outcomes, alpha, delta, tuple(labels or (150, 300, 600)), splits)
+    if as_json:
+        print_json(result)
+    else:
+        print_table(
+            "Power", list(result["rows"][0]), [list(row.values()) for row in result["rows"]]
+        )
 
 
 @app.command()

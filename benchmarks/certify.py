@@ -152,31 +152,37 @@ def _session(base: float, area: float) -> Make:
     def make(rng: Rng, streams: int) -> Streams:
         world = World.binormal(base, area)
         pool = _drawn(world, rng, streams)
-        drawn = [_under_ceilings(*pair) for pair in zip(pool.levels, pool.wrong, strict=True)]
+        drawn = [_chosen(*pair) for pair in zip(pool.levels, pool.wrong, strict=True)]
         levels, wrong, ceilings = (np.array(part) for part in zip(*drawn, strict=True))
         return Streams(levels, wrong, pool.bad, ceilings=ceilings, pool=pool)
 
     return make
 
 
-def _under_ceilings(levels: Ints, wrong: Flags) -> tuple[Ints, Flags, Ints]:
-    """The first ``SESSION`` labels of a stream of answers, and their ceilings; the ceiling is
-    looked at after every tenth. Missing ones are answers at the highest level that say nothing."""
+def _chosen(levels: Ints, wrong: Flags) -> tuple[Ints, Flags, Ints]:
+    """``SESSION`` labels; missing ones are wrong answers at the highest level."""
+    found, flags, tops = under_ceilings(levels, wrong, SESSION, ALPHA)
+    unused = (0, SESSION - len(found))
+    padded = [(found, GRID), (flags, True), (tops, GRID)]
+    found, flags, tops = (np.pad(part, unused, constant_values=fill) for part, fill in padded)
+    return found, flags, tops
+
+
+def under_ceilings(levels: Ints, wrong: Flags, most: int, alpha: float) -> tuple[Ints, Flags, Ints]:
+    """At most ``most`` labels that a session picks from a stream of answers: their levels, whether
+    they are wrong, and their ceilings. The ceiling is looked at after every tenth."""
     picked, ceilings, ceiling = np.zeros(0, dtype=int), np.zeros(0, dtype=int), GRID
     place = 0
-    while len(picked) < SESSION and place < len(levels):
+    while len(picked) < most and place < len(levels):
         fresh = place + np.flatnonzero(levels[place:] <= ceiling)[:10]
         if not len(fresh):
             break
         picked = np.append(picked, fresh)
         ceilings = np.append(ceilings, np.full(len(fresh), ceiling))
-        ceiling = min(ceiling, ceiling_of(levels[picked], wrong[picked], ceilings, ALPHA))
+        ceiling = min(ceiling, ceiling_of(levels[picked], wrong[picked], ceilings, alpha))
         place = int(fresh[-1]) + 1
-    picked, ceilings = picked[:SESSION], ceilings[:SESSION]
-    unused = (0, SESSION - len(picked))
-    padded = [(levels[picked], GRID), (wrong[picked], True), (ceilings, GRID)]
-    found, flags, tops = (np.pad(part, unused, constant_values=fill) for part, fill in padded)
-    return found, flags, tops
+    picked, ceilings = picked[:most], ceilings[:most]
+    return levels[picked], wrong[picked], ceilings
 
 
 def _calibrated(base: float, area: float) -> Make:

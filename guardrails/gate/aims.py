@@ -17,7 +17,7 @@ PLACES = np.arange(0, GRID + 1, 5)
 """Levels that can be a ceiling or an aim: fixed, so that no later label can move an earlier one."""
 FIRST = 20
 """So many labels are drawn from all answers before there is a ceiling."""
-WAIT = 5
+WAIT = 20
 """So many labels pass before the walking aim bets."""
 PURSES_OF_AIMS = np.array([0.35, 0.65])
 """The wealth of the walking aim, which follows the errors so far, and of the steady one."""

@@ -215,7 +215,7 @@ def _upper_bound(
 
 
 def least_labels_anytime(alpha: float, delta: float) -> int:
-    """How many labels without any error certify: 84 for 5 % and 95 % confidence, if their risks
+    """How many labels without any error certify: 108 for 5 % and 95 % confidence, if their risks
     differ; fewer if they do not."""
     return WAIT + zero_error_labels(alpha, delta * float(PURSES_OF_AIMS[0]))
 

@@ -112,8 +112,9 @@ class Stream:
         """How the wealth against ``level`` lies in the purses at the end [ways, bets]; sum 1."""
         counts = self._counts(level)
         logs = (self._steps()[None] * counts[:, None]).sum(axis=2) + np.log(self.aims.purses)
-        spread: Floats = np.exp(logs - logs.max())
-        return spread / spread.sum()
+        shares = np.exp(logs - logs.max())
+        spread: Floats = shares / shares.sum()
+        return spread
 
     def _steps(self) -> Floats:
         factors = 1 + BETS[:, None] * (self.largest * self.gains)

@@ -618,16 +618,16 @@ def test_one_may_try_every_day_and_a_single_look_uses_labels_up(desk: Desk) -> N
     assert isinstance(house.certify(), NotCertifiable)
     refused = house.certify(looks="once")
     assert isinstance(refused, NotCertifiable) and refused.labels == 0, "they were looked at"
-    label(house, 0, 10)
+    label(house, 0, 12)
     made = house.certify()
-    assert isinstance(made, Certificate) and (made.labels, made.test) == (70, "betting")
+    assert isinstance(made, Certificate) and (made.labels, made.test) == (72, "betting")
     label(house, 0, 59)
     single = house.certify(looks="once")
     assert isinstance(single, Certificate) and (single.labels, single.test) == (59, "binomial")
     again = house.certify(looks="once")
     assert isinstance(again, NotCertifiable) and again.labels == 0
     later = house.certify()
-    assert isinstance(later, Certificate) and later.labels == 70
+    assert isinstance(later, Certificate) and later.labels == 72
 
 
 def test_the_plan_says_labels_and_days_in_plain_words(
@@ -640,13 +640,13 @@ def test_the_plan_says_labels_and_days_in_plain_words(
         return plan_labels(maker, "main", "standard", 0.05, 0.05, minutes)
 
     empty = planned()
-    assert (empty.labels, empty.more_labels, empty.days) == (0, 100, 5)
+    assert (empty.labels, empty.more_labels, empty.days) == (0, 110, 6)
     label(house, 0, 32)
     half = planned()
-    assert (half.labels, half.first_test, half.errors, half.more_labels) == (32, 32, 0, 70)
-    assert half.days == 4 and planned(70.0).days == 1
-    assert "About 70 more labels" in half.message and "4 days" in half.message
-    assert "about one day" in planned(70.0).message
+    assert (half.labels, half.first_test, half.errors, half.more_labels) == (32, 32, 0, 80)
+    assert half.days == 4 and planned(80.0).days == 1
+    assert "About 80 more labels" in half.message and "4 days" in half.message
+    assert "about one day" in planned(80.0).message
     label(house, 0, 40)
     assert (planned().more_labels, planned().days) == (0, 0)
     assert house.certificates() == [], "a plan puts nothing in force"

@@ -1,11 +1,14 @@
 """The simulated streams: they refuse a gate that lies, and their worlds are what they say."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import certify as measured
+from benchmarks.power import measure_power
 from guardrails.gate.binomial import lower_limit
 
 
@@ -20,6 +23,22 @@ def test_every_scenario_says_what_was_asked_and_keeps_delta() -> None:
     medians = {row["name"]: row["median_labels"] for row in found}
     assert medians["0.5 % wrong, AUROC 0.70"] <= 100
     assert medians["useless risk, just above alpha"] is None
+
+
+def test_power_on_a_score_set_releases_what_is_good_and_counts_false_certificates(
+    tmp_path: Path,
+) -> None:
+    """The lower third is right, the rest half wrong: a session labels the lower third only."""
+    file = tmp_path / "scores.jsonl"
+    rows = [{"score": n / 300, "wrong": n > 100 and n % 2 == 0} for n in range(300)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = measure_power(file, labels=(150,), splits=20)
+    by_way = {row["way"]: row for row in found["rows"]}
+    assert list(by_way) == ["once", "any day", "session"]
+    assert found["best_share"] == pytest.approx(0.37, abs=0.01)
+    assert by_way["session"]["certified"] >= 0.3 > by_way["any day"]["certified"]
+    assert 0.1 < by_way["session"]["released"] <= 0.37
+    assert all(row["false"] <= 0.2 for row in found["rows"])
 
 
 def test_a_certificate_of_a_bad_level_is_counted() -> None:
