@@ -500,6 +500,8 @@ ROLE_OF = {
     ("GET", "/v1/feedback"): "operator",
     ("GET", "/v1/gate"): "operator",
     ("GET", "/v1/gate/reviewers"): "operator",
+    ("GET", "/v1/gate/plan"): "operator",
+    ("GET", "/v1/gate/figures"): "operator",
     ("POST", "/v1/gate/mode"): "operator",
     ("GET", "/v1/policy"): "operator",
     ("POST", "/v1/policy/dry-run"): "operator",
