@@ -4,18 +4,21 @@ from collections.abc import Callable, Container
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
 from app.errors import Invalid
+from app.gate.certify import Certifier
 from app.gate.modes import GateModeView, switch_mode
+from app.gate.plan import LabelPlan, plan_labels
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import GateStatusView, gate_status
-from app.gate.strata import SERVICE
+from app.gate.strata import SERVICE, STANDARD
 from app.review.disagreements import disagreements
+from app.review.figures import FiguresView, figures
 from app.wiring import Services
 
 
@@ -121,6 +124,35 @@ def reviewers(services: ServicesDep, principal: Reader, collection: Text | None 
     report = reviewer_report(services.database, services.settings.gate_delta, collection)
     pairs = [asdict(pair) for pair in disagreements(services.database, collection)]
     return {**asdict(report), "disagreements": pairs}
+
+
+@router.get("/plan", response_model=LabelPlan, summary="How many more labels a certificate needs")
+def plan(
+    services: ServicesDep,
+    principal: Reader,
+    collection: Text,
+    minutes: Annotated[float, Query(ge=1, le=1440, description="Of labelling each day.")] = 20,
+) -> Any:
+    """With how many days of labelling; it changes nothing."""
+    authorise(principal, "gate.read", [collection], NO_COLLECTION)
+    settings = services.settings
+    certifier = Certifier(services.database, settings, services.gate.certificates)
+    alpha, delta = settings.gate_alpha, settings.gate_delta
+    return plan_labels(certifier, collection, STANDARD, alpha, delta, minutes)
+
+
+@router.get("/figures", response_model=FiguresView, summary="What the service did lately")
+def lately(
+    services: ServicesDep,
+    principal: Reader,
+    collection: Text | None = None,
+    days: Annotated[int, Query(ge=1, le=90)] = 14,
+) -> Any:
+    """Answers by day and outcome, what became of them, the backlog, and how long stages take."""
+    if collection is not None:
+        authorise(principal, "gate.read", [collection], NO_COLLECTION)
+    with services.database.reading() as session:
+        return figures(session, principal, collection, days)
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.db import iso, now
 from app.errors import BadRequest, NotFound
 from app.records.tables import ConversationRow, RecordRow
 
-ID = func.coalesce(RecordRow.conversation, RecordRow.answer_id)
+conversation_of: ColumnElement[str] = func.coalesce(RecordRow.conversation, RecordRow.answer_id)
 """Records that the release before wrote during an upgrade stand alone."""
 LONGEST_TITLE = 200
+Page = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ def conversations(
     """One page; with ``find``, of those whose title or any question holds it. Raises
     ``BadRequest``."""
     newest = func.max(RecordRow.created_at)
-    query: Select[Any] = select(ID, newest, func.count()).where(*_own(principal)).group_by(ID)
+    query: Page = select(conversation_of, newest, func.count()).where(*_own(principal))
+    query = query.group_by(conversation_of)
     if find:
         query = query.where(_found(principal, find))
     if cursor is not None:
-        query = query.having(tuple_(newest, ID) < tuple_(*_place(cursor)))
-    rows = session.execute(query.order_by(newest.desc(), ID.desc()).limit(limit + 1)).all()
+        query = query.having(tuple_(newest, conversation_of) < tuple_(*_place(cursor)))
+    rows = session.execute(
+        query.order_by(newest.desc(), conversation_of.desc()).limit(limit + 1)
+    ).all()
     page, more = rows[:limit], len(rows) > limit
     titles = _titles(session, [row[0] for row in page])
     shown = [
@@ -61,7 +65,7 @@ def turns(
 ) -> tuple[str, list[RecordRow], bool]:
     """Title, the newest ``limit`` records of it, oldest first, and whether there are older ones;
     with ``before``, those older than that answer. Raises ``NotFound``."""
-    of = (*_own(principal), conversation_id == ID)
+    of = (*_own(principal), conversation_of == conversation_id)
     query = select(RecordRow).where(*of)
     if before is not None:
         moment = session.scalar(select(RecordRow.created_at).where(*of, _is(before)))
@@ -89,7 +93,7 @@ def _own(principal: str) -> Sequence[Any]:
     hidden = select(ConversationRow.id).where(
         ConversationRow.principal == principal, ConversationRow.hidden_at.is_not(None)
     )
-    return RecordRow.principal == principal, ID.not_in(hidden)
+    return RecordRow.principal == principal, conversation_of.not_in(hidden)
 
 
 def _is(answer_id: str) -> Any:
@@ -97,14 +101,14 @@ def _is(answer_id: str) -> Any:
 
 
 def _found(principal: str, find: str) -> Any:
-    asked = select(ID).where(
+    asked = select(conversation_of).where(
         RecordRow.principal == principal, RecordRow.question.icontains(find, autoescape=True)
     )
     named = select(ConversationRow.id).where(
         ConversationRow.principal == principal,
         ConversationRow.title.icontains(find, autoescape=True),
     )
-    return ID.in_(asked.union_all(named))
+    return conversation_of.in_(asked.union_all(named))
 
 
 def _titles(session: Session, ids: Sequence[str]) -> dict[str, str]:
@@ -112,11 +116,12 @@ def _titles(session: Session, ids: Sequence[str]) -> dict[str, str]:
     named = select(ConversationRow.id, ConversationRow.title).where(
         ConversationRow.id.in_(ids), ConversationRow.title.is_not(None)
     )
-    return {row[0]: row[1] for query in (first, named) for row in session.execute(query)}
+    found: dict[str, str] = {row[0]: row[1] for row in session.execute(first)}
+    return found | {row[0]: row[1] or "" for row in session.execute(named)}
 
 
 def _own_row(session: Session, principal: str, conversation_id: str) -> ConversationRow:
-    exists = select(RecordRow.answer_id).where(*_own(principal), conversation_id == ID)
+    exists = select(RecordRow.answer_id).where(*_own(principal), conversation_of == conversation_id)
     if session.scalar(exists.limit(1)) is None:
         raise NotFound("There is no such conversation.")
     row = session.get(ConversationRow, conversation_id, with_for_update=True)

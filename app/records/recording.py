@@ -171,7 +171,7 @@ def _conversation(session: Session, trail: Trail) -> str:
     if previous is None:
         return trail.answer_id
     query = select(RecordRow.conversation).where(RecordRow.answer_id == previous)
-    return session.scalar(query) or previous
+    return session.scalar(query) or str(previous)
 
 
 def keep_policy(session: Session, trail: Trail) -> None:

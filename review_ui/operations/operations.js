@@ -1,5 +1,5 @@
 // @ts-check
-// The operations page: the gate's mode and its switch, certificates, running tests, alarms, labels.
+// The operations page: the last days, the gate's mode and its switch, certificates, alarms, labels.
 
 import { request, requireSession } from "../shared/api.js";
 import { byId, el, fill, setText } from "../shared/dom.js";
@@ -15,11 +15,13 @@ import {
   provisionalWords,
 } from "./gate.js";
 import { drawProgress } from "./labels.js";
+import { drawFeedback, drawPlans, refreshFigures } from "./lately.js";
 
 /** @import { Child } from "../shared/dom.js" */
 /** @import { CollectionsView, GateModeView, GateStatusView } from "../shared/wire.d.ts" */
 
 const REFRESH_MS = 5_000;
+const FIGURES_MS = 30_000;
 const CERTIFICATE_HEADS = [
   "Collection",
   "Risk class",
@@ -48,8 +50,24 @@ async function main() {
   const { collections } = await request("GET", "/v1/collections");
   readable = collections.map(({ name }) => name);
   mountSwitch();
-  await refresh();
+  mountLately();
+  await Promise.all([refresh(), figures()]);
+  await Promise.all([drawPlans(readable), drawFeedback()]);
+  setInterval(() => document.hidden || figures().catch(showPageError), FIGURES_MS);
   setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
+}
+
+function mountLately() {
+  const options = readable.map((name) => el("option", { value: name }, name));
+  fill(byId("of"), el("option", { value: "" }, "every collection"), options);
+  for (const id of ["of", "days"]) {
+    byId(id).addEventListener("change", () => figures().catch(showPageError));
+  }
+}
+
+function figures() {
+  const of = byId("of", HTMLSelectElement);
+  return refreshFigures(of.value, byId("days", HTMLSelectElement).value);
 }
 
 function mountSwitch() {

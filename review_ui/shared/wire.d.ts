@@ -510,6 +510,45 @@ export interface NextLabelView {
   progress: LabelProgressView;
 }
 
+export interface DayView {
+  day: string;
+  released: number;
+  held: number;
+  abstained: number;
+  blocked: number;
+}
+
+export interface StageView {
+  stage: string;
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
+export interface BacklogView {
+  waiting: number;
+  overdue: number;
+  oldest_at: string | null;
+}
+
+export interface FiguresView {
+  days: DayView[];
+  answers: number;
+  released: number;
+  waiting: number;
+  stages: StageView[];
+  backlog: BacklogView;
+  complete: boolean;
+}
+
+export interface LabelPlan {
+  collection: string;
+  labels: number;
+  more_labels: number | null;
+  days: number | null;
+  message: string;
+}
+
 /** One sentence of a released answer, as an event of the stream. */
 export interface ArrivingSentence extends SentenceView {
   index: number;

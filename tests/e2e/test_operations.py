@@ -59,3 +59,25 @@ def test_a_collection_is_chosen_not_typed(page: Page, running: Running) -> None:
     expect(page.locator("#switches")).to_contain_text("being rewritten")
     page.goto(running.address)
     expect(ask(page, FACT, "abstained")).to_contain_text("switched off")
+
+
+def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    answer = ask(page, "How do I bake sourdough bread at high altitude?", "abstained")
+    assert answer.is_visible()
+    page.goto(f"{running.address}/operations")
+    tiles = page.get_by_test_id("tile")
+    expect(tiles).to_have_count(3)
+    asked = int(tiles.first.locator(".figure").inner_text())
+    assert asked >= 1
+    expect(page.locator("#volumes rect").first).to_be_visible()
+    expect(page.locator("#volumes svg")).to_have_attribute(
+        "aria-label", re.compile("^Answers of 14 days: .*no answer")
+    )
+    page.get_by_test_id("of").select_option("main")
+    page.get_by_test_id("days").select_option("7")
+    expect(page.locator("#volumes svg")).to_have_attribute("aria-label", re.compile("of 7 days"))
+    expect(page.locator("#latency")).to_contain_text("Searching")
+    expect(page.locator("#plans")).to_contain_text("more labels are needed")

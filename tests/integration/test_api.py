@@ -81,9 +81,14 @@ class Site:
 
     def task_of(self, answer_id: str) -> str:
         """The open task of an answer."""
-        tasks = self.call("rita", "GET", "/v1/reviews?limit=200").json()["tasks"]
-        (task_id,) = [task["task_id"] for task in tasks if task["answer_id"] == answer_id]
-        return str(task_id)
+        params: dict[str, Any] = {"limit": 200}
+        while True:
+            page = self.call("rita", "GET", "/v1/reviews", params=params).json()
+            for task in page["tasks"]:
+                if task["answer_id"] == answer_id:
+                    return str(task["task_id"])
+            assert page["next_cursor"], "there is no open task of this answer"
+            params["cursor"] = page["next_cursor"]
 
     def decide(self, name: str, task: dict[str, Any], kind: str, **more: Any) -> Response:
         """Decide a claimed task."""
@@ -500,6 +505,8 @@ ROLE_OF = {
     ("GET", "/v1/feedback"): "operator",
     ("GET", "/v1/gate"): "operator",
     ("GET", "/v1/gate/reviewers"): "operator",
+    ("GET", "/v1/gate/plan"): "operator",
+    ("GET", "/v1/gate/figures"): "operator",
     ("POST", "/v1/gate/mode"): "operator",
     ("GET", "/v1/policy"): "operator",
     ("POST", "/v1/policy/dry-run"): "operator",

@@ -107,6 +107,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/index/{version_id}/changes"): Row("operator", "service"),
     ("GET", "/v1/gate"): Row("operator", "own"),
     ("GET", "/v1/gate/reviewers"): Row("operator", "object", {"params": {"collection": "main"}}),
+    ("GET", "/v1/gate/plan"): Row("operator", "object", {"params": {"collection": "main"}}),
+    ("GET", "/v1/gate/figures"): Row("operator", "object", {"params": {"collection": "main"}}),
     ("POST", "/v1/gate/mode"): Row(
         "operator", "object", {"json": {"mode": "off", "reason": "a test", "collection": "main"}}
     ),

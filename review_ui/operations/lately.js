@@ -1,0 +1,151 @@
+// @ts-check
+// The last days: volumes, what was released, the backlog, times, labels to come, what askers said.
+
+import { request } from "../shared/api.js";
+import { byId, el, fill } from "../shared/dom.js";
+import { age, moment, percent, plural } from "../shared/format.js";
+import { drawDays } from "./chart.js";
+
+/** @import { AllFeedbackView, FiguresView, GivenView, LabelPlan, StageView } from "../shared/wire.d.ts" */
+
+/** @type {Record<string, string>} */
+const STAGES = {
+  total: "All stages",
+  screening: "Screening the question",
+  searching: "Searching",
+  drafting: "Drafting",
+  judging: "Checking",
+  gate: "The gate",
+};
+
+/**
+ * @param {string} collection "" for all in scope
+ * @param {string} days
+ */
+export async function refreshFigures(collection, days) {
+  const params = new URLSearchParams({ days });
+  if (collection) params.set("collection", collection);
+  /** @type {FiguresView} */
+  const figures = await request("GET", `/v1/gate/figures?${params}`);
+  drawDays("volumes", figures.days);
+  fill(byId("tiles"), tilesOf(figures).map(tile));
+  const note = figures.complete
+    ? ""
+    : "Only the newest 20,000 answers of all collections were looked at.";
+  fill(byId("figures-note"), note);
+  fill(byId("latency"), latencyTable(figures.stages));
+}
+
+/**
+ * @param {FiguresView} figures
+ * @returns {{name: string, value: string, about: string}[]}
+ */
+export function tilesOf({ answers, released, waiting, backlog }, now = Date.now()) {
+  const share = answers ? percent(released / answers) : "–";
+  const still = waiting ? `; ${waiting} still held` : "";
+  const oldest = backlog.oldest_at
+    ? `the oldest since ${age(backlog.oldest_at, now)}`
+    : "nothing waits";
+  const late = backlog.overdue ? `, ${backlog.overdue} past the deadline` : "";
+  return [
+    { name: "Answers", value: String(answers), about: "asked in this time" },
+    { name: "Released", value: share, about: `${released} of ${answers}${still}` },
+    { name: "Waiting now", value: String(backlog.waiting), about: oldest + late },
+  ];
+}
+
+/** @param {{name: string, value: string, about: string}} one */
+function tile({ name, value, about }) {
+  const props = { class: "tile", "data-testid": "tile" };
+  return el(
+    "div",
+    props,
+    el("dt", {}, name),
+    el("dd", { class: "figure" }, value),
+    el("dd", { class: "muted small" }, about),
+  );
+}
+
+/** @param {StageView[]} stages */
+function latencyTable(stages) {
+  if (!stages.length) return el("p", { class: "muted" }, "There are no answers in this time.");
+  const heads = ["Stage", "Median", "95 %", "99 %"].map((text) => el("th", { scope: "col" }, text));
+  const rows = stages.map(({ stage, p50, p95, p99 }) => {
+    const cells = [p50, p95, p99].map((time) => el("td", {}, seconds(time)));
+    return el("tr", {}, el("td", {}, STAGES[stage] ?? stage), cells);
+  });
+  const whole = el(
+    "table",
+    { class: "figures" },
+    el("thead", {}, el("tr", {}, heads)),
+    el("tbody", {}, rows),
+  );
+  const props = {
+    class: "scrolls",
+    tabindex: "0",
+    role: "group",
+    "aria-labelledby": "latency-title",
+  };
+  return el("div", props, whole);
+}
+
+/**
+ * "40 ms", "1.2 s".
+ * @param {number} milliseconds
+ */
+export function seconds(milliseconds) {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)}\u00A0ms`;
+  return `${Math.round(milliseconds / 100) / 10}\u00A0s`;
+}
+
+/**
+ * What to do next for the certificate of each collection.
+ * @param {string[]} collections
+ */
+export async function drawPlans(collections) {
+  /** @type {LabelPlan[]} */
+  const plans = [];
+  for (const name of collections) {
+    plans.push(await request("GET", `/v1/gate/plan?collection=${encodeURIComponent(name)}`));
+  }
+  const items = plans.map(({ collection, message }) =>
+    el("li", {}, el("strong", { dir: "auto" }, collection), ": ", message),
+  );
+  const none = el("p", { class: "muted" }, "There are no collections yet.");
+  fill(byId("plans"), items.length ? el("ul", { class: "said" }, items) : none);
+}
+
+export async function drawFeedback() {
+  /** @type {AllFeedbackView} */
+  const { feedback } = await request("GET", "/v1/feedback?limit=20");
+  const none = el("p", { class: "muted" }, "Nobody has said anything yet.");
+  const useful = feedback.filter((one) => one.useful).length;
+  const sum = `Of the newest ${plural(feedback.length, "word")}, ${useful} say useful.`;
+  fill(
+    byId("feedback"),
+    feedback.length ? [el("p", {}, sum), el("ul", { class: "said" }, feedback.map(said))] : none,
+  );
+}
+
+/** @param {GivenView} one */
+function said({ question, useful, reason, given_at }) {
+  const badge = el(
+    "span",
+    { class: `badge ${useful ? "ok" : "warn"}` },
+    useful ? "useful" : "not useful",
+  );
+  const when = el("span", { class: "muted small" }, moment(given_at));
+  const head = el(
+    "p",
+    { class: "row" },
+    badge,
+    el("span", { dir: "auto" }, question || "Erased"),
+    when,
+  );
+  return el(
+    "li",
+    { "data-testid": "said" },
+    head,
+    reason && el("p", { dir: "auto" }, `“${reason}”`),
+  );
+}
