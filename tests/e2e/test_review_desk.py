@@ -52,6 +52,25 @@ def cited_document(page: Page, question: str) -> str:
     return str(detail["draft"]["citations"][0]["document_id"])
 
 
+def test_the_chat_says_that_an_answer_was_withdrawn(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    answer = ask(page, FACT, "released")
+    answer_id = answer.get_attribute("data-answer-id")
+    body = {"reason": "It is out of date.", "message": "Please call 0800 1."}
+    call(page, "POST", f"/v1/released/{answer_id}/withdrawal", body)
+    live = page.locator(f'[data-answer-id="{answer_id}"]')
+    expect(live).to_have_attribute("data-status", "withdrawn", timeout=25_000)
+    expect(live).to_contain_text("Please call 0800 1.")
+    expect(live).not_to_contain_text("£15")
+    assert violations(page) == []
+    (shown,) = [
+        one
+        for one in call(page, "GET", "/v1/answers?limit=100")["answers"]
+        if one["answer_id"] == answer_id
+    ]
+    assert (shown["status"], shown["answer"]) == ("withdrawn", None)
+
+
 def test_a_day_at_the_desk(page: Page, running: Running) -> None:
     sign_in(page, running)
     ask(page, ATTIC, "held")
@@ -148,22 +167,3 @@ def test_a_document_goes_from_under_a_draft_and_an_answer(page: Page, running: R
     page.get_by_test_id("withdraw-message").fill("Please call 0800 1.")
     page.get_by_test_id("reason-save").click()
     expect(listed).to_have_count(0)
-
-
-def test_the_chat_says_that_an_answer_was_withdrawn(page: Page, running: Running) -> None:
-    sign_in(page, running)
-    answer = ask(page, FACT, "released")
-    answer_id = answer.get_attribute("data-answer-id")
-    body = {"reason": "It is out of date.", "message": "Please call 0800 1."}
-    call(page, "POST", f"/v1/released/{answer_id}/withdrawal", body)
-    live = page.locator(f'[data-answer-id="{answer_id}"]')
-    expect(live).to_have_attribute("data-status", "withdrawn", timeout=25_000)
-    expect(live).to_contain_text("Please call 0800 1.")
-    expect(live).not_to_contain_text("£15")
-    assert violations(page) == []
-    (shown,) = [
-        one
-        for one in call(page, "GET", "/v1/answers?limit=100")["answers"]
-        if one["answer_id"] == answer_id
-    ]
-    assert (shown["status"], shown["answer"]) == ("withdrawn", None)
