@@ -193,12 +193,13 @@ def edited_answer(
     base = cast("AnswerObject", record.draft if proposal is None else proposal.answer)
     sentences = [_edited_sentence(text[start:end]) for start, end in sentence_bounds(text)]
     known = {one["number"]: one for one in base["citations"]}
-    passages = {**uncited_passages(base, record.evidence), **added}
+    others = uncited(base, record.evidence)
     for number in sorted({n for one in sentences for n in one["citations"]} - known.keys()):
-        if number not in passages:
+        if number not in others and number not in added:
             raise Invalid(f"There is no source [{number}].")
+        passage = added[number] if number in added else recorded_passage(others[number])
         said = " ".join(one["text"] for one in sentences if number in one["citations"])
-        known[number] = _quoted(number, passages[number], said, record.question)
+        known[number] = _quoted(number, passage, said, record.question)
     used = {n for one in sentences for n in one["citations"]}
     return {
         "text": text,
@@ -208,14 +209,13 @@ def edited_answer(
     }
 
 
-def uncited_passages(
+def uncited(
     base: AnswerObject, evidence: Sequence[Mapping[str, Any]]
-) -> dict[int, Passage]:
+) -> dict[int, Mapping[str, Any]]:
     """The evidence that ``base`` does not cite, by the numbers after its own."""
     cited = {one["passage_id"] for one in base["citations"]}
     first = max((one["number"] for one in base["citations"]), default=0) + 1
-    others = [recorded_passage(one) for one in evidence if one["id"] not in cited]
-    return dict(enumerate(others, start=first))
+    return dict(enumerate((one for one in evidence if one["id"] not in cited), start=first))
 
 
 def _quoted(number: int, passage: Passage, said: str, question: str) -> CitationObject:

@@ -24,7 +24,7 @@ from app.review.decisions import (
     decision_of,
     newest_proposal,
     shown_sha256,
-    uncited_passages,
+    uncited,
 )
 from app.review.notes import notes_of
 from app.review.priority import STEP, urgency_of
@@ -362,8 +362,8 @@ def _evidence(
 ) -> list[EvidenceView]:
     """The passages with the numbers that an edit of ``base`` cites them by."""
     cited = {one["passage_id"]: one["number"] for one in reversed(base["citations"])}
-    others = uncited_passages(base, record.evidence)
-    numbers = cited | {passage.id: number for number, passage in others.items()}
+    others = uncited(base, record.evidence)
+    numbers = cited | {passage["id"]: number for number, passage in others.items()}
     return [
         EvidenceView(
             passage_id=passage["id"],

@@ -45,17 +45,17 @@ def why_line(
 ) -> str:
     """One line: the reason with its rule, the risk beside the threshold, and what drove it.
 
-    Of what no rule held it says no figure: that would tell apart what the gate held and what went
-    out and is audited. ``policy`` is the content of the one that judged; None where it is unknown.
+    Of what no rule held it says no more: figures and what drove them would tell apart what the
+    gate held and what went out and is audited. ``policy`` is the content of the one that judged;
+    None where it is unknown.
     """
     found = list(findings)
     cause = cause_of(draft, found, verdict)
-    parts = [] if cause == GATE else [_reason(found, verdict, policy)]
     if cause == GATE:
-        parts.append(NO_RULE)
-    if cause == EMPTY:
-        return " ".join([*parts, NO_DRAFT])
-    return " ".join(filter(None, [*parts, _risk(verdict, gate), _drivers(gate)]))
+        return NO_RULE
+    reason = _reason(found, verdict, policy)
+    more = [NO_DRAFT] if cause == EMPTY else [_risk(verdict, gate), _drivers(gate)]
+    return " ".join(filter(None, [reason, *more]))
 
 
 def _reason(

@@ -9,11 +9,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Running
 from tests.e2e.test_accessibility import axe, violations
-from tests.e2e.test_browser import FACT, RISKY, ask, open_task, sign_in
+from tests.e2e.test_browser import FACT, ask, open_task, sign_in
 
 pytestmark = pytest.mark.browser
 PAINS = "I have chest pains, does my policy cover an ambulance?"
-BATHROOM = "Will you pay my claim for the water damage in my bathroom?"
+CLAIM = "Will you pay my claim for the water damage in my {}?"
+KITCHEN, ATTIC, CELLAR, BATHROOM, HALLWAY = (
+    CLAIM.format(room) for room in ("kitchen", "attic", "cellar", "bathroom", "hallway")
+)
 __all__ = ["axe"]
 
 
@@ -49,10 +52,29 @@ def cited_document(page: Page, question: str) -> str:
     return str(detail["draft"]["citations"][0]["document_id"])
 
 
+def test_the_chat_says_that_an_answer_was_withdrawn(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    answer = ask(page, FACT, "released")
+    answer_id = answer.get_attribute("data-answer-id")
+    body = {"reason": "It is out of date.", "message": "Please call 0800 1."}
+    call(page, "POST", f"/v1/released/{answer_id}/withdrawal", body)
+    live = page.locator(f'[data-answer-id="{answer_id}"]')
+    expect(live).to_have_attribute("data-status", "withdrawn", timeout=25_000)
+    expect(live).to_contain_text("Please call 0800 1.")
+    expect(live).not_to_contain_text("£15")
+    assert violations(page) == []
+    (shown,) = [
+        one
+        for one in call(page, "GET", "/v1/answers?limit=100")["answers"]
+        if one["answer_id"] == answer_id
+    ]
+    assert (shown["status"], shown["answer"]) == ("withdrawn", None)
+
+
 def test_a_day_at_the_desk(page: Page, running: Running) -> None:
     sign_in(page, running)
-    ask(page, RISKY, "held")
-    ask(page, BATHROOM, "held")
+    ask(page, ATTIC, "held")
+    ask(page, CELLAR, "held")
     ask(page, PAINS, "held")
     page.goto(f"{running.address}/review")
     page.get_by_label("Go to the next task").uncheck()
@@ -60,7 +82,7 @@ def test_a_day_at_the_desk(page: Page, running: Running) -> None:
     tasks = page.get_by_test_id("task")
     expect(tasks.first).to_contain_text("chest pains")  # it came last
     expect(tasks.first).to_contain_text("Urgent")
-    page.get_by_test_id("search").fill("KITCHEN")
+    page.get_by_test_id("search").fill("ATTIC")
     expect(tasks).to_have_count(1)
     page.get_by_test_id("narrow-queue").select_option("urgent")
     expect(page.locator("#list-empty")).to_contain_text("No task fits")
@@ -79,19 +101,13 @@ def test_a_day_at_the_desk(page: Page, running: Running) -> None:
     expect(page.get_by_test_id("task-notes")).to_contain_text("Assigned to")
     assert violations(page) == []
 
-    edit_with_found_evidence(page)
-    page.get_by_test_id("undo").click()
-    expect(page.locator("#task-notice")).to_contain_text("taken back")
-    expect(page.get_by_test_id("claimed-by-me")).to_be_visible()
-    expect(page.get_by_test_id("note")).to_contain_text("took back the decision")
-    page.get_by_test_id("approve").click()
-    expect(page.get_by_test_id("decision")).to_contain_text("Approved")
 
-    sources_change(page)
-
-
-def edit_with_found_evidence(page: Page) -> None:
-    open_task(page, RISKY)
+def test_an_edit_cites_what_was_found_and_can_be_undone(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    ask(page, KITCHEN, "held")
+    page.goto(f"{running.address}/review")
+    page.get_by_label("Go to the next task").uncheck()
+    open_task(page, KITCHEN)
     page.keyboard.press("e")
     field = page.get_by_test_id("edit-text")
     field.fill("Please call us.")
@@ -110,11 +126,23 @@ def edit_with_found_evidence(page: Page) -> None:
     page.get_by_test_id("override-reason").press("Control+Enter")
     decided = page.locator('#task [data-testid="decision"]')
     expect(decided).to_contain_text("An invitation needs no source.", timeout=30_000)
+    page.get_by_test_id("undo").click()
+    expect(page.locator("#task-notice")).to_contain_text("taken back")
+    expect(page.get_by_test_id("claimed-by-me")).to_be_visible()
+    expect(page.get_by_test_id("note")).to_contain_text("took back the decision")
+    page.get_by_test_id("approve").click()
+    expect(page.get_by_test_id("decision").first).to_contain_text("Approved")
 
 
-def sources_change(page: Page) -> None:
-    """The document goes: the held draft is stale, and the released answer is listed."""
+def test_a_document_goes_from_under_a_draft_and_an_answer(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    ask(page, HALLWAY, "held")
+    ask(page, BATHROOM, "held")
+    page.goto(f"{running.address}/review")
     document = cited_document(page, BATHROOM)
+    open_task(page, HALLWAY)
+    page.get_by_test_id("approve").click()
+    expect(page.get_by_test_id("decision").first).to_contain_text("Approved")
     call(page, "DELETE", f"/v1/documents/{document}")
     page.reload()
     expect(page.get_by_test_id("task").filter(has_text="bathroom")).to_contain_text(
@@ -131,7 +159,7 @@ def sources_change(page: Page) -> None:
     assert {one["task_id"] for one in before} == {one["task_id"] for one in after}
 
     page.get_by_test_id("changed-more").locator("summary").click()
-    listed = page.get_by_test_id("changed-answer").filter(has_text="kitchen")
+    listed = page.get_by_test_id("changed-answer").filter(has_text="hallway")
     expect(listed).to_contain_text("removed")
     assert violations(page) == []
     listed.get_by_test_id("withdraw").click()
@@ -139,22 +167,3 @@ def sources_change(page: Page) -> None:
     page.get_by_test_id("withdraw-message").fill("Please call 0800 1.")
     page.get_by_test_id("reason-save").click()
     expect(listed).to_have_count(0)
-
-
-def test_the_chat_says_that_an_answer_was_withdrawn(page: Page, running: Running) -> None:
-    sign_in(page, running)
-    answer = ask(page, FACT, "released")
-    answer_id = answer.get_attribute("data-answer-id")
-    body = {"reason": "It is out of date.", "message": "Please call 0800 1."}
-    call(page, "POST", f"/v1/released/{answer_id}/withdrawal", body)
-    live = page.locator(f'[data-answer-id="{answer_id}"]')
-    expect(live).to_have_attribute("data-status", "withdrawn", timeout=25_000)
-    expect(live).to_contain_text("Please call 0800 1.")
-    expect(live).not_to_contain_text("£15")
-    assert violations(page) == []
-    (shown,) = [
-        one
-        for one in call(page, "GET", "/v1/answers?limit=100")["answers"]
-        if one["answer_id"] == answer_id
-    ]
-    assert (shown["status"], shown["answer"]) == ("withdrawn", None)

@@ -366,7 +366,7 @@ def test_second_reviews_of_audits_agree_or_not(desk: Desk) -> None:
         answer_id = quiz.first(first, reason="no")
         (again,) = quiz.tasks(RAJ)
         quiz.say(RAJ, again["task_id"], second, reason="no")
-        wanted = "released" if first == "approve" else "rejected"
+        wanted = "released" if first == "approve" else "withdrawn"
         assert quiz.answerer.view(ANN, answer_id)["status"] == wanted
     report = quiz.report()
     assert report["second"] == {"n": 3, "agreed": 2, "called_wrong": 1, "missed": 0}
