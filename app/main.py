@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from app.api import accounts, documents, gate, operations, questions, reviews, sessions
+from app.api import accounts, documents, gate, jobs, operations, questions, reviews, sessions
 from app.api.edge import Edge, Limits, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView
@@ -27,7 +27,7 @@ from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 from countersign import __version__
 
-MODULES = (questions, openai, reviews, documents, sessions, accounts, operations, gate)
+MODULES = (questions, openai, reviews, documents, jobs, sessions, accounts, operations, gate)
 ROUTERS = tuple(module.router for module in MODULES)
 PAGES = PROJECT / "review_ui"
 PAGE_NAMES = (

@@ -19,7 +19,7 @@ from app.api.requests import (
     once,
     page_limit,
 )
-from app.corpus.documents import DocumentsView, DocumentView
+from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
 from app.corpus.uploads import Uploads
 from app.errors import DependencyFailed, Invalid
 from app.wiring import Services
@@ -60,6 +60,7 @@ def add(
     valid_until: Annotated[
         date | None, Form(description="Its last valid day; answers from it are held afterwards.")
     ] = None,
+    create: Annotated[bool, Form(description="The collection may be new.")] = False,
     key: IdempotencyKey = None,
 ) -> Any:
     """Accepted as pending; the ingestion worker makes it ready, or failed with a reason."""
@@ -72,13 +73,23 @@ def add(
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name
     if not name or not name.isprintable() or not is_storable(name) or len(name) > MAX_NAME:
         raise Invalid(f"The upload needs a file name of 1 to {MAX_NAME} printable characters.")
+    check_collection_name(collection)
+    if not create:
+        services.corpus.documents.require_collection(collection)
     uploads = _uploads(services)
     stored = uploads.store(file.file, name)
     unused = [stored.path]
 
     def run() -> DocumentView:
         added = services.corpus.documents.add(
-            collection, name, str(stored.path), stored.sha256, valid_until=valid_until
+            collection,
+            name,
+            str(stored.path),
+            stored.sha256,
+            valid_until=valid_until,
+            size=stored.size,
+            by=principal.name,
+            create=create,
         )
         unused[:] = [Path(added.replaced)]
         return _shown(services.corpus.documents.get(added.document_id), principal)

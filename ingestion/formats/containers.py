@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from email.message import EmailMessage
 
+from app.errors import DocumentRefused
 from ingestion.formats import html
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
@@ -67,9 +68,11 @@ def _attachments(message: EmailMessage) -> Iterator[tuple[str, bytes]]:
 
 def _inflated(
     archive: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo]
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, bytes | DocumentRefused]]:
     for entry in entries:
         try:
-            yield entry.filename, archive.read(entry)
+            data = archive.read(entry)
         except DAMAGED:
-            continue
+            yield entry.filename, corrupt()
+        else:
+            yield entry.filename, data

@@ -105,6 +105,7 @@ def objects(site: Site) -> dict[str, str]:
         "model": "countersign",
         "passage_id": passage.id,
         "document_id": document.document_id,
+        "job_id": services.corpus.jobs.create("main", "operator"),
         "name": "ann",
         "key_id": services.access.keys.create("ann").key_id,
     }
