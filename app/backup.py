@@ -34,6 +34,7 @@ from sqlalchemy import (
 
 from app.db import Database, iso, migrate, now
 from app.errors import BackupRefused, from_os_error
+from app.files import link_or_copy
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -49,7 +50,10 @@ DATABASE_FILES = ("countersign.db", "countersign.db-wal", "countersign.db-shm")
 
 @dataclass
 class Manifest:
-    """What an archive holds: ``members`` maps names to SHA-256, ``rows`` tables to counts."""
+    """What an archive holds: ``members`` maps names to SHA-256, ``rows`` tables to counts.
+
+    ``links`` maps names of files to the member that is the same file: index versions share theirs.
+    """
 
     format: int = FORMAT
     version: str = __version__
@@ -58,6 +62,7 @@ class Manifest:
     data_dir: str = ""
     rows: dict[str, int] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
 
 
 def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
@@ -120,6 +125,7 @@ def _write_rows(
 def _write_files(
     data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest, skip: set[Path]
 ) -> None:
+    first: dict[tuple[int, int], str] = {}
     for path in sorted(data_dir.rglob("*")):
         left_out = path.name in DATABASE_FILES or path.resolve() in skip
         if (
@@ -131,6 +137,11 @@ def _write_files(
             continue
         member = f"data/{path.relative_to(data_dir).as_posix()}"
         try:
+            found = path.stat()
+            same = first.setdefault((found.st_dev, found.st_ino), member)
+            if same in manifest.members:
+                manifest.links[member] = same
+                continue
             with path.open("rb") as source, archive.open(member, "w", force_zip64=True) as target:
                 manifest.members[member] = _copied(source, target)
         except FileNotFoundError:
@@ -186,10 +197,13 @@ def _verified(archive: zipfile.ZipFile) -> Manifest:
     names = set(archive.namelist()) - {MANIFEST}
     if names != set(manifest.members):
         raise BackupRefused("The archive and its manifest do not list the same members.")
-    for name, expected in manifest.members.items():
+    for name in (*manifest.members, *manifest.links):
         place = PurePosixPath(name)
         if place.is_absolute() or ".." in place.parts or place.parts[0] not in ("tables", "data"):
             raise BackupRefused(f"The archive names a file outside its folders: {name!r}.")
+    if not set(manifest.links.values()) <= names:
+        raise BackupRefused("The archive names a file that it does not hold.")
+    for name, expected in manifest.members.items():
         with archive.open(name) as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                 raise BackupRefused(f"{name} does not match its SHA-256 in the manifest.")
@@ -204,6 +218,10 @@ def _restore_files(archive: zipfile.ZipFile, manifest: Manifest, data_dir: Path)
             with archive.open(name) as source, path.open("xb") as target:
                 path.chmod(0o600 if _is_secret(path) else 0o644)
                 shutil.copyfileobj(source, target, BLOCK)
+    for name, same in manifest.links.items():
+        path = data_dir / name.removeprefix("data/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(data_dir / same.removeprefix("data/"), path)
 
 
 def _is_secret(path: Path) -> bool:

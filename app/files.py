@@ -1,9 +1,10 @@
-"""Files: JSON lines read row by row, the SHA-256 of a file, and files made durable."""
+"""Files: JSON lines read row by row, the SHA-256 of a file, and files linked and made durable."""
 
 import gzip
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file, read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same file under another name; a copy, where the disk has no links."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def to_disk(paths: Iterable[Path]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,16 +151,23 @@ def _compared(made: Made, builder: IndexBuilder, live: LiveIndex) -> dict[str, A
     figures = {"n": QUESTIONS, "dense_as_built": 0, "lexical_as_built": 0}
     fresh = PassageIndex(builder.folder / fresh_id, "cpu")
     for question, vector in _questions(made):
-        for kind, search in (
-            ("dense", lambda one, gone, v=vector: one.dense(v, [COLLECTION], 10, gone)),
-            ("lexical", lambda one, gone, q=question: one.lexical(q, [COLLECTION], 10, gone)),
-        ):
-            hits = [
-                [one.entries[position].passage_id for position, _ in search(one, gone)]
-                for one, gone in ((ours.index, deleted), (fresh, ()))
-            ]
-            figures[f"{kind}_as_built"] += hits[0] == hits[1]
+        found = [_hits(ours.index, question, vector, deleted), _hits(fresh, question, vector, ())]
+        for kind in ("dense", "lexical"):
+            figures[f"{kind}_as_built"] += found[0][kind] == found[1][kind]
     return figures
+
+
+def _hits(
+    index: PassageIndex, question: str, vector: Vectors, deleted: Sequence[str]
+) -> dict[str, list[str]]:
+    rankings = {
+        "dense": index.dense(vector, [COLLECTION], 10, deleted),
+        "lexical": index.lexical(question, [COLLECTION], 10, deleted),
+    }
+    return {
+        kind: [index.entries[position].passage_id for position, _ in ranking]
+        for kind, ranking in rankings.items()
+    }
 
 
 def _questions(made: Made) -> list[tuple[str, Vectors]]:
@@ -174,7 +181,7 @@ def _questions(made: Made) -> list[tuple[str, Vectors]]:
 def _memory_gb_s() -> float:
     """How fast this machine reads memory, in one thread."""
     block = np.ones(STREAMED_BYTES // 4, dtype=np.float32)
-    return STREAMED_BYTES / min(_ms(lambda: np.max(block)) for _ in range(3)) / 1e6
+    return STREAMED_BYTES / min(_ms(lambda: float(np.max(block))) for _ in range(3)) / 1e6
 
 
 def _size(folder: Path) -> int:

@@ -10,8 +10,8 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "serve": ("cli.serve:serve", "Start the service; Ctrl-C finishes what is running and stops."),
     "ingest": (
-        "cli.index:ingest_commands",
-        "Ingest files and folders, or retry what failed.",
+        "cli.ingest:ingest_commands",
+        "Ingest files and folders; jobs, and what failed.",
     ),
     "ask": (
         "cli.serve:ask",

@@ -1,115 +1,17 @@
-"""``ingest`` and ``index``: documents in, and index versions promoted or rolled back."""
+"""``index``: index versions listed, built, promoted and rolled back; suspect passages."""
 
 from dataclasses import asdict
-from datetime import date, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from app.corpus.corpus import Corpus
 from app.settings import Settings
-from app.wiring import Services, build_corpus, open_database, open_services
-from cli.output import Json, console, print_json, print_table, progress
-from ingestion.pipeline import Report, pipeline_for
-from ingestion.sources import find_files
-
-
-class PathsFirst(TyperGroup):
-    """``ingest PATH…`` means ``ingest files PATH…``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As any group, but what is no command of the group is taken for a path."""
-        if args and args[0] not in (*self.commands, "--help"):
-            args = ["files", *args]
-        return super().parse_args(ctx, args)
-
+from app.wiring import build_corpus, open_database, open_services
+from cli.output import Json, console, print_json, print_table
+from ingestion.pipeline import pipeline_for
 
 index_commands = typer.Typer(help="Index versions.", no_args_is_help=True)
-ingest_commands = typer.Typer(
-    cls=PathsFirst, help="Ingest files and folders, or retry what failed.", no_args_is_help=True
-)
-
-
-@ingest_commands.command("files")
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
-    collection: Annotated[str, typer.Option(help="Collection to put them in.")] = "main",
-    valid_until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            help="Their last valid day; answers from them are held afterwards.",
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Ingest documents, then build and promote an index version if anything changed.
-
-    Exit status 2 when some documents could not be ingested; the others are.
-    """
-    services = open_services(Settings())
-    try:
-        until = valid_until.date() if valid_until else None
-        report = ingest_paths(services, paths, collection, as_json, until)
-    finally:
-        services.close()
-    _end(report, as_json)
-
-
-@ingest_commands.command()
-def retry(
-    document_ids: Annotated[
-        list[str] | None, typer.Argument(help="Ids of documents; without any, all that failed.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Ingest documents once more that failed or were given up; exit status as for ingest."""
-    services = open_services(Settings())
-    try:
-        report = pipeline_for(services).retry(document_ids or [])
-    finally:
-        services.close()
-    _end(report, as_json)
-
-
-def _end(report: Report, as_json: bool) -> None:
-    if as_json:
-        print_json(asdict(report))
-    else:
-        print_report(report)
-    if report.failures:
-        raise typer.Exit(2)
-
-
-def ingest_paths(
-    services: Services,
-    paths: list[Path],
-    collection: str,
-    quiet: bool,
-    valid_until: date | None = None,
-) -> Report:
-    """Ingest with a progress bar on standard error."""
-    files = find_files(paths)
-    pipeline = pipeline_for(services)
-    with progress(quiet) as bar:
-        task = bar.add_task("Ingesting", total=len(files))
-        return pipeline.ingest(files, collection, lambda _name: bar.advance(task), valid_until)
-
-
-def print_report(report: Report) -> None:
-    """What an ingestion did, and why a document was refused."""
-    console.print(
-        f"{report.ingested} ingested ({report.passages} passages), "
-        f"{report.unchanged} unchanged, {len(report.failures)} failed"
-        + (f", {report.suspects} suspect passages" if report.suspects else "")
-        + (f"; index version {report.index_version} is live" if report.index_version else ""),
-        highlight=False,
-    )
-    if report.failures:
-        rows = [(f.source, f.code, f.message) for f in report.failures]
-        print_table("Not ingested", ["document", "code", "reason"], rows)
 
 
 @index_commands.command("list")

@@ -45,7 +45,7 @@ def serve(
     from app import background
     from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
     from app.main import create_app
-    from cli.index import ingest_paths, print_report
+    from cli.ingest import ingest_paths, print_report
     from ingestion.pipeline import worker
 
     settings = Settings()

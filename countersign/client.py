@@ -226,8 +226,11 @@ def _asking(
     return _Call("POST", "/v1/ask", body=body, key=key or uuid.uuid4().hex)
 
 
-def _uploading(file: Path, collection: str, valid_until: str | None, key: str | None) -> _Call:
+def _uploading(
+    file: Path, collection: str, valid_until: str | None, create: bool, key: str | None
+) -> _Call:
     form = {"collection": collection} | ({"valid_until": valid_until} if valid_until else {})
+    form |= {"create": "true"} if create else {}
     content = (file.name, file.read_bytes())
     key = key or uuid.uuid4().hex
     return _Call("POST", "/v1/documents", form=form, file=content, key=key)
@@ -413,10 +416,12 @@ class Client:
         collection: str,
         *,
         valid_until: str | None = None,
+        create: bool = False,
         key: str | None = None,
     ) -> Document:
-        """Add a document; it is read soon after, see ``document``."""
-        call = _uploading(file, collection, valid_until, key)
+        """Add a document; it is read soon after, see ``document``. A collection that is new must
+        be meant: ``create``."""
+        call = _uploading(file, collection, valid_until, create, key)
         return Document.model_validate(self._call(call))
 
     def document(self, document_id: str) -> Document:
@@ -524,10 +529,11 @@ class AsyncClient:
         collection: str,
         *,
         valid_until: str | None = None,
+        create: bool = False,
         key: str | None = None,
     ) -> Document:
         """As ``Client.upload``."""
-        call = await asyncio.to_thread(_uploading, file, collection, valid_until, key)
+        call = await asyncio.to_thread(_uploading, file, collection, valid_until, create, key)
         return Document.model_validate(await self._call(call))
 
     async def document(self, document_id: str) -> Document:

@@ -102,18 +102,26 @@ class IndexBuilder:
         That is a version that extends the live one, or a full build where more than the share
         ``most`` of its passages changed, or it is small or damaged. Errors as of ``build``.
         """
-        versions = self._corpus.versions
         with self._promoting:
-            for _ in range(TRIES):
-                live = versions.live()
-                version_id = self._extend(live, most) if live is not None else None
-                if live is None or version_id is None:
-                    break
-                if versions.promote(version_id, instead_of=live.id):
-                    self._drop_old()
-                    return version_id
-                self._discard(version_id)
-            return self.build_and_promote()
+            return self._update(most)
+
+    def update_if_needed(self) -> str | None:
+        """``update``, unless another thread has just done it."""
+        with self._promoting:
+            return self._update(MOST_CHANGED) if self._corpus.versions.unindexed() else None
+
+    def _update(self, most: float) -> str:
+        versions = self._corpus.versions
+        for _ in range(TRIES):
+            live = versions.live()
+            version_id = self._extend(live, most) if live is not None else None
+            if live is None or version_id is None:
+                break
+            if versions.promote(version_id, instead_of=live.id):
+                self._drop_old()
+                return version_id
+            self._discard(version_id)
+        return self.build_and_promote()
 
     def fold_is_due(self) -> bool:
         """Whether the live version extends a full build by so much that a new one is due.

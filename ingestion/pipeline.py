@@ -6,8 +6,8 @@ and without duplicates.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -16,11 +16,12 @@ from pathlib import Path
 import structlog
 
 from app.corpus.corpus import Corpus
-from app.corpus.documents import ClaimedDocument
+from app.corpus.documents import ClaimedDocument, Outcome, check_collection_name
 from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage
+from app.corpus.tables import FAILED, PENDING, READY
 from app.corpus.uploads import Uploads
-from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotReady
+from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotFound, NotReady
 from app.files import sha256_file
 from app.ports import Embedder
 from app.retrieval.live_index import LiveIndex
@@ -33,6 +34,8 @@ from ingestion.stages import Prepared, Stages
 from ingestion.suspects import Suspects
 
 IDLE_S = 0.3
+TURN_S = 0.2
+SMALL_BYTES = 1 << 17
 UPDATE_S = 0.5
 """Between two index versions while documents are read."""
 RETRY_S = 30.0
@@ -57,15 +60,21 @@ class Failure:
 
 @dataclass
 class Report:
-    """What one run did; ``passages`` counts those stored durably, ``suspects`` those of them
-    that seem to give orders."""
+    """What became of the documents of one run, whoever ingested them: another worker may take
+    some. ``passages`` counts those stored durably, ``suspects`` those of them that seem to give
+    orders."""
 
     ingested: int = 0
     unchanged: int = 0
+    moved: int = 0
+    removed: int = 0
     passages: int = 0
     suspects: int = 0
     failures: list[Failure] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """Documents within others that could not be read."""
     index_version: str | None = None
+    job_id: str | None = field(default=None, compare=False)
 
 
 class Pipeline:
@@ -99,13 +108,19 @@ class Pipeline:
         collection: str,
         on_document: OnDocument = lambda _source: None,
         valid_until: date | None = None,
+        *,
+        by: str = "",
+        prune: Sequence[Path] = (),
     ) -> Report:
-        """Ingest ``files``, then build and promote an index version if anything changed.
+        """Ingest ``files`` as one job of ``by``, then promote an index version if anything changed.
 
         ``valid_until`` is the last valid day of those that do not state one themselves.
-        A file that cannot be read is in the report's failures; the rest goes on.
+        A file that cannot be read is in the report's failures; the rest goes on. What a running
+        service takes up of them is waited for. Documents of the folders ``prune`` whose file is
+        gone are deleted; a file that was moved is still the same document.
         """
-        report = Report()
+        check_collection_name(collection)
+        report = Report(job_id=self._corpus.jobs.create(collection, by))
         changed = []
         for file in files:
             document_id = self._register(file, collection, report, valid_until)
@@ -113,35 +128,43 @@ class Pipeline:
                 on_document(_shown(file.name))
             else:
                 changed.append(document_id)
+        for folder in prune:
+            report.removed += self._prune(folder, collection)
         return self._finish(changed, report, on_document)
 
-    def retry(self, document_ids: Sequence[str]) -> Report:
-        """Ingest documents again that failed, all of them without ids; then as ``ingest``."""
-        return self._finish(self._corpus.documents.retry(document_ids), Report())
+    def retry(self, ids: Sequence[str]) -> Report:
+        """Ingest again what failed of these documents and jobs, of all without ids; then as
+        ``ingest``."""
+        jobs = [one for one in ids if self._corpus.jobs.exists(one)]
+        again = [document for job in jobs for document in self._corpus.jobs.retry(job)]
+        documents = [one for one in ids if one not in jobs]
+        if documents or not ids:
+            again += self._corpus.documents.retry(documents)
+        return self._finish(again, Report())
 
-    def process(self, document: ClaimedDocument, report: Report) -> None:
+    def process(self, document: ClaimedDocument) -> None:
         """Take one claimed document to ready or failed, or put it back for another attempt."""
+        documents = self._corpus.documents
         try:
-            with renewed(partial(self._corpus.documents.renew, document)):
-                self._take_in(document, report)
+            with renewed(partial(documents.renew, document)):
+                self._take_in(document)
         except DocumentRefused as error:
-            self._fail(document, error.reason, error.message, report)
+            documents.fail(document, error.reason, error.message)
             if error.reason not in MAY_PASS:
                 self._uploads.remove(document.stored_at)
         except OSError as error:
-            self._fail(
-                document, "unreadable", f"The file cannot be read: {error.strerror}.", report
-            )
+            documents.fail(document, "unreadable", f"The file cannot be read: {error.strerror}.")
         except CountersignError as error:
-            self._put_back(document, error.code, error.message, report)
+            documents.put_back(document, error.code, error.message)
         except Exception as error:  # the worker: one bad document must not end ingestion
             log.exception("ingestion_crashed", document=document.id)
             why = f"Ingestion crashed ({type(error).__name__}); the log says more."
-            self._put_back(document, CountersignError.code, why, report)
+            documents.put_back(document, CountersignError.code, why)
 
     def tidy(self) -> None:
         """Remove what crashes left behind: uploads, and index versions of dead builders."""
         self._uploads.sweep(self._corpus.documents.files())
+        self._corpus.jobs.purge()
         self.index.forget_old()
 
     def build(self) -> str:
@@ -154,18 +177,54 @@ class Pipeline:
         source = str(file)
         if len(source) > SOURCE_CHARS or source != _shown(source):
             why = f"The path is longer than {SOURCE_CHARS} characters, or is not text."
-            report.failures.append(Failure(_shown(source), "bad_name", why))
+            self._refuse(report, _shown(source), "bad_name", why)
             return None
         try:
-            digest = sha256_file(file)
+            digest, size = sha256_file(file), file.stat().st_size
         except OSError as error:
-            report.failures.append(Failure(source, "unreadable", str(error.strerror)))
+            self._refuse(report, source, "unreadable", str(error.strerror))
             return None
+        report.moved += self._moved(source, collection, digest)
         added = self._corpus.documents.add(
-            collection, source, source, digest, self._embedder.name, valid_until=valid_until
+            collection,
+            source,
+            source,
+            digest,
+            self._embedder.name,
+            valid_until=valid_until,
+            size=size,
+            job_id=report.job_id,
         )
         report.unchanged += not added.changed
         return added.document_id if added.changed else None
+
+    def _moved(self, source: str, collection: str, digest: str) -> bool:
+        """Whether this is the file of a document that is not where it was."""
+        documents = self._corpus.documents
+        same = documents.with_content(collection, digest)
+        if source in (before for _, before in same):
+            return False
+        return any(
+            not Path(before).exists() and documents.move(document_id, before, source)
+            for document_id, before in same
+        )
+
+    def _prune(self, folder: Path, collection: str) -> int:
+        """Delete the documents that were read from files below the folder that are gone."""
+        gone = [
+            document_id
+            for document_id, source in self._corpus.documents.below(collection, str(folder))
+            if not Path(source).exists()
+        ]
+        for document_id in gone:
+            with suppress(NotFound):  # somebody else deleted it
+                self._corpus.documents.delete(document_id)
+        return len(gone)
+
+    def _refuse(self, report: Report, source: str, code: str, message: str) -> None:
+        report.failures.append(Failure(source, code, message))
+        if report.job_id is not None:
+            self._corpus.jobs.refuse(report.job_id, source[:SOURCE_CHARS], code, message)
 
     def _finish(
         self,
@@ -173,17 +232,34 @@ class Pipeline:
         report: Report,
         on_document: OnDocument = lambda _source: None,
     ) -> Report:
-        while (document := self._corpus.documents.claim(document_ids)) is not None:
-            self.process(document, report)
-            on_document(Path(document.source).name)
+        told: set[str] = set()
+        while waiting := self._waiting(document_ids, told, on_document):
+            if (document := self._corpus.documents.claim(waiting)) is None:
+                time.sleep(TURN_S)  # another worker has them, and says when they are done
+            else:
+                self.process(document)
+        _tell(report, self._corpus.documents.outcomes(document_ids))
         if self._corpus.versions.unindexed():
             # Nobody folds changes in later, so a version with many is a full build.
             report.index_version = self.index.update(FOLD_SHARE)
+        elif report.ingested and (live := self._corpus.versions.live()) is not None:
+            report.index_version = live.id
         return report
 
-    def _take_in(self, document: ClaimedDocument, report: Report) -> None:
+    def _waiting(
+        self, document_ids: Sequence[str], told: set[str], on_document: OnDocument
+    ) -> list[str]:
+        """Those that are still to be ingested; ``told`` are those that ``on_document`` knows."""
+        outcomes = self._corpus.documents.outcomes([i for i in document_ids if i not in told])
+        for name, outcome in outcomes.items():
+            if outcome.state != PENDING or outcome.waits:
+                told.add(name)
+                on_document(Path(outcome.source).name)
+        return [name for name in outcomes if name not in told]
+
+    def _take_in(self, document: ClaimedDocument) -> None:
         passages, extracted = self._passages(document)
-        saved = self._corpus.documents.save(
+        self._corpus.documents.save(
             document.id,
             document.sha256,
             title=extracted.title,
@@ -191,11 +267,8 @@ class Pipeline:
             embedder=self._embedder.name,
             passages=passages,
             valid_until=extracted.valid_until,
+            left_out=extracted.left_out,
         )
-        if saved:
-            report.ingested += 1
-            report.passages += len(passages)
-            report.suspects += sum(p.suspect is not None for p in passages)
 
     def _passages(self, document: ClaimedDocument) -> tuple[list[NewPassage], Extracted]:
         path = Path(document.stored_at)
@@ -212,13 +285,16 @@ class Pipeline:
             self._stages = Stages(self._embedder, load_tokenizer(), self._suspects, tokens)
         return self._stages
 
-    def _fail(self, document: ClaimedDocument, code: str, message: str, report: Report) -> None:
-        self._corpus.documents.fail(document, code, message)
-        report.failures.append(Failure(document.source, code, message))
 
-    def _put_back(self, document: ClaimedDocument, code: str, message: str, report: Report) -> None:
-        self._corpus.documents.put_back(document, code, message)
-        report.failures.append(Failure(document.source, code, message))
+def _tell(report: Report, outcomes: Mapping[str, Outcome]) -> None:
+    for outcome in outcomes.values():
+        report.ingested += outcome.state == READY
+        report.passages += outcome.passages
+        report.suspects += outcome.suspects
+        report.left_out += [f"{outcome.source}: {member}" for member in outcome.left_out]
+        if outcome.state == FAILED or outcome.waits:
+            code, message = outcome.error_code or "", outcome.error_message or ""
+            report.failures.append(Failure(outcome.source, code, message))
 
 
 def _new_passage(prepared: Prepared) -> NewPassage:
@@ -242,28 +318,41 @@ def _shown(name: str) -> str:
 
 @contextmanager
 def worker(services: Services) -> Iterator[None]:
-    """Ingest pending uploads beside the service until the block is left."""
+    """Ingest pending documents beside the service until the block is left.
+
+    Two threads take them up, one of them small ones only: those are never all held up by large
+    ones.
+    """
     stop = threading.Event()
     pipeline = pipeline_for(services)
-    thread = threading.Thread(target=_work, args=(pipeline, services, stop), daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=_work, args=(pipeline, services, stop, largest), daemon=True)
+        for largest in (SMALL_BYTES, None)
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=30)
+        for thread in threads:
+            thread.join(timeout=30)
 
 
-def _work(pipeline: Pipeline, services: Services, stop: threading.Event) -> None:
+def _work(
+    pipeline: Pipeline, services: Services, stop: threading.Event, largest: int | None
+) -> None:
     tidied, folding = float("-inf"), threading.Thread()
+    tidies = largest is not None  # the thread that large documents never keep
     while not stop.is_set():
         pause = RETRY_S
         try:
-            if time.monotonic() - tidied > TIDY_S:
+            if tidies and time.monotonic() - tidied > TIDY_S:
                 pipeline.tidy()
                 tidied = time.monotonic()
-            pause = 0.0 if _drain(pipeline, services, stop) else IDLE_S
-            if not folding.is_alive() and pipeline.index.fold_is_due():
+            drained = _drain(pipeline, services, stop, largest, mends=tidies)
+            pause = 0.0 if drained else IDLE_S
+            if tidies and not folding.is_alive() and pipeline.index.fold_is_due():
                 folding = threading.Thread(target=_fold, args=(pipeline,), daemon=True)
                 folding.start()
         except CountersignError as error:
@@ -285,32 +374,42 @@ def _fold(pipeline: Pipeline) -> None:
         log.exception("index_not_folded")
 
 
-def _drain(pipeline: Pipeline, services: Services, stop: threading.Event) -> bool:
-    """Process what is pending and index it as it comes; False when there was nothing to do."""
-    report, corpus = Report(), services.corpus
-    due = time.monotonic() + UPDATE_S
-    while not stop.is_set() and (document := corpus.documents.claim()) is not None:
-        pipeline.process(document, report)
+def _drain(
+    pipeline: Pipeline,
+    services: Services,
+    stop: threading.Event,
+    largest: int | None = None,
+    *,
+    mends: bool = True,
+) -> bool:
+    """Process what is pending and index it as it comes; False when there was nothing to do.
+
+    ``mends``: build a damaged index anew, which one thread must do.
+    """
+    claim = partial(services.corpus.documents.claim, largest=largest)
+    documents, due = 0, time.monotonic() + UPDATE_S
+    while not stop.is_set() and (document := claim()) is not None:
+        pipeline.process(document)
+        documents += 1
         if time.monotonic() >= due:
-            due = _indexed_until(pipeline, services, report)
-    _indexed_until(pipeline, services, report)
-    return bool(report.ingested or report.failures or report.index_version)
+            due = _indexed_until(pipeline, services, mends=mends)
+    _indexed_until(pipeline, services, mends=mends)
+    return documents > 0
 
 
-def _indexed_until(pipeline: Pipeline, services: Services, report: Report) -> float:
+def _indexed_until(pipeline: Pipeline, services: Services, *, mends: bool) -> float:
     """Index what is ready; returns when that should be done again, by the monotonic clock.
 
     Indexing takes a fifth of the time at most, however large the index is.
     """
     begun = time.monotonic()
     version_id = None
-    if _is_damaged(services.retriever):
+    if mends and _is_damaged(services.retriever):
         version_id = pipeline.build()
     elif services.corpus.versions.unindexed():
-        version_id = pipeline.index.update()
+        version_id = pipeline.index.update_if_needed()
     if version_id is not None:
-        report.index_version = version_id
-        log.info("ingested", documents=report.ingested, index_version=version_id)
+        log.info("indexed", index_version=version_id)
     ended = time.monotonic()
     return ended + max(UPDATE_S, 4 * (ended - begun))
 

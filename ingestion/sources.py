@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from app.errors import NotFound
+from app.errors import Invalid, NotFound
 from ingestion.formats.registry import format_of
 
 
@@ -21,6 +21,21 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
         for file in _documents_below(path) if path.is_dir() else [path]:
             found[file.resolve()] = None
     return list(found)
+
+
+def find_folders(paths: Iterable[Path]) -> list[Path]:
+    """Those of the paths that are folders, resolved.
+
+    Raises ``Invalid`` where there is none, or one is without documents: a folder that is not
+    mounted must not remove what was read from it.
+    """
+    folders = [path.resolve() for path in paths if path.is_dir()]
+    if not folders:
+        raise Invalid("Only what was read from a folder can be pruned; name one.")
+    for folder in folders:
+        if next(_documents_below(folder), None) is None:
+            raise Invalid(f"{folder} holds no documents; nothing is removed.")
+    return folders
 
 
 def _documents_below(folder: Path) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from app.api.requests import (
     once,
     page_limit,
 )
-from app.corpus.documents import DocumentsView, DocumentView
+from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
 from app.corpus.passages import DocumentText
 from app.corpus.uploads import Uploads
 from app.errors import Conflict, CountersignError, DependencyFailed, Invalid
@@ -71,6 +71,7 @@ def add(
     valid_until: Annotated[
         date | None, Form(description="Its last valid day; answers from it are held afterwards.")
     ] = None,
+    create: Annotated[bool, Form(description="The collection may be new.")] = False,
     key: IdempotencyKey = None,
 ) -> Any:
     """Accepted as pending; the ingestion worker makes it ready, or failed with a reason."""
@@ -81,6 +82,9 @@ def add(
         "There is no such collection, or you may not see it.",
     )
     name = _file_name(file)
+    check_collection_name(collection)
+    if not create:
+        services.corpus.documents.require_collection(collection)
     uploads = _uploads(services)
     stored = uploads.store(file.file, name)
     unused = [stored.path]
@@ -93,6 +97,9 @@ def add(
             stored.sha256,
             valid_until=valid_until,
             owner=principal.name,
+            size=stored.size,
+            by=principal.name,
+            create=create,
         )
         unused[:] = [Path(added.replaced)]
         return _shown(services.corpus.documents.get(added.document_id), principal)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,8 +12,9 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
-from app.corpus.passages import NewPassage, passage_row, suspect_row
+from app.corpus.passages import NewPassage, batches, passage_row, suspect_row
 from app.corpus.tables import (
     DELETED,
     FAILED,
@@ -22,6 +24,7 @@ from app.corpus.tables import (
     DocumentRow,
     PassageRow,
     iso_day,
+    requeue,
 )
 from app.corpus.versions import lock_index
 from app.db import Base, Database, iso, now
@@ -33,6 +36,10 @@ MAX_ATTEMPTS = 5
 FIRST_WAIT = timedelta(seconds=30)
 """After the first attempt that failed; it doubles with each further one."""
 GAVE_UP = "gave_up"
+USUAL_COLLECTION = "main"
+"""Where documents go when nobody names another one: it is always there."""
+MAX_SIZE = 2**31 - 1
+MAX_SOURCE = 1000
 FORGOTTEN = "erased "
 """Begins the source of a document that was erased; its id follows."""
 
@@ -51,6 +58,10 @@ class DocumentView:
     error_message: str | None
     passages: int
     updated_at: str
+    job_id: Annotated[str | None, Field(description="The job that gave its content.")]
+    left_out: Annotated[
+        list[str], Field(description="Documents within it that could not be read, and why.")
+    ]
     valid_until: Annotated[str | None, Field(description="Its last valid day, if it has one.")]
     pages: Annotated[int | None, Field(description="Its last page with text; null: no pages.")]
     owner: Annotated[str | None, Field(description="Who added it over HTTP.")]
@@ -74,6 +85,20 @@ class Added:
     document_id: str
     changed: bool
     replaced: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a document that was to be ingested; ``waits`` for another attempt."""
+
+    source: str
+    state: str
+    waits: bool
+    error_code: str | None
+    error_message: str | None
+    passages: int
+    suspects: int
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,36 +130,54 @@ class Documents:
         *,
         valid_until: date | None = None,
         owner: str | None = None,
+        size: int = 0,
+        job_id: str | None = None,
+        by: str = "",
+        create: bool = True,
     ) -> Added:
         """Register a file as pending, unless exactly this content is ready already.
 
         With ``embedder`` given, content that another embedder embedded is not ready. A
-        ``valid_until`` counts at once; without one the earlier stays.
+        ``valid_until`` counts at once; without one the earlier stays. It is an item of the job, or
+        of a new one of ``by``. Raises ``NotFound`` for a collection that is new, unless it may
+        ``create`` it.
         """
-        if not 1 <= len(collection) <= 80 or not collection.isprintable():
-            raise Invalid("A collection's name has 1 to 80 printable characters.")
+        check_collection_name(collection)
         with self._database.transaction() as session:
+            if not create:
+                _require_collection(session, collection)
+            job_id = job_id or new_job(session, collection, by).id
             row = _locked(session, collection, source)
             note_made(session, row.id)
             replaced = row.stored_at if row.stored_at not in ("", stored_at) else ""
             row.stored_at = stored_at
             row.valid_until = iso_day(valid_until) or row.valid_until
             row.owner = owner or row.owner
-            if _is_ready(session, row, sha256, embedder):
-                return Added(row.id, False, replaced)
-            if row.state == DELETED:
-                _count(session, collection, 1)
-            row.sha256 = sha256
-            row.state, row.updated_at, row.attempts = PENDING, now(), 0
-            row.error_code = row.error_message = row.lease_until = None
-            return Added(row.id, True, replaced)
+            changed = not _is_ready(session, row, sha256, embedder)
+            take_up(session, job_id, row, changed=changed)
+            if changed:
+                if row.state == DELETED:
+                    _count(session, collection, 1)
+                row.sha256, row.size = sha256, min(size, MAX_SIZE)
+                requeue(row, row.turn)
+            return Added(row.id, changed, replaced)
 
-    def claim(self, only: Sequence[str] | None = None) -> ClaimedDocument | None:
+    def require_collection(self, collection: str) -> None:
+        """Raise ``NotFound`` for a collection that has no document and is not the usual one."""
+        with self._database.reading() as session:
+            _require_collection(session, collection)
+
+    def claim(
+        self, only: Sequence[str] | None = None, largest: int | None = None
+    ) -> ClaimedDocument | None:
         """Take one pending document that nobody holds; None when there is none.
 
-        Those that were tried least come first. One whose last attempt was lost with its worker,
-        and which has no attempt left, is given up on the way.
+        Of files up to ``largest`` bytes only, where that is given. Those that were tried least
+        come first, and of them those whose turn it is. One whose last attempt was lost with its
+        worker, and which has no attempt left, is given up on the way.
         """
+        if not self._is_any_pending():  # workers ask often: without the lock of those who write
+            return None
         with self._database.transaction() as session:
             moment = self._clock(session)
             query = select(DocumentRow).where(
@@ -142,7 +185,11 @@ class Documents:
             )
             if only is not None:
                 query = query.where(DocumentRow.id.in_(only))
-            query = query.order_by(DocumentRow.attempts, DocumentRow.updated_at, DocumentRow.id)
+            if largest is not None:
+                query = query.where(DocumentRow.size <= largest)
+            query = query.order_by(
+                DocumentRow.attempts, DocumentRow.turn, DocumentRow.updated_at, DocumentRow.id
+            )
             query = query.limit(1).with_for_update(skip_locked=True)
             while (row := session.scalar(query)) is not None and row.attempts >= MAX_ATTEMPTS:
                 _give_up(row, "The worker ended each time while it read this document.")
@@ -152,6 +199,11 @@ class Documents:
             row.attempts += 1
             row.lease_until = moment + LEASE
             return ClaimedDocument(row.id, row.source, row.stored_at, row.sha256, row.attempts)
+
+    def _is_any_pending(self) -> bool:
+        with self._database.reading() as session:
+            query = select(DocumentRow.id).where(DocumentRow.state == PENDING)
+            return session.scalar(query.limit(1)) is not None
 
     def renew(self, claimed: ClaimedDocument) -> None:
         """Keep a claimed document for another while; another's claim is left alone."""
@@ -169,6 +221,7 @@ class Documents:
         embedder: str,
         passages: Sequence[NewPassage],
         valid_until: date | None = None,
+        left_out: Sequence[str] = (),
     ) -> bool:
         """Store a new revision and mark the document ready, in one transaction.
 
@@ -183,7 +236,7 @@ class Documents:
             row.revision += 1
             ready = {"document_id": row.id, "revision": row.revision, "sha256": sha256}
             row.number = append_audit(session, "document_ready", ready)
-            row.title, row.media_type = title[:500], media_type
+            row.title, row.media_type, row.left_out = title[:500], media_type, list(left_out)
             row.valid_until = iso_day(valid_until) or row.valid_until
             row.state, row.lease_until, row.updated_at = READY, None, now()
             row.error_code = row.error_message = None
@@ -220,10 +273,22 @@ class Documents:
             if document_ids:
                 query = query.where(DocumentRow.id.in_(document_ids))
             rows = session.scalars(query).all()
-            for row in rows:
-                row.state, row.updated_at, row.attempts = PENDING, now(), 0
-                row.error_code = row.error_message = row.lease_until = None
+            turn = next_turn(session)
+            for at, row in enumerate(rows):
+                requeue(row, turn + at)
         return [row.id for row in rows]
+
+    def outcomes(self, document_ids: Sequence[str]) -> dict[str, Outcome]:
+        """What became of these documents so far, by id; of deleted ones nothing."""
+        found: dict[str, Outcome] = {}
+        with self._database.reading() as session:
+            for some in batches(document_ids):
+                query = select(DocumentRow).where(DocumentRow.id.in_(some))
+                counts, suspects = _passage_counts(session, some), _suspect_counts(session, some)
+                for row in session.scalars(query.where(DocumentRow.state != DELETED)):
+                    passages, _ = counts.get(row.id, (0, None))
+                    found[row.id] = _outcome(row, passages, suspects.get(row.id, 0))
+        return found
 
     def delete(self, document_id: str) -> str:
         """Remove a document and its passages at once; returns its file. Raises ``NotFound``."""
@@ -232,6 +297,7 @@ class Documents:
             if row is None or row.state == DELETED:
                 raise NotFound("There is no such document.")
             lock_index(session)
+            settle_items(session, row)
             session.execute(delete(PassageRow).where(PassageRow.document_id == document_id))
             _count(session, row.collection, -1)
             row.number = append_audit(session, "document_deleted", {"document_id": document_id})
@@ -254,6 +320,57 @@ class Documents:
             session.flush()
             self._after_change(session)
 
+    def with_content(self, collection: str, sha256: str) -> list[tuple[str, str]]:
+        """(id, file) of the collection's ready documents with this content that are read from
+        where people know them, oldest first."""
+        query = (
+            select(DocumentRow.id, DocumentRow.stored_at)
+            .where(
+                DocumentRow.collection == collection,
+                DocumentRow.sha256 == sha256,
+                DocumentRow.state == READY,
+                DocumentRow.stored_at == DocumentRow.source,
+            )
+            .order_by(DocumentRow.created_at, DocumentRow.id)
+        )
+        with self._database.reading() as session:
+            return [(row[0], row[1]) for row in session.execute(query)]
+
+    def move(self, document_id: str, before: str, source: str) -> bool:
+        """The document's file lies elsewhere now; False when it is another one meanwhile, or that
+        place has a document."""
+        with self._database.transaction() as session:
+            row = session.get(DocumentRow, document_id, with_for_update=True)
+            if row is None or row.source != before or row.state != READY:
+                return False
+            taken = select(DocumentRow).where(
+                DocumentRow.collection == row.collection, DocumentRow.source == source
+            )
+            other = session.scalar(taken)
+            if other is not None and other.state != DELETED:
+                return False
+            if other is not None:  # its name is free: that of a deleted document only says so
+                other.source = f"{source[: MAX_SOURCE - 40]} ({other.id})"
+                session.flush()
+            append_audit(session, "document_moved", {"document_id": document_id})
+            if row.title == PurePath(before).stem != PurePath(source).stem:
+                row.sha256 = ""  # its file's name is its title: it must be read again
+            row.source = row.stored_at = source
+            return True
+
+    def below(self, collection: str, folder: str) -> list[tuple[str, str]]:
+        """(id, file) of the collection's documents that are read from files below a folder."""
+        prefix = folder.rstrip("/") + "/"
+        query = select(DocumentRow.id, DocumentRow.source).where(
+            DocumentRow.collection == collection,
+            DocumentRow.state != DELETED,
+            DocumentRow.source.startswith(prefix, autoescape=True),
+            DocumentRow.stored_at == DocumentRow.source,
+        )
+        with self._database.reading() as session:
+            rows = session.execute(query.order_by(DocumentRow.source))
+            return [(row[0], row[1]) for row in rows if row[1].startswith(prefix)]
+
     def hide(self, document_id: str) -> tuple[str, str]:
         """Remove a document if it is not removed yet; returns its title and its file.
 
@@ -272,7 +389,9 @@ class Documents:
         with self._database.transaction() as session:
             row = session.get_one(DocumentRow, document_id, with_for_update=True)
             row.source, row.title, row.stored_at = FORGOTTEN + document_id, "", ""
+            forget_items(session, document_id, row.source)
             row.error_code = row.error_message = None
+            row.left_out = []
             said = {"document_id": document_id, "by": by, "reason": reason}
             append_audit(session, "document_erased", said)
 
@@ -366,8 +485,46 @@ def _views(
     return [_view(row, *counts.get(row.id, (0, None))) for row in rows]
 
 
+def check_collection_name(collection: str) -> None:
+    """Raise ``Invalid`` for what cannot be the name of a collection."""
+    if not 1 <= len(collection) <= 80 or not collection.isprintable():
+        raise Invalid("A collection's name has 1 to 80 printable characters.")
+
+
+def _require_collection(session: Session, collection: str) -> None:
+    if collection == USUAL_COLLECTION:
+        return
+    query = select(CollectionRow.name).where(
+        CollectionRow.documents > 0, CollectionRow.name == collection
+    )
+    if session.scalar(query) is None:
+        raise NotFound(
+            f"There is no collection {collection[:80]!r}. If the name is right, ask for it to be "
+            "created."
+        )
+
+
+def _outcome(row: DocumentRow, passages: int, suspects: int) -> Outcome:
+    ready = row.state == READY
+    return Outcome(
+        row.source,
+        row.state,
+        row.state == PENDING and row.error_code is not None,
+        row.error_code,
+        row.error_message,
+        passages if ready else 0,
+        suspects if ready else 0,
+        tuple(row.left_out) if ready else (),
+    )
+
+
+def _suspect_counts(session: Session, document_ids: Sequence[str]) -> dict[str, int]:
+    found = _passage_counts(session, document_ids, PassageRow.suspect.is_not(None))
+    return {document_id: count for document_id, (count, _) in found.items()}
+
+
 def _passage_counts(
-    session: Session, document_ids: Sequence[str]
+    session: Session, document_ids: Sequence[str], *wanted: ColumnElement[bool]
 ) -> dict[str, tuple[int, int | None]]:
     """How many passages the current revision of each document has, and its last page."""
     last = func.max(func.coalesce(PassageRow.last_page, PassageRow.page))
@@ -375,7 +532,7 @@ def _passage_counts(
         select(PassageRow.document_id, func.count(), last)
         .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
         .where(PassageRow.document_id.in_(document_ids))
-        .where(PassageRow.revision == DocumentRow.revision)
+        .where(PassageRow.revision == DocumentRow.revision, *wanted)
         .group_by(PassageRow.document_id)
     )
     return {row[0]: (row[1], row[2]) for row in rows}
@@ -394,6 +551,8 @@ def _view(row: DocumentRow, passages: int, pages: int | None) -> DocumentView:
         error_message=row.error_message,
         passages=passages,
         updated_at=iso(row.updated_at) or "",
+        job_id=row.job_id,
+        left_out=row.left_out,
         valid_until=row.valid_until,
         pages=pages,
         owner=row.owner,

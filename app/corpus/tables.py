@@ -10,7 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import SEQUENCE, Base
+from app.db import SEQUENCE, Base, now
 
 DELETED = "deleted"
 READY = "ready"
@@ -39,6 +39,9 @@ class DocumentRow(Base):
     last valid day (ISO 8601). ``number`` is when it last became ready or was deleted. Nobody else
     takes it before ``lease_until``, the database's time; ``attempts`` counts how often somebody
     did since its content changed. ``owner`` is who added its content over HTTP, if anybody did.
+    ``job_id`` is the job that gave its content, ``turn`` its place in the queue, ``size`` the
+    bytes of its file, ``left_out`` the documents within it that could not be read, each with its
+    reason.
     """
 
     __tablename__ = "documents"
@@ -49,7 +52,7 @@ class DocumentRow(Base):
     stored_at: Mapped[str] = mapped_column(String(2000))
     title: Mapped[str] = mapped_column(String(500))
     media_type: Mapped[str] = mapped_column(String(120))
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
     revision: Mapped[int]
     state: Mapped[str] = mapped_column(String(12), index=True)
     error_code: Mapped[str | None] = mapped_column(String(40))
@@ -61,6 +64,44 @@ class DocumentRow(Base):
     number: Mapped[int] = mapped_column(SEQUENCE, server_default="0")
     attempts: Mapped[int] = mapped_column(server_default="0")
     owner: Mapped[str | None] = mapped_column(String(80))
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    turn: Mapped[int] = mapped_column(server_default="0")
+    size: Mapped[int] = mapped_column(server_default="0")
+    left_out: Mapped[list[str]] = mapped_column(JSON, server_default="[]")
+
+
+def requeue(row: DocumentRow, turn: int) -> None:
+    """The document waits to be read, from the first attempt on."""
+    row.state, row.updated_at, row.attempts, row.turn = PENDING, now(), 0, turn
+    row.error_code = row.error_message = row.lease_until = None
+
+
+class JobRow(Base):
+    """An ingestion job (owner: corpus); ``by`` is the principal who gave the files.
+
+    ``turn`` is that of its first item: of documents that wait, the lowest turn is taken up first.
+    """
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(80))
+    by: Mapped[str] = mapped_column(String(80))
+    turn: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    cancelled_at: Mapped[datetime | None]
+
+
+class JobItemRow(Base):
+    """A file of a job (owner: corpus); a null ``outcome`` is that of its document now."""
+
+    __tablename__ = "job_items"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(String(1000))
+    document_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    outcome: Mapped[str | None] = mapped_column(String(12))
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_message: Mapped[str | None] = mapped_column(Text)
 
 
 class PassageRow(Base):

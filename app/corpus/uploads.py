@@ -18,10 +18,11 @@ UNNAMED_S = 3600.0
 
 @dataclass(frozen=True)
 class StoredUpload:
-    """A file that was copied here, and the SHA-256 of its content."""
+    """A file that was copied here, with the SHA-256 and the bytes of its content."""
 
     path: Path
     sha256: str
+    size: int
 
 
 class Uploads:
@@ -47,7 +48,7 @@ class Uploads:
         except TooLarge:
             self.remove(path)
             raise
-        return StoredUpload(path, digest)
+        return StoredUpload(path, digest, path.stat().st_size)
 
     def remove(self, path: str | Path) -> None:
         """Remove a file if it is one of the uploads."""

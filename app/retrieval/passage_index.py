@@ -6,7 +6,6 @@ never change, adds a segment, and says which documents it replaces: so it costs 
 """
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import DependencyFailed
-from app.files import sha256_file, to_disk
+from app.files import link_or_copy, sha256_file, to_disk
 from app.ports import Vectors
 from app.retrieval.lexical import LexicalIndex, Weighted
 from app.retrieval.segment import (
@@ -277,13 +276,9 @@ def _link(source: Path, target: Path, names: Sequence[str]) -> None:
     target.mkdir(exist_ok=True)
     for name in names:
         # JSON files of the word index are written anew: a link would change the other version.
-        if source.name != LEXICAL or not name.endswith(".json"):
-            try:
-                os.link(source / name, target / name)
-                continue
-            except OSError:
-                pass
-        shutil.copyfile(source / name, target / name)
+        of_words = source.name == LEXICAL and name.endswith(".json")
+        share = shutil.copyfile if of_words else link_or_copy
+        share(source / name, target / name)
 
 
 def _digest(path: Path, checked: Mapping[FileKey, str]) -> str:

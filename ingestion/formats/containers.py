@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Any
 
+from app.errors import DocumentRefused
 from ingestion.formats import html
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
@@ -82,9 +83,11 @@ def _attachments(message: EmailMessage) -> Iterator[tuple[str, bytes]]:
 
 def _inflated(
     archive: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo]
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, bytes | DocumentRefused]]:
     for entry in entries:
         try:
-            yield entry.filename, archive.read(entry)
+            data = archive.read(entry)
         except DAMAGED:
-            continue
+            yield entry.filename, corrupt()
+        else:
+            yield entry.filename, data

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from app.errors import DocumentRefused
+
 
 @dataclass(frozen=True)
 class Block:
@@ -26,14 +28,14 @@ class Read:
 
     ``valid_until`` is what the document says of its last valid day, as written.
     ``pages`` is how many there are, 0 for formats without pages. ``members`` are the documents
-    that this one holds: (name, content).
+    that this one holds: (name, content, or why it cannot be had).
     """
 
     title: str
     blocks: Sequence[Block]
     valid_until: str | None = None
     pages: int = 0
-    members: Iterable[tuple[str, bytes]] = ()
+    members: Iterable[tuple[str, bytes | DocumentRefused]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Extracted:
     """A document's text. ``pages`` is empty for formats without pages.
 
     ``valid_until`` is the last valid day that the document states, None when it states none.
-    ``headings`` and ``doubts`` are in the order of the text.
+    ``headings`` and ``doubts`` are in the order of the text. ``left_out`` names the members that
+    could not be read, each with the reason.
     """
 
     title: str
@@ -78,3 +81,4 @@ class Extracted:
     valid_until: date | None = None
     headings: tuple[Heading, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    left_out: tuple[str, ...] = ()

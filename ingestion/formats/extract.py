@@ -21,7 +21,8 @@ def extract(data: bytes, name: str) -> Extracted:
     """
     format = detect_format(data, name)
     found = format.read(data)
-    text, placed = _assemble([*found.blocks, *member_blocks(found, Budget())])
+    budget = Budget()
+    text, placed = _assemble([*found.blocks, *member_blocks(found, budget)])
     if not text.strip():
         raise DocumentRefused(
             "empty", "No text was found. If this is a scan, run text recognition on it first."
@@ -38,6 +39,7 @@ def extract(data: bytes, name: str) -> Extracted:
             if block.level
         ),
         doubts=tuple(Doubt(start, end, block.doubt) for block, start, end in placed if block.doubt),
+        left_out=tuple(budget.left_out),
     )
 
 

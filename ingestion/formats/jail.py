@@ -94,6 +94,7 @@ def _parsed(output: bytes) -> Extracted:
             until,
             tuple(Heading(int(at), str(said), int(start)) for at, said, start in reply["headings"]),
             tuple(Doubt(int(start), int(end), str(why)) for start, end, why in reply["doubts"]),
+            tuple(str(name) for name in reply["left_out"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise _crashed("the reader's reply is not usable") from error

@@ -1,24 +1,30 @@
 """The documents that another one holds, as its sections: members of archives, attachments."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import MAX_INFLATED_BYTES
 from ingestion.formats.sniff import detect_format
+from ingestion.formats.text import one_line
 
 MAX_DEPTH = 2
 """How deep documents may stand in documents."""
 MAX_HEADING = 6
 
 
+MOST_LEFT_OUT, MAX_NAME = 100, 200
+"""Members that are named, and characters of a name."""
+
+
 @dataclass
 class Budget:
-    """Bytes of members that may still be read, over all levels."""
+    """Bytes of members that may still be read, over all levels, and the members left out."""
 
     left: int = MAX_INFLATED_BYTES
+    left_out: list[str] = field(default_factory=list)
 
     def spend(self, size: int) -> None:
         """Raises ``DocumentRefused`` once all together is too much."""
@@ -28,28 +34,38 @@ class Budget:
                 "zip_bomb", "The document unpacks to more than 200 MB; remove large embedded files."
             )
 
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note a member that could not be read."""
+        if len(self.left_out) < MOST_LEFT_OUT:
+            self.left_out.append(f"{one_line(name)[:MAX_NAME]}: {reason}")
+
 
 def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block]:
-    """The blocks of each member that can be read, under its title or name; others are left out."""
+    """The blocks of each member that can be read, under its title or name; the budget notes the
+    others with their reasons."""
     for name, data in outer.members:
         if depth > MAX_DEPTH:
             raise DocumentRefused("zip_bomb", "Archives are nested too deeply; unpack them first.")
-        budget.spend(len(data))
-        if data and not _is_junk(name):
+        if _is_junk(name):
+            continue
+        try:
+            if isinstance(data, DocumentRefused):
+                raise data
+            budget.spend(len(data))
             yield from _member(name, data, budget, depth)
+        except DocumentRefused as refused:
+            if refused.reason == "zip_bomb":
+                raise
+            budget.leave_out(name, refused.reason)
 
 
 def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Block]:
-    try:
-        found = detect_format(data, name).read(data)
-        blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
-    except DocumentRefused as refused:
-        if refused.reason == "zip_bomb":
-            raise
-        return
+    found = detect_format(data, name).read(data)
+    blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
     said = [block for block in blocks if block.text.strip()]
-    if said:
-        yield Block(found.title or PurePosixPath(name).name, level=1)
+    if not said:
+        raise DocumentRefused("empty", "No text was found.")
+    yield Block(found.title or PurePosixPath(name).name, level=1)
     for block in said:
         # The pages of one member are not those of the whole.
         level = min(block.level + 1, MAX_HEADING) if block.level else 0

@@ -498,6 +498,11 @@ ROLE_OF = {
     ("GET", "/v1/suspects"): "operator",
     ("POST", "/v1/suspects/{suspect_id}/admit"): "operator",
     ("DELETE", "/v1/suspects/{suspect_id}"): "operator",
+    ("GET", "/v1/jobs"): "operator",
+    ("GET", "/v1/jobs/{job_id}"): "operator",
+    ("GET", "/v1/jobs/{job_id}/events"): "operator",
+    ("POST", "/v1/jobs/{job_id}/cancel"): "operator",
+    ("POST", "/v1/jobs/{job_id}/retry"): "operator",
     ("GET", "/v1/index"): "operator",
     ("POST", "/v1/index/{version_id}/promote"): "operator",
     ("GET", "/v1/index/{version_id}/changes"): "operator",
@@ -805,7 +810,7 @@ def test_a_repeated_upload_shows_nothing_that_was_deleted(site: Site) -> None:
             "olga",
             "POST",
             "/v1/documents",
-            data={"collection": "uploads"},
+            data={"collection": "uploads", "create": "true"},
             files={"file": ("again.md", b"# Again")},
             headers={"Idempotency-Key": "an upload"},
         )
@@ -883,7 +888,7 @@ def upload(
         "olga",
         "POST",
         "/v1/documents",
-        data={"collection": collection, **fields},
+        data={"collection": collection, "create": "true", **fields},
         files={"file": (name, content)},
     )
 
@@ -915,7 +920,9 @@ def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Si
     assert response.status_code == 202 and response.json()["state"] == "pending"
     bad = upload(site, "broken.pdf", b"%PDF-1.7 nothing").json()["document_id"]
     question = "What does the parking permit for the depot cost?"
+    job = f"/v1/jobs/{response.json()['job_id']}"
     with worker(site.services):
+        told = events(site.call("olga", "GET", f"{job}/events").text)
         document = wait_for(site, response.json()["document_id"])
         failed = wait_for(site, bad)
         assert (document["state"], document["title"]) == ("ready", "Parking")
@@ -923,6 +930,11 @@ def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Si
         ends = time.monotonic() + 60
         while site.services.corpus.versions.unindexed() and time.monotonic() < ends:
             time.sleep(0.1)
+    assert {name for name, _ in told} == {"job"} and told[0][1]["items"] == 1
+    assert (told[-1][1]["state"], told[-1][1]["ready"], told[-1][1]["passages"]) == ("done", 1, 1)
+    details = site.call("olga", "GET", job).json()
+    assert details["job"] == told[-1][1] and details["job"]["by"] == "olga"
+    assert [item["state"] for item in details["items"]] == ["ready"]
     answer = site.ask(question, collections=["uploads"])
     (citation,) = answer["answer"]["citations"]
     assert citation["document_id"] == document["document_id"]
@@ -935,6 +947,36 @@ def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Si
     (removed,) = after["answer"]["citations"]
     assert (removed["removed"], removed["quote"]) == (True, "")
     assert document["document_id"] not in json.dumps(site.ask(question))
+
+
+def test_a_job_is_cancelled_and_tried_again(site: Site) -> None:
+    added = upload(site, "late.md", b"# Late\n\nText.\n").json()
+    job = f"/v1/jobs/{added['job_id']}"
+    assert site.call("olga", "GET", "/v1/jobs").json()["jobs"][0]["job_id"] == added["job_id"]
+    cancelled = site.call("olga", "POST", f"{job}/cancel").json()
+    assert (cancelled["state"], cancelled["cancelled"]) == ("cancelled", 1)
+    ((_, told),) = events(site.call("olga", "GET", f"{job}/events").text)
+    assert told == cancelled
+    (item,) = site.call("olga", "GET", job).json()["items"]
+    assert (item["state"], item["error_code"]) == ("cancelled", "cancelled")
+    again = site.call("olga", "POST", f"{job}/retry").json()
+    assert (again["state"], again["pending"]) == ("running", 1)
+    for method, path in (
+        ("GET", job),
+        ("GET", f"{job}/events"),
+        ("POST", f"{job}/cancel"),
+        ("POST", f"{job}/retry"),
+    ):
+        coded(site.call("sam", method, path), 404, "not_found")
+    assert site.call("sam", "GET", "/v1/jobs").json() == {"jobs": [], "total": 0}
+    assert site.call("olga", "DELETE", f"/v1/documents/{added['document_id']}").status_code == 204
+
+
+def test_an_upload_creates_a_collection_only_when_asked_to(site: Site) -> None:
+    sent = {"files": {"file": ("a.md", b"# A")}, "data": {"collection": "mian"}}
+    refused = coded(site.call("olga", "POST", "/v1/documents", **sent), 404, "not_found")
+    assert "mian" in refused["message"]
+    assert "mian" not in site.call("olga", "GET", "/v1/collections").text
 
 
 def test_an_upload_over_the_limit_is_refused(site: Site) -> None:
@@ -984,7 +1026,7 @@ def test_only_files_that_a_document_names_stay(site: Site) -> None:
     assert added(lambda: upload(site, "a.md", b"# Two", "kept"), 202) == 0
     assert added(lambda: upload(site, "a.md", b"# Two", "x" * 81), 422) == 0
     once = {"Idempotency-Key": "one upload"}
-    form = {"data": {"collection": "kept"}, "files": {"file": ("b.md", b"# B")}}
+    form = {"data": {"collection": "kept", "create": "true"}, "files": {"file": ("b.md", b"# B")}}
     again = partial(site.call, "olga", "POST", "/v1/documents", headers=once, **form)
     assert [added(again, 202), added(again, 202)] == [1, 0]
     assert [path.exists() for path in stored_files(site, "kept")] == [True, True]

@@ -167,3 +167,26 @@ def test_an_archive_is_never_written_over(tmp_path: Path) -> None:
         back_up(database, settings, out)
     database.close()
     assert out.read_bytes() == b"precious"
+
+
+def test_files_that_index_versions_share_are_kept_once(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    one, other = settings.index_dir / "a" / "vectors.faiss", settings.index_dir / "b" / "0.faiss"
+    for path in (one, other):
+        path.parent.mkdir(parents=True)
+    one.write_bytes(b"x" * 1000)
+    other.hardlink_to(one)
+    manifest = back_up(database, settings, tmp_path / "backup.zip")
+    database.close()
+    assert manifest.links == {"data/index/b/0.faiss": "data/index/a/vectors.faiss"}
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        assert [name for name in archive.namelist() if "faiss" in name] == [
+            "data/index/a/vectors.faiss"
+        ]
+    there = Settings(data_dir=tmp_path / "there")
+    empty = Database(there.database)
+    restore(empty, there, tmp_path / "backup.zip")
+    empty.close()
+    found = [there.index_dir / "a" / "vectors.faiss", there.index_dir / "b" / "0.faiss"]
+    assert found[0].samefile(found[1]) and found[1].read_bytes() == b"x" * 1000

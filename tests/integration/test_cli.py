@@ -176,13 +176,24 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     folder.mkdir()
     (folder / "good.md").write_text("# Good\n\nThe lift is inspected every spring.", "utf-8")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
-    report = shell.json("ingest", str(folder), "--collection", "more", status=2)
+    refused = shell.run("ingest", str(folder), "--collection", "more", status=1)
+    assert "no collection 'more'" in " ".join(refused.stderr.split())
+    report = shell.json("ingest", str(folder), "--collection", "more", "--create", status=2)
     assert report["ingested"] == 1
+    job = shell.json("ingest", "show", report["job_id"])
+    assert (job["job"]["state"], job["job"]["ready"], job["job"]["failed"]) == ("failed", 1, 1)
+    assert shell.json("ingest", "jobs")["jobs"][0] == job["job"]
+    assert "corrupt" in shell.run("ingest", "show", report["job_id"]).stdout
+    assert shell.json("ingest", "cancel", report["job_id"])["state"] == "failed"
     (failure,) = report["failures"]
     assert (Path(failure["source"]).name, failure["code"]) == ("broken.pdf", "corrupt")
     again = shell.json("ingest", "retry", status=2)
     assert (again["ingested"], again["failures"]) == (0, [failure])
     assert shell.json("ingest", "retry", "0" * 32)["failures"] == []
+    assert shell.json("ingest", "retry", report["job_id"], status=2)["failures"] == [failure]
+    (folder / "broken.pdf").unlink()
+    pruned = shell.json("ingest", str(folder), "--collection", "more", "--prune")
+    assert (pruned["removed"], pruned["unchanged"]) == (1, 1)
     assert shell.json("ingest", "files", str(folder / "good.md"), "--collection", "more")[
         "unchanged"
     ]

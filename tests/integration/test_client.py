@@ -116,7 +116,7 @@ def test_a_document_is_uploaded(running: Served, tmp_path: Path) -> None:
     file = tmp_path / "pets.md"
     file.write_text("# Pets\n\nDogs are welcome.\n", "utf-8")
     with Client(running.address, running.site.keys["olga"]) as olga:
-        added = olga.upload(file, "house", valid_until="2031-01-01")
+        added = olga.upload(file, "house", valid_until="2031-01-01", create=True)
         assert (added.collection, added.state) == ("house", "pending")
         assert olga.document(added.document_id) == added
 
@@ -142,7 +142,7 @@ def test_the_same_with_asyncio(running: Served, tmp_path: Path) -> None:
             done = await following
             assert (done.status, done.answer) == ("rejected", None) and "decided not" in done.text
         async with AsyncClient(running.address, running.site.keys["olga"]) as olga:
-            added = await olga.upload(file, "house")
+            added = await olga.upload(file, "house", create=True)
             assert (await olga.document(added.document_id)).state == "pending"
 
     asyncio.run(everything())

@@ -19,7 +19,7 @@ from app.deadline import Deadline
 from app.errors import DependencyFailed
 from app.gate.coverage import _live_texts
 from app.ports import Vectors
-from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, write_index
+from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, extend_index, write_index
 from app.retrieval.segment import Entry, RankedPositions
 from app.retrieval.vector import Mask
 from ingestion.formats.extract import extract
@@ -251,12 +251,12 @@ def test_an_extension_never_goes_live_over_another_version(
     stocked.store("office.txt", OFFICE)
     stocked.update()
     other = library.shelf.builder()
-    extend, seen = ingestion.indexing.extend_index, []
+    seen: list[str] = []
 
     def and_meanwhile(*args: object) -> str:
         if not seen:
             seen.append(other.build_and_promote())
-        return extend(*args)  # type: ignore[arg-type]
+        return extend_index(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ingestion.indexing, "extend_index", and_meanwhile)
     stocked.store("more.txt", "A parcel is insured up to 90 euros.")

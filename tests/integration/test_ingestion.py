@@ -258,10 +258,9 @@ def test_a_slow_worker_and_the_one_after_it_save_once(library: Library) -> None:
     assert slow is not None
     assert fast is not None
     assert library.corpus.documents.claim() is None
-    reports = Report(), Report()
-    library.pipeline.process(fast, reports[0])
-    library.pipeline.process(slow, reports[1])
-    assert [report.ingested for report in reports] == [1, 0]
+    library.pipeline.process(fast)
+    library.pipeline.process(slow)
+    assert library.document("claims.txt").revision == 1
     assert library.passages() == Counter([CLAIMS.strip()])
 
 
@@ -288,7 +287,7 @@ def test_a_crash_before_the_index_is_built_is_caught_up(library: Library) -> Non
     library.corpus.documents.add("main", str(file), str(file), sha256_file(file))
     claimed = library.corpus.documents.claim()
     assert claimed is not None
-    library.pipeline.process(claimed, Report())
+    library.pipeline.process(claimed)
     with pytest.raises(NotReady):
         library.found("theft police")
     report = library.ingest()
@@ -305,9 +304,8 @@ def test_a_document_that_changes_while_it_waits_is_not_taken_for_the_old_one(
     library.write("claims.txt", OFFICE)
     claimed = library.corpus.documents.claim()
     assert claimed is not None
-    report = Report()
-    library.pipeline.process(claimed, report)
-    assert [failure.code for failure in report.failures] == ["changed"]
+    library.pipeline.process(claimed)
+    assert library.document("claims.txt").error_code == "changed"
     assert library.passages() == Counter()
     assert library.ingest().ingested == 1
     assert library.found("head office") == [OFFICE.strip()]
@@ -319,9 +317,8 @@ def test_a_document_deleted_while_it_is_read_stays_deleted(library: Library) -> 
     claimed = library.corpus.documents.claim()
     assert claimed is not None
     library.corpus.documents.delete(claimed.id)
-    report = Report()
-    library.pipeline.process(claimed, report)
-    assert (report.ingested, library.passages()) == (0, Counter())
+    library.pipeline.process(claimed)
+    assert library.passages() == Counter()
     assert library.document("claims.txt").state == "deleted"
 
 

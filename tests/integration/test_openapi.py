@@ -108,6 +108,7 @@ def objects(site: Site) -> dict[str, str]:
         "document_id": document.document_id,
         "suspect_id": suspect(services, f"{answer_id}.txt"),
         "version_id": services.corpus.versions.all()[0].version_id,
+        "job_id": services.corpus.jobs.create("main", "operator"),
         "name": "ann",
         "key_id": services.access.keys.create("ann").key_id,
     }

@@ -10,6 +10,7 @@ import pytest
 
 from app.backends import build_checks, build_support
 from app.corpus.documents import GAVE_UP
+from app.corpus.jobs import CANCELLED
 from app.errors import error_classes
 from app.main import create_app
 from app.settings import PROJECT, Settings
@@ -20,7 +21,7 @@ from cli.settings_page import settings_page
 from guardrails.policy.load import load_policy
 
 DOCS = PROJECT / "docs"
-REASON_ARGUMENT = {"DocumentRefused": 0, "_fail": 1, "Failure": 1}
+REASON_ARGUMENT = {"DocumentRefused": 0, "_fail": 1, "Failure": 1, "fail": 1, "_refuse": 2}
 """Calls in ingestion that name why a document was refused, and which argument does."""
 
 
@@ -69,7 +70,11 @@ def _literal_reason(call: ast.Call) -> Iterator[str]:
 def test_every_reason_to_refuse_a_document_is_documented_and_no_other() -> None:
     found = set(reasons())
     assert {"encrypted", "timeout", "changed", "unreadable"} <= found
-    assert set(first_column("errors.md", "Why a document was refused")) == found | {GAVE_UP}
+    assert set(first_column("errors.md", "Why a document was refused")) == {
+        *found,
+        GAVE_UP,
+        CANCELLED,
+    }
 
 
 def leaves(command: Any, name: str) -> Iterator[str]:

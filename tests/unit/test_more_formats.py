@@ -232,6 +232,26 @@ def test_an_archive_holds_documents_under_their_names() -> None:
     assert [heading.text for heading in found.headings][:2] == ["Hall", "Hall"]
     assert "Sweep it." in found.text and "It opens at seven." in found.text
     assert "junk" not in found.text
+    assert found.left_out == ("picture.png: unsupported_type",)
+
+
+def test_members_that_cannot_be_read_are_named_with_the_reason() -> None:
+    whole = samples.zipped({"a.txt": b"Sweep the hall.", "b.txt": b"Damaged soon. " * 9})
+    at = whole.index(b"b.txt") + len(b"b.txt") + 3
+    damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
+    inner = samples.zipped({"deep.pdf": b"%PDF-1.7 nothing"})
+    data = samples.zipped(
+        {"damaged.zip": damaged, "inner.zip": inner, "blank.txt": b" ", "d.bin": b"\0\1"}
+    )
+    found = extract(data, "all.zip")
+    assert "Sweep the hall." in found.text
+    assert sorted(found.left_out) == [
+        "b.txt: corrupt",
+        "blank.txt: empty",
+        "d.bin: unsupported_type",
+        "deep.pdf: corrupt",
+        "inner.zip: empty",
+    ]
 
 
 def nested(depth: int) -> bytes:

@@ -1,0 +1,340 @@
+"""Ingestion jobs: the files that somebody gave at once, and what became of each.
+
+An item follows its document until another job takes that up, or it is deleted; then the item
+keeps what had become of it.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.corpus.tables import (
+    FAILED,
+    PENDING,
+    READY,
+    DocumentRow,
+    JobItemRow,
+    JobRow,
+    PassageRow,
+    requeue,
+)
+from app.db import Database, iso, now
+from app.errors import NotFound
+
+UNCHANGED = "unchanged"
+REPLACED = "replaced"
+CANCELLED = "cancelled"
+CANCELLED_MESSAGE = "Its ingestion was cancelled before it was read."
+KEPT_DAYS = 30
+"""Jobs that ended stay for as long."""
+JobState = Literal["running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class JobView:
+    """An ingestion job and how far it is.
+
+    ``passages`` counts those of its documents that are stored durably, with their vectors.
+    ``failed`` counts files that could not be read, and ``replaced`` documents that another job
+    took up, or that were deleted, before they were ready.
+    """
+
+    job_id: str
+    state: JobState
+    collection: str
+    by: str
+    created_at: str
+    items: int
+    pending: int
+    ready: int
+    unchanged: int
+    failed: int
+    cancelled: int
+    replaced: int
+    passages: int
+
+
+@dataclass(frozen=True)
+class JobItemView:
+    """A file of a job: pending, ready, unchanged, failed with a reason, cancelled or replaced.
+
+    ``left_out`` names documents within it that could not be read.
+    """
+
+    source: str
+    document_id: str | None
+    state: str
+    error_code: str | None
+    error_message: str | None
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
+class JobDetails:
+    """A job with a page of its items, in the order in which they were given."""
+
+    job: JobView
+    items: list[JobItemView]
+
+
+@dataclass(frozen=True)
+class JobsView:
+    """A page of jobs, newest first, and how many there are in all."""
+
+    jobs: list[JobView]
+    total: int
+
+
+_STATE = func.coalesce(
+    JobItemRow.outcome,
+    case(
+        (DocumentRow.error_code == CANCELLED, CANCELLED),
+        else_=DocumentRow.state,
+    ),
+)
+
+
+class Jobs:
+    """The jobs of all collections. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, collection: str, by: str) -> str:
+        """A job without items yet; returns its id."""
+        with self._database.transaction() as session:
+            return new_job(session, collection, by).id
+
+    def refuse(self, job_id: str, source: str, code: str, message: str) -> None:
+        """A file that did not become a document, and why."""
+        with self._database.transaction() as session:
+            item = _new_item(session, job_id, source)
+            item.outcome, item.error_code, item.error_message = FAILED, code, message
+
+    def get(self, job_id: str, *, limit: int = 100, offset: int = 0) -> JobDetails:
+        """One job with a page of its items; raises ``NotFound``."""
+        with self._database.reading() as session:
+            found = _views(session, [_job(session, job_id)])
+            query = (
+                select(JobItemRow, DocumentRow, _STATE)
+                .outerjoin(DocumentRow, DocumentRow.id == JobItemRow.document_id)
+                .where(JobItemRow.job_id == job_id)
+                .order_by(JobItemRow.ordinal)
+            )
+            rows = session.execute(query.limit(limit).offset(offset)).all()
+            return JobDetails(found[0], [_item(*row) for row in rows])
+
+    def view(self, job_id: str) -> JobView:
+        """One job without its items; raises ``NotFound``."""
+        return self.get(job_id, limit=0).job
+
+    def page(self, collections: Sequence[str], *, limit: int = 20, offset: int = 0) -> JobsView:
+        """A page of the jobs of these collections."""
+        wanted = JobRow.collection.in_(collections)
+        query = select(JobRow).where(wanted).order_by(JobRow.created_at.desc(), JobRow.id)
+        with self._database.reading() as session:
+            rows = session.scalars(query.limit(limit).offset(offset)).all()
+            total = session.scalar(select(func.count()).select_from(JobRow).where(wanted))
+            return JobsView(_views(session, rows), total or 0)
+
+    def collections(self) -> list[str]:
+        """The collections that jobs are of, also those without a document yet."""
+        with self._database.reading() as session:
+            return list(session.scalars(select(JobRow.collection).distinct()))
+
+    def exists(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        with self._database.reading() as session:
+            return session.get(JobRow, job_id) is not None
+
+    def cancel(self, job_id: str) -> JobView:
+        """What is pending of the job is not read; what is ready stays. Raises ``NotFound``.
+
+        A document that somebody is reading now is not stored. Its earlier revision stays served.
+        """
+        with self._database.transaction() as session:
+            row = _job(session, job_id)
+            for document in session.scalars(_documents(job_id, PENDING).with_for_update()):
+                document.state, document.lease_until, document.updated_at = FAILED, None, now()
+                document.error_code, document.error_message = CANCELLED, CANCELLED_MESSAGE
+            row.cancelled_at = now()
+        return self.view(job_id)
+
+    def retry(self, job_id: str) -> list[str]:
+        """Make the documents of the job that failed or were cancelled pending again; returns
+        them. Raises ``NotFound``."""
+        with self._database.transaction() as session:
+            row = _job(session, job_id)
+            documents = session.scalars(_documents(job_id, FAILED).with_for_update()).all()
+            turn = next_turn(session)
+            for at, document in enumerate(documents):
+                requeue(document, turn + at)
+            row.cancelled_at = None
+            return [document.id for document in documents]
+
+    def purge(self) -> int:
+        """Forget jobs that are older than ``KEPT_DAYS`` and have nothing pending."""
+        waiting = select(DocumentRow.job_id).where(
+            DocumentRow.state == PENDING, DocumentRow.job_id.is_not(None)
+        )
+        old = JobRow.created_at < now() - timedelta(days=KEPT_DAYS)
+        with self._database.transaction() as session:
+            doomed = session.scalars(select(JobRow.id).where(old, JobRow.id.not_in(waiting))).all()
+            session.execute(delete(JobRow).where(JobRow.id.in_(doomed)))
+        return len(doomed)
+
+
+def new_job(session: Session, collection: str, by: str) -> JobRow:
+    """A job whose first item comes next, however many items others have left."""
+    row = JobRow(
+        id=secrets.token_hex(16),
+        collection=collection,
+        by=by[:80],
+        turn=next_turn(session),
+        created_at=now(),
+        cancelled_at=None,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def next_turn(session: Session) -> int:
+    """The turn that is taken up next. Jobs count on from there, so each gets its share, a small
+    one is not kept waiting by a large one, and many small ones do not hold up a large one."""
+    query = select(func.min(DocumentRow.turn)).where(DocumentRow.state == PENDING)
+    return session.scalar(query) or 0
+
+
+def take_up(session: Session, job_id: str, document: DocumentRow, *, changed: bool) -> None:
+    """The document is an item of this job from now on; what it was of another one stays so."""
+    if changed:
+        settle_items(session, document)
+    item = _new_item(session, job_id, document.source)
+    item.document_id = document.id
+    if not changed:
+        item.outcome = UNCHANGED
+        return
+    document.job_id = job_id
+    document.turn = session.get_one(JobRow, job_id).turn + item.ordinal
+
+
+def settle_items(session: Session, document: DocumentRow) -> None:
+    """The document changes for another reason than its job: items keep what became of it."""
+    outcome = document.state if document.state in (READY, FAILED) else REPLACED
+    if document.error_code == CANCELLED:
+        outcome = CANCELLED
+    session.execute(
+        update(JobItemRow)
+        .where(JobItemRow.document_id == document.id, JobItemRow.outcome.is_(None))
+        .values(
+            outcome=outcome,
+            error_code=document.error_code,
+            error_message=document.error_message,
+        )
+    )
+
+
+def forget_items(session: Session, document_id: str, name: str) -> None:
+    """Items of an erased document lose its name."""
+    session.execute(
+        update(JobItemRow)
+        .where(JobItemRow.document_id == document_id)
+        .values(source=name, error_message=None)
+    )
+
+
+def _job(session: Session, job_id: str) -> JobRow:
+    row = session.get(JobRow, job_id)
+    if row is None:
+        raise NotFound("There is no such job.")
+    return row
+
+
+def _new_item(session: Session, job_id: str, source: str) -> JobItemRow:
+    session.get_one(JobRow, job_id, with_for_update=True)
+    count = select(func.count()).where(JobItemRow.job_id == job_id)
+    item = JobItemRow(job_id=job_id, ordinal=session.scalar(count) or 0, source=source)
+    session.add(item)
+    session.flush()
+    return item
+
+
+def _documents(job_id: str, state: str) -> Any:
+    return (
+        select(DocumentRow)
+        .where(DocumentRow.job_id == job_id, DocumentRow.state == state)
+        .order_by(DocumentRow.turn)
+    )
+
+
+def _views(session: Session, rows: Sequence[JobRow]) -> list[JobView]:
+    ids = [row.id for row in rows]
+    counted = session.execute(
+        select(JobItemRow.job_id, _STATE, func.count())
+        .outerjoin(DocumentRow, DocumentRow.id == JobItemRow.document_id)
+        .where(JobItemRow.job_id.in_(ids))
+        .group_by(JobItemRow.job_id, _STATE)
+    )
+    counts: dict[str, dict[str, int]] = {job_id: {} for job_id in ids}
+    for job_id, state, number in counted:
+        counts[job_id][state] = number
+    passages = _passages(session, ids)
+    return [_view(row, counts[row.id], passages.get(row.id, 0)) for row in rows]
+
+
+def _passages(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
+    """How many passages of each job's documents are stored."""
+    rows = session.execute(
+        select(JobItemRow.job_id, func.count())
+        .join(DocumentRow, DocumentRow.id == JobItemRow.document_id)
+        .join(PassageRow, _current_of(DocumentRow))
+        .where(JobItemRow.job_id.in_(job_ids), _became_ready())
+        .group_by(JobItemRow.job_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _current_of(document: type[DocumentRow]) -> ColumnElement[bool]:
+    return and_(PassageRow.document_id == document.id, PassageRow.revision == document.revision)
+
+
+def _became_ready() -> ColumnElement[bool]:
+    following = and_(JobItemRow.outcome.is_(None), DocumentRow.state == READY)
+    return or_(following, JobItemRow.outcome == READY)
+
+
+def _view(row: JobRow, counts: dict[str, int], passages: int) -> JobView:
+    names = (PENDING, READY, UNCHANGED, FAILED, CANCELLED, REPLACED)
+    number = {name: counts.get(name, 0) for name in names}
+    state: JobState = "done"
+    if number[PENDING]:
+        state = "running"
+    elif number[CANCELLED]:
+        state = "cancelled"
+    elif number[FAILED]:
+        state = "failed"
+    return JobView(
+        job_id=row.id,
+        state=state,
+        collection=row.collection,
+        by=row.by,
+        created_at=iso(row.created_at) or "",
+        items=sum(counts.values()),
+        passages=passages,
+        **number,
+    )
+
+
+def _item(item: JobItemRow, document: DocumentRow | None, state: str) -> JobItemView:
+    follows = item.outcome is None and document is not None
+    left_out = document.left_out if document is not None else []
+    told = document if follows and document is not None else item
+    return JobItemView(
+        item.source, item.document_id, state, told.error_code, told.error_message, left_out
+    )

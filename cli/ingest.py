@@ -1,0 +1,198 @@
+"""``ingest``: files and folders in as jobs; jobs shown, cancelled and tried again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from app.access.principals import LOCAL
+from app.corpus.corpus import Corpus
+from app.corpus.documents import USUAL_COLLECTION
+from app.corpus.jobs import JobView
+from app.settings import Settings
+from app.wiring import Services, open_database, open_services
+from cli.output import Json, console, print_json, print_table, progress
+from ingestion.pipeline import Report, pipeline_for
+from ingestion.sources import find_files, find_folders
+
+
+class PathsFirst(TyperGroup):
+    """``ingest PATH…`` means ``ingest files PATH…``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As any group, but what is no command of the group is taken for a path."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["files", *args]
+        return super().parse_args(ctx, args)
+
+
+COUNTS = ("items", "pending", "ready", "unchanged", "failed", "cancelled", "replaced", "passages")
+MOST_ITEMS = 10_000
+
+
+ingest_commands = typer.Typer(
+    cls=PathsFirst, help="Ingest files and folders; jobs, and what failed.", no_args_is_help=True
+)
+
+
+@ingest_commands.command("files")
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    collection: Annotated[str, typer.Option(help="Collection to put them in.")] = USUAL_COLLECTION,
+    create: Annotated[bool, typer.Option("--create", help="The collection may be new.")] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Delete documents of the folders whose file is gone."),
+    ] = False,
+    valid_until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Their last valid day; answers from them are held afterwards.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ingest documents as one job, then promote an index version if anything changed.
+
+    Exit status 2 when some documents could not be ingested; the others are.
+    """
+    services = open_services(Settings())
+    try:
+        if not create:
+            services.corpus.documents.require_collection(collection)
+        until = valid_until.date() if valid_until else None
+        report = ingest_paths(services, paths, collection, as_json, until, prune=prune)
+    finally:
+        services.close()
+    _end(report, as_json)
+
+
+@ingest_commands.command()
+def jobs(
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Ingestion jobs, newest first, and how far each is."""
+    with _corpus() as corpus:
+        page = corpus.jobs.page(list(corpus.jobs.collections()), limit=limit)
+    if as_json:
+        print_json(asdict(page))
+        return
+    columns = ["job_id", "state", "collection", "by", "created_at", *COUNTS]
+    print_table("Jobs", columns, [[asdict(job)[c] for c in columns] for job in page.jobs])
+
+
+@ingest_commands.command()
+def show(job_id: str, as_json: Json = False) -> None:
+    """One job with its files, and why some were not ingested."""
+    with _corpus() as corpus:
+        details = corpus.jobs.get(job_id, limit=MOST_ITEMS)
+    if as_json:
+        print_json(asdict(details))
+        return
+    _print_job(details.job)
+    rows = [
+        (i.source, i.state, i.error_code, i.error_message, "\n".join(i.left_out))
+        for i in details.items
+    ]
+    print_table("Files", ["file", "state", "code", "reason", "left out"], rows)
+
+
+@ingest_commands.command()
+def cancel(job_id: str, as_json: Json = False) -> None:
+    """Do not read what is still pending of a job; what is ready stays."""
+    with _corpus() as corpus:
+        job = corpus.jobs.cancel(job_id)
+    if as_json:
+        print_json(asdict(job))
+    else:
+        _print_job(job)
+
+
+@ingest_commands.command()
+def retry(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(help="Ids of documents or jobs; without any, all that failed."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ingest again what failed, was given up or cancelled; exit status as for ingest."""
+    services = open_services(Settings())
+    try:
+        report = pipeline_for(services).retry(ids or [])
+    finally:
+        services.close()
+    _end(report, as_json)
+
+
+def _end(report: Report, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print_report(report)
+    if report.failures:
+        raise typer.Exit(2)
+
+
+def ingest_paths(
+    services: Services,
+    paths: list[Path],
+    collection: str,
+    quiet: bool,
+    valid_until: date | None = None,
+    *,
+    prune: bool = False,
+) -> Report:
+    """Ingest with a progress bar on standard error."""
+    files = find_files(paths)
+    pruned = find_folders(paths) if prune else []
+    pipeline = pipeline_for(services)
+    with progress(quiet) as bar:
+        task = bar.add_task("Ingesting", total=len(files))
+        return pipeline.ingest(
+            files,
+            collection,
+            lambda _name: bar.advance(task),
+            valid_until,
+            by=LOCAL.name,
+            prune=pruned,
+        )
+
+
+def print_report(report: Report) -> None:
+    """What an ingestion did, and why a document was refused."""
+    console.print(
+        f"{report.ingested} ingested ({report.passages} passages), "
+        f"{report.unchanged} unchanged, {len(report.failures)} failed"
+        + (f", {report.moved} moved" if report.moved else "")
+        + (f", {report.removed} removed" if report.removed else "")
+        + (f", {report.suspects} suspect passages" if report.suspects else "")
+        + (f"; index version {report.index_version} is live" if report.index_version else ""),
+        highlight=False,
+    )
+    if report.failures:
+        rows = [(f.source, f.code, f.message) for f in report.failures]
+        print_table("Not ingested", ["document", "code", "reason"], rows)
+    if report.left_out:
+        print_table("Left out", ["document and reason"], [[one] for one in report.left_out])
+
+
+@contextmanager
+def _corpus() -> Iterator[Corpus]:
+    database = open_database(Settings())
+    try:
+        yield Corpus(database)
+    finally:
+        database.close()
+
+
+def _print_job(job: JobView) -> None:
+    counted = ", ".join(f"{getattr(job, name)} {name}" for name in COUNTS)
+    console.print(f"Job {job.job_id} in {job.collection} is {job.state}: {counted}.")
