@@ -57,7 +57,8 @@ class Streams:
     def ceilings_of(self, place: int) -> Ints:
         if self.ceilings is None:
             return np.full(self.levels.shape[1], GRID)
-        return self.ceilings[place]
+        found: Ints = self.ceilings[place]
+        return found
 
 
 Rng = np.random.Generator

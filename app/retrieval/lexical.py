@@ -114,7 +114,8 @@ class LexicalIndex:
             if len(self._corrections) >= MAX_CORRECTIONS:
                 self._corrections.clear()
             stored = self._searcher.doc_freq(*term)
-            present = self._searcher.search(self._term(*term), 1).count or 0
+            found: Any = self._searcher.search(self._term(*term), 1)  # its stub lacks the count
+            present = found.count or 0
             wanted = _idf(len(self), present) / _idf(self._stored, stored) if present else 0.0
             self._corrections[term] = wanted
         return self._corrections[term]

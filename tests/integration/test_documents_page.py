@@ -8,7 +8,7 @@ import pytest
 from app.corpus.tables import DocumentRow
 from app.wiring import Services
 from ingestion.indexing import IndexBuilder
-from ingestion.pipeline import Report, pipeline_for
+from ingestion.pipeline import pipeline_for
 from tests.integration.test_api import RELEASED, Site, site_over
 from tests.integration.test_permissions import suspect
 
@@ -33,9 +33,9 @@ def one(site: Site, **params: str) -> dict[str, Any]:
 
 
 def ingest_pending(site: Site) -> None:
-    pipeline, report = pipeline_for(site.services), Report()
+    pipeline = pipeline_for(site.services)
     while (document := site.services.corpus.documents.claim()) is not None:
-        pipeline.process(document, report)
+        pipeline.process(document)
 
 
 def test_documents_are_found_read_and_replaced(site: Site) -> None:

@@ -244,7 +244,7 @@ class Actions:
 
         def do() -> None:
             file = UploadFile(BytesIO(content), filename=name)
-            documents.add(file, collection, self.services(), self.who("olga"), None, None)
+            documents.add(file, collection, self.services(), self.who("olga"), create=True)
 
         return Plan(
             f"upload {name} to {collection}",

@@ -68,7 +68,7 @@ def test_an_upload_in_doubt_keeps_its_file(actions: Actions) -> None:
     file = UploadFile(BytesIO(b"The excess for fire damage is 700 pounds."), filename="fire.txt")
     actions.world.faults.arm_at("error", 2, " commit")
     with pytest.raises(DependencyFailed):
-        documents.add(file, "main", services, olga, None, None)
+        documents.add(file, "main", services, olga)
     actions.world.faults.disarm()
     recover(actions)
     page = actions.process.corpus.documents.page(["main"])
