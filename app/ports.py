@@ -125,13 +125,16 @@ class Rewriter(Protocol):
 
 
 class Screening(Protocol):
-    """How the spine reaches the screens: the question is embedded already."""
+    """How the screens are reached; what they read is embedded already."""
 
     def warm_up(self) -> None:
         """Load the heads; raises ``ModelRefused`` when they do not match their manifest."""
 
     def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
         """The probability of each screen's name; raises ``ModelRefused``."""
+
+    def order_in(self, text: str) -> str | None:
+        """The line of a passage that gives orders, None for none; raises ``ModelRefused``."""
 
 
 class Drafting(Protocol):

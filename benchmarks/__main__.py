@@ -25,6 +25,7 @@ Run as:
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
+    python -m benchmarks orders --data DATA [--documents FOLDER] --json
 """
 
 import sys
@@ -371,6 +372,20 @@ def pii(
     from benchmarks.personal_data import measure_personal_data
 
     _show(measure_personal_data(file, limit, presidio), as_json)
+
+
+@app.command()
+def orders(
+    data: Annotated[Path, typer.Option(help="The folder with train/.", exists=True)],
+    documents: Annotated[
+        list[Path] | None, typer.Option(help="A folder of honest documents.", exists=True)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Orders hidden in passages that are found, and honest passages that are found too."""
+    from benchmarks.orders import measure_orders
+
+    _show(measure_orders(data, documents or ()), as_json)
 
 
 @app.command()

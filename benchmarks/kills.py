@@ -118,6 +118,10 @@ class Calm:
         """No probability of anything."""
         return {"injection": 0.0}
 
+    def order_in(self, _text: str) -> str | None:
+        """No line gives orders."""
+        return None
+
 
 class House:
     """The services of one process over a folder and a database; only the models are stand-ins."""

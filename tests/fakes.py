@@ -97,6 +97,12 @@ class FixedScreens:
         found = CALM | ({"injection": 0.9999} if HOSTILE in text.lower() else {}) | self.found
         return {name: score for name, score in found.items() if name in self.only}
 
+    def order_in(self, text: str) -> str | None:
+        """The text itself where it is hostile; raises ``ModelRefused`` when it is broken."""
+        if self.broken:
+            raise ModelRefused("damaged")
+        return text if HOSTILE in text.lower() else None
+
 
 @dataclass
 class QuotingGenerator:

@@ -6,7 +6,7 @@ and honest texts that look like attacks. Nothing here is taken from a data set.
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 SLOT = re.compile(r"\{(\w+)\}")
 
@@ -390,14 +390,19 @@ FACTS = (
 """Facts about the same matters, and everyday requests: anybody may be told."""
 
 
-def fill(template: str, rng: random.Random) -> str:
+def fill(template: str, rng: random.Random, slots: Mapping[str, Sequence[str]] = SLOTS) -> str:
     """``template`` with every slot, also those inside fillings, filled at random."""
     while SLOT.search(template):
-        template = SLOT.sub(lambda slot: rng.choice(SLOTS[slot[1]]), template)
+        template = SLOT.sub(lambda slot: rng.choice(slots[slot[1]]), template)
     return template[:1].upper() + template[1:]
 
 
-def filled(templates: Sequence[str], count: int, rng: random.Random) -> list[str]:
+def filled(
+    templates: Sequence[str],
+    count: int,
+    rng: random.Random,
+    slots: Mapping[str, Sequence[str]] = SLOTS,
+) -> list[str]:
     """``count`` texts, each template about as often; repeated texts are dropped."""
-    texts = (fill(templates[n % len(templates)], rng) for n in range(count))
+    texts = (fill(templates[n % len(templates)], rng, slots) for n in range(count))
     return list(dict.fromkeys(texts))

@@ -63,6 +63,8 @@ class Recipe:
     epochs: int = 4
     words: bool = True
     classes: int = 0
+    prior: float = 0.0
+    """The log-odds that training starts from: what a text of unknown words gets."""
 
 
 RECIPES = {
@@ -122,6 +124,8 @@ def fit(
     targets, weights = map(torch.from_numpy, rows.arrays())
     bags = [bag(text, BUCKETS) for text in rows.texts] if recipe.words else None
     network = Network(vectors.shape[1], recipe.hidden, recipe.classes or targets.shape[1])
+    if recipe.prior:
+        nn.init.constant_(network.second.bias, recipe.prior)
     layers = [*network.first.parameters(), *network.second.parameters()]
     optimizer = torch.optim.AdamW(
         [
@@ -335,7 +339,8 @@ def train(
     """Train, calibrate and write every head, or some of them."""
     cache, patterns = VectorCache(vectors), FirstTier(load_policy())
     sources = read_sources(data)
-    tensors, config, counts = _kept(out, only or ()) if only else ({}, {}, {})
+    there = bool(only) or (out / "config.json").exists()
+    tensors, config, counts = kept(out, only or tuple(RECIPES)) if there else ({}, {}, {})
     heads, chosen = config.get("heads", {}), config.get("operating_points", [])
     for name in only or RECIPES:
         recipe = RECIPES[name]
@@ -358,10 +363,10 @@ def train(
             "by_words_alone": int((~found_vectors.any(1)).sum()),
         }
         typer.echo(f"{name}: {counts[name]}; {chosen[-len(head.names) :]}")
-    write(out, tensors, {"heads": heads, "operating_points": chosen}, counts)
+    write(out, tensors, config | {"heads": heads, "operating_points": chosen}, counts)
 
 
-def _kept(out: Path, without: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+def kept(out: Path, without: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], Any]:
     """(tensors, config, counts) of the heads in ``out`` but those to be trained anew."""
     tensors = {
         name: tensor
@@ -369,7 +374,7 @@ def _kept(out: Path, without: Sequence[str]) -> tuple[dict[str, Any], dict[str, 
         if name.partition(".")[0] not in without
     }
     config = json.loads((out / "config.json").read_text("utf-8"))
-    gone = {own for name in without for own in RECIPES[name].names}
+    gone = {own for name in without if name in RECIPES for own in RECIPES[name].names}
     points = [point for point in config["operating_points"] if point["score"] not in gone]
     counts = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
     return tensors, {**config, "operating_points": points}, counts

@@ -10,7 +10,8 @@ import math
 import re
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from safetensors.numpy import load_file
 
 from app.errors import ModelRefused
 from app.inference.networks.weights import WEIGHTS, read_manifest
+from app.inference.orders import lines, read, speaks_of_reply
 from app.ports import Embedder, Vectors
 from guardrails.checks.wording import folded
 
@@ -29,6 +31,9 @@ CONFIG = "config.json"
 LONG = 300
 """Characters above which a text is long: honest role-plays are, and share the words of attacks."""
 TOKEN = re.compile(r"\w+|[^\w\s]")
+ORDER = "order"
+NO_VECTOR = np.zeros(0, np.float32)
+"""What a head reads that knows words alone."""
 MAX_TOKENS = 4000
 """Of a longer text the first and last halves of this are read: an order may stand at the end."""
 
@@ -79,6 +84,32 @@ class Head:
         return dict(zip(self.names, map(float, chances), strict=True))
 
 
+@dataclass(frozen=True)
+class OrderHead:
+    """Reads lines of documents by their words alone; no vector is needed.
+
+    ``at_least`` is the least probability at which a line counts as an order, ``of_reply`` that
+    of a line that speaks of a reply: few honest documents do.
+    """
+
+    head: Head
+    at_least: float
+    of_reply: float
+
+    def score(self, line: str) -> float:
+        """The probability that ``line`` gives orders to whoever answers from it, in [0, 1]."""
+        return self.head.scores(read(line), NO_VECTOR)[ORDER]
+
+    def order_in(self, text: str) -> str | None:
+        """The line of ``text`` most like an order, None when none is like enough."""
+        found = [(self.score(line), line) for line in lines(text)]
+        orders = [pair for pair in found if pair[0] >= self._least(pair[1])]
+        return max(orders)[1] if orders else None
+
+    def _least(self, line: str) -> float:
+        return self.of_reply if speaks_of_reply(line) else self.at_least
+
+
 class Screens:
     """The shipped heads; construction is cheap, the first use or ``warm_up`` loads them."""
 
@@ -86,6 +117,7 @@ class Screens:
         self._folder = folder
         self._loading = threading.Lock()
         self._heads: tuple[Head, ...] | None = None
+        self._orders: OrderHead | None = None
 
     def warm_up(self) -> None:
         """Load the heads; raises ``ModelRefused`` when they do not match their manifest."""
@@ -103,6 +135,16 @@ class Screens:
                 raise ModelRefused("the screens need a finite vector of all-MiniLM-L6-v2")
             found |= head.scores(text, vector)
         return found
+
+    def order_in(self, text: str) -> str | None:
+        """The line of a passage that gives orders to whoever answers from it, None for none.
+
+        Raises ``ModelRefused`` for damaged files.
+        """
+        with self._loading:
+            if self._orders is None:
+                self._orders = _order_head(self._folder)
+        return self._orders.order_in(text)
 
     def operating_points(self) -> dict[str, float]:
         """The shipped threshold of each score, the lowest where there are several."""
@@ -133,13 +175,29 @@ class OwnVectors:
         """As ``Screens.scores``; the vector given is of another embedder and is not used."""
         return self._screens.scores(text, self._embedder.embed([text])[0])
 
+    def order_in(self, text: str) -> str | None:
+        """As ``Screens.order_in``."""
+        return self._screens.order_in(text)
+
 
 def _heads(folder: Path) -> tuple[Head, ...]:
+    with _read(folder) as (config, tensors):
+        return tuple(_head(name, head, tensors) for name, head in config["heads"].items())
+
+
+def _order_head(folder: Path) -> OrderHead:
+    with _read(folder) as (config, tensors):
+        own = {"names": [ORDER], "one_of": False} | config[ORDER]
+        least = float(own["at_least"]), float(own["of_reply"])
+        return OrderHead(_head(ORDER, own, tensors), *least)
+
+
+@contextmanager
+def _read(folder: Path) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """(config, tensors) of the screens; raises ``ModelRefused`` when they do not fit each other."""
     read_manifest(folder, (WEIGHTS, CONFIG))
     try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
-        tensors = load_file(folder / WEIGHTS)
-        return tuple(_head(name, head, tensors) for name, head in config["heads"].items())
+        yield json.loads((folder / CONFIG).read_text("utf-8")), load_file(folder / WEIGHTS)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelRefused(f"{folder} does not hold the screens that its config names") from error
 

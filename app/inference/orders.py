@@ -1,0 +1,58 @@
+"""The lines of a passage, as the order head reads them: each line and each sentence alone.
+
+A passage as a whole says little about one line in it that gives orders.
+"""
+
+import itertools
+import re
+
+from guardrails.contract import sentence_bounds
+
+LONGEST = 400
+"""Characters of a line that are read together; longer ones are cut into pieces of words."""
+FEWEST = 4
+"""Words that a line must have: of fewer, one word alone would decide."""
+REPLY = re.compile(
+    r"\b(?:your|the) (?:\w+ )?(?:repl(?:y|ies)|(?:response|answer|output|message|completion)s?)\b",
+    re.I,
+)
+WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def speaks_of_reply(line: str) -> bool:
+    """Whether ``line`` speaks of "your answer", "the response" and the like."""
+    return REPLY.search(line) is not None
+
+
+def read(line: str) -> str:
+    """``line`` as the head reads it.
+
+    Orders begin with their verb, so the begin is marked; and what they are about is whether this
+    verb is done to the reply, so a word says so of the two together: words and pairs cannot.
+    """
+    first = WORD.search(line)
+    both = f" {first[0]}_reply" if first and speaks_of_reply(line) else ""
+    return f"^ {line}{both}"
+
+
+def lines(text: str) -> list[str]:
+    """The lines of ``text``, and the sentences of each line and of all lines joined; each once.
+
+    Extraction wraps lines inside sentences, and a table's row may hold several.
+    """
+    rows = [" ".join(row.split()) for row in text.splitlines()]
+    wholes = (*rows, " ".join(rows)) if len(rows) > 1 else rows
+    pieces = [whole[start:end] for whole in wholes for start, end in sentence_bounds(whole)]
+    found = itertools.chain.from_iterable(map(_short, (*rows, *pieces)))
+    return [line for line in dict.fromkeys(found) if len(WORD.findall(line)) >= FEWEST]
+
+
+def _short(text: str) -> list[str]:
+    """``text`` in pieces of at most ``LONGEST`` characters, cut between words where it has any."""
+    pieces = []
+    while len(text) > LONGEST:
+        cut = text.rfind(" ", 1, LONGEST)
+        cut = cut if cut > 0 else LONGEST
+        pieces.append(text[:cut])
+        text = text[cut:].strip()
+    return [*pieces, text]
