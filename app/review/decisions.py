@@ -102,8 +102,12 @@ def has_enough_approvals(
     reviewer: Principal,
     answer: AnswerObject,
     edited: bool,
+    overridden: Mapping[str, Any],
 ) -> bool:
-    """Count this approval; whether the answer has all the approvals that it needs."""
+    """Count this approval; whether the answer has all the approvals that it needs.
+
+    ``overridden`` is what the audit link says of checks that failed.
+    """
     if not task.four_eyes:
         return True
     newest = select(func.max(ApprovalRow.number)).where(ApprovalRow.task_id == task.id)
@@ -121,7 +125,7 @@ def has_enough_approvals(
     session.add(row)
     session.flush()
     event = {"task_id": task.id, "reviewer": reviewer.name, "answer_sha256": row.answer_sha256}
-    append_audit(session, "approved", event)
+    append_audit(session, "approved", {**event, **overridden})
     return len(approvers_of(session, [task])[task.id]) >= APPROVALS
 
 
@@ -278,6 +282,14 @@ def _edited_sentence(marked: str) -> SentenceObject:
     return {"text": MARKER.sub("", marked), "citations": numbers}
 
 
+def overridden_by(decision: Decision, judged: Judged | None) -> dict[str, Any]:
+    """What an audit link says of an edit that goes out although checks failed."""
+    if judged is None or not judged.problems:
+        return {}
+    checks = [one.check for one in judged.problems]
+    return {"overridden": checks, "override_reason": decision.override_reason.strip()}
+
+
 def _decision(
     reviewer: Principal,
     decision: Decision,
@@ -314,17 +326,14 @@ def write_decision(
     said = _decision(reviewer, decision, answer, judged)
     said.task_id, said.content_sha256 = task.id, decision.content_sha256
     session.add(said)
-    event: dict[str, Any] = {
+    event = {
         "task_id": task.id,
         "answer_id": task.answer_id,
         "kind": decision.kind,
         "reviewer": reviewer.name,
         "content_sha256": decision.content_sha256,
     }
-    if said.problems:
-        event["overridden"] = [one["check"] for one in said.problems]
-        event["override_reason"] = said.override_reason
-    append_audit(session, "decided", event)
+    append_audit(session, "decided", {**event, **overridden_by(decision, judged)})
 
 
 def edits_query() -> Any:

@@ -45,6 +45,7 @@ from app.review.decisions import (
     edits_query,
     has_enough_approvals,
     newest_proposal,
+    overridden_by,
     said_of_probe,
     same_words,
     shown_sha256,
@@ -253,13 +254,16 @@ class ReviewDesk:
         task, probe, record, answer = done.task, done.probe, done.record, done.answer
         wrong = answer is None or not same_words(record, answer)
         before = release_before(session, task.answer_id)
+        overridden = overridden_by(decision, done.judged)
         if probe is not None:
             said = said_of_probe(reviewer, decision, answer)
             keep_said(session, task, probe, said)
         elif answer is not None and not has_enough_approvals(
-            session, task, reviewer, answer, done.edited
+            session, task, reviewer, answer, done.edited, overridden
         ):
             give_back(session, task)
+            if overridden:  # the second reviewer must know
+                add_note(session, task, "comment", reviewer.name, overridden["override_reason"])
             return
         else:
             write_decision(session, task, reviewer, decision, answer, done.judged)

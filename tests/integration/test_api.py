@@ -348,7 +348,10 @@ def test_an_edited_answer_keeps_its_citations(site: Site) -> None:
     coded(site.decide("rita", task, "edit", text="It is £350 [9]."), 422, "invalid")
     coded(site.decide("rita", task, "edit", text="half \ud800"), 422, "invalid")
     edited = "A person decides that. The excess is £350 [1]."
-    assert site.decide("rita", task, "edit", text=edited).status_code == 200
+    coded(site.decide("rita", task, "edit", text=edited), 422, "edit_not_supported")
+    why = "The first sentence is ours."
+    decided = site.decide("rita", task, "edit", text=edited, override_reason=why)
+    assert decided.json()["decision"]["override_reason"] == why
     answer = site.call("ann", "GET", f"/v1/answers/{answer_id}").json()
     assert (answer["status"], answer["edited"]) == ("released", True)
     assert answer["answer"]["text"] == edited
@@ -436,9 +439,10 @@ def test_four_eyes_over_http(fresh: Site) -> None:
     (task,) = [task for task in listed if task["answer_id"] == answer_id]
     assert fresh.call("rita", "GET", "/v1/reviews?queue=urgent").json()["tasks"] == []
     assert (task["four_eyes"], task["approved_by"], task["approvals_needed"]) == (True, [], 2)
-    text = {"text": "Please ask a doctor."}
+    text = {"text": "Please ask a doctor.", "override_reason": "Nothing else may be said."}
     first = fresh.decide("rita", fresh.claim("rita", task["task_id"]), "edit", **text).json()
     assert (first["state"], first["decision"]) == ("open", None)
+    assert first["notes"][-1]["text"] == "Nothing else may be said."
     assert first["proposal"]["answer"]["text"] == "Please ask a doctor."
     assert fresh.call("ann", "GET", f"/v1/answers/{answer_id}").json()["answer"] is None
     path = f"/v1/reviews/{task['task_id']}/claim"
