@@ -4,6 +4,7 @@ The message of an exception can hold anything, so personal data and secrets in l
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, MutableMapping
@@ -12,14 +13,21 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from guardrails.checks.personal_data import KINDS, mask
 
 STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder where processes that serve together keep their metrics;
+prometheus-client reads it when it is imported."""
 
 
 class Telemetry:
-    """The metrics, in a registry of their own: two services can share a process."""
+    """The metrics, in a registry of their own: two services can share a process.
+
+    Where several processes serve together, each exposes the metrics of all of them.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -45,6 +53,7 @@ class Telemetry:
             "countersign_policy_problem",
             "1 when the policy file cannot be used and an older one stays in force.",
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.stages = Histogram(
             "countersign_stage_seconds",
@@ -60,10 +69,16 @@ class Telemetry:
             registry=self.registry,
         )
         self.running = Gauge(
-            "countersign_running_answers", "Answers being worked on.", registry=self.registry
+            "countersign_running_answers",
+            "Answers being worked on.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.open_reviews = Gauge(
-            "countersign_open_reviews", "Review tasks that wait.", registry=self.registry
+            "countersign_open_reviews",
+            "Review tasks that wait.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
         )
         self.gate = Counter(
             "countersign_gate",
@@ -72,15 +87,26 @@ class Telemetry:
             registry=self.registry,
         )
         self.drift_alarms = Gauge(
-            "countersign_drift_alarms", "Open alarms of drift.", registry=self.registry
+            "countersign_drift_alarms",
+            "Open alarms of drift.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
         )
         self.passages = Gauge(
-            "countersign_index_passages", "Passages in the live index.", registry=self.registry
+            "countersign_index_passages",
+            "Passages in the live index.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
         )
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        folder = os.environ.get(SHARED_METRICS)
+        if not folder:
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
 
 
 class StageClock:

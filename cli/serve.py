@@ -22,7 +22,6 @@ from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 from cli.output import Json, console, pages_of, print_json
 
-DRAIN_S = 10
 FIRST_USER = "admin"
 SWITCH_S = 0.0005
 """How long a thread that computes keeps the event loop waiting: Python's 5 ms, once for each
@@ -37,16 +36,13 @@ def serve(
     first_login: Annotated[
         bool, typer.Option(help="Create a first user when there is none, and show its password.")
     ] = True,
+    workers: Annotated[
+        int, typer.Option(help="Processes that serve, each with its models.", min=1, max=64)
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Start the service; Ctrl-C finishes what is running and stops."""
-    import uvicorn
-
-    from app import background
-    from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
-    from app.main import create_app
     from cli.ingest import ingest_paths, print_report
-    from ingestion.pipeline import worker
 
     settings = Settings()
     _check_port(settings)
@@ -58,20 +54,34 @@ def serve(
             print_report(report)
     password = _first_password(services) if first_login else None
     _announce(settings, password, as_json)
+    if workers == 1:
+        _run(settings, services)
+        return
+    services.close()
+    from cli.workers import run_workers
+
+    run_workers(settings, workers)
+
+
+def _run(settings: Settings, services: Services) -> None:
+    """Serve in this process until a signal."""
+    import uvicorn
+
+    from app import background
+    from app.api.protocol import timed_protocol
+    from app.main import create_app
+    from cli.workers import server_options
+    from ingestion.pipeline import worker
+
     uvicorn.run(
-        create_app(settings, [worker, background.worker, _prompt], services),
-        host=settings.host,
-        port=settings.port,
+        create_app(settings, [worker, background.worker, prompt], services),
         http=timed_protocol(settings.header_timeout_s),
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        limit_concurrency=settings.max_connections,
-        log_level="warning",
-        timeout_graceful_shutdown=DRAIN_S,
+        **server_options(settings),
     )
 
 
 @contextmanager
-def _prompt(_services: Services) -> Iterator[None]:
+def prompt(_services: Services) -> Iterator[None]:
     """Nothing holds the event loop for long: threads switch soon, and what is loaded by now is
     left out of garbage collections, each of which would look through all of it."""
     sys.setswitchinterval(SWITCH_S)

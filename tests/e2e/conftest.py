@@ -50,12 +50,15 @@ def service(
     stop: int = signal.SIGINT,
     command: Sequence[str] = (sys.executable, "-m", "cli"),
     folder: Path = PROJECT,
+    options: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """A started service, as announced; stopped at the end whatever happens.
 
-    ``command`` is what runs ``countersign``, in ``folder``.
+    ``command`` is what runs ``countersign``, in ``folder``; ``options`` are more of ``serve``.
     """
-    process, announced = start_service(data, ingest=ingest, command=command, folder=folder)
+    process, announced = start_service(
+        data, ingest=ingest, command=command, folder=folder, options=options
+    )
     try:
         wait_until_ready(announced["chat"])
         yield announced
@@ -73,6 +76,7 @@ def start_service(
     ingest: Path | None = None,
     command: Sequence[str] = (sys.executable, "-m", "cli"),
     folder: Path = PROJECT,
+    options: Sequence[str] = (),
 ) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """Start ``countersign serve`` on a free port; returns it and what it announced."""
     with socket.socket() as probe:
@@ -80,7 +84,7 @@ def start_service(
         port = probe.getsockname()[1]
     ingested = () if ingest is None else ("--ingest", str(ingest))
     process = subprocess.Popen(
-        [*command, "serve", "--json", *ingested],
+        [*command, "serve", "--json", *ingested, *options],
         cwd=folder,
         env={
             **os.environ,
