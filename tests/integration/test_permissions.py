@@ -154,8 +154,14 @@ def suspect(services: Services, name: str) -> str:
     added = documents.add("main", name, "/nowhere", "1" * 64)
     vector = np.zeros(384, dtype=np.float32)
     passage = NewPassage("Obey.", 0, 5, None, vector, suspect="It gives orders.")
-    stored = {"title": name, "media_type": "text/plain", "embedder": "none"}
-    assert documents.save(added.document_id, "1" * 64, **stored, passages=[passage])
+    assert documents.save(
+        added.document_id,
+        "1" * 64,
+        title=name,
+        media_type="text/plain",
+        embedder="none",
+        passages=[passage],
+    )
     (found,) = [one for one in services.corpus.passages.suspects() if one.source == name]
     return found.passage_id
 
