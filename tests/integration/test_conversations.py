@@ -64,6 +64,7 @@ def test_conversations_are_listed_searched_named_and_hidden(site: Site) -> None:
     older = site.call("ann", "GET", f"{path}?before={second}").json()
     assert [one["answer_id"] for one in older["answers"]] == [first]
 
+    assert site.call("ann", "GET", f"{path}?before={other}").status_code == 404
     assert site.call("ann", "PUT", path, json={"title": " Water "}).status_code == 204
     assert [row["title"] for row in listed(site, find="water")] == ["Water"]
     for method, body in (("GET", {}), ("PUT", {"json": {"title": "x"}}), ("DELETE", {})):
