@@ -69,6 +69,8 @@ def turns(
     query = select(RecordRow).where(*of)
     if before is not None:
         moment = session.scalar(select(RecordRow.created_at).where(*of, _is(before)))
+        if moment is None:
+            raise NotFound("There is no such answer in this conversation.")
         query = query.where(RecordRow.created_at < moment)
     order = RecordRow.created_at.desc(), RecordRow.answer_id.desc()
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))

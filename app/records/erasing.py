@@ -38,7 +38,7 @@ def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) 
     record.findings = [wordless_finding(finding) for finding in record.findings]
     record.verdict = wordless_verdict(record.verdict)
     record.searched = _wordless_search(record.searched, question_kept=event["question_kept"])
-    _forget_what_askers_wrote(session, record)
+    _forget_what_askers_wrote(session, record, asker_kept=event.get("asker_kept", True))
     released = session.get(ReleaseRow, record.answer_id)
     if released is not None:
         released.answer = no_answer()
@@ -46,11 +46,14 @@ def erase_answer(session: Session, record: RecordRow, event: Mapping[str, Any]) 
     settle_erased(session, record.answer_id, event)
 
 
-def _forget_what_askers_wrote(session: Session, record: RecordRow) -> None:
+def _forget_what_askers_wrote(session: Session, record: RecordRow, *, asker_kept: bool) -> None:
     """A title may repeat the question; then the first question is the title again."""
     session.execute(delete(FeedbackRow).where(FeedbackRow.answer_id == record.answer_id))
-    renamed = ConversationRow.id == record.conversation
-    session.execute(update(ConversationRow).where(renamed).values(title=None))
+    of = ConversationRow.id == record.conversation
+    if asker_kept:
+        session.execute(update(ConversationRow).where(of).values(title=None))
+    else:
+        session.execute(delete(ConversationRow).where(of))
 
 
 def wordless_finding(finding: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,14 +38,14 @@ def test_a_conversation_is_kept_found_named_exported_and_deleted(
     expect(page.get_by_test_id("answer")).to_have_count(2)
 
     page.get_by_test_id("rename").click()
-    page.get_by_test_id("title").fill("<i>By phone</i>")
+    page.get_by_test_id("title").fill("<i>Telephone fees</i>")
     page.get_by_test_id("title").press("Enter")
-    expect(current).to_contain_text("<i>By phone</i>")
+    expect(current).to_contain_text("<i>Telephone fees</i>")
     page.get_by_test_id("new-conversation").click()
     expect(page.get_by_test_id("answer")).to_have_count(0)
     ask(page, SOURDOUGH, "abstained")
     page.get_by_test_id("find").fill("water damage in my kitchen")
-    found = page.get_by_test_id("conversation").filter(has_text="By phone")
+    found = page.get_by_test_id("conversation").filter(has_text="Telephone fees")
     found.click()
     expect(page.get_by_test_id("answer")).to_have_count(2)
 

@@ -59,7 +59,7 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     page.get_by_test_id("delete-document-sure").click()
     expect(page.get_by_test_id("document")).to_have_count(0)
     page.get_by_test_id("state").select_option("")
-
+    expect(page.get_by_test_id("document")).to_have_count(1)
     page.get_by_test_id("document").click()
     expect(page.get_by_test_id("document-text")).to_contain_text("12 pounds")
     expect(page.get_by_test_id("document-text")).to_contain_text("<script>")
@@ -67,7 +67,9 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     expect(ask(page, QUESTION, "held")).to_be_visible()  # found; nothing is certified here
 
     page.goto(f"{running.address}/documents")
+    page.get_by_test_id("collection").select_option("parking depot")
     page.get_by_test_id("find").fill("parking")
+    expect(page.get_by_test_id("document")).to_have_count(1)
     page.get_by_test_id("document").click()
     page.get_by_test_id("replace-open").click()
     new = put(page, "other.md", NEW_RULE)
@@ -78,15 +80,12 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     page.get_by_test_id("index").click()
     expect(page.get_by_test_id("version").first).to_contain_text("live")
     expect(page.get_by_test_id("changes")).to_contain_text("added")
-    live = page.get_by_test_id("version").filter(has_text="live").first
-    before = live.inner_text()
     page.get_by_test_id("rollback").click()
     page.get_by_test_id("rollback-sure").click()
     expect(page.get_by_test_id("version").nth(1)).to_contain_text("live")
     page.get_by_test_id("promote").first.click()
     page.get_by_test_id("promote-sure").first.click()
     expect(page.get_by_test_id("version").first).to_contain_text("live")
-    assert before
 
 
 def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(

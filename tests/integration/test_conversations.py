@@ -1,14 +1,21 @@
 """Conversations, suggestions, feedback and usual waits, over both databases."""
 
+import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import DateTime, bindparam, select, text
 
 from app.answering.suggestions import as_question
 from app.corpus.corpus import Corpus
+from app.db import Database
 from app.proof.erasure import Eraser
 from app.records.tables import ConversationRow, FeedbackRow, RecordRow
+from app.settings import PROJECT
 from app.wiring import Services
 from tests.integration.test_api import HELD, RELEASED, Site, site_over
 
@@ -57,6 +64,7 @@ def test_conversations_are_listed_searched_named_and_hidden(site: Site) -> None:
     older = site.call("ann", "GET", f"{path}?before={second}").json()
     assert [one["answer_id"] for one in older["answers"]] == [first]
 
+    assert site.call("ann", "GET", f"{path}?before={other}").status_code == 404
     assert site.call("ann", "PUT", path, json={"title": " Water "}).status_code == 204
     assert [row["title"] for row in listed(site, find="water")] == ["Water"]
     for method, body in (("GET", {}), ("PUT", {"json": {"title": "x"}}), ("DELETE", {})):
@@ -83,8 +91,45 @@ def test_erasing_a_principal_leaves_no_words_of_a_conversation(site: Site) -> No
     Eraser(services.database, services.settings, corpus).principal("ann", "local")
     with services.database.reading() as session:
         assert session.get(FeedbackRow, answer) is None
-        assert session.get_one(ConversationRow, answer).title is None
+        assert session.get(ConversationRow, answer) is None
         assert session.get_one(RecordRow, answer).principal == ""
+
+
+RECORD = """
+INSERT INTO records (answer_id, principal, question, outcome, message, evidence, findings, verdict,
+    lineage, searched, timings_ms, content_sha256, created_at) VALUES
+    (:answer_id, 'ann', 'q', 'held', '', '[]', '[]', '{}', '{}', :searched, '{}', '', :at)
+"""
+
+
+def test_answers_from_before_there_were_conversations_are_filed(database: Database) -> None:
+    migrated(database, "0017", down=True)
+    follows = {"a": None, "b": "a", "c": None, "d": "b", "e": "gone"}
+    with database.transaction() as session:
+        for minute, (answer_id, previous) in enumerate(follows.items()):
+            values = {
+                "answer_id": answer_id,
+                "searched": json.dumps({"previous_answer_id": previous}),
+                "at": datetime(2026, 1, 1, 0, minute),
+            }
+            session.execute(text(RECORD).bindparams(bindparam("at", type_=DateTime)), values)
+    migrated(database, "head")
+    with database.reading() as session:
+        filed = session.execute(select(RecordRow.answer_id, RecordRow.conversation)).all()
+    assert sorted(map(tuple, filed)) == [
+        ("a", "a"),
+        ("b", "a"),
+        ("c", "c"),
+        ("d", "a"),
+        ("e", "e"),
+    ]
+
+
+def migrated(database: Database, revision: str, *, down: bool = False) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "alembic"))
+    config.attributes["database"] = database
+    (command.downgrade if down else command.upgrade)(config, revision)
 
 
 def test_suggestions_come_from_what_the_asker_may_read(site: Site) -> None:
