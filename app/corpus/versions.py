@@ -277,16 +277,17 @@ class Versions:
         """Fail versions that are not kept, so that nobody goes back to them; returns every failed
         version, whose folder may go.
 
-        Kept are the newest ``keep``, the live one, the newest full build, which one that extends
-        it may be about to take up, and what was live at each full hour of the last ``hours``:
-        many versions in a minute push nothing out that a rollback needs.
+        Kept are the live one, the newest ``keep``, and with them a full build that is about to be
+        taken up, and what was live at each full hour of the last ``hours``: many versions in a
+        minute push nothing out that a rollback needs.
         """
         with self._database.transaction() as session:
             kept = {lock_index(session).version_id}
             query = select(IndexVersionRow).order_by(IndexVersionRow.number.desc())
             usable = session.scalars(query.where(IndexVersionRow.state.in_(USABLE))).all()
             kept |= {row.id for row in usable[:keep]}
-            kept |= {row.id for row in [row for row in usable if row.base_id is None][:1]}
+            built = [row.id for row in usable if row.base_id is None and row.state == "verified"]
+            kept |= set(built[:1] if keep else ())
             kept |= _live_at(usable, full_hours(self._clock(session), hours))
             for row in usable:
                 if row.id not in kept:

@@ -267,6 +267,25 @@ def test_an_extension_never_goes_live_over_another_version(
     }
 
 
+def test_nothing_stays_of_a_version_that_must_go(stocked: Stocked) -> None:
+    """As after an erasure: neither the build beneath the live version, nor one just made."""
+    library = stocked.library
+    base = library.live()
+    stocked.store("office.txt", OFFICE)
+    live = stocked.update()
+    built = library.pipeline.index.build()
+    library.shelf.keep = 2
+    library.shelf.builder().forget_old()
+    assert {path.name for path in library.settings.index_dir.iterdir()} == {built, live.id}
+    library.shelf.keep = 0
+    library.shelf.builder().forget_old()
+    assert {path.name for path in library.settings.index_dir.iterdir()} == {live.id}
+    assert base in stocked.rows()
+    library.corpus.versions.withdraw()
+    library.shelf.builder().forget_old()
+    assert not list(library.settings.index_dir.iterdir())
+
+
 def test_many_versions_push_out_nothing_that_was_live_at_a_full_hour(stocked: Stocked) -> None:
     library = stocked.library
     yesterday = library.live()
