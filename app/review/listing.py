@@ -1,6 +1,7 @@
 """Lists of review tasks, and one task with all that a decision needs."""
 
 import base64
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -222,20 +223,21 @@ def count_waiting(session: Session, reviewer: Principal) -> CountsView:
     """Counts of the open tasks that the reviewer may see."""
     moment, row = database_time(session), ReviewTaskRow
     seen = [readable_by(reviewer), open_to(reviewer, moment)]
-    waits = select(row.id).where(in_state("open", moment), *seen).subquery()
     urgent = func.sum(case((row.priority < STEP, 1), else_=0))
-    inside = row.id.in_(select(waits.c.id))
-    queues = session.execute(
-        select(row.queue, func.count(), urgent).where(inside).group_by(row.queue)
-    ).all()
-    causes = session.execute(select(row.cause, func.count()).where(inside).group_by(row.cause))
-    mine = select(func.count()).where(in_state("open", moment), *seen)
-    mine = mine.where(row.assigned_to == reviewer.name)
+    mine = func.sum(case((row.assigned_to == reviewer.name, 1), else_=0))
+    query = select(row.queue, row.cause, func.count(), urgent, mine)
+    found = query.where(in_state("open", moment), *seen).group_by(row.queue, row.cause)
+    queues, causes, own = dict[str, QueueCount](), Counter[str](), 0
+    for queue, cause, waiting_tasks, pressing, assigned in session.execute(found):
+        before = queues.get(queue, QueueCount(queue, 0, 0))
+        queues[queue] = QueueCount(queue, before.open + waiting_tasks, before.urgent + pressing)
+        causes[cause] += waiting_tasks
+        own += assigned
     later = select(func.count()).where(in_state("snoozed", moment), *seen)
     return CountsView(
-        [QueueCount(*found) for found in sorted(queues)],
-        {row[0]: row[1] for row in sorted(causes.all())},
-        session.scalar(mine) or 0,
+        [queues[name] for name in sorted(queues)],
+        dict(sorted(causes.items())),
+        own,
         session.scalar(later) or 0,
     )
 
