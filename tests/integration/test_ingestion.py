@@ -468,7 +468,7 @@ def test_an_older_build_that_ends_later_does_not_replace_a_newer_one(library: Li
             library.shelf.store("office.txt", OFFICE)
             newer[0] = library.shelf.index()
 
-    library.corpus.versions.mark_verified = mark  # type: ignore[method-assign]
+    library.corpus.versions.mark_verified = mark  # type: ignore[assignment, method-assign]
     older = library.shelf.index()
     assert older != newer[0]
     assert library.live() == newer[0]
