@@ -13,8 +13,9 @@ from app.gate.admission import Gate
 from app.gate.certificates import Premises
 from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
-from app.ports import Embedder, Generator, Screening
+from app.ports import Drafting, Embedder, Generator, Screening
 from app.retrieval.retriever import Rerank, Retriever
+from app.serving.batcher import Concurrent
 from app.serving.routing import Routes
 from app.settings import Settings
 from guardrails.contract import Check
@@ -100,6 +101,13 @@ def build_generator(settings: Settings) -> Generator:
 
     decoding = Decoding(settings.generator_beams, settings.generator_constraint)
     return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
+
+
+def open_extractive(settings: Settings) -> Drafting | None:
+    """What drafts where the generator cannot; None where the generator is extractive itself."""
+    if settings.generator == "reader":
+        return None
+    return Concurrent(_reader(settings).draft, settings.max_running_answers)
 
 
 def build_support(settings: Settings) -> "SupportCheck":

@@ -236,6 +236,19 @@ class Settings(BaseSettings):
         description="Days after which a deleted document is erased from the answers that used it; "
         "0: never.",
     )
+    trace_endpoint: str = Field(
+        default="",
+        description="Address of an OpenTelemetry collector for traces (OTLP over HTTP, "
+        "`http://127.0.0.1:4318/v1/traces`); empty traces nothing. It needs "
+        "`countersign[traces]`.",
+    )
+    trace_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of requests that are traced; a caller whose `traceparent` says so is "
+        "followed all the same.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.tracing import span
 from guardrails.checks.personal_data import KINDS, mask
 
 STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -121,7 +122,8 @@ class StageClock:
         """Time one stage; a stage entered twice adds up."""
         began = time.perf_counter()
         try:
-            yield
+            with span(name):
+                yield
         finally:
             spent = time.perf_counter() - began
             self._telemetry.stages.labels(name).observe(spent)

@@ -28,6 +28,7 @@ from app.serving.routing import open_routes
 from app.serving.watching import Watch
 from app.settings import Settings
 from app.telemetry import Telemetry
+from app.tracing import configure_tracing
 from guardrails.judge import Judge
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -90,8 +91,8 @@ def build_services(settings: Settings) -> Services:
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
     models = backends.model_lineage(settings, embedder, generator)
     corpus = build_corpus(settings, database)
-    reader = backends.build_reader(settings)
-    remote, most = backends.is_remote(settings), settings.max_running_answers
+    reader, remote = backends.build_reader(settings), backends.is_remote(settings)
+    most, waiting = settings.max_running_answers, settings.max_waiting_answers
     routes = open_routes(embedder, generator, reader.read, remote=remote, most=most)
     retriever = backends.build_retriever(settings, corpus, embedder.name, routes)
     gate = backends.build_gate(
@@ -108,9 +109,9 @@ def build_services(settings: Settings) -> Services:
         settings=settings,
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
+        extractive=backends.open_extractive(settings),
     )
-    waiting, deadline_s = settings.max_waiting_answers, settings.deadline_s
-    places = AnswerPlaces(most, waiting, deadline_s, telemetry.running)
+    places = AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
 
     def close() -> None:
@@ -170,5 +171,6 @@ def build_corpus(settings: Settings, database: Database) -> Corpus:
 
 def open_services(settings: Settings) -> Services:
     """See to the schema of the database, then connect everything."""
+    configure_tracing(settings.trace_endpoint, settings.trace_share)
     open_database(settings).close()
     return build_services(settings)

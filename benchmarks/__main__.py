@@ -22,6 +22,7 @@ Run as:
     python -m benchmarks index [--passages N] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
+    python -m benchmarks capacity [--passages N --requests R] --json
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
     python -m benchmarks pii --file F [--presidio] --json
     python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
@@ -359,6 +360,26 @@ def load(
     from benchmarks.load import measure_load
 
     _show(measure_load(askers, streams, answers), as_json)
+
+
+@app.command()
+def capacity(
+    passages: Annotated[int | None, typer.Option(help="Passages in the index.", min=1)] = None,
+    requests: Annotated[
+        float | None, typer.Option(help="Questions a second, on average.", min=0.001)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Cores, memory and cost of a load, by a simulation that first reproduces what was measured."""
+    from benchmarks.capacity import measure_capacity
+
+    result = measure_capacity(passages, requests)
+    if as_json:
+        print_json(result)
+        return
+    columns = list(next(iter(result["levels"].values())))
+    rows = [[name, *level.values()] for name, level in result["levels"].items()]
+    print_table("Levels", ["level", *columns], rows)
 
 
 @app.command()

@@ -1,11 +1,7 @@
 """``serve`` and ``ask``: the service over HTTP, and one question without it."""
 
 import errno
-import gc
 import socket
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,9 +19,6 @@ from app.wiring import Services, open_services
 from cli.output import Json, console, pages_of, print_json
 
 FIRST_USER = "admin"
-SWITCH_S = 0.0005
-"""How long a thread that computes keeps the event loop waiting: Python's 5 ms, once for each
-write to a socket, are what a refusal would wait for behind answers."""
 
 
 def serve(
@@ -70,7 +63,7 @@ def _run(settings: Settings, services: Services) -> None:
     from app import background
     from app.api.protocol import timed_protocol
     from app.main import create_app
-    from cli.workers import server_options
+    from cli.workers import prompt, server_options
     from ingestion.pipeline import worker
 
     uvicorn.run(
@@ -78,16 +71,6 @@ def _run(settings: Settings, services: Services) -> None:
         http=timed_protocol(settings.header_timeout_s),
         **server_options(settings),
     )
-
-
-@contextmanager
-def prompt(_services: Services) -> Iterator[None]:
-    """Nothing holds the event loop for long: threads switch soon, and what is loaded by now is
-    left out of garbage collections, each of which would look through all of it."""
-    sys.setswitchinterval(SWITCH_S)
-    gc.collect()
-    gc.freeze()
-    yield
 
 
 def ask(

@@ -1,5 +1,7 @@
-"""Several processes behind one port: each has models, an index and permits of its own."""
+"""How the service is served: by one process, or by several behind one port, each with models, an
+index and permits of its own."""
 
+import gc
 import os
 import signal
 import sys
@@ -31,13 +33,15 @@ from app.main import create_app
 from app.settings import Settings
 from app.telemetry import SHARED_METRICS, configure_logging
 from app.wiring import Services, open_services
-from cli.serve import prompt
 from ingestion.pipeline import worker
 
 DRAIN_S = 10
 HANGS_S = 30
 """A process that answers nothing of its parent for so long is ended and replaced."""
 LOOK_EVERY_S = 2.0
+SWITCH_S = 0.0005
+"""How long a thread that computes keeps the event loop waiting: Python's 5 ms, once for each
+write to a socket, are what a refusal would wait for behind answers."""
 LASTING = (SettingsInvalid, ModelRefused, SchemaNewer, SchemaOutdated)
 """What another start would not mend."""
 log = structlog.get_logger()
@@ -132,3 +136,13 @@ def minded(services: Services) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def prompt(_services: Services) -> Iterator[None]:
+    """Nothing holds the event loop for long: threads switch soon, and what is loaded by now is
+    left out of garbage collections, each of which would look through all of it."""
+    sys.setswitchinterval(SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    yield

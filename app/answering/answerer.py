@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
@@ -37,6 +38,7 @@ from app.answering.stages import (
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
+    DependencyFailed,
     Invalid,
     ModelRefused,
     NotFound,
@@ -86,6 +88,9 @@ RETRIEVAL_ONLY_MESSAGE = (
 SOURCE_GONE_MESSAGE = (
     "A source of this answer was removed while the answer was written. Please ask again."
 )
+NO_GENERATOR = "The generator could not be reached, so the reader drafted this answer."
+NO_READER = "The reader failed, so the passages stand in the order of the search."
+log = structlog.get_logger()
 
 
 class Answerer:
@@ -104,12 +109,14 @@ class Answerer:
         settings: Settings,
         telemetry: Telemetry,
         rewrite: Rewrite | None = None,
+        extractive: Drafting | None = None,
     ) -> None:
+        """``extractive`` drafts where ``generator`` cannot; None where that is the same one."""
         self._database, self._retriever = database, retriever
         self._generator, self._policies, self._screens = generator, policies, screens
         self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
-        self._rewrite = rewrite
+        self._rewrite, self._extractive = rewrite, extractive
         self._kept_policies: set[str] = set()
 
     def answer(
@@ -320,8 +327,17 @@ class Answerer:
 
     def _draft(self, retrieved: Retrieved) -> Drafted:
         asked = retrieved.screened.asked
+        degraded = _missing(retrieved)
         with asked.clock.stage("drafting"):
-            return Drafted(retrieved, self._generator.submit(retrieved.request, asked.deadline))
+            try:
+                draft = self._generator.submit(retrieved.request, asked.deadline)
+            except DependencyFailed as error:
+                if self._extractive is None:
+                    raise
+                log.warning("generator_failed", code=error.code)
+                draft = self._extractive.submit(retrieved.request, asked.deadline)
+                degraded = NO_GENERATOR
+        return Drafted(retrieved, draft, degraded)
 
     def _judge_or_try_again(self, drafted: Drafted) -> Judged:
         """The verdict on the draft, or on a second one where that fits the schemas better."""
@@ -335,6 +351,7 @@ class Answerer:
         evidence = [(hit.passage, hit.similarity) for hit in retrieved.hits]
         question, modes = drafted.screened.meaning.question, asked.before.modes
         scored = self._gate.score(question, drafted.draft, evidence, modes)
+        scored = replace(scored, degraded=drafted.degraded)
         case = replace(drafted.case, risk=scored.risk, gated=scored.mode != "off")
         with asked.clock.stage("judging"):
             findings, verdict = asked.in_force.judge.judge(case, drafted.findings)
@@ -363,7 +380,9 @@ class Answerer:
         request = replace(retrieved.request, deadline=deadline, misfit=refused)
         with asked.clock.stage("second try"):
             draft = self._generator.submit(request, deadline)
-        return None if draft.abstained else self._judge(Drafted(retrieved, draft))
+        if draft.abstained:
+            return None
+        return self._judge(Drafted(retrieved, draft, _missing(retrieved)))
 
     # After the models
 
@@ -512,6 +531,10 @@ def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple
         if name not in readable:
             raise NotFound(f"There is no collection {name[:80]!r}, or you may not see it.")
     return tuple(dict.fromkeys(collections))
+
+
+def _missing(retrieved: Retrieved) -> str:
+    return "" if retrieved.found.ranked else NO_READER
 
 
 def _sources_stand(judged: Judged, standing: frozenset[str]) -> bool:

@@ -158,10 +158,12 @@ class Retrieved:
 
 @dataclass(frozen=True)
 class Drafted:
-    """A draft; without sentences the generator abstained."""
+    """A draft; without sentences the generator abstained. ``degraded`` says which part was missing
+    when it was made, so that a person decides."""
 
     retrieved: Retrieved
     draft: Draft
+    degraded: str = ""
 
     @property
     def screened(self) -> Screened:

@@ -12,6 +12,7 @@ from app.api.openai.errors import is_openai, openai_error
 from app.api.requests import is_storable
 from app.errors import CountersignError, Invalid, NotFound, RequestTimeout, TooLarge
 from app.settings import Settings
+from app.tracing import describe, request_span
 from app.wiring import Services
 
 UPLOAD_ROUTE, SIGN_IN_ROUTE = "/v1/documents", "/v1/session"
@@ -51,6 +52,17 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if not scope["path"].startswith("/v1/"):  # pages and probes
+            await self._serve(scope, receive, send)
+            return
+        with request_span(_method(scope), scope["headers"]) as begun:
+            status = await self._serve(scope, receive, send)
+            told = {"http.request.method": _method(scope), "http.response.status_code": status}
+            route = _route(scope)
+            describe(begun, f"{_method(scope)} {route}", {**told, "http.route": route})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; returns the status it was answered with."""
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -73,6 +85,7 @@ class Edge:
                 await crash(scope, receive, sending)
         finally:
             _count(scope, status)
+        return status
 
 
 class Limits:
@@ -142,7 +155,13 @@ def _count(scope: Scope, status: int) -> None:
         getattr(scope["app"].state, "services", None) if "app" in scope else None
     )
     if services is not None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        # A word that a client invents must not become a series that stays for ever.
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        services.telemetry.requests.labels(method, route, str(status)).inc()
+        services.telemetry.requests.labels(_method(scope), _route(scope), str(status)).inc()
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+def _method(scope: Scope) -> str:
+    # A word that a client invents must not become a series that stays for ever.
+    return scope["method"] if scope["method"] in METHODS else "other"

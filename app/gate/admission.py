@@ -33,7 +33,9 @@ class Scored:
     """The probability that a draft is wrong, 0 to 1, and the figures behind it.
 
     ``crash`` is the type of what went wrong while it was scored; the risk is then 1. ``mode`` is
-    the gate's mode then; a milder one counts from the next answer on.
+    the gate's mode then; a milder one counts from the next answer on. ``degraded`` says which
+    part was missing when the draft was made: nothing was measured without it, so it is held, and
+    what a reviewer says of it is no label.
     """
 
     risk: float
@@ -42,6 +44,7 @@ class Scored:
     crash: str = ""
     drivers: tuple[str, ...] = ()
     """The figures that raise the risk most, worst first."""
+    degraded: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Admission:
     """The least chance to be labelled that an answer could have had then; 1: nothing went out."""
     audited: bool = False
     asked: bool = True
-    """False when the policy did not let the draft pass, so that the gate had no say."""
+    """False when the policy did not let the draft pass, or it is held for a part that was missing,
+    so that the gate had no say."""
     audit_number: int = 0
     """The newest link of the audit log when it was decided."""
     drivers: tuple[str, ...] = ()
@@ -163,7 +167,7 @@ class Gate:
             stratum = Stratum.of(draft, evidence, findings)
             mode = max(modes.strictest(stratum.collections), scored.mode, key=MODES.index)
             held = self._held(session, stratum, mode, scored)
-            return self._admission(answer_id, replace(held, asked=asked))
+            return self._admission(answer_id, replace(held, asked=asked and not scored.degraded))
         except Exception as error:  # noqa: BLE001 - the gate: any crash means review
             return _crashed(type(error).__name__)
 
@@ -177,7 +181,7 @@ class Gate:
         return Admission(
             admitted=False,
             mode=mode,
-            reason=now.reason,
+            reason=scored.degraded or now.reason,
             stratum=stratum,
             risk=scored.risk,
             features=scored.features,

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import structlog
 
 from app.corpus.corpus import Corpus
 from app.deadline import Deadline
+from app.errors import DependencyFailed
 from app.ports import Reading, Vectors
 from app.retrieval.identity import Asked, asked_of, fits
 from app.retrieval.lexical import Weighted
@@ -17,6 +19,8 @@ from app.retrieval.live_index import LiveIndex, Pointer
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
 from app.retrieval.segment import RankedPositions
 from guardrails.contract import Passage
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,13 @@ class Hit:
 @dataclass(frozen=True)
 class Found:
     """Hits, best first, the index version they come from, and how many passages of the
-    collections searched it holds."""
+    collections searched it holds. Without ``ranked`` the reader failed, and the order is that of
+    the search."""
 
     hits: tuple[Hit, ...]
     version_id: str
     searched_passages: int
+    ranked: bool = True
 
     @property
     def best_similarity(self) -> float:
@@ -191,11 +197,15 @@ class Retriever:
         deadline.remaining()
         scores = search_scores(dense, lexical)
         depth = max(k, self._rerank.depth) if self._rerank else k
-        hits = self._meant(question, live.index, scores, depth, collections)
+        hits, ranked = self._meant(question, live.index, scores, depth, collections), True
         if self._rerank is not None and hits:
-            hits = self._rerank(question, hits, deadline)
+            try:
+                hits = self._rerank(question, hits, deadline)
+            except (DependencyFailed, RuntimeError) as error:
+                log.warning("reader_failed", error=type(error).__name__)
+                ranked = False
         searched = sum(live.passages.get(name, 0) for name in set(collections))
-        return Found(tuple(hits[:k]), live.version.id, searched)
+        return Found(tuple(hits[:k]), live.version.id, searched, ranked)
 
     def _meant(
         self,

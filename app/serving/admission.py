@@ -15,6 +15,7 @@ from prometheus_client import Gauge
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, NotReady, Overloaded
+from app.tracing import in_context
 
 Result = TypeVar("Result")
 GRACE_S = 0.25
@@ -96,7 +97,7 @@ class AnswerPlaces:
     async def run(self, permit: Permit, work: Callable[[Deadline], Result]) -> Result:
         """As ``Permit.run``."""
         deadline = permit.deadline
-        job = self._threads.submit(self._work, work, deadline)
+        job = self._threads.submit(in_context(self._work), work, deadline)
         # A job that never began ends here too; one that began keeps its place until it is over.
         job.add_done_callback(lambda _job: permit.end())
         try:

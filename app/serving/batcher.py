@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, DependencyFailed, NotReady, Overloaded
+from app.tracing import batch_spans
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +46,7 @@ class _Job(Generic[Item, Result]):
     deadline: Deadline
     future: "Future[Result]"
     size: int
+    caller: Context
 
     @property
     def wanted(self) -> bool:
@@ -84,7 +87,7 @@ class Batcher(Generic[Item, Result]):
     def submit(self, item: Item, deadline: Deadline) -> Result:
         """As ``Runs.submit``."""
         deadline.remaining()
-        job = _Job[Item, Result](item, deadline, Future(), self._size(item))
+        job = _Job[Item, Result](item, deadline, Future(), self._size(item), copy_context())
         self._enqueue(job)
         with deadline.on_cancel(job.future.cancel):
             try:
@@ -155,7 +158,8 @@ class Batcher(Generic[Item, Result]):
         if not wanted:
             return
         try:
-            results = list(self._run([job.item for job in wanted]))
+            with batch_spans(self._worker.name, [job.caller for job in wanted]):
+                results = list(self._run([job.item for job in wanted]))
             pairs = list(zip(wanted, results, strict=True))
         except BaseException as error:  # noqa: BLE001 - the worker loop: callers must never hang
             self._failed(wanted, error)

@@ -135,7 +135,7 @@ def _with_a_kill(askers: Askers, killed: int) -> set[str]:
             again = askers.ask(key)
             assert again is not None
             if again.status_code == 409:  # the key is kept for the request that was cut off
-                assert again.json()["error"]["code"] == "request_in_progress"
+                assert again.json()["code"] == "request_in_progress"
                 again = askers.ask(f"{key} anew")
             response = again
         made.add(answered(response)["answer_id"])
