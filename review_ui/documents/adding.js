@@ -39,6 +39,7 @@ export function addingView(context) {
       const line = uploadLine(file.name);
       list.append(line.node);
       const form = formOf(file, target.name(), until.value);
+      if (target.isNew()) form.append("create", "true");
       enqueue(() => send(form, line, context));
     }
   };
@@ -85,13 +86,14 @@ function targetField({ collections, chosen }) {
     autocomplete: "off",
     "data-testid": "new-collection",
   });
+  const isNew = () => select.value === NEW;
   const show = () => {
-    name.hidden = select.value !== NEW;
+    name.hidden = !isNew();
   };
   select.addEventListener("change", show);
   show();
   const node = el("div", { class: "field" }, field("Collection", select), name);
-  return { node, name: () => (select.value === NEW ? name.value.trim() : select.value) };
+  return { node, isNew, name: () => (isNew() ? name.value.trim() : select.value) };
 }
 
 /**

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.browser
-FACT = "What does it cost to change a policy by phone?"
-FOUND = "£15"
+FACT = "How many days of skiing does the winter sports extension include?"
+FOUND = "17 days"
 PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
 NO_DRAFT = "Will you pay me for my lost trombone?"

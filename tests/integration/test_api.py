@@ -508,6 +508,8 @@ ROLE_OF = {
     ("POST", "/v1/released/{answer_id}/keep"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/decision"): "reviewer",
     ("POST", "/v1/documents"): "operator",
+    ("POST", "/v1/labelling/next"): "reviewer",
+    ("GET", "/v1/labelling/progress"): "operator",
     ("DELETE", "/v1/documents/{document_id}"): "operator",
     ("PUT", "/v1/documents/{document_id}"): "operator",
     ("POST", "/v1/documents/{document_id}/retry"): "operator",

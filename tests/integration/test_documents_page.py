@@ -110,7 +110,10 @@ def test_versions_are_compared_and_promoted(site: Site) -> None:
     claims = one(site, find="claims.md")
     new = {"files": {"file": ("claims.md", b"# Making a claim\n\nThe excess is now 470 pounds.")}}
     site.call("olga", "PUT", f"/v1/documents/{claims['document_id']}", **new)
-    added = {"data": {"collection": "board"}, "files": {"file": ("new.txt", b"A new rule.")}}
+    added = {
+        "data": {"collection": "board", "create": "true"},
+        "files": {"file": ("new.txt", b"A new rule.")},
+    }
     site.call("olga", "POST", "/v1/documents", **added)
     ingest_pending(site)
     second = IndexBuilder(

@@ -747,7 +747,7 @@ def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an
         ("held", "released"),
         ("held", "rejected"),
         ("released", "released"),
-        ("released", "rejected"),
+        ("released", "withdrawn"),
         ("blocked", "blocked"),
     }
 
