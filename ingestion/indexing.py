@@ -3,6 +3,7 @@ and promoted atomically."""
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,13 @@ from app.corpus.corpus import Corpus
 from app.corpus.leases import renewed
 from app.corpus.passages import IndexedPassage
 from app.corpus.versions import Extension, IndexVersion
-from app.errors import Conflict, DependencyFailed, StorageFull, from_os_error
+from app.errors import (
+    Conflict,
+    CountersignError,
+    DependencyFailed,
+    StorageFull,
+    from_os_error,
+)
 from app.ports import Vectors
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import (
@@ -41,6 +48,8 @@ MOST_CHANGED = 0.2
 """The share of a full build's passages beyond which a version is a full build at once."""
 TRIES = 3
 """Another process may promote a version meanwhile."""
+REST_S = 20.0
+"""After a build that failed, other threads do not try at once."""
 
 
 class IndexBuilder:
@@ -65,6 +74,7 @@ class IndexBuilder:
         self._keep, self._hours, self._device = keep, hours, device
         self._live_index = live_index
         self._promoting = threading.Lock()
+        self._rests_until = 0.0
         self.rebuilt_below = REBUILT_BELOW
 
     def build(self) -> str:
@@ -106,9 +116,15 @@ class IndexBuilder:
             return self._update(most)
 
     def update_if_needed(self) -> str | None:
-        """``update``, unless another thread has just done it."""
+        """``update``, unless another thread has just done it, or has just failed to."""
         with self._promoting:
-            return self._update(MOST_CHANGED) if self._corpus.versions.unindexed() else None
+            if time.monotonic() < self._rests_until or not self._corpus.versions.unindexed():
+                return None
+            try:
+                return self._update(MOST_CHANGED)
+            except CountersignError:
+                self._rests_until = time.monotonic() + REST_S
+                raise
 
     def _update(self, most: float) -> str:
         versions = self._corpus.versions

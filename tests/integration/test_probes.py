@@ -437,7 +437,7 @@ def measured(quiz: Quiz, missed: int, caught: int) -> None:
 def test_the_gold_items_of_its_collection_enter_a_certificate(desk: Desk) -> None:
     quiz = Quiz(desk, gold_share=1.0)
     measured(quiz, 1, 11)
-    label(quiz, 0, 80)
+    label(quiz, 0, 120)
     refused = quiz.certify()
     assert isinstance(refused, NotCertifiable) and "gold items" in refused.message
     made = quiz.certify(alpha=0.1)

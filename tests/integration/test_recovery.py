@@ -118,6 +118,7 @@ def test_a_kill_at_any_commit_loses_nothing_and_leaves_nothing(
     library.database.close()
     ingest_and_die(library, part, method, when)
     library.pipeline._corpus = library.corpus = later(library, 2 * LEASE)
+    library.pipeline.index._corpus = library.corpus
     library.ingest()
     assert sorted(library.found(QUESTION)) == sorted([CANCEL.strip(), OFFICE.strip()])
     assert not library.corpus.versions.unindexed()
