@@ -258,9 +258,9 @@ def _without_signature(books: Books, record: RecordRow, stand: Stand, settings: 
         return f"{by} may not decide about {collections}"
     if by == record.principal and (task.four_eyes or not settings.self_review):
         return f"{by} decided an answer to their own question"
-    if {passage["document_id"] for passage in record.evidence} & stand.deleted:
-        return "it was approved after a source was deleted"
     answer = books.releases[record.answer_id].answer if record.answer_id in books.releases else {}
+    if {one["document_id"] for one in answer.get("citations", ())} & stand.deleted:
+        return "it was approved after a source that it cites was deleted"
     return _wrong_text(books, record, task, decision, answer)
 
 

@@ -31,6 +31,7 @@ export async function openCitation(citation, from) {
   show();
   setText(byId("panel-title"), `[${citation.number}] ${citation.title}`);
   fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the passage…"));
+  byId("panel-body").tabIndex = 0; // a long passage scrolls by keys too
   byId("panel-title").focus();
   const body = await passageBody(citation);
   if (wanted !== citation) return;
@@ -48,6 +49,7 @@ export async function openDocument(title, from) {
   wanted = title;
   show();
   setText(byId("panel-title"), title);
+  byId("panel-body").tabIndex = 0;
   fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the document…"));
   byId("panel-title").focus();
   const body = await documentBody(title);
