@@ -81,6 +81,8 @@ def test_chat(page: Page, running: Running) -> None:
     page.get_by_test_id("rename").click()
     assert violations(page) == []
     page.keyboard.press("Escape")
+    if page.locator("#sidebar-close").is_visible():
+        page.locator("#sidebar-close").click()
     answer.get_by_test_id("citation").first.click()
     expect(page.get_by_test_id("citation-quote").first).to_be_visible()
     assert violations(page) == []

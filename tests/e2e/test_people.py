@@ -50,7 +50,7 @@ def test_an_account_from_its_first_day_to_its_last(
 
     theirs = log_in(browser, running, NAME, password)
     theirs.wait_for_url(f"{running.address}/review")  # the first page that a reviewer can use
-    expect(theirs.locator("#pages a")).to_have_text(["Review"])
+    expect(theirs.locator("#pages a")).to_have_text(["Review", "Label"])
     theirs.goto(f"{running.address}/people")
     expect(theirs.get_by_test_id("error")).to_contain_text("does not administer")
     theirs.goto(f"{running.address}/account")
