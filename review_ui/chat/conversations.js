@@ -62,7 +62,9 @@ export async function loadConversations(context, more = false) {
     const found = await request("GET", `/v1/conversations?${params}`);
     shown = more ? [...shown, ...found.conversations] : found.conversations;
     next = found.next_cursor;
-    drawConversations(context);
+    // A search that ends late must not take away what somebody is about to confirm.
+    const confirms = byId("conversations").querySelector("[data-testid=delete-conversation-sure]");
+    if (confirms === null) drawConversations(context);
   });
 }
 
