@@ -3,11 +3,11 @@
 import base64
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
@@ -55,6 +55,8 @@ BY_PRIORITY = ("open", "claimed", "snoozed")
 """The states that are listed by urgency; ``all`` as they came, the others with the newest first."""
 MOST_STATES = ("open", "snoozed", "all")
 """The states beside which the count is of the same filters."""
+COUNTED_STATES = ("open", "snoozed")
+"""The states whose first page and count are of the same tasks."""
 MOST_COUNTED = 1000
 NO_CURSOR = "The cursor is not one that this list gave."
 
@@ -103,10 +105,13 @@ def list_tasks(
     Raises ``Invalid`` and ``BadRequest``.
     """
     moment = database_time(session)
-    rows = _page(session, reviewer, wanted, limit, cursor, moment)
+    if cursor is None and wanted.state in COUNTED_STATES:
+        rows, waiting_tasks = _first_page(session, reviewer, wanted, limit, moment)
+    else:
+        rows = _page(session, reviewer, wanted, limit, cursor, moment)
+        counted = wanted if wanted.state in MOST_STATES else TaskFilter()
+        waiting_tasks = _count_for(session, reviewer, counted, moment)
     page, more = rows[:limit], len(rows) > limit
-    counted = wanted if wanted.state in MOST_STATES else TaskFilter()
-    waiting_tasks = _count_for(session, reviewer, counted, moment)
     return TasksView(
         tasks=_views(session, page, moment),
         open=min(waiting_tasks, MOST_COUNTED),
@@ -125,11 +130,31 @@ def count_open(session: Session, moment: datetime) -> int:
 def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment: datetime) -> int:
     """How many tasks wait for the reviewer, but at most one more than ``MOST_COUNTED``."""
     state = wanted.state if wanted.state == "snoozed" else "open"
-    conditions = [in_state(state, moment), readable_by(reviewer), open_to(reviewer, moment)]
-    found = select(ReviewTaskRow.id).where(*conditions, *_narrowed(wanted))
-    # In the order of the index, or the database looks for them among all that were decided.
-    found = found.order_by(ReviewTaskRow.priority, ReviewTaskRow.id).limit(MOST_COUNTED + 1)
+    found = _counted(reviewer, replace(wanted, state=state), moment)
     return session.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+def _first_page(
+    session: Session, reviewer: Principal, wanted: TaskFilter, limit: int, moment: datetime
+) -> tuple[list[ReviewTaskRow], int]:
+    """As ``_page`` and ``_count_for``, by one look at the tasks."""
+    found = _counted(reviewer, wanted, moment).cte("found")
+    total = select(func.count()).select_from(found).scalar_subquery()
+    chosen = select(found.c.id).order_by(found.c.priority, found.c.id).limit(limit + 1)
+    query = select(ReviewTaskRow, total).where(ReviewTaskRow.id.in_(chosen.scalar_subquery()))
+    rows = session.execute(query.order_by(ReviewTaskRow.priority, ReviewTaskRow.id)).all()
+    return [row[0] for row in rows], rows[0][1] if rows else 0
+
+
+def _counted(reviewer: Principal, wanted: TaskFilter, moment: datetime) -> Select[tuple[str, int]]:
+    """The most urgent tasks of a state in ``COUNTED_STATES``."""
+    row = ReviewTaskRow
+    # ``undecided`` and the order are those of the index, or the database looks for them among
+    # all that were decided.
+    conditions = [row.undecided == true(), in_state(wanted.state, moment)]
+    conditions += [readable_by(reviewer), open_to(reviewer, moment), *_narrowed(wanted)]
+    found = select(row.id, row.priority).where(*conditions)
+    return found.order_by(row.priority, row.id).limit(MOST_COUNTED + 1)
 
 
 def _page(
