@@ -12,7 +12,7 @@ PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run install test check check-pages format docs mutants simulate
+.PHONY: run install test check check-types check-style check-pages format docs mutants simulate
 
 run: $(STAMP)  ## ingest the examples and start the service
 	@exec $(BIN)/countersign serve --ingest examples/documents
@@ -22,12 +22,17 @@ install: $(STAMP)  ## create the virtual environment with pinned dependencies
 test: $(TEST_STAMP)  ## every test: unit, integration on SQLite and PostgreSQL, browser
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest $(PARALLEL)
 
-check: $(TEST_STAMP) check-pages  ## format, lint, types, import contracts, docs, pages, tests
+check: $(TEST_STAMP)  ## format, lint, types, import contracts, docs, pages, tests
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-style check-pages
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest $(PARALLEL)
+
+check-types: $(TEST_STAMP)
+	$(BIN)/mypy
+
+check-style: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest $(PARALLEL)
 
 # The service never needs Node.js; only the checks of its pages do.
 check-pages:  ## review_ui: format, lint, types, and the tests of the modules without a page
