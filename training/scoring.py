@@ -9,6 +9,15 @@ ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 LONG_REFERENCE = 12
 """Words of a reference, at least, that answers in sentences."""
+DIGITS = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+SPELLED = {
+    word: str(number)
+    for number, word in enumerate(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+        "sixteen seventeen eighteen nineteen twenty".split(),
+        start=1,
+    )
+}
 RIGHT_F1 = 0.5
 """An answer is wrong below this F1 against every reference, or when the question has none."""
 
@@ -40,11 +49,25 @@ def is_wrong(answer: str, references: Sequence[str], answerable: bool) -> bool:
     """Whether an answer that was given is wrong; any answer to an unanswerable question is.
 
     A short answer shares few words with a reference of whole sentences, so that F1 says nothing:
-    there it is right when it stands in the reference word for word.
+    there it is right when it stands in the reference word for word. With another number it is
+    wrong whatever else it shares: "10 working days" is no answer where "15 working days" is one.
     """
     if not answerable:
         return True
-    return f1(answer, references) < RIGHT_F1 and not any(_told(answer, r) for r in references)
+    fitting = [reference for reference in references if _same_numbers(answer, reference)]
+    return f1(answer, fitting) < RIGHT_F1 and not any(_told(answer, r) for r in fitting)
+
+
+def _same_numbers(answer: str, reference: str) -> bool:
+    """Whether they share a number, where both have some."""
+    said, told = _numbers(answer), _numbers(reference)
+    return not said or not told or bool(said & told)
+
+
+def _numbers(text: str) -> set[str]:
+    words = re.findall(r"[a-z]+", text.lower())
+    spelled = {SPELLED[word] for word in words if word in SPELLED}
+    return spelled | {found.replace(",", "") for found in DIGITS.findall(text)}
 
 
 def _told(answer: str, reference: str) -> bool:

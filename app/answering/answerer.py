@@ -154,7 +154,7 @@ class Answerer:
         if retrieved.mode == "retrieval_only":
             return retrieved
         begin("drafting", f"Reading {len(retrieved.evidence)} passages")
-        if retrieved.similarity < self._settings.min_similarity:
+        if not retrieved.is_about(self._settings.min_similarity):
             return retrieved
         retrieved = self._asked_back(retrieved)
         if retrieved.choices:

@@ -18,6 +18,7 @@ from app.answering.reading import Snapshot
 from app.deadline import Deadline
 from app.gate.admission import Admission, Scored
 from app.gate.modes import Mode
+from app.inference.evidence_selection import covered
 from app.ports import DraftRequest, Vectors
 from app.records.recording import SecondTry
 from app.retrieval.retriever import Found, Hit
@@ -25,6 +26,8 @@ from app.telemetry import StageClock
 from guardrails.checks.schema import SchemaCheck
 from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Verdict
 
+WORDS_STAND_FOR, SAYS_ITS_WORDS = 0.12, 2 / 3
+"""What the least cosine is lowered by where a passage holds this share of the question's words."""
 Scores = Mapping[str, Mapping[str, float] | None]
 """What the screens say of each text that was screened; None: they could not run."""
 
@@ -123,6 +126,20 @@ class Retrieved:
     def similarity(self) -> float:
         """The highest cosine among the hits; -1 without one."""
         return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
+
+    def is_about(self, least: float) -> bool:
+        """Whether a passage is about the question: by a cosine of ``least``, or a little less
+        where the passage holds the question's words.
+
+        A word that stands once in a passage about other things moves its embedding little.
+        """
+        if self.similarity >= least:
+            return True
+        near = self.similarity >= least - WORDS_STAND_FOR
+        asked = self.screened.meaning.question
+        return near and any(
+            covered(asked, f"{one.place} {one.text}") >= SAYS_ITS_WORDS for one in self.evidence
+        )
 
     @property
     def findings(self) -> tuple[Finding, ...]:

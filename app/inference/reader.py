@@ -18,6 +18,7 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
+from app.inference.tables import cell_ends, misplaced
 from app.inference.writing.fitting import fits, implied
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
@@ -35,6 +36,8 @@ TOP_EDGES = 12
 """Best starts and ends that are paired; the best span is almost always among them."""
 MOST_LEAD = 20.0
 """The lead of a span without a rival in its passage; a larger one says no more."""
+MISPLACED = 2.5
+"""What each edge of a span loses for each word that its row or column lacks."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
 SEPARATOR = "[SEP]"
@@ -94,8 +97,8 @@ class Reader:
         ]
         scores = iter(self._runner.run(pairs))
         return [
-            [self._reading(next(scores), passage.text) for passage in passages]
-            for _, passages in requests
+            [self._reading(next(scores), asked, passage.text) for passage in passages]
+            for asked, passages in requests
         ]
 
     def _under(self, question: str, place: str) -> str:
@@ -106,10 +109,11 @@ class Reader:
         place = self._cut(visible(place).strip(), MAX_PLACE_TOKENS)
         return f"{question} {SEPARATOR} {place}" if place else question
 
-    def _reading(self, scores: PairScores, text: str) -> Reading:
+    def _reading(self, scores: PairScores, question: str, text: str) -> Reading:
         answers = float(scores.pair[ANSWERS])
         bonus = self.tuning.answer_weight * answers
-        span = best_span(scores.token, scores.encoding, text, bonus)
+        logits = without_misplaced(scores.token, scores.encoding, question, text)
+        span = best_span(logits, scores.encoding, text, bonus)
         return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
@@ -257,13 +261,28 @@ def load_tuning(folder: Path) -> Tuning:
     return Tuning(**{name: float(value) for name, value in values.items()}, titles=titles)
 
 
+def without_misplaced(
+    logits: NDArray[np.float32], encoding: Encoding, question: str, text: str
+) -> NDArray[np.float32]:
+    """``logits`` [L, 2], lower on the tokens of what the question does not mean of a table."""
+    parts = misplaced(question, text)
+    if not parts:
+        return logits
+    inside = np.array(encoding.type_ids) == 1
+    starts = np.array([offset[0] for offset in encoding.offsets])
+    lower = logits.copy()
+    for (start, end), missed in parts:
+        lower[inside & (starts >= start) & (starts < end)] -= MISPLACED * missed
+    return lower
+
+
 def best_span(
     logits: NDArray[np.float32], encoding: Encoding, text: str, bonus: float = 0.0
 ) -> Span | None:
     """The highest start + end over the passage's tokens, at most ``MAX_SPAN_TOKENS`` long.
 
     ``logits`` [L, 2]; ``bonus`` is added to the margin over [CLS], the place of "no answer". A
-    span never crosses a paragraph, a list item or a table row.
+    span never crosses a paragraph, a list item or a cell of a table.
     """
     inside = (np.array(encoding.type_ids) == 1) & (np.array(encoding.special_tokens_mask) == 0)
     positions = np.flatnonzero(inside & (np.array(encoding.attention_mask) == 1))
@@ -273,7 +292,8 @@ def best_span(
     ends = positions[np.argsort(-logits[positions, 1])[:TOP_EDGES]]
     totals = logits[starts, 0][:, None] + logits[ends, 1][None, :]
     lengths = ends[None, :] - starts[:, None]
-    block = np.searchsorted(block_ends(text), [offset[0] for offset in encoding.offsets])
+    edges = sorted({*block_ends(text), *cell_ends(text)})
+    block = np.searchsorted(edges, [offset[0] for offset in encoding.offsets])
     together = block[starts][:, None] == block[ends][None, :]
     fits = (lengths >= 0) & (lengths < MAX_SPAN_TOKENS) & together
     totals = np.where(fits, totals, -np.inf)

@@ -47,6 +47,14 @@ BREAKS_OFF = pattern(
 """What an answer that was cut in the middle ends with."""
 
 
+LIMIT = r",? at (?:least|most)[.:,;]?$"
+BEHIND_FIGURE = pattern(
+    rf"(?:\d\S*|\b(?:one|two|three|four|five|six|ten|twelve|half|once|twice))(?: \S+){{0,4}}{LIMIT}"
+)
+HANGING = pattern(rf"\b(?:for|of|to|by|with|is|are|be|in|and|or|than|from|the){LIMIT}")
+"""No figure stands before such a word that the limit could be of."""
+
+
 class EvasiveCheck:
     """Fails for an answer without substance."""
 
@@ -75,11 +83,17 @@ def _fault(question: str, sentences: list[str]) -> str:
         return "The answer only points elsewhere."
     if said <= asked and not YES_NO.search(question):
         return "The answer only repeats the question."
-    if BREAKS_OFF.search(sentences[-1]):
+    if _breaks_off(sentences[-1]):
         return "The answer breaks off."
     if all(sentence.endswith("?") for sentence in sentences):
         return "The answer is a question."
     return ""
+
+
+def _breaks_off(sentence: str) -> bool:
+    """ "£110 an hour at most." is whole: the limit stands behind its figure."""
+    whole = BEHIND_FIGURE.search(sentence) and not HANGING.search(sentence)
+    return bool(BREAKS_OFF.search(sentence)) and not whole
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from guardrails.checks.wording import folded, pattern
-from guardrails.contract import Case, Finding, Outcome, Stage
+from guardrails.contract import Case, Finding, Outcome, Passage, Stage
 
 WORDS = r"(?:[\w'-]+,? ){0,4}"
 ORDERS = (
@@ -293,6 +293,10 @@ def _hidden(text: str) -> list[tuple[str, str]]:
     return [("hidden text", "(invisible characters)")] if found else []
 
 
+QUOTING = frozenset({"reader", "reader:joined"})
+"""Generators whose every sentence is cut out of one passage, which they read apart from others."""
+
+
 class QuestionInjectionCheck:
     """Injection patterns in the question.
 
@@ -324,7 +328,9 @@ class QuestionInjectionCheck:
 class EvidenceInjectionCheck:
     """Injection patterns in the passages given to the generator, titles included.
 
-    A passage that was marked suspect at ingestion fails too: a screen has read its meaning.
+    A passage that was marked suspect at ingestion fails too: a screen has read its meaning. A
+    generator that quotes reads each passage by itself, so that no other can have moved its answer:
+    there only passages of cited documents count.
     """
 
     name = "injection_evidence"
@@ -340,12 +346,20 @@ class EvidenceInjectionCheck:
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found in any passage, else one pass."""
-        texts = [*(p.text for p in case.evidence), *{p.place for p in case.evidence}]
+        passages = _looked_at(case)
+        texts = [*(p.text for p in passages), *{p.place for p in passages}]
         # All of them at once first: far fewer searches, and mostly there is nothing to find.
         suspicious = texts if self.excerpts(APART.join(texts)) else []
         found = [pair for text in suspicious for pair in self.excerpts(text)]
-        found += [("suspect passage", p.text[:200]) for p in case.evidence if p.suspect]
+        found += [("suspect passage", p.text[:200]) for p in passages if p.suspect]
         return _findings(self.name, "The evidence", list(dict.fromkeys(found)))
+
+
+def _looked_at(case: Case) -> list[Passage]:
+    if case.draft is None or case.draft.model not in QUOTING:
+        return list(case.evidence)
+    cited = {citation.document_id for citation in case.draft.citations}
+    return [passage for passage in case.evidence if passage.document_id in cited]
 
 
 def _views(text: str) -> Iterator[str]:

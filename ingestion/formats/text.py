@@ -119,6 +119,36 @@ def one_line(text: str) -> str:
     return " ".join(tidy(text).split())[:200].strip()
 
 
+UNDERLINE = re.compile(r"[ \t]*(?:={3,}|-{3,}|~{3,})[ \t]*")
+NUMBERED = re.compile(r"(?:\d+\.)*\d+\.?[ \t]+[^\W\d_].*")
+MOST_OF_HEADING = 80
+"""Characters; a longer line is a sentence."""
+
+
 def read(data: bytes) -> Read:
-    """The decoded text, one block."""
-    return Read("", [Block(decode(data))])
+    """The decoded text; its title and headings are lines that stand out as such."""
+    parts = re.split(r"\n[ \t]*\n\s*?(?=[^\n])", LINE_BREAK.sub("\n", decode(data)).strip("\n"))
+    blocks: list[Block] = []
+    for place, part in enumerate(parts):
+        lines = part.split("\n", 2)
+        first, level = lines[0].strip(), 0
+        if len(lines) > 1 and UNDERLINE.fullmatch(lines[1]):
+            level, rest = (1 if "=" in lines[1] else 2), lines[2:]
+        elif len(lines) == 1:
+            level, rest = _level(first, is_first=place == 0 and len(parts) > 1), []
+        if level and first:
+            blocks += [Block(first, level=level), *(Block(text, gap="\n") for text in rest)]
+        else:
+            blocks.append(Block(part))
+    begins = blocks[0] if blocks else Block("")
+    return Read(begins.text if begins.level else "", blocks)
+
+
+def _level(line: str, *, is_first: bool) -> int:
+    """The level of the heading that a line by itself is; 0 for none."""
+    if not line or len(line) > MOST_OF_HEADING or line[-1] in ".,;:!?":
+        return 0
+    if is_first and line[0].isalnum():
+        return 1
+    capitals = line.isupper() and len(re.findall(r"[^\W\d_]", line)) > 2
+    return 2 if capitals or NUMBERED.fullmatch(line) else 0

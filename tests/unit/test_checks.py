@@ -524,8 +524,17 @@ def test_orders_in_the_question_are_found(text: str) -> None:
 def test_orders_in_the_evidence_are_found(text: str) -> None:
     judged = case("The excess is £350.", source=f"{TEXT} {text}. More text.")
     assert failed(EVIDENCE_ORDERS, judged)
-    second = replace(GOOD, evidence=(passage(), passage(f"{text}.", "p2")))
-    assert failed(EVIDENCE_ORDERS, second)
+    written = replace(drafted(GOOD, model="seq2seq"), evidence=(passage(), passage(text, "p2")))
+    assert failed(EVIDENCE_ORDERS, written)
+
+
+def test_a_quoted_answer_is_not_moved_by_documents_that_it_does_not_cite() -> None:
+    orders = passage(f"{ORDER}.", "p2")
+    suspect = replace(passage("The fee is £5.", "p3"), suspect="It gives orders.")
+    assert not failed(EVIDENCE_ORDERS, replace(GOOD, evidence=(passage(), orders, suspect)))
+    beside = replace(orders, document_id=passage().document_id)
+    assert failed(EVIDENCE_ORDERS, replace(GOOD, evidence=(passage(), beside)))
+    assert failed(EVIDENCE_ORDERS, Case("What applies?", None, (passage(), orders)))
 
 
 def test_orders_in_a_title_are_found() -> None:

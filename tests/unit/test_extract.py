@@ -123,6 +123,28 @@ def test_text_encodings(encoding: str) -> None:
     assert extract("Größe: 5 €\r\nEnde".encode(encoding), "a.txt").text == "Größe: 5 €\nEnde"
 
 
+def test_plain_text_has_a_title_and_headings_where_lines_stand_out() -> None:
+    said = (
+        "GADGET COVER\n============\n\nIt covers phones.\n\n\nEXCESS\n\n  Phones   50 pounds\n"
+        "  Cameras  75 pounds\n\nHow to claim\n------------\nRing us.\n\n2.1 Proof\n\n"
+        "KEEP IT!\n\nNo."
+    )
+    found = extract(said.encode(), "gadget.txt")
+    assert found.title == "GADGET COVER"
+    named = [(heading.level, heading.text) for heading in found.headings]
+    assert named == [(1, "GADGET COVER"), (2, "EXCESS"), (2, "How to claim"), (2, "2.1 Proof")]
+    assert "  Phones   50 pounds\n  Cameras" in found.text and "===" not in found.text
+    assert all(found.text.startswith(one.text, one.start) for one in found.headings)
+
+
+@pytest.mark.parametrize(
+    "said", ["One line only", "First line\nof two lines", "A sentence stands first.\n\nMore."]
+)
+def test_plain_text_without_such_lines_is_named_after_its_file(said: str) -> None:
+    found = extract(said.encode(), "note.txt")
+    assert (found.title, found.headings, found.text) == ("note", (), said)
+
+
 def test_text_takes_its_title_from_the_file_name() -> None:
     found = extract(b"Words.", "dir/House rules.txt")
     assert (found.title, found.media_type, found.pages) == ("House rules", TEXT.media_type, ())

@@ -295,6 +295,16 @@ def test_an_answer_is_wrong_below_half() -> None:
     assert is_wrong("October", ["October"], False)
 
 
+def test_an_answer_with_another_number_is_wrong() -> None:
+    assert is_wrong("10 working days", ["15 working days"], True)
+    assert is_wrong("two days", ["three days"], True)
+    assert not is_wrong("two days", ["2 days"], True)
+    assert not is_wrong("1,000 pounds", ["1000 pounds", "£1,000"], True)
+    assert not is_wrong("1115 to 1234", ["1115"], True)
+    assert not is_wrong("the big house", ["big house of 1850"], True)
+    assert not is_wrong("15 working days", ["10 working days", "15 working days"], True)
+
+
 def test_a_short_answer_that_a_long_reference_tells_is_right() -> None:
     told = "The O2 Arena is on the Greenwich peninsula, in South East London, on the river's bank."
     assert not is_wrong("South East London", [told], True)

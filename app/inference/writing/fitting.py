@@ -30,6 +30,11 @@ _ASKING = stems(
     website site service user users customer customers people"""
 )
 """Words of a question that an answer need not repeat."""
+_ASKS_MEANING = re.compile(
+    r"\b(?:mean(?:s|ing)?|meant|define[ds]?|definition|stands? for|refers? to|"
+    r"the (?:term|word|phrase)|bedeutet|heisst|betekent|signifi(?:e|ca)|veut dire)\b"
+)
+"""Asks what a word means, not what is known of a thing."""
 IMPLIED = "reader:implied"
 """The model of a draft that speaks of what was asked without a yes or no in words: the risk model
 for the reader's spans does not count, so that a person decides what follows from it."""
@@ -50,6 +55,8 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
         return _in_words(question, draft, passage)
     if kind is QuestionType.COUNT:
         return _counts(draft)
+    if kind is QuestionType.DEFINITION:
+        return _explains(question, draft, passage)
     return True
 
 
@@ -79,6 +86,16 @@ def _beyond(question: str, said: str) -> bool:
         if numbers & set(there.findall(said)) and not numbers & set(here.findall(said)):
             return True
     return False
+
+
+def _explains(question: str, draft: Draft, passage: Passage) -> bool:
+    """Whether what a word means is told where the word stands."""
+    asked = core(question)
+    if not _ASKS_MEANING.search(asked):
+        return True
+    term = stems(_ASKS_MEANING.sub(" ", asked)) - _ASKING
+    said = plain(" ".join(sentence.text for sentence in draft.sentences))
+    return not term or bool(term & (stems(said) | stems(plain(passage.place))))
 
 
 def _counts(draft: Draft) -> bool:

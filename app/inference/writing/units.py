@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import pairwise
 
+from app.inference.tables import names_columns
 from app.inference.writing.grounding import (
     OUR_MARKER_SHAPE,
     CitationBook,
@@ -173,13 +174,7 @@ class Layout:
             if self.kinds[place] != ROW:
                 break
             rows.append([cell.strip() for cell in _CELLS.split(self.line(place).strip("|"))])
-        head, below = rows[0], rows[1:]
-        if not below or any(_DIGIT.search(cell) for cell in head):
-            return False
-        # Of two columns the first may be what is told and the second what it is.
-        columns = zip(*below, strict=False)
-        counted = [sum(bool(_DIGIT.search(cell)) for cell in column) for column in columns]
-        return len(head) > 2 or 2 * max(counted, default=0) > len(below)
+        return names_columns(rows)
 
     def _of_list(self, place: int, own: Offsets, *, whole: bool) -> list[Offsets]:
         """The list of the item ``place``, or the item alone, with the words that lead to it."""
