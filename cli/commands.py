@@ -46,6 +46,10 @@ COMMANDS = {
     "models": ("cli.models:model_commands", "Shipped models."),
     "keys": ("cli.people:key_commands", "API keys."),
     "users": ("cli.people:user_commands", "Accounts."),
+    "notices": (
+        "cli.notices:notice_commands",
+        "Notices: what waits, and a test of webhook and mail.",
+    ),
     "background": (
         "cli.background:background_commands",
         "Periodic work: expiry of reviews, drift, purge.",

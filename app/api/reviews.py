@@ -1,17 +1,24 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
+from app.answering.reading import REVIEWS
 from app.api.asking import while_connected
 from app.api.questions import HitsView, HitView, shown_hits
 from app.api.requests import (
     MAX_INT,
     Body,
+    Credential,
+    CredentialDep,
     Guarded,
     IdempotencyKey,
     May,
@@ -22,10 +29,15 @@ from app.api.requests import (
     permit,
 )
 from app.deadline import Deadline
+from app.errors import CountersignError
 from app.review.decisions import Decision
 from app.review.listing import CountsView
 from app.review.views import TaskDetailView, TasksView
 from app.serving.admission import Permit
+from app.wiring import Services
+
+TELL_EVERY_S = 2.0
+"""Of what changes faster, a stream tells once."""
 
 
 class DecisionBody(Body):
@@ -139,6 +151,42 @@ def tasks(
 def counts(services: ServicesDep, principal: Reader) -> Any:
     """Open tasks of the caller's scope, by queue and by what held them."""
     return services.desk.counts(principal)
+
+
+@router.get(
+    "/events",
+    summary="Follow the review queue",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def events(
+    request: Request,
+    services: ServicesDep,
+    principal: Reader,
+    credential: CredentialDep,
+    keep: bool = False,
+) -> Any:
+    """A `changed` event, and with `keep` one more whenever review tasks may have changed, at most
+    one in two seconds: read the list again. Claims are not told. Ends with an `error` event when
+    the key or the sign-in has ended."""
+    told = _changes(services, credential, request.state.request_id, keep=keep)
+    return EventSourceResponse(told, ping=15)
+
+
+async def _changes(
+    services: Services, credential: Credential, request_id: str, *, keep: bool
+) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent("{}", event="changed")
+    with services.watch.follow(REVIEWS, credential.sha256, services.watch.seen) as stream:
+        while keep:
+            await stream.change()
+            try:
+                await services.watch.run(credential.principal)
+            except CountersignError as error:
+                yield ServerSentEvent(json.dumps(error.wire(request_id)), event="error")
+                return
+            yield ServerSentEvent("{}", event="changed")
+            await asyncio.sleep(TELL_EVERY_S)
 
 
 @router.get("/{task_id}", response_model=TaskDetailView, summary="One review task")

@@ -37,6 +37,7 @@ from app.review.tables import (
     ProbeRow,
     ReviewTaskRow,
 )
+from app.review.telling import note_task
 from app.review.views import DecisionView
 from app.settings import Settings
 
@@ -163,8 +164,10 @@ def _open(
 ) -> None:
     event = {"task_id": probe.task_id, "kind": kind, "first_task": probe.first_task}
     append_audit(session, "probe", {**event, "gold_item": probe.gold_item})
-    session.add(_task(session, kind, probe, settings))
+    task = _task(session, kind, probe, settings)
+    session.add(task)
     session.flush()
+    note_task(session, task, settings)
     session.add(probe)
     session.flush()
     names = sorted(set(known_by))

@@ -25,6 +25,7 @@ from app.review.redrafts import newest_redraft, with_redraft
 from app.review.scopes import readable_by, scope_of
 from app.review.states import UNDECIDED, early, overdue
 from app.review.tables import ProbeRow, ReviewTaskRow
+from app.review.telling import note_task
 from app.settings import Settings
 
 EXPIRED = "This draft expired before anybody decided; it stays unreleased."
@@ -61,6 +62,7 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     )
     session.add(task)
     session.flush()
+    note_task(session, task, settings)
     mix_in_gold(session, task, record, settings)
     return task_id
 

@@ -21,6 +21,8 @@ import { countWords } from "./words.js";
 /** @import { Filter, Mode, Notice, NoticeAction, State } from "./state.js" */
 
 const REFRESH_MS = 5_000;
+// While a stream tells of new tasks and decisions, the list is read anew for claims only.
+const REFRESH_STREAMED_MS = 20_000;
 const RECOUNT_MS = 20_000;
 const RENEW_MS = 120_000;
 const LIST_LIMIT = 100;
@@ -32,6 +34,9 @@ let state = states.begin("");
 /** @type {Promise<void>} */
 let renewing = Promise.resolve();
 let drawnAsMine = false;
+/** @type {EventSource | null} */
+let stream = null;
+let refreshedAt = 0;
 
 async function main() {
   const session = await requireSession();
@@ -45,7 +50,8 @@ async function main() {
   await refresh();
   recount().catch(showPageError);
   loadChanged();
-  setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
+  followQueue();
+  setInterval(refreshIfDue, REFRESH_MS);
   setInterval(() => document.hidden || recount().catch(showPageError), RECOUNT_MS);
   setInterval(renewClaim, RENEW_MS);
   await followHash();
@@ -74,9 +80,28 @@ function mountControls() {
     if (states.hasEdits(state)) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => {
+    followQueue();
     if (!document.hidden) refresh().catch(showPageError);
   });
   drawTask();
+}
+
+/** A hidden page has no stream: a browser opens about six connections to one site. */
+function followQueue() {
+  if (document.hidden || stream?.readyState === EventSource.CLOSED) {
+    stream?.close();
+    stream = null;
+  }
+  if (document.hidden || stream) return;
+  stream = new EventSource("/v1/reviews/events?keep=true");
+  stream.addEventListener("changed", () => refresh().catch(showPageError));
+}
+
+function refreshIfDue() {
+  followQueue();
+  const streamed = stream?.readyState === EventSource.OPEN;
+  const due = Date.now() - refreshedAt > (streamed ? REFRESH_STREAMED_MS : REFRESH_MS / 2);
+  if (due && !document.hidden) refresh().catch(showPageError);
 }
 
 /**
@@ -180,6 +205,7 @@ function follow(action) {
 
 async function refresh() {
   const { filter, narrow } = state;
+  refreshedAt = Date.now();
   /** @type {TasksView} */
   const list = await request("GET", states.listPath(state, LIST_LIMIT));
   const { tasks } = list;

@@ -494,6 +494,7 @@ ROLE_OF = {
     ("GET", "/v1/reviews"): "reviewer",
     ("GET", "/v1/reviews/{task_id}"): "reviewer",
     ("GET", "/v1/reviews/counts"): "reviewer",
+    ("GET", "/v1/reviews/events"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/claim"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/comments"): "reviewer",
     ("PUT", "/v1/reviews/{task_id}/assignment"): "reviewer",
