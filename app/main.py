@@ -14,6 +14,7 @@ from app.api import (
     accounts,
     conversations,
     documents,
+    gaps,
     gate,
     jobs,
     labelling,
@@ -53,6 +54,7 @@ MODULES = (
     accounts,
     operations,
     gate,
+    gaps,
     labelling,
 )
 ROUTERS = tuple(module.router for module in MODULES)

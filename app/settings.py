@@ -148,6 +148,19 @@ class Settings(BaseSettings):
         description="Seconds in which a reviewer can take a decision back. What is measured by it "
         "waits that long; the answer does not.",
     )
+    min_reading_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=600,
+        description="Least seconds between claiming and deciding a task that is urgent, high or "
+        "has at least `reading_risk`; 0 asks for none.",
+    )
+    reading_risk: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="From which risk on a held draft must be read for `min_reading_seconds`.",
+    )
     self_review: bool = Field(
         default=True,
         description="Whether a reviewer may decide an answer to their own question.",
@@ -193,6 +206,14 @@ class Settings(BaseSettings):
         le=1,
         description="Gold items per review task, unmarked, as long as there are any "
         "(`countersign gold`); 0 mixes none in.",
+    )
+    least_wrong_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Least share of wrong answers among what reviewers see. When they reject and "
+        "edit fewer of the last 200, more gold items that are known to be wrong are mixed in, up "
+        "to three times `gold_share`; 0 leaves it.",
     )
     second_review_share: float = Field(
         default=0.0,

@@ -40,6 +40,10 @@ COMMANDS = {
     "audit": ("cli.audit:audit_commands", "The audit chain: verify, sign, export."),
     "index": ("cli.index:index_commands", "Index versions."),
     "review": ("cli.review:review_commands", "The review queue."),
+    "gaps": (
+        "cli.gaps:gaps",
+        "Questions that got no answer, those that ask the same together; the most asked first.",
+    ),
     "gate": ("cli.gate:gate_commands", "The release gate."),
     "gold": ("cli.gold:gold_commands", "Gold items, which measure reviewers."),
     "policy": ("cli.policies:policy_commands", "Policies: check, test, try."),

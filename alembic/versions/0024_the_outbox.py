@@ -1,4 +1,4 @@
-"""What is to be told, written in the transaction that makes it true"""
+"""The outbox, since when a task is claimed, and by what authority people review"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,8 +24,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", "destination"),
     )
     op.create_index("ix_outbox_due", "outbox", ["gave_up", "due_at"])
+    op.add_column("review_tasks", sa.Column("claimed_at", sa.DateTime()))
+    op.add_column("principals", sa.Column("authority", sa.String(length=200)))
+    op.add_column("principals", sa.Column("trained_on", sa.String(length=10)))
 
 
 def downgrade() -> None:
+    op.drop_column("principals", "trained_on")
+    op.drop_column("principals", "authority")
+    op.drop_column("review_tasks", "claimed_at")
     op.drop_index("ix_outbox_due", table_name="outbox")
     op.drop_table("outbox")

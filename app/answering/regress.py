@@ -157,14 +157,17 @@ def _against(right: str, wrong: str, question: str, text: str) -> str:
         return f"It speaks of something else: {text}"
     if _negations(text) != _negations(right) and _alike(text, right) >= RELATED:
         return f"It says the opposite: {text}"
-    said, due = _units(text), _units(right)
-    if said - due and due - said:
+    units, wanted = _units(text), _units(right)
+    if units - wanted and wanted - units:
         return f"It counts in something else: {text}"
     if not told - asked and meant - asked:
         return f"It says nothing that the question does not: {text}"
     missing = _figures(right) - _figures(question) - _figures(text)
     if missing and told <= meant:
         return f"It leaves out {', '.join(sorted(missing))}: {text}"
+    mistaken, due = _figures(wrong) - _figures(right), _figures(right) - _figures(wrong)
+    if due and due <= _figures(text) and not mistaken & _figures(text):
+        return ""
     if wrong and _alike(text, wrong) > _alike(text, right):
         return f"It is closer to what was found wrong than to its correction: {text}"
     return ""

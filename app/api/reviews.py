@@ -31,6 +31,7 @@ from app.api.requests import (
 from app.deadline import Deadline
 from app.errors import CountersignError
 from app.review.decisions import Decision
+from app.review.library import EarlierAnswers, Library
 from app.review.listing import CountsView
 from app.review.views import TaskDetailView, TasksView
 from app.serving.admission import Permit
@@ -193,6 +194,14 @@ async def _changes(
 def task(task_id: str, services: ServicesDep, principal: Reader) -> Any:
     """The draft beside its sources, the findings and the policy."""
     return services.desk.task(principal, task_id)
+
+
+@router.get("/{task_id}/answered", response_model=EarlierAnswers, summary="Answered before")
+def answered(task_id: str, services: ServicesDep, principal: Reader) -> Any:
+    """What reviewers released on similar questions, as long as its sources stand unchanged, and
+    both the caller and the task's asker may read them."""
+    library = Library(services.database, services.embedder.embed)
+    return library.answered_before(principal, task_id)
 
 
 @router.post("/{task_id}/claim", response_model=TaskDetailView, summary="Claim or renew")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import false, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, false, or_, select, true, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -94,10 +94,16 @@ def take(
         .values(
             state="claimed",
             claimed_by=reviewer.name,
+            claimed_at=case((_renews(reviewer), ReviewTaskRow.claimed_at), else_=moment),
             lease_until=moment + lease,
             fence=ReviewTaskRow.fence + 1,
         ),
     )
+
+
+def _renews(reviewer: Principal) -> ColumnElement[bool]:
+    mine = ReviewTaskRow.state == "claimed", ReviewTaskRow.claimed_by == reviewer.name
+    return and_(*mine, ReviewTaskRow.claimed_at.is_not(None))
 
 
 def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
@@ -142,6 +148,7 @@ def open_again(session: Session, task: ReviewTaskRow, reviewer: str, lease: time
             state="claimed",
             undecided=True,
             claimed_by=reviewer,
+            claimed_at=database_time(session),
             lease_until=database_time(session) + lease,
             fence=ReviewTaskRow.fence + 1,
         )

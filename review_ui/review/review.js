@@ -7,13 +7,14 @@ import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
 import { loadChanged, mountChanged } from "./changed.js";
 import { taskView } from "./detail.js";
+import { asEdit, drawEarlier } from "./earlier.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
 import * as states from "./state.js";
 import { countWords } from "./words.js";
 
-/** @import { TaskDetailView, TasksView } from "../shared/wire.d.ts" */
+/** @import { EarlierAnswer, TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
 /** @import { Added } from "./evidence.js" */
 /** @import { Handling } from "./handle.js" */
@@ -144,6 +145,9 @@ function drawTask() {
   const { task, selected } = state;
   const hint = selected ? "Loading…" : "Choose a task to see its draft and sources.";
   fill(byId("task"), task ? taskView(task) : el("p", { class: "muted placeholder" }, hint));
+  const earlier = document.getElementById("earlier");
+  // Without it a task can be decided as well.
+  if (task && earlier) drawEarlier(earlier, task, beginWith).catch(() => {});
   if (task) byId("task").setAttribute("data-testid", "task-detail");
   else byId("task").removeAttribute("data-testid");
   byId("detail").scrollTo({ top: 0 });
@@ -285,6 +289,16 @@ function keep(text) {
   set(states.edited(state, text));
 }
 
+/** @param {EarlierAnswer} earlier */
+function beginWith(earlier) {
+  if (!state.task || !states.mayDecide(state)) return;
+  const { text, sources } = asEdit(earlier, state.task, states.addedTo(state));
+  for (const source of sources) cite(source);
+  keep(text);
+  setMode("");
+  setMode("edit");
+}
+
 /** @param {Added} source */
 function cite(source) {
   set(states.cited(state, source));
@@ -326,6 +340,8 @@ async function decide(decision) {
   await attempt(async (task) => {
     await renewing;
     if (state.task !== task) return;
+    // A risky task is claimed before it is decided: its reading time runs from there.
+    if (task.reading_seconds > 0 && !states.isMine(state) && !(await claim(task))) return;
     // Who does not hold the task claims it with the decision.
     const fence = states.isMine(state) ? state.claim?.fence : null;
     const body = { ...decision, content_sha256: task.content_sha256, fence };

@@ -495,6 +495,8 @@ ROLE_OF = {
     ("GET", "/v1/reviews/{task_id}"): "reviewer",
     ("GET", "/v1/reviews/counts"): "reviewer",
     ("GET", "/v1/reviews/events"): "reviewer",
+    ("GET", "/v1/reviews/{task_id}/answered"): "reviewer",
+    ("GET", "/v1/gaps"): "operator",
     ("POST", "/v1/reviews/{task_id}/claim"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/comments"): "reviewer",
     ("PUT", "/v1/reviews/{task_id}/assignment"): "reviewer",

@@ -121,6 +121,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/policy/dry-run"): Row("operator", "own", {"json": {"policy": "name: x"}}),
     ("GET", "/v1/reviews"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),
+    ("GET", "/v1/gaps"): Row("operator", "object", {"params": {"collection": "main"}}),
+    ("GET", "/v1/reviews/{task_id}/answered"): Row("reviewer", "object"),
     ("GET", "/v1/reviews/events"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/counts"): Row("reviewer", "own"),
     ("POST", "/v1/reviews/{task_id}/claim"): Row("reviewer", "object"),

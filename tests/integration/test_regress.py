@@ -44,7 +44,7 @@ def case(wrong: str, right: str | None) -> Correction:
         ("The Amber plan pays £50.", "The Silver plan pays £50.", False),
         ("The amber plan pays £50.", "The Amber plan pays £50.", True),
         ("It is paid in 16 working days.", "It is paid in 16 working months.", False),
-        ("It costs 5 pounds.", "It costs £5.", False),
+        ("It costs 5 pounds.", "It costs £5.", True),
         ("The fee is 5 pounds a day.", "The fee is 5 £ a day.", True),
     ],
 )
