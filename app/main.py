@@ -19,6 +19,7 @@ from app.api import (
     jobs,
     labelling,
     operations,
+    practice,
     questions,
     released,
     reviews,
@@ -56,6 +57,7 @@ MODULES = (
     gate,
     gaps,
     labelling,
+    practice,
 )
 ROUTERS = tuple(module.router for module in MODULES)
 PAGES = PROJECT / "review_ui"

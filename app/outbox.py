@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import Index, String, false
+from sqlalchemy import Index, String, delete, false
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.db import Base
@@ -41,6 +41,11 @@ class OutboxRow(Base):
     problem: Mapped[str] = mapped_column(String(200))
     gave_up: Mapped[bool] = mapped_column(server_default=false(), default=False)
     __table_args__ = (Index("ix_outbox_due", "gave_up", "due_at"),)
+
+
+def forget_destination(session: Session, name: str) -> None:
+    """Tell nothing more to somebody who is erased."""
+    session.execute(delete(OutboxRow).where(OutboxRow.destination == name))
 
 
 def note_event(

@@ -208,7 +208,8 @@ def _row(session: Session, name: str, *, lock: bool = False) -> PrincipalRow:
 
 def _state(row: PrincipalRow) -> dict[str, object]:
     state = {"roles": row.roles, "scope": row.scope, "disabled": row.disabled_at is not None}
-    return {**state, "authority": row.authority or "", "trained_on": row.trained_on}
+    # Its words can be erased, and links cannot.
+    return {**state, "authority": row.authority is not None, "trained_on": row.trained_on}
 
 
 def standing_of(session: Session, names: Iterable[str]) -> dict[str, tuple[str, str | None]]:

@@ -19,7 +19,7 @@ from app.gate.status import GateStatusView, gate_status
 from app.gate.strata import SERVICE, STANDARD
 from app.review.disagreements import disagreements
 from app.review.figures import FiguresView, figures
-from app.review.sharpness import ReviewerWork, reviewer_work
+from app.review.sharpness import ReviewerView, reviewer_work
 from app.wiring import Services
 
 
@@ -73,7 +73,7 @@ class ReviewersView(BaseModel):
     gold_delta: float
     second: SecondReviewsView | None
     agreement: float | None
-    reviewers: list[ReviewerWork]
+    reviewers: list[ReviewerView]
     disagreements: list[DisagreementView]
 
 

@@ -57,6 +57,12 @@ class Sender:
         self._webhook = Webhook(settings) if settings.notice_webhook else None
         self._mail = Mail(settings) if settings.smtp_host else None
 
+    @property
+    def destinations(self) -> list[str]:
+        """What the settings name, for people."""
+        chosen = {"webhook": self._webhook is not None, "e-mail": self._mail is not None}
+        return [name for name, there in chosen.items() if there]
+
     def run(self) -> int:
         """Route and send what is due; returns how many were taken.
 

@@ -28,7 +28,7 @@ LITTLE_KAPPA, PAIRS = 0.4, 10
 
 
 @dataclass(frozen=True)
-class ReviewerWork:
+class ReviewerView:
     """One reviewer: what they decided in the time asked for, and how they were measured ever.
 
     ``timed`` decisions were claimed first; only of those it is known how long they took.
@@ -67,7 +67,7 @@ def reviewer_work(
     measured: Sequence[ReviewerFigures],
     collection: str | None = None,
     days: int = 90,
-) -> list[ReviewerWork]:
+) -> list[ReviewerView]:
     """Everybody who decided or was measured, by name; of one collection, or of all."""
     decided = _decided(session, collection, days)
     by_name = {one.reviewer: one for one in measured}
@@ -117,10 +117,10 @@ def _work(
     decided: Sequence[_Decided],
     measured: ReviewerFigures,
     standing: tuple[str, str | None],
-) -> ReviewerWork:
+) -> ReviewerView:
     kinds = [one.kind for one in decided]
     times = [one.seconds for one in decided if one.seconds is not None]
-    work = ReviewerWork(
+    work = ReviewerView(
         reviewer=name,
         authority=standing[0],
         trained_on=standing[1],
@@ -143,7 +143,7 @@ def _work(
     return work
 
 
-def _warnings(work: ReviewerWork) -> list[Warning_]:
+def _warnings(work: ReviewerView) -> list[Warning_]:
     """What may be a rubber stamp; each is a reason to talk, none is a proof."""
     found: dict[Warning_, bool] = {
         "misses_wrong": work.wrong_items >= PLANTED and work.missed >= MISSED * work.wrong_items,

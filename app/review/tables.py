@@ -154,6 +154,19 @@ class ProbeKnownByRow(Base):
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
 
 
+class PracticeRow(Base):
+    """What a reviewer said of a gold item when they practised (owner: review).
+
+    It measures nobody. There is no foreign key: an item that is erased goes.
+    """
+
+    __tablename__ = "practice"
+    gold_item: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    right: Mapped[bool]
+    practised_at: Mapped[datetime]
+
+
 class ApprovalRow(Sealed, Base):
     """One reviewer's approval of one answer to a four-eyes task (owner: review).
 

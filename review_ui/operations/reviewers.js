@@ -5,7 +5,7 @@ import { ApiError, request } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
 import { percent } from "../shared/format.js";
 
-/** @import { ReviewersView, ReviewerWork } from "../shared/wire.d.ts" */
+/** @import { ReviewersView, ReviewerView } from "../shared/wire.d.ts" */
 
 const HEADS = [
   "Reviewer",
@@ -18,7 +18,7 @@ const HEADS = [
   "Kappa, colleagues",
 ];
 
-/** @type {Record<ReviewerWork["warnings"][number], string>} */
+/** @type {Record<ReviewerView["warnings"][number], string>} */
 const WARNINGS = {
   misses_wrong: "approves many answers that are known to be wrong",
   approves_nearly_all: "approves nearly everything",
@@ -49,7 +49,7 @@ function nothing(text) {
   return el("p", { class: "muted" }, text);
 }
 
-/** @param {ReviewerWork[]} reviewers */
+/** @param {ReviewerView[]} reviewers */
 function table(reviewers) {
   const head = HEADS.map((name) => el("th", { scope: "col" }, name));
   return el(
@@ -64,7 +64,7 @@ function table(reviewers) {
   );
 }
 
-/** @param {ReviewerWork} one */
+/** @param {ReviewerView} one */
 function row(one) {
   const [name, ...cells] = cellsOf(one);
   const said = warningWords(one.warnings);
@@ -79,7 +79,7 @@ function row(one) {
 
 /**
  * What stands in a row; shares beside what they are of, since few items say little.
- * @param {ReviewerWork} one
+ * @param {ReviewerView} one
  */
 export function cellsOf(one) {
   const { approved, edited, rejected } = one;
@@ -108,7 +108,7 @@ function kappaOf(value) {
   return value === null ? "–" : value.toFixed(2);
 }
 
-/** @param {ReviewerWork["warnings"]} warnings */
+/** @param {ReviewerView["warnings"]} warnings */
 export function warningWords(warnings) {
   const said = warnings.map((name) => WARNINGS[name]).join("; ");
   return said && `${said[0]?.toUpperCase()}${said.slice(1)}. Talk about it.`;

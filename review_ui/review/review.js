@@ -11,6 +11,7 @@ import { asEdit, drawEarlier } from "./earlier.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
+import { mountPractice } from "./practice.js";
 import * as states from "./state.js";
 import { countWords } from "./words.js";
 
@@ -73,6 +74,7 @@ function mountControls() {
     refresh().catch(showPageError);
   });
   byId("back").addEventListener("click", () => choose(null));
+  mountPractice();
   mountChoice("shortcuts", SHORTCUTS_KEY, () => {});
   mountChoice("advance", ADVANCE_KEY, (on) => set(states.advanceSet(state, on)));
   document.addEventListener("keydown", onKey);
@@ -426,6 +428,7 @@ async function renewOnce(task) {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
+  if (byId("practice", HTMLDialogElement).open) return;
   const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
   const shortcuts = byId("shortcuts", HTMLInputElement).checked;
   const context = { typing: Boolean(typing), shortcuts, mode: state.mode };

@@ -33,7 +33,7 @@ export interface Account {
   trained_on: string | null;
 }
 
-export interface ReviewerWork {
+export interface ReviewerView {
   reviewer: string;
   authority: string;
   trained_on: string | null;
@@ -86,8 +86,33 @@ export interface EarlierAnswers {
   answers: EarlierAnswer[];
 }
 
+export interface PracticePassage {
+  title: string;
+  page: number | null;
+  text: string;
+  cited: boolean;
+}
+
+export interface PracticeItem {
+  item_id: string;
+  question: string;
+  draft: AnswerBody;
+  evidence: PracticePassage[];
+}
+
+export interface PracticeView {
+  items: PracticeItem[];
+  practised: number;
+  right: number;
+}
+
+export interface Truth {
+  wrong: boolean;
+  right: boolean;
+}
+
 export interface ReviewersView {
-  reviewers: ReviewerWork[];
+  reviewers: ReviewerView[];
 }
 
 export interface AccountsView {

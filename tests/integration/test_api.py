@@ -497,6 +497,8 @@ ROLE_OF = {
     ("GET", "/v1/reviews/events"): "reviewer",
     ("GET", "/v1/reviews/{task_id}/answered"): "reviewer",
     ("GET", "/v1/gaps"): "operator",
+    ("GET", "/v1/practice"): "reviewer",
+    ("POST", "/v1/practice/{item_id}"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/claim"): "reviewer",
     ("POST", "/v1/reviews/{task_id}/comments"): "reviewer",
     ("PUT", "/v1/reviews/{task_id}/assignment"): "reviewer",

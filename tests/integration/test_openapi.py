@@ -111,6 +111,7 @@ def objects(site: Site) -> dict[str, str]:
         "version_id": services.corpus.versions.all()[0].version_id,
         "job_id": services.corpus.jobs.create("main", "operator"),
         "name": "ann",
+        "item_id": "0" * 32,
         "key_id": services.access.keys.create("ann").key_id,
     }
 

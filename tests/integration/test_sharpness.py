@@ -11,8 +11,9 @@ from sqlalchemy import func, select, update
 from app.access.principals import Principal
 from app.access.service import Access
 from app.access.tables import PrincipalRow
+from app.corpus.corpus import Corpus
 from app.db import Database, now
-from app.errors import Invalid, TooSoon
+from app.errors import Invalid, NotFound, TooSoon
 from app.gate.reviewer_error import (
     ReviewerCheck,
     ReviewerFigures,
@@ -20,17 +21,24 @@ from app.gate.reviewer_error import (
     report_check,
     reviewer_report,
 )
+from app.proof.erasure import Eraser
 from app.proof.export import proof_of
 from app.proof.verify import verify_audit
+from app.records.audit import append_audit
+from app.records.tables import AuditRow, RecordRow
 from app.review import probes
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
-from app.review.sharpness import ReviewerWork, reviewer_work
+from app.review.gold import add_gold
+from app.review.practice import Practice, Truth
+from app.review.probes import CONTENT, content_of, mix_in_gold
+from app.review.sharpness import ReviewerView, reviewer_work
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
 from tests.trails import hold, settings_for
 
 RITA = Principal("rita", frozenset({"reviewer"}))
+CARA = Principal("cara", frozenset({"reviewer"}))
 
 
 @pytest.fixture
@@ -110,7 +118,7 @@ def test_kappa_is_agreement_beyond_chance() -> None:
     assert cohens_kappa([none] * 9) is None and cohens_kappa([]) is None
 
 
-def work_of(database: Database, settings: Settings) -> ReviewerWork:
+def work_of(database: Database, settings: Settings) -> ReviewerView:
     report = reviewer_report(database, 0.05)
     with database.reading() as session:
         (work,) = reviewer_work(session, report.reviewers)
@@ -204,6 +212,50 @@ def test_an_export_says_by_what_right_and_with_what_training_people_decided(
     with database.transaction() as session:
         session.execute(update(PrincipalRow).values(authority="Director"))
     assert not verify_audit(database, ()).sound  # it is sealed
+    Eraser(database, settings, Corpus(database)).principal("rita", "amy")
+    with database.reading() as session:
+        erased = session.get_one(PrincipalRow, "rita")
+        assert (erased.authority, erased.trained_on) == (None, None)
+        links = session.scalars(select(AuditRow.event)).all()
+    assert "Claims lead" not in str(links)
+
+
+def test_practice_tells_the_truth_at_once_and_uses_no_item_that_still_measures(
+    database: Database, settings: Settings
+) -> None:
+    desk, practice = ReviewDesk(database, settings), Practice(database)
+    task_id, answer_id = hold(database, settings)
+    with database.transaction() as session:
+        record = session.get_one(RecordRow, answer_id)
+        content = {**content_of(record, CONTENT), "principal": ""}
+        record.gate = {"collection": "main"}
+    add_gold(database, "main", content, wrong=True, by="olga")
+    mixing = settings.model_copy(update={"gold_share": 1.0, "probe_delay_minutes": 0.0})
+    with database.transaction() as session:
+        task, record = (
+            session.get_one(ReviewTaskRow, task_id),
+            session.get_one(RecordRow, answer_id),
+        )
+        append_audit(session, "held", {"answer_id": "x", "task_id": "x"})
+        mix_in_gold(session, task, record, mixing)
+    assert practice.burst(CARA).items == []  # nobody was measured with it yet
+    probe = next(one for one in desk.tasks(RITA, "open").tasks if one.task_id != task_id)
+    decide(desk, probe.task_id, "reject")
+    assert practice.burst(RITA).items == []  # she has decided it
+    (item,) = practice.burst(CARA).items
+    assert item.draft.text.startswith("The excess") and item.evidence[0].cited
+    assert not hasattr(item, "wrong")
+    assert practice.answer(CARA, item.item_id, wrong=False) == Truth(wrong=True, right=False)
+    assert practice.answer(CARA, item.item_id, wrong=True).right is False  # the first word stays
+    after = practice.burst(CARA)
+    assert (after.items, after.practised, after.right) == ([], 1, 0)
+    narrow = Principal("dan", frozenset({"reviewer"}), ("other",))
+    assert practice.burst(narrow).items == []
+    for who in (RITA, narrow):
+        with pytest.raises(NotFound):
+            practice.answer(who, item.item_id, wrong=True)
+    assert [one.wrong_items for one in reviewer_report(database, 0.05).reviewers] == [1]
+    assert verify_audit(database, ()).broken_link is None
 
 
 def test_more_wrong_items_are_mixed_in_as_real_ones_become_rare(

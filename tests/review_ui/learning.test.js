@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { documentOf, gapWords } from "../../review_ui/operations/gaps.js";
 import { cellsOf, warningWords } from "../../review_ui/operations/reviewers.js";
 import { asEdit } from "../../review_ui/review/earlier.js";
+import { endWords, truthWords } from "../../review_ui/review/practice.js";
 import { citation, detail } from "./samples.js";
 
 const NOW = Date.parse("2026-05-02T12:00:00Z");
@@ -57,6 +58,13 @@ test("an expert's answer is a Markdown file with the question as its heading", (
   assert.equal(made.name, "What-is-the-excess.md");
   assert.equal(made.text, "# What is the excess?\n\nIt is £350.\n");
   assert.equal(documentOf("???", "x").name, "answer.md");
+});
+
+test("practice tells the truth, and how it went", () => {
+  assert.equal(truthWords({ wrong: true, right: true }), "Yes. This answer is wrong.");
+  assert.match(truthWords({ wrong: false, right: false }), /^No. This answer is right:/);
+  assert.match(endWords(3, 5), /3 of 5/);
+  assert.match(endWords(0, 0), /nothing to practise/);
 });
 
 test("a gap says how often, by how many, and what became of it", () => {
