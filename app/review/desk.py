@@ -230,7 +230,8 @@ class ReviewDesk:
         Without a fence it is claimed in the same step, as long as nobody else holds it. An edit is
         judged first; what fails checks needs ``override_reason``. The first approval of a
         four-eyes task gives it back instead, open for somebody else. Raises ``AlreadyDecided``,
-        ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` or ``EditNotSupported`` (422).
+        ``ClaimLost``, ``TooSoon`` or ``ApprovalVoid`` (409), ``Invalid`` or ``EditNotSupported``
+        (422).
         """
         reviewer.require("reviewer")
         self.expire_overdue()
