@@ -42,7 +42,7 @@ class _Session(socketserver.StreamRequestHandler):
     def _message(self) -> EmailMessage:
         lines = iter(self.rfile.readline, b".\r\n")
         text = b"".join(line.removeprefix(b".") for line in lines)
-        return cast("EmailMessage", message_from_bytes(text, policy=policy.default))
+        return message_from_bytes(text, policy=policy.default)
 
     def _say(self, line: str) -> None:
         self.wfile.write(line.encode("ascii") + b"\r\n")

@@ -156,8 +156,8 @@ def test_approved_answers_are_cases_too_when_they_are_asked_for(desk: Desk) -> N
 
 
 def test_every_planted_worse_model_or_policy_is_blocked_and_the_good_one_is_not() -> None:
-    found = measure_regress(24)
-    assert found["worse"] >= 20 and found["passed"] == []
+    found = measure_regress(12)
+    assert found["worse"] == 12 and found["passed"] == []
     assert found["blocked"] == found["worse"] and found["good_blocked"] == 0
     assert len(found["by_kind"]) == 7
 
