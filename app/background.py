@@ -1,5 +1,6 @@
 """Periodic work in one process at a time: overdue reviews expire, drift is looked for, the audit
-chain is signed, and what nobody needs any more is purged. Routes that read change nothing."""
+chain is signed, notices are sent, and what nobody needs any more is purged. Routes that read change
+nothing."""
 
 import threading
 import time
@@ -14,6 +15,7 @@ from app.db import Database
 from app.errors import CountersignError
 from app.gate.drift import DriftMonitors
 from app.lease import Lease
+from app.notices.sender import Sender, forget_given_up
 from app.proof.checkpoints import Checkpoints
 from app.proof.erasure import Eraser
 from app.review.desk import ReviewDesk
@@ -40,6 +42,14 @@ def service_jobs(desk: ReviewDesk, drift: DriftMonitors, access: Access) -> list
         Job("expiry", 5.0, desk.expire_overdue),
         Job("drift", 60.0, drift.check),
         Job("purge", 3600.0, access.purge),
+    ]
+
+
+def notice_jobs(database: Database, settings: Settings) -> list[Job]:
+    """What is told to people and programs. Raises ``SettingsInvalid``."""
+    return [
+        Job("notices", 2.0, Sender(database, settings).run),
+        Job("old notices", 3600.0, lambda: forget_given_up(database)),
     ]
 
 
@@ -106,7 +116,11 @@ def background_of(
     settings: Settings,
 ) -> Background:
     """The periodic work of a service over that database."""
-    jobs = [*service_jobs(desk, drift, access), *record_jobs(database, settings)]
+    jobs = [
+        *service_jobs(desk, drift, access),
+        *record_jobs(database, settings),
+        *notice_jobs(database, settings),  # the last: others may take long to answer
+    ]
     return Background(Lease(database, LEASE), jobs)
 
 

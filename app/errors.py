@@ -17,6 +17,7 @@
     │   ├── ClaimLost
     │   ├── ApprovalVoid
     │   ├── UndoTooLate
+    │   ├── TooSoon                a risky task is decided before it can have been read
     │   ├── AuditBroken            the audit chain, or a checkpoint of it, does not hold
     │   ├── NotReplayable          the record lacks what judging needs
     │   └── RequestInProgress
@@ -151,6 +152,11 @@ class ApprovalVoid(Conflict):
 class UndoTooLate(Conflict):
     code = "undo_too_late"
     default_message = "This decision can be taken back no more; withdraw the answer instead."
+
+
+class TooSoon(Conflict):
+    code, retryable = "too_soon", True
+    default_message = "This task is risky: start it and read it before you decide."
 
 
 class NotReplayable(Conflict):

@@ -14,10 +14,12 @@ from app.api import (
     accounts,
     conversations,
     documents,
+    gaps,
     gate,
     jobs,
     labelling,
     operations,
+    practice,
     questions,
     released,
     reviews,
@@ -53,7 +55,9 @@ MODULES = (
     accounts,
     operations,
     gate,
+    gaps,
     labelling,
+    practice,
 )
 ROUTERS = tuple(module.router for module in MODULES)
 PAGES = PROJECT / "review_ui"

@@ -148,6 +148,19 @@ class Settings(BaseSettings):
         description="Seconds in which a reviewer can take a decision back. What is measured by it "
         "waits that long; the answer does not.",
     )
+    min_reading_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=600,
+        description="Least seconds between claiming and deciding a task that is urgent, high or "
+        "has at least `reading_risk`; 0 asks for none.",
+    )
+    reading_risk: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="From which risk on a held draft must be read for `min_reading_seconds`.",
+    )
     self_review: bool = Field(
         default=True,
         description="Whether a reviewer may decide an answer to their own question.",
@@ -193,6 +206,14 @@ class Settings(BaseSettings):
         le=1,
         description="Gold items per review task, unmarked, as long as there are any "
         "(`countersign gold`); 0 mixes none in.",
+    )
+    least_wrong_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Least share of wrong answers among what reviewers see. When they reject and "
+        "edit fewer of the last 200, more gold items that are known to be wrong are mixed in, up "
+        "to three times `gold_share`; 0 leaves it.",
     )
     second_review_share: float = Field(
         default=0.0,
@@ -249,6 +270,58 @@ class Settings(BaseSettings):
         description="Share of requests that are traced; a caller whose `traceparent` says so is "
         "followed all the same.",
     )
+    public_url: str = Field(
+        default="",
+        description="Address that people reach the service at (`https://answers.example.com`), for "
+        "links in notices; empty: notices have no link.",
+    )
+    notice_webhook: str = Field(
+        default="",
+        description="Address that notices are sent to as signed JSON (POST): new, urgent and late "
+        "review tasks, and answers that were released, corrected, refused, withdrawn or expired; "
+        "empty sends none.",
+    )
+    notice_webhook_secret: str = Field(
+        default="",
+        description="What the webhook's requests are signed with (HMAC-SHA256); at least 16 "
+        "characters.",
+        repr=False,
+    )
+    notice_private_addresses: bool = Field(
+        default=False,
+        description="Whether the webhook may lead to a private address, as within a company or on "
+        "this machine.",
+    )
+    notice_text: bool = Field(
+        default=False,
+        description="Whether notices hold the question, and what a reviewer wrote to its asker.",
+    )
+    notice_deadline_hours: float = Field(
+        default=4.0,
+        gt=0,
+        description="Hours before its deadline at which an undecided task is told of once more; at "
+        "most half of its time.",
+    )
+    notice_reviewers: str = Field(
+        default="",
+        description="E-mail addresses, with commas between them, that hear of urgent tasks and "
+        "near deadlines.",
+    )
+    notice_askers: bool = Field(
+        default=False,
+        description="Whether askers are sent an e-mail when their held answer is decided, where "
+        "their account's name is an e-mail address.",
+    )
+    smtp_host: str = Field(
+        default="", description="Mail server for notices by e-mail; empty sends none."
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the connection to the mail server is encrypted."
+    )
+    smtp_user: str = Field(default="", description="Name to sign in to the mail server with.")
+    smtp_password: str = Field(default="", description="Password of `smtp_user`.", repr=False)
+    smtp_from: str = Field(default="", description="Address that e-mail comes from.")
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."
@@ -280,7 +353,10 @@ class Settings(BaseSettings):
 
 
 SECRET_SETTINGS = frozenset(
-    {"audit_seed", "checkpoint_webhook", "generator_api_key", "database_url"}
+    {
+        *("audit_seed", "checkpoint_webhook", "generator_api_key", "database_url"),
+        *("notice_webhook", "notice_webhook_secret", "smtp_password"),
+    }
 )
 
 

@@ -21,6 +21,8 @@ Run as:
     python -m benchmarks reading --json
     python -m benchmarks index [--passages N] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
+    python -m benchmarks review --reviewers N [--decide M] --json
+    python -m benchmarks regress [--planted N] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks capacity [--passages N --requests R] --json
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
@@ -317,12 +319,34 @@ def judge(
 def review(
     tasks: Annotated[int, typer.Option(help="Review tasks in the database.", min=100)] = 50_000,
     runs: Annotated[int, typer.Option(help="Times each page is listed.", min=2)] = 40,
+    reviewers: Annotated[
+        int, typer.Option(help="Instead: so many processes decide at once, some killed.", min=0)
+    ] = 0,
+    decide: Annotated[int, typer.Option(help="Tasks for them to decide.", min=1)] = 2000,
+    most_s: Annotated[float, typer.Option(help="Seconds after which they stop.", min=1)] = 600,
     as_json: Json = False,
 ) -> None:
-    """Milliseconds of a page of the review queue, on SQLite and PostgreSQL."""
+    """Milliseconds of a page of the review queue, on SQLite and PostgreSQL; or, with --reviewers,
+    whether each task is decided once by processes that race and are killed."""
+    if reviewers:
+        from benchmarks.reviewers import measure_reviewers
+
+        _show(measure_reviewers(reviewers, decide, most_s), as_json)
+        return
     from benchmarks.review import measure_review
 
     _show(measure_review(tasks, runs), as_json)
+
+
+@app.command()
+def regress(
+    planted: Annotated[int, typer.Option(help="Worse models and policies to plant.", min=4)] = 280,
+    as_json: Json = False,
+) -> None:
+    """How many planted worse models and policies `countersign regress` blocks."""
+    from benchmarks.regressions import measure_regress
+
+    _show(measure_regress(planted), as_json)
 
 
 @app.command()

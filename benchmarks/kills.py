@@ -143,19 +143,22 @@ class House:
         self.retriever = Retriever(
             self.corpus, embedder.question, embedder.name, self.settings.index_dir, "cpu"
         )
-        policies = _policies()
-        suspects = Suspects(Calm(), policies.current().policy)
+        suspects = Suspects(Calm(), _policies().current().policy)
         self.pipeline = Pipeline(self.corpus, embedder, self.settings, suspects)
         self.pipeline.index.rebuilt_below = 0  # so small a library is extended here too
         self.desk = ReviewDesk(self.database, self.settings)
-        self.answerer = Answerer(
+        self.answerer = self.answering(Quoter(), _policies())
+
+    def answering(self, generator: Any, policies: Policies) -> Answerer:
+        """The spine over this database with that model and policy."""
+        return Answerer(
             database=self.database,
             retriever=self.retriever,
             screens=Calm(),
-            generator=Quoter(),
+            generator=generator,
             policies=policies,
             gate=Gate(self.database, self.settings, NOBODY, Premises(None, {})),
-            models={"embedder": embedder.name, "generator": "quoter"},
+            models={"embedder": WordVectors.name, "generator": generator.name},
             settings=self.settings,
             telemetry=Telemetry(),
         )

@@ -40,12 +40,20 @@ COMMANDS = {
     "audit": ("cli.audit:audit_commands", "The audit chain: verify, sign, export."),
     "index": ("cli.index:index_commands", "Index versions."),
     "review": ("cli.review:review_commands", "The review queue."),
+    "gaps": (
+        "cli.gaps:gaps",
+        "Questions that got no answer, those that ask the same together; the most asked first.",
+    ),
     "gate": ("cli.gate:gate_commands", "The release gate."),
     "gold": ("cli.gold:gold_commands", "Gold items, which measure reviewers."),
     "policy": ("cli.policies:policy_commands", "Policies: check, test, try."),
     "models": ("cli.models:model_commands", "Shipped models."),
     "keys": ("cli.people:key_commands", "API keys."),
     "users": ("cli.people:user_commands", "Accounts."),
+    "notices": (
+        "cli.notices:notice_commands",
+        "Notices: what waits, and a test of webhook and mail.",
+    ),
     "background": (
         "cli.background:background_commands",
         "Periodic work: expiry of reviews, drift, purge.",

@@ -13,6 +13,7 @@ from app.errors import (
     ModelRefused,
     SettingsInvalid,
 )
+from app.notices.sender import Sender, waiting_notices
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
@@ -151,6 +152,14 @@ def _clock(services: Services) -> str:
     return f"jumped to {iso(jumped)}; nothing is erased by age until it has gone on for 20 hours"
 
 
+def _notices(services: Services) -> str:
+    told = Sender(services.database, services.settings).destinations
+    failing = [one for one in waiting_notices(services.database) if one.attempts]
+    if failing:
+        raise DependencyFailed(f"{len(failing)} wait to be sent: {failing[0].problem}")
+    return ", ".join(told) or "none"
+
+
 CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("device", _device),
     ("embedder", _embedder),
@@ -162,4 +171,5 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("live index", _index),
     ("audit log", _audit),
     ("clock", _clock),
+    ("notices", _notices),
 ]

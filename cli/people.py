@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
@@ -62,6 +62,23 @@ def set_scope(name: str, collection: Collections = None, as_json: Json = False) 
     """Give an account other collections to read; without --collection it may read all."""
     with _access() as access:
         _told(access.accounts.change(name, LOCAL.name, scope=collection), as_json)
+
+
+@user_commands.command()
+def reviewing(
+    name: str,
+    authority: Annotated[
+        str | None, typer.Option(help="By what right they review: a role, a licence.")
+    ] = None,
+    trained_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="When they were last trained.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say by what authority somebody reviews and when they were trained; exports show it."""
+    given: dict[str, Any] = {} if trained_on is None else {"trained_on": trained_on.date()}
+    with _access() as access:
+        _told(access.accounts.change(name, LOCAL.name, authority=authority, **given), as_json)
 
 
 @user_commands.command()

@@ -20,13 +20,16 @@ def regress(
     since: Annotated[
         float | None, typer.Option(min=0, help="Only corrections of the last days.")
     ] = None,
+    approved: Annotated[
+        int, typer.Option(min=0, help="Also so many of the newest approved answers.")
+    ] = 100,
     as_json: Json = False,
 ) -> None:
     """Ask every corrected question again; exit status 1 when a mistake would go out again."""
     settings = Settings() if policy is None else Settings(policy_file=policy)
     services = open_services(settings)
     try:
-        cases = corrections(services.database, since)
+        cases = corrections(services.database, since, approved)
         found = []
         with progress(as_json) as bar:
             replayed = replay_corrections(cases, services.answerer, services.corpus)
@@ -60,7 +63,7 @@ def _print(found: list[Regressed], bad: list[Regressed]) -> None:
         console.print(line, markup=False, highlight=False, style="red")
     counts = _counts(found)
     console.print(
-        f"{counts['cases']} corrections, {counts['regressions']} regressions, "
+        f"{counts['cases']} cases, {counts['regressions']} regressions, "
         f"{counts['errors']} could not be asked.",
         highlight=False,
     )

@@ -1,7 +1,8 @@
 """Accounts: principals are added, changed, disabled, and given passwords."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from sqlalchemy import delete, func, select
@@ -20,7 +21,7 @@ from app.access.principals import (
 from app.access.sessions import in_force
 from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow
 from app.db import Database, iso
-from app.errors import Conflict, Forbidden, NotFound
+from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.records.audit import append_audit
 
 
@@ -46,6 +47,8 @@ class Account:
     created_at: str
     sessions: int
     keys: int
+    authority: str = ""
+    trained_on: str | None = None
 
 
 class Accounts:
@@ -112,6 +115,8 @@ class Accounts:
         roles: Sequence[str] | None = None,
         scope: Sequence[str] | _Unchanged | None = UNCHANGED,
         disabled: bool | None = None,
+        authority: str | None = None,
+        trained_on: date | _Unchanged | None = UNCHANGED,
     ) -> Account:
         """Change what is given. It counts from the next request; event streams end.
 
@@ -131,6 +136,10 @@ class Accounts:
                 row.scope = list(scope) if scope is not None else None
             if disabled is not None:
                 self._set_disabled(session, row, disabled)
+            if authority is not None:
+                row.authority = check_authority(authority) or None
+            if not isinstance(trained_on, _Unchanged):
+                row.trained_on = trained_on.isoformat() if trained_on is not None else None
             event = {"name": name, "before": before, "after": _state(row), "by": by}
             append_audit(session, "principal_changed", event)
             # Behind the lock of the audit head: of two changes at once, the second sees the first.
@@ -198,7 +207,23 @@ def _row(session: Session, name: str, *, lock: bool = False) -> PrincipalRow:
 
 
 def _state(row: PrincipalRow) -> dict[str, object]:
-    return {"roles": row.roles, "scope": row.scope, "disabled": row.disabled_at is not None}
+    state = {"roles": row.roles, "scope": row.scope, "disabled": row.disabled_at is not None}
+    # Its words can be erased, and links cannot.
+    return {**state, "authority": row.authority is not None, "trained_on": row.trained_on}
+
+
+def standing_of(session: Session, names: Iterable[str]) -> dict[str, tuple[str, str | None]]:
+    """By what authority those people review, and when they were last trained."""
+    query = select(PrincipalRow).where(PrincipalRow.name.in_(list(names)))
+    return {row.name: (row.authority or "", row.trained_on) for row in session.scalars(query)}
+
+
+def check_authority(text: str) -> str:
+    """The text, stripped; raises ``Invalid`` for one that cannot be kept."""
+    text = text.strip()
+    if len(text) > 200 or not text.isprintable():
+        raise Invalid("An authority is one line of at most 200 characters.")
+    return text
 
 
 def administers(row: PrincipalRow) -> bool:
@@ -215,4 +240,6 @@ def _account(row: PrincipalRow, sessions: dict[str, int], keys: dict[str, int]) 
         iso(row.created_at) or "",
         sessions.get(row.name, 0),
         keys.get(row.name, 0),
+        row.authority or "",
+        row.trained_on,
     )

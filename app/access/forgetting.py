@@ -28,6 +28,7 @@ def forget_principal(session: Session, name: str) -> bool:
         return False
     led = administers(row)
     row.disabled_at, row.password_hash = row.disabled_at or now(), None
+    row.authority = row.trained_on = None
     for key in session.scalars(select(ApiKeyRow).where(ApiKeyRow.principal == name)):
         session.delete(key)
     if led and not any(map(administers, session.scalars(select(PrincipalRow)))):

@@ -11,7 +11,11 @@ from app.records.seals import Sealed
 
 
 class PrincipalRow(Sealed, Base):
-    """A person or program (owner: access). ``scope`` lists collections; null means all."""
+    """A person or program (owner: access). ``scope`` lists collections; null means all.
+
+    ``authority`` is by what right a reviewer decides, ``trained_on`` the day (YYYY-MM-DD) when they
+    were last trained.
+    """
 
     __tablename__ = "principals"
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -20,6 +24,8 @@ class PrincipalRow(Sealed, Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    authority: Mapped[str | None] = mapped_column(String(200))
+    trained_on: Mapped[str | None] = mapped_column(String(10))
 
 
 class ApiKeyRow(Sealed, Base):

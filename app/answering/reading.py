@@ -37,6 +37,8 @@ from guardrails.contract import Passage
 
 BATCH = 500
 """Values per statement."""
+REVIEWS = "reviews"
+"""Beside ids of answers: what is followed by whom any review task concerns."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,15 @@ class AnswerNews:
             return session.scalar(select(AuditHeadRow.number)) or 0
 
     def since(self, number: int) -> tuple[int, set[str]]:
-        """The newest number, and the answers that links after ``number`` name."""
+        """The newest number, and the answers that links after ``number`` name; ``REVIEWS`` too,
+        where one of them is about a review task."""
         query = select(AuditRow.number, AuditRow.event).where(AuditRow.number > number)
         with self._database.reading() as session:
             links = session.execute(query.order_by(AuditRow.number)).all()
             events = [event for _, event in links]
             answers = {event["answer_id"] for event in events if "answer_id" in event}
+            if any("task_id" in event for event in events):
+                answers.add(REVIEWS)
             tasks = [e["task_id"] for e in events if "answer_id" not in e and "task_id" in e]
             if tasks:
                 of_tasks = select(ReviewTaskRow.answer_id).where(ReviewTaskRow.id.in_(tasks))

@@ -1,8 +1,8 @@
 """Every correction of a reviewer as a regression case: is its mistake made again?
 
-A case asks a corrected question once more, of the models, policy and index as they are now.
-Nothing is recorded. What would go out must not say again what a person has corrected or rejected;
-what is held, abstained or blocked is safe.
+A case asks a question once more, of the models, policy and index as they are now. Nothing is
+recorded. What would go out must not say again what a person has corrected or rejected, nor
+something else than what a person wrote or approved; what is held, abstained or blocked is safe.
 """
 
 import re
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.access.standing import asker_of
@@ -23,17 +24,28 @@ from app.errors import CountersignError
 from app.records.recording import searched_for
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.review.tables import DecisionRow, ReviewTaskRow
+from guardrails.words import content_words
 
 Outcome = Literal["passed", "regression", "error"]
 SAME = 0.8
 """Two answers say the same when they share this much of their words, and all of their figures."""
+RELATED = 0.5
+"""Of the words that carry meaning, the shorter of two answers to one question shares so many."""
 _MARKER = re.compile(r"\s*\[\d{1,3}\]")
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
+_UNIT = re.compile(
+    r"[£€$%]|\b(?:pounds?|euros?|dollars?|per ?cent)\b"
+    r"|\b(?:second|minute|hour|day|week|month|year)(?=s?\b)"
+)
+_SPELLED = {"pound": "£", "pounds": "£", "euro": "€", "euros": "€", "dollar": "$", "dollars": "$"}
+_SPELLED |= {"percent": "%", "per cent": "%"}
+_NAME = re.compile(r"(?<=[^.!?:\s] )[^\W\d_a-z]\w+")
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A question whose draft a reviewer found wrong; ``right`` is what they wrote, if anything."""
+    """A question that a reviewer decided: ``wrong`` is the draft where they found it so, else "";
+    ``right`` what they wrote or approved, None where they rejected."""
 
     answer_id: str
     question: str
@@ -55,33 +67,52 @@ class Regressed:
     detail: str
 
 
-def corrections(database: Database, since_days: float | None = None) -> list[Correction]:
-    """All edits that changed words and all rejections of drafts, oldest decision first."""
+def corrections(
+    database: Database, since_days: float | None = None, approved: int = 0
+) -> list[Correction]:
+    """All edits that changed words and all rejections of drafts, oldest decision first; then the
+    newest ``approved`` answers that were approved as drafted and are out."""
+    query = _decided().where(DecisionRow.kind.in_(("edit", "reject")))
+    order = DecisionRow.decided_at, DecisionRow.task_id
+    newest = _decided().where(DecisionRow.kind == "approve", ReleaseRow.withdrawn_at.is_(None))
+    newest = newest.order_by(*(one.desc() for one in order)).limit(approved)
+    if since_days is not None:
+        query = query.where(DecisionRow.decided_at >= now() - timedelta(days=since_days))
+    with database.reading() as session:
+        rows = session.execute(query.order_by(*order)).all()
+        rows += reversed(session.execute(newest).all())
+        found = [_case(session, *row) for row in rows]
+    return [case for case in found if case is not None]
+
+
+def _decided() -> Select[Any]:
     erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
-    query = (
+    return (
         select(DecisionRow, RecordRow, ReleaseRow)
         .join(ReviewTaskRow, ReviewTaskRow.id == DecisionRow.task_id)
         .join(RecordRow, RecordRow.answer_id == ReviewTaskRow.answer_id)
         .outerjoin(ReleaseRow, ReleaseRow.answer_id == RecordRow.answer_id)
-        .where(DecisionRow.kind.in_(("edit", "reject")), RecordRow.answer_id.not_in(erased))
-        .order_by(DecisionRow.decided_at, DecisionRow.task_id)
+        .where(RecordRow.answer_id.not_in(erased))
     )
-    if since_days is not None:
-        query = query.where(DecisionRow.decided_at >= now() - timedelta(days=since_days))
-    with database.reading() as session:
-        found = []
-        for decision, record, released in session.execute(query):
-            wrong = record.draft["text"] if record.draft else ""
-            right = released.answer["text"] if decision.kind == "edit" and released else None
-            if not wrong.strip() or (right is not None and _said(right) == _said(wrong)):
-                continue
-            names = record.searched["collections"]
-            schema = (record.inputs or {}).get("answer_schema")
-            asker = asker_of(session, record.principal, names)
-            asked = searched_for(record)
-            case = Correction(record.answer_id, asked, asker, tuple(names), schema, wrong, right)
-            found.append(case)
-    return found
+
+
+def _case(
+    session: Session, decision: DecisionRow, record: RecordRow, released: ReleaseRow | None
+) -> Correction | None:
+    """None where nobody found anything wrong with words, and none were approved."""
+    drafted = record.draft["text"] if record.draft else ""
+    right = None if decision.kind == "reject" or released is None else released.answer["text"]
+    wrong = "" if decision.kind == "approve" else drafted
+    if decision.kind == "approve":
+        if not right:
+            return None
+    elif not wrong.strip() or (right is not None and _said(right) == _said(wrong)):
+        return None
+    names = record.searched["collections"]
+    schema = (record.inputs or {}).get("answer_schema")
+    asker = asker_of(session, record.principal, names)
+    asked = searched_for(record)
+    return Correction(record.answer_id, asked, asker, tuple(names), schema, wrong, right)
 
 
 def replay_corrections(
@@ -105,22 +136,48 @@ def replay_corrections(
 
 def judged(case: Correction, text: str) -> str:
     """What is wrong with a text that would go out now; "" when nothing is."""
-    if says_the_same(text, case.wrong):
+    if case.wrong and says_the_same(text, case.wrong):
         return f"It says again what was found wrong: {text}"
-    if case.right is None or says_the_same(text, case.right):
+    return "" if case.right is None else _against(case.right, case.wrong, case.question, text)
+
+
+def _against(right: str, wrong: str, question: str, text: str) -> str:
+    """What a text says otherwise than the one that a person wrote or approved."""
+    asked = content_words(question)
+    told, meant = content_words(text), content_words(right)
+    if says_the_same(text, right):
         return ""
-    strange = _figures(text) - _figures(case.right) - _figures(case.question)
+    strange = _names(text) - set(_said(right)) - set(_said(question))
+    if strange and _alike(text, right) >= SAME:
+        return f"It names {', '.join(sorted(strange))}: {text}"
+    strange = _figures(text) - _figures(right) - _figures(question)
     if strange:
         return f"The correction does not say {', '.join(sorted(strange))}: {text}"
-    if _alike(text, case.wrong) > _alike(text, case.right):
+    if len(told & meant) < RELATED * min(len(told), len(meant)):
+        return f"It speaks of something else: {text}"
+    if _negations(text) != _negations(right) and _alike(text, right) >= RELATED:
+        return f"It says the opposite: {text}"
+    units, wanted = _units(text), _units(right)
+    if units - wanted and wanted - units:
+        return f"It counts in something else: {text}"
+    if not told - asked and meant - asked:
+        return f"It says nothing that the question does not: {text}"
+    missing = _figures(right) - _figures(question) - _figures(text)
+    if missing and told <= meant:
+        return f"It leaves out {', '.join(sorted(missing))}: {text}"
+    mistaken, due = _figures(wrong) - _figures(right), _figures(right) - _figures(wrong)
+    if due and due <= _figures(text) and not mistaken & _figures(text):
+        return ""
+    if wrong and _alike(text, wrong) > _alike(text, right):
         return f"It is closer to what was found wrong than to its correction: {text}"
     return ""
 
 
 def says_the_same(one: str, other: str) -> bool:
-    """Whether two texts share nearly all words, and all figures and negations."""
+    """Whether two texts share nearly all words, and all figures, units, names and negations."""
     exact = _figures(one) == _figures(other) and _negations(one) == _negations(other)
-    return exact and _alike(one, other) >= SAME
+    named = _names(one) <= set(_said(other)) and _names(other) <= set(_said(one))
+    return exact and named and _units(one) == _units(other) and _alike(one, other) >= SAME
 
 
 def _said(text: str) -> list[str]:
@@ -129,6 +186,18 @@ def _said(text: str) -> list[str]:
 
 def _figures(text: str) -> set[str]:
     return {word.rstrip(".,") for word in _said(text) if any(c.isdigit() for c in word)}
+
+
+def _names(text: str) -> set[str]:
+    """Words with a capital that do not begin a sentence."""
+    words = _NAME.findall(_MARKER.sub(" ", text))
+    return {word.casefold() for word in words}
+
+
+def _units(text: str) -> set[str]:
+    """What figures count: currencies, times, shares."""
+    found = _UNIT.findall(_MARKER.sub(" ", text).casefold())
+    return {_SPELLED.get(unit, unit) for unit in found}
 
 
 def _negations(text: str) -> int:

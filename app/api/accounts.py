@@ -1,12 +1,12 @@
 """Accounts and API keys over HTTP, for administrators."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.access.accounts import Account
+from app.access.accounts import UNCHANGED, Account
 from app.access.keys import KeyEntry, NewKey
 from app.access.passwords import new_password
 from app.access.principals import MAX_NAME, Principal
@@ -27,6 +27,14 @@ class AccountBody(Body):
     )
     disabled: bool = Field(
         default=False, description="Ends sign-ins, event streams and API keys at once."
+    )
+    authority: Text | None = Field(
+        default=None,
+        max_length=200,
+        description="By what right they review, such as a role or a licence; null leaves it.",
+    )
+    trained_on: date | None = Field(
+        default=None, description="When they were last trained to review; left out: as it was."
     )
 
 
@@ -101,8 +109,15 @@ def add_user(body: NewAccountBody, services: ServicesDep, admin: Admin) -> Passw
 @router.put("/users/{name}", response_model=Account, summary="Change an account")
 def change_user(name: str, body: AccountBody, services: ServicesDep, admin: Admin) -> Account:
     """Roles, scope and whether it is disabled, all three; 409 when no administrator is left."""
+    trained = body.trained_on if "trained_on" in body.model_fields_set else UNCHANGED
     return services.access.accounts.change(
-        name, admin.name, roles=body.roles, scope=body.scope, disabled=body.disabled
+        name,
+        admin.name,
+        roles=body.roles,
+        scope=body.scope,
+        disabled=body.disabled,
+        authority=body.authority,
+        trained_on=trained,
     )
 
 

@@ -19,6 +19,7 @@ from app.gate.status import GateStatusView, gate_status
 from app.gate.strata import SERVICE, STANDARD
 from app.review.disagreements import disagreements
 from app.review.figures import FiguresView, figures
+from app.review.sharpness import ReviewerView, reviewer_work
 from app.wiring import Services
 
 
@@ -44,16 +45,6 @@ class SecondReviewsView(BaseModel):
     agreed: int
     called_wrong: int
     missed: int
-
-
-class ReviewerView(BaseModel):
-    """How one reviewer did on gold items."""
-
-    reviewer: str
-    wrong_items: int
-    missed: int
-    right_items: int
-    false_alarms: int
 
 
 class OpinionView(BaseModel):
@@ -112,8 +103,14 @@ def status(services: ServicesDep, principal: Reader) -> Any:
 
 
 @router.get("/reviewers", response_model=ReviewersView, summary="How often reviewers err")
-def reviewers(services: ServicesDep, principal: Reader, collection: Text | None = None) -> Any:
-    """From gold items and blind second reviews; with the pairs that disagree.
+def reviewers(
+    services: ServicesDep,
+    principal: Reader,
+    collection: Text | None = None,
+    days: Annotated[int, Query(ge=1, le=3650, description="Of decisions.")] = 90,
+) -> Any:
+    """From gold items and blind second reviews, with what each decided lately, how fast, and what
+    may be a rubber stamp; and the pairs that disagree.
 
     An operator with a scope must name a collection of it.
     """
@@ -122,8 +119,10 @@ def reviewers(services: ServicesDep, principal: Reader, collection: Text | None 
     elif principal.scope is not None:
         raise Invalid("Please name a collection: your account has a scope.")
     report = reviewer_report(services.database, services.settings.gate_delta, collection)
+    with services.database.reading() as session:
+        work = reviewer_work(session, report.reviewers, collection, days)
     pairs = [asdict(pair) for pair in disagreements(services.database, collection)]
-    return {**asdict(report), "disagreements": pairs}
+    return {**asdict(report), "reviewers": work, "disagreements": pairs}
 
 
 @router.get("/plan", response_model=LabelPlan, summary="How many more labels a certificate needs")

@@ -1,17 +1,24 @@
 """The review queue over HTTP: list, open, claim, decide."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
+from app.answering.reading import REVIEWS
 from app.api.asking import while_connected
 from app.api.questions import HitsView, HitView, shown_hits
 from app.api.requests import (
     MAX_INT,
     Body,
+    Credential,
+    CredentialDep,
     Guarded,
     IdempotencyKey,
     May,
@@ -22,10 +29,16 @@ from app.api.requests import (
     permit,
 )
 from app.deadline import Deadline
+from app.errors import CountersignError
 from app.review.decisions import Decision
+from app.review.library import EarlierAnswers, Library
 from app.review.listing import CountsView
 from app.review.views import TaskDetailView, TasksView
 from app.serving.admission import Permit
+from app.wiring import Services
+
+TELL_EVERY_S = 2.0
+"""Of what changes faster, a stream tells once."""
 
 
 class DecisionBody(Body):
@@ -141,10 +154,54 @@ def counts(services: ServicesDep, principal: Reader) -> Any:
     return services.desk.counts(principal)
 
 
+@router.get(
+    "/events",
+    summary="Follow the review queue",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def events(
+    request: Request,
+    services: ServicesDep,
+    principal: Reader,
+    credential: CredentialDep,
+    keep: bool = False,
+) -> Any:
+    """A `changed` event, and with `keep` one more whenever review tasks may have changed, at most
+    one in two seconds: read the list again. Claims are not told. Ends with an `error` event when
+    the key or the sign-in has ended."""
+    told = _changes(services, credential, request.state.request_id, keep=keep)
+    return EventSourceResponse(told, ping=15)
+
+
+async def _changes(
+    services: Services, credential: Credential, request_id: str, *, keep: bool
+) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent("{}", event="changed")
+    with services.watch.follow(REVIEWS, credential.sha256, services.watch.seen) as stream:
+        while keep:
+            await stream.change()
+            try:
+                await services.watch.run(credential.principal)
+            except CountersignError as error:
+                yield ServerSentEvent(json.dumps(error.wire(request_id)), event="error")
+                return
+            yield ServerSentEvent("{}", event="changed")
+            await asyncio.sleep(TELL_EVERY_S)
+
+
 @router.get("/{task_id}", response_model=TaskDetailView, summary="One review task")
 def task(task_id: str, services: ServicesDep, principal: Reader) -> Any:
     """The draft beside its sources, the findings and the policy."""
     return services.desk.task(principal, task_id)
+
+
+@router.get("/{task_id}/answered", response_model=EarlierAnswers, summary="Answered before")
+def answered(task_id: str, services: ServicesDep, principal: Reader) -> Any:
+    """What reviewers released on similar questions, as long as its sources stand unchanged, and
+    both the caller and the task's asker may read them."""
+    library = Library(services.database, services.embedder.embed)
+    return library.answered_before(principal, task_id)
 
 
 @router.post("/{task_id}/claim", response_model=TaskDetailView, summary="Claim or renew")

@@ -31,13 +31,26 @@ class ReviewerCheck:
 
 @dataclass(frozen=True)
 class ReviewerFigures:
-    """How one reviewer did on gold items."""
+    """How one reviewer did on gold items, and as the second of two.
+
+    ``gold_kappa`` is Cohen's kappa with the truth of gold items, ``kappa`` that with what first
+    reviewers said, over ``pairs`` of which ``agreed`` were the same; None: not known.
+    """
 
     reviewer: str
     wrong_items: int
     missed: int
     right_items: int
     false_alarms: int
+    gold_kappa: float | None
+    pairs: int
+    agreed: int
+    kappa: float | None
+
+    @classmethod
+    def nothing(cls, reviewer: str) -> "ReviewerFigures":
+        """Of somebody who was never measured."""
+        return _figures(reviewer, (), ())
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,7 @@ def reviewer_report(
     with database.reading() as session:
         gold, second = gold_result(session, collection), second_result(session, collection)
         rows = _checks(session, "gold", collection)
+        pairs = _checks(session, "second", collection)
     bound = None if gold is None else upper_limit_anytime(gold.missed, gold.n, spent)
     return ReviewerReport(
         gold=gold,
@@ -98,8 +112,8 @@ def reviewer_report(
         second=second,
         agreement=None if second is None else round(second.agreed / second.n, 4),
         reviewers=[
-            _figures(name, [row for row in rows if row.reviewer == name])
-            for name in sorted({row.reviewer for row in rows})
+            _figures(name, _of(name, rows), _of(name, pairs))
+            for name in sorted({row.reviewer for row in [*rows, *pairs]})
         ],
     )
 
@@ -111,7 +125,29 @@ def _checks(session: Session, kind: str, collection: str | None) -> Sequence[Rev
     return session.scalars(query.order_by(ReviewerCheckRow.number)).all()
 
 
-def _figures(name: str, rows: Sequence[ReviewerCheckRow]) -> ReviewerFigures:
+def cohens_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Agreement of two raters beyond chance, from -1 to 1 (Cohen 1960); None where chance alone
+    would agree always, as when both say the same of everything."""
+    if not pairs:
+        return None
+    n = len(pairs)
+    first, second = (sum(pair[side] for pair in pairs) / n for side in (0, 1))
+    by_chance = first * second + (1 - first) * (1 - second)
+    observed = sum(one == other for one, other in pairs) / n
+    return None if by_chance == 1 else round((observed - by_chance) / (1 - by_chance), 4)
+
+
+def _of(name: str, rows: Sequence[ReviewerCheckRow]) -> list[ReviewerCheckRow]:
+    return [row for row in rows if row.reviewer == name]
+
+
+def _pairs(rows: Sequence[ReviewerCheckRow]) -> list[tuple[bool, bool]]:
+    return [(row.expected_wrong, row.called_wrong) for row in rows]
+
+
+def _figures(
+    name: str, rows: Sequence[ReviewerCheckRow], second: Sequence[ReviewerCheckRow]
+) -> ReviewerFigures:
     wrong = [row.called_wrong for row in rows if row.expected_wrong]
     right = [row.called_wrong for row in rows if not row.expected_wrong]
     return ReviewerFigures(
@@ -120,4 +156,8 @@ def _figures(name: str, rows: Sequence[ReviewerCheckRow]) -> ReviewerFigures:
         missed=wrong.count(False),
         right_items=len(right),
         false_alarms=right.count(True),
+        gold_kappa=cohens_kappa(_pairs(rows)),
+        pairs=len(second),
+        agreed=sum(one == other for one, other in _pairs(second)),
+        kappa=cohens_kappa(_pairs(second)),
     )

@@ -17,6 +17,7 @@ from app.corpus.corpus import Corpus
 from app.corpus.uploads import Uploads
 from app.db import Database
 from app.errors import NotFound
+from app.outbox import forget_destination
 from app.records.audit import append_audit, lock_head
 from app.records.erasing import (
     NOBODY,
@@ -68,6 +69,7 @@ class Eraser:
             lock_head(session)  # first, as answers do that finish an idempotency key
             answers = answers_of(session, name)
             known = forget_principal(session, name)
+            forget_destination(session, name)
             if not known and not answers:
                 raise NotFound(f"There is no principal named {name}, and no answer of theirs.")
             event = {"name": name, "answers": len(answers), "by": by, "reason": reason}

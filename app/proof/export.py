@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.access.accounts import standing_of
 from app.db import Database, iso, now
 from app.errors import AuditBroken, NotFound
 from app.gate.tables import LabelRow
@@ -33,7 +34,8 @@ Link = dict[str, Any]
 
 
 def proof_of(database: Database, answer_id: str) -> Mapping[str, Any]:
-    """The record, its policy, review task, decision, release and settlement, the audit links.
+    """The record, its policy, review task, decision, release and settlement, who decided, and the
+    audit links.
 
     It says whether hashes and chain hold; raises ``NotFound``.
 
@@ -91,11 +93,24 @@ def _gathered(database: Database, answer_id: str) -> tuple[dict[str, Any], list[
             "superseded_decisions": _rows_of(
                 session, task, SupersededDecisionRow, SupersededDecisionRow.superseded_at
             ),
+            "reviewers": _reviewers(session, task),
             "audit": links,
             "audit_head": {"number": walk.last, "sha256": walk.sha256},
             "checks": _checks(record, walk),
         }
     return proof, leaves
+
+
+def _reviewers(session: Session, task: ReviewTaskRow | None) -> list[dict[str, Any]]:
+    """Who decided or approved, by what authority, and when they were trained: as of the export."""
+    if task is None:
+        return []
+    tables = (DecisionRow, ApprovalRow, SupersededDecisionRow)
+    said = [session.scalars(select(t.reviewer).where(t.task_id == task.id)) for t in tables]
+    names = sorted({name for found in said for name in found})
+    known = standing_of(session, names)
+    rows = [(name, *known.get(name, ("", None))) for name in names]
+    return [{"name": name, "authority": right, "trained_on": day} for name, right, day in rows]
 
 
 def _checks(record: RecordRow, walk: ChainWalk) -> Mapping[str, Any]:

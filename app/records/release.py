@@ -13,7 +13,8 @@ from typing import Any, Literal, cast
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from app.db import iso, now
+from app.db import database_time, iso, now
+from app.outbox import NoticeKind, note_event
 from app.records.audit import append_audit
 from app.records.tables import CitationRow, FeedbackRow, RecordRow, ReleaseRow, SettlementRow
 from app.records.views import (
@@ -52,6 +53,14 @@ SHOWN: Mapping[str, tuple[Literal["released", "held", "rejected", "withdrawn"], 
     "erased": ("rejected", ERASED_MESSAGE),
 }
 """The status and message of an answer that was settled; one that was reopened is held again."""
+TOLD: Mapping[str, NoticeKind] = {
+    "released": "answer_released",
+    "corrected": "answer_corrected",
+    "withdrawn": "answer_withdrawn",
+    "refused": "answer_refused",
+    "expired": "answer_expired",
+}
+"""What is told when an answer is settled so; of the other states nobody is told."""
 
 
 def release(
@@ -171,6 +180,8 @@ def _settle(
         message=message.strip() or None,
     )
     session.merge(row)
+    if state in TOLD:
+        note_event(session, TOLD[state], answer_id, database_time(session))
 
 
 def answer_view(

@@ -15,7 +15,7 @@ measurement instead of a decision.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,6 +61,7 @@ from app.review.listing import (
 )
 from app.review.notes import add_note, assign, escalate, snooze
 from app.review.probes import ask_again, keep_said, measure, probe_of, record_of
+from app.review.reading_time import check_read, reading_seconds, reading_until
 from app.review.redrafts import keep_redraft, newest_redraft
 from app.review.states import is_held, state_at
 from app.review.tables import ProbeRow, ReviewTaskRow
@@ -142,7 +143,7 @@ class ReviewDesk:
         """One task with everything a decision needs; removed sources have lost their text."""
         reviewer.require("reviewer")
         with self._database.reading() as session:
-            return task_detail(session, *load_task(session, reviewer, task_id))
+            return self._detail(session, *load_task(session, reviewer, task_id))
 
     def claim(
         self, reviewer: Principal, task_id: str, *, take_over: bool = False
@@ -160,7 +161,16 @@ class ReviewDesk:
             self._take(session, task, reviewer, take_over=take_over)
             if before not in (None, reviewer.name):
                 add_note(session, task, "taken_over", reviewer.name, about=str(before))
-            return task_detail(session, task, probe, record)
+            return self._detail(session, task, probe, record)
+
+    def _detail(
+        self, session: Session, task: ReviewTaskRow, probe: ProbeRow | None, record: RecordRow
+    ) -> TaskDetailView:
+        return replace(
+            task_detail(session, task, probe, record),
+            reading_seconds=reading_seconds(task, self._settings) if task.undecided else 0.0,
+            reading_until=reading_until(task, self._settings),
+        )
 
     def _take(
         self,
@@ -210,7 +220,7 @@ class ReviewDesk:
             if state_at(task, database_time(session)) in ("decided", "expired"):
                 explain_refusal(session, task)
             change(session, task)
-            return task_detail(session, task, probe, record)
+            return self._detail(session, task, probe, record)
 
     # Deciding
 
@@ -220,7 +230,8 @@ class ReviewDesk:
         Without a fence it is claimed in the same step, as long as nobody else holds it. An edit is
         judged first; what fails checks needs ``override_reason``. The first approval of a
         four-eyes task gives it back instead, open for somebody else. Raises ``AlreadyDecided``,
-        ``ClaimLost`` or ``ApprovalVoid`` (409), ``Invalid`` or ``EditNotSupported`` (422).
+        ``ClaimLost``, ``TooSoon`` or ``ApprovalVoid`` (409), ``Invalid`` or ``EditNotSupported``
+        (422).
         """
         reviewer.require("reviewer")
         self.expire_overdue()
@@ -231,6 +242,7 @@ class ReviewDesk:
             if decision.fence is None:
                 self._take(session, task, reviewer)
             fence = task.fence if decision.fence is None else decision.fence
+            check_read(session, task, self._settings)
             if not finish(session, task, reviewer, fence):
                 explain_refusal(session, task)
             proposal = newest_proposal(session, task)
@@ -245,7 +257,7 @@ class ReviewDesk:
             note_made(session, task_id)
             session.flush()
             session.refresh(task)
-            return task_detail(session, *load_task(session, reviewer, task_id))
+            return self._detail(session, *load_task(session, reviewer, task_id))
 
     def _conclude(
         self, session: Session, reviewer: Principal, decision: Decision, done: "Concluded"
@@ -302,7 +314,7 @@ class ReviewDesk:
             task, probe, _ = load_task(session, reviewer, task_id)
             undo(session, task, probe, reviewer.name, lease)
             add_note(session, task, "undone", reviewer.name)
-            return task_detail(session, *load_task(session, reviewer, task_id))
+            return self._detail(session, *load_task(session, reviewer, task_id))
 
     def measure_decisions(self, moment: datetime | None = None) -> int:
         """Measure what can be undone no more, each decision in a transaction of its own."""
@@ -375,7 +387,7 @@ class ReviewDesk:
             self._take(session, task, reviewer)
             keep_redraft(session, task, record, trail, reviewer.name)
             add_note(session, task, "drafted_again", reviewer.name)
-            return task_detail(session, *load_task(session, reviewer, task_id))
+            return self._detail(session, *load_task(session, reviewer, task_id))
 
     def edits(self, reviewer: Principal) -> Iterator[EditView]:
         """Released edits as rows to learn from, oldest decision first.

@@ -14,6 +14,7 @@ from app.errors import Invalid
 from app.records.audit import append_audit
 from app.review.priority import STEP, more_urgent
 from app.review.tables import ReviewTaskRow, TaskNoteRow, TaskScopeRow
+from app.review.telling import note_urgent
 from app.review.views import NoteView
 
 NoteKind = Literal[
@@ -93,3 +94,4 @@ def escalate(session: Session, task: ReviewTaskRow, by: str, reason: str) -> Non
     if task.assigned_to == by:
         task.assigned_to = None
     add_note(session, task, "escalated", by, reason)
+    note_urgent(session, task)

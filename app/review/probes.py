@@ -37,11 +37,16 @@ from app.review.tables import (
     ProbeRow,
     ReviewTaskRow,
 )
+from app.review.telling import note_task
 from app.review.views import DecisionView
 from app.settings import Settings
 
 ProbeKind = Literal["gold", "second"]
 PROBES = ("gold", "second")
+MOST_GOLD = 3
+"""By so much the share of gold items may rise."""
+LOOKED_AT = 200
+"""The newest decisions that say how often reviewers meet something wrong."""
 CONTENT = ("question", "searched", "principal", "draft", "evidence", "findings", "verdict")
 """What a gold item keeps of a record; principal "" takes on a name when it is shown."""
 SHOWN = (*CONTENT, "lineage")
@@ -93,14 +98,38 @@ def mix_in_gold(
     link of the new task must be written before: its lock keeps others from taking the same item.
     """
     collection = (record.gate or {}).get("collection", "")
-    if not drawn(audit_seed(settings), f"gold:{task.id}", settings.gold_share):
-        return
+    place = fraction(audit_seed(settings), f"gold:{task.id}")
+    wanted = GoldItemRow.collection == collection
+    if place >= settings.gold_share:
+        if place >= _share_of_wrong(session, settings, place):
+            return
+        wanted = and_(wanted, GoldItemRow.wrong)
     free = not_(_offered(GoldItemRow.id, database_time(session)))
-    items = session.scalars(select(GoldItemRow).where(GoldItemRow.collection == collection, free))
+    items = session.scalars(select(GoldItemRow).where(wanted, free))
     for item in sorted(items, key=lambda row: fraction(audit_seed(settings), row.id)):
         if _sources_stand(session, item.content["evidence"]):
             _open_gold(session, item, record, settings)
             return
+
+
+def _share_of_wrong(session: Session, settings: Settings, place: float) -> float:
+    """Up to which place wrong gold items are mixed in too: people who hardly ever meet a wrong
+    answer overlook it when it comes. As many more as reviewers find too few."""
+    most = MOST_GOLD * settings.gold_share
+    if place >= most or not settings.least_wrong_share:
+        return 0.0
+    newest = (
+        select(DecisionRow.kind)
+        .join(ReviewTaskRow, ReviewTaskRow.id == DecisionRow.task_id)
+        .where(ReviewTaskRow.state == "decided")
+        .order_by(ReviewTaskRow.created_at.desc(), ReviewTaskRow.id.desc())
+        .limit(LOOKED_AT)
+    )
+    kinds = session.scalars(newest).all()
+    if len(kinds) < LOOKED_AT:
+        return 0.0
+    found = sum(kind != "approve" for kind in kinds) / len(kinds)
+    return min(most, settings.gold_share + max(settings.least_wrong_share - found, 0.0))
 
 
 def _offered(gold_item: Any, moment: datetime) -> ColumnElement[bool]:
@@ -163,8 +192,10 @@ def _open(
 ) -> None:
     event = {"task_id": probe.task_id, "kind": kind, "first_task": probe.first_task}
     append_audit(session, "probe", {**event, "gold_item": probe.gold_item})
-    session.add(_task(session, kind, probe, settings))
+    task = _task(session, kind, probe, settings)
+    session.add(task)
     session.flush()
+    note_task(session, task, settings)
     session.add(probe)
     session.flush()
     names = sorted(set(known_by))

@@ -20,6 +20,7 @@ from app.review.priority import STEP, urgency_of
 from app.review.redrafts import keep_released
 from app.review.tables import DecisionRow, PendingDecisionRow, ReviewTaskRow
 from app.review.tasks import may_read, open_task
+from app.review.telling import note_task
 from app.review.undo import supersede
 from app.settings import Settings
 from guardrails.contract import passage_object
@@ -118,6 +119,7 @@ class ReleasedAnswers:
                 task = session.get_one(ReviewTaskRow, task_id)
             else:
                 self._reopen(session, task, reviewer)
+                note_task(session, task, self._settings)
             if urgency_of(task.priority) == "normal":
                 task.priority -= STEP
             if released.edited:

@@ -23,14 +23,15 @@ class ReviewTaskRow(Sealed, Base):
 
     ``priority``, ``question``, ``asker``, ``cause`` and ``risk`` are what lists sort and filter
     by, as ``app.review.priority`` says; a task that an older release opened comes first.
-    ``snoozed_until`` keeps it out of the list of open tasks until then.
+    ``snoozed_until`` keeps it out of the list of open tasks until then. ``claimed_at`` is when its
+    holder took it up; renewing a claim leaves it.
     """
 
     __tablename__ = "review_tasks"
     unsealed: ClassVar[frozenset[str]] = frozenset(
         {
             *("lease_until", "fence", "priority", "question", "asker", "cause", "risk"),
-            *("assigned_to", "snoozed_until"),
+            *("assigned_to", "snoozed_until", "claimed_at"),
         }
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -44,6 +45,7 @@ class ReviewTaskRow(Sealed, Base):
     claimed_by: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[datetime | None]
     fence: Mapped[int]
+    claimed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     priority: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
@@ -150,6 +152,19 @@ class ProbeKnownByRow(Base):
     __tablename__ = "probe_known_by"
     task_id: Mapped[str] = mapped_column(ForeignKey("probes.task_id"), primary_key=True)
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
+
+
+class PracticeRow(Base):
+    """What a reviewer said of a gold item when they practised (owner: review).
+
+    It measures nobody. There is no foreign key: an item that is erased goes.
+    """
+
+    __tablename__ = "practice"
+    gold_item: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    right: Mapped[bool]
+    practised_at: Mapped[datetime]
 
 
 class ApprovalRow(Sealed, Base):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import false, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, false, or_, select, true, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from app.review.redrafts import newest_redraft, with_redraft
 from app.review.scopes import readable_by, scope_of
 from app.review.states import UNDECIDED, early, overdue
 from app.review.tables import ProbeRow, ReviewTaskRow
+from app.review.telling import note_task
 from app.settings import Settings
 
 EXPIRED = "This draft expired before anybody decided; it stays unreleased."
@@ -61,6 +62,7 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
     )
     session.add(task)
     session.flush()
+    note_task(session, task, settings)
     mix_in_gold(session, task, record, settings)
     return task_id
 
@@ -92,10 +94,16 @@ def take(
         .values(
             state="claimed",
             claimed_by=reviewer.name,
+            claimed_at=case((_renews(reviewer), ReviewTaskRow.claimed_at), else_=moment),
             lease_until=moment + lease,
             fence=ReviewTaskRow.fence + 1,
         ),
     )
+
+
+def _renews(reviewer: Principal) -> ColumnElement[bool]:
+    mine = ReviewTaskRow.state == "claimed", ReviewTaskRow.claimed_by == reviewer.name
+    return and_(*mine, ReviewTaskRow.claimed_at.is_not(None))
 
 
 def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
@@ -140,6 +148,7 @@ def open_again(session: Session, task: ReviewTaskRow, reviewer: str, lease: time
             state="claimed",
             undecided=True,
             claimed_by=reviewer,
+            claimed_at=database_time(session),
             lease_until=database_time(session) + lease,
             fence=ReviewTaskRow.fence + 1,
         )

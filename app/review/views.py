@@ -203,6 +203,12 @@ class TaskDetailView(TaskView):
     notes: list[NoteView]
     changed_sources: list[SourceChange]
     redrafts: Annotated[int, Field(description="How many new drafts were made for it.")]
+    reading_seconds: Annotated[
+        float, Field(description="Least seconds between claim and decision; 0: none.")
+    ] = 0.0
+    reading_until: Annotated[
+        str | None, Field(description="From when its holder can decide, where that is asked.")
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import { request, requireSession } from "../shared/api.js";
 import { byId, el, fill, setText } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import { drawGaps } from "./gaps.js";
 import {
   certificateCells,
   isLoose,
@@ -16,6 +17,7 @@ import {
 } from "./gate.js";
 import { drawProgress } from "./labels.js";
 import { drawFeedback, drawPlans, refreshFigures } from "./lately.js";
+import { drawReviewers } from "./reviewers.js";
 
 /** @import { Child } from "../shared/dom.js" */
 /** @import { CollectionsView, GateModeView, GateStatusView } from "../shared/wire.d.ts" */
@@ -66,8 +68,13 @@ function mountLately() {
 }
 
 function figures() {
-  const of = byId("of", HTMLSelectElement);
-  return refreshFigures(of.value, byId("days", HTMLSelectElement).value);
+  const of = byId("of", HTMLSelectElement).value;
+  const days = byId("days", HTMLSelectElement).value;
+  return Promise.all([
+    refreshFigures(of, days),
+    drawReviewers(of, days),
+    drawGaps(of, days, readable),
+  ]);
 }
 
 function mountSwitch() {

@@ -6,7 +6,7 @@ import { choice, field } from "../shared/forms.js";
 import { ROLES } from "./words.js";
 
 /** @import { Account } from "../shared/wire.d.ts" */
-/** @typedef {{name: string, roles: string[], scope: string[] | null}} Filled */
+/** @typedef {{name: string, roles: string[], scope: string[] | null, authority: string, trained_on: string | null}} Filled */
 
 /**
  * A form over `account`, or an empty one; `send` gets what was filled in.
@@ -32,6 +32,7 @@ export function accountForm(account, collections, send) {
     !account && field("Name", name, "1 to 80 characters, no slash; it cannot be changed later."),
     roleGroup(account?.roles ?? ["asker"]),
     scopeGroup(account ? account.scope : null, collections),
+    account && standingGroup(account),
     button,
   );
   form.addEventListener("submit", (event) => {
@@ -39,6 +40,22 @@ export function accountForm(account, collections, send) {
     send({ name: account?.name ?? name.value, ...readForm(form) }, button);
   });
   return form;
+}
+
+/**
+ * By what right somebody reviews, and when they were trained: exports of answers show both.
+ * @param {Account} account
+ */
+function standingGroup({ authority, trained_on }) {
+  const right = el("input", { name: "authority", maxlength: 200, value: authority });
+  const day = el("input", { name: "trained_on", type: "date", value: trained_on ?? "" });
+  return el(
+    "fieldset",
+    { class: "group" },
+    el("legend", {}, "As a reviewer"),
+    field("Authority", right, "By what right they decide, such as a role or a licence."),
+    field("Last trained on", day),
+  );
 }
 
 /** @param {string[]} roles */
@@ -105,5 +122,7 @@ function scopeBox(name, checked) {
 function readForm(form) {
   const data = new FormData(form);
   const scope = data.get("reach") === "all" ? null : data.getAll("scope").map(String);
-  return { roles: data.getAll("role").map(String), scope };
+  const authority = String(data.get("authority") ?? "");
+  const trained_on = String(data.get("trained_on") ?? "") || null;
+  return { roles: data.getAll("role").map(String), scope, authority, trained_on };
 }

@@ -69,18 +69,21 @@ function headOf(account) {
  * @param {HTMLElement} told
  */
 function changeForm(account, context, told) {
-  return accountForm(account, context.collections, ({ roles, scope }, button) =>
-    attempt(
-      told,
-      async () => {
-        const body = { roles, scope, disabled: account.disabled };
-        /** @type {Account} */
-        const after = await request("PUT", pathOf(account.name), { body });
-        context.changed(after);
-        tell(told, "ok", `Saved. It counts from ${account.name}’s next request.`);
-      },
-      button,
-    ),
+  return accountForm(
+    account,
+    context.collections,
+    ({ roles, scope, authority, trained_on }, button) =>
+      attempt(
+        told,
+        async () => {
+          const body = { roles, scope, disabled: account.disabled, authority, trained_on };
+          /** @type {Account} */
+          const after = await request("PUT", pathOf(account.name), { body });
+          context.changed(after);
+          tell(told, "ok", `Saved. It counts from ${account.name}’s next request.`);
+        },
+        button,
+      ),
   );
 }
 

@@ -103,12 +103,12 @@ async function changed(account) {
 
 function newAccount() {
   const told = el("div", { class: "told" });
-  const form = accountForm(null, collections, (filled, button) =>
+  const form = accountForm(null, collections, ({ name, roles, scope }, button) =>
     attempt(
       told,
       async () => {
         /** @type {PasswordView} */
-        const made = await request("POST", "/v1/users", { body: filled });
+        const made = await request("POST", "/v1/users", { body: { name, roles, scope } });
         await load();
         form.reset();
         showOnce(told, `${made.name} was added. The password is shown once:`, made.password);

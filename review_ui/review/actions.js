@@ -96,13 +96,31 @@ function mainButtons(state, act) {
     button("Reject…", { class: "danger", "data-testid": "reject" }, () => act.setMode("reject")),
     el("span", { class: "spacer" }),
     mine
-      ? el("span", { class: "badge accent", "data-testid": "claimed-by-me" }, "You are reviewing")
+      ? readingClock(state.claim?.reading_until) ||
+          el("span", { class: "badge accent", "data-testid": "claimed-by-me" }, "You are reviewing")
       : button(
           ["Start", el("span", { class: "wide-only" }, " review")],
           { "data-testid": "claim" },
           act.start,
         ),
   );
+}
+
+/**
+ * Counts down to when a risky task may be decided; nothing once that is over.
+ * @param {string | null | undefined} until
+ */
+function readingClock(until) {
+  const left = () => Math.ceil((Date.parse(until ?? "") - Date.now()) / 1000);
+  if (!(left() > 0)) return null;
+  const words = () => (left() > 0 ? `Read it first: ${left()} s` : "You are reviewing");
+  const props = { class: "badge accent", role: "timer", "data-testid": "claimed-by-me" };
+  const node = el("span", props, words());
+  const clock = setInterval(() => {
+    node.textContent = words();
+    if (left() <= 0 || !node.isConnected) clearInterval(clock);
+  }, 500);
+  return node;
 }
 
 /** @param {Act} act */

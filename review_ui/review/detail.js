@@ -46,6 +46,7 @@ export function taskView(task) {
     checksOf(task),
     notesOf(task.notes),
     otherEvidence(task.evidence),
+    task.decision ? null : el("section", { id: "earlier" }),
     madeWith(task.lineage),
   ];
 }

@@ -7,13 +7,15 @@ import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
 import { loadChanged, mountChanged } from "./changed.js";
 import { taskView } from "./detail.js";
+import { asEdit, drawEarlier } from "./earlier.js";
 import { commandOf } from "./keys.js";
 import { drawList, focusTask, showInList } from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
+import { mountPractice } from "./practice.js";
 import * as states from "./state.js";
 import { countWords } from "./words.js";
 
-/** @import { TaskDetailView, TasksView } from "../shared/wire.d.ts" */
+/** @import { EarlierAnswer, TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
 /** @import { Added } from "./evidence.js" */
 /** @import { Handling } from "./handle.js" */
@@ -21,6 +23,8 @@ import { countWords } from "./words.js";
 /** @import { Filter, Mode, Notice, NoticeAction, State } from "./state.js" */
 
 const REFRESH_MS = 5_000;
+// While a stream tells of new tasks and decisions, the list is read anew for claims only.
+const REFRESH_STREAMED_MS = 20_000;
 const RECOUNT_MS = 20_000;
 const RENEW_MS = 120_000;
 const LIST_LIMIT = 100;
@@ -32,6 +36,9 @@ let state = states.begin("");
 /** @type {Promise<void>} */
 let renewing = Promise.resolve();
 let drawnAsMine = false;
+/** @type {EventSource | null} */
+let stream = null;
+let refreshedAt = 0;
 
 async function main() {
   const session = await requireSession();
@@ -45,7 +52,8 @@ async function main() {
   await refresh();
   recount().catch(showPageError);
   loadChanged();
-  setInterval(() => document.hidden || refresh().catch(showPageError), REFRESH_MS);
+  followQueue();
+  setInterval(refreshIfDue, REFRESH_MS);
   setInterval(() => document.hidden || recount().catch(showPageError), RECOUNT_MS);
   setInterval(renewClaim, RENEW_MS);
   await followHash();
@@ -66,6 +74,7 @@ function mountControls() {
     refresh().catch(showPageError);
   });
   byId("back").addEventListener("click", () => choose(null));
+  mountPractice();
   mountChoice("shortcuts", SHORTCUTS_KEY, () => {});
   mountChoice("advance", ADVANCE_KEY, (on) => set(states.advanceSet(state, on)));
   document.addEventListener("keydown", onKey);
@@ -74,9 +83,28 @@ function mountControls() {
     if (states.hasEdits(state)) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => {
+    followQueue();
     if (!document.hidden) refresh().catch(showPageError);
   });
   drawTask();
+}
+
+/** A hidden page has no stream: a browser opens about six connections to one site. */
+function followQueue() {
+  if (document.hidden || stream?.readyState === EventSource.CLOSED) {
+    stream?.close();
+    stream = null;
+  }
+  if (document.hidden || stream) return;
+  stream = new EventSource("/v1/reviews/events?keep=true");
+  stream.addEventListener("changed", () => refresh().catch(showPageError));
+}
+
+function refreshIfDue() {
+  followQueue();
+  const streamed = stream?.readyState === EventSource.OPEN;
+  const due = Date.now() - refreshedAt > (streamed ? REFRESH_STREAMED_MS : REFRESH_MS / 2);
+  if (due && !document.hidden) refresh().catch(showPageError);
 }
 
 /**
@@ -119,6 +147,9 @@ function drawTask() {
   const { task, selected } = state;
   const hint = selected ? "Loading…" : "Choose a task to see its draft and sources.";
   fill(byId("task"), task ? taskView(task) : el("p", { class: "muted placeholder" }, hint));
+  const earlier = document.getElementById("earlier");
+  // Without it a task can be decided as well.
+  if (task && earlier) drawEarlier(earlier, task, beginWith).catch(() => {});
   if (task) byId("task").setAttribute("data-testid", "task-detail");
   else byId("task").removeAttribute("data-testid");
   byId("detail").scrollTo({ top: 0 });
@@ -180,6 +211,7 @@ function follow(action) {
 
 async function refresh() {
   const { filter, narrow } = state;
+  refreshedAt = Date.now();
   /** @type {TasksView} */
   const list = await request("GET", states.listPath(state, LIST_LIMIT));
   const { tasks } = list;
@@ -259,6 +291,16 @@ function keep(text) {
   set(states.edited(state, text));
 }
 
+/** @param {EarlierAnswer} earlier */
+function beginWith(earlier) {
+  if (!state.task || !states.mayDecide(state)) return;
+  const { text, sources } = asEdit(earlier, state.task, states.addedTo(state));
+  for (const source of sources) cite(source);
+  keep(text);
+  setMode("");
+  setMode("edit");
+}
+
 /** @param {Added} source */
 function cite(source) {
   set(states.cited(state, source));
@@ -300,6 +342,8 @@ async function decide(decision) {
   await attempt(async (task) => {
     await renewing;
     if (state.task !== task) return;
+    // A risky task is claimed before it is decided: its reading time runs from there.
+    if (task.reading_seconds > 0 && !states.isMine(state) && !(await claim(task))) return;
     // Who does not hold the task claims it with the decision.
     const fence = states.isMine(state) ? state.claim?.fence : null;
     const body = { ...decision, content_sha256: task.content_sha256, fence };
@@ -384,6 +428,7 @@ async function renewOnce(task) {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
+  if (byId("practice", HTMLDialogElement).open) return;
   const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
   const shortcuts = byId("shortcuts", HTMLInputElement).checked;
   const context = { typing: Boolean(typing), shortcuts, mode: state.mode };

@@ -9,7 +9,7 @@
  * What narrows the list; an empty text narrows nothing.
  * @typedef {{queue: string, cause: string, who: "" | "mine" | "nobody", risk: "" | "0.2" | "0.5", text: string}} Narrow
  */
-/** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until">} Claim */
+/** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until" | "reading_until">} Claim */
 /**
  * `until`: the action is offered no longer than that, in milliseconds.
  * @typedef {{label: string, choose: string} | {label: string, reload: true} | {label: string, undo: string, until: number}} NoticeAction
@@ -460,6 +460,7 @@ export function refused(state, task, { code = "", message }) {
     claimed_by: null,
     fence: 0,
     lease_until: null,
+    reading_until: null,
   };
   return {
     ...state,
@@ -474,8 +475,8 @@ export function refused(state, task, { code = "", message }) {
  * @param {TaskDetailView} task
  * @returns {Claim}
  */
-function claimOf({ state, claimed_by, fence, lease_until }) {
-  return { state, claimed_by, fence, lease_until };
+function claimOf({ state, claimed_by, fence, lease_until, reading_until }) {
+  return { state, claimed_by, fence, lease_until, reading_until };
 }
 
 /** @returns {NoticeAction} */

@@ -29,6 +29,90 @@ export interface Account {
   created_at: string;
   sessions: number;
   keys: number;
+  authority: string;
+  trained_on: string | null;
+}
+
+export interface ReviewerView {
+  reviewer: string;
+  authority: string;
+  trained_on: string | null;
+  decisions: number;
+  approved: number;
+  edited: number;
+  rejected: number;
+  timed: number;
+  median_seconds: number | null;
+  wrong_items: number;
+  missed: number;
+  right_items: number;
+  false_alarms: number;
+  gold_kappa: number | null;
+  pairs: number;
+  kappa: number | null;
+  warnings: ("misses_wrong" | "approves_nearly_all" | "very_fast" | "agrees_little")[];
+}
+
+export interface Gap {
+  gap_id: string;
+  question: string;
+  wordings: string[];
+  asked: number;
+  askers: number;
+  abstained: number;
+  refused: number;
+  expired: number;
+  collections: string[];
+  first_at: string;
+  last_at: string;
+}
+
+export interface GapsView {
+  gaps: Gap[];
+  questions: number;
+  complete: boolean;
+}
+
+export interface EarlierAnswer {
+  answer_id: string;
+  question: string;
+  answer: AnswerBody;
+  edited: boolean;
+  released_at: string;
+  similarity: number;
+}
+
+export interface EarlierAnswers {
+  answers: EarlierAnswer[];
+}
+
+export interface PracticePassage {
+  title: string;
+  page: number | null;
+  text: string;
+  cited: boolean;
+}
+
+export interface PracticeItem {
+  item_id: string;
+  question: string;
+  draft: AnswerBody;
+  evidence: PracticePassage[];
+}
+
+export interface PracticeView {
+  items: PracticeItem[];
+  practised: number;
+  right: number;
+}
+
+export interface Truth {
+  wrong: boolean;
+  right: boolean;
+}
+
+export interface ReviewersView {
+  reviewers: ReviewerView[];
 }
 
 export interface AccountsView {
@@ -419,6 +503,8 @@ export interface TaskDetailView extends TaskView {
   notes: NoteView[];
   changed_sources: SourceChange[];
   redrafts: number;
+  reading_seconds: number;
+  reading_until: string | null;
 }
 
 export interface ChangedDocument {

@@ -61,6 +61,21 @@ def test_a_collection_is_chosen_not_typed(page: Page, running: Running) -> None:
     expect(ask(page, FACT, "abstained")).to_contain_text("switched off")
 
 
+def test_an_expert_answers_a_question_that_had_no_answer(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    ask(page, "How do I bake sourdough bread at high altitude?", "abstained")
+    page.goto(f"{running.address}/operations")
+    gap = page.get_by_test_id("gap").filter(has_text="sourdough")
+    expect(gap).to_contain_text("not found", timeout=30_000)
+    gap.get_by_test_id("answer-gap").click()
+    page.get_by_test_id("gap-text").fill("Bake sourdough bread at 230 degrees and add water.")
+    page.get_by_test_id("gap-save").click()
+    expect(gap).to_contain_text("Added.")
+    page.goto(f"{running.address}/documents")
+    added = page.get_by_text("How do I bake sourdough bread at high altitude?").first
+    expect(added).to_be_visible(timeout=60_000)
+
+
 def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
     page: Page, running: Running
 ) -> None:

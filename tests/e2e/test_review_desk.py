@@ -17,6 +17,7 @@ CLAIM = "Will you pay my claim for the water damage in my {}?"
 KITCHEN, ATTIC, CELLAR, BATHROOM, HALLWAY = (
     CLAIM.format(room) for room in ("kitchen", "attic", "cellar", "bathroom", "hallway")
 )
+PANTRY = CLAIM.format("pantry")
 __all__ = ["axe"]
 
 
@@ -132,6 +133,27 @@ def test_an_edit_cites_what_was_found_and_can_be_undone(page: Page, running: Run
     expect(page.get_by_test_id("note")).to_contain_text("took back the decision")
     page.get_by_test_id("approve").click()
     expect(page.get_by_test_id("decision").first).to_contain_text("Approved")
+    begin_with_an_earlier_answer(page, running)
+
+
+def begin_with_an_earlier_answer(page: Page, running: Running) -> None:
+    """A similar question is offered what was released a moment ago; practice has nothing yet."""
+    page.goto(running.address)
+    ask(page, PANTRY, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, PANTRY)
+    earlier = page.get_by_test_id("earlier-answer").first
+    expect(earlier).to_contain_text(KITCHEN, timeout=30_000)
+    assert violations(page) == []
+    earlier.get_by_test_id("use-earlier").click()
+    expect(page.get_by_test_id("edit-text")).to_have_value(re.compile(r"\[\d+\]"))
+    page.keyboard.press("Escape")
+    page.get_by_test_id("practise").click()
+    expect(page.locator("#practice")).to_contain_text("nothing to practise with")
+    assert violations(page) == []
+    page.keyboard.press("a")  # no shortcut of the task below
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_test_id("approve")).to_be_visible()
 
 
 def test_a_document_goes_from_under_a_draft_and_an_answer(page: Page, running: Running) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.access.service import Access
-from app.background import Background, Job, background_of, record_jobs, service_jobs
+from app.background import Background, Job, background_of, notice_jobs, record_jobs, service_jobs
 from app.db import Database, now
 from app.errors import ClaimLost, DependencyFailed
 from app.gate.drift import DriftMonitors
@@ -130,6 +130,7 @@ def test_overdue_reviews_expire_in_the_background(
     jobs = [
         *service_jobs(desk, DriftMonitors(database), access),
         *record_jobs(database, settings),
+        *notice_jobs(database, settings),
     ]
     assert work.run_due() == [job.name for job in jobs]
     with database.reading() as session:

@@ -121,6 +121,11 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/policy/dry-run"): Row("operator", "own", {"json": {"policy": "name: x"}}),
     ("GET", "/v1/reviews"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),
+    ("GET", "/v1/gaps"): Row("operator", "object", {"params": {"collection": "main"}}),
+    ("GET", "/v1/reviews/{task_id}/answered"): Row("reviewer", "object"),
+    ("GET", "/v1/practice"): Row("reviewer", "own"),
+    ("POST", "/v1/practice/{item_id}"): Row("reviewer", "asker's", {"json": {"wrong": True}}),
+    ("GET", "/v1/reviews/events"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/counts"): Row("reviewer", "own"),
     ("POST", "/v1/reviews/{task_id}/claim"): Row("reviewer", "object"),
     ("POST", "/v1/reviews/{task_id}/comments"): Row("reviewer", "object", {"json": {"text": "x"}}),
@@ -210,6 +215,7 @@ def objects(site: Site) -> dict[str, str]:
         "version_id": site.services.corpus.versions.all()[0].version_id,
         "job_id": site.services.corpus.jobs.create("main", "olga"),
         "name": "ann",
+        "item_id": "0" * 32,
         "key_id": site.services.access.keys.create("ann").key_id,
     }
 

@@ -17,9 +17,11 @@ from app.ports import DraftRequest
 from app.proof.erasure import Eraser
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
+from app.review.released import ReleasedAnswers
+from benchmarks.regressions import measure_regress
 from cli.regress import _write_junit
-from guardrails.contract import Draft, Sentence
-from tests.fakes import QuotingGenerator
+from guardrails.contract import Draft, Finding, Outcome, Sentence
+from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import ANN, EXCESS, Desk
 from tests.trails import every_check
 
@@ -39,6 +41,11 @@ def case(wrong: str, right: str | None) -> Correction:
         ("It is £350.", "It is £400.", False),
         ("Theft is covered.", "Theft is not covered.", False),
         ("Theft is covered.", "The office opens at nine.", False),
+        ("The Amber plan pays £50.", "The Silver plan pays £50.", False),
+        ("The amber plan pays £50.", "The Amber plan pays £50.", True),
+        ("It is paid in 16 working days.", "It is paid in 16 working months.", False),
+        ("It costs 5 pounds.", "It costs £5.", True),
+        ("The fee is 5 pounds a day.", "The fee is 5 £ a day.", True),
     ],
 )
 def test_when_two_answers_say_the_same(one: str, other: str, same: bool) -> None:
@@ -53,6 +60,13 @@ def test_when_two_answers_say_the_same(one: str, other: str, same: bool) -> None
         ("The excess is £400.", "An excess of £999 applies to all claims.", True),
         ("The excess is £400 for water.", "For water damage £400 is the excess.", False),
         (None, "The excess is £350 [2].", True),
+        ("The excess is £400.", "The office opens at nine.", True),
+        ("The excess is £400 for water.", "The excess is not £400 for water.", True),
+        ("The excess is £400 for water.", "The excess is €400 for water.", True),
+        ("The excess of Amber is £400.", "The excess of Silver is £400.", True),
+        ("The excess is £400 for water.", "The excess is.", True),
+        ("The excess is £400 within 30 days.", "The excess is £400 [1].", True),
+        ("£400.", "The excess for water damage is £400, paid within the year.", False),
         (None, "Theft must be reported within 24 hours.", False),
     ],
 )
@@ -119,6 +133,33 @@ def test_a_corrected_mistake_is_found_when_it_would_go_out_again(desk: Desk, kin
     (again,) = replay_corrections(cases, lax(desk), desk.corpus)
     assert (again.outcome, again.now) == ("regression", "released")
     assert "£999" in again.detail
+
+
+def test_approved_answers_are_cases_too_when_they_are_asked_for(desk: Desk) -> None:
+    answerer = desk.answerer(
+        ScriptedCheck(lambda _case: [Finding("scripted", Outcome.FAIL, "Somebody must look.")])
+    )
+    held = answerer.answer(ANN, Ask(EXCESS))
+    assert held["status"] == "held" and corrections(desk.database, approved=9) == []
+    reviews = ReviewDesk(desk.database, desk.settings)
+    (task,) = reviews.tasks(RITA, "open").tasks
+    seen = reviews.task(RITA, task.task_id)
+    reviews.decide(RITA, task.task_id, Decision("approve", seen.content_sha256, None))
+    assert corrections(desk.database) == []
+    cases = corrections(desk.database, approved=9)
+    assert [(one.answer_id, one.wrong) for one in cases] == [(held["answer_id"], "")]
+    (passed,) = replay_corrections(cases, desk.answerer().answerer, desk.corpus)
+    (worse,) = replay_corrections(cases, lax(desk), desk.corpus)
+    assert (passed.outcome, worse.outcome) == ("passed", "regression")
+    ReleasedAnswers(desk.database, desk.settings).withdraw(RITA, held["answer_id"], "wrong")
+    assert corrections(desk.database, approved=9) == []
+
+
+def test_every_planted_worse_model_or_policy_is_blocked_and_the_good_one_is_not() -> None:
+    found = measure_regress(12)
+    assert found["worse"] == 12 and found["passed"] == []
+    assert found["blocked"] == found["worse"] and found["good_blocked"] == 0
+    assert len(found["by_kind"]) == 7
 
 
 def test_an_edit_of_style_and_an_erased_answer_are_no_cases(desk: Desk) -> None:

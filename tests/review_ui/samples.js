@@ -106,6 +106,8 @@ export function detail(id, changes) {
     notes: [],
     changed_sources: [],
     redrafts: 0,
+    reading_seconds: 0,
+    reading_until: null,
     ...changes,
   };
 }

@@ -1,0 +1,166 @@
+"""Gaps: questions that got no answer lately, those that ask the same together."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import Session
+
+from app.access.principals import Principal
+from app.db import Database, database_time, iso
+from app.ports import Vectors
+from app.records.recording import searched_for
+from app.records.tables import RecordRow, SettlementRow
+
+SAME = 0.75
+"""Least cosine similarity of two questions that ask the same."""
+ANSWERED = 0.9
+"""Of a question that was answered later, so that the gap is closed."""
+LOOKED_AT = 400
+"""Questions without an answer, and as many with one, that are looked at: the newest ones."""
+WORDINGS = 5
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Questions that ask the same and got no answer; ``question`` is the first of them.
+
+    ``abstained``: nothing was found; ``refused``: a reviewer rejected the draft; ``expired``:
+    nobody decided.
+    """
+
+    gap_id: str
+    question: str
+    wordings: list[str]
+    asked: int
+    askers: int
+    abstained: int
+    refused: int
+    expired: int
+    collections: list[str]
+    first_at: str
+    last_at: str
+
+
+@dataclass(frozen=True)
+class GapsView:
+    """What is asked most first. ``complete`` is False where only the newest were looked at."""
+
+    gaps: list[Gap]
+    questions: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class _Asked:
+    record: RecordRow
+    text: str
+    outcome: str
+
+
+class Gaps:
+    """The gap list; ``embed`` gives unit vectors of texts, and no transaction is open meanwhile."""
+
+    def __init__(self, database: Database, embed: Callable[[Sequence[str]], Vectors]) -> None:
+        self._database, self._embed = database, embed
+
+    def list(self, reader: Principal, days: int = 30, collection: str | None = None) -> GapsView:
+        """Gaps of the last days among questions all of whose collections the reader may see.
+
+        What the reader may not see plays no part in how questions are put together. A gap to which
+        a later question with an answer is nearly equal is closed.
+        """
+        with self._database.reading() as session:
+            since = database_time(session) - timedelta(days=days)
+            rows = _read(session, _unanswered().where(RecordRow.created_at >= since))
+            answered = _read(session, _answered().where(RecordRow.created_at >= since))
+        complete = len(rows) < LOOKED_AT
+        open_ = [one for one in rows if _may_see(reader, one, collection)]
+        closing = [one for one in answered if _may_see(reader, one, collection)]
+        vectors = self._vectors([one.text for one in (*open_, *closing)])
+        groups = [
+            group for group in _grouped(open_, vectors) if not _closed(group, closing, vectors)
+        ]
+        gaps = sorted(map(_gap, groups), key=lambda gap: (-gap.asked, gap.first_at, gap.gap_id))
+        return GapsView(gaps, sum(gap.asked for gap in gaps), complete)
+
+    def _vectors(self, texts: Sequence[str]) -> dict[str, Vectors]:
+        different = sorted(set(texts))
+        return dict(zip(different, self._embed(different), strict=True)) if different else {}
+
+
+def _unanswered() -> Select[tuple[RecordRow, str | None]]:
+    nothing = and_(RecordRow.outcome == "abstained", SettlementRow.state.is_(None))
+    return _settled().where(or_(nothing, SettlementRow.state.in_(("refused", "expired"))))
+
+
+def _answered() -> Select[tuple[RecordRow, str | None]]:
+    at_once = and_(RecordRow.outcome == "released", SettlementRow.state.is_(None))
+    return _settled().where(or_(at_once, SettlementRow.state.in_(("released", "corrected"))))
+
+
+def _settled() -> Select[tuple[RecordRow, str | None]]:
+    return (
+        select(RecordRow, SettlementRow.state)
+        .outerjoin(SettlementRow, SettlementRow.answer_id == RecordRow.answer_id)
+        .order_by(RecordRow.created_at.desc(), RecordRow.answer_id)
+        .limit(LOOKED_AT)
+    )
+
+
+def _read(session: Session, query: Select[tuple[RecordRow, str | None]]) -> list[_Asked]:
+    """Oldest first; a question that was asked back is none, nor is one that was erased."""
+    rows = [(row[0], row[1]) for row in session.execute(query)]
+    return [
+        _Asked(record, " ".join(searched_for(record).split()).casefold(), state or record.outcome)
+        for record, state in reversed(rows)
+        if record.question.strip() and not record.searched.get("choices")
+    ]
+
+
+def _may_see(reader: Principal, one: _Asked, collection: str | None) -> bool:
+    names = one.record.searched["collections"]
+    wanted = collection is None or collection in names
+    return wanted and all(map(reader.may_read, names)) and (bool(names) or reader.scope is None)
+
+
+def _grouped(asked: Sequence[_Asked], vectors: dict[str, Vectors]) -> list[list[_Asked]]:
+    """Each question joins the first group whose first question is near enough, else begins one."""
+    groups: list[list[_Asked]] = []
+    for one in asked:
+        near = [float(vectors[one.text] @ vectors[group[0].text]) for group in groups]
+        best = max(range(len(groups)), key=lambda place: (near[place], -place), default=None)
+        if best is not None and near[best] >= SAME:
+            groups[best].append(one)
+        else:
+            groups.append([one])
+    return groups
+
+
+def _closed(
+    group: Sequence[_Asked], answered: Sequence[_Asked], vectors: dict[str, Vectors]
+) -> bool:
+    last, first = group[-1].record.created_at, vectors[group[0].text]
+    later = (one for one in answered if one.record.created_at > last)
+    return any(float(vectors[one.text] @ first) >= ANSWERED for one in later)
+
+
+def _gap(group: Sequence[_Asked]) -> Gap:
+    became = Counter(one.outcome for one in group)
+    first = group[0].record
+    wordings = list(dict.fromkeys(searched_for(one.record) for one in group))
+    return Gap(
+        gap_id=first.answer_id,
+        question=wordings[0],
+        wordings=wordings[1 : WORDINGS + 1],
+        asked=len(group),
+        askers=len({one.record.principal for one in group}),
+        abstained=became["abstained"],
+        refused=became["refused"],
+        expired=became["expired"],
+        collections=sorted({n for one in group for n in one.record.searched["collections"]}),
+        first_at=iso(first.created_at) or "",
+        last_at=iso(group[-1].record.created_at) or "",
+    )

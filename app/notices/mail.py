@@ -1,0 +1,83 @@
+"""Notices as e-mail over SMTP: to the addresses of the settings, and to people whose account is
+named by their address."""
+
+import re
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from app.errors import DependencyFailed, SettingsInvalid
+from app.notices.contents import Notice
+from app.settings import Settings
+
+TIMEOUT_S = 5.0
+ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[A-Za-z0-9.-]{1,255}")
+
+
+def is_address(text: str) -> bool:
+    """Whether the text can be written to: a plain e-mail address and nothing else."""
+    return ADDRESS.fullmatch(text) is not None and text.isascii()
+
+
+def reviewers_of(settings: Settings) -> list[str]:
+    """The addresses that hear of urgent tasks. Raises ``SettingsInvalid``."""
+    found = [one.strip() for one in settings.notice_reviewers.split(",") if one.strip()]
+    for one in found:
+        if not is_address(one):
+            raise SettingsInvalid(f"{one[:80]!r} in notice_reviewers is no e-mail address.")
+    return found
+
+
+class Mail:
+    """One mail server; each notice is a message of its own, to one person."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ``SettingsInvalid``."""
+        if not is_address(settings.smtp_from):
+            raise SettingsInvalid("E-mail needs smtp_from, the address that it comes from.")
+        if settings.smtp_user and settings.smtp_security == "none":
+            raise SettingsInvalid("The password of smtp_user would be sent unencrypted.")
+        self._settings = settings
+        self.reviewers = reviewers_of(settings)
+
+    def send(self, notice: Notice, to: str) -> None:
+        """Raises ``DependencyFailed`` where the server did not take it."""
+        try:
+            with self._connected() as server:
+                server.send_message(self._message(notice, to))
+        except (smtplib.SMTPException, OSError) as error:
+            raise DependencyFailed(
+                f"The mail server did not take it ({type(error).__name__})."
+            ) from error
+
+    def _connected(self) -> smtplib.SMTP:
+        name, port = self._settings.smtp_host, self._settings.smtp_port
+        safe = ssl.create_default_context()
+        if self._settings.smtp_security == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(name, port, timeout=TIMEOUT_S, context=safe)
+        else:
+            server = smtplib.SMTP(name, port, timeout=TIMEOUT_S)
+        if self._settings.smtp_security == "starttls":
+            server.starttls(context=safe)
+        if self._settings.smtp_user:
+            server.login(self._settings.smtp_user, self._settings.smtp_password)
+        return server
+
+    def _message(self, notice: Notice, to: str) -> EmailMessage:
+        message = EmailMessage()
+        message["Subject"] = notice.words
+        message["From"], message["To"] = self._settings.smtp_from, to
+        message["Date"] = format_datetime(notice.at)
+        host = self._settings.smtp_from.rpartition("@")[2]
+        # Of two copies with one id, mail programs show one.
+        message["Message-ID"] = f"<{notice.event_id}@{host}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(_text(notice))
+        return message
+
+
+def _text(notice: Notice) -> str:
+    shown = ("question", "note", "queue", "urgency", "expires_at")
+    told = [f"{name}: {notice.about[name]}" for name in shown if notice.about.get(name)]
+    return "\n".join([f"{notice.words}.", "", *told, *([notice.url] if notice.url else [])]) + "\n"

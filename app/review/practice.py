@@ -1,0 +1,131 @@
+"""Practice: short bursts of answers that are known to be wrong or right, with the truth told at
+once. It measures nobody: only gold items that were measured with already are used."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session
+
+from app.access.principals import Principal
+from app.corpus.passages import current_passages
+from app.db import Database, database_time
+from app.errors import NotFound
+from app.gate.sampling import fraction
+from app.records.views import AnswerBody
+from app.review.tables import GoldItemRow, PracticeRow, ProbeRow, ReviewTaskRow
+from app.review.tasks import may_read
+from guardrails.contract import AnswerObject
+
+BURST = 5
+"""Items in one burst: some minutes."""
+LOOKED_AT = 200
+
+
+@dataclass(frozen=True)
+class PracticePassage:
+    """A source of the answer."""
+
+    title: str
+    page: int | None
+    text: str
+    cited: bool
+
+
+@dataclass(frozen=True)
+class PracticeItem:
+    """An answer to judge; whether it is wrong is told afterwards."""
+
+    item_id: str
+    question: str
+    draft: AnswerBody
+    evidence: list[PracticePassage]
+
+
+@dataclass(frozen=True)
+class PracticeView:
+    """A burst, and how the reviewer did so far."""
+
+    items: list[PracticeItem]
+    practised: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What an answer is known to be, and whether the reviewer's first word on it was that."""
+
+    wrong: bool
+    right: bool
+
+
+class Practice:
+    """What reviewers practise with; each sees an item once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def burst(self, reviewer: Principal) -> PracticeView:
+        """At most ``BURST`` items that the reviewer may read and knows nothing of."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            items = session.scalars(_items(reviewer).limit(LOOKED_AT)).all()
+            mixed = sorted(items, key=lambda one: fraction(reviewer.name, one.id))
+            fit = [_item(one) for one in mixed if _fits(session, reviewer, one)][:BURST]
+            said = select(PracticeRow.right).where(PracticeRow.reviewer == reviewer.name)
+            rights = session.scalars(said).all()
+        return PracticeView(fit, len(rights), sum(rights))
+
+    def answer(self, reviewer: Principal, item_id: str, *, wrong: bool) -> Truth:
+        """Say what an item is, and be told; a second word changes nothing. Raises ``NotFound``."""
+        reviewer.require("reviewer")
+        with self._database.transaction() as session:
+            item = session.get(GoldItemRow, item_id)
+            before = session.get(PracticeRow, (item_id, reviewer.name))
+            if item is not None and before is not None:
+                return Truth(item.wrong, before.right)
+            known = session.scalar(_items(reviewer).where(GoldItemRow.id == item_id))
+            if known is None or not _fits(session, reviewer, known):
+                raise NotFound("There is no such item to practise with.")
+            told = Truth(known.wrong, known.wrong == wrong)
+            row = PracticeRow(gold_item=item_id, reviewer=reviewer.name, right=told.right)
+            row.practised_at = database_time(session)
+            session.add(row)
+        return told
+
+
+def _items(reviewer: Principal) -> Select[tuple[GoldItemRow]]:
+    """Items that some other reviewer has decided, and this one has neither decided nor seen."""
+    of_item = (
+        select(ProbeRow.task_id)
+        .join(ReviewTaskRow, ReviewTaskRow.id == ProbeRow.task_id)
+        .where(ProbeRow.gold_item == GoldItemRow.id, ReviewTaskRow.state == "decided")
+    )
+    mine = of_item.where(ReviewTaskRow.claimed_by == reviewer.name)
+    seen = select(PracticeRow.gold_item).where(
+        PracticeRow.gold_item == GoldItemRow.id, PracticeRow.reviewer == reviewer.name
+    )
+    query = select(GoldItemRow).where(exists(of_item), ~exists(mine), ~exists(seen))
+    return query.order_by(GoldItemRow.added_at.desc(), GoldItemRow.id)
+
+
+def _fits(session: Session, reviewer: Principal, item: GoldItemRow) -> bool:
+    """Whether its sources stand and are the reviewer's to read, and they do not know the answer."""
+    evidence = item.content["evidence"]
+    texts = {passage["id"]: passage["text"] for passage in evidence}
+    unknown = reviewer.name not in (*item.known_by, item.content["principal"])
+    return unknown and may_read(reviewer, evidence) and current_passages(session, texts) == texts
+
+
+def _item(row: GoldItemRow) -> PracticeItem:
+    draft = cast("AnswerObject", row.content["draft"])
+    cited = {one["passage_id"] for one in draft["citations"]}
+    return PracticeItem(
+        item_id=row.id,
+        question=row.content["question"],
+        draft=AnswerBody.of(draft),
+        evidence=[
+            PracticePassage(one["title"], one["page"], one["text"], one["id"] in cited)
+            for one in row.content["evidence"]
+        ],
+    )
