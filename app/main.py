@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -24,6 +26,7 @@ from app.api import (
     sessions,
     suspects,
 )
+from app.api.described import describe, groups
 from app.api.edge import Edge, Limits, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView
@@ -65,10 +68,22 @@ PAGE_NAMES = (
     ("/documents", "documents"),
     ("/people", "people"),
     ("/account", "account"),
+    ("/docs", "reference"),
     ("/login", "login"),
 )
 Background = Callable[[Services], AbstractContextManager[None]]
 """Work beside the routes (ingestion, periodic work): entered at start, left at the end."""
+
+
+class Described(FastAPI):
+    """FastAPI, with a document that also says who may do what and how each operation fails."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            routes = (route for router in ROUTERS for route in router.routes)
+            describe(super().openapi(), [one for one in routes if isinstance(one, APIRoute)])
+        return super().openapi()
 
 
 def create_app(
@@ -96,12 +111,13 @@ def create_app(
                 stack.enter_context(start(services))
             yield
 
-    app = FastAPI(
+    app = Described(
         title="Countersign",
         summary="Answers from your documents, and nothing risky goes out without a signature.",
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url="/v1/openapi.json",
+        openapi_tags=groups(),
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

@@ -38,7 +38,9 @@ from guardrails.contract import Passage
 class AskBody(Body):
     """A question for the service."""
 
-    question: str = Field(description="The question, plain text.")
+    question: str = Field(
+        description="The question, plain text.", examples=["How many days of leave do I have?"]
+    )
     collections: list[str] | None = Field(
         default=None, description="Collections to search; null searches all in scope."
     )
@@ -92,7 +94,7 @@ class PassageView(BaseModel):
 class SearchBody(Body):
     """What to search for; nothing is drafted and nothing recorded."""
 
-    question: Text = Field(min_length=1, max_length=4000)
+    question: Text = Field(min_length=1, max_length=4000, examples=["leave in the first year"])
     collections: list[Text] | None = Field(
         default=None, description="Collections to search; null searches all in scope."
     )
