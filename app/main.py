@@ -25,6 +25,7 @@ from app.api import (
     reviews,
     sessions,
     suspects,
+    widget,
 )
 from app.api.described import describe, groups
 from app.api.edge import Edge, Limits, error_response
@@ -38,6 +39,7 @@ from app.errors import (
     NotFound,
     TooLarge,
 )
+from app.ports import PageImages
 from app.settings import PROJECT, Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
@@ -57,6 +59,7 @@ MODULES = (
     operations,
     gate,
     labelling,
+    widget,
 )
 ROUTERS = tuple(module.router for module in MODULES)
 PAGES = PROJECT / "review_ui"
@@ -90,8 +93,10 @@ def create_app(
     settings: Settings | None = None,
     background: Sequence[Background] = (),
     services: Services | None = None,
+    page_images: PageImages | None = None,
 ) -> FastAPI:
-    """The service. ``background`` runs in this process while it serves.
+    """The service. ``background`` runs in this process while it serves; without ``page_images``
+    no page is drawn.
 
     ``services`` that are open already are used, and closed at the end all the same.
     """
@@ -123,10 +128,12 @@ def create_app(
         lifespan=lifespan,
         responses={"default": {"model": ErrorView, "description": "Any error"}},
     )
+    app.state.page_images = page_images
     for router in ROUTERS:
         app.include_router(router)
     _add_pages(app)
     _add_error_handlers(app)
+    app.add_middleware(widget.Preflights)
     app.add_middleware(Limits, settings=chosen)
     app.add_middleware(Edge)
     return app
@@ -136,9 +143,14 @@ def _add_pages(app: FastAPI) -> None:
     def page(name: str) -> Callable[[], FileResponse]:
         return lambda: FileResponse(PAGES / name / "index.html", media_type="text/html")
 
+    async def frame(request: Request, key: str = "") -> Response:
+        return await widget.page(request, key)
+
     for path, name in PAGE_NAMES:
         route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
         route(page(name))
+    app.api_route("/widget", methods=["GET", "HEAD"], include_in_schema=False)(frame)
+    app.api_route("/widget.js", methods=["GET", "HEAD"], include_in_schema=False)(widget.loader)
     app.mount("/static", StaticFiles(directory=PAGES), name="static")
 
 

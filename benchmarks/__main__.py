@@ -20,7 +20,7 @@ Run as:
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
     python -m benchmarks index [--passages N] --json
-    python -m benchmarks review [--tasks N] [--runs N] --json
+    python -m benchmarks review [--tasks N] [--runs N] [--browser] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks capacity [--passages N --requests R] --json
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
@@ -317,12 +317,16 @@ def judge(
 def review(
     tasks: Annotated[int, typer.Option(help="Review tasks in the database.", min=100)] = 50_000,
     runs: Annotated[int, typer.Option(help="Times each page is listed.", min=2)] = 40,
+    browser: Annotated[
+        bool, typer.Option(help="As Chromium sees it, with all tasks open, on SQLite.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Milliseconds of a page of the review queue, on SQLite and PostgreSQL."""
     from benchmarks.review import measure_review
+    from benchmarks.review_browser import measure_browser
 
-    _show(measure_review(tasks, runs), as_json)
+    _show((measure_browser if browser else measure_review)(tasks, runs), as_json)
 
 
 @app.command()

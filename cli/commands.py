@@ -46,6 +46,7 @@ COMMANDS = {
     "models": ("cli.models:model_commands", "Shipped models."),
     "keys": ("cli.people:key_commands", "API keys."),
     "users": ("cli.people:user_commands", "Accounts."),
+    "widgets": ("cli.people:widget_commands", "Keys of chat widgets on other sites."),
     "background": (
         "cli.background:background_commands",
         "Periodic work: expiry of reviews, drift, purge.",

@@ -151,6 +151,11 @@ def _clock(services: Services) -> str:
     return f"jumped to {iso(jumped)}; nothing is erased by age until it has gone on for 20 hours"
 
 
+def _sign_in(services: Services) -> str:
+    oidc = services.access.oidc
+    return f"passwords, and {oidc.check()}" if oidc.configured else "passwords"
+
+
 CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("device", _device),
     ("embedder", _embedder),
@@ -162,4 +167,5 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("live index", _index),
     ("audit log", _audit),
     ("clock", _clock),
+    ("sign-in", _sign_in),
 ]

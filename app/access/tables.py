@@ -11,7 +11,10 @@ from app.records.seals import Sealed
 
 
 class PrincipalRow(Sealed, Base):
-    """A person or program (owner: access). ``scope`` lists collections; null means all."""
+    """A person or program (owner: access). ``scope`` lists collections; null means all.
+
+    ``oidc_subject`` is the hash of issuer and subject of whom a sign-in provider vouches for.
+    """
 
     __tablename__ = "principals"
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -20,6 +23,7 @@ class PrincipalRow(Sealed, Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    oidc_subject: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
 
 
 class ApiKeyRow(Sealed, Base):
@@ -63,3 +67,34 @@ class IdempotencyRow(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     response: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+
+class WidgetKeyRow(Sealed, Base):
+    """A publishable key (owner: access): what a chat widget on the sites ``origins`` may ask with.
+
+    ``key`` stands in the page of that site, so it is no secret; ``secret`` signs its visitors.
+    """
+
+    __tablename__ = "widget_keys"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    secret: Mapped[str] = mapped_column(String(64))
+    origins: Mapped[list[str]]
+    questions_per_minute: Mapped[int]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class OidcAttemptRow(Base):
+    """A sign-in that somebody has begun at the provider (owner: access); it is taken once.
+
+    ``token_sha256`` is that of the cookie of the browser that began it.
+    """
+
+    __tablename__ = "oidc_attempts"
+    state_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64))
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]

@@ -18,6 +18,7 @@ GROUPS: Mapping[str, str] = {
     "labelling": "One task after the other, for the labels of a certificate.",
     "documents": "Add, read, replace and remove documents; passages that seem to give orders.",
     "jobs": "What is being ingested, and how far it is.",
+    "widget": "The chat on other sites, by a publishable key.",
     "sessions": "Sign-in by a browser, and one's own password.",
     "accounts": "People and programs, their roles, scopes and keys.",
     "operations": "Health, metrics, index versions, the policy.",
@@ -27,8 +28,23 @@ GROUPS: Mapping[str, str] = {
 Errors = Sequence[type[CountersignError]]
 DECIDING: Errors = (errors.AlreadyDecided, errors.ClaimLost, errors.ApprovalVoid)
 ASKING: Errors = (errors.QuestionEmpty, errors.QuestionNotText)
+OF_WIDGETS: Errors = (
+    errors.NotFound,
+    errors.OriginRefused,
+    errors.Unauthenticated,
+    errors.CredentialsExpired,
+)
 OF_THEIR_OWN: Mapping[tuple[str, str], Errors] = {
     ("POST", "/v1/session"): (errors.Unauthenticated, errors.QuotaExceeded),
+    ("POST", "/v1/session/oidc"): (errors.NotFound, errors.QuotaExceeded, errors.SettingsInvalid),
+    ("POST", "/v1/session/oidc/finish"): (
+        errors.OidcRefused,
+        errors.Forbidden,
+        errors.Conflict,
+        errors.NotFound,
+        errors.QuotaExceeded,
+        errors.Unauthenticated,
+    ),
     ("PUT", "/v1/session/password"): (errors.Forbidden, errors.QuotaExceeded),
     ("POST", "/v1/ask"): (*ASKING, errors.SchemaRefused),
     ("POST", "/v1/search"): ASKING,
@@ -37,12 +53,17 @@ OF_THEIR_OWN: Mapping[tuple[str, str], Errors] = {
     ("POST", "/v1/embeddings"): (errors.QuotaExceeded, errors.NotReady, errors.Overloaded),
     ("POST", "/v1/documents"): (errors.DocumentRefused,),
     ("PUT", "/v1/documents/{document_id}"): (errors.DocumentRefused,),
+    ("GET", "/v1/documents/{document_id}/pages/{page}/image"): (
+        errors.DocumentRefused,
+        errors.Overloaded,
+    ),
     ("POST", "/v1/documents/{document_id}/retry"): (errors.Conflict,),
     ("POST", "/v1/index/rollback"): (errors.Conflict,),
     ("POST", "/v1/index/{version_id}/promote"): (errors.Conflict,),
     ("POST", "/v1/policy/dry-run"): (errors.PolicyRefused,),
     ("POST", "/v1/users"): (errors.Conflict,),
     ("PUT", "/v1/users/{name}"): (errors.Conflict,),
+    ("POST", "/v1/keys"): (errors.NotFound,),
     ("POST", "/v1/reviews/{task_id}/claim"): DECIDING,
     ("POST", "/v1/reviews/{task_id}/comments"): DECIDING,
     ("PUT", "/v1/reviews/{task_id}/assignment"): DECIDING,
@@ -56,6 +77,11 @@ OF_THEIR_OWN: Mapping[tuple[str, str], Errors] = {
     ("POST", "/v1/released/{answer_id}/review"): (errors.Conflict,),
     ("POST", "/v1/released/{answer_id}/keep"): (errors.Conflict,),
     ("GET", "/readyz"): (errors.NotReady,),
+    ("POST", "/v1/widget-keys"): (errors.NotFound,),
+    ("POST", "/v1/widget/{key}/visits"): (*OF_WIDGETS, errors.QuotaExceeded),
+    ("POST", "/v1/widget/{key}/questions"): (*OF_WIDGETS, *ASKING, errors.Forbidden),
+    ("GET", "/v1/widget/{key}/answers/{answer_id}"): OF_WIDGETS,
+    ("GET", "/v1/widget/{key}/answers/{answer_id}/events"): OF_WIDGETS,
 }
 """Errors that follow from what an operation does, and not from how it is called."""
 

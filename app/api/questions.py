@@ -141,13 +141,14 @@ async def ask(
     asked = body.model_dump()
     question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
     if "text/event-stream" in accept:
-        return EventSourceResponse(_ask_events(question, permit, request))
+        return EventSourceResponse(ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 
 
-async def _ask_events(
+async def ask_events(
     question: Question, permit: Permit, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
+    """The events of a question that is being asked: stages, sentences, then answer or error."""
     async with aclosing(news_of(question, permit, request)) as told:
         async for news in told:
             if isinstance(news, Stage):
@@ -208,13 +209,14 @@ async def answer_events(
     view, seen = services.answerer.view, services.watch.seen
     first = await services.watch.run(lambda: view(principal, answer_id))
     views = follow(services, first, seen, credential, keep=keep)
-    events = _follow_events(views, request.state.request_id)
+    events = follow_events(views, request.state.request_id)
     return EventSourceResponse(events, ping=15)
 
 
-async def _follow_events(
+async def follow_events(
     followed: AsyncGenerator[AnswerView | CountersignError], request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
+    """The events of an answer that is followed."""
     async with aclosing(followed) as views:
         async for view in views:
             if isinstance(view, CountersignError):

@@ -224,11 +224,11 @@ function objectExample({ properties = {}, required = [], examples }, document, a
  * @param {Schema} schema
  * @param {string} name
  */
-function plainExample({ type, minimum, exclusiveMinimum }, name) {
+function plainExample({ type, minimum, exclusiveMinimum, minLength = 0 }, name) {
   if (type === "integer" || type === "number") return minimum ?? (exclusiveMinimum ?? 0) + 1;
   if (type === "boolean") return true;
   if (type === "object") return {};
-  return type === "null" ? null : name.toUpperCase();
+  return type === "null" ? null : name.toUpperCase().padEnd(minLength, "X");
 }
 
 /**

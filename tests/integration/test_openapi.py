@@ -2,9 +2,7 @@
 error that the document does not name."""
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,18 +13,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from app import backends
 from app.access.principals import ROLES
-from app.ports import DraftRequest
-from app.settings import Settings
-from app.wiring import build_services
-from guardrails.contract import Draft
-from ingestion.pipeline import pipeline_for
-from ingestion.sources import find_files
-from tests.conftest import HANDBOOK
-from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck
 from tests.integration.test_api import HELD, PASSWORD, Site, site_over
-from tests.integration.test_permissions import TABLE, suspect
+from tests.integration.test_permissions import SHOP, TABLE, suspect
+from tests.servers import tiny_services
 
 NOBODY = "nobody"
 CALLERS = (*ROLES, NOBODY)
@@ -35,27 +25,6 @@ EXAMPLES = 2
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 UNREADY = {("GET", "/readyz"): {503}}
 """What says on purpose that it cannot serve."""
-
-
-@dataclass
-class Quoting:
-    """The quoting generator where the service calls it, in batches."""
-
-    name: str = "reader"
-
-    def warm_up(self) -> None:
-        """There is nothing to load."""
-
-    def draft(self, asked: Sequence[DraftRequest]) -> list[Draft]:
-        """One draft for each request."""
-        return [QuotingGenerator().submit(one, one.deadline) for one in asked]
-
-
-class Support(ScriptedCheck):
-    """Says nothing against any sentence."""
-
-    def warm_up(self) -> None:
-        """There is nothing to load."""
 
 
 Errors = dict[tuple[str, str], set[str]]
@@ -67,26 +36,7 @@ ERRORS = frozenset({"code", "error"})
 def site(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Site]:
     """The real app over tiny models, with the handbook in collection main and a caller of each
     role."""
-    folder = tmp_path_factory.mktemp("openapi")
-    shutil.copy(migrated_sqlite, folder / "countersign.db")
-    chosen = Settings(
-        database_url=f"sqlite:///{folder / 'countersign.db'}",
-        data_dir=folder / "data",
-        questions_per_minute=100_000,
-        rerank_passages=0,
-        gate_mode="off",
-        audit_share=0.0,
-        min_similarity=-1,
-    )
-    for name, text in HANDBOOK.items():
-        (folder / name).write_text(text, "utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(backends.EMBEDDERS, "minilm", lambda _settings: HashEmbedder())
-        patch.setitem(backends.GENERATORS, "reader", lambda _settings: Quoting())
-        patch.setattr(backends, "build_screens", lambda *_parts: FixedScreens())
-        patch.setattr(backends, "build_support", lambda _settings: Support(name="support"))
-        services = build_services(chosen)
-    pipeline_for(services).ingest(find_files([folder / name for name in HANDBOOK]), "main")
+    services = tiny_services(tmp_path_factory.mktemp("openapi"), migrated_sqlite)
     for site in site_over(services):
         for role in ROLES:
             services.access.accounts.create(role, [role], password=PASSWORD)
@@ -111,8 +61,11 @@ def objects(site: Site) -> dict[str, str]:
         "suspect_id": suspect(services, f"{answer_id}.txt"),
         "version_id": services.corpus.versions.all()[0].version_id,
         "job_id": services.corpus.jobs.create("main", "operator"),
+        "page": "1",
         "name": "ann",
         "key_id": services.access.keys.create("ann").key_id,
+        "widget_key_id": services.access.widgets.create("ann", [SHOP]).key_id,
+        "key": services.access.widgets.create("ann", [SHOP]).key,
     }
 
 
