@@ -6,9 +6,11 @@
     │   ├── QuestionNotText
     │   └── SchemaRefused          the caller's JSON schema is not usable
     ├── Unauthenticated       401  no credentials, or wrong ones
-    │   └── CredentialsExpired
+    │   ├── CredentialsExpired
+    │   └── OidcRefused            what came back from the sign-in provider does not hold
     ├── Forbidden             403  the principal may not do this
-    │   └── CsrfFailed
+    │   ├── CsrfFailed
+    │   └── OriginRefused          a page of a site that the widget's key does not name
     ├── NotFound              404  no such thing, or not for this principal
     ├── MethodNotAllowed      405
     ├── RequestTimeout        408  the body came too slowly
@@ -104,6 +106,11 @@ class CredentialsExpired(Unauthenticated):
     default_message = "These credentials have expired or were revoked."
 
 
+class OidcRefused(Unauthenticated):
+    code = "oidc_refused"
+    default_message = "The sign-in does not hold; please try again."
+
+
 class Forbidden(CountersignError):
     code, status = "forbidden", 403
     default_message = "You are not allowed to do this."
@@ -112,6 +119,11 @@ class Forbidden(CountersignError):
 class CsrfFailed(Forbidden):
     code = "csrf_failed"
     default_message = "The request lacks a valid CSRF token; reload the page."
+
+
+class OriginRefused(Forbidden):
+    code = "origin_refused"
+    default_message = "This widget is not meant for this site."
 
 
 class NotFound(CountersignError):

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -25,7 +27,9 @@ from app.api import (
     reviews,
     sessions,
     suspects,
+    widget,
 )
+from app.api.described import describe, groups
 from app.api.edge import Edge, Limits, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView
@@ -37,6 +41,7 @@ from app.errors import (
     NotFound,
     TooLarge,
 )
+from app.ports import PageImages
 from app.settings import PROJECT, Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
@@ -58,6 +63,7 @@ MODULES = (
     gaps,
     labelling,
     practice,
+    widget,
 )
 ROUTERS = tuple(module.router for module in MODULES)
 PAGES = PROJECT / "review_ui"
@@ -69,18 +75,32 @@ PAGE_NAMES = (
     ("/documents", "documents"),
     ("/people", "people"),
     ("/account", "account"),
+    ("/docs", "reference"),
     ("/login", "login"),
 )
 Background = Callable[[Services], AbstractContextManager[None]]
 """Work beside the routes (ingestion, periodic work): entered at start, left at the end."""
 
 
+class Described(FastAPI):
+    """FastAPI, with a document that also says who may do what and how each operation fails."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            routes = (route for router in ROUTERS for route in router.routes)
+            describe(super().openapi(), [one for one in routes if isinstance(one, APIRoute)])
+        return super().openapi()
+
+
 def create_app(
     settings: Settings | None = None,
     background: Sequence[Background] = (),
     services: Services | None = None,
+    page_images: PageImages | None = None,
 ) -> FastAPI:
-    """The service. ``background`` runs in this process while it serves.
+    """The service. ``background`` runs in this process while it serves; without ``page_images``
+    no page is drawn.
 
     ``services`` that are open already are used, and closed at the end all the same.
     """
@@ -100,21 +120,24 @@ def create_app(
                 stack.enter_context(start(services))
             yield
 
-    app = FastAPI(
+    app = Described(
         title="Countersign",
         summary="Answers from your documents, and nothing risky goes out without a signature.",
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url="/v1/openapi.json",
+        openapi_tags=groups(),
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
         responses={"default": {"model": ErrorView, "description": "Any error"}},
     )
+    app.state.page_images = page_images
     for router in ROUTERS:
         app.include_router(router)
     _add_pages(app)
     _add_error_handlers(app)
+    app.add_middleware(widget.Preflights)
     app.add_middleware(Limits, settings=chosen)
     app.add_middleware(Edge)
     return app
@@ -124,9 +147,14 @@ def _add_pages(app: FastAPI) -> None:
     def page(name: str) -> Callable[[], FileResponse]:
         return lambda: FileResponse(PAGES / name / "index.html", media_type="text/html")
 
+    async def frame(request: Request, key: str = "") -> Response:
+        return await widget.page(request, key)
+
     for path, name in PAGE_NAMES:
         route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
         route(page(name))
+    app.api_route("/widget", methods=["GET", "HEAD"], include_in_schema=False)(frame)
+    app.api_route("/widget.js", methods=["GET", "HEAD"], include_in_schema=False)(widget.loader)
     app.mount("/static", StaticFiles(directory=PAGES), name="static")
 
 

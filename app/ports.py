@@ -6,6 +6,7 @@ Each port has two real implementations today and one conformance suite in
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,6 +17,14 @@ from guardrails.contract import Draft, Passage
 
 Vectors = NDArray[np.float32]
 """Unit-length rows, shape [n, dimension]."""
+
+
+class PageImages(Protocol):
+    """Pages of documents to images."""
+
+    def image(self, path: Path, sha256: str, page: int) -> bytes:
+        """The page (from 1) as PNG, of the file with that content. Raises ``NotFound`` where there
+        is none, ``DocumentRefused`` where it cannot be drawn, ``Overloaded``."""
 
 
 class Embedder(Protocol):

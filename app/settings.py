@@ -272,8 +272,10 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         default="",
-        description="Address that people reach the service at (`https://answers.example.com`), for "
-        "links in notices; empty: notices have no link.",
+        description="Address under which browsers reach the service "
+        "(`https://answers.example.com`): for links in notices, which have none without it, and "
+        "for sign-in by a provider, which comes back to `/login` there and else takes the address "
+        "of each request.",
     )
     notice_webhook: str = Field(
         default="",
@@ -322,6 +324,34 @@ class Settings(BaseSettings):
     smtp_user: str = Field(default="", description="Name to sign in to the mail server with.")
     smtp_password: str = Field(default="", description="Password of `smtp_user`.", repr=False)
     smtp_from: str = Field(default="", description="Address that e-mail comes from.")
+    oidc_issuer: str = Field(
+        default="",
+        description="Issuer of an OpenID Connect provider, word for word as it calls itself; "
+        "empty: no sign-in by a provider. See [signing-in.md](signing-in.md).",
+    )
+    oidc_client_id: str = Field(default="", description="What the provider calls this service.")
+    oidc_client_secret: str = Field(
+        default="", description="Secret of the service at the provider, if it has one.", repr=False
+    )
+    oidc_scopes: str = Field(
+        default="openid profile email", description="What the provider is asked for."
+    )
+    oidc_label: str = Field(default="Single sign-on", description="Words on the sign-in button.")
+    oidc_name_claim: str = Field(
+        default="preferred_username", description="Claim that names a new account."
+    )
+    oidc_groups_claim: str = Field(
+        default="groups", description="Claim that lists a person's groups."
+    )
+    oidc_roles: dict[str, list[str]] = Field(
+        default={},
+        description='Roles of each group, as JSON: `{"staff": ["asker"], "legal": ["reviewer"]}`. '
+        "Who is in none of them cannot sign in.",
+    )
+    oidc_collections: dict[str, list[str]] = Field(
+        default={},
+        description="Collections that each group may read, as JSON; empty: everybody reads all.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."
@@ -355,7 +385,7 @@ class Settings(BaseSettings):
 SECRET_SETTINGS = frozenset(
     {
         *("audit_seed", "checkpoint_webhook", "generator_api_key", "database_url"),
-        *("notice_webhook", "notice_webhook_secret", "smtp_password"),
+        *("notice_webhook", "notice_webhook_secret", "smtp_password", "oidc_client_secret"),
     }
 )
 

@@ -23,6 +23,7 @@ Run as:
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks review --reviewers N [--decide M] --json
     python -m benchmarks regress [--planted N] --json
+    python -m benchmarks review [--tasks N] [--runs N] [--browser] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks capacity [--passages N --requests R] --json
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
@@ -324,6 +325,9 @@ def review(
     ] = 0,
     decide: Annotated[int, typer.Option(help="Tasks for them to decide.", min=1)] = 2000,
     most_s: Annotated[float, typer.Option(help="Seconds after which they stop.", min=1)] = 600,
+    browser: Annotated[
+        bool, typer.Option(help="As Chromium sees it, with all tasks open, on SQLite.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Milliseconds of a page of the review queue, on SQLite and PostgreSQL; or, with --reviewers,
@@ -334,8 +338,9 @@ def review(
         _show(measure_reviewers(reviewers, decide, most_s), as_json)
         return
     from benchmarks.review import measure_review
+    from benchmarks.review_browser import measure_browser
 
-    _show(measure_review(tasks, runs), as_json)
+    _show((measure_browser if browser else measure_review)(tasks, runs), as_json)
 
 
 @app.command()

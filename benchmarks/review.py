@@ -83,7 +83,7 @@ def _measured(address: str, tasks: int, runs: int, seed: int) -> dict[str, float
     database = Database(address)
     try:
         migrate(database)
-        _fill(database, tasks, random.Random(seed))
+        fill(database, tasks, random.Random(seed))
         if not database.embedded:  # as its autovacuum does in time
             with database.engine.connect() as connection:
                 plain = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -143,7 +143,7 @@ def _p95(ms: list[float]) -> float:
     return round(statistics.quantiles(ms, n=20)[-1], 2)
 
 
-def _fill(database: Database, tasks: int, chance: random.Random) -> None:
+def fill(database: Database, tasks: int, chance: random.Random, states: list[str] = STATES) -> None:
     """Tasks of the last half year; scopes and states are drawn."""
     begin = now() - timedelta(days=180)
     step = timedelta(days=180) / tasks
@@ -153,7 +153,8 @@ def _fill(database: Database, tasks: int, chance: random.Random) -> None:
         with database.transaction() as session:
             made = []
             for number in range(first, min(first + BATCH, tasks)):
-                rows = _task(session, number, begin + number * step, chance, scopes)
+                moment = begin + number * step
+                rows = _task(session, number, moment, chance, scopes, states)
                 _pair(rows, decided, chance)
                 made.append(rows)
             _insert(session, made)
@@ -170,10 +171,15 @@ def _pair(rows: dict[type, list[Row]], decided: list[str], chance: random.Random
 
 
 def _task(
-    session: Session, number: int, created: datetime, chance: random.Random, scopes: Scopes
+    session: Session,
+    number: int,
+    created: datetime,
+    chance: random.Random,
+    scopes: Scopes,
+    states: list[str],
 ) -> dict[type, list[Row]]:
     """The rows of one task, by table."""
-    kind, state = chance.choice(KINDS), chance.choice(STATES)
+    kind, state = chance.choice(KINDS), chance.choice(states)
     names = sorted(set(chance.choices(COLLECTIONS, k=chance.choice([1, 1, 1, 2]))))
     content = _content(names, chance)
     if tuple(names) not in scopes:
@@ -212,8 +218,9 @@ def _task(
 def _content(collections: list[str], chance: random.Random) -> Row:
     """What is recorded of an answer, about as large as it is."""
     words = " ".join(chance.choice(("excess", "water", "claim", "days")) for _ in range(120))
+    place = {"document_id": "0" * 32, "title": "Handbook", "page": 1, "start": 0, "end": 600}
     evidence = [
-        {"id": f"{chance.getrandbits(128):032x}", "collection": name, "text": words}
+        {"id": f"{chance.getrandbits(128):032x}", "collection": name, "text": words, **place}
         for name in itertools.islice(itertools.cycle(collections), 5)
     ]
     return {
@@ -228,7 +235,15 @@ def _content(collections: list[str], chance: random.Random) -> Row:
         },
         "evidence": evidence,
         "findings": [{"check": "topics", "outcome": "fail", "message": words[:80]}],
-        "verdict": {"action": "review", "reasons": ["coverage decision"], "message": ""},
+        "verdict": {
+            "action": "review",
+            "reasons": ["coverage decision"],
+            "message": "",
+            "policy": "default",
+            "policy_sha256": "0" * 64,
+            "redact": [],
+            "disclaimers": [],
+        },
         "lineage": {"index_version": "v1", "certificate": f"{chance.randrange(4):064x}"},
     }
 

@@ -54,6 +54,7 @@ COMMANDS = {
         "cli.notices:notice_commands",
         "Notices: what waits, and a test of webhook and mail.",
     ),
+    "widgets": ("cli.people:widget_commands", "Keys of chat widgets on other sites."),
     "background": (
         "cli.background:background_commands",
         "Periodic work: expiry of reviews, drift, purge.",

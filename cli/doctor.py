@@ -160,6 +160,11 @@ def _notices(services: Services) -> str:
     return ", ".join(told) or "none"
 
 
+def _sign_in(services: Services) -> str:
+    oidc = services.access.oidc
+    return f"passwords, and {oidc.check()}" if oidc.configured else "passwords"
+
+
 CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("device", _device),
     ("embedder", _embedder),
@@ -172,4 +177,5 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("audit log", _audit),
     ("clock", _clock),
     ("notices", _notices),
+    ("sign-in", _sign_in),
 ]

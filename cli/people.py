@@ -1,4 +1,4 @@
-"""``users`` and ``keys``: accounts, passwords, sign-ins and API keys."""
+"""``users``, ``keys`` and ``widgets``: accounts, passwords, sign-ins, and keys of every kind."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,14 @@ from app.access.accounts import Account
 from app.access.passwords import new_password
 from app.access.principals import LOCAL
 from app.access.service import Access
+from app.access.widgets import QUESTIONS_PER_MINUTE
 from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
 
 user_commands = typer.Typer(help="Accounts.", no_args_is_help=True)
 key_commands = typer.Typer(help="API keys.", no_args_is_help=True)
+widget_commands = typer.Typer(help="Keys of chat widgets on other sites.", no_args_is_help=True)
 Role = Annotated[list[str], typer.Option(help="asker, reviewer, operator or admin (repeatable).")]
 Collections = Annotated[
     list[str] | None, typer.Option(help="Collection they may read (repeatable); default all.")
@@ -168,6 +170,60 @@ def revoke_key(key_id: str, as_json: Json = False) -> None:
         print_json({"key_id": key_id, "revoked": True})
     else:
         console.print(f"Key {key_id} is revoked.", highlight=False)
+
+
+@widget_commands.command("create")
+def create_widget(
+    user: Annotated[str, typer.Argument(help="The account whose scope the widget searches.")],
+    origin: Annotated[
+        list[str], typer.Option(help="A site that may show it, https://example.org (repeatable).")
+    ],
+    questions_per_minute: Annotated[
+        int, typer.Option(help="Questions of all its visitors in a minute.", min=1, max=10_000)
+    ] = QUESTIONS_PER_MINUTE,
+    as_json: Json = False,
+) -> None:
+    """Make a key for a chat widget on other sites; its secret is shown once."""
+    with _access() as access:
+        made = access.widgets.create(user, origin, questions_per_minute=questions_per_minute)
+    if as_json:
+        print_json(asdict(made))
+        return
+    lines = (
+        f"Key {made.key_id}: {made.key}",
+        f"Secret (shown once), for a server that signs its users: {made.secret}",
+        f'In the page: <script src="ADDRESS/widget.js" data-key="{made.key}"></script>',
+    )
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
+
+
+@widget_commands.command("list")
+def list_widgets(
+    user: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Keys of chat widgets, newest first, with the sites that may show them."""
+    with _access() as access:
+        found = access.widgets.all(user)
+    if as_json:
+        print_json({"keys": [asdict(entry) for entry in found]})
+        return
+    columns = ["id", "account", "key", "origins", "per minute", "made", "revoked"]
+    rows = [[*asdict(entry).values()] for entry in found]
+    shown = [[*row[:3], ", ".join(row[3]), *row[4:]] for row in rows]
+    print_table("Widget keys", columns, shown)
+
+
+@widget_commands.command("revoke")
+def revoke_widget(key_id: str, as_json: Json = False) -> None:
+    """End a widget's key and every visit at once."""
+    with _access() as access:
+        access.widgets.revoke(key_id)
+    if as_json:
+        print_json({"key_id": key_id, "revoked": True})
+    else:
+        console.print(f"Widget key {key_id} is revoked.", highlight=False)
 
 
 @contextmanager

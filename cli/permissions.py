@@ -79,6 +79,9 @@ ACTIONS: Mapping[str, Action] = {
     "users role": "accounts.manage",
     "users scope": "accounts.manage",
     "users sessions": "accounts.manage",
+    "widgets create": "accounts.manage",
+    "widgets list": "accounts.manage",
+    "widgets revoke": "accounts.manage",
 }
 
 

@@ -64,10 +64,11 @@ def _run(settings: Settings, services: Services) -> None:
     from app.api.protocol import timed_protocol
     from app.main import create_app
     from cli.workers import prompt, server_options
+    from ingestion.formats.page_image import PageImages
     from ingestion.pipeline import worker
 
     uvicorn.run(
-        create_app(settings, [worker, background.worker, prompt], services),
+        create_app(settings, [worker, background.worker, prompt], services, PageImages()),
         http=timed_protocol(settings.header_timeout_s),
         **server_options(settings),
     )

@@ -33,6 +33,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.telemetry import SHARED_METRICS, configure_logging
 from app.wiring import Services, open_services
+from ingestion.formats.page_image import PageImages
 from ingestion.pipeline import worker
 
 DRAIN_S = 10
@@ -74,7 +75,8 @@ class OneOfSeveral(uvicorn.Config):
             log.error("process_not_started", code=error.code, message=error.message)
             sys.exit(STARTUP_FAILURE if isinstance(error, LASTING) else 1)
         self.http = timed_protocol(settings.header_timeout_s)
-        self.app = create_app(settings, [worker, background.worker, prompt, minded], services)
+        beside = [worker, background.worker, prompt, minded]
+        self.app = create_app(settings, beside, services, PageImages())
         super().load()
 
 

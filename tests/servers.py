@@ -4,20 +4,25 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import uvicorn
 
+from app import backends
 from app.main import create_app
+from app.ports import DraftRequest
 from app.records.views import CitationView
 from app.settings import Settings
 from app.wiring import Services, build_services
+from guardrails.contract import Draft
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 from tests.conftest import HANDBOOK
+from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck
 from tests.integration.test_api import Site, site_over
 
 
@@ -33,6 +38,51 @@ class Served:
         task = self.site.claim("rita", self.site.task_of(answer_id))
         decided = self.site.decide("rita", task, kind, **more)
         assert decided.status_code == 200, decided.text
+
+
+@dataclass
+class Quoting:
+    """The quoting generator where the service calls it, in batches."""
+
+    name: str = "reader"
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+    def draft(self, asked: Sequence[DraftRequest]) -> list[Draft]:
+        """One draft for each request."""
+        return [QuotingGenerator().submit(one, one.deadline) for one in asked]
+
+
+class Support(ScriptedCheck):
+    """Says nothing against any sentence."""
+
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
+
+def tiny_services(folder: Path, migrated: Path) -> Services:
+    """Services over tiny models, which load nothing, with the handbook in collection main."""
+    shutil.copy(migrated, folder / "countersign.db")
+    chosen = Settings(
+        database_url=f"sqlite:///{folder / 'countersign.db'}",
+        data_dir=folder / "data",
+        questions_per_minute=100_000,
+        rerank_passages=0,
+        gate_mode="off",
+        audit_share=0.0,
+        min_similarity=-1,
+    )
+    for name, text in HANDBOOK.items():
+        (folder / name).write_text(text, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(backends.EMBEDDERS, "minilm", lambda _settings: HashEmbedder())
+        patch.setitem(backends.GENERATORS, "reader", lambda _settings: Quoting())
+        patch.setattr(backends, "build_screens", lambda *_parts: FixedScreens())
+        patch.setattr(backends, "build_support", lambda _settings: Support(name="support"))
+        services = build_services(chosen)
+    pipeline_for(services).ingest(find_files([folder / name for name in HANDBOOK]), "main")
+    return services
 
 
 def handbook_services(folder: Path, migrated: Path) -> Services:

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.access.accounts import administers
 from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, SessionRow
+from app.access.widgets import forget_widget_keys
 from app.db import compact_json, now
 from app.errors import Conflict
 
@@ -29,8 +30,10 @@ def forget_principal(session: Session, name: str) -> bool:
     led = administers(row)
     row.disabled_at, row.password_hash = row.disabled_at or now(), None
     row.authority = row.trained_on = None
+    row.oidc_subject = None
     for key in session.scalars(select(ApiKeyRow).where(ApiKeyRow.principal == name)):
         session.delete(key)
+    forget_widget_keys(session, name)
     if led and not any(map(administers, session.scalars(select(PrincipalRow)))):
         raise Conflict("Nobody would be left to administer accounts.")
     return True

@@ -25,6 +25,8 @@ TRIES_OF_AN_ADDRESS = RateLimitItemPerMinute(30)
 """Sign-ins from one address with any name."""
 FAILURES_OF_A_NAME = RateLimitItemPerMinute(30)
 """Failed sign-ins with one name from all addresses that it never signed in from."""
+VISITS_OF_AN_ADDRESS = RateLimitItemPerMinute(30)
+"""Visits that begin on other sites, from one address."""
 CLOCK_SLACK_S = 5.0
 """A clock may be set back by that much, and all still counts."""
 KNOWN = 10_000
@@ -49,6 +51,18 @@ class Quotas:
         self._mind_the_clock()
         if not self._limiter.hit(self._questions, "question", principal.name):
             raise QuotaExceeded
+
+    def charge_visit(self, address: str) -> None:
+        """Count one visit that begins on another site."""
+        self._mind_the_clock()
+        if not self._limiter.hit(VISITS_OF_AN_ADDRESS, "visit", _network(address)):
+            raise QuotaExceeded("Too many visits from here; try again in a minute.")
+
+    def charge_widget(self, key_id: str, per_minute: int) -> None:
+        """Count one question of any visitor of a widget's key."""
+        self._mind_the_clock()
+        if not self._limiter.hit(RateLimitItemPerMinute(per_minute), "widget", key_id):
+            raise QuotaExceeded("Too many questions on this site; try again in a minute.")
 
     def charge_sign_in(self, name: str, address: str) -> None:
         """Count one try to sign in, before the password is looked at."""

@@ -5,10 +5,12 @@ from datetime import timedelta
 from app.access.accounts import Accounts
 from app.access.idempotency import IdempotentRequests
 from app.access.keys import CREDENTIAL, Keys
+from app.access.oidc import OidcSignIn
 from app.access.passwords import Passwords
 from app.access.principals import LOCAL, Principal
 from app.access.quotas import Quotas
 from app.access.sessions import Sessions
+from app.access.widgets import WidgetKeys
 from app.db import Database
 from app.records.trusted_time import trusted_time
 from app.settings import Settings
@@ -23,8 +25,10 @@ class Access:
         self._database = database
         self.accounts = Accounts(database, passwords)
         self.keys = Keys(database)
+        self.widgets = WidgetKeys(database)
         self.quotas = Quotas(settings.questions_per_minute)
         self.sessions = Sessions(database, passwords, self.quotas, length)
+        self.oidc = OidcSignIn(database, settings, self.sessions)
         self.requests = IdempotentRequests(database)
 
     def charge_question(self, principal: Principal) -> None:
@@ -47,4 +51,5 @@ class Access:
         moment = trusted_time(self._database)
         with self._database.transaction() as session:
             self.sessions.purge(session, moment)
+            self.oidc.purge(session, moment)
             self.requests.purge(session, moment)

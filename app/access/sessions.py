@@ -61,7 +61,7 @@ class Sessions:
             self._quotas.note_failure(name, address)
             raise Unauthenticated("The name or the password is wrong.")
         self._quotas.note_success(name, address)
-        return self._start(row, stored)
+        return self.start(row, stored)
 
     def find(self, token: str) -> SignIn:
         """The session of a cookie's token; raises ``CredentialsExpired``."""
@@ -119,7 +119,9 @@ class Sessions:
         row = session.execute(query).first()
         return None if row is None else (row[0], row[1])
 
-    def _start(self, row: PrincipalRow, checked: str | None) -> SignIn:
+    def start(self, row: PrincipalRow, checked: str | None) -> SignIn:
+        """A new session of an account whose password hash was ``checked``; raises
+        ``Unauthenticated`` when it is another one by now, or the account was disabled."""
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         with self._database.transaction() as session:
             owner = session.get(PrincipalRow, row.name, with_for_update=True)

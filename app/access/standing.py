@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.access.principals import LOCAL, Principal, principal_of
-from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow
+from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow, WidgetKeyRow
 from app.db import now
 
 
@@ -33,7 +33,7 @@ def asker_of(session: Session, name: str, collections: Sequence[str]) -> Princip
 
 
 def ended_credentials(session: Session, credentials: Collection[str]) -> set[str]:
-    """Those hashes of API keys and session tokens that hold no more."""
+    """Those hashes of API keys and session tokens, and those widget keys, that hold no more."""
     moment = now()
     disabled = select(PrincipalRow.name).where(PrincipalRow.disabled_at.is_not(None))
     keys = select(ApiKeyRow.key_sha256).where(
@@ -47,4 +47,9 @@ def ended_credentials(session: Session, credentials: Collection[str]) -> set[str
         SessionRow.expires_at > moment,
         SessionRow.principal.not_in(disabled),
     )
-    return set(credentials) - set(session.scalars(keys.union_all(sessions)))
+    widgets = select(WidgetKeyRow.key).where(
+        WidgetKeyRow.key.in_(credentials),
+        WidgetKeyRow.revoked_at.is_(None),
+        WidgetKeyRow.principal.not_in(disabled),
+    )
+    return set(credentials) - set(session.scalars(keys.union_all(sessions, widgets)))

@@ -15,6 +15,7 @@ class PrincipalRow(Sealed, Base):
 
     ``authority`` is by what right a reviewer decides, ``trained_on`` the day (YYYY-MM-DD) when they
     were last trained.
+    ``oidc_subject`` is the hash of issuer and subject of whom a sign-in provider vouches for.
     """
 
     __tablename__ = "principals"
@@ -26,6 +27,7 @@ class PrincipalRow(Sealed, Base):
     disabled_at: Mapped[datetime | None]
     authority: Mapped[str | None] = mapped_column(String(200))
     trained_on: Mapped[str | None] = mapped_column(String(10))
+    oidc_subject: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
 
 
 class ApiKeyRow(Sealed, Base):
@@ -69,3 +71,34 @@ class IdempotencyRow(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     response: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+
+class WidgetKeyRow(Sealed, Base):
+    """A publishable key (owner: access): what a chat widget on the sites ``origins`` may ask with.
+
+    ``key`` stands in the page of that site, so it is no secret; ``secret`` signs its visitors.
+    """
+
+    __tablename__ = "widget_keys"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    principal: Mapped[str] = mapped_column(ForeignKey("principals.name"))
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    secret: Mapped[str] = mapped_column(String(64))
+    origins: Mapped[list[str]]
+    questions_per_minute: Mapped[int]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class OidcAttemptRow(Base):
+    """A sign-in that somebody has begun at the provider (owner: access); it is taken once.
+
+    ``token_sha256`` is that of the cookie of the browser that began it.
+    """
+
+    __tablename__ = "oidc_attempts"
+    state_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64))
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]

@@ -11,6 +11,7 @@ from app.access.keys import KeyEntry, NewKey
 from app.access.passwords import new_password
 from app.access.principals import MAX_NAME, Principal
 from app.access.sessions import SignInEntry
+from app.access.widgets import QUESTIONS_PER_MINUTE, NewWidgetKey, WidgetKeyEntry
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
 
 Name = Annotated[Text, Field(max_length=MAX_NAME)]
@@ -86,6 +87,27 @@ class KeysView(BaseModel):
     keys: list[KeyEntry]
 
 
+class WidgetKeyBody(Body):
+    """A publishable key to make."""
+
+    user: Name = Field(description="The account whose scope the widget searches.")
+    origins: list[Annotated[Text, Field(max_length=300)]] = Field(
+        min_length=1,
+        max_length=50,
+        description="Sites that may show the widget.",
+        examples=[["https://www.example.org"]],
+    )
+    questions_per_minute: int = Field(
+        default=QUESTIONS_PER_MINUTE, ge=1, le=10_000, description="Of all its visitors together."
+    )
+
+
+class WidgetKeysView(BaseModel):
+    """Publishable keys, newest first."""
+
+    keys: list[WidgetKeyEntry]
+
+
 router = APIRouter(prefix="/v1", tags=["accounts"], route_class=Guarded)
 Admin = Annotated[Principal, Depends(May("accounts.manage"))]
 
@@ -158,3 +180,31 @@ def make_key(body: KeyBody, services: ServicesDep, admin: Admin) -> NewKey:
 def revoke_key(key_id: str, services: ServicesDep, admin: Admin) -> None:
     """At once."""
     services.access.keys.revoke(key_id, admin.name)
+
+
+@router.get("/widget-keys", response_model=WidgetKeysView, summary="Keys of widgets on other sites")
+def widget_keys(services: ServicesDep, _admin: Admin, user: Text | None = None) -> WidgetKeysView:
+    """All, or those of one account."""
+    return WidgetKeysView(keys=services.access.widgets.all(user))
+
+
+@router.post(
+    "/widget-keys",
+    status_code=201,
+    response_model=NewWidgetKey,
+    summary="Make a key for a widget on other sites",
+)
+def make_widget_key(body: WidgetKeyBody, services: ServicesDep, admin: Admin) -> NewWidgetKey:
+    """The key may stand in a page; the secret, with which a site signs its users, is shown once."""
+    return services.access.widgets.create(
+        body.user,
+        body.origins,
+        questions_per_minute=body.questions_per_minute,
+        by=admin.name,
+    )
+
+
+@router.delete("/widget-keys/{widget_key_id}", status_code=204, summary="Revoke a widget's key")
+def revoke_widget_key(widget_key_id: str, services: ServicesDep, admin: Admin) -> None:
+    """At once, with every visit."""
+    services.access.widgets.revoke(widget_key_id, admin.name)

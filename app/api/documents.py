@@ -5,7 +5,8 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi import Path as PathParameter
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
@@ -23,7 +24,8 @@ from app.api.requests import (
 from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
 from app.corpus.passages import DocumentText
 from app.corpus.uploads import Uploads
-from app.errors import Conflict, CountersignError, DependencyFailed, Invalid
+from app.errors import Conflict, CountersignError, DependencyFailed, Invalid, NotFound
+from app.ports import PageImages
 from app.wiring import Services
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], route_class=Guarded)
@@ -140,6 +142,28 @@ def passages(
     if "operator" in principal.roles:
         return text
     return replace(text, passages=[replace(one, suspect=None) for one in text.passages])
+
+
+@router.get(
+    "/{document_id}/pages/{page}/image",
+    summary="A page as it looks",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}},
+)
+def page_image(
+    document_id: str,
+    page: Annotated[int, PathParameter(ge=1, le=MAX_INT)],
+    request: Request,
+    services: ServicesDep,
+    principal: Reader,
+) -> Response:
+    """A page of a PDF as PNG, drawn out of the file that was read; 404 for other documents."""
+    found = _readable(services, principal, document_id)
+    path, sha256 = services.corpus.documents.printed(found.document_id)
+    images: PageImages | None = request.app.state.page_images
+    if images is None:
+        raise NotFound("Pages are not drawn here.")
+    return Response(images.image(Path(path), sha256, page), media_type="image/png")
 
 
 @router.put("/{document_id}", status_code=202, response_model=DocumentView, summary="Replace")

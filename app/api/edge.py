@@ -71,7 +71,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(request_id)]
+                message["headers"] = [*message["headers"], *_headers(request_id, scope)]
             await send(message)
 
         try:
@@ -145,8 +145,9 @@ class _Body:
         return message
 
 
-def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
-    named = {**HEADERS, "X-Request-Id": request_id}
+def _headers(request_id: str, scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Those of every response; a route may say otherwise in ``request.state.headers``."""
+    named = {**HEADERS, **scope["state"].get("headers", {}), "X-Request-Id": request_id}
     return [(name.lower().encode(), value.encode()) for name, value in named.items()]
 
 

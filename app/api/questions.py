@@ -38,7 +38,9 @@ from guardrails.contract import Passage
 class AskBody(Body):
     """A question for the service."""
 
-    question: str = Field(description="The question, plain text.")
+    question: str = Field(
+        description="The question, plain text.", examples=["How many days of leave do I have?"]
+    )
     collections: list[str] | None = Field(
         default=None, description="Collections to search; null searches all in scope."
     )
@@ -92,7 +94,7 @@ class PassageView(BaseModel):
 class SearchBody(Body):
     """What to search for; nothing is drafted and nothing recorded."""
 
-    question: Text = Field(min_length=1, max_length=4000)
+    question: Text = Field(min_length=1, max_length=4000, examples=["leave in the first year"])
     collections: list[Text] | None = Field(
         default=None, description="Collections to search; null searches all in scope."
     )
@@ -139,13 +141,14 @@ async def ask(
     asked = body.model_dump()
     question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
     if "text/event-stream" in accept:
-        return EventSourceResponse(_ask_events(question, permit, request))
+        return EventSourceResponse(ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 
 
-async def _ask_events(
+async def ask_events(
     question: Question, permit: Permit, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
+    """The events of a question that is being asked: stages, sentences, then answer or error."""
     async with aclosing(news_of(question, permit, request)) as told:
         async for news in told:
             if isinstance(news, Stage):
@@ -206,13 +209,14 @@ async def answer_events(
     view, seen = services.answerer.view, services.watch.seen
     first = await services.watch.run(lambda: view(principal, answer_id))
     views = follow(services, first, seen, credential, keep=keep)
-    events = _follow_events(views, request.state.request_id)
+    events = follow_events(views, request.state.request_id)
     return EventSourceResponse(events, ping=15)
 
 
-async def _follow_events(
+async def follow_events(
     followed: AsyncGenerator[AnswerView | CountersignError], request_id: str
 ) -> AsyncIterator[ServerSentEvent]:
+    """The events of an answer that is followed."""
     async with aclosing(followed) as views:
         async for view in views:
             if isinstance(view, CountersignError):

@@ -1,15 +1,19 @@
-"""Browser sign-in and sign-out, and one's own password."""
+"""Browser sign-in, by password or a provider, sign-out, and one's own password."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from app.access.oidc import ATTEMPT
 from app.access.passwords import LONGEST, SHORTEST
 from app.access.principals import Principal
 from app.access.sessions import SignIn
 from app.api.requests import COOKIE, Body, Guarded, May, ServicesDep, Text, cookie, sign_in
 from app.db import iso
+from app.wiring import Services
+
+ATTEMPT_COOKIE = "countersign_oidc"
 
 
 class SignInBody(Body):
@@ -24,6 +28,25 @@ class PasswordBody(Body):
 
     current: str = Field(max_length=LONGEST, description="The password as it is now.")
     new: Text = Field(min_length=SHORTEST, max_length=LONGEST)
+
+
+class MethodsView(BaseModel):
+    """How people can sign in; a password always."""
+
+    oidc: str | None = Field(description="Words on the button of the provider; null: there is none")
+
+
+class OidcView(BaseModel):
+    """Where the browser goes to sign in."""
+
+    address: str
+
+
+class OidcBody(Body):
+    """What the provider sent the browser back with."""
+
+    state: str = Field(max_length=200)
+    code: str = Field(max_length=4000)
 
 
 class SessionView(BaseModel):
@@ -45,16 +68,37 @@ def start(
     body: SignInBody, request: Request, response: Response, services: ServicesDep
 ) -> SessionView:
     """Sets an HttpOnly, SameSite=Strict cookie and returns the CSRF token."""
-    address = request.client.host if request.client else ""
-    session = services.access.sessions.sign_in(body.username, body.password, address)
-    response.set_cookie(
-        COOKIE,
-        session.token,
-        max_age=int(services.settings.session_hours * 3600),
-        httponly=True,
-        samesite="strict",
-        secure=services.settings.secure_cookies,
-    )
+    session = services.access.sessions.sign_in(body.username, body.password, _address(request))
+    _set_cookie(response, services, COOKIE, session.token, services.settings.session_hours)
+    return _view(session)
+
+
+@router.get("/methods", response_model=MethodsView, summary="How to sign in")
+def methods(services: ServicesDep) -> MethodsView:
+    """Whether there is a sign-in by a provider beside names and passwords."""
+    oidc = services.access.oidc.configured
+    return MethodsView(oidc=services.settings.oidc_label if oidc else None)
+
+
+@router.post("/oidc", response_model=OidcView, summary="Begin a sign-in by the provider")
+def begin_oidc(request: Request, response: Response, services: ServicesDep) -> OidcView:
+    """Sets a cookie that binds what comes back to this browser."""
+    services.access.quotas.charge_visit(_address(request))
+    begun = services.access.oidc.begin(_back(request, services))
+    _set_cookie(response, services, ATTEMPT_COOKIE, begun.token, ATTEMPT.total_seconds() / 3600)
+    return OidcView(address=begun.address)
+
+
+@router.post("/oidc/finish", response_model=SessionView, summary="Finish it")
+def finish_oidc(
+    body: OidcBody, request: Request, response: Response, services: ServicesDep
+) -> SessionView:
+    """As a sign-in by password; roles and scope become what the person's groups say."""
+    services.access.quotas.charge_visit(_address(request))
+    token = request.cookies.get(ATTEMPT_COOKIE, "")
+    session = services.access.oidc.finish(token, body.state, body.code, _back(request, services))
+    response.delete_cookie(ATTEMPT_COOKIE)
+    _set_cookie(response, services, COOKIE, session.token, services.settings.session_hours)
     return _view(session)
 
 
@@ -86,9 +130,30 @@ def change_password(
     principal: Annotated[Principal, Depends(May("password.own"))],
 ) -> None:
     """Ends every other sign-in of the caller; API keys stay."""
-    address = request.client.host if request.client else ""
-    services.access.quotas.charge_sign_in(principal.name, address)
+    services.access.quotas.charge_sign_in(principal.name, _address(request))
     services.access.accounts.change_password(principal, body.current, body.new)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _back(request: Request, services: Services) -> str:
+    """Where the provider sends the browser back to."""
+    return (services.settings.public_url or str(request.base_url)).rstrip("/") + "/login"
+
+
+def _set_cookie(
+    response: Response, services: Services, name: str, token: str, hours: float
+) -> None:
+    response.set_cookie(
+        name,
+        token,
+        max_age=int(hours * 3600),
+        httponly=True,
+        samesite="strict",
+        secure=services.settings.secure_cookies,
+    )
 
 
 def _view(session: SignIn) -> SessionView:

@@ -18,6 +18,7 @@ from app.corpus.passages import NewPassage, batches, passage_row, suspect_row
 from app.corpus.tables import (
     DELETED,
     FAILED,
+    PDF,
     PENDING,
     READY,
     CollectionRow,
@@ -412,6 +413,14 @@ class Documents:
         if not found:
             raise NotFound("There is no such document.")
         return found[0]
+
+    def printed(self, document_id: str) -> tuple[str, str]:
+        """File and SHA-256 of a ready PDF; raises ``NotFound`` for any other document."""
+        with self._database.reading() as session:
+            row = session.get(DocumentRow, document_id)
+        if row is None or row.state != READY or row.media_type != PDF:
+            raise NotFound("This document has no pages that can be drawn.")
+        return row.stored_at, row.sha256
 
     def page(
         self,

@@ -16,6 +16,8 @@ DELETED = "deleted"
 READY = "ready"
 PENDING = "pending"
 FAILED = "failed"
+PDF = "application/pdf"
+"""The media type of documents whose pages can be drawn."""
 BATCH = 500
 """Rows per statement: under every database's limit on bound values."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, ColumnElement, Connection, DateTime, Text, cast, func, select
 from sqlalchemy.orm import Session
 
-from app.access.tables import ApiKeyRow, PrincipalRow
+from app.access.tables import ApiKeyRow, PrincipalRow, WidgetKeyRow
 from app.db import Database
 from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow, LabelRow, ReviewerCheckRow
 from app.proof.checkpoints import Checkpoint
@@ -47,6 +47,7 @@ SEALED: tuple[type[Sealed], ...] = (
     ReviewerCheckRow,
     PrincipalRow,
     ApiKeyRow,
+    WidgetKeyRow,
 )
 """Every table whose rows are compared."""
 FETCHED = 1000

@@ -213,16 +213,20 @@ function choose({ target }) {
   const button = target instanceof Element && target.closest("button[data-question]");
   if (!(button instanceof HTMLElement)) return;
   if (running) return announce("Please wait for the running question, or cancel it.");
-  put(button.dataset.question ?? "");
+  put(button.dataset.question ?? "", button.dataset.previous);
 }
 
-/** @param {string} question */
-function put(question) {
+/**
+ * @param {string} question
+ * @param {string | null} follows the answer that the question follows
+ */
+function put(question, follows = previous) {
   const exchange = new Exchange(question, new Date().toISOString());
   byId("history").append(exchange.node);
   showEmpty();
   questionField().focus();
-  run(exchange, { question, collections: chosenCollections(), previous, key: randomKey() });
+  const key = randomKey();
+  run(exchange, { question, collections: chosenCollections(), previous: follows, key });
 }
 
 function newConversation() {

@@ -20,6 +20,8 @@ const STAGES = {
   judging: "Checking the draft",
 };
 
+const AGAIN = new Set(["released", "abstained", "rejected", "withdrawn"]);
+
 /** A question's list item; call `progress`, `settle` or `fail` for what happens to it. */
 export class Exchange {
   /**
@@ -130,9 +132,30 @@ function answerArticle(answer) {
 
 /** @param {AnswerView} answer */
 function belowAnswer(answer) {
-  if (answer.status !== "released" || !answer.answer) return null;
+  const again = askAgain(answer);
+  if (answer.status !== "released" || !answer.answer) {
+    return again && el("div", { class: "below-answer" }, again);
+  }
   const copy = copyButton("Copy with sources", () => copyText(answer));
-  return el("div", { class: "below-answer" }, copy, feedbackRow(answer));
+  const left = el("span", { class: "row" }, copy, again);
+  return el("div", { class: "below-answer" }, left, feedbackRow(answer));
+}
+
+/**
+ * Asks the same question once more, as the documents stand now; this answer stays. The page
+ * listens for it.
+ * @param {AnswerView} answer
+ */
+function askAgain({ status, question, answer_id, choices }) {
+  if (!AGAIN.has(status) || choices.length > 0) return null;
+  const props = {
+    type: "button",
+    class: "quiet small",
+    "data-testid": "ask-again",
+    "data-question": question,
+    "data-previous": answer_id,
+  };
+  return el("button", props, "Ask again");
 }
 
 /**

@@ -4,6 +4,7 @@
 import { ApiError, messageOf, request } from "../shared/api.js";
 import { documentBlocks, partsOf } from "../shared/document.js";
 import { byId, el, fill, setText } from "../shared/dom.js";
+import { pageImage } from "../shared/page_image.js";
 import { cutAtQuote, passageText } from "../shared/passage.js";
 
 /** @import { CitationView, DocumentsView, DocumentText, PassageView } from "../shared/wire.d.ts" */
@@ -165,7 +166,8 @@ async function inItsDocument(passage, citation) {
   try {
     const around = `around=${encodeURIComponent(passage.passage_id)}`;
     const text = await loadText(passage.document_id, around);
-    return textView(passage.document_id, passage.collection, text, mark);
+    const shown = textView(passage.document_id, passage.collection, text, mark);
+    return [pageImage(passage), ...shown];
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null;
     throw error;

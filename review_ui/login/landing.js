@@ -14,6 +14,18 @@ export function landing(roles, next) {
 }
 
 /**
+ * What a provider sent the browser back with; null: it does not come from there.
+ * @param {string} search
+ * @returns {{state: string, code: string} | null} without a code: the provider refused
+ */
+export function returned(search) {
+  const told = new URLSearchParams(search);
+  const [state, code] = [told.get("state"), told.get("code")];
+  if (!state || !(code || told.has("error"))) return null;
+  return { state, code: code ?? "" };
+}
+
+/**
  * @param {string | null} next
  * @returns {next is string}
  */

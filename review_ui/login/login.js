@@ -1,15 +1,18 @@
 // @ts-check
 // The sign-in page.
 
-import { ApiError, loadSession, messageOf, signIn } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
-import { landing } from "./landing.js";
+import { ApiError, exchange, loadSession, messageOf, signIn } from "../shared/api.js";
+import { byId, el, fill, setText } from "../shared/dom.js";
+import { landing, returned } from "./landing.js";
 
 /** @import { SessionView } from "../shared/wire.d.ts" */
 
+const NEXT = "countersign.next";
+
 /** @param {SessionView} session */
 function leave(session) {
-  const next = new URLSearchParams(location.search).get("next");
+  const next = new URLSearchParams(location.search).get("next") ?? sessionStorage.getItem(NEXT);
+  sessionStorage.removeItem(NEXT);
   location.replace(landing(session.roles, next));
 }
 
@@ -29,6 +32,39 @@ async function submit(event) {
   }
 }
 
+/** Shows the provider's button where there is a provider. */
+async function offerProvider() {
+  const { oidc } = await (await exchange("GET", "/v1/session/methods", {})).json();
+  if (!oidc) return;
+  setText(byId("oidc"), oidc);
+  byId("oidc").addEventListener("click", () => goToProvider().catch(failed));
+  byId("provider").hidden = false;
+}
+
+async function goToProvider() {
+  const { address } = await (await exchange("POST", "/v1/session/oidc", {})).json();
+  sessionStorage.setItem(NEXT, new URLSearchParams(location.search).get("next") ?? "");
+  location.assign(address);
+}
+
+/** Finishes what began at the provider, when the browser comes back from there. */
+async function finish() {
+  const back = returned(location.search);
+  if (!back) return false;
+  // The code counts once: neither a reload nor the history may send it again.
+  history.replaceState(null, "", "/login");
+  if (!back.code) throw new Error("The provider did not sign you in.");
+  const { state, code } = back;
+  const response = await exchange("POST", "/v1/session/oidc/finish", { body: { state, code } });
+  leave(await response.json());
+  return true;
+}
+
+/** @param {unknown} error */
+function failed(error) {
+  showError(messageOf(error));
+}
+
 function passwordField() {
   return byId("password", HTMLInputElement);
 }
@@ -43,7 +79,10 @@ function showError(message) {
 byId("login").addEventListener("submit", submit);
 // Until here the button is out of use: the form alone cannot sign anybody in.
 byId("submit", HTMLButtonElement).disabled = false;
-loadSession().then(
-  (session) => session && leave(session),
-  (error) => showError(messageOf(error)),
-);
+offerProvider().catch(failed);
+finish()
+  .then(async (done) => {
+    const session = !done && (await loadSession());
+    if (session) leave(session);
+  })
+  .catch(failed);

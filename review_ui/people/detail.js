@@ -7,6 +7,7 @@ import { el, fill } from "../shared/dom.js";
 import { age, moment } from "../shared/format.js";
 import { attempt, choices, confirming, field, sender, tell } from "../shared/forms.js";
 import { accountForm } from "./account_form.js";
+import { widgetBlock } from "./widgets.js";
 import { inForce, keyState, keyUse, LIFETIMES, liveFirst, scopeWords } from "./words.js";
 
 /** @import { Account, EndedView, KeyEntry, KeysView, NewKey, PasswordView } from "../shared/wire.d.ts" */
@@ -36,6 +37,7 @@ export async function accountDetail(account, context) {
       changeForm(account, context, told),
     ),
     keyBlock(account, keys, context),
+    await widgetBlock(account),
     signInBlock(account, signIns, context),
     accessBlock(account, context, told),
   ];

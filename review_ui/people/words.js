@@ -86,3 +86,21 @@ export function liveFirst(keys, now = Date.now()) {
   const last = (key) => Number(!keyState(key, now).live);
   return [...keys].sort((one, other) => last(one) - last(other));
 }
+
+/**
+ * The sites that somebody typed, as origins; a bare name means HTTPS.
+ * @param {string} text
+ */
+export function originsOf(text) {
+  const named = text.split(/[\s,]+/).filter(Boolean);
+  return named.map((one) => (one.includes("://") ? one : `https:${"//"}${one}`));
+}
+
+/**
+ * What stands in the page of another site.
+ * @param {string} origin
+ * @param {string} key
+ */
+export function snippet(origin, key) {
+  return `<script src="${origin}/widget.js" data-key="${key}" defer></script>`;
+}

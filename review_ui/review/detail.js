@@ -5,6 +5,7 @@ import { messageOf } from "../shared/api.js";
 import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
+import { pageImage } from "../shared/page_image.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
 import { reasonForm } from "./changed.js";
@@ -213,10 +214,11 @@ function sourceOf(citation, text) {
     return el("div", { class: "source-block" }, title, gone);
   }
   const cut = cutAtQuote(text, citation);
-  if (cut) return el("div", { class: "source-block" }, title, clippedPassage(cut));
+  const page = pageImage(citation);
+  if (cut) return el("div", { class: "source-block" }, title, clippedPassage(cut), page);
   const whole = el("blockquote", { class: "passage", dir: "auto" }, text);
   const wrong = el("p", { class: "flag bad" }, "The quoted words are not in this passage.");
-  return el("div", { class: "source-block" }, title, wrong, whole);
+  return el("div", { class: "source-block" }, title, wrong, whole, page);
 }
 
 /** @param {Cut} cut */

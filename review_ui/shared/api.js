@@ -164,11 +164,12 @@ async function send(method, path, options) {
 }
 
 /**
+ * Sends a request as it is, also when nobody is signed in. Throws `ApiError`.
  * @param {string} method
  * @param {string} path
  * @param {Options} options
  */
-async function exchange(method, path, { body, headers = {}, signal }) {
+export async function exchange(method, path, { body, headers = {}, signal }) {
   const all = new Headers({ Accept: "application/json", ...headers });
   if (body !== undefined) all.set("Content-Type", "application/json");
   if (method !== "GET" && csrfToken) all.set("X-CSRF-Token", csrfToken);

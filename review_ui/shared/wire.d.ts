@@ -147,6 +147,27 @@ export interface KeyEntry {
   last_used_at: string | null;
 }
 
+export interface WidgetKeyEntry {
+  key_id: string;
+  principal: string;
+  key: string;
+  origins: string[];
+  questions_per_minute: number;
+  created_at: string;
+  revoked_at: string | null;
+}
+
+export interface WidgetKeysView {
+  keys: WidgetKeyEntry[];
+}
+
+export interface NewWidgetKey {
+  key_id: string;
+  key: string;
+  secret: string;
+  origins: string[];
+}
+
 export interface KeysView {
   keys: KeyEntry[];
 }
@@ -160,6 +181,7 @@ export interface NewKey {
 export interface CitationView {
   number: number;
   passage_id: string;
+  document_id: string;
   title: string;
   page: number | null;
   quote: string;

@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.settings import PROJECT
 from tests.commands import countersign
 from tests.conftest import NO_BROWSER, find_browser
+from tests.integration.test_api import PASSWORD
+from tests.servers import Served, served, tiny_services
 
 FLAGS = [
     "--no-sandbox",
@@ -138,6 +141,22 @@ def running(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with service(data) as announced:
         login = announced["first_login"]
         yield Running(announced["chat"].rstrip("/"), login["username"], login["password"])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Served]:
+    """A service over tiny models, for what does not look at answers; it starts in no time."""
+    with served(tiny_services(tmp_path_factory.mktemp("tiny"), migrated_sqlite)) as running:
+        yield running
+
+
+def sign_in_as_eve(page: Page, running: Served, path: str = "/") -> None:
+    """On a service over tiny models; Eve has every role."""
+    page.goto(f"{running.address}/login?next={quote(path, safe='/')}")
+    page.get_by_test_id("login-username").fill("eve")
+    page.get_by_test_id("login-password").fill(PASSWORD)
+    page.get_by_test_id("login-submit").click()
+    page.wait_for_url(f"{running.address}{path}")
 
 
 @pytest.fixture(scope="module")  # while it lives, Playwright's event loop runs in this thread

@@ -77,6 +77,16 @@ def test_sources_open_beside_the_answer_and_its_worth_is_said(page: Page, runnin
     page.reload()
     expect(answer.get_by_test_id("not-useful")).to_have_attribute("aria-pressed", "true")
 
+    page.get_by_test_id("ask-again").click()
+    answers = page.locator('[data-testid="answer"][data-status="released"]')
+    expect(answers).to_have_count(2, timeout=30_000)
+    page.reload()
+    expect(answers).to_have_count(2)  # in one conversation, the old one as it was
+    first, second = answers.all()
+    assert first.get_attribute("data-answer-id") != second.get_attribute("data-answer-id")
+    expect(first.get_by_test_id("not-useful")).to_have_attribute("aria-pressed", "true")
+    expect(second.get_by_test_id("not-useful")).to_have_attribute("aria-pressed", "false")
+
     page.get_by_test_id("new-conversation").click()
     abstained = ask(page, SOURDOUGH, "abstained")
     closest = abstained.get_by_test_id("closest").first

@@ -25,6 +25,7 @@ from tests.integration.test_api import HELD, RELEASED, Site, site_over
 from tests.servers import handbook_services
 
 ELSEWHERE = "elsewhere"
+SHOP = "https://shop.example"
 CALLERS = {f"{role}-{kind}": (role, kind) for role in ROLES for kind in ("unscoped", "scoped")}
 """One principal of each role, one with a scope that holds nothing of collection main."""
 
@@ -35,6 +36,7 @@ class Row:
 
     - ``own``: the same for callers with a scope and without;
     - ``object``: on something of another collection, callers with a scope get 404;
+    - ``page``: so does everybody here, where no document has pages;
     - ``service``: callers with a scope get 403.
     """
 
@@ -48,6 +50,11 @@ UPLOAD = {"data": {"collection": "main"}, "files": {"file": ("a.md", b"# A")}}
 MODEL = "countersign/main"
 TABLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/session"): Row("public", "own", {"json": {"username": "x", "password": "x"}}),
+    ("GET", "/v1/session/methods"): Row("public", "own"),
+    ("POST", "/v1/session/oidc"): Row("public", "own"),
+    ("POST", "/v1/session/oidc/finish"): Row(
+        "public", "own", {"json": {"state": "x", "code": "x"}}
+    ),
     ("GET", "/healthz"): Row("public", "own"),
     ("GET", "/readyz"): Row("public", "own"),
     ("GET", "/metrics"): Row("public", "own"),
@@ -93,6 +100,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/documents/{document_id}"): Row(None, "object"),
     ("POST", "/v1/documents"): Row("operator", "object", UPLOAD),
     ("GET", "/v1/documents/{document_id}/passages"): Row(None, "object"),
+    ("GET", "/v1/documents/{document_id}/pages/{page}/image"): Row(None, "page"),
     ("PUT", "/v1/documents/{document_id}"): Row(
         "operator", "object", {"files": {"file": ("a.md", b"# A")}}
     ),
@@ -163,6 +171,15 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/keys"): Row("admin", "service"),
     ("POST", "/v1/keys"): Row("admin", "service", {"json": {"user": "ann"}}),
     ("DELETE", "/v1/keys/{key_id}"): Row("admin", "service"),
+    ("GET", "/v1/widget-keys"): Row("admin", "service"),
+    ("POST", "/v1/widget-keys"): Row(
+        "admin", "service", {"json": {"user": "ann", "origins": ["https://example.org"]}}
+    ),
+    ("DELETE", "/v1/widget-keys/{widget_key_id}"): Row("admin", "service"),
+    ("POST", "/v1/widget/{key}/visits"): Row("public", "own", {"json": {}}),
+    ("POST", "/v1/widget/{key}/questions"): Row("public", "own", {"json": {"question": "x"}}),
+    ("GET", "/v1/widget/{key}/answers/{answer_id}"): Row("public", "own"),
+    ("GET", "/v1/widget/{key}/answers/{answer_id}/events"): Row("public", "own"),
 }
 
 
@@ -203,6 +220,7 @@ def objects(site: Site) -> dict[str, str]:
     task_id, answer_id = site.held()
     (citation, *_) = site.ask(RELEASED)["answer"]["citations"]
     added = site.services.corpus.documents.add("main", f"{task_id}.md", "/nowhere", "0" * 64)
+    widgets = site.services.access.widgets
     return {
         "task_id": task_id,
         "answer_id": answer_id,
@@ -214,9 +232,12 @@ def objects(site: Site) -> dict[str, str]:
         "suspect_id": suspect(site.services, f"{task_id}.txt"),
         "version_id": site.services.corpus.versions.all()[0].version_id,
         "job_id": site.services.corpus.jobs.create("main", "olga"),
+        "page": "1",
         "name": "ann",
         "item_id": "0" * 32,
         "key_id": site.services.access.keys.create("ann").key_id,
+        "widget_key_id": widgets.create("ann", [SHOP]).key_id,
+        "key": widgets.create("ann", [SHOP]).key,
     }
 
 
@@ -226,7 +247,7 @@ def expected(row: Row, role: str, kind: str) -> set[int]:
         return set()
     if row.role is not None and row.role != role:
         return {403}
-    if row.reach == "asker's":
+    if row.reach in ("asker's", "page"):
         return {404}
     if kind == "scoped" and row.reach == "service":
         return {403}

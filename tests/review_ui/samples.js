@@ -9,6 +9,7 @@
 export function citation(changes) {
   return {
     number: 1,
+    document_id: "d1",
     passage_id: "p1",
     title: "Fees",
     page: 2,

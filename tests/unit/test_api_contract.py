@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from app.api.described import GROUPS, OF_THEIR_OWN
+from app.errors import error_classes
 from app.main import create_app
 from app.settings import PROJECT, Settings
 
@@ -51,3 +53,20 @@ def test_what_is_taken_away_or_changed_is_found() -> None:
     assert list(differences(old, {"paths": {}})) == ["/paths//a"]
     less: dict[str, Any] = {"paths": {"/a": {"get": {"type": "integer", "enum": ["x"]}}}}
     assert list(differences(old, less)) == ["/paths//a/get/type", "/paths//a/get/enum"]
+
+
+def test_every_operation_says_its_group_who_may_and_its_errors(tmp_path: Path) -> None:
+    document = create_app(Settings(data_dir=tmp_path)).openapi()
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    known = {kind.code for kind in error_classes()}
+    assert {one["code"] for one in document["x-errors"]} == known
+    assert {tag for one in operations.values() for tag in one["tags"]} == set(GROUPS)
+    assert set(operations) >= set(OF_THEIR_OWN)
+    for name, one in operations.items():
+        assert one["summary"] and set(one["x-errors"]) <= known, name
+        signs_in = name[1].startswith(("/v1/session", "/v1/widget/"))
+        assert signs_in or ("x-reach" in one) == ("unauthenticated" in one["x-errors"])

@@ -1,0 +1,169 @@
+// @ts-check
+// The chat within a frame on another site.
+
+import { answerBody, copyText, isFinal, spokenForm } from "../chat/answer.js";
+import { messageOf } from "../shared/api.js";
+import { copyButton } from "../shared/clipboard.js";
+import { announce, byId, el, fill, setText } from "../shared/dom.js";
+import { placeOf } from "../shared/format.js";
+import { tell } from "../shared/forms.js";
+import { Visit, whoVisits } from "./visit.js";
+
+/** @import { AnswerView, CitationView } from "../shared/wire.d.ts" */
+
+const visit = new Visit(
+  new URLSearchParams(location.search).get("key") ?? "",
+  whoVisits(location.hash),
+  ownStorage(),
+);
+/** @type {string | null} */
+let previous = null;
+
+async function main() {
+  const label = new URLSearchParams(location.hash.slice(1)).get("label");
+  if (label) setText(byId("title"), label);
+  byId("transcript").tabIndex = 0; // a long answer scrolls by keys too
+  byId("close").addEventListener("click", close);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  byId("composer").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(field().value.trim());
+  });
+  field().addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    byId("composer", HTMLFormElement).requestSubmit();
+  });
+  byId("history").addEventListener("click", choose);
+  for (const answer of await visit.begin()) settle(addQuestion(answer.question), answer, true);
+  sendButton().disabled = false;
+}
+
+function field() {
+  return byId("question", HTMLTextAreaElement);
+}
+
+function sendButton() {
+  return byId("send", HTMLButtonElement);
+}
+
+/** A frame may be denied any storage. */
+function ownStorage() {
+  try {
+    return window.sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
+function close() {
+  // It holds nothing that another site must not know.
+  window.parent.postMessage("countersign:close", "*");
+}
+
+/** @param {string} question */
+async function submit(question) {
+  if (!question || sendButton().disabled) return;
+  sendButton().disabled = true;
+  fill(byId("page-error"));
+  const outcome = addQuestion(question);
+  fill(outcome, el("p", { class: "muted" }, "Looking for an answer…"));
+  announce("Looking for an answer.");
+  field().value = "";
+  try {
+    settle(outcome, await visit.ask(question, previous), false);
+  } catch (error) {
+    outcome.closest("li")?.remove();
+    field().value ||= question;
+    tell(byId("page-error"), "bad", messageOf(error));
+  } finally {
+    sendButton().disabled = false;
+    field().focus();
+  }
+}
+
+/**
+ * A question in the transcript; returns the place of its answer.
+ * @param {string} question
+ */
+function addQuestion(question) {
+  const outcome = el("div", { class: "outcome" });
+  const asked = el("div", { class: "question" }, el("p", { class: "question-text" }, question));
+  const item = el("li", { class: "exchange" }, asked, outcome);
+  byId("history").append(item);
+  item.scrollIntoView({ block: "end" });
+  return outcome;
+}
+
+/**
+ * @param {HTMLElement} outcome
+ * @param {AnswerView} answer
+ * @param {boolean} quiet
+ */
+function settle(outcome, answer, quiet) {
+  previous = answer.answer_id;
+  draw(outcome, answer);
+  if (!quiet) announce(spokenForm(answer));
+  if (isFinal(answer)) return;
+  visit.follow(answer.answer_id, (latest) => {
+    if (latest.status !== answer.status) {
+      draw(outcome, latest);
+      announce(spokenForm(latest));
+    }
+    return !isFinal(latest);
+  });
+}
+
+/**
+ * @param {HTMLElement} outcome
+ * @param {AnswerView} answer
+ */
+function draw(outcome, answer) {
+  const quoted = el("div", { class: "quoted", "aria-live": "polite" });
+  const props = {
+    class: `answer is-${answer.status}`,
+    "data-testid": "answer",
+    "data-status": answer.status,
+    "aria-label": "Answer",
+  };
+  const copy = answer.answer && copyButton("Copy", () => copyText(answer));
+  fill(outcome, el("article", props, bodyOf(answer, quoted), quoted, copy));
+  outcome.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * @param {AnswerView} answer
+ * @param {HTMLElement} quoted
+ */
+function bodyOf(answer, quoted) {
+  if (answer.status === "held") return el("p", { class: "held-message" }, answer.message);
+  // Visitors cannot open documents, so none is offered.
+  const searched = { ...answer.searched, titles: [] };
+  const cite = (/** @type {CitationView} */ citation) => showQuote(quoted, citation);
+  return answerBody({ ...answer, searched }, cite, () => {});
+}
+
+/**
+ * @param {HTMLElement} quoted
+ * @param {CitationView} citation
+ */
+function showQuote(quoted, citation) {
+  const words = citation.redacted
+    ? el(
+        "p",
+        { class: "notice warn" },
+        "The quoted words hold personal data, so they are not shown.",
+      )
+    : el("blockquote", { class: "passage", dir: "auto", "data-testid": "quote" }, citation.quote);
+  const where = el("p", { class: "muted small" }, `[${citation.number}] ${placeOf(citation)}`);
+  fill(quoted, words, where);
+}
+
+/** @param {Event} event */
+function choose(event) {
+  const { target } = event;
+  const asked = target instanceof HTMLElement && target.dataset.question;
+  if (asked) submit(asked);
+}
+
+main().catch((error) => tell(byId("page-error"), "bad", messageOf(error)));
