@@ -120,7 +120,7 @@ class Pipeline:
         gone are deleted; a file that was moved is still the same document.
         """
         check_collection_name(collection)
-        report = Report(job_id=self._corpus.jobs.create(collection, by))
+        report = Report(job_id=self._corpus.jobs.create(collection, by) if files else None)
         changed = []
         for file in files:
             document_id = self._register(file, collection, report, valid_until)
@@ -142,6 +142,15 @@ class Pipeline:
             again += self._corpus.documents.retry(documents)
         return self._finish(again, Report())
 
+    def catch_up(self) -> Report:
+        """Ingest what waits for its turn or for another attempt, whoever gave it; then as
+        ``ingest``."""
+        taken = []
+        while (document := self._corpus.documents.claim()) is not None:
+            self.process(document)
+            taken.append(document.id)
+        return self._finish(taken, Report())
+
     def process(self, document: ClaimedDocument) -> None:
         """Take one claimed document to ready or failed, or put it back for another attempt."""
         documents = self._corpus.documents
@@ -152,6 +161,8 @@ class Pipeline:
             documents.fail(document, error.reason, error.message)
             if error.reason not in MAY_PASS:
                 self._uploads.remove(document.stored_at)
+        except FileNotFoundError:
+            documents.fail(document, "unreadable", "Its file is not there any more; add it again.")
         except OSError as error:
             documents.fail(document, "unreadable", f"The file cannot be read: {error.strerror}.")
         except CountersignError as error:
