@@ -11,6 +11,7 @@ import structlog
 from watchfiles import watch as watch_changes
 
 from app.errors import CountersignError, Invalid
+from ingestion.metadata import sidecar_of
 from ingestion.pipeline import Pipeline, Report
 from ingestion.sources import find_files, find_folders
 
@@ -18,8 +19,9 @@ SETTLE_S = 2.0
 """A file is whole when it stayed the same for as long."""
 LOOK_S = 30.0
 """Between two looks where the system reports no change: network folders report none."""
-FileState = tuple[int, int, int]
-"""Size, time of change, and inode: another file in its place is a change."""
+FileState = tuple[int, ...]
+"""Size, time of change, and inode, of the file and of its sidecar: another file in its place is a
+change."""
 log = structlog.get_logger()
 
 
@@ -166,8 +168,9 @@ def _wakes(paths: Sequence[Path], every_s: float, stop: threading.Event) -> Iter
 
 
 def _state(file: Path) -> FileState | None:
+    sidecar = sidecar_of(file)
     try:
-        found = file.stat()
+        found = [path.stat() for path in (file, sidecar) if path is not None]
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return tuple(n for one in found for n in (one.st_size, one.st_mtime_ns, one.st_ino))

@@ -1,7 +1,7 @@
 // @ts-check
 // Documents, uploads, jobs and index versions in words.
 
-import { moment, plural } from "../shared/format.js";
+import { moment, plural, words } from "../shared/format.js";
 
 /** @import { ChangedDocumentView, DocumentView, IndexChangesView, IndexVersionView, JobItemView, JobView } from "../shared/wire.d.ts" */
 /** @typedef {"" | "ok" | "warn" | "bad"} Tone */
@@ -58,11 +58,23 @@ export function factsOf(document) {
     ["Source", document.source],
     ["Kind", document.media_type],
     ["Size", document.state === "failed" ? null : sizeWords(document)],
-    ["Added by", document.owner],
+    ["Owner", document.owner],
+    ["First valid day", document.valid_from],
     ["Last valid day", document.valid_until ?? "none"],
+    ["Language", document.language],
     ["Changed", moment(document.updated_at)],
+    ...Object.entries(document.about).map(aboutFact),
   ];
   return facts.filter(/** @returns {fact is [string, string]} */ (fact) => Boolean(fact[1]));
+}
+
+/**
+ * A free one of its metadata, under the name it has there.
+ * @param {[string, string | string[]]} entry
+ * @returns {[string, string]}
+ */
+function aboutFact([name, value]) {
+  return [words(name), Array.isArray(value) ? value.join(", ") : value];
 }
 
 /**

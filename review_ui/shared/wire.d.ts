@@ -204,6 +204,11 @@ export interface DocumentView {
   valid_until: string | null;
   pages: number | null;
   owner: string | null;
+  valid_from: string | null;
+  language: string | null;
+  about: Record<string, string | string[]>;
+  superseded_by: string | null;
+  near_copies: string[];
 }
 
 export interface DocumentsView {
