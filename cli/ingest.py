@@ -1,5 +1,8 @@
 """``ingest``: files and folders in as jobs; jobs shown, cancelled and tried again."""
 
+import json
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -56,6 +59,9 @@ def ingest(
             help="Their last valid day; answers from them are held afterwards.",
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and ingest what changes, until it is stopped.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ingest documents as one job, then promote an index version if anything changed.
@@ -67,10 +73,40 @@ def ingest(
         if not create:
             services.corpus.documents.require_collection(collection)
         until = valid_until.date() if valid_until else None
+        if watch:
+            _watch(services, paths, collection, as_json, until, prune=prune)
+            return
         report = ingest_paths(services, paths, collection, as_json, until, prune=prune)
     finally:
         services.close()
     _end(report, as_json)
+
+
+def _watch(
+    services: Services,
+    paths: list[Path],
+    collection: str,
+    as_json: bool,
+    until: date | None,
+    *,
+    prune: bool,
+) -> None:
+    """Until SIGINT or SIGTERM; one report, or one line of JSON, whenever something was done."""
+    from ingestion.watching import Watch
+
+    stop = threading.Event()
+
+    def end(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)  # who does not want to wait sends it again
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    told = print_line if as_json else print_report
+    watched = Watch(pipeline_for(services), paths, collection, told, prune, until, by=LOCAL.name)
+    if not as_json:
+        console.print("Watching; stop it with Ctrl-C.")
+    watched.run(stop)
 
 
 @ingest_commands.command()
@@ -164,6 +200,11 @@ def ingest_paths(
             by=LOCAL.name,
             prune=pruned,
         )
+
+
+def print_line(report: Report) -> None:
+    """The report as one line of JSON, written at once."""
+    print(json.dumps(asdict(report)), flush=True)
 
 
 def print_report(report: Report) -> None:

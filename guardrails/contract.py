@@ -24,9 +24,10 @@ PLACE = " > "
 class Passage:
     """A cut of a document, as indexed; ``start``/``end`` are offsets in the document's text.
 
-    ``valid_until`` is the document's last valid day (ISO 8601), None when it has none.
-    ``suspect`` says why it seemed to give orders when it was ingested. ``headings`` is the path of
-    headings it stands under, outermost first; ``last_page`` the page its last sentence ends on.
+    ``valid_from`` and ``valid_until`` are the document's first and last valid day (ISO 8601), None
+    when it has none. ``suspect`` says why it seemed to give orders when it was ingested.
+    ``headings`` is the path of headings it stands under, outermost first; ``last_page`` the page
+    its last sentence ends on.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Passage:
     suspect: str | None = None
     headings: tuple[str, ...] = ()
     last_page: int | None = None
+    valid_from: str | None = None
 
     @property
     def place(self) -> str:
@@ -314,11 +316,11 @@ def citation_object(citation: Citation) -> CitationObject:
 def passage_object(passage: Passage) -> dict[str, Any]:
     """A passage of the evidence as the record keeps it: plain JSON types.
 
-    What it lacks of ``valid_until``, ``suspect``, ``headings`` and ``last_page`` is left out, as
-    before there were such: hashes of old records hold.
+    What it lacks of valid days, ``suspect``, ``headings`` and ``last_page`` is left out, as before
+    there were such: hashes of old records hold.
     """
     fields = asdict(passage) | {"headings": list(passage.headings)}
-    for name in ("valid_until", "suspect", "headings", "last_page"):
+    for name in ("valid_from", "valid_until", "suspect", "headings", "last_page"):
         if not fields[name]:
             del fields[name]
     return fields

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from app.corpus.passages import NewPassage
 from app.corpus.tables import FAILED, PENDING, READY
 from app.corpus.uploads import Uploads
 from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotFound, NotReady
-from app.files import sha256_file
 from app.ports import Embedder
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.retriever import Retriever
@@ -30,6 +29,8 @@ from app.settings import Settings
 from app.wiring import Services
 from ingestion.formats.document import Extracted
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
+from ingestion.likeness import signature_of
+from ingestion.metadata import check_access, content_sha256, metadata_of
 from ingestion.stages import Prepared, Stages
 from ingestion.suspects import Suspects
 
@@ -120,7 +121,7 @@ class Pipeline:
         gone are deleted; a file that was moved is still the same document.
         """
         check_collection_name(collection)
-        report = Report(job_id=self._corpus.jobs.create(collection, by))
+        report = Report(job_id=self._corpus.jobs.create(collection, by) if files else None)
         changed = []
         for file in files:
             document_id = self._register(file, collection, report, valid_until)
@@ -142,6 +143,15 @@ class Pipeline:
             again += self._corpus.documents.retry(documents)
         return self._finish(again, Report())
 
+    def catch_up(self) -> Report:
+        """Ingest what waits for its turn or for another attempt, whoever gave it; then as
+        ``ingest``."""
+        taken = []
+        while (document := self._corpus.documents.claim()) is not None:
+            self.process(document)
+            taken.append(document.id)
+        return self._finish(taken, Report())
+
     def process(self, document: ClaimedDocument) -> None:
         """Take one claimed document to ready or failed, or put it back for another attempt."""
         documents = self._corpus.documents
@@ -149,9 +159,12 @@ class Pipeline:
             with renewed(partial(documents.renew, document)):
                 self._take_in(document)
         except DocumentRefused as error:
-            documents.fail(document, error.reason, error.message)
+            refuse = documents.withdraw if error.reason == "wrong_access" else documents.fail
+            refuse(document, error.reason, error.message)
             if error.reason not in MAY_PASS:
                 self._uploads.remove(document.stored_at)
+        except FileNotFoundError:
+            documents.fail(document, "unreadable", "Its file is not there any more; add it again.")
         except OSError as error:
             documents.fail(document, "unreadable", f"The file cannot be read: {error.strerror}.")
         except CountersignError as error:
@@ -180,7 +193,7 @@ class Pipeline:
             self._refuse(report, _shown(source), "bad_name", why)
             return None
         try:
-            digest, size = sha256_file(file), file.stat().st_size
+            digest, size = content_sha256(file), file.stat().st_size
         except OSError as error:
             self._refuse(report, source, "unreadable", str(error.strerror))
             return None
@@ -259,6 +272,8 @@ class Pipeline:
 
     def _take_in(self, document: ClaimedDocument) -> None:
         passages, extracted = self._passages(document)
+        metadata = metadata_of(Path(document.stored_at), extracted.media_type)
+        check_access(metadata, document.collection)
         self._corpus.documents.save(
             document.id,
             document.sha256,
@@ -266,13 +281,14 @@ class Pipeline:
             media_type=extracted.media_type,
             embedder=self._embedder.name,
             passages=passages,
-            valid_until=extracted.valid_until,
             left_out=extracted.left_out,
+            metadata=replace(metadata, valid_until=metadata.valid_until or extracted.valid_until),
+            signature=signature_of(extracted.text),
         )
 
     def _passages(self, document: ClaimedDocument) -> tuple[list[NewPassage], Extracted]:
         path = Path(document.stored_at)
-        if sha256_file(path) != document.sha256:
+        if content_sha256(path) != document.sha256:
             raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
         extracted, prepared = self._running().prepare(path, Path(document.source).name)
         return [_new_passage(one) for one in prepared], extracted

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.errors import Invalid, NotFound
 from ingestion.formats.registry import format_of
+from ingestion.metadata import is_sidecar
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -41,5 +42,6 @@ def find_folders(paths: Iterable[Path]) -> list[Path]:
 def _documents_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and format_of(path.name) is not None:
+        known = format_of(path.name) is not None and not is_sidecar(path.name)
+        if path.is_file() and not hidden and known:
             yield path

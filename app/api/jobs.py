@@ -22,7 +22,7 @@ from app.api.requests import (
     ServicesDep,
     page_limit,
 )
-from app.corpus.jobs import JobDetails, JobsView, JobView
+from app.corpus.jobs import ItemState, JobDetails, JobsView, JobView
 from app.errors import CountersignError
 from app.wiring import Services
 
@@ -43,10 +43,17 @@ def jobs(services: ServicesDep, principal: Reader, limit: int = 20, offset: Offs
 
 @router.get("/{job_id}", response_model=JobDetails, summary="One ingestion job")
 def job(
-    job_id: str, services: ServicesDep, principal: Reader, limit: int = 100, offset: Offset = 0
+    job_id: str,
+    services: ServicesDep,
+    principal: Reader,
+    limit: int = 100,
+    offset: Offset = 0,
+    state: Annotated[ItemState | None, Query(description="Only files that are so.")] = None,
 ) -> Any:
     """How far it is, and a page of its files with the reasons of those that failed."""
-    found = services.corpus.jobs.get(job_id, limit=page_limit(limit, 500), offset=offset)
+    found = services.corpus.jobs.get(
+        job_id, limit=page_limit(limit, 500), offset=offset, state=state
+    )
     _authorise(principal, "jobs.read", found.job)
     return found
 

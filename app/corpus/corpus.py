@@ -8,6 +8,7 @@ from app.corpus.documents import Documents
 from app.corpus.jobs import Jobs
 from app.corpus.leases import Clock
 from app.corpus.passages import Passages
+from app.corpus.relations import Relations
 from app.corpus.versions import Versions
 from app.db import Database, database_time
 
@@ -32,4 +33,5 @@ class Corpus:
         self.documents = Documents(database, after_change, clock)
         self.passages = Passages(database)
         self.jobs = Jobs(database)
+        self.relations = Relations(database)
         self.versions = Versions(database, after_change, clock)

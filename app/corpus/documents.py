@@ -1,8 +1,8 @@
 """Documents: registered, claimed by a worker, then ready, failed or deleted."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, passage_row, suspect_row
+from app.corpus.relations import near_copies, part, relate
 from app.corpus.tables import (
     DELETED,
     FAILED,
@@ -65,7 +66,20 @@ class DocumentView:
     ]
     valid_until: Annotated[str | None, Field(description="Its last valid day, if it has one.")]
     pages: Annotated[int | None, Field(description="Its last page with text; null: no pages.")]
-    owner: Annotated[str | None, Field(description="Who added it over HTTP.")]
+    owner: Annotated[
+        str | None, Field(description="As its metadata say, else who added it over HTTP.")
+    ]
+    valid_from: Annotated[str | None, Field(description="Its first valid day, if it has one.")]
+    language: Annotated[str | None, Field(description="As its metadata say.")]
+    about: Annotated[
+        dict[str, str | list[str]], Field(description="What its metadata say besides.")
+    ]
+    superseded_by: Annotated[
+        str | None, Field(description="The newest edition of the same document, if this is not it.")
+    ]
+    near_copies: Annotated[
+        list[str], Field(description="Documents of its collection with nearly the same words.")
+    ]
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,22 @@ class Added:
     document_id: str
     changed: bool
     replaced: str
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is said about a document beside its text; ``about`` is free.
+
+    ``access`` are the collections that it may be in, any where it is empty.
+    """
+
+    access: tuple[str, ...] = ()
+    owner: str | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    language: str | None = None
+    version: str = ""
+    about: Mapping[str, str | list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +141,7 @@ class ClaimedDocument:
     stored_at: str
     sha256: str
     attempt: int
+    collection: str
 
 
 class Documents:
@@ -199,7 +230,9 @@ class Documents:
                 return None
             row.attempts += 1
             row.lease_until = moment + LEASE
-            return ClaimedDocument(row.id, row.source, row.stored_at, row.sha256, row.attempts)
+            return ClaimedDocument(
+                row.id, row.source, row.stored_at, row.sha256, row.attempts, row.collection
+            )
 
     def _is_any_pending(self) -> bool:
         with self._database.reading() as session:
@@ -221,12 +254,14 @@ class Documents:
         media_type: str,
         embedder: str,
         passages: Sequence[NewPassage],
-        valid_until: date | None = None,
         left_out: Sequence[str] = (),
+        metadata: Metadata = Metadata(),
+        signature: bytes | None = None,
     ) -> bool:
         """Store a new revision and mark the document ready, in one transaction.
 
-        ``valid_until`` is what the document itself states; without it an earlier date stays.
+        Without a ``valid_until`` and an ``owner`` in its metadata the earlier ones stay.
+        ``signature`` is the MinHash of its words, by which near copies are found.
 
         False, and nothing stored, when the document changed or was deleted meanwhile.
         """
@@ -238,13 +273,17 @@ class Documents:
             ready = {"document_id": row.id, "revision": row.revision, "sha256": sha256}
             row.number = append_audit(session, "document_ready", ready)
             row.title, row.media_type, row.left_out = title[:500], media_type, list(left_out)
-            row.valid_until = iso_day(valid_until) or row.valid_until
+            row.valid_from, row.language = iso_day(metadata.valid_from), metadata.language
+            row.valid_until = iso_day(metadata.valid_until) or row.valid_until
+            row.owner, row.about = metadata.owner or row.owner, dict(metadata.about)
+            row.signature = signature
             row.state, row.lease_until, row.updated_at = READY, None, now()
             row.error_code = row.error_message = None
             session.add_all(
                 passage_row(row, ordinal, embedder, passage)
                 for ordinal, passage in enumerate(passages)
             )
+            relate(session, row, metadata.version)
             return True
 
     def fail(self, claimed: ClaimedDocument, code: str, message: str) -> None:
@@ -253,6 +292,18 @@ class Documents:
             row = session.scalar(select(DocumentRow).where(*_of(claimed)).with_for_update())
             if row is not None:
                 _fail(row, code, message)
+
+    def withdraw(self, claimed: ClaimedDocument, code: str, message: str) -> None:
+        """As ``fail``, of a document that may not be here: no earlier revision is served."""
+        with self._database.transaction() as session:
+            row = session.scalar(select(DocumentRow).where(*_of(claimed)).with_for_update())
+            if row is None:
+                return
+            lock_index(session)
+            session.execute(delete(PassageRow).where(PassageRow.document_id == row.id))
+            _fail(row, code, message)
+            part(session, row)
+            self._after_change(session)
 
     def put_back(self, claimed: ClaimedDocument, code: str, message: str) -> None:
         """The attempt failed for a reason that may pass: try again later, at most five times."""
@@ -303,7 +354,7 @@ class Documents:
             _count(session, row.collection, -1)
             row.number = append_audit(session, "document_deleted", {"document_id": document_id})
             row.state, row.sha256, row.updated_at = DELETED, "", now()
-            session.flush()
+            part(session, row)
             self._after_change(session)
             return row.stored_at
 
@@ -393,6 +444,7 @@ class Documents:
             forget_items(session, document_id, row.source)
             row.error_code = row.error_message = None
             row.left_out = []
+            row.about, row.owner, row.language = {}, None, None
             said = {"document_id": document_id, "by": by, "reason": reason}
             append_audit(session, "document_erased", said)
 
@@ -490,8 +542,9 @@ def _views(
     query = select(DocumentRow).where(wanted, DocumentRow.state != DELETED)
     query = query.order_by(DocumentRow.source, DocumentRow.id).limit(limit).offset(offset)
     rows = session.scalars(query).all()
-    counts = _passage_counts(session, [row.id for row in rows])
-    return [_view(row, *counts.get(row.id, (0, None))) for row in rows]
+    ids = [row.id for row in rows]
+    counts, copies = _passage_counts(session, ids), near_copies(session, ids)
+    return [_view(row, *counts.get(row.id, (0, None)), copies.get(row.id, [])) for row in rows]
 
 
 def check_collection_name(collection: str) -> None:
@@ -547,7 +600,7 @@ def _passage_counts(
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _view(row: DocumentRow, passages: int, pages: int | None) -> DocumentView:
+def _view(row: DocumentRow, passages: int, pages: int | None, copies: list[str]) -> DocumentView:
     state: Any = row.state
     return DocumentView(
         document_id=row.id,
@@ -565,6 +618,11 @@ def _view(row: DocumentRow, passages: int, pages: int | None) -> DocumentView:
         valid_until=row.valid_until,
         pages=pages,
         owner=row.owner,
+        valid_from=row.valid_from,
+        language=row.language,
+        about=row.about,
+        superseded_by=row.superseded_by,
+        near_copies=copies,
     )
 
 

@@ -33,6 +33,7 @@ CANCELLED_MESSAGE = "Its ingestion was cancelled before it was read."
 KEPT_DAYS = 30
 """Jobs that ended stay for as long."""
 JobState = Literal["running", "done", "failed", "cancelled"]
+ItemState = Literal["pending", "ready", "unchanged", "failed", "cancelled", "replaced"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class JobView:
 
     ``passages`` counts those of its documents that are stored durably, with their vectors.
     ``failed`` counts files that could not be read, and ``replaced`` documents that another job
-    took up, or that were deleted, before they were ready.
+    took up, or that were deleted, before they were ready. ``first`` is the source of its first
+    file, by which people know it; null: it has none yet.
     """
 
     job_id: str
@@ -49,6 +51,7 @@ class JobView:
     collection: str
     by: str
     created_at: str
+    first: str | None
     items: int
     pending: int
     ready: int
@@ -68,7 +71,7 @@ class JobItemView:
 
     source: str
     document_id: str | None
-    state: str
+    state: ItemState
     error_code: str | None
     error_message: str | None
     left_out: list[str]
@@ -116,8 +119,11 @@ class Jobs:
             item = _new_item(session, job_id, source)
             item.outcome, item.error_code, item.error_message = FAILED, code, message
 
-    def get(self, job_id: str, *, limit: int = 100, offset: int = 0) -> JobDetails:
-        """One job with a page of its items; raises ``NotFound``."""
+    def get(
+        self, job_id: str, *, limit: int = 100, offset: int = 0, state: ItemState | None = None
+    ) -> JobDetails:
+        """One job with a page of its items, of one state where that is given; raises
+        ``NotFound``."""
         with self._database.reading() as session:
             found = _views(session, [_job(session, job_id)])
             query = (
@@ -126,6 +132,8 @@ class Jobs:
                 .where(JobItemRow.job_id == job_id)
                 .order_by(JobItemRow.ordinal)
             )
+            if state is not None:
+                query = query.where(_STATE.in_([state]))
             rows = session.execute(query.limit(limit).offset(offset)).all()
             return JobDetails(found[0], [_item(*row) for row in rows])
 
@@ -284,8 +292,15 @@ def _views(session: Session, rows: Sequence[JobRow]) -> list[JobView]:
     counts: dict[str, dict[str, int]] = {job_id: {} for job_id in ids}
     for job_id, state, number in counted:
         counts[job_id][state] = number
-    passages = _passages(session, ids)
-    return [_view(row, counts[row.id], passages.get(row.id, 0)) for row in rows]
+    passages, first = _passages(session, ids), _first(session, ids)
+    return [_view(row, counts[row.id], passages.get(row.id, 0), first.get(row.id)) for row in rows]
+
+
+def _first(session: Session, job_ids: Sequence[str]) -> dict[str, str]:
+    """The source of each job's first item."""
+    query = select(JobItemRow.job_id, JobItemRow.source)
+    query = query.where(JobItemRow.job_id.in_(job_ids), JobItemRow.ordinal == 0)
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _passages(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
@@ -309,7 +324,7 @@ def _became_ready() -> ColumnElement[bool]:
     return or_(following, JobItemRow.outcome == READY)
 
 
-def _view(row: JobRow, counts: dict[str, int], passages: int) -> JobView:
+def _view(row: JobRow, counts: dict[str, int], passages: int, first: str | None) -> JobView:
     names = (PENDING, READY, UNCHANGED, FAILED, CANCELLED, REPLACED)
     number = {name: counts.get(name, 0) for name in names}
     state: JobState = "done"
@@ -325,13 +340,14 @@ def _view(row: JobRow, counts: dict[str, int], passages: int) -> JobView:
         collection=row.collection,
         by=row.by,
         created_at=iso(row.created_at) or "",
+        first=first,
         items=sum(counts.values()),
         passages=passages,
         **number,
     )
 
 
-def _item(item: JobItemRow, document: DocumentRow | None, state: str) -> JobItemView:
+def _item(item: JobItemRow, document: DocumentRow | None, state: Any) -> JobItemView:
     follows = item.outcome is None and document is not None
     left_out = document.left_out if document is not None else []
     told = document if follows and document is not None else item

@@ -6,8 +6,18 @@ commits, whatever the clocks of the hosts say; times are for people.
 """
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, now
@@ -43,7 +53,9 @@ class DocumentRow(Base):
     did since its content changed. ``owner`` is who added its content over HTTP, if anybody did.
     ``job_id`` is the job that gave its content, ``turn`` its place in the queue, ``size`` the
     bytes of its file, ``left_out`` the documents within it that could not be read, each with its
-    reason.
+    reason. ``valid_from``, ``language`` and ``about`` are what its metadata say. Documents of one
+    ``series`` are editions of one: ``superseded_by`` is the newest of them where this is not it.
+    ``signature`` is the MinHash of its words.
     """
 
     __tablename__ = "documents"
@@ -70,12 +82,43 @@ class DocumentRow(Base):
     turn: Mapped[int] = mapped_column(server_default="0")
     size: Mapped[int] = mapped_column(server_default="0")
     left_out: Mapped[list[str]] = mapped_column(JSON, server_default="[]")
+    valid_from: Mapped[str | None] = mapped_column(String(10))
+    language: Mapped[str | None] = mapped_column(String(35))
+    about: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
+    series: Mapped[str | None] = mapped_column(String(200), index=True)
+    edition: Mapped[str | None] = mapped_column(String(80))
+    superseded_by: Mapped[str | None] = mapped_column(String(32))
+    signature: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 def requeue(row: DocumentRow, turn: int) -> None:
     """The document waits to be read, from the first attempt on."""
     row.state, row.updated_at, row.attempts, row.turn = PENDING, now(), 0, turn
     row.error_code = row.error_message = row.lease_until = None
+
+
+class DocumentBandRow(Base):
+    """A band of a document's signature (owner: corpus): near copies share at least one value."""
+
+    __tablename__ = "document_bands"
+    document_id: Mapped[str] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    )
+    band: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class NearCopyRow(Base):
+    """Two documents that share most of their words, once for each of both (owner: corpus)."""
+
+    __tablename__ = "near_copies"
+    document_id: Mapped[str] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    )
+    other_id: Mapped[str] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    similarity: Mapped[float] = mapped_column(Float)
 
 
 class JobRow(Base):

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 import structlog
 
 from app.corpus.corpus import Corpus
+from app.corpus.editions import names_edition
+from app.corpus.relations import Related
 from app.deadline import Deadline
 from app.errors import DependencyFailed
 from app.ports import Reading, Vectors
@@ -18,7 +20,9 @@ from app.retrieval.lexical import Weighted
 from app.retrieval.live_index import LiveIndex, Pointer
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
 from app.retrieval.segment import RankedPositions
+from guardrails.checks.freshness import utc_today
 from guardrails.contract import Passage
+from guardrails.words import WORD
 
 log = structlog.get_logger()
 
@@ -68,6 +72,8 @@ FIT_DEPTH = 24
 """Passages that are looked at for their fit, where the question names what tells them apart."""
 MOST_ALIKE = 2
 """Passages of the same words that are read: under another title they may mean another thing."""
+MOST_DIFFERENT = 0.2
+"""Share of the words in which passages of near copies that say the same may differ."""
 NO_SIMILARITY = 0.2
 """Stands for the cosine of a passage that only words found."""
 
@@ -134,6 +140,38 @@ def seldom_alike(hits: list[Hit]) -> list[Hit]:
         if seen[text] <= MOST_ALIKE:
             kept.append(hit)
     return kept
+
+
+def that_count(question: str, hits: list[Hit], related: Related) -> list[Hit]:
+    """The hits without those of editions that others among them replace, unless the question
+    names the edition."""
+
+    def counts(document_id: str) -> bool:
+        newer = related.replaced.get(document_id)
+        editions = related.editions
+        return newer is None or names_edition(question, editions[document_id], editions[newer])
+
+    return [hit for hit in hits if counts(hit.passage.document_id)]
+
+
+def copies_once(hits: list[Hit], copies: Mapping[str, frozenset[str]]) -> list[Hit]:
+    """The hits without those that say what one before them says in a near copy of the document."""
+    kept: list[Hit] = []
+    for hit in hits:
+        others = copies.get(hit.passage.document_id, frozenset())
+        before = (one.passage for one in kept if one.passage.document_id in others)
+        if not any(says_the_same(hit.passage.text, one.text) for one in before):
+            kept.append(hit)
+    return kept
+
+
+def says_the_same(text: str, other: str) -> bool:
+    """Whether two passages of near copies differ in a few plain words at most: not in a number or
+    in a name, which may be all that the copies differ in."""
+    ours, theirs = set(WORD.findall(text)), set(WORD.findall(other))
+    differ = ours ^ theirs
+    plain = all(word.islower() for word in differ)
+    return plain and len(differ) <= MOST_DIFFERENT * len(ours | theirs)
 
 
 def _worth(hit: Hit) -> float:
@@ -223,9 +261,16 @@ class Retriever:
             return [Hit(p, *scores[place]) for place, p in read if p.collection in collections]
 
         hits = first(max(depth, FIT_DEPTH) if asked.is_told else depth)
-        if not asked.is_told and len(seldom_alike(hits)) < len(hits):
+        related = self._related(hits)
+        if not asked.is_told and (related or len(seldom_alike(hits)) < len(hits)):
             hits = first(max(depth, FIT_DEPTH))
-        return meant_first(asked, hits)[:depth]
+            related = self._related(hits)
+        hits = meant_first(asked, that_count(question, hits, related))
+        return copies_once(hits, related.copies)[:depth]
+
+    def _related(self, hits: Sequence[Hit]) -> Related:
+        documents = {hit.passage.document_id for hit in hits}
+        return self._corpus.relations.among(documents, utc_today().isoformat())
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""

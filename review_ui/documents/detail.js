@@ -31,6 +31,7 @@ export async function documentDetail(documentId, context) {
     headOf(shown),
     ...problem(shown),
     told,
+    ...related(shown),
     factBlock(shown),
     ...(context.operator ? [changeBlock(shown, context, told)] : []),
     await textBlock(shown),
@@ -54,6 +55,38 @@ function problem({ state, error_message }) {
   if (!error_message || state === "ready") return [];
   const tone = state === "failed" ? "bad" : "warn";
   return [el("p", { class: `notice ${tone}`, "data-testid": "reason" }, error_message)];
+}
+
+/**
+ * The edition that counts in its place, and documents with nearly the same words.
+ * @param {DocumentView} shown
+ */
+function related({ superseded_by, near_copies }) {
+  const newer =
+    superseded_by &&
+    el(
+      "p",
+      { class: "notice warn", "data-testid": "superseded" },
+      "There is a ",
+      el("a", { href: `#doc/${superseded_by}` }, "newer edition"),
+      ". Where both are found, this one answers only questions that name its edition.",
+    );
+  const links = near_copies.map((id, at) => [
+    at ? ", " : "",
+    el("a", { href: `#doc/${id}` }, at ? `${at + 1}` : "document 1"),
+  ]);
+  const copies =
+    links.length > 0 &&
+    el(
+      "p",
+      { class: "notice warn", "data-testid": "near-copies" },
+      `${plural(links.length, "document")} of this collection `,
+      links.length > 1 ? "have" : "has",
+      " nearly the same words: ",
+      links,
+      ". What they say alike is read once.",
+    );
+  return [newer, copies].filter((node) => node instanceof Node);
 }
 
 /** @param {DocumentView} shown */

@@ -7,11 +7,13 @@ import { plural } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addingView } from "./adding.js";
 import { documentDetail } from "./detail.js";
+import { jobDetail, jobsView } from "./jobs.js";
 import { loadSuspects, suspectsView } from "./suspects.js";
 import { versionsView } from "./versions.js";
 import { nameOf, sizeWords, stateOf } from "./words.js";
 
 /** @import { CollectionsView, DocumentsView, DocumentView } from "../shared/wire.d.ts" */
+/** @import { View } from "./jobs.js" */
 
 const PAGE = 100;
 const POLL_MS = 2000;
@@ -25,6 +27,8 @@ let documents = [];
 /** @type {ReturnType<typeof addingView> | null} */
 let adding = null;
 let shownState = "";
+/** Ends what the view before follows. */
+let leave = () => {};
 
 async function main() {
   const session = await requireSession();
@@ -140,11 +144,12 @@ function entry(one) {
   );
 }
 
-/** The other views, for operators; jobs will stand here as well. */
+/** The other views, for operators. */
 async function drawViews() {
   if (!operator) return;
   const suspects = (await loadSuspects()).length;
   const views = [
+    ["jobs", "Jobs"],
     ["suspects", suspects ? `Suspects (${suspects})` : "Suspects"],
     ["index", "Index versions"],
   ];
@@ -172,18 +177,30 @@ async function show() {
     else link.removeAttribute("aria-current");
   }
   adding = null;
-  const parts = await viewOf(what);
-  if (chosen() !== what) return;
+  leave();
+  const { nodes: parts, leave: ended } = asView(await viewOf(what));
+  if (chosen() !== what) return ended();
+  leave = ended;
   fill(byId("detail"), el("a", { class: "back", href: "#" }, "‹ All documents"), parts);
   if (what) byId("detail").focus();
 }
 
 /**
+ * @param {Node[] | View} shown
+ * @returns {View}
+ */
+function asView(shown) {
+  return Array.isArray(shown) ? { nodes: shown, leave: () => {} } : shown;
+}
+
+/**
  * @param {string} what
- * @returns {Promise<Node[]>}
+ * @returns {Promise<Node[] | View>}
  */
 async function viewOf(what) {
   if (what.startsWith("doc/")) return oneDocument(what.slice(4));
+  if (what === "jobs" && operator) return jobsView().catch(problem);
+  if (what.startsWith("job/") && operator) return jobDetail(what.slice(4)).catch(problem);
   if (what === "suspects" && operator) return suspectsView(drawViews);
   if (what === "index" && operator) return versionsView().catch(problem);
   if (what === "add" && operator) {

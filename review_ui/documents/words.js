@@ -1,9 +1,9 @@
 // @ts-check
-// Documents, uploads and index versions in words.
+// Documents, uploads, jobs and index versions in words.
 
-import { moment, plural } from "../shared/format.js";
+import { moment, plural, words } from "../shared/format.js";
 
-/** @import { ChangedDocumentView, DocumentView, IndexChangesView, IndexVersionView } from "../shared/wire.d.ts" */
+/** @import { ChangedDocumentView, DocumentView, IndexChangesView, IndexVersionView, JobItemView, JobView } from "../shared/wire.d.ts" */
 /** @typedef {"" | "ok" | "warn" | "bad"} Tone */
 
 /** @type {Record<DocumentView["state"], {words: string, tone: Tone}>} */
@@ -58,11 +58,23 @@ export function factsOf(document) {
     ["Source", document.source],
     ["Kind", document.media_type],
     ["Size", document.state === "failed" ? null : sizeWords(document)],
-    ["Added by", document.owner],
+    ["Owner", document.owner],
+    ["First valid day", document.valid_from],
     ["Last valid day", document.valid_until ?? "none"],
+    ["Language", document.language],
     ["Changed", moment(document.updated_at)],
+    ...Object.entries(document.about).map(aboutFact),
   ];
   return facts.filter(/** @returns {fact is [string, string]} */ (fact) => Boolean(fact[1]));
+}
+
+/**
+ * A free one of its metadata, under the name it has there.
+ * @param {[string, string | string[]]} entry
+ * @returns {[string, string]}
+ */
+function aboutFact([name, value]) {
+  return [words(name), Array.isArray(value) ? value.join(", ") : value];
 }
 
 /**
@@ -107,4 +119,73 @@ export function changeWords({ change, passages_added, passages_removed }) {
 export function uploadWords({ sent, size }) {
   if (size === 0 || sent >= size) return "Storing…";
   return `${Math.floor((sent / size) * 100)}\u00A0% sent`;
+}
+
+/** @type {Record<JobView["state"], {words: string, tone: Tone}>} */
+const JOB_STATES = {
+  running: { words: "being read", tone: "warn" },
+  done: { words: "done", tone: "ok" },
+  failed: { words: "some failed", tone: "bad" },
+  cancelled: { words: "cancelled", tone: "" },
+};
+
+/** @type {Record<JobItemView["state"], {words: string, tone: Tone}>} */
+const FILES = {
+  pending: { words: "waits", tone: "warn" },
+  ready: { words: "ready", tone: "ok" },
+  unchanged: { words: "unchanged", tone: "ok" },
+  failed: { words: "failed", tone: "bad" },
+  cancelled: { words: "cancelled", tone: "" },
+  replaced: { words: "replaced", tone: "" },
+};
+
+/** What the files of a job can be narrowed to, with names.
+ * @type {[value: string, label: string][]} */
+export const ITEM_STATES = [
+  ["", "all files"],
+  ...Object.entries(FILES).map(
+    ([state, { words }]) => /** @type {[string, string]} */ ([state, words]),
+  ),
+];
+
+/** @param {Pick<JobView, "state" | "failed" | "items">} job */
+export function jobState({ state, failed, items }) {
+  return state === "failed" && failed === items
+    ? { words: "failed", tone: /** @type {Tone} */ ("bad") }
+    : JOB_STATES[state];
+}
+
+/**
+ * A job by its files: "fees.md" or "fees.md and 3 more".
+ * @param {Pick<JobView, "first" | "items">} job
+ */
+export function jobName({ first, items }) {
+  if (first === null) return "Nothing yet";
+  return items > 1 ? `${fileOf(first)} and ${items - 1} more` : fileOf(first);
+}
+
+/** @param {Pick<JobView, "pending" | "items">} job */
+export function progressOf({ pending, items }) {
+  return { done: items - pending, total: items };
+}
+
+/**
+ * "3 of 5 files; 2 ready, 1 failed; 40 passages stored", without what there is none of.
+ * @param {JobView} job
+ */
+export function progressWords(job) {
+  const { done, total } = progressOf(job);
+  const states = /** @type {const} */ (["ready", "unchanged", "failed", "cancelled", "replaced"]);
+  const counts = states.filter((state) => job[state]).map((state) => `${job[state]} ${state}`);
+  const files = job.pending ? `${done} of ${plural(total, "file")}` : plural(total, "file");
+  const stored = job.passages ? `${plural(job.passages, "passage")} stored` : "";
+  return [files, counts.join(", "), stored].filter(Boolean).join("; ");
+}
+
+/**
+ * @param {Pick<JobItemView, "source" | "state" | "error_code">} item
+ */
+export function itemWords({ source, state, error_code }) {
+  const later = state === "pending" && error_code;
+  return { name: fileOf(source), ...FILES[state], ...(later && { words: "tried again soon" }) };
 }

@@ -310,10 +310,51 @@ export interface DocumentView {
   valid_until: string | null;
   pages: number | null;
   owner: string | null;
+  valid_from: string | null;
+  language: string | null;
+  about: Record<string, string | string[]>;
+  superseded_by: string | null;
+  near_copies: string[];
 }
 
 export interface DocumentsView {
   documents: DocumentView[];
+  total: number;
+}
+
+export interface JobView {
+  job_id: string;
+  state: "running" | "done" | "failed" | "cancelled";
+  collection: string;
+  by: string;
+  created_at: string;
+  first: string | null;
+  items: number;
+  pending: number;
+  ready: number;
+  unchanged: number;
+  failed: number;
+  cancelled: number;
+  replaced: number;
+  passages: number;
+}
+
+export interface JobItemView {
+  source: string;
+  document_id: string | null;
+  state: "pending" | "ready" | "unchanged" | "failed" | "cancelled" | "replaced";
+  error_code: string | null;
+  error_message: string | null;
+  left_out: string[];
+}
+
+export interface JobDetails {
+  job: JobView;
+  items: JobItemView[];
+}
+
+export interface JobsView {
+  jobs: JobView[];
   total: number;
 }
 

@@ -145,6 +145,7 @@ def test_documents(page: Page, running: Running) -> None:
     assert violations(page) == []
     for view, shown in (
         ("add", page.get_by_test_id("files")),
+        ("jobs", page.get_by_test_id("job").first),
         ("suspects", page.get_by_test_id("suspect").first),
         ("index", page.get_by_test_id("version").first),
     ):

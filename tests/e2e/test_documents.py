@@ -49,6 +49,10 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     expect(uploads.filter(has_text="broken.pdf")).to_have_attribute(
         "data-state", "failed", timeout=READING_MS
     )
+    page.get_by_test_id("jobs").click()
+    page.get_by_test_id("job").get_by_role("link", name="broken.pdf").press("Enter")
+    expect(page.get_by_test_id("job-file")).to_contain_text("damaged")
+    expect(page.get_by_test_id("retry-job")).to_be_enabled()
     page.get_by_test_id("collection").select_option("parking depot")
     expect(page.get_by_test_id("document")).to_have_count(2)
     page.get_by_test_id("state").select_option("failed")

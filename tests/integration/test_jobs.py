@@ -77,6 +77,10 @@ def test_a_job_tells_what_became_of_each_file(library: Library) -> None:
         "vanished.txt": ("failed", "unreadable"),
     }
     assert (report.ingested, report.unchanged, len(report.failures)) == (1, 1, 2)
+    assert job.first == details.items[0].source and job.first.endswith("broken.txt")
+    (ready,) = library.corpus.jobs.get(job.job_id, state="ready").items
+    assert ready.source.endswith("claims.txt")
+    assert len(library.corpus.jobs.get(job.job_id, state="failed").items) == 2
     page = library.corpus.jobs.page(["main"], limit=1)
     assert (page.total, page.jobs) == (2, [job])
     assert library.corpus.jobs.page(["board"]).total == 0

@@ -12,7 +12,7 @@ import {
 } from "../../review_ui/documents/words.js";
 import { partsOf } from "../../review_ui/shared/document.js";
 
-/** @import { PlacedPassage } from "../../review_ui/shared/wire.d.ts" */
+/** @import { DocumentView, PlacedPassage } from "../../review_ui/shared/wire.d.ts" */
 
 /**
  * @param {string} text
@@ -73,7 +73,8 @@ test("a heading and a page are shown where they change", () => {
   );
 });
 
-const READY = /** @type {const} */ ({
+/** @type {DocumentView} */
+const READY = {
   document_id: "d1",
   collection: "main",
   title: "Fees",
@@ -86,7 +87,12 @@ const READY = /** @type {const} */ ({
   valid_until: null,
   pages: null,
   owner: null,
-});
+  valid_from: null,
+  language: null,
+  about: {},
+  superseded_by: null,
+  near_copies: [],
+};
 
 test("a document past its last valid day says so, and one that failed says why", () => {
   assert.equal(stateOf({ state: "ready", valid_until: "2026-05-01" }, "2026-05-01").words, "ready");
@@ -100,7 +106,16 @@ test("a document past its last valid day says so, and one that failed says why",
   assert.equal(sizeWords({ ...READY, state: "failed", error_message: "Damaged." }), "Damaged.");
   assert.equal(nameOf({ title: "", source: "a/b.txt" }), "b.txt");
   const names = factsOf(READY).map(([name]) => name);
-  assert.ok(!names.includes("Added by") && names.includes("Last valid day"));
+  assert.ok(!names.includes("Owner") && names.includes("Last valid day"));
+  const told = factsOf({ ...READY, language: "de", about: { cost_centre: "7", tags: ["a", "b"] } });
+  assert.deepEqual(told.slice(-2), [
+    ["Cost centre", "7"],
+    ["Tags", "a, b"],
+  ]);
+  assert.deepEqual(
+    told.find(([name]) => name === "Language"),
+    ["Language", "de"],
+  );
 });
 
 test("a version is compared with the live one, and that with the one before it", () => {

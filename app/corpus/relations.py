@@ -1,0 +1,205 @@
+"""How documents belong together: near copies, and editions of one of which the newest counts.
+
+Kept where a document becomes ready or is deleted, in that transaction.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app.corpus.editions import DAY, Edition, edition_of, is_newer
+from app.corpus.tables import READY, DocumentBandRow, DocumentRow, NearCopyRow
+from app.db import Database
+
+BANDS, ROWS = 32, 4
+"""Documents that share half of their words have a band in common in 87 of 100 cases, those that
+share four fifths always."""
+ALIKE = 0.8
+"""Similarity from which two documents are near copies."""
+SAME = 0.6
+"""Similarity that makes two titles with other dates editions of one document."""
+LEAST = 0.5
+MOST_NEAR = 50
+"""Near copies that one document is linked with, and candidates for them four times as many."""
+MOST_EDITIONS = 500
+
+
+@dataclass(frozen=True)
+class Related:
+    """Of some documents: near copies of each, and for an edition the one that counts instead."""
+
+    copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    editions: Mapping[str, Edition] = field(default_factory=dict)
+    """Those of ``replaced``, on both sides."""
+
+    def __bool__(self) -> bool:
+        return bool(self.copies or self.replaced)
+
+
+class Relations:
+    """What is known of documents together. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def among(self, document_ids: Iterable[str], today: str) -> Related:
+        """How these belong together, on the day ``today`` (ISO 8601): an edition that is not
+        valid yet is replaced by the ones before it."""
+        ids = sorted(set(document_ids))
+        if len(ids) < 2:
+            return Related()
+        newer = aliased(DocumentRow)
+        both = select(DocumentRow.id, newer.id, newer.valid_from)
+        both = both.add_columns(DocumentRow.series, DocumentRow.edition, newer.edition)
+        both = both.join(newer, newer.id == DocumentRow.superseded_by)
+        both = both.where(DocumentRow.id.in_(ids), newer.id.in_(ids))
+        near = select(NearCopyRow.document_id, NearCopyRow.other_id).where(
+            NearCopyRow.document_id.in_(ids),
+            NearCopyRow.other_id.in_(ids),
+            NearCopyRow.similarity >= ALIKE,
+        )
+        replaced: dict[str, str] = {}
+        editions: dict[str, Edition] = {}
+        copies: dict[str, set[str]] = {}
+        with self._database.reading() as session:
+            for older, newest, begins, series, *marks in session.execute(both):
+                valid = begins is None or begins <= today
+                replaced[older if valid else newest] = newest if valid else older
+                editions[older], editions[newest] = (_edition(series, mark) for mark in marks)
+            for one, other in session.execute(near):
+                copies.setdefault(one, set()).add(other)
+        alike = {one: frozenset(others) for one, others in copies.items()}
+        return Related(alike, replaced, editions)
+
+
+def relate(session: Session, row: DocumentRow, version: str) -> None:
+    """Link a document that becomes ready with its near copies and its other editions."""
+    before = row.series
+    made = edition_of(row.title, version, row.valid_from or "")
+    row.series, row.edition = made.series, f"{made.kind} {made.mark}"
+    session.flush()
+    _link_copies(session, row)
+    for series in {before, row.series} - {None, ""}:
+        _order(session, row.collection, series or "")
+
+
+def part(session: Session, row: DocumentRow) -> None:
+    """A document goes: nothing is linked with it any more."""
+    _unlink(session, row.id)
+    series, row.series, row.edition = row.series, None, None
+    row.superseded_by = row.signature = None
+    session.flush()
+    if series:
+        _order(session, row.collection, series)
+
+
+def near_copies(session: Session, document_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The near copies of each of these documents, the most alike first."""
+    query = select(NearCopyRow.document_id, NearCopyRow.other_id).where(
+        NearCopyRow.document_id.in_(document_ids), NearCopyRow.similarity >= ALIKE
+    )
+    query = query.order_by(NearCopyRow.similarity.desc(), NearCopyRow.other_id)
+    found: dict[str, list[str]] = {}
+    for one, other in session.execute(query):
+        found.setdefault(one, []).append(other)
+    return found
+
+
+def _link_copies(session: Session, row: DocumentRow) -> None:
+    _unlink(session, row.id)
+    if row.signature is None:
+        return
+    values = _bands(row.signature)
+    session.add_all(
+        DocumentBandRow(document_id=row.id, band=band, value=value)
+        for band, value in enumerate(values)
+    )
+    candidates = (
+        select(DocumentRow.id, DocumentRow.signature)
+        .join(DocumentBandRow, DocumentBandRow.document_id == DocumentRow.id)
+        .where(
+            DocumentBandRow.value.in_(values),
+            DocumentRow.id != row.id,
+            DocumentRow.collection == row.collection,
+        )
+        .distinct()
+        .limit(4 * MOST_NEAR)
+    )
+    found = [(_similarity(row.signature, other), id) for id, other in session.execute(candidates)]
+    for similarity, other in sorted(found, reverse=True)[:MOST_NEAR]:
+        if similarity >= LEAST:
+            for pair in ((row.id, other), (other, row.id)):
+                session.add(
+                    NearCopyRow(document_id=pair[0], other_id=pair[1], similarity=similarity)
+                )
+    session.flush()
+
+
+def _unlink(session: Session, document_id: str) -> None:
+    session.execute(delete(DocumentBandRow).where(DocumentBandRow.document_id == document_id))
+    of = or_(NearCopyRow.document_id == document_id, NearCopyRow.other_id == document_id)
+    session.execute(delete(NearCopyRow).where(of))
+
+
+def _bands(signature: bytes) -> list[int]:
+    """The bands of a signature as numbers of 63 bits, no two bands alike."""
+    rows = np.frombuffer(signature, dtype="<u4").astype(np.uint64).reshape(BANDS, ROWS)
+    mixed = np.arange(1, BANDS + 1, dtype=np.uint64)
+    for at in range(ROWS):
+        mixed = (mixed ^ rows[:, at]) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return [int(value) for value in mixed >> np.uint64(1)]
+
+
+def _similarity(one: bytes, other: bytes | None) -> float:
+    if other is None or len(one) != len(other):
+        return 0.0
+    same = np.frombuffer(one, dtype="<u4") == np.frombuffer(other, dtype="<u4")
+    return float(same.mean())
+
+
+def _order(session: Session, collection: str, series: str) -> None:
+    """Say of each document of a series which newer one counts."""
+    query = select(DocumentRow.id, DocumentRow.edition).where(
+        DocumentRow.collection == collection,
+        DocumentRow.series == series,
+        DocumentRow.state == READY,
+    )
+    rows = session.execute(query.order_by(DocumentRow.id).limit(MOST_EDITIONS)).all()
+    editions = {id: _edition(series, edition) for id, edition in rows}
+    alike = _alike(session, list(editions)) if len(editions) > 1 else set()
+    for one, edition in editions.items():
+        newer = [
+            (other_edition.mark, other)
+            for other, other_edition in editions.items()
+            if is_newer(other_edition, edition)
+            and (_is_told(other_edition, edition) or (one, other) in alike)
+        ]
+        session.execute(
+            update(DocumentRow)
+            .where(DocumentRow.id == one)
+            .values(superseded_by=max(newer)[1] if newer else None)
+        )
+
+
+def _edition(series: str | None, stored: str | None) -> Edition:
+    kind, _, mark = (stored or "").partition(" ")
+    return Edition(series or "", kind, mark)
+
+
+def _is_told(newer: Edition, older: Edition) -> bool:
+    """Whether the marks alone say that these are editions of one document."""
+    return DAY not in (newer.kind, older.kind) and "" not in (newer.mark, older.mark)
+
+
+def _alike(session: Session, document_ids: Sequence[str]) -> set[tuple[str, str]]:
+    query = select(NearCopyRow.document_id, NearCopyRow.other_id).where(
+        NearCopyRow.document_id.in_(document_ids),
+        NearCopyRow.other_id.in_(document_ids),
+        NearCopyRow.similarity >= SAME,
+    )
+    return {(row[0], row[1]) for row in session.execute(query)}

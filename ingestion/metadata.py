@@ -1,0 +1,202 @@
+"""What is said about a document beside its text: the front matter of Markdown, or a sidecar file.
+
+The sidecar of ``fees.pdf`` is ``fees.pdf.meta.yaml`` (or ``.meta.yml``, ``.meta.json``).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from app.corpus.documents import Metadata
+from app.errors import DocumentRefused
+from app.files import sha256_file
+from ingestion.formats.markdown import FRONT_MATTER
+
+SIDECARS = (".meta.yaml", ".meta.yml", ".meta.json")
+MOST_BYTES = 1 << 16
+MOST_NAMES, MOST_CHARS = 50, 1000
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*")
+READ_ELSEWHERE = frozenset({"title"})
+"""What the reader of the format takes itself."""
+Value = str | list[str] | None
+"""None: it is neither text nor a list of texts."""
+
+
+def sidecar_of(file: Path) -> Path | None:
+    """The file that speaks of this one, None where there is none."""
+    named = (file.with_name(file.name + ending) for ending in SIDECARS)
+    return next((path for path in named if path.is_file()), None)
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether a file of this name speaks of another one."""
+    return name.lower().endswith(SIDECARS)
+
+
+def content_sha256(file: Path) -> str:
+    """The SHA-256 of a file's content, and of its sidecar where it has one: either is a change."""
+    digest, sidecar = sha256_file(file), sidecar_of(file)
+    if sidecar is None:
+        return digest
+    return hashlib.sha256(f"{digest} {sha256_file(sidecar)}".encode()).hexdigest()
+
+
+def metadata_of(file: Path, media_type: str) -> Metadata:
+    """What is said of the document in ``file``; the sidecar says more than the front matter.
+
+    Raises ``DocumentRefused``: ``bad_metadata`` for what cannot be read, ``bad_date`` for a day
+    that is none.
+    """
+    said = _front_matter(file) if media_type == "text/markdown" else {}
+    if (sidecar := sidecar_of(file)) is not None:
+        said |= _sidecar(sidecar)
+    return _metadata(said)
+
+
+def check_access(metadata: Metadata, collection: str) -> None:
+    """Raise ``DocumentRefused`` (``wrong_access``) where the document may not be in it."""
+    if metadata.access and collection not in metadata.access:
+        raise DocumentRefused(
+            "wrong_access",
+            f"It may only be in {', '.join(metadata.access)[:200]}, its metadata say.",
+        )
+
+
+def _front_matter(file: Path) -> dict[str, Value]:
+    with file.open("rb") as source:
+        text = source.read(MOST_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    found = FRONT_MATTER.match(text)
+    try:
+        return dict(_pairs(found[1])) if found else {}
+    except (yaml.YAMLError, ValueError) as error:
+        # It may not even be meant as such; but access must not be lost by a slip of the pen.
+        if found and re.search(r"(?mi)^[ \t]*[\"']?access\b", found[1]):
+            raise _unreadable("front matter") from error
+        return {}
+
+
+def _sidecar(path: Path) -> dict[str, Value]:
+    with path.open("rb") as source:
+        data = source.read(MOST_BYTES + 1)
+    try:
+        if len(data) > MOST_BYTES:
+            raise ValueError("it is too large")
+        return dict(_pairs(data.decode("utf-8-sig")))
+    except (yaml.YAMLError, ValueError) as error:
+        raise _unreadable("sidecar file") from error
+
+
+def _unreadable(what: str) -> DocumentRefused:
+    why = f"Its {what} is no list of names with values in YAML or JSON; correct it."
+    return DocumentRefused("bad_metadata", why)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, Value]]:
+    """The names of one mapping with their values, all as written.
+
+    Read from the parser's events: nothing is built, so that aliases and depth cost nothing, and
+    "no" is a word. Raises ``ValueError`` for anything but a mapping.
+    """
+    events = yaml.parse(text, Loader=yaml.SafeLoader)
+    begin = [type(event) for _, event in zip(range(3), events, strict=False)]
+    if begin[1:2] == [yaml.StreamEndEvent]:
+        return
+    if begin[2:] != [yaml.MappingStartEvent]:
+        raise ValueError("it is no mapping")
+    for event in events:
+        if isinstance(event, yaml.MappingEndEvent):
+            return
+        if not isinstance(event, yaml.ScalarEvent):
+            raise ValueError("a name is no text")
+        yield event.value.strip().lower().replace("-", "_"), _value(events)
+
+
+def _value(events: Iterator[yaml.Event]) -> Value:
+    first = next(events)
+    if isinstance(first, yaml.ScalarEvent):
+        empty = first.style is None and first.value in ("", "~", "null")
+        return "" if empty else str(first.value).strip()
+    if isinstance(first, yaml.AliasEvent):
+        return None
+    values: list[str] = []
+    plain, depth = isinstance(first, yaml.SequenceStartEvent), 1
+    while depth:
+        event = next(events)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.ScalarEvent):
+            values.append(str(event.value).strip())
+        plain = plain and (depth == 0 or (depth == 1 and isinstance(event, yaml.ScalarEvent)))
+    return values if plain else None
+
+
+def _metadata(said: Mapping[str, Value]) -> Metadata:
+    rest = {name: value for name, value in said.items() if name not in READ_ELSEWHERE}
+    access = rest.pop("access", "")
+    version, language = rest.pop("version", ""), rest.pop("language", "") or rest.pop("lang", "")
+    owner = rest.pop("owner", "")
+    made = Metadata(
+        access=_collections(access) if "access" in said else (),
+        owner=_one(owner, "owner")[:80] or None,
+        valid_from=_day(rest.pop("valid_from", ""), "valid_from"),
+        valid_until=_day(rest.pop("valid_until", ""), "valid_until"),
+        language=_language(language),
+        version=_one(version, "version")[:40],
+    )
+    return replace(made, about=_about(rest))
+
+
+def _collections(value: Value) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not names or not all(names):
+        raise DocumentRefused(
+            "bad_metadata", "access names no collection, or is no list of them; correct it."
+        )
+    return tuple(names)
+
+
+def _one(value: Value, name: str) -> str:
+    if not isinstance(value, str):
+        raise DocumentRefused("bad_metadata", f"{name} is not one text; correct it.")
+    return value
+
+
+def _language(value: Value) -> str | None:
+    text = _one(value, "language")
+    if text and (not LANGUAGE.fullmatch(text) or len(text) > 35):
+        raise DocumentRefused("bad_metadata", "language is not a code such as de or en-GB.")
+    return text or None
+
+
+def _day(value: Value, name: str) -> date | None:
+    text = _one(value, name)
+    try:
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError as error:
+        why = f"{name} is not a day such as 2026-12-31; correct it."
+        raise DocumentRefused("bad_date", why) from error
+
+
+def _about(rest: Mapping[str, Value]) -> dict[str, str | list[str]]:
+    """The free ones, bounded; what is neither text nor a list of texts is left out."""
+    kept: dict[str, str | list[str]] = {}
+    for name, value in rest.items():
+        if isinstance(value, str):
+            kept[_plain(name)[:80]] = _plain(value)
+        elif value is not None:
+            kept[_plain(name)[:80]] = [_plain(one) for one in value[:MOST_NAMES]]
+        if len(kept) == MOST_NAMES:
+            break
+    return kept
+
+
+def _plain(text: str) -> str:
+    """Without characters that a database or a page cannot hold."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")[:MOST_CHARS]

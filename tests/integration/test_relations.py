@@ -1,0 +1,194 @@
+"""Metadata beside documents, editions of which the newest counts, and near copies."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import ingestion.stages
+from app.corpus.documents import DocumentView
+from app.corpus.editions import edition_of, is_newer, names_edition
+from app.db import Database
+from app.proof.erasure import Eraser
+from app.retrieval.retriever import says_the_same
+from guardrails.checks.freshness import utc_today
+from ingestion.formats.extract import extract
+from tests.integration.test_ingestion import Library
+
+TERMS = (
+    "The member may borrow tools for {days} days and must bring them back clean and dry. "
+    "Whoever is late pays {fee} euros for each day. Damage is reported to the desk at once, in "
+    "writing, with the number of the tool. The desk lends the tool to the next member only when "
+    "it is repaired. Keys of the workshop stay with the member who signed for them, and nobody "
+    "else may open the workshop in the evening without one of the wardens being there.\n"
+)
+
+
+@pytest.fixture
+def library(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """One whose files are read in this process: what they hold is ours."""
+    monkeypatch.setattr(
+        ingestion.stages, "extract_jailed", lambda path, name: extract(path.read_bytes(), name)
+    )
+    return Library(database, tmp_path)
+
+
+def terms(days: int, fee: int) -> str:
+    return TERMS.format(days=days, fee=fee)
+
+
+def view(library: Library, name: str) -> DocumentView:
+    return library.corpus.documents.get(library.document(name).id)
+
+
+def titles(library: Library, question: str) -> list[str]:
+    return [hit.passage.title for hit in library.search(question).hits]
+
+
+# What is said beside the text
+
+
+def test_a_sidecar_says_more_than_the_front_matter(library: Library) -> None:
+    front = "access: main\nowner: Ann\nlanguage: de\nvalid-from: 2026-01-01\ndraft:\n  by: [x]\n"
+    library.write("fees.md", f"---\n{front}---\n# Fees\n\nThe fee is 3 euros.\n")
+    library.write("plain.md", "---\nnot: [closed\n---\n# Plain\n\nThe key is in the office.\n")
+    said = "owner: Board\nTags: [money, 2026]\nActive: no\nvalid_until: '2026-12-31'\n"
+    library.write("fees.md.meta.yaml", said)
+    assert library.ingest().ingested == 2
+    shown = view(library, "fees.md")
+    assert (shown.owner, shown.language) == ("Board", "de")
+    assert (shown.valid_from, shown.valid_until) == ("2026-01-01", "2026-12-31")
+    assert shown.about == {"tags": ["money", "2026"], "active": "no"}
+    (hit,) = [hit for hit in library.search("fee").hits if hit.passage.title == "Fees"]
+    assert (hit.passage.valid_from, hit.passage.valid_until) == ("2026-01-01", "2026-12-31")
+    assert library.ingest().unchanged == 2
+    library.write("fees.md.meta.yaml", "language: en\n")
+    assert library.ingest().ingested == 1
+    assert (view(library, "fees.md").language, view(library, "fees.md").about) == ("en", {})
+    eraser = Eraser(library.database, library.settings, library.corpus)
+    eraser.document(shown.document_id, "olga")
+    row = library.document(shown.document_id)
+    assert (row.about, row.owner, row.signature, row.series) == ({}, None, None, None)
+
+
+def test_metadata_that_cannot_be_meant_are_refused_with_a_reason(library: Library) -> None:
+    for number, (said, _) in enumerate(BAD):
+        library.write(f"{number}.txt", "The key is in the office.")
+        library.write(f"{number}.txt.meta.yaml", said)
+    library.write("slip.md", "---\naccess: [board\n---\nThe code is 1234.\n")
+    found = {Path(one.source).name: one.code for one in library.ingest().failures}
+    expected = {f"{number}.txt": code for number, (_, code) in enumerate(BAD)}
+    assert found == expected | {"slip.md": "bad_metadata"}
+
+
+BAD = (
+    ("- a\n- b\n", "bad_metadata"),
+    ("owner: [a, b]\n", "bad_metadata"),
+    ("a: &x [1]\naccess: *x\n", "bad_metadata"),
+    ("access: {board: yes}\n", "bad_metadata"),
+    ("access:\n", "bad_metadata"),
+    ("language: klingon words\n", "bad_metadata"),
+    ("valid_from: soon\n", "bad_date"),
+    ("{" * 30_000, "bad_metadata"),
+    (b"\xff\xfe\x00".decode("latin-1") + "\x00", "bad_metadata"),
+    ("a: b\n" * 20_000, "bad_metadata"),
+)
+
+
+def test_what_may_not_be_in_a_collection_is_not_and_is_taken_out_of_it(library: Library) -> None:
+    library.write("fees.md", "# Fees\n\nThe fee is 3 euros.\n")
+    library.ingest()
+    assert titles(library, "fee") == ["Fees"]
+    library.write("fees.md.meta.json", '{"access": ["board", "audit"]}')
+    (failure,) = library.ingest().failures
+    assert failure.code == "wrong_access" and "board" in failure.message
+    assert titles(library, "fee") == [] and not library.passages()
+    files = [library.folder / "fees.md"]
+    assert library.pipeline.ingest(files, "board").ingested == 1
+
+
+# Editions
+
+
+def test_titles_tell_which_edition_is_newer() -> None:
+    for newer, older in (
+        ("Fees (Version 10)", "Fees v2.1"),
+        ("Fees, 3rd edition", "Fees (2nd edition)"),
+        ("Rev. C of the fees", "Fees (rev B)"),
+        ("Fees 2026-05-01", "Fees, 1 April 2026"),
+        ("Fees, Stand: 1.5.2026", "Fees Mai 2025"),
+        ("Fees v2", "Fees"),
+    ):
+        assert is_newer(edition_of(newer), edition_of(older)), newer
+        assert is_newer(edition_of(older), edition_of(newer)) is False
+    for one, other in (("Fees v2", "Dues v1"), ("Fees v2", "Fees 2026"), ("Fees", "Fees")):
+        assert is_newer(edition_of(one), edition_of(other)) is None
+    one, other = edition_of("Fees v1"), edition_of("Fees v2")
+    assert names_edition("What is the fee in version 1?", one, other)
+    assert not names_edition("What is the fee?", one, other)
+    may, june = edition_of("Fees 2025-05-01"), edition_of("Fees 2026-06-01")
+    assert names_edition("What was the fee in 2025?", may, june)
+    assert not names_edition("What was the fee in 2027?", may, june)
+
+
+def test_the_newest_edition_counts_unless_an_older_one_is_named(library: Library) -> None:
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)}")
+    library.write("b.md", f"# Terms (Version 2)\n\n{terms(4, 6)}")
+    library.write(
+        "c.md", f"# Terms (Version 2)\n\nThese are the rules for dogs: {terms(4, 6)[:40]}"
+    )
+    library.ingest()
+    assert "Terms (Version 1)" not in titles(library, "What does a late member pay?")
+    assert titles(library, "What does a late member pay in version 1?")[0] == "Terms (Version 1)"
+    older = view(library, "a.md")
+    assert older.superseded_by in {view(library, name).document_id for name in ("b.md", "c.md")}
+    for name in ("b.md", "c.md"):
+        library.corpus.documents.delete(view(library, name).document_id)
+    assert view(library, "a.md").superseded_by is None
+    assert titles(library, "What does a late member pay?") == ["Terms (Version 1)"]
+
+
+def test_other_dates_make_editions_only_of_what_is_alike(library: Library) -> None:
+    library.write("a.md", f"# Terms 2025\n\n{terms(3, 5)}")
+    library.write("b.md", f"# Terms 2026\n\n{terms(4, 5)}")
+    library.write("c.md", "# Report 2025\n\nThe club had 412 members and a garden. " * 9)
+    library.write("d.md", "# Report 2026\n\nMany left, after rain had washed the wall away. " * 9)
+    library.ingest()
+    assert view(library, "a.md").superseded_by == view(library, "b.md").document_id
+    assert view(library, "c.md").superseded_by is None
+
+
+def test_an_edition_that_is_not_valid_yet_replaces_nothing(library: Library) -> None:
+    library.write("a.md", f"# Terms v1\n\n{terms(3, 5)}")
+    library.write("b.md", f"# Terms v2\n\n{terms(4, 6)}")
+    begins = utc_today() + timedelta(days=9)
+    library.write("b.md.meta.yaml", f"version: 2\nvalid_from: {begins}\n")
+    library.ingest()
+    assert titles(library, "What does a late member pay?") == ["Terms v1"]
+
+
+# Near copies
+
+
+def test_near_copies_are_linked_and_do_not_crowd_out_what_is_different(library: Library) -> None:
+    for number in range(6):
+        words = terms(3, 5).replace("at once", ("at once", "promptly")[number % 2])
+        library.write(f"{number}.md", f"# Terms {'abcdef'[number]}\n\n{words}")
+    library.write("other.md", f"# Terms g\n\n{terms(9, 5)}")
+    library.ingest()
+    ids = [view(library, f"{number}.md").document_id for number in range(6)]
+    assert set(ids[1:]) <= set(view(library, "0.md").near_copies)
+    found = [hit.passage.text for hit in library.search("How many days may a member borrow?").hits]
+    assert len(found) == 2 and any("9 days" in text for text in found)
+    library.pipeline.ingest([library.folder / "1.md"], "board")
+    library.corpus.documents.delete(ids[5])
+    copies = set(view(library, "0.md").near_copies)  # another collection's tell nothing here
+    assert copies >= set(ids[1:5]) and len(copies) <= 5 and ids[5] not in copies
+
+
+def test_copies_that_differ_in_a_name_or_a_number_say_something_else() -> None:
+    text = terms(3, 5)
+    assert says_the_same(text, text.replace("bring", "carry"))
+    assert not says_the_same(text, terms(4, 5))
+    assert not says_the_same(f"In the Gold plan: {text}", f"In the Silver plan: {text}")
+    assert not says_the_same(text, text[:100])
