@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, passage_row, suspect_row
 from app.corpus.tables import (
+    BATCH,
     DELETED,
     FAILED,
     PENDING,
@@ -240,10 +241,10 @@ class Documents:
             row.valid_until = iso_day(valid_until) or row.valid_until
             row.state, row.lease_until, row.updated_at = READY, None, now()
             row.error_code = row.error_message = None
-            session.add_all(
-                passage_row(row, ordinal, embedder, passage)
-                for ordinal, passage in enumerate(passages)
-            )
+            session.flush()
+            rows = [passage_row(row, *pair, embedder) for pair in enumerate(passages)]
+            for some in range(0, len(rows), BATCH):
+                session.execute(insert(PassageRow), rows[some : some + BATCH])
             return True
 
     def fail(self, claimed: ClaimedDocument, code: str, message: str) -> None:
