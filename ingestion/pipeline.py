@@ -18,7 +18,7 @@ import structlog
 from app.corpus.corpus import Corpus
 from app.corpus.documents import ClaimedDocument, Outcome, check_collection_name
 from app.corpus.leases import renewed
-from app.corpus.passages import NewPassage
+from app.corpus.passages import NewPassage, batches
 from app.corpus.tables import FAILED, PENDING, READY
 from app.corpus.uploads import Uploads
 from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotFound, NotReady
@@ -245,12 +245,8 @@ class Pipeline:
         report: Report,
         on_document: OnDocument = lambda _source: None,
     ) -> Report:
-        told: set[str] = set()
-        while waiting := self._waiting(document_ids, told, on_document):
-            if (document := self._corpus.documents.claim(waiting)) is None:
-                time.sleep(TURN_S)  # another worker has them, and says when they are done
-            else:
-                self.process(document)
+        for some in batches(document_ids):
+            self._work_off(some, on_document)
         _tell(report, self._corpus.documents.outcomes(document_ids))
         if self._corpus.versions.unindexed():
             # Nobody folds changes in later, so a version with many is a full build.
@@ -259,16 +255,24 @@ class Pipeline:
             report.index_version = live.id
         return report
 
-    def _waiting(
-        self, document_ids: Sequence[str], told: set[str], on_document: OnDocument
-    ) -> list[str]:
-        """Those that are still to be ingested; ``told`` are those that ``on_document`` knows."""
-        outcomes = self._corpus.documents.outcomes([i for i in document_ids if i not in told])
-        for name, outcome in outcomes.items():
-            if outcome.state != PENDING or outcome.waits:
-                told.add(name)
-                on_document(Path(outcome.source).name)
-        return [name for name in outcomes if name not in told]
+    def _work_off(self, document_ids: Sequence[str], on_document: OnDocument) -> None:
+        """Until none of these documents is still to be ingested, by whomever."""
+        waiting = list(document_ids)
+        while waiting:
+            document = self._corpus.documents.claim(waiting)
+            if document is not None:
+                self.process(document)
+                on_document(Path(document.source).name)
+                waiting.remove(document.id)
+                continue
+            # Another worker has them, has done them, or they were deleted.
+            outcomes = self._corpus.documents.outcomes(waiting)
+            waiting = [name for name, found in outcomes.items() if _is_to_do(found)]
+            for name, found in outcomes.items():
+                if name not in waiting:
+                    on_document(Path(found.source).name)
+            if waiting:
+                time.sleep(TURN_S)
 
     def _take_in(self, document: ClaimedDocument) -> None:
         passages, extracted = self._passages(document)
@@ -300,6 +304,10 @@ class Pipeline:
             tokens = self._settings.passage_tokens
             self._stages = Stages(self._embedder, load_tokenizer(), self._suspects, tokens)
         return self._stages
+
+
+def _is_to_do(outcome: Outcome) -> bool:
+    return outcome.state == PENDING and not outcome.waits
 
 
 def _tell(report: Report, outcomes: Mapping[str, Outcome]) -> None:

@@ -44,10 +44,9 @@ class Stages:
         if not cuts:
             raise DocumentRefused("empty", "The document holds no text.")
         vectors = self.embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
-        return extracted, [self._marked(*pair) for pair in zip(cuts, vectors, strict=True)]
-
-    def _marked(self, cut: Cut, vector: Vectors) -> Prepared:
-        return Prepared(cut, vector, cut.doubt or self.suspects.reason(cut.text, vector))
+        reasons = self.suspects.reasons([cut.text for cut in cuts], vectors)
+        marked = zip(cuts, vectors, reasons, strict=True)
+        return extracted, [Prepared(cut, vector, cut.doubt or why) for cut, vector, why in marked]
 
 
 def embedding_text(title: str, text: str) -> str:

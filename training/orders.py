@@ -131,7 +131,7 @@ def with_thresholds(head: Head, texts: Sequence[str]) -> OrderHead:
     least = []
     for wanted in (False, True):
         chosen = [[one for one in lines(t) if speaks_of_reply(one) == wanted] for t in texts]
-        worst = np.array([max(map(plain.score, some), default=0.0) for some in chosen])
+        worst = np.array([max(plain.scores(some), default=0.0) for some in chosen])
         least.append(operating_point(worst, np.zeros(len(worst), bool), FALSE_RATE))
     return OrderHead(head, least[0], max(LIKELY, least[1]))
 

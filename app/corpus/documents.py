@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, passage_row, suspect_row
 from app.corpus.relations import near_copies, part, relate
 from app.corpus.tables import (
+    BATCH,
     DELETED,
     FAILED,
     PDF,
@@ -279,10 +280,10 @@ class Documents:
             row.signature = signature
             row.state, row.lease_until, row.updated_at = READY, None, now()
             row.error_code = row.error_message = None
-            session.add_all(
-                passage_row(row, ordinal, embedder, passage)
-                for ordinal, passage in enumerate(passages)
-            )
+            session.flush()
+            rows = [passage_row(row, *pair, embedder) for pair in enumerate(passages)]
+            for some in range(0, len(rows), BATCH):
+                session.execute(insert(PassageRow), rows[some : some + BATCH])
             relate(session, row, metadata.version)
             return True
 

@@ -252,24 +252,24 @@ def current_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
 
 
 def passage_row(
-    document: DocumentRow, ordinal: int, embedder: str, passage: NewPassage
-) -> PassageRow:
-    """A new row of the document's present revision."""
-    return PassageRow(
-        id=secrets.token_hex(16),
-        document_id=document.id,
-        revision=document.revision,
-        ordinal=ordinal,
-        text=passage.text,
-        start=passage.start,
-        end=passage.end,
-        page=passage.page,
-        embedder=embedder,
-        embedding=np.ascontiguousarray(passage.embedding, dtype=np.float32).tobytes(),
-        suspect=passage.suspect,
-        headings=list(passage.headings),
-        last_page=passage.last_page,
-    )
+    document: DocumentRow, ordinal: int, passage: NewPassage, embedder: str
+) -> dict[str, Any]:
+    """The columns of a new row of the document's present revision."""
+    return {
+        "id": secrets.token_hex(16),
+        "document_id": document.id,
+        "revision": document.revision,
+        "ordinal": ordinal,
+        "text": passage.text,
+        "start": passage.start,
+        "end": passage.end,
+        "page": passage.page,
+        "embedder": embedder,
+        "embedding": np.ascontiguousarray(passage.embedding, dtype=np.float32).tobytes(),
+        "suspect": passage.suspect,
+        "headings": list(passage.headings),
+        "last_page": passage.last_page,
+    }
 
 
 def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,13 +4,12 @@ No encoder runs here. Each head reads the text's unit vector, and the words of t
 hashed bag, and says how likely it is that the text is what the head looks for.
 """
 
-import itertools
 import json
 import math
 import re
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,21 +30,51 @@ CONFIG = "config.json"
 LONG = 300
 """Characters above which a text is long: honest role-plays are, and share the words of attacks."""
 TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN_OR_END = re.compile(r"\w+|[^\w\s]|\n")
 ORDER = "order"
 NO_VECTOR = np.zeros(0, np.float32)
 """What a head reads that knows words alone."""
+NO_WORDS = np.zeros(0, np.int64)
+NO_LINES = np.zeros(0)
 MAX_TOKENS = 4000
 """Of a longer text the first and last halves of this are read: an order may stand at the end."""
 
 
-def bag(text: str, buckets: int) -> NDArray[np.int64]:
+Hashes = NDArray[np.int64]
+
+
+def bag(text: str, buckets: int) -> Hashes:
     """The buckets of the words and pairs of words of ``text``, each once, in order."""
     tokens = TOKEN.findall(folded(text))
     if len(tokens) > MAX_TOKENS:
         tokens = tokens[: MAX_TOKENS // 2] + tokens[-MAX_TOKENS // 2 :]
-    pairs = [f"{left} {right}" for left, right in itertools.pairwise(tokens)]
-    seen = {zlib.crc32(token.encode("utf-8")) % buckets for token in (*tokens, *pairs)}
-    return np.fromiter(sorted(seen), dtype=np.int64, count=len(seen))
+    words, pairs = _hashes(tokens)
+    found: Hashes = np.unique(np.concatenate((words, pairs)) % buckets)
+    return found
+
+
+def bags(lines: Sequence[str], buckets: int) -> tuple[Hashes, Hashes]:
+    """The same of each line: the buckets of all, one line after the other, and the line of each.
+
+    All lines are read at once; none may hold a line feed.
+    """
+    tokens = TOKEN_OR_END.findall(folded("\n".join(lines)))
+    ends = np.array([token == "\n" for token in tokens], dtype=bool)
+    line = np.cumsum(ends)
+    words, pairs = _hashes(tokens)
+    whole, linked = ~ends, ~(ends[:-1] | ends[1:])
+    of_words = line[whole] * buckets + words[whole] % buckets
+    of_pairs = line[:-1][linked] * buckets + pairs[linked] % buckets
+    keys = np.unique(np.concatenate((of_words, of_pairs)))
+    return keys % buckets, keys // buckets
+
+
+def _hashes(tokens: Sequence[str]) -> tuple[Hashes, Hashes]:
+    """CRC-32 of each token, and of each two with a space between; tokens hold no space."""
+    words = " ".join(tokens).encode("utf-8").split(b" ") if tokens else []
+    hashes = list(map(zlib.crc32, words))
+    pairs = map(zlib.crc32, [b" " + word for word in words[1:]], hashes)
+    return np.array(hashes, np.int64), np.array(list(pairs), np.int64)
 
 
 @dataclass(frozen=True)
@@ -68,20 +97,55 @@ class Head:
 
     def raw(self, text: str, vector: Vectors) -> NDArray[np.float64]:
         """The log-odds of each name before calibration; ``vector`` [dimension], unit length."""
-        t = self.tensors
-        outputs = np.maximum(vector @ t["w1"] + t["b1"], 0) @ t["w2"] + t["b2"]
-        if "bag" in t:
-            places = bag(text, len(t["bag"]))
-            outputs = outputs + t["bag"][places].sum(0) / math.sqrt(max(1, len(places)))
-        odds: NDArray[np.float64] = outputs.astype(np.float64)
-        return np.array([odds[-1] - np.logaddexp.reduce(odds[:-1])]) if self.one_of else odds
+        return self._odds(bag(text, self.buckets) if self.buckets else NO_WORDS, vector)
+
+    @property
+    def buckets(self) -> int:
+        """Of the words that the head reads, 0 when it reads none."""
+        return len(self.tensors["bag"]) if "bag" in self.tensors else 0
 
     def scores(self, text: str, vector: Vectors) -> dict[str, float]:
         """The probability of each name, in [0, 1]."""
-        odds = np.array(self.scale) * self.raw(text, vector) + np.array(self.shift)
-        odds += self.long_shift if len(text) > LONG else 0.0
-        chances = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+        return self.scores_of_words(
+            bag(text, self.buckets) if self.buckets else NO_WORDS, text, vector
+        )
+
+    def scores_of_lines(self, lines: Sequence[str]) -> NDArray[np.float64]:
+        """The probability of the head's first name for each short line, by its words alone."""
+        places, line = bags(lines, self.buckets)
+        weights = self.tensors["bag"][places].astype(np.float64)
+        known = np.maximum(np.bincount(line, minlength=len(lines)), 1)[:, None]
+        summed = np.zeros((len(lines), weights.shape[1]))
+        np.add.at(summed, line, weights)
+        odds = self._of_vector(NO_VECTOR) + summed / np.sqrt(known)
+        if self.one_of:
+            odds = (odds[:, -1] - np.logaddexp.reduce(odds[:, :-1], axis=1))[:, None]
+        calibrated: NDArray[np.float64] = self._calibrated(odds)[:, 0]
+        return calibrated
+
+    def scores_of_words(self, places: Hashes, text: str, vector: Vectors) -> dict[str, float]:
+        """The same where the text's ``bag`` for the ``buckets`` of the head is known."""
+        odds = self._odds(places, vector)
+        chances = self._calibrated(odds, self.long_shift if len(text) > LONG else 0.0)
         return dict(zip(self.names, map(float, chances), strict=True))
+
+    def _odds(self, places: Hashes, vector: Vectors) -> NDArray[np.float64]:
+        outputs = self._of_vector(vector)
+        if self.buckets:
+            words = self.tensors["bag"][places].sum(0)
+            outputs = outputs + words / math.sqrt(max(1, len(places)))
+        odds: NDArray[np.float64] = outputs.astype(np.float64)
+        return np.array([odds[-1] - np.logaddexp.reduce(odds[:-1])]) if self.one_of else odds
+
+    def _of_vector(self, vector: Vectors) -> Vectors:
+        t = self.tensors
+        outputs: Vectors = np.maximum(vector @ t["w1"] + t["b1"], 0) @ t["w2"] + t["b2"]
+        return outputs
+
+    def _calibrated(self, odds: NDArray[np.float64], shift: float = 0.0) -> NDArray[np.float64]:
+        odds = np.array(self.scale) * odds + np.array(self.shift) + shift
+        chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+        return chances
 
 
 @dataclass(frozen=True)
@@ -96,14 +160,17 @@ class OrderHead:
     at_least: float
     of_reply: float
 
-    def score(self, line: str) -> float:
-        """The probability that ``line`` gives orders to whoever answers from it, in [0, 1]."""
-        return self.head.scores(read(line), NO_VECTOR)[ORDER]
+    def scores(self, found: Sequence[str]) -> NDArray[np.float64]:
+        """The probability of each line that it gives orders to whoever answers from it."""
+        return self.head.scores_of_lines([read(line) for line in found]) if found else NO_LINES
 
     def order_in(self, text: str) -> str | None:
         """The line of ``text`` most like an order, None when none is like enough."""
-        found = [(self.score(line), line) for line in lines(text)]
-        orders = [pair for pair in found if pair[0] >= self._least(pair[1])]
+        found = lines(text)
+        least = min(self.of_reply, self.at_least)
+        scored = zip(map(float, self.scores(found)), found, strict=True)
+        likely = [pair for pair in scored if pair[0] >= least]
+        orders = [pair for pair in likely if pair[0] >= self._least(pair[1])]
         return max(orders)[1] if orders else None
 
     def _least(self, line: str) -> float:
@@ -129,11 +196,14 @@ class Screens:
         ``vector`` is the text's all-MiniLM-L6-v2 embedding, shape [384]. Raises
         ``ModelRefused`` for damaged files, and for a vector of another shape or not finite.
         """
+        heads = self._loaded()
+        shapes = {head.tensors["w1"].shape[:1] for head in heads}
+        if shapes != {vector.shape} or not np.isfinite(vector).all():
+            raise ModelRefused("the screens need a finite vector of all-MiniLM-L6-v2")
+        words = {size: bag(text, size) if size else NO_WORDS for size in {h.buckets for h in heads}}
         found: dict[str, float] = {}
-        for head in self._loaded():
-            if vector.shape != head.tensors["w1"].shape[:1] or not np.isfinite(vector).all():
-                raise ModelRefused("the screens need a finite vector of all-MiniLM-L6-v2")
-            found |= head.scores(text, vector)
+        for head in heads:
+            found |= head.scores_of_words(words[head.buckets], text, vector)
         return found
 
     def order_in(self, text: str) -> str | None:

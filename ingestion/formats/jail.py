@@ -1,48 +1,70 @@
 """Extraction in a child process that has limits, no network and a short life.
 
-A parser bug that a hostile document exploits then costs one child, not the service. The child
-is a fresh interpreter (``-I``: no user site, no environment, no current folder) that puts this
-project's own root first on its path, so that it runs the very code of its parent, installed or
-not. It restricts itself before it reads the first byte of the document: setting limits between
-fork and exec would not be safe in a parent with threads.
+A parser bug that a hostile document exploits then costs one child, not the service. The child is
+a fork of a server process (``fork_server``) that holds nothing of the service: it is a fresh
+interpreter (``-I``: no user site, no environment, no current folder) that puts this project's own
+root first on its path, so that it runs the very code of the service, installed or not. The child
+restricts itself before it reads the first byte of the document.
 """
 
-import contextlib
-import ctypes
+import atexit
 import json
 import logging
 import os
-import resource
 import selectors
-import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from app.errors import DocumentRefused
-from ingestion.formats.document import Doubt, Extracted, Heading, Page
-from ingestion.formats.extract import extract
-from ingestion.formats.limits import MAX_DOCUMENT_BYTES, JailLimits
-from ingestion.formats.registry import format_of
+from ingestion.formats import fork_server
+from ingestion.formats.confine import CALLS, FILES, NETWORK
+from ingestion.formats.document import Extracted
+from ingestion.formats.fork_server import BEGUN, STATUS, Job
+from ingestion.formats.limits import JailLimits
+from ingestion.formats.registry import EVERY, format_of
+from ingestion.formats.reply import crashed, parsed
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 # 20 million characters of at most four bytes, and room for the page map.
 MAX_OUTPUT_BYTES = 96_000_000
+MAX_ARGUMENT_BYTES = 60_000
+"""They wait in a pipe, which holds so much."""
+START_S = 60.0
+"""For a server to start and import the readers."""
+END_S = 10.0
+"""For a killed child to be gone."""
+TRIES = 3
+"""A server that ends takes the children of other documents with it."""
+READ = "ingestion.formats.reply:read_document"
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from ingestion.formats import fork_server; "
+    "fork_server.serve()"
+)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class JailRun:
-    """A child that ended by itself; ``status`` is negative when a signal ended it."""
+    """A child that ended by itself; ``status`` is negative when a signal ended it.
+
+    ``walls`` are those that held, of ``network``, ``files`` and ``calls``: some systems miss some.
+    """
 
     status: int
     output: bytes
-    network_off: bool
+    walls: frozenset[str]
+
+
+class _ServerGone(Exception):
+    """The server ended before the child did: no fault of the document."""
 
 
 def extract_jailed(data_path: Path, name: str, limits: JailLimits | None = None) -> Extracted:
@@ -52,170 +74,197 @@ def extract_jailed(data_path: Path, name: str, limits: JailLimits | None = None)
     Reasons of its own: ``timeout`` (``wall_s`` is over) and ``crashed`` (the child died, mostly
     because it reached its CPU or memory limit).
     """
+    format = format_of(name)
     if limits is None:
-        format = format_of(name)
         limits = format.limits if format else JailLimits()
-    # The name travels as ASCII JSON: an argument cannot hold every character a name can.
-    run = run_jailed("jail.child_main(*sys.argv[3:])", [json.dumps(name)], data_path, limits)
+    imports = format.imports if format else EVERY
+    run = run_jailed(READ, [name], data_path, limits, imports)
     if run.status != 0:
-        raise _crashed(f"the reader ended with status {run.status}")
-    if not run.network_off:
-        logger.warning("extraction ran without network isolation on this system")
-    return _parsed(run.output)
+        raise crashed(f"the reader ended with status {run.status}")
+    _warn_once(run.walls)
+    return parsed(run.output)
 
 
-def child_main(name: str) -> None:
-    """In the child: reads the document from stdin, writes the reply as JSON to stdout."""
-    data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
-    try:
-        found = extract(data, json.loads(name))
-        until = found.valid_until.isoformat() if found.valid_until else None
-        reply: dict[str, Any] = {**vars(found), "valid_until": until}
-        for name in ("pages", "headings", "doubts"):
-            reply[name] = [tuple(vars(one).values()) for one in reply[name]]
-    except DocumentRefused as refusal:
-        reply = {"reason": refusal.reason, "message": refusal.message}
-    sys.stdout.buffer.write(json.dumps(reply, ensure_ascii=False).encode("utf-8"))
+def run_jailed(
+    entry: str,
+    arguments: Sequence[str],
+    stdin: Path,
+    limits: JailLimits,
+    imports: Sequence[str] = (),
+) -> JailRun:
+    """Runs ``entry``, a ``module:function``, in a restricted child; ``stdin`` is the file it reads.
 
-
-def _parsed(output: bytes) -> Extracted:
-    # A parser that was taken over could say anything: believe only what has the right form.
-    try:
-        reply = json.loads(output)
-        if "reason" in reply:
-            raise DocumentRefused(str(reply["reason"]), str(reply["message"]))
-        text = str(reply["text"])
-        until = date.fromisoformat(reply["valid_until"]) if reply.get("valid_until") else None
-        found = Extracted(
-            str(reply["title"]),
-            text,
-            str(reply["media_type"]),
-            tuple(Page(int(n), int(start), int(end)) for n, start, end in reply["pages"]),
-            until,
-            tuple(Heading(int(at), str(said), int(start)) for at, said, start in reply["headings"]),
-            tuple(Doubt(int(start), int(end), str(why)) for start, end, why in reply["doubts"]),
-            tuple(str(name) for name in reply["left_out"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise _crashed("the reader's reply is not usable") from error
-    edges = [edge for page in found.pages for edge in (page.start, page.end)]
-    starts = [heading.start for heading in found.headings]
-    doubts = [edge for doubt in found.doubts for edge in (doubt.start, doubt.end)]
-    for offsets in ([0, *edges, len(text)], [0, *starts, len(text)], [0, *doubts, len(text)]):
-        if offsets != sorted(offsets):
-            raise _crashed("the reader's page map is not usable")
-    return found
-
-
-def _crashed(why: str) -> DocumentRefused:
-    return DocumentRefused(
-        "crashed",
-        f"The document could not be read within its limits ({why}); save it again, or split it.",
-    )
-
-
-def run_jailed(program: str, arguments: list[str], stdin: Path, limits: JailLimits) -> JailRun:
-    """Runs a line of Python in a restricted child; ``stdin`` is the file it reads.
-
-    The program sees ``sys``, the module ``jail`` and its arguments from ``sys.argv[3]`` on.
     Raises ``DocumentRefused``: ``timeout``, or ``too_large`` when it writes too much.
     """
-    confine = "import sys; sys.path.insert(0, sys.argv[1]); from ingestion.formats import jail; "
-    confine += "jail.confine(sys.argv[2])\n"
-    settings = json.dumps([limits.cpu_s, limits.memory_bytes])
-    interpreter = [sys.executable, "-I", "-B", "-X", "utf8", "-c"]
-    with stdin.open("rb") as source:
-        child = subprocess.Popen(
-            [*interpreter, confine + program, str(PROJECT_ROOT), settings, *arguments],
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
-    try:
-        output = _read_until(child, time.monotonic() + limits.wall_s)
-    finally:
-        # Also after a proper end: nothing the child may have started outlives it.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        if child.stdout:
-            child.stdout.close()
-    network, _, body = output.partition(b"\n")
-    return JailRun(child.returncode, body, network == b"network off")
+    job = Job(entry, imports, limits)
+    # ASCII JSON can hold every character that a file's name can.
+    told = json.dumps(list(arguments)).encode()
+    for _ in range(TRIES):
+        with suppress(_ServerGone), stdin.open("rb") as source, closing(_Run()) as run:
+            return run.finish(job, told, source.fileno())
+    raise crashed("the process that starts readers ends again and again")
 
 
-def _read_until(child: subprocess.Popen[bytes], ends: float) -> bytes:
-    """All the child writes; raises ``DocumentRefused`` when it is late or writes too much."""
-    assert child.stdout is not None
-    chunks: list[bytes] = []
-    size = 0
-    with selectors.DefaultSelector() as selector:
-        selector.register(child.stdout, selectors.EVENT_READ)
-        while selector.select(max(0.0, ends - time.monotonic())):
-            data = os.read(child.stdout.fileno(), 1 << 20)
-            if not data:
-                return b"".join(chunks) if _ended(child, ends) else _late()
-            chunks.append(data)
-            size += len(data)
-            if size > MAX_OUTPUT_BYTES:
-                raise DocumentRefused("too_large", "The text is too long; split the document.")
-    return _late()
+class _Run:
+    """One child: the pipe that it writes to, and the line on which its end is told."""
+
+    def __init__(self) -> None:
+        self._output, self._writes = os.pipe()
+        self._line, self._theirs = socket.socketpair()
+        self._server: _Server | None = None
+
+    def finish(self, job: Job, told: bytes, source: int) -> JailRun:
+        """What became of it; raises ``DocumentRefused`` or ``_ServerGone``."""
+        self._server = SERVERS.current()
+        self._send(job, told, source)
+        if self._hear(len(BEGUN), time.monotonic() + START_S) is None:
+            self._server.end()
+        ends = time.monotonic() + job.limits.wall_s
+        output = self._read_until(ends)
+        status = self._hear(STATUS.size, ends)
+        if status is None:
+            _late()
+        walls, _, body = output.partition(b"\n")
+        names = frozenset(walls.decode("ascii", "replace").split())
+        return JailRun(STATUS.unpack(status)[0], body, names & {NETWORK, FILES, CALLS})
+
+    def close(self) -> None:
+        """The child is gone afterwards, whatever it did; so is a server that does not answer."""
+        os.close(self._output)
+        if self._theirs.fileno() >= 0:
+            self._closed_theirs()
+        with self._line, suppress(OSError):
+            self._line.shutdown(socket.SHUT_WR)
+            self._line.settimeout(END_S)
+            while self._line.recv(64):
+                pass
+            return
+        if self._server is not None:
+            self._server.end()
+
+    def _send(self, job: Job, told: bytes, source: int) -> None:
+        assert self._server is not None
+        arguments, writes = os.pipe()
+        try:
+            os.write(writes, told)
+            os.close(writes)
+            handles = [source, self._writes, arguments, self._theirs.fileno()]
+            self._server.send(job.packed(), handles)
+        finally:
+            os.close(arguments)
+            self._closed_theirs()
+
+    def _closed_theirs(self) -> None:
+        os.close(self._writes)
+        self._theirs.close()
+
+    def _hear(self, size: int, ends: float) -> bytes | None:
+        """What the server says, None when it says nothing in time; raises ``_ServerGone``."""
+        self._line.settimeout(max(0.001, ends - time.monotonic()))
+        try:
+            heard = self._line.recv(size)
+        except TimeoutError:
+            return None
+        except ConnectionError:
+            heard = b""
+        if len(heard) < size:
+            raise _ServerGone
+        return heard
+
+    def _read_until(self, ends: float) -> bytes:
+        """All the child writes; raises ``DocumentRefused`` when it is late or writes too much."""
+        chunks: list[bytes] = []
+        size = 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._output, selectors.EVENT_READ)
+            while selector.select(max(0.0, ends - time.monotonic())):
+                data = os.read(self._output, 1 << 20)
+                if not data:
+                    return b"".join(chunks)
+                chunks.append(data)
+                size += len(data)
+                if size > MAX_OUTPUT_BYTES:
+                    raise DocumentRefused("too_large", "The text is too long; split the document.")
+        return _late()
 
 
-def _ended(child: subprocess.Popen[bytes], ends: float) -> bool:
-    try:
-        child.wait(max(0.0, ends - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _late() -> bytes:
+def _late() -> NoReturn:
     raise DocumentRefused(
         "timeout", "Reading the document took too long; save it again, or split it."
     )
 
 
-# --- In the child ---------------------------------------------------------------------------
+class _Server:
+    """A fork server that runs, and the socket to it."""
 
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        self._sending = threading.Lock()
+        self.alive = True
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-X", "utf8", "-c", PROGRAM, str(fork_server.ROOT)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+
+    def send(self, message: bytes, handles: Sequence[int]) -> None:
+        """Raises ``_ServerGone``."""
+        try:
+            with self._sending:
+                sent = socket.send_fds(self._control, [message], handles)
+                self._control.sendall(message[sent:])
+        except OSError as error:
+            # It takes no more, and may still serve what it took.
+            self.alive = False
+            self._control.close()
+            raise _ServerGone from error
+
+    def end(self) -> None:
+        """End the process and its children; another one takes its place."""
+        self.alive = False
+        self._control.close()
+        self.process.kill()
+        self.process.wait()
 
 
-def confine(settings: str) -> None:
-    """In the child, before anything else: limits, no network; says on stdout what was reached."""
-    cpu_s, memory_bytes = json.loads(settings)
-    _limit("RLIMIT_CORE", 0)
-    _limit("RLIMIT_FSIZE", 0)
-    _limit("RLIMIT_NOFILE", 64)
-    _limit("RLIMIT_CPU", cpu_s)
-    _limit("RLIMIT_AS", memory_bytes)
-    state = "off" if _leave_network() else "on"
-    # After unshare, which may count against it. Not effective for root.
-    _limit("RLIMIT_NPROC", 0)
-    sys.stdout.buffer.write(f"network {state}\n".encode())
-    sys.stdout.buffer.flush()
+class _Servers:
+    """The one server of this process; started when it is needed, replaced when it is gone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        self._owner = 0
+
+    def current(self) -> _Server:
+        """A server that was alive a moment ago; a forked process never shares its parent's."""
+        with self._lock:
+            server, pid = self._server, os.getpid()
+            if server is None or self._owner != pid:
+                server = self._server = _Server()
+            elif not server.alive or server.process.poll() is not None:
+                server.end()
+                server = self._server = _Server()
+            self._owner = pid
+            return server
+
+    def close(self) -> None:
+        """At the end of this process."""
+        with self._lock:
+            if self._server is not None and self._owner == os.getpid():
+                self._server.end()
 
 
-def _limit(name: str, value: int) -> None:
-    kind = getattr(resource, name, None)
-    if kind is None:
-        return
-    _, hard = resource.getrlimit(kind)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    try:
-        resource.setrlimit(kind, (value, value))
-    except (ValueError, OSError):
-        # macOS knows RLIMIT_AS but refuses to set it; the other limits still hold there.
-        if sys.platform == "linux":
-            raise
+SERVERS = _Servers()
+atexit.register(SERVERS.close)
+_missing: set[str] = set()
 
 
-def _leave_network() -> bool:
-    """Moves this process into an empty network namespace; False where that is not allowed."""
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return any(libc.unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET))
+def _warn_once(walls: frozenset[str]) -> None:
+    if missing := {NETWORK, FILES, CALLS} - walls - _missing:
+        _missing.update(missing)
+        logger.warning("extraction runs without isolation of: %s", ", ".join(sorted(missing)))

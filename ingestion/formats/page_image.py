@@ -21,6 +21,7 @@ KEPT_BYTES = 32_000_000
 WAIT_S = 20.0
 """How long a page waits for the one that is being drawn."""
 LIMITS = JailLimits(cpu_s=20, memory_bytes=1024**3, wall_s=30.0)
+DRAW, IMPORTS = "ingestion.formats.page_image:child_main", ("pypdfium2",)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -66,9 +67,8 @@ class PageImages:
 
 def draw_jailed(path: Path, sha256: str, page: int) -> bytes:
     """``draw`` in a child process; what it says is believed only in the form of an image."""
-    program = "from ingestion.formats import page_image; page_image.child_main(*sys.argv[3:])"
     try:
-        run = run_jailed(program, [sha256, str(page)], path, LIMITS)
+        run = run_jailed(DRAW, [sha256, str(page)], path, LIMITS, IMPORTS)
     except OSError as error:
         raise _gone() from error
     if run.status != 0:

@@ -25,13 +25,23 @@ from ingestion.formats.limits import JailLimits
 LIMITS = JailLimits()
 TEXT_LIMITS = JailLimits(cpu_s=10, wall_s=10.0)
 
+CHARSET = ("chardet.pipeline.orchestrator", "encodings.utf_8_sig")
+PAGE = (*CHARSET, "selectolax.lexbor", "ingestion.formats.css")
+XML = ("lxml.etree", "encodings.cp437")
+PRINT = ("pypdfium2.raw", "heapq")
+PRINT += tuple(f"ingestion.formats.pdf_{part}" for part in ("sight", "layout", "paragraphs"))
+NOTES = (*PAGE, "markdown_it", "mdit_py_plugins.footnote")
+EVERY = (*PRINT, *XML, *NOTES, "openpyxl", "striprtf.striprtf", "email.parser")
+"""Modules that readers import late: once, in the process that forks for each document."""
+
 
 @dataclass(frozen=True)
 class Format:
     """A kind of document.
 
     ``magic`` begins its content; ``part`` begins the name of an entry that tells its archive from
-    other archives. A format with neither is text.
+    other archives. A format with neither is text. ``imports`` are the modules that its reader
+    imports late.
     """
 
     media_type: str
@@ -40,6 +50,7 @@ class Format:
     limits: JailLimits = LIMITS
     magic: bytes = b""
     part: str = ""
+    imports: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -47,36 +58,47 @@ class Format:
         return not self.magic and not self.part
 
 
-PDF = Format("application/pdf", (".pdf",), pdf.read, magic=b"%PDF-")
+PDF = Format("application/pdf", (".pdf",), pdf.read, magic=b"%PDF-", imports=PRINT)
 DOCX = Format(
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     (".docx",),
     docx.read,
     part="word/",
+    imports=XML,
 )
-HTML = Format("text/html", (".html", ".htm", ".xhtml"), html.read, TEXT_LIMITS)
-MARKDOWN = Format("text/markdown", (".md", ".markdown"), markdown.read, TEXT_LIMITS)
-TEXT = Format("text/plain", (".txt", ".text"), text.read, TEXT_LIMITS)
-CSV = Format("text/csv", (".csv", ".tsv"), delimited.read, TEXT_LIMITS)
+HTML = Format("text/html", (".html", ".htm", ".xhtml"), html.read, TEXT_LIMITS, imports=PAGE)
+MARKDOWN = Format("text/markdown", (".md", ".markdown"), markdown.read, TEXT_LIMITS, imports=NOTES)
+TEXT = Format("text/plain", (".txt", ".text"), text.read, TEXT_LIMITS, imports=CHARSET)
+CSV = Format("text/csv", (".csv", ".tsv"), delimited.read, TEXT_LIMITS, imports=CHARSET)
 
 XLSX = Format(
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     (".xlsx", ".xlsm"),
     sheet.read,
     part="xl/",
+    imports=(*XML, "openpyxl"),
 )
 PPTX = Format(
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     (".pptx", ".ppsx"),
     slides.read,
     part="ppt/",
+    imports=XML,
 )
-EPUB = Format("application/epub+zip", (".epub",), epub.read, part=epub.CONTAINER)
-ODT = Format("application/vnd.oasis.opendocument.text", (".odt",), odt.read, part="content.xml")
-RTF = Format("application/rtf", (".rtf",), rtf.read, magic=b"{\\rtf")
-MAIL = Format("message/rfc822", (".eml",), containers.read_mail)
-RECORDS = Format("application/jsonl", (".jsonl", ".ndjson"), records.read, TEXT_LIMITS)
-ZIP = Format("application/zip", (".zip",), containers.read_zip, magic=b"PK\x03\x04")
+EPUB = Format(
+    "application/epub+zip", (".epub",), epub.read, part=epub.CONTAINER, imports=(*XML, *PAGE)
+)
+ODT = Format(
+    "application/vnd.oasis.opendocument.text", (".odt",), odt.read, part="content.xml", imports=XML
+)
+RTF = Format(
+    "application/rtf", (".rtf",), rtf.read, magic=b"{\\rtf", imports=("striprtf.striprtf",)
+)
+MAIL = Format("message/rfc822", (".eml",), containers.read_mail, imports=EVERY)
+RECORDS = Format(
+    "application/jsonl", (".jsonl", ".ndjson"), records.read, TEXT_LIMITS, imports=CHARSET
+)
+ZIP = Format("application/zip", (".zip",), containers.read_zip, magic=b"PK\x03\x04", imports=EVERY)
 
 OFFICE = (DOCX, XLSX, PPTX)
 PACKED = (*OFFICE, EPUB, ODT)

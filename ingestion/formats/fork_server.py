@@ -1,0 +1,216 @@
+"""A process that has imported the readers and forks one confined child for each document.
+
+It reads no document and nothing that a child says: of a child it learns how it ended. Whoever
+started it speaks to it over a socket at file descriptor 0; one message is a ``Job`` with four
+file descriptors: the document, where the child writes, its arguments, and the job's own line. On
+that line the server sends one byte when the child runs and its status when it ended, and ends the
+child when the other side closes.
+"""
+
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from ingestion.formats.confine import (
+    MOST_OPEN,
+    confine_child,
+    confine_server,
+    die_with,
+    readable_files,
+)
+from ingestion.formats.limits import JailLimits
+
+ROOT = Path(__file__).resolve().parents[2]
+LENGTH = struct.Struct("!I")
+STATUS = struct.Struct("!i")
+BEGUN = b"+"
+IDLE_S = 300.0
+"""Without work for so long it ends: memory is for whoever needs it."""
+UNWANTED = ("numpy", "pandas", "PIL")
+"""What openpyxl imports where it finds it and readers do without: slow, large, with threads."""
+TAKEN_OVER = frozenset(
+    -number
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGSYS)
+)
+"""How a child ends whose memory somebody corrupted. All children share the server's layout of
+memory, so that it is given up: no second document may try what it learnt of it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a child runs: ``entry`` is ``module:function``; only the child reads its arguments.
+
+    ``imports`` are the modules that it needs, which the server imports once for all.
+    """
+
+    entry: str
+    imports: Sequence[str] = ()
+    limits: JailLimits = field(default_factory=JailLimits)
+
+    def packed(self) -> bytes:
+        """As it goes over the wire."""
+        body = json.dumps(asdict(self)).encode()
+        return LENGTH.pack(len(body)) + body
+
+
+@dataclass(frozen=True)
+class Child:
+    """A child that runs, and the line that its status goes to."""
+
+    pid: int
+    line: socket.socket
+
+
+def serve() -> None:
+    """Serve jobs until the other side of the socket closes; then no child is left."""
+    inherited = confine_server()
+    for module in UNWANTED:
+        sys.modules[module] = None  # type: ignore[assignment]  # as the import system has it
+    readable = readable_files(ROOT)
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    server = _Server(socket.socket(fileno=0), woken, readable, inherited)
+    try:
+        while server.step():
+            pass
+    finally:
+        server.end_all()
+
+
+class _Server:
+    def __init__(
+        self, control: socket.socket, woken: int, readable: int, walls: frozenset[str]
+    ) -> None:
+        self._control, self._woken, self._readable = control, woken, readable
+        self._walls, self._children = walls, dict[int, Child]()
+        self._accepts = True
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+        self._selector.register(woken, selectors.EVENT_READ)
+
+    def step(self) -> bool:
+        """Wait for something and do it; False when there is nothing more to serve."""
+        ready = self._selector.select(IDLE_S)
+        for key, _ in ready:
+            if key.fileobj is self._control:
+                self._take()
+            elif key.fileobj == self._woken:
+                os.read(self._woken, 4096)
+            else:
+                self._hear(key.data)
+        self._reap()
+        return bool(self._children) or (self._accepts and bool(ready))
+
+    def end_all(self) -> None:
+        """End every child that still runs."""
+        for pid in self._children:
+            _kill(pid)
+
+    def _take(self) -> None:
+        head, handles, _, _ = socket.recv_fds(self._control, LENGTH.size, 4)
+        if not head:
+            self._close()
+            return
+        body = self._control.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL)
+        request = json.loads(body)
+        job = Job(**{**request, "limits": JailLimits(**request["limits"])})
+        for module in (*job.imports, job.entry.partition(":")[0]):
+            importlib.import_module(module)
+        self._start(job, *handles)
+
+    def _start(self, job: Job, source: int, output: int, arguments: int, line: int) -> None:
+        gc.freeze()  # what is not collected stays on pages that children share with the server
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(server, job, source, output, arguments)
+        for handle in (source, output, arguments):
+            os.close(handle)
+        child = Child(pid, socket.socket(fileno=line))
+        self._children[pid] = child
+        self._selector.register(child.line, selectors.EVENT_READ, child)
+        with suppress(OSError):
+            child.line.send(BEGUN)
+
+    def _hear(self, child: Child) -> None:
+        """The other side never speaks on a line: it closes it when nobody waits any more."""
+        self._selector.unregister(child.line)
+        _kill(child.pid)
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what it may have started
+            child, status = self._children.pop(pid), os.waitstatus_to_exitcode(ended)
+            with suppress(KeyError):
+                self._selector.unregister(child.line)
+            with suppress(OSError):
+                child.line.send(STATUS.pack(status))
+            child.line.close()
+            if status in TAKEN_OVER:
+                self._close()
+
+    def _close(self) -> None:
+        """Take no more jobs; those that were sent already go to the next server."""
+        if self._accepts:
+            self._accepts = False
+            self._selector.unregister(self._control)
+            self._control.close()
+
+    def _become_child(
+        self, server: int, job: Job, source: int, output: int, arguments: int
+    ) -> NoReturn:
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            die_with(server)
+            os.dup2(source, 0)
+            os.dup2(output, 1)
+            told = json.loads(_all_of(arguments))
+            run = _entry(job.entry)
+            walls = self._walls | confine_child(job.limits, self._readable)
+            os.closerange(3, MOST_OPEN)
+            os.write(1, " ".join(sorted(walls)).encode() + b"\n")
+            run(*told)
+            sys.stdout.flush()
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        finally:
+            os._exit(status)
+
+
+def _all_of(handle: int) -> bytes:
+    with open(handle, "rb", closefd=False) as source:
+        return source.read()
+
+
+def _entry(name: str) -> Callable[..., object]:
+    module, _, function = name.partition(":")
+    entry: Callable[..., object] = getattr(importlib.import_module(module), function)
+    return entry
+
+
+def _kill(pid: int) -> None:
+    """A child and what it started; it may not have a group of its own yet."""
+    for kill in (os.killpg, os.kill):
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)

@@ -1,0 +1,65 @@
+"""What a jailed child says of its document, and what of that is believed."""
+
+import json
+import sys
+from datetime import date
+from typing import Any
+
+from app.errors import DocumentRefused
+from ingestion.formats.document import Doubt, Extracted, Heading, Page
+from ingestion.formats.extract import extract
+from ingestion.formats.limits import MAX_DOCUMENT_BYTES
+
+
+def read_document(name: str) -> None:
+    """In the child: reads the document from stdin, writes the reply as JSON to stdout."""
+    data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+    try:
+        found = extract(data, name)
+        until = found.valid_until.isoformat() if found.valid_until else None
+        reply: dict[str, Any] = {**vars(found), "valid_until": until}
+        for column in ("pages", "headings", "doubts"):
+            reply[column] = [tuple(vars(one).values()) for one in reply[column]]
+    except DocumentRefused as refusal:
+        reply = {"reason": refusal.reason, "message": refusal.message}
+    sys.stdout.buffer.write(json.dumps(reply, ensure_ascii=False).encode("utf-8"))
+
+
+def parsed(output: bytes) -> Extracted:
+    """The document that a reply tells of; raises ``DocumentRefused``, also with its reason.
+
+    A parser that was taken over could say anything: only what has the right form is believed.
+    """
+    try:
+        reply = json.loads(output)
+        if "reason" in reply:
+            raise DocumentRefused(str(reply["reason"]), str(reply["message"]))
+        text = str(reply["text"])
+        until = date.fromisoformat(reply["valid_until"]) if reply.get("valid_until") else None
+        found = Extracted(
+            str(reply["title"]),
+            text,
+            str(reply["media_type"]),
+            tuple(Page(int(n), int(start), int(end)) for n, start, end in reply["pages"]),
+            until,
+            tuple(Heading(int(at), str(said), int(start)) for at, said, start in reply["headings"]),
+            tuple(Doubt(int(start), int(end), str(why)) for start, end, why in reply["doubts"]),
+            tuple(str(name) for name in reply["left_out"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise crashed("the reader's reply is not usable") from error
+    edges = [edge for page in found.pages for edge in (page.start, page.end)]
+    starts = [heading.start for heading in found.headings]
+    doubts = [edge for doubt in found.doubts for edge in (doubt.start, doubt.end)]
+    for offsets in ([0, *edges, len(text)], [0, *starts, len(text)], [0, *doubts, len(text)]):
+        if offsets != sorted(offsets):
+            raise crashed("the reader's page map is not usable")
+    return found
+
+
+def crashed(why: str) -> DocumentRefused:
+    """The refusal of a document whose child died or said what cannot be used."""
+    return DocumentRefused(
+        "crashed",
+        f"The document could not be read within its limits ({why}); save it again, or split it.",
+    )
