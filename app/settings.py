@@ -74,6 +74,23 @@ class Settings(BaseSettings):
         default=None,
         description="Policy file whose verdict is recorded and counted, and never acted upon.",
     )
+    batching: bool = Field(
+        default=True,
+        description="Whether questions that arrive together share runs of the models; `false` is "
+        "for comparing.",
+    )
+    kept_readings: int = Field(
+        default=20_000,
+        ge=0,
+        description="What the reader made of so many pairs of question and passage is kept in "
+        "memory (half a kilobyte each, scores and no text), and not read again; 0 keeps none.",
+    )
+    answer_cache: int = Field(
+        default=0,
+        ge=0,
+        description="Drafts that are kept in memory and used again for the same question, where "
+        "index, scope, models, policy and every passage are still the same; 0 keeps none.",
+    )
     passage_tokens: int = Field(
         default=200, ge=32, le=254, description="Most tokens in one passage."
     )

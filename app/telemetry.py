@@ -63,6 +63,23 @@ class Telemetry:
             buckets=STAGE_BUCKETS,
             registry=self.registry,
         )
+        self.readings = Counter(
+            "countersign_readings",
+            "Pairs of question and passage, by whether the reader read them or had kept them.",
+            ["from"],
+            registry=self.registry,
+        )
+        self.kept_answers = Counter(
+            "countersign_kept_answers",
+            "Questions by whether an earlier draft was used, had changed, or was missed.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.kept_answers_saved = Counter(
+            "countersign_kept_answers_saved_seconds",
+            "Seconds of searching and drafting that earlier drafts saved.",
+            registry=self.registry,
+        )
         self.requests = Counter(
             "countersign_requests",
             "HTTP requests by route and status.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app import backends
 from app.access.service import Access
 from app.answering.answerer import Answerer
+from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
@@ -93,7 +94,10 @@ def build_services(settings: Settings) -> Services:
     corpus = build_corpus(settings, database)
     reader, remote = backends.build_reader(settings), backends.is_remote(settings)
     most, waiting = settings.max_running_answers, settings.max_waiting_answers
-    routes = open_routes(embedder, generator, reader.read, remote=remote, most=most)
+    read = backends.kept_readings(settings, reader.read, telemetry)
+    routes = open_routes(
+        embedder, generator, read, remote=remote, most=most, together=settings.batching
+    )
     retriever = backends.build_retriever(settings, corpus, embedder.name, routes)
     gate = backends.build_gate(
         settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
@@ -110,6 +114,9 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
+        kept=KeptAnswers(database, models, telemetry, settings.answer_cache)
+        if settings.answer_cache
+        else None,
     )
     places = AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
