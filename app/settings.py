@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     questions_per_minute: int = Field(
         default=60, ge=1, description="Questions one principal may ask in a minute."
     )
+    quotas: Literal["auto", "process", "database"] = Field(
+        default="auto",
+        description="Where questions and tries to sign in are counted: in each `process`, or in "
+        "the `database` for all of them; `auto` is the database on PostgreSQL and with "
+        "`serve --workers`.",
+    )
     max_running_answers: int = Field(
         default=8, ge=1, description="Answers worked on at once, each on a thread of its own."
     )
@@ -265,6 +271,21 @@ class Settings(BaseSettings):
         le=1,
         description="Share of requests that are traced; a caller whose `traceparent` says so is "
         "followed all the same.",
+    )
+    price_cpu_hour: float = Field(
+        default=0.0,
+        ge=0,
+        description="What an hour of one core costs, in any currency; with the other prices it "
+        "makes the metric `countersign_cost`.",
+    )
+    price_decision: float = Field(
+        default=0.0, ge=0, description="What a reviewer's decision costs: their minutes."
+    )
+    price_million_tokens_read: float = Field(
+        default=0.0, ge=0, description="What a million tokens cost that the generator is given."
+    )
+    price_million_tokens_written: float = Field(
+        default=0.0, ge=0, description="What a million tokens cost that the generator writes."
     )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(

@@ -9,6 +9,7 @@ from app.access.passwords import Passwords
 from app.access.principals import LOCAL, Principal
 from app.access.quotas import Quotas
 from app.access.sessions import Sessions
+from app.access.shared_counts import SharedCounts, purge_counts
 from app.db import Database
 from app.records.trusted_time import trusted_time
 from app.settings import Settings
@@ -23,7 +24,8 @@ class Access:
         self._database = database
         self.accounts = Accounts(database, passwords)
         self.keys = Keys(database)
-        self.quotas = Quotas(settings.questions_per_minute)
+        shared = SharedCounts(database) if _several(database, settings) else None
+        self.quotas = Quotas(settings.questions_per_minute, shared)
         self.sessions = Sessions(database, passwords, self.quotas, length)
         self.requests = IdempotentRequests(database)
 
@@ -48,3 +50,11 @@ class Access:
         with self._database.transaction() as session:
             self.sessions.purge(session, moment)
             self.requests.purge(session, moment)
+            purge_counts(session, moment)
+
+
+def _several(database: Database, settings: Settings) -> bool:
+    """Whether other processes may count the same callers."""
+    if settings.quotas == "auto":
+        return not database.embedded
+    return settings.quotas == "database"

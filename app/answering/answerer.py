@@ -53,7 +53,7 @@ from app.errors import (
 )
 from app.gate.admission import Gate
 from app.made import note_made
-from app.ports import Drafting, Misfit, Screening, Vectors
+from app.ports import Drafting, DraftRequest, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
@@ -353,7 +353,7 @@ class Answerer:
         degraded = _missing(retrieved)
         with asked.clock.stage("drafting"):
             try:
-                draft = self._generator.submit(retrieved.request, asked.deadline)
+                draft = self._written(retrieved.request)
             except DependencyFailed as error:
                 if self._extractive is None:
                     raise
@@ -361,6 +361,13 @@ class Answerer:
                 draft = self._extractive.submit(retrieved.request, asked.deadline)
                 degraded = NO_GENERATOR
         return Drafted(retrieved, draft, degraded)
+
+    def _written(self, request: DraftRequest) -> Draft:
+        """The generator's draft, with its tokens counted."""
+        draft = self._generator.submit(request, request.deadline)
+        read = len(request.question) + sum(len(one.text) for one in request.evidence)
+        self._telemetry.spent_tokens(read, len(draft.text))
+        return draft
 
     def _judge_or_try_again(self, drafted: Drafted) -> Judged:
         """The verdict on the draft, or on a second one where that fits the schemas better."""
@@ -402,7 +409,7 @@ class Answerer:
         refused = Misfit(problem, lambda draft: not misfit(draft, asked.ask.answer_schema))
         request = replace(retrieved.request, deadline=deadline, misfit=refused)
         with asked.clock.stage("second try"):
-            draft = self._generator.submit(request, deadline)
+            draft = self._written(request)
         if draft.abstained:
             return None
         return self._judge(Drafted(retrieved, draft, _missing(retrieved)))
@@ -521,6 +528,7 @@ class Answerer:
 
     def _count(self, admitted: Admitted, shadow: Mapping[str, Any] | None) -> None:
         self._telemetry.answers.labels(admitted.outcome).inc()
+        self._telemetry.spent_cpu()
         if shadow is not None:
             self._telemetry.shadow.labels(shadow["agreement"]).inc()
         admission = admitted.admission

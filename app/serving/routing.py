@@ -15,11 +15,11 @@ from app.ports import (
     Vectors,
 )
 from app.serving.batcher import Batcher, Concurrent, Runs
+from app.telemetry import CHARACTERS_PER_TOKEN
 from guardrails.contract import Draft, Passage
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CHARACTERS_PER_TOKEN = 4
 MAX_TOKENS = 16_384
 """Tokens in one run of a model, roughly: what a batch needs of memory grows with them."""
 Unread = tuple[str, Sequence[Passage]]

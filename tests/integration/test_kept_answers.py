@@ -71,6 +71,10 @@ def test_the_same_question_is_searched_once_and_each_answer_has_its_own_record(
         "countersign_kept_answers_saved_seconds_total"
     )
     assert saved is not None and saved > 0
+    written = house.answerer.answerer._telemetry.registry.get_sample_value(
+        "countersign_generator_tokens_total", {"direction": "written"}
+    )
+    assert written == len(first["answer"]["text"]) / 4  # once, though it was told twice
 
 
 def test_what_is_held_is_held_again_and_a_check_that_fails_now_holds(house: Keeping) -> None:

@@ -117,19 +117,20 @@ def test_whoever_hangs_up_is_never_begun_or_ends_at_the_next_step() -> None:
 
 
 def test_who_would_wait_longer_than_an_answer_may_take_is_told_at_once() -> None:
-    rooms = places(1, 50, deadline_s=1.0)
+    rooms, over = places(1, 50, deadline_s=10.0), threading.Event()
+    rooms._pace.note(1, 0.0)
+    for number in range(1, 5):  # an answer every 1.1 seconds
+        rooms._pace.note(1, 1.1 * number, answered=True)
 
     async def scene() -> None:
         tasks = []
-        for _ in range(5):  # nothing is known yet, so they may come
-            tasks.append(asyncio.create_task(rooms.enter().run(lambda _: time.sleep(0.1))))
-        assert await asyncio.gather(*tasks) == [None] * 5
         for _ in range(7):
-            tasks.append(asyncio.create_task(rooms.enter().run(lambda _: time.sleep(0.1))))
+            tasks.append(asyncio.create_task(rooms.enter().run(lambda _: over.wait(10))))
         with pytest.raises(Overloaded) as refused:
-            rooms.enter()  # the eighth would be answered after 0.8 seconds
-        assert refused.value.retry_after_s is not None
-        assert await asyncio.gather(*tasks) == [None] * 12
+            rooms.enter()  # it would be answered after 8.8 seconds
+        assert refused.value.retry_after_s == 9
+        over.set()
+        assert await asyncio.gather(*tasks) == [True] * 7
         rooms.enter().close()  # with a free place nobody is refused
 
     asyncio.run(scene())
