@@ -16,8 +16,10 @@ from app.inference.networks.weights import BASE_NAME, models_sha256
 from app.ports import Drafting, Embedder, Generator, Screening
 from app.retrieval.retriever import Rerank, Retriever
 from app.serving.batcher import Concurrent
+from app.serving.kept_readings import KeptReadings, Read
 from app.serving.routing import Routes
 from app.settings import Settings
+from app.telemetry import Telemetry
 from guardrails.contract import Check
 from guardrails.default_checks import default_checks
 from guardrails.policy.decide import Policy
@@ -160,6 +162,13 @@ def _folder(setting: str, value: str) -> Path:
             f"The setting {setting} is {value!r}: no such name, address or folder."
         )
     return path
+
+
+def kept_readings(settings: Settings, read: Read, telemetry: Telemetry) -> Read:
+    """``read`` with what it read before kept, as the settings say."""
+    if not settings.kept_readings:
+        return read
+    return KeptReadings(read, settings.kept_readings, telemetry.readings).read
 
 
 def rerank_depth(settings: Settings) -> int:

@@ -42,12 +42,13 @@ class Deadline:
         self._ends = time.monotonic() + seconds
         self._wait = wait or _Wait()
 
-    def remaining(self) -> float:
-        """Seconds left; raises ``DeadlineExceeded`` when there are none, and ``CallerGone``."""
+    def remaining(self, needed: float = 0.0) -> float:
+        """Seconds left; raises ``DeadlineExceeded`` when they are not more than are ``needed``,
+        and ``CallerGone``."""
         if self._wait.over:
             raise CallerGone
         left = self._ends - time.monotonic()
-        if left <= 0:
+        if left <= needed:
             raise DeadlineExceeded
         return left
 

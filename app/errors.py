@@ -59,7 +59,7 @@ class CountersignError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
     default_message: ClassVar[str] = "Something went wrong on our side."
 
     def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
@@ -243,7 +243,7 @@ class NotReady(CountersignError):
 
 class DependencyFailed(CountersignError):
     code, status, retryable = "dependency_failed", 503, True
-    retry_after_s: ClassVar[int | None] = 5
+    retry_after_s: int | None = 5
     default_message = "A part the service depends on did not answer."
 
 

@@ -74,6 +74,23 @@ class Settings(BaseSettings):
         default=None,
         description="Policy file whose verdict is recorded and counted, and never acted upon.",
     )
+    batching: bool = Field(
+        default=True,
+        description="Whether questions that arrive together share runs of the models; `false` is "
+        "for comparing.",
+    )
+    kept_readings: int = Field(
+        default=20_000,
+        ge=0,
+        description="What the reader made of so many pairs of question and passage is kept in "
+        "memory (half a kilobyte each, scores and no text), and not read again; 0 keeps none.",
+    )
+    answer_cache: int = Field(
+        default=0,
+        ge=0,
+        description="Drafts that are kept in memory and used again for the same question, where "
+        "index, scope, models, policy and every passage are still the same; 0 keeps none.",
+    )
     passage_tokens: int = Field(
         default=200, ge=32, le=254, description="Most tokens in one passage."
     )
@@ -125,6 +142,12 @@ class Settings(BaseSettings):
     )
     questions_per_minute: int = Field(
         default=60, ge=1, description="Questions one principal may ask in a minute."
+    )
+    quotas: Literal["auto", "process", "database"] = Field(
+        default="auto",
+        description="Where questions and tries to sign in are counted: in each `process`, or in "
+        "the `database` for all of them; `auto` is the database on PostgreSQL and with "
+        "`serve --workers`.",
     )
     max_running_answers: int = Field(
         default=8, ge=1, description="Answers worked on at once, each on a thread of its own."
@@ -351,6 +374,21 @@ class Settings(BaseSettings):
     oidc_collections: dict[str, list[str]] = Field(
         default={},
         description="Collections that each group may read, as JSON; empty: everybody reads all.",
+    )
+    price_cpu_hour: float = Field(
+        default=0.0,
+        ge=0,
+        description="What an hour of one core costs, in any currency; with the other prices it "
+        "makes the metric `countersign_cost`.",
+    )
+    price_decision: float = Field(
+        default=0.0, ge=0, description="What a reviewer's decision costs: their minutes."
+    )
+    price_million_tokens_read: float = Field(
+        default=0.0, ge=0, description="What a million tokens cost that the generator is given."
+    )
+    price_million_tokens_written: float = Field(
+        default=0.0, ge=0, description="What a million tokens cost that the generator writes."
     )
     session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
     secure_cookies: bool = Field(

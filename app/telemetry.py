@@ -6,10 +6,12 @@ The message of an exception can hold anything, so personal data and secrets in l
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,9 +21,21 @@ from app.tracing import span
 from guardrails.checks.personal_data import KINDS, mask
 
 STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+CHARACTERS_PER_TOKEN = 4
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder where processes that serve together keep their metrics;
 prometheus-client reads it when it is imported."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What things cost, in any one currency: an hour of one core, a decision of a reviewer, and a
+    million tokens that the generator reads, and that it writes."""
+
+    cpu_hour: float = 0.0
+    decision: float = 0.0
+    million_read: float = 0.0
+    million_written: float = 0.0
 
 
 class Telemetry:
@@ -30,31 +44,35 @@ class Telemetry:
     Where several processes serve together, each exposes the metrics of all of them.
     """
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.answers = Counter(
-            "countersign_answers", "Answers by outcome.", ["outcome"], registry=self.registry
+    def __init__(self, prices: Prices = Prices()) -> None:
+        self.registry, self._prices = CollectorRegistry(), prices
+        self._cpu_s = time.process_time()
+        self._lock = threading.Lock()
+        self._count_answers()
+        self._count_costs()
+        self.requests = self._counter(
+            "requests", "HTTP requests by route and status.", "method", "route", "status"
         )
-        self.findings = Counter(
-            "countersign_findings",
-            "Check results that were not a pass.",
-            ["check", "outcome"],
-            registry=self.registry,
-        )
-        self.decisions = Counter(
-            "countersign_decisions", "Review decisions by kind.", ["kind"], registry=self.registry
-        )
-        self.shadow = Counter(
-            "countersign_shadow_verdicts",
-            "Verdicts of the shadow policy, by agreement with what happened.",
-            ["agreement"],
-            registry=self.registry,
-        )
-        self.policy_problem = Gauge(
-            "countersign_policy_problem",
+        self.policy_problem = self._gauge(
+            "policy_problem",
             "1 when the policy file cannot be used and an older one stays in force.",
-            registry=self.registry,
-            multiprocess_mode="livemax",
+            "livemax",
+        )
+        self.running = self._gauge("running_answers", "Answers being worked on.", "livesum")
+        self.open_reviews = self._gauge("open_reviews", "Review tasks that wait.", "mostrecent")
+        self.drift_alarms = self._gauge("drift_alarms", "Open alarms of drift.", "mostrecent")
+        self.passages = self._gauge("index_passages", "Passages in the live index.", "mostrecent")
+
+    def _count_answers(self) -> None:
+        self.answers = self._counter("answers", "Answers by outcome.", "outcome")
+        self.findings = self._counter(
+            "findings", "Check results that were not a pass.", "check", "outcome"
+        )
+        self.decisions = self._counter("decisions", "Review decisions by kind.", "kind")
+        self.shadow = self._counter(
+            "shadow_verdicts",
+            "Verdicts of the shadow policy, by agreement with what happened.",
+            "agreement",
         )
         self.stages = Histogram(
             "countersign_stage_seconds",
@@ -63,45 +81,70 @@ class Telemetry:
             buckets=STAGE_BUCKETS,
             registry=self.registry,
         )
-        self.requests = Counter(
-            "countersign_requests",
-            "HTTP requests by route and status.",
-            ["method", "route", "status"],
-            registry=self.registry,
+        self.readings = self._counter(
+            "readings",
+            "Pairs of question and passage, by whether the reader read them or had kept them.",
+            "from",
         )
-        self.running = Gauge(
-            "countersign_running_answers",
-            "Answers being worked on.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
+        self.kept_answers = self._counter(
+            "kept_answers",
+            "Questions by whether an earlier draft was used, had changed, or was missed.",
+            "outcome",
         )
-        self.open_reviews = Gauge(
-            "countersign_open_reviews",
-            "Review tasks that wait.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+        self.kept_answers_saved = self._counter(
+            "kept_answers_saved_seconds",
+            "Seconds of searching and drafting that earlier drafts saved.",
         )
-        self.gate = Counter(
-            "countersign_gate",
+        self.gate = self._counter(
+            "gate",
             "Drafts that the gate decided on, by mode and whether they went out.",
-            ["mode", "admitted"],
-            registry=self.registry,
+            "mode",
+            "admitted",
         )
-        self.drift_alarms = Gauge(
-            "countersign_drift_alarms",
-            "Open alarms of drift.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+
+    def _count_costs(self) -> None:
+        self._cpu = self._counter("cpu_seconds", "CPU seconds of the service.")
+        self._tokens = self._counter(
+            "generator_tokens",
+            "Tokens, four characters each, that the generator was given and that it wrote.",
+            "direction",
         )
-        self.passages = Gauge(
-            "countersign_index_passages",
-            "Passages in the live index.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+        self._cost = self._counter("cost", "What was spent, at the prices of the settings.", "of")
+
+    def spent_cpu(self) -> None:
+        """Count the CPU time of this process since it was last counted."""
+        with self._lock:
+            spent, self._cpu_s = time.process_time() - self._cpu_s, time.process_time()
+        self._cpu.inc(max(spent, 0.0))
+        self._cost.labels("cpu").inc(max(spent, 0.0) / 3600 * self._prices.cpu_hour)
+
+    def spent_tokens(self, read: int, written: int) -> None:
+        """Count characters that the generator was given, and that it wrote."""
+        tokens = read / CHARACTERS_PER_TOKEN, written / CHARACTERS_PER_TOKEN
+        prices = self._prices.million_read, self._prices.million_written
+        for direction, count, price in zip(("read", "written"), tokens, prices, strict=True):
+            self._tokens.labels(direction).inc(count)
+            self._cost.labels("generator").inc(count / 1e6 * price)
+
+    def decided(self, kind: str) -> None:
+        """Count a reviewer's decision."""
+        self.decisions.labels(kind).inc()
+        self._cost.labels("reviewers").inc(self._prices.decision)
+
+    def _counter(self, name: str, said: str, *labels: str) -> Counter:
+        return Counter(f"countersign_{name}", said, labels, registry=self.registry)
+
+    def _gauge(
+        self, name: str, said: str, together: Literal["livemax", "livesum", "mostrecent"]
+    ) -> Gauge:
+        """``together``: what the figures of several processes make."""
+        return Gauge(
+            f"countersign_{name}", said, registry=self.registry, multiprocess_mode=together
         )
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
+        self.spent_cpu()
         folder = os.environ.get(SHARED_METRICS)
         if not folder:
             return generate_latest(self.registry)

@@ -1,6 +1,6 @@
 """The composition root: settings in, services out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from app import backends
 from app.access.oidc import check_oidc_settings
 from app.access.service import Access
 from app.answering.answerer import Answerer
+from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
@@ -25,10 +26,10 @@ from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
 from app.review.released import ReleasedAnswers
 from app.serving.admission import AnswerPlaces, start_threads
-from app.serving.routing import open_routes
+from app.serving.routing import Routes, open_routes
 from app.serving.watching import Watch
 from app.settings import Settings
-from app.telemetry import Telemetry
+from app.telemetry import Prices, Telemetry
 from app.tracing import configure_tracing
 from guardrails.judge import Judge
 
@@ -86,16 +87,14 @@ def build_services(settings: Settings) -> Services:
     check_oidc_settings(settings)
     if settings.model_threads:
         use_threads(settings.model_threads)
-    database, telemetry = Database(settings.database), Telemetry()
+    database, telemetry = Database(settings.database), _telemetry(settings)
     embedder, generator = backends.build_embedder(settings), backends.build_generator(settings)
     support, screens = backends.build_support(settings), backends.build_screens(settings, embedder)
     checks = partial(backends.build_checks, support=support)
     policies = Policies(settings.policy_file, settings.shadow_policy_file, checks=checks)
     models = backends.model_lineage(settings, embedder, generator)
     corpus = build_corpus(settings, database)
-    reader, remote = backends.build_reader(settings), backends.is_remote(settings)
-    most, waiting = settings.max_running_answers, settings.max_waiting_answers
-    routes = open_routes(embedder, generator, reader.read, remote=remote, most=most)
+    routes = _routes(settings, embedder, generator, telemetry)
     retriever = backends.build_retriever(settings, corpus, embedder.name, routes)
     gate = backends.build_gate(
         settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
@@ -112,7 +111,9 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
+        kept=_kept_answers(settings, database, models, telemetry),
     )
+    most, waiting = settings.max_running_answers, settings.max_waiting_answers
     places = AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
 
@@ -143,6 +144,38 @@ def build_services(settings: Settings) -> Services:
         watch=watch,
         dead=routes.dead,
         close=close,
+    )
+
+
+def _routes(
+    settings: Settings, embedder: Embedder, generator: Generator, telemetry: Telemetry
+) -> Routes:
+    read = backends.build_reader(settings).read
+    return open_routes(
+        embedder,
+        generator,
+        backends.kept_readings(settings, read, telemetry),
+        remote=backends.is_remote(settings),
+        most=settings.max_running_answers,
+        together=settings.batching,
+    )
+
+
+def _kept_answers(
+    settings: Settings, database: Database, models: Mapping[str, str], telemetry: Telemetry
+) -> KeptAnswers | None:
+    most = settings.answer_cache
+    return KeptAnswers(database, models, telemetry, most) if most else None
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    return Telemetry(
+        Prices(
+            settings.price_cpu_hour,
+            settings.price_decision,
+            settings.price_million_tokens_read,
+            settings.price_million_tokens_written,
+        )
     )
 
 

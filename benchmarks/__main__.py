@@ -25,6 +25,12 @@ Run as:
     python -m benchmarks regress [--planted N] --json
     python -m benchmarks review [--tasks N] [--runs N] [--browser] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
+    python -m benchmarks load [--askers N] [--streams N] [--answers N] [--seconds S]
+        [--crowd N] --json
+    python -m benchmarks latency [--passages N] [--rate R] [--seconds S] [--traced N]
+        [--documents FOLDER] --json
+    python -m benchmarks peers [--install] [--users N ...] [--seconds S] [--rounds N]
+        [--environment FOLDER] --json
     python -m benchmarks capacity [--passages N --requests R] --json
     python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
     python -m benchmarks pii --file F [--presidio] --json
@@ -383,12 +389,59 @@ def load(
     askers: Annotated[int, typer.Option(help="Who ask at the same moment.", min=1)] = 40,
     streams: Annotated[int, typer.Option(help="Open event streams of held answers.", min=0)] = 1000,
     answers: Annotated[int, typer.Option(help="Questions to time, twice.", min=1)] = 20,
+    seconds: Annotated[float, typer.Option(help="Of each kind of load.", min=1)] = 20.0,
+    crowd: Annotated[int, typer.Option(help="Who ask again and again.", min=1)] = 300,
     as_json: Json = False,
 ) -> None:
-    """Start the service over the examples: a burst of askers, and what open streams cost."""
+    """Start the service over the examples: bursts, open streams, ten times what it can answer, and
+    batching on and off."""
     from benchmarks.load import measure_load
 
-    _show(measure_load(askers, streams, answers), as_json)
+    _show(measure_load(askers, streams, answers, seconds, crowd), as_json)
+
+
+@app.command()
+def latency(
+    passages: Annotated[int, typer.Option(help="In the made store.", min=1)] = 100_000,
+    rate: Annotated[float, typer.Option(help="Questions a second.", min=0.01)] = 5.0,
+    seconds: Annotated[float, typer.Option(help="How long questions come.", min=1)] = 60.0,
+    traced: Annotated[int, typer.Option(help="Questions whose stages are timed.", min=1)] = 60,
+    documents: Annotated[
+        Path | None,
+        typer.Option(help="Another folder than the examples.", exists=True, file_okay=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds of an answer over a large store, open loop, and the CPU time of each stage."""
+    from benchmarks.latency import measure_latency
+
+    _show(measure_latency(passages, rate, seconds, traced, documents), as_json)
+
+
+@app.command()
+def peers(
+    install: Annotated[
+        bool, typer.Option("--install", help="Install them first, in an environment of their own.")
+    ] = False,
+    users: Annotated[
+        list[int] | None, typer.Option(help="Who ask side by side; default 1, 8, 32.", min=1)
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of each system in a round.", min=0.1)] = 6.0,
+    rounds: Annotated[int, typer.Option(help="Each with all systems in turn.", min=1)] = 2,
+    read: Annotated[int, typer.Option(help="Passages read for an answer.", min=1)] = 8,
+    environment: Annotated[
+        Path | None, typer.Option(help="The peers' environment; default in ~/.cache.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Requests a second beside Haystack, LlamaIndex and txtai with the same models."""
+    from benchmarks.peers import measure
+
+    folder = environment or measure.CACHE
+    if install:
+        measure.install_peers(folder)
+    asked = tuple(users or (1, 8, 32))
+    _show(measure.measure_peers(asked, seconds, rounds, read, folder), as_json)
 
 
 @app.command()

@@ -2,103 +2,153 @@
 
 import asyncio
 import json
-import os
 import resource
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from app.access.service import Access
-from app.errors import DependencyFailed
-from app.settings import PROJECT, Settings
-from app.wiring import open_database
-from benchmarks.metrics import percentile
+from app.errors import DeadlineExceeded, DependencyFailed, Overloaded
+from app.settings import PROJECT
+from benchmarks.machine import cpu_seconds, descriptors, machine, memory_mb, threads
+from benchmarks.metrics import percentile, share
+from benchmarks.service import (
+    ASK,
+    Running,
+    Told,
+    ask,
+    ask_at_rate,
+    ask_in_turn,
+    example_questions,
+    running_service,
+)
 
 QUESTION = {"question": "What excess applies to an escape of water claim on the home policy?"}
 BURSTS = 5
 SETTLED_MS = 10.0
 """A service that answers its health within this has nothing else to do."""
-START_S = 600
-"""Longest time for the service to start, models and examples included."""
 STREAM = "GET /v1/answers/{} HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {}\r\n\r\n"
-ASK = (
-    "POST /v1/ask HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {}\r\n"
-    "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}"
-)
+DEADLINE_S = 4.0
+"""Of an answer, while the service is overloaded; short, so that many would be late."""
+TIMES = 10
+"""Overload: so many times what it can answer."""
+BATCHED_ASKERS = 32
+RECOVERED = 1.5
+"""It is as before when an answer takes at most so many times what it took alone."""
+LONGEST_RECOVERY_S = 30.0
+# Every draft waits for a reviewer: so there is something to follow.
+HELD = {"COUNTERSIGN_GATE_MODE": "review_everything", "COUNTERSIGN_AUDIT_SHARE": "0"}
 
 
-def measure_load(askers: int, streams: int, answers: int) -> dict[str, Any]:
+def measure_load(
+    askers: int, streams: int, answers: int, seconds: float, crowd: int
+) -> dict[str, Any]:
     """Figures of the service over the examples, in a process of its own on this machine.
 
     ``answer_ms`` are of ``answers`` questions one after the other, alone and with ``streams``
     open event streams; then ``askers`` ask at once, ``BURSTS`` times, on connections that are open
     already and when the streams are closed, so that bursts are measured and not this client or
     what it costs to end a thousand streams. Times are milliseconds, counts are of all bursts.
+
+    Then, each for ``seconds`` and with a deadline of ``DEADLINE_S``: the most that it answers, at
+    ``TIMES`` times that rate (open loop), and ``crowd`` askers who ask again and again. At last
+    the most that it answers with batching off. Of ``late_answers`` the caller was told after the
+    deadline, by the caller's own clock.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as (port, process, key):
-        return asyncio.run(_measure(port, process, key, askers, streams, answers))
-
-
-@contextmanager
-def _service(folder: Path) -> Iterator[tuple[int, int, str]]:
-    """A running service: its port, its process and the key of an asker."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings(data_dir=folder, questions_per_minute=100_000)
-    database = open_database(settings)
-    access = Access(database, settings)
-    access.accounts.create("load", ["asker"])
-    key = access.keys.create("load").key
-    database.close()
-    environment = {
-        **os.environ,
-        "COUNTERSIGN_DATA_DIR": str(folder),
-        "COUNTERSIGN_PORT": str(port),
-        "COUNTERSIGN_QUESTIONS_PER_MINUTE": "100000",
-        # Every draft waits for a reviewer: so there is something to follow.
-        "COUNTERSIGN_GATE_MODE": "review_everything",
-    }
-    documents = str(PROJECT / "examples" / "documents")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--json", "--ingest", documents],
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
+    questions = cycle(example_questions())
+    examples = PROJECT / "examples" / "documents"
+    hurried = {**HELD, "COUNTERSIGN_DEADLINE_S": str(DEADLINE_S)}
+    with tempfile.TemporaryDirectory(prefix="countersign-load-") as name:
+        folder = Path(name)
+        with running_service(folder, HELD, examples) as service:
+            figures = asyncio.run(_measure(service, askers, streams, answers))
+            figures |= {"ready_cpu_s": service.ready_cpu_s, "ready_mb": service.ready_mb}
+            batched = asyncio.run(_throughput(service, questions, BATCHED_ASKERS, seconds))
+        with running_service(folder, hurried) as service:
+            figures |= asyncio.run(_overload(service, questions, seconds, crowd))
+        with running_service(folder, {**HELD, "COUNTERSIGN_BATCHING": "false"}) as service:
+            alone = asyncio.run(_throughput(service, questions, BATCHED_ASKERS, seconds))
+    ratio = share(batched["answered_s"], alone["answered_s"])
+    return {**figures, "batching_ratio": ratio, "batching": {"on": batched, "off": alone}} | (
+        machine()
     )
-    try:
-        _wait_until_ready(port, process)
-        yield port, process.pid, key
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
-def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
-    ends = time.monotonic() + START_S
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass  # not listening yet
-        time.sleep(0.2)
-    raise DependencyFailed("The service did not start.")
+async def _throughput(
+    service: Running, questions: Iterator[str], askers: int, seconds: float
+) -> dict[str, float]:
+    """Answers a second while ``askers`` ask again as soon as they are told, and what one costs."""
+    began, cpu = time.perf_counter(), cpu_seconds(service.process)
+    told = await ask_in_turn(service.port, service.key, questions, askers, seconds)
+    took, spent = time.perf_counter() - began, cpu_seconds(service.process) - cpu
+    answered = sum(one.status == 200 for one in told)
+    return {
+        "answered_s": round(answered / took, 3),
+        "cpu_ms": round(1000 * spent / max(answered, 1), 1),
+    }
 
 
-async def _measure(
-    port: int, process: int, key: str, askers: int, streams: int, answers: int
+async def _overload(
+    service: Running, questions: Iterator[str], seconds: float, crowd: int
 ) -> dict[str, Any]:
+    """What is left of the most that it answers when far more is asked, and afterwards."""
+    port, key = service.port, service.key
+    alone = [await ask(port, key, next(questions)) for _ in range(10)]
+    before = memory_mb(service.process), descriptors(service.process)
+    peak = await _throughput(service, questions, 8, seconds)
+    rate = TIMES * max(peak["answered_s"], 0.1)
+    asked = [next(questions) for _ in range(int(rate * seconds))]
+    cpu = cpu_seconds(service.process)
+    told = await ask_at_rate(port, key, asked, rate, seconds)
+    cpu = cpu_seconds(service.process) - cpu
+    usual = percentile([one.milliseconds for one in alone], 0.5)
+    recovery = await _recovery(service, questions, usual)
+    many = await ask_in_turn(port, key, questions, crowd, seconds)
+    await _recovery(service, questions, usual)
+    in_time = sum(one.status == 200 and one.milliseconds <= 1000 * DEADLINE_S for one in told)
+    rejects = [one.milliseconds for one in told if one.status == Overloaded.status]
+    return {
+        "peak": peak,
+        "asked_at_10x": len(told),
+        "goodput_at_10x": share(in_time / seconds, peak["answered_s"]),
+        "cpu_ms_at_10x": round(1000 * cpu / max(in_time, 1), 1),
+        "rejects": len(rejects),
+        "rejects_p50_ms": round(percentile(rejects, 0.5), 1),
+        "rejects_p99_ms": round(percentile(rejects, 0.99), 1),
+        "gave_up": sum(one.status == DeadlineExceeded.status for one in (*told, *many)),
+        "late_answers": _late(told) + _late(many),
+        "late_answers_of": sum(one.status == 200 for one in (*told, *many)),
+        "crowd": crowd,
+        "recovery_s": recovery,
+        "memory_mb": [before[0], memory_mb(service.process)],
+        "descriptors": [before[1], descriptors(service.process)],
+    }
+
+
+def _late(told: Sequence[Told]) -> int:
+    late = (one.status == 200 and one.milliseconds > 1000 * DEADLINE_S for one in told)
+    return sum(late)
+
+
+async def _recovery(service: Running, questions: Iterator[str], usual: float) -> float | None:
+    """Seconds until a question takes hardly longer than ``usual``; None: not soon."""
+    began = time.perf_counter()
+    while (spent := time.perf_counter() - began) < LONGEST_RECOVERY_S:
+        told = await ask(service.port, service.key, next(questions))
+        if told.status == 200 and told.milliseconds <= RECOVERED * usual:
+            return round(spent, 2)
+        await asyncio.sleep(0.05)
+    return None
+
+
+async def _measure(service: Running, askers: int, streams: int, answers: int) -> dict[str, Any]:
+    port, process, key = service.port, service.process, service.key
     headers = {"Authorization": f"Bearer {key}"}
     address, limits = f"http://127.0.0.1:{port}", httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(
@@ -106,10 +156,10 @@ async def _measure(
     ) as client:
         held = (await client.post("/v1/ask", json=QUESTION)).json()
         alone = [await _asked(client) for _ in range(answers)]
-        threads = _threads(process)
+        before = threads(process)
         opened = [await _open_stream(port, held["answer_id"], key) for _ in range(streams)]
         beside = [await _asked(client) for _ in range(answers)]
-        more = _threads(process) - threads
+        more = threads(process) - before
         for writer in opened:
             writer.close()
         burst = []
@@ -179,12 +229,6 @@ async def _open_stream(port: int, answer_id: str, key: str) -> asyncio.StreamWri
         raise DependencyFailed("The service refused an event stream.")
     await reader.readuntil(json.dumps(answer_id).encode())
     return writer
-
-
-def _threads(process: int) -> int:
-    """How many threads a process has; needs Linux."""
-    status = Path(f"/proc/{process}/status").read_text("utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Threads"))
 
 
 def _figures(asked: list[tuple[int, float]]) -> dict[str, float]:

@@ -96,10 +96,11 @@ def run_workers(settings: Settings, workers: int) -> None:
 
 
 def share_of(settings: Settings, workers: int) -> Settings:
-    """The settings of one of so many processes: unless said, they share the cores."""
-    if settings.model_threads:
-        return settings
-    return settings.model_copy(update={"model_threads": max(1, cpu_threads() // workers)})
+    """The settings of one of so many processes: unless said, they share the cores, and count
+    callers together."""
+    shared = {} if settings.quotas == "process" else {"quotas": "database"}
+    threads = settings.model_threads or max(1, cpu_threads() // workers)
+    return settings.model_copy(update={**shared, "model_threads": threads})
 
 
 def forget_dead(folder: Path) -> None:

@@ -1,9 +1,10 @@
 """Limits in time: questions of a principal, and sign-ins by address and by name.
 
 They are counted in each process, and anew when the clock goes back: what was counted while it was
-ahead would else keep people out until that time comes. Guessing at a name must not lock its owner
-out: what others get wrong counts against their own address first, and a name's own limit spares
-the addresses that signed in with it before.
+ahead would else keep people out until that time comes. Where several processes serve, what a
+process lets pass is counted once more for all of them (``SharedCounts``). Guessing at a name must
+not lock its owner out: what others get wrong counts against their own address first, and a name's
+own limit spares the addresses that signed in with it before.
 """
 
 import ipaddress
@@ -11,12 +12,13 @@ import threading
 import time
 from collections import OrderedDict
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from app.access.keys import sha256
 from app.access.principals import Principal
+from app.access.shared_counts import SharedCounts
 from app.errors import QuotaExceeded
 
 TRIES_OF_A_NAME = RateLimitItemPerMinute(10)
@@ -38,7 +40,9 @@ IPV6_PREFIX = 64
 class Quotas:
     """Counts what callers do; every method may raise ``QuotaExceeded``."""
 
-    def __init__(self, questions_per_minute: int) -> None:
+    def __init__(self, questions_per_minute: int, shared: SharedCounts | None = None) -> None:
+        """``shared``: what is counted for other processes too."""
+        self._shared = shared
         self._storage = MemoryStorage()
         self._limiter = MovingWindowRateLimiter(self._storage)
         self._looked_at = time.time()
@@ -49,7 +53,7 @@ class Quotas:
     def charge_question(self, principal: Principal) -> None:
         """Count one question."""
         self._mind_the_clock()
-        if not self._limiter.hit(self._questions, "question", principal.name):
+        if not self._hit(self._questions, "question", principal.name):
             raise QuotaExceeded
 
     def charge_visit(self, address: str) -> None:
@@ -68,13 +72,19 @@ class Quotas:
         """Count one try to sign in, before the password is looked at."""
         self._mind_the_clock()
         place, person = _network(address), sha256(name)
-        if not self._limiter.hit(TRIES_OF_AN_ADDRESS, "address", place):
+        if not self._hit(TRIES_OF_AN_ADDRESS, "address", place):
             raise QuotaExceeded("Too many sign-ins from here; try again in a minute.")
-        if not self._limiter.hit(TRIES_OF_A_NAME, "name at address", person, place):
+        if not self._hit(TRIES_OF_A_NAME, "name at address", person, place):
             raise QuotaExceeded("Too many sign-ins; try again in a minute.")
         known = (person, place) in self._known
         if not known and not self._limiter.test(FAILURES_OF_A_NAME, "name", person):
             raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+
+    def _hit(self, limit: RateLimitItem, *names: str) -> bool:
+        """Count one more, here and where that is set for all processes; False at the limit."""
+        if not self._limiter.hit(limit, *names):
+            return False
+        return self._shared is None or self._shared.hit(limit.amount, *names)
 
     def _mind_the_clock(self) -> None:
         with self._lock:

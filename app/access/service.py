@@ -10,6 +10,7 @@ from app.access.passwords import Passwords
 from app.access.principals import LOCAL, Principal
 from app.access.quotas import Quotas
 from app.access.sessions import Sessions
+from app.access.shared_counts import SharedCounts, purge_counts
 from app.access.widgets import WidgetKeys
 from app.db import Database
 from app.records.trusted_time import trusted_time
@@ -26,7 +27,8 @@ class Access:
         self.accounts = Accounts(database, passwords)
         self.keys = Keys(database)
         self.widgets = WidgetKeys(database)
-        self.quotas = Quotas(settings.questions_per_minute)
+        shared = SharedCounts(database) if _several(database, settings) else None
+        self.quotas = Quotas(settings.questions_per_minute, shared)
         self.sessions = Sessions(database, passwords, self.quotas, length)
         self.oidc = OidcSignIn(database, settings, self.sessions)
         self.requests = IdempotentRequests(database)
@@ -53,3 +55,11 @@ class Access:
             self.sessions.purge(session, moment)
             self.oidc.purge(session, moment)
             self.requests.purge(session, moment)
+            purge_counts(session, moment)
+
+
+def _several(database: Database, settings: Settings) -> bool:
+    """Whether other processes may count the same callers."""
+    if settings.quotas == "auto":
+        return not database.embedded
+    return settings.quotas == "database"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json
@@ -102,3 +102,13 @@ class OidcAttemptRow(Base):
     nonce: Mapped[str] = mapped_column(String(64))
     verifier: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime]
+
+
+class QuotaCountRow(Base):
+    """How often something happened in a minute, in all processes (owner: access). ``key`` is a
+    SHA-256 of what and who; ``minute`` counts from the epoch."""
+
+    __tablename__ = "quota_counts"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    count: Mapped[int]

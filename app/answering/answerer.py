@@ -6,6 +6,7 @@ recorded is ever released.
 """
 
 import secrets
+import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.access.principals import Principal
 from app.answering.asking_back import choices, picked
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
+from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import (
     Recheck,
@@ -33,6 +35,7 @@ from app.answering.stages import (
     Reached,
     Retrieved,
     Screened,
+    kept_from,
     retrieved_of,
 )
 from app.db import Database
@@ -50,7 +53,7 @@ from app.errors import (
 )
 from app.gate.admission import Gate
 from app.made import note_made
-from app.ports import Drafting, Misfit, Screening, Vectors
+from app.ports import Drafting, DraftRequest, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
@@ -59,6 +62,7 @@ from app.retrieval.retriever import Hit, Retriever
 from app.review.tasks import open_task
 from app.settings import Settings
 from app.telemetry import StageClock, Telemetry
+from app.tracing import span
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema, misfit
 from guardrails.contract import (
     SEVERITY,
@@ -88,6 +92,8 @@ RETRIEVAL_ONLY_MESSAGE = (
 SOURCE_GONE_MESSAGE = (
     "A source of this answer was removed while the answer was written. Please ask again."
 )
+COMMIT_S = 0.05
+"""What it may take until a recorded answer is told: with less time left it would be late."""
 NO_GENERATOR = "The generator could not be reached, so the reader drafted this answer."
 NO_READER = "The reader failed, so the passages stand in the order of the search."
 log = structlog.get_logger()
@@ -110,13 +116,15 @@ class Answerer:
         telemetry: Telemetry,
         rewrite: Rewrite | None = None,
         extractive: Drafting | None = None,
+        kept: KeptAnswers | None = None,
     ) -> None:
-        """``extractive`` drafts where ``generator`` cannot; None where that is the same one."""
+        """``extractive`` drafts where ``generator`` cannot; None where that is the same one.
+        Without ``kept`` every question is searched and drafted anew."""
         self._database, self._retriever = database, retriever
         self._generator, self._policies, self._screens = generator, policies, screens
         self._gate = gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
-        self._rewrite, self._extractive = rewrite, extractive
+        self._rewrite, self._extractive, self._kept = rewrite, extractive, kept
         self._kept_policies: set[str] = set()
 
     def answer(
@@ -150,6 +158,15 @@ class Answerer:
         if screened.verdict.action is Action.BLOCK:
             return screened
         begin("searching", f"Searching {', '.join(asked.collections) or 'no collection'}")
+        drafted = self._kept_draft(screened) or self._new_draft(screened, begin)
+        if not isinstance(drafted, Drafted) or drafted.draft.abstained:
+            return drafted
+        begin("judging", "Checking the draft")
+        return self._judge_or_try_again(drafted)
+
+    def _new_draft(self, screened: Screened, begin: OnStage) -> Retrieved | Drafted:
+        """Search and draft; nothing is drafted where that would be a guess."""
+        began = time.perf_counter()
         retrieved = self._switched_on(self._retrieve(screened))
         if retrieved.mode == "retrieval_only":
             return retrieved
@@ -160,10 +177,16 @@ class Answerer:
         if retrieved.choices:
             return retrieved
         drafted = self._draft(retrieved)
-        if drafted.draft.abstained:
-            return drafted
-        begin("judging", "Checking the draft")
-        return self._judge_or_try_again(drafted)
+        if self._kept is not None:
+            self._kept.keep(drafted, time.perf_counter() - began)
+        return drafted
+
+    def _kept_draft(self, screened: Screened) -> Drafted | None:
+        """The draft of the same question from before, if nothing of it has changed."""
+        if self._kept is None:
+            return None
+        with screened.asked.clock.stage("kept answer"):
+            return self._kept.find(screened)
 
     def specimen(
         self, principal: Principal, ask: Ask, draft: Draft, cited: Sequence[Passage]
@@ -232,7 +255,7 @@ class Answerer:
 
     def _begin(self, principal: Principal, ask: Ask, deadline: Deadline) -> Asked:
         ask = _checked(ask, self._settings.max_question_chars)
-        with self._database.reading() as session:
+        with span("beginning"), self._database.reading() as session:
             before = read_before(session, principal, ask.previous_answer_id, self._gate)
         return Asked(
             secrets.token_hex(16),
@@ -330,7 +353,7 @@ class Answerer:
         degraded = _missing(retrieved)
         with asked.clock.stage("drafting"):
             try:
-                draft = self._generator.submit(retrieved.request, asked.deadline)
+                draft = self._written(retrieved.request)
             except DependencyFailed as error:
                 if self._extractive is None:
                     raise
@@ -338,6 +361,13 @@ class Answerer:
                 draft = self._extractive.submit(retrieved.request, asked.deadline)
                 degraded = NO_GENERATOR
         return Drafted(retrieved, draft, degraded)
+
+    def _written(self, request: DraftRequest) -> Draft:
+        """The generator's draft, with its tokens counted."""
+        draft = self._generator.submit(request, request.deadline)
+        read = len(request.question) + sum(len(one.text) for one in request.evidence)
+        self._telemetry.spent_tokens(read, len(draft.text))
+        return draft
 
     def _judge_or_try_again(self, drafted: Drafted) -> Judged:
         """The verdict on the draft, or on a second one where that fits the schemas better."""
@@ -379,7 +409,7 @@ class Answerer:
         refused = Misfit(problem, lambda draft: not misfit(draft, asked.ask.answer_schema))
         request = replace(retrieved.request, deadline=deadline, misfit=refused)
         with asked.clock.stage("second try"):
-            draft = self._generator.submit(request, deadline)
+            draft = self._written(request)
         if draft.abstained:
             return None
         return self._judge(Drafted(retrieved, draft, _missing(retrieved)))
@@ -389,11 +419,12 @@ class Answerer:
     def _record(self, reached: Reached) -> AnswerView:
         """Admit and record in one transaction, with what is true as of then."""
         asked = reached.screened.asked
-        with self._database.transaction() as session:
+        with span("recording"), self._database.transaction() as session:
             now = read_again(session, asked.principal, reached.evidence, self._gate, asked.before)
             now.principal.require("asker")
             admitted = self._admit(session, reached, now)
-            asked.deadline.remaining()  # a late answer is none; nor is one that nobody waits for
+            # A late answer is none; nor is one that nobody waits for.
+            asked.deadline.remaining(COMMIT_S)
             trail = self._trail(admitted)
             record = recording.write(session, trail)
             note_made(session, record.answer_id)
@@ -491,10 +522,13 @@ class Answerer:
         if admitted.admission is not None and admitted.admission.certificate_id:
             risk["certificate"] = admitted.admission.certificate_id
         policy = {"policy_sha256": admitted.reached.screened.asked.in_force.policy.sha256}
-        return {"index_version": version, **self._models, **policy, **risk}
+        kept = kept_from(admitted.reached)
+        first = {"kept_from": kept} if kept else {}
+        return {"index_version": version, **self._models, **policy, **risk, **first}
 
     def _count(self, admitted: Admitted, shadow: Mapping[str, Any] | None) -> None:
         self._telemetry.answers.labels(admitted.outcome).inc()
+        self._telemetry.spent_cpu()
         if shadow is not None:
             self._telemetry.shadow.labels(shadow["agreement"]).inc()
         admission = admitted.admission

@@ -176,11 +176,13 @@ class Retrieved:
 @dataclass(frozen=True)
 class Drafted:
     """A draft; without sentences the generator abstained. ``degraded`` says which part was missing
-    when it was made, so that a person decides."""
+    when it was made, so that a person decides; ``kept_from`` is the answer that it was first made
+    for."""
 
     retrieved: Retrieved
     draft: Draft
     degraded: str = ""
+    kept_from: str = ""
 
     @property
     def screened(self) -> Screened:
@@ -278,3 +280,9 @@ def retrieved_of(reached: Reached) -> Retrieved | None:
     if isinstance(reached, Screened):
         return None
     return reached if isinstance(reached, Retrieved) else reached.retrieved
+
+
+def kept_from(reached: Reached) -> str:
+    """The answer that the draft was first made for, "" where it was made for this one."""
+    drafted = reached.drafted if isinstance(reached, Judged) else reached
+    return drafted.kept_from if isinstance(drafted, Drafted) else ""

@@ -248,7 +248,7 @@ def decide(
     def run() -> TaskDetailView:
         decided = services.desk.decide(principal, task_id, Decision(**body.model_dump()))
         if decided.decision is not None:  # the first of two approvals decides nothing
-            services.telemetry.decisions.labels(body.kind).inc()
+            services.telemetry.decided(body.kind)
         return decided
 
     def again(task_id: str) -> TaskDetailView:

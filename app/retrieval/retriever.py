@@ -20,6 +20,7 @@ from app.retrieval.lexical import Weighted
 from app.retrieval.live_index import LiveIndex, Pointer
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse
 from app.retrieval.segment import RankedPositions
+from app.tracing import span
 from guardrails.checks.freshness import utc_today
 from guardrails.contract import Passage
 from guardrails.words import WORD
@@ -230,12 +231,15 @@ class Retriever:
             [(question, 1.0), *earlier],
             lambda text: known[text] if text in known else self._embed(text, deadline),
         )
-        dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
-        lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
+        with span("dense search"):
+            dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
+        with span("word search"):
+            lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
         deadline.remaining()
         scores = search_scores(dense, lexical)
         depth = max(k, self._rerank.depth) if self._rerank else k
-        hits, ranked = self._meant(question, live.index, scores, depth, collections), True
+        with span("passages"):
+            hits, ranked = self._meant(question, live.index, scores, depth, collections), True
         if self._rerank is not None and hits:
             try:
                 hits = self._rerank(question, hits, deadline)

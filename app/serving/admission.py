@@ -1,14 +1,19 @@
 """Who gets in: a permit and the deadline are taken when a request arrives, before any thread.
 
 At most ``running`` answers are worked on, each on a thread of its own that nothing else uses, and
-at most ``waiting`` wait for one; whoever comes after that is told at once. A request that ends
-while it waits (its caller hung up, or its time is over) is never begun.
+at most ``waiting`` wait for one; whoever comes after that is told at once, and so is whoever would
+wait longer than an answer may take. A request that ends while it waits (its caller hung up, or its
+time is over) is never begun.
 """
 
 import asyncio
+import math
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from statistics import median
 from typing import TypeVar
 
 from prometheus_client import Gauge
@@ -18,8 +23,10 @@ from app.errors import DeadlineExceeded, NotReady, Overloaded
 from app.tracing import in_context
 
 Result = TypeVar("Result")
-GRACE_S = 0.25
-"""What a step may be late that looks at the deadline only when it is done."""
+HEADROOM = 0.8
+"""Share of the deadline that a wait may be expected to take; an answer is seldom just as long."""
+REMEMBERED, FEWEST = 32, 4
+"""Answers whose pace is remembered, and how many say something."""
 
 
 def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
@@ -57,6 +64,32 @@ class Permit:
         return await self._places.run(self, work)
 
 
+class Pace:
+    """How soon one answer follows another while ``running`` are worked on: who waits, waits for
+    that. What happens while fewer are worked on says nothing of it."""
+
+    def __init__(self, running: int) -> None:
+        self._running = running
+        self._spent: deque[float] = deque(maxlen=REMEMBERED)
+        self._since: float | None = None
+
+    def note(self, taken: int, now: float, *, answered: bool = False) -> None:
+        """``taken`` places are taken since ``now``, or one of them was ``answered`` then."""
+        if answered and self._since is not None:
+            self._spent.append(now - self._since)
+            self._since = now
+        if taken < self._running:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+
+    def expected(self, taken: int) -> float:
+        """Seconds until who comes now is answered: all before them, and their own; 0: unknown."""
+        if taken < self._running or len(self._spent) < FEWEST:
+            return 0.0
+        return (taken + 1) * median(self._spent)
+
+
 class AnswerPlaces:
     """The places for answers of one process.
 
@@ -66,7 +99,7 @@ class AnswerPlaces:
     def __init__(self, running: int, waiting: int, deadline_s: float, gauge: Gauge) -> None:
         self._running, self._threads = running, ThreadPoolExecutor(running, "answer")
         self._most, self._deadline_s, self._gauge = running + waiting, deadline_s, gauge
-        self._lock = threading.Lock()
+        self._lock, self._pace = threading.Lock(), Pace(running)
         self._taken = 0
         self._closed = False
 
@@ -80,19 +113,23 @@ class AnswerPlaces:
         start_threads(self._threads, self._running)
 
     def enter(self) -> Permit:
-        """A permit; raises ``Overloaded`` at once when all are taken."""
+        """A permit; raises ``Overloaded`` at once when all are taken, or when an answer would be
+        late."""
         if self._closed:
             raise NotReady("The service is shutting down.")
         with self._lock:
-            if self._taken >= self._most:
-                raise Overloaded
+            expected = self._pace.expected(self._taken)
+            if self._taken >= self._most or expected > HEADROOM * self._deadline_s:
+                raise _overloaded(expected)
             self._taken += 1
+            self._pace.note(self._taken, time.monotonic())
         return Permit(self, Deadline(self._deadline_s))
 
     def leave(self) -> None:
         """One permit fewer."""
         with self._lock:
             self._taken -= 1
+            self._pace.note(self._taken, time.monotonic())
 
     async def run(self, permit: Permit, work: Callable[[Deadline], Result]) -> Result:
         """As ``Permit.run``."""
@@ -118,12 +155,22 @@ class AnswerPlaces:
         waiting = asyncio.wrap_future(job)
         # Whoever waits for it may be gone, and nobody else would look at its error.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        done, _ = await asyncio.wait([waiting], timeout=deadline.remaining() + GRACE_S)
-        if not done:
+        done, _ = await asyncio.wait([waiting], timeout=deadline.remaining())
+        if not done or deadline.passed:
             raise TimeoutError
         return waiting.result()
 
     def _work(self, work: Callable[[Deadline], Result], deadline: Deadline) -> Result:
         deadline.remaining()
         with self._gauge.track_inprogress():
-            return work(deadline)
+            result = work(deadline)
+        with self._lock:
+            self._pace.note(self._taken, time.monotonic(), answered=True)
+        return result
+
+
+def _overloaded(expected: float) -> Overloaded:
+    """With the seconds after which those who are before may be answered."""
+    error = Overloaded()
+    error.retry_after_s = max(error.retry_after_s or 0, math.ceil(expected))
+    return error

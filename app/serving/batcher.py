@@ -19,6 +19,8 @@ from app.deadline import Deadline
 from app.errors import DeadlineExceeded, DependencyFailed, NotReady, Overloaded
 from app.tracing import batch_spans
 
+NEWEST, LONGEST_GAP_S = 0.2, 1.0
+"""What the newest gap between two calls counts in their average, and the longest that does."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ItemIn = TypeVar("ItemIn", contravariant=True)
@@ -57,7 +59,8 @@ class Batcher(Generic[Item, Result]):
     """Runs ``run(items)`` on one worker thread; ``run`` returns one result per item, in order.
 
     A run has at most ``max_items`` items, and at most ``max_size`` by ``size``, such as tokens;
-    an item that is larger than that runs alone.
+    an item that is larger than that runs alone. A run waits ``max_wait_s`` for company only while
+    calls come so fast that some may be expected; meanwhile the others wait for the run itself.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Batcher(Generic[Item, Result]):
         self._jobs: deque[_Job[Item, Result]] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._gap, self._came = 0.0, float("inf")
         self._worker = threading.Thread(target=self._work, name=name, daemon=True)
         self._worker.start()
 
@@ -119,7 +123,13 @@ class Batcher(Generic[Item, Result]):
             if len(self._jobs) >= self._capacity:
                 raise Overloaded
             self._jobs.append(job)
+            self._note_arrival(time.monotonic())
             self._changed.notify_all()
+
+    def _note_arrival(self, now: float) -> None:
+        """Keep the time between calls, on average of the newest."""
+        since = min(max(now - self._came, 0.0), LONGEST_GAP_S)
+        self._gap, self._came = self._gap + NEWEST * (since - self._gap), now
 
     def _work(self) -> None:
         while jobs := self._gather():
@@ -131,7 +141,8 @@ class Batcher(Generic[Item, Result]):
             jobs: list[_Job[Item, Result]] = []
             while not self._take_into(jobs) and not self._closed:
                 self._changed.wait()
-            ends = time.monotonic() + self._max_wait
+            wait = self._max_wait if self._gap <= self._max_wait else 0.0
+            ends = time.monotonic() + wait
             while not self._closed and self._room(jobs) and (left := ends - time.monotonic()) > 0:
                 self._changed.wait(left)
                 self._take_into(jobs)

@@ -15,11 +15,11 @@ from app.ports import (
     Vectors,
 )
 from app.serving.batcher import Batcher, Concurrent, Runs
+from app.telemetry import CHARACTERS_PER_TOKEN
 from guardrails.contract import Draft, Passage
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CHARACTERS_PER_TOKEN = 4
 MAX_TOKENS = 16_384
 """Tokens in one run of a model, roughly: what a batch needs of memory grows with them."""
 Unread = tuple[str, Sequence[Passage]]
@@ -69,20 +69,25 @@ def open_routes(
     *,
     remote: bool,
     most: int,
+    together: bool = True,
 ) -> Routes:
     """The ways to these models; with ``remote`` the generator's calls run side by side, at most
-    ``most`` at once."""
+    ``most`` at once. Without ``together`` each call is a run of its own."""
+
+    def items(most_of_them: int) -> int:
+        return most_of_them if together else 1
+
     rewrite = generator.rewrite if isinstance(generator, Rewriter) else None
     rewrites: Runs[RewriteRequest, str] | None = None
     if remote:
         drafts: Runs[DraftRequest, Draft] = Concurrent(generator.draft, most)
         rewrites = Concurrent(rewrite, most) if rewrite else None
     else:
-        drafts = _batched(generator.draft, _draft_texts, 8, "drafts")
-        rewrites = _batched(rewrite, _rewrite_texts, 8, "rewrites") if rewrite else None
+        drafts = _batched(generator.draft, _draft_texts, items(8), "drafts")
+        rewrites = _batched(rewrite, _rewrite_texts, items(8), "rewrites") if rewrite else None
     return Routes(
-        _batched(lambda texts: list(embedder.embed(texts)), lambda text: [text], 16, "vectors"),
-        _batched(read, _read_texts, 4, "readings"),
+        _batched(lambda texts: list(embedder.embed(texts)), _itself, items(16), "vectors"),
+        _batched(read, _read_texts, items(4), "readings"),
         drafts,
         rewrites,
     )
@@ -98,6 +103,10 @@ def _batched(
         return sum(map(len, texts(item))) // CHARACTERS_PER_TOKEN
 
     return Batcher(run, max_items=max_items, size=tokens, max_size=MAX_TOKENS, name=name)
+
+
+def _itself(text: str) -> list[str]:
+    return [text]
 
 
 def _read_texts(unread: Unread) -> list[str]:

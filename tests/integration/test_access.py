@@ -1,7 +1,8 @@
 """Principals, keys, sign-ins, quotas and idempotency keys on both databases."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -13,7 +14,8 @@ from app.access.principals import LOCAL, Principal
 from app.access.quotas import Quotas
 from app.access.service import Access
 from app.access.sessions import check_csrf
-from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, SessionRow
+from app.access.shared_counts import SharedCounts, purge_counts
+from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, QuotaCountRow, SessionRow
 from app.db import Database, now
 from app.errors import (
     Conflict,
@@ -30,6 +32,7 @@ from app.errors import (
 )
 from app.records.audit import broken_audit_link
 from app.records.tables import AuditRow
+from cli.workers import share_of
 from tests.conftest import STRONG
 from tests.trails import settings_for
 
@@ -174,6 +177,78 @@ def test_the_question_quota(access: Access) -> None:
     with pytest.raises(QuotaExceeded):
         access.charge_question(ANN)
     access.charge_question(Principal("bob", frozenset({"asker"})))
+
+
+def minute_of(monkeypatch: pytest.MonkeyPatch, database: Database, moment: datetime) -> None:
+    monkeypatch.setattr(database, "time", lambda _session: moment)
+
+
+def test_processes_on_one_database_share_a_quota(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2026, 11, 24, 12)
+    minute_of(monkeypatch, database, noon + timedelta(seconds=6))
+    processes = [Quotas(40, SharedCounts(database)) for _ in range(3)]
+    asked = [hit(processes[number % 3], "ann") for number in range(120)]
+    assert 40 - 3 * 4 < sum(asked) <= 40  # each may keep less than a tenth that it did not use
+    assert not hit(processes[0], "ann")
+    assert hit(processes[0], "bob")
+    minute_of(monkeypatch, database, noon + timedelta(seconds=90))
+    half = [Quotas(40, SharedCounts(database)) for _ in range(2)]
+    again = [hit(half[number % 2], "ann") for number in range(80)]
+    assert 12 < sum(again) <= 21  # half of the minute before still counts
+    minute_of(monkeypatch, database, noon + timedelta(minutes=5))
+    assert hit(Quotas(40, SharedCounts(database)), "ann")
+    with database.reading() as session:
+        rows = session.execute(select(QuotaCountRow.key, QuotaCountRow.count)).all()
+    assert "ann" not in str(rows)
+    assert len(rows) == 2  # ann's of now, and bob's, who has not come again
+    with database.transaction() as session:
+        purge_counts(session, noon + timedelta(minutes=5))
+    with database.reading() as session:
+        assert [row[0] for row in session.execute(select(QuotaCountRow.count))] == [4]
+
+
+def test_what_a_process_took_is_not_used_after_its_minute(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = SharedCounts(database)
+    minute_of(monkeypatch, database, datetime(2026, 11, 24, 12, 0, 59, 999_000))
+    assert counts.hit(40, "question", "ann")  # four are taken, for a millisecond
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 1)
+    minute_of(monkeypatch, database, datetime(2026, 11, 24, 12, 1, 0))
+    assert counts.hit(40, "question", "ann")
+    with database.reading() as session:
+        counted = session.execute(select(QuotaCountRow.minute, QuotaCountRow.count)).all()
+    assert sorted(row[1] for row in counted) == [4, 4]
+
+
+def test_sign_ins_are_limited_over_all_processes(database: Database) -> None:
+    processes = [Quotas(1, SharedCounts(database)) for _ in range(2)]
+    tries = [tried(processes[number % 2], "ann", "192.0.2.1") for number in range(30)]
+    assert sum(tries) == 10
+
+
+def test_where_quotas_are_counted(database: Database, database_url: str, tmp_path: Path) -> None:
+    def shared(**values: object) -> bool:
+        settings = settings_for(database_url, tmp_path, **values)
+        return Access(database, settings).quotas._shared is not None
+
+    assert shared() is not database.embedded
+    assert [shared(quotas=where) for where in ("process", "database")] == [False, True]
+    auto = settings_for(database_url, tmp_path)
+    assert share_of(auto, 2).quotas == "database"
+    alone = settings_for(database_url, tmp_path, quotas="process", model_threads=3)
+    assert share_of(alone, 2) == alone
+
+
+def hit(quotas: Quotas, name: str) -> bool:
+    try:
+        quotas.charge_question(Principal(name, frozenset({"asker"})))
+    except QuotaExceeded:
+        return False
+    return True
 
 
 def finish(access: Access, database: Database, key: str, made: str) -> None:

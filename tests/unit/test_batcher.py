@@ -27,6 +27,30 @@ def test_calls_that_arrive_together_share_a_run_and_keep_their_own_result() -> N
     assert max(sizes) > 1
 
 
+def test_who_comes_alone_waits_for_nobody_and_a_crowd_for_each_other() -> None:
+    sizes: list[int] = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        return list(items)
+
+    batcher = Batcher(run, max_items=4, max_wait_s=0.5)
+    for second in range(-100, 0):  # for long they come a second apart
+        batcher._note_arrival(time.monotonic() + second)
+    began = time.monotonic()
+    for number in range(20):
+        batcher.submit(number, Deadline(10))
+        batcher._came -= 1.0  # as if the next one came a second later
+    assert time.monotonic() - began < 20 * 0.5 / 2
+    assert set(sizes) == {1}
+    for _ in range(100):  # now they come at once
+        batcher._note_arrival(batcher._came)
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(lambda n: batcher.submit(n, Deadline(30)), range(4))) == [0, 1, 2, 3]
+    assert max(sizes) > 1
+    batcher.close()
+
+
 def test_a_failing_run_reaches_its_callers_and_the_worker_lives_on() -> None:
     def fragile(items: Sequence[int]) -> list[int]:
         if 0 in items:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
-from app.serving.admission import AnswerPlaces
+from app.serving.admission import AnswerPlaces, Pace
 from app.serving.watching import Watch
 
 
@@ -113,6 +113,56 @@ def test_whoever_hangs_up_is_never_begun_or_ends_at_the_next_step() -> None:
     asyncio.run(scene())
     assert stopped.wait(10)
     assert begun == ["work"]
+    rooms.close()
+
+
+def test_who_would_wait_longer_than_an_answer_may_take_is_told_at_once() -> None:
+    rooms, over = places(1, 50, deadline_s=10.0), threading.Event()
+    rooms._pace.note(1, 0.0)
+    for number in range(1, 5):  # an answer every 1.1 seconds
+        rooms._pace.note(1, 1.1 * number, answered=True)
+
+    async def scene() -> None:
+        tasks = []
+        for _ in range(7):
+            tasks.append(asyncio.create_task(rooms.enter().run(lambda _: over.wait(10))))
+        with pytest.raises(Overloaded) as refused:
+            rooms.enter()  # it would be answered after 8.8 seconds
+        assert refused.value.retry_after_s == 9
+        over.set()
+        assert await asyncio.gather(*tasks) == [True] * 7
+        rooms.enter().close()  # with a free place nobody is refused
+
+    asyncio.run(scene())
+    rooms.close()
+
+
+def test_the_pace_is_that_of_full_places_only() -> None:
+    pace = Pace(2)
+    for second in range(10):  # one at a time, a second each
+        pace.note(1, float(second))
+        pace.note(1, second + 1.0, answered=True)
+        pace.note(0, second + 1.0)
+    assert pace.expected(5) == 0.0
+    pace.note(1, 10.0)
+    pace.note(3, 10.0)
+    for number in range(1, 6):  # both places, and others wait: two answers a second
+        pace.note(3, 10.0 + number / 2, answered=True)
+    assert pace.expected(1) == 0.0
+    assert pace.expected(5) == pytest.approx(6 * 0.5)
+
+
+def test_an_answer_that_comes_after_its_deadline_is_none() -> None:
+    rooms = places(1, 0, deadline_s=0.1)
+
+    async def scene() -> None:
+        job = asyncio.create_task(rooms.enter().run(lambda _: time.sleep(0.12)))
+        await asyncio.sleep(0.02)
+        time.sleep(0.2)  # the event loop is busy: it sees deadline and answer together
+        with pytest.raises(DeadlineExceeded):
+            await job
+
+    asyncio.run(scene())
     rooms.close()
 
 

@@ -1,0 +1,154 @@
+"""The benchmarks of the serving: their clocks, their made store, and the comparison with peers."""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import DependencyFailed
+from app.tracing import span
+from benchmarks import latency, made_store
+from benchmarks.load import DEADLINE_S, _late
+from benchmarks.machine import cpu_seconds, descriptors, machine, memory_mb, threads
+from benchmarks.peers.measure import PEERS, compare_systems, measure_peers
+from benchmarks.peers.models import _best_span
+from benchmarks.peers.talk import run_round
+from benchmarks.service import Told, ask_at_rate, ask_in_turn, example_questions
+
+PEER = """
+import sys, time
+sys.argv = ["peer", sys.argv[1]]
+from benchmarks.peers.talk import serve
+def build(task):
+    def answer(question):
+        time.sleep({pause})
+        return question if task.read == 3 else ""
+    return answer
+serve(build, "1.0")
+"""
+
+
+def burn(seconds: float) -> None:
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        pass
+
+
+def test_a_stage_is_charged_with_its_own_cpu_time_not_with_that_of_stages_within() -> None:
+    with latency._stage_times() as spent, span("outer"):
+        burn(0.02)
+        for _ in range(2):
+            with span("inner"):
+                burn(0.03)
+        time.sleep(0.05)
+    assert spent["inner"] == pytest.approx(0.06, abs=0.02)
+    assert spent["outer"] == pytest.approx(0.02, abs=0.015)
+
+
+def test_the_open_loop_does_not_wait_for_answers_and_counts_from_when_a_question_was_due() -> None:
+    arrived: list[int] = []
+
+    async def scene() -> list[Told]:
+        everybody = asyncio.Event()
+
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            arrived.append(1)
+            if len(arrived) == 10:
+                everybody.set()
+            await everybody.wait()  # nobody is answered before all have asked
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            asking = asyncio.create_task(ask_at_rate(port, "key", ["a", "ü"], 50, 0.2))
+            await asyncio.sleep(0.05)
+            time.sleep(0.5)  # the client is held up: that counts too
+            return await asking
+
+    told = asyncio.run(scene())
+    assert [one.status for one in told] == [200] * 10
+    assert min(one.milliseconds for one in told) > 300
+
+
+def test_askers_in_turn_ask_each_question_once_and_nobody_listening_is_told_as_that() -> None:
+    told = asyncio.run(ask_in_turn(1, "key", ["a", "b", "c"], askers=2, seconds=5))
+    assert [one.status for one in told] == [0, 0, 0]
+    assert len(set(example_questions())) == len(example_questions()) > 2000
+    late = 1000 * DEADLINE_S + 1
+    assert _late([Told(200, late), Told(200, late - 2), Told(503, late)]) == 1
+
+
+def test_made_passages_are_like_real_ones_but_not_the_same() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(5, 384)).astype(np.float32)
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+    near = made_store._near(base, rng)
+    assert np.allclose(np.linalg.norm(near, axis=1), 1, atol=1e-5)
+    assert np.allclose((near * base).sum(axis=1), made_store.LIKENESS, atol=1e-5)
+    text = "The excess for water damage is £350, as stated in section 4 of your schedule."
+    made = made_store._reworded(text, np.array(["Other", "words"]), rng)
+    assert made != text
+    assert len(made.split()) == len(text.split())
+    assert "£350," in made
+
+
+def test_a_process_tells_what_it_uses_and_where_it_ran() -> None:
+    import os
+
+    burn(0.02)
+    assert cpu_seconds(os.getpid()) > 0
+    assert memory_mb(os.getpid()) <= memory_mb(os.getpid(), "VmHWM")
+    assert (threads(os.getpid()) >= 1, descriptors(os.getpid()) > 2) == (True, True)
+    assert {"processor", "cores", "load_average"} == set(machine())
+
+
+def test_a_peer_that_is_not_installed_is_named_as_left_out(tmp_path: Path) -> None:
+    told = measure_peers([1], 1.0, 1, 8, tmp_path / "nowhere")
+    assert told["ratio"] == {}
+    assert set(told["left_out"]) == set(PEERS)
+    assert all("--install" in reason for reason in told["left_out"].values())
+
+
+def test_systems_are_compared_in_one_run_and_a_broken_one_says_why(tmp_path: Path) -> None:
+    passages, task = tmp_path / "passages.jsonl", tmp_path / "task.json"
+    passages.write_text('{"id": "a", "title": "t", "text": "b"}', "utf-8")
+    told = {"passages": str(passages), "embedder": "", "answer_model": "", "read": 3}
+    task.write_text(json.dumps(told), "utf-8")
+
+    def system(program: str) -> list[str]:
+        return [sys.executable, "-c", program, str(task)]
+
+    commands = {
+        "ours": system(PEER.format(pause=0)),
+        "slow": system(PEER.format(pause=0.1)),
+        "broken": system("raise ImportError('no such toolkit')"),
+    }
+    seen = compare_systems(commands, [1, 4], 0.3, 1)
+    assert seen["left_out"] == {"broken": "ImportError: no such toolkit"}
+    assert set(seen["systems"]) == {"ours", "slow"}
+    assert set(seen["ratio"]) == {"1", "4"}
+    assert seen["ratio"]["1"] > 1
+    with pytest.raises(DependencyFailed):
+        compare_systems({"ours": commands["broken"]}, [1], 0.1, 1)
+
+
+def test_a_round_ends_with_its_questions_or_its_time() -> None:
+    told = run_round(lambda question: question, ["a", "", "c"], users=2, seconds=5)
+    assert (told["answered"], told["filled"]) == (3, 2)
+    assert told["seconds"] < 1
+    began = time.perf_counter()
+    run_round(lambda _: time.sleep(0.05) or "", ["a"] * 1000, users=2, seconds=0.1)  # type: ignore[func-returns-value]
+    assert time.perf_counter() - began < 1
+
+
+def test_the_best_span_is_short_and_in_order() -> None:
+    starts, ends = np.zeros(60, np.float32), np.zeros(60, np.float32)
+    starts[5], ends[50], ends[3], ends[8] = 3, 9, 7, 2
+    assert _best_span(starts, ends) == (9.0, 11, 50)
+    assert _best_span(starts[:9], ends[:9]) == (7.0, 0, 3)
