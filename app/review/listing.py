@@ -146,7 +146,7 @@ def _first_page(
     return [row[0] for row in rows], rows[0][1] if rows else 0
 
 
-def _counted(reviewer: Principal, wanted: TaskFilter, moment: datetime) -> Select[tuple[str, int]]:
+def _counted(reviewer: Principal, wanted: TaskFilter, moment: datetime) -> Select[str, int]:
     """The most urgent tasks of a state in ``COUNTED_STATES``."""
     row = ReviewTaskRow
     # ``undecided`` and the order are those of the index, or the database looks for them among

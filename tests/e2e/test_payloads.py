@@ -121,8 +121,14 @@ def fill_documents(site: Site) -> str:
             NewPassage(text, at, at + len(text), 1, vector, suspect=text, headings=(text[:200],))
             for at, text in zip(range(0, 10**7, 10**5), texts, strict=False)
         ]
-        kept = {"title": title, "media_type": "text/plain", "embedder": "none"}
-        assert documents.save(added.document_id, "0" * 64, passages=passages, **kept)
+        assert documents.save(
+            added.document_id,
+            "0" * 64,
+            title=title,
+            media_type="text/plain",
+            embedder="none",
+            passages=passages,
+        )
         return added.document_id
 
     for payload in PAYLOADS:
@@ -152,11 +158,11 @@ def fill_answers(site: Site) -> tuple[str, str]:
     for text in together(1900):
         rejected = site.claim("eve", site.held()[0])
         assert site.decide("eve", rejected, "reject", reason=text).status_code == 200
-        mode = {"mode": "off", "reason": text}
+        mode: dict[str, object] = {"mode": "off", "reason": text}
         as_eve(site, "POST", "/v1/gate/mode", 200, mode)
         released = site.claim("eve", site.task_of(site.ask(HELD, name="eve")["answer_id"]))
         assert site.decide("eve", released, "approve").status_code == 200
-        taken_back = {"reason": text, "message": text}
+        taken_back: dict[str, object] = {"reason": text, "message": text}
         answer = released["answer_id"]
         as_eve(site, "POST", f"/v1/released/{answer}/withdrawal", 204, taken_back)
     return conversation, task

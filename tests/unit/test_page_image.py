@@ -103,7 +103,7 @@ def test_in_the_jail_the_same_is_drawn_and_kept(
 def test_what_a_taken_over_child_says_is_no_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: bytes
 ) -> None:
-    run = JailRun(0, output, True)
+    run = JailRun(0, output, frozenset())
     monkeypatch.setattr(page_image, "run_jailed", lambda *_: run)
     with pytest.raises(DocumentRefused):
         page_image.draw_jailed(tmp_path / "x", "0" * 64, 1)
