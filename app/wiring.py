@@ -113,8 +113,7 @@ def build_services(settings: Settings) -> Services:
         extractive=backends.open_extractive(settings),
         kept=_kept_answers(settings, database, models, telemetry),
     )
-    most, waiting = settings.max_running_answers, settings.max_waiting_answers
-    places = AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
+    places = _places(settings, telemetry)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
 
     def close() -> None:
@@ -145,6 +144,11 @@ def build_services(settings: Settings) -> Services:
         dead=routes.dead,
         close=close,
     )
+
+
+def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:
+    most, waiting = settings.max_running_answers, settings.max_waiting_answers
+    return AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
 
 
 def _routes(
