@@ -23,6 +23,7 @@ from app.db import migrate
 from app.gate.sampling import fraction
 from app.ports import DraftRequest
 from app.review.decisions import Decision
+from app.review.views import EvidenceView
 from benchmarks.kills import ASKER, House
 from guardrails.contract import Citation, Draft, Passage, Sentence, sentence_bounds
 from guardrails.words import content_words
@@ -208,7 +209,7 @@ def _stock(house: House) -> dict[str, str]:
     """Documents, one for each product; returns the right sentence of each question."""
     migrate(house.database)
     house.files.mkdir(parents=True)
-    truth = {}
+    truth: dict[str, str] = {}
     for place, name in enumerate(PRODUCTS):
         values = {"excess": 110 + 40 * place, "days": 4 + 3 * place, "weeks": 2 + place}
         said = [one.format(name=name, **values) for one in SENTENCES]
@@ -245,7 +246,7 @@ def _decide(house: House, task_id: str, right: str) -> None:
     house.desk.decide(RITA, task_id, decision)
 
 
-def _number_of(evidence: Sequence[Any], right: str) -> int:
+def _number_of(evidence: Sequence[EvidenceView], right: str) -> int:
     return next(one.number for one in evidence if right in one.text)
 
 
@@ -283,7 +284,7 @@ def _blocked(house: House, answerer: Answerer, cases: list[Correction]) -> bool:
 
 def _answerer(house: House, folder: Path, one: Candidate) -> Answerer:
     if one.kind == "policy":
-        speaker: Any = Mixed(one.seed)
+        speaker: Any = Mixed(seed=one.seed)
     else:
         speaker = Speaker(one.kind, one.share, one.seed)
     return house.answering(speaker, _policies(folder, one.loose, one.min_margin))

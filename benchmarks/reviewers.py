@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from sqlalchemy import select
 
@@ -210,5 +210,5 @@ def _compared(url: str, settings: Settings, said: Sequence[str]) -> dict[str, An
         + broken["unsigned"],
         "chain_broken": broken["chain"],
         "open": left,
-        "by_kind": dict(Counter(cast("str", kind) for kind, _ in stored.values())),
+        "by_kind": dict(Counter(kind for kind, _ in stored.values())),
     }

@@ -91,17 +91,17 @@ class Gaps:
         return dict(zip(different, self._embed(different), strict=True)) if different else {}
 
 
-def _unanswered() -> Select[tuple[RecordRow, str | None]]:
+def _unanswered() -> Select[RecordRow, str]:
     nothing = and_(RecordRow.outcome == "abstained", SettlementRow.state.is_(None))
     return _settled().where(or_(nothing, SettlementRow.state.in_(("refused", "expired"))))
 
 
-def _answered() -> Select[tuple[RecordRow, str | None]]:
+def _answered() -> Select[RecordRow, str]:
     at_once = and_(RecordRow.outcome == "released", SettlementRow.state.is_(None))
     return _settled().where(or_(at_once, SettlementRow.state.in_(("released", "corrected"))))
 
 
-def _settled() -> Select[tuple[RecordRow, str | None]]:
+def _settled() -> Select[RecordRow, str]:
     return (
         select(RecordRow, SettlementRow.state)
         .outerjoin(SettlementRow, SettlementRow.answer_id == RecordRow.answer_id)
@@ -110,7 +110,7 @@ def _settled() -> Select[tuple[RecordRow, str | None]]:
     )
 
 
-def _read(session: Session, query: Select[tuple[RecordRow, str | None]]) -> list[_Asked]:
+def _read(session: Session, query: Select[RecordRow, str]) -> list[_Asked]:
     """Oldest first; a question that was asked back is none, nor is one that was erased."""
     rows = [(row[0], row[1]) for row in session.execute(query)]
     return [

@@ -79,13 +79,13 @@ def corrections(
     if since_days is not None:
         query = query.where(DecisionRow.decided_at >= now() - timedelta(days=since_days))
     with database.reading() as session:
-        rows = session.execute(query.order_by(*order)).all()
-        rows += reversed(session.execute(newest).all())
-        found = [_case(session, *row) for row in rows]
+        rows = [*session.execute(query.order_by(*order))]
+        rows += reversed([*session.execute(newest)])
+        found = [_case(session, row[0], row[1], row[2]) for row in rows]
     return [case for case in found if case is not None]
 
 
-def _decided() -> Select[Any]:
+def _decided() -> Select[DecisionRow, RecordRow, ReleaseRow]:
     erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
     return (
         select(DecisionRow, RecordRow, ReleaseRow)

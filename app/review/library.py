@@ -6,6 +6,7 @@ is as it was quoted, and it is offered only to a reviewer, and for an asker, who
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -25,7 +26,7 @@ from app.review.tasks import load_task, may_read
 
 SIMILAR = 0.7
 """Least cosine similarity of two questions."""
-LOOKED_AT, SHOWN = 60, 3
+LOOKED_AT, SHOWN = 30, 3
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,15 @@ class Library:
         vectors = self._embed([asked, *(searched_for(row) for row, _ in found)])
         near = vectors[1:] @ vectors[0]
         ranked = sorted(range(len(found)), key=lambda place: (-near[place], place))
-        kept = [place for place in ranked if near[place] >= SIMILAR][:SHOWN]
-        return EarlierAnswers([_view(*found[place], float(near[place])) for place in kept])
+        similar = [(*found[place], float(near[place])) for place in ranked]
+        with self._database.reading() as session:
+            asker = asker_of(session, record.principal, record.searched["collections"])
+            kept = (
+                _view(row, released, nearness)
+                for row, released, nearness in similar
+                if nearness >= SIMILAR and _stands_for(session, asker, released)
+            )
+            return EarlierAnswers(list(islice(kept, SHOWN)))
 
 
 def _candidates(
@@ -100,13 +108,10 @@ def _candidates(
     )
     rows = [(row[0], row[1]) for row in session.execute(query)]
     gone = stale(session, {row.answer_id: released.answer for row, released in rows})
-    asker = asker_of(session, record.principal, record.searched["collections"])
     return [
         (row, released)
         for row, released in rows
-        if row.answer_id not in gone
-        and may_read(reviewer, row.evidence)
-        and _stands_for(session, asker, released)
+        if row.answer_id not in gone and may_read(reviewer, row.evidence)
     ]
 
 

@@ -2,6 +2,7 @@
 once. It measures nobody: only gold items that were measured with already are used."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from sqlalchemy import Select, exists, select
@@ -71,10 +72,11 @@ class Practice:
         with self._database.reading() as session:
             items = session.scalars(_items(reviewer).limit(LOOKED_AT)).all()
             mixed = sorted(items, key=lambda one: fraction(reviewer.name, one.id))
-            fit = [_item(one) for one in mixed if _fits(session, reviewer, one)][:BURST]
+            fit = (_item(one) for one in mixed if _fits(session, reviewer, one))
+            burst = list(islice(fit, BURST))
             said = select(PracticeRow.right).where(PracticeRow.reviewer == reviewer.name)
             rights = session.scalars(said).all()
-        return PracticeView(fit, len(rights), sum(rights))
+        return PracticeView(burst, len(rights), sum(rights))
 
     def answer(self, reviewer: Principal, item_id: str, *, wrong: bool) -> Truth:
         """Say what an item is, and be told; a second word changes nothing. Raises ``NotFound``."""
@@ -94,7 +96,7 @@ class Practice:
         return told
 
 
-def _items(reviewer: Principal) -> Select[tuple[GoldItemRow]]:
+def _items(reviewer: Principal) -> Select[GoldItemRow]:
     """Items that some other reviewer has decided, and this one has neither decided nor seen."""
     of_item = (
         select(ProbeRow.task_id)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sse_starlette import ServerSentEvent
 
 from app.access.principals import Principal
 from app.access.service import Access
@@ -439,10 +440,14 @@ def test_a_stream_of_the_queue_tells_of_tasks_and_ends_with_its_credential(
         services: Any = SimpleNamespace(watch=watch)
         told = reviews._changes(services, Credential("x", rita), "r", keep=True)
         names: list[str | None] = []
-        follow = asyncio.create_task(anext(told))
+
+        async def next_event() -> ServerSentEvent:
+            return await anext(told)
+
+        follow = asyncio.create_task(next_event())
         while (await asyncio.wait({follow}, timeout=0.3))[0]:  # until nothing has changed
             names.append(follow.result().event)
-            follow = asyncio.create_task(anext(told))
+            follow = asyncio.create_task(next_event())
         assert set(names) == {"changed"} and len(names) <= 3
         hold(database, settings)
         names.append((await asyncio.wait_for(follow, 10)).event)
