@@ -20,6 +20,7 @@ Run as:
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
     python -m benchmarks index [--passages N] --json
+    python -m benchmarks ingest [--peer haystack|llamaindex] [--documents FOLDER] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks review --reviewers N [--decide M] --json
     python -m benchmarks regress [--planted N] --json
@@ -358,6 +359,28 @@ def regress(
     from benchmarks.regressions import measure_regress
 
     _show(measure_regress(planted), as_json)
+
+
+@app.command()
+def ingest(
+    peer: Annotated[
+        str | None, typer.Option(help="Beside haystack or llamaindex, in their own environment.")
+    ] = None,
+    documents: Annotated[
+        Path | None, typer.Option(help="A folder; default: made pages.", exists=True)
+    ] = None,
+    environment: Annotated[
+        Path | None, typer.Option(help="The peers' environment; default: in ~/.cache.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Files, evenly from all of them.", min=1)] = 100,
+    seconds: Annotated[float, typer.Option(help="Each system may take.", min=1)] = 150,
+    as_json: Json = False,
+) -> None:
+    """Documents a second from files to an index, by stage, beside another toolkit's pipeline."""
+    from benchmarks.ingest import ENVIRONMENT, measure_ingest
+
+    place = environment or ENVIRONMENT
+    _show(measure_ingest(peer, documents, place, limit, seconds), as_json)
 
 
 @app.command()

@@ -31,7 +31,7 @@ from ingestion.formats.document import Extracted
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
 from ingestion.likeness import signature_of
 from ingestion.metadata import check_access, content_sha256, metadata_of
-from ingestion.stages import Prepared, Stages
+from ingestion.stages import Prepared, Spent, Stages
 from ingestion.suspects import Suspects
 
 IDLE_S = 0.3
@@ -93,6 +93,7 @@ class Pipeline:
         self._suspects = suspects
         self._uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
         self._stages: Stages | None = None
+        self.spent = Spent()
         self.index = IndexBuilder(
             corpus,
             embedder.name,
@@ -124,7 +125,8 @@ class Pipeline:
         report = Report(job_id=self._corpus.jobs.create(collection, by) if files else None)
         changed = []
         for file in files:
-            document_id = self._register(file, collection, report, valid_until)
+            with self.spent.on("register"):
+                document_id = self._register(file, collection, report, valid_until)
             if document_id is None:
                 on_document(_shown(file.name))
             else:
@@ -250,7 +252,8 @@ class Pipeline:
         _tell(report, self._corpus.documents.outcomes(document_ids))
         if self._corpus.versions.unindexed():
             # Nobody folds changes in later, so a version with many is a full build.
-            report.index_version = self.index.update(FOLD_SHARE)
+            with self.spent.on("index"):
+                report.index_version = self.index.update(FOLD_SHARE)
         elif report.ingested and (live := self._corpus.versions.live()) is not None:
             report.index_version = live.id
         return report
@@ -278,17 +281,18 @@ class Pipeline:
         passages, extracted = self._passages(document)
         metadata = metadata_of(Path(document.stored_at), extracted.media_type)
         check_access(metadata, document.collection)
-        self._corpus.documents.save(
-            document.id,
-            document.sha256,
-            title=extracted.title,
-            media_type=extracted.media_type,
-            embedder=self._embedder.name,
-            passages=passages,
-            left_out=extracted.left_out,
-            metadata=replace(metadata, valid_until=metadata.valid_until or extracted.valid_until),
-            signature=signature_of(extracted.text),
-        )
+        with self.spent.on("store"):
+            self._corpus.documents.save(
+                document.id,
+                document.sha256,
+                title=extracted.title,
+                media_type=extracted.media_type,
+                embedder=self._embedder.name,
+                passages=passages,
+                left_out=extracted.left_out,
+                metadata=replace(metadata, valid_until=metadata.valid_until or extracted.valid_until),
+                signature=signature_of(extracted.text),
+            )
 
     def _passages(self, document: ClaimedDocument) -> tuple[list[NewPassage], Extracted]:
         path = Path(document.stored_at)
@@ -302,7 +306,8 @@ class Pipeline:
             from app.inference.embedder import load_tokenizer
 
             tokens = self._settings.passage_tokens
-            self._stages = Stages(self._embedder, load_tokenizer(), self._suspects, tokens)
+            tokenizer = load_tokenizer()
+            self._stages = Stages(self._embedder, tokenizer, self._suspects, tokens, self.spent)
         return self._stages
 
 

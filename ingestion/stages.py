@@ -3,7 +3,12 @@
 Pure: nothing here knows a database, the service or a thread, so that any executor can run it.
 """
 
-from dataclasses import dataclass
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -28,6 +33,24 @@ class Prepared:
     suspect: str | None
 
 
+class Spent:
+    """Seconds of the wall clock by stage, over all documents; safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._adding = threading.Lock()
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def on(self, stage: str) -> Iterator[None]:
+        """Add what the block takes."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._adding:
+                self.seconds[stage] += time.perf_counter() - began
+
+
 @dataclass(frozen=True)
 class Stages:
     """The stages of one run; all documents are treated alike."""
@@ -36,15 +59,20 @@ class Stages:
     tokenizer: Tokenizer
     suspects: Suspects
     passage_tokens: int
+    spent: Spent = field(default_factory=Spent)
 
     def prepare(self, path: Path, name: str) -> tuple[Extracted, list[Prepared]]:
         """Everything of one document; raises ``DocumentRefused`` with a reason."""
-        extracted = extract_jailed(path, name)
-        cuts = cut_passages(extracted, self.tokenizer, self.passage_tokens)
+        with self.spent.on("extract"):
+            extracted = extract_jailed(path, name)
+        with self.spent.on("cut"):
+            cuts = cut_passages(extracted, self.tokenizer, self.passage_tokens)
         if not cuts:
             raise DocumentRefused("empty", "The document holds no text.")
-        vectors = self.embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
-        reasons = self.suspects.reasons([cut.text for cut in cuts], vectors)
+        with self.spent.on("embed"):
+            vectors = self.embedder.embed([embedding_text(extracted.title, c.text) for c in cuts])
+        with self.spent.on("suspects"):
+            reasons = self.suspects.reasons([cut.text for cut in cuts], vectors)
         marked = zip(cuts, vectors, reasons, strict=True)
         return extracted, [Prepared(cut, vector, cut.doubt or why) for cut, vector, why in marked]
 

@@ -102,7 +102,10 @@ def readable_files(root: Path) -> int:
 def _readable(root: Path) -> Iterable[Path]:
     code = [root / package for package in CODE]
     installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
-    installed += [Path(one) for one in sys.path if one and Path(one) != root]
+    # Only what belongs to the interpreter: a checkout on the path may hold data as well.
+    interpreter = (sys.prefix, sys.base_prefix)
+    on_path = [Path(one) for one in sys.path if one and Path(one) != root]
+    installed += [one for one in on_path if any(one.is_relative_to(p) for p in interpreter)]
     return [path for path in (*code, *installed, *map(Path, SHARED)) if path.is_dir()]
 
 

@@ -1,0 +1,52 @@
+"""The benchmark of ingestion: what it chooses, what it computes, and that it runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import DependencyFailed, Invalid
+from benchmarks import ingest
+from benchmarks.ingest import compared, measure_ingest
+
+OURS: dict[str, Any] = {
+    "version": "1",
+    "documents": 10,
+    "passages": 40,
+    "stages": {"embed": 1.0, "extract": 0.5},
+    "seconds": 2.0,
+    "cpu_s": 3.0,
+    "peak_rss_mb": 300.0,
+}
+
+
+def test_ratios_are_of_what_each_document_costs() -> None:
+    peer = OURS | {"documents": 5, "passages": 30, "seconds": 4.0, "cpu_s": 4.5}
+    found = compared(OURS, peer | {"stages": {"embed": 3.0}}, 10, 12)
+    assert (found["ratio"], found["cpu_ratio"]) == (4.0, 3.0)
+    assert found["ratio_without_embedding"] == 2.0
+    assert (found["documents_s"], found["peer_documents_s"]) == (5.0, 1.25)
+    assert (found["pages_s"], found["passages_s"], found["peer_passages_s"]) == (6.0, 20.0, 7.5)
+    assert compared(OURS, None, 10, 12)["ratio"] is None
+
+
+def test_files_are_taken_evenly_and_made_ones_are_the_same_each_time(tmp_path: Path) -> None:
+    first, again = (ingest._made(tmp_path / name, 5) for name in ("a", "b"))
+    pages = [[page.read_bytes() for page in sorted(folder.iterdir())] for folder in (first, again)]
+    assert pages[0] == pages[1]
+    assert len(set(pages[0])) == 5
+    (first / "left-out.xlsx").write_bytes(b"PK")
+    chosen = [file.name for file in ingest._chosen(first, 3)]
+    assert chosen == ["page-0000.html", "page-0002.html", "page-0004.html"]
+
+
+def test_what_cannot_be_measured_is_a_coded_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Invalid):
+        measure_ingest("nobody")
+    with pytest.raises(Invalid):
+        measure_ingest(None, tmp_path)
+    monkeypatch.setattr(ingest, "OURS", "benchmarks.peers.none")
+    with pytest.raises(DependencyFailed):
+        measure_ingest(None, limit=1)
