@@ -14,7 +14,7 @@ def build(task: Task) -> Answer:
     index = Embeddings(
         {
             "method": "external",
-            "transform": embedder.embed,
+            "transform": lambda texts: embedder.embed(texts),  # it calls what is no function
             "content": True,
             "faiss": {"components": "Flat"},
         }
