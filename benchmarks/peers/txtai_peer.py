@@ -16,7 +16,7 @@ def build(task: Task) -> Answer:
             "method": "external",
             "transform": lambda texts: embedder.embed(texts),  # it calls what is no function
             "content": True,
-            "faiss": {"components": "Flat"},
+            "faiss": {"components": "IDMap,Flat"},
         }
     )
     index.index([(row["id"], row["text"], None) for row in task.passages])
