@@ -6,8 +6,9 @@ import sys
 import tempfile
 import venv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,9 @@ class System:
     def tell(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """One line to the process, and the one that comes back."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(told) + "\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended: so says the reply
+            self.process.stdin.write(json.dumps(told) + "\n")
+            self.process.stdin.flush()
         return self.reply()
 
     def reply(self) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class System:
         if line := self.process.stdout.readline():
             told: dict[str, Any] = json.loads(line)
             return told
-        raise DependencyFailed(f"{self.name} ended.")
+        raise DependencyFailed("it ended in the middle")
 
 
 def measure_peers(
@@ -111,19 +113,30 @@ def compare_systems(
                 if not systems:
                     raise
                 left_out[name] = error.message
-        _ask_all(systems, users, seconds, rounds)
-    return {**_compared(systems, users), "left_out": left_out}
+        left_out |= _ask_all(systems, users, seconds, rounds)
+    ran = [system for system in systems if system.name not in left_out]
+    return {**_compared(ran, users), "left_out": left_out}
 
 
-def _ask_all(systems: Sequence[System], users: Sequence[int], seconds: float, rounds: int) -> None:
-    """Every system in turn, so that what else the machine does meets all of them."""
-    questions = example_questions()[WARM:]
+def _ask_all(
+    systems: Sequence[System], users: Sequence[int], seconds: float, rounds: int
+) -> dict[str, str]:
+    """Every system in turn, so that what else the machine does meets all of them; returns which of
+    the peers ended, and why."""
+    questions, ended = example_questions()[WARM:], dict[str, str]()
     size = len(questions) // (len(users) * rounds)
-    for number in range(rounds):
-        for place, count in enumerate(users):
-            first = size * (number * len(users) + place)
-            for system in (*systems[number:], *systems[:number]):
-                system.round(count, seconds, questions[first : first + size])
+    for number, (turn, count) in enumerate(product(range(rounds), users)):
+        own = questions[size * number : size * (number + 1)]
+        for system in (*systems[turn:], *systems[:turn]):
+            if system.name in ended:
+                continue
+            try:
+                system.round(count, seconds, own)
+            except DependencyFailed as error:
+                if system is systems[0]:
+                    raise
+                ended[system.name] = error.message
+    return ended
 
 
 def _compared(systems: Sequence[System], users: Sequence[int]) -> dict[str, Any]:
@@ -221,7 +234,8 @@ def install_peers(environment: Path) -> None:
     """Make the peers' environment, and install the pinned versions; raises ``DependencyFailed``."""
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
-    command = [str(python), "-m", "pip", "install", "--quiet", "-r", HERE / "requirements.txt"]
+    file = str(HERE / "requirements.txt")
+    command = [str(python), "-m", "pip", "install", "--quiet", "-r", file]
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise DependencyFailed(f"pip could not install the peers in {environment}.")

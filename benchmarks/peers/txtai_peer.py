@@ -14,9 +14,9 @@ def build(task: Task) -> Answer:
     index = Embeddings(
         {
             "method": "external",
-            "transform": embedder.embed,
+            "transform": lambda texts: embedder.embed(texts),  # it calls what is no function
             "content": True,
-            "faiss": {"components": "Flat"},
+            "faiss": {"components": "IDMap,Flat"},
         }
     )
     index.index([(row["id"], row["text"], None) for row in task.passages])

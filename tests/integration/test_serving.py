@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from app.main import create_app
 from app.records.tables import RecordRow
 from app.review.decisions import Decision
 from app.wiring import Services
+from benchmarks.load import _overload
+from benchmarks.service import Running
 from tests.fakes import QuotingGenerator
 from tests.integration.test_answering import COVERAGE, EXCESS, RITA, Desk
 from tests.integration.test_streaming import services_of
@@ -149,6 +153,22 @@ def test_beyond_the_limit_askers_are_told_at_once_and_nobody_is_late(
     with running(database, tmp_path, max_running_answers=4, max_waiting_answers=4) as house:
         asyncio.run(scene(house))
         assert (house.model.begun, house.records()) == (8, 8)
+
+
+def test_the_load_benchmark_tells_goodput_refusals_and_recovery(
+    database: Database, tmp_path: Path
+) -> None:
+    with running(database, tmp_path, max_running_answers=1, max_waiting_answers=0) as house:
+        house.model.before = lambda: time.sleep(0.02)
+        port = int(house.address.rpartition(":")[2])
+        service = Running(port, os.getpid(), house.key, 0.0, 0.0)
+        told = asyncio.run(_overload(service, cycle([EXCESS]), 0.4, 6))
+    assert told["peak"]["answered_s"] > 0
+    assert told["asked_at_10x"] > told["rejects"] > 0
+    assert told["rejects_p50_ms"] <= told["rejects_p99_ms"]
+    assert told["late_answers_of"] >= told["late_answers"]
+    assert told["recovery_s"] is not None
+    assert [len(told[name]) for name in ("memory_mb", "descriptors")] == [2, 2]
 
 
 def test_a_late_answer_is_none_and_is_not_recorded(database: Database, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from benchmarks.peers.talk import run_round
 from benchmarks.service import Told, ask_at_rate, ask_in_turn, example_questions
 
 PEER = """
-import sys, time
+import itertools, os, sys, time
+calls = itertools.count()
 sys.argv = ["peer", sys.argv[1]]
 from benchmarks.peers.talk import serve
 def build(task):
@@ -128,9 +129,11 @@ def test_systems_are_compared_in_one_run_and_a_broken_one_says_why(tmp_path: Pat
         "ours": system(PEER.format(pause=0)),
         "slow": system(PEER.format(pause=0.1)),
         "broken": system("raise ImportError('no such toolkit')"),
+        "fragile": system(PEER.format(pause="os._exit(1) if next(calls) > 4 else 0")),
     }
     seen = compare_systems(commands, [1, 4], 0.3, 1)
-    assert seen["left_out"] == {"broken": "ImportError: no such toolkit"}
+    ended = {"broken": "ImportError: no such toolkit", "fragile": "it ended in the middle"}
+    assert seen["left_out"] == ended
     assert set(seen["systems"]) == {"ours", "slow"}
     assert set(seen["ratio"]) == {"1", "4"}
     assert seen["ratio"]["1"] > 1
