@@ -281,6 +281,7 @@ class Pipeline:
         passages, extracted = self._passages(document)
         metadata = metadata_of(Path(document.stored_at), extracted.media_type)
         check_access(metadata, document.collection)
+        until = metadata.valid_until or extracted.valid_until
         with self.spent.on("store"):
             self._corpus.documents.save(
                 document.id,
@@ -290,7 +291,7 @@ class Pipeline:
                 embedder=self._embedder.name,
                 passages=passages,
                 left_out=extracted.left_out,
-                metadata=replace(metadata, valid_until=metadata.valid_until or extracted.valid_until),
+                metadata=replace(metadata, valid_until=until),
                 signature=signature_of(extracted.text),
             )
 
