@@ -153,9 +153,14 @@ def test_other_dates_make_editions_only_of_what_is_alike(library: Library) -> No
     library.write("b.md", f"# Terms 2026\n\n{terms(4, 5)}")
     library.write("c.md", "# Report 2025\n\nThe club had 412 members and a garden. " * 9)
     library.write("d.md", "# Report 2026\n\nMany left, after rain had washed the wall away. " * 9)
+    library.write(
+        "e.md", "# Notes v1\n\nThe door now opens to the garden side, not the street. " * 9
+    )
+    library.write("f.md", "# Notes v2\n\nWhoever signs may print in colour from Monday on. " * 9)
     library.ingest()
     assert view(library, "a.md").superseded_by == view(library, "b.md").document_id
     assert view(library, "c.md").superseded_by is None
+    assert view(library, "e.md").superseded_by is None
 
 
 def test_an_edition_that_is_not_valid_yet_replaces_nothing(library: Library) -> None:
