@@ -74,8 +74,8 @@ class Remote:
         """
         check_collection_name(collection)
         listed = {source: self._listed(source) for source in sources}
-        report = Report(job_id=self.jobs.create(collection, by))
-        run = Run(self, collection, report, valid_until)
+        report = Report()
+        run = Run(self, collection, by, report, valid_until)
         for source, entries in listed.items():
             for entry in entries:
                 run.take(source, entry)
@@ -189,6 +189,7 @@ class Run:
 
     remote: Remote
     collection: str
+    by: str
     report: Report
     valid_until: date | None
     changed: list[str] = field(default_factory=list)
@@ -211,6 +212,7 @@ class Run:
         if stored is None:
             self.report.unchanged += 1
             return None
+        self._begin()
         added = documents.add(
             self.collection,
             entry.address,
@@ -239,7 +241,13 @@ class Run:
                     self.remote.uploads.remove(file)
                     self.report.removed += 1
 
+    def _begin(self) -> None:
+        """A job, once there is something to tell in it: most runs find nothing new."""
+        if self.report.job_id is None:
+            self.report.job_id = self.remote.jobs.create(self.collection, self.by)
+
     def _refuse(self, entry: Entry, code: str, message: str) -> None:
+        self._begin()
         self.remote.pipeline.refuse(self.report, entry.address, code, message)
 
 

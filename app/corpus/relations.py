@@ -5,9 +5,10 @@ Kept where a document becomes ready or is deleted, in that transaction.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.corpus.editions import DAY, Edition, edition_of, is_newer
@@ -52,7 +53,7 @@ class Relations:
         if len(ids) < 2:
             return Related()
         newer = aliased(DocumentRow)
-        both = select(DocumentRow.id, newer.id, newer.valid_from)
+        both: Select[*tuple[Any, ...]] = select(DocumentRow.id, newer.id, newer.valid_from)
         both = both.add_columns(DocumentRow.series, DocumentRow.edition, newer.edition)
         both = both.join(newer, newer.id == DocumentRow.superseded_by)
         both = both.where(DocumentRow.id.in_(ids), newer.id.in_(ids))
@@ -65,7 +66,8 @@ class Relations:
         editions: dict[str, Edition] = {}
         copies: dict[str, set[str]] = {}
         with self._database.reading() as session:
-            for older, newest, begins, series, *marks in session.execute(both):
+            for row in session.execute(both):
+                older, newest, begins, series, *marks = row
                 valid = begins is None or begins <= today
                 replaced[older if valid else newest] = newest if valid else older
                 editions[older], editions[newest] = (_edition(series, mark) for mark in marks)

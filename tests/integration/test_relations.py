@@ -121,8 +121,8 @@ def test_titles_tell_which_edition_is_newer() -> None:
     ):
         assert is_newer(edition_of(newer), edition_of(older)), newer
         assert is_newer(edition_of(older), edition_of(newer)) is False
-    for one, other in (("Fees v2", "Dues v1"), ("Fees v2", "Fees 2026"), ("Fees", "Fees")):
-        assert is_newer(edition_of(one), edition_of(other)) is None
+    for left, right in (("Fees v2", "Dues v1"), ("Fees v2", "Fees 2026"), ("Fees", "Fees")):
+        assert is_newer(edition_of(left), edition_of(right)) is None
     one, other = edition_of("Fees v1"), edition_of("Fees v2")
     assert names_edition("What is the fee in version 1?", one, other)
     assert not names_edition("What is the fee?", one, other)
