@@ -127,6 +127,21 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=50_000_000, ge=1024, description="Largest uploaded document."
     )
+    remote_sources: bool = Field(
+        default=False,
+        description="Whether `countersign ingest` may fetch what addresses hold: pages, sitemaps, "
+        "lists, HTTP indexes and object stores.",
+    )
+    remote_private: bool = Field(
+        default=False,
+        description="Whether pages may be fetched from private, loopback and link-local addresses.",
+    )
+    remote_timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds that one page may take, redirects and all."
+    )
+    remote_pages: int = Field(
+        default=10_000, ge=1, description="Most documents that one remote source may list."
+    )
     body_timeout_s: float = Field(
         default=10.0,
         gt=0,

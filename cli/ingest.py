@@ -17,11 +17,12 @@ from app.access.principals import LOCAL
 from app.corpus.corpus import Corpus
 from app.corpus.documents import USUAL_COLLECTION
 from app.corpus.jobs import JobView
+from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
 from ingestion.pipeline import Report, pipeline_for
-from ingestion.sources import find_files, find_folders
+from ingestion.sources import LIST, find_files, find_folders, is_address
 
 
 class PathsFirst(TyperGroup):
@@ -45,7 +46,14 @@ ingest_commands = typer.Typer(
 
 @ingest_commands.command("files")
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    named: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH_OR_ADDRESS...",
+            help="Files and folders, or addresses: pages, sitemaps, s3://, gs://, abfs://, "
+            "sftp://, and index+https:// for a folder that a server lists.",
+        ),
+    ] = None,
     collection: Annotated[str, typer.Option(help="Collection to put them in.")] = USUAL_COLLECTION,
     create: Annotated[bool, typer.Option("--create", help="The collection may be new.")] = False,
     prune: Annotated[
@@ -62,12 +70,17 @@ def ingest(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and ingest what changes, until it is stopped.")
     ] = False,
+    listed: Annotated[
+        list[Path] | None,
+        typer.Option("--list", help="A file with one address a line.", exists=True, dir_okay=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ingest documents as one job, then promote an index version if anything changed.
 
     Exit status 2 when some documents could not be ingested; the others are.
     """
+    paths, sources = _meant(named or [], listed or [], watch)
     services = open_services(Settings())
     try:
         if not create:
@@ -76,10 +89,26 @@ def ingest(
         if watch:
             _watch(services, paths, collection, as_json, until, prune=prune)
             return
-        report = ingest_paths(services, paths, collection, as_json, until, prune=prune)
+        if sources:
+            from ingestion.remote import remote_for
+
+            remote = remote_for(pipeline_for(services), services.settings, services.corpus)
+            report = remote.ingest(sources, collection, until, by=LOCAL.name, prune=prune)
+        else:
+            report = ingest_paths(services, paths, collection, as_json, until, prune=prune)
     finally:
         services.close()
     _end(report, as_json)
+
+
+def _meant(named: list[str], listed: list[Path], watch: bool) -> tuple[list[Path], list[str]]:
+    """The paths and the addresses; raises ``Invalid`` for both at once, or none."""
+    sources = [one for one in named if is_address(one)]
+    sources += [f"{LIST}{file.resolve()}" for file in listed]
+    paths = [Path(one) for one in named if not is_address(one)]
+    if bool(sources) == bool(paths) or (sources and watch):
+        raise Invalid("Name files and folders, or addresses; only files can be watched.")
+    return paths, sources
 
 
 def _watch(

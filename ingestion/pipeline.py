@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -90,6 +91,7 @@ class Pipeline:
         live_index: LiveIndex | None = None,
     ) -> None:
         self._corpus, self._embedder, self._settings = corpus, embedder, settings
+        self.documents, self.embedder_name = corpus.documents, embedder.name
         self._suspects = suspects
         self._uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
         self._stages: Stages | None = None
@@ -133,7 +135,7 @@ class Pipeline:
                 changed.append(document_id)
         for folder in prune:
             report.removed += self._prune(folder, collection)
-        return self._finish(changed, report, on_document)
+        return self.finish(changed, report, on_document)
 
     def retry(self, ids: Sequence[str]) -> Report:
         """Ingest again what failed of these documents and jobs, of all without ids; then as
@@ -143,7 +145,7 @@ class Pipeline:
         documents = [one for one in ids if one not in jobs]
         if documents or not ids:
             again += self._corpus.documents.retry(documents)
-        return self._finish(again, Report())
+        return self.finish(again, Report())
 
     def catch_up(self) -> Report:
         """Ingest what waits for its turn or for another attempt, whoever gave it; then as
@@ -152,7 +154,7 @@ class Pipeline:
         while (document := self._corpus.documents.claim()) is not None:
             self.process(document)
             taken.append(document.id)
-        return self._finish(taken, Report())
+        return self.finish(taken, Report())
 
     def process(self, document: ClaimedDocument) -> None:
         """Take one claimed document to ready or failed, or put it back for another attempt."""
@@ -192,12 +194,12 @@ class Pipeline:
         source = str(file)
         if len(source) > SOURCE_CHARS or source != _shown(source):
             why = f"The path is longer than {SOURCE_CHARS} characters, or is not text."
-            self._refuse(report, _shown(source), "bad_name", why)
+            self.refuse(report, _shown(source), "bad_name", why)
             return None
         try:
             digest, size = content_sha256(file), file.stat().st_size
         except OSError as error:
-            self._refuse(report, source, "unreadable", str(error.strerror))
+            self.refuse(report, source, "unreadable", str(error.strerror))
             return None
         report.moved += self._moved(source, collection, digest)
         added = self._corpus.documents.add(
@@ -236,17 +238,20 @@ class Pipeline:
                 self._corpus.documents.delete(document_id)
         return len(gone)
 
-    def _refuse(self, report: Report, source: str, code: str, message: str) -> None:
+    def refuse(self, report: Report, source: str, code: str, message: str) -> None:
+        """A file that does not become a document, and why; the report and its job say so."""
         report.failures.append(Failure(source, code, message))
         if report.job_id is not None:
             self._corpus.jobs.refuse(report.job_id, source[:SOURCE_CHARS], code, message)
 
-    def _finish(
+    def finish(
         self,
         document_ids: Sequence[str],
         report: Report,
         on_document: OnDocument = lambda _source: None,
     ) -> Report:
+        """Ingest these registered documents, or wait until another worker has; then promote an
+        index version if anything changed."""
         for some in batches(document_ids):
             self._work_off(some, on_document)
         _tell(report, self._corpus.documents.outcomes(document_ids))
@@ -299,7 +304,7 @@ class Pipeline:
         path = Path(document.stored_at)
         if content_sha256(path) != document.sha256:
             raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
-        extracted, prepared = self._running().prepare(path, Path(document.source).name)
+        extracted, prepared = self._running().prepare(path, _name_of(document.source))
         return [_new_passage(one) for one in prepared], extracted
 
     def _running(self) -> Stages:
@@ -339,6 +344,13 @@ def pipeline_for(services: Services) -> Pipeline:
     suspects = Suspects(services.screens, services.policies.current().policy)
     live_index = services.retriever.live_index
     return Pipeline(services.corpus, services.embedder, services.settings, suspects, live_index)
+
+
+def _name_of(source: str) -> str:
+    """The file's name in a path or in an address."""
+    if "://" not in source:
+        return Path(source).name
+    return unquote(urlsplit(source).path).rstrip("/").rsplit("/", 1)[-1] or "index"
 
 
 def _shown(name: str) -> str:

@@ -7,6 +7,14 @@ from app.errors import Invalid, NotFound
 from ingestion.formats.registry import format_of
 from ingestion.metadata import is_sidecar
 
+LIST = "list:"
+"""Before the path of a file with addresses, where a source is meant."""
+
+
+def is_address(text: str) -> bool:
+    """Whether this is the address of a source, and no path."""
+    return "://" in text
+
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """Every named file, and every document below a named folder, resolved, each once.
@@ -42,6 +50,10 @@ def find_folders(paths: Iterable[Path]) -> list[Path]:
 def _documents_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        known = format_of(path.name) is not None and not is_sidecar(path.name)
-        if path.is_file() and not hidden and known:
+        if path.is_file() and not hidden and has_known_ending(path.name):
             yield path
+
+
+def has_known_ending(name: str) -> bool:
+    """Whether a name ends as those of documents do."""
+    return format_of(name) is not None and not is_sidecar(name)

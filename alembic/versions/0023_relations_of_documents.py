@@ -1,4 +1,4 @@
-"""What is said about documents, their editions, and near copies"""
+"""What is said about documents, their editions, near copies, and where they are fetched from"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,9 @@ def upgrade() -> None:
         batch.add_column(sa.Column("edition", sa.String(length=80), nullable=True))
         batch.add_column(sa.Column("superseded_by", sa.String(length=32), nullable=True))
         batch.add_column(sa.Column("signature", sa.LargeBinary(), nullable=True))
+        batch.add_column(
+            sa.Column("linked", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
         batch.create_index("ix_documents_series", ["series"])
     op.create_table(
         "document_bands",
@@ -38,14 +41,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document_id", "other_id"),
     )
     op.create_index("ix_near_copies_other_id", "near_copies", ["other_id"])
+    op.create_table(
+        "fetched",
+        sa.Column("document_id", sa.String(length=32), nullable=False),
+        sa.Column("origin", sa.String(length=1000), nullable=False),
+        sa.Column("etag", sa.String(length=200), nullable=False),
+        sa.Column("modified", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(["document_id"], ["documents.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("document_id"),
+    )
+    op.create_index("ix_fetched_origin", "fetched", ["origin"])
 
 
 def downgrade() -> None:
+    op.drop_table("fetched")
     op.drop_table("near_copies")
     op.drop_table("document_bands")
     with op.batch_alter_table("documents") as batch:
         batch.drop_index("ix_documents_series")
         for name in (
+            "linked",
             "signature",
             "superseded_by",
             "edition",

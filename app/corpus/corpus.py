@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from app.corpus.documents import Documents
+from app.corpus.fetched import Fetched
 from app.corpus.jobs import Jobs
 from app.corpus.leases import Clock
 from app.corpus.passages import Passages
@@ -32,6 +33,7 @@ class Corpus:
     ) -> None:
         self.documents = Documents(database, after_change, clock)
         self.passages = Passages(database)
+        self.fetched = Fetched(database)
         self.jobs = Jobs(database)
         self.relations = Relations(database)
         self.versions = Versions(database, after_change, clock)

@@ -1,7 +1,7 @@
 """Editions of one document: which titles are of one series, and which of them is newer.
 
-"Fees (Version 2)" is an edition of "Fees"; so is "Fees, May 2026". A version number says so by
-itself. A date may as well be the period of a report, so there the texts must be alike, too.
+"Fees (Version 2)" is an edition of "Fees"; so is "Fees, May 2026". A date may as well be the period
+of a report, so there the texts must be alike, too.
 """
 
 import re

@@ -99,6 +99,17 @@ class Passages:
         with self._database.reading() as session:
             return {passage.id: passage for passage, _ in find_passages(session, ids)}
 
+    def find_related(self, ids: Iterable[str]) -> tuple[dict[str, Passage], bool]:
+        """As ``find``, and whether a newer edition or near copies of their documents are known."""
+        found, related = {}, False
+        with self._database.reading() as session:
+            for some in batches(list(ids)):
+                query = _evidence().where(PassageRow.id.in_(some), DocumentRow.state != DELETED)
+                for row in session.execute(query):
+                    found[row.id] = _passage(row)
+                    related = related or row.linked or row.superseded_by is not None
+        return found, related
+
     def with_source(self, passage_id: str) -> tuple[Passage, str]:
         """One passage and its document's source; raises ``NotFound``."""
         with self._database.reading() as session:
@@ -295,6 +306,8 @@ def _evidence() -> Columns:
         PassageRow.headings,
         PassageRow.last_page,
         DocumentRow.source,
+        DocumentRow.superseded_by,
+        DocumentRow.linked,
     ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
 
 

@@ -5,13 +5,14 @@ Kept where a document becomes ready or is deleted, in that transaction.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.corpus.editions import DAY, Edition, edition_of, is_newer
-from app.corpus.tables import READY, DocumentBandRow, DocumentRow, NearCopyRow
+from app.corpus.tables import READY, DocumentBandRow, DocumentRow, FetchedRow, NearCopyRow
 from app.db import Database
 
 BANDS, ROWS = 32, 4
@@ -21,10 +22,12 @@ ALIKE = 0.8
 """Similarity from which two documents are near copies."""
 SAME = 0.6
 """Similarity that makes two titles with other dates editions of one document."""
+REVISED = 0.1
+"""The same for two version numbers: the notes of each release share next to no sentence."""
 LEAST = 0.5
 MOST_NEAR = 50
 """Near copies that one document is linked with, and candidates for them four times as many."""
-MOST_EDITIONS = 500
+MOST_EDITIONS = 200
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,6 @@ class Related:
     replaced: Mapping[str, str] = field(default_factory=dict)
     editions: Mapping[str, Edition] = field(default_factory=dict)
     """Those of ``replaced``, on both sides."""
-
-    def __bool__(self) -> bool:
-        return bool(self.copies or self.replaced)
 
 
 class Relations:
@@ -53,7 +53,7 @@ class Relations:
         if len(ids) < 2:
             return Related()
         newer = aliased(DocumentRow)
-        both = select(DocumentRow.id, newer.id, newer.valid_from)
+        both: Select[*tuple[Any, ...]] = select(DocumentRow.id, newer.id, newer.valid_from)
         both = both.add_columns(DocumentRow.series, DocumentRow.edition, newer.edition)
         both = both.join(newer, newer.id == DocumentRow.superseded_by)
         both = both.where(DocumentRow.id.in_(ids), newer.id.in_(ids))
@@ -66,7 +66,8 @@ class Relations:
         editions: dict[str, Edition] = {}
         copies: dict[str, set[str]] = {}
         with self._database.reading() as session:
-            for older, newest, begins, series, *marks in session.execute(both):
+            for row in session.execute(both):
+                older, newest, begins, series, *marks = row
                 valid = begins is None or begins <= today
                 replaced[older if valid else newest] = newest if valid else older
                 editions[older], editions[newest] = (_edition(series, mark) for mark in marks)
@@ -88,10 +89,11 @@ def relate(session: Session, row: DocumentRow, version: str) -> None:
 
 
 def part(session: Session, row: DocumentRow) -> None:
-    """A document goes: nothing is linked with it any more."""
+    """A document goes: nothing is linked with it any more, and its content is not known."""
     _unlink(session, row.id)
+    session.execute(delete(FetchedRow).where(FetchedRow.document_id == row.id))
     series, row.series, row.edition = row.series, None, None
-    row.superseded_by = row.signature = None
+    row.superseded_by, row.signature, row.linked = None, None, False
     session.flush()
     if series:
         _order(session, row.collection, series)
@@ -111,6 +113,7 @@ def near_copies(session: Session, document_ids: Sequence[str]) -> dict[str, list
 
 def _link_copies(session: Session, row: DocumentRow) -> None:
     _unlink(session, row.id)
+    row.linked = False
     if row.signature is None:
         return
     values = _bands(row.signature)
@@ -130,12 +133,13 @@ def _link_copies(session: Session, row: DocumentRow) -> None:
         .limit(4 * MOST_NEAR)
     )
     found = [(_similarity(row.signature, other), id) for id, other in session.execute(candidates)]
-    for similarity, other in sorted(found, reverse=True)[:MOST_NEAR]:
-        if similarity >= LEAST:
-            for pair in ((row.id, other), (other, row.id)):
-                session.add(
-                    NearCopyRow(document_id=pair[0], other_id=pair[1], similarity=similarity)
-                )
+    near = [pair for pair in sorted(found, reverse=True)[:MOST_NEAR] if pair[0] >= LEAST]
+    for similarity, other in near:
+        for one, two in ((row.id, other), (other, row.id)):
+            session.add(NearCopyRow(document_id=one, other_id=two, similarity=similarity))
+    alike = [other for similarity, other in near if similarity >= ALIKE]
+    row.linked = bool(alike)
+    session.execute(update(DocumentRow).where(DocumentRow.id.in_(alike)).values(linked=True))
     session.flush()
 
 
@@ -164,42 +168,35 @@ def _similarity(one: bytes, other: bytes | None) -> float:
 
 def _order(session: Session, collection: str, series: str) -> None:
     """Say of each document of a series which newer one counts."""
-    query = select(DocumentRow.id, DocumentRow.edition).where(
+    columns = (DocumentRow.id, DocumentRow.edition, DocumentRow.signature)
+    query = select(*columns, DocumentRow.superseded_by).where(
         DocumentRow.collection == collection,
         DocumentRow.series == series,
         DocumentRow.state == READY,
     )
     rows = session.execute(query.order_by(DocumentRow.id).limit(MOST_EDITIONS)).all()
-    editions = {id: _edition(series, edition) for id, edition in rows}
-    alike = _alike(session, list(editions)) if len(editions) > 1 else set()
-    for one, edition in editions.items():
+    editions = [_edition(series, row.edition) for row in rows]
+    for row, edition in zip(rows, editions, strict=True):
         newer = [
-            (other_edition.mark, other)
-            for other, other_edition in editions.items()
-            if is_newer(other_edition, edition)
-            and (_is_told(other_edition, edition) or (one, other) in alike)
+            (other.mark, peer.id)
+            for peer, other in zip(rows, editions, strict=True)
+            if is_newer(other, edition)
+            and _are_of_one(other, edition, peer.signature, row.signature)
         ]
-        session.execute(
-            update(DocumentRow)
-            .where(DocumentRow.id == one)
-            .values(superseded_by=max(newer)[1] if newer else None)
-        )
+        newest = max(newer)[1] if newer else None
+        if newest != row.superseded_by:
+            of = DocumentRow.id == row.id
+            session.execute(update(DocumentRow).where(of).values(superseded_by=newest))
+
+
+def _are_of_one(newer: Edition, older: Edition, one: bytes | None, other: bytes | None) -> bool:
+    """Whether two of a series are editions of one document, by their marks and their words."""
+    told = DAY not in (newer.kind, older.kind) and "" not in (newer.mark, older.mark)
+    if one is None or other is None:
+        return told  # of few words, so only the marks can say it
+    return _similarity(one, other) >= (REVISED if told else SAME)
 
 
 def _edition(series: str | None, stored: str | None) -> Edition:
     kind, _, mark = (stored or "").partition(" ")
     return Edition(series or "", kind, mark)
-
-
-def _is_told(newer: Edition, older: Edition) -> bool:
-    """Whether the marks alone say that these are editions of one document."""
-    return DAY not in (newer.kind, older.kind) and "" not in (newer.mark, older.mark)
-
-
-def _alike(session: Session, document_ids: Sequence[str]) -> set[tuple[str, str]]:
-    query = select(NearCopyRow.document_id, NearCopyRow.other_id).where(
-        NearCopyRow.document_id.in_(document_ids),
-        NearCopyRow.other_id.in_(document_ids),
-        NearCopyRow.similarity >= SAME,
-    )
-    return {(row[0], row[1]) for row in session.execute(query)}

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,7 +56,7 @@ class DocumentRow(Base):
     bytes of its file, ``left_out`` the documents within it that could not be read, each with its
     reason. ``valid_from``, ``language`` and ``about`` are what its metadata say. Documents of one
     ``series`` are editions of one: ``superseded_by`` is the newest of them where this is not it.
-    ``signature`` is the MinHash of its words.
+    ``signature`` is the MinHash of its words; ``linked``: it may have near copies.
     """
 
     __tablename__ = "documents"
@@ -89,6 +90,7 @@ class DocumentRow(Base):
     edition: Mapped[str | None] = mapped_column(String(80))
     superseded_by: Mapped[str | None] = mapped_column(String(32))
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
+    linked: Mapped[bool] = mapped_column(server_default=false())
 
 
 def requeue(row: DocumentRow, turn: int) -> None:
@@ -119,6 +121,19 @@ class NearCopyRow(Base):
         ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     similarity: Mapped[float] = mapped_column(Float)
+
+
+class FetchedRow(Base):
+    """A document of a remote source (owner: corpus): ``origin`` is the source that listed it,
+    ``etag`` and ``modified`` what the server said of the content that was fetched."""
+
+    __tablename__ = "fetched"
+    document_id: Mapped[str] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    )
+    origin: Mapped[str] = mapped_column(String(1000), index=True)
+    etag: Mapped[str] = mapped_column(String(200))
+    modified: Mapped[str] = mapped_column(String(100))
 
 
 class JobRow(Base):

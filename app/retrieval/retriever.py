@@ -260,21 +260,21 @@ class Retriever:
         """The ``depth`` best hits: what the question means first, text of many documents seldom."""
         asked = asked_of(question)
 
-        def first(count: int) -> list[Hit]:
-            read = self._read(index, list(scores), count)
-            return [Hit(p, *scores[place]) for place, p in read if p.collection in collections]
+        def first(count: int) -> tuple[list[Hit], bool]:
+            read, related = self._read(index, list(scores), count)
+            hits = [Hit(p, *scores[place]) for place, p in read if p.collection in collections]
+            return hits, related
 
-        hits = first(max(depth, FIT_DEPTH) if asked.is_told else depth)
-        related = self._related(hits)
+        hits, related = first(max(depth, FIT_DEPTH) if asked.is_told else depth)
         if not asked.is_told and (related or len(seldom_alike(hits)) < len(hits)):
-            hits = first(max(depth, FIT_DEPTH))
-            related = self._related(hits)
-        hits = meant_first(asked, that_count(question, hits, related))
-        return copies_once(hits, related.copies)[:depth]
-
-    def _related(self, hits: Sequence[Hit]) -> Related:
-        documents = {hit.passage.document_id for hit in hits}
-        return self._corpus.relations.among(documents, utc_today().isoformat())
+            hits, related = first(max(depth, FIT_DEPTH))
+        if not related:
+            return meant_first(asked, hits)[:depth]
+        known = self._corpus.relations.among(
+            {hit.passage.document_id for hit in hits}, utc_today().isoformat()
+        )
+        hits = meant_first(asked, that_count(question, hits, known))
+        return copies_once(hits, known.copies)[:depth]
 
     def live_passages(self) -> int:
         """How many passages the loaded index has; raises ``NotReady``."""
@@ -282,15 +282,18 @@ class Retriever:
 
     def _read(
         self, index: PassageIndex, ranked: Sequence[int], k: int
-    ) -> list[tuple[int, Passage]]:
-        """The first ``k`` that still exist; some hits may be gone since the search."""
+    ) -> tuple[list[tuple[int, Passage]], bool]:
+        """The first ``k`` that still exist, as some hits may be gone since the search; and whether
+        something is known of how their documents belong together."""
         read: list[tuple[int, Passage]] = []
+        related = False
         while ranked and len(read) < k:
             chosen, ranked = ranked[: k - len(read)], ranked[k - len(read) :]
             entries = [(p, index.entries[p].passage_id) for p in chosen]
-            found = self._corpus.passages.find([passage_id for _, passage_id in entries])
+            found, some = self._corpus.passages.find_related([one for _, one in entries])
             read += [(p, found[passage_id]) for p, passage_id in entries if passage_id in found]
-        return read
+            related = related or some
+        return read, related
 
 
 def mean_vector(texts: Weighted, embed: Callable[[str], Vectors]) -> Vectors:

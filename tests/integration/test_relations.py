@@ -121,8 +121,8 @@ def test_titles_tell_which_edition_is_newer() -> None:
     ):
         assert is_newer(edition_of(newer), edition_of(older)), newer
         assert is_newer(edition_of(older), edition_of(newer)) is False
-    for one, other in (("Fees v2", "Dues v1"), ("Fees v2", "Fees 2026"), ("Fees", "Fees")):
-        assert is_newer(edition_of(one), edition_of(other)) is None
+    for left, right in (("Fees v2", "Dues v1"), ("Fees v2", "Fees 2026"), ("Fees", "Fees")):
+        assert is_newer(edition_of(left), edition_of(right)) is None
     one, other = edition_of("Fees v1"), edition_of("Fees v2")
     assert names_edition("What is the fee in version 1?", one, other)
     assert not names_edition("What is the fee?", one, other)
@@ -153,9 +153,14 @@ def test_other_dates_make_editions_only_of_what_is_alike(library: Library) -> No
     library.write("b.md", f"# Terms 2026\n\n{terms(4, 5)}")
     library.write("c.md", "# Report 2025\n\nThe club had 412 members and a garden. " * 9)
     library.write("d.md", "# Report 2026\n\nMany left, after rain had washed the wall away. " * 9)
+    library.write(
+        "e.md", "# Notes v1\n\nThe door now opens to the garden side, not the street. " * 9
+    )
+    library.write("f.md", "# Notes v2\n\nWhoever signs may print in colour from Monday on. " * 9)
     library.ingest()
     assert view(library, "a.md").superseded_by == view(library, "b.md").document_id
     assert view(library, "c.md").superseded_by is None
+    assert view(library, "e.md").superseded_by is None
 
 
 def test_an_edition_that_is_not_valid_yet_replaces_nothing(library: Library) -> None:
