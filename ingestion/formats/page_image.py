@@ -117,7 +117,7 @@ def is_image(data: bytes) -> bool:
     if len(data) > MAX_IMAGE_BYTES or not data.startswith(PNG) or data[12:16] != b"IHDR":
         return False
     width, height = struct.unpack(">II", data[16:24])
-    return 1 <= width <= WIDTH and 1 <= height <= HEIGHT
+    return bool(1 <= width <= WIDTH and 1 <= height <= HEIGHT)
 
 
 def _drawn(page: Any) -> bytes:

@@ -601,6 +601,7 @@ ADDRESSES = [
     ("GET", "/documents"),
     ("GET", "/people"),
     ("GET", "/account"),
+    ("GET", "/docs"),
     ("GET", "/login"),
 ]
 
