@@ -133,7 +133,7 @@ def fill_documents(site: Site) -> str:
 
 def fill_people(site: Site) -> None:
     for payload in PAYLOADS:
-        site.services.access.accounts.create(name_of(payload), ["asker"], scope=[payload[:80]])
+        site.services.access.accounts.create(name_of(payload), ["asker"], scope=[name_of(payload)])
 
 
 def fill_answers(site: Site) -> tuple[str, str]:
