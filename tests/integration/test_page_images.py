@@ -47,8 +47,14 @@ def ready(services: Services, name: str, content: bytes, media_type: str) -> tup
     added = documents.add("main", name, str(path), sha256)
     vector = np.zeros(384, dtype=np.float32)
     passages = [NewPassage("Words.", 0, 6, 1, vector)]
-    kept = {"title": name, "media_type": media_type, "embedder": "none", "passages": passages}
-    assert documents.save(added.document_id, sha256, **kept)
+    assert documents.save(
+        added.document_id,
+        sha256,
+        title=name,
+        media_type=media_type,
+        embedder="none",
+        passages=passages,
+    )
     return added.document_id, path
 
 
