@@ -122,8 +122,14 @@ def fill_documents(site: Site) -> str:
             NewPassage(text, at, at + len(text), 1, vector, suspect=text, headings=(text[:200],))
             for at, text in zip(range(0, 10**7, 10**5), texts, strict=False)
         ]
-        kept = {"title": title, "media_type": "text/plain", "embedder": "none"}
-        assert documents.save(added.document_id, "0" * 64, passages=passages, **kept)
+        assert documents.save(
+            added.document_id,
+            "0" * 64,
+            title=title,
+            media_type="text/plain",
+            embedder="none",
+            passages=passages,
+        )
         return added.document_id
 
     for payload in PAYLOADS:
