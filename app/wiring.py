@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from app import backends
-from app.access.oidc import check_oidc_settings
 from app.access.service import Access
 from app.answering.answerer import Answerer
 from app.answering.kept_answers import KeptAnswers
@@ -84,7 +83,6 @@ class Services:
 
 def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
-    check_oidc_settings(settings)
     if settings.model_threads:
         use_threads(settings.model_threads)
     database, telemetry = Database(settings.database), _telemetry(settings)

@@ -60,9 +60,13 @@ class _Known:
 
 
 class OidcSignIn:
-    """Signs people in whom the provider vouches for; their groups say what they may do here."""
+    """Signs people in whom the provider vouches for; their groups say what they may do here.
+
+    Raises ``SettingsInvalid`` for settings that no provider could work with.
+    """
 
     def __init__(self, database: Database, settings: Settings, sessions: Sessions) -> None:
+        check_oidc_settings(settings)
         self._database, self._settings, self._sessions = database, settings, sessions
         self._known: _Known | None = None
         self._lock = threading.Lock()

@@ -98,7 +98,7 @@ def describe(document: dict[str, Any], routes: Iterable[APIRoute]) -> None:
     """
     document["x-errors"] = [_told(kind) for kind in error_classes()]
     for route in routes:
-        for method in route.methods if route.include_in_schema else ():
+        for method in (route.methods or ()) if route.include_in_schema else ():
             operation = document["paths"][route.path_format][method.lower()]
             action = route.action if isinstance(route, Guarded) else None
             if action is not None:

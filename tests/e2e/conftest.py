@@ -150,6 +150,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Ite
         yield running
 
 
+SETTLED = """async () => {
+  for (let before = -1, look = 0; look < 80; look += 1) {
+    const now = document.body.innerText.length;
+    if (now === before && !document.querySelector("[aria-busy=true]")) return;
+    before = now;
+    await new Promise((done) => setTimeout(done, 150));
+  }
+}"""
+
+
+def settle(page: Page) -> None:
+    """Return when the page shows no more than a moment ago; event streams keep it busy for ever."""
+    page.evaluate(SETTLED)
+
+
 def sign_in_as_eve(page: Page, running: Served, path: str = "/") -> None:
     """On a service over tiny models; Eve has every role."""
     page.goto(f"{running.address}/login?next={quote(path, safe='/')}")

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from app.settings import PROJECT
 from tests.commands import countersign
 from tests.conftest import find_browser
-from tests.e2e.conftest import FLAGS, Running, service
+from tests.e2e.conftest import FLAGS, Running, service, settle
 from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
 
 QUALITY = 55
@@ -124,7 +124,7 @@ SIGNED_OUT = ("login", "login-refused")
 
 def picture(page: Page, path: Path) -> None:
     """The page as WebP."""
-    page.wait_for_load_state("networkidle")
+    settle(page)
     Image.open(io.BytesIO(page.screenshot())).save(path, "WEBP", quality=QUALITY, method=6)
 
 

@@ -128,6 +128,9 @@ def test_people(page: Page, running: Running) -> None:
     page.goto(f"{running.address}/people#admin")
     page.get_by_test_id("make-key").click()
     expect(page.get_by_test_id("secret")).to_be_visible()
+    page.get_by_test_id("widget-origins").fill("shop.example")
+    page.get_by_test_id("make-widget").click()
+    expect(page.get_by_test_id("snippet")).to_be_visible()
     page.get_by_test_id("revoke-key").first.click()
     page.locator("input[value=some]").check()
     assert violations(page) == []

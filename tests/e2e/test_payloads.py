@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app.corpus.passages import NewPassage
-from tests.e2e.conftest import sign_in_as_eve
+from tests.e2e.conftest import settle, sign_in_as_eve
 from tests.integration.test_api import HELD, Site
 from tests.servers import Served
 
@@ -102,8 +102,9 @@ def together(most: int) -> list[str]:
 
 
 def name_of(payload: str) -> str:
-    """The payload as a name, which has up to 80 printable characters and no slash."""
-    return "".join(c for c in payload.replace("/", "\\") if c.isprintable())[:80]
+    """The payload as a name, which has up to 80 printable characters and no slash; each its own."""
+    text = "".join(c for c in payload.replace("/", "\\") if c.isprintable())
+    return f"{text[:77]}{PAYLOADS.index(payload)}"
 
 
 def as_eve(site: Site, method: str, path: str, status: int, body: dict[str, object]) -> None:
@@ -138,14 +139,14 @@ def fill_documents(site: Site) -> str:
 
 def fill_people(site: Site) -> None:
     for payload in PAYLOADS:
-        site.services.access.accounts.create(name_of(payload), ["asker"], scope=[payload[:80]])
+        site.services.access.accounts.create(name_of(payload), ["asker"], scope=[name_of(payload)])
 
 
 def fill_answers(site: Site) -> tuple[str, str]:
     """Questions, titles, feedback, comments, reasons: (conversation, open task)."""
-    for payload in PAYLOADS:
-        answer = site.ask(f"{HELD} {payload}", name="eve")["answer_id"]
-        as_eve(site, "PUT", f"/v1/conversations/{answer}", 204, {"title": payload})
+    for text in together(190):
+        answer = site.ask(f"{HELD} {text}", name="eve")["answer_id"]
+        as_eve(site, "PUT", f"/v1/conversations/{answer}", 204, {"title": text})
     previous, conversation = None, ""
     for text in together(1900):
         answer = site.ask(f"{HELD} {text}", name="eve", previous_answer_id=previous)["answer_id"]
@@ -200,10 +201,10 @@ def look_at(page: Page, address: str) -> None:
     """Open the page from scratch, and every fold and button that only shows more."""
     page.goto("about:blank")
     page.goto(address)
-    page.wait_for_load_state("networkidle")
+    settle(page)
     for folded in page.locator("summary:visible").all()[:12]:
         folded.click()
-    page.wait_for_timeout(150)
+    settle(page)
 
 
 def test_no_payload_runs_in_any_page(browser: Browser, filled: tuple[Served, list[str]]) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Browser, Page, expect
@@ -51,7 +50,7 @@ def _foreign(address: str) -> list[str]:
 
 def test_every_operation_is_drawn_and_its_example_fits_its_form(page: Page, tiny: Served) -> None:
     page.goto(f"{tiny.address}/docs")
-    document = httpx.get(f"{tiny.address}/v1/openapi.json").json()
+    document = tiny.site.app.openapi()
     many = sum(len(methods) for methods in document["paths"].values())
     expect(page.get_by_test_id("operation")).to_have_count(many)
     for summary, title, schema, example in page.evaluate(DRAWN):

@@ -606,6 +606,7 @@ ADDRESSES = [
     ("GET", "/documents"),
     ("GET", "/people"),
     ("GET", "/account"),
+    ("GET", "/docs"),
     ("GET", "/login"),
 ]
 

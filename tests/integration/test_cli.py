@@ -218,6 +218,13 @@ def test_users_and_keys(shell: Shell) -> None:
     assert shell.json("users", "create", "ann", "--role", "asker", status=1)["code"] == "conflict"
     (entry,) = shell.json("keys", "list", "--user", "ann")["keys"]
     assert entry["revoked_at"] is not None and entry["expires_at"] is not None
+    widget = shell.json("widgets", "create", "ann", "--origin", "https://shop.example/")
+    assert widget["key"].startswith("pk_") and widget["origins"] == ["https://shop.example"]
+    refused = shell.json("widgets", "create", "ann", "--origin", "*", status=1)
+    assert refused["code"] == "invalid"
+    assert shell.json("widgets", "revoke", widget["key_id"])["revoked"] is True
+    (entry,) = shell.json("widgets", "list", "--user", "ann")["keys"]
+    assert entry["revoked_at"] is not None and "secret" not in entry
     changed = shell.json("users", "role", "ann", "--role", "asker", "--role", "admin")
     assert (changed["roles"], changed["scope"]) == (["admin", "asker"], ["main"])
     assert shell.json("users", "scope", "ann")["scope"] is None
