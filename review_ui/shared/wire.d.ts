@@ -115,6 +115,7 @@ export interface GateView {
   certified: boolean;
   provisional: boolean;
   alpha: number | null;
+  weighed: boolean;
 }
 
 export interface FeedbackView {
@@ -456,6 +457,7 @@ export interface Certificate {
   alpha: number;
   threshold: number;
   provisional: boolean;
+  weighed?: boolean;
 }
 
 export interface CertificateView {
