@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
@@ -11,9 +11,10 @@ from app.db import Database
 from app.errors import Invalid
 from app.gate.carry import carry_labels
 from app.gate.certify import Certifier
+from app.gate.labels import labels_of
 from app.gate.plan import plan_labels
 from app.gate.planned_looks import plan_look, planned_look
-from app.gate.tables import PlannedLookRow
+from app.gate.tables import LabelRow, PlannedLookRow
 from app.records import audit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import NotCertifiable
@@ -90,3 +91,17 @@ def test_when_labels_are_moved_the_look_is_spent(house: House) -> None:
     with house.desk.database.reading() as session:
         (row,) = session.scalars(select(PlannedLookRow))
         assert (row.labels, row.planned_by) == (90, "olga")
+
+
+def test_what_a_wrong_answer_counts_is_kept_with_its_label(house: House) -> None:
+    answer = house.ask(1.0)["answer_id"]
+    gate = house.desk.record(answer).gate
+    assert gate is not None and gate["loss"] == 1.0
+    house.decide(answer, "reject", reason="wrong")
+    with house.desk.database.transaction() as session:
+        (row,) = session.scalars(select(LabelRow))
+        assert row.loss == 1.0
+        session.execute(update(LabelRow).values(loss=0.2))
+    with house.desk.database.reading() as session:
+        (label_,) = labels_of(session, MAIN, house.gate.lineage)
+    assert (label_.loss, label_.counted) == (0.2, 0.2)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom  # type: ignore[import-untyped]
 
 from guardrails.gate.aims import FIRST
 from guardrails.gate.anytime import betting_curve, certify_anytime
