@@ -1,10 +1,10 @@
-"""The planned look: its gates by hand and by SciPy, what it counts, and that it keeps delta."""
+"""The planned look: its gates in whole numbers, what it counts, and that it keeps delta."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.stats import binom  # type: ignore[import-untyped]
 
 from guardrails.gate.aims import FIRST
 from guardrails.gate.anytime import betting_curve, certify_anytime
@@ -31,9 +31,14 @@ def certified(labels: list[Label], plan: Plan | None = PLAN) -> Certificate | No
     return certify_anytime(labels, ALPHA, DELTA, date=DAY, collection="main", plan=plan)
 
 
-def needed(errors: int, delta: float = DELTA * LOOK_SHARE) -> int:
-    """The least labels with which SciPy's binomial passes."""
-    return next(n for n in range(errors + 1, 2000) if binom.cdf(errors, n, ALPHA) <= delta)
+def needed(errors: int) -> int:
+    """The least labels that pass 0.9 of 5 % with so many errors, in whole numbers."""
+
+    def passes(n: int) -> bool:
+        tail = sum(math.comb(n, k) * 19 ** (n - k) for k in range(errors + 1))
+        return tail * 1000 <= 45 * 20**n
+
+    return next(n for n in range(errors + 1, 2000) if passes(n))
 
 
 def test_gates_stand_where_one_more_error_is_allowed() -> None:
