@@ -34,7 +34,7 @@ Flags = NDArray[np.bool_]
 
 def ceiling_of(
     levels: Ints | Sequence[int],
-    losses: Floats | Sequence[float],
+    losses: Floats | Flags | Sequence[float],
     ceilings: Ints | Sequence[int],
     alpha: float,
 ) -> int:
