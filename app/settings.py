@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "COUNTERSIGN_"
@@ -218,6 +218,11 @@ class Settings(BaseSettings):
     gate_delta: float = Field(
         default=0.05, gt=0, lt=1, description="How often a certificate may be mistaken."
     )
+    gate_unions: tuple[tuple[str, ...], ...] = Field(
+        default=(),
+        description="Collections that share one certificate, whose promise is of them together: "
+        'JSON, as `[["faq", "handbook"]]`. No collection may be in two.',
+    )
     gate_passages_changed: float = Field(
         default=PASSAGES_CHANGED,
         ge=0,
@@ -243,7 +248,8 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="Gold items per review task, unmarked, as long as there are any "
-        "(`countersign gold`); 0 mixes none in.",
+        "(`countersign gold`): four times as many while little is known of the reviewers, and half "
+        "as many once enough is; 0 mixes none in.",
     )
     least_wrong_share: float = Field(
         default=0.1,
@@ -428,6 +434,14 @@ class Settings(BaseSettings):
     def index_dir(self) -> Path:
         """Where index versions lie, one folder each."""
         return self.data_dir / "index"
+
+    @field_validator("gate_unions")
+    @classmethod
+    def _refuse_overlap(cls, value: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        names = [name for union in value for name in union]
+        if any(len(union) < 2 for union in value) or len(set(names)) < len(names):
+            raise ValueError("a union has two collections or more, and none is in two of them")
+        return value
 
     @property
     def upload_dir(self) -> Path:

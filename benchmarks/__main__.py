@@ -6,10 +6,10 @@ Run as:
         [--distractors K] [--limit N] --json
     python -m benchmarks runtime [--runs N] [--threads N] --json
     python -m benchmarks margin --questions F [--questions G] --json
-    python -m benchmarks gate --questions F [--save-outcomes G] --json
+    python -m benchmarks gate --questions F [--whole] [--save-outcomes G] --json
     python -m benchmarks gate --outcomes G --json
     python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
-    python -m benchmarks certify [--streams N] --json
+    python -m benchmarks certify [--streams N] [--keep FILE] --json
     python -m benchmarks power --outcomes F [--alpha A] [--labels N --labels M] --json
     python -m benchmarks tutorial [--questions F --corpus FOLDER] [--limit N] --json
     python -m benchmarks shipped --questions F [--corpus FILE_OR_FOLDER] [--limit N] --json
@@ -190,6 +190,9 @@ def gate(
     folder: Annotated[
         Path, typer.Option(help="It holds questions.jsonl and documents/, for --examples.")
     ] = Path("examples"),
+    whole: Annotated[
+        bool, typer.Option("--whole", help="The service must find the contexts of --questions.")
+    ] = False,
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     alpha: Annotated[float, typer.Option(help="Share of released answers that may be wrong.")] = (
         0.05
@@ -217,7 +220,7 @@ def gate(
     if outcomes is not None:
         found = measured.read_outcomes(outcomes)
     else:
-        rows = _scored_rows(questions, folder, generator, limit)
+        rows = _scored_rows(questions, folder, generator, limit, whole)
         if save_outcomes is not None:
             measured.save_outcomes(rows, save_outcomes)
         found = measured.parse_outcomes(rows, (questions or folder).name)
@@ -233,12 +236,15 @@ def gate(
 def certify(
     streams: Annotated[int, typer.Option(help="Simulated streams of each scenario.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Of the simulation.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(help="File of finished scenarios: go on where a run ended.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """How often certificates are false, and labels to the first one, in simulated streams."""
     from benchmarks.certify import measure_certify
 
-    result = measure_certify(streams, seed)
+    result = measure_certify(streams, seed, keep)
     if as_json:
         print_json(result)
     else:
@@ -300,13 +306,16 @@ def shipped(
 
 
 def _scored_rows(
-    questions: Path | None, folder: Path, generator: str, limit: int | None
+    questions: Path | None, folder: Path, generator: str, limit: int | None, whole: bool
 ) -> list[dict[str, Any]]:
-    """Questions with contexts are drafted from them; else ``folder`` goes through the service."""
-    if questions is None:
-        from benchmarks.pipeline import score_examples
+    """Questions with contexts are drafted from them; else, and if the ``whole`` service must find
+    them, they go through the service."""
+    from benchmarks.pipeline import score_examples, score_whole
 
+    if questions is None:
         return score_examples(folder, generator, limit)
+    if whole:
+        return score_whole(questions, generator, limit)
     from benchmarks.gate import score_questions
 
     return score_questions(questions, generator, limit)

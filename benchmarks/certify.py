@@ -4,19 +4,24 @@ The owner looks after every label. A stream is violated when a level was certifi
 although more than alpha of what it releases is wrong, at every moment.
 """
 
+import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.errors import from_os_error
 from benchmarks.gate import World
 from guardrails.gate.aims import aims_of, ceiling_of
 from guardrails.gate.betting import BETS, PURSES, Stream, upper_limit_anytime
 from guardrails.gate.binomial import GRID, upper_limit
-from guardrails.gate.certify import GOLD_SHARE, last_level
+from guardrails.gate.certify import GOLD_SHARE, Label, last_level
 from guardrails.gate.certify import first_level as first_level_once
+from guardrails.gate.planned import LOOK_SHARE, Looked, Plan, ceiling_now, look
 
 ALPHA = DELTA = 0.05
 LABELS = 1000
@@ -43,6 +48,7 @@ class Streams:
     ``misses``: [streams] gold items missed of ``GOLD``, where reviewers were measured.
     ``predicted`` and ``chances``: of a judge that helps, and of the draw it leads to.
     ``ceilings`` [streams, n]: of a labelling session that leaves out riskier answers of ``pool``.
+    ``plan``: of the look that was planned before the first label.
     """
 
     levels: Ints
@@ -53,6 +59,7 @@ class Streams:
     chances: Floats | None = None
     ceilings: Ints | None = None
     pool: "Streams | None" = None
+    plan: Plan | None = None
 
     def ceilings_of(self, place: int) -> Ints:
         if self.ceilings is None:
@@ -65,19 +72,40 @@ Rng = np.random.Generator
 Make = Callable[[Rng, int], Streams]
 
 
-def measure_certify(streams: int = 1000, seed: int = 0) -> dict[str, Any]:
+def measure_certify(streams: int = 1000, seed: int = 0, keep: Path | None = None) -> dict[str, Any]:
     """Every scenario: violations with their upper 95 % limit, and median labels.
 
     ``median_labels_before`` is the least number of labels, fixed beforehand, at which one look with
     the exact test certifies at least half of the streams; ``labels_before_9_of_10`` the same for
-    nine of ten. None: more than ``LABELS``.
+    nine of ten. None: more than ``LABELS``. ``keep`` is a file of finished scenarios, a row each: a
+    run that was interrupted goes on with it. Raises the error of a file that cannot be used.
     """
-    rng = np.random.default_rng(seed)
-    return {
-        "alpha": ALPHA,
-        "delta": DELTA,
-        "scenarios": [_measured(name, make(rng, streams), rng) for name, make in SCENARIOS],
-    }
+    kept = _kept(keep)
+    rows = []
+    for name, make in SCENARIOS:
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        row = kept.get(name)
+        if row is None or row["streams"] != streams:
+            row = _measured(name, make(rng, streams), rng)
+            _append(keep, row)
+        rows.append(row)
+    return {"alpha": ALPHA, "delta": DELTA, "scenarios": rows}
+
+
+def _kept(file: Path | None) -> dict[str, dict[str, Any]]:
+    if file is None or not file.exists():
+        return {}
+    try:
+        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    except OSError as error:
+        raise from_os_error(error) from error
+    return {row["name"]: row for row in rows}
+
+
+def _append(file: Path | None, row: dict[str, Any]) -> None:
+    if file is not None:
+        with file.open("a", encoding="utf-8") as target:
+            target.write(json.dumps(row) + "\n")
 
 
 def _measured(name: str, drawn: Streams, rng: Rng) -> dict[str, Any]:
@@ -113,9 +141,27 @@ def _first_and_false(drawn: Streams, place: int, rng: Rng) -> tuple[float, bool]
         predicted, floor = drawn.predicted[place], float(drawn.chances.min())
         aims = aims_of(levels, wrong & labelled, labelled * 1.0, drawn.ceilings_of(place), ALPHA)
         stream = Stream.helped(alpha, levels, wrong, chances, labelled, predicted, floor, aims)
-    passed = stream.passed(0, delta)
+    looked = _look(drawn, place)
+    passed = stream.passed(0, delta if looked is None else delta * (1 - LOOK_SHARE))
     first = float(labelled[: passed[0].after].sum()) if passed else np.inf
-    return first, any(drawn.bad[one.level] for one in passed)
+    false = any(drawn.bad[one.level] for one in passed)
+    if drawn.plan is not None and looked is not None and looked.level is not None:
+        first = min(first, drawn.plan.total)
+        false |= bool(drawn.bad[looked.level])
+    return first, false
+
+
+def _look(drawn: Streams, place: int) -> Looked | None:
+    """What the planned look of a stream found; None without a plan."""
+    if drawn.plan is None:
+        return None
+    labels = labels_of(drawn.levels[place], drawn.wrong[place], drawn.ceilings_of(place))
+    return look(labels, [1.0] * len(labels), drawn.plan, ALPHA, DELTA) or Looked(None, 0, 0)
+
+
+def labels_of(levels: Ints, wrong: Flags, ceilings: Ints) -> list[Label]:
+    rows = zip(levels.tolist(), wrong.tolist(), ceilings.tolist(), strict=True)
+    return [Label(level / GRID, bad, ceiling=top / GRID) for level, bad, top in rows]
 
 
 def _reached(firsts: list[float], share: float) -> int | None:
@@ -151,18 +197,34 @@ def _session(base: float, area: float) -> Make:
     """A labelling session: who labels sees only answers under the ceiling of the labels so far."""
 
     def make(rng: Rng, streams: int) -> Streams:
-        world = World.binormal(base, area)
-        pool = _drawn(world, rng, streams)
-        drawn = [_chosen(*pair) for pair in zip(pool.levels, pool.wrong, strict=True)]
-        levels, wrong, ceilings = (np.array(part) for part in zip(*drawn, strict=True))
-        return Streams(levels, wrong, pool.bad, ceilings=ceilings, pool=pool)
+        return _chosen(_drawn(World.binormal(base, area), rng, streams), None)
 
     return make
 
 
-def _chosen(levels: Ints, wrong: Flags) -> tuple[Ints, Flags, Ints]:
+def _planned(world: Callable[[Rng, int], Streams]) -> Make:
+    """A labelling session for a look that was planned, and the bets of every day beside it."""
+
+    def make(rng: Rng, streams: int) -> Streams:
+        return _chosen(world(rng, streams), Plan(SESSION, ALPHA, DELTA))
+
+    return make
+
+
+def _chosen(pool: Streams, plan: Plan | None) -> Streams:
+    pairs = zip(pool.levels, pool.wrong, strict=True)
+    drawn = [_labelled(levels, wrong, plan) for levels, wrong in pairs]
+    levels, wrong, ceilings = (np.array(part) for part in zip(*drawn, strict=True))
+    return Streams(levels, wrong, pool.bad, ceilings=ceilings, pool=pool, plan=plan)
+
+
+def _labelled(levels: Ints, wrong: Flags, plan: Plan | None) -> tuple[Ints, Flags, Ints]:
     """``SESSION`` labels; missing ones are wrong answers at the highest level."""
-    found, flags, tops = under_ceilings(levels, wrong, SESSION, ALPHA)
+    found, flags, tops = (
+        under_ceilings(levels, wrong, SESSION, ALPHA)
+        if plan is None
+        else as_planned(levels, wrong, plan)
+    )
     unused = (0, SESSION - len(found))
     padded = [(found, GRID), (flags, True), (tops, GRID)]
     found, flags, tops = (np.pad(part, unused, constant_values=fill) for part, fill in padded)
@@ -183,6 +245,18 @@ def under_ceilings(levels: Ints, wrong: Flags, most: int, alpha: float) -> tuple
         ceiling = min(ceiling, ceiling_of(levels[picked], wrong[picked], ceilings, alpha))
         place = int(fresh[-1]) + 1
     picked, ceilings = picked[:most], ceilings[:most]
+    return levels[picked], wrong[picked], ceilings
+
+
+def as_planned(levels: Ints, wrong: Flags, plan: Plan) -> tuple[Ints, Flags, Ints]:
+    """As ``under_ceilings``, of a session with a plan: all answers of the pilot, then those under
+    the ceiling that it gives; fewer than ``plan.total`` where the stream ends."""
+    n = plan.pilot
+    first = labels_of(levels[:n], wrong[:n], np.full(n, GRID))
+    ceiling = ceiling_now(first, plan.alpha, plan)
+    rest = n + np.flatnonzero(levels[n:] <= ceiling)[: plan.total - n]
+    picked = np.concatenate([np.arange(n), rest])
+    ceilings = np.concatenate([np.full(n, GRID), np.full(len(rest), ceiling)])
     return levels[picked], wrong[picked], ceilings
 
 
@@ -211,6 +285,13 @@ def _flat(rng: Rng, streams: int) -> Streams:
     levels = rng.integers(1, GRID // STEP + 1, (streams, LABELS)) * STEP
     wrong = rng.random(levels.shape) < ALPHA * 1.002
     return Streams(levels, wrong, np.ones(GRID + 1, dtype=bool))
+
+
+def _cliff(rng: Rng, streams: int) -> Streams:
+    """Up to a level just less than alpha is wrong, and at the next one just more, at once."""
+    levels = rng.integers(1, GRID // STEP + 1, (streams, LABELS)) * STEP
+    rate = np.where(levels <= 325, 0.04, 0.21)
+    return Streams(levels, rng.random(levels.shape) < rate, np.arange(GRID + 1) >= 350)
 
 
 def _drift(rng: Rng, streams: int) -> Streams:
@@ -278,6 +359,10 @@ SCENARIOS: list[tuple[str, Make]] = [
     ("reviewers miss one in ten", _reviewers),
     ("a labelling session, 10 %, 0.85", _session(0.10, 0.85)),
     ("a labelling session, 40 %, 0.93", _session(0.40, 0.93)),
+    ("a planned look, just above alpha", _planned(_flat)),
+    ("a planned look, good up to a level, bad above", _planned(_cliff)),
+    ("a planned look, 10 %, 0.85", _planned(_calibrated(0.10, 0.85))),
+    ("a planned look, 20 %, 0.70", _planned(_calibrated(0.20, 0.70))),
     ("a good judge helps", _judged(_good)),
     ("a useless judge helps", _judged(_useless)),
     ("a hostile judge helps", _judged(_hostile)),

@@ -159,6 +159,7 @@ def _scored(
         "answerable": bool(row["answerable"]),
         "abstained": abstained,
         "held": held,
+        "searched": False,
         "features": {name: round(value, 6) for name, value in outcome.features.items()},
     }
 

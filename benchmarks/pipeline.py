@@ -1,5 +1,7 @@
 """The whole service on a temporary store: ingest, ask every question, and judge the outcome."""
 
+import hashlib
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -61,8 +63,57 @@ def score_examples(
     rows = read_questions(folder / "questions.jsonl", LABELS)[:limit]
     if not (folder / "documents").is_dir():
         raise Invalid(f"{folder} has no folder documents.")
+    return _scored_over(folder / "documents", rows, generator)
+
+
+def score_whole(
+    questions: Path, generator: str = "reader", limit: int | None = None
+) -> list[dict[str, Any]]:
+    """As ``score_examples``, over the contexts of rows as documents, where the service must find
+    them; so many passages are left out that at least half of the questions have no answer.
+
+    Raises ``Invalid``.
+    """
+    rows, texts = half_unanswerable(read_questions(questions)[:limit])
+    with tempfile.TemporaryDirectory() as name:
+        corpus = Path(name) / "corpus.jsonl"
+        lines = [{"doc_id": number, "text": text} for number, text in enumerate(texts)]
+        corpus.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        return _scored_over(corpus, rows, generator)
+
+
+def half_unanswerable(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows, with at least half of them unanswerable, and the texts that are left.
+
+    Texts are left out in an order that only their words decide, until half of the questions have
+    no answer. A question that keeps some of its texts and loses others is left out: nobody knows
+    which of them answers it.
+    """
+    over: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        for text in row["contexts"]:
+            over.setdefault(text, []).append(number)
+    left = [len(set(row["contexts"])) for row in rows]
+    lost = sum(not row["answerable"] for row in rows)
+    gone: set[str] = set()
+    for text in sorted(over, key=lambda text: hashlib.sha256(text.encode()).digest()):
+        if 2 * lost >= len(rows):
+            break
+        gone.add(text)
+        for number in set(over[text]):
+            left[number] -= 1
+            lost += left[number] == 0 and rows[number]["answerable"]
+    found = [
+        row if not gone & set(row["contexts"]) else {**row, "answerable": False, "answers": []}
+        for row, some in zip(rows, left, strict=True)
+        if some in (0, len(set(row["contexts"])))
+    ]
+    return found, [text for text in over if text not in gone]
+
+
+def _scored_over(corpus: Path, rows: list[dict[str, Any]], generator: str) -> list[dict[str, Any]]:
     with temporary_service(generator, gate_mode="review_everything") as (services, store):
-        _ingest(services, folder / "documents", store)
+        _ingest(services, corpus, store)
         return [_scored(services, row) for row in rows]
 
 
@@ -97,6 +148,7 @@ def _scored(services: Services, row: dict[str, Any]) -> dict[str, Any]:
         "answerable": row["answerable"],
         "abstained": not answered,
         "held": answered and not gate.get("asked", False),
+        "searched": True,
         "features": {name: round(value, 6) for name, value in gate.get("features", {}).items()},
     }
 

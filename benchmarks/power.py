@@ -1,4 +1,5 @@
-"""What so many labels of a real score set release: a single look, any day, and a session.
+"""What so many labels of a real score set release: a single look, any day, a session, and a
+session with a planned look.
 
 Answers are drawn from the set with replacement, so that its own error rates are the truth.
 """
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.certify import under_ceilings
+from benchmarks.certify import as_planned, labels_of, under_ceilings
 from benchmarks.gate import read_outcomes
 from guardrails.gate.aims import aims_of
 from guardrails.gate.betting import Stream
 from guardrails.gate.binomial import GRID, level_of
 from guardrails.gate.certify import first_level, last_level
+from guardrails.gate.planned import LOOK_SHARE, Plan, look
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -75,6 +77,15 @@ def _session(levels: Ints, wrong: Flags, n: int, alpha: float, delta: float) -> 
     return _bet(*under_ceilings(levels, wrong, n, alpha), alpha, delta)
 
 
+def _planned(levels: Ints, wrong: Flags, n: int, alpha: float, delta: float) -> int | None:
+    plan = Plan(n, alpha, delta)
+    placed, flags, ceilings = as_planned(levels, wrong, plan)
+    found = look(labels_of(placed, flags, ceilings), [1.0] * len(placed), plan, alpha, delta)
+    bet = _bet(placed, flags, ceilings, alpha, delta * (1 - LOOK_SHARE))
+    looked = None if found is None else found.level
+    return max((level for level in (bet, looked) if level is not None), default=None)
+
+
 def _bet(levels: Ints, wrong: Flags, ceilings: Ints, alpha: float, delta: float) -> int | None:
     each = np.ones(len(levels))
     aims = aims_of(levels, wrong, each, ceilings, alpha)
@@ -89,4 +100,9 @@ def _bet(levels: Ints, wrong: Flags, ceilings: Ints, alpha: float, delta: float)
 
 
 Way = Callable[[Ints, Flags, int, float, float], int | None]
-WAYS: dict[str, Way] = {"once": _once, "any day": _any_day, "session": _session}
+WAYS: dict[str, Way] = {
+    "once": _once,
+    "any day": _any_day,
+    "session": _session,
+    "planned": _planned,
+}

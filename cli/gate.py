@@ -19,6 +19,7 @@ from app.gate.drift import DriftMonitors
 from app.gate.labels import ANY_DAY, ONCE, labelled
 from app.gate.modes import switch_mode
 from app.gate.plan import plan_labels
+from app.gate.planned_looks import plan_look
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import CertificateView, gate_status
 from app.gate.strata import SERVICE, STANDARD, Stratum
@@ -202,6 +203,25 @@ def plan(
 
 
 @gate_commands.command()
+def look(
+    collection: Annotated[str, typer.Option(help="Collection to certify.")],
+    labels: Annotated[int, typer.Option(help="How many labels it counts, pilot and all.")],
+    risk_class: RiskClass = STANDARD,
+    as_json: Json = False,
+) -> None:
+    """Plan one exact look at so many labels, before the first of them."""
+    with _gate() as (gate, database, settings):
+        stratum = Stratum(collection, risk_class)
+        alpha, delta = settings.gate_alpha, settings.gate_delta
+        plan = plan_look(database, stratum, gate.lineage, labels, alpha, delta, LOCAL.name)
+    if as_json:
+        print_json({"collection": collection, "risk_class": risk_class, **asdict(plan)})
+    else:
+        told = f"{collection}: one exact look at {labels} labels, the first {plan.pilot} a pilot."
+        console.print(told, markup=False, highlight=False)
+
+
+@gate_commands.command()
 def carry(
     collection: Annotated[str, typer.Option(help="Collection whose labels are carried.")],
     risk_class: RiskClass = STANDARD,
@@ -293,7 +313,7 @@ def _certificate_cells(row: CertificateView) -> list[Any]:
         row.collection,
         row.risk_class,
         kind + row.state,
-        stated["alpha"],
+        "not measured here" if stated["provisional"] else stated["alpha"],
         stated["threshold"],
         row.audits,
         e_value,

@@ -25,6 +25,7 @@ ACTIONS: Mapping[str, Action] = {
     "gate certify": "gate.certify",
     "gate clear": "gate.certify",
     "gate disagreements": "gate.read",
+    "gate look": "gate.certify",
     "gate mode": "gate.switch",
     "gate plan": "gate.read",
     "gate report": "gate.read",

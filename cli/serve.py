@@ -158,5 +158,6 @@ def _behind(answer: dict[str, Any]) -> str:
     if answer["released_by"] == "reviewer" or gate is None:
         return ""
     if gate["certified"]:
-        return f"certified: at most {gate['alpha']:.1%} of such answers are wrong"
+        weighed = ", weighed by the harm they do" if gate.get("weighed") else ""
+        return f"certified: at most {gate['alpha']:.1%} of such answers are wrong{weighed}"
     return "provisional: nothing was measured on these documents" if gate["provisional"] else ""

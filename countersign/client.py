@@ -104,6 +104,7 @@ class Gate(BaseModel):
     provisional: bool
     alpha: float | None = None
     delta: float | None = None
+    weighed: bool = False
 
 
 class Choice(BaseModel):

@@ -203,12 +203,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Topic:
-    """A sensitive or forbidden topic: RE2 patterns, looked for in question, answer or both."""
+    """A sensitive or forbidden topic: RE2 patterns, looked for in question, answer or both.
+
+    ``risk_class`` names the certificate that answers on it need ("": one of its own), ``loss`` is
+    how much a wrong one counts there, above 0 and at most 1.
+    """
 
     name: str
     description: str
     where: str
     patterns: tuple[Any, ...]
+    risk_class: str = ""
+    loss: float = 1.0
 
     def excerpt(self, text: str) -> str | None:
         """The first text that any pattern matches, or None."""

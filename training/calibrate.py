@@ -2,12 +2,13 @@
 
 Run as:
     python -m training.calibrate fit --data DATA --out models/risk          # minutes
-    python -m benchmarks gate --questions F --save-outcomes G
+    python -m benchmarks gate --questions F --whole --save-outcomes G
     python -m training.calibrate certify --outcomes G --outcomes H --out models/risk
 
 Rows come from passages that ``training.data.held_out`` keeps from the reader's training. Each is
 drafted once: over its own passage, among distractors, or over distractors alone (then any answer
-is wrong). The provisional certificate goes by the worst of several public sets, one file each.
+is wrong). The provisional certificate goes by the worst of several public sets, one file each, all
+through the whole service: it had to find the passage, and half of the questions had no answer.
 """
 
 import json
@@ -23,6 +24,7 @@ import numpy as np
 import typer
 
 from app.backends import build_embedder, build_generator
+from app.errors import Invalid
 from app.files import read_rows, sha256_file
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, generator_identity
@@ -165,7 +167,8 @@ def certify_public(
 
     Its threshold is the largest at which no set has more than ``alpha`` wrong among what is
     released, at which the upper bound of no set's share is over ``LAXEST`` (a set without a wrong
-    one may be small), and which all sets together certify.
+    one may be small), and which all sets together certify. Where there is none the old one is
+    removed: a new installation then releases nothing.
     """
     content = _existing(out)
     sets = [_labels(path) for path in outcomes]
@@ -184,7 +187,8 @@ def certify_public(
         provisional=True,
     )
     if not isinstance(result, Certificate):
-        typer.echo(result.message, err=True)
+        _remove(out, CERTIFICATE)
+        typer.echo(f"{result.message} There is no provisional certificate now.", err=True)
         raise typer.Exit(1)
     everything = sum(map(len, sets))
     result = replace(result, labels=everything, released_share=result.n / everything)
@@ -193,10 +197,18 @@ def certify_public(
 
 
 def _labels(path: Path) -> list[Label]:
-    """The answers of a file that the gate decides on."""
+    """The answers of a file that the gate decides on.
+
+    Raises ``Invalid`` for a set that is easier than what the certificate will meet.
+    """
+    rows = list(read_rows(path))
+    if not all(row.get("searched") for row in rows):
+        raise Invalid(f"{path.name}: its passages were given; ask with --whole or --examples.")
+    if 2 * sum(not row["answerable"] for row in rows) < len(rows):
+        raise Invalid(f"{path.name}: less than half of its questions have no answer.")
     return [
         Label(float(row["score"]), bool(row["wrong"]))
-        for row in read_rows(path)
+        for row in rows
         if not row.get("abstained") and not row.get("held")
     ]
 
@@ -235,6 +247,16 @@ def _write(folder: Path, name: str, content: dict[str, Any], facts: dict[str, An
     (folder / name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     if name == RISK:
         (folder / CERTIFICATE).unlink(missing_ok=True)
+    _renew_manifest(folder, facts)
+
+
+def _remove(folder: Path, name: str) -> None:
+    if (folder / name).is_file():
+        (folder / name).unlink()
+        _renew_manifest(folder, {})
+
+
+def _renew_manifest(folder: Path, facts: dict[str, Any]) -> None:
     path = folder / MANIFEST
     manifest = json.loads(path.read_text("utf-8")) if path.is_file() else {"name": "risk"}
     for key, value in facts.items():

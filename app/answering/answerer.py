@@ -453,6 +453,7 @@ class Answerer:
                 reached.findings,
                 reached.scored,
                 asked=verdict.action is Action.RELEASE,
+                topics=asked.in_force.policy.topics,
             )
         outcome, message = redecide.OUTCOMES[verdict.action], verdict.message
         if verdict.action is Action.RELEASE:

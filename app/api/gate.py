@@ -16,7 +16,7 @@ from app.gate.modes import GateModeView, switch_mode
 from app.gate.plan import LabelPlan, plan_labels
 from app.gate.reviewer_error import reviewer_report
 from app.gate.status import GateStatusView, gate_status
-from app.gate.strata import SERVICE, STANDARD
+from app.gate.strata import SERVICE, STANDARD, members_of
 from app.review.disagreements import disagreements
 from app.review.figures import FiguresView, figures
 from app.review.sharpness import ReviewerView, reviewer_work
@@ -181,4 +181,4 @@ def _collections_of(services: Services, stratum: str) -> list[str]:
 
 def _parts(stratum: str, collections: Container[str]) -> list[str]:
     """The collections of a stratum; one whose own name holds a plus sign is taken as it is."""
-    return [stratum] if stratum in collections else stratum.split("+")
+    return [stratum] if stratum in collections else members_of(stratum)

@@ -9,7 +9,7 @@ from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.api.requests import Body, Guarded, May, ServicesDep, Text
 from app.gate.plan import LabelProgressView
-from app.gate.strata import STANDARD, Stratum
+from app.gate.strata import STANDARD, Stratum, members_of
 from app.review.labelling import LabellingSession, NextLabelView
 from app.wiring import Services
 
@@ -30,7 +30,7 @@ NO_COLLECTION = "There is no such collection, or you may not see it."
 @router.post("/next", response_model=NextLabelView, summary="The next answer to label")
 def next_label(body: LabelDrawBody, services: ServicesDep, principal: Labeller) -> Any:
     """The oldest open task whose label helps a certificate; claim and decide it as any other."""
-    authorise(principal, "reviews.decide", body.collection.split("+"), NO_COLLECTION)
+    authorise(principal, "reviews.decide", members_of(body.collection), NO_COLLECTION)
     return _session(services).next_task(principal, Stratum(body.collection, body.risk_class))
 
 
@@ -39,7 +39,7 @@ def progress(
     services: ServicesDep, principal: Watcher, collection: Text, risk_class: Text = STANDARD
 ) -> Any:
     """Labels, how many are missing, and the betting curve. Looking changes nothing."""
-    authorise(principal, "gate.read", collection.split("+"), NO_COLLECTION)
+    authorise(principal, "gate.read", members_of(collection), NO_COLLECTION)
     return _session(services).progress(Stratum(collection, risk_class))
 
 

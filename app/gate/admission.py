@@ -13,10 +13,10 @@ from app.db import Database, Json
 from app.gate.certificates import Certificates, Premises
 from app.gate.modes import MODES, Mode, Modes
 from app.gate.sampling import audit_chance, audit_floor, audit_seed, drawn
-from app.gate.strata import STANDARD, Stratum
+from app.gate.strata import STANDARD, Stratum, loss_of
 from app.records.audit import newest_link
 from app.settings import Settings
-from guardrails.contract import Draft, Finding, Passage, canonical_sha256
+from guardrails.contract import Draft, Finding, Passage, Topic, canonical_sha256
 from guardrails.features import risk_features
 from guardrails.gate.binomial import level_of
 from guardrails.gate.certificate import Certificate
@@ -70,6 +70,8 @@ class Admission:
     audit_number: int = 0
     """The newest link of the audit log when it was decided."""
     drivers: tuple[str, ...] = ()
+    loss: float = 1.0
+    """How much it counts if it is wrong."""
 
     def stored(self, lineage: Mapping[str, str]) -> Json:
         """Plain JSON types for the record; raw figures stay inside the service."""
@@ -88,6 +90,7 @@ class Admission:
             "audit_share": self.audit_share,
             "audit_floor": self.audit_floor,
             "audited": self.audited,
+            "loss": self.loss,
             "audit_number": self.audit_number,
             "lineage_sha256": canonical_sha256(dict(lineage)),
         }
@@ -139,7 +142,8 @@ class Gate:
             found = risk_features(question, draft, passages, cosines)
             risk = self._risk.risk(draft.model, found)
             level_of(risk)
-            mode = modes.strictest(Stratum.of(draft, passages, ()).collections)
+            unions = self._settings.gate_unions
+            mode = modes.strictest(Stratum.of(draft, passages, (), (), unions).collections)
         except Exception as error:  # noqa: BLE001 - the gate: what crashes is no good news
             return Scored(UNKNOWN, {}, "review_everything", type(error).__name__)
         return Scored(risk, found, mode, drivers=tuple(self._risk.drivers(draft.model, found)))
@@ -155,19 +159,24 @@ class Gate:
         scored: Scored,
         *,
         asked: bool = True,
+        topics: Sequence[Topic] = (),
     ) -> Admission:
         """Whether this draft, as ``score`` found it, may go out, and why not.
 
         It is asked in the transaction that records the answer, with the modes as of then.
-        ``asked`` False only notes the risk of a draft that the policy holds anyway.
+        ``asked`` False only notes the risk of a draft that the policy holds anyway. ``topics`` are
+        those of the policy that judged it.
         """
         if scored.crash:
             return _crashed(scored.crash)
         try:
-            stratum = Stratum.of(draft, evidence, findings)
+            unions = self._settings.gate_unions
+            stratum = Stratum.of(draft, evidence, findings, topics, unions)
             mode = max(modes.strictest(stratum.collections), scored.mode, key=MODES.index)
             held = self._held(session, stratum, mode, scored)
-            return self._admission(answer_id, replace(held, asked=asked and not scored.degraded))
+            asked = asked and not scored.degraded
+            held = replace(held, asked=asked, loss=loss_of(findings, topics))
+            return self._admission(answer_id, held)
         except Exception as error:  # noqa: BLE001 - the gate: any crash means review
             return _crashed(type(error).__name__)
 
@@ -224,6 +233,7 @@ def _told(mode: str, certificate: Certificate | None) -> Json:
         "provisional": certificate is not None and certificate.provisional,
         "alpha": certificate.alpha if certificate else None,
         "delta": certificate.delta if certificate else None,
+        "weighed": certificate is not None and certificate.weighed,
     }
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.gate.draws import EVERYTHING, ceilings_of
-from app.gate.strata import Stratum
-from app.gate.tables import LabelRow
+from app.gate.strata import UNION, Stratum
+from app.gate.tables import LabelRow, PlannedLookRow
 from app.records.audit import append_audit, newest_link
 from app.records.recording import Trail, searched_for
 from app.records.tables import RecordRow
@@ -85,16 +85,41 @@ def _outside_its_draw(session: Session, label: LabelRow, risk: float, *, same: b
     return ceiling < EVERYTHING and (risk > ceiling or (same and risk != label.risk))
 
 
+def _enters_or_leaves_a_union(label: LabelRow, collection: str) -> bool:
+    """Its promise is of all its collections as their answers come; labels of one of them alone are
+    no draw from these."""
+    return label.collection != collection and UNION in label.collection + collection
+
+
 def _applied(
     session: Session, known: Sequence[_Known], trails: Mapping[str, Trail], begun: int
 ) -> Carried:
     found: dict[str, list[str]] = {"kept": [], "changed": [], "gone": []}
+    moved: list[tuple[str, str, str]] = []
     for one in known:
         label = session.get(LabelRow, one.answer_id, with_for_update=True)
         if label is not None:
+            before = _place(label)
             found[_carry(session, label, one, trails[one.asked], begun)].append(one.asked)
+            moved += [] if _place(label) == before else [before[0], _place(label)[0]]
+    _spend_looks(session, moved)
     kept, changed, gone = (len(found[name]) for name in ("kept", "changed", "gone"))
     return Carried(kept, changed, gone, list(dict.fromkeys(found["changed"])))
+
+
+def _place(label: LabelRow) -> tuple[tuple[str, str, str], float, str]:
+    """The stratum with the lineage, the risk, and the answer that a label counts for."""
+    stratum = label.collection, label.risk_class, label.lineage_sha256
+    return stratum, label.risk, label.key
+
+
+def _spend_looks(session: Session, strata: Iterable[tuple[str, str, str]]) -> None:
+    """End the planned looks of strata whose labels were moved or are of other answers now: a look
+    that was had at the others would be a second one."""
+    for stratum in set(strata):
+        row = session.get(PlannedLookRow, stratum)
+        if row is not None:
+            row.spent = True
 
 
 def _carry(session: Session, label: LabelRow, known: _Known, trail: Trail, begun: int) -> str:
@@ -108,11 +133,14 @@ def _carry(session: Session, label: LabelRow, known: _Known, trail: Trail, begun
         label.lineage_sha256 = GONE
         return "gone"
     key = key_of(known.question, trail.draft_object() or {}, trail.evidence_objects())
-    if _outside_its_draw(session, label, entry["risk"], same=key == known.key):
+    if _outside_its_draw(session, label, entry["risk"], same=key == known.key) or (
+        _enters_or_leaves_a_union(label, entry["collection"])
+    ):
         label.lineage_sha256 = GONE
         return "gone"
     label.collection, label.risk_class = entry["collection"], entry["risk_class"]
     label.risk, label.lineage_sha256 = entry["risk"], entry["lineage_sha256"]
+    label.loss = entry.get("loss")
     label.answered = begun
     changed = key != known.key
     label.pending, label.key = label.pending or changed, key

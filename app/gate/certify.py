@@ -1,6 +1,6 @@
 """A new certificate from a stratum's labels, in force from then on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from app.errors import Invalid
 from app.gate.certificates import Certificates, certificate_row, standing_rows
 from app.gate.coverage import note_certificate
 from app.gate.labels import ANY_DAY, Looks, labels_of, lent_to, note_look
+from app.gate.planned_looks import planned_look
 from app.gate.reviewer_error import gold_result, second_result
 from app.gate.sampling import audit_floor
 from app.gate.strata import GATE, Stratum
@@ -22,6 +23,7 @@ from guardrails.gate.anytime import betting_curve, certify_anytime
 from guardrails.gate.binomial import GateInvalid
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, NotCertifiable, certify
+from guardrails.gate.planned import Plan
 
 
 class Certifier:
@@ -73,6 +75,7 @@ class Certifier:
             labels = labels_of(session, stratum, self._certificates.lineage)
             lent = lent_to(session, stratum, self._certificates.lineage)
             gold, second = gold_result(session, collection), second_result(session, collection)
+            plan = _plan(session, stratum, self._certificates.lineage, alpha, delta)
         points = betting_curve(
             labels,
             alpha,
@@ -81,6 +84,7 @@ class Certifier:
             second=second,
             max_weight=self._largest_weight(labels),
             lent=lent,
+            plan=plan,
         )
         return points, sum(label.wrong for label in labels)
 
@@ -89,8 +93,8 @@ class Certifier:
     ) -> Certificate | NotCertifiable:
         lineage = self._certificates.lineage
         labels = labels_of(session, stratum, lineage, looks)
-        more = {"lent": lent_to(session, stratum, lineage)} if looks == ANY_DAY else {}
-        test: Any = certify_anytime if looks == ANY_DAY else certify
+        plan = _plan(session, stratum, lineage, alpha, delta)
+        test, more = _test(session, stratum, lineage, looks, plan)
         try:
             result: Certificate | NotCertifiable = test(
                 labels,
@@ -115,6 +119,29 @@ class Certifier:
         share = self._settings.audit_share
         by_design = {1 / audit_floor(share)} if share > 0 else set()
         return max(weights | by_design) if len(weights) > 1 else None
+
+
+def _plan(
+    session: Session, stratum: Stratum, lineage: Mapping[str, str], alpha: float, delta: float
+) -> Plan | None:
+    """The plan of a stratum if it is for this promise; each promise has a delta of its own."""
+    plan = planned_look(session, stratum, lineage)
+    return plan if plan is not None and (plan.alpha, plan.delta) == (alpha, delta) else None
+
+
+def _test(
+    session: Session,
+    stratum: Stratum,
+    lineage: Mapping[str, str],
+    looks: Looks,
+    plan: Plan | None,
+) -> tuple[Any, dict[str, Any]]:
+    """The test and what only it is told. Raises ``Invalid`` for a single look beside a plan."""
+    if looks == ANY_DAY:
+        return certify_anytime, {"lent": lent_to(session, stratum, lineage), "plan": plan}
+    if planned_look(session, stratum, lineage) is not None:
+        raise Invalid("A look is planned: a single look beside it would use up its labels.")
+    return certify, {}
 
 
 def _enforce(session: Session, stratum: Stratum, certificate: Certificate, by: str) -> None:

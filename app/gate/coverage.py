@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.corpus.tables import DocumentRow, IndexPassagesRow, IndexVersionRow, PassageRow
 from app.corpus.versions import PAIR, lock_index, text_number
 from app.gate.certificates import end_certificate
-from app.gate.strata import CHANGED, GATE
+from app.gate.strata import CHANGED, GATE, parts_of
 from app.gate.tables import CertificatePassagesRow, CertificateRow
 
 Texts = npt.NDArray[np.uint64]
@@ -82,7 +82,7 @@ def _difference(name: str, before: Texts, after: Texts, share: float) -> str:
 
 def _names(row: CertificateRow) -> set[str]:
     """The collections of a certificate; the name of one may hold a plus sign itself."""
-    return {row.collection, *row.collection.split("+")}
+    return set(parts_of(row.collection))
 
 
 def _live_texts(session: Session) -> dict[str, Texts] | None:

@@ -120,7 +120,8 @@ def _label_rows(
 
 
 def _counted(row: LabelRow, ceiling: float) -> Label:
-    return Label(row.risk, row.wrong or row.pending, row.weight, row.largest, ceiling)
+    loss = 1.0 if row.loss is None else row.loss
+    return Label(row.risk, row.wrong or row.pending, row.weight, row.largest, ceiling, loss)
 
 
 def label_counts(session: Session) -> list[LabelCountView]:
@@ -165,6 +166,7 @@ def observe(session: Session, record: RecordRow, *, wrong: bool, audited: bool) 
             largest=None if floor is None else max(1 / floor, weight),
             looked="",
             key=content_key(record),
+            loss=entry.get("loss"),
         )
     )
     if audited and entry["certificate"]:
@@ -177,9 +179,10 @@ def _watch(session: Session, record: RecordRow, entry: Mapping[str, Any], wrong:
         row = _first_provisional_row(session, record, entry)
     before = running_test(row)
     # Answers that were likelier to be drawn say less, each: as shares of the largest weight.
-    after = before.observe(
-        wrong, entry.get("audit_floor", entry["audit_share"]) / entry["audit_share"]
-    )
+    share = entry.get("audit_floor", entry["audit_share"]) / entry["audit_share"]
+    # The shipped certificate was made where every wrong answer counts in full.
+    loss = 1.0 if row.certificate.get("provisional") else entry.get("loss", 1.0)
+    after = before.observe(wrong, share, loss)
     row.process = after.to_state()
     if after.violated and row.state == "live":
         end_certificate(session, row, "violated", "The running test rejected the promise.", GATE)

@@ -107,21 +107,33 @@ def _plan_of(
         found.errors,
         more,
         days,
-        _in_words(more, days, minutes_a_day, found.labels),
+        _in_words(found, more, days, minutes_a_day),
     )
 
 
-def _in_words(more: int | None, days: int | None, minutes: float, labels: int) -> str:
+def _in_words(
+    found: Certificate | NotCertifiable, more: int | None, days: int | None, minutes: float
+) -> str:
+    labels = found.labels
     if more == 0:
         return f"The {labels} labels are enough: certify now."
+    if isinstance(found, NotCertifiable) and found.code == "look_awaited":
+        return (
+            f"The planned look needs {more} more labels, beside the {labels} there are: with "
+            f"{minutes:g} minutes a day and a minute for each {_time(days)}. Certify every day; "
+            "it may pass earlier."
+        )
     if more is None:
         return (
             f"Of the answers that look safest too many are wrong ({labels} labels): more labels "
             "will not help. Better documents, another generator or a larger alpha may."
         )
-    time = "one day" if days == 1 else f"{days} days"
     return (
         f"About {more} more labels are needed, beside the {labels} there are: with "
-        f"{minutes:g} minutes a day and a minute for each about {time}. Certify every day; "
+        f"{minutes:g} minutes a day and a minute for each about {_time(days)}. Certify every day; "
         "it may pass earlier."
     )
+
+
+def _time(days: int | None) -> str:
+    return "one day" if days == 1 else f"{days} days"

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
+from app.gate.strata import united
 from app.gate.tables import ReviewerCheckRow
 from guardrails.gate.betting import upper_limit_anytime
 from guardrails.gate.certify import GOLD_SHARE, Gold, SecondReviews
@@ -81,6 +82,13 @@ def gold_result(session: Session, collection: str | None = None) -> Gold | None:
     return Gold(said.count(False), len(said)) if said else None
 
 
+def miss_bound(session: Session, collection: str, delta: float) -> float:
+    """What the reviewers of a collection miss at most, at all times at once with confidence
+    1 - ``GOLD_SHARE`` * ``delta``; 1 without gold items."""
+    gold = gold_result(session, collection)
+    return 1.0 if gold is None else upper_limit_anytime(gold.missed, gold.n, delta * GOLD_SHARE)
+
+
 def second_result(session: Session, collection: str | None = None) -> SecondReviews | None:
     """How the blind second reviews of a collection (None: all) went; None without any."""
     rows = _checks(session, "second", collection)
@@ -121,7 +129,7 @@ def reviewer_report(
 def _checks(session: Session, kind: str, collection: str | None) -> Sequence[ReviewerCheckRow]:
     query = select(ReviewerCheckRow).where(ReviewerCheckRow.kind == kind)
     if collection is not None:
-        query = query.where(ReviewerCheckRow.collection == collection)
+        query = query.where(ReviewerCheckRow.collection.in_(united(collection)))
     return session.scalars(query.order_by(ReviewerCheckRow.number)).all()
 
 

@@ -33,6 +33,19 @@ def audit_floor(share: float) -> float:
     return audit_chance(share, 0.0, 1.0)
 
 
+WELL_KNOWN, LITTLE_KNOWN = 0.05, 0.2
+"""Bounds on what reviewers miss: under the first more gold items would change little, above the
+second a certificate loses a fifth of alpha and more."""
+
+
+def gold_chance(share: float, miss_bound: float) -> float:
+    """With which chance a gold item is opened beside a task: ``share``, four times as much while
+    little is known of the reviewers, and half of it when enough is."""
+    if miss_bound > LITTLE_KNOWN:
+        return min(4 * share, 1.0)
+    return share if miss_bound > WELL_KNOWN else share / 2
+
+
 def audit_seed(settings: Settings) -> str:
     """The seed that is set, or the random one of this installation, made when it is first needed.
 

@@ -65,7 +65,8 @@ class LabelRow(Sealed, Base):
     then; null where that was not noted. ``looked`` says which certificates counted it: "" none yet,
     "day" one that may be looked at any day, "once" a single look, which uses it up. ``key`` is the
     hash of question, answer and cited passages. ``pending``: the answer changed since, and nobody
-    has labelled it as it is now; it counts as wrong.
+    has labelled it as it is now; it counts as wrong. ``loss`` is how much a wrong answer counts;
+    null: 1.
     """
 
     __tablename__ = "labels"
@@ -84,6 +85,7 @@ class LabelRow(Sealed, Base):
     largest: Mapped[float | None] = mapped_column(Float)
     looked: Mapped[str] = mapped_column(String(8), server_default="day")
     key: Mapped[str] = mapped_column(String(64), server_default="")
+    loss: Mapped[float | None] = mapped_column(Float)
     pending: Mapped[bool] = mapped_column(server_default=false())
     __table_args__ = (
         Index("ix_labels_stratum", "collection", "risk_class"),
@@ -99,6 +101,27 @@ class LabelDrawRow(Base):
     answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
     ceiling: Mapped[float] = mapped_column(Float)
     drawn_at: Mapped[datetime]
+
+
+class PlannedLookRow(Sealed, Base):
+    """The look that was planned for the labels of a stratum and lineage (owner: gate).
+
+    ``miss_bound`` is what reviewers were known to miss then. ``spent``: labels were moved into or
+    out of the stratum, so that there is no look any more. ``number`` is its audit link.
+    """
+
+    __tablename__ = "planned_looks"
+    collection: Mapped[str] = mapped_column(String(400), primary_key=True)
+    risk_class: Mapped[str] = mapped_column(String(80), primary_key=True)
+    lineage_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    labels: Mapped[int]
+    alpha: Mapped[float] = mapped_column(Float)
+    delta: Mapped[float] = mapped_column(Float)
+    miss_bound: Mapped[float] = mapped_column(Float)
+    spent: Mapped[bool]
+    number: Mapped[int] = mapped_column(SEQUENCE)
+    planned_by: Mapped[str] = mapped_column(String(80))
+    planned_at: Mapped[datetime]
 
 
 class GateAlarmRow(Sealed, Base):

@@ -12,7 +12,14 @@ from sqlalchemy.orm import Session
 
 from app.access.tables import ApiKeyRow, PrincipalRow, WidgetKeyRow
 from app.db import Database
-from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow, LabelRow, ReviewerCheckRow
+from app.gate.tables import (
+    CertificateRow,
+    GateAlarmRow,
+    GateModeRow,
+    LabelRow,
+    PlannedLookRow,
+    ReviewerCheckRow,
+)
 from app.proof.checkpoints import Checkpoint
 from app.proof.unsealed import Told
 from app.records.audit import ROWS, ChainWalk, lock_head
@@ -43,6 +50,7 @@ SEALED: tuple[type[Sealed], ...] = (
     GateModeRow,
     CertificateRow,
     LabelRow,
+    PlannedLookRow,
     GateAlarmRow,
     ReviewerCheckRow,
     PrincipalRow,

@@ -87,7 +87,8 @@ class GateView:
     """What stood behind a release: the mode, and the promise of the certificate if there was one.
 
     ``provisional`` means that the certificate is the shipped one: nothing was measured on these
-    documents, so there is no promise, and ``alpha`` and ``delta`` are null.
+    documents, so there is no promise, and ``alpha`` and ``delta`` are null. ``weighed``: some wrong
+    answers count less than others, and ``alpha`` bounds what they count together.
     """
 
     mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
@@ -95,6 +96,7 @@ class GateView:
     provisional: bool
     alpha: float | None
     delta: float | None
+    weighed: bool = False
 
 
 @dataclass(frozen=True)

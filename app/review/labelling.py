@@ -16,15 +16,16 @@ from app.gate.certify import Certifier
 from app.gate.draws import note_draw
 from app.gate.labels import labels_of
 from app.gate.plan import LabelProgressView, label_progress
-from app.gate.strata import Stratum
+from app.gate.planned_looks import planned_look
+from app.gate.strata import Stratum, united
 from app.records.tables import RecordRow
 from app.review.probes import PROBES, open_to
 from app.review.scopes import from_collection, readable_by
 from app.review.states import waiting
 from app.review.tables import ReviewTaskRow
 from app.settings import Settings
-from guardrails.gate.anytime import ceiling_now
 from guardrails.gate.binomial import GRID
+from guardrails.gate.planned import ceiling_now
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class LabellingSession:
         reviewer.require("reviewer")
         with self._database.transaction() as session:
             labels = labels_of(session, stratum, self._certificates.lineage)
-            ceiling = ceiling_now(labels, self._settings.gate_alpha) / GRID
+            plan = planned_look(session, stratum, self._certificates.lineage)
+            ceiling = ceiling_now(labels, self._settings.gate_alpha, plan) / GRID
             query = _waiting_for(reviewer, stratum, ceiling)
             if not self._settings.self_review:
                 query = query.where(RecordRow.principal.is_distinct_from(reviewer.name))
@@ -97,5 +99,9 @@ def _labels_something(stratum: Stratum, ceiling: float) -> ColumnElement[bool]:
     )
 
 
+def _from_any(stratum: Stratum) -> ColumnElement[bool]:
+    return or_(*(from_collection(name) for name in united(stratum.collection)))
+
+
 def _probes(stratum: Stratum) -> ColumnElement[bool]:
-    return and_(ReviewTaskRow.kind.in_(PROBES), from_collection(stratum.collection))
+    return and_(ReviewTaskRow.kind.in_(PROBES), _from_any(stratum))

@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
 from app.db import database_time
-from app.gate.reviewer_error import ReviewerCheck, report_check
-from app.gate.sampling import audit_seed, drawn, fraction
+from app.gate.reviewer_error import ReviewerCheck, miss_bound, report_check
+from app.gate.sampling import audit_seed, drawn, fraction, gold_chance
+from app.gate.strata import united
 from app.records.audit import append_audit
 from app.records.recording import content_hash
 from app.records.tables import RecordRow
@@ -98,9 +99,9 @@ def mix_in_gold(
     link of the new task must be written before: its lock keeps others from taking the same item.
     """
     collection = (record.gate or {}).get("collection", "")
-    place = fraction(audit_seed(settings), f"gold:{task.id}")
-    wanted = GoldItemRow.collection == collection
-    if place >= settings.gold_share:
+    wanted = GoldItemRow.collection.in_(united(collection))
+    if not _gold_drawn(session, task, collection, settings):
+        place = fraction(audit_seed(settings), f"gold:{task.id}")
         if place >= _share_of_wrong(session, settings, place):
             return
         wanted = and_(wanted, GoldItemRow.wrong)
@@ -130,6 +131,15 @@ def _share_of_wrong(session: Session, settings: Settings, place: float) -> float
         return 0.0
     found = sum(kind != "approve" for kind in kinds) / len(kinds)
     return min(most, settings.gold_share + max(settings.least_wrong_share - found, 0.0))
+
+
+def _gold_drawn(session: Session, task: ReviewTaskRow, collection: str, settings: Settings) -> bool:
+    """Whether a gold item is drawn beside a task; reviewers are looked up only if it matters."""
+    name = f"gold:{task.id}"
+    if not drawn(audit_seed(settings), name, gold_chance(settings.gold_share, 1.0)):
+        return False
+    bound = miss_bound(session, collection, settings.gate_delta)
+    return drawn(audit_seed(settings), name, gold_chance(settings.gold_share, bound))
 
 
 def _offered(gold_item: Any, moment: datetime) -> ColumnElement[bool]:

@@ -34,6 +34,8 @@ DRIVERS: Mapping[str, str] = {
 """What a high risk comes from, by the figures of ``guardrails.features``."""
 NO_RULE = "No rule of the policy held it; a person must look at this answer."
 NO_DRAFT = "The documents gave no draft."
+ESTIMATED = "Estimated, not measured on these documents: risk"
+"""The risk is a model's; how often its answers are wrong here only labels can tell."""
 
 
 def why_line(
@@ -88,8 +90,8 @@ def _risk(verdict: Mapping[str, Any], gate: Mapping[str, Any] | None) -> str:
     if risk is None:
         return ""
     if threshold is None:
-        return f"Risk {risk:.0%}."
-    return f"Risk {risk:.0%}; up to {threshold:.0%} goes out without a person."
+        return f"{ESTIMATED} {risk:.0%}."
+    return f"{ESTIMATED} {risk:.0%}; up to {threshold:.0%} goes out without a person."
 
 
 def _drivers(gate: Mapping[str, Any] | None) -> str:

@@ -34,33 +34,39 @@ Flags = NDArray[np.bool_]
 
 def ceiling_of(
     levels: Ints | Sequence[int],
-    wrong: Flags | Sequence[bool],
+    losses: Floats | Flags | Sequence[float],
     ceilings: Ints | Sequence[int],
     alpha: float,
 ) -> int:
     """The highest level whose labels do not show more than ``alpha`` wrong, with half an error of
-    doubt; GRID while there are few. Above it labels would be spent on what is not released."""
-    placed, flags, most = np.asarray(levels), np.asarray(wrong, dtype=bool), np.asarray(ceilings)
+    doubt; GRID while there are few. Above it labels would be spent on what is not released.
+
+    ``losses`` are 0 for a right answer, and for a wrong one what it counts, at most 1."""
+    placed, most = np.asarray(levels), np.asarray(ceilings)
+    lost = np.asarray(losses, dtype=float)
     if len(placed) < FIRST:
         return GRID
-    counts = _counts(placed, most)
-    n, errors = counts.sum(axis=0), (counts & flags[:, None]).sum(axis=0)
+    counts = _counts(placed, most, PLACES)
+    n, errors = counts.sum(axis=0), (counts * lost[:, None]).sum(axis=0)
     good = PLACES[(errors - 0.5 <= alpha * n) & (n > 0)]
     return int(good[-1] if len(good) else PLACES[n > 0][0])
 
 
-def aims_of(levels: Ints, wrong: Flags, shares: Floats, ceilings: Ints, alpha: float) -> Aims:
+def aims_of(
+    levels: Ints, losses: Floats | Flags, shares: Floats, ceilings: Ints, alpha: float
+) -> Aims:
     """The walking and the steady aim [2, n] of a stream of labels; each from those before it.
 
     ``alpha`` is the promised one, whatever reviewers miss: aims must not move when that changes.
     """
-    n = len(levels)
-    weights = _counts(levels, ceilings) * shares[:, None]
-    counts, errors = _before(weights), _before(weights * wrong[:, None])
-    tops = np.searchsorted(PLACES, ceilings, side="right") - 1
-    steady = _level_with(counts, STEADY_SHARE * counts[np.arange(n), tops], ceilings)
+    n, places = len(levels), _changing(levels, ceilings)
+    weights = _counts(levels, ceilings, places) * shares[:, None]
+    counts, errors = _before(weights), _before(weights * losses[:, None])
+    tops = np.searchsorted(places, ceilings, side="right") - 1
+    wanted = STEADY_SHARE * counts[np.arange(n), tops]
+    steady = _level_with(places, counts, wanted, ceilings)
     steady = np.minimum(np.maximum(steady, level_of(alpha / 2)), ceilings)
-    walking = _walking(counts, errors, tops, ceilings, alpha)
+    walking = _walking(places, counts, errors, tops, ceilings, alpha)
     walking[:WAIT] = steady[:1] = -1
     return Aims(np.stack([walking, steady]), PURSES_OF_AIMS[:, None] * PURSES)
 
@@ -75,9 +81,17 @@ def lent_aims(lent: Aims, spread: Floats, own: int) -> Aims:
     return Aims(lent.levels[:, n - own :], (lent.purses + spread) / 2)
 
 
-def _counts(levels: Ints, ceilings: Ints) -> Flags:
+def _changing(levels: Ints, ceilings: Ints) -> Ints:
+    """Of places at which the same labels count the strictest."""
+    enters, leaves = (np.searchsorted(PLACES, x) for x in (levels, ceilings + 1))
+    changed = np.unique(np.concatenate([[0], enters, leaves]))
+    places: Ints = PLACES[changed[changed < len(PLACES)]]
+    return places
+
+
+def _counts(levels: Ints, ceilings: Ints, places: Ints) -> Flags:
     """Which labels count at which places [n, places]."""
-    counts: Flags = (levels[:, None] <= PLACES) & (ceilings[:, None] >= PLACES)
+    counts: Flags = (levels[:, None] <= places) & (ceilings[:, None] >= places)
     return counts
 
 
@@ -87,23 +101,25 @@ def _before(steps: Floats) -> Floats:
     return sums
 
 
-def _level_with(counts: Floats, wanted: Floats, ceilings: Ints) -> Ints:
+def _level_with(places: Ints, counts: Floats, wanted: Floats, ceilings: Ints) -> Ints:
     """The strictest place of each row under which so many labels lie, at most its ceiling."""
     reached = counts >= np.maximum(wanted, 1e-9)[:, None]
-    found = np.where(reached.any(axis=1), PLACES[reached.argmax(axis=1)], GRID)
+    found = np.where(reached.any(axis=1), places[reached.argmax(axis=1)], GRID)
     lowest: Ints = np.minimum(found, ceilings)
     return lowest
 
 
-def _walking(counts: Floats, errors: Floats, tops: Ints, ceilings: Ints, alpha: float) -> Ints:
+def _walking(
+    places: Ints, counts: Floats, errors: Floats, tops: Ints, ceilings: Ints, alpha: float
+) -> Ints:
     """The ceiling while there are no errors; else a share of the level whose labels would have won
     most; 0 where none would, so that each level bets on its own answers."""
     rows = np.arange(len(tops))
     won = counts * _growth((errors + DOUBT[0]) / (counts + DOUBT[1]), alpha)
-    won[np.arange(len(PLACES)) > tops[:, None]] = 0.0
+    won[np.arange(len(places)) > tops[:, None]] = 0.0
     # Of equally good levels the laxest.
-    best = len(PLACES) - 1 - won[:, ::-1].argmax(axis=1)
-    found = _level_with(counts, WALKING_SHARE * counts[rows, best], ceilings)
+    best = len(places) - 1 - won[:, ::-1].argmax(axis=1)
+    found = _level_with(places, counts, WALKING_SHARE * counts[rows, best], ceilings)
     found = np.where(won[rows, best] > 0, found, 0)
     walking: Ints = np.where(errors[rows, tops] == 0, ceilings, found)
     return walking

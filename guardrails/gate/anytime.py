@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from guardrails.gate.aims import PURSES_OF_AIMS, WAIT, aims_of, ceiling_of, lent_aims
+from guardrails.gate.aims import PURSES_OF_AIMS, WAIT, aims_of, lent_aims
 from guardrails.gate.betting import (
     Aims,
     Stream,
@@ -15,7 +16,14 @@ from guardrails.gate.betting import (
     wealth_of,
     zero_error_labels,
 )
-from guardrails.gate.binomial import GRID, GateInvalid, check_order, check_positive, level_of
+from guardrails.gate.binomial import (
+    GRID,
+    GateInvalid,
+    check_order,
+    check_positive,
+    level_of,
+    upper_limit,
+)
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import (
     UNRELIABLE,
@@ -28,8 +36,10 @@ from guardrails.gate.certify import (
     measured,
     rounded_up,
 )
+from guardrails.gate.planned import LOOK_SHARE, Looked, Plan, ceiling_now, look
 
 BETTING = "betting"
+PLANNED = "planned look"
 MOST_LENT = 10
 """Others' labels count no more than so many own ones."""
 
@@ -48,6 +58,7 @@ def certify_anytime(
     max_weight: float | None = None,
     start: float | None = None,
     lent: Sequence[Label] = (),
+    plan: Plan | None = None,
     not_before: str | None = None,
 ) -> Certificate | NotCertifiable:
     """The laxest threshold that keeps ``alpha``, of ``labels`` in the order they were given.
@@ -56,8 +67,9 @@ def certify_anytime(
     looks are wrong with probability ``delta`` at most. ``max_weight`` is the largest weight of
     labels that do not state it themselves. ``lent`` are labels of other strata, all given before
     the first of ``labels``: they say where to bet first, and count for nothing else. Nothing is
-    certified whose labels show more than ``alpha`` now, whatever they showed before. Raises
-    ``GateInvalid`` or ``ClockBackwards``.
+    certified whose labels show more than ``alpha`` now, whatever they showed before. With a
+    ``plan``, which must be of this promise, most of ``delta`` is for its look, and any other day
+    has the rest. Raises ``GateInvalid`` or ``ClockBackwards``.
     """
     check_order(date, not_before)
     test = TestedRate.of(alpha, delta, gold, second, upper_limit_anytime)
@@ -66,21 +78,31 @@ def certify_anytime(
     if test.alpha <= 0:
         return NotCertifiable("reviewers_unreliable", UNRELIABLE, None, 0, 0, **stated)
     shares = _shares(labels, max_weight)
+    looked = _look(labels, shares, plan, test, alpha, delta)
+    any_day = test if plan is None else replace(test, delta=test.delta * (1 - LOOK_SHARE))
     aims = None if start is not None else _aims(labels, shares, alpha, lent)
     begin = 0 if start is None else level_of(start)
-    level = _laxest(labels, _stream(labels, shares, test.alpha, aims), begin, test)
+    bet = _laxest(labels, _stream(labels, shares, any_day.alpha, aims), begin, any_day)
+    level = max((x for x in (looked.level, bet) if x is not None), default=None)
     if level is None:
-        return _not_certifiable(labels, begin or ceiling_now(labels, alpha), test, stated)
-    n, errors = _counted(labels, level)
-    worst = _upper_bound(labels, shares, level, test, aims) / (1 - test.miss_bound)
+        if plan is not None and plan.awaits(len(labels)):
+            return _not_yet(labels, plan, stated)
+        return _not_certifiable(labels, begin or ceiling_now(labels, alpha), any_day, stated)
+    if level == bet:
+        counted, name = _counted(labels, level), BETTING
+        worst = _upper_bound(labels, shares, level, any_day, aims)
+    else:
+        counted, name = (looked.n, looked.errors), PLANNED
+        worst = upper_limit(looked.errors, looked.n, test.delta * LOOK_SHARE)
     return Certificate(
         threshold=level / GRID,
         released_share=share_below(labels, level),
-        n=n,
-        errors=errors,
-        upper_bound=min(worst, 1.0),
+        n=counted[0],
+        errors=counted[1],
+        upper_bound=min(worst / (1 - test.miss_bound), 1.0),
         miss_bound=test.miss_bound,
-        test=BETTING,
+        test=name,
+        weighed=any(label.loss < 1 for label in labels),
         seed=0,
         grid=GRID,
         lineage=dict(lineage or {}),
@@ -88,6 +110,33 @@ def certify_anytime(
         **measured(delta, gold, second),
         **stated,
     )
+
+
+def _look(
+    labels: Sequence[Label],
+    shares: Sequence[float],
+    plan: Plan | None,
+    test: TestedRate,
+    alpha: float,
+    delta: float,
+) -> Looked:
+    """What a plan's look found; nothing without one, or while it has too few labels. A level whose
+    labels show more than alpha by now is none."""
+    if plan is None:
+        return Looked(None, 0, 0)
+    if (plan.alpha, plan.delta) != (alpha, delta):
+        raise GateInvalid("the plan is for another promise")
+    found = look(labels, shares, plan, *test.levels) or Looked(None, 0, 0)
+    if found.level is not None and _shown(labels, found.level) > test.alpha:
+        return Looked(None, found.n, found.errors)
+    return found
+
+
+def _not_yet(labels: Sequence[Label], plan: Plan, stated: Mapping[str, Any]) -> NotCertifiable:
+    n, errors = len(labels), sum(label.wrong for label in labels)
+    more = plan.awaits(n)
+    message = f"Not certifiable yet: {n} labels; the planned look needs {more} more."
+    return NotCertifiable("look_awaited", message, more, n, errors, **stated)
 
 
 def betting_curve(
@@ -99,22 +148,19 @@ def betting_curve(
     second: SecondReviews | None = None,
     max_weight: float | None = None,
     lent: Sequence[Label] = (),
+    plan: Plan | None = None,
 ) -> list[float]:
-    """The evidence for a first threshold after each label, as a share of what is needed: the
-    logarithm of the wealth at the strictest level by that of 1/delta. Empty when reviewers may
-    miss everything."""
+    """The evidence for a first threshold after each label, as a share of what is needed any day:
+    the logarithm of the wealth at the strictest level by that of 1/delta, of what a plan leaves of
+    delta. Empty when reviewers may miss everything."""
     test = TestedRate.of(alpha, delta, gold, second, upper_limit_anytime)
     if test.alpha <= 0 or not labels:
         return []
+    spent = test.delta * (1.0 if plan is None else 1 - LOOK_SHARE)
     shares = _shares(labels, max_weight)
     stream = _stream(labels, shares, test.alpha, _aims(labels, shares, alpha, lent))
-    points: list[float] = (stream.log_wealth(0) / math.log(1 / test.delta)).tolist()
+    points: list[float] = (stream.log_wealth(0) / math.log(1 / spent)).tolist()
     return points
-
-
-def ceiling_now(labels: Sequence[Label], alpha: float) -> int:
-    """The level above which a label would be spent on what will not be released."""
-    return ceiling_of(_levels(labels), [x.wrong for x in labels], _ceilings(labels), alpha)
 
 
 def _aims(
@@ -130,9 +176,9 @@ def _aims(
 
 
 def _aims_of(labels: Sequence[Label], shares: Sequence[float], alpha: float) -> Aims:
-    wrong = np.array([label.wrong for label in labels], dtype=bool)
+    losses = np.array([label.counted for label in labels], dtype=float)
     placed = np.array(_levels(labels), dtype=int), np.array(_ceilings(labels), dtype=int)
-    return aims_of(placed[0], wrong, np.array(shares, dtype=float), placed[1], alpha)
+    return aims_of(placed[0], losses, np.array(shares, dtype=float), placed[1], alpha)
 
 
 def _shares(labels: Sequence[Label], max_weight: float | None) -> list[float]:
@@ -157,8 +203,8 @@ def _laxest(labels: Sequence[Label], stream: Stream, begin: int, test: TestedRat
 def _stream(
     labels: Sequence[Label], shares: Sequence[float], alpha: float, aims: Aims | None
 ) -> Stream:
-    wrong = [label.wrong for label in labels]
-    return Stream.labelled(alpha, _levels(labels), wrong, shares, _ceilings(labels), aims)
+    losses = [label.counted for label in labels]
+    return Stream.labelled(alpha, _levels(labels), losses, shares, _ceilings(labels), aims)
 
 
 def _levels(labels: Sequence[Label]) -> list[int]:
@@ -170,9 +216,9 @@ def _ceilings(labels: Sequence[Label]) -> list[int]:
 
 
 def _shown(labels: Sequence[Label], level: int) -> float:
-    """The weighted share of wrong ones at or below the level."""
+    """The weighted mean loss at or below the level."""
     kept = _at_or_below(labels, level)
-    return sum(label.weight * label.wrong for label in kept) / sum(label.weight for label in kept)
+    return sum(label.weight * label.counted for label in kept) / sum(label.weight for label in kept)
 
 
 def _at_or_below(labels: Sequence[Label], level: int) -> list[Label]:
@@ -232,7 +278,8 @@ def more_labels_anytime(labels: Sequence[Label], alpha: float, delta: float) -> 
     levels = sorted(_levels(drawn))
     wanted = []
     for level in {levels[len(levels) * place // 20] for place in range(20)} | {levels[-1]}:
-        n, errors = _counted(drawn, level)
+        below = _at_or_below(drawn, level)
+        n, errors = len(below), sum(label.counted for label in below)
         needed = _labels_for((errors + 2 * alpha) / (n + 10), alpha, delta)
         if needed is not None:
             wanted.append(max(needed - n, 1) * len(drawn) / n)

@@ -65,7 +65,7 @@ class Stream:
         cls,
         alpha: float,
         levels: Ints | Sequence[int],
-        wrong: NDArray[np.bool_] | Sequence[bool],
+        wrong: NDArray[np.bool_] | Floats | Sequence[float],
         shares: Floats | Sequence[float],
         ceilings: Ints | Sequence[int] | None = None,
         aims: Aims | None = None,
@@ -73,10 +73,13 @@ class Stream:
         """Labelled answers without a helper: p is alpha, so unlabelled ones have no gain.
 
         ``shares`` are q_min / q in (0, 1]: the weight of each as a share of the largest possible.
+        ``wrong`` may be losses from 0 to 1: then the bets are against a mean loss above alpha.
         """
         n, weights = len(levels), np.asarray(shares, dtype=float)
+        losses = np.asarray(wrong, dtype=float)
+        _check(bool(((losses >= 0) & (losses <= 1)).all()), "a loss is not from 0 to 1")
         _check(bool(((weights > 0) & (weights <= 1)).all()), "a weight is above max_weight")
-        gains = weights * (alpha - np.asarray(wrong, dtype=bool))
+        gains = weights * (alpha - losses)
         most = np.full(n, GRID) if ceilings is None else np.asarray(ceilings, dtype=int)
         placed = np.asarray(levels, dtype=int)
         return cls(placed, gains, np.full(n, 1 / (1 - alpha)), most, aims or _no_aims(n))

@@ -101,6 +101,12 @@ def check_positive(name: str, value: Any) -> None:
         raise GateInvalid(f"{name} must be a positive number, not {value!r}")
 
 
+def check_loss(value: Any) -> None:
+    check_positive("loss", value)
+    if value > 1:
+        raise GateInvalid(f"loss must be at most 1, not {value!r}")
+
+
 def moment_of(text: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(text)

@@ -15,6 +15,9 @@ MEASURED = ("gold", "gold_missed", "gold_delta", "second_reviews", "second_agree
 """What a certificate says of measured reviewers. Without a measurement these fields are left out
 of its JSON, so that certificates from before there were such keep their hash."""
 
+WEIGHED = "weighed"
+"""Left out where every wrong answer counts in full, for the same reason."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -27,7 +30,8 @@ class Certificate:
     not measured and labels are taken as true. It comes from ``gold_missed`` of ``gold`` items with
     confidence 1 - ``gold_delta``; of ``second_reviews`` blind ones ``second_agreed``. ``test`` is
     ``binomial`` or ``thinned binomial``; ``seed`` is what the thinning drew with. ``lineage`` maps
-    names to hashes.
+    names to hashes. ``weighed``: some wrong answers count less than 1, so that ``alpha`` bounds the
+    mean loss.
     """
 
     threshold: float
@@ -52,6 +56,7 @@ class Certificate:
     gold_delta: float = 0.0
     second_reviews: int = 0
     second_agreed: int = 0
+    weighed: bool = False
 
     @property
     def reviewer_error(self) -> str:
@@ -81,6 +86,7 @@ class Certificate:
         """Plain JSON types; ``from_json`` reads them back."""
         stated = {**asdict(self), "lineage": dict(self.lineage)}
         left_out = () if self.gold or self.second_reviews else MEASURED
+        left_out = left_out if self.weighed else (*left_out, WEIGHED)
         return {name: value for name, value in stated.items() if name not in left_out}
 
     @classmethod
@@ -89,6 +95,8 @@ class Certificate:
         names = {field.name: field.type for field in fields(cls)}
         if isinstance(value, Mapping) and not set(value) & set(MEASURED):
             names = {name: kind for name, kind in names.items() if name not in MEASURED}
+        if isinstance(value, Mapping) and WEIGHED not in value:
+            del names[WEIGHED]
         if not isinstance(value, Mapping) or set(value) != set(names):
             raise GateInvalid("a certificate must have exactly the fields of a certificate")
         for name, kind in names.items():

@@ -40,6 +40,7 @@ from typing import Any
 from guardrails.gate.binomial import (
     GRID,
     GateInvalid,
+    check_loss,
     check_order,
     check_positive,
     check_probability,
@@ -63,7 +64,8 @@ class Label:
 
     ``weight`` is 1 / (the known probability with which this answer was chosen to be labelled), and
     ``largest`` the largest weight that any answer could have got then; None: not stated.
-    ``ceiling``: answers with more risk were left out when this one was drawn.
+    ``ceiling``: answers with more risk were left out when this one was drawn. ``loss`` is how much
+    the answer counts if it is wrong, above 0 and at most 1.
     Labels must be independent draws. One list is one stratum: a caller that separates
     collections or risk classes certifies each alone. Raises ``GateInvalid``.
     """
@@ -73,8 +75,15 @@ class Label:
     weight: float = 1.0
     largest: float | None = None
     ceiling: float = 1.0
+    loss: float = 1.0
+
+    @property
+    def counted(self) -> float:
+        """What the answer costs: its loss if it is wrong."""
+        return self.loss if self.wrong else 0.0
 
     def __post_init__(self) -> None:
+        check_loss(self.loss)
         if level_of(self.score) > level_of(self.ceiling):
             raise GateInvalid(f"score {self.score!r} is above ceiling, {self.ceiling!r}")
         if not isinstance(self.wrong, bool):
@@ -131,8 +140,9 @@ class NotCertifiable:
     """No threshold can be certified yet; everything stays held.
 
     ``code`` is ``too_few_labels``, ``too_many_errors`` (at the strictest level that has enough
-    labels, of which ``n`` and ``errors`` speak) or ``reviewers_unreliable`` (the gold items allow
-    no bound). ``more_labels`` is a rough estimate; None: more labels of this kind will not help.
+    labels, of which ``n`` and ``errors`` speak), ``reviewers_unreliable`` (the gold items allow no
+    bound) or ``look_awaited`` (a planned look needs ``more_labels`` more, exactly). Else
+    ``more_labels`` is a rough estimate; None: more labels of this kind will not help.
     """
 
     code: str

@@ -9,7 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from guardrails.contract import canonical_sha256
-from guardrails.gate.binomial import GateInvalid, check_positive, check_probability
+from guardrails.gate.binomial import (
+    GateInvalid,
+    check_loss,
+    check_positive,
+    check_probability,
+)
 
 BETS = (1.5, 2.0, 4.0)
 """The running test bets that the true rate is this many times alpha."""
@@ -68,14 +73,19 @@ class EProcess:
         """Whether releases must stop now."""
         return not self.e_value < 1 / self.delta
 
-    def observe(self, wrong: bool, weight: float = 1.0) -> "EProcess":
-        """The process after one audited release; raises ``GateInvalid``."""
+    def observe(self, wrong: bool, weight: float = 1.0, loss: float = 1.0) -> "EProcess":
+        """The process after one audited release; ``loss`` is how much it counts if it is wrong.
+
+        Raises ``GateInvalid``.
+        """
+        check_loss(loss)
         if not isinstance(wrong, bool):
             raise GateInvalid(f"wrong must be true or false, not {wrong!r}")
         check_positive("weight", weight)
         if weight > self.max_weight:
             raise GateInvalid(f"weight {weight!r} is above max_weight, {self.max_weight!r}")
-        return self._after((wrong - self.alpha) / self.alpha * (weight / self.max_weight))
+        counted = loss if wrong else 0.0
+        return self._after((counted - self.alpha) / self.alpha * (weight / self.max_weight))
 
     def _after(self, outcome: float) -> "EProcess":
         """The process after an outcome in [-1, (1 - alpha) / alpha]."""

@@ -92,7 +92,14 @@ def _topic(entry: Mapping[str, Any], source: str, place: int) -> Topic:
         if compiled.search("") is not None:
             raise PolicyInvalid(f"{where}: it matches the empty text, so everything")
         patterns.append(compiled)
-    return Topic(entry["name"], entry["description"], entry["where"], tuple(patterns))
+    return Topic(
+        entry["name"],
+        entry["description"],
+        entry["where"],
+        tuple(patterns),
+        entry.get("risk_class", ""),
+        float(entry.get("loss", 1.0)),
+    )
 
 
 def _rule(entry: Mapping[str, Any], source: str, place: int) -> Rule:

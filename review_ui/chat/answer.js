@@ -73,7 +73,8 @@ export function releaseWords({ released_by, edited, gate }) {
   const checked = "Checked automatically against its sources.";
   if (gate?.provisional) return `${checked} ${NOT_MEASURED}`;
   if (!gate?.certified || gate.alpha === null) return checked;
-  return `${checked} Certified: at most ${percent(gate.alpha)} of such answers are wrong.`;
+  const weighed = gate.weighed ? ", weighed by the harm they do" : "";
+  return `${checked} Certified: at most ${percent(gate.alpha)} of such answers are wrong${weighed}.`;
 }
 
 /**

@@ -68,10 +68,16 @@ export function knownCollections(readable, { modes }) {
  * @param {Pick<GateStatusView, "provisional">} gate
  */
 export function provisionalWords({ provisional }) {
-  if (!provisional) return "There is no provisional certificate for the models in use.";
+  if (!provisional) {
+    return (
+      "There is no provisional certificate for the models in use, so every answer waits for a " +
+      "reviewer until its collection has a certificate of its own: label answers at /label, then " +
+      "run countersign gate certify."
+    );
+  }
   return (
-    `Provisional certificate: releases answers with a risk up to ${provisional.threshold}. ` +
-    "It was made from public data. Nothing has been measured on your documents."
+    "Nothing has been measured on your documents. The provisional certificate was made from " +
+    `public data; it releases answers with an estimated risk up to ${provisional.threshold}.`
   );
 }
 
@@ -95,6 +101,7 @@ export function certificateCells(row) {
 }
 
 /** @param {Certificate} certificate */
-function promise({ provisional, alpha }) {
-  return provisional ? "none: not measured on these documents" : `at most ${percent(alpha)} wrong`;
+function promise({ provisional, alpha, weighed }) {
+  if (provisional) return "none: not measured on these documents";
+  return `at most ${percent(alpha)} wrong${weighed ? ", weighed by harm" : ""}`;
 }

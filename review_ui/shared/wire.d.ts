@@ -221,6 +221,7 @@ export interface GateView {
   certified: boolean;
   provisional: boolean;
   alpha: number | null;
+  weighed: boolean;
 }
 
 export interface FeedbackView {
@@ -605,6 +606,7 @@ export interface Certificate {
   alpha: number;
   threshold: number;
   provisional: boolean;
+  weighed?: boolean;
 }
 
 export interface CertificateView {

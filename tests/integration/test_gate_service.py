@@ -192,6 +192,7 @@ def test_the_answer_says_what_stood_behind_its_release(desk: Desk) -> None:
         "provisional": True,
         "alpha": None,  # nothing was measured on these documents
         "delta": None,
+        "weighed": False,
     }
     record = desk.record(seen["answer_id"])
     assert record.gate is not None

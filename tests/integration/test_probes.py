@@ -197,13 +197,13 @@ def test_a_gold_item_is_decided_once_and_offered_again_when_it_expired(desk: Des
 
 def test_gold_items_come_at_their_share_and_the_draw_can_be_checked(desk: Desk) -> None:
     gold(desk, 12)
-    quiz = Quiz(desk, gold_share=0.3, audit_seed="secret")
+    quiz = Quiz(desk, gold_share=0.1, audit_seed="secret")
     for _ in range(20):
         quiz.ask()
     with desk.database.reading() as session:
         ids = list(session.scalars(select(ReviewTaskRow.id).where(ReviewTaskRow.kind == "held")))
         events = session.scalars(select(AuditRow.event).where(AuditRow.kind == "probe")).all()
-    wanted = sum(drawn("secret", f"gold:{task_id}", 0.3) for task_id in ids)
+    wanted = sum(drawn("secret", f"gold:{task_id}", 0.4) for task_id in ids)
     assert len(events) == min(wanted, 12) == len([t for t in quiz.tasks(RITA) if is_gold(t)])
     assert {event["kind"] for event in events} <= {"gold"}
     assert "secret" not in json.dumps(events)

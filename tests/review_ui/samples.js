@@ -45,7 +45,13 @@ export function answer(changes) {
     disclaimer: "",
     searched: { question: "", collections: ["main"], passages: 3, titles: ["Fees"] },
     choices: [],
-    gate: { mode: "provisional", certified: false, provisional: true, alpha: 0.05 },
+    gate: {
+      mode: "provisional",
+      certified: false,
+      provisional: true,
+      alpha: 0.05,
+      weighed: false,
+    },
     feedback: null,
     ...changes,
   };

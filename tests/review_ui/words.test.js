@@ -28,6 +28,7 @@ const CERTIFIED = /** @type {const} */ ({
   certified: true,
   provisional: false,
   alpha: 0.05,
+  weighed: false,
 });
 
 test("under the provisional certificate no share is stated anywhere", () => {
@@ -68,6 +69,8 @@ test("no page or module holds a share in its text", () => {
 
 test("a certificate of the collection states its share, a reviewer's release who looked", () => {
   assert.match(releaseWords(answer({ gate: CERTIFIED })), /Certified: at most 5\s%/);
+  const weighed = releaseWords(answer({ gate: { ...CERTIFIED, weighed: true } }));
+  assert.match(weighed, /are wrong, weighed by the harm they do\.$/);
   assert.equal(releaseWords(answer({ released_by: "reviewer" })), "Approved by a reviewer");
   const edited = answer({ released_by: "reviewer", edited: true });
   assert.equal(releaseWords(edited), "Edited by a reviewer");

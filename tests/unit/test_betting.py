@@ -148,6 +148,7 @@ def test_the_wealth_with_a_helper_is_exact(rows: list[tuple[bool, bool, int, int
     assert math.exp(found.log_wealth(0)[-1]) == pytest.approx(float(exact), rel=1e-9)
 
 
+@settings(deadline=None)
 @given(st.booleans(), st.booleans(), st.floats(0.1, 1), st.floats(0, 1))
 def test_no_answer_takes_more_than_the_wealth(
     wrong: bool, drawn: bool, chance: float, predicted: float

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
+from benchmarks.pipeline import half_unanswerable
 from guardrails.gate.certify import Label
 from tests.unit.test_risk import content
 from training.calibrate import app, risk_rows, worst_threshold
@@ -76,10 +77,12 @@ def shipped(folder: Path) -> None:
     (folder / RISK).write_text(json.dumps(content()), "utf-8")
 
 
-def certified(folder: Path, wrong: int, right: int) -> Any:
-    rows = [{"score": 0.05, "wrong": n < wrong} for n in range(wrong + right)]
-    rows += [{"score": 0.0, "wrong": True, "abstained": True, "held": False}] * 50
-    rows += [{"score": 0.0, "wrong": True, "abstained": False, "held": True}] * 50
+def certified(folder: Path, wrong: int, right: int, **more: Any) -> Any:
+    found = {"searched": True, "answerable": True, **more}
+    rows = [{"score": 0.05, "wrong": n < wrong, **found} for n in range(wrong + right)]
+    without = {**found, "score": 0.0, "wrong": True, "answerable": False}
+    rows += [{**without, "abstained": True, "held": False}] * 50
+    rows += [{**without, "abstained": False, "held": True}] * 50
     path = folder.parent / "outcomes.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return CliRunner().invoke(app, ["certify", "--outcomes", str(path), "--out", str(folder)])
@@ -122,3 +125,46 @@ def test_what_cannot_be_certified_writes_nothing_and_fails_closed(tmp_path: Path
     assert done.exit_code == 1
     assert "Not certifiable yet" in done.output
     assert not (folder / CERTIFICATE).exists()
+
+
+def test_where_nothing_is_certified_the_old_certificate_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "risk"
+    shipped(folder)
+    assert certified(folder, 0, 100).exit_code == 0
+    done = certified(folder, 50, 50)
+    assert done.exit_code == 1 and "no provisional certificate now" in done.output
+    assert load_certificate(folder) is None
+    verify_risk(folder)
+
+
+@pytest.mark.parametrize(
+    ("right", "more", "said"),
+    [(100, {"searched": False}, "its passages were given"), (101, {}, "less than half")],
+)
+def test_a_set_that_is_easier_than_the_service_is_refused_and_fails_closed(
+    tmp_path: Path, right: int, more: dict[str, Any], said: str
+) -> None:
+    folder = tmp_path / "risk"
+    shipped(folder)
+    done = certified(folder, 0, right, **more)
+    assert done.exit_code != 0 and said in str(done.exception)
+    assert not (folder / CERTIFICATE).exists()
+
+
+def test_passages_are_left_out_until_half_of_the_questions_have_no_answer() -> None:
+    texts = [f"Passage {n}." for n in range(10)]
+    rows = [
+        {"question": f"Q{n}?", "contexts": [texts[n % 10]], "answers": ["x"], "answerable": True}
+        for n in range(20)
+    ]
+    found, left = half_unanswerable(rows)
+    assert len(found) == 20 and len(left) == 5
+    for row in found:
+        assert row["answerable"] == (row["contexts"][0] in left) == bool(row["answers"])
+    assert half_unanswerable(rows) == (found, left)
+    none = [{**row, "answerable": False, "answers": []} for row in rows]
+    assert half_unanswerable([*none, *rows])[1] == texts, "half of them have none already"
+    mixed = [{**rows[n], "contexts": texts[n : n + 2]} for n in range(9)]
+    kept, some = half_unanswerable(mixed)
+    assert all(row["contexts"][0] in some or not row["answerable"] for row in kept)
+    assert all(len(set(row["contexts"]) & set(some)) != 1 for row in kept), "nobody knows which"

@@ -34,11 +34,29 @@ def test_power_on_a_score_set_releases_what_is_good_and_counts_false_certificate
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = measure_power(file, labels=(150,), splits=20)
     by_way = {row["way"]: row for row in found["rows"]}
-    assert list(by_way) == ["once", "any day", "session"]
+    assert list(by_way) == ["once", "any day", "session", "planned"]
     assert found["best_share"] == pytest.approx(0.37, abs=0.01)
     assert by_way["session"]["certified"] >= 0.3 > by_way["any day"]["certified"]
+    assert by_way["planned"]["released"] > by_way["once"]["released"]
     assert 0.1 < by_way["session"]["released"] <= 0.37
     assert all(row["false"] <= 0.2 for row in found["rows"])
+
+
+def test_a_run_that_was_interrupted_goes_on_with_what_it_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = measured.SCENARIOS[:1] + [
+        one for one in measured.SCENARIOS if one[0].startswith("a plan")
+    ]
+    monkeypatch.setattr(measured, "SCENARIOS", two)
+    keep = tmp_path / "rows"
+    found = measured.measure_certify(streams=3, keep=keep)
+    rows = keep.read_text("utf-8").splitlines()
+    assert [json.loads(row) for row in rows] == found["scenarios"]
+    keep.write_text(rows[0].replace('"violations": 0', '"violations": 3') + "\n", "utf-8")
+    again = measured.measure_certify(streams=3, keep=keep)["scenarios"]
+    assert again[0]["violations"] == 3, "it was kept"
+    assert again[1:] == found["scenarios"][1:], "each scenario has chances of its own"
 
 
 def test_a_certificate_of_a_bad_level_is_counted() -> None:
@@ -47,6 +65,9 @@ def test_a_certificate_of_a_bad_level_is_counted() -> None:
     assert not good.bad.any()
     lie = replace(good, bad=np.ones_like(good.bad))
     assert measured._measured("a lie", lie, rng)["violations"] == 5
+    planned = dict(measured.SCENARIOS)["a planned look, 10 %, 0.85"](rng, 12)
+    lie = replace(planned, bad=np.ones_like(planned.bad))
+    assert measured._measured("a lie", lie, rng)["violations"] >= 3
 
 
 @pytest.mark.parametrize(("name", "make"), measured.SCENARIOS)

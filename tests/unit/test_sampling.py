@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import DependencyFailed, SettingsInvalid
 from app.gate import sampling
-from app.gate.sampling import audit_seed
+from app.gate.sampling import audit_seed, gold_chance
 from app.settings import Settings
 
 
@@ -58,3 +58,15 @@ def test_a_folder_that_is_a_file_is_a_coded_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("", "utf-8")
     with pytest.raises(DependencyFailed):
         audit_seed(settings(tmp_path / "data"))
+
+
+def test_gold_items_come_as_often_as_their_bound_asks_for() -> None:
+    assert [gold_chance(0.05, bound) for bound in (1.0, 0.21, 0.2, 0.06, 0.05, 0.0)] == [
+        0.2,
+        0.2,
+        0.05,
+        0.05,
+        0.025,
+        0.025,
+    ]
+    assert gold_chance(0.5, 1.0) == 1.0 and gold_chance(0.0, 1.0) == 0.0

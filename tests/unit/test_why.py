@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.review.why import DRIVERS, why_line
+from app.review.why import DRIVERS, ESTIMATED, why_line
 from guardrails.features import DIRECTIONS
 
 DRAFT = {"sentences": [{"text": "It is £350.", "citations": [1]}]}
@@ -22,7 +22,8 @@ GATE = {"risk": 0.42, "threshold": 0.18, "drivers": ["support", "lead"]}
 def test_it_says_the_reason_the_rule_the_risk_and_what_drove_it() -> None:
     assert why_line(DRAFT, [FAILED], HELD, GATE, POLICY) == (
         "The number 350 is not in the source (rule 3 of the policy). "
-        "Risk 42%; up to 18% goes out without a person. "
+        "Estimated, not measured on these documents: risk 42%; "
+        "up to 18% goes out without a person. "
         "What drove it: the source may not support it, and another passage gives nearly as good "
         "an answer."
     )
@@ -34,7 +35,7 @@ def test_other_reasons_are_counted_and_what_is_unknown_is_left_out() -> None:
         "The number 350 is not in the source (1 more)."
     )
     one = why_line(DRAFT, [FAILED], HELD, {"risk": 1.0, "threshold": None}, None)
-    assert one == "The number 350 is not in the source. Risk 100%."
+    assert one == "The number 350 is not in the source. " + ESTIMATED + " 100%."
 
 
 def test_what_no_rule_held_has_no_figure_that_would_tell_audits_apart() -> None:
