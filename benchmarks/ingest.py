@@ -107,7 +107,7 @@ def compared(
 
 
 def _each(one: dict[str, Any], seconds: Any) -> float:
-    return float(seconds(one)) / max(one["documents"], 1)
+    return float(seconds(one)) / max(int(one["documents"]), 1)
 
 
 def _rates(one: dict[str, Any], pages: int, prefix: str) -> dict[str, Any]:

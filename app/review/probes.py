@@ -99,7 +99,7 @@ def mix_in_gold(
     link of the new task must be written before: its lock keeps others from taking the same item.
     """
     collection = (record.gate or {}).get("collection", "")
-    wanted = GoldItemRow.collection.in_(united(collection))
+    wanted: ColumnElement[bool] = GoldItemRow.collection.in_(united(collection))
     if not _gold_drawn(session, task, collection, settings):
         place = fraction(audit_seed(settings), f"gold:{task.id}")
         if place >= _share_of_wrong(session, settings, place):
