@@ -95,19 +95,18 @@ def compared(
     if theirs is None:
         return result
     result |= _rates(theirs, pages, "peer_") | {"peer_version": theirs["version"]}
-    per_document = {
-        name: [_each(one, seconds) for one in (theirs, ours)]
-        for name, seconds in {
-            "ratio": lambda one: one["seconds"],
-            "cpu_ratio": lambda one: one["cpu_s"],
-            "ratio_without_embedding": lambda one: one["seconds"] - one["stages"]["embed"],
-        }.items()
+    costs = [_costs(one) for one in (theirs, ours)]
+    return result | {name: share(costs[0][name], costs[1][name]) for name in costs[0]}
+
+
+def _costs(one: dict[str, Any]) -> dict[str, float]:
+    """Seconds for a document, under the name of the ratio that compares them."""
+    seconds = {
+        "ratio": one["seconds"],
+        "cpu_ratio": one["cpu_s"],
+        "ratio_without_embedding": one["seconds"] - one["stages"]["embed"],
     }
-    return result | {name: share(*pair) for name, pair in per_document.items()}
-
-
-def _each(one: dict[str, Any], seconds: Any) -> float:
-    return float(seconds(one)) / max(int(one["documents"]), 1)
+    return {name: float(spent) / max(one["documents"], 1) for name, spent in seconds.items()}
 
 
 def _rates(one: dict[str, Any], pages: int, prefix: str) -> dict[str, Any]:

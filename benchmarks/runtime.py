@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.inference.embedder import (
-    MiniLMEmbedder,
-    SentenceTransformerEmbedder,
-    load_tokenizer,
-)
+from app.inference.embedder import MiniLMEmbedder, load_tokenizer
 from app.inference.networks.pair_model import TorchNetwork
 from app.inference.networks.pair_runner import PairRunner, load_pair_runner
 from app.inference.networks.pair_tensors import READER_HEADS
-from app.inference.networks.weights import packaged_folder
-from app.ports import Embedder
 from app.settings import Settings
 from benchmarks.metrics import percentile
 
 PASSAGES, PASSAGE_TOKENS, QUESTION_TOKENS = 8, 128, 12
-MIXED_TOKENS = (6, 12, 20, 30, 44, 60, 80, 100, 124, 150, 176, 200, 220, 236, 246, 252)
-"""Lengths of texts as documents have them."""
 BASE = "torch_fp32"
-LIBRARY = "sentence_transformers"
-"""The library's own path over the same weights, which pads the texts of a batch alike."""
 SEED = 7
 
 
@@ -52,26 +42,11 @@ def _measure(runs: int) -> dict[str, dict[str, dict[str, float]]]:
         "embed_query": _time({n: _call(e.embed, [question]) for n, e in embedders.items()}, runs),
         "embed_passages": _time({n: _call(e.embed, texts) for n, e in embedders.items()}, runs),
     }
-    figures = {job: _figures(times) for job, times in seconds.items()} | {
-        "embed_mixed": _mixed(embedders, runs)
-    }
+    figures = {job: _figures(times) for job, times in seconds.items()}
     for way, times in seconds["embed_passages"].items():
         figures["embed_passages"][way]["passages_per_second"] = round(
             PASSAGES / percentile(times, 0.5), 1
         )
-    return figures
-
-
-def _mixed(embedders: Mapping[str, Embedder], runs: int) -> dict[str, dict[str, float]]:
-    """Texts of mixed lengths; ratios to the library, and the least cosine to its vectors."""
-    texts = [text for tokens in MIXED_TOKENS for text in _texts(1, tokens)]
-    library = SentenceTransformerEmbedder(packaged_folder(), "cpu")
-    ways = {LIBRARY: library, **embedders}
-    told = library.embed(texts)
-    figures = _figures(_time({n: _call(e.embed, texts) for n, e in ways.items()}, runs), LIBRARY)
-    for way, embedder in ways.items():
-        cosines = (embedder.embed(texts) * told).sum(axis=1)
-        figures[way]["least_cosine"] = round(float(cosines.min()), 4)
     return figures
 
 
@@ -118,10 +93,8 @@ def _time(ways: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list
     return seconds
 
 
-def _figures(
-    seconds: Mapping[str, list[float]], base_way: str = BASE
-) -> dict[str, dict[str, float]]:
-    base = percentile(seconds[base_way], 0.5)
+def _figures(seconds: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
+    base = percentile(seconds[BASE], 0.5)
     return {
         way: {
             "ms_p50": round(1000 * percentile(times, 0.5), 1),

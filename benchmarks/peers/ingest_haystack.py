@@ -1,6 +1,7 @@
 """Haystack: its converters, cleaner, splitter and writer, in a pipeline of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -35,9 +36,8 @@ def prepare(task: IngestTask) -> Callable[[], Ingested]:
         @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
         def run(self, documents: list[Document]) -> dict[str, Any]:
             vectors = embedder.embed([one.content or "" for one in documents])
-            for document, vector in zip(documents, vectors, strict=True):
-                document.embedding = vector
-            return {"documents": documents}
+            pairs = zip(documents, vectors, strict=True)
+            return {"documents": [replace(one, embedding=vector) for one, vector in pairs]}
 
     pipeline = Pipeline()
     pipeline.add_component("route", FileTypeRouter(mime_types=list(KINDS.values())))

@@ -1,7 +1,7 @@
 """The benchmark of the runtimes: every job and way measured, with ratios to torch."""
 
 from app.inference.embedder import load_tokenizer
-from benchmarks.runtime import BASE, LIBRARY, PASSAGE_TOKENS, _texts, measure_runtime
+from benchmarks.runtime import BASE, PASSAGE_TOKENS, _texts, measure_runtime
 
 
 def test_texts_have_exactly_the_tokens_they_should() -> None:
@@ -17,7 +17,4 @@ def test_every_way_is_measured_against_torch() -> None:
         assert set(figures[job]) == {BASE, "onnx_fp32", "onnx_int8"}
         assert figures[job][BASE]["ratio"] == 1
         assert all(way["ms_p50"] > 0 for way in figures[job].values())
-    mixed = figures["embed_mixed"]
-    assert mixed[LIBRARY]["ratio"] == 1
-    assert mixed["onnx_fp32"]["least_cosine"] > 0.999
     assert figures["embed_passages"]["onnx_fp32"]["passages_per_second"] > 0
