@@ -72,10 +72,11 @@ def _measured(
 ) -> dict[str, Any]:
     settings = _prepare(url, folder, tasks)
     began, chance = time.monotonic(), random.Random(seed)
-    workers = [_start(url, settings, f"reviewer-{n}", seed + n, most_s) for n in range(reviewers)]
+    ends = began + most_s
+    workers = [_start(url, settings, f"reviewer-{n}", seed + n, ends) for n in range(reviewers)]
     victims = chance.sample(workers, round(KILLED_SHARE * reviewers))
     after = sorted(chance.uniform(0.1, 0.8) * tasks for _ in victims)
-    killed = _watch(workers, list(zip(after, victims, strict=True)), url, settings, most_s)
+    killed = _watch(workers, list(zip(after, victims, strict=True)), url, settings, ends)
     seconds = time.monotonic() - began
     said = [line for worker in workers for line in worker.said]
     return {"killed": killed, "seconds": round(seconds, 1), **_compared(url, settings, said)}
@@ -102,24 +103,24 @@ def _prepare(url: str, folder: Path, tasks: int) -> Settings:
 # The processes
 
 
-def _start(url: str, settings: Settings, name: str, seed: int, most_s: float) -> Worker:
+def _start(url: str, settings: Settings, name: str, seed: int, ends: float) -> Worker:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
-        _work(url, settings, name, random.Random(seed), writing, most_s)
+        _work(url, settings, name, random.Random(seed), writing, ends)
     os.close(writing)
     return Worker(name, pid, os.fdopen(reading, "rb", buffering=0))
 
 
 def _work(
-    url: str, settings: Settings, name: str, chance: random.Random, pipe: int, most_s: float
+    url: str, settings: Settings, name: str, chance: random.Random, pipe: int, ends: float
 ) -> None:
     """In the child: decide until nothing waits; never returns."""
     status = 3
     try:  # whatever happens, the child must never go on as its parent
         desk = ReviewDesk(Database(url), settings)
-        reviewer, ends = Principal(name, frozenset({"reviewer"})), time.monotonic() + most_s
+        reviewer = Principal(name, frozenset({"reviewer"}))
         while time.monotonic() < ends:
             waiting = [one.task_id for one in desk.tasks(reviewer, "open", PAGE).tasks]
             if not waiting:
@@ -156,7 +157,7 @@ def _watch(
     victims: list[tuple[float, Worker]],
     url: str,
     settings: Settings,
-    most_s: float,
+    ends: float,
 ) -> int:
     """Read what the processes say until all have ended; kill the victims, and start others."""
     open_pipes = {worker.pipe.fileno(): worker for worker in workers}
@@ -176,7 +177,7 @@ def _watch(
             if victim.pipe.fileno() in open_pipes:
                 os.kill(victim.pid, signal.SIGKILL)
                 killed += 1
-                again = _start(url, settings, victim.name, killed + 1000, most_s)
+                again = _start(url, settings, victim.name, killed + 1000, ends)
                 workers.append(again)
                 open_pipes[again.pipe.fileno()], unfinished[again.pid] = again, b""
     return killed
