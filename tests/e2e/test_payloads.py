@@ -5,6 +5,7 @@ payloads from running.
 """
 
 import html
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import numpy as np
@@ -107,7 +108,7 @@ def name_of(payload: str) -> str:
     return f"{text[:77]}{PAYLOADS.index(payload)}"
 
 
-def as_eve(site: Site, method: str, path: str, status: int, body: dict[str, object]) -> None:
+def as_eve(site: Site, method: str, path: str, status: int, body: Mapping[str, object]) -> None:
     done = site.call("eve", method, path, json=body)
     assert done.status_code == status, done.text
 
