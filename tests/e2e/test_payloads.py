@@ -5,6 +5,7 @@ payloads from running.
 """
 
 import html
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import numpy as np
@@ -107,7 +108,7 @@ def name_of(payload: str) -> str:
     return f"{text[:77]}{PAYLOADS.index(payload)}"
 
 
-def as_eve(site: Site, method: str, path: str, status: int, body: dict[str, object]) -> None:
+def as_eve(site: Site, method: str, path: str, status: int, body: Mapping[str, object]) -> None:
     done = site.call("eve", method, path, json=body)
     assert done.status_code == status, done.text
 
@@ -198,12 +199,11 @@ def filled(tiny: Served) -> tuple[Served, list[str]]:
 
 
 def look_at(page: Page, address: str) -> None:
-    """Open the page from scratch, and every fold and button that only shows more."""
+    """Open the page from scratch, and every fold in it."""
     page.goto("about:blank")
     page.goto(address)
     settle(page)
-    for folded in page.locator("summary:visible").all()[:12]:
-        folded.click()
+    page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
     settle(page)
 
 
