@@ -36,7 +36,7 @@ def needed(errors: int) -> int:
 
     def passes(n: int) -> bool:
         tail = sum(math.comb(n, k) * 19 ** (n - k) for k in range(errors + 1))
-        return tail * 1000 <= 45 * 20**n
+        return bool(tail * 1000 <= 45 * 20**n)
 
     return next(n for n in range(errors + 1, 2000) if passes(n))
 
