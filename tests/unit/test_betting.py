@@ -288,6 +288,8 @@ def test_a_level_just_above_a_ceiling_is_tested_and_ends_the_sequence() -> None:
     wrong = np.array([False] * 140)
     wide = Stream.labelled(ALPHA, levels, wrong, np.ones(140), ceilings)
     assert [p.level for p in wide.passed(100, DELTA)] == [100]
+    near = Stream.labelled(ALPHA, np.minimum(levels, 202), wrong, np.ones(140), ceilings)
+    assert [p.level for p in near.passed(100, DELTA)] == [100], "201 is tested too"
     open_above = Stream.labelled(ALPHA, levels, wrong, np.ones(140))
     assert [p.level for p in open_above.passed(100, DELTA)] == [100, 300]
 
