@@ -28,6 +28,8 @@ def run() -> None:
         driver = connection.connection.driver_connection
         if database.embedded and driver is not None:
             driver.execute("PRAGMA foreign_keys=OFF")
+            # Else each migration is a transaction of its own, and another process gets between.
+            connection.begin()
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,

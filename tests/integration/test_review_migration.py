@@ -220,7 +220,7 @@ def test_reviewers_see_the_same_tasks(moved: Database) -> None:
 def test_measurements_of_reviewers_are_kept(moved: Database) -> None:
     report = reviewer_report(moved, 0.05, "main")
     assert report.gold is not None and (report.gold.missed, report.gold.n) == (1, 1)
-    assert [one.reviewer for one in report.reviewers] == ["cara"]
+    assert [one.reviewer for one in report.reviewers] == ["cara", "raj"]
     assert report.second is not None and (report.second.n, report.second.agreed) == (1, 0)
     (pair,) = disagreements(moved, "main")
     assert (pair.answer_id, pair.first.reviewer, pair.second.reviewer) == (
