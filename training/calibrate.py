@@ -157,7 +157,11 @@ def _report(drafted: list[LabelledDraft], generator: str) -> dict[str, Any]:
 
 @app.command(name="certify")
 def certify_public(
-    outcomes: Annotated[list[Path], typer.Option(help="Rows of --save-outcomes (repeatable).")],
+    outcomes: Annotated[list[Path], typer.Option(help="Rows of --whole (repeatable).")],
+    given: Annotated[
+        list[Path] | None,
+        typer.Option(help="Rows of sets whose passages were given (repeatable)."),
+    ] = None,
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="The generator that wrote them.")] = "reader",
     alpha: float = 0.05,
@@ -167,11 +171,13 @@ def certify_public(
 
     Its threshold is the largest at which no set has more than ``alpha`` wrong among what is
     released, at which the upper bound of no set's share is over ``LAXEST`` (a set without a wrong
-    one may be small), and which all sets together certify. Where there is none the old one is
-    removed: a new installation then releases nothing.
+    one may be small), and which all sets together certify. ``given`` sets are larger and easier:
+    the threshold must hold on them as well. Where there is none the old certificate is removed: a
+    new installation then releases nothing.
     """
     content = _existing(out)
     sets = [_labels(path) for path in outcomes]
+    sets += [_labels(path, whole=False) for path in given or ()]
     cap = worst_threshold(sets, alpha, delta)
     model = RiskModel.parse(content)
     identity = generator_identity(generator, Settings().models_dir / generator)
@@ -196,15 +202,15 @@ def certify_public(
     typer.echo(json.dumps(result.to_json()))
 
 
-def _labels(path: Path) -> list[Label]:
+def _labels(path: Path, *, whole: bool = True) -> list[Label]:
     """The answers of a file that the gate decides on.
 
     Raises ``Invalid`` for a set that is easier than what the certificate will meet.
     """
     rows = list(read_rows(path))
-    if not all(row.get("searched") for row in rows):
+    if whole and not all(row.get("searched") for row in rows):
         raise Invalid(f"{path.name}: its passages were given; ask with --whole or --examples.")
-    if 2 * sum(not row["answerable"] for row in rows) < len(rows):
+    if whole and 2 * sum(not row["answerable"] for row in rows) < len(rows):
         raise Invalid(f"{path.name}: less than half of its questions have no answer.")
     return [
         Label(float(row["score"]), bool(row["wrong"]))

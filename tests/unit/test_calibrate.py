@@ -151,6 +151,24 @@ def test_a_set_that_is_easier_than_the_service_is_refused_and_fails_closed(
     assert not (folder / CERTIFICATE).exists()
 
 
+def test_a_set_whose_passages_were_given_only_counts_beside_one_that_was_searched(
+    tmp_path: Path,
+) -> None:
+    folder, given = tmp_path / "risk", tmp_path / "given.jsonl"
+    shipped(folder)
+    certified(folder, 0, 10)  # too few by themselves
+    assert not (folder / CERTIFICATE).exists()
+    row = {"score": 0.04, "wrong": False, "answerable": True}
+    rows = [row] * 90 + [{**row, "score": 0.05, "wrong": True}] * 10
+    given.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    files = ["--outcomes", str(tmp_path / "outcomes.jsonl"), "--given", str(given)]
+    done = CliRunner().invoke(app, ["certify", *files, "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    made = load_certificate(folder)
+    assert made is not None and made.threshold < 0.05, "the given set holds it down"
+    assert CliRunner().invoke(app, ["certify", "--given", str(given)]).exit_code != 0
+
+
 def test_passages_are_left_out_until_half_of_the_questions_have_no_answer() -> None:
     texts = [f"Passage {n}." for n in range(10)]
     rows = [
