@@ -568,6 +568,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/responses"): {"json": {"model": "countersign", "input": RELEASED}},
     ("POST", "/v1/embeddings"): {"json": {"model": "countersign", "input": "a"}},
     ("POST", "/v1/session"): {"json": {"username": "nobody", "password": "x"}},
+    ("POST", "/v1/practice/{item_id}"): {"json": {"wrong": True}},
     ("POST", "/v1/reviews/{task_id}/comments"): {"json": {"text": "x"}},
     ("PUT", "/v1/reviews/{task_id}/assignment"): {"json": {"to": None}},
     ("PUT", "/v1/reviews/{task_id}/snooze"): {"json": {"until": None}},
@@ -1156,7 +1157,9 @@ def test_an_operator_switches_the_gate_and_sees_it(fresh: Site) -> None:
 def test_an_operator_sees_that_reviewers_were_not_measured(site: Site) -> None:
     seen = site.call("olga", "GET", "/v1/gate/reviewers?collection=main").json()
     assert (seen["gold"], seen["miss_bound"], seen["second"]) == (None, None, None)
-    assert (seen["reviewers"], seen["disagreements"]) == ([], [])
+    assert seen["disagreements"] == []
+    for one in seen["reviewers"]:  # who decided is listed, with nothing measured
+        assert (one["wrong_items"], one["right_items"], one["pairs"]) == (0, 0, 0)
 
 
 # Pages, headers, health

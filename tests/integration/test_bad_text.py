@@ -132,6 +132,14 @@ FULL: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/v1/answers/{answer_id}/feedback"): {"useful": True, "reason": "x"},
     ("PUT", "/v1/conversations/{conversation_id}"): {"title": "x"},
     ("POST", "/v1/keys"): {"user": "unknown", "days": 1},
+    ("POST", "/v1/session/oidc/finish"): {"state": "x", "code": "x"},
+    ("POST", "/v1/widget-keys"): {
+        "user": "unknown",
+        "origins": ["https://a.example"],
+        "questions_per_minute": 1,
+    },
+    ("POST", "/v1/widget/{key}/visits"): {"user": "x", "issued": 1, "signature": "x"},
+    ("POST", "/v1/widget/{key}/questions"): {"question": "x", "previous_answer_id": "x"},
 }
 """A body with every text that each route takes."""
 

@@ -467,9 +467,9 @@ def test_right_gold_items_count_as_false_alarms_only(desk: Desk) -> None:
     quiz.say(RITA, only(quiz.tasks(RITA), is_gold)["task_id"], "reject", reason="no")
     report = quiz.report()
     assert (report["gold"], report["miss_bound"]) == (None, None)
-    assert report["reviewers"] == [
-        {"reviewer": "rita", "wrong_items": 0, "missed": 0, "right_items": 1, "false_alarms": 1}
-    ]
+    (rita,) = report["reviewers"]
+    told = {"reviewer": "rita", "wrong_items": 0, "missed": 0, "right_items": 1, "false_alarms": 1}
+    assert told.items() <= rita.items() and (rita["pairs"], rita["kappa"]) == (0, None)
 
 
 # The command line
