@@ -19,7 +19,7 @@ CLAIM = "Will you pay my claim for the water damage in my {}?"
 KITCHEN, ATTIC, CELLAR, BATHROOM, HALLWAY = (
     CLAIM.format(room) for room in ("kitchen", "attic", "cellar", "bathroom", "hallway")
 )
-PANTRY = CLAIM.format("pantry")
+PANTRY = CLAIM.format("small kitchen")
 __all__ = ["axe"]
 
 
