@@ -54,7 +54,7 @@ function table(reviewers) {
   const head = HEADS.map((name) => el("th", { scope: "col" }, name));
   return el(
     "div",
-    { class: "scrolls", tabindex: "0", role: "region", "aria-labelledby": "reviewers-title" },
+    { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Figures of reviewers" },
     el(
       "table",
       { "data-testid": "reviewers" },
