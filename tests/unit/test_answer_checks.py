@@ -369,3 +369,17 @@ def test_foul_language_fails(text: str) -> None:
 )
 def test_ordinary_words_are_not_foul(text: str) -> None:
     assert not offensive(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        ("We pay your own lawyer at £110 an hour at most.", True),
+        ("You must be 18 years old at least.", True),
+        ("The fee is 20 pounds for at least", False),
+        ("It takes at least", False),
+        ("We need 3 and at least", False),
+    ],
+)
+def test_a_limit_behind_its_figure_breaks_nothing_off(answer: str, whole: bool) -> None:
+    assert fails(EVASIVE, case(answer, question="What do you pay?")) is not whole

@@ -154,6 +154,14 @@ def test_a_count_is_a_number_or_the_list() -> None:
     )
 
 
+def test_what_a_word_means_is_told_where_the_word_stands() -> None:
+    flood = ("Flood. Water that enters the home.", "Flood")
+    term = ("Subrogation. Our right to recover the money.", "Our right to recover the money")
+    assert said("What does subrogation mean?", flood, term) == ["Our right to recover the money."]
+    assert said("What does subrogation mean?", flood) == []
+    assert said("What is a flood?", flood) != []  # asks about the thing
+
+
 def test_a_second_try_is_another_answer_than_the_first_that_fitted() -> None:
     served = "Breakfast is served at seven."
     no, yes = "Breakfast is not included in the price.", "Breakfast is included on Sundays."

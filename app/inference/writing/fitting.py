@@ -94,7 +94,9 @@ def _explains(question: str, draft: Draft, passage: Passage) -> bool:
     if not _ASKS_MEANING.search(asked):
         return True
     term = stems(_ASKS_MEANING.sub(" ", asked)) - _ASKING
-    said = plain(" ".join(sentence.text for sentence in draft.sentences))
+    # By the whole line: an entry of a glossary begins with its word, as a sentence of its own.
+    lines = (passage.text[: one.end].rsplit("\n", 1)[-1] for one in draft.citations)
+    said = plain(" ".join([*lines, *(sentence.text for sentence in draft.sentences)]))
     return not term or bool(term & (stems(said) | stems(plain(passage.place))))
 
 

@@ -1,0 +1,36 @@
+"""A question is asked of passages that are about it: by meaning, or nearly so and by its words."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from app.answering.stages import Retrieved
+from app.retrieval.retriever import Hit
+from guardrails.contract import Passage
+
+TEXT = "Average. A reduction of a claim. Endorsement. A written change to the standard terms."
+
+
+def is_about(question: str, similarity: float | None) -> bool:
+    passage = Passage("p", "d", "main", "Glossary", TEXT, 0, len(TEXT))
+    screened = cast("Any", SimpleNamespace(meaning=SimpleNamespace(question=question)))
+    hits = (Hit(passage, similarity, 1.0, 0.1),)
+    return Retrieved(screened, cast("Any", None), hits, "provisional").is_about(0.32)
+
+
+@pytest.mark.parametrize(
+    ("question", "similarity", "about"),
+    [
+        ("What is an endorsement?", 0.30, True),
+        ("What is an endorsement?", 0.19, False),  # words alone are not enough
+        ("What is an endorsement?", None, False),
+        ("How do I bake sourdough bread?", 0.30, False),
+        ("How do I bake sourdough bread?", 0.33, True),
+        ("Who signs the endorsement of a passport?", 0.30, False),  # one word of three
+    ],
+)
+def test_words_stand_for_a_little_similarity(
+    question: str, similarity: float | None, about: bool
+) -> None:
+    assert is_about(question, similarity) is about
