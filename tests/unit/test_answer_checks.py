@@ -382,4 +382,4 @@ def test_ordinary_words_are_not_foul(text: str) -> None:
     ],
 )
 def test_a_limit_behind_its_figure_breaks_nothing_off(answer: str, whole: bool) -> None:
-    assert fails(EVASIVE, case(answer, question="What do you pay?")) is not whole
+    assert bool(fails(EVASIVE, case(answer, question="What do you pay?"))) is not whole
