@@ -31,8 +31,9 @@ async function main() {
   collections = found.collections.map(({ name }) => name);
   byId("add").setAttribute("href", `#${encodeURIComponent(NEW)}`);
   byId("find").addEventListener("input", drawList);
-  window.addEventListener("hashchange", () => show().catch(showPageError));
   await load();
+  // Only now: a form that is opened while the list still loads must not be drawn twice.
+  window.addEventListener("hashchange", () => show().catch(showPageError));
   await show();
 }
 
