@@ -234,7 +234,15 @@ def _content(collections: list[str], chance: random.Random) -> Row:
             "citations": [],
         },
         "evidence": evidence,
-        "findings": [{"check": "topics", "outcome": "fail", "message": words[:80]}],
+        "findings": [
+            {
+                "check": "topics",
+                "outcome": "fail",
+                "message": words[:80],
+                "label": "coverage_decision",
+                "excerpt": words[:20],
+            }
+        ],
         "verdict": {
             "action": "review",
             "reasons": ["coverage decision"],

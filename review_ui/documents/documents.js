@@ -38,8 +38,9 @@ async function main() {
   await loadCollections();
   mountFilters();
   if (operator) mountDrop();
-  window.addEventListener("hashchange", () => show().catch(showPageError));
   await Promise.all([load(), drawViews()]);
+  // Only now: a view that is opened while the list still loads must not be drawn twice.
+  window.addEventListener("hashchange", () => show().catch(showPageError));
   await show();
   setInterval(() => poll().catch(showPageError), POLL_MS);
 }

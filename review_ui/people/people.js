@@ -11,7 +11,7 @@ import { inForce, matching, scopeWords } from "./words.js";
 
 /** @import { Account, AccountsView, CollectionsView, PasswordView } from "../shared/wire.d.ts" */
 
-/** In the address: not the name of anybody, as a slash cannot be in a name. */
+/** In the address, as in the page's link: not anybody's name, as a slash cannot be in a name. */
 const NEW = "+/new";
 
 /** @type {Account[]} */
@@ -29,7 +29,6 @@ async function main() {
   /** @type {CollectionsView} */
   const found = await request("GET", "/v1/collections");
   collections = found.collections.map(({ name }) => name);
-  byId("add").setAttribute("href", `#${encodeURIComponent(NEW)}`);
   byId("find").addEventListener("input", drawList);
   await load();
   // Only now: a form that is opened while the list still loads must not be drawn twice.

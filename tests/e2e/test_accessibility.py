@@ -1,10 +1,10 @@
 """Every page and state, looked at by axe: no violation, in light and dark, wide and narrow."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from app.settings import PROJECT
 from tests.e2e.conftest import Running
@@ -13,17 +13,15 @@ from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_i
 pytestmark = pytest.mark.browser
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
 NO_AXE = "axe-core WAS NOT FOUND: accessibility was not tested. Run `npm ci` (needs Node.js 20)."
-RUN = """async () => {
-  const { violations } = await axe.run(document);
+RUN = """async (rules) => {
+  const { violations } = await axe.run(document, rules ? { runOnly: rules } : {});
   return violations.map(({ id, nodes }) =>
     `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join("; ")}`);
 }"""
-VIEWS = [
-    pytest.param((1280, 800, "light"), id="wide-light"),
-    pytest.param((1280, 800, "dark"), id="wide-dark"),
-    pytest.param((360, 740, "light"), id="narrow-light"),
-    pytest.param((360, 740, "dark"), id="narrow-dark"),
-]
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+NARROW: ViewportSize = {"width": 360, "height": 740}
+COLOURS = ["color-contrast"]
+"""All that the scheme of colours can change."""
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +33,10 @@ def axe() -> str:
     return AXE.read_text("utf-8")
 
 
-@pytest.fixture(params=VIEWS)
-def page(browser: Browser, axe: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    width, height, scheme = request.param
+@pytest.fixture
+def page(browser: Browser, axe: str) -> Iterator[Page]:
     context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if scheme == "dark" else "light",
+        viewport=WIDE,
         reduced_motion="reduce",  # a colour between two states is nobody's colour
     )
     context.add_init_script(axe)
@@ -48,8 +44,16 @@ def page(browser: Browser, axe: str, request: pytest.FixtureRequest) -> Iterator
     context.close()
 
 
-def violations(page: Page) -> list[str]:
-    found: list[str] = page.evaluate(RUN)
+def violations(page: Page, sizes: Sequence[ViewportSize] = (WIDE, NARROW)) -> list[str]:
+    """What axe finds in the page as it is, in each size, light and dark; it is wide again then."""
+    found: list[str] = []
+    for size in sizes:
+        page.set_viewport_size(size)
+        found += page.evaluate(RUN)
+        page.emulate_media(color_scheme="dark")
+        found += page.evaluate(RUN, COLOURS)
+        page.emulate_media(color_scheme="light")
+    page.set_viewport_size(WIDE)
     return found
 
 
@@ -76,13 +80,14 @@ def test_chat(page: Page, running: Running) -> None:
     ask(page, FACT, "released")
     answer.get_by_test_id("not-useful").click()
     expect(answer.get_by_test_id("feedback-reason")).to_be_focused()
-    if page.get_by_test_id("sidebar-open").is_visible():
-        page.get_by_test_id("sidebar-open").click()
     page.get_by_test_id("rename").click()
     assert violations(page) == []
-    page.keyboard.press("Escape")
-    if page.locator("#sidebar-close").is_visible():
-        page.locator("#sidebar-close").click()
+    page.set_viewport_size(NARROW)
+    page.get_by_test_id("sidebar-open").click()
+    assert violations(page, [NARROW]) == []
+    page.set_viewport_size(NARROW)
+    page.locator("#sidebar-close").click()
+    page.set_viewport_size(WIDE)
     answer.get_by_test_id("citation").first.click()
     expect(page.get_by_test_id("citation-quote").first).to_be_visible()
     assert violations(page) == []

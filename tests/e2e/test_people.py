@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.conftest import Running
 from tests.e2e.test_browser import sign_in
@@ -33,6 +33,20 @@ def log_in(browser: Browser, running: Running, name: str, password: str, path: s
     page.get_by_test_id("login-password").fill(password)
     page.get_by_test_id("login-submit").click()
     return page
+
+
+def test_a_form_that_is_opened_while_the_list_loads_is_drawn_once(
+    page: Page, running: Running
+) -> None:
+    late: list[Route] = []
+    page.route("**/v1/users", lambda route: late.append(route))
+    sign_in(page, running, "/people")
+    page.get_by_test_id("add-person").click()
+    expect(page.get_by_test_id("name")).to_have_count(0)
+    late[0].continue_()
+    page.get_by_test_id("name").fill(NAME)
+    expect(page.get_by_test_id("person").first).to_be_visible()
+    expect(page.get_by_test_id("name")).to_have_value(NAME)
 
 
 def test_an_account_from_its_first_day_to_its_last(
