@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from app.api import (
@@ -21,6 +21,7 @@ from app.api import (
     jobs,
     labelling,
     operations,
+    pages,
     practice,
     questions,
     released,
@@ -42,7 +43,7 @@ from app.errors import (
     TooLarge,
 )
 from app.ports import PageImages
-from app.settings import PROJECT, Settings
+from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 from countersign import __version__
@@ -66,7 +67,6 @@ MODULES = (
     widget,
 )
 ROUTERS = tuple(module.router for module in MODULES)
-PAGES = PROJECT / "review_ui"
 PAGE_NAMES = (
     ("/", "chat"),
     ("/review", "review"),
@@ -144,18 +144,15 @@ def create_app(
 
 
 def _add_pages(app: FastAPI) -> None:
-    def page(name: str) -> Callable[[], FileResponse]:
-        return lambda: FileResponse(PAGES / name / "index.html", media_type="text/html")
-
     async def frame(request: Request, key: str = "") -> Response:
         return await widget.page(request, key)
 
     for path, name in PAGE_NAMES:
         route = app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
-        route(page(name))
+        route(partial(pages.page, name))
     app.api_route("/widget", methods=["GET", "HEAD"], include_in_schema=False)(frame)
     app.api_route("/widget.js", methods=["GET", "HEAD"], include_in_schema=False)(widget.loader)
-    app.mount("/static", StaticFiles(directory=PAGES), name="static")
+    app.mount(pages.STATIC, pages.PageFiles(directory=pages.FOLDER), name="static")
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -17,6 +17,7 @@ from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.access.widgets import WidgetKey
 from app.answering.stages import Ask
+from app.api import pages
 from app.api.asking import Question, follow, while_connected
 from app.api.edge import HEADERS
 from app.api.questions import ask_events, follow_events
@@ -33,11 +34,9 @@ from app.api.requests import (
 from app.errors import OriginRefused, Unauthenticated
 from app.records.views import AnswerView
 from app.serving.admission import Permit
-from app.settings import PROJECT
 from app.wiring import Services
 
 PATH = "/v1/widget/"
-FILES = PROJECT / "review_ui" / "widget"
 ALLOWED = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
@@ -195,12 +194,12 @@ async def page(request: Request, key: str) -> Response:
     ancestors = f"frame-ancestors {' '.join(found.origins)}"
     policy = policy.replace("frame-ancestors 'none'", ancestors)
     request.state.headers = {"Content-Security-Policy": policy}
-    return FileResponse(FILES / "index.html", media_type="text/html")
+    return pages.page("widget")
 
 
 def loader() -> Response:
     """The script that other sites include."""
-    return FileResponse(FILES / "loader.js", media_type="text/javascript")
+    return FileResponse(pages.FOLDER / "widget" / "loader.js", media_type="text/javascript")
 
 
 async def _looked_up(scope: Scope, look: Callable[..., Any], *arguments: Any) -> Any:

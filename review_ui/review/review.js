@@ -20,7 +20,7 @@ import { countWords } from "./words.js";
 /** @import { Added } from "./evidence.js" */
 /** @import { Handling } from "./handle.js" */
 /** @import { Command } from "./keys.js" */
-/** @import { Filter, Mode, Notice, NoticeAction, State } from "./state.js" */
+/** @import { Filter, Mode, Narrow, Notice, NoticeAction, State } from "./state.js" */
 
 const REFRESH_MS = 5_000;
 // While a stream tells of new tasks and decisions, the list is read anew for claims only.
@@ -41,6 +41,8 @@ let stream = null;
 let refreshedAt = 0;
 
 async function main() {
+  // Asked for beside the session: whoever may not see it is told so by what the session says.
+  const first = loadList().catch(() => null);
   const session = await requireSession();
   mountHeader(session);
   if (!session.roles.includes("reviewer")) {
@@ -49,7 +51,9 @@ async function main() {
   }
   state = states.begin(session.name);
   mountControls();
-  await refresh();
+  const list = await first;
+  if (list) listed(list);
+  else await refresh();
   recount().catch(showPageError);
   loadChanged();
   followQueue();
@@ -211,10 +215,22 @@ function follow(action) {
 
 async function refresh() {
   const { filter, narrow } = state;
+  listed(await loadList(), { filter, narrow });
+}
+
+/** @returns {Promise<TasksView>} */
+function loadList() {
   refreshedAt = Date.now();
-  /** @type {TasksView} */
-  const list = await request("GET", states.listPath(state, LIST_LIMIT));
+  return request("GET", states.listPath(state, LIST_LIMIT));
+}
+
+/**
+ * @param {TasksView} list
+ * @param {{filter: Filter, narrow: Narrow}} asked What the list was asked for with.
+ */
+function listed(list, asked = state) {
   const { tasks } = list;
+  const { filter, narrow } = asked;
   fill(byId("page-error"));
   const complete = tasks.length < LIST_LIMIT;
   set(states.listed(state, { filter, narrow, tasks, open: countWords(list), complete }));

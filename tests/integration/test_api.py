@@ -28,8 +28,9 @@ from app.access.service import Access
 from app.access.tables import IdempotencyRow
 from app.api.edge import HEADERS
 from app.api.openai.errors import is_openai
+from app.api.pages import FOLDER as PAGES
 from app.corpus.tables import DocumentRow
-from app.main import PAGES, create_app
+from app.main import create_app
 from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging

@@ -4,9 +4,12 @@ import re
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from app.api import pages
 from app.api.edge import HEADERS
-from app.main import PAGES, create_app
+from app.api.pages import FOLDER as PAGES
+from app.main import PAGE_NAMES, create_app
 from app.settings import Settings
 
 WIRE = PAGES / "shared" / "wire.d.ts"
@@ -71,3 +74,32 @@ def test_no_file_of_the_pages_needs_what_their_policy_forbids() -> None:
         assert not re.search(f"{markup}|{code}", text), path.name
         for address in re.findall(r'from "(\.[^"]+)"', text):
             assert (path.parent / address).is_file(), f"{path.name}: {address}"
+
+
+def test_a_page_names_every_module_that_it_will_load_at_an_address_of_its_content() -> None:
+    client = TestClient(create_app(Settings()))
+    for path, name in PAGE_NAMES:
+        page = client.get(path)
+        addresses = re.findall(r'(?:src|href)="/static/([0-9a-f]{12})/([^"]+)"', page.text)
+        assert addresses, path
+        assert {version for version, _ in addresses} == {pages.version()}, path
+        assert '"/static/' not in re.sub(r"/static/[0-9a-f]{12}/", "", page.text)
+        named = {address for _, address in addresses}
+        for address in {one for one in named if one.endswith(".js")}:
+            text = (PAGES / address).read_text("utf-8")
+            for imported in re.findall(r'(?m)^(?:import .*|} )from "(\.[^"]+)"', text):
+                found = ((PAGES / address).parent / imported).resolve().relative_to(PAGES.resolve())
+                assert found.as_posix() in named, f"{name}: {address}"
+
+
+def test_a_browser_keeps_a_file_only_under_the_version_that_it_has() -> None:
+    client = TestClient(create_app(Settings()))
+    kept = client.get(f"/static/{pages.version()}/shared/dom.js")
+    assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+    for address in ("/static/shared/dom.js", f"/static/{'0' * 12}/shared/dom.js"):
+        other = client.get(address)
+        assert (other.status_code, other.content) == (200, kept.content)
+        assert other.headers["cache-control"] == "no-store", address
+    for address in ("/static/0123456789abcdef/shared/dom.js", f"/static/{pages.version()}/no.js"):
+        assert client.get(address).status_code == 404
+        assert client.get(address).headers["cache-control"] == "no-store"
