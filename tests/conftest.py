@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, text, update
 
+from app import db
 from app.access import passwords
+from app.corpus.tables import DocumentRow
 from app.db import Database, migrate
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
+from tests.fakes import Stock
 
 os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
 """Decisions are measured at once, but for the tests of undoing them."""
@@ -76,6 +79,31 @@ def cheap_passwords() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     patch.setattr(passwords, "HASHER", cheap)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def statements_compiled_once() -> Iterator[None]:
+    """Every test has a database of its own, and an engine compiles each statement anew: that took
+    a quarter of the time of all tests."""
+    create, first = db.create_engine, dict[str, Engine]()
+
+    def sharing(url: str, **options: Any) -> Engine:
+        engine: Engine = create(url, **options)
+        known = first.get(engine.name)
+        if known is not None:
+            engine.dialect, engine._compiled_cache = known.dialect, known._compiled_cache
+        else:  # a dialect knows its server once it was connected
+
+            def keep(_connection: Connection) -> None:
+                first.setdefault(engine.name, engine)
+
+            event.listen(engine, "engine_connect", keep, once=True)
+        return engine
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(db, "create_engine", sharing)
     yield
     patch.undo()
 
@@ -178,6 +206,25 @@ def handbook(tmp_path: Path) -> Path:
     return folder
 
 
+HANDBOOKS: dict[str, tuple[Stock, Path]] = {}
+"""By kind of database: what it holds after the handbook of a folder was ingested."""
+
+
+def begin_with_handbook(built: Services, handbook: Path) -> None:
+    """Ingest it, or store what became of it the first time, under the paths that it has now."""
+    kind, index_dir = built.database.engine.name, built.settings.index_dir
+    if kind in HANDBOOKS:
+        stock, folder = HANDBOOKS[kind]
+        stock.put(built.database, index_dir)
+        with built.database.transaction() as session:
+            for column in (DocumentRow.source, DocumentRow.stored_at):
+                moved = func.replace(column, str(folder), str(handbook))
+                session.execute(update(DocumentRow).values({column: moved}))
+        return
+    pipeline_for(built).ingest(find_files([handbook]), "main")
+    HANDBOOKS[kind] = Stock.of(built.database, index_dir), handbook
+
+
 @pytest.fixture
 def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Services]:
     """Real services over each database, with the handbook ingested into collection main."""
@@ -189,8 +236,7 @@ def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Serv
         audit_share=0.0,
     )
     built = build_services(settings)
-    pipeline = pipeline_for(built)
-    pipeline.ingest(find_files([handbook]), "main")
+    begin_with_handbook(built, handbook)
     yield built
     built.close()
 

@@ -5,11 +5,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sqlalchemy import Table, delete, exists, insert, select
 
 from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
+from app.db import Base, Database
 from app.deadline import Deadline
 from app.errors import ModelRefused
 from app.ports import DraftRequest, Embedder, Vectors
@@ -187,3 +190,38 @@ class Shelf:
         return IndexBuilder(
             self.corpus, self.embedder.name, self.index_dir, keep=self.keep, device="cpu"
         )
+
+
+@dataclass
+class Stock:
+    """What a database and an index folder held, to be put into empty ones: all of it at once takes
+    a tenth of the time."""
+
+    rows: list[tuple[Table, list[dict[str, Any]]]]
+    index: dict[str, bytes]
+
+    @classmethod
+    def of(cls, database: Database, index_dir: Path) -> "Stock":
+        """Everything that they hold now."""
+        with database.engine.connect() as connection:
+            found = [
+                (table, [dict(row) for row in connection.execute(select(table)).mappings()])
+                for table in Base.metadata.sorted_tables
+            ]
+        files = {
+            path.relative_to(index_dir).as_posix(): path.read_bytes()
+            for path in index_dir.rglob("*")
+            if path.is_file()
+        }
+        return cls([(table, rows) for table, rows in found if rows], files)
+
+    def put(self, database: Database, index_dir: Path) -> None:
+        """The same into another database, which is migrated and empty, and another folder."""
+        with database.engine.begin() as connection:
+            for table, rows in self.rows:
+                if connection.scalar(select(exists(select(table)))):
+                    connection.execute(delete(table))
+                connection.execute(insert(table), rows)
+        for name, content in self.index.items():
+            (index_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (index_dir / name).write_bytes(content)

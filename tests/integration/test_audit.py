@@ -49,18 +49,31 @@ from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, R
 from app.settings import Settings
 from guardrails.contract import canonical_json, canonical_sha256
 from guardrails.drift import Change
-from tests.integration.test_answering import RITA, Desk
+from tests.integration.test_answering import RITA, Desk, Stocks, keep_stock, kept_stock
 from tests.integration.test_probes import CARA, RAJ, Quiz
 from tests.trails import WireDesk, hold, settings_for
 
 Edit = Callable[[Connection], Any]
 
 
+BUSY: Stocks = {}
+"""What ``busy`` holds."""
+
+
 @pytest.fixture
 def busy(database: Database, tmp_path: Path) -> Database:
     """A database in which everything has happened that leaves a sealed row."""
     desk = Desk(database, tmp_path)
-    desk.stock()
+    if not kept_stock(BUSY, desk):
+        desk.stock()
+        happen(desk)
+        keep_stock(BUSY, desk)
+    return database
+
+
+def happen(desk: Desk) -> None:
+    """Everything that leaves a sealed row."""
+    database, folder = desk.database, desk.folder
     quiz = Quiz(desk, gold_share=1.0, second_review_share=1.0)
     approved = quiz.first()
     quiz.first("reject", reason="The excess changed.")
@@ -72,7 +85,7 @@ def busy(database: Database, tmp_path: Path) -> Database:
     audited = Quiz(desk, gate_mode="provisional", audit_share=1.0, audit_seed="s")
     audited.first("reject", RAJ, reason="Wrong.")
     audited.first("edit", RAJ, text="It is £350 [1]. Call us.")
-    settings = settings_for(database.url, tmp_path)
+    settings = settings_for(database.url, folder)
     four, _ = hold(database, settings, four_eyes=True)
     quiz.say(RITA, four)
     late, _ = hold(database, settings)
@@ -86,7 +99,6 @@ def busy(database: Database, tmp_path: Path) -> Database:
     WireDesk(database, settings).expire_overdue()
     quiz.reviews.claim(RITA, late)
     _people_and_gate(database, settings)
-    return database
 
 
 def _people_and_gate(database: Database, settings: Settings) -> None:
