@@ -207,7 +207,13 @@ def gate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
-    save_outcomes: Annotated[Path | None, typer.Option(help="Write the drafted rows here.")] = None,
+    save_outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the drafted rows here; with --whole one after the other, and a run that "
+            "was interrupted goes on."
+        ),
+    ] = None,
     limit: Limit = None,
     as_json: Json = False,
 ) -> None:
@@ -220,7 +226,8 @@ def gate(
     if outcomes is not None:
         found = measured.read_outcomes(outcomes)
     else:
-        rows = _scored_rows(questions, folder, generator, limit, whole)
+        keep = save_outcomes if whole else None
+        rows = _scored_rows(questions, folder, generator, limit, whole, keep)
         if save_outcomes is not None:
             measured.save_outcomes(rows, save_outcomes)
         found = measured.parse_outcomes(rows, (questions or folder).name)
@@ -306,7 +313,12 @@ def shipped(
 
 
 def _scored_rows(
-    questions: Path | None, folder: Path, generator: str, limit: int | None, whole: bool
+    questions: Path | None,
+    folder: Path,
+    generator: str,
+    limit: int | None,
+    whole: bool,
+    keep: Path | None,
 ) -> list[dict[str, Any]]:
     """Questions with contexts are drafted from them; else, and if the ``whole`` service must find
     them, they go through the service."""
@@ -315,7 +327,7 @@ def _scored_rows(
     if questions is None:
         return score_examples(folder, generator, limit)
     if whole:
-        return score_whole(questions, generator, limit)
+        return score_whole(questions, generator, limit, keep)
     from benchmarks.gate import score_questions
 
     return score_questions(questions, generator, limit)

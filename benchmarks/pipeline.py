@@ -67,19 +67,23 @@ def score_examples(
 
 
 def score_whole(
-    questions: Path, generator: str = "reader", limit: int | None = None
+    questions: Path,
+    generator: str = "reader",
+    limit: int | None = None,
+    keep: Path | None = None,
 ) -> list[dict[str, Any]]:
     """As ``score_examples``, over the contexts of rows as documents, where the service must find
     them; so many passages are left out that at least half of the questions have no answer.
 
-    Raises ``Invalid``.
+    ``keep`` is a file of finished rows: a run that was interrupted goes on with it. Raises
+    ``Invalid``, also for a file of other questions.
     """
     rows, texts = half_unanswerable(read_questions(questions)[:limit])
     with tempfile.TemporaryDirectory() as name:
         corpus = Path(name) / "corpus.jsonl"
         lines = [{"doc_id": number, "text": text} for number, text in enumerate(texts)]
         corpus.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-        return _scored_over(corpus, rows, generator)
+        return _scored_over(corpus, rows, generator, keep)
 
 
 def half_unanswerable(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -111,10 +115,31 @@ def half_unanswerable(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
     return found, [text for text in over if text not in gone]
 
 
-def _scored_over(corpus: Path, rows: list[dict[str, Any]], generator: str) -> list[dict[str, Any]]:
+def _scored_over(
+    corpus: Path, rows: list[dict[str, Any]], generator: str, keep: Path | None = None
+) -> list[dict[str, Any]]:
+    scored = _finished(keep, rows)
+    if len(scored) == len(rows):
+        return scored
     with temporary_service(generator, gate_mode="review_everything") as (services, store):
         _ingest(services, corpus, store)
-        return [_scored(services, row) for row in rows]
+        for row in rows[len(scored) :]:
+            scored.append(_scored(services, row))
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as target:
+                    target.write(json.dumps(scored[-1]) + "\n")
+    return scored
+
+
+def _finished(keep: Path | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of an interrupted run; raises ``Invalid`` where they are of other questions."""
+    if keep is None or not keep.exists():
+        return []
+    found = list(read_rows(keep))
+    told = [(row["id"], row["answerable"]) for row in found]
+    if told != [(row.get("id"), row["answerable"]) for row in rows[: len(found)]]:
+        raise Invalid(f"{keep.name} holds the outcomes of other questions.")
+    return found
 
 
 @contextmanager

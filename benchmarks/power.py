@@ -1,5 +1,5 @@
-"""What so many labels of a real score set release: a single look, any day, a session, and a
-session with a planned look.
+"""What so many labels of a real score set release: a single look, any day, a session, a session
+with a planned look, and the most that any exact look could.
 
 Answers are drawn from the set with replacement, so that its own error rates are the truth.
 """
@@ -15,12 +15,13 @@ from benchmarks.certify import as_planned, labels_of, under_ceilings
 from benchmarks.gate import read_outcomes
 from guardrails.gate.aims import aims_of
 from guardrails.gate.betting import Stream
-from guardrails.gate.binomial import GRID, level_of
+from guardrails.gate.binomial import GRID, binomial_tail, level_of, passes
 from guardrails.gate.certify import first_level, last_level
 from guardrails.gate.planned import LOOK_SHARE, Plan, look
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 POOL = 20
 """So many times the labels are drawn as answers that a session may choose from."""
 
@@ -58,9 +59,26 @@ def measure_power(
                     "false": round(sum(rates[level] > alpha for level in certified) / splits, 3),
                 }
             )
+        rows.append(_oracle(shares, rates, n, alpha, delta))
     good = np.flatnonzero(rates[levels] <= alpha)
     best = float(shares[levels[good]].max()) if len(good) else 0.0
     return {"alpha": alpha, "delta": delta, "best_share": round(best, 4), "rows": rows}
+
+
+def _oracle(
+    shares: Floats, rates: Floats, n: int, alpha: float, delta: float
+) -> dict[str, int | float | str]:
+    """The row of somebody who knows the best level beforehand: all labels lie under it, and one
+    exact test there has the whole of delta. No session with one exact look releases more."""
+    allowed = max((k for k in range(n) if passes(k, n, alpha, delta)), default=-1)
+    levels = np.flatnonzero((rates <= alpha) & (shares > 0))
+    # Where nothing is wrong the tail has no logarithm; the test passes there as at hardly anything.
+    chances = {int(t): binomial_tail(allowed, n, max(float(rates[t]), 1e-12)) for t in levels}
+    best = max(chances, key=lambda t: shares[t] * chances[t], default=None)
+    passing = 0.0 if best is None else chances[best]
+    released = 0.0 if best is None else float(shares[best]) * passing
+    told = {"released": round(released, 4), "certified": round(passing, 3), "false": 0.0}
+    return {"labels": n, "way": "oracle", **told}
 
 
 def _once(levels: Ints, wrong: Flags, n: int, alpha: float, delta: float) -> int | None:

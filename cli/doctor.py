@@ -13,6 +13,7 @@ from app.errors import (
     ModelRefused,
     SettingsInvalid,
 )
+from app.gate.status import gate_in_words, gate_status
 from app.notices.sender import Sender, waiting_notices
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value
@@ -110,13 +111,8 @@ def _shadow_policy(services: Services) -> str:
 def _gate(services: Services) -> str:
     if services.gate.problem:
         raise ModelRefused(f"{services.gate.problem}; every answer is held")
-    mode = services.gate.mode()
-    if mode == "off":
-        return "OFF: NO ERROR BOUND, the policy alone decides what is released"
-    held = services.gate.certificates.shipped
-    shipped = "a provisional certificate" if held else "no certificate"
-    told = ": nothing was measured on these documents" if held else ""
-    return f"{mode}, with {shipped}{told}"
+    found = gate_status(services.database, services.gate.certificates)
+    return f"{found.mode}. {gate_in_words(found)}"
 
 
 def _index(services: Services) -> str:

@@ -1,6 +1,6 @@
 """``gate``: the kill switch, what stands behind releases, and new certificates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -11,18 +11,20 @@ import typer
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
 from app.backends import open_gate
+from app.corpus.corpus import Corpus
 from app.db import Database
+from app.errors import Invalid, NotFound
 from app.gate.admission import Gate
 from app.gate.carry import Carried, carry_labels
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
 from app.gate.labels import ANY_DAY, ONCE, labelled
 from app.gate.modes import switch_mode
-from app.gate.plan import plan_labels
+from app.gate.plan import MINUTES, look_advice, next_step, plan_labels
 from app.gate.planned_looks import plan_look
 from app.gate.reviewer_error import reviewer_report
-from app.gate.status import CertificateView, gate_status
-from app.gate.strata import SERVICE, STANDARD, Stratum
+from app.gate.status import CertificateView, gate_in_words, gate_status
+from app.gate.strata import SERVICE, STANDARD, Stratum, members_of
 from app.review import disagreements as review
 from app.settings import Settings
 from app.wiring import open_database, open_services
@@ -65,6 +67,7 @@ def status(as_json: Json = False) -> None:
         print_json(asdict(found))
         return
     console.print(f"mode: {found.mode}", markup=False, highlight=False)
+    console.print(gate_in_words(found), markup=False, highlight=False)
     columns = "collection mode reason changed_by changed_at".split()
     print_table("Switches", columns, map(astuple, found.modes))
     columns = ["collection", "class", "state", "alpha", "threshold", "audits", "e-value"]
@@ -184,32 +187,76 @@ def certify(
 
 @gate_commands.command()
 def plan(
-    collection: Annotated[str, typer.Option(help="Collection to certify.")],
+    collection: Annotated[
+        str, typer.Option(help="Collection to certify; default: each that has documents.")
+    ] = "",
     minutes: Annotated[
         float, typer.Option(help="Minutes that reviewers label each day.", min=1)
-    ] = 20,
+    ] = MINUTES,
     risk_class: RiskClass = STANDARD,
     as_json: Json = False,
 ) -> None:
-    """How many more labels a certificate needs, in days; it changes nothing."""
+    """How many more labels a certificate needs, in days, and what to do next; it changes
+    nothing."""
     with _gate() as (gate, database, settings):
         certifier = Certifier(database, settings, gate.certificates)
         alpha, delta = settings.gate_alpha, settings.gate_delta
-        found = plan_labels(certifier, collection, risk_class, alpha, delta, minutes)
+        found = {
+            name: plan_labels(certifier, name, risk_class, alpha, delta, minutes)
+            for name in _chosen(database, collection)
+        }
+        steps = {
+            name: next_step(one, certifier.standing(Stratum(name, risk_class)))
+            for name, one in found.items()
+        }
     if as_json:
-        print_json(asdict(found))
+        plans = list(map(asdict, found.values()))
+        print_json(plans[0] if collection else {"plans": plans})
     else:
-        console.print(found.message, markup=False, highlight=False)
+        _tell_each({name: f"{one.message}\n{steps[name]}" for name, one in found.items()})
+
+
+NO_DOCUMENTS = "There are no documents yet: `countersign ingest FOLDER` adds some."
+
+
+def _chosen(database: Database, collection: str) -> list[str]:
+    """The collection or the stratum that was named, or each collection that has documents; raises
+    ``NotFound``."""
+    known = Corpus(database).documents.collections()
+    if not collection:
+        return list(known)
+    if collection not in known and not known.keys() >= set(members_of(collection)):
+        raise NotFound(f"There is no collection {collection[:80]!r} with documents.")
+    return [collection]
+
+
+def _tell_each(told: Mapping[str, str]) -> None:
+    lines = [f"{name}: {words}" for name, words in told.items()] or [NO_DOCUMENTS]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @gate_commands.command()
 def look(
-    collection: Annotated[str, typer.Option(help="Collection to certify.")],
-    labels: Annotated[int, typer.Option(help="How many labels it counts, pilot and all.")],
+    collection: Annotated[
+        str, typer.Option(help="Collection to certify; without it nothing is planned.")
+    ] = "",
+    labels: Annotated[
+        int | None,
+        typer.Option(
+            help="How many labels it counts, pilot and all; without it nothing is planned."
+        ),
+    ] = None,
     risk_class: RiskClass = STANDARD,
     as_json: Json = False,
 ) -> None:
-    """Plan one exact look at so many labels, before the first of them."""
+    """Plan one exact look at so many labels, before the first of them; without a number it says
+    what is planned, and what could be."""
+    if labels is None or not collection:
+        if labels is not None:
+            raise Invalid("Please name the collection: a plan cannot be changed.")
+        _advise_look(collection, risk_class, as_json)
+        return
     with _gate() as (gate, database, settings):
         stratum = Stratum(collection, risk_class)
         alpha, delta = settings.gate_alpha, settings.gate_delta
@@ -219,6 +266,23 @@ def look(
     else:
         told = f"{collection}: one exact look at {labels} labels, the first {plan.pilot} a pilot."
         console.print(told, markup=False, highlight=False)
+
+
+def _advise_look(collection: str, risk_class: str, as_json: bool) -> None:
+    with _gate() as (gate, database, settings):
+        certifier = Certifier(database, settings, gate.certificates)
+        standing = {
+            name: certifier.standing(Stratum(name, risk_class))
+            for name in _chosen(database, collection)
+        }
+    if as_json:
+        rows = [
+            {"collection": name, "labels": one.labels, "look": one.look and asdict(one.look)}
+            for name, one in standing.items()
+        ]
+        print_json({"looks": rows})
+    else:
+        _tell_each({n: look_advice(n, one, MINUTES) for n, one in standing.items()})
 
 
 @gate_commands.command()

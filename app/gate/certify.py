@@ -1,6 +1,7 @@
 """A new certificate from a stratum's labels, in force from then on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.errors import Invalid
 from app.gate.certificates import Certificates, certificate_row, standing_rows
 from app.gate.coverage import note_certificate
 from app.gate.labels import ANY_DAY, Looks, labels_of, lent_to, note_look
+from app.gate.modes import Mode
 from app.gate.planned_looks import planned_look
 from app.gate.reviewer_error import gold_result, second_result
 from app.gate.sampling import audit_floor
@@ -24,6 +26,15 @@ from guardrails.gate.binomial import GateInvalid
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, NotCertifiable, certify
 from guardrails.gate.planned import Plan
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a stratum stands: the mode that counts for it, its planned look, and its labels."""
+
+    mode: Mode
+    look: Plan | None
+    labels: int
 
 
 class Certifier:
@@ -64,6 +75,14 @@ class Certifier:
         """What ``certify`` would say on any day; nothing is put in force or noted."""
         with self._database.reading() as session:
             return self._tested(session, Stratum(collection, risk_class), alpha, delta, ANY_DAY)
+
+    def standing(self, stratum: Stratum) -> Standing:
+        """Where a stratum stands now."""
+        lineage = self._certificates.lineage
+        with self._database.reading() as session:
+            mode = self._certificates.modes(session).strictest(stratum.collections)
+            labels = len(labels_of(session, stratum, lineage))
+            return Standing(mode, planned_look(session, stratum, lineage), labels)
 
     def curve(
         self, collection: str, risk_class: str, alpha: float, delta: float

@@ -1,9 +1,10 @@
 """How many more labels a certificate needs, in plain words and in days."""
 
 import math
+import shlex
 from dataclasses import dataclass
 
-from app.gate.certify import Certifier
+from app.gate.certify import Certifier, Standing
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import NotCertifiable
 
@@ -50,6 +51,8 @@ class LabelProgressView:
     curve: list[float]
 
 
+DEFAULT_LOOK = 150
+"""Labels of a first planned look where nobody says: a week and a half at twenty minutes a day."""
 MOST_POINTS = 200
 MINUTES = 20.0
 """What a day of labelling is taken to be where nobody says."""
@@ -123,6 +126,12 @@ def _in_words(
             f"{minutes:g} minutes a day and a minute for each {_time(days)}. Certify every day; "
             "it may pass earlier."
         )
+    if not labels:
+        return (
+            f"There are no labels yet. If none of the first is wrong, about {more} are enough: "
+            f"with {minutes:g} minutes a day and a minute for each about {_time(days)}. What it "
+            "takes here, the first labels will tell."
+        )
     if more is None:
         return (
             f"Of the answers that look safest too many are wrong ({labels} labels): more labels "
@@ -137,3 +146,41 @@ def _in_words(
 
 def _time(days: int | None) -> str:
     return "one day" if days == 1 else f"{days} days"
+
+
+def next_step(found: LabelPlan, standing: Standing) -> str:
+    """What somebody who wants a certificate does next, with the commands."""
+    named = f"--collection {shlex.quote(found.collection)}"
+    if found.more_labels == 0:
+        return f"Next: `countersign gate certify {named}`."
+    if found.labels:
+        return f"Next: label on at /label; try `countersign gate certify {named}` on any day."
+    steps = []
+    if standing.mode != "review_everything":
+        hold = f'countersign gate mode review_everything {named} --reason "no labels yet"'
+        steps.append(f"hold every draft, so that each can be labelled: `{hold}`")
+    if standing.look is None:
+        look = f"countersign gate look {named} --labels {DEFAULT_LOOK}"
+        steps.append(f"if you know how many you will label, say so before the first: `{look}`")
+    steps.append("ask questions as they will come, and label their answers at /label")
+    return f"Next: {'; then '.join(steps)}."
+
+
+def look_advice(collection: str, standing: Standing, minutes_a_day: float) -> str:
+    """What stands of a planned look, or how one is planned."""
+    if standing.look is not None:
+        more = standing.look.awaits(standing.labels)
+        told = f"{more} more are needed" if more else "it was had, or labels were moved"
+        return f"A look at {standing.look.total} labels is planned: {told}."
+    if standing.labels:
+        return (
+            f"There are {standing.labels} labels already: a look is planned before the first one. "
+            f"Try `countersign gate certify --collection {shlex.quote(collection)}` on any day."
+        )
+    days = _time(math.ceil(DEFAULT_LOOK * MINUTES_EACH / minutes_a_day))
+    look = f"countersign gate look --collection {shlex.quote(collection)} --labels {DEFAULT_LOOK}"
+    return (
+        "No look is planned. One exact look at a number of labels that you fix now releases more "
+        f"at that number, and less before it. {DEFAULT_LOOK} labels take {days} at "
+        f"{minutes_a_day:g} minutes a day: `{look}`. It cannot be changed afterwards."
+    )

@@ -1,5 +1,6 @@
 """What stands behind releases, for operators: modes, certificates, labels and alarms."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -49,7 +50,13 @@ class GateStatusView:
 
     mode: str
     modes: list[GateModeView]
-    provisional: Json | None
+    provisional: Annotated[
+        Json | None,
+        Field(
+            description="The shipped certificate, made from public data: nothing was measured on "
+            "the documents here, and none of its figures is a promise about them."
+        ),
+    ]
     certificates: list[CertificateView]
     labels: list[LabelCountView]
     alarms: list[AlarmView]
@@ -67,6 +74,36 @@ def gate_status(database: Database, certificates: Certificates) -> GateStatusVie
             labels=label_counts(session),
             alarms=open_alarms(session),
         )
+
+
+def gate_in_words(found: GateStatusView) -> str:
+    """What stands behind releases now, and the way to a certificate where no collection has one.
+
+    It states no figure: what the provisional certificate counted was not counted here.
+    """
+    words = MEANINGS[found.mode] if found.provisional or found.mode != "provisional" else NOTHING
+    own = any(
+        row.state == "live" and not row.certificate.get("provisional") for row in found.certificates
+    )
+    if own or found.mode in ("off", "retrieval_only"):
+        return words
+    return f"{words} {WAY}"
+
+
+MEANINGS: Mapping[str, str] = {
+    "off": "NO ERROR BOUND: the policy alone decides what is released.",
+    "provisional": "Without a certificate of its own a collection releases answers under the "
+    "provisional one: nothing was measured on its documents.",
+    "certified": "Without a certificate of its own every answer of a collection waits for a "
+    "reviewer.",
+    "review_everything": "Every answer waits for a reviewer, with a certificate or without.",
+    "retrieval_only": "Nothing is drafted; askers are told which documents are closest.",
+}
+NOTHING = (
+    "There is no provisional certificate for the models in use: without one of its own every "
+    "answer of a collection waits for a reviewer."
+)
+WAY = "No collection has one yet; `countersign gate plan` says how to get there."
 
 
 def _newest(session: Session, certificates: Certificates) -> list[CertificateView]:

@@ -121,8 +121,7 @@ class Stream:
 
     def _steps(self) -> Floats:
         factors = 1 + BETS[:, None] * (self.largest * self.gains)
-        with np.errstate(divide="ignore"):
-            steps: Floats = np.log(np.maximum(factors, 1e-300))
+        steps: Floats = np.log(np.maximum(factors, 1e-300))
         return steps
 
     def _counts(self, level: int) -> NDArray[np.bool_]:
@@ -213,6 +212,5 @@ def upper_limit_anytime(errors: int, n: int, delta: float) -> float:
 
 def wealth_of(errors: int, n: int, rate: float) -> float:
     """The wealth after so many plain labels; their order does not matter."""
-    with np.errstate(divide="ignore"):
-        logs = (n - errors) * np.log1p(BETS * rate / (1 - rate))
+    logs = (n - errors) * np.log1p(BETS * rate / (1 - rate))
     return float((PURSES * (1 - BETS) ** errors * np.exp(np.minimum(logs, 700))).sum())

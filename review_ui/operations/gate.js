@@ -63,21 +63,31 @@ export function knownCollections(readable, { modes }) {
   return [...names].sort((one, other) => one.localeCompare(other));
 }
 
+/** How a collection gets a certificate of its own. */
+const WAY =
+  "For a certificate of its own hold every draft (mode review_everything), label answers at " +
+  "/label, then run countersign gate certify; countersign gate plan says how many labels it takes.";
+
 /**
  * The certificate from public data makes no promise here, so no share is named.
- * @param {Pick<GateStatusView, "provisional">} gate
+ * @param {Pick<GateStatusView, "provisional" | "certificates">} gate
  */
-export function provisionalWords({ provisional }) {
+export function provisionalWords({ provisional, certificates }) {
   if (!provisional) {
     return (
-      "There is no provisional certificate for the models in use, so every answer waits for a " +
-      "reviewer until its collection has a certificate of its own: label answers at /label, then " +
-      "run countersign gate certify."
+      "There is no provisional certificate for the models in use: unless the mode is off, every " +
+      `answer waits for a reviewer until its collection has a certificate of its own. ${WAY}`
     );
   }
+  const own = certificates.some(
+    ({ state, certificate }) => state === "live" && !certificate.provisional,
+  );
+  const measured = own
+    ? "Where a collection has no certificate of its own, nothing has been measured on its documents."
+    : "Nothing has been measured on your documents.";
   return (
-    "Nothing has been measured on your documents. The provisional certificate was made from " +
-    `public data; it releases answers with an estimated risk up to ${provisional.threshold}.`
+    `${measured} The provisional certificate was made from public data; in the mode provisional ` +
+    `it releases answers with an estimated risk up to ${provisional.threshold}. ${WAY}`
   );
 }
 

@@ -279,6 +279,26 @@ def test_doctor_shows_every_setting_and_where_it_comes_from(shell: Shell) -> Non
     }
 
 
+def test_gate_plan_and_look_without_arguments_say_what_to_do_and_do_nothing(shell: Shell) -> None:
+    (plan,) = shell.json("gate", "plan")["plans"]
+    assert plan == shell.json("gate", "plan", "--collection", "main")
+    assert (plan["collection"], plan["labels"], plan["more_labels"]) == ("main", 0, 110)
+    told = shell.run("gate", "plan").stdout
+    assert told.startswith("main: There are no labels yet.")
+    assert "gate mode review_everything --collection main --reason" in told
+    assert "countersign gate look --collection main --labels 150" in told
+    advice = shell.run("gate", "look").stdout
+    assert advice.startswith("main: No look is planned.") and "take 8 days" in advice
+    assert shell.json("gate", "look") == {
+        "looks": [{"collection": "main", "labels": 0, "look": None}]
+    }
+    assert "name the collection" in shell.run("gate", "look", "--labels", "150", status=1).stderr
+    for command in ("plan", "look"):
+        assert "not_found" in shell.run("gate", command, "--collection", "x", status=1).stderr
+    status = shell.run("gate", "status").stdout
+    assert "NO ERROR BOUND: the policy alone decides what is released." in status
+
+
 def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}

@@ -642,6 +642,7 @@ def test_the_plan_says_labels_and_days_in_plain_words(
 
     empty = planned()
     assert (empty.labels, empty.more_labels, empty.days) == (0, 110, 6)
+    assert empty.message.startswith("There are no labels yet. If none of the first is wrong, about")
     label(house, 0, 32)
     half = planned()
     assert (half.labels, half.first_test, half.errors, half.more_labels) == (32, 32, 0, 80)

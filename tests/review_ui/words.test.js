@@ -46,12 +46,25 @@ test("under the provisional certificate no share is stated anywhere", () => {
     limit: 20,
   };
   const said = [releaseWords(shown), spokenForm(shown), copyText(shown)];
-  said.push(provisionalWords({ provisional: certificate }), certificateCells(row).join(" "));
+  said.push(provisionalWords({ provisional: certificate, certificates: [row] }));
+  said.push(certificateCells(row).join(" "));
   for (const words of said) {
     assert.doesNotMatch(words, SHARE);
     assert.match(words, /provisional/i);
     assert.match(words, /measured on (these|your) documents/);
   }
+});
+
+test("the way to a certificate is told with it and without, and what is measured stays so", () => {
+  const mine = /** @type {any} */ ({ state: "live", certificate: { provisional: false } });
+  const provisional = /** @type {any} */ ({ threshold: 0.19 });
+  const none = provisionalWords({ provisional: null, certificates: [] });
+  assert.match(none, /every answer waits for a reviewer/);
+  const one = provisionalWords({ provisional, certificates: [mine] });
+  assert.match(one, /^Where a collection has no certificate of its own, nothing/);
+  const ended = provisionalWords({ provisional, certificates: [{ ...mine, state: "revoked" }] });
+  assert.match(ended, /^Nothing has been measured on your documents/);
+  for (const words of [none, one, ended]) assert.match(words, /\/label, then run countersign gate/);
 });
 
 test("no page or module holds a share in its text", () => {

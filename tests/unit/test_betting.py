@@ -248,7 +248,8 @@ def test_the_exact_test_looked_at_after_every_label_is_caught_and_fails_closed()
 
 
 def test_the_anytime_limit_is_where_the_bets_turn_and_above_the_exact_one() -> None:
-    for errors, n in [(0, 1), (0, 60), (3, 40), (39, 40)]:
+    assert 1 - 1e-6 < upper_limit_anytime(39, 40, 0.01) <= 1
+    for errors, n in [(0, 1), (0, 60), (3, 40), (20, 40)]:
         limit = upper_limit_anytime(errors, n, 0.01)
         assert wealth_of(errors, n, limit) >= 100 > wealth_of(errors, n, limit - 1e-6)
         assert limit > upper_limit(errors, n, 0.01)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from app.errors import Invalid
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
-from benchmarks.pipeline import half_unanswerable
+from benchmarks.pipeline import half_unanswerable, score_whole
 from guardrails.gate.certify import Label
 from tests.unit.test_risk import content
 from training.calibrate import app, risk_rows, worst_threshold
@@ -70,6 +71,23 @@ def test_rows_come_from_passages_that_no_reader_was_trained_on(data: Path) -> No
         assert row["answerable"] == bool(row["answers"])
         assert own in row["contexts"] or not row["answerable"]
         assert 1 <= len(row["contexts"]) == len(row["context_titles"]) <= 3
+
+
+def test_a_run_over_the_whole_service_goes_on_where_it_ended(tmp_path: Path) -> None:
+    rows = [
+        {"id": str(n), "question": "Who?", "contexts": [f"Ann {n}."], "answers": ["Ann"],
+         "answerable": True}
+        for n in range(4)
+    ]  # fmt: skip
+    asked, _ = half_unanswerable(rows)
+    kept = [{"id": row["id"], "answerable": row["answerable"], "score": 0.5} for row in asked]
+    write(tmp_path / "questions.jsonl.gz", rows)
+    write(tmp_path / "kept.jsonl.gz", kept)
+    write(tmp_path / "others.jsonl.gz", [{**row, "id": "x"} for row in kept])
+    found = score_whole(tmp_path / "questions.jsonl.gz", keep=tmp_path / "kept.jsonl.gz")
+    assert found == kept, "all are finished: nothing is asked again"
+    with pytest.raises(Invalid, match="other questions"):
+        score_whole(tmp_path / "questions.jsonl.gz", keep=tmp_path / "others.jsonl.gz")
 
 
 def shipped(folder: Path) -> None:

@@ -34,11 +34,12 @@ def test_power_on_a_score_set_releases_what_is_good_and_counts_false_certificate
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = measure_power(file, labels=(150,), splits=20)
     by_way = {row["way"]: row for row in found["rows"]}
-    assert list(by_way) == ["once", "any day", "session", "planned"]
+    assert list(by_way) == ["once", "any day", "session", "planned", "oracle"]
     assert found["best_share"] == pytest.approx(0.37, abs=0.01)
     assert by_way["session"]["certified"] >= 0.3 > by_way["any day"]["certified"]
     assert by_way["planned"]["released"] > by_way["once"]["released"]
     assert 0.1 < by_way["session"]["released"] <= 0.37
+    assert 0.37 >= by_way["oracle"]["released"] > by_way["planned"]["released"]
     assert all(row["false"] <= 0.2 for row in found["rows"])
 
 
