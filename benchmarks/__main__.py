@@ -19,7 +19,7 @@ Run as:
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
-    python -m benchmarks index [--passages N] --json
+    python -m benchmarks index [--passages N | --vectors N ...] --json
     python -m benchmarks ingest [--peer haystack|llamaindex] [--documents FOLDER] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks review --reviewers N [--decide M] --json
@@ -121,11 +121,19 @@ def reading(as_json: Json = False) -> None:
 @app.command()
 def index(
     passages: Annotated[int, typer.Option(help="Of the made corpus.", min=2_000)] = 26_000,
+    vectors: Annotated[
+        list[int] | None,
+        typer.Option(help="Only vector search, at so many; may be given again.", min=1_000),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Builds, searches, and how soon one changed document counts, on a made corpus."""
     from benchmarks.index import measure_index
+    from benchmarks.vectors import measure_vectors
 
+    if vectors:
+        _show(measure_vectors(vectors), as_json)
+        return
     _show(measure_index(passages), as_json)
 
 

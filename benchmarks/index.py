@@ -17,12 +17,12 @@ from app.db import Database, migrate
 from app.ports import Vectors
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex
+from benchmarks.vectors import memory_gb_s
 from ingestion.indexing import IndexBuilder
 
 COLLECTION, EMBEDDER, DIMENSION = "made", "made", 384
 PER_DOCUMENT, WORDS, VOCABULARY = 20, 90, 30_000
 QUESTIONS, CHANGES = 200, 10
-STREAMED_BYTES = 1 << 28
 
 
 @dataclass
@@ -95,7 +95,7 @@ def _measured(made: Made, folder: Path, passages: int) -> dict[str, Any]:
         "build_cpu_s": round(time.process_time() - cpu, 2),
         "bytes_a_passage": round(_size(index_dir / built) / passages),
         "load_ms": round(_ms(lambda: PassageIndex(index_dir / built, "cpu")), 1),
-        "memory_gb_s": round(_memory_gb_s(), 1),
+        "memory_gb_s": memory_gb_s(),
     }
     figures |= _searched(made, live, "built")
     figures["live_ms"] = _changed(made, builder, live)
@@ -131,7 +131,7 @@ def _changed(made: Made, builder: IndexBuilder, live: LiveIndex) -> dict[str, fl
 def _searched(made: Made, live: LiveIndex, which: str) -> dict[str, Any]:
     index, deleted = live.current()
     dense, lexical = [], []
-    for question, vector in _questions(made):
+    for question, vector in made_questions(made):
         dense.append(
             _ms(lambda v=vector: index.index.dense(v, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
         )
@@ -154,7 +154,7 @@ def _compared(made: Made, builder: IndexBuilder, live: LiveIndex) -> dict[str, A
     fresh_id = builder.build()
     figures = {"n": QUESTIONS, "dense_as_built": 0, "lexical_as_built": 0}
     fresh = PassageIndex(builder.folder / fresh_id, "cpu")
-    for question, vector in _questions(made):
+    for question, vector in made_questions(made):
         found = [_hits(ours.index, question, vector, deleted), _hits(fresh, question, vector, ())]
         for kind in ("dense", "lexical"):
             figures[f"{kind}_as_built"] += found[0][kind] == found[1][kind]
@@ -174,18 +174,13 @@ def _hits(
     }
 
 
-def _questions(made: Made) -> list[tuple[str, Vectors]]:
-    words = made.words((QUESTIONS, 8))
+def made_questions(made: Made, count: int = QUESTIONS) -> list[tuple[str, Vectors]]:
+    """Questions of random words, with random vectors."""
+    words = made.words((count, 8))
     return [
         (" ".join(f"w{word}" for word in row), vector)
-        for row, vector in zip(words, made.vectors(QUESTIONS), strict=True)
+        for row, vector in zip(words, made.vectors(count), strict=True)
     ]
-
-
-def _memory_gb_s() -> float:
-    """How fast this machine reads memory, in one thread."""
-    block = np.ones(STREAMED_BYTES // 4, dtype=np.float32)
-    return STREAMED_BYTES / min(_ms(lambda: float(np.max(block))) for _ in range(3)) / 1e6
 
 
 def _size(folder: Path) -> int:

@@ -18,14 +18,7 @@ from app.errors import DependencyFailed
 from app.files import link_or_copy, sha256_file, to_disk
 from app.ports import Vectors
 from app.retrieval.lexical import LexicalIndex, Weighted
-from app.retrieval.segment import (
-    PASSAGES,
-    VECTORS,
-    Entry,
-    RankedPositions,
-    Segment,
-    write_segment,
-)
+from app.retrieval.segment import Entry, RankedPositions, Segment, write_segment
 from app.retrieval.vector import Mask
 
 FUSION_CONSTANT = 60
@@ -33,6 +26,8 @@ FUSION_CONSTANT = 60
 FUSION_DEPTH = 50
 """How many hits of each search take part in the fusion."""
 LEXICAL, MANIFEST, REPLACED = "lexical", "manifest.json", "replaced.json"
+FORMAT = 2
+"""Of what is written: 1, which named no format, had no inverted files."""
 FIRST = ""
 """The folder of the only segment of a full build: the version's own."""
 Texts = Sequence[tuple[str, str]]
@@ -131,17 +126,15 @@ class PassageIndex:
 
     def _load(self, device: str, like: "PassageIndex | None") -> list[Segment]:
         known = dict(zip(like.segment_keys(), like.segments, strict=True)) if like else {}
-        folders = [self.folder / name for name in segment_names(self.manifest)]
+        pairs = zip(self.segment_keys(), segment_names(self.manifest), strict=True)
         return [
-            known.get(key) or Segment(folder, device)
-            for key, folder in zip(self.segment_keys(), folders, strict=True)
+            known.get(key) or Segment(self.folder / name, dict(key), device) for key, name in pairs
         ]
 
-    def segment_keys(self) -> list[tuple[str, str]]:
-        """What each segment holds, as the hashes of its files."""
-        files = self.manifest["files"]
-        names = [f"{name}/" if name else "" for name in segment_names(self.manifest)]
-        return [(files[name + VECTORS], files[name + PASSAGES]) for name in names]
+    def segment_keys(self) -> list[tuple[tuple[str, str], ...]]:
+        """What each segment holds, as its files and their hashes."""
+        names = segment_names(self.manifest)
+        return [tuple(sorted(segment_files(self.manifest, name).items())) for name in names]
 
     def _mask(self, number: int) -> Mask:
         segment = self.segments[number]
@@ -170,6 +163,7 @@ def write_index(
     write_segment(folder, entries, vectors)
     LexicalIndex.build(folder / LEXICAL, _worded(entries, texts))
     manifest = {
+        "format": FORMAT,
         "passages": len(entries),
         "dimension": vectors.shape[1],
         "embedder": embedder,
@@ -193,7 +187,7 @@ def extend_index(
     folder.mkdir(parents=True)
     linked = [name or "0" for name in names]
     for name, old in zip(linked, names, strict=True):
-        _link(base.folder / old, folder / name, [VECTORS, PASSAGES])
+        _link(base.folder / old, folder / name, [*segment_files(base.manifest, old)])
     gone = {**base.replaced, **dict.fromkeys(replaced, len(names))}
     (folder / REPLACED).write_text(json.dumps(gone), "utf-8")
     if entries:
@@ -203,7 +197,7 @@ def extend_index(
     _link(base.folder / LEXICAL, folder / LEXICAL, _files_of(base.folder / LEXICAL))
     words = _worded(entries, texts)
     passages = LexicalIndex.extend(folder / LEXICAL, replaced, words, len(base.entries))
-    manifest = {**base.manifest, "passages": passages, "segments": linked}
+    manifest = {**base.manifest, "format": FORMAT, "passages": passages, "segments": linked}
     manifest["collections"] = sorted({*manifest["collections"], *(e.collection for e in entries)})
     return _finish(folder, manifest, base.files)
 
@@ -211,6 +205,14 @@ def extend_index(
 def segment_names(manifest: Mapping[str, Any]) -> list[str]:
     """The folders of a version's segments below its own, in position order."""
     return list(manifest.get("segments", [FIRST]))
+
+
+def segment_files(manifest: Mapping[str, Any], segment: str) -> dict[str, str]:
+    """The names of a segment's files, and their hashes."""
+    pairs = [(name.rpartition("/"), digest) for name, digest in manifest["files"].items()]
+    found = {name: digest for (within, _, name), digest in pairs if within == segment}
+    found.pop(REPLACED, None)  # of the version, not of its first segment
+    return found
 
 
 def segment_folders(folder: Path) -> list[Path]:
@@ -239,6 +241,8 @@ def _verified(
         if manifest_sha256 not in ("", sha256_file(folder / MANIFEST)):
             raise DependencyFailed(f"Index {folder.name} has another manifest than was promoted.")
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if manifest.get("format", 1) > FORMAT:
+            raise DependencyFailed(f"Index {folder.name} was written by a newer release.")
         digests = {name: _digest(folder / name, checked) for name in manifest["files"]}
         broken = [name for name, digest in manifest["files"].items() if digests[name] != digest]
         files = {_key(folder / name): digest for name, digest in digests.items()}

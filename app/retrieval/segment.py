@@ -2,16 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
 from app.ports import Vectors
-from app.retrieval.vector import FlatVectors, Mask, from_bytes, to_bytes
+from app.retrieval.inverted_file import write_inverted
+from app.retrieval.vector import Mask, SegmentVectors, write_vectors
 
-VECTORS, PASSAGES = "vectors.faiss", "passages.json"
+PASSAGES = "passages.json"
 RankedPositions = list[tuple[int, float]]
 
 
@@ -27,14 +28,16 @@ class Entry:
 class Segment:
     """A loaded segment, which versions share. Positions count its passages from 0."""
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
-        """Raises ``OSError``, ``ValueError``, ``TypeError`` or ``RuntimeError`` for damage."""
+    def __init__(self, folder: Path, files: Collection[str], device: str = "auto") -> None:
+        """``files`` are the names of those that were checked.
+
+        Raises ``OSError``, ``ValueError``, ``TypeError`` or ``RuntimeError`` for damage.
+        """
         self.entries = read_segment(folder)
-        vectors = from_bytes((folder / VECTORS).read_bytes())
-        if len(vectors) != len(self.entries):
-            raise ValueError("vectors and passages differ in number")
         self._ranges = collection_ranges(self.entries)
-        self._vectors = FlatVectors(vectors, self._ranges, device)
+        self._vectors = SegmentVectors(folder, files, self._ranges, device)
+        if self._vectors.count != len(self.entries):
+            raise ValueError("vectors and passages differ in number")
         self.on_gpu = self._vectors.on_gpu
 
     def __len__(self) -> int:
@@ -64,7 +67,8 @@ class Segment:
 
 def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> None:
     """Write entries and their unit ``vectors`` [n, dimension] into an existing folder."""
-    (folder / VECTORS).write_bytes(to_bytes(vectors))
+    write_vectors(folder, vectors)
+    write_inverted(folder, vectors, collection_ranges(entries))
     listed = [[e.passage_id, e.document_id, e.collection] for e in entries]
     (folder / PASSAGES).write_text(json.dumps(listed), "utf-8")
 

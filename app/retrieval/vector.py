@@ -1,18 +1,33 @@
-"""Exact inner-product search with FAISS, one flat index per collection.
+"""Inner-product search with FAISS, one index per collection; every score is exact.
 
 Collections are searched separately, so a passage outside the caller's scope is never even
-compared with the question. On CUDA (faiss-gpu and a device) the same indexes live there.
+compared with the question. A collection is searched exactly, or by its inverted file where it has
+one. On CUDA (faiss-gpu and a device) flat indexes live there, and every search is exact.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from app.ports import Vectors
+from app.retrieval.faiss_files import map_faiss, write_faiss
+from app.retrieval.inverted_file import (
+    CANDIDATES,
+    EXACT_UP_TO,
+    LEAST_CANDIDATES,
+    InvertedFile,
+    Positions,
+    read_inverted,
+)
 
-Positions = NDArray[np.int64]
+Span = tuple[int, int]
+"""[first, last) of a collection within its segment."""
+Hits = list[tuple[int, float]]
+"""(position, inner product), best first."""
+VECTORS = "vectors.faiss"
 MAX_GPU_K = 2048
 """FAISS selects at most this many neighbours on a GPU."""
 
@@ -28,15 +43,19 @@ class Mask:
     def __init__(self, size: int, removed: Positions) -> None:
         self._alive = np.ones(size, dtype=bool)
         self._alive[removed] = False
-        self._bits: dict[tuple[int, int], NDArray[np.uint8] | None] = {}
+        self._bits: dict[Span, NDArray[np.uint8] | None] = {}
+        self._less: tuple[tuple[int, ...], Mask] | None = None
         self.removed = int(size - self._alive.sum())
 
     def without(self, more: Sequence[int]) -> "Mask":
         """The same, less ``more`` positions."""
         if not len(more):
             return self
-        gone = np.flatnonzero(~self._alive)
-        return Mask(self._alive.size, np.concatenate([gone, np.asarray(more, dtype=np.int64)]))
+        asked, less = tuple(more), self._less
+        if less is None or less[0] != asked:
+            gone = [np.flatnonzero(~self._alive), np.asarray(more, dtype=np.int64)]
+            less = self._less = asked, Mask(self._alive.size, np.concatenate(gone))
+        return less[1]
 
     def counts(self, position: int) -> bool:
         """Whether the position counts."""
@@ -58,71 +77,139 @@ class Mask:
             self._bits[first, last] = None if part.all() else packed
         return self._bits[first, last]
 
+    def within(self, first: int, last: int) -> NDArray[np.uint8] | None:
+        """The same, a bit for each position of all; None when all of them are these."""
+        part = np.zeros(self._alive.size, dtype=bool)
+        part[first:last] = self._alive[first:last]
+        return None if part.all() else np.packbits(part, bitorder="little")
 
-class FlatVectors:
-    """Vectors of shape [n, dimension]; ``ranges`` gives each collection's [first, last)."""
+
+class SegmentVectors:
+    """The vectors of a segment's folder; ``ranges`` gives each collection's [first, last)."""
 
     def __init__(
-        self, vectors: Vectors, ranges: Mapping[str, tuple[int, int]], device: str = "auto"
+        self,
+        folder: Path,
+        files: Collection[str],
+        ranges: Mapping[str, Span],
+        device: str = "auto",
     ) -> None:
+        """``files`` were checked; no other is read. Raises ``OSError``, ``ValueError``,
+        ``TypeError`` or ``RuntimeError`` for damage."""
+        kept = map_faiss(folder / VECTORS)
+        self.count: int = kept.ntotal
         self.on_gpu = device != "cpu" and gpu_available()
-        self._ranges = dict(ranges)
         self._resources = faiss.StandardGpuResources() if self.on_gpu else None
-        self._indexes = {
-            name: self._flat(vectors[first:last]) for name, (first, last) in ranges.items()
+        inverted = {} if self.on_gpu else read_inverted(folder, files)
+        self._collections = {
+            name: self._searched(kept, span, inverted.get(name)) for name, span in ranges.items()
         }
 
     def search(
         self, query: Vectors, collections: Sequence[str], k: int, mask: Mask | None = None
-    ) -> list[tuple[int, float]]:
+    ) -> Hits:
         """The ``k`` best (position, inner product) for one vector [dimension], best first.
 
         Positions that do not count for ``mask`` are never returned.
         """
-        found: list[tuple[int, float]] = []
+        counting = mask or Mask(self.count, np.array([], dtype=np.int64))
+        found: Hits = []
         for name in collections:
-            if name in self._indexes:
-                found.extend(self._search_one(name, query, k, mask))
+            if name in self._collections:
+                found.extend(self._collections[name].search(query, k, counting))
         return sorted(found, key=lambda hit: -hit[1])[:k]
 
-    def _search_one(
-        self, name: str, query: Vectors, k: int, mask: Mask | None
-    ) -> list[tuple[int, float]]:
-        first, last = self._ranges[name]
-        bits = mask.bits(first, last) if mask is not None else None
+    def _searched(
+        self, kept: faiss.Index, span: Span, inverted: InvertedFile | None
+    ) -> "_InMemory | _Mapped | _Approximate":
+        first, last = span
+        if inverted is not None:
+            return _Approximate(kept, span, inverted)
+        if last - first > EXACT_UP_TO and not self.on_gpu:
+            return _Mapped(kept, span)
+        index = faiss.IndexFlatIP(kept.d)
+        index.add(kept.reconstruct_n(first, last - first))
+        if self._resources is None:
+            return _InMemory(index, span, on_gpu=False)
+        return _InMemory(faiss.index_cpu_to_gpu(self._resources, 0, index), span, on_gpu=True)
+
+
+class _InMemory:
+    """A collection whose every vector is compared, with an index of its own."""
+
+    def __init__(self, index: faiss.Index, span: Span, *, on_gpu: bool) -> None:
+        self._index, self._span, self._on_gpu = index, span, on_gpu
+
+    def search(self, query: Vectors, k: int, mask: Mask) -> Hits:
+        first, last = self._span
+        bits = mask.bits(first, last)
         dropped: set[int] = set()
         parameters = None
-        if bits is not None and self.on_gpu:
+        if bits is not None and self._on_gpu:
             # GPU flat indexes take no selector: there the search asks for more and drops.
-            dropped = set(mask.dropped(first, last).tolist()) if mask is not None else set()
-        elif bits is not None:
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
-        most = MAX_GPU_K if self.on_gpu else last - first
+            dropped = set(mask.dropped(first, last).tolist())
+        else:
+            parameters = _only(bits)
+        most = MAX_GPU_K if self._on_gpu else last - first
         wanted = min(last - first, k + len(dropped), most)
-        scores, positions = self._indexes[name].search(query[None, :], wanted, params=parameters)
-        return [
-            (first + position, score)
-            for position, score in zip(positions[0].tolist(), scores[0].tolist(), strict=True)
-            if position >= 0 and position not in dropped
-        ]
-
-    def _flat(self, vectors: Vectors) -> faiss.Index:
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(np.ascontiguousarray(vectors))
-        if self._resources is None:
-            return index
-        return faiss.index_cpu_to_gpu(self._resources, 0, index)
+        hits = _search(self._index, query, wanted, parameters)
+        return [(first + position, score) for position, score in hits if position not in dropped]
 
 
-def to_bytes(vectors: Vectors) -> bytes:
-    """The vectors as a serialised FAISS flat index."""
+class _Mapped:
+    """The same of a large collection, in the file of the segment."""
+
+    def __init__(self, kept: faiss.Index, span: Span) -> None:
+        self._kept, self._span = kept, span
+
+    def search(self, query: Vectors, k: int, mask: Mask) -> Hits:
+        first, last = self._span
+        wanted = min(k, mask.alive(first, last))
+        return _search(self._kept, query, wanted, _only(mask.within(first, last)))
+
+
+class _Approximate:
+    """A collection whose inverted file names candidates, which the kept vectors score."""
+
+    def __init__(self, kept: faiss.Index, span: Span, inverted: InvertedFile) -> None:
+        self._kept, self._span, self._inverted = kept, span, inverted
+        self._exact = _Mapped(kept, span)
+
+    def search(self, query: Vectors, k: int, mask: Mask) -> Hits:
+        first, last = self._span
+        bits = mask.bits(first, last)
+        count = last - first if bits is None else mask.alive(first, last)
+        wanted = min(count, max(LEAST_CANDIDATES, CANDIDATES * k))
+        if wanted < 1:
+            return []
+        named = self._inverted.candidates(query[None, :], wanted, bits)[0]
+        positions: Positions = named[named >= 0] + first
+        if len(positions) < wanted:
+            # Most of the nearest lists was removed: what is next to them was not looked at.
+            return self._exact.search(query, k, mask)
+        scores = self._kept.reconstruct_batch(positions) @ query
+        best = np.argsort(-scores, kind="stable")[:k]
+        return list(zip(positions[best].tolist(), scores[best].tolist(), strict=True))
+
+
+def write_vectors(folder: Path, vectors: Vectors) -> None:
+    """Write ``vectors`` [n, dimension] into an existing folder; raises ``OSError``."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors))
-    return bytes(faiss.serialize_index(index))
+    write_faiss(index, folder / VECTORS)
 
 
-def from_bytes(data: bytes) -> Vectors:
-    """The vectors [n, dimension] of a serialised FAISS flat index."""
-    index = faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8))
-    vectors: Vectors = index.reconstruct_n(0, index.ntotal)
-    return vectors
+def _only(bits: NDArray[np.uint8] | None) -> faiss.SearchParameters | None:
+    if bits is None:
+        return None
+    return faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
+
+
+def _search(
+    index: faiss.Index, query: Vectors, k: int, parameters: faiss.SearchParameters | None
+) -> Hits:
+    if k < 1:
+        return []
+    scores, positions = index.search(query[None, :], k, params=parameters)
+    pairs = zip(positions[0].tolist(), scores[0].tolist(), strict=True)
+    return [(position, score) for position, score in pairs if position >= 0]
