@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.answering.policies import Policies
+from app.answering.trying import Version
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import ModelRefused, SettingsInvalid
@@ -13,14 +14,15 @@ from app.gate.admission import Gate
 from app.gate.certificates import Premises
 from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
-from app.ports import Drafting, Embedder, Generator, Screening
+from app.inference.token_count import TokenCount
+from app.ports import Drafting, DraftRequest, Embedder, Generator, Screening
 from app.retrieval.retriever import Rerank, Retriever
-from app.serving.batcher import Concurrent
+from app.serving.batcher import Concurrent, Runs
 from app.serving.kept_readings import KeptReadings, Read
-from app.serving.routing import Routes
+from app.serving.routing import Routes, open_drafts
 from app.settings import Settings
 from app.telemetry import Telemetry
-from guardrails.contract import Check
+from guardrails.contract import Check, Draft
 from guardrails.default_checks import default_checks
 from guardrails.policy.decide import Policy
 from guardrails.risk import NOBODY
@@ -105,6 +107,27 @@ def build_generator(settings: Settings) -> Generator:
     return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
 
 
+def build_versions(
+    settings: Settings,
+    database: Database,
+    embedder: Embedder,
+    policies: Policies,
+    index_problem: Callable[[], str],
+) -> list[tuple[Version, Runs[DraftRequest, Draft]]]:
+    """The versions of the generator that ``settings.generator_versions`` names, each with the way
+    to it; raises ``SettingsInvalid``."""
+    found = []
+    for name, version in settings.generator_versions.items():
+        chosen = settings.model_copy(update=version.model_dump(exclude_none=True))
+        generator = build_generator(chosen)
+        most, remote = settings.max_running_answers, is_remote(chosen)
+        drafts = open_drafts(generator, remote=remote, most=most, name=f"drafts of {name}")
+        gate = build_gate(chosen, database, embedder.name, generator.name, policies, index_problem)
+        models = model_lineage(chosen, embedder, generator)
+        found.append((Version(name, drafts, gate, models, generator.warm_up), drafts))
+    return found
+
+
 def open_extractive(settings: Settings) -> Drafting | None:
     """What drafts where the generator cannot; None where the generator is extractive itself."""
     if settings.generator == "reader":
@@ -162,6 +185,18 @@ def _folder(setting: str, value: str) -> Path:
             f"The setting {setting} is {value!r}: no such name, address or folder."
         )
     return path
+
+
+def token_counts(settings: Settings) -> tuple[TokenCount, TokenCount]:
+    """How tokens are counted of what the embedder reads, and of what the generator does; a model
+    server keeps its tokenizer to itself, so the shipped one counts there."""
+    known = (*EMBEDDERS, *GENERATORS)
+    folders = (
+        None if one in known or not Path(one).is_dir() else Path(one)
+        for one in (settings.embedder, settings.generator)
+    )
+    embedder, generator = map(TokenCount, folders)
+    return embedder, generator
 
 
 def kept_readings(settings: Settings, read: Read, telemetry: Telemetry) -> Read:

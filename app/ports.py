@@ -17,6 +17,8 @@ from guardrails.contract import Draft, Passage
 
 Vectors = NDArray[np.float32]
 """Unit-length rows, shape [n, dimension]."""
+TOKENS_READ, TOKENS_WRITTEN = "tokens_read", "tokens_written"
+"""Features of a draft: what a generator counted itself, where it tells."""
 
 
 class PageImages(Protocol):

@@ -5,12 +5,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "COUNTERSIGN_"
 PROJECT = Path(__file__).resolve().parent.parent
 PASSAGES_CHANGED = 0.2
+
+
+class GeneratorVersion(BaseModel):
+    """The settings of another version of the generator; None: as of the one in use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    generator: str | None = None
+    generator_model: str | None = None
+    generator_api_key: str | None = Field(default=None, repr=False)
+    generator_beams: int | None = Field(default=None, ge=1, le=8)
+    generator_constraint: Literal["none", "evidence", "json"] | None = None
 
 
 class Settings(BaseSettings):
@@ -58,6 +70,18 @@ class Settings(BaseSettings):
         description="What a generator from a folder or server may write: `none` leaves it free; "
         "`evidence` allows tokens of evidence, question and function words only (folder); "
         "`json` holds it to a JSON form (causal models and servers).",
+    )
+    generator_versions: dict[str, GeneratorVersion] = Field(
+        default={},
+        description="Other versions of the generator that can be tried (`countersign canary`), as "
+        'JSON: names to `generator` settings, such as `{"next": {"generator": "/models/next"}}`; '
+        "what a version leaves out is as of the generator in use.",
+    )
+    trial_delta: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="How often a version that is tried may be stopped although it is no worse.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."

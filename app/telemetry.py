@@ -106,7 +106,8 @@ class Telemetry:
         self._cpu = self._counter("cpu_seconds", "CPU seconds of the service.")
         self._tokens = self._counter(
             "generator_tokens",
-            "Tokens, four characters each, that the generator was given and that it wrote.",
+            "Tokens that the generator was given and that it wrote: as a model server counts them, "
+            "else four characters each.",
             "direction",
         )
         self._cost = self._counter("cost", "What was spent, at the prices of the settings.", "of")
@@ -118,9 +119,9 @@ class Telemetry:
         self._cpu.inc(max(spent, 0.0))
         self._cost.labels("cpu").inc(max(spent, 0.0) / 3600 * self._prices.cpu_hour)
 
-    def spent_tokens(self, read: int, written: int) -> None:
-        """Count characters that the generator was given, and that it wrote."""
-        tokens = read / CHARACTERS_PER_TOKEN, written / CHARACTERS_PER_TOKEN
+    def spent_tokens(self, read: float, written: float) -> None:
+        """Count tokens that the generator was given, and that it wrote."""
+        tokens = read, written
         prices = self._prices.million_read, self._prices.million_written
         for direction, count, price in zip(("read", "written"), tokens, prices, strict=True):
             self._tokens.labels(direction).inc(count)

@@ -1,10 +1,10 @@
 """The composition root: settings in, services out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app import backends
 from app.access.service import Access
@@ -13,12 +13,15 @@ from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
 from app.gate.admission import Gate
 from app.gate.coverage import revoke_changed
 from app.gate.drift import DriftMonitors
+from app.gate.trials import Trials
 from app.inference.device import use_threads
+from app.inference.token_count import SHIPPED_COUNT
 from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
 from app.retrieval.retriever import Retriever
@@ -68,6 +71,11 @@ class Services:
     dead: Callable[[], list[str]]
     """Names the workers that have stopped, of which there should be none."""
     close: Callable[[], None]
+    trying: Trying | None = None
+    """The other versions of the generator, if the settings name any."""
+    embedded_tokens: Callable[[str], int] = SHIPPED_COUNT
+    answer_tokens: Callable[[str], int] = SHIPPED_COUNT
+    """How many tokens a text has for the embedder, and for the generator."""
 
     def warm_up(self) -> None:
         """Load the models and start the threads now rather than at the first question."""
@@ -79,6 +87,8 @@ class Services:
         if backends.rerank_depth(self.settings):
             backends.build_reader(self.settings).warm_up()
         self.support.warm_up()
+        if self.trying is not None:
+            self.trying.warm_up()
 
 
 def build_services(settings: Settings) -> Services:
@@ -97,6 +107,7 @@ def build_services(settings: Settings) -> Services:
     gate = backends.build_gate(
         settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
     )
+    routes, trying = _trying(settings, database, embedder, policies, routes, retriever)
     answerer = Answerer(
         database=database,
         retriever=retriever,
@@ -110,14 +121,10 @@ def build_services(settings: Settings) -> Services:
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
         kept=_kept_answers(settings, database, models, telemetry),
+        trying=trying,
     )
     places = _places(settings, telemetry)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
-
-    def close() -> None:
-        lookups.shutdown(wait=False, cancel_futures=True)
-        for part in (places, watch, routes, database):
-            part.close()
 
     return Services(
         settings=settings,
@@ -139,9 +146,60 @@ def build_services(settings: Settings) -> Services:
         places=places,
         lookups=lookups,
         watch=watch,
+        **_counting(settings),
+        trying=trying,
         dead=routes.dead,
-        close=close,
+        close=_closing(lookups, [places, watch, trying, routes, database]),
     )
+
+
+def _trying(
+    settings: Settings,
+    database: Database,
+    embedder: Embedder,
+    policies: Policies,
+    routes: Routes,
+    retriever: Retriever,
+) -> tuple[Routes, Trying | None]:
+    """The other versions of the generator, and the routes with the ways to them."""
+    found = backends.build_versions(
+        settings, database, embedder, policies, lambda: retriever.problem
+    )
+    if not found:
+        return routes, None
+    versions = {version.name: version for version, _ in found}
+    trying = Trying(database, trials_of(settings, database), versions, settings.deadline_s)
+    return replace(routes, versions={version.name: way for version, way in found}), trying
+
+
+class Closes(Protocol):
+    """A part that ends."""
+
+    def close(self) -> None:
+        """Let nothing in any more."""
+
+
+def _closing(lookups: ThreadPoolExecutor, parts: Sequence[Closes | None]) -> Callable[[], None]:
+    """Ends the parts one after the other."""
+
+    def close() -> None:
+        lookups.shutdown(wait=False, cancel_futures=True)
+        for part in parts:
+            if part is not None:
+                part.close()
+
+    return close
+
+
+def _counting(settings: Settings) -> dict[str, Any]:
+    """The parts of ``Services`` that count tokens."""
+    embedder, generator = backends.token_counts(settings)
+    return {"embedded_tokens": embedder, "answer_tokens": generator}
+
+
+def trials_of(settings: Settings, database: Database) -> Trials:
+    """The trials of the versions that the settings name."""
+    return Trials(database, settings.generator_versions, settings.trial_delta)
 
 
 def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:

@@ -28,6 +28,7 @@ Run as:
     python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
     python -m benchmarks load [--askers N] [--streams N] [--answers N] [--seconds S]
         [--crowd N] --json
+    python -m benchmarks load --soak SECONDS [--rate R] --json
     python -m benchmarks latency [--passages N] [--rate R] [--seconds S] [--traced N]
         [--documents FOLDER] --json
     python -m benchmarks peers [--install] [--users N ...] [--seconds S] [--rounds N]
@@ -443,10 +444,19 @@ def load(
     answers: Annotated[int, typer.Option(help="Questions to time, twice.", min=1)] = 20,
     seconds: Annotated[float, typer.Option(help="Of each kind of load.", min=1)] = 20.0,
     crowd: Annotated[int, typer.Option(help="Who ask again and again.", min=1)] = 300,
+    soak: Annotated[
+        float, typer.Option(help="Instead: mixed load for so many seconds.", min=0)
+    ] = 0.0,
+    rate: Annotated[float, typer.Option(help="Questions a second of --soak.", min=0.01)] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Start the service over the examples: bursts, open streams, ten times what it can answer, and
-    batching on and off."""
+    batching on and off; with --soak whether it stays as it is under mixed load."""
+    if soak:
+        from benchmarks.soak import measure_soak
+
+        _show(measure_soak(soak, rate), as_json)
+        return
     from benchmarks.load import measure_load
 
     _show(measure_load(askers, streams, answers, seconds, crowd), as_json)

@@ -44,6 +44,10 @@ COMMANDS = {
         "cli.gaps:gaps",
         "Questions that got no answer, those that ask the same together; the most asked first.",
     ),
+    "canary": (
+        "cli.canary:canary_commands",
+        "Try another version of the generator on a share of the questions.",
+    ),
     "gate": ("cli.gate:gate_commands", "The release gate."),
     "gold": ("cli.gold:gold_commands", "Gold items, which measure reviewers."),
     "policy": ("cli.policies:policy_commands", "Policies: check, test, try."),

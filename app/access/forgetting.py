@@ -4,6 +4,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.access.accounts import administers
+from app.access.known_places import forget_places
 from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, SessionRow
 from app.access.widgets import forget_widget_keys
 from app.db import compact_json, now
@@ -24,6 +25,7 @@ def forget_principal(session: Session, name: str) -> bool:
     where there is none. Raises ``Conflict`` when nobody would be left to administer accounts."""
     session.execute(delete(IdempotencyRow).where(IdempotencyRow.principal == name))
     session.execute(delete(SessionRow).where(SessionRow.principal == name))
+    forget_places(session, name)
     row = session.get(PrincipalRow, name, with_for_update=True)
     if row is None:
         return False

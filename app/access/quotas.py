@@ -2,9 +2,9 @@
 
 They are counted in each process, and anew when the clock goes back: what was counted while it was
 ahead would else keep people out until that time comes. Where several processes serve, what a
-process lets pass is counted once more for all of them (``SharedCounts``). Guessing at a name must
-not lock its owner out: what others get wrong counts against their own address first, and a name's
-own limit spares the addresses that signed in with it before.
+process lets pass, and each wrong password, is counted once more for all of them (``SharedCounts``).
+Guessing at a name must not lock its owner out: what others get wrong counts against their own
+address first, and a name's own limit spares the addresses that signed in with it before.
 """
 
 import ipaddress
@@ -17,6 +17,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from app.access.keys import sha256
+from app.access.known_places import KnownPlaces
 from app.access.principals import Principal
 from app.access.shared_counts import SharedCounts
 from app.errors import QuotaExceeded
@@ -40,9 +41,14 @@ IPV6_PREFIX = 64
 class Quotas:
     """Counts what callers do; every method may raise ``QuotaExceeded``."""
 
-    def __init__(self, questions_per_minute: int, shared: SharedCounts | None = None) -> None:
-        """``shared``: what is counted for other processes too."""
-        self._shared = shared
+    def __init__(
+        self,
+        questions_per_minute: int,
+        shared: SharedCounts | None = None,
+        places: KnownPlaces | None = None,
+    ) -> None:
+        """``shared`` and ``places``: what is counted and known for other processes too."""
+        self._shared, self._places = shared, places
         self._storage = MemoryStorage()
         self._limiter = MovingWindowRateLimiter(self._storage)
         self._looked_at = time.time()
@@ -76,9 +82,22 @@ class Quotas:
             raise QuotaExceeded("Too many sign-ins from here; try again in a minute.")
         if not self._hit(TRIES_OF_A_NAME, "name at address", person, place):
             raise QuotaExceeded("Too many sign-ins; try again in a minute.")
-        known = (person, place) in self._known
-        if not known and not self._limiter.test(FAILURES_OF_A_NAME, "name", person):
+        if self._guessed_at(person) and not self._knows(name, address):
             raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+
+    def _guessed_at(self, person: str) -> bool:
+        """Whether the name had as many wrong passwords as it may, here or in all processes."""
+        limit = FAILURES_OF_A_NAME
+        if not self._limiter.test(limit, "name", person):
+            return True
+        return self._shared is not None and self._shared.reached(limit.amount, "name", person)
+
+    def _knows(self, name: str, address: str) -> bool:
+        """Whether somebody signed in with the name from that address."""
+        place = _network(address)
+        if (sha256(name), place) in self._known:
+            return True
+        return self._places is not None and self._places.knows(name, place)
 
     def _hit(self, limit: RateLimitItem, *names: str) -> bool:
         """Count one more, here and where that is set for all processes; False at the limit."""
@@ -95,13 +114,18 @@ class Quotas:
 
     def note_failure(self, name: str, address: str) -> None:
         """The password was wrong."""
+        if self._knows(name, address):
+            return
         person = sha256(name)
-        if (person, _network(address)) not in self._known:
-            self._limiter.hit(FAILURES_OF_A_NAME, "name", person)
+        self._limiter.hit(FAILURES_OF_A_NAME, "name", person)
+        if self._shared is not None:
+            self._shared.add("name", person)
 
     def note_success(self, name: str, address: str) -> None:
         """The password was right: from this address the name is known."""
         pair = (sha256(name), _network(address))
+        if self._places is not None:
+            self._places.note(name, pair[1])
         with self._lock:
             self._known[pair] = None
             self._known.move_to_end(pair)

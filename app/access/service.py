@@ -5,6 +5,7 @@ from datetime import timedelta
 from app.access.accounts import Accounts
 from app.access.idempotency import IdempotentRequests
 from app.access.keys import CREDENTIAL, Keys
+from app.access.known_places import KnownPlaces, purge_places
 from app.access.oidc import OidcSignIn
 from app.access.passwords import Passwords
 from app.access.principals import LOCAL, Principal
@@ -27,8 +28,10 @@ class Access:
         self.accounts = Accounts(database, passwords)
         self.keys = Keys(database)
         self.widgets = WidgetKeys(database)
-        shared = SharedCounts(database) if _several(database, settings) else None
-        self.quotas = Quotas(settings.questions_per_minute, shared)
+        several = _several(database, settings)
+        shared = SharedCounts(database) if several else None
+        places = KnownPlaces(database) if several else None
+        self.quotas = Quotas(settings.questions_per_minute, shared, places)
         self.sessions = Sessions(database, passwords, self.quotas, length)
         self.oidc = OidcSignIn(database, settings, self.sessions)
         self.requests = IdempotentRequests(database)
@@ -56,6 +59,7 @@ class Access:
             self.oidc.purge(session, moment)
             self.requests.purge(session, moment)
             purge_counts(session, moment)
+            purge_places(session, moment)
 
 
 def _several(database: Database, settings: Settings) -> bool:

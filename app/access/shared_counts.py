@@ -2,7 +2,8 @@
 
 A count slides: of the minute before, that part counts which is still within the last sixty
 seconds. A process takes a few at a time, so that not every question writes; what it does not use
-within the minute is lost, so a limit may be reached a little early, and is never passed.
+within the minute is lost, so a limit may be reached a little early, and is never passed. What must
+be exact is looked at before it is raised, one by one (``reached``, ``add``).
 """
 
 import threading
@@ -35,7 +36,7 @@ class SharedCounts:
 
     def hit(self, limit: int, *names: str) -> bool:
         """Count one more under ``names``; False when there were ``limit`` in the last minute."""
-        key = sha256("\0".join(names))
+        key = _key(*names)
         if self._use(key):
             return True
         with self._database.transaction() as session:
@@ -46,6 +47,20 @@ class SharedCounts:
                 while len(self._left) > MOST_TAKEN:
                     self._left.popitem(last=False)
         return taken > 0
+
+    def reached(self, limit: int, *names: str) -> bool:
+        """Whether ``limit`` were counted under ``names`` in the last minute; counts nothing."""
+        with self._database.reading() as session:
+            moment = self._database.time(session)
+            return _free(session, _key(*names), limit, *_minute(moment)) < 1
+
+    def add(self, *names: str) -> None:
+        """Count one more under ``names``, beyond any limit too."""
+        key = _key(*names)
+        with self._database.transaction() as session:
+            minute, _ = _minute(self._database.time(session))
+            _begin(session, key, minute)
+            _raise_by(session, key, minute, 1)
 
     def _use(self, key: str) -> bool:
         """Use one of those that were taken before, while their minute lasts."""
@@ -62,25 +77,46 @@ def _take(
     session: Session, database: Database, key: str, limit: int, wanted: int
 ) -> tuple[int, float]:
     """How many of ``wanted`` may still be used, and the seconds until the minute is over."""
-    moment = database.time(session).replace(tzinfo=UTC).timestamp()
-    minute, into = int(moment // WINDOW_S), moment % WINDOW_S
+    minute, into = _minute(database.time(session))
     _begin(session, key, minute)
     own = QuotaCountRow.key == key
-    count = select(QuotaCountRow.count).where(own, QuotaCountRow.minute == minute)
-    now = session.execute(count.with_for_update()).scalar_one()
-    before = session.scalar(
-        select(QuotaCountRow.count).where(own, QuotaCountRow.minute == minute - 1)
+    session.execute(
+        select(QuotaCountRow.count).where(own, QuotaCountRow.minute == minute).with_for_update()
     )
-    free = limit - now - (before or 0) * (1 - into / WINDOW_S)
-    taken = max(0, min(wanted, int(free)))
+    taken = max(0, min(wanted, int(_free(session, key, limit, minute, into))))
     if taken:
-        session.execute(
-            update(QuotaCountRow)
-            .where(own, QuotaCountRow.minute == minute)
-            .values(count=QuotaCountRow.count + taken)
-        )
+        _raise_by(session, key, minute, taken)
     session.execute(delete(QuotaCountRow).where(own, QuotaCountRow.minute < minute - 1))
     return taken, WINDOW_S - into
+
+
+def _key(*names: str) -> str:
+    return sha256("\0".join(names))
+
+
+def _minute(moment: datetime) -> tuple[int, float]:
+    """The minute of the database's time, and the seconds into it."""
+    seconds = moment.replace(tzinfo=UTC).timestamp()
+    return int(seconds // WINDOW_S), seconds % WINDOW_S
+
+
+def _free(session: Session, key: str, limit: int, minute: int, into: float) -> float:
+    """How much of the limit is left; of the minute before, what is within sixty seconds counts."""
+    rows = session.execute(
+        select(QuotaCountRow.minute, QuotaCountRow.count).where(
+            QuotaCountRow.key == key, QuotaCountRow.minute.in_((minute, minute - 1))
+        )
+    )
+    counts: dict[int, int] = {row[0]: row[1] for row in rows}
+    return limit - counts.get(minute, 0) - counts.get(minute - 1, 0) * (1 - into / WINDOW_S)
+
+
+def _raise_by(session: Session, key: str, minute: int, count: int) -> None:
+    session.execute(
+        update(QuotaCountRow)
+        .where(QuotaCountRow.key == key, QuotaCountRow.minute == minute)
+        .values(count=QuotaCountRow.count + count)
+    )
 
 
 def _begin(session: Session, key: str, minute: int) -> None:
@@ -92,5 +128,5 @@ def _begin(session: Session, key: str, minute: int) -> None:
 
 def purge_counts(session: Session, moment: datetime) -> None:
     """Delete the counts of minutes that are over."""
-    minute = int(moment.replace(tzinfo=UTC).timestamp() // WINDOW_S)
+    minute, _ = _minute(moment)
     session.execute(delete(QuotaCountRow).where(QuotaCountRow.minute < minute - 1))

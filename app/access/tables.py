@@ -112,3 +112,12 @@ class QuotaCountRow(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     count: Mapped[int]
+
+
+class SignInPlaceRow(Base):
+    """That somebody signed in with a name from an address (owner: access); both are hashes."""
+
+    __tablename__ = "sign_in_places"
+    person: Mapped[str] = mapped_column(String(64), primary_key=True)
+    place: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seen_at: Mapped[datetime]

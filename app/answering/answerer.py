@@ -37,10 +37,13 @@ from app.answering.stages import (
     Screened,
     kept_from,
     retrieved_of,
+    version_of,
 )
+from app.answering.trying import LEAST_TIME, Trying, Version
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
+    CountersignError,
     DependencyFailed,
     Invalid,
     ModelRefused,
@@ -53,7 +56,15 @@ from app.errors import (
 )
 from app.gate.admission import Gate
 from app.made import note_made
-from app.ports import Drafting, DraftRequest, Misfit, Screening, Vectors
+from app.ports import (
+    TOKENS_READ,
+    TOKENS_WRITTEN,
+    Drafting,
+    DraftRequest,
+    Misfit,
+    Screening,
+    Vectors,
+)
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
@@ -61,7 +72,7 @@ from app.records.views import AnswerView
 from app.retrieval.retriever import Hit, Retriever
 from app.review.tasks import open_task
 from app.settings import Settings
-from app.telemetry import StageClock, Telemetry
+from app.telemetry import CHARACTERS_PER_TOKEN, StageClock, Telemetry
 from app.tracing import span
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema, misfit
 from guardrails.contract import (
@@ -92,6 +103,8 @@ RETRIEVAL_ONLY_MESSAGE = (
 SOURCE_GONE_MESSAGE = (
     "A source of this answer was removed while the answer was written. Please ask again."
 )
+FAILURES = (CountersignError, RuntimeError, ValueError, LookupError, OSError, MemoryError)
+"""How a version that is tried may fail."""
 COMMIT_S = 0.05
 """What it may take until a recorded answer is told: with less time left it would be late."""
 NO_GENERATOR = "The generator could not be reached, so the reader drafted this answer."
@@ -117,14 +130,16 @@ class Answerer:
         rewrite: Rewrite | None = None,
         extractive: Drafting | None = None,
         kept: KeptAnswers | None = None,
+        trying: Trying | None = None,
     ) -> None:
         """``extractive`` drafts where ``generator`` cannot; None where that is the same one.
-        Without ``kept`` every question is searched and drafted anew."""
+        Without ``kept`` every question is searched and drafted anew; without ``trying`` no other
+        version of the generator is tried."""
         self._database, self._retriever = database, retriever
-        self._generator, self._policies, self._screens = generator, policies, screens
-        self._gate = gate
+        self._policies, self._screens, self._gate = policies, screens, gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite, self._extractive, self._kept = rewrite, extractive, kept
+        self._in_use, self._trying = Version("", generator, gate, models), trying
         self._kept_policies: set[str] = set()
 
     def answer(
@@ -142,7 +157,8 @@ class Answerer:
         ``DependencyFailed``.
         """
         principal.require("asker")
-        asked = self._begin(principal, ask, deadline or Deadline(self._settings.deadline_s))
+        deadline = deadline or Deadline(self._settings.deadline_s)
+        asked = self._begin(principal, ask, deadline, tried=True)
         reached = self._work(asked, on_stage)
         return self._record(reached)
 
@@ -177,13 +193,13 @@ class Answerer:
         if retrieved.choices:
             return retrieved
         drafted = self._draft(retrieved)
-        if self._kept is not None:
+        if self._kept is not None and self._canary(screened) is None:
             self._kept.keep(drafted, time.perf_counter() - began)
         return drafted
 
     def _kept_draft(self, screened: Screened) -> Drafted | None:
         """The draft of the same question from before, if nothing of it has changed."""
-        if self._kept is None:
+        if self._kept is None or self._canary(screened) is not None:
             return None
         with screened.asked.clock.stage("kept answer"):
             return self._kept.find(screened)
@@ -253,20 +269,26 @@ class Answerer:
 
     # Before the models
 
-    def _begin(self, principal: Principal, ask: Ask, deadline: Deadline) -> Asked:
+    def _begin(
+        self, principal: Principal, ask: Ask, deadline: Deadline, *, tried: bool = False
+    ) -> Asked:
+        """``tried``: another version of the generator may have a part in it."""
         ask = _checked(ask, self._settings.max_question_chars)
         with span("beginning"), self._database.reading() as session:
             before = read_before(session, principal, ask.previous_answer_id, self._gate)
-        return Asked(
-            secrets.token_hex(16),
-            ask,
-            principal,
-            _wanted(ask.collections, before.collections),
-            before,
-            self._policies.current(),
-            deadline,
-            StageClock(self._telemetry),
-        )
+            asked = Asked(
+                secrets.token_hex(16),
+                ask,
+                principal,
+                _wanted(ask.collections, before.collections),
+                before,
+                self._policies.current(),
+                deadline,
+                StageClock(self._telemetry),
+            )
+            if tried and self._trying is not None:
+                asked = self._trying.with_trial(session, asked)
+        return asked
 
     # The stages
 
@@ -349,24 +371,51 @@ class Answerer:
         return replace(retrieved, choices=found)
 
     def _draft(self, retrieved: Retrieved) -> Drafted:
-        asked = retrieved.screened.asked
-        degraded = _missing(retrieved)
-        with asked.clock.stage("drafting"):
-            try:
-                draft = self._written(retrieved.request)
-            except DependencyFailed as error:
-                if self._extractive is None:
-                    raise
-                log.warning("generator_failed", code=error.code)
-                draft = self._extractive.submit(retrieved.request, asked.deadline)
-                degraded = NO_GENERATOR
-        return Drafted(retrieved, draft, degraded)
+        with retrieved.screened.asked.clock.stage("drafting"):
+            canary = self._canary(retrieved.screened)
+            if canary is None:
+                return self._drafted(retrieved)
+            return self._tried(canary, retrieved) or replace(
+                self._drafted(retrieved), failed_version=canary.name
+            )
 
-    def _written(self, request: DraftRequest) -> Draft:
+    def _drafted(self, retrieved: Retrieved) -> Drafted:
+        """The draft of the version in use; where that fails, the reader's, for a reviewer."""
+        asked = retrieved.screened.asked
+        try:
+            draft = self._written(retrieved.request)
+        except DependencyFailed as error:
+            if self._extractive is None:
+                raise
+            log.warning("generator_failed", code=error.code)
+            draft = self._extractive.submit(retrieved.request, asked.deadline)
+            return Drafted(retrieved, draft, NO_GENERATOR)
+        return Drafted(retrieved, draft, _missing(retrieved))
+
+    def _tried(self, version: Version, retrieved: Retrieved) -> Drafted | None:
+        """The draft of a version that is tried; None where it failed, so that the other writes."""
+        deadline = retrieved.screened.asked.deadline
+        request = replace(retrieved.request, deadline=deadline.part(LEAST_TIME))
+        try:
+            draft = self._written(request, version)
+        except FAILURES as error:
+            deadline.remaining()  # whoever hung up says nothing of a version
+            log.warning("canary_failed", version=version.name, error=type(error).__name__)
+            return None
+        return Drafted(retrieved, draft, _missing(retrieved), version=version.name)
+
+    def _canary(self, screened: Screened) -> Version | None:
+        return self._trying.canary(screened) if self._trying is not None else None
+
+    def _version(self, reached: Reached) -> Version:
+        """The version that drafted."""
+        name = version_of(reached)
+        return self._trying.versions[name] if name and self._trying else self._in_use
+
+    def _written(self, request: DraftRequest, version: Version | None = None) -> Draft:
         """The generator's draft, with its tokens counted."""
-        draft = self._generator.submit(request, request.deadline)
-        read = len(request.question) + sum(len(one.text) for one in request.evidence)
-        self._telemetry.spent_tokens(read, len(draft.text))
+        draft = (version or self._in_use).drafting.submit(request, request.deadline)
+        self._telemetry.spent_tokens(*_tokens(request, draft))
         return draft
 
     def _judge_or_try_again(self, drafted: Drafted) -> Judged:
@@ -380,7 +429,7 @@ class Answerer:
         retrieved, asked = drafted.retrieved, drafted.screened.asked
         evidence = [(hit.passage, hit.similarity) for hit in retrieved.hits]
         question, modes = drafted.screened.meaning.question, asked.before.modes
-        scored = self._gate.score(question, drafted.draft, evidence, modes)
+        scored = self._version(drafted).gate.score(question, drafted.draft, evidence, modes)
         scored = replace(scored, degraded=drafted.degraded)
         case = replace(drafted.case, risk=scored.risk, gated=scored.mode != "off")
         with asked.clock.stage("judging"):
@@ -394,7 +443,7 @@ class Answerer:
         """
         try:
             problem = misfit(first.draft, first.screened.asked.ask.answer_schema)
-            second = self._second(first.retrieved, problem)
+            second = self._second(first.drafted, problem)
         except Exception as error:  # noqa: BLE001 - the second try: a crash leaves the first draft
             return replace(first, second_try=SecondTry("first", type(error).__name__))
         if second is not None and second.form == {Outcome.PASS}:
@@ -402,17 +451,18 @@ class Answerer:
         outcome = recording.NO_OTHER if second is None else recording.FITS_NEITHER
         return replace(first, second_try=SecondTry("first", outcome, problem))
 
-    def _second(self, retrieved: Retrieved, problem: str) -> Judged | None:
-        asked = retrieved.screened.asked
+    def _second(self, first: Drafted, problem: str) -> Judged | None:
+        asked, retrieved = first.screened.asked, first.retrieved
         # Half of the time that is left: judging and recording come after it.
         deadline = asked.deadline.part(0.5)
         refused = Misfit(problem, lambda draft: not misfit(draft, asked.ask.answer_schema))
         request = replace(retrieved.request, deadline=deadline, misfit=refused)
         with asked.clock.stage("second try"):
-            draft = self._written(request)
+            draft = self._written(request, self._version(first))
         if draft.abstained:
             return None
-        return self._judge(Drafted(retrieved, draft, _missing(retrieved)))
+        degraded = _missing(retrieved)
+        return self._judge(replace(first, draft=draft, degraded=degraded, kept_from=""))
 
     # After the models
 
@@ -432,10 +482,14 @@ class Answerer:
                 open_task(session, record, self._settings)
             elif admitted.outcome == "released" and admitted.audited:
                 open_task(session, record, self._settings, kind="audit")
+            if self._trying is not None:
+                self._trying.note(session, admitted)
             _kept = list(session.new)  # the session forgets rows that nobody holds
             session.flush()
             view = release.answer_view(session, record, now.standing, written_now=True)
         self._kept_policies.add(asked.in_force.policy.sha256)
+        if self._trying is not None:
+            self._trying.follow(admitted, self._judge)
         self._count(admitted, trail.shadow)
         return view
 
@@ -444,7 +498,7 @@ class Answerer:
             return self._unanswered(reached)
         verdict, asked = reached.verdict, reached.screened.asked
         with asked.clock.stage("gate"):
-            admission = self._gate.admit(
+            admission = self._version(reached).gate.admit(
                 session,
                 now.modes,
                 asked.answer_id,
@@ -512,20 +566,22 @@ class Answerer:
 
     def _gate_entry(self, admitted: Admitted, retrieved: Retrieved | None) -> dict[str, Any]:
         if admitted.admission is not None:
-            return admitted.admission.stored(self._gate.lineage)
+            return admitted.admission.stored(self._version(admitted.reached).gate.lineage)
         if retrieved is None:
             return self._gate.unasked(admitted.reached.screened.asked.before.modes.service, None)
         return self._gate.unasked(retrieved.mode, retrieved.found.best_similarity)
 
     def _lineage(self, admitted: Admitted, retrieved: Retrieved | None) -> dict[str, str]:
         version = retrieved.found.version_id if retrieved else ""
-        risk = {"risk_sha256": self._gate.lineage.get("risk_sha256", "")}
+        drafted_by = self._version(admitted.reached)
+        risk = {"risk_sha256": drafted_by.gate.lineage.get("risk_sha256", "")}
         if admitted.admission is not None and admitted.admission.certificate_id:
             risk["certificate"] = admitted.admission.certificate_id
         policy = {"policy_sha256": admitted.reached.screened.asked.in_force.policy.sha256}
         kept = kept_from(admitted.reached)
         first = {"kept_from": kept} if kept else {}
-        return {"index_version": version, **self._models, **policy, **risk, **first}
+        tried = {"generator_version": drafted_by.name} if drafted_by.name else {}
+        return {"index_version": version, **drafted_by.models, **policy, **risk, **first, **tried}
 
     def _count(self, admitted: Admitted, shadow: Mapping[str, Any] | None) -> None:
         self._telemetry.answers.labels(admitted.outcome).inc()
@@ -566,6 +622,15 @@ def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple
         if name not in readable:
             raise NotFound(f"There is no collection {name[:80]!r}, or you may not see it.")
     return tuple(dict.fromkeys(collections))
+
+
+def _tokens(request: DraftRequest, draft: Draft) -> tuple[float, float]:
+    """Read and written, as the generator counted them, else about."""
+    counted = draft.features
+    if TOKENS_READ in counted and TOKENS_WRITTEN in counted:
+        return counted[TOKENS_READ], counted[TOKENS_WRITTEN]
+    read = len(request.question) + sum(len(one.text) for one in request.evidence)
+    return read / CHARACTERS_PER_TOKEN, len(draft.text) / CHARACTERS_PER_TOKEN
 
 
 def _missing(retrieved: Retrieved) -> str:

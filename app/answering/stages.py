@@ -18,6 +18,7 @@ from app.answering.reading import Snapshot
 from app.deadline import Deadline
 from app.gate.admission import Admission, Scored
 from app.gate.modes import Mode
+from app.gate.trials import Trial
 from app.inference.evidence_selection import covered
 from app.ports import DraftRequest, Vectors
 from app.records.recording import SecondTry
@@ -55,6 +56,7 @@ class Asked:
     in_force: InForce
     deadline: Deadline
     clock: StageClock
+    trial: Trial | None = None
 
     def case(self, question: str) -> Case:
         """What is judged of ``question``, before there is a draft."""
@@ -177,12 +179,15 @@ class Retrieved:
 class Drafted:
     """A draft; without sentences the generator abstained. ``degraded`` says which part was missing
     when it was made, so that a person decides; ``kept_from`` is the answer that it was first made
-    for."""
+    for. ``version`` names the generator version that wrote it where that is not the one in use, and
+    ``failed_version`` the one that should have."""
 
     retrieved: Retrieved
     draft: Draft
     degraded: str = ""
     kept_from: str = ""
+    version: str = ""
+    failed_version: str = ""
 
     @property
     def screened(self) -> Screened:
@@ -280,6 +285,12 @@ def retrieved_of(reached: Reached) -> Retrieved | None:
     if isinstance(reached, Screened):
         return None
     return reached if isinstance(reached, Retrieved) else reached.retrieved
+
+
+def version_of(reached: Reached) -> str:
+    """The generator version that drafted, "" for the one in use."""
+    drafted = reached.drafted if isinstance(reached, Judged) else reached
+    return drafted.version if isinstance(drafted, Drafted) else ""
 
 
 def kept_from(reached: Reached) -> str:

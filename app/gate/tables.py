@@ -1,9 +1,9 @@
-"""Tables of modes, certificates, labels, alarms, reviewer checks; only ``app.gate`` writes them."""
+"""Tables of modes, certificates, labels, trials, alarms, reviewer checks (owner: gate)."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text, false
+from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
@@ -122,6 +122,44 @@ class PlannedLookRow(Sealed, Base):
     number: Mapped[int] = mapped_column(SEQUENCE)
     planned_by: Mapped[str] = mapped_column(String(80))
     planned_at: Mapped[datetime]
+
+
+class TrialRow(Base):
+    """A generator version that is tried (owner: trials); its beginning and end are audit links.
+
+    State: running, stopped by an operator, or rolled_back by itself. ``comparison`` is the state of
+    its test, ``answers`` counts outcomes of the version that is ``tried`` and of the ``other``, and
+    ``waiting`` are the newest of either that have no pair.
+    """
+
+    __tablename__ = "trials"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    version: Mapped[str] = mapped_column(String(80))
+    shadow: Mapped[bool]
+    share: Mapped[float] = mapped_column(Float)
+    state: Mapped[str] = mapped_column(String(12), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    comparison: Mapped[Json]
+    answers: Mapped[Json]
+    waiting: Mapped[Json]
+    started_by: Mapped[str] = mapped_column(String(80))
+    started_at: Mapped[datetime]
+    ended_by: Mapped[str] = mapped_column(String(80))
+    ended_at: Mapped[datetime | None]
+
+
+class ShadowAnswerRow(Base):
+    """What a version in the shadow drafted beside an answer (owner: trials); no asker sees it.
+
+    ``draft`` is null where it failed.
+    """
+
+    __tablename__ = "shadow_answers"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"), index=True)
+    draft: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    outcome: Mapped[Json]
+    made_at: Mapped[datetime]
 
 
 class GateAlarmRow(Sealed, Base):

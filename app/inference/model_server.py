@@ -22,8 +22,11 @@ from app.inference.writing.prompt import (
     build_prompt,
     rewrite_prompt,
 )
-from app.ports import DraftRequest, RewriteRequest
+from app.ports import TOKENS_READ, TOKENS_WRITTEN, DraftRequest, RewriteRequest
 from guardrails.contract import Draft
+
+MOST_TOKENS = 10_000_000
+"""A server that claims more for one answer does not count."""
 
 
 class _Retryable(Exception):
@@ -38,7 +41,8 @@ class OpenAIGenerator:
     of a batch is sent at once. ``timeout_s`` bounds the wait for one reply; the deadline bounds
     all tries together. ``as_json`` asks the server to hold its model to ``answer_schema``
     (``response_format``). Raises ``ValueError`` for a URL or key that cannot be used.
-    Features: ``truncated`` and ``copied``, as ``TransformersGenerator`` has them.
+    Features: ``truncated`` and ``copied``, as ``TransformersGenerator`` has them; ``tokens_read``
+    and ``tokens_written``, where the server says how many there were.
     """
 
     ATTEMPTS = 4
@@ -123,7 +127,8 @@ class OpenAIGenerator:
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         reply = await self._send(client, "POST", "/chat/completions", body, request.deadline)
         text, truncated = self._read(reply)
-        written = ModelText(text, {"truncated": float(truncated)}, truncated)
+        figures = {"truncated": float(truncated), **_usage(reply)}
+        written = ModelText(text, figures, truncated)
         try:
             return draft_of(request, prompt, written, self.name, self._as_json)
         except ValueError:
@@ -230,6 +235,17 @@ class OpenAIGenerator:
                 f"the model server at {self._host} sent no chat completion that can be read"
             )
         return text or "", reason not in {None, "stop"}
+
+
+def _usage(reply: bytes) -> dict[str, float]:
+    """The tokens that the server says it read and wrote; empty unless both are counts."""
+    usage = json.loads(reply).get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    names = {TOKENS_READ: "prompt_tokens", TOKENS_WRITTEN: "completion_tokens"}
+    counts = {feature: usage.get(name) for feature, name in names.items()}
+    if not all(type(one) is int and 0 <= one < MOST_TOKENS for one in counts.values()):
+        return {}
+    return {feature: float(count) for feature, count in counts.items() if count is not None}
 
 
 def _count_roughly(text: str) -> int:

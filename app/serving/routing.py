@@ -1,7 +1,7 @@
 """How the service reaches its models: one bounded way to each, batched or side by side."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.deadline import Deadline
@@ -15,6 +15,7 @@ from app.ports import (
     Vectors,
 )
 from app.serving.batcher import Batcher, Concurrent, Runs
+from app.serving.breaker import Breaker
 from app.telemetry import CHARACTERS_PER_TOKEN
 from guardrails.contract import Draft, Passage
 
@@ -34,6 +35,8 @@ class Routes:
     readings: Runs[Unread, list[Reading]]
     drafts: Runs[DraftRequest, Draft]
     rewrites: Runs[RewriteRequest, str] | None
+    versions: Mapping[str, Runs[DraftRequest, Draft]] = field(default_factory=dict)
+    """The ways to other versions of the generator, by name."""
 
     def embed(self, question: str, deadline: Deadline) -> Vectors:
         """The question's unit vector, shape [dimension]."""
@@ -58,6 +61,7 @@ class Routes:
             ("readings", self.readings),
             ("drafts", self.drafts),
             ("rewrites", self.rewrites),
+            *((f"drafts of {name}", drafts) for name, drafts in self.versions.items()),
         ]
         return [(name, route) for name, route in named if route is not None]
 
@@ -80,17 +84,24 @@ def open_routes(
     rewrite = generator.rewrite if isinstance(generator, Rewriter) else None
     rewrites: Runs[RewriteRequest, str] | None = None
     if remote:
-        drafts: Runs[DraftRequest, Draft] = Concurrent(generator.draft, most)
         rewrites = Concurrent(rewrite, most) if rewrite else None
     else:
-        drafts = _batched(generator.draft, _draft_texts, items(8), "drafts")
         rewrites = _batched(rewrite, _rewrite_texts, items(8), "rewrites") if rewrite else None
     return Routes(
         _batched(lambda texts: list(embedder.embed(texts)), _itself, items(16), "vectors"),
         _batched(read, _read_texts, items(4), "readings"),
-        drafts,
+        open_drafts(generator, remote=remote, most=most, together=together),
         rewrites,
     )
+
+
+def open_drafts(
+    generator: Generator, *, remote: bool, most: int, together: bool = True, name: str = "drafts"
+) -> Runs[DraftRequest, Draft]:
+    """The way to one generator, as ``open_routes`` has it; one that fails again and again rests."""
+    if remote:
+        return Breaker(Concurrent(generator.draft, most))
+    return _batched(generator.draft, _draft_texts, 8 if together else 1, name)
 
 
 def _batched(

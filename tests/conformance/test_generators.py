@@ -550,6 +550,27 @@ def test_a_reply_cut_by_the_server_loses_its_last_sentence(server: ModelServer) 
     assert draft.features["truncated"] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens": 812, "completion_tokens": 9}, (812.0, 9.0)),
+        ({"prompt_tokens": 812}, None),
+        ({"prompt_tokens": -1, "completion_tokens": 9}, None),
+        ({"prompt_tokens": True, "completion_tokens": "9"}, None),
+        ("many", None),
+        (None, None),
+    ],
+)
+def test_what_a_server_counts_is_believed_where_it_is_a_count(
+    server: ModelServer, usage: object, counted: tuple[float, float] | None
+) -> None:
+    body = {**json.loads(completion(SCRIPT[0]).body), "usage": usage}
+    server.replies = [Reply(body=json.dumps(body).encode())]
+    told = draft_of(server).features
+    found = (told["tokens_read"], told["tokens_written"]) if "tokens_read" in told else None
+    assert found == counted
+
+
 def test_a_server_is_asked_for_the_json_form(server: ModelServer) -> None:
     generator = OpenAIGenerator(server.url, "m", None, as_json=True)
     [draft] = generator.draft([ask(NOTICE, passage("a", CONTRACT), passage("b", PARKING))])

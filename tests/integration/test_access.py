@@ -8,14 +8,22 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
+from app.access.known_places import KnownPlaces, forget_places
 from app.access.principals import LOCAL, Principal
 from app.access.quotas import Quotas
 from app.access.service import Access
 from app.access.sessions import check_csrf
 from app.access.shared_counts import SharedCounts, purge_counts
-from app.access.tables import ApiKeyRow, IdempotencyRow, PrincipalRow, QuotaCountRow, SessionRow
+from app.access.tables import (
+    ApiKeyRow,
+    IdempotencyRow,
+    PrincipalRow,
+    QuotaCountRow,
+    SessionRow,
+    SignInPlaceRow,
+)
 from app.db import Database, now
 from app.errors import (
     Conflict,
@@ -228,6 +236,47 @@ def test_sign_ins_are_limited_over_all_processes(database: Database) -> None:
     processes = [Quotas(1, SharedCounts(database)) for _ in range(2)]
     tries = [tried(processes[number % 2], "ann", "192.0.2.1") for number in range(30)]
     assert sum(tries) == 10
+
+
+def test_wrong_passwords_of_a_name_are_counted_over_all_processes(database: Database) -> None:
+    def process() -> Quotas:
+        return Quotas(1, SharedCounts(database), KnownPlaces(database))
+
+    first, second = process(), process()
+    second.note_success("ann", "192.0.2.9")  # her own address, in one of the processes
+    first.note_success("ann", "192.0.2.9")
+    for number in range(30):  # guesses from everywhere, half of them in each process
+        (first, second)[number % 2].note_failure("ann", f"198.51.100.{number}")
+    for one in (first, second, process()):
+        with pytest.raises(QuotaExceeded):
+            one.charge_sign_in("ann", "203.0.113.1")
+        one.charge_sign_in("ann", "192.0.2.9")  # her address is known in all of them
+        one.charge_sign_in("bob", "203.0.113.1")  # other names are not touched
+    first.note_failure("ann", "192.0.2.9")  # from there nothing counts against the name
+    with database.reading() as session:
+        assert session.scalar(select(func.max(QuotaCountRow.count))) == 30
+        stored = str(session.execute(select(SignInPlaceRow.person, SignInPlaceRow.place)).all())
+    assert "ann" not in stored
+    assert "192" not in stored
+    with database.transaction() as session:
+        forget_places(session, "ann")
+    assert not KnownPlaces(database).knows("ann", "192.0.2.9")
+
+
+def test_a_count_that_is_looked_at_slides_like_the_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts, noon = SharedCounts(database), datetime(2026, 11, 24, 12)
+    minute_of(monkeypatch, database, noon)
+    for _ in range(10):
+        counts.add("name", "ann")
+    assert counts.reached(10, "name", "ann")
+    assert not counts.reached(11, "name", "ann")
+    minute_of(monkeypatch, database, noon + timedelta(seconds=90))
+    assert counts.reached(5, "name", "ann")  # half of the minute before
+    assert not counts.reached(6, "name", "ann")
+    minute_of(monkeypatch, database, noon + timedelta(minutes=3))
+    assert not counts.reached(1, "name", "ann")
 
 
 def test_where_quotas_are_counted(database: Database, database_url: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from openai.types.responses import Response
 from app.api.openai.answers import Told, follows, said_of
 from app.api.openai.bodies import Wanted
 from app.api.openai.errors import ADDRESSES
+from app.inference.embedder import load_tokenizer
 from app.records.views import AnswerBody, AnswerView, ChoiceView, SearchedView, SentenceView
 from tests.integration.test_api import HELD, RELEASED
 from tests.servers import Served, handbook_services, served
@@ -95,7 +96,10 @@ def test_a_completion_is_the_released_answer_with_its_sources(
     headers = {"Authorization": f"Bearer {running.site.keys['ann']}"}
     passage = running.site.client.get(found.url.removeprefix(running.address), headers=headers)
     assert found.quote in passage.json()["text"]
-    assert made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens > 0
+    count = load_tokenizer()
+    tokens = [len(count.encode(one, add_special_tokens=False)) for one in (RELEASED, EXCESS)]
+    assert [made.usage.prompt_tokens, made.usage.completion_tokens] == tokens
+    assert made.usage.total_tokens == sum(tokens)
 
 
 def test_a_stream_is_the_same_in_pieces(client: OpenAI) -> None:
@@ -540,7 +544,7 @@ def test_what_is_asked_back_is_said_with_its_choices() -> None:
     offered = [ChoiceView("Basic", "What is the fee (Basic)?"), ChoiceView("Plus", "…")]
     open_question = view_of("", status="abstained", message="Which one?", choices=offered)
     assert said_of(open_question).text == "Which one?\n- Basic\n- Plus"
-    assert Told(open_question, "countersign", "/").extension.choices == offered
+    assert Told(open_question, "countersign", "/", len).extension.choices == offered
 
 
 def test_texts_that_are_the_same_for_many_count_with_their_question() -> None:

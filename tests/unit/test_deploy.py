@@ -1,5 +1,6 @@
 """``deploy/`` says what is true of the service, and gives a container no more than it needs."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -194,3 +195,25 @@ def test_nothing_secret_stands_in_a_file(path: Path) -> None:
     text = path.read_text("utf-8")
     assert not re.search(r"password\s*[:=]\s*['\"]?\w{4,}['\"]?\s*$", text, re.I | re.M)
     assert ":latest" not in text
+
+
+# Ray Serve
+
+
+def test_ray_serves_the_application_that_is_there_and_lets_the_service_refuse() -> None:
+    config = yaml.safe_load((DEPLOY / "ray/serve.yaml").read_text("utf-8"))
+    (application,) = config["applications"]
+    module, _, name = application["import_path"].partition(":")
+    tree = ast.parse((DEPLOY / "ray" / f"{module}.py").read_text("utf-8"))
+    assigned = [one for one in tree.body if isinstance(one, ast.Assign)]
+    assert name in {ast.unparse(one.targets[0]) for one in assigned}
+    (deployment,) = application["deployments"]
+    assert deployment["name"] in {one.name for one in tree.body if isinstance(one, ast.ClassDef)}
+    settings = Settings()
+    places = settings.max_running_answers + settings.max_waiting_answers
+    assert deployment["max_ongoing_requests"] > places
+    scaling = deployment["autoscaling_config"]
+    assert 2 <= scaling["min_replicas"] < scaling["max_replicas"]
+    assert scaling["target_ongoing_requests"] <= settings.max_running_answers
+    assert "COUNTERSIGN" not in str(application)  # no password in what the dashboard shows
+    assert config["http_options"]["port"] == PORT

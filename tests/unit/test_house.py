@@ -17,6 +17,8 @@ BROAD |= {"app/answering/policies.py"}
 """The shadow policy never touches the answer, whatever happens to it."""
 BROAD |= {"app/answering/answerer.py"}
 """A second try that crashes leaves the first draft, which is held."""
+BROAD |= {"app/answering/trying.py"}
+"""The shadow's worker loop: however a version fails there, that is an outcome of its trial."""
 MOST_UNTYPED = 3.0
 """Lines with ``dict[str, Any]`` in a thousand."""
 UNSAFE = {"pickle", "joblib", "marshal", "shelve", "dill", "cloudpickle"}

@@ -11,7 +11,7 @@ import pytest
 
 from app.errors import DependencyFailed
 from app.tracing import span
-from benchmarks import latency, made_store
+from benchmarks import latency, made_store, soak
 from benchmarks.load import DEADLINE_S, _late
 from benchmarks.machine import cpu_seconds, descriptors, machine, memory_mb, threads
 from benchmarks.peers.measure import PEERS, compare_systems, measure_peers
@@ -155,3 +155,17 @@ def test_the_best_span_is_short_and_in_order() -> None:
     starts[5], ends[50], ends[3], ends[8] = 3, 9, 7, 2
     assert _best_span(starts, ends) == (9.0, 11, 50)
     assert _best_span(starts[:9], ends[:9]) == (7.0, 0, 3)
+
+
+def test_a_soak_tells_growth_and_what_nobody_asked_for_from_what_was_meant() -> None:
+    seen = soak.Seen(milliseconds=[10.0, 20.0])
+    # It fills up first, then grows by 1 MB and half a descriptor a minute.
+    seen.samples += [(60.0 * n, 500 + 40 * min(n, 5) + n, 20 + n // 2, 8) for n in range(21)]
+    seen.statuses.update({("ask", 200): 90, ("ask", 503): 4, ("burst", 503): 6, ("wrong", 404): 3})
+    seen.statuses.update({("ask", 500): 1, ("tasks", 503): 1, ("wrong", 200): 1, ("upload", 0): 2})
+    found = soak.summary(seen)
+    assert found["errors"] == {"ask 500": 1, "tasks 503": 1, "upload 0": 2, "wrong 200": 1}
+    assert (found["requests"], found["rejects"]) == (108, 11)
+    assert found["memory_mb_an_hour"] == pytest.approx(60)
+    assert found["descriptors_an_hour"] == pytest.approx(30, abs=2)
+    assert found["memory_mb"] == [500, 720, 720]

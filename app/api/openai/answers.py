@@ -5,7 +5,7 @@ Only a released answer has text: of any other there is a message, so no draft is
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,6 @@ from app.api.openai.bodies import RESPONSE_ID, Wanted
 from app.records.views import AnswerBody, AnswerView, CitationView
 from guardrails.contract import Sentence, with_markers
 
-CHARACTERS_PER_TOKEN = 4
 HELD = (
     "A person is checking this answer before it is released. Its id is {id}: it will be at "
     "/v1/answers/{id}, and as a response at /v1/responses/{id}."
@@ -71,22 +70,18 @@ def follows(wanted: Wanted, history: Iterable[AnswerView]) -> str | None:
     return None
 
 
-def tokens(text: str) -> int:
-    """About how many tokens a text has."""
-    return -(-len(text) // CHARACTERS_PER_TOKEN)
-
-
 # Chat completions
 
 
 @dataclass(frozen=True)
 class Told:
-    """An answer to be told: the model that was asked, the address of the service, and whether
-    the caller wants an object."""
+    """An answer to be told: the model that was asked, the address of the service, how tokens are
+    counted, and whether the caller wants an object."""
 
     answer: AnswerView
     model: str
     address: str
+    count: Callable[[str], int]
     schema: Mapping[str, Any] | None = None
 
     @property
@@ -172,7 +167,7 @@ def _chat_sources(told: Told) -> list[wire.ChatAnnotation]:
 
 
 def _chat_usage(told: Told) -> wire.ChatUsage:
-    asked, said = tokens(told.answer.question), tokens(told.said.text)
+    asked, said = told.count(told.answer.question), told.count(told.said.text)
     return wire.ChatUsage(prompt_tokens=asked, completion_tokens=said, total_tokens=asked + said)
 
 
@@ -259,7 +254,7 @@ def _format(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _response_usage(told: Told) -> wire.ResponseUsage:
-    asked, said = tokens(told.answer.question), tokens(told.said.text)
+    asked, said = told.count(told.answer.question), told.count(told.said.text)
     return wire.ResponseUsage(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
 
 

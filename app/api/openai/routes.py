@@ -24,7 +24,6 @@ from app.api.openai.answers import (
     follows,
     response,
     response_events,
-    tokens,
 )
 from app.api.openai.bodies import (
     MODEL,
@@ -82,7 +81,8 @@ async def chat_completions(
     question = _question(services, principal, wanted, ["chat", _asked(body)], key)
 
     def told(view: AnswerView) -> Told:
-        return Told(view, body.model, str(request.base_url), wanted.schema)
+        count = services.answer_tokens
+        return Told(view, body.model, str(request.base_url), count, wanted.schema)
 
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -181,7 +181,7 @@ async def embeddings(
         return vectors
 
     vectors = await while_connected(request, permit.run(run))
-    spent = sum(map(tokens, texts))
+    spent = sum(map(services.embedded_tokens, texts))
     return wire.EmbeddingsView(
         data=[
             wire.Embedding(index=index, embedding=_encoded(vector, body.encoding_format))
@@ -199,7 +199,7 @@ class _Telling:
         self, request: Request, services: Services, model: str, schema: Mapping[str, Any] | None
     ) -> None:
         self._address, self._model, self._schema = str(request.base_url), model, schema
-        self._whole = services.settings.stream == "answer"
+        self._whole, self._count = services.settings.stream == "answer", services.answer_tokens
 
     def response(self, view: AnswerView) -> wire.Response:
         """The response as it stands."""
@@ -223,7 +223,7 @@ class _Telling:
                     sent += 1
 
     def _told(self, view: AnswerView) -> Told:
-        return Told(view, self._model, self._address, self._schema)
+        return Told(view, self._model, self._address, self._count, self._schema)
 
 
 def _event(kind: str, number: int, fields: Mapping[str, Any]) -> ServerSentEvent:

@@ -50,7 +50,7 @@ class ChatAnnotation(BaseModel):
 
 
 class ChatUsage(BaseModel):
-    """Tokens, roughly: one for four characters."""
+    """Tokens of the question and of what is said."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -135,7 +135,7 @@ class OutputMessage(BaseModel):
 
 
 class ResponseUsage(BaseModel):
-    """Tokens, roughly: one for four characters."""
+    """Tokens of the question and of what is said."""
 
     input_tokens: int
     input_tokens_details: dict[str, int] = {"cached_tokens": 0}
@@ -215,7 +215,7 @@ class Embedding(BaseModel):
 
 
 class EmbeddingUsage(BaseModel):
-    """Tokens, roughly: one for four characters."""
+    """Tokens of the question and of what is said."""
 
     prompt_tokens: int
     total_tokens: int
