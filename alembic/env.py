@@ -8,6 +8,7 @@ import app.corpus.tables
 import app.gate.tables
 import app.lease
 import app.outbox
+import app.proof.audit_checks
 import app.records.tables
 import app.review.tables  # noqa: F401 - every owner's tables stand in the metadata
 from app.db import MIGRATING, Base, Database

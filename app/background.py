@@ -16,6 +16,7 @@ from app.errors import CountersignError
 from app.gate.drift import DriftMonitors
 from app.lease import Lease
 from app.notices.sender import Sender, forget_given_up
+from app.proof.audit_checks import AuditChecks
 from app.proof.checkpoints import Checkpoints
 from app.proof.erasure import Eraser
 from app.review.desk import ReviewDesk
@@ -126,18 +127,23 @@ def background_of(
 
 @contextmanager
 def worker(services: Services) -> Iterator[None]:
-    """Do the periodic work beside the service until the block is left."""
+    """Do the periodic work beside the service until the block is left, and on a thread of its own
+    what takes long."""
     work = background_of(
         services.database, services.desk, services.drift, services.access, services.settings
     )
+    checks = AuditChecks(services.database, services.settings)
     stop = threading.Event()
-    thread = threading.Thread(target=work.run_until, args=(stop,), daemon=True)
-    thread.start()
+    loops = (work.run_until, checks.run_until)
+    threads = [threading.Thread(target=run, args=(stop,), daemon=True) for run in loops]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=30)
+        for thread in threads:
+            thread.join(timeout=30)
 
 
 def _succeeds(job: Job) -> bool:

@@ -424,10 +424,13 @@ class Settings(BaseSettings):
         default=0.0,
         ge=0,
         description="What an hour of one core costs, in any currency; with the other prices it "
-        "makes the metric `countersign_cost`.",
+        "makes the cost of a released answer on the operations page, and the metric "
+        "`countersign_cost`.",
     )
-    price_decision: float = Field(
-        default=0.0, ge=0, description="What a reviewer's decision costs: their minutes."
+    price_reviewer_hour: float = Field(
+        default=0.0,
+        ge=0,
+        description="What an hour of a reviewer costs; their time is that from claim to decision.",
     )
     price_million_tokens_read: float = Field(
         default=0.0, ge=0, description="What a million tokens cost that the generator is given."

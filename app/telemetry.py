@@ -29,13 +29,44 @@ prometheus-client reads it when it is imported."""
 
 @dataclass(frozen=True)
 class Prices:
-    """What things cost, in any one currency: an hour of one core, a decision of a reviewer, and a
+    """What things cost, in any one currency: an hour of one core, an hour of a reviewer, and a
     million tokens that the generator reads, and that it writes."""
 
     cpu_hour: float = 0.0
-    decision: float = 0.0
+    reviewer_hour: float = 0.0
     million_read: float = 0.0
     million_written: float = 0.0
+
+    def of_cpu(self, seconds: float) -> float:
+        """The price of CPU time."""
+        return seconds / 3600 * self.cpu_hour
+
+    def of_tokens(self, read: float, written: float) -> float:
+        """The price of tokens."""
+        return (read * self.million_read + written * self.million_written) / 1e6
+
+    def of_reviewers(self, seconds: float) -> float:
+        """The price of reviewers' time."""
+        return seconds / 3600 * self.reviewer_hour
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process has spent: seconds of CPU, and tokens of the generator."""
+
+    cpu_s: float = 0.0
+    tokens_read: float = 0.0
+    tokens_written: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            self.cpu_s + other.cpu_s,
+            self.tokens_read + other.tokens_read,
+            self.tokens_written + other.tokens_written,
+        )
+
+
+FREE, NOTHING = Prices(), Spent()
 
 
 class Telemetry:
@@ -44,9 +75,9 @@ class Telemetry:
     Where several processes serve together, each exposes the metrics of all of them.
     """
 
-    def __init__(self, prices: Prices = Prices()) -> None:
-        self.registry, self._prices = CollectorRegistry(), prices
-        self._cpu_s = time.process_time()
+    def __init__(self, prices: Prices = FREE) -> None:
+        self.registry, self.prices = CollectorRegistry(), prices
+        self._cpu_s, self._unkept = time.process_time(), Spent()
         self._lock = threading.Lock()
         self._count_answers()
         self._count_costs()
@@ -116,21 +147,38 @@ class Telemetry:
         """Count the CPU time of this process since it was last counted."""
         with self._lock:
             spent, self._cpu_s = time.process_time() - self._cpu_s, time.process_time()
-        self._cpu.inc(max(spent, 0.0))
-        self._cost.labels("cpu").inc(max(spent, 0.0) / 3600 * self._prices.cpu_hour)
+            spent = max(spent, 0.0)
+            self._unkept += Spent(cpu_s=spent)
+        self._cpu.inc(spent)
+        self._cost.labels("cpu").inc(self.prices.of_cpu(spent))
 
     def spent_tokens(self, read: float, written: float) -> None:
         """Count tokens that the generator was given, and that it wrote."""
         tokens = read, written
-        prices = self._prices.million_read, self._prices.million_written
-        for direction, count, price in zip(("read", "written"), tokens, prices, strict=True):
+        with self._lock:
+            self._unkept += Spent(0.0, *tokens)
+        for direction, count in zip(("read", "written"), tokens, strict=True):
             self._tokens.labels(direction).inc(count)
-            self._cost.labels("generator").inc(count / 1e6 * price)
+        self._cost.labels("generator").inc(self.prices.of_tokens(*tokens))
 
-    def decided(self, kind: str) -> None:
-        """Count a reviewer's decision."""
+    @contextmanager
+    def keeping(self) -> Iterator[Spent]:
+        """What was spent since this was last asked, to be kept in the block; if that fails, it is
+        told again."""
+        self.spent_cpu()
+        with self._lock:
+            spent, self._unkept = self._unkept, Spent()
+        try:
+            yield spent
+        except BaseException:
+            with self._lock:
+                self._unkept += spent
+            raise
+
+    def decided(self, kind: str, seconds: float | None) -> None:
+        """Count a reviewer's decision, and the time since they claimed the task where known."""
         self.decisions.labels(kind).inc()
-        self._cost.labels("reviewers").inc(self._prices.decision)
+        self._cost.labels("reviewers").inc(self.prices.of_reviewers(seconds or 0.0))
 
     def _counter(self, name: str, said: str, *labels: str) -> Counter:
         return Counter(f"countersign_{name}", said, labels, registry=self.registry)

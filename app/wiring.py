@@ -232,7 +232,7 @@ def _telemetry(settings: Settings) -> Telemetry:
     return Telemetry(
         Prices(
             settings.price_cpu_hour,
-            settings.price_decision,
+            settings.price_reviewer_hour,
             settings.price_million_tokens_read,
             settings.price_million_tokens_written,
         )

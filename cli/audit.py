@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from app.db import Database
 from app.errors import AuditBroken, from_os_error
-from app.proof.checkpoints import Checkpoint, Checkpoints, read_checkpoint
+from app.proof.audit_checks import verified
+from app.proof.checkpoints import Checkpoints, read_checkpoint
 from app.proof.export import CHECKER, signed_proof_of
 from app.proof.sealing import seal_earlier_rows
-from app.proof.verify import AuditReport, verify_audit
+from app.proof.verify import AuditReport
 from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
@@ -44,21 +44,6 @@ def verify(
         _print(report)
     if not report.sound:
         raise typer.Exit(DOES_NOT_HOLD)
-
-
-def verified(
-    database: Database, settings: Settings, others: list[Checkpoint] | None = None
-) -> AuditReport:
-    """The report, with the checkpoints of the data folder and ``others``."""
-    checkpoints = Checkpoints(database, settings)
-    ours = set(checkpoints.keys.public())
-    report = verify_audit(database, [*checkpoints.kept(), *(others or [])])
-    for name in checkpoints.refused():
-        report.add("checkpoint", name, "The file is not one that this installation signed.")
-    for other in others or []:
-        if other.key not in ours:
-            report.add("checkpoint", str(other.number), "Signed by a key that is not here.")
-    return report
 
 
 @audit_commands.command()

@@ -15,10 +15,10 @@ from app.errors import (
 )
 from app.gate.status import gate_in_words, gate_status
 from app.notices.sender import Sender, waiting_notices
+from app.proof.audit_checks import verified
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value
 from app.wiring import Services, open_services
-from cli.audit import verified
 from cli.output import Json, console, print_json, print_table
 
 

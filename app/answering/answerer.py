@@ -469,14 +469,15 @@ class Answerer:
     def _record(self, reached: Reached) -> AnswerView:
         """Admit and record in one transaction, with what is true as of then."""
         asked = reached.screened.asked
-        with span("recording"), self._database.transaction() as session:
+        keeping, transaction = self._telemetry.keeping(), self._database.transaction()
+        with span("recording"), keeping as spent, transaction as session:
             now = read_again(session, asked.principal, reached.evidence, self._gate, asked.before)
             now.principal.require("asker")
             admitted = self._admit(session, reached, now)
             # A late answer is none; nor is one that nobody waits for.
             asked.deadline.remaining(COMMIT_S)
             trail = self._trail(admitted)
-            record = recording.write(session, trail)
+            record = recording.write(session, trail, spent)
             note_made(session, record.answer_id)
             if admitted.outcome == "held":
                 open_task(session, record, self._settings)
@@ -585,7 +586,6 @@ class Answerer:
 
     def _count(self, admitted: Admitted, shadow: Mapping[str, Any] | None) -> None:
         self._telemetry.answers.labels(admitted.outcome).inc()
-        self._telemetry.spent_cpu()
         if shadow is not None:
             self._telemetry.shadow.labels(shadow["agreement"]).inc()
         admission = admitted.admission

@@ -21,7 +21,7 @@ GROUPS: Mapping[str, str] = {
     "widget": "The chat on other sites, by a publishable key.",
     "sessions": "Sign-in by a browser, and one's own password.",
     "accounts": "People and programs, their roles, scopes and keys.",
-    "operations": "Health, metrics, index versions, the policy.",
+    "operations": "Health, metrics, index versions, the policy, checks of the audit chain.",
     "gate": "How answers are released, and the kill switch.",
 }
 """The groups of operations, in the order of the reference."""

@@ -147,11 +147,12 @@ def lately(
     collection: Text | None = None,
     days: Annotated[int, Query(ge=1, le=90)] = 14,
 ) -> Any:
-    """Answers by day and outcome, what became of them, the backlog, and how long stages take."""
+    """Answers by day and outcome, what became of them, the backlog, how long stages take, and what
+    a released answer costs."""
     if collection is not None:
         authorise(principal, "gate.read", [collection], NO_COLLECTION)
     with services.database.reading() as session:
-        return figures(session, principal, collection, days)
+        return figures(session, principal, collection, days, services.telemetry.prices)
 
 
 @router.post("/mode", response_model=GateModeView, summary="Switch how answers are released")

@@ -10,7 +10,9 @@ from app.api.requests import Body, Guarded, May, ServicesDep, Text
 from app.corpus.index_changes import IndexChangesView, index_changes
 from app.corpus.versions import IndexVersionView
 from app.errors import DependencyFailed
+from app.proof.audit_checks import AuditChecks, AuditCheckView
 from app.proof.dry_run import dry_run, read_policy
+from app.proof.policy_report import PolicyReportView, policy_report
 from app.wiring import Services
 
 
@@ -34,6 +36,12 @@ class PolicyView(PolicyNameView):
     """The policy in force, and the one in the shadow."""
 
     shadow: PolicyNameView | None
+
+
+class AuditChecksView(BaseModel):
+    """Checks of the database against its audit chain, newest first."""
+
+    checks: list[AuditCheckView]
 
 
 class DryRunBody(Body):
@@ -72,6 +80,7 @@ router = APIRouter(tags=["operations"], route_class=Guarded)
 IndexReader = Annotated[Principal, Depends(May("index.read"))]
 IndexChanger = Annotated[Principal, Depends(May("index.change"))]
 PolicyReader = Annotated[Principal, Depends(May("policy.read"))]
+Prover = Annotated[Principal, Depends(May("records.prove"))]
 PolicyTrier = Annotated[Principal, Depends(May("policy.try"))]
 
 
@@ -154,11 +163,40 @@ def policy(services: ServicesDep, _principal: PolicyReader) -> Any:
     return services.policies.status()
 
 
+@router.get(
+    "/v1/policy/report", response_model=PolicyReportView, summary="What changed in the policy"
+)
+def report_policy(services: ServicesDep, principal: PolicyReader) -> Any:
+    """The policy in force: what differs from the one that judged before it, and how far the shadow
+    policy agreed with what happened."""
+    in_force = services.policies.current()
+    with services.database.reading() as session:
+        return policy_report(session, principal, in_force.policy, in_force.shadow)
+
+
 @router.post("/v1/policy/dry-run", response_model=DryRunView, summary="Try a policy")
 def policy_dry_run(body: DryRunBody, services: ServicesDep, principal: PolicyTrier) -> Any:
     """Decide recorded answers again: how many more would be held or released, and which."""
     tried = read_policy(body.policy, "policy")
     return dry_run(services.database, principal, tried, body.since_days)
+
+
+@router.get("/v1/audit/checks", response_model=AuditChecksView, summary="Checks of the audit chain")
+def audit_checks(services: ServicesDep, _principal: Prover) -> Any:
+    """The newest first; nothing is compared by this."""
+    return AuditChecksView(checks=AuditChecks(services.database, services.settings).newest())
+
+
+@router.post(
+    "/v1/audit/checks",
+    status_code=202,
+    response_model=AuditCheckView,
+    summary="Check the audit chain",
+)
+def check_audit(services: ServicesDep, principal: Prover) -> Any:
+    """Ask for a comparison of every row with the chain. It is done beside the service; one that
+    waits or runs already is not asked for again."""
+    return AuditChecks(services.database, services.settings).ask(principal.name)
 
 
 def _index_view(services: Services) -> IndexView:

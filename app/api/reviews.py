@@ -248,7 +248,7 @@ def decide(
     def run() -> TaskDetailView:
         decided = services.desk.decide(principal, task_id, Decision(**body.model_dump()))
         if decided.decision is not None:  # the first of two approvals decides nothing
-            services.telemetry.decided(body.kind)
+            services.telemetry.decided(body.kind, services.desk.seconds_on(task_id))
         return decided
 
     def again(task_id: str) -> TaskDetailView:

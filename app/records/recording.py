@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.db import now
 from app.records.audit import append_audit, lock_head
+from app.records.days import count_recorded
 from app.records.release import release
 from app.records.tables import PolicyRow, RecordRow
+from app.telemetry import NOTHING, Spent
 from guardrails.contract import (
     AnswerObject,
     Asker,
@@ -124,8 +126,11 @@ def content_hash(
     )
 
 
-def write(session: Session, trail: Trail) -> RecordRow:
-    """Add the record and its audit link; a released draft is released in the same breath."""
+def write(session: Session, trail: Trail, spent: Spent = NOTHING) -> RecordRow:
+    """Add the record and its audit link; a released draft is released in the same breath.
+
+    ``spent`` is what the process has spent since the record before.
+    """
     row = RecordRow(
         answer_id=trail.answer_id,
         principal=trail.principal,
@@ -159,6 +164,7 @@ def write(session: Session, trail: Trail) -> RecordRow:
             "content_sha256": row.content_sha256,
         },
     )
+    count_recorded(session, row, spent)
     keep_policy(session, trail)
     if trail.outcome == "released" and row.draft is not None:
         release(session, row, row.draft, released_by="policy", edited=False)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.db import database_time, iso, now
 from app.outbox import NoticeKind, note_event
 from app.records.audit import append_audit
+from app.records.days import count_settled
 from app.records.tables import CitationRow, FeedbackRow, RecordRow, ReleaseRow, SettlementRow
 from app.records.views import (
     AnswerBody,
@@ -172,6 +173,8 @@ def _settle(
 ) -> None:
     """The one place where an answer changes after it was recorded."""
     number = append_audit(session, state, {"answer_id": answer_id, **event})
+    before = session.get(SettlementRow, answer_id)
+    count_settled(session, answer_id, "" if before is None else before.state, state)
     row = SettlementRow(
         answer_id=answer_id,
         state=state,

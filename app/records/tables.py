@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
@@ -114,6 +114,26 @@ class SettlementRow(Sealed, Base):
     number: Mapped[int] = mapped_column(SEQUENCE, index=True)
     settled_at: Mapped[datetime]
     message: Mapped[str | None] = mapped_column(Text)
+
+
+class AnswerDayRow(Base):
+    """How many answers of a day are in one state, and what was spent on them (owner: records).
+
+    ``searched`` names the set of ``collections`` that were searched; ``state`` is as in
+    ``SettlementRow``, "" for what nobody has settled. CPU seconds and tokens stay where an answer
+    was recorded, whatever becomes of it.
+    """
+
+    __tablename__ = "answer_days"
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    searched: Mapped[str] = mapped_column(String(64), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(12), primary_key=True)
+    state: Mapped[str] = mapped_column(String(12), primary_key=True)
+    collections: Mapped[list[str]]
+    answers: Mapped[int] = mapped_column(SEQUENCE)
+    cpu_s: Mapped[float] = mapped_column(Float)
+    tokens_read: Mapped[float] = mapped_column(Float)
+    tokens_written: Mapped[float] = mapped_column(Float)
 
 
 class CitationRow(Base):

@@ -59,6 +59,7 @@ from app.review.listing import (
     list_tasks,
     task_detail,
 )
+from app.review.minutes import seconds_on
 from app.review.notes import add_note, assign, escalate, snooze
 from app.review.probes import ask_again, keep_said, measure, probe_of, record_of
 from app.review.reading_time import check_read, reading_seconds, reading_until
@@ -138,6 +139,11 @@ class ReviewDesk:
         """How many tasks wait for a decision."""
         with self._database.reading() as session:
             return count_open(session, self._database.time(session))
+
+    def seconds_on(self, task_id: str) -> float | None:
+        """From claim to decision; None where it was claimed and decided in one step."""
+        with self._database.reading() as session:
+            return seconds_on(session, task_id)
 
     def task(self, reviewer: Principal, task_id: str) -> TaskDetailView:
         """One task with everything a decision needs; removed sources have lost their text."""

@@ -1,26 +1,30 @@
-"""What the service did lately: answers by outcome and day, what became of them, waits, times."""
+"""What the service did lately: answers by outcome and day, what became of them, waits, times,
+and what a released one costs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.db import iso, now
-from app.records.tables import RecordRow, SettlementRow
+from app.records.tables import AnswerDayRow, RecordRow
+from app.review.minutes import review_seconds
 from app.review.scopes import from_collection, readable_by
 from app.review.tables import ReviewTaskRow
+from app.telemetry import FREE, Prices
 
-MOST = 20_000
-"""Answers that are looked at, the newest first: a page must not read a whole year."""
+MOST_TIMED = 5000
+"""Answers whose times are looked at, the newest first: a page must not read a whole year."""
 BATCH = 1000
 OUTCOMES = ("released", "held", "abstained", "blocked")
 RELEASED = ("released", "corrected")
+UNSETTLED = ("", "reopened", "recalled")
 
 
 @dataclass(frozen=True)
@@ -54,83 +58,107 @@ class BacklogView:
 
 
 @dataclass(frozen=True)
+class CostView:
+    """What the answers of these days took, and what that costs at the prices of the settings.
+
+    A process's CPU time since its last answer counts for the next one, whatever it was spent on.
+    """
+
+    cpu_s: float
+    tokens_read: float
+    tokens_written: float
+    reviewer_minutes: Annotated[
+        float, Field(description="From claim to decision, each at most half an hour.")
+    ]
+    total: Annotated[float | None, Field(description="null: no price is set.")]
+    per_released: Annotated[float | None, Field(description="null: no price, or none released.")]
+
+
+@dataclass(frozen=True)
 class FiguresView:
-    """Figures of the last days; ``complete`` False: only the newest answers were looked at."""
+    """Figures of the last days; ``stages`` are of the newest ``timed`` answers."""
 
     days: list[DayView]
     answers: int
     released: Annotated[int, Field(description="By the policy or by a reviewer, not withdrawn.")]
     waiting: Annotated[int, Field(description="Of these answers, those still held.")]
     stages: list[StageView]
+    timed: int
     backlog: BacklogView
-    complete: bool
-
-
-@dataclass(frozen=True)
-class _Answer:
-    at: datetime
-    outcome: str
-    settled: str | None
-    timings: Mapping[str, float]
+    cost: CostView
 
 
 def figures(
-    session: Session, principal: Principal, collection: str | None, days: int
+    session: Session,
+    principal: Principal,
+    collection: str | None,
+    days: int,
+    prices: Prices = FREE,
 ) -> FiguresView:
     """Of answers for which the collection was searched, or of all within the principal's scope;
     for ``days`` whole days, today among them."""
     today = now().date()
     first = today - timedelta(days=days - 1)
-    read = list(_answers(session, principal, collection, first))
-    found = [answer for answer in read if answer is not None]
+    counted = _counted(session, principal, collection, first)
+    released = _answers(row for row in counted if (row.state or row.outcome) in RELEASED)
+    held = (row for row in counted if row.outcome == "held" and row.state in UNSETTLED)
+    timings = list(_timings(session, principal, collection, first))
     return FiguresView(
-        days=_by_day(found, first, today),
-        answers=len(found),
-        released=sum(_is_released(answer) for answer in found),
-        waiting=sum(answer.outcome == "held" and answer.settled is None for answer in found),
-        stages=_stages(answer.timings for answer in found),
-        backlog=_backlog(session, principal, collection),
-        complete=len(read) < MOST,
+        days=_by_day(counted, first, today),
+        answers=_answers(counted),
+        released=released,
+        waiting=_answers(held),
+        stages=_stages(timings),
+        timed=len(timings),
+        backlog=_backlog(session, _tasks_of(principal, collection)),
+        cost=_cost(session, _tasks_of(principal, collection), counted, first, released, prices),
     )
 
 
-def _answers(
+def _counted(
     session: Session, principal: Principal, collection: str | None, first: date
-) -> Iterator[_Answer | None]:
-    """The newest answers, and None for each that is not asked for."""
-    query: Select[*tuple[Any, ...]] = (
-        select(
-            RecordRow.created_at,
-            RecordRow.outcome,
-            SettlementRow.state,
-            RecordRow.timings_ms,
-            RecordRow.searched,
-        )
-        .outerjoin(SettlementRow, SettlementRow.answer_id == RecordRow.answer_id)
-        .where(RecordRow.created_at >= datetime.combine(first, datetime.min.time()))
-        .order_by(RecordRow.created_at.desc())
-        .limit(MOST)
-        .execution_options(yield_per=BATCH)
-    )
-    for at, outcome, settled, timings, searched in session.execute(query):
-        names = searched.get("collections", ())
-        wanted = collection is None or collection in names
-        mine = all(map(principal.may_read, names))
-        yield _Answer(at, outcome, settled, timings) if wanted and mine else None
-
-
-def _by_day(answers: Iterable[_Answer], first: date, last: date) -> list[DayView]:
-    counts: dict[date, Counter[str]] = defaultdict(Counter)
-    for answer in answers:
-        counts[answer.at.date()][answer.outcome] += 1
-    whole = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+) -> list[AnswerDayRow]:
+    query = select(AnswerDayRow).where(AnswerDayRow.day >= first.isoformat())
     return [
-        DayView(day.isoformat(), **{name: counts[day][name] for name in OUTCOMES}) for day in whole
+        row for row in session.scalars(query) if _is_wanted(principal, collection, row.collections)
     ]
 
 
-def _is_released(answer: _Answer) -> bool:
-    return (answer.settled or answer.outcome) in RELEASED
+def _is_wanted(principal: Principal, collection: str | None, names: Sequence[str]) -> bool:
+    """Whether an answer counts for which these collections were searched."""
+    return (collection is None or collection in names) and all(map(principal.may_read, names))
+
+
+def _answers(rows: Iterable[AnswerDayRow]) -> int:
+    return sum(row.answers for row in rows)
+
+
+def _by_day(counted: Iterable[AnswerDayRow], first: date, last: date) -> list[DayView]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in counted:
+        counts[row.day][row.outcome] += row.answers
+    whole = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+    return [DayView(day, **{name: counts[day][name] for name in OUTCOMES}) for day in whole]
+
+
+def _timings(
+    session: Session, principal: Principal, collection: str | None, first: date
+) -> Iterator[Mapping[str, float]]:
+    """Of the newest answers, those that are asked for."""
+    query: Select[*tuple[Any, ...]] = (
+        select(RecordRow.timings_ms, RecordRow.searched)
+        .where(RecordRow.created_at >= _midnight(first))
+        .order_by(RecordRow.created_at.desc())
+        .limit(MOST_TIMED)
+        .execution_options(yield_per=BATCH)
+    )
+    for timings, searched in session.execute(query):
+        if _is_wanted(principal, collection, searched.get("collections", ())):
+            yield timings
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time())
 
 
 def _stages(timings: Iterable[Mapping[str, float]]) -> list[StageView]:
@@ -153,12 +181,39 @@ def _percentile(ordered: list[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
 
 
-def _backlog(session: Session, principal: Principal, collection: str | None) -> BacklogView:
-    moment = now()
-    waiting = [ReviewTaskRow.undecided, ReviewTaskRow.kind == "held", readable_by(principal)]
-    if collection is not None:
-        waiting.append(from_collection(collection))
+def _tasks_of(principal: Principal, collection: str | None) -> list[ColumnElement[bool]]:
+    """Conditions on review tasks: those whose evidence is asked for."""
+    of = [readable_by(principal)]
+    return of if collection is None else [*of, from_collection(collection)]
+
+
+def _backlog(session: Session, of: Sequence[ColumnElement[bool]]) -> BacklogView:
+    waiting = [ReviewTaskRow.undecided, ReviewTaskRow.kind == "held", *of]
     count = select(func.count(), func.min(ReviewTaskRow.created_at)).where(*waiting)
     number, oldest = session.execute(count).one()
-    late = select(func.count()).where(*waiting, ReviewTaskRow.expires_at <= moment)
+    late = select(func.count()).where(*waiting, ReviewTaskRow.expires_at <= now())
     return BacklogView(number, session.scalar(late) or 0, iso(oldest))
+
+
+def _cost(
+    session: Session,
+    of: Sequence[ColumnElement[bool]],
+    counted: Sequence[AnswerDayRow],
+    first: date,
+    released: int,
+    prices: Prices,
+) -> CostView:
+    cpu = sum(row.cpu_s for row in counted)
+    read = sum(row.tokens_read for row in counted)
+    written = sum(row.tokens_written for row in counted)
+    reviewing = review_seconds(session, _midnight(first), of)
+    total = prices.of_cpu(cpu) + prices.of_tokens(read, written) + prices.of_reviewers(reviewing)
+    priced = prices != FREE
+    return CostView(
+        cpu_s=round(cpu, 1),
+        tokens_read=round(read),
+        tokens_written=round(written),
+        reviewer_minutes=round(reviewing / 60, 1),
+        total=round(total, 4) if priced else None,
+        per_released=round(total / released, 4) if priced and released else None,
+    )

@@ -5,7 +5,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.access.accounts import standing_of
 from app.db import database_time
 from app.gate.reviewer_error import ReviewerFigures
+from app.review.minutes import seconds_taken
 from app.review.tables import DecisionRow, ReviewTaskRow, TaskScopeRow
 
 Warning_ = Literal["misses_wrong", "approves_nearly_all", "very_fast", "agrees_little"]
@@ -102,14 +103,8 @@ def _decided(
         query = query.where(exists().where(*named))
     found: dict[str, list[_Decided]] = defaultdict(list)
     for reviewer, kind, decided_at, claimed_at in session.execute(query):
-        found[reviewer].append(_Decided(kind, _seconds(claimed_at, decided_at)))
+        found[reviewer].append(_Decided(kind, seconds_taken(claimed_at, decided_at)))
     return found
-
-
-def _seconds(claimed: datetime | None, decided: datetime) -> float | None:
-    """None for who claimed and decided in one step: nobody knows how long they read."""
-    taken = None if claimed is None else (decided - claimed).total_seconds()
-    return taken if taken is not None and taken >= 0.5 else None
 
 
 def _work(

@@ -63,6 +63,7 @@ class ReviewTaskRow(Sealed, Base):
             "ix_review_tasks_priority",
             *("undecided", "priority", "id", "kind", "scope", "queue", "expires_at"),
             *("created_at", "snoozed_until", "state", "lease_until", "assigned_to"),
+            *("cause", "asker", "risk"),
         ),
         Index("ix_review_tasks_expiry", "undecided", "expires_at"),
         Index("ix_review_tasks_early", "state", "expires_at"),
@@ -194,7 +195,7 @@ class DecisionRow(Sealed, Base):
     reason: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     content_sha256: Mapped[str] = mapped_column(String(64))
-    decided_at: Mapped[datetime]
+    decided_at: Mapped[datetime] = mapped_column(index=True)
     override_reason: Mapped[str | None] = mapped_column(Text)
     problems: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
 

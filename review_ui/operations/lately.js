@@ -3,7 +3,7 @@
 
 import { request } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
-import { age, moment, percent, plural } from "../shared/format.js";
+import { age, listed, moment, percent, plural } from "../shared/format.js";
 import { drawDays } from "./chart.js";
 
 /** @import { AllFeedbackView, FiguresView, GivenView, LabelPlan, StageView } from "../shared/wire.d.ts" */
@@ -29,18 +29,15 @@ export async function refreshFigures(collection, days) {
   const figures = await request("GET", `/v1/gate/figures?${params}`);
   drawDays("volumes", figures.days);
   fill(byId("tiles"), tilesOf(figures).map(tile));
-  const note = figures.complete
-    ? ""
-    : "Only the newest 20,000 answers of all collections were looked at.";
-  fill(byId("figures-note"), note);
-  fill(byId("latency"), latencyTable(figures.stages));
+  fill(byId("latency"), latencyTable(figures.stages, timedWords(figures)));
 }
 
 /**
  * @param {FiguresView} figures
  * @returns {{name: string, value: string, about: string}[]}
  */
-export function tilesOf({ answers, released, waiting, backlog }, now = Date.now()) {
+export function tilesOf(figures, now = Date.now()) {
+  const { answers, released, waiting, backlog } = figures;
   const share = answers ? percent(released / answers) : "–";
   const still = waiting ? `; ${waiting} still held` : "";
   const oldest = backlog.oldest_at
@@ -51,7 +48,36 @@ export function tilesOf({ answers, released, waiting, backlog }, now = Date.now(
     { name: "Answers", value: String(answers), about: "asked in this time" },
     { name: "Released", value: share, about: `${released} of ${answers}${still}` },
     { name: "Waiting now", value: String(backlog.waiting), about: oldest + late },
+    { name: "A released answer costs", ...costOf(figures) },
   ];
+}
+
+/**
+ * The price of a released answer, or its CPU time where no prices are set; beside it what all took.
+ * @param {Pick<FiguresView, "released" | "cost">} figures
+ */
+export function costOf({ released, cost }) {
+  const { cpu_s, tokens_read, tokens_written, reviewer_minutes, per_released } = cost;
+  const tokens = tokens_read + tokens_written;
+  const parts = [
+    `${Math.round(reviewer_minutes)} min of reviewers`,
+    `${Math.round(cpu_s)} s of CPU`,
+    tokens > 0 && `${rounded(tokens)} tokens`,
+  ].filter(Boolean);
+  const spent = `all took ${listed(parts.map(String))}`;
+  if (per_released !== null) return { value: rounded(per_released), about: spent };
+  const value = released ? seconds((cpu_s / released) * 1000) : "–";
+  return { value, about: `of CPU; no prices are set; ${spent}` };
+}
+
+/** @param {number} value */
+function rounded(value) {
+  return new Intl.NumberFormat("en", { maximumSignificantDigits: 3 }).format(value);
+}
+
+/** @param {Pick<FiguresView, "answers" | "timed">} figures */
+function timedWords({ answers, timed }) {
+  return timed < answers && `Of the newest ${rounded(timed)} of ${answers} answers.`;
 }
 
 /** @param {{name: string, value: string, about: string}} one */
@@ -66,8 +92,11 @@ function tile({ name, value, about }) {
   );
 }
 
-/** @param {StageView[]} stages */
-function latencyTable(stages) {
+/**
+ * @param {StageView[]} stages
+ * @param {string | false} note
+ */
+function latencyTable(stages, note) {
   if (!stages.length) return el("p", { class: "muted" }, "There are no answers in this time.");
   const heads = ["Stage", "Median", "95 %", "99 %"].map((text) => el("th", { scope: "col" }, text));
   const rows = stages.map(({ stage, p50, p95, p99 }) => {
@@ -86,7 +115,7 @@ function latencyTable(stages) {
     role: "group",
     "aria-labelledby": "latency-title",
   };
-  return el("div", props, whole);
+  return [el("div", props, whole), note && el("p", { class: "muted small" }, note)];
 }
 
 /**

@@ -5,6 +5,7 @@ import { request, requireSession } from "../shared/api.js";
 import { byId, el, fill, setText } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import { auditAlarms, auditChecks, drawAudit, mountAudit } from "./audit.js";
 import { drawGaps } from "./gaps.js";
 import {
   certificateCells,
@@ -17,10 +18,11 @@ import {
 } from "./gate.js";
 import { drawProgress } from "./labels.js";
 import { drawFeedback, drawPlans, refreshFigures } from "./lately.js";
+import { drawPolicy } from "./policy.js";
 import { drawReviewers } from "./reviewers.js";
+import { drawTable } from "./tables.js";
 
-/** @import { Child } from "../shared/dom.js" */
-/** @import { CollectionsView, GateModeView, GateStatusView } from "../shared/wire.d.ts" */
+/** @import { AuditCheckView, CollectionsView, GateModeView, GateStatusView, PolicyView } from "../shared/wire.d.ts" */
 
 const REFRESH_MS = 5_000;
 const FIGURES_MS = 30_000;
@@ -53,6 +55,7 @@ async function main() {
   readable = collections.map(({ name }) => name);
   mountSwitch();
   mountLately();
+  mountAudit(refresh);
   await Promise.all([refresh(), figures()]);
   await Promise.all([drawPlans(readable), drawFeedback()]);
   setInterval(() => document.hidden || figures().catch(showPageError), FIGURES_MS);
@@ -74,6 +77,7 @@ function figures() {
     refreshFigures(of, days),
     drawReviewers(of, days),
     drawGaps(of, days, readable),
+    drawPolicy(),
   ]);
 }
 
@@ -104,15 +108,22 @@ async function switchMode() {
 }
 
 async function refresh() {
-  /** @type {GateStatusView} */
-  const gate = await request("GET", "/v1/gate");
+  const [gate, policy, checks] = await Promise.all([
+    /** @type {Promise<GateStatusView>} */ (request("GET", "/v1/gate")),
+    /** @type {Promise<PolicyView>} */ (request("GET", "/v1/policy")),
+    auditChecks(),
+  ]);
   fill(byId("page-error"));
   setText(byId("mode"), gate.mode);
   setText(byId("mode-meaning"), MODES[gate.mode]?.meaning);
   byId("mode-meaning").className = isLoose(gate.mode) ? "notice bad" : "muted";
   drawPlaces(knownCollections(readable, gate));
-  const text = JSON.stringify(gate);
-  if (text !== shown) drawTables(gate);
+  const text = JSON.stringify([gate, policy, checks]);
+  if (text !== shown) {
+    drawTables(gate);
+    drawAlarms(gate, policy, checks);
+    drawAudit(checks);
+  }
   shown = text;
   const labels = JSON.stringify([gate.labels, readable]);
   if (labels !== counted) await drawProgress(readable);
@@ -133,14 +144,26 @@ function drawPlaces(names) {
   select.value = names.includes(chosen) ? chosen : "";
 }
 
+/**
+ * @param {GateStatusView} gate
+ * @param {PolicyView} policy
+ * @param {AuditCheckView[] | null} checks
+ */
+function drawAlarms(gate, policy, checks) {
+  const drift = gate.alarms.map((row) => [
+    place(row),
+    row.monitor,
+    row.detail,
+    moment(row.raised_at),
+  ]);
+  const files = [policy.problem, policy.shadow?.problem].filter(Boolean);
+  const broken = files.map((problem) => ["the whole service", "policy", String(problem), "now"]);
+  const rows = [...auditAlarms(checks), ...broken, ...drift];
+  drawTable("alarms", ["Where", "What", "Detail", "Since"], rows, "There are no open alarms.");
+}
+
 /** @param {GateStatusView} gate */
 function drawTables(gate) {
-  drawTable(
-    "alarms",
-    ["Collection", "Monitor", "What changed", "Since"],
-    gate.alarms.map((row) => [place(row), row.monitor, row.detail, moment(row.raised_at)]),
-    "There are no open alarms.",
-  );
   drawTable(
     "certificates",
     CERTIFICATE_HEADS,
@@ -172,37 +195,6 @@ function drawTables(gate) {
     ]),
     "There are no labels yet. They come from reviewers’ decisions.",
   );
-}
-
-/**
- * @param {string} id
- * @param {string[]} heads
- * @param {(string | number)[][]} rows
- * @param {string} empty
- * @param {Child} [note]
- */
-function drawTable(id, heads, rows, empty, note) {
-  if (!rows.length) return fill(byId(id), note, el("p", { class: "muted" }, empty));
-  const head = el(
-    "tr",
-    {},
-    heads.map((text) => el("th", { scope: "col" }, text)),
-  );
-  const body = rows.map((cells) =>
-    el(
-      "tr",
-      {},
-      cells.map((text) => el("td", { dir: "auto" }, String(text))),
-    ),
-  );
-  const table = el("table", { class: "figures" }, el("thead", {}, head), el("tbody", {}, body));
-  const props = {
-    class: "scrolls",
-    tabindex: "0",
-    role: "group",
-    "aria-labelledby": `${id}-title`,
-  };
-  fill(byId(id), note, el("div", props, table));
 }
 
 main().catch(showPageError);

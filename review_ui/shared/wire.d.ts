@@ -682,14 +682,90 @@ export interface BacklogView {
   oldest_at: string | null;
 }
 
+export interface CostView {
+  cpu_s: number;
+  tokens_read: number;
+  tokens_written: number;
+  reviewer_minutes: number;
+  total: number | null;
+  per_released: number | null;
+}
+
 export interface FiguresView {
   days: DayView[];
   answers: number;
   released: number;
   waiting: number;
   stages: StageView[];
+  timed: number;
   backlog: BacklogView;
-  complete: boolean;
+  cost: CostView;
+}
+
+export interface PolicyNameView {
+  name: string;
+  version: number;
+  sha256: string;
+  problem: string;
+}
+
+export interface PolicyView extends PolicyNameView {
+  shadow: PolicyNameView | null;
+}
+
+export interface PolicyBeforeView {
+  name: string;
+  version: number;
+  sha256: string;
+  first_used_at: string;
+}
+
+export interface PolicyChangeView {
+  where: string;
+  before: string;
+  after: string;
+}
+
+export interface ShadowView {
+  answers: number;
+  agree: number;
+  milder: number;
+  stricter: number;
+  error: number;
+}
+
+export interface PolicyReportView {
+  name: string;
+  version: number;
+  sha256: string;
+  first_used_at: string | null;
+  before: PolicyBeforeView | null;
+  changes: PolicyChangeView[];
+  shadow: ShadowView | null;
+}
+
+export interface AuditProblemView {
+  where: string;
+  key: string;
+  message: string;
+}
+
+export interface AuditCheckView {
+  check_id: string;
+  state: "waiting" | "running" | "sound" | "broken" | "failed";
+  asked_by: string;
+  asked_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  links: number;
+  rows: number;
+  checkpoint: number | null;
+  problem_count: number;
+  problems: AuditProblemView[];
+}
+
+export interface AuditChecksView {
+  checks: AuditCheckView[];
 }
 
 export interface LabelPlan {

@@ -7,6 +7,7 @@
   const service = new URL(script.src).origin;
   const { key, user, issued, signature, label = "Ask a question" } = script.dataset;
   if (!key) return console.error("Countersign: the script needs data-key.");
+  const place = `countersign.visit.${key}`;
 
   const SHEET = `
     button { position: fixed; right: 1rem; bottom: 1rem; z-index: 2147483000; min-height: 3rem;
@@ -25,9 +26,8 @@
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(SHEET);
   root.adoptedStyleSheets = [sheet]; // a site's own policy may forbid style elements
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = label;
+  const said = { type: "button", textContent: label };
+  const button = Object.assign(document.createElement("button"), said);
   button.setAttribute("aria-expanded", "false");
   root.append(button);
   const show = () => document.body.append(host);
@@ -39,7 +39,7 @@
 
   function makeFrame() {
     const made = document.createElement("iframe");
-    const told = new URLSearchParams({ label });
+    const told = new URLSearchParams({ label, kept: kept() ?? "" });
     for (const [name, value] of Object.entries({ user, issued, signature })) {
       if (value) told.set(name, value);
     }
@@ -52,17 +52,35 @@
     return made;
   }
 
+  /**
+   * What a frame without storage has us keep; a site may be denied it as well.
+   * @param {string} [value]
+   */
+  function kept(value) {
+    try {
+      if (value) sessionStorage.setItem(place, value);
+      return sessionStorage.getItem(place);
+    } catch {
+      return null;
+    }
+  }
+
   /** @param {boolean} open */
   function toggle(open) {
     frame ??= makeFrame();
     frame.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
     (open ? frame : button).focus();
+    if (open) frame.contentWindow?.postMessage("countersign:opened", service);
   }
 
   button.addEventListener("click", () => toggle(frame === null || frame.hidden === true));
   window.addEventListener("message", ({ source, origin, data }) => {
     const ours = frame !== null && source === frame.contentWindow && origin === service;
     if (ours && data === "countersign:close") toggle(false);
+    if (ours && typeof data?.keep === "string") kept(data.keep);
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event instanceof KeyboardEvent && event.key === "Escape" && frame) toggle(false);
   });
 })();

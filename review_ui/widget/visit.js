@@ -7,6 +7,7 @@ import { readEvents } from "../shared/sse.js";
 /** @import { AnswerView } from "../shared/wire.d.ts" */
 /** @typedef {{token: string, answers: string[]}} Kept */
 /** @typedef {{user?: string, issued?: number, signature?: string}} Who */
+/** @typedef {Pick<Storage, "getItem" | "setItem">} Keeper where a tab keeps a visit */
 
 const AGAIN_MS = 5000;
 const MOST_KEPT = 20;
@@ -16,7 +17,7 @@ export class Visit {
   /**
    * @param {string} key
    * @param {Who} who
-   * @param {Storage | null} storage null where the browser keeps nothing for frames
+   * @param {Keeper} storage
    */
   constructor(key, who, storage) {
     this.path = `/v1/widget/${encodeURIComponent(key)}`;
@@ -102,7 +103,7 @@ export class Visit {
   /** @param {Kept} kept */
   keep(kept) {
     this.kept = { ...kept, answers: kept.answers.slice(-MOST_KEPT) };
-    if (!this.who.user) this.storage?.setItem(this.place, JSON.stringify(this.kept));
+    if (!this.who.user) this.storage.setItem(this.place, JSON.stringify(this.kept));
   }
 
   /**
@@ -117,14 +118,25 @@ export class Visit {
 }
 
 /**
+ * Keeps a visit with the site around the frame, where the browser gives frames of other sites no
+ * storage: the site hands over what it kept, and is told of changes.
+ * @param {string | null} kept
+ * @param {(value: string) => void} tell
+ * @returns {Keeper}
+ */
+export function keptBySite(kept, tell) {
+  return { getItem: () => kept, setItem: (_place, value) => tell(value) };
+}
+
+/**
  * What a tab kept; null where that is nothing that this page wrote.
- * @param {Storage | null} storage
+ * @param {Keeper} storage
  * @param {string} place
  * @returns {Kept | null}
  */
 function readKept(storage, place) {
   try {
-    const kept = JSON.parse(storage?.getItem(place) ?? "null");
+    const kept = JSON.parse(storage.getItem(place) ?? "null");
     const fits = typeof kept?.token === "string" && Array.isArray(kept.answers);
     return fits ? { token: kept.token, answers: kept.answers.map(String) } : null;
   } catch {

@@ -7,17 +7,21 @@ import { copyButton } from "../shared/clipboard.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { tell } from "../shared/forms.js";
-import { Visit, whoVisits } from "./visit.js";
+import { keptBySite, Visit, whoVisits } from "./visit.js";
 
 /** @import { AnswerView, CitationView } from "../shared/wire.d.ts" */
+/** @import { Keeper } from "./visit.js" */
 
 const visit = new Visit(
   new URLSearchParams(location.search).get("key") ?? "",
   whoVisits(location.hash),
-  ownStorage(),
+  keeper(),
 );
+/** What was asked before; who presses Enter at once waits for it. */
+const begun = visit.begin();
 /** @type {string | null} */
 let previous = null;
+let busy = false;
 
 async function main() {
   const label = new URLSearchParams(location.hash.slice(1)).get("label");
@@ -25,6 +29,9 @@ async function main() {
   byId("transcript").tabIndex = 0; // a long answer scrolls by keys too
   byId("close").addEventListener("click", close);
   document.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  window.addEventListener("message", ({ source, data }) => {
+    if (source === window.parent && data === "countersign:opened") field().focus();
+  });
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
     submit(field().value.trim());
@@ -35,8 +42,9 @@ async function main() {
     byId("composer", HTMLFormElement).requestSubmit();
   });
   byId("history").addEventListener("click", choose);
-  for (const answer of await visit.begin()) settle(addQuestion(answer.question), answer, true);
-  sendButton().disabled = false;
+  field().focus(); // whoever pressed the opener wants to write
+  for (const answer of await begun) settle(addQuestion(answer.question), answer, true);
+  sendButton().disabled = busy;
 }
 
 function field() {
@@ -47,37 +55,48 @@ function sendButton() {
   return byId("send", HTMLButtonElement);
 }
 
-/** A frame may be denied any storage. */
-function ownStorage() {
+/**
+ * The frame's own storage; browsers that block cookies of other sites may deny it any.
+ * @returns {Keeper}
+ */
+function keeper() {
   try {
     return window.sessionStorage;
   } catch {
-    return null;
+    const kept = new URLSearchParams(location.hash.slice(1)).get("kept");
+    return keptBySite(kept, (keep) => tellSite({ keep }));
   }
 }
 
 function close() {
-  // It holds nothing that another site must not know.
-  window.parent.postMessage("countersign:close", "*");
+  field().blur(); // else it counts as focused, and cannot be again when the frame is shown
+  tellSite("countersign:close");
+}
+
+/** @param {unknown} what */
+function tellSite(what) {
+  // To whichever site is around: only those that the key names can be.
+  window.parent.postMessage(what, "*");
 }
 
 /** @param {string} question */
 async function submit(question) {
-  if (!question || sendButton().disabled) return;
-  sendButton().disabled = true;
+  if (!question || busy) return;
+  busy = sendButton().disabled = true;
   fill(byId("page-error"));
   const outcome = addQuestion(question);
   fill(outcome, el("p", { class: "muted" }, "Looking for an answer…"));
   announce("Looking for an answer.");
   field().value = "";
   try {
+    await begun;
     settle(outcome, await visit.ask(question, previous), false);
   } catch (error) {
     outcome.closest("li")?.remove();
     field().value ||= question;
     tell(byId("page-error"), "bad", messageOf(error));
   } finally {
-    sendButton().disabled = false;
+    busy = sendButton().disabled = false;
     field().focus();
   }
 }

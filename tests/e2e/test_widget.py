@@ -1,7 +1,7 @@
 """The widget on a page of another origin, in a browser."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -60,9 +60,10 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def opened(page: Page, origin: str) -> Frame:
-    """The frame of the widget on a site, opened by its button."""
-    page.goto(origin)
+def opened(page: Page, origin: str = "") -> Frame:
+    """The frame of the widget on a site, opened by its button; "" on the page as it is."""
+    if origin:
+        page.goto(origin)
     page.get_by_role("button", name="Ask a question").click()
     expect(page.get_by_role("button", name="Ask a question")).to_have_attribute(
         "aria-expanded", "true"
@@ -98,3 +99,52 @@ def test_the_widget_on_another_site(page: Page, browser: Browser, tiny: Served, 
         frame.evaluate(axe)
         assert frame.evaluate(RUN) == []
     reviewer.context.close()
+
+
+@pytest.fixture
+def key(tiny: Served) -> Callable[[str], str]:
+    """Makes a key that one site may use; returns the line for its pages."""
+
+    def make(origin: str) -> str:
+        made = tiny.site.services.access.widgets.create("ann", [origin])
+        return f'<script src="{tiny.address}/widget.js" data-key="{made.key}" defer></script>'
+
+    return make
+
+
+def test_a_reload_of_the_site_keeps_the_thread_and_escape_closes_it(
+    page: Page, key: Callable[[str], str]
+) -> None:
+    with shop() as own:
+        own.snippet = key(own.origin)  # type: ignore[attr-defined]
+        frame = opened(page, own.origin)  # type: ignore[attr-defined]
+        expect(frame.get_by_test_id("question")).to_be_focused()
+        frame.get_by_test_id("question").fill(HELD)
+        frame.get_by_test_id("question").press("Enter")
+        answer = frame.get_by_test_id("answer")
+        expect(answer).to_have_attribute("data-status", "held", timeout=30_000)
+        page.reload()
+        again = opened(page)
+        kept = again.get_by_test_id("answer")
+        expect(kept).to_have_attribute("data-status", "held", timeout=30_000)
+        expect(again.locator(".question-text")).to_have_text(HELD)
+
+        again.get_by_test_id("question").press("Escape")
+        opener = page.get_by_role("button", name="Ask a question")
+        expect(opener).to_be_focused()
+        expect(opener).to_have_attribute("aria-expanded", "false")
+        expect(page.locator("iframe")).to_be_hidden()
+        page.keyboard.press("Enter")  # and it opens again, with the keys in its hand
+        expect(again.get_by_test_id("question")).to_be_focused()
+
+
+def test_a_site_that_the_key_does_not_name_shows_no_frame(
+    page: Page, key: Callable[[str], str]
+) -> None:
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    with shop(key("https://shop.example")) as stranger:
+        frame = opened(page, stranger.origin)  # type: ignore[attr-defined]
+        frame.wait_for_load_state()
+        assert frame.get_by_test_id("question").count() == 0
+    assert any("frame-ancestors" in text for text in refused), refused

@@ -126,6 +126,9 @@ TABLE: dict[tuple[str, str], Row] = {
         "operator", "object", {"json": {"mode": "off", "reason": "a test", "collection": "main"}}
     ),
     ("GET", "/v1/policy"): Row("operator", "own"),
+    ("GET", "/v1/policy/report"): Row("operator", "own"),
+    ("GET", "/v1/audit/checks"): Row("operator", "service"),
+    ("POST", "/v1/audit/checks"): Row("operator", "service"),
     ("POST", "/v1/policy/dry-run"): Row("operator", "own", {"json": {"policy": "name: x"}}),
     ("GET", "/v1/reviews"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),

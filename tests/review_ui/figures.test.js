@@ -1,8 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { auditAlarms, checkWords } from "../../review_ui/operations/audit.js";
 import { layout, niceMost, SIZE } from "../../review_ui/operations/chart.js";
-import { seconds, tilesOf } from "../../review_ui/operations/lately.js";
+import { costOf, seconds, tilesOf } from "../../review_ui/operations/lately.js";
+import { changedWords, shadowWords } from "../../review_ui/operations/policy.js";
 
+/** @import { AuditCheckView } from "../../review_ui/shared/wire.d.ts" */
+
+const COST = {
+  cpu_s: 120,
+  tokens_read: 900,
+  tokens_written: 100,
+  reviewer_minutes: 6.2,
+  total: 4.5,
+  per_released: 0.75,
+};
 const NONE = { released: 0, held: 0, abstained: 0, blocked: 0 };
 
 test("the highest tick is even, reaches every bar, and is never zero", () => {
@@ -48,7 +60,8 @@ test("tiles say the share, what waits and since when", () => {
   const figures = {
     days: [],
     stages: [],
-    complete: true,
+    timed: 8,
+    cost: COST,
     answers: 8,
     released: 6,
     waiting: 1,
@@ -63,4 +76,58 @@ test("tiles say the share, what waits and since when", () => {
   assert.equal(tilesOf(none, now)[1]?.value, "–");
   assert.match(seconds(999.6), /^1000/);
   assert.match(seconds(1240), /^1\.2\u00A0s/);
+});
+
+test("what a released answer costs, or its CPU time where no prices are set", () => {
+  assert.deepEqual(costOf({ released: 6, cost: COST }), {
+    value: "0.75",
+    about: "all took 6 min of reviewers, 120 s of CPU and 1,000 tokens",
+  });
+  const free = { ...COST, total: null, per_released: null, tokens_read: 0, tokens_written: 0 };
+  const { value, about } = costOf({ released: 60, cost: free });
+  assert.match(value, /^2\u00A0s$/);
+  assert.match(about, /no prices are set; all took 6 min of reviewers and 120 s of CPU$/);
+  assert.equal(costOf({ released: 0, cost: free }).value, "–");
+});
+
+/** @type {AuditCheckView} */
+const CHECK = {
+  check_id: "1",
+  state: "sound",
+  asked_by: "olga",
+  asked_at: "2026-05-01T10:00:00Z",
+  started_at: "2026-05-01T10:00:01Z",
+  finished_at: "2026-05-01T10:01:00Z",
+  links: 1,
+  rows: 7,
+  checkpoint: 1,
+  problem_count: 0,
+  problems: [],
+};
+
+test("a check of the audit chain is told, and a broken one is an alarm until it fits again", () => {
+  assert.match(checkWords(undefined), /yet/);
+  assert.match(checkWords(CHECK), /fits: 7 rows and 1 link, signed up to link 1.*olga/);
+  const broken = /** @type {AuditCheckView} */ ({ ...CHECK, state: "broken", problem_count: 1 });
+  assert.match(checkWords(broken), /^1 row or link does not fit/);
+  const running = /** @type {AuditCheckView} */ ({ ...CHECK, state: "running", finished_at: null });
+  assert.equal(auditAlarms([running, broken]).length, 1);
+  assert.deepEqual(
+    [auditAlarms([CHECK, broken]), auditAlarms([]), auditAlarms(null)],
+    [[], [], []],
+  );
+});
+
+test("the policy before and the shadow are told in words", () => {
+  const policy = { name: "ours", version: 2, sha256: "a".repeat(64), first_used_at: null };
+  const before = { ...policy, version: 1, first_used_at: "2026-05-01T10:00:00Z" };
+  const changes = [{ where: "version", before: "1", after: "2" }];
+  const words = changedWords({ ...policy, before, changes, shadow: null });
+  assert.equal(words, "1 difference from ours, version 1 (aaaaaaaaaaaa), which judged before it.");
+  assert.equal(changedWords({ ...policy, before: null, changes: [], shadow: null }), "");
+  const shadow = { answers: 8, agree: 6, milder: 0, stricter: 1, error: 1 };
+  assert.match(
+    shadowWords(shadow),
+    /^The shadow policy agreed with 75.% .*stricter with 1.*failed at 1\./,
+  );
 });

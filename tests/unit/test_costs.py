@@ -15,13 +15,14 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
 
 
 def test_tokens_decisions_and_cpu_time_are_counted_and_priced() -> None:
-    telemetry = Telemetry(Prices(3.6, 0.5, 2.0, 10.0))
+    telemetry = Telemetry(Prices(3.6, 36.0, 2.0, 10.0))
     telemetry.spent_tokens(1_000_000, 100)
     assert value(telemetry, "generator_tokens", direction="read") == 1_000_000
     assert value(telemetry, "generator_tokens", direction="written") == 100
     assert value(telemetry, "cost", of="generator") == pytest.approx(2.001)
-    telemetry.decided("approve")
-    telemetry.decided("edit")
+    telemetry.decided("approve", 75.0)
+    telemetry.decided("approve", 25.0)
+    telemetry.decided("edit", None)  # claimed and decided in one step
     assert value(telemetry, "cost", of="reviewers") == 1.0
     assert value(telemetry, "decisions", kind="edit") == 1
     ends = time.process_time() + 0.02
@@ -35,11 +36,23 @@ def test_tokens_decisions_and_cpu_time_are_counted_and_priced() -> None:
 
 
 def test_prices_come_from_the_settings_and_are_none_by_default() -> None:
-    priced = _telemetry(Settings(price_decision=0.7, price_million_tokens_read=1.5))
-    priced.decided("approve")
+    priced = _telemetry(Settings(price_reviewer_hour=42, price_million_tokens_read=1.5))
+    priced.decided("approve", 60.0)
     priced.spent_tokens(1_000_000, 0)
     assert value(priced, "cost", of="reviewers") == 0.7
     assert value(priced, "cost", of="generator") == 1.5
     free = _telemetry(Settings())
-    free.decided("approve")
+    free.decided("approve", 60.0)
     assert value(free, "cost", of="reviewers") == 0
+
+
+def test_what_could_not_be_kept_is_told_again() -> None:
+    telemetry = Telemetry()
+    telemetry.spent_tokens(400, 40)
+    with pytest.raises(RuntimeError), telemetry.keeping() as lost:
+        raise RuntimeError("the transaction was rolled back")
+    with telemetry.keeping() as kept:
+        assert (kept.tokens_read, kept.tokens_written) == (100, 10)
+        assert kept.cpu_s >= lost.cpu_s > 0
+    with telemetry.keeping() as rest:
+        assert rest.tokens_read == 0 and rest.cpu_s < kept.cpu_s
