@@ -20,9 +20,9 @@ from app.proof.checkpoints import Checkpoints
 from app.proof.erasure import Eraser
 from app.review.desk import ReviewDesk
 from app.settings import Settings
-from app.wiring import Services, build_corpus
+from app.wiring import Services, build_corpus, build_drafter
 
-LEASE = "background"
+LEASE, DRAFTS_LEASE = "background", "review drafts"
 TICK_S = 2.0
 log = structlog.get_logger()
 
@@ -124,20 +124,38 @@ def background_of(
     return Background(Lease(database, LEASE), jobs)
 
 
+def drafts_of(services: Services) -> Background | None:
+    """Drafts for reviewers, under a lease of their own: one may take minutes. None: none are made.
+
+    Raises ``SettingsInvalid``.
+    """
+    drafter = build_drafter(services)
+    if drafter is None:
+        return None
+    lease = Lease(services.database, DRAFTS_LEASE)
+    return Background(lease, [Job("review drafts", TICK_S, drafter.run)])
+
+
 @contextmanager
 def worker(services: Services) -> Iterator[None]:
     """Do the periodic work beside the service until the block is left."""
     work = background_of(
         services.database, services.desk, services.drift, services.access, services.settings
     )
-    stop = threading.Event()
-    thread = threading.Thread(target=work.run_until, args=(stop,), daemon=True)
-    thread.start()
+    drafts, stop = drafts_of(services), threading.Event()
+    threads = [
+        threading.Thread(target=one.run_until, args=(stop,), daemon=True)
+        for one in (work, drafts)
+        if one is not None
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=30)
+        for thread in threads:
+            thread.join(timeout=30)
 
 
 def _succeeds(job: Job) -> bool:
