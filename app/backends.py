@@ -31,6 +31,10 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from app.inference.reader import Reader
     from app.inference.support import SupportCheck
 
+DRAFT_S = 120.0
+"""The longest that a draft for a reviewer may take; nobody waits for it."""
+DRAFT_MARGIN = -8.0
+"""The least margin of the reader's drafts for reviewers, as measured in benchmarks/LOG.md."""
 RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
 
@@ -126,6 +130,30 @@ def build_versions(
         models = model_lineage(chosen, embedder, generator)
         found.append((Version(name, drafts, gate, models, generator.warm_up), drafts))
     return found
+
+
+def drafter_settings(settings: Settings) -> Settings:
+    """The settings as the background drafter has them: it is the generator, may take long, and is
+    held back by no least similarity, as a person decides anyway."""
+    return settings.model_copy(
+        update={
+            "generator": settings.review_drafter,
+            "generator_model": settings.review_drafter_model,
+            "generator_api_key": settings.review_drafter_api_key,
+            "evidence_passages": settings.review_drafter_passages,
+            "deadline_s": DRAFT_S,
+            "min_similarity": -1.0,
+        }
+    )
+
+
+def build_drafter(settings: Settings) -> Generator:
+    """What drafts in the background, given ``drafter_settings``; raises ``SettingsInvalid``."""
+    if settings.generator != "reader":
+        return build_generator(settings)
+    from app.inference.reader import ReaderGenerator
+
+    return ReaderGenerator(build_reader(settings), DRAFT_MARGIN)
 
 
 def open_extractive(settings: Settings) -> Drafting | None:

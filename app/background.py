@@ -21,9 +21,9 @@ from app.proof.checkpoints import Checkpoints
 from app.proof.erasure import Eraser
 from app.review.desk import ReviewDesk
 from app.settings import Settings
-from app.wiring import Services, build_corpus
+from app.wiring import Services, build_corpus, build_drafter
 
-LEASE = "background"
+LEASE, DRAFTS_LEASE = "background", "review drafts"
 TICK_S = 2.0
 log = structlog.get_logger()
 
@@ -125,6 +125,18 @@ def background_of(
     return Background(Lease(database, LEASE), jobs)
 
 
+def drafts_of(services: Services) -> Background | None:
+    """Drafts for reviewers, under a lease of their own: one may take minutes. None: none are made.
+
+    Raises ``SettingsInvalid``.
+    """
+    drafter = build_drafter(services)
+    if drafter is None:
+        return None
+    lease = Lease(services.database, DRAFTS_LEASE)
+    return Background(lease, [Job("review drafts", TICK_S, drafter.run)])
+
+
 @contextmanager
 def worker(services: Services) -> Iterator[None]:
     """Do the periodic work beside the service until the block is left, and on a thread of its own
@@ -133,8 +145,8 @@ def worker(services: Services) -> Iterator[None]:
         services.database, services.desk, services.drift, services.access, services.settings
     )
     checks = AuditChecks(services.database, services.settings)
-    stop = threading.Event()
-    loops = (work.run_until, checks.run_until)
+    drafts, stop = drafts_of(services), threading.Event()
+    loops = [one.run_until for one in (work, checks, drafts) if one is not None]
     threads = [threading.Thread(target=run, args=(stop,), daemon=True) for run in loops]
     for thread in threads:
         thread.start()

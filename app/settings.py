@@ -83,6 +83,23 @@ class Settings(BaseSettings):
         lt=1,
         description="How often a version that is tried may be stopped although it is no worse.",
     )
+    review_drafts: Literal["off", "missing", "all"] = Field(
+        default="missing",
+        description="For which held answers a slower model writes reviewers a draft in the "
+        "background, after the asker was told to wait: those that have no draft (`missing`), "
+        "`all`, beside the draft they have, or none (`off`).",
+    )
+    review_drafter: str = Field(
+        default="reader",
+        description="What makes these drafts: `reader` (shipped; it quotes where it is less sure "
+        "than an answer must be), `seq2seq` (shipped; it writes), the path of a local transformers "
+        "folder, or the base address of an OpenAI-compatible server.",
+    )
+    review_drafter_model: str = Field(default="", description="Model name to ask that server for.")
+    review_drafter_api_key: str = Field(default="", description="Key for that server.", repr=False)
+    review_drafter_passages: int = Field(
+        default=10, ge=1, le=20, description="Passages given to the drafter."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."
     )
@@ -479,6 +496,7 @@ class Settings(BaseSettings):
 SECRET_SETTINGS = frozenset(
     {
         *("audit_seed", "checkpoint_webhook", "generator_api_key", "database_url"),
+        "review_drafter_api_key",
         *("notice_webhook", "notice_webhook_secret", "smtp_password", "oidc_client_secret"),
     }
 )

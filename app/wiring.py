@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from app import backends
 from app.access.service import Access
 from app.answering.answerer import Answerer
+from app.answering.background_drafts import BackgroundDrafter
 from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
@@ -28,6 +29,7 @@ from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
 from app.review.released import ReleasedAnswers
 from app.serving.admission import AnswerPlaces, start_threads
+from app.serving.batcher import Concurrent
 from app.serving.routing import Routes, open_routes
 from app.serving.watching import Watch
 from app.settings import Settings
@@ -200,6 +202,37 @@ def _counting(settings: Settings) -> dict[str, Any]:
 def trials_of(settings: Settings, database: Database) -> Trials:
     """The trials of the versions that the settings name."""
     return Trials(database, settings.generator_versions, settings.trial_delta)
+
+
+def build_drafter(services: Services) -> BackgroundDrafter | None:
+    """What drafts for reviewers in the background; None where the settings want none.
+
+    Raises ``SettingsInvalid``.
+    """
+    if services.settings.review_drafts == "off":
+        return None
+    settings = backends.drafter_settings(services.settings)
+    generator, embedder = backends.build_drafter(settings), services.embedder
+    policies, database = services.policies, services.database
+    answerer = Answerer(
+        database=database,
+        retriever=services.retriever,
+        screens=services.screens,
+        generator=Concurrent(generator.draft, 1),
+        policies=policies,
+        gate=backends.build_gate(settings, database, embedder.name, generator.name, policies),
+        models=backends.model_lineage(settings, embedder, generator),
+        settings=settings,
+        telemetry=services.telemetry,
+    )
+    return BackgroundDrafter(
+        database,
+        answerer,
+        generator.name,
+        every=settings.review_drafts == "all",
+        busy=lambda: services.places.taken > 0,
+        seconds=settings.deadline_s,
+    )
 
 
 def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:

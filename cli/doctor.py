@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
+from app.backends import build_drafter, drafter_settings
 from app.db import Database, iso
 from app.errors import (
     AuditBroken,
@@ -83,6 +84,14 @@ def _embedder(services: Services) -> str:
 def _generator(services: Services) -> str:
     services.generator.warm_up()
     return services.generator.name
+
+
+def _review_drafts(services: Services) -> str:
+    if services.settings.review_drafts == "off":
+        return "none"
+    drafter = build_drafter(drafter_settings(services.settings))
+    drafter.warm_up()
+    return f"{services.settings.review_drafts}, by {drafter.name}"
 
 
 def _device(services: Services) -> str:
@@ -165,6 +174,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("device", _device),
     ("embedder", _embedder),
     ("generator", _generator),
+    ("review drafts", _review_drafts),
     ("policy", _policy),
     ("gate", _gate),
     ("shadow policy", _shadow_policy),

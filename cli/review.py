@@ -246,6 +246,9 @@ def _print_task(task: TaskDetailView) -> None:
     if task.proposal is not None:
         console.print(f"{task.proposal.reviewer} proposes:", markup=False, style="bold")
         console.print(task.proposal.answer.text, markup=False)
+    if task.background_draft is not None:
+        console.print(f"{task.background_draft.model} drafted in the background:", markup=False)
+        console.print(task.background_draft.draft.text, markup=False)
     for citation in task.draft.citations:
         pages = pages_of(citation.page, citation.last_page)
         console.print(f"[{citation.number}] {citation.title}{pages}", markup=False)

@@ -12,7 +12,7 @@ from app.db import SEQUENCE
 from guardrails.contract import canonical_sha256
 
 revision = "0030"
-down_revision = "0027"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 OPEN_TASKS = (

@@ -76,9 +76,13 @@ class EvidenceBody(Body):
 
 
 class RedraftBody(Body):
-    """Which draft a new one takes the place of."""
+    """Which draft another one takes the place of."""
 
     content_sha256: str = Field(description="As in the task; proves what was seen.")
+    background_sha256: str | None = Field(
+        default=None,
+        description="As in the task's `background_draft`: take that one. null: draft anew.",
+    )
 
 
 class CommentBody(Body):
@@ -287,13 +291,17 @@ async def draft_again(
     services: ServicesDep,
     principal: Decider,
 ) -> Any:
-    """A new draft for the same question, from the documents as they are now: same task, new hash.
-    409 when the task has changed since, or another reviewer holds it."""
+    """A new draft for the same question, from the documents as they are now, or the one that was
+    made in the background: same task, new hash. 409 when the task has changed since, or another
+    reviewer holds it."""
 
     def run(deadline: Deadline) -> TaskDetailView:
+        seen, wanted = body.content_sha256, body.background_sha256
+        if wanted is not None:
+            return services.desk.take_background_draft(principal, task_id, wanted, seen)
         record = services.desk.shown(principal, task_id)
         trail = services.reviser.draft_again(principal, record, deadline)
-        return services.desk.redraft(principal, task_id, trail, body.content_sha256)
+        return services.desk.redraft(principal, task_id, trail, seen)
 
     return await while_connected(request, permit.run(run))
 

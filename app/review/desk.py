@@ -31,6 +31,7 @@ from app.made import note_made
 from app.records.audit import append_audit
 from app.records.recording import Trail
 from app.records.tables import RecordRow
+from app.review.background_drafts import take_draft
 from app.review.decisions import (
     Decision,
     Judged,
@@ -384,6 +385,35 @@ class ReviewDesk:
 
         Raises ``ApprovalVoid`` when somebody else was faster, ``ClaimLost`` and ``Invalid``.
         """
+
+        def put(session: Session, task: ReviewTaskRow, record: RecordRow) -> None:
+            keep_redraft(session, task, record, trail, reviewer.name)
+            add_note(session, task, "drafted_again", reviewer.name)
+
+        return self._exchange(reviewer, task_id, content_sha256, put)
+
+    def take_background_draft(
+        self, reviewer: Principal, task_id: str, wanted: str, content_sha256: str
+    ) -> TaskDetailView:
+        """Put the background draft with the hash ``wanted`` in the place of the draft that was
+        seen, and claim the task. Raises like ``redraft``."""
+
+        def put(session: Session, task: ReviewTaskRow, record: RecordRow) -> None:
+            asker = asker_of(session, record.principal, record.searched["collections"])
+            content = take_draft(session, task, record, wanted, reviewer.name)
+            if not may_read(asker, content["evidence"]):
+                raise Invalid("The asker may read its sources no more: draft again.")
+            add_note(session, task, "draft_taken", reviewer.name)
+
+        return self._exchange(reviewer, task_id, content_sha256, put)
+
+    def _exchange(
+        self,
+        reviewer: Principal,
+        task_id: str,
+        content_sha256: str,
+        put: Callable[[Session, ReviewTaskRow, RecordRow], None],
+    ) -> TaskDetailView:
         reviewer.require("reviewer")
         with self._database.transaction() as session:
             task, _, record = load_task(session, reviewer, task_id)
@@ -391,8 +421,7 @@ class ReviewDesk:
             if shown_sha256(record, newest_proposal(session, task)) != content_sha256:
                 raise ApprovalVoid
             self._take(session, task, reviewer)
-            keep_redraft(session, task, record, trail, reviewer.name)
-            add_note(session, task, "drafted_again", reviewer.name)
+            put(session, task, record)
             return self._detail(session, *load_task(session, reviewer, task_id))
 
     def edits(self, reviewer: Principal) -> Iterator[EditView]:

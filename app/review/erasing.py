@@ -7,6 +7,7 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.records.erasing import no_answer, wordless_finding, wordless_verdict
+from app.review.background_drafts import forget_draft, forget_drafts_over
 from app.review.probes import PROBES
 from app.review.tables import (
     ApprovalRow,
@@ -48,7 +49,9 @@ def redrafted_over(session: Session, document_id: str) -> list[str]:
 
 
 def erase_document_probes(session: Session, document_id: str) -> None:
-    """Remove gold items, and blank probes, that show a passage of the document."""
+    """Remove gold items, and blank probes, that show a passage of the document; and background
+    drafts, which nobody has taken."""
+    forget_drafts_over(session, document_id)
     gold = select(GoldItemRow).where(cast(GoldItemRow.content, Text).contains(document_id))
     _erase_gold(session, session.scalars(gold))
     probes = select(ProbeRow).where(cast(ProbeRow.content, Text).contains(document_id))
@@ -89,7 +92,8 @@ def _close(task: ReviewTaskRow) -> None:
 
 
 def _forget_drafts(session: Session, task: ReviewTaskRow) -> None:
-    """New drafts, and decisions that count no more."""
+    """New drafts, that in the background, and decisions that count no more."""
+    forget_draft(session, task.id)
     for redraft in session.scalars(select(RedraftRow).where(RedraftRow.task_id == task.id)):
         content = {**redraft.content, "draft": no_answer(), "evidence": [], "inputs": None}
         content["findings"] = [wordless_finding(one) for one in content["findings"]]

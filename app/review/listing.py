@@ -19,6 +19,7 @@ from app.records.recording import policy_content, recorded_second_try, searched_
 from app.records.release import without_removed
 from app.records.tables import RecordRow
 from app.records.views import AnswerBody, view_of
+from app.review.background_drafts import background_draft_of
 from app.review.decisions import (
     APPROVALS,
     approvers_of,
@@ -370,6 +371,7 @@ def task_detail(
         notes=notes_of(session, task),
         changed_sources=changes,
         redrafts=0 if redraft is None else redraft.number,
+        background_draft=background_draft_of(session, task),
     )
 
 

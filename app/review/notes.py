@@ -18,7 +18,14 @@ from app.review.telling import note_urgent
 from app.review.views import NoteView
 
 NoteKind = Literal[
-    "comment", "assigned", "snoozed", "escalated", "taken_over", "drafted_again", "undone"
+    "comment",
+    "assigned",
+    "snoozed",
+    "escalated",
+    "taken_over",
+    "drafted_again",
+    "draft_taken",
+    "undone",
 ]
 
 

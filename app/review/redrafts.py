@@ -58,21 +58,43 @@ def keep_redraft(
     """
     if trail.outcome == "blocked":
         raise Invalid("The policy blocks this question now; reject it.")
-    verdict = asdict(trail.verdict)
-    content: dict[str, Any] = {
+    exchange_draft(session, task, record, drafted_content(trail), by)
+    keep_policy(session, trail)
+    session.flush()
+
+
+def drafted_content(trail: Trail) -> dict[str, Any]:
+    """What a run over the question came to, in the fields of a record that reviewers see."""
+    return {
         "draft": trail.draft_object() or no_answer(),
         "evidence": trail.evidence_objects(),
         "findings": [asdict(finding) for finding in trail.findings],
-        "verdict": verdict,
+        "verdict": asdict(trail.verdict),
         "lineage": dict(trail.lineage),
         "searched": dict(trail.searched),
         "inputs": trail.inputs(),
         "gate": None if trail.gate is None else dict(trail.gate),
     }
+
+
+def hash_of(record: RecordRow, content: Mapping[str, Any]) -> str:
+    """The content hash of the task once it shows ``content``."""
+    parts = (content[name] for name in ("draft", "evidence", "lineage"))
+    return content_hash(record.question, *parts)
+
+
+def exchange_draft(
+    session: Session,
+    task: ReviewTaskRow,
+    record: RecordRow,
+    content: dict[str, Any],
+    by: str,
+) -> None:
+    """Put ``content`` in the place of the draft, with what lists show of the task."""
     _keep(session, task, record, content, by)
-    keep_policy(session, trail)
+    verdict = content["verdict"]
     task.scope = scope_of(session, content["evidence"])
-    task.four_eyes = task.four_eyes or trail.verdict.four_eyes
+    task.four_eyes = task.four_eyes or verdict["four_eyes"]
     task.cause = cause_of(content["draft"], content["findings"], verdict)
     task.risk = shown_risk(verdict, content["gate"])
     session.flush()
@@ -103,9 +125,7 @@ def _keep(
         task_id=task.id,
         number=1 if before is None else before.number + 1,
         content=content,
-        content_sha256=content_hash(
-            record.question, content["draft"], content["evidence"], content["lineage"]
-        ),
+        content_sha256=hash_of(record, content),
         approvals_before=session.scalar(newest) or 0,
         made_by=by,
         made_at=now(),

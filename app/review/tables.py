@@ -80,8 +80,8 @@ class ReviewTaskRow(Sealed, Base):
 class TaskNoteRow(Base):
     """What a reviewer did to a task besides deciding it (owner: review).
 
-    ``kind`` is comment, assigned, snoozed, escalated, taken_over, drafted_again or undone; ``text``
-    is what they wrote, and ``about`` whom or when it concerns.
+    ``kind`` is comment, assigned, snoozed, escalated, taken_over, drafted_again, draft_taken or
+    undone; ``text`` is what they wrote, and ``about`` whom or when it concerns.
     """
 
     __tablename__ = "task_notes"
@@ -250,4 +250,19 @@ class RedraftRow(Sealed, Base):
     content_sha256: Mapped[str] = mapped_column(String(64))
     approvals_before: Mapped[int]
     made_by: Mapped[str] = mapped_column(String(80))
+    made_at: Mapped[datetime]
+
+
+class BackgroundDraftRow(Base):
+    """What the slower drafter made of a task, once for each (owner: review).
+
+    ``content`` is as in ``RedraftRow``, and ``content_sha256`` what its hash will be once a
+    reviewer takes it; null and "" while it is being made, and where nothing was found.
+    """
+
+    __tablename__ = "background_drafts"
+    task_id: Mapped[str] = mapped_column(ForeignKey("review_tasks.id"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(400))
+    content: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    content_sha256: Mapped[str] = mapped_column(String(64))
     made_at: Mapped[datetime]

@@ -141,6 +141,17 @@ class SecondTryView:
 
 
 @dataclass(frozen=True)
+class BackgroundDraftView:
+    """What a slower drafter wrote after the asker was told to wait, beside the task's draft."""
+
+    model: str
+    made_at: str
+    draft: AnswerBody
+    findings: Annotated[list[FindingView], Field(description="The checks that did not pass.")]
+    content_sha256: Annotated[str, Field(description="Send it to take this draft.")]
+
+
+@dataclass(frozen=True)
 class DecisionView:
     """The decision on a task."""
 
@@ -162,7 +173,14 @@ class NoteView:
     """What a reviewer did to a task besides deciding it; ``about`` is whom or when it concerns."""
 
     kind: Literal[
-        "comment", "assigned", "snoozed", "escalated", "taken_over", "drafted_again", "undone"
+        "comment",
+        "assigned",
+        "snoozed",
+        "escalated",
+        "taken_over",
+        "drafted_again",
+        "draft_taken",
+        "undone",
     ]
     written_by: str
     about: str
@@ -203,6 +221,7 @@ class TaskDetailView(TaskView):
     notes: list[NoteView]
     changed_sources: list[SourceChange]
     redrafts: Annotated[int, Field(description="How many new drafts were made for it.")]
+    background_draft: BackgroundDraftView | None
     reading_seconds: Annotated[
         float, Field(description="Least seconds between claim and decision; 0: none.")
     ] = 0.0

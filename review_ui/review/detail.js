@@ -8,6 +8,7 @@ import { moment, placeOf, plural, words } from "../shared/format.js";
 import { pageImage } from "../shared/page_image.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
+import { backgroundDraft } from "./background.js";
 import { reasonForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
 import { isUndecided } from "./state.js";
@@ -24,6 +25,7 @@ import {
 /** @import { Child } from "../shared/dom.js" */
 /** @import { Cut } from "../shared/passage.js" */
 /** @import { AnswerBody, CitationView, DecisionView, EvidenceView, FindingView, SentenceView, TaskDetailView, VerdictView } from "../shared/wire.d.ts" */
+/** @import { Handling } from "./handle.js" */
 
 const WITHDRAWN = "Withdrawn. The asker sees that, and your message.";
 // Enough of the passage around a quote to judge it in context, in code points.
@@ -32,9 +34,10 @@ const CONTEXT = 260;
 /**
  * The whole task as nodes, without the action bar.
  * @param {TaskDetailView} task
+ * @param {(handling: Handling) => void} handle
  * @returns {Child[]}
  */
-export function taskView(task) {
+export function taskView(task, handle) {
   const expired = "No one decided in time, so this answer was not released.";
   return [
     headOf(task),
@@ -44,6 +47,7 @@ export function taskView(task) {
     changesOf(task.changed_sources),
     proposalOf(task),
     draftOf(task),
+    backgroundDraft(task, handle),
     checksOf(task),
     notesOf(task.notes),
     otherEvidence(task.evidence),

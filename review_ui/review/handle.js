@@ -169,6 +169,7 @@ function doneWords({ kind, about }) {
   if (kind === "snoozed") return about ? `put it off until ${moment(about)}` : "listed it again";
   if (kind === "taken_over") return `took it over from ${about}`;
   if (kind === "drafted_again") return "asked for a new draft";
+  if (kind === "draft_taken") return "took the draft from the background";
   if (kind === "undone") return "took back the decision";
   return kind === "escalated" ? "escalated it" : "wrote";
 }

@@ -150,7 +150,7 @@ function set(next) {
 function drawTask() {
   const { task, selected } = state;
   const hint = selected ? "Loading…" : "Choose a task to see its draft and sources.";
-  fill(byId("task"), task ? taskView(task) : el("p", { class: "muted placeholder" }, hint));
+  fill(byId("task"), task ? taskView(task, handle) : el("p", { class: "muted placeholder" }, hint));
   const earlier = document.getElementById("earlier");
   // Without it a task can be decided as well.
   if (task && earlier) drawEarlier(earlier, task, beginWith).catch(() => {});

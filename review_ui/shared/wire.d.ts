@@ -485,6 +485,7 @@ export interface NoteView {
     | "escalated"
     | "taken_over"
     | "drafted_again"
+    | "draft_taken"
     | "undone";
   written_by: string;
   about: string;
@@ -542,6 +543,14 @@ export interface DecisionView {
   problems: FindingView[];
 }
 
+export interface BackgroundDraftView {
+  model: string;
+  made_at: string;
+  draft: AnswerBody;
+  findings: FindingView[];
+  content_sha256: string;
+}
+
 export interface SourceChange {
   passage_id: string;
   title: string;
@@ -567,6 +576,7 @@ export interface TaskDetailView extends TaskView {
   notes: NoteView[];
   changed_sources: SourceChange[];
   redrafts: number;
+  background_draft: BackgroundDraftView | null;
   reading_seconds: number;
   reading_until: string | null;
 }

@@ -34,7 +34,7 @@ from app.main import create_app
 from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging
-from app.wiring import Services, build_services
+from app.wiring import Services, build_drafter, build_services
 from ingestion.pipeline import Pipeline, pipeline_for, worker
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
@@ -341,6 +341,27 @@ def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> Non
     assert second.endswith("so the first is shown here.")
     plain, _ = site.held()
     assert site.call("rita", "GET", f"/v1/reviews/{plain}").json()["second_try"] is None
+
+
+def test_a_draft_from_the_background_is_taken_by_its_hash(fresh: Site) -> None:
+    task_id, _ = fresh.held()
+    assert (drafter := build_drafter(fresh.services)) is not None
+    assert drafter.run() == 0  # it has a draft
+    update = {"review_drafts": "all", "review_drafter": "reader"}
+    settings = fresh.services.settings.model_copy(update=update)
+    drafter = build_drafter(replace(fresh.services, settings=settings))
+    assert drafter is not None and drafter.run() == 1
+    path = f"/v1/reviews/{task_id}"
+    task = fresh.call("rita", "GET", path).json()
+    offered = task["background_draft"]
+    assert offered["model"] == "reader" and "£350" in offered["draft"]["text"]
+    body = {"content_sha256": task["content_sha256"], "background_sha256": "0" * 64}
+    coded(fresh.call("rita", "POST", f"{path}/draft", json=body), 409, "approval_void")
+    body["background_sha256"] = offered["content_sha256"]
+    taken = fresh.call("rita", "POST", f"{path}/draft", json=body).json()
+    assert taken["content_sha256"] == offered["content_sha256"]
+    off = settings.model_copy(update={"review_drafts": "off"})
+    assert build_drafter(replace(fresh.services, settings=off)) is None
 
 
 def test_an_edited_answer_keeps_its_citations(site: Site) -> None:

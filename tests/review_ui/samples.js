@@ -113,6 +113,7 @@ export function detail(id, changes) {
     notes: [],
     changed_sources: [],
     redrafts: 0,
+    background_draft: null,
     reading_seconds: 0,
     reading_until: null,
     ...changes,
