@@ -87,10 +87,10 @@ def cheap_passwords() -> Iterator[None]:
 def statements_compiled_once() -> Iterator[None]:
     """Every test has a database of its own, and an engine compiles each statement anew: that took
     a quarter of the time of all tests."""
-    create, first = db.create_engine, dict[str, Engine]()
+    first: dict[str, Engine] = {}
 
     def sharing(url: str, **options: Any) -> Engine:
-        engine: Engine = create(url, **options)
+        engine = create_engine(url, **options)
         known = first.get(engine.name)
         if known is not None:
             engine.dialect, engine._compiled_cache = known.dialect, known._compiled_cache

@@ -737,7 +737,7 @@ def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an
     desk = WireDesk(database, settings)
     seen = set()
     for outcome in ("held", "released", "blocked"):
-        for path in paths():
+        for path in paths() if outcome != "blocked" else [()]:  # that has no task to step on
             answer_id, allowed = walk(database, desk, passage, settings, outcome, path)
             with database.reading() as session:
                 record = session.get_one(RecordRow, answer_id)

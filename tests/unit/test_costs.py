@@ -48,7 +48,7 @@ def test_prices_come_from_the_settings_and_are_none_by_default() -> None:
 
 def test_what_could_not_be_kept_is_told_again() -> None:
     telemetry = Telemetry()
-    telemetry.spent_tokens(400, 40)
+    telemetry.spent_tokens(100, 10)
     with pytest.raises(RuntimeError), telemetry.keeping() as lost:
         raise RuntimeError("the transaction was rolled back")
     with telemetry.keeping() as kept:
