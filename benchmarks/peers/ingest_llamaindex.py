@@ -47,7 +47,8 @@ def prepare(task: IngestTask) -> Callable[[], Ingested]:
         reader = SimpleDirectoryReader(
             input_files=list(task.files), file_extractor={".html": pages, ".htm": pages}
         )
-        nodes = IngestionPipeline(transformations=[splitter, shared]).run(reader.load_data())
+        pipeline = IngestionPipeline(transformations=[splitter, shared])
+        nodes = pipeline.run(documents=reader.load_data())
         VectorStoreIndex(nodes, embed_model=shared)
         documents = {node.metadata.get("file_path") for node in nodes}
         return Ingested(len(documents), len(nodes), {"embed": round(embedder.seconds, 3)})

@@ -1,6 +1,7 @@
 """txtai: an embeddings database over FAISS with stored text, and the answer model after it."""
 
 from importlib.metadata import version
+from threading import Lock
 
 from benchmarks.peers.models import AnswerModel, Embedder
 from benchmarks.peers.talk import Answer, Task, serve
@@ -21,8 +22,11 @@ def build(task: Task) -> Answer:
     )
     index.index([(row["id"], row["text"], None) for row in task.passages])
 
+    searching = Lock()  # its store is one SQLite connection: two threads in it end the process
+
     def answer(question: str) -> str:
-        found = index.search(question, task.read)
+        with searching:
+            found = index.search(question, task.read)
         return model.answer(question, [str(one["text"]) for one in found])
 
     return answer
