@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from guardrails.gate.aims import PLACES, aims_of, ceiling_of
+from guardrails.gate.aims import PLACES, aims_of, ceiling_of, ceiling_of_pilot
 from guardrails.gate.anytime import (
     betting_curve,
     certify_anytime,
@@ -415,9 +416,48 @@ def plain_needed(errors: int, alpha: Fraction, delta: Fraction) -> int:
     return next(n for n in range(errors + 1, 4000) if tail(n) <= delta)
 
 
+def plain_pilot_ceiling(pilot: Sequence[Label], total: int) -> int:
+    """Of an alpha of 1/5 and a delta of 18/100."""
+    if not any(x.wrong for x in pilot):
+        return GRID
+    rows = sorted((math.ceil(x.score * GRID - 1e-9), x.wrong) for x in pilot)
+    allowed = max(k for k in range(30) if plain_needed(k, *FIFTHS) <= total)
+    promised, chances = [0.0] * len(rows), 0.0
+    for slope in (0.25, 1.0):
+        for quarter in range(-16, 17):
+            logs = [slope * math.log((lv - 0.5) / (GRID + 0.5 - lv)) for lv, _ in rows]
+            rates = [1 / (1 + math.exp(-log - quarter / 4)) for log in logs]
+            chance = math.exp(-((quarter / 6) ** 2) / 2)
+            for rate, (_, wrong) in zip(rates, rows, strict=True):
+                chance *= rate if wrong else 1 - rate
+            means = np.cumsum(rates) / np.arange(1, len(rows) + 1)
+            passing = stats.binom.cdf(allowed, total, means)
+            promised = [p + chance * q for p, q in zip(promised, passing.tolist(), strict=True)]
+            chances += chance
+    worth = [p * place / chances for place, p in enumerate(promised, 1)]
+    best = max(place for place, one in enumerate(worth) if one >= 0.8 * max(worth))
+    best = max(best, math.ceil(len(rows) / 10) - 1)
+    return GRID if best == len(rows) - 1 else rows[best][0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_pilot_s_ceiling_is_that_of_the_page(seed: int) -> None:
+    rng = random.Random(seed)
+    risks = [rng.randrange(1, 41) / 40 for _ in range(24)]
+    pilot = [Label(risk, rng.random() < risk * seed / 9) for risk in risks]
+    levels, wrong = [round(x.score * GRID) for x in pilot], [x.wrong for x in pilot]
+    for total in (63, 150):
+        found = ceiling_of_pilot(levels, wrong, total, 0.2, 0.18)
+        assert found == plain_pilot_ceiling(pilot, total)
+    assert seed or found == GRID
+
+
+FIFTHS = Fraction(1, 5), Fraction(18, 100)
+
+
 def plain_look(sample: Sequence[Label], top: int, pilot: Sequence[Label]) -> Looked:
     """The look at alpha 1/5 and delta 1/5 of labels that weigh alike."""
-    most = {k: plain_needed(k, Fraction(1, 5), Fraction(18, 100)) for k in range(30)}
+    most = {k: plain_needed(k, *FIFTHS) for k in range(30)}
     levels = sorted((math.ceil(x.score * GRID - 1e-9), x.wrong) for x in sample)
     levels = [one for one in levels if one[0] <= top]
     total = len(levels)
@@ -454,8 +494,7 @@ def test_the_look_is_that_of_the_page(seed: int) -> None:
         return Label(risk, rng.random() < risk * (0.25 + 0.05 * seed), ceiling=top)
 
     pilot = [drawn(1.0) for _ in range(20)]
-    ceiling = ceiling_of([math.ceil(x.score * GRID) for x in pilot],
-                         [x.counted for x in pilot], [GRID] * 20, 0.2)  # fmt: skip
+    ceiling = plain_pilot_ceiling(pilot, 70)
     top = max(ceiling, 100)
     labels = [*pilot, *(drawn(top / GRID) for _ in range(70))]
     if seed % 4 == 3:
