@@ -101,11 +101,11 @@ def look(
     # Where an earlier draw left more out, nothing is known above.
     top = min(_pilot_ceiling(labels, plan), *(level_of(x.ceiling) for x in sample))
     counts, errors = cumulated(_drawn_alike(sample, shares[plan.pilot : plan.total]))
-    found = Looked(None, 0, 0)
+    found: Looked | None = None
     for level in gates(counts[: top + 1], *plan.rates, _slack(labels, plan, top)):
         n, wrong = counts[level], errors[level]
         if not passes(wrong, n, alpha, delta * LOOK_SHARE):
-            return found if found.level is not None else Looked(None, n, wrong)
+            return found or Looked(None, n, wrong)
         found = Looked(bisect_left(counts, n), n, wrong)
     return found
 

@@ -164,6 +164,9 @@ def test_levels_pass_as_on_the_page(seed: int) -> None:
 def test_no_answer_no_level() -> None:
     assert Stream.labelled(0.3, [], [], []).passed(0, 0.2) == []
     clean = Stream.labelled(0.3, [5] * 20, [0.0] * 20, [1.0] * 20)
+    assert [one.level for one in clean.passed(6, 0.2)] == [6]
+    low = Stream.labelled(0.3, [0] * 20 + [GRID] * 20, [0.0] * 40, [1.0] * 40)
+    assert [one.level for one in low.passed(1, 0.2)] == [1, GRID]
     assert clean.passed(4, 0.2) == [] and clean.passed(5, 0.2) and clean.passed(6, 0.2)
 
 
@@ -208,6 +211,12 @@ def test_the_curve_is_the_wealth_as_a_share_of_what_is_needed() -> None:
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
     assert betting_curve([], ALPHA, DELTA) == []
     assert betting_curve(labels, ALPHA, DELTA, gold=Gold(3, 3)) == []
+    heavy = labels_at(*[0.0] * 9, weight=2.0)
+    halved = plain_wealth(
+        rows_of(heavy, [0.5] * 9), aims_at(rows_of(heavy, [0.5] * 9)), TWO, 0, ALPHA
+    )
+    found_halved = betting_curve(heavy, ALPHA, DELTA, max_weight=4.0)
+    assert found_halved == pytest.approx([math.log(w) / math.log(20) for w in halved], abs=1e-9)
     missed = SecondReviews(30, 18, 12, 12)
     assert betting_curve(labels, ALPHA, DELTA, second=missed)[-1] < found[-1]
 
@@ -293,6 +302,7 @@ def test_a_planned_certificate_says_all_that_it_comes_from() -> None:
     limit = upper_limit(seen.errors, seen.n, DELTA * 0.8 * 0.9) / (1 - bound)
     assert found.upper_bound == pytest.approx(limit, rel=1e-9)
     assert not found.weighed and found.seed == 0 and found.lineage == {}
+    assert found.risk_class == ""
     late = [*labels, *labels_at(*[0.001] * 60, wrong=tuple(range(40)))]
     ended = certify_anytime(late, ALPHA, DELTA, plan=plan, **TOLD)
     assert isinstance(ended, NotCertifiable) and (ended.n, ended.errors) == (60, 40)
@@ -329,8 +339,10 @@ def test_what_is_missing_is_said_in_numbers() -> None:
     assert started.code == "too_few_labels"
     bound = upper_limit_anytime(2, 40, DELTA / 5)
     missed = told(labels_at(*[0.1] * 60), gold=Gold(2, 40))
-    assert missed.message.endswith(
-        f"or more gold items: reviewers may miss {bound:.1%} of the errors."
+    assert missed.message == (
+        "Not certifiable yet: 60 labels; of 60 with a risk up to 1 0 are wrong; about "
+        f"{missed.more_labels} more labels are needed, or more gold items: reviewers may miss "
+        f"{bound:.1%} of the errors."
     )
     plan = Plan(100, ALPHA, DELTA)
     awaited = told(labels_at(*SPREAD[:40], wrong=(1, 2)), plan=plan)
@@ -339,6 +351,7 @@ def test_what_is_missing_is_said_in_numbers() -> None:
     assert awaited.message == "Not certifiable yet: 40 labels; the planned look needs 60 more."
     hopeless = told(labels_at(*[0.1] * 60), gold=Gold(4, 4))
     assert (hopeless.code, hopeless.more_labels, hopeless.n) == ("reviewers_unreliable", None, 0)
+    assert hopeless.errors == 0
     assert hopeless.message == (
         "Not certifiable yet: the gold items allow no bound on what reviewers miss."
     )

@@ -1,6 +1,7 @@
 """The planned look: its gates in whole numbers, what it counts, and that it keeps delta."""
 
 import math
+import random
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,16 @@ from guardrails.gate.anytime import betting_curve, certify_anytime
 from guardrails.gate.binomial import GRID, GateInvalid, lower_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Gold, Label, NotCertifiable
-from guardrails.gate.planned import LOOK_SHARE, SLACK, Looked, Plan, ceiling_now, gates, look
+from guardrails.gate.planned import (
+    LOOK_SHARE,
+    SLACK,
+    Looked,
+    Plan,
+    _slack,
+    ceiling_now,
+    gates,
+    look,
+)
 
 ALPHA = DELTA = 0.05
 PLAN = Plan(200, ALPHA, DELTA)
@@ -121,12 +131,32 @@ def test_it_walks_up_to_the_first_gate_that_fails() -> None:
     assert strict is not None and strict.level is None, "gates stay where they were planned"
 
 
+def test_a_gate_is_tested_with_nine_tenths_of_delta_and_not_above_the_ceiling() -> None:
+    """93 labels pass one error at 5 %, and at 4.5 % only with 96."""
+    plan = Plan(113, ALPHA, DELTA)
+    sample = [Label((k + 1) / 100, k == 92) for k in range(93)]
+    found = looked([*even(20), *sample], plan)
+    assert found == Looked(630, 63, 0) and needed(1) == 96
+    session = [Label(risk.score, False, ceiling=0.95) for risk in sample]
+    just_above = [*session[:92], Label(0.951, True)]
+    assert looked([*even(20), *just_above], plan) == Looked(920, 92, 0)
+
+
+def test_a_gate_takes_more_where_the_pilot_s_risks_come_in_lumps() -> None:
+    pilot = [Label(0.5, False)] * 5 + [Label(k / 100, False) for k in range(15)]
+    labels = [*pilot, *even(180)]
+    assert _slack(labels, PLAN, GRID) == _slack(labels, PLAN, 500) == 2 + 180 * 3 // 20
+    assert _slack(labels, PLAN, 499) == SLACK
+
+
 def test_labels_that_were_likelier_to_be_drawn_are_thinned_alike_each_time() -> None:
     labels = even(200)
     shares = [0.5 if label.score > 0.5 else 1.0 for label in labels]
     found = look(labels, shares, PLAN, ALPHA, DELTA)
     assert found is not None and 110 < found.n < 160 and found.level is not None
     assert found == look(labels, shares, PLAN, ALPHA, DELTA)
+    draw = random.Random(0)
+    assert found.n == sum(draw.random() < share for share in shares[20:]), "with the same seed"
 
 
 def test_nine_tenths_of_delta_are_for_the_look_and_the_rest_for_any_day() -> None:
