@@ -1,5 +1,5 @@
 """What so many labels of a real score set release: a single look, any day, a session, a session
-with a planned look, and the most that any exact look could.
+with a planned look, and one level that somebody knew beforehand.
 
 Answers are drawn from the set with replacement, so that its own error rates are the truth.
 """
@@ -69,7 +69,8 @@ def _oracle(
     shares: Floats, rates: Floats, n: int, alpha: float, delta: float
 ) -> dict[str, int | float | str]:
     """The row of somebody who knows the best level beforehand: all labels lie under it, and one
-    exact test there has the whole of delta. No session with one exact look releases more."""
+    exact test there has the whole of delta. What a pilot could win at most; only a sequence of
+    levels, which has another when one fails, may release more."""
     allowed = max((k for k in range(n) if passes(k, n, alpha, delta)), default=-1)
     levels = np.flatnonzero((rates <= alpha) & (shares > 0))
     # Where nothing is wrong the tail has no logarithm; the test passes there as at hardly anything.

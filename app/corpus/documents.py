@@ -562,8 +562,8 @@ def _require_collection(session: Session, collection: str) -> None:
     )
     if session.scalar(query) is None:
         raise NotFound(
-            f"There is no collection {collection[:80]!r}. If the name is right, ask for it to be "
-            "created."
+            f"There is no collection {collection[:80]!r}. If the name is right, say that it may be "
+            "new (--create; over HTTP, create)."
         )
 
 

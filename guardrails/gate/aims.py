@@ -6,12 +6,13 @@ answers out; an *aim* is the level on which stricter levels bet too.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.gate.betting import PURSES, Aims, Floats, Ints
-from guardrails.gate.binomial import GRID, level_of
+from guardrails.gate.binomial import GRID, binomial_tail, level_of, passes
 
 PLACES = np.arange(0, GRID + 1, 5)
 """Levels that can be a ceiling or an aim: fixed, so that no later label can move an earlier one."""
@@ -29,7 +30,67 @@ WALKING_SHARE = 0.85
 DOUBT = (0.25, 5.0)
 """Errors and labels that are added before an error rate is believed."""
 
+SHIFTS = np.linspace(-4, 4, 33)
+"""By how much, in log-odds, errors may be more frequent than their risk says, before a pilot."""
+SHIFT_SPREAD = 1.5
+SLOPES = np.array([0.25, 1.0])
+"""How far the log-odds of errors may follow those of the risk: hardly, or as it says."""
+NEARLY = 0.8
+"""A pilot's ceiling promises this share of the most: higher ones leave more to certify."""
+LEAST_BELOW = 10
+"""One answer in so many lies under a pilot's ceiling, so that a label does not cost too many."""
+RATES = (np.arange(500) + 0.5) / 500
+
 Flags = NDArray[np.bool_]
+
+
+def ceiling_of_pilot(
+    levels: Ints | Sequence[int],
+    wrong: Flags | Sequence[bool],
+    total: int,
+    alpha: float,
+    delta: float,
+) -> int:
+    """Where a pilot of all answers puts the ceiling for ``total`` labels of one exact look.
+
+    A level promises the share of answers below it times the chance that so many labels there pass
+    the test of ``alpha`` and ``delta``, if errors follow the risk with a shift and a slope, which
+    the pilot's labels make more or less likely. The highest level is taken that promises nearly
+    the most, and GRID in the place of the highest of all, or where the pilot shows no error. It is
+    not lower than a tenth of the pilot.
+    """
+    if not any(wrong):
+        return GRID
+    order = np.argsort(np.asarray(levels), kind="stable")
+    placed, flags = np.asarray(levels)[order], np.asarray(wrong, dtype=bool)[order]
+    rates, likely = _rates_by_shift(placed, flags)
+    n = np.arange(1, len(placed) + 1)
+    passing = likely @ np.interp(rates.cumsum(axis=1) / n, RATES, _power(total, alpha, delta))
+    promised = passing * n
+    best = int(np.flatnonzero(promised >= NEARLY * promised.max())[-1])
+    best = max(best, (len(placed) - 1) // LEAST_BELOW)
+    return GRID if best == len(placed) - 1 else int(placed[best])
+
+
+def _rates_by_shift(placed: Ints, wrong: Flags) -> tuple[Floats, Floats]:
+    """(the error rate at each label [shifts and slopes, n], how likely each of these is)."""
+    risks = np.clip((placed - 0.5) / GRID, 0.5 / GRID, 1 - 0.5 / GRID)
+    odds = np.log(risks / (1 - risks))
+    slopes, shifts = (each.ravel() for each in np.meshgrid(SLOPES, SHIFTS))
+    rates = 1 / (1 + np.exp(-(slopes[:, None] * odds + shifts[:, None])))
+    seen = np.log(np.where(wrong, rates, 1 - rates)).sum(axis=1)
+    logs = seen - (shifts / SHIFT_SPREAD) ** 2 / 2
+    weights = np.exp(logs - logs.max())
+    return rates, weights / weights.sum()
+
+
+@lru_cache(maxsize=64)
+def _power(total: int, alpha: float, delta: float) -> Floats:
+    """The chance that ``total`` labels pass, for each error rate of ``RATES``."""
+    allowed = -1
+    while passes(allowed + 1, total, alpha, delta):
+        allowed += 1
+    return np.array([binomial_tail(allowed, total, rate) for rate in RATES.tolist()])
 
 
 def ceiling_of(

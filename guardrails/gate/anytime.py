@@ -83,12 +83,12 @@ def certify_anytime(
     aims = None if start is not None else _aims(labels, shares, alpha, lent)
     begin = 0 if start is None else level_of(start)
     bet = _laxest(labels, _stream(labels, shares, any_day.alpha, aims), begin, any_day)
-    level = max((x for x in (looked.level, bet) if x is not None), default=None)
+    level = max((x for x in (looked and looked.level, bet) if x is not None), default=None)
     if level is None:
         if plan is not None and plan.awaits(len(labels)):
             return _not_yet(labels, plan, stated)
         return _not_certifiable(labels, begin or ceiling_now(labels, alpha), any_day, stated)
-    if level == bet:
+    if looked is None or level == bet:
         counted, name = _counted(labels, level), BETTING
         worst = _upper_bound(labels, shares, level, any_day, aims)
     else:
@@ -119,16 +119,16 @@ def _look(
     test: TestedRate,
     alpha: float,
     delta: float,
-) -> Looked:
-    """What a plan's look found; nothing without one, or while it has too few labels. A level whose
-    labels show more than alpha by now is none."""
+) -> Looked | None:
+    """What a plan's look certifies; nothing without a plan, or while it has too few labels, and no
+    level whose labels show more than alpha by now."""
     if plan is None:
-        return Looked(None, 0, 0)
+        return None
     if (plan.alpha, plan.delta) != (alpha, delta):
         raise GateInvalid("the plan is for another promise")
-    found = look(labels, shares, plan, *test.levels) or Looked(None, 0, 0)
-    if found.level is not None and _shown(labels, found.level) > test.alpha:
-        return Looked(None, found.n, found.errors)
+    found = look(labels, shares, plan, *test.levels)
+    if found is None or found.level is None or _shown(labels, found.level) > test.alpha:
+        return None
     return found
 
 

@@ -200,9 +200,9 @@ def upper_limit_anytime(errors: int, n: int, delta: float) -> float:
 
     The smallest rate that the bets refuse after ``errors`` among ``n``; 1 when there is none.
     """
-    low, high = (errors / n if n else 0.0), 1.0
     if errors >= n:
         return 1.0
+    low, high = 0.0, 1.0
     while high - low > 1e-9:
         middle = (low + high) / 2
         refused = wealth_of(errors, n, middle) >= (1 + TAIL_MARGIN) / delta

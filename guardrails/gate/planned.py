@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from guardrails.gate.aims import FIRST, ceiling_of
+from guardrails.gate.aims import FIRST, ceiling_of, ceiling_of_pilot
 from guardrails.gate.binomial import (
+    GRID,
     GateInvalid,
     check_probability,
     level_of,
@@ -98,27 +99,30 @@ def look(
         return None
     sample = labels[plan.pilot : plan.total]
     # Where an earlier draw left more out, nothing is known above.
-    top = min(
-        ceiling_now(labels[: plan.pilot], plan.alpha),
-        *(level_of(x.ceiling) for x in sample),
-    )
+    top = min(_pilot_ceiling(labels, plan), *(level_of(x.ceiling) for x in sample))
     counts, errors = cumulated(_drawn_alike(sample, shares[plan.pilot : plan.total]))
-    found = Looked(None, 0, 0)
+    found: Looked | None = None
     for level in gates(counts[: top + 1], *plan.rates, _slack(labels, plan, top)):
         n, wrong = counts[level], errors[level]
         if not passes(wrong, n, alpha, delta * LOOK_SHARE):
-            return found if found.level is not None else Looked(None, n, wrong)
+            return found or Looked(None, n, wrong)
         found = Looked(bisect_left(counts, n), n, wrong)
     return found
 
 
 def ceiling_now(labels: Sequence[Label], alpha: float, plan: Plan | None = None) -> int:
-    """The level above which a label would be spent on what will not be released; it stays where
-    the pilot put it while a plan's labels are drawn."""
+    """The level above which a label would be spent on what will not be released. A plan's pilot is
+    drawn from all answers, and the ceiling stays where it puts it until the look."""
     if plan is not None and plan.awaits(len(labels)):
-        labels = labels[: plan.pilot]
+        return _pilot_ceiling(labels, plan) if len(labels) >= plan.pilot else GRID
     levels, ceilings = [level_of(x.score) for x in labels], [level_of(x.ceiling) for x in labels]
     return ceiling_of(levels, [x.counted for x in labels], ceilings, alpha)
+
+
+def _pilot_ceiling(labels: Sequence[Label], plan: Plan) -> int:
+    pilot = labels[: plan.pilot]
+    levels, wrong = [level_of(x.score) for x in pilot], [x.wrong for x in pilot]
+    return ceiling_of_pilot(levels, wrong, plan.total - plan.pilot, *plan.rates)
 
 
 def gates(counts: Sequence[int], alpha: float, delta: float, slack: int = SLACK) -> list[int]:

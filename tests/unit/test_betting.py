@@ -422,11 +422,17 @@ def test_a_share_that_the_design_cannot_give_fails_closed(shares: list[float]) -
 
 
 @pytest.mark.parametrize(
-    ("chance", "predicted", "floor"), [(0.1, 0.5, 0.2), (1.1, 0.5, 0.2), (0.5, 1.1, 0.2)]
+    ("chance", "predicted", "floor", "what"),
+    [
+        *[(0.1, 0.5, 0.2, "chances"), (1.1, 0.5, 0.2, "chances"), (0.5, 1.1, 0.2, "predictions")],
+        *[(0.5, 0.5, 0.0, "chances"), (1.0, 0.5, 1.5, "chances"), (0.5, -0.1, 0.2, "predictions")],
+    ],
 )
-def test_a_draw_under_its_floor_fails_closed(chance: float, predicted: float, floor: float) -> None:
+def test_a_draw_under_its_floor_fails_closed(
+    chance: float, predicted: float, floor: float, what: str
+) -> None:
     yes, no = np.array([True]), np.array([False])
-    with pytest.raises(GateInvalid):
+    with pytest.raises(GateInvalid, match=f"^{what}: outside of what the design allows$"):
         Stream.helped(
             ALPHA, np.array([1]), no, np.array([chance]), yes, np.array([predicted]), floor
         )
@@ -447,6 +453,7 @@ def test_seventy_two_labels_without_an_error_certify_and_one_less_does_not() -> 
 
 def test_what_passed_once_is_certified_later_while_the_labels_show_no_more_than_alpha() -> None:
     assert certified(plain(72, 0) + plain(10, 2)).errors == 2
+    assert certified(plain(95, 5)).errors == 5, "just alpha is not more than alpha"
     late = refused(plain(120, 0) + plain(0, 8))
     assert late.code == "too_many_errors"
 
@@ -460,6 +467,7 @@ def test_a_start_fixed_beforehand_is_used_by_both_tests() -> None:
     labels = plain(80, 0, 0.3) + plain(80, 0, 0.6) + plain(0, 80, 0.9)
     assert certified(labels, start=0.6).threshold == 0.6
     assert refused(labels, start=0.9).code == "too_many_errors"
+    assert certified(plain(66, 0), start=0.1).n == 66, "all bets are on that level: no aims"
 
 
 def test_weights_are_shares_of_the_largest_that_was_possible() -> None:

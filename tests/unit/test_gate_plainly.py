@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from guardrails.gate.aims import PLACES, aims_of, ceiling_of
+from guardrails.gate.aims import PLACES, aims_of, ceiling_of, ceiling_of_pilot
 from guardrails.gate.anytime import (
     betting_curve,
     certify_anytime,
@@ -163,6 +164,9 @@ def test_levels_pass_as_on_the_page(seed: int) -> None:
 def test_no_answer_no_level() -> None:
     assert Stream.labelled(0.3, [], [], []).passed(0, 0.2) == []
     clean = Stream.labelled(0.3, [5] * 20, [0.0] * 20, [1.0] * 20)
+    assert [one.level for one in clean.passed(6, 0.2)] == [6]
+    low = Stream.labelled(0.3, [0] * 20 + [GRID] * 20, [0.0] * 40, [1.0] * 40)
+    assert [one.level for one in low.passed(1, 0.2)] == [1, GRID]
     assert clean.passed(4, 0.2) == [] and clean.passed(5, 0.2) and clean.passed(6, 0.2)
 
 
@@ -207,6 +211,12 @@ def test_the_curve_is_the_wealth_as_a_share_of_what_is_needed() -> None:
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
     assert betting_curve([], ALPHA, DELTA) == []
     assert betting_curve(labels, ALPHA, DELTA, gold=Gold(3, 3)) == []
+    heavy = labels_at(*[0.0] * 9, weight=2.0)
+    halved = plain_wealth(
+        rows_of(heavy, [0.5] * 9), aims_at(rows_of(heavy, [0.5] * 9)), TWO, 0, ALPHA
+    )
+    found_halved = betting_curve(heavy, ALPHA, DELTA, max_weight=4.0)
+    assert found_halved == pytest.approx([math.log(w) / math.log(20) for w in halved], abs=1e-9)
     missed = SecondReviews(30, 18, 12, 12)
     assert betting_curve(labels, ALPHA, DELTA, second=missed)[-1] < found[-1]
 
@@ -292,6 +302,7 @@ def test_a_planned_certificate_says_all_that_it_comes_from() -> None:
     limit = upper_limit(seen.errors, seen.n, DELTA * 0.8 * 0.9) / (1 - bound)
     assert found.upper_bound == pytest.approx(limit, rel=1e-9)
     assert not found.weighed and found.seed == 0 and found.lineage == {}
+    assert found.risk_class == ""
     late = [*labels, *labels_at(*[0.001] * 60, wrong=tuple(range(40)))]
     ended = certify_anytime(late, ALPHA, DELTA, plan=plan, **TOLD)
     assert isinstance(ended, NotCertifiable) and (ended.n, ended.errors) == (60, 40)
@@ -328,8 +339,10 @@ def test_what_is_missing_is_said_in_numbers() -> None:
     assert started.code == "too_few_labels"
     bound = upper_limit_anytime(2, 40, DELTA / 5)
     missed = told(labels_at(*[0.1] * 60), gold=Gold(2, 40))
-    assert missed.message.endswith(
-        f"or more gold items: reviewers may miss {bound:.1%} of the errors."
+    assert missed.message == (
+        "Not certifiable yet: 60 labels; of 60 with a risk up to 1 0 are wrong; about "
+        f"{missed.more_labels} more labels are needed, or more gold items: reviewers may miss "
+        f"{bound:.1%} of the errors."
     )
     plan = Plan(100, ALPHA, DELTA)
     awaited = told(labels_at(*SPREAD[:40], wrong=(1, 2)), plan=plan)
@@ -338,6 +351,7 @@ def test_what_is_missing_is_said_in_numbers() -> None:
     assert awaited.message == "Not certifiable yet: 40 labels; the planned look needs 60 more."
     hopeless = told(labels_at(*[0.1] * 60), gold=Gold(4, 4))
     assert (hopeless.code, hopeless.more_labels, hopeless.n) == ("reviewers_unreliable", None, 0)
+    assert hopeless.errors == 0
     assert hopeless.message == (
         "Not certifiable yet: the gold items allow no bound on what reviewers miss."
     )
@@ -415,9 +429,48 @@ def plain_needed(errors: int, alpha: Fraction, delta: Fraction) -> int:
     return next(n for n in range(errors + 1, 4000) if tail(n) <= delta)
 
 
+def plain_pilot_ceiling(pilot: Sequence[Label], total: int) -> int:
+    """Of an alpha of 1/5 and a delta of 18/100."""
+    if not any(x.wrong for x in pilot):
+        return GRID
+    rows = sorted((math.ceil(x.score * GRID - 1e-9), x.wrong) for x in pilot)
+    allowed = max(k for k in range(30) if plain_needed(k, *FIFTHS) <= total)
+    promised, chances = [0.0] * len(rows), 0.0
+    for slope in (0.25, 1.0):
+        for quarter in range(-16, 17):
+            logs = [slope * math.log((lv - 0.5) / (GRID + 0.5 - lv)) for lv, _ in rows]
+            rates = [1 / (1 + math.exp(-log - quarter / 4)) for log in logs]
+            chance = math.exp(-((quarter / 6) ** 2) / 2)
+            for rate, (_, wrong) in zip(rates, rows, strict=True):
+                chance *= rate if wrong else 1 - rate
+            means = np.cumsum(rates) / np.arange(1, len(rows) + 1)
+            passing = stats.binom.cdf(allowed, total, means)
+            promised = [p + chance * q for p, q in zip(promised, passing.tolist(), strict=True)]
+            chances += chance
+    worth = [p * place / chances for place, p in enumerate(promised, 1)]
+    best = max(place for place, one in enumerate(worth) if one >= 0.8 * max(worth))
+    best = max(best, math.ceil(len(rows) / 10) - 1)
+    return GRID if best == len(rows) - 1 else rows[best][0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_pilot_s_ceiling_is_that_of_the_page(seed: int) -> None:
+    rng = random.Random(seed)
+    risks = [rng.randrange(1, 41) / 40 for _ in range(24)]
+    pilot = [Label(risk, rng.random() < risk * seed / 9) for risk in risks]
+    levels, wrong = [round(x.score * GRID) for x in pilot], [x.wrong for x in pilot]
+    for total in (63, 150):
+        found = ceiling_of_pilot(levels, wrong, total, 0.2, 0.18)
+        assert found == plain_pilot_ceiling(pilot, total)
+    assert seed or found == GRID
+
+
+FIFTHS = Fraction(1, 5), Fraction(18, 100)
+
+
 def plain_look(sample: Sequence[Label], top: int, pilot: Sequence[Label]) -> Looked:
     """The look at alpha 1/5 and delta 1/5 of labels that weigh alike."""
-    most = {k: plain_needed(k, Fraction(1, 5), Fraction(18, 100)) for k in range(30)}
+    most = {k: plain_needed(k, *FIFTHS) for k in range(30)}
     levels = sorted((math.ceil(x.score * GRID - 1e-9), x.wrong) for x in sample)
     levels = [one for one in levels if one[0] <= top]
     total = len(levels)
@@ -454,8 +507,7 @@ def test_the_look_is_that_of_the_page(seed: int) -> None:
         return Label(risk, rng.random() < risk * (0.25 + 0.05 * seed), ceiling=top)
 
     pilot = [drawn(1.0) for _ in range(20)]
-    ceiling = ceiling_of([math.ceil(x.score * GRID) for x in pilot],
-                         [x.counted for x in pilot], [GRID] * 20, 0.2)  # fmt: skip
+    ceiling = plain_pilot_ceiling(pilot, 70)
     top = max(ceiling, 100)
     labels = [*pilot, *(drawn(top / GRID) for _ in range(70))]
     if seed % 4 == 3:

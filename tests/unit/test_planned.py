@@ -1,6 +1,7 @@
 """The planned look: its gates in whole numbers, what it counts, and that it keeps delta."""
 
 import math
+import random
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,16 @@ from guardrails.gate.anytime import betting_curve, certify_anytime
 from guardrails.gate.binomial import GRID, GateInvalid, lower_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Gold, Label, NotCertifiable
-from guardrails.gate.planned import LOOK_SHARE, SLACK, Looked, Plan, ceiling_now, gates, look
+from guardrails.gate.planned import (
+    LOOK_SHARE,
+    SLACK,
+    Looked,
+    Plan,
+    _slack,
+    ceiling_now,
+    gates,
+    look,
+)
 
 ALPHA = DELTA = 0.05
 PLAN = Plan(200, ALPHA, DELTA)
@@ -21,6 +31,11 @@ DAY = "2026-11-29"
 def even(n: int, wrong: set[int] = frozenset()) -> list[Label]:  # type: ignore[assignment]
     """Risks spread evenly in a mixed order; ``wrong`` are places in the order of the risk."""
     return [Label((k * 7919 % n + 1) / n, k * 7919 % n in wrong) for k in range(n)]
+
+
+def after_a_clean_pilot(wrong: set[int]) -> list[Label]:
+    """Nothing in the pilot is wrong, so that nothing is left out after it."""
+    return [*even(20), *even(180, wrong)]
 
 
 def looked(labels: list[Label], plan: Plan = PLAN, alpha: float = ALPHA) -> Looked | None:
@@ -78,18 +93,20 @@ def test_the_pilot_is_not_counted_and_says_what_is_left_out() -> None:
         30,
         40,
     )
-    pilot = [Label(k / 20, k > 10) for k in range(20)]
-    below = [Label(k % 50 / 100, False, ceiling=0.595) for k in range(180)]
-    assert ceiling_now(pilot, ALPHA, PLAN) == 595
-    assert ceiling_now([*pilot, *below[:100]], ALPHA, PLAN) == 595, "it does not move any more"
-    moved = [*pilot, *[Label(0.5, True)] * 90]
-    assert ceiling_now(moved, ALPHA, PLAN) == 595 > ceiling_now(moved, ALPHA)
+    pilot = [*[Label(k / 50, False) for k in range(16)], *[Label(0.9, True)] * 4]
+    assert ceiling_now(pilot[:-1], ALPHA, PLAN) == GRID, "it is drawn from all answers"
+    top = ceiling_now(pilot, ALPHA, PLAN)
+    assert 60 <= top <= 180
+    below = [Label(k % 7 / 100, False, ceiling=top / GRID) for k in range(180)]
+    assert ceiling_now([*pilot, *below[:100]], ALPHA, PLAN) == top, "it does not move any more"
+    moved = [*pilot, *[Label(0.01, True)] * 90]
+    assert ceiling_now(moved, ALPHA, PLAN) == top > ceiling_now(moved, ALPHA)
     assert ceiling_now([*pilot, *below], ALPHA, PLAN) == ceiling_now([*pilot, *below], ALPHA)
-    assert looked([*pilot, *below]) == Looked(490, 180, 0), "the errors of the pilot are not its"
+    assert looked([*pilot, *below]) == Looked(60, 180, 0), "the errors of the pilot are not its"
     above = [Label(0.6, True)] * 30
-    assert looked([*pilot, *below[:150], *above]) == Looked(490, 150, 0)
-    lower = [*below[:-1], Label(0.3, False, ceiling=0.3)]
-    assert looked([*pilot, *lower]).level == 300, "nothing is known above the lowest ceiling"  # type: ignore[union-attr]
+    assert looked([*pilot, *below[:150], *above]) == Looked(60, 150, 0)
+    lower = [*below[:-1], Label(0.03, False, ceiling=0.03)]
+    assert looked([*pilot, *lower]).level == 30, "nothing is known above the lowest ceiling"  # type: ignore[union-attr]
 
 
 def test_it_looks_at_its_number_of_labels_once_and_never_again() -> None:
@@ -105,7 +122,7 @@ def test_it_looks_at_its_number_of_labels_once_and_never_again() -> None:
 
 def test_it_walks_up_to_the_first_gate_that_fails() -> None:
     """The wrong ones lie from 60 % of the risk on: the gate of two errors fails with three."""
-    found = looked(even(200, set(range(130, 200, 2))))
+    found = looked(after_a_clean_pilot(set(range(117, 180, 2))))
     assert found is not None and found.level is not None
     assert 0.45 * GRID < found.level < 0.65 * GRID and found.errors <= 1
     none = looked(even(200, set(range(0, 200, 9))))
@@ -114,12 +131,32 @@ def test_it_walks_up_to_the_first_gate_that_fails() -> None:
     assert strict is not None and strict.level is None, "gates stay where they were planned"
 
 
+def test_a_gate_is_tested_with_nine_tenths_of_delta_and_not_above_the_ceiling() -> None:
+    """93 labels pass one error at 5 %, and at 4.5 % only with 96."""
+    plan = Plan(113, ALPHA, DELTA)
+    sample = [Label((k + 1) / 100, k == 92) for k in range(93)]
+    found = looked([*even(20), *sample], plan)
+    assert found == Looked(630, 63, 0) and needed(1) == 96
+    session = [Label(risk.score, False, ceiling=0.95) for risk in sample]
+    just_above = [*session[:92], Label(0.951, True)]
+    assert looked([*even(20), *just_above], plan) == Looked(920, 92, 0)
+
+
+def test_a_gate_takes_more_where_the_pilot_s_risks_come_in_lumps() -> None:
+    pilot = [Label(0.5, False)] * 5 + [Label(k / 100, False) for k in range(15)]
+    labels = [*pilot, *even(180)]
+    assert _slack(labels, PLAN, GRID) == _slack(labels, PLAN, 500) == 2 + 180 * 3 // 20
+    assert _slack(labels, PLAN, 499) == SLACK
+
+
 def test_labels_that_were_likelier_to_be_drawn_are_thinned_alike_each_time() -> None:
     labels = even(200)
     shares = [0.5 if label.score > 0.5 else 1.0 for label in labels]
     found = look(labels, shares, PLAN, ALPHA, DELTA)
     assert found is not None and 110 < found.n < 160 and found.level is not None
     assert found == look(labels, shares, PLAN, ALPHA, DELTA)
+    draw = random.Random(0)
+    assert found.n == sum(draw.random() < share for share in shares[20:]), "with the same seed"
 
 
 def test_nine_tenths_of_delta_are_for_the_look_and_the_rest_for_any_day() -> None:
@@ -127,7 +164,7 @@ def test_nine_tenths_of_delta_are_for_the_look_and_the_rest_for_any_day() -> Non
     assert isinstance(early, NotCertifiable)
     assert (early.code, early.more_labels, early.n) == ("look_awaited", 80, 120)
     assert isinstance(certified(even(200)[:120], None), Certificate), "without a plan they do"
-    found = certified(even(200, {150, 190}))
+    found = certified(after_a_clean_pilot({135, 171}))
     assert isinstance(found, Certificate)
     assert (found.test, found.threshold, found.n) == ("planned look", 1.0, 180)
     assert found.upper_bound < ALPHA and Certificate.from_json(found.to_json()) == found
