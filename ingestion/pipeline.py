@@ -28,6 +28,7 @@ from app.retrieval.live_index import LiveIndex
 from app.retrieval.retriever import Retriever
 from app.settings import Settings
 from app.wiring import Services
+from ingestion.build_process import build_apart
 from ingestion.executor import Executor, Inline, Places, Processes
 from ingestion.formats.document import Extracted
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
@@ -401,6 +402,7 @@ def worker(services: Services) -> Iterator[None]:
     """
     stop = threading.Event()
     pipeline = pipeline_for(services)
+    pipeline.index.apart = partial(build_apart, services.settings, services.embedder.name)
     threads = [
         threading.Thread(target=_work, args=(pipeline, services, stop, largest), daemon=True)
         for largest in (SMALL_BYTES, None)
