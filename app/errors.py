@@ -66,6 +66,10 @@ class CountersignError(Exception):
         self.message, self.param = message or self.default_message, param
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it comes out of another process: as it was, whatever its constructor asks for."""
+        return _as_it_was, (type(self), self.args, vars(self))
+
     def wire(self, request_id: str) -> dict[str, Any]:
         """The error as every route sends it."""
         return {
@@ -74,6 +78,14 @@ class CountersignError(Exception):
             "retryable": self.retryable,
             "request_id": request_id,
         }
+
+
+def _as_it_was(
+    kind: type[CountersignError], args: tuple[Any, ...], said: dict[str, Any]
+) -> CountersignError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(said)
+    return error
 
 
 class BadRequest(CountersignError):

@@ -168,6 +168,28 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=50_000_000, ge=1024, description="Largest uploaded document."
     )
+    ocr_languages: str = Field(
+        default="eng",
+        pattern=r"^[A-Za-z0-9_]+(\+[A-Za-z0-9_]+)*$",
+        description="Languages of scanned PDFs, as tesseract names them (`eng+deu`); it reads them "
+        "where it is installed with these.",
+    )
+    ingest_executor: Literal["inline", "processes", "ray"] = Field(
+        default="inline",
+        description="What reads and embeds documents: `inline` this process, one after the other; "
+        "`processes` of this machine; `ray` a Ray cluster, which needs `countersign[ray]`. "
+        "Passages are stored by this process all the same.",
+    )
+    ingest_workers: int = Field(
+        default=0,
+        ge=0,
+        description="How many processes, or cores of the cluster; 0 takes all there are.",
+    )
+    ray_address: str = Field(
+        default="",
+        description="Address of a Ray cluster (`10.0.0.5:6379`, or `auto` on one of its machines); "
+        "empty starts Ray on this machine.",
+    )
     remote_sources: bool = Field(
         default=False,
         description="Whether `countersign ingest` may fetch what addresses hold: pages, sitemaps, "

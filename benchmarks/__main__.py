@@ -19,7 +19,7 @@ Run as:
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
-    python -m benchmarks index [--passages N | --vectors N ...] --json
+    python -m benchmarks index [--passages N | --vectors N ...] [--rebuild] --json
     python -m benchmarks ingest [--peer haystack|llamaindex] [--documents FOLDER] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks review --reviewers N [--decide M] --json
@@ -126,14 +126,21 @@ def index(
         list[int] | None,
         typer.Option(help="Only vector search, at so many; may be given again.", min=1_000),
     ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Only searches while the index is built anew.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Builds, searches, and how soon one changed document counts, on a made corpus."""
     from benchmarks.index import measure_index
+    from benchmarks.rebuild import measure_rebuild
     from benchmarks.vectors import measure_vectors
 
     if vectors:
         _show(measure_vectors(vectors), as_json)
+        return
+    if rebuild:
+        _show(measure_rebuild(passages), as_json)
         return
     _show(measure_index(passages), as_json)
 

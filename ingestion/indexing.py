@@ -4,7 +4,7 @@ and promoted atomically."""
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,9 @@ CANARIES = 32
 FULL_DISK_WORDS = ("no space left", "file too large", "quota exceeded")
 REBUILT_BELOW = 1_000
 """Passages: fewer are indexed anew within a second, and word frequencies are exact then."""
+APART_FROM = 5_000
+"""Passages of the live version from which a full build takes a process of its own: below, starting
+one costs more."""
 FOLD_SHARE, FOLD_LEAST = 0.05, 64
 """The share of a full build's passages, and the number, beyond which changes are folded in."""
 FOLD_AFTER_S, FOLD_AFTER_PASSAGE_S = 600.0, 0.01
@@ -73,6 +76,8 @@ class IndexBuilder:
         self._corpus, self._embedder, self.folder = corpus, embedder, folder
         self._keep, self._hours, self._device = keep, hours, device
         self._live_index = live_index
+        self.apart: Callable[[str], None] | None = None
+        """Calls ``write`` in another process: where questions are answered meanwhile."""
         self._promoting = threading.Lock()
         self._rests_until = 0.0
         self.rebuilt_below = REBUILT_BELOW
@@ -85,19 +90,30 @@ class IndexBuilder:
         behind.
         """
         with self._building() as version_id:
-            passages = list(self._corpus.passages.indexable(self._embedder))
-            if not passages:
-                raise Conflict("There is nothing to index: no document is ready.")
-            vectors = _vectors(passages)
-            folder = self.folder / version_id
-            with _disk_errors():
-                entries, texts = _entries(passages), _texts(passages)
-                digest = write_index(folder, entries, texts, vectors, self._embedder)
-            index = PassageIndex(folder, self._device)
-            _verify(index, vectors, len(vectors))
-            self._corpus.versions.mark_verified(version_id, passages, digest)
+            live = self._corpus.versions.live()
+            if self.apart is None or live is None or live.passages < APART_FROM:
+                index = self.write(version_id)
+            else:
+                self.apart(version_id)
+                digest = self._corpus.versions.get(version_id).manifest_sha256
+                index = PassageIndex(self.folder / version_id, self._device, digest)
         self._tell(version_id, index)
         return version_id
+
+    def write(self, version_id: str) -> PassageIndex:
+        """Write and verify everything ready as this version, which is being built; errors as of
+        ``build``, and what was written is left then."""
+        passages = list(self._corpus.passages.indexable(self._embedder))
+        if not passages:
+            raise Conflict("There is nothing to index: no document is ready.")
+        vectors, folder = _vectors(passages), self.folder / version_id
+        with _disk_errors():
+            entries, texts = _entries(passages), _texts(passages)
+            digest = write_index(folder, entries, texts, vectors, self._embedder)
+        index = PassageIndex(folder, self._device)
+        _verify(index, vectors, len(vectors))
+        self._corpus.versions.mark_verified(version_id, passages, digest)
+        return index
 
     def build_and_promote(self) -> str:
         """Build a version, make it live unless a newer one already is, and drop old ones."""

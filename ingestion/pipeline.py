@@ -28,6 +28,8 @@ from app.retrieval.live_index import LiveIndex
 from app.retrieval.retriever import Retriever
 from app.settings import Settings
 from app.wiring import Services
+from ingestion.build_process import build_apart
+from ingestion.executor import Executor, Inline, Places, Processes
 from ingestion.formats.document import Extracted
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
 from ingestion.likeness import signature_of
@@ -89,13 +91,15 @@ class Pipeline:
         settings: Settings,
         suspects: Suspects,
         live_index: LiveIndex | None = None,
+        executor: Executor | None = None,
     ) -> None:
+        """``executor`` prepares the documents; None: this process, with these models."""
         self._corpus, self._embedder, self._settings = corpus, embedder, settings
         self.documents, self.embedder_name = corpus.documents, embedder.name
         self._suspects = suspects
         self._uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
-        self._stages: Stages | None = None
         self.spent = Spent()
+        self._executor = executor or Inline(self._stages)
         self.index = IndexBuilder(
             corpus,
             embedder.name,
@@ -177,6 +181,14 @@ class Pipeline:
             log.exception("ingestion_crashed", document=document.id)
             why = f"Ingestion crashed ({type(error).__name__}); the log says more."
             documents.put_back(document, CountersignError.code, why)
+
+    def places(self) -> Places:
+        """As many as its executor has."""
+        return Places(self._executor.places)
+
+    def close(self) -> None:
+        """End what its executor started."""
+        self._executor.close()
 
     def tidy(self) -> None:
         """Remove what crashes left behind: uploads, and index versions of dead builders."""
@@ -266,21 +278,27 @@ class Pipeline:
     def _work_off(self, document_ids: Sequence[str], on_document: OnDocument) -> None:
         """Until none of these documents is still to be ingested, by whomever."""
         waiting = list(document_ids)
-        while waiting:
-            document = self._corpus.documents.claim(waiting)
-            if document is not None:
-                self.process(document)
-                on_document(Path(document.source).name)
-                waiting.remove(document.id)
-                continue
-            # Another worker has them, has done them, or they were deleted.
-            outcomes = self._corpus.documents.outcomes(waiting)
-            waiting = [name for name, found in outcomes.items() if _is_to_do(found)]
-            for name, found in outcomes.items():
-                if name not in waiting:
-                    on_document(Path(found.source).name)
-            if waiting:
-                time.sleep(TURN_S)
+
+        def done(document: ClaimedDocument) -> None:
+            self.process(document)
+            on_document(Path(document.source).name)
+
+        with self.places() as places:
+            while waiting:
+                places.wait()
+                document = self._corpus.documents.claim(waiting)
+                if document is not None:
+                    waiting.remove(document.id)
+                    places.run(partial(done, document))
+                    continue
+                # Another worker has them, has done them, or they were deleted.
+                outcomes = self._corpus.documents.outcomes(waiting)
+                waiting = [name for name, found in outcomes.items() if _is_to_do(found)]
+                for name, found in outcomes.items():
+                    if name not in waiting:
+                        on_document(Path(found.source).name)
+                if waiting:
+                    time.sleep(TURN_S)
 
     def _take_in(self, document: ClaimedDocument) -> None:
         passages, extracted = self._passages(document)
@@ -304,17 +322,21 @@ class Pipeline:
         path = Path(document.stored_at)
         if content_sha256(path) != document.sha256:
             raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
-        extracted, prepared = self._running().prepare(path, _name_of(document.source))
+        extracted, prepared = self._executor.prepare(path, _name_of(document.source))
         return [_new_passage(one) for one in prepared], extracted
 
-    def _running(self) -> Stages:
-        if self._stages is None:
-            from app.inference.embedder import load_tokenizer
+    def _stages(self) -> Stages:
+        from app.inference.embedder import load_tokenizer
 
-            tokens = self._settings.passage_tokens
-            tokenizer = load_tokenizer()
-            self._stages = Stages(self._embedder, tokenizer, self._suspects, tokens, self.spent)
-        return self._stages
+        settings = self._settings
+        return Stages(
+            self._embedder,
+            load_tokenizer(),
+            self._suspects,
+            settings.passage_tokens,
+            settings.ocr_languages,
+            self.spent,
+        )
 
 
 def _is_to_do(outcome: Outcome) -> bool:
@@ -343,7 +365,20 @@ def pipeline_for(services: Services) -> Pipeline:
     """The ingestion of a running service."""
     suspects = Suspects(services.screens, services.policies.current().policy)
     live_index = services.retriever.live_index
-    return Pipeline(services.corpus, services.embedder, services.settings, suspects, live_index)
+    settings = services.settings
+    executor = executor_for(settings)
+    return Pipeline(services.corpus, services.embedder, settings, suspects, live_index, executor)
+
+
+def executor_for(settings: Settings) -> Executor | None:
+    """What the settings select to prepare documents; None for this process."""
+    if settings.ingest_executor == "inline":
+        return None
+    if settings.ingest_executor == "processes":
+        return Processes(settings)
+    from ingestion.on_ray import OnRay
+
+    return OnRay(settings)
 
 
 def _name_of(source: str) -> str:
@@ -367,6 +402,7 @@ def worker(services: Services) -> Iterator[None]:
     """
     stop = threading.Event()
     pipeline = pipeline_for(services)
+    pipeline.index.apart = partial(build_apart, services.settings, services.embedder.name)
     threads = [
         threading.Thread(target=_work, args=(pipeline, services, stop, largest), daemon=True)
         for largest in (SMALL_BYTES, None)
@@ -379,6 +415,7 @@ def worker(services: Services) -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join(timeout=30)
+        pipeline.close()
 
 
 def _work(
@@ -430,11 +467,15 @@ def _drain(
     """
     claim = partial(services.corpus.documents.claim, largest=largest)
     documents, due = 0, time.monotonic() + UPDATE_S
-    while not stop.is_set() and (document := claim()) is not None:
-        pipeline.process(document)
-        documents += 1
-        if time.monotonic() >= due:
-            due = _indexed_until(pipeline, services, mends=mends)
+    with pipeline.places() as places:
+        while not stop.is_set():
+            places.wait()
+            if (document := claim()) is None:
+                break
+            places.run(partial(pipeline.process, document))
+            documents += 1
+            if time.monotonic() >= due:
+                due = _indexed_until(pipeline, services, mends=mends)
     _indexed_until(pipeline, services, mends=mends)
     return documents > 0
 

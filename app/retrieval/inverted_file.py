@@ -20,7 +20,7 @@ from app.ports import Vectors
 from app.retrieval.faiss_files import map_faiss, write_faiss
 
 Positions = NDArray[np.int64]
-EXACT_UP_TO = 100_000
+EXACT_UP_TO = 50_000
 """Vectors of a collection that are searched exactly: see docs/decisions/0015-inverted-files.md."""
 LEAST_RECALL, DEPTH = 0.99, 50
 """The share of the exact ``DEPTH`` best that must be found; fusion looks as deep."""

@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ingestion.formats.limits import JailLimits
@@ -19,13 +19,15 @@ NETWORK, FILES, CALLS = "network", "files", "calls"
 CODE = ("app", "guardrails", "ingestion")
 SHARED = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/usr/share", "/usr/local/share")
 """What every user of a machine may read, and libraries do: fonts, time zones, shared objects."""
+LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/etc/ld.so.cache")
+"""What the kernel and the linker read to start a program."""
 MOST_OPEN, MOST_OPEN_IN_CHILD = 1024, 64
 """Open files of the process that forks, and of a child."""
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
-READ_FILE, READ_DIR = 1 << 2, 1 << 3
+EXECUTE, READ_FILE, READ_DIR = 1 << 0, 1 << 2, 1 << 3
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many rights over files each version of Landlock knows; later ones as many as the last."""
 
@@ -56,6 +58,17 @@ def confine_child(limits: JailLimits, readable: int) -> frozenset[str]:
 
     ``readable`` is from ``readable_files``.
     """
+    return _confine(limits, readable)
+
+
+def confine_program(limits: JailLimits, program: Path) -> frozenset[str]:
+    """In a process that becomes ``program`` next, and can become no other one afterwards."""
+    shared = [(Path(one), READ_FILE | READ_DIR) for one in SHARED]
+    started = [(Path(one), READ_FILE | EXECUTE) for one in (program, *LOADERS)]
+    return _confine(limits, _ruleset([*shared, *started]), but=("execve",))
+
+
+def _confine(limits: JailLimits, readable: int, but: tuple[str, ...] = ()) -> frozenset[str]:
     _limit("RLIMIT_NOFILE", MOST_OPEN_IN_CHILD)
     _limit("RLIMIT_CPU", limits.cpu_s)
     _limit("RLIMIT_AS", limits.memory_bytes)
@@ -66,7 +79,7 @@ def confine_child(limits: JailLimits, readable: int) -> frozenset[str]:
     if _prctl(PR_SET_NO_NEW_PRIVS, 1) == 0:
         if readable >= 0 and _system_call(LANDLOCK_RESTRICT, readable, 0) == 0:
             walls.add(FILES)
-        if refuse_calls():
+        if refuse_calls(but=but):
             walls.add(CALLS)
     return frozenset(walls)
 
@@ -84,6 +97,10 @@ def readable_files(root: Path) -> int:
 
     ``root`` holds this project's code. -1 where the system has no Landlock.
     """
+    return _ruleset([(folder, READ_FILE | READ_DIR) for folder in _readable(root)])
+
+
+def _ruleset(rules: Sequence[tuple[Path, int]]) -> int:
     if sys.platform != "linux":
         return -1
     version = _system_call(LANDLOCK_CREATE, None, 0, 1)
@@ -94,8 +111,9 @@ def readable_files(root: Path) -> int:
     handled = _Handled(files, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _system_call(LANDLOCK_CREATE, ctypes.byref(handled), size, 0)
-    for folder in _readable(root) if ruleset >= 0 else ():
-        _allow(ruleset, folder)
+    for path, rights in rules if ruleset >= 0 else ():
+        if path.exists():
+            _allow(ruleset, path, rights)
     return ruleset
 
 
@@ -109,9 +127,9 @@ def _readable(root: Path) -> Iterable[Path]:
     return [path for path in (*code, *installed, *map(Path, SHARED)) if path.is_dir()]
 
 
-def _allow(ruleset: int, folder: Path) -> None:
-    handle = os.open(folder, os.O_PATH | os.O_CLOEXEC)
-    rule = _Beneath(READ_FILE | READ_DIR, handle)
+def _allow(ruleset: int, path: Path, rights: int) -> None:
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    rule = _Beneath(rights, handle)
     _system_call(LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0)
     os.close(handle)
 

@@ -25,7 +25,9 @@ def extract(data: bytes, name: str) -> Extracted:
     text, placed = _assemble([*found.blocks, *member_blocks(found, budget)])
     if not text.strip():
         raise DocumentRefused(
-            "empty", "No text was found. If this is a scan, run text recognition on it first."
+            "empty",
+            "No text was found. If this is a scan, install tesseract here, or run text recognition "
+            "on it first.",
         )
     return Extracted(
         title=_title(found.title, PurePath(name).stem, text),
@@ -38,8 +40,23 @@ def extract(data: bytes, name: str) -> Extracted:
             for block, start, end in placed
             if block.level
         ),
-        doubts=tuple(Doubt(start, end, block.doubt) for block, start, end in placed if block.doubt),
+        doubts=_doubts(placed),
         left_out=tuple(budget.left_out),
+    )
+
+
+def assembled(
+    blocks: Sequence[Block], pages: int, stem: str, media_type: str, heading: str
+) -> Extracted:
+    """A document of these blocks, all under one heading that is not in its text."""
+    text, placed = _assemble(blocks)
+    return Extracted(
+        title=_title("", stem, text),
+        text=text,
+        media_type=media_type,
+        pages=_page_map(placed, pages),
+        headings=(Heading(1, heading, 0),),
+        doubts=_doubts(placed),
     )
 
 
@@ -72,6 +89,10 @@ def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
             "too_large", "The text is longer than 20 million characters; split the document."
         )
     return "".join(parts), placed
+
+
+def _doubts(placed: Sequence[Placed]) -> tuple[Doubt, ...]:
+    return tuple(Doubt(start, end, block.doubt) for block, start, end in placed if block.doubt)
 
 
 def _page_map(placed: Sequence[Placed], pages: int) -> tuple[Page, ...]:

@@ -63,6 +63,13 @@ class JailRun:
     walls: frozenset[str]
 
 
+def ended(status: int, output: bytes) -> JailRun:
+    """What a child came to, whose first line names the walls around it."""
+    walls, _, body = output.partition(b"\n")
+    names = frozenset(walls.decode("ascii", "replace").split())
+    return JailRun(status, body, names & {NETWORK, FILES, CALLS})
+
+
 class _ServerGone(Exception):
     """The server ended before the child did: no fault of the document."""
 
@@ -81,7 +88,7 @@ def extract_jailed(data_path: Path, name: str, limits: JailLimits | None = None)
     run = run_jailed(READ, [name], data_path, limits, imports)
     if run.status != 0:
         raise crashed(f"the reader ended with status {run.status}")
-    _warn_once(run.walls)
+    warn_once(run.walls)
     return parsed(run.output)
 
 
@@ -120,13 +127,11 @@ class _Run:
         if self._hear(len(BEGUN), time.monotonic() + START_S) is None:
             self._server.end()
         ends = time.monotonic() + job.limits.wall_s
-        output = self._read_until(ends)
+        output = read_until(self._output, ends)
         status = self._hear(STATUS.size, ends)
         if status is None:
             _late()
-        walls, _, body = output.partition(b"\n")
-        names = frozenset(walls.decode("ascii", "replace").split())
-        return JailRun(STATUS.unpack(status)[0], body, names & {NETWORK, FILES, CALLS})
+        return ended(STATUS.unpack(status)[0], output)
 
     def close(self) -> None:
         """The child is gone afterwards, whatever it did; so is a server that does not answer."""
@@ -171,21 +176,22 @@ class _Run:
             raise _ServerGone
         return heard
 
-    def _read_until(self, ends: float) -> bytes:
-        """All the child writes; raises ``DocumentRefused`` when it is late or writes too much."""
-        chunks: list[bytes] = []
-        size = 0
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._output, selectors.EVENT_READ)
-            while selector.select(max(0.0, ends - time.monotonic())):
-                data = os.read(self._output, 1 << 20)
-                if not data:
-                    return b"".join(chunks)
-                chunks.append(data)
-                size += len(data)
-                if size > MAX_OUTPUT_BYTES:
-                    raise DocumentRefused("too_large", "The text is too long; split the document.")
-        return _late()
+
+def read_until(handle: int, ends: float) -> bytes:
+    """All that is written to a pipe; raises ``DocumentRefused`` when it is late or too much."""
+    chunks: list[bytes] = []
+    size = 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(handle, selectors.EVENT_READ)
+        while selector.select(max(0.0, ends - time.monotonic())):
+            data = os.read(handle, 1 << 20)
+            if not data:
+                return b"".join(chunks)
+            chunks.append(data)
+            size += len(data)
+            if size > MAX_OUTPUT_BYTES:
+                raise DocumentRefused("too_large", "The text is too long; split the document.")
+    return _late()
 
 
 def _late() -> NoReturn:
@@ -264,7 +270,8 @@ atexit.register(SERVERS.close)
 _missing: set[str] = set()
 
 
-def _warn_once(walls: frozenset[str]) -> None:
+def warn_once(walls: frozenset[str]) -> None:
+    """Say which walls a child was without."""
     if missing := {NETWORK, FILES, CALLS} - walls - _missing:
         _missing.update(missing)
         logger.warning("extraction runs without isolation of: %s", ", ".join(sorted(missing)))

@@ -60,27 +60,28 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("first", ctypes.POINTER(_Instruction)))
 
 
-def refuse_calls(machine: str = platform.machine()) -> bool:
+def refuse_calls(machine: str = platform.machine(), but: tuple[str, ...] = ()) -> bool:
     """For this process, for good; False where the kernel or the machine cannot do that.
 
-    The process must have given up new privileges (``PR_SET_NO_NEW_PRIVS``).
+    ``but`` names calls that are not refused. The process must have given up new privileges
+    (``PR_SET_NO_NEW_PRIVS``).
     """
     if machine not in MACHINES:
         return False
     prctl = ctypes.CDLL(None, use_errno=True).prctl
-    values = (FILTER, ctypes.addressof(compiled(machine)), 0, 0)
+    values = (FILTER, ctypes.addressof(compiled(machine, but)), 0, 0)
     return bool(prctl(PR_SET_SECCOMP, *map(ctypes.c_ulong, values)) == 0)
 
 
 @cache
-def compiled(machine: str) -> ctypes.Structure:
+def compiled(machine: str, but: tuple[str, ...] = ()) -> ctypes.Structure:
     """The filter as the kernel takes it, made once for all forks of a process."""
-    steps = filter_steps(machine)
+    steps = filter_steps(machine, but)
     instructions = [_Instruction(*step) for step in steps]
     return _Program(len(steps), (_Instruction * len(steps))(*instructions))
 
 
-def filter_steps(machine: str) -> list[Step]:
+def filter_steps(machine: str, but: tuple[str, ...] = ()) -> list[Step]:
     """The program of the filter; a call by another machine's numbers ends the process."""
     architecture, clone, column = MACHINES[machine]
     refuse, absent = REFUSE | EPERM, REFUSE | ENOSYS
@@ -88,7 +89,7 @@ def filter_steps(machine: str) -> list[Step]:
     steps += [(LOAD, 0, 0, NUMBER_AT), (AT_LEAST, 0, 1, X32), (RETURN, 0, 0, refuse)]
     for call in REFUSED.split(";"):
         number = call.split()[column]
-        if number != "-":
+        if number != "-" and call.split()[0] not in but:
             steps += [(EQUAL, 0, 1, int(number)), (RETURN, 0, 0, refuse)]
     # Where clone3 is absent, libraries use clone, which says openly whether it makes a thread.
     steps += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, absent)]

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import select, update
 
+import ingestion.build_process
 import ingestion.indexing
 import ingestion.stages
 from app.corpus.passages import IndexedPassage
@@ -16,12 +18,13 @@ from app.corpus.tables import IndexPassagesRow, IndexVersionRow, PassageRow
 from app.corpus.versions import IndexVersion
 from app.db import Database
 from app.deadline import Deadline
-from app.errors import DependencyFailed
+from app.errors import Conflict, DependencyFailed
 from app.gate.coverage import _live_texts
 from app.ports import Vectors
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, extend_index, write_index
 from app.retrieval.segment import Entry, RankedPositions
 from app.retrieval.vector import Mask
+from ingestion.build_process import build_apart
 from ingestion.formats.extract import extract
 from tests.handbook import Handbook
 from tests.integration.test_ingestion import CLAIMS, OFFICE, Library, flip
@@ -206,6 +209,40 @@ def test_words_weigh_what_they_do_without_what_was_removed(stocked: Stocked) -> 
         theirs = scored(built, built.lexical(question, ["main"], 50))
         assert ours.keys() == theirs.keys()
         assert ours == pytest.approx(theirs, rel=0.04)
+
+
+# Built in a process of its own
+
+
+def test_a_large_build_of_a_service_takes_a_process_of_its_own(
+    stocked: Stocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = stocked.library
+    monkeypatch.setattr(ingestion.indexing, "APART_FROM", 10)
+    builder, before = library.pipeline.index, library.live()
+    builder.apart = partial(build_apart, library.settings, library.embedder.name)
+    monkeypatch.setattr(builder, "write", None)  # it is not this process that writes
+    stocked.store("office.txt", OFFICE)
+    built = builder.build_and_promote()
+    assert library.live() == built != before
+    assert library.found("head office Tarnbridge")[0] == OFFICE.strip()
+    live = library.corpus.versions.live()
+    assert live is not None and (live.passages, live.base_id) == (15, None)
+    for source in stocked.ids:
+        stocked.delete(source)
+    with pytest.raises(Conflict, match="nothing to index"):
+        builder.build()
+    assert stocked.states()[live.id] == "live"
+    assert sorted(stocked.states().values()) == ["failed", "live", "retired"]
+    assert {path.name for path in library.settings.index_dir.iterdir()} == {before, live.id}
+
+
+def test_a_building_process_that_dies_is_an_error(
+    library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ingestion.build_process, "PROGRAM", "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(DependencyFailed, match="status -9"):
+        build_apart(library.settings, "any", "v1")
 
 
 # Versions: shared files, rollback, retention

@@ -38,6 +38,7 @@ from guardrails.gate.certificate import Certificate
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import load_policy
 from guardrails.risk import RiskModel
+from ingestion.executor import Inline
 from ingestion.formats.extract import extract
 from ingestion.pipeline import Pipeline
 from ingestion.suspects import Suspects
@@ -166,10 +167,10 @@ class Process:
             telemetry=Telemetry(),
         )
         suspects = Suspects(screens, self.policies.current().policy)
-        self.pipeline = Pipeline(self.corpus, embedder, settings, suspects)
-        self.pipeline._stages = ingestion.stages.Stages(
-            embedder, tokenizer(), suspects, settings.passage_tokens
-        )
+        tokens, languages = settings.passage_tokens, settings.ocr_languages
+        stages = ingestion.stages.Stages(embedder, tokenizer(), suspects, tokens, languages)
+        executor = Inline(lambda: stages)
+        self.pipeline = Pipeline(self.corpus, embedder, settings, suspects, executor=executor)
         self.pipeline.index.rebuilt_below = 0  # small libraries are extended here too
         self.uploads = Uploads(settings.upload_dir, settings.max_upload_bytes)
 

@@ -1,0 +1,115 @@
+"""How long searches take while the index is built anew and promoted, beside a quiet time."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.corpus.corpus import Corpus
+from app.db import Database, migrate
+from app.deadline import Deadline
+from app.ports import Vectors
+from app.retrieval.retriever import Retriever
+from app.settings import Settings
+from benchmarks.index import COLLECTION, EMBEDDER, PER_DOCUMENT, Made, made_questions
+from ingestion.build_process import build_apart
+from ingestion.indexing import IndexBuilder
+
+RATE, HITS, ASKING, QUESTIONS = 50.0, 10, 8, 400
+QUIET_S = 20.0
+WAYS = ("quiet", "inside", "apart")
+"""Nothing is built; it is built in the process that answers; in a process of its own."""
+
+
+def measure_rebuild(passages: int, rounds: int = 3) -> dict[str, Any]:
+    """Milliseconds of searches of both kinds, reranking left out, that arrive at a fixed rate;
+    a late one counts from when it should have begun. The ways take turns."""
+    with tempfile.TemporaryDirectory(prefix="countersign-rebuild-") as name:
+        settings = Settings(data_dir=Path(name), device="cpu")
+        database = Database(settings.database)
+        try:
+            migrate(database)
+            return _measured(settings, database, passages, rounds)
+        finally:
+            database.close()
+
+
+def _measured(settings: Settings, database: Database, passages: int, rounds: int) -> dict[str, Any]:
+    made = Made(Corpus(database), np.random.default_rng(3))
+    for number in range(passages // PER_DOCUMENT):
+        made.store(f"{number}.txt")
+    asked = dict(made_questions(made, QUESTIONS))
+    retriever = Retriever(
+        made.corpus, lambda question, _: asked[question], EMBEDDER, settings.index_dir, "cpu"
+    )
+    builder = IndexBuilder(
+        made.corpus, EMBEDDER, settings.index_dir, keep=3, live_index=retriever.live_index
+    )
+    builder.build_and_promote()
+    took: dict[str, list[float]] = {way: [] for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    failed = 0
+    for _ in range(rounds):
+        for way in WAYS:
+            builder.apart = partial(build_apart, settings, EMBEDDER) if way == "apart" else None
+            work = partial(time.sleep, QUIET_S) if way == "quiet" else builder.build_and_promote
+            some, wrong, spent = _asked_beside(retriever, asked, work)
+            took[way] += some
+            seconds[way].append(spent)
+            failed += wrong
+    figures = {way: _figures(took[way], seconds[way]) for way in WAYS}
+    quiet = figures["quiet"]["ms"][-1]
+    ratios = {f"p99_{way}": round(figures[way]["ms"][-1] / quiet, 2) for way in WAYS[1:]}
+    return {"passages": passages, "rate": RATE, "failed": failed, **ratios, **figures}
+
+
+def _asked_beside(
+    retriever: Retriever, asked: dict[str, Vectors], work: Callable[[], object]
+) -> tuple[list[float], int, float]:
+    """Milliseconds of each search while ``work`` is done, how many failed, and its seconds."""
+    done = threading.Event()
+    took: list[float] = []
+    empty: list[str] = []
+    questions = list(asked)
+
+    def ask(number: int, due: float) -> None:
+        question = questions[number % len(questions)]
+        found = retriever.retrieve(question, [COLLECTION], HITS, Deadline(30))
+        took.append((time.perf_counter() - due) * 1000)
+        if not found.hits:
+            empty.append(question)
+
+    def arrive() -> None:
+        begun = time.perf_counter()
+        number = 0
+        while not done.is_set():
+            due = begun + number / RATE
+            time.sleep(max(0.0, due - time.perf_counter()))
+            futures.append(threads.submit(ask, number, due))
+            number += 1
+
+    futures: list[Any] = []
+    with ThreadPoolExecutor(ASKING) as threads:
+        arriving = threading.Thread(target=arrive)
+        arriving.start()
+        began = time.perf_counter()
+        work()
+        spent = time.perf_counter() - began
+        done.set()
+        arriving.join()
+    wrong = sum(future.exception() is not None for future in futures) + len(empty)
+    return took, wrong, spent
+
+
+def _figures(times: Sequence[float], seconds: Sequence[float]) -> dict[str, Any]:
+    return {
+        "n": len(times),
+        "ms": [round(float(np.percentile(times, at)), 2) for at in (50, 95, 99)],
+        "seconds": round(float(np.median(seconds)), 1),
+    }

@@ -1,0 +1,71 @@
+"""A full build in a process of its own, of the lowest priority: questions are answered meanwhile
+as if nothing were built."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import NoReturn
+
+import faiss
+
+from app.corpus.corpus import Corpus
+from app.db import Database
+from app.errors import Conflict, CountersignError, DependencyFailed, StorageFull
+from app.settings import PROJECT, Settings
+from ingestion.formats.confine import die_with
+from ingestion.indexing import IndexBuilder
+
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from ingestion.build_process import main; main()"
+)
+NICENESS = 19
+TOLD = {error.code: error for error in (Conflict, StorageFull)}
+"""Errors that the process may end with, by their code; any other is ``DependencyFailed``."""
+
+
+def build_apart(settings: Settings, embedder: str, version_id: str) -> None:
+    """``IndexBuilder.write`` in a new process; raises what it raises."""
+    told = {
+        "settings": settings.model_dump(mode="json"),
+        "embedder": embedder,
+        "version_id": version_id,
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(PROJECT), str(os.getpid())],
+        # Through a pipe: the address of the database may hold a password.
+        input=json.dumps(told).encode(),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if run.returncode != 0:
+        _refuse(run.stdout, run.returncode)
+
+
+def main() -> None:
+    """In the new process."""
+    die_with(int(sys.argv[2]))
+    os.nice(NICENESS)
+    faiss.omp_set_num_threads(1)
+    told = json.load(sys.stdin)
+    settings = Settings(**told["settings"])
+    database = Database(settings.database)
+    try:
+        keep, folder = settings.keep_index_versions, settings.index_dir
+        builder = IndexBuilder(Corpus(database), told["embedder"], folder, keep=keep, device="cpu")
+        builder.write(told["version_id"])
+    except CountersignError as error:
+        print(json.dumps([error.code, error.message]))
+        sys.exit(1)
+    finally:
+        database.close()
+
+
+def _refuse(output: bytes, status: int) -> NoReturn:
+    try:
+        code, message = json.loads(output)
+    except ValueError as error:
+        raise DependencyFailed(
+            f"The process that builds the index ended with status {status}."
+        ) from error
+    raise TOLD.get(code, DependencyFailed)(message)
