@@ -194,6 +194,10 @@ def test_a_schema_gets_the_answer_object(client: OpenAI) -> None:
     made = chat(client, user(RELEASED), response_format=form)
     said = json.loads(made.choices[0].message.content)
     assert said["text"] == EXCESS and said["citations"][0]["quote"]
+    older = {"$schema": "http://json-schema.org/draft-07/schema#", **SCHEMA}
+    form["json_schema"]["schema"] = older
+    again = chat(client, user(RELEASED), response_format=form)
+    assert json.loads(again.choices[0].message.content)["text"] == EXCESS
     narrow = {"properties": {"text": {"maxLength": 5}}}
     form["json_schema"]["schema"] = narrow
     held = chat(client, user(RELEASED), response_format=form)

@@ -5,6 +5,7 @@ tunes a model is accepted and ignored.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.requests import Text
 from app.errors import Invalid, NotFound
+from guardrails.checks.schema import SchemaInvalid, in_dialect
 
 MODEL = "countersign"
 """Searches all that the caller may read; ``countersign/NAME`` one collection."""
@@ -194,6 +196,8 @@ def _schema(chosen: Mapping[str, Any] | None, inner: Any, param: str) -> Mapping
     schema = inner.get("schema") if isinstance(inner, Mapping) else None
     if kind != "json_schema" or not isinstance(schema, Mapping):
         raise Invalid(f"{param}: it is text, or json_schema with a schema.", param=param)
+    with suppress(SchemaInvalid):  # what is wrong with it is said when it is checked
+        return in_dialect(schema)
     return schema
 
 
