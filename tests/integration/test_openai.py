@@ -210,7 +210,7 @@ def test_a_schema_gets_the_answer_object(client: OpenAI) -> None:
     ("more", "param"),
     [
         ({"n": 2}, "n"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
@@ -229,7 +229,7 @@ def test_what_would_change_the_answer_is_refused_by_name(
 
 def test_what_asks_for_nothing_is_accepted(client: OpenAI) -> None:
     nothing: dict[str, Any] = {
-        "tools": [],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
         "tool_choice": "none",
         "logprobs": False,
         "n": 1,
@@ -363,7 +363,7 @@ def test_a_response_with_a_schema_is_the_answer_object_also_later(client: OpenAI
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "tool_choice"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"text": {"format": {"type": "json_object"}}}, "text.format"),
         ({"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}, "input"),

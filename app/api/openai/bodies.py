@@ -1,7 +1,8 @@
 """What callers send in OpenAI's forms, and the question that it asks.
 
 What would change the meaning of an answer and cannot be done is refused by its name; what only
-tunes a model is accepted and ignored.
+tunes a model is accepted and ignored. So are tools that it may use: it may always answer without.
+One that must be used is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +26,12 @@ TUNING = frozenset(
     temperature top_p user verbosity""".split()
 )
 CHAT_TUNING = TUNING | frozenset(
-    "max_completion_tokens max_tokens prediction presence_penalty reasoning_effort stop".split()
+    """functions max_completion_tokens max_tokens prediction presence_penalty reasoning_effort
+    stop tools""".split()
 )
 RESPONSE_TUNING = TUNING | frozenset(
     """background include instructions max_output_tokens max_tool_calls presence_penalty reasoning
-    stream_options truncation""".split()
+    stream_options tools truncation""".split()
 )
 NOTHING: Mapping[str, tuple[Any, ...]] = {
     "tool_choice": ("none", "auto"),
