@@ -28,7 +28,7 @@ from guardrails.policy.decide import Policy
 from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from app.inference.reader import Reader
+    from app.inference.reader import Reader, ReaderGenerator
     from app.inference.support import SupportCheck
 
 DRAFT_S = 120.0
@@ -37,6 +37,8 @@ DRAFT_MARGIN = -8.0
 """The least margin of the reader's drafts for reviewers, as measured in benchmarks/LOG.md."""
 RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
+READ_FIRST_ON_CPU = 3
+"""Of these, those that it reads first; a GPU reads all in one batch."""
 
 
 @cache
@@ -64,6 +66,10 @@ def build_reader(settings: Settings) -> "Reader":
 
 
 def _reader(settings: Settings) -> Generator:
+    return _reader_generator(settings)
+
+
+def _reader_generator(settings: Settings) -> "ReaderGenerator":
     from app.inference.reader import ReaderGenerator
 
     return ReaderGenerator(build_reader(settings))
@@ -243,10 +249,23 @@ def rerank_depth(settings: Settings) -> int:
     return RERANK_ON_GPU if pick_device(settings.device) == "cuda" else RERANK_ON_CPU
 
 
+def read_first(settings: Settings) -> int:
+    """How many passages are read before the others; 0 where all are read at once, also where
+    another generator drafts: when its answer is certain was not measured."""
+    if settings.generator != "reader" or settings.read_first == 0:
+        return 0
+    if settings.read_first > 0:
+        return settings.read_first
+    from app.inference.device import pick_device
+
+    return 0 if pick_device(settings.device) == "cuda" else READ_FIRST_ON_CPU
+
+
 def build_retriever(settings: Settings, corpus: Corpus, embedder: str, routes: Routes) -> Retriever:
     """The search over the live index, reranked as the settings say."""
-    depth = rerank_depth(settings)
-    rerank = Rerank(routes.read, depth) if depth else None
+    depth, first = rerank_depth(settings), read_first(settings)
+    certain = _reader_generator(settings).certain if first else None
+    rerank = Rerank(routes.read, depth, first, certain) if depth else None
     return Retriever(corpus, routes.embed, embedder, settings.index_dir, settings.device, rerank)
 
 

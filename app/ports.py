@@ -87,8 +87,9 @@ class Misfit:
 class DraftRequest:
     """One question over its evidence, best passage first.
 
-    ``readings`` are those of the evidence, in order, where it was reranked; else empty.
-    ``misfit`` makes it a second try, after a draft that did not fit.
+    ``readings`` are those of the evidence, in order, where it was reranked; else empty. With
+    ``certain`` they are those of the first passages, one of which answers so surely that the
+    others need not be read. ``misfit`` makes it a second try, after a draft that did not fit.
     """
 
     question: str
@@ -96,6 +97,7 @@ class DraftRequest:
     deadline: Deadline
     readings: tuple[Reading, ...] = ()
     misfit: Misfit | None = None
+    certain: bool = False
 
 
 class Generator(Protocol):

@@ -145,6 +145,14 @@ class Settings(BaseSettings):
         description="Passages found that the reader puts in a new order; 0 keeps the order of the "
         "search, -1 takes 8 on a CPU and 20 on a GPU.",
     )
+    read_first: int = Field(
+        default=-1,
+        ge=-1,
+        le=100,
+        description="Of these, passages that the reader reads first: where one of them answers for "
+        "certain, the others are not read (generator `reader`); 0 reads all at once, -1 takes 3 on "
+        "a CPU and 0 on a GPU.",
+    )
     min_similarity: float = Field(
         default=0.32,
         ge=-1,

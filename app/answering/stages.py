@@ -163,7 +163,9 @@ class Retrieved:
         """What the generator is asked."""
         readings = tuple(hit.reading for hit in self.hits if hit.reading is not None)
         question, deadline = self.screened.meaning.question, self.screened.asked.deadline
-        return DraftRequest(question, self.evidence, deadline, readings)
+        # Where hits were taken out, the one that answers may be among them.
+        certain = self.found.certain and self.hits == self.found.hits
+        return DraftRequest(question, self.evidence, deadline, readings, certain=certain)
 
     @property
     def searched(self) -> dict[str, Any]:

@@ -42,6 +42,16 @@ LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
 SEPARATOR = "[SEP]"
 """The tokenizer reads it as its own token: question and title stay apart, as in training."""
+SURE_MARGIN, SURE_LEAD = 2.0, 8.0
+"""From these on an answer of the first passages stands, whatever the others say; chosen on public
+development sets (benchmarks/LOG.md)."""
+READ_WHOLE = (
+    QuestionType.COMPARISON,
+    QuestionType.SUMMARY,
+    QuestionType.LIST,
+    QuestionType.PROCEDURE,
+)
+"""What these ask for may stand in several passages."""
 RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
 
@@ -145,15 +155,28 @@ class ReaderGenerator:
         """One extractive draft per request; what was read for the ranking is not read again."""
         for request in requests:
             request.deadline.remaining()
-        unread = [request for request in requests if len(request.readings) < len(request.evidence)]
+        unread = [request for request in requests if not _is_read(request)]
         read = iter(self._reader.read([(r.question, r.evidence) for r in unread]))
         return [
-            self._best_draft(
-                request,
-                next(read) if len(request.readings) < len(request.evidence) else request.readings,
-            )
+            self._best_draft(_as_read(request), request.readings)
+            if _is_read(request)
+            else self._best_draft(request, next(read))
             for request in requests
         ]
+
+    def certain(
+        self, question: str, passages: Sequence[Passage], readings: Sequence[Reading]
+    ) -> bool:
+        """Whether one of the passages, best found first, answers so surely that reading more of
+        them would hardly change the draft: its answer stands in the first, and no other is near."""
+        if question_type(question) in READ_WHOLE:
+            return False
+        found = self._ranked(passages, readings)
+        if not found or found[0][2] is not passages[0]:
+            return False
+        margin = found[0][1].margin
+        lead = _rivals(_answers(found)).get("lead", margin)
+        return margin >= SURE_MARGIN and lead >= SURE_LEAD
 
     def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
         """What is joined from several places, where the question asks for such; else the draft of
@@ -217,12 +240,29 @@ class ReaderGenerator:
             "span_lead": span.lead,
             "span_entropy": span.entropy,
             **({} if reading.answers is None else {"answers": reading.answers}),
-            **_rivals([(one.margin, text.text[one.start : one.end]) for _, one, text in found]),
+            **_rivals(_answers(found)),
         }
         least = self._reader.tuning.min_margin if self._override is None else self._override
         if span.margin < least:
             return Draft((), (), self.name, features=features)
         return span_answer(passage, span.start, span.end, question, self.name, features)
+
+
+def _is_read(request: DraftRequest) -> bool:
+    """Whether no passage need be read; a second try looks at all of them."""
+    if len(request.readings) >= len(request.evidence):
+        return True
+    return request.certain and bool(request.readings) and request.misfit is None
+
+
+def _as_read(request: DraftRequest) -> DraftRequest:
+    """The request over those passages that were read."""
+    return replace(request, evidence=request.evidence[: len(request.readings)])
+
+
+def _answers(found: Sequence[tuple[Reading, Span, Passage]]) -> list[tuple[float, str]]:
+    """The margin and the words of each candidate."""
+    return [(span.margin, passage.text[span.start : span.end]) for _, span, passage in found]
 
 
 def _rivals(answers: Sequence[tuple[float, str]]) -> dict[str, float]:

@@ -50,12 +50,14 @@ class Hit:
 class Found:
     """Hits, best first, the index version they come from, and how many passages of the
     collections searched it holds. Without ``ranked`` the reader failed, and the order is that of
-    the search."""
+    the search. With ``certain`` one of the first passages answers so surely that the others were
+    not read."""
 
     hits: tuple[Hit, ...]
     version_id: str
     searched_passages: int
     ranked: bool = True
+    certain: bool = False
 
     @property
     def best_similarity(self) -> float:
@@ -99,19 +101,40 @@ Read = Callable[[str, Sequence[Passage], Deadline], list[Reading]]
 """A question and passages to one reading for each passage, in order."""
 
 
+Certain = Callable[[str, Sequence[Passage], Sequence[Reading]], bool]
+"""Whether passages, best found first, answer a question so surely that no more need be read."""
+
+
 @dataclass(frozen=True)
 class Rerank:
-    """Read the first ``depth`` passages of the fused ranking, and put the best first."""
+    """Read the first ``depth`` passages of the fused ranking, and put the best first.
+
+    The ``first`` of them are read before the others, which are left unread where those are
+    ``certain``; without ``certain`` all are read at once.
+    """
 
     read: Read
     depth: int
+    first: int = 0
+    certain: Certain | None = None
 
     def __call__(self, question: str, hits: list[Hit], deadline: Deadline) -> list[Hit]:
-        """``hits`` in their new order; those beyond ``depth`` follow as they were."""
-        chosen = hits[: self.depth]
-        readings = self.read(question, [hit.passage for hit in chosen], deadline)
-        read = [replace(hit, reading=r) for hit, r in zip(chosen, readings, strict=True)]
-        return [*sorted(read, key=_worth, reverse=True), *hits[self.depth :]]
+        """``hits`` in their new order; those that were not read follow as they were."""
+        passages = [hit.passage for hit in hits[: self.depth]]
+        chosen = passages[: self.first] if self.certain is not None else passages
+        readings = self.read(question, chosen, deadline)
+        if self.certain is not None and not self.certain(question, chosen, readings):
+            rest = passages[len(chosen) :]
+            readings = [*readings, *(self.read(question, rest, deadline) if rest else ())]
+            chosen = passages
+        read = [
+            replace(hit, reading=r) for hit, r in zip(hits[: len(chosen)], readings, strict=True)
+        ]
+        return [*sorted(read, key=_worth, reverse=True), *hits[len(read) :]]
+
+    def stopped(self, hits: Sequence[Hit]) -> bool:
+        """Whether some of the ``hits`` that would have been read were not."""
+        return any(hit.reading is None for hit in hits[: self.depth])
 
 
 def prefer_meant(asked: Asked, hits: list[Hit]) -> list[Hit]:
@@ -240,14 +263,16 @@ class Retriever:
         depth = max(k, self._rerank.depth) if self._rerank else k
         with span("passages"):
             hits, ranked = self._meant(question, live.index, scores, depth, collections), True
+        certain = False
         if self._rerank is not None and hits:
             try:
                 hits = self._rerank(question, hits, deadline)
+                certain = self._rerank.stopped(hits)
             except (DependencyFailed, RuntimeError) as error:
                 log.warning("reader_failed", error=type(error).__name__)
                 ranked = False
         searched = sum(live.passages.get(name, 0) for name in set(collections))
-        return Found(tuple(hits[:k]), live.version.id, searched, ranked)
+        return Found(tuple(hits[:k]), live.version.id, searched, ranked, certain)
 
     def _meant(
         self,

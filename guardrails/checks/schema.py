@@ -18,6 +18,9 @@ MAX_SCHEMA_DEPTH = 20
 MAX_SUBSCHEMAS = 1_000
 """Subschemas when every reference is written out: what one answer costs to validate."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+OLDER = ("http://json-schema.org/draft-07/schema", "https://json-schema.org/draft/2019-09/schema")
+ANOTHER_MEANING = frozenset("dependencies additionalItems $recursiveRef $recursiveAnchor".split())
+"""Keywords of these that ``DIALECT`` does not have."""
 REFUSED = frozenset(
     "pattern patternProperties $id $anchor $dynamicRef $dynamicAnchor $vocabulary "
     "unevaluatedItems unevaluatedProperties".split()
@@ -73,6 +76,17 @@ def misfit(draft: Draft, caller_schema: Mapping[str, Any] | None) -> str:
             wanted = json.dumps(problem.validator_value, ensure_ascii=False)[:200]
             return f'{problem.json_path} must keep to "{problem.validator}": {wanted}'
     return ""
+
+
+def in_dialect(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema of an older draft, as many clients write it down, as one of ``DIALECT``; unchanged
+    where it would not mean the same. Raises ``SchemaInvalid`` for one that is too large."""
+    if str(schema.get("$schema", "")).removesuffix("#") not in OLDER:
+        return schema
+    _check_size(schema)
+    if any(ANOTHER_MEANING & set(subschema) for _, subschema in _subschemas(schema, "$")):
+        return schema
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def check_caller_schema(schema: object) -> None:

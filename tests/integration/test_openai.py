@@ -194,6 +194,10 @@ def test_a_schema_gets_the_answer_object(client: OpenAI) -> None:
     made = chat(client, user(RELEASED), response_format=form)
     said = json.loads(made.choices[0].message.content)
     assert said["text"] == EXCESS and said["citations"][0]["quote"]
+    older = {"$schema": "http://json-schema.org/draft-07/schema#", **SCHEMA}
+    form["json_schema"]["schema"] = older
+    again = chat(client, user(RELEASED), response_format=form)
+    assert json.loads(again.choices[0].message.content)["text"] == EXCESS
     narrow = {"properties": {"text": {"maxLength": 5}}}
     form["json_schema"]["schema"] = narrow
     held = chat(client, user(RELEASED), response_format=form)
@@ -206,7 +210,7 @@ def test_a_schema_gets_the_answer_object(client: OpenAI) -> None:
     ("more", "param"),
     [
         ({"n": 2}, "n"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
@@ -225,7 +229,7 @@ def test_what_would_change_the_answer_is_refused_by_name(
 
 def test_what_asks_for_nothing_is_accepted(client: OpenAI) -> None:
     nothing: dict[str, Any] = {
-        "tools": [],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
         "tool_choice": "none",
         "logprobs": False,
         "n": 1,
@@ -359,7 +363,7 @@ def test_a_response_with_a_schema_is_the_answer_object_also_later(client: OpenAI
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "tool_choice"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"text": {"format": {"type": "json_object"}}}, "text.format"),
         ({"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}, "input"),

@@ -21,6 +21,7 @@ from guardrails.checks.schema import (
     SchemaCheck,
     SchemaInvalid,
     check_caller_schema,
+    in_dialect,
 )
 from guardrails.checks.topics import TopicsCheck
 from guardrails.contract import (
@@ -758,3 +759,33 @@ def test_hostile_text_costs_little_time(text: str) -> None:
 def test_a_noun_before_an_order_does_not_hide_it(order: str) -> None:
     (finding, *_) = QuestionInjectionCheck().run(Case(order))
     assert finding.outcome is Outcome.FAIL
+
+
+DRAFT_07 = "http://json-schema.org/draft-07/schema#"
+
+
+def test_a_schema_of_an_older_draft_is_taken_where_it_means_the_same() -> None:
+    """The Vercel AI SDK and others write draft-07 on every schema."""
+    fields = {"dependencies": {"type": "string"}, "text": {"$ref": "#/definitions/text"}}
+    plain = {"definitions": {"text": {"type": "string"}}, "properties": fields}
+    for told in (DRAFT_07, DRAFT_07.rstrip("#"), "https://json-schema.org/draft/2019-09/schema"):
+        taken = in_dialect({"$schema": told, **plain})
+        assert taken == plain
+        check_caller_schema(taken)
+    others: list[dict[str, Any]] = [
+        {"$schema": DRAFT_07, "properties": {"text": {"dependencies": {"a": ["b"]}}}},
+        {"$schema": DRAFT_07, "items": [{}], "additionalItems": False},
+        {"$schema": "http://json-schema.org/draft-04/schema#"},
+        {"$schema": ["no text"]},
+    ]
+    for other in others:
+        assert in_dialect(other) == other
+        with pytest.raises(SchemaInvalid, match="2020-12"):
+            check_caller_schema(in_dialect(other))
+    with pytest.raises(SchemaInvalid):  # what two items mean is told by another keyword now
+        check_caller_schema(in_dialect({"$schema": DRAFT_07, "items": [{}, {}]}))
+    endless: dict[str, Any] = {}
+    for _ in range(500):
+        endless = {"not": endless}
+    with pytest.raises(SchemaInvalid, match="deeper"):
+        in_dialect({"$schema": DRAFT_07, **endless})

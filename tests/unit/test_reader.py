@@ -197,6 +197,50 @@ def test_reranking_puts_the_most_relevant_first_and_leaves_what_was_not_read() -
     assert [hit.reading.relevance for hit in order if hit.reading] == [1.0, 0.0]
 
 
+def test_no_more_is_read_where_the_first_passages_answer_for_certain() -> None:
+    asked: list[list[str]] = []
+
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        asked.append([one.id for one in passages])
+        return [reading(0, {"p0": 9, "p1": 0, "p2": 8}[one.id]) for one in passages]
+
+    hits = [Hit(one, 0.5) for one in PASSAGES]
+    certain = ReaderGenerator(Deaf()).certain
+    stopping = Rerank(read, 3, 2, certain)
+    order = stopping(QUESTION, hits, Deadline(60))
+    assert asked == [["p0", "p1"]]
+    assert stopping.stopped(order)
+    assert [hit.reading is None for hit in order] == [False, False, True]
+    # A list may go on elsewhere, and the first passage must hold the answer.
+    turned = [hits[1], hits[0], hits[2]]
+    for question, first in (("List the things.", hits), (QUESTION, turned)):
+        asked.clear()
+        order = stopping(question, first, Deadline(60))
+        assert len(asked) == 2
+        assert not stopping.stopped(order)
+    asked.clear()
+    assert Rerank(read, 3)(QUESTION, hits, Deadline(60)) and len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("margins", "sure"), [((9, 0), True), ((9, 2), False), ((1, -9), False), ((0, 9), False)]
+)
+def test_what_is_certain(margins: tuple[float, float], sure: bool) -> None:
+    readings = [reading(0, margins[0]), reading(0, margins[1])]
+    assert ReaderGenerator(Deaf()).certain(QUESTION, PASSAGES[:2], readings) is sure
+    assert not ReaderGenerator(Deaf()).certain(QUESTION, PASSAGES[:1], [Reading(9.0, None)])
+
+
+def test_a_certain_answer_is_drafted_from_what_was_read_and_a_second_try_reads_all() -> None:
+    few = replace(request_with([reading(0, 9)]), evidence=tuple(PASSAGES), certain=True)
+    draft = ReaderGenerator(Deaf()).draft([few])[0]
+    assert draft.citations[0].passage_id == "p0"
+    with pytest.raises(AssertionError):  # nothing is left unread where it is not certain
+        ReaderGenerator(Deaf()).draft([replace(few, certain=False)])
+    with pytest.raises(AssertionError):
+        ReaderGenerator(Deaf()).draft([replace(few, misfit=Misfit("", lambda draft: True))])
+
+
 def test_what_the_search_found_first_counts_beside_relevance() -> None:
     def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
         return [Reading(0.0, None), Reading(1.0, None), Reading(2.5, None)]

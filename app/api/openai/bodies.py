@@ -1,10 +1,12 @@
 """What callers send in OpenAI's forms, and the question that it asks.
 
 What would change the meaning of an answer and cannot be done is refused by its name; what only
-tunes a model is accepted and ignored.
+tunes a model is accepted and ignored. So are tools that it may use: it may always answer without.
+One that must be used is refused.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.requests import Text
 from app.errors import Invalid, NotFound
+from guardrails.checks.schema import SchemaInvalid, in_dialect
 
 MODEL = "countersign"
 """Searches all that the caller may read; ``countersign/NAME`` one collection."""
@@ -23,11 +26,12 @@ TUNING = frozenset(
     temperature top_p user verbosity""".split()
 )
 CHAT_TUNING = TUNING | frozenset(
-    "max_completion_tokens max_tokens prediction presence_penalty reasoning_effort stop".split()
+    """functions max_completion_tokens max_tokens prediction presence_penalty reasoning_effort
+    stop tools""".split()
 )
 RESPONSE_TUNING = TUNING | frozenset(
     """background include instructions max_output_tokens max_tool_calls presence_penalty reasoning
-    stream_options truncation""".split()
+    stream_options tools truncation""".split()
 )
 NOTHING: Mapping[str, tuple[Any, ...]] = {
     "tool_choice": ("none", "auto"),
@@ -194,6 +198,8 @@ def _schema(chosen: Mapping[str, Any] | None, inner: Any, param: str) -> Mapping
     schema = inner.get("schema") if isinstance(inner, Mapping) else None
     if kind != "json_schema" or not isinstance(schema, Mapping):
         raise Invalid(f"{param}: it is text, or json_schema with a schema.", param=param)
+    with suppress(SchemaInvalid):  # what is wrong with it is said when it is checked
+        return in_dialect(schema)
     return schema
 
 
