@@ -157,7 +157,8 @@ class Settings(BaseSettings):
         default=0.32,
         ge=-1,
         le=1,
-        description="Least cosine similarity of the best passage; below it the answer abstains.",
+        description="Least cosine similarity of the best passage; below it the answer abstains, "
+        "unless the reader is sure of an answer in one.",
     )
     deadline_s: float = Field(
         default=30.0, gt=0, description="Longest time for one answer, in seconds."

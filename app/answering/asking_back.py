@@ -8,6 +8,7 @@ headings or row names add, and only where they give different values.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from app.inference.evidence_selection import stems
 from app.inference.writing.grounding import Offsets, one_line
@@ -41,7 +42,6 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
 _CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
-_CELLS = re.compile(r"[|\t]")
 _ASKS_VALUE = re.compile(
     r"\bhow (?:much|many|long|often|far|high|old|big|large|soon|late)\b|\bwhen\b"
 )
@@ -155,22 +155,24 @@ def _rows(
 ) -> Iterator[_Candidate]:
     """The rows of a table that has a column for what was asked."""
     for top in layout.headers():
-        head = _cells(layout.line(top))
+        names = layout.header(top)
+        head = _joined([layout.cells(place) for place in names])
         columns = [n for n, cell in enumerate(head) if n and asked & stems(plain(cell))]
         if not columns or not asked <= around | stems(plain(" ".join(head))):
             continue
-        for place in range(top + 1, len(layout.blocks)):
+        for place in range(names.stop, len(layout.blocks)):
             if layout.kinds[place] != ROW:
                 break
-            cells = _cells(layout.line(place))
+            cells = layout.cells(place)
             if len(cells) > columns[0] and cells[0] and cells[columns[0]]:
                 value = _value(cells[columns[0]], frozenset())
                 names = (passage.title, *passage.headings, cells[0])
                 yield _Candidate(names, value, counts=True)
 
 
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in _CELLS.split(line.strip("| \t"))]
+def _joined(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The names of columns that stand in one row or in several below each other."""
+    return [" ".join(dict.fromkeys(cells)) for cells in zip_longest(*rows, fillvalue="")]
 
 
 def _value(text: str, known: frozenset[str]) -> frozenset[str]:

@@ -29,6 +29,8 @@ from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, V
 
 WORDS_STAND_FOR, SAYS_ITS_WORDS = 0.12, 2 / 3
 """What the least cosine is lowered by where a passage holds this share of the question's words."""
+READS_IT = -1.0
+"""The margin from which on the reader's own word counts for the cosine."""
 Scores = Mapping[str, Mapping[str, float] | None]
 """What the screens say of each text that was screened; None: they could not run."""
 
@@ -131,11 +133,12 @@ class Retrieved:
 
     def is_about(self, least: float) -> bool:
         """Whether a passage is about the question: by a cosine of ``least``, or a little less
-        where the passage holds the question's words.
+        where the passage holds the question's words; or because the reader found an answer in it.
 
         A word that stands once in a passage about other things moves its embedding little.
         """
-        if self.similarity >= least:
+        spans = [hit.reading.span for hit in self.hits if hit.reading and hit.reading.span]
+        if self.similarity >= least or any(span.margin >= READS_IT for span in spans):
             return True
         near = self.similarity >= least - WORDS_STAND_FOR
         asked = self.screened.meaning.question

@@ -16,6 +16,8 @@ REPLY = re.compile(
     r"\b(?:your|the) (?:\w+ )?(?:repl(?:y|ies)|(?:response|answer|output|message|completion)s?)\b",
     re.I,
 )
+LABEL = re.compile(r"(?:question|answer|[qa])\s?\d{0,3}\s?[:.)]\s+", re.I)
+"""Who speaks in a list of questions and answers: "Answer: Tell the desk." orders no reply."""
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -36,15 +38,21 @@ def read(line: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """The lines of ``text``, and the sentences of each line and of all lines joined; each once.
+    """The lines of ``text``, and the sentences of each line and of all lines joined; each once,
+    without the label of who speaks.
 
     Extraction wraps lines inside sentences, and a table's row may hold several.
     """
-    rows = [" ".join(row.split()) for row in text.splitlines()]
+    rows = [_unlabelled(" ".join(row.split())) for row in text.splitlines()]
     wholes = (*rows, " ".join(rows)) if len(rows) > 1 else rows
     pieces = [whole[start:end] for whole in wholes for start, end in sentence_bounds(whole)]
     found = itertools.chain.from_iterable(map(_short, (*rows, *pieces)))
     return [line for line in dict.fromkeys(found) if len(WORD.findall(line)) >= FEWEST]
+
+
+def _unlabelled(row: str) -> str:
+    label = LABEL.match(row)
+    return row[label.end() :] if label else row
 
 
 def _short(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import cell_ends, misplaced
+from app.inference.tables import cell_ends, misplaced, passed_over
 from app.inference.writing.fitting import fits, implied
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
@@ -212,24 +212,36 @@ class ReaderGenerator:
         self, request: DraftRequest, readings: Sequence[Reading]
     ) -> Iterator[tuple[Draft, Passage]]:
         """The draft of each candidate, best first, and the passage it is from."""
-        found = self._ranked(request.evidence, readings)
+        found = self._ranked(request.question, request.evidence, readings)
         for place, candidate in enumerate(found):
             request.deadline.remaining()
             order = [candidate, *found[:place], *found[place + 1 :]]
             yield self._draft(request.question, order), candidate[2]
 
     def _ranked(
-        self, evidence: Sequence[Passage], readings: Sequence[Reading]
+        self, question: str, evidence: Sequence[Passage], readings: Sequence[Reading]
     ) -> list[tuple[Reading, Span, Passage]]:
-        """The answer candidate of each passage that has one, best first."""
+        """The answer candidate of each passage that has one, best first; where the passages hold
+        questions, none to another question than the one that was asked, unless it is sure."""
         found = [
             (reading, reading.span, passage)
             for reading, passage in zip(readings, evidence, strict=True)
             if reading.span
         ]
         weight = self._reader.tuning.relevance_weight
-        found.sort(key=lambda one: one[1].margin + weight * one[0].relevance, reverse=True)
-        return found
+        missed = passed_over(question, [(text.text, span.start) for _, span, text in found])
+        lowered = [2 * MISPLACED * lacks for lacks in missed]
+        kept = [
+            (span.margin + weight * reading.relevance - less, place)
+            for place, ((reading, span, _), less) in enumerate(zip(found, lowered, strict=True))
+            if not less or span.margin - less >= self._least
+        ]
+        return [found[place] for _, place in sorted(kept, key=lambda one: -one[0])]
+
+    @property
+    def _least(self) -> float:
+        """The least margin of a draft."""
+        return self._reader.tuning.min_margin if self._override is None else self._override
 
     def _draft(self, question: str, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
         """The draft of the first candidate; the features compare it with the others."""
@@ -242,8 +254,7 @@ class ReaderGenerator:
             **({} if reading.answers is None else {"answers": reading.answers}),
             **_rivals(_answers(found)),
         }
-        least = self._reader.tuning.min_margin if self._override is None else self._override
-        if span.margin < least:
+        if span.margin < self._least:
             return Draft((), (), self.name, features=features)
         return span_answer(passage, span.start, span.end, question, self.name, features)
 

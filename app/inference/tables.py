@@ -1,8 +1,9 @@
 """Which rows, columns and entries a question names, so that no other's value answers it.
 
-A table says whose a value is at its edges, and a glossary at the head of each entry. Rules over
-words, for texts that have such a shape: of rows beside each other, those that hold fewer of the
-question's words than the best one are less likely to be meant.
+A table says whose a value is at its edges, a glossary at the head of each entry, and a list of
+questions and answers in each question. Rules over words, for texts that have such a shape: of rows
+beside each other, those that hold fewer of the question's words than the best one are less likely
+to be meant.
 """
 
 import re
@@ -17,18 +18,33 @@ Offsets = tuple[int, int]
 MOST_MISSED = 2
 """Words of the question that a row lacks beside the best one; more count as so many."""
 _LINE = re.compile(r"[^\n]+")
-_BETWEEN_CELLS = re.compile(r"\s*\|\s*|\s*\t\s*|(?<=\S) {2,}(?=\S)")
+_RULE, _GAP = re.compile(r"[|\t]"), re.compile(r"(?<=\S) {2,}(?=\S)")
+"""What stands between cells, and where nothing else does, the space between columns."""
 _ENTRY = re.compile(
     r"\s*(?:[-*\u2022] +)?([A-Z\d][^\W_]*(?:[ '/&()-]+[^\W_]+){0,5}\)?)"
     r"(?:\.|:| [\u2013\u2014-])\s+(?=\S)"
 )
 """The head of an entry: "Flood. Water that …", "- Laptops: £75"."""
+_SPEAKERS = frozenset("q a question answer frage antwort".split())
+"""What stands before questions and answers, and heads no entry."""
+_QUESTION = re.compile(r"^[^\n|]{5,200}\?[ \t]*$", re.MULTILINE)
+"""A line that is a question."""
+_ASKING = stems(
+    """much many long often high old big large soon late cost costs price get need have take takes
+    find know tell give please want would like am not allow allowed"""
+)
+"""Words that ask, and stand in no row."""
 _DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"\d[\d.,:]*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+MOST_ALIKE = 1 / 3
+"""Share of the cells below that may have the shape of a name with digits above them."""
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a table, or an entry of a glossary; of an entry only the head is compared."""
+    """A line of a table, or an entry: its head, which is compared, and what it says."""
 
     cells: tuple[Offsets, ...]
     entry: bool
@@ -40,18 +56,51 @@ class _Row:
 
 def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
     """Parts of ``text`` that the question does not mean, each with the words it lacks, at most
-    ``MOST_MISSED``, beside the row, column or entry that holds most of them."""
+    ``MOST_MISSED``, beside the row, column or entry that holds most of them.
+
+    Beside one that holds all words, with the names of its columns, others lack the most.
+    """
     asked = stems(question)
     found: list[tuple[Offsets, int]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
-        named = not rows[0].entry and names_columns(texts)
-        body = rows[1:] if named else rows
-        found += _fewer([row.bounds for row in body], [_held(asked, row, text) for row in body])
-        if named:
-            found.append((rows[0].bounds, MOST_MISSED))  # what names a column is no value of it
-            found += _columns(asked, rows[0], body, text)
+        top = 0 if rows[0].entry else header_rows(texts)
+        body = rows[top:]
+        around = stems(" ".join(text[slice(*row.bounds)] for row in rows[:top]))
+        sure = _meets_all(asked - around - _ASKING, body, text)
+        found += _fewer([row.bounds for row in body], _held(asked, body, text), sure=sure)
+        # What names a column is no value of it.
+        found += [(row.bounds, MOST_MISSED) for row in rows[:top]]
+        if top:
+            found += _columns(asked, rows[:top], body, text, sure=sure)
+    for rows in _answered(text):
+        held = _held_answers(asked, [(row, text) for row in rows])
+        found += _fewer([row.cells[1] for row in rows], held, sure=False)
+        found += [(row.cells[0], MOST_MISSED) for row in rows]  # what asks is no answer
     return found
+
+
+def _meets_all(wanted: frozenset[str], rows: Sequence[_Row], text: str) -> bool:
+    """Whether one row holds all these words, of which there are some."""
+    held = (stems(text[slice(*row.bounds)]) for row in rows)
+    return bool(wanted) and any(wanted <= words for words in held)
+
+
+def passed_over(question: str, places: Sequence[tuple[str, int]]) -> list[int]:
+    """For each (text, offset), how many words of ``question`` the question above it and its answer
+    lack beside the best one in any of the texts, at most ``MOST_MISSED``; 0 where it stands below
+    none."""
+    asked = stems(question)
+    rows = [next(_answered(text, least=1), []) for text, _ in places]
+    entries = [(row, text) for found, (text, _) in zip(rows, places, strict=True) for row in found]
+    held = iter(_held_answers(asked, entries))
+    counts = [[next(held) for _ in found] for found in rows]
+    best = max((n for one in counts for n in one), default=0)
+    missed = []
+    for found, one, (_, offset) in zip(rows, counts, places, strict=True):
+        own = [n for row, n in zip(found, one, strict=True) if row.bounds[0] <= offset]
+        missed.append(min(best - own[-1], MOST_MISSED) if own else 0)
+    return missed
 
 
 def cell_ends(text: str) -> list[int]:
@@ -59,15 +108,68 @@ def cell_ends(text: str) -> list[int]:
     return [cell[1] for rows in _tables(text) for row in rows for cell in row.cells]
 
 
-def names_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row of a table (its cells' texts) names the columns."""
+def header_rows(rows: Sequence[Sequence[str]]) -> int:
+    """How many of the first rows of a table (their cells' texts) name the columns."""
     head, below = rows[0], rows[1:]
-    if not below or any(_DIGIT.search(cell) for cell in head):
-        return False
+    if not below or not all(_is_name(cell, place, below) for place, cell in enumerate(head)):
+        return 0
+    depth = 1
+    while depth < len(below) and _goes_on(rows[depth - 1], rows[depth]):
+        depth += 1
     # Of two columns the first may be what is told and the second what it is.
-    columns = zip(*below, strict=False)
+    columns = zip(*rows[depth:], strict=False)
     counted = [sum(bool(_DIGIT.search(cell)) for cell in column) for column in columns]
-    return len(head) > 2 or 2 * max(counted, default=0) > len(below)
+    return depth if len(head) > 2 or 2 * max(counted, default=0) > len(below) else 0
+
+
+def _goes_on(head: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether ``row`` is a second line of the names: a label that reaches down stands in both."""
+    both = [cell for cell, under in zip(head, row, strict=False) if cell and cell == under]
+    return bool(both) and list(head) != list(row)
+
+
+def _is_name(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
+    """Whether it may name a column: what has digits, such as a model, a year or a size, does where
+    the values below it have another shape."""
+    if not _DIGIT.search(cell):
+        return True
+    values = [row[place] for row in below if place < len(row)]
+    if place == 0 or not values:
+        return False
+    if _YEAR.fullmatch(cell):
+        return not any(_YEAR.fullmatch(value) for value in values)
+    alike = sum(_shape(value) == _shape(cell) for value in values)
+    return alike <= MOST_ALIKE * len(values)
+
+
+def _shape(cell: str) -> str:
+    """Numbers and words as signs for them: "1.4 litres" is like "12 bar", not like "BX-40"."""
+    return _LETTERS.sub("a", _NUMBER.sub("0", cell))
+
+
+def cells_of(line: str) -> list[Offsets]:
+    """Where the cells of a row stand in ``line``; [] where it is none.
+
+    A rule at both ends frames the row; one at the start alone follows a cell that is empty.
+    """
+    start, end = len(line) - len(line.lstrip()), len(line.rstrip())
+    if line[start : start + 1] == "|" and end - start > 1 and line[end - 1] == "|":
+        start, end = start + 1, end - 1
+    between = _RULE if "|" in line or "\t" in line else _GAP
+    edges = [at.span() for at in between.finditer(line, start, end)]
+    if not edges:
+        return []
+    begins = [start, *(after for _, after in edges)]
+    ends = [*(before for before, _ in edges), end]
+    return [_stripped(line, *cell) for cell in zip(begins, ends, strict=True)]
+
+
+def _stripped(line: str, start: int, end: int) -> Offsets:
+    words = line[start:end]
+    if not (own := words.strip()):
+        return start, start
+    begin = start + len(words) - len(words.lstrip())
+    return begin, begin + len(own)
 
 
 def _tables(text: str) -> Iterator[list[_Row]]:
@@ -89,40 +191,71 @@ def _rows(text: str) -> Iterator[_Row | None]:
 
 
 def _cells(line: re.Match[str]) -> _Row | None:
-    words = line[0].strip().strip("|").strip()
-    edges = [match.span() for match in _BETWEEN_CELLS.finditer(words)]
-    if not edges:
-        return None
-    start = line.start() + line[0].index(words)
-    begins = [0, *(end for _, end in edges)]
-    ends = [*(begin for begin, _ in edges), len(words)]
-    cells = zip(begins, ends, strict=True)
-    return _Row(tuple((start + a, start + b) for a, b in cells), entry=False)
+    cells = cells_of(line[0])
+    start = line.start()
+    return _Row(tuple((start + a, start + b) for a, b in cells), entry=False) if cells else None
 
 
 def _entry(text: str, start: int, end: int) -> _Row | None:
     head = _ENTRY.match(text, start, end)
-    return head and _Row((head.span(1), (head.end(), end)), entry=True)
+    if head is None or head[1].lower() in _SPEAKERS or head[1].isdigit():  # a step, by its number
+        return None
+    return _Row((head.span(1), (head.end(), end)), entry=True)
 
 
-def _held(asked: frozenset[str], row: _Row, text: str) -> int:
-    compared = row.cells[0] if row.entry else row.bounds
-    return len(asked & stems(text[slice(*compared)]))
+def _answered(text: str, least: int = 2) -> Iterator[list[_Row]]:
+    """Questions with the answers below them, if there are ``least`` or more: each is an entry."""
+    asked = [match.span() for match in _QUESTION.finditer(text)]
+    ends = [start for start, _ in asked[1:]] + [len(text)]
+    if len(asked) >= least:
+        yield [
+            _Row((head, (head[1], end)), entry=True) for head, end in zip(asked, ends, strict=True)
+        ]
+
+
+def _held(asked: frozenset[str], rows: Sequence[_Row], text: str) -> list[int]:
+    """How many of the words each row holds; of entries the heads, unless none of them says any."""
+    heads = [len(asked & stems(text[slice(*row.cells[0])])) for row in rows]
+    if rows and rows[0].entry and any(heads):
+        return heads
+    return [len(asked & stems(text[slice(*row.bounds)])) for row in rows]
+
+
+def _held_answers(asked: frozenset[str], rows: Sequence[tuple[_Row, str]]) -> list[int]:
+    """How many of the words each question with its answer holds; where one question asks just
+    that, how many the questions alone hold."""
+    heads = [stems(text[slice(*row.cells[0])]) for row, text in rows]
+    wanted = asked - _ASKING
+    if wanted and any(wanted <= head for head in heads):
+        return [len(wanted & head) for head in heads]
+    return [len(wanted & stems(text[slice(*row.bounds)])) for row, text in rows]
 
 
 def _columns(
-    asked: frozenset[str], head: _Row, body: Sequence[_Row], text: str
+    asked: frozenset[str],
+    heads: Sequence[_Row],
+    body: Sequence[_Row],
+    text: str,
+    *,
+    sure: bool,
 ) -> list[tuple[Offsets, int]]:
     """The cells of the columns whose names hold fewer of the words; the first names the rows."""
-    held = [len(asked & stems(text[slice(*cell)])) for cell in head.cells[1:]]
+    widest = max(len(head.cells) for head in heads)
+    names = [
+        " ".join(text[slice(*head.cells[n])] for head in heads if n < len(head.cells))
+        for n in range(1, widest)
+    ]
+    held = [len(asked & stems(name)) for name in names]
     found = []
     for row in body:
         cells = row.cells[1:]
-        found += _fewer(cells, held) if len(cells) == len(held) else []
+        found += _fewer(cells, held, sure=sure) if len(cells) == len(held) else []
     return found
 
 
-def _fewer(parts: Sequence[Offsets], held: Sequence[int]) -> list[tuple[Offsets, int]]:
+def _fewer(
+    parts: Sequence[Offsets], held: Sequence[int], *, sure: bool
+) -> list[tuple[Offsets, int]]:
     best = max(held, default=0)
-    counted = zip(parts, held, strict=True)
-    return [(part, min(best - n, MOST_MISSED)) for part, n in counted if n < best]
+    counted = [(part, best - n) for part, n in zip(parts, held, strict=True) if n < best]
+    return [(part, MOST_MISSED if sure else min(n, MOST_MISSED)) for part, n in counted]

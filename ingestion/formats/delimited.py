@@ -11,6 +11,8 @@ from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.tables import MAX_HEADER, REPEAT_AFTER
 
 SAMPLE = 20_000
+MAX_TITLES = 3
+"""Lines among which the first one with several cells is looked for."""
 DELIMITERS = ",;\t|"
 
 
@@ -43,15 +45,19 @@ def _dialect(source: str) -> type[csv.Dialect]:
 
 
 def grouped(lines: list[str]) -> Iterator[Block]:
-    """Rows in groups of a passage's size, each under the first one where that is short."""
+    """Rows in groups of a passage's size, each under the row that names the columns, and a title
+    above that, where these are short."""
     if sum(map(len, lines)) > MAX_TEXT_CHARACTERS:
         raise DocumentRefused(
             "too_large", "The text is longer than 20 million characters; split the document."
         )
-    header = lines[0] if lines and len(lines[0]) <= MAX_HEADER else ""
+    top = next((n for n, line in enumerate(lines[:MAX_TITLES]) if " | " in line), 0) + 1
+    header = "\n".join(lines[:top])
+    if len(header) > MAX_HEADER:
+        header = ""
     group: list[str] = []
     size = 0
-    for line in lines[1:] if header else lines:
+    for line in lines[top:] if header else lines:
         if group and size + len(line) > REPEAT_AFTER:
             yield Block("\n".join([header, *group] if header else group))
             group, size = [], 0

@@ -9,9 +9,12 @@ from typing import Any
 from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt
+from ingestion.formats.tables import MAX_LABEL
 from ingestion.formats.titles import is_garbage_title
 
 MAX_COLUMNS = 200
+MAX_HEIGHT = 100
+"""Rows of a merged label that stands in each of its columns."""
 VISIBLE = "visible"
 _WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹])')
 """What a number format writes as it is: quoted words, escaped signs and currencies."""
@@ -55,11 +58,12 @@ def _lines(sheet: Any) -> Iterator[str]:
         dimension = sheet.row_dimensions.get(number)
         if dimension is not None and dimension.hidden:
             continue
-        cells = [
-            _shown(merged.get((number, column), cell))
+        seen = [
+            merged.get((number, column), cell)
             for column, cell in enumerate(row, start=1)
             if column not in hidden
         ]
+        cells = [_shown(cell) for cell in _once(seen)]
         while cells and not cells[-1]:
             cells.pop()
         if cells:
@@ -67,14 +71,25 @@ def _lines(sheet: Any) -> Iterator[str]:
 
 
 def _merged(sheet: Any) -> dict[tuple[int, int], Any]:
-    """The cell whose value each merged place shows: its label reaches into every row."""
+    """The cell whose value each merged place shows: its label reaches into every row, and if it is
+    short into every column."""
     found = {}
     for area in sheet.merged_cells.ranges:
         first = sheet.cell(area.min_row, area.min_col)
         last = min(area.max_row, area.min_row + 10_000)
+        is_label = len(str(first.value or "")) <= MAX_LABEL and last - area.min_row < MAX_HEIGHT
+        right = min(area.max_col, MAX_COLUMNS) if is_label else area.min_col
         for row in range(area.min_row, last + 1):
-            found[row, area.min_col] = first
+            for column in range(area.min_col, right + 1):
+                found[row, column] = first
     return found
+
+
+def _once(cells: list[Any]) -> list[Any]:
+    """The cells of a row; one alone where it is merged over all that the row shows."""
+    filled = [cell for cell in cells if cell.value is not None]
+    alone = len(filled) > 1 and len({id(cell) for cell in filled}) == 1
+    return filled[:1] if alone else cells
 
 
 def _shown(cell: Any) -> str:

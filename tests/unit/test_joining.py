@@ -105,6 +105,10 @@ def test_columns_are_compared_in_the_rows_that_are_asked_about() -> None:
         "Feature | Basic | Plus",
         "Theft limit | £500 | £2,000",
     ]
+    assert said("difference between basic and plus theft limit", passage(COLUMNS)) == [
+        "Feature | Basic | Plus",
+        "Theft limit | £500 | £2,000",
+    ]
     assert len(said("What is the difference between Basic and Plus?", passage(COLUMNS)) or []) == 4
 
 

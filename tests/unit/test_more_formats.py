@@ -56,6 +56,23 @@ def test_a_workbook_shows_what_its_formats_write() -> None:
     assert [heading.text for heading in found.headings] == ["Fares"]
 
 
+def test_a_label_merged_over_columns_stands_in_each_of_them() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Prints"
+    for row in (["Our prices"], ["Print", "Price"], [None, "standard", "express"]):
+        sheet.append(row)
+    sheet.append(["Flyer", 49, 72])
+    for area in ("A1:C1", "A2:A3", "B2:C2"):
+        sheet.merge_cells(area)
+    target = io.BytesIO()
+    book.save(target)
+    assert extract(target.getvalue(), "prints.xlsx").text == (
+        "Prints\n\nOur prices\nPrint | Price | Price\nPrint | standard | express\nFlyer | 49 | 72"
+    )
+
+
 A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
 PML = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

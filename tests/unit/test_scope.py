@@ -5,17 +5,19 @@ from typing import Any, cast
 
 import pytest
 
-from app.answering.stages import Retrieved
+from app.answering.stages import READS_IT, Retrieved
+from app.ports import Reading, Span
 from app.retrieval.retriever import Hit
 from guardrails.contract import Passage
 
 TEXT = "Average. A reduction of a claim. Endorsement. A written change to the standard terms."
 
 
-def is_about(question: str, similarity: float | None) -> bool:
+def is_about(question: str, similarity: float | None, margin: float = -9.0) -> bool:
+    reading = Reading(0.0, Span(0, 7, margin, 1.0, 1.0))
     passage = Passage("p", "d", "main", "Glossary", TEXT, 0, len(TEXT))
     screened = cast("Any", SimpleNamespace(meaning=SimpleNamespace(question=question)))
-    hits = (Hit(passage, similarity, 1.0, 0.1),)
+    hits = (Hit(passage, similarity, 1.0, 0.1), Hit(passage, similarity, reading=reading))
     return Retrieved(screened, cast("Any", None), hits, "provisional").is_about(0.32)
 
 
@@ -34,3 +36,8 @@ def test_words_stand_for_a_little_similarity(
     question: str, similarity: float | None, about: bool
 ) -> None:
     assert is_about(question, similarity) is about
+
+
+def test_an_answer_that_the_reader_found_stands_for_similarity() -> None:
+    assert is_about("How do I bake sourdough bread?", 0.1, READS_IT)
+    assert not is_about("How do I bake sourdough bread?", 0.1, READS_IT - 0.1)

@@ -5,7 +5,7 @@ import pytest
 
 from app.inference.embedder import load_tokenizer
 from app.inference.reader import best_span, without_misplaced
-from app.inference.tables import misplaced
+from app.inference.tables import MOST_MISSED, cells_of, header_rows, misplaced, passed_over
 
 RATES = """Rates
 
@@ -34,6 +34,37 @@ there. Labour is free for the first hour. Parts are charged.
 """
 
 
+MODELS = """ | TX-20 | TX-30
+Tank | 1.2 litres | 1.8 litres
+Weight | 6 kg | 8.5 kg
+"""
+YEARS = """Fee | 2023 | 2024
+Joining | £40 | £45
+Monthly | £12 | £13
+"""
+NOT_NAMED = """Tank | 1.2 litres | 1.8 litres
+Power | 1,200 W | 1,500 W
+Weight | 6 kg | 8.5 kg
+"""
+LOWER = ["A5", "A2", "€49", "€45"]
+TWO_HEADS = """Print | Size | Price | Price
+Print | Size | standard (5 days) | express (2 days)
+Flyer | A5 | €49 | €72
+Poster | A2 | €45 | €70
+"""
+EVENTS = """- 3 May: Plant fair, admission free.
+- 9 June: Choir night, 8 EUR.
+- 1 July: Plant swap for members.
+"""
+QUESTIONS = ["Q: How can I pay?", "Q: May I send food?"]
+ASKED = """Q: How can I pay?
+A: By card or invoice.
+
+Q: May I send food?
+A: Only tins. Whoever sends anything else pays a fee of 9 EUR.
+"""
+
+
 def lowered(question: str, text: str) -> list[str]:
     return [text[start:end] for (start, end), _ in misplaced(question, text)]
 
@@ -49,6 +80,11 @@ def lowered(question: str, text: str) -> list[str]:
         ("What does subrogation mean?", GLOSSARY, ["Peril", "Flood"]),
         ("What is the price of Complete?", LEVELS, ["Roadside    39 pounds"]),
         ("How high are vet fees for Lifetime?", PLANS, ["Third parties", "£3,000", "no"]),
+        ("weight of the tx-30", MODELS, ["Tank", "| TX-20", "6 kg", "1.2"]),
+        ("joining fee 2024", YEARS, ["Monthly", "Fee |", "£40", "£12"]),
+        ("price of a flyer, express", TWO_HEADS, ["Poster", "Print", "Print", *LOWER]),
+        ("When is the choir night?", EVENTS, ["3 May", "1 July"]),
+        ("how do i pay", ASKED, ["\nA: Only tins", *QUESTIONS]),
     ],
 )
 def test_what_the_question_does_not_name_is_lowered(
@@ -64,6 +100,49 @@ def test_what_the_question_does_not_name_is_lowered(
 )
 def test_elsewhere_nothing_is_lowered(text: str) -> None:
     assert not misplaced("Who pays for parts, and how much is lunch?", text)
+
+
+def test_a_row_that_holds_all_that_was_asked_leaves_others_no_chance() -> None:
+    all_asked = dict(misplaced("When is the choir night?", EVENTS)).values()
+    some = dict(misplaced("When is the choir night of the school?", EVENTS)).values()
+    assert (set(all_asked), max(some)) == ({MOST_MISSED}, MOST_MISSED)
+    plans = dict(misplaced("What does Lifetime cost for third parties?", PLANS))
+    assert plans[PLANS.index("Vet"), PLANS.index("\nThird")] == MOST_MISSED
+
+
+def test_steps_are_no_entries() -> None:
+    assert misplaced("What follows the pump?", "1. Lock the gate.\n2. Switch off the pump.") == []
+
+
+@pytest.mark.parametrize("head", ["2.5 | 3.5 | 4.5", "12 kg | 14 kg | 9 kg", "2020 | 2021 | 2022"])
+def test_a_row_of_values_names_no_columns(head: str) -> None:
+    assert header_rows([head.split(" | "), ["1.0", "2.0", "3.0"], ["2.0", "2.5", "3.0"]]) == 0
+
+
+def test_a_table_without_names_has_none() -> None:
+    assert header_rows([line.split(" | ") for line in NOT_NAMED.splitlines()]) == 0
+    assert header_rows([line.split(" | ") for line in TWO_HEADS.splitlines()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "cells"),
+    [
+        (" | a | b", ["", "a", "b"]),
+        ("| a | b |", ["a", "b"]),
+        ("a | b |", ["a", "b", ""]),
+        ("a\tb", ["a", "b"]),
+        ("no row", []),
+    ],
+)
+def test_an_empty_cell_keeps_its_place(line: str, cells: list[str]) -> None:
+    assert [line[slice(*cell)] for cell in cells_of(line)] == cells
+
+
+def test_of_answers_in_several_passages_that_to_the_question_asked_is_meant() -> None:
+    other = "Q: Who are you?\nA: A shop.\n\nQ: Are you open on Sundays?\nA: No, nobody pays then."
+    places = [(ASKED, ASKED.index("By card")), (other, other.index("nobody")), (PLANS, 30)]
+    assert passed_over("how do i pay", places) == [0, 1, 0]
+    assert passed_over("how do i pay", [(PLANS, 3)]) == [0]
 
 
 def test_a_row_that_names_columns_is_always_lowered() -> None:

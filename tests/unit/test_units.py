@@ -38,6 +38,40 @@ def test_a_row_comes_with_its_header() -> None:
     assert said_row == ["Zone | Ticket | Price", "South | One day | £19"]
 
 
+def test_a_header_may_name_models_and_have_two_rows() -> None:
+    models = " | TX-20 | TX-30\nTank | 1.2 litres | 1.8 litres\nWeight | 6 kg | 8.5 kg"
+    assert said(models, "8.5 kg", "How heavy is the TX-30?") == [
+        "| TX-20 | TX-30",
+        "Weight | 6 kg | 8.5 kg",
+    ]
+    prices = (
+        "Print | Price\nPrint | standard | express (2 days)\nFlyer | €49 | €72\nCard | €9 | €12"
+    )
+    assert said(prices, "€72", "What does an express flyer cost?") == [
+        "Print | Price",
+        "Print | standard | express (2 days)",
+        "Flyer | €49 | €72",
+    ]
+
+
+def test_steps_answer_where_the_words_above_them_were_found() -> None:
+    text = (
+        "Rinsing\n\nRinse it every month. Use soft water.\n\n1. Fill the tank.\n2. Press Go.\n\nEnd"
+    )
+    asked = "How do I rinse the machine?"
+    assert said(text, "every month", asked) == ["Use soft water.", "Fill the tank.", "Press Go."]
+    assert said(text, "every month", "When must I rinse it?") == ["Rinse it every month."]
+
+
+def test_a_bare_no_stands_with_its_question_and_what_follows() -> None:
+    text = "Q: Do you open on Sundays?\nA: No. We open from Monday to Saturday. Come early."
+    assert said(text, "No", "are you open on sunday") == [
+        "Q: Do you open on Sundays?",
+        "A: No.",
+        "We open from Monday to Saturday.",
+    ]
+
+
 def test_a_header_is_never_an_answer() -> None:
     assert said(FARES, "Ticket", "What do I need for the south?") == []
 

@@ -160,6 +160,20 @@ def sides(question: str) -> tuple[str, str] | None:
 
 def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
     """What the evidence says of both sides; [] unless it speaks of each of them."""
+    for one in dict.fromkeys([named, _short(named)]):
+        if one[0] != one[1] and (quotes := _compared_as(question, one, evidence)):
+            return quotes
+    return []
+
+
+def _short(named: tuple[str, str]) -> tuple[str, str]:
+    """The names without what is asked of both, which stands at one of them: "silver and gold vet
+    fees", "the price of silver and gold"."""
+    first, second = (name.split() for name in named)
+    return " ".join(first[-len(second) :]), " ".join(second[: len(first)])
+
+
+def _compared_as(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
     first, second = Side(named[0], named[1]), Side(named[1], named[0])
     shared = stems(named[0]) & stems(named[1])
     asked = stems(plain(question)) - stems(" ".join(named)) - _COMPARING
@@ -243,7 +257,7 @@ def _columns(
         head = plain(layout.line(top))
         if not (first.named_in(head) and second.named_in(head)):
             continue
-        rows = [unit for unit in _units(passage, layout) if unit.spans[0] in layout.spans(top)]
+        rows = [unit for unit in _units(passage, layout) if unit.spans[0] == layout.whole(top)]
         met = [unit for unit in rows if asked & stems(plain(unit.text))]
         chosen = (met or ([] if asked else rows))[:MOST_ROWS]
         spans = dict.fromkeys(span for unit in chosen for span in unit.spans)
@@ -417,10 +431,10 @@ def _units(passage: Passage, layout: Layout) -> Iterator[Unit]:
         line = layout.line(place)
         if not line or kind == HEADING or CONTENTS.search(line):
             continue
-        top = layout.header(place) if kind == ROW else None
-        if top == place:
+        names = layout.header(place) if kind == ROW else range(0)
+        if place in names:
             continue
-        head = () if top is None else layout.spans(top)
+        head = [layout.whole(top) for top in names]
         for span in layout.spans(place):
             unit = Unit(passage, (*head, span), place)
             if kind == ROW or _speaks(unit.text):

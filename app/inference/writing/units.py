@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import pairwise
 
-from app.inference.tables import names_columns
+from app.inference.tables import cells_of, header_rows
 from app.inference.writing.grounding import (
     OUR_MARKER_SHAPE,
     CitationBook,
@@ -66,6 +66,9 @@ NUMBER = re.compile(
 )
 """How many there are, in digits or in words."""
 _CELLS = re.compile(r"[|\t]")
+_BARE = re.compile(r"(?:(?:a|answer) ?[.:] *)?(?:yes|no|never|always)\b\W*", re.IGNORECASE)
+"""An answer that says nothing without its question."""
+_STEP = re.compile(r"\s*\d{1,2}[.)]\s")
 _DIGIT = re.compile(r"\d")
 _CONDITION = re.compile(
     r"(?:however|unless|except|but|otherwise|only if|provided that|(?:this|that|it) (?:does|do|is|"
@@ -114,6 +117,7 @@ class Layout:
         self.kinds = [self._kind(place) for place in range(len(self.blocks))]
         self._starts = [start for start, _ in self.blocks]
         self._quotable = quotable_bounds(text)
+        self._names: dict[int, int] = {}
 
     def unit(self, start: int, end: int, question: str) -> list[Offsets]:
         """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
@@ -137,6 +141,8 @@ class Layout:
     def _wider(self, place: int, own: Offsets, whole: bool, question: str) -> list[Offsets]:
         if self.kinds[place] == ITEM:
             return self._of_list(place, own, whole=whole)
+        if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
+            return self._of_list(step, own, whole=True)
         following = self._next(place, 1)
         leads_on = self.text[slice(*own)].endswith(":")
         if leads_on and following is not None and self.kinds[following] == ITEM:
@@ -147,34 +153,60 @@ class Layout:
             return self._with_conditions(place, own)
         return self._with_context(place, own)
 
+    def _step_below(self, place: int) -> int | None:
+        """The first of the numbered steps that follow in the same section."""
+        following = self._next(place, 1)
+        while following is not None and self.kinds[following] != HEADING:
+            if self.kinds[following] == ITEM and _STEP.match(self.text, *self.blocks[following]):
+                return following
+            following = self._next(following, 1)
+        return None
+
     def _row(self, place: int, start: int, end: int) -> list[Offsets]:
         """The row with its header; nothing for the header itself."""
-        top = self.header(place)
-        if top is None:
-            return [self._around(start, end)]
-        return [*self.spans(top), self._around(start, end)] if top != place else []
+        names = self.header(place)
+        if place in names:
+            return []
+        return [*map(self.whole, names), self._around(start, end)]
 
-    def header(self, place: int) -> int | None:
-        """The block that names the columns of the row ``place``; None where none does."""
+    def whole(self, place: int) -> Offsets:
+        """The block ``place`` without the white space around it: a row that names columns keeps its
+        empty first cell."""
+        start, end = self.blocks[place]
+        text = self.text[start:end]
+        return start + len(text) - len(text.lstrip()), start + len(text.rstrip())
+
+    def header(self, place: int) -> range:
+        """The blocks that name the columns of the row ``place``; empty where none does."""
         top = place
         while top > 0 and self.kinds[top - 1] == ROW:
             top -= 1
-        return top if self._is_header(top) else None
+        return range(top, top + self._named(top))
 
     def headers(self) -> list[int]:
         """The blocks that name the columns of a table."""
         rows = [place for place, kind in enumerate(self.kinds) if kind == ROW]
         tops = [place for place in rows if place == 0 or self.kinds[place - 1] != ROW]
-        return [place for place in tops if self._is_header(place)]
+        return [place for place in tops if self._named(place)]
 
-    def _is_header(self, top: int) -> bool:
-        """Whether the first row of a table names its columns."""
+    def cells(self, place: int) -> list[str]:
+        """The texts of the cells of the row ``place``."""
+        text = self.text[slice(*self.blocks[place])].strip("\n")
+        return [text[slice(*cell)] for cell in cells_of(text)] or [text.strip()]
+
+    def _named(self, top: int) -> int:
+        """How many rows at the top of a table name its columns."""
+        if top not in self._names:
+            self._names[top] = header_rows(self._rows(top))
+        return self._names[top]
+
+    def _rows(self, top: int) -> list[list[str]]:
         rows = []
         for place in range(top, len(self.blocks)):
             if self.kinds[place] != ROW:
                 break
-            rows.append([cell.strip() for cell in _CELLS.split(self.line(place).strip("|"))])
-        return names_columns(rows)
+            rows.append(self.cells(place))
+        return rows
 
     def _of_list(self, place: int, own: Offsets, *, whole: bool) -> list[Offsets]:
         """The list of the item ``place``, or the item alone, with the words that lead to it."""
@@ -200,13 +232,22 @@ class Layout:
         return leads or (last if whole else [])
 
     def _with_context(self, place: int, own: Offsets) -> list[Offsets]:
-        """A sentence with the one it leans on, and with the one that limits it."""
+        """A sentence with the one it leans on, and with the one that limits it; a bare yes or no
+        with its question, and with what is said of it."""
         spans = self.spans(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
         after = [span for span in spans if span[0] >= own[1]][:1]
         leans = LEANS_BACK.match(self.text, own[0])
         limited = after and _CONDITION.match(self.text, after[0][0])
+        if _BARE.fullmatch(self.text, *own):
+            return [*(before or self._question(place)), own, *after]
         return [*(before if leans else []), own, *(after if limited else [])]
+
+    def _question(self, place: int) -> list[Offsets]:
+        """The question that stands above an answer."""
+        above = self._next(place, -1)
+        last = self.spans(above)[-1:] if above is not None else []
+        return [span for span in last if self.text[slice(*span)].rstrip().endswith("?")]
 
     def _with_conditions(self, place: int, own: Offsets) -> list[Offsets]:
         """A yes or no with what it leans on, and all that it hangs on."""
