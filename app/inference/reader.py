@@ -171,7 +171,7 @@ class ReaderGenerator:
         them would hardly change the draft: its answer stands in the first, and no other is near."""
         if question_type(question) in READ_WHOLE:
             return False
-        found = self._ranked(passages, readings)
+        found = self._ranked(question, passages, readings)
         if not found or found[0][2] is not passages[0]:
             return False
         margin = found[0][1].margin
