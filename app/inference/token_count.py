@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from app.inference.embedder import load_tokenizer
+from app.inference.networks.weights import base_folder
 
 FILE = "tokenizer.json"
 
@@ -28,9 +28,9 @@ class TokenCount:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        path = self._folder / FILE if self._folder is not None else None
-        if path is None or not path.is_file():
-            return load_tokenizer()
+        path = (self._folder or base_folder()) / FILE
+        if not path.is_file():
+            path = base_folder() / FILE
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_truncation()
         tokenizer.no_padding()
