@@ -117,7 +117,10 @@ FULL: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/v1/reviews/{task_id}/snooze"): {"until": "2026-01-01T00:00:00Z"},
     ("POST", "/v1/reviews/{task_id}/escalate"): {"reason": "x"},
     ("POST", "/v1/reviews/{task_id}/evidence"): {"text": "x", "limit": 1},
-    ("POST", "/v1/reviews/{task_id}/draft"): {"content_sha256": "0" * 64},
+    ("POST", "/v1/reviews/{task_id}/draft"): {
+        "content_sha256": "0" * 64,
+        "background_sha256": "1" * 64,
+    },
     ("POST", "/v1/released/{answer_id}/withdrawal"): {"reason": "x", "message": "x"},
     ("POST", "/v1/released/{answer_id}/keep"): {"reason": "x"},
     ("PUT", "/v1/session/password"): {"current": "x" * 12, "new": "y" * 12},
