@@ -29,8 +29,9 @@ TRIES = 3
 class Executor(Protocol):
     """Prepares documents; any thread may ask."""
 
-    places: int
-    """How many documents keep it busy."""
+    @property
+    def places(self) -> int:
+        """How many documents keep it busy."""
 
     def prepare(self, path: Path, name: str) -> Document:
         """As ``Stages.prepare``."""
@@ -45,7 +46,8 @@ class Inline:
     places = 1
 
     def __init__(self, make: Callable[[], Stages]) -> None:
-        self._make, self._stages = make, None
+        self._make = make
+        self._stages: Stages | None = None
 
     def prepare(self, path: Path, name: str) -> Document:
         """As ``Stages.prepare``."""
@@ -158,11 +160,12 @@ def attempt(call: Callable[[], Any]) -> Any:
         return error
 
 
-def result_of(outcome: Any) -> Any:
-    """The outcome of an ``attempt``, its error raised."""
+def result_of(outcome: Any) -> Document:
+    """The document that an ``attempt`` made, or its error raised."""
     if isinstance(outcome, Exception):
         raise outcome
-    return outcome
+    document: Document = outcome
+    return document
 
 
 _stages: Stages | None = None

@@ -97,8 +97,7 @@ class _Cluster:
     def prepare(self, path: Path, name: str) -> Document:
         with self._readers.least() as reader, self._markers.least() as marker:
             prepared = marker.mark.remote(reader.read.remote(path, name))
-            found: Document = result_of(self.ray.get(prepared))
-            return found
+            return result_of(self.ray.get(prepared))
 
     def _actors(
         self, kind: type, settings: Settings, count: int, cores: float, gpus: int

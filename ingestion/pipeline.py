@@ -45,7 +45,7 @@ UPDATE_S = 0.5
 RETRY_S = 30.0
 """After a failure: a full disk must not be tried, and logged, every second."""
 TIDY_S = 600.0
-MAY_PASS = frozenset({"timeout", "crashed", "changed"})
+MAY_PASS = frozenset({"timeout", "crashed", "changed", "unrecognised"})
 """Reasons to refuse a document that another try may not meet: its file is kept."""
 SOURCE_CHARS = 1000
 """The longest path that the documents table can hold."""

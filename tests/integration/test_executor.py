@@ -1,9 +1,7 @@
 """The same documents, wherever they are read and embedded: here, in processes, on Ray."""
 
-import os
 import pickle
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -87,7 +85,7 @@ def test_a_process_that_is_killed_is_replaced_and_its_document_read_again(
         executor.prepare(files / "claims.txt", "claims.txt")
         assert executor._pool is not None
         (process,) = executor._pool._processes.values()
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
         _, prepared = executor.prepare(files / "claims.txt", "claims.txt")
         assert [one.cut.text for one in prepared] == [TEXTS["claims.txt"]]
@@ -103,7 +101,7 @@ def test_the_setting_selects_and_ray_need_not_be_installed(
 ) -> None:
     chosen = executor_for(settings_for("", tmp_path, ingest_executor="ray"))
     assert executor_for(settings_for("", tmp_path)) is None and isinstance(chosen, OnRay)
-    monkeypatch.setitem(sys.modules, "ray", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SettingsInvalid, match="countersign\\[ray\\]"):
         chosen.prepare(tmp_path, "a.txt")
 
@@ -136,8 +134,12 @@ def test_what_a_call_raises_ends_the_run_once_all_are_through() -> None:
     def fail() -> None:
         raise Overloaded
 
+    def late() -> None:
+        time.sleep(0.02)
+        through.append(1)
+
     with pytest.raises(Overloaded), Places(2) as places:
-        places.run(lambda: (time.sleep(0.02), through.append(1)))
+        places.run(late)
         places.run(fail)
     assert through == [1]
     with pytest.raises(Overloaded), Places(1) as places:

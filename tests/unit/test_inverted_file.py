@@ -30,6 +30,7 @@ NONE = np.array([], dtype=np.int64)
 @pytest.fixture(autouse=True)
 def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inverted_file, "EXACT_UP_TO", MOST_EXACT)
+    monkeypatch.setattr(inverted_file, "MOST_PROBED", 0.5)  # of short lists more are needed
     monkeypatch.setattr(vector, "EXACT_UP_TO", MOST_EXACT)
 
 
