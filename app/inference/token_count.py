@@ -2,10 +2,10 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tokenizers import Tokenizer
-
-from app.inference.embedder import load_tokenizer
+if TYPE_CHECKING:  # libraries of the models take long to import
+    from tokenizers import Tokenizer
 
 FILE = "tokenizer.json"
 
@@ -27,7 +27,11 @@ class TokenCount:
         return len(self._tokenizer.encode(plain, add_special_tokens=False).ids)
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
+    def _tokenizer(self) -> "Tokenizer":
+        from tokenizers import Tokenizer
+
+        from app.inference.embedder import load_tokenizer
+
         path = self._folder / FILE if self._folder is not None else None
         if path is None or not path.is_file():
             return load_tokenizer()
