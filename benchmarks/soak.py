@@ -119,6 +119,8 @@ class Work:
     ) -> None:
         self._client, self._service, self._questions, self._seen = client, service, questions, seen
         self._began, self._newest = time.monotonic(), ""
+        # Nobody decides on a question of their own.
+        self._asker = {"Authorization": f"Bearer {service.key}"}
 
     async def ask(self) -> None:
         """One question."""
@@ -164,7 +166,8 @@ class Work:
         try:
             async with asyncio.timeout(4):
                 address = f"/v1/answers/{self._newest}/events?keep=true"
-                async with self._client.stream("GET", address) as stream:
+                follow = self._client.stream("GET", address, headers=self._asker)
+                async with follow as stream:
                     self._seen.statuses["stream", stream.status_code] += 1
                     async for _ in stream.aiter_lines():
                         pass
