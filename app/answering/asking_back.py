@@ -166,8 +166,8 @@ def _rows(
             cells = layout.cells(place)
             if len(cells) > columns[0] and cells[0] and cells[columns[0]]:
                 value = _value(cells[columns[0]], frozenset())
-                names = (passage.title, *passage.headings, cells[0])
-                yield _Candidate(names, value, counts=True)
+                under = (passage.title, *passage.headings, cells[0])
+                yield _Candidate(under, value, counts=True)
 
 
 def _joined(rows: Sequence[Sequence[str]]) -> list[str]:
