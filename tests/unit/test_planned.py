@@ -105,6 +105,8 @@ def test_the_pilot_is_not_counted_and_says_what_is_left_out() -> None:
     assert looked([*pilot, *below]) == Looked(60, 180, 0), "the errors of the pilot are not its"
     above = [Label(0.6, True)] * 30
     assert looked([*pilot, *below[:150], *above]) == Looked(60, 150, 0)
+    unled = [*[Label(k % 7 / 100, False) for k in range(150)], *[Label(0.6, False)] * 30]
+    assert looked([*pilot, *unled]) == Looked(60, 150, 0), "whoever labelled more, it says no more"
     lower = [*below[:-1], Label(0.03, False, ceiling=0.03)]
     assert looked([*pilot, *lower]).level == 30, "nothing is known above the lowest ceiling"  # type: ignore[union-attr]
 
