@@ -74,6 +74,9 @@ def test_a_gate_that_lumps_of_risk_jump_over_is_left_out() -> None:
     assert gates(lumps, *PLAN.rates, slack=20) == [29, 39, 40], "a wider gate takes them"
     assert gates(lumps, *PLAN.rates, slack=500)[0] == 29, "but never into the next one's room"
     assert gates([0] * 5, *PLAN.rates) == [4], "at last, everything"
+    assert gates([62, 180], *PLAN.rates) == [0, 1]
+    assert gates([95, 180], *PLAN.rates, slack=500) == [0, 1], "one more would be the next one's"
+    assert gates([96, 180], *PLAN.rates, slack=500) == [0, 1]
 
 
 @pytest.mark.parametrize("level", [40, 63, 97, 128])
