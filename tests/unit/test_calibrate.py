@@ -189,7 +189,7 @@ def test_a_set_whose_passages_were_given_only_counts_beside_one_that_was_searche
 
 def test_what_another_passage_may_answer_is_no_question_without_an_answer() -> None:
     texts = [f"Passage {n}." for n in range(10)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"question": f"Q{n}?", "contexts": [texts[n]], "answers": ["PASSAGE", f"{n}."],
          "answerable": True}
         for n in range(10)
