@@ -91,7 +91,8 @@ def half_unanswerable(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
 
     Texts are left out in an order that only their words decide, until half of the questions have
     no answer. A question that keeps some of its texts and loses others is left out: nobody knows
-    which of them answers it.
+    which of them answers it. So is one whose answer stands in a text that is left: that may answer
+    it too. Then the last answerable ones are left out, as many as are too many.
     """
     over: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
@@ -107,12 +108,27 @@ def half_unanswerable(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
         for number in set(over[text]):
             left[number] -= 1
             lost += left[number] == 0 and rows[number]["answerable"]
-    found = [
-        row if not gone & set(row["contexts"]) else {**row, "answerable": False, "answers": []}
-        for row, some in zip(rows, left, strict=True)
-        if some in (0, len(set(row["contexts"])))
-    ]
-    return found, [text for text in over if text not in gone]
+    texts = [text for text in over if text not in gone]
+    read = [text.casefold() for text in texts]
+    found = []
+    for row, some in zip(rows, left, strict=True):
+        if not gone & set(row["contexts"]):
+            found.append(row)
+        elif some == 0 and not _stands_in(row["answers"], read):
+            found.append({**row, "answerable": False, "answers": []})
+    return _as_many_of_both(found), texts
+
+
+def _stands_in(answers: list[str], texts: list[str]) -> bool:
+    return any(answer.casefold() in text for answer in answers for text in texts)
+
+
+def _as_many_of_both(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without the last answerable ones, so that at least half have no answer."""
+    most = sum(not row["answerable"] for row in rows)
+    places = [place for place, row in enumerate(rows) if row["answerable"]]
+    dropped = set(places[most:])
+    return [row for place, row in enumerate(rows) if place not in dropped]
 
 
 def _scored_over(

@@ -83,7 +83,8 @@ def certify_anytime(
     aims = None if start is not None else _aims(labels, shares, alpha, lent)
     begin = 0 if start is None else level_of(start)
     bet = _laxest(labels, _stream(labels, shares, any_day.alpha, aims), begin, any_day)
-    level = max((x for x in (looked and looked.level, bet) if x is not None), default=None)
+    seen = None if looked is None else looked.level
+    level = max((x for x in (seen, bet) if x is not None), default=None)
     if level is None:
         if plan is not None and plan.awaits(len(labels)):
             return _not_yet(labels, plan, stated)

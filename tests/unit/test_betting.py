@@ -417,7 +417,7 @@ def test_the_share_below_a_level_multiplies_what_each_ceiling_left() -> None:
 
 @pytest.mark.parametrize("shares", [[1.5], [0.0], [-0.1], [math.nan]])
 def test_a_share_that_the_design_cannot_give_fails_closed(shares: list[float]) -> None:
-    with pytest.raises(GateInvalid):
+    with pytest.raises(GateInvalid, match=r"^a weight is above max_weight: outside"):
         stream([1], [False], shares)
 
 

@@ -75,7 +75,7 @@ def test_rows_come_from_passages_that_no_reader_was_trained_on(data: Path) -> No
 
 def test_a_run_over_the_whole_service_goes_on_where_it_ended(tmp_path: Path) -> None:
     rows = [
-        {"id": str(n), "question": "Who?", "contexts": [f"Ann {n}."], "answers": ["Ann"],
+        {"id": str(n), "question": "Who?", "contexts": [f"Ann {n}."], "answers": [f"ann {n}"],
          "answerable": True}
         for n in range(4)
     ]  # fmt: skip
@@ -185,6 +185,24 @@ def test_a_set_whose_passages_were_given_only_counts_beside_one_that_was_searche
     made = load_certificate(folder)
     assert made is not None and made.threshold < 0.05, "the given set holds it down"
     assert CliRunner().invoke(app, ["certify", "--given", str(given)]).exit_code != 0
+
+
+def test_what_another_passage_may_answer_is_no_question_without_an_answer() -> None:
+    texts = [f"Passage {n}." for n in range(10)]
+    rows: list[dict[str, Any]] = [
+        {"question": f"Q{n}?", "contexts": [texts[n]], "answers": ["PASSAGE", f"{n}."],
+         "answerable": True}
+        for n in range(10)
+    ]  # fmt: skip
+    assert half_unanswerable(rows) == ([], half_unanswerable(rows)[1]), "each may answer each"
+    own = [{**row, "answers": row["answers"][1:]} for row in rows]
+    found, left = half_unanswerable(own)
+    assert len(left) == 5 and [row["answerable"] for row in found].count(False) == 5
+    mixed = [*own[:8], *rows[8:]]
+    found, left = half_unanswerable(mixed)
+    lost = [row for row in found if not row["answerable"]]
+    assert len(found) == 2 * len(lost) < 10
+    assert {row["question"] for row in lost} <= {f"Q{n}?" for n in range(8)}
 
 
 def test_passages_are_left_out_until_half_of_the_questions_have_no_answer() -> None:

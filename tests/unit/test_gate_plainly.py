@@ -68,7 +68,7 @@ def plain_aims(
 def some_labels(seed: int, n: int, wide: int = 400) -> tuple[Any, ...]:
     """Levels, losses, shares and falling ceilings, few and coarse so that ties are frequent."""
     rng = random.Random(seed)
-    tops = sorted((rng.choice([wide // 2 + 3, wide, GRID]) for _ in range(n)), reverse=True)
+    tops = sorted((rng.choice([wide // 2 + 4, wide, GRID]) for _ in range(n)), reverse=True)
     levels = [min(rng.randrange(0, wide, 12), top) for top in tops]
     likely = 0.06 if seed % 2 else 0.3
     losses = [rng.choice([1.0, 0.5]) * (rng.random() < likely * lv / wide * 2) for lv in levels]
@@ -96,6 +96,10 @@ def test_the_ceiling_is_that_of_the_page(seed: int) -> None:
                 good.append(place)
         wanted = GRID if n < 20 else good[-1] if good else first
         assert ceiling_of(levels[:n], losses[:n], tops[:n], ALPHA) == wanted
+
+
+def test_one_right_answer_is_enough_for_a_ceiling_above_it() -> None:
+    assert ceiling_of([100] + [500] * 30, [0.0] + [1.0] * 30, [GRID] * 31, ALPHA) == 495
 
 
 # The bets
@@ -463,6 +467,13 @@ def test_a_pilot_s_ceiling_is_that_of_the_page(seed: int) -> None:
         found = ceiling_of_pilot(levels, wrong, total, 0.2, 0.18)
         assert found == plain_pilot_ceiling(pilot, total)
     assert seed or found == GRID
+
+
+@pytest.mark.parametrize(("n", "places"), [(20, 2), (21, 3), (30, 3)])
+def test_a_pilot_s_ceiling_is_not_below_a_tenth_of_it(n: int, places: int) -> None:
+    levels = list(range(10, 10 * n + 10, 10))
+    bad = ceiling_of_pilot(levels[::-1], [True] * n, 150, ALPHA, DELTA)
+    assert bad == levels[places - 1]
 
 
 FIFTHS = Fraction(1, 5), Fraction(18, 100)

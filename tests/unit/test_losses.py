@@ -106,7 +106,7 @@ def test_a_loss_that_is_none_fails_closed(loss: float) -> None:
     with pytest.raises(GateInvalid):
         EProcess.start(ALPHA, DELTA, "c").observe(True, loss=loss)
     if not 0 <= loss <= 1:
-        with pytest.raises(GateInvalid):
+        with pytest.raises(GateInvalid, match=r"^a loss is not from 0 to 1: outside"):
             Stream.labelled(ALPHA, [0], [loss], [1.0])
 
 

@@ -74,6 +74,9 @@ def test_a_gate_that_lumps_of_risk_jump_over_is_left_out() -> None:
     assert gates(lumps, *PLAN.rates, slack=20) == [29, 39, 40], "a wider gate takes them"
     assert gates(lumps, *PLAN.rates, slack=500)[0] == 29, "but never into the next one's room"
     assert gates([0] * 5, *PLAN.rates) == [4], "at last, everything"
+    assert gates([62, 180], *PLAN.rates) == [0, 1]
+    assert gates([95, 180], *PLAN.rates, slack=500) == [0, 1], "one more would be the next one's"
+    assert gates([96, 180], *PLAN.rates, slack=500) == [0, 1]
 
 
 @pytest.mark.parametrize("level", [40, 63, 97, 128])
@@ -105,6 +108,8 @@ def test_the_pilot_is_not_counted_and_says_what_is_left_out() -> None:
     assert looked([*pilot, *below]) == Looked(60, 180, 0), "the errors of the pilot are not its"
     above = [Label(0.6, True)] * 30
     assert looked([*pilot, *below[:150], *above]) == Looked(60, 150, 0)
+    unled = [*[Label(k % 7 / 100, False) for k in range(150)], *[Label(0.6, False)] * 30]
+    assert looked([*pilot, *unled]) == Looked(60, 150, 0), "whoever labelled more, it says no more"
     lower = [*below[:-1], Label(0.03, False, ceiling=0.03)]
     assert looked([*pilot, *lower]).level == 30, "nothing is known above the lowest ceiling"  # type: ignore[union-attr]
 
