@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+DOCS_STAMP := $(VENV)/.installed-docs
 # One thread for models in each of both workers. Whatever the machine says, modules are compiled
 # once and kept: many tests start processes.
 TEST_ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
@@ -12,7 +13,7 @@ PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run install test check check-types check-style check-pages format docs mutants simulate
+.PHONY: run install test check check-types check-style check-pages format docs site mutants simulate
 
 run: $(STAMP)  ## ingest the examples and start the service
 	@exec $(BIN)/countersign serve --ingest examples/documents
@@ -60,6 +61,9 @@ format: $(TEST_STAMP)
 docs: $(STAMP)  ## regenerate docs/settings.md
 	$(BIN)/python -m cli.settings_page > docs/settings.md
 
+site: $(DOCS_STAMP)  ## docs/ as a site in site/; a link that leads nowhere fails it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # torch first and alone: asked for by its exact version it comes with what the machine offers,
 # and nothing installed after it can ask for another build.
 $(STAMP): pyproject.toml constraints.txt
@@ -70,6 +74,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(TEST_STAMP): $(STAMP)
 	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(NODE_STAMP): package.json package-lock.json

@@ -303,10 +303,12 @@ def _reflected(connection: Connection) -> dict[str, Table]:
 
 
 def _everything(table: Table) -> Select[Any]:
-    """All rows; JSON as its text, which keeps a null of JSON apart from a missing value."""
+    """All rows; JSON as its text, which keeps a null of JSON apart from a missing value. What the
+    database computes itself is left out."""
     columns = [
         cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
         for column in table.columns
+        if column.computed is None
     ]
     return select(*columns)
 

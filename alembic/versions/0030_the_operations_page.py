@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.exc import DBAPIError
 
 from app.db import SEQUENCE
 from guardrails.contract import canonical_sha256
@@ -52,16 +53,37 @@ def upgrade() -> None:
     op.drop_index("ix_review_tasks_priority", table_name="review_tasks")
     wider = [*OPEN_TASKS, "cause", "asker", "risk"]
     op.create_index("ix_review_tasks_priority", "review_tasks", wider)
+    folded = sa.Column("words", sa.Text(), sa.Computed("lower(question)"), nullable=True)
+    op.add_column("review_tasks", folded)
+    _index_words(op.get_bind())
     if counted := list(_counted(op.get_bind())):
         op.bulk_insert(days, counted)
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX IF EXISTS ix_review_tasks_words")
+    op.drop_column("review_tasks", "words")
     op.drop_index("ix_review_tasks_priority", table_name="review_tasks")
     op.create_index("ix_review_tasks_priority", "review_tasks", list(OPEN_TASKS))
     op.drop_index("ix_decisions_decided_at", table_name="decisions")
     op.drop_table("audit_checks")
     op.drop_table("answer_days")
+
+
+def _index_words(connection: sa.Connection) -> None:
+    """Trigrams of the questions that wait, where a server has them and lets us use them: else each
+    open task is looked at for words."""
+    if connection.dialect.name != "postgresql":
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+    except DBAPIError:
+        return
+    op.execute(
+        "CREATE INDEX ix_review_tasks_words ON review_tasks USING gin (words gin_trgm_ops) "
+        "WHERE undecided"
+    )
 
 
 def _counted(connection: sa.Connection) -> Iterator[dict[str, Any]]:

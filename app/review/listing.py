@@ -204,8 +204,13 @@ def _narrowed(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     if wanted.collection is not None:
         found.append(from_collection(wanted.collection))
     if wanted.text.strip():
-        found.append(row.question.icontains(wanted.text.strip(), autoescape=True))
+        found.append(row.words.contains(func.lower(_literally(wanted.text.strip())), escape="/"))
     return found
+
+
+def _literally(text: str) -> str:
+    """The text as part of a pattern of ``LIKE`` with ``/`` as its escape."""
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 def _cursor(task: ReviewTaskRow, state: str) -> str:

@@ -120,7 +120,7 @@ def test_review(page: Page, running: Running) -> None:
 def test_operations(page: Page, running: Running) -> None:
     sign_in(page, running, "/operations")
     expect(page.locator("#certificates")).to_contain_text("provisional certificate")
-    expect(page.get_by_test_id("tile")).to_have_count(3)
+    expect(page.get_by_test_id("tile")).to_have_count(4)
     expect(page.locator("#plans li").first).to_be_visible()
     page.get_by_text("As a table").click()
     assert violations(page) == []

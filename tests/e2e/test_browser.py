@@ -1,9 +1,7 @@
 """The promise, in a browser: ask, cite, hold, sign, and see the signed answer."""
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +16,6 @@ PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
 NO_DRAFT = "Will you pay me for my lost trombone?"
 """Held, and no document says anything."""
-SHOTS = os.environ.get("COUNTERSIGN_SCREENSHOTS")
-"""A folder: set it to renew the pictures in docs/."""
 
 
 @pytest.fixture
@@ -39,12 +35,6 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert problems == []
-
-
-def shoot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.wait_for_timeout(300)
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 COOKIES: dict[str, Any] = {}
@@ -78,7 +68,6 @@ def ask(page: Page, question: str, status: str) -> Locator:
 def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -> None:
     page.goto(running.address)
     expect(page.get_by_test_id("login-submit")).to_be_visible()
-    shoot(page, "login")
     sign_in(page, running)
 
     answer = ask(page, FACT, "released")
@@ -86,14 +75,12 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
     expect(answer).to_contain_text(FOUND)
     expect(answer.locator(".keep")).to_have_text(re.compile(r"^\S+\[1\]$"))
     expect(page.get_by_test_id("citation-quote").first).to_contain_text(FOUND)
-    shoot(page, "chat")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("citation-panel")).to_be_hidden()
 
     held = ask(page, RISKY, "held")
     expect(held).to_contain_text("reviewer")
     expect(held.get_by_test_id("citation")).to_have_count(0)
-    shoot(page, "held")
     answer_id = held.get_attribute("data-answer-id")
 
     desk = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
@@ -103,7 +90,6 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
     expect(desk.get_by_test_id("source-quote").first).to_be_visible()
     expect(desk.get_by_test_id("finding").first).to_be_visible()
     drafted = desk.get_by_test_id("sentence").first.inner_text()
-    shoot(desk, "review")
     desk.get_by_test_id("approve").click()
     expect(desk.get_by_test_id("decision")).to_be_visible()
     desk.context.close()
@@ -113,7 +99,6 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
     expect(live).to_contain_text(re.compile("reviewer", re.IGNORECASE))
     first_words = " ".join(drafted.split()[:3])
     assert first_words in live.inner_text().replace("\n", " ")
-    shoot(page, "signed")
 
     page.reload()
     expect(page.locator(f'[data-answer-id="{answer_id}"]')).to_have_attribute(
@@ -213,7 +198,6 @@ def test_narrow_screens_and_the_keyboard(browser: Browser, running: Running, sch
     citation.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("citation-quote").first).to_be_visible()
-    shoot(page, f"narrow-{scheme}")
     page.keyboard.press("Escape")
     expect(citation).to_be_focused()
     context.close()

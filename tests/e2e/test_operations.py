@@ -84,7 +84,7 @@ def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
     assert answer.is_visible()
     page.goto(f"{running.address}/operations")
     tiles = page.get_by_test_id("tile")
-    expect(tiles).to_have_count(3)
+    expect(tiles).to_have_count(4)
     asked = int(tiles.first.locator(".figure").inner_text())
     assert asked >= 1
     expect(page.locator("#volumes rect").first).to_be_visible()
@@ -96,3 +96,8 @@ def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
     expect(page.locator("#volumes svg")).to_have_attribute("aria-label", re.compile("of 7 days"))
     expect(page.locator("#latency")).to_contain_text("Searching")
     expect(page.locator("#plans")).to_contain_text("more labels are needed")
+    expect(tiles.last).to_contain_text("of CPU; no prices are set")
+    expect(page.get_by_test_id("policy")).to_contain_text("default, version")
+    page.get_by_test_id("check-audit").click()
+    result = page.get_by_test_id("audit-result")
+    expect(result).to_contain_text("Everything fits", timeout=60_000)

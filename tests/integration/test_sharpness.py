@@ -187,7 +187,8 @@ def test_a_rubber_stamp_is_warned_of(database: Database, settings: Settings) -> 
 
 
 def _copy(session: Any, row: Any, **changes: Any) -> None:
-    values = {column.name: getattr(row, column.name) for column in row.__table__.columns}
+    written = [column.name for column in row.__table__.columns if column.computed is None]
+    values = {name: getattr(row, name) for name in written}
     session.add(type(row)(**{**values, **changes}))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.backends import build_checks, build_support
 from app.corpus.documents import GAVE_UP
@@ -122,6 +123,21 @@ def test_every_metric_is_documented_and_no_other() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def pages_of(nav: Any) -> Iterator[str]:
+    """The pages that a part of the site's navigation leads to."""
+    if isinstance(nav, str):
+        yield nav
+    for part in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from pages_of(part)
+
+
+def test_the_site_leads_to_every_page() -> None:
+    site = yaml.safe_load((PROJECT / "mkdocs.yml").read_text("utf-8"))
+    found = sorted(pages_of(site["nav"]))
+    assert found == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+    assert site["theme"]["font"] is False  # else each reader asks another company for it
 
 
 def test_every_benchmark_that_a_page_names_can_be_called() -> None:
