@@ -16,7 +16,7 @@ from app.db import Database, migrate
 from app.settings import Settings
 from benchmarks.review import fill
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 REST_MS = 300
 """After the queue is painted: its event stream keeps the network busy for ever."""
 NAME, PASSWORD = "reviewer-browser", "correct horse battery"

@@ -26,7 +26,7 @@ from tests.fakes import Stock
 
 os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
 """Decisions are measured at once, but for the tests of undoing them."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
     "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "
     "`apt-get install chromium` or `brew install chromium`, and run the tests again."

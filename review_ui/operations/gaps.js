@@ -15,14 +15,16 @@ const SHOWN = 20;
  * @param {string} collection "" for all in scope
  * @param {string} days
  * @param {string[]} collections where an answer can go
+ * @param {() => boolean} wanted whether what comes is still to be drawn
  */
-export async function drawGaps(collection, days, collections) {
+export async function drawGaps(collection, days, collections, wanted) {
   const place = byId("gaps");
   if (place.querySelector("form")) return;
   const params = new URLSearchParams({ days });
   if (collection) params.set("collection", collection);
   /** @type {GapsView} */
   const { gaps, complete } = await request("GET", `/v1/gaps?${params}`);
+  if (!wanted()) return;
   const none = el("p", { class: "muted" }, "Every question of this time got an answer.");
   const items = gaps.slice(0, SHOWN).map((gap) => item(gap, collections));
   const more = gaps.length > SHOWN && `The ${SHOWN} asked most of ${gaps.length}.`;

@@ -21,12 +21,14 @@ const STAGES = {
 /**
  * @param {string} collection "" for all in scope
  * @param {string} days
+ * @param {() => boolean} wanted whether what comes is still to be drawn
  */
-export async function refreshFigures(collection, days) {
+export async function refreshFigures(collection, days, wanted) {
   const params = new URLSearchParams({ days });
   if (collection) params.set("collection", collection);
   /** @type {FiguresView} */
   const figures = await request("GET", `/v1/gate/figures?${params}`);
+  if (!wanted()) return;
   drawDays("volumes", figures.days);
   fill(byId("tiles"), tilesOf(figures).map(tile));
   fill(byId("latency"), latencyTable(figures.stages, timedWords(figures)));

@@ -71,12 +71,15 @@ function mountLately() {
 }
 
 function figures() {
-  const of = byId("of", HTMLSelectElement).value;
-  const days = byId("days", HTMLSelectElement).value;
+  const of = byId("of", HTMLSelectElement);
+  const days = byId("days", HTMLSelectElement);
+  const asked = [of.value, days.value];
+  // What arrives after another choice is not drawn over it.
+  const wanted = () => of.value === asked[0] && days.value === asked[1];
   return Promise.all([
-    refreshFigures(of, days),
-    drawReviewers(of, days),
-    drawGaps(of, days, readable),
+    refreshFigures(of.value, days.value, wanted),
+    drawReviewers(of.value, days.value, wanted),
+    drawGaps(of.value, days.value, readable, wanted),
     drawPolicy(),
   ]);
 }

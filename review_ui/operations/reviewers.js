@@ -30,16 +30,19 @@ const WARNINGS = {
  * Draws the table. An operator with a scope must choose a collection first.
  * @param {string} collection "" for all
  * @param {string} days
+ * @param {() => boolean} wanted whether what comes is still to be drawn
  */
-export async function drawReviewers(collection, days) {
+export async function drawReviewers(collection, days, wanted) {
   const params = new URLSearchParams({ days });
   if (collection) params.set("collection", collection);
   try {
     /** @type {ReviewersView} */
     const { reviewers } = await request("GET", `/v1/gate/reviewers?${params}`);
+    if (!wanted()) return;
     fill(byId("reviewers"), reviewers.length ? table(reviewers) : nothing("Nobody decided yet."));
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "invalid") throw error;
+    if (!wanted()) return;
     fill(byId("reviewers"), nothing("Choose a collection above to see its reviewers."));
   }
 }

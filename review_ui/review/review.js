@@ -120,6 +120,7 @@ function refreshIfDue() {
 function mountChoice(id, key, onChange) {
   const box = byId(id, HTMLInputElement);
   box.checked = localStorage.getItem(key) !== "off";
+  box.disabled = false;
   onChange(box.checked);
   box.addEventListener("change", () => {
     localStorage.setItem(key, box.checked ? "on" : "off");

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.settings import PROJECT
 from tests.commands import countersign
@@ -25,6 +25,8 @@ from tests.conftest import NO_BROWSER, find_browser
 from tests.integration.test_api import PASSWORD
 from tests.servers import Served, served, tiny_services
 
+expect.set_options(timeout=30_000)
+"""A busy machine is slow; what is right is seen at once all the same."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

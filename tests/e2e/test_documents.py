@@ -86,10 +86,10 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     expect(page.get_by_test_id("changes")).to_contain_text("added")
     page.get_by_test_id("rollback").click()
     page.get_by_test_id("rollback-sure").click()
-    expect(page.get_by_test_id("version").nth(1)).to_contain_text("live")
+    expect(page.get_by_test_id("version").nth(1).locator(".badge")).to_have_text("live")
     page.get_by_test_id("promote").first.click()
     page.get_by_test_id("promote-sure").first.click()
-    expect(page.get_by_test_id("version").first).to_contain_text("live")
+    expect(page.get_by_test_id("version").first.locator(".badge")).to_have_text("live")
 
 
 def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(

@@ -95,7 +95,7 @@ def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
     page.get_by_test_id("days").select_option("7")
     expect(page.locator("#volumes svg")).to_have_attribute("aria-label", re.compile("of 7 days"))
     expect(page.locator("#latency")).to_contain_text("Searching")
-    expect(page.locator("#plans")).to_contain_text("more labels are needed")
+    expect(page.locator("#plans")).to_contain_text("There are no labels yet")
     expect(tiles.last).to_contain_text("of CPU; no prices are set")
     expect(page.get_by_test_id("policy")).to_contain_text("default, version")
     page.get_by_test_id("check-audit").click()
