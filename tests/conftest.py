@@ -220,6 +220,7 @@ def begin_with_handbook(built: Services, handbook: Path) -> None:
             for column in (DocumentRow.source, DocumentRow.stored_at):
                 moved = func.replace(column, str(folder), str(handbook))
                 session.execute(update(DocumentRow).values({column: moved}))
+        built.retriever.live_passages()  # who ingests has the index in memory, too
         return
     pipeline_for(built).ingest(find_files([handbook]), "main")
     HANDBOOKS[kind] = Stock.of(built.database, index_dir), handbook

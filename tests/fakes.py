@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Table, delete, exists, insert, select
+from sqlalchemy import Select, Table, delete, exists, insert, select
 
 from app.corpus.corpus import Corpus
 from app.corpus.passages import NewPassage
@@ -205,7 +205,7 @@ class Stock:
         """Everything that they hold now."""
         with database.engine.connect() as connection:
             found = [
-                (table, [dict(row) for row in connection.execute(select(table)).mappings()])
+                (table, [dict(row) for row in connection.execute(_stored(table)).mappings()])
                 for table in Base.metadata.sorted_tables
             ]
         files = {
@@ -225,3 +225,8 @@ class Stock:
         for name, content in self.index.items():
             (index_dir / name).parent.mkdir(parents=True, exist_ok=True)
             (index_dir / name).write_bytes(content)
+
+
+def _stored(table: Table) -> Select[Any]:
+    """Every column but those that the database computes."""
+    return select(*(column for column in table.columns if column.computed is None))

@@ -153,7 +153,8 @@ def copy(mapped: Any, **changes: Any) -> Edit:
 
     def edit(connection: Connection) -> None:
         rows = table(mapped)
-        found = connection.execute(select(rows).limit(1)).mappings().one()
+        stored = [column for column in rows.columns if column.computed is None]
+        found = connection.execute(select(*stored).limit(1)).mappings().one()
         connection.execute(insert(rows).values({**found, **changes}))
 
     return edit
