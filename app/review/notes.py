@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,18 +15,7 @@ from app.records.audit import append_audit
 from app.review.priority import STEP, more_urgent
 from app.review.tables import ReviewTaskRow, TaskNoteRow, TaskScopeRow
 from app.review.telling import note_urgent
-from app.review.views import NoteView
-
-NoteKind = Literal[
-    "comment",
-    "assigned",
-    "snoozed",
-    "escalated",
-    "taken_over",
-    "drafted_again",
-    "draft_taken",
-    "undone",
-]
+from app.review.views import NoteKind, NoteView
 
 
 def add_note(

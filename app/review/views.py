@@ -168,20 +168,23 @@ class DecisionView:
     )
 
 
+NoteKind = Literal[
+    "comment",
+    "assigned",
+    "snoozed",
+    "escalated",
+    "taken_over",
+    "drafted_again",
+    "draft_taken",
+    "undone",
+]
+
+
 @dataclass(frozen=True)
 class NoteView:
     """What a reviewer did to a task besides deciding it; ``about`` is whom or when it concerns."""
 
-    kind: Literal[
-        "comment",
-        "assigned",
-        "snoozed",
-        "escalated",
-        "taken_over",
-        "drafted_again",
-        "draft_taken",
-        "undone",
-    ]
+    kind: NoteKind
     written_by: str
     about: str
     text: str
