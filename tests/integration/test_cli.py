@@ -280,18 +280,17 @@ def test_doctor_shows_every_setting_and_where_it_comes_from(shell: Shell) -> Non
 
 
 def test_gate_plan_and_look_without_arguments_say_what_to_do_and_do_nothing(shell: Shell) -> None:
-    (plan,) = shell.json("gate", "plan")["plans"]
-    assert plan == shell.json("gate", "plan", "--collection", "main")
+    plan = shell.json("gate", "plan", "--collection", "main")
+    assert plan in shell.json("gate", "plan")["plans"]
     assert (plan["collection"], plan["labels"], plan["more_labels"]) == ("main", 0, 110)
     told = shell.run("gate", "plan").stdout
-    assert told.startswith("main: There are no labels yet.")
+    assert re.search(r"^main: There are no labels yet\.", told, re.M)
     assert "gate mode review_everything --collection main --reason" in told
     assert "countersign gate look --collection main --labels 150" in told
     advice = shell.run("gate", "look").stdout
-    assert advice.startswith("main: No look is planned.") and "take 8 days" in advice
-    assert shell.json("gate", "look") == {
-        "looks": [{"collection": "main", "labels": 0, "look": None}]
-    }
+    assert re.search(r"^main: No look is planned\.", advice, re.M) and "take 8 days" in advice
+    looks = shell.json("gate", "look")["looks"]
+    assert {"collection": "main", "labels": 0, "look": None} in looks
     assert "name the collection" in shell.run("gate", "look", "--labels", "150", status=1).stderr
     for command in ("plan", "look"):
         assert "not_found" in shell.run("gate", command, "--collection", "x", status=1).stderr
