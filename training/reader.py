@@ -24,11 +24,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import torch
 import typer
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
@@ -41,6 +41,7 @@ from app.inference.reader import Tuning, load_tuning
 from training.blend import write_mean
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
 from training.handbook import made_examples
+from training.master_weights import MasterAdamW, adamw
 from training.resuming import Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
@@ -69,6 +70,9 @@ TITLED_SHARE = 0.7
 PLAIN_SHARE = 0.6
 """How many of the questions without an unanswerable twin take part in one pass over the data."""
 SAVE_EVERY_S = 240.0
+TAUGHT, SOFTNESS = 0.6, 2.0
+"""How much of a loss comes from the teacher, where there is one, and the temperature at which both
+are compared: what the teacher nearly chose shows then."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,20 @@ class Batch:
     token_type_ids: Tensor
     positions: Tensor
     groups: Tensor
+    taught: "Taught | None" = None
+
+    def taught_by(self, taught: "Taught") -> "Batch":
+        """The same rows with a teacher's scores."""
+        return replace(self, taught=taught)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A teacher's scores of a batch: of each token [batch, length, 2], and "the passage answers"
+    [batch], as logits."""
+
+    token: Tensor
+    answers: Tensor
 
 
 def group_rows(
@@ -204,23 +222,129 @@ def _size(example: SpanExample, window: int) -> int:
     return len(example.question) + len(example.title) + min(len(example.passage), window)
 
 
-def span_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy of start and end over [CLS] and the passage's tokens."""
+class Source(Protocol):
+    """Where a training's batches come from."""
+
+    def start(self, done: Progress) -> None:
+        """Go on after what was drawn before, counted in ``done``, which goes on counting."""
+
+    def next(self, window: int) -> Batch:
+        """The next batch, of at most ``window`` passage tokens in a row."""
+
+
+class DrawnBatches:
+    """Batches drawn from rows, without end."""
+
+    def __init__(self, data: ReaderData, tokens: int, seed: int) -> None:
+        self._data, self._tokens, self._seed = data, tokens, seed
+        self._drawn: list[list[Row]] = []
+        self.start(Progress())
+
+    def start(self, done: Progress) -> None:
+        """See ``Source``."""
+        self._rng = random.Random(self._seed + done.step)
+        self._order = _from(passes(self._data.examples, random.Random(self._seed)), done)
+
+    def next(self, window: int) -> Batch:
+        """See ``Source``."""
+        if not self._drawn:
+            self._drawn = batches(self._data, self._order, window, self._tokens, self._rng)
+        return collate(self._drawn.pop(), window, self._rng)
+
+
+class TaughtBatches:
+    """The batches that a teacher has read (``training.teacher``), pass after pass in new order."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._kept = [
+            batch for path in sorted(folder.glob("*.safetensors")) for batch in _taught(path)
+        ]
+        if not self._kept:
+            raise typer.BadParameter(f"{folder} holds no batches of training.teacher")
+        self._seed = seed
+        self.start(Progress())
+
+    def start(self, done: Progress) -> None:
+        """See ``Source``."""
+        self._order = _from(shuffled_passes(len(self._kept), random.Random(self._seed)), done)
+
+    def next(self, window: int) -> Batch:
+        """The next batch; its windows are those that the teacher saw."""
+        return self._kept[next(self._order)]
+
+
+def shuffled_passes(count: int, rng: random.Random) -> Iterator[int]:
+    """Endless numbers below ``count``, pass after pass in a new order."""
+    while True:
+        yield from rng.sample(range(count), count)
+
+
+def save_taught(some: Sequence[Batch]) -> dict[str, Tensor]:
+    """Batches that a teacher has read as tensors to write; ``TaughtBatches`` reads them."""
+    tensors: dict[str, Tensor] = {}
+    for place, batch in enumerate(some):
+        assert batch.taught is not None
+        tensors |= {
+            f"{place}/ids": batch.input_ids.to(torch.int32),
+            f"{place}/mask": batch.attention_mask.to(torch.uint8),
+            f"{place}/types": batch.token_type_ids.to(torch.uint8),
+            f"{place}/positions": batch.positions.to(torch.int32),
+            f"{place}/groups": batch.groups.to(torch.int32),
+            f"{place}/token": batch.taught.token.half(),
+            f"{place}/answers": batch.taught.answers.half(),
+        }
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _taught(path: Path) -> Iterator[Batch]:
+    tensors = load_file(path)
+    for place in range(len(tensors) // 7):
+        ids, mask, types, positions, groups, token, answers = (
+            tensors[f"{place}/{name}"]
+            for name in ("ids", "mask", "types", "positions", "groups", "token", "answers")
+        )
+        yield Batch(
+            ids.long(),
+            mask.long(),
+            types.long(),
+            positions.long(),
+            groups.long(),
+            Taught(token.float(), answers.float()),
+        )
+
+
+def _candidates(batch: Batch) -> Tensor:
+    """Where a span may start or end [batch, length]: [CLS] and the passage's tokens."""
     candidate = (batch.token_type_ids == 1) & (batch.attention_mask == 1)
     candidate[:, 0] = True
-    masked = logits.float().masked_fill(~candidate.unsqueeze(-1), IGNORED)
+    return candidate
+
+
+def span_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of start and end over [CLS] and the passage's tokens."""
+    masked = logits.float().masked_fill(~_candidates(batch).unsqueeze(-1), IGNORED)
     return functional.cross_entropy(
         masked.transpose(1, 2).reshape(-1, masked.shape[1]), batch.positions.reshape(-1)
     )
 
 
+def taught_span_loss(logits: Tensor, batch: Batch, taught: Taught) -> Tensor:
+    """Divergence of the starts and ends from the teacher's, both softened (Hinton et al., 2015)."""
+    closed = ~_candidates(batch).unsqueeze(-1)
+    own, theirs = (
+        (scores.float() / SOFTNESS).masked_fill(closed, IGNORED).log_softmax(1)
+        for scores in (logits, taught.token)
+    )
+    return SOFTNESS**2 * (theirs.exp() * (theirs - own)).sum(1).mean()
+
+
 def ranking_loss(relevance: Tensor, groups: Tensor) -> Tensor:
     """Cross-entropy of the first row of each group against all rows of the group."""
-    losses = []
+    losses = [relevance.sum() * 0]  # a batch may hold no group
     for group in torch.unique(groups[groups >= 0]):
         scores = relevance[groups == group].float()
         losses.append(-scores.log_softmax(0)[0])
-    return torch.stack(losses).mean()
+    return torch.stack(losses).sum() / max(1, len(losses) - 1)
 
 
 def answer_loss(answers: Tensor, positions: Tensor) -> Tensor:
@@ -228,6 +352,11 @@ def answer_loss(answers: Tensor, positions: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(
         answers.float(), (positions[:, 0] > 0).float()
     )
+
+
+def taught_answer_loss(answers: Tensor, taught: Taught) -> Tensor:
+    """Binary cross-entropy against how likely the teacher thinks "the passage answers"."""
+    return functional.binary_cross_entropy_with_logits(answers.float(), taught.answers.sigmoid())
 
 
 def schedule(progress: float, step: int, warmup: int = 150) -> tuple[float, int]:
@@ -243,7 +372,10 @@ def freeze(model: PairModel, layers: int) -> None:
 
 
 def losses_of(model: PairModel, batch: Batch, device: torch.device, half: bool) -> Tensor:
-    """The three losses [3]: span, ranking, answerability; ``half`` computes in bf16."""
+    """The three losses [3]: span, ranking, answerability; ``half`` computes in bf16.
+
+    Where a teacher has read the batch, ``TAUGHT`` of span and answerability is learned from it.
+    """
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         token, pair = model(
             batch.input_ids.to(device),
@@ -251,13 +383,11 @@ def losses_of(model: PairModel, batch: Batch, device: torch.device, half: bool) 
             batch.token_type_ids.to(device),
         )
     token, pair = token.cpu(), pair.cpu()
-    return torch.stack(
-        [
-            span_loss(token, batch),
-            ranking_loss(pair[:, 0], batch.groups),
-            answer_loss(pair[:, 1], batch.positions),
-        ]
-    )
+    span, answers = span_loss(token, batch), answer_loss(pair[:, 1], batch.positions)
+    if batch.taught is not None:
+        span = torch.lerp(span, taught_span_loss(token, batch, batch.taught), TAUGHT)
+        answers = torch.lerp(answers, taught_answer_loss(pair[:, 1], batch.taught), TAUGHT)
+    return torch.stack([span, ranking_loss(pair[:, 0], batch.groups), answers])
 
 
 def fastest(device: torch.device) -> tuple[str, bool]:
@@ -290,12 +420,10 @@ def _tokens_per_second(attention: str, half: bool, rows: int = 32, length: int =
 
 def train(
     model: PairModel,
-    data: ReaderData,
+    source: Source,
     *,
     minutes: float,
     learning_rate: float,
-    tokens_per_batch: int,
-    seed: int,
     out: Path,
     device: torch.device,
     half: bool = True,
@@ -307,22 +435,20 @@ def train(
     go on, from which it does go on when there is one.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
+    optimizer = adamw(parameters, learning_rate)
     done = load_progress(state, model, optimizer) if state else Progress()
-    rng = random.Random(seed + done.step)
-    order = _from(passes(data.examples, random.Random(seed)), done)
+    if isinstance(optimizer, MasterAdamW):
+        optimizer.take()
+    source.start(done)
     saved = time.monotonic()
     began = saved - done.seconds
     meter = _Meter(done.rows, done.tokens)
-    drawn: list[list[Row]] = []
     model.train()
     while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
         factor, window = schedule(progress, done.step)
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * factor
-        if not drawn:
-            drawn = batches(data, order, window, tokens_per_batch, rng)
-        batch = collate(drawn.pop(), window, rng)
+        batch = source.next(window)
         losses = losses_of(model, batch, device, half)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -409,6 +535,19 @@ def start_from(model: PairModel, init: Path) -> None:
     model.load_state_dict(kept, strict=False)
 
 
+def reader_rows(
+    data: Path, seed: int, negatives: Path | None, made: int, limit: int | None
+) -> ReaderData:
+    """The rows of ``data``, at most ``limit`` of them, with ``made`` passages beside."""
+    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    loaded = load_reader_data(data, tokenizer, seed, negatives)
+    examples = [*loaded.examples[:limit], *made_examples(tokenizer, made, seed)]
+    typer.echo(f"{len(examples)} questions")
+    return ReaderData(examples, loaded.passages)
+
+
 app = typer.Typer(help="Train the reader.", no_args_is_help=True)
 
 
@@ -449,6 +588,7 @@ def main(
     init: Annotated[Path | None, typer.Option(help="start from this reader or generator")] = None,
     made: Annotated[int, typer.Option(help="passages of training.handbook beside")] = 20000,
     limit: Annotated[int | None, typer.Option(help="use only this many examples")] = None,
+    taught: Annotated[Path | None, typer.Option(help="batches of training.teacher")] = None,
 ) -> None:
     """Fine-tune the reader."""
     torch.manual_seed(seed)
@@ -458,20 +598,16 @@ def main(
     if init is not None:
         start_from(model, init)
     freeze(model, frozen_layers)
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    loaded = load_reader_data(data, tokenizer, seed, negatives)
-    examples = [*loaded.examples[:limit], *made_examples(tokenizer, made, seed)]
-    reader_data = ReaderData(examples, loaded.passages)
-    typer.echo(f"{len(reader_data.examples)} questions")
+    if taught:
+        source: Source = TaughtBatches(taught, seed)
+    else:
+        rows = reader_rows(data, seed, negatives, made, limit)
+        source = DrawnBatches(rows, tokens_per_batch, seed)
     figures = train(
         model.to(device),
-        reader_data,
+        source,
         minutes=minutes,
         learning_rate=learning_rate,
-        tokens_per_batch=tokens_per_batch,
-        seed=seed,
         out=out,
         device=device,
         half=half,

@@ -28,6 +28,7 @@ from training.reader import (
     PLAIN_SHARE,
     SEP,
     TOGETHER,
+    DrawnBatches,
     Row,
     batches,
     collate,
@@ -380,11 +381,9 @@ def test_a_short_run_learns_and_ships_a_reader_that_loads(data: Path, tmp_path: 
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     figures = train(
         model,
-        reader_data(data),
+        DrawnBatches(reader_data(data), 400, 1),
         minutes=0.05,
         learning_rate=1e-4,
-        tokens_per_batch=400,
-        seed=1,
         out=tmp_path / "reader",
         device=torch.device("cpu"),
     )
