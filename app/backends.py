@@ -207,6 +207,7 @@ def _model_server(settings: Settings) -> Generator:
             settings.generator_api_key or None,
             settings.deadline_s,
             as_json=settings.generator_constraint == "json",
+            hedged_share=settings.generator_hedged_share,
         )
     except ValueError as error:
         raise SettingsInvalid(f"The setting generator: {error}") from error

@@ -71,6 +71,14 @@ class Settings(BaseSettings):
         "`evidence` allows tokens of evidence, question and function words only (folder); "
         "`json` holds it to a JSON form (causal models and servers).",
     )
+    generator_hedged_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.2,
+        description="Share of the calls to a model server that may be sent a second time, when "
+        "they take longer than the others did lately; the first reply counts. Worth it where the "
+        "address leads to several servers. 0: none.",
+    )
     generator_versions: dict[str, GeneratorVersion] = Field(
         default={},
         description="Other versions of the generator that can be tried (`countersign canary`), as "

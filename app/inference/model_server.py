@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import stamina
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, DependencyFailed
+from app.inference.hedging import Hedge
 from app.inference.writing.drafting import ModelText, draft_of
 from app.inference.writing.json_form import answer_schema
 from app.inference.writing.prompt import (
@@ -40,7 +42,8 @@ class OpenAIGenerator:
     holds no credentials; the API key appears in no message, log line or ``repr``. Every request
     of a batch is sent at once. ``timeout_s`` bounds the wait for one reply; the deadline bounds
     all tries together. ``as_json`` asks the server to hold its model to ``answer_schema``
-    (``response_format``). Raises ``ValueError`` for a URL or key that cannot be used.
+    (``response_format``). ``hedged_share`` of the calls may be sent a second time (``Hedge``).
+    Raises ``ValueError`` for a URL or key that cannot be used.
     Features: ``truncated`` and ``copied``, as ``TransformersGenerator`` has them; ``tokens_read``
     and ``tokens_written``, where the server says how many there were.
     """
@@ -57,6 +60,7 @@ class OpenAIGenerator:
         max_new_tokens: int = 160,
         max_input_tokens: int = 6_000,
         as_json: bool = False,
+        hedged_share: float = 0.0,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
@@ -71,6 +75,7 @@ class OpenAIGenerator:
         self._max_new_tokens = max_new_tokens
         self._room = max_input_tokens
         self._as_json = as_json
+        self._hedge = Hedge(hedged_share) if hedged_share else None
         self._tls = httpx.create_ssl_context()
 
     def warm_up(self) -> None:
@@ -169,16 +174,20 @@ class OpenAIGenerator:
             wait_max=2.0,
             wait_jitter=0.1,
         )
+        send = partial(self._try, client, method, route, body, also_fine)
         try:
             async with asyncio.timeout(deadline.remaining()):
                 async for attempt in retries:
                     with attempt:
-                        return await self._try(client, method, route, body, also_fine)
+                        return await self._once(send)
         except TimeoutError:
             raise DeadlineExceeded from None
         except _Retryable as error:
             raise DependencyFailed(str(error)) from None
         raise AssertionError("stamina ends by returning or raising")
+
+    async def _once(self, send: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        return await (self._hedge.run(send) if self._hedge else send())
 
     async def _try(
         self,

@@ -14,6 +14,7 @@ import pytest
 
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, DependencyFailed, ModelRefused, SettingsInvalid
+from app.inference.hedging import LEAST
 from app.inference.local_model import TransformersGenerator
 from app.inference.model_server import OpenAIGenerator
 from app.inference.writing.json_form import answer_schema
@@ -579,6 +580,16 @@ def test_a_server_is_asked_for_the_json_form(server: ModelServer) -> None:
     schema = body["response_format"]["json_schema"]["schema"]
     assert schema == answer_schema(passages=2)
     assert '{"sentences": []}' in body["messages"][0]["content"]
+
+
+def test_a_reply_that_does_not_come_is_asked_for_again(server: ModelServer) -> None:
+    generator = OpenAIGenerator(server.url, "m", None, hedged_share=0.2)
+    request = ask(NOTICE, passage("a", CONTRACT))
+    server.replies = [completion(SCRIPT[0]) for _ in range(LEAST)]
+    expected = [generator.draft([request])[0] for _ in range(LEAST)][-1]
+    server.replies = [Reply(hang=True), completion(SCRIPT[0])]
+    assert generator.draft([request]) == [expected]
+    assert len(server.bodies) == LEAST + 2
 
 
 def test_a_json_reply_that_was_cut_keeps_its_whole_sentences(server: ModelServer) -> None:
