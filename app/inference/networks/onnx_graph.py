@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from app.inference.networks.pair_tensors import RANGES
+
 Floats = NDArray[np.float32]
 Precision = Literal["fp32", "int8"]
 FUSED = "com.microsoft"
@@ -22,6 +24,10 @@ OPSET, IR_VERSION = 20, 9
 PLACE_AND_TYPE = ("position", "token_type")
 TINY = 1e-6
 """Added to a row's maximum, which might be 0."""
+EVENNESS, LEAST_RANGE = 0.8, 1e-3
+"""How far channels are evened out before int8, from 0 (not at all) to 1 (all as large); chosen by
+the error of spans (benchmarks/LOG.md). A channel counts as at least so large."""
+PARTS = ("query", "key", "value")
 
 
 class _Graph:
@@ -55,6 +61,7 @@ class _Builder:
     ) -> None:
         self._tensors, self._heads, self._epsilon = tensors, heads, epsilon
         self._int8 = precision == "int8"
+        self._normed_by = "embeddings.LayerNorm"
         self.graph = _Graph()
 
     def embed(self) -> str:
@@ -65,7 +72,7 @@ class _Builder:
         length = add("Slice", [add("Shape", ["words"]), one, two])
         places = add("Slice", [place, zero, length, zero])
         summed = add("Add", [add("Add", ["words", add("Gather", [kind, "types"])]), places])
-        norm = self._norm("embeddings.LayerNorm")
+        norm = self._norm(self._normed_by)
         return add("LayerNormalization", [summed, *norm], epsilon=self._epsilon, axis=-1)
 
     def layer(self, number: int, states: str) -> str:
@@ -74,24 +81,42 @@ class _Builder:
         mixed = self._attend(f"{name}attention.self.", states)
         mixed = self._linear(f"{name}attention.output.dense", mixed)
         states = self._add_and_norm(f"{name}attention.output.LayerNorm", mixed, states)
-        wide = self.graph.add("Gelu", [self._linear(f"{name}intermediate.dense", states)])
+        wide = self.graph.add("Gelu", [self._linear_of_normed(f"{name}intermediate.dense", states)])
         narrow = self._linear_by_row(f"{name}output.dense", wide)
         return self._add_and_norm(f"{name}output.LayerNorm", narrow, states)
 
     def _attend(self, name: str, states: str) -> str:
         # Without a mask ONNX Runtime takes its flash kernel, 1.6 times as fast.
-        parts = ("query", "key", "value")
+        names = [name + part for part in PARTS]
         if self._int8:
-            read = self.graph.add_many("DynamicQuantizeLinear", [states], 3)
-            inputs = [self._linear_of_quantised(name + part, *read) for part in parts]
+            even, factor = self._evened(names, states)
+            read = self.graph.add_many("DynamicQuantizeLinear", [even], 3)
+            inputs = [self._linear_of_quantised(one, factor, *read) for one in names]
         else:
-            inputs = [self._linear(name + part, states) for part in parts]
+            inputs = [self._linear(one, states) for one in names]
         return self.graph.add("MultiHeadAttention", inputs, domain=FUSED, num_heads=self._heads)
 
-    def _linear(self, name: str, states: str) -> str:
+    def _evened(self, names: Sequence[str], states: str) -> tuple[str, Floats | None]:
+        """``states`` with channels of more equal size, and by what the weights of ``names`` then
+        must be multiplied; as they are where nobody measured how large they become."""
+        ranges = self._tensors.get(RANGES + self._normed_by)
+        if ranges is None:
+            return states, None
+        weights = [np.abs(self._tensors[f"{name}.weight"]).max(axis=0) for name in names]
+        factor = evening(ranges, np.max(weights, axis=0))
+        return self.graph.add("Mul", [states, self.graph.constant(1 / factor)]), factor
+
+    def _linear_of_normed(self, name: str, states: str) -> str:
+        """As ``_linear``, of what a normalisation gave."""
+        if not self._int8:
+            return self._linear(name, states)
+        even, factor = self._evened([name], states)
+        return self._linear(name, even, factor)
+
+    def _linear(self, name: str, states: str, factor: Floats | None = None) -> str:
         add, bias = self.graph.add, self._tensor(f"{name}.bias")
         if self._int8:
-            weight, scale = self._quantised(name)
+            weight, scale = self._quantised(name, factor)
             inputs = [states, weight, scale, "", bias]
             return add("DynamicQuantizeMatMul", inputs, domain=FUSED)
         weight = self.graph.constant(self._tensors[f"{name}.weight"].T)
@@ -113,16 +138,21 @@ class _Builder:
         product = add("DynamicQuantizeMatMul", inputs, domain=FUSED)
         return add("Add", [add("Mul", [product, largest]), self._tensor(f"{name}.bias")])
 
-    def _linear_of_quantised(self, name: str, states: str, scale: str, zero: str) -> str:
-        weight, weight_scale = self._quantised(name)
+    def _linear_of_quantised(
+        self, name: str, factor: Floats | None, states: str, scale: str, zero: str
+    ) -> str:
+        weight, weight_scale = self._quantised(name, factor)
         inputs = [states, weight, scale, weight_scale, zero, "", self._tensor(f"{name}.bias")]
         return self.graph.add("MatMulIntegerToFloat", inputs, domain=FUSED)
 
-    def _quantised(self, name: str) -> tuple[str, str]:
-        weight, scale = quantise_columns(self._tensors[f"{name}.weight"].T)
+    def _quantised(self, name: str, factor: Floats | None = None) -> tuple[str, str]:
+        """The weight, each of its inputs multiplied by ``factor``, as int8, and its scales."""
+        matrix = self._tensors[f"{name}.weight"].T
+        weight, scale = quantise_columns(matrix if factor is None else matrix * factor[:, None])
         return self.graph.constant(weight), self.graph.constant(scale)
 
     def _add_and_norm(self, name: str, states: str, skip: str) -> str:
+        self._normed_by = name
         inputs = [states, skip, *self._norm(name)]
         return self.graph.add("SkipLayerNormalization", inputs, domain=FUSED, epsilon=self._epsilon)
 
@@ -131,6 +161,15 @@ class _Builder:
 
     def _tensor(self, name: str) -> str:
         return self.graph.constant(self._tensors[name])
+
+
+def evening(ranges: Floats, weights: Floats) -> Floats:
+    """By what each channel [H] is divided, on average by 1: the more, the larger it becomes
+    (``ranges``) and the smaller the weights are that it meets."""
+    large = np.maximum(ranges, LEAST_RANGE) ** EVENNESS
+    factor = large / np.maximum(weights, LEAST_RANGE) ** (1 - EVENNESS)
+    mean = np.exp(np.log(factor).mean())
+    return np.asarray(factor / mean, np.float32)
 
 
 def quantise_columns(weight: Floats) -> tuple[NDArray[np.int8], Floats]:

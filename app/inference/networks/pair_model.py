@@ -10,6 +10,7 @@ from transformers import BertConfig, BertModel
 
 from app.inference.networks.pair_tensors import (
     FROZEN_PREFIX,
+    RANGES_PREFIX,
     EncoderShape,
     Floats,
     Heads,
@@ -63,7 +64,8 @@ def load_pair_model(folder: Path, heads: Heads) -> PairModel:
     """A shipped pair model in torch; raises ``ModelRefused``."""
     found = read_pair_tensors(folder, heads)
     model = new_pair_model(heads)
-    tensors = {f"encoder.{name}": array for name, array in found.encoder.items()}
+    named = {f"encoder.{name}": array for name, array in found.encoder.items()}
+    tensors = {k: array for k, array in named.items() if not k.startswith(RANGES_PREFIX)}
     for name, head in (("token", found.token), ("pair", found.pair)):
         tensors |= {f"{name}.weight": head.weight, f"{name}.bias": head.bias}
     model.load_state_dict({name: torch.tensor(array) for name, array in tensors.items()})

@@ -20,6 +20,10 @@ from app.inference.networks.weights import WEIGHTS, base_folder, load_arrays, re
 Floats = NDArray[np.float32]
 CONFIG = "config.json"
 """A pair model's own settings, beside its weights."""
+RANGES = "ranges."
+"""Before a normalisation's name: the largest value of each of its channels [H]. Optional, and only
+for int8 (``training.ranges``)."""
+RANGES_PREFIX = f"encoder.{RANGES}"
 FROZEN_PREFIX = "encoder.embeddings."
 """MiniLM's embeddings stay frozen and are not shipped: they come from the base package."""
 
@@ -88,11 +92,14 @@ def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
     read_manifest(folder, opened=(WEIGHTS, CONFIG))
     base = {f"encoder.{name}": tensor for name, tensor in base_encoder_arrays().items()}
     tensors = load_arrays(folder / WEIGHTS)
+    width = base["encoder.embeddings.LayerNorm.bias"].shape[0]
     wanted = {
         name: tensor.shape
         for name, tensor in base.items()
         if name in tensors or not name.startswith(FROZEN_PREFIX)
-    } | _head_shapes(heads, base["encoder.embeddings.LayerNorm.bias"].shape[0])
+    }
+    wanted |= _head_shapes(heads, width)
+    wanted |= {name: (width,) for name in tensors if name.startswith(RANGES_PREFIX)}
     if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
         raise ModelRefused(f"{folder}: tensors do not fit the pair model")
     every = base | tensors
