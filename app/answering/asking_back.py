@@ -60,11 +60,13 @@ class _Candidate:
     """An answer that a place of the evidence gives, and the names that this place stands under.
 
     ``counts`` says whether it gives a number; a cell answers with whatever stands in it.
+    ``words`` are those of a sentence; a row has none.
     """
 
     names: tuple[str, ...]
     value: frozenset[str]
     counts: bool
+    words: frozenset[str] = frozenset()
 
 
 def choices(
@@ -123,7 +125,8 @@ def _candidates(
                     continue
                 headings = passage.headings if sections else ()
                 parts = (passage.title, *headings)
-                yield _Candidate(parts, _value(text, asked | around), bool(NUMBER.search(text)))
+                counts = bool(NUMBER.search(text))
+                yield _Candidate(parts, _value(text, asked | around), counts, words)
                 break
         yield from _rows(passage, layout, asked, around)
 
@@ -184,7 +187,8 @@ def _value(text: str, known: frozenset[str]) -> frozenset[str]:
 
 def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]:
     """The names of candidates that give different values; [] where they agree, or where one of
-    them stands under no name of its own and so speaks for all."""
+    them stands under no name of its own and so speaks for all, or where sections of one document
+    say it in other words: what they tell is not the same of several things."""
     shared = set.intersection(*(set(one.names) for one in found)) if found else set()
     # Beside places that give a number, one without any only mentions what was asked.
     counting = any(one.counts for one in found)
@@ -195,8 +199,20 @@ def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]
             return []
         if one.counts or not counting:
             values.setdefault(_label(own[0]), one.value)
+    if len({one.names[0] for one in found}) == 1 and not _said_alike(found):
+        return []
     first, *others = values.values() or [frozenset()]
     return list(values) if any(not _same(first, other) for other in others) else []
+
+
+def _said_alike(found: Sequence[_Candidate]) -> bool:
+    """Whether the sentences share most words, beside the numbers and names that tell them apart."""
+    texts = []
+    for one in found:
+        own = one.words - stems(plain(" ".join(one.names)))
+        texts.append({word for word in own if not word[0].isdigit()})
+    texts = [words for words in texts if words]
+    return not texts or 2 * len(set.intersection(*texts)) >= len(set.union(*texts))
 
 
 def _label(name: str) -> str:
