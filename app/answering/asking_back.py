@@ -206,13 +206,14 @@ def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]
 
 
 def _said_alike(found: Sequence[_Candidate]) -> bool:
-    """Whether the sentences share most words, beside the numbers and names that tell them apart."""
+    """Whether the sentences share two thirds of their words, beside the numbers and names that
+    tell them apart."""
     texts = []
     for one in found:
         own = one.words - stems(plain(" ".join(one.names)))
         texts.append({word for word in own if not word[0].isdigit()})
     texts = [words for words in texts if words]
-    return not texts or 2 * len(set.intersection(*texts)) >= len(set.union(*texts))
+    return not texts or 3 * len(set.intersection(*texts)) >= 2 * len(set.union(*texts))
 
 
 def _label(name: str) -> str:

@@ -131,7 +131,7 @@ class Reader:
         span = best_span(logits, scores.encoding, text, bonus)
         cell = named_cell(question, text, passage.place) if span else None
         if span is not None and cell is not None:
-            span = _of_cell(span, cell, self.tuning.min_margin + NAMED)
+            span = of_cell(span, cell, self.tuning.min_margin + NAMED)
         return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
@@ -270,7 +270,7 @@ class ReaderGenerator:
         return span_answer(passage, span.start, span.end, question, self.name, features)
 
 
-def _of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:
+def of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:
     """The whole cell in the place of the span that was found, which may be in another one."""
     inside = cell[0] <= span.start and span.end <= cell[1]
     margin = max(span.margin, least) if inside else least

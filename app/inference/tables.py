@@ -34,6 +34,8 @@ _ASKING = stems(
     find know tell give please want would like am not allow allowed"""
 )
 """Words that ask, and stand in no row."""
+_PAYING = stems("pay pays paid charge charges charged")
+"""What a cell with an amount need not say."""
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d.,:]*")
 _WORDLIKE = re.compile(r"[^\W_]")
@@ -108,7 +110,7 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     """The one cell that ``question`` names by its row and its column: all its words stand in their
     names, in the name of the first column, or in ``place``. None where it names none, or several
     alike."""
-    asked = stems(question) - _ASKING
+    asked = stems(question) - _ASKING - _PAYING
     found: list[tuple[int, Offsets]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]

@@ -155,6 +155,13 @@ def test_relevance_counts_when_the_passage_to_answer_from_is_chosen() -> None:
     assert draft.features["lead"] == -4
 
 
+def test_of_answers_nearly_alike_that_in_the_passage_found_first_counts() -> None:
+    near = [reading(0, 5), reading(0, 6.5), reading(0, 2)]
+    far = [reading(0, 5), reading(0, 7.5), reading(0, 2)]
+    drafts = ReaderGenerator(Deaf()).draft([request_with(near), request_with(far)])
+    assert [draft.citations[0].passage_id for draft in drafts] == ["p0", "p1"]
+
+
 def test_other_passages_with_the_same_answer_agree() -> None:
     kettle = [(TEXTS[n].index("kettle"), TEXTS[n].index("kettle") + 6) for n in (1, 2)]
     readings = [reading(0, 1), reading(0, 9, *kettle[0]), reading(0, 8, *kettle[1])]
@@ -172,7 +179,7 @@ def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read()
 
 
 def test_a_second_try_gives_the_best_other_answer_that_fits() -> None:
-    readings = [reading(0, 4), reading(0, 9, 4, 10), reading(0, 6)]
+    readings = [reading(0, 1), reading(0, 9, 4, 10), reading(0, 6)]
     steel = Misfit("", lambda draft: "steel" in draft.text)
     draft = ReaderGenerator(Deaf()).draft([replace(request_with(readings), misfit=steel)])[0]
     assert draft.citations[0].passage_id == "p2"

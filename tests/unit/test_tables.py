@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import best_span, without_misplaced
-from app.inference.tables import MOST_MISSED, cells_of, header_rows, misplaced, passed_over
+from app.inference.reader import best_span, of_cell, without_misplaced
+from app.inference.tables import (
+    MOST_MISSED,
+    cells_of,
+    header_rows,
+    misplaced,
+    named_cell,
+    passed_over,
+)
+from app.ports import Span
 
 RATES = """Rates
 
@@ -161,3 +169,41 @@ def test_the_best_span_moves_to_the_row_that_is_named() -> None:
     moved = without_misplaced(logits, encoding, "How much may I spend on dinner?", RATES)
     named = best_span(moved, encoding, RATES)
     assert named is not None and RATES[named.start :].startswith("£30")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "cell"),
+    [
+        ("what does lifetime pay for vet fees", PLANS, "£8,000"),
+        ("how big is the tank of the TX-30", MODELS, "1.8 litres"),
+        ("joining fee 2024", YEARS, "£45"),
+        ("price of a poster, express", TWO_HEADS, "€70"),
+        ("weight of the TX-30 kettle", MODELS, "8.5 kg"),  # by its place
+        ("vet fees", PLANS, None),  # of which plan?
+        ("what does platinum pay for vet fees", PLANS, None),
+        ("vet fees for a horse with lifetime", PLANS, None),
+        ("what does a flyer cost", TWO_HEADS, None),
+        ("how much may I spend on dinner", RATES, None),
+        ("what is the tank", NOT_NAMED, None),
+    ],
+)
+def test_a_cell_is_named_by_its_row_and_its_column(
+    question: str, text: str, cell: str | None
+) -> None:
+    found = named_cell(question, text, "Kettles")
+    assert (found and text[slice(*found)]) == cell
+
+
+def test_a_named_cell_is_the_span_and_sure_enough() -> None:
+    cell = named_cell("joining fee 2024", YEARS)
+    assert cell is not None
+    inside, outside = (Span(at, at + 2, -9.0, 1.0, 0.5) for at in (cell[0], 0))
+    for span in (inside, outside):
+        assert of_cell(span, cell, 0.0) == Span(*cell, 0.0, 1.0, 0.5)
+    sure = Span(*cell, 7.0, 1.0, 0.5)
+    assert of_cell(sure, cell, 0.0) == sure
+
+
+def test_a_question_is_no_answer_to_itself() -> None:
+    one = "Q: How can I pay?\nA: By card."
+    assert lowered("how do i pay", one) == ["Q: How can I pay?"]
