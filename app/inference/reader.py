@@ -19,7 +19,7 @@ from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied
+from app.inference.writing.fitting import fits, implied, telling
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
 from app.inference.writing.question_types import QuestionType, as_question, question_type
@@ -267,7 +267,10 @@ class ReaderGenerator:
         }
         if span.margin < self._least:
             return Draft((), (), self.name, features=features)
-        return span_answer(passage, span.start, span.end, question, self.name, features)
+        place = span.start, span.end
+        if question_type(question) is QuestionType.YES_NO:
+            place = telling(question, passage, place)
+        return span_answer(passage, *place, question, self.name, features)
 
 
 def of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:

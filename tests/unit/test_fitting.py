@@ -133,6 +133,30 @@ def test_the_other_side_of_a_number_says_nothing(question: str, text: str, plain
     assert (drafted(question, (text, text)).model == "reader") == plain
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "span", "told"),
+    [
+        (
+            "do you refund the plan if I cancel",
+            "Cancel in the app. We do not refund parts of a year. Pay by card.",
+            "in the app",
+            "We do not refund parts of a year.",
+        ),
+        ("is damage by moths covered", "Limits\n\nDamage by moths is not covered.", "Limits", None),
+        (
+            "may I cancel",
+            "You may cancel. A refund is not paid.",
+            "You may cancel",
+            "You may cancel.",
+        ),
+    ],
+)
+def test_the_sentence_that_speaks_of_what_was_asked_says_yes_or_no(
+    question: str, text: str, span: str, told: str | None
+) -> None:
+    assert said(question, (text, span))[0] == (told or text.split("\n\n")[1])
+
+
 def test_the_next_passage_answers_where_the_first_does_not_say_it() -> None:
     served, included = "Breakfast is served at seven.", "Breakfast is not included in the price."
     told = said("Is breakfast included?", (served, "at seven"), (included, "not included"))

@@ -8,8 +8,9 @@ import re
 from dataclasses import replace
 
 from app.inference.evidence_selection import stems
+from app.inference.writing.grounding import Offsets
 from app.inference.writing.question_types import QuestionType, core, plain
-from app.inference.writing.units import NUMBER
+from app.inference.writing.units import BARE, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Draft, Passage
 
 _SAYS_WHETHER = re.compile(
@@ -58,6 +59,29 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
     if kind is QuestionType.DEFINITION:
         return _explains(question, draft, passage)
     return True
+
+
+def telling(question: str, passage: Passage, span: Offsets) -> Offsets:
+    """The sentence of ``passage`` that says yes or no to what was asked, where those that ``span``
+    touches do not speak of it at all; else ``span``."""
+    asked = stems(core(question)) - _ASKING - stems(plain(passage.place))
+    layout = Layout(passage.text)
+    said: list[tuple[Offsets, str]] = []
+    for place, kind in enumerate(layout.kinds):
+        if kind == ROW and layout.blocks[place][0] <= span[0] < layout.blocks[place][1]:
+            return span
+        if kind not in (ROW, HEADING):
+            said += [(one, plain(passage.text[slice(*one)])) for one in layout.spans(place)]
+    own = " ".join(text for one, text in said if one[0] < span[1] and span[0] < one[1])
+    if asked & stems(own) or BARE.fullmatch(own):
+        return span
+    told = [(len(asked & stems(text)), one) for one, text in said if _says(text)]
+    most, best = max(told, key=lambda one: one[0], default=(0, span))
+    return best if most else span
+
+
+def _says(text: str) -> bool:
+    return bool(_SAYS_WHETHER.search(text)) and not text.rstrip().endswith("?")
 
 
 def implied(draft: Draft) -> Draft:
