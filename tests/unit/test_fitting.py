@@ -137,8 +137,8 @@ def test_the_other_side_of_a_number_says_nothing(question: str, text: str, plain
     ("question", "text", "span", "told"),
     [
         (
-            "do you refund the plan if I cancel",
-            "Cancel in the app. We do not refund parts of a year. Pay by card.",
+            "do you refund part of a plan",
+            "Tell us in the app. We do not refund parts of a year. Pay by card.",
             "in the app",
             "We do not refund parts of a year.",
         ),
