@@ -18,8 +18,8 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied, telling
+from app.inference.tables import MOST_MISSED, cell_ends, misplaced, named_cell, passed_over
+from app.inference.writing.fitting import fits, implied, speaks_of, telling
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
 from app.inference.writing.question_types import QuestionType, as_question, question_type
@@ -127,7 +127,9 @@ class Reader:
     def _reading(self, scores: PairScores, question: str, passage: Passage) -> Reading:
         answers, text = float(scores.pair[ANSWERS]), passage.text
         bonus = self.tuning.answer_weight * answers
-        logits = without_misplaced(scores.token, scores.encoding, question, text)
+        heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
+        parts = [heads, *misplaced(question, text)]
+        logits = lowered(scores.token, scores.encoding, parts)
         span = best_span(logits, scores.encoding, text, bonus)
         cell = named_cell(question, text, passage.place) if span else None
         if span is not None and cell is not None:
@@ -208,11 +210,11 @@ class ReaderGenerator:
         self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
     ) -> Draft:
         """Where no draft answers in the way that was asked: of a yes or no the best one, for a
-        reviewer; else none, with its figures."""
-        draft = next((draft for draft, _ in self._drafts(request, readings)), None)
-        if draft is None:
+        reviewer, if its passage speaks of what was asked; else none, with its figures."""
+        draft, passage = next(self._drafts(request, readings), (None, None))
+        if draft is None or passage is None:
             return Draft((), (), self.name)
-        if kind is QuestionType.YES_NO and draft.sentences:
+        if kind is QuestionType.YES_NO and draft.sentences and speaks_of(request.question, passage):
             return implied(draft)
         return replace(draft, sentences=(), citations=(), short=None)
 
@@ -333,13 +335,21 @@ def load_tuning(folder: Path) -> Tuning:
     return Tuning(**{name: float(value) for name, value in values.items()}, titles=titles)
 
 
-def without_misplaced(
-    logits: NDArray[np.float32], encoding: Encoding, question: str, text: str
+def headings_end(passage: Passage) -> int:
+    """Where the headings end that the passage begins with; 0 without any."""
+    end = 0
+    for name in dict.fromkeys((passage.title, *passage.headings)):
+        line = passage.text[end:].lstrip().split("\n", 1)
+        if name and len(line) > 1 and " ".join(line[0].split()) == name:
+            end = len(passage.text) - len(line[1])
+    return end
+
+
+def lowered(
+    logits: NDArray[np.float32], encoding: Encoding, parts: Sequence[tuple[tuple[int, int], int]]
 ) -> NDArray[np.float32]:
-    """``logits`` [L, 2], lower on the tokens of what the question does not mean of a table."""
-    parts = misplaced(question, text)
-    if not parts:
-        return logits
+    """``logits`` [L, 2], lower on the tokens of these parts of the passage, by the words that each
+    lacks."""
     inside = np.array(encoding.type_ids) == 1
     starts = np.array([offset[0] for offset in encoding.offsets])
     lower = logits.copy()

@@ -166,11 +166,11 @@ def _is_name(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
         return False
     if _YEAR.fullmatch(cell):
         return not any(_YEAR.fullmatch(value) for value in values)
-    alike = sum(_shape(value) == _shape(cell) for value in values)
+    alike = sum(shape(value) == shape(cell) for value in values)
     return alike <= MOST_ALIKE * len(values)
 
 
-def _shape(cell: str) -> str:
+def shape(cell: str) -> str:
     """Numbers and words as signs for them: "1.4 litres" is like "12 bar", not like "BX-40"."""
     return _LETTERS.sub("a", _NUMBER.sub("0", cell))
 

@@ -126,6 +126,13 @@ def test_sections_that_tell_different_things_of_one_word_are_no_choices() -> Non
         passage("Bikes", "After 24 hours we treat the bike as stolen: €300.", "Longest rental"),
     ]
     assert labels("what if the bike gets stolen", *rules) == []
+    desks = (
+        " | Flex desk | Fixed desk\nPrice | €140 | €260\nCredits | 2 hours | 6 hours\n"
+        "Access | 8 am to 8 pm | day and night\n"
+    )
+    deposit = passage("Desks", "Fixed desks: one month's price as a deposit.", "Deposit")
+    assert labels("when may I use a flex desk", passage("Desks", desks, "Plans")) == []
+    assert labels("how much is a fixed desk", passage("Desks", desks, "Plans"), deposit) == []
     excess = [
         passage("Cover", "The excess for each claim is £75.", "Storm"),
         passage("Cover", "The excess for each claim is £90.", "Flood"),
