@@ -19,7 +19,7 @@ from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied, speaks_of, telling
+from app.inference.writing.fitting import fits, implied, may_imply, telling
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
 from app.inference.writing.question_types import QuestionType, as_question, question_type
@@ -210,11 +210,12 @@ class ReaderGenerator:
         self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
     ) -> Draft:
         """Where no draft answers in the way that was asked: of a yes or no the best one, for a
-        reviewer, if its passage speaks of what was asked; else none, with its figures."""
+        reviewer, if one can follow from it; else none, with its figures."""
         draft, passage = next(self._drafts(request, readings), (None, None))
         if draft is None or passage is None:
             return Draft((), (), self.name)
-        if kind is QuestionType.YES_NO and draft.sentences and speaks_of(request.question, passage):
+        implies = draft.sentences and may_imply(request.question, draft, passage)
+        if kind is QuestionType.YES_NO and implies:
             return implied(draft)
         return replace(draft, sentences=(), citations=(), short=None)
 

@@ -90,7 +90,9 @@ def test_a_yes_or_no_that_nobody_says_is_not_made_up(question: str, text: str, s
     assert (draft.model, draft.features["margin"]) == (IMPLIED, -math.inf)
 
 
-def test_a_passage_that_speaks_of_other_things_implies_nothing() -> None:
+def test_what_speaks_of_other_things_implies_nothing() -> None:
+    fires = drafted("can we make a campfire", ("Open fires are forbidden.", "Open fires"))
+    assert (fires.model, fires.text) == (IMPLIED, "Open fires are forbidden.")
     assert drafted("Are pets insured?", ("A lead is kept by the door.", "by the door")).abstained
 
 

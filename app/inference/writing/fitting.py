@@ -62,10 +62,12 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
     return True
 
 
-def speaks_of(question: str, passage: Passage) -> bool:
-    """Whether ``passage`` has a word of what was asked, where that can be told."""
+def may_imply(question: str, draft: Draft, passage: Passage) -> bool:
+    """Whether a yes or no can follow from it: it says whether something is so, or its passage has
+    a word of what was asked."""
     asked = stems(core(question)) - _ASKING
-    return not asked or bool(asked & stems(plain(f"{passage.place} {passage.text}")))
+    near = not asked or bool(asked & stems(plain(f"{passage.place} {passage.text}")))
+    return near or bool(_SAYS_WHETHER.search(plain(draft.text)))
 
 
 def telling(question: str, passage: Passage, span: Offsets) -> Offsets:
