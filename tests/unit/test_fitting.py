@@ -92,7 +92,7 @@ def test_a_yes_or_no_that_nobody_says_is_not_made_up(question: str, text: str, s
 
 def test_what_speaks_of_other_things_implies_nothing() -> None:
     fires = drafted("can we make a campfire", ("Open fires are forbidden.", "Open fires"))
-    assert (fires.model, fires.text) == (IMPLIED, "Open fires are forbidden.")
+    assert (fires.model, fires.short) == (IMPLIED, "Open fires")
     assert drafted("Are pets insured?", ("A lead is kept by the door.", "by the door")).abstained
 
 
