@@ -116,6 +116,7 @@ def test_what_only_implies_a_yes_or_no_is_for_a_person() -> None:
         ("Can I cancel online?", "You cannot cancel online."),
         ("Is the pool open on Sundays?", "The pool is open from Monday to Saturday."),
         ("are you open mondays", "On Mondays we are closed."),
+        ("are motorboats allowed", "Motor boats are not allowed on the lake."),
         ("Must visitors sign in?", "Every visitor signs in at the desk."),
         ("Ist das Frühstück inbegriffen?", "Das Frühstück ist nicht inbegriffen."),
     ],

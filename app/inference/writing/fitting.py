@@ -6,12 +6,14 @@ Rules over words. A draft that does not fit gives way to the next one.
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 from app.inference.evidence_selection import stems
 from app.inference.writing.grounding import Offsets
 from app.inference.writing.question_types import QuestionType, core, plain
 from app.inference.writing.units import BARE, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Draft, Passage
+from guardrails.words import WORD
 
 _SAYS_WHETHER = re.compile(
     r"\b(?:can(?:not|'t)?|may|must(?:n't)?|shall|should|will|won't|need(?:s|n't)?|have to|has to|"
@@ -114,9 +116,15 @@ def _in_words(question: str, draft: Draft, passage: Passage) -> bool:
     asked = stems(core(question)) - _ASKING
     if not asked:
         return bool(_SAYS_WHETHER.search(said))
-    met = len(asked & (stems(said) | stems(plain(passage.place)))) / len(asked)
+    words = stems(said) | _joined(said)
+    met = len(asked & (words | stems(plain(passage.place)))) / len(asked)
     enough = NEARLY_SAYS_IT if _SAYS_WHETHER.search(said) else SAYS_IT
-    return met >= enough and bool(asked & stems(said))
+    return met >= enough and bool(asked & words)
+
+
+def _joined(text: str) -> frozenset[str]:
+    """Neighbouring words as one: "motor boats" says "motorboats"."""
+    return stems(" ".join(map("".join, pairwise(WORD.findall(text)))))
 
 
 def _beyond(question: str, said: str) -> bool:
