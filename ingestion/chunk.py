@@ -66,8 +66,8 @@ def cut_passages(
 
 
 LEAST_ASKED, LONGEST_QUESTION = 3, 200
-"""Paragraphs of a text that begin with a question, from which on they are entries of a list; and
-characters of such a line."""
+"""Paragraphs of a text that begin with a question, from which on they are entries of a list if they
+are a quarter of it: a story has some too; and characters of such a line."""
 NEAR_PAGE_END = 4000
 """Characters on either side of a page end in which its sentence is looked for."""
 
@@ -233,7 +233,7 @@ class _Cutter:
         that are known are sections, and so are questions with their answers."""
         paragraphs = list(_paragraphs(self.text))
         asking = [span for span in paragraphs if _asks(self.text[slice(*span)])]
-        listed = asking if len(asking) >= LEAST_ASKED else []
+        listed = asking if len(asking) >= max(LEAST_ASKED, len(paragraphs) / 4) else []
         known_starts = {*self.headings, *(start for start, _ in listed)}
         start: int | None = None
         left = right = 0

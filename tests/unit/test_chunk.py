@@ -160,6 +160,8 @@ def test_questions_with_their_answers_are_passages_of_their_own() -> None:
     cuts = cut_passages(document("\n\n".join(["About parcels, and more.", *asked])), TOKENIZER)
     assert [cut.text for cut in cuts] == ["About parcels, and more.", *asked]
     assert len(cut_passages(document("\n\n".join(asked[:2])), TOKENIZER)) == 1
+    story = ["The king went out.", "He met a fox.", "He went on.", "It grew dark.", "Who are you?"]
+    assert len(cut_passages(document("\n\n".join(story * 3)), TOKENIZER)) == 1
 
 
 def test_headings_without_text_stay_with_what_is_before_them() -> None:

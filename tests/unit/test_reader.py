@@ -9,7 +9,7 @@ import pytest
 
 from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import MOST_LEAD, Reader, ReaderGenerator, Tuning, best_span
+from app.inference.reader import MOST_LEAD, NAMED, Reader, ReaderGenerator, Tuning, best_span
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.passage_index import FUSION_DEPTH
 from app.retrieval.retriever import Hit, Rerank, search_scores
@@ -69,6 +69,25 @@ def test_each_request_gets_its_own_readings_in_order(reader: Reader) -> None:
         [one.relevance for one in alone], abs=0.3
     )
     assert reader.read([]) == [] and reader.read([(QUESTION, [])]) == [[]]
+
+
+def test_what_is_typed_is_read_as_a_question(reader: Reader) -> None:
+    typed, asked = reader.read(
+        [("warranty of the kettle", PASSAGES), ("What is the warranty of the kettle?", PASSAGES)]
+    )
+    assert typed == asked
+
+
+def test_a_cell_that_is_named_is_the_span_and_a_heading_is_none(reader: Reader) -> None:
+    prices = passage(
+        0, "Ticket | Until May | At the door\nStudent | €12 | not sold\nAdult | €20 | €25"
+    )
+    dogs = replace(passage(1, "Dogs\n\nDogs are welcome on the first floor."), headings=("Dogs",))
+    (cell,), (rule,) = reader.read([("student ticket at the door", [prices]), ("dogs", [dogs])])
+    assert cell.span is not None and rule.span is not None
+    assert prices.text[cell.span.start : cell.span.end] == "not sold"
+    assert cell.span.margin >= reader.tuning.min_margin + NAMED
+    assert rule.span.start > len("Dogs")
 
 
 def test_a_passage_without_words_has_no_span(reader: Reader) -> None:
