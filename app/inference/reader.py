@@ -235,22 +235,23 @@ class ReaderGenerator:
         """The answer candidate of each passage that has one, best first; where the passages hold
         questions, none to another question than the one that was asked, unless it is sure.
 
-        ``evidence`` stands in the order of the search, which knows better what a text is about.
+        ``evidence`` stands in the order of the search, which knows better what a text is about; a
+        cell that is named comes before all others.
         """
-        found = [
-            (reading, reading.span, passage, RANK * rank)
-            for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True))
-            if reading.span
-        ]
         weight = self._reader.tuning.relevance_weight
-        missed = passed_over(question, [(text.text, span.start) for _, span, text, _ in found])
-        lowered = [2 * MISPLACED * lacks for lacks in missed]
-        kept = [
-            (span.margin + weight * reading.relevance - less - behind, (reading, span, passage))
-            for (reading, span, passage, behind), less in zip(found, lowered, strict=True)
-            if not less or span.margin - less >= self._least
-        ]
-        return [one for _, one in sorted(kept, key=lambda one: -one[0])]
+        found: list[tuple[tuple[bool, float], tuple[Reading, Span, Passage]]] = []
+        for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True)):
+            if (span := reading.span) is not None:
+                named = (span.start, span.end) == named_cell(question, passage.text, passage.place)
+                worth = span.margin + weight * reading.relevance - RANK * rank
+                found.append(((named, worth), (reading, span, passage)))
+        places = [(passage.text, span.start) for _, (_, span, passage) in found]
+        kept = []
+        for (place, one), lacks in zip(found, passed_over(question, places), strict=True):
+            less = 2 * MISPLACED * lacks
+            if not less or one[1].margin - less >= self._least:
+                kept.append(((place[0], place[1] - less), one))
+        return [one for _, one in sorted(kept, key=lambda both: both[0], reverse=True)]
 
     @property
     def _least(self) -> float:

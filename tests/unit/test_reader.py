@@ -22,6 +22,7 @@ TEXTS = [
     "The kettle has a warranty of two years from the day of purchase.",
     "The kettle is made of steel. It boils a litre in three minutes.",
 ]
+PRICES = "Ticket | Until May | At the door\nStudent | €12 | not sold\nAdult | €20 | €25"
 
 
 def passage(number: int, text: str) -> Passage:
@@ -179,6 +180,16 @@ def test_of_answers_nearly_alike_that_in_the_passage_found_first_counts() -> Non
     far = [reading(0, 5), reading(0, 7.5), reading(0, 2)]
     drafts = ReaderGenerator(Deaf()).draft([request_with(near), request_with(far)])
     assert [draft.citations[0].passage_id for draft in drafts] == ["p0", "p1"]
+
+
+def test_a_cell_that_is_named_comes_before_all_other_answers() -> None:
+    table = passage(1, PRICES)
+    cell = table.text.index("not sold")
+    readings = (reading(9, 9), reading(0, 1, cell, cell + len("not sold")))
+    request = DraftRequest(
+        "student ticket at the door", (PASSAGES[0], table), Deadline(60), readings
+    )
+    assert ReaderGenerator(Deaf()).draft([request])[0].short == "not sold"
 
 
 def test_other_passages_with_the_same_answer_agree() -> None:
