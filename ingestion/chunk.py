@@ -1,6 +1,7 @@
 """Cuts a document's text into passages with exact offsets.
 
-None goes over the end of a page, but for a sentence that does: it stays whole.
+None goes over the end of a page, but for a sentence that does: it stays whole. None holds text of
+two sections, so that its headings are those of all that it says.
 
 The text of a page is tokenised once; everything else is arithmetic on offsets, so the time is
 linear in the length of the document.
@@ -8,7 +9,7 @@ linear in the length of the document.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -47,20 +48,26 @@ def cut_passages(
 ) -> list[Cut]:
     """Passages of at most ``max_tokens`` tokens (special tokens not counted), in order.
 
-    Short paragraphs are merged up to ``target_tokens``; a longer one is split at sentences, and
-    each part repeats the last sentence before it if that has at most ``overlap_tokens``. Every
-    visible character is in at least one passage. The tokenizer must not truncate, and must not
-    join words across white space (WordPiece does not).
+    Short paragraphs of a section are merged up to ``target_tokens``; a longer one is split at
+    sentences, and each part repeats the last sentence before it if that has at most
+    ``overlap_tokens``. Every visible character is in at least one passage. The tokenizer must not
+    truncate, and must not join words across white space (WordPiece does not).
     """
     text, places = extracted.text, _Places(extracted)
     cuts = []
     for start, end in _regions(extracted):
-        cutter = _Cutter(text[start:end], tokenizer, max_tokens, target_tokens, overlap_tokens)
+        known = places.headings_in(start, end)
+        cutter = _Cutter(
+            text[start:end], known, tokenizer, max_tokens, target_tokens, overlap_tokens
+        )
         for left, right in cutter.passages():
             cuts.append(places.cut(left + start, right + start))
     return cuts
 
 
+LEAST_ASKED, LONGEST_QUESTION = 3, 200
+"""Paragraphs of a text that begin with a question, from which on they are entries of a list if they
+are a quarter of it: a story has some too; and characters of such a line."""
 NEAR_PAGE_END = 4000
 """Characters on either side of a page end in which its sentence is looked for."""
 
@@ -97,6 +104,7 @@ class _Places:
 
     def __init__(self, extracted: Extracted) -> None:
         self._text, self._doubts = extracted.text, extracted.doubts
+        self._headings = extracted.headings
         self._pages = [page for page in extracted.pages if page.end > page.start]
         self._page_starts = [page.start for page in self._pages]
         self._starts: list[int] = []
@@ -108,13 +116,27 @@ class _Places:
             self._starts.append(heading.start)
             self._paths.append(tuple(text for _, text in path))
 
+    def headings_in(self, start: int, end: int) -> dict[int, str]:
+        """The texts of the headings from ``start`` to ``end``, by their offsets from ``start``."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return {one.start - start: one.text for one in self._headings[first:last]}
+
     def cut(self, start: int, end: int) -> Cut:
         """The passage from ``start`` to ``end``."""
-        at = bisect_right(self._starts, start) - 1
+        at = self._lowest(bisect_right(self._starts, start) - 1, end)
         headings = self._paths[at] if at >= 0 else ()
         doubt = next((d.reason for d in self._doubts if d.start < end and start < d.end), "")
         pages = self._page(start), self._page(end - 1)
         return Cut(self._text[start:end], start, end, *pages, headings, doubt)
+
+    def _lowest(self, at: int, end: int) -> int:
+        """The last of the headings that stand directly below each other from ``at`` on."""
+        while 0 <= at < len(self._starts) - 1 and self._starts[at + 1] < end:
+            between = self._text[self._starts[at] : self._starts[at + 1]]
+            if not _is_alone(between, self._headings[at].text):
+                break
+            at += 1
+        return at
 
     def _page(self, offset: int) -> int | None:
         at = bisect_right(self._page_starts, offset) - 1
@@ -173,13 +195,21 @@ class _Cutter:
     """Cuts one region. Spans are offsets in the region, without surrounding white space."""
 
     def __init__(
-        self, text: str, tokenizer: Tokenizer, max_tokens: int, target: int, overlap: int
+        self,
+        text: str,
+        headings: Mapping[int, str],
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        target: int,
+        overlap: int,
     ) -> None:
-        self.text = text
+        """``headings`` are those that the document's reader found, by their offsets."""
+        self.text, self.headings = text, headings
         self.words = _Words(text, tokenizer, max_tokens)
         self.max_tokens = max_tokens
         self.target = min(target, max_tokens)
         self.overlap = overlap
+        self._sections: set[int] = set()
 
     def passages(self) -> list[Offsets]:
         """The spans of the passages, in order."""
@@ -187,28 +217,45 @@ class _Cutter:
         return _merge(_merge(parts, self._belongs), self._is_remnant)
 
     def _belongs(self, before: Offsets, part: Offsets) -> bool:
-        """Whether a part joins the one before it: up to the target, but rather not sections."""
-        if self.words.count((before[0], part[1])) > self.target:
+        """Whether a part joins the one before it: up to the target, but not another section."""
+        if part[0] in self._sections or self.words.count((before[0], part[1])) > self.target:
             return False
         starts_section = _is_heading(self.text[slice(*part)].split("\n", 1)[0])
         return not starts_section or self.words.count(before) < self.target // 2
 
     def _is_remnant(self, before: Offsets, part: Offsets) -> bool:
         """Whether a passage is too small to stand alone and fits into the one before it."""
-        small = self.words.count(part) < self.target // 6
+        small = self.words.count(part) < self.target // 6 and part[0] not in self._sections
         return small and self.words.count((before[0], part[1])) <= self.max_tokens
 
     def _blocks(self) -> Iterator[Offsets]:
-        """Paragraphs, each with the headings that stand directly before it."""
+        """Paragraphs, each with the headings that stand directly before it; those with headings
+        that are known are sections, and so are questions with their answers."""
+        paragraphs = list(_paragraphs(self.text))
+        asking = [span for span in paragraphs if _asks(self.text[slice(*span)])]
+        listed = asking if len(asking) >= max(LEAST_ASKED, len(paragraphs) / 4) else []
+        known_starts = {*self.headings, *(start for start, _ in listed)}
         start: int | None = None
         left = right = 0
-        for left, right in _paragraphs(self.text):
+        known = False
+        for left, right in paragraphs:
             start = left if start is None else start
-            if not _is_heading(self.text[left:right]):
-                yield start, right
-                start = None
+            known = known or left in known_starts
+            if self._only_leads(left, right, known_starts):
+                continue
+            if known:
+                self._sections.add(start)
+            yield start, right
+            start, known = None, False
         if start is not None:
             yield start, right
+
+    def _only_leads(self, left: int, right: int, known: Set[int]) -> bool:
+        """Whether a paragraph is a heading, or a question above its answer."""
+        paragraph = self.text[left:right]
+        if _is_heading(paragraph) or _is_alone(paragraph, self.headings.get(left, "")):
+            return True
+        return left in known and "\n" not in paragraph and _asks(paragraph)
 
     def _parts(self, block: Offsets) -> Iterator[Offsets]:
         """The block itself if it fits, else runs of its sentences, with a small overlap."""
@@ -285,6 +332,18 @@ def _paragraphs(text: str) -> Iterator[Offsets]:
         if piece.strip():
             start = left + len(piece) - len(piece.lstrip())
             yield start, start + len(piece.strip())
+
+
+def _is_alone(text: str, heading: str) -> bool:
+    """Whether ``text`` is this heading, of which the first characters are known, and no more."""
+    words = " ".join(text.split())
+    return bool(heading) and "\n" not in text.strip() and words.startswith(heading)
+
+
+def _asks(paragraph: str) -> bool:
+    """Whether a paragraph begins with a line that is a question."""
+    first = paragraph.split("\n", 1)[0].rstrip()
+    return first.endswith("?") and len(first) <= LONGEST_QUESTION
 
 
 def _is_heading(text: str) -> bool:

@@ -89,13 +89,17 @@ class Stages:
     def mark(self, title: str, cuts: Sequence[Cut]) -> list[Prepared]:
         """Passages with their vectors, those marked that give orders; raises ``ModelRefused``."""
         with self.spent.on("embed"):
-            vectors = self.embedder.embed([embedding_text(title, cut.text) for cut in cuts])
+            vectors = self.embedder.embed(
+                [embedding_text(title, cut.text, cut.headings) for cut in cuts]
+            )
         with self.spent.on("suspects"):
             reasons = self.suspects.reasons([cut.text for cut in cuts], vectors)
         marked = zip(cuts, vectors, reasons, strict=True)
         return [Prepared(cut, vector, cut.doubt or why) for cut, vector, why in marked]
 
 
-def embedding_text(title: str, text: str) -> str:
-    """What is embedded for a passage: its document's title puts it in context."""
-    return f"{title}\n{text}" if title else text
+def embedding_text(title: str, text: str, headings: Sequence[str] = ()) -> str:
+    """What is embedded for a passage: its document's title puts it in context, and so do the
+    headings above it that it does not hold itself."""
+    above = dict.fromkeys((title, *(one for one in headings if one not in text)))
+    return "\n".join([*filter(None, above), text])

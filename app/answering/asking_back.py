@@ -6,11 +6,13 @@ headings or row names add, and only where they give different values.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 
 from app.inference.evidence_selection import stems
+from app.inference.tables import shape
 from app.inference.writing.grounding import Offsets, one_line
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from app.inference.writing.units import CONTENTS, HEADING, NUMBER, ROW, Layout
@@ -60,11 +62,13 @@ class _Candidate:
     """An answer that a place of the evidence gives, and the names that this place stands under.
 
     ``counts`` says whether it gives a number; a cell answers with whatever stands in it.
+    ``words`` are those of a sentence; a row has none.
     """
 
     names: tuple[str, ...]
     value: frozenset[str]
     counts: bool
+    words: frozenset[str] = frozenset()
 
 
 def choices(
@@ -123,7 +127,8 @@ def _candidates(
                     continue
                 headings = passage.headings if sections else ()
                 parts = (passage.title, *headings)
-                yield _Candidate(parts, _value(text, asked | around), bool(NUMBER.search(text)))
+                counts = bool(NUMBER.search(text))
+                yield _Candidate(parts, _value(text, asked | around), counts, words)
                 break
         yield from _rows(passage, layout, asked, around)
 
@@ -160,14 +165,20 @@ def _rows(
         columns = [n for n, cell in enumerate(head) if n and asked & stems(plain(cell))]
         if not columns or not asked <= around | stems(plain(" ".join(head))):
             continue
-        for place in range(names.stop, len(layout.blocks)):
-            if layout.kinds[place] != ROW:
-                break
-            cells = layout.cells(place)
-            if len(cells) > columns[0] and cells[0] and cells[columns[0]]:
-                value = _value(cells[columns[0]], frozenset())
-                under = (passage.title, *passage.headings, cells[0])
-                yield _Candidate(under, value, counts=True)
+        below = takewhile(lambda n: layout.kinds[n] == ROW, range(names.stop, len(layout.blocks)))
+        rows = [cells for place in below if len(cells := layout.cells(place)) > columns[0]]
+        told = [(cells[0], cells[columns[0]]) for cells in rows if cells[0] and cells[columns[0]]]
+        if _of_one_kind([value for _, value in told]):
+            for name, value in told:
+                under = (passage.title, *passage.headings, name)
+                yield _Candidate(under, _value(value, frozenset()), counts=True)
+
+
+def _of_one_kind(values: Sequence[str]) -> bool:
+    """Whether most values look alike, as those of several things do: a price, some hours and a
+    notice period are of one thing."""
+    shapes = Counter(map(shape, values))
+    return bool(shapes) and 2 * max(shapes.values()) > len(values)
 
 
 def _joined(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -184,7 +195,8 @@ def _value(text: str, known: frozenset[str]) -> frozenset[str]:
 
 def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]:
     """The names of candidates that give different values; [] where they agree, or where one of
-    them stands under no name of its own and so speaks for all."""
+    them stands under no name of its own and so speaks for all, or where sections of one document
+    say it in other words: what they tell is not the same of several things."""
     shared = set.intersection(*(set(one.names) for one in found)) if found else set()
     # Beside places that give a number, one without any only mentions what was asked.
     counting = any(one.counts for one in found)
@@ -195,8 +207,23 @@ def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]
             return []
         if one.counts or not counting:
             values.setdefault(_label(own[0]), one.value)
+    if len({one.names[0] for one in found}) == 1 and not _said_alike(found):
+        return []
     first, *others = values.values() or [frozenset()]
     return list(values) if any(not _same(first, other) for other in others) else []
+
+
+def _said_alike(found: Sequence[_Candidate]) -> bool:
+    """Whether the sentences share two thirds of their words, beside the numbers and names that
+    tell them apart."""
+    if len({bool(one.words) for one in found}) > 1:
+        return False
+    texts = []
+    for one in found:
+        own = one.words - stems(plain(" ".join(one.names)))
+        texts.append({word for word in own if not word[0].isdigit()})
+    texts = [words for words in texts if words]
+    return not texts or 3 * len(set.intersection(*texts)) >= 2 * len(set.union(*texts))
 
 
 def _label(name: str) -> str:

@@ -29,7 +29,7 @@ from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, V
 
 WORDS_STAND_FOR, SAYS_ITS_WORDS = 0.12, 2 / 3
 """What the least cosine is lowered by where a passage holds this share of the question's words."""
-READS_IT = -1.0
+READS_IT = -3.0
 """The margin from which on the reader's own word counts for the cosine."""
 Scores = Mapping[str, Mapping[str, float] | None]
 """What the screens say of each text that was screened; None: they could not run."""

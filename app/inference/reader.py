@@ -18,11 +18,11 @@ from app.errors import ModelRefused
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import cell_ends, misplaced, passed_over
-from app.inference.writing.fitting import fits, implied
+from app.inference.tables import MOST_MISSED, cell_ends, misplaced, named_cell, passed_over
+from app.inference.writing.fitting import fits, implied, may_imply, telling
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
-from app.inference.writing.question_types import QuestionType, question_type
+from app.inference.writing.question_types import QuestionType, as_question, question_type
 from app.inference.writing.units import span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
@@ -38,6 +38,11 @@ MOST_LEAD = 20.0
 """The lead of a span without a rival in its passage; a larger one says no more."""
 MISPLACED = 2.5
 """What each edge of a span loses for each word that its row or column lacks."""
+RANK = 2.0
+"""What an answer loses for each passage that the search put before its own."""
+NAMED = 4.0
+"""How far at least the margin of a cell that the question names by its row and its column is above
+the least one: a reader of sentences is seldom sure of it."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
 SEPARATOR = "[SEP]"
@@ -102,12 +107,12 @@ class Reader:
         pairs = [
             (self._under(question, passage.place), passage.text)
             for asked, passages in requests
-            for question in [self._cut(visible(asked), MAX_QUESTION_TOKENS)]
+            for question in [self._cut(as_question(visible(asked)), MAX_QUESTION_TOKENS)]
             for passage in passages
         ]
         scores = iter(self._runner.run(pairs))
         return [
-            [self._reading(next(scores), asked, passage.text) for passage in passages]
+            [self._reading(next(scores), asked, passage) for passage in passages]
             for asked, passages in requests
         ]
 
@@ -119,11 +124,16 @@ class Reader:
         place = self._cut(visible(place).strip(), MAX_PLACE_TOKENS)
         return f"{question} {SEPARATOR} {place}" if place else question
 
-    def _reading(self, scores: PairScores, question: str, text: str) -> Reading:
-        answers = float(scores.pair[ANSWERS])
+    def _reading(self, scores: PairScores, question: str, passage: Passage) -> Reading:
+        answers, text = float(scores.pair[ANSWERS]), passage.text
         bonus = self.tuning.answer_weight * answers
-        logits = without_misplaced(scores.token, scores.encoding, question, text)
+        heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
+        parts = [heads, *misplaced(question, text)]
+        logits = lowered(scores.token, scores.encoding, parts)
         span = best_span(logits, scores.encoding, text, bonus)
+        cell = named_cell(question, text, passage.place) if span else None
+        if span is not None and cell is not None:
+            span = of_cell(span, cell, self.tuning.min_margin + NAMED)
         return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
@@ -200,11 +210,12 @@ class ReaderGenerator:
         self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
     ) -> Draft:
         """Where no draft answers in the way that was asked: of a yes or no the best one, for a
-        reviewer; else none, with its figures."""
-        draft = next((draft for draft, _ in self._drafts(request, readings)), None)
-        if draft is None:
+        reviewer, if one can follow from it; else none, with its figures."""
+        draft, passage = next(self._drafts(request, readings), (None, None))
+        if draft is None or passage is None:
             return Draft((), (), self.name)
-        if kind is QuestionType.YES_NO and draft.sentences:
+        implies = draft.sentences and may_imply(request.question, draft, passage)
+        if kind is QuestionType.YES_NO and implies:
             return implied(draft)
         return replace(draft, sentences=(), citations=(), short=None)
 
@@ -222,21 +233,25 @@ class ReaderGenerator:
         self, question: str, evidence: Sequence[Passage], readings: Sequence[Reading]
     ) -> list[tuple[Reading, Span, Passage]]:
         """The answer candidate of each passage that has one, best first; where the passages hold
-        questions, none to another question than the one that was asked, unless it is sure."""
-        found = [
-            (reading, reading.span, passage)
-            for reading, passage in zip(readings, evidence, strict=True)
-            if reading.span
-        ]
+        questions, none to another question than the one that was asked, unless it is sure.
+
+        ``evidence`` stands in the order of the search, which knows better what a text is about; a
+        cell that is named comes before all others.
+        """
         weight = self._reader.tuning.relevance_weight
-        missed = passed_over(question, [(text.text, span.start) for _, span, text in found])
-        lowered = [2 * MISPLACED * lacks for lacks in missed]
-        kept = [
-            (span.margin + weight * reading.relevance - less, place)
-            for place, ((reading, span, _), less) in enumerate(zip(found, lowered, strict=True))
-            if not less or span.margin - less >= self._least
-        ]
-        return [found[place] for _, place in sorted(kept, key=lambda one: -one[0])]
+        found: list[tuple[tuple[bool, float], tuple[Reading, Span, Passage]]] = []
+        for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True)):
+            if (span := reading.span) is not None:
+                named = (span.start, span.end) == named_cell(question, passage.text, passage.place)
+                worth = span.margin + weight * reading.relevance - RANK * rank
+                found.append(((named, worth), (reading, span, passage)))
+        places = [(passage.text, span.start) for _, (_, span, passage) in found]
+        kept = []
+        for (place, one), lacks in zip(found, passed_over(question, places), strict=True):
+            less = 2 * MISPLACED * lacks
+            if not less or one[1].margin - less >= self._least:
+                kept.append(((place[0], place[1] - less), one))
+        return [one for _, one in sorted(kept, key=lambda both: both[0], reverse=True)]
 
     @property
     def _least(self) -> float:
@@ -256,7 +271,17 @@ class ReaderGenerator:
         }
         if span.margin < self._least:
             return Draft((), (), self.name, features=features)
-        return span_answer(passage, span.start, span.end, question, self.name, features)
+        place = span.start, span.end
+        if question_type(question) is QuestionType.YES_NO:
+            place = telling(question, passage, place)
+        return span_answer(passage, *place, question, self.name, features)
+
+
+def of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:
+    """The whole cell in the place of the span that was found, which may be in another one."""
+    inside = cell[0] <= span.start and span.end <= cell[1]
+    margin = max(span.margin, least) if inside else least
+    return replace(span, start=cell[0], end=cell[1], margin=margin)
 
 
 def _is_read(request: DraftRequest) -> bool:
@@ -312,13 +337,21 @@ def load_tuning(folder: Path) -> Tuning:
     return Tuning(**{name: float(value) for name, value in values.items()}, titles=titles)
 
 
-def without_misplaced(
-    logits: NDArray[np.float32], encoding: Encoding, question: str, text: str
+def headings_end(passage: Passage) -> int:
+    """Where the headings end that the passage begins with; 0 without any."""
+    end = 0
+    for name in dict.fromkeys((passage.title, *passage.headings)):
+        line = passage.text[end:].lstrip().split("\n", 1)
+        if name and len(line) > 1 and " ".join(line[0].split()) == name:
+            end = len(passage.text) - len(line[1])
+    return end
+
+
+def lowered(
+    logits: NDArray[np.float32], encoding: Encoding, parts: Sequence[tuple[tuple[int, int], int]]
 ) -> NDArray[np.float32]:
-    """``logits`` [L, 2], lower on the tokens of what the question does not mean of a table."""
-    parts = misplaced(question, text)
-    if not parts:
-        return logits
+    """``logits`` [L, 2], lower on the tokens of these parts of the passage, by the words that each
+    lacks."""
     inside = np.array(encoding.type_ids) == 1
     starts = np.array([offset[0] for offset in encoding.offsets])
     lower = logits.copy()

@@ -9,7 +9,7 @@ to be meant.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
 from guardrails.contract import block_ends
@@ -34,8 +34,11 @@ _ASKING = stems(
     find know tell give please want would like am not allow allowed"""
 )
 """Words that ask, and stand in no row."""
+_PAYING = stems("pay pays paid charge charges charged")
+"""What a cell with an amount need not say."""
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d.,:]*")
+_WORDLIKE = re.compile(r"[^\W_]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 MOST_ALIKE = 1 / 3
@@ -73,7 +76,7 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
         found += [(row.bounds, MOST_MISSED) for row in rows[:top]]
         if top:
             found += _columns(asked, rows[:top], body, text, sure=sure)
-    for rows in _answered(text):
+    for rows in _answered(text, least=1):
         held = _held_answers(asked, [(row, text) for row in rows])
         found += _fewer([row.cells[1] for row in rows], held, sure=False)
         found += [(row.cells[0], MOST_MISSED) for row in rows]  # what asks is no answer
@@ -101,6 +104,31 @@ def passed_over(question: str, places: Sequence[tuple[str, int]]) -> list[int]:
         own = [n for row, n in zip(found, one, strict=True) if row.bounds[0] <= offset]
         missed.append(min(best - own[-1], MOST_MISSED) if own else 0)
     return missed
+
+
+def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
+    """The one cell that ``question`` names by its row and its column: all its words stand in their
+    names, in the name of the first column, or in ``place``. None where it names none, or several
+    alike."""
+    asked = stems(question) - _ASKING - _PAYING
+    found: list[tuple[int, Offsets]] = []
+    for rows in _tables(text):
+        texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
+        top = 0 if rows[0].entry else header_rows(texts)
+        if not top:
+            continue
+        columns = [stems(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
+        around = stems(place) | columns[0]
+        for row, cells in zip(rows[top:], texts[top:], strict=True):
+            name = stems(cells[0])
+            for cell, says, column in zip(row.cells[1:], cells[1:], columns[1:], strict=False):
+                met = asked & (name | column)
+                both = asked & name and asked & column and len(met) > 1
+                if both and asked <= name | column | around and _WORDLIKE.search(says):
+                    found.append((len(met), cell))
+    most = max((count for count, _ in found), default=0)
+    best = [cell for count, cell in found if count == most]
+    return best[0] if len(best) == 1 else None
 
 
 def cell_ends(text: str) -> list[int]:
@@ -138,11 +166,11 @@ def _is_name(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
         return False
     if _YEAR.fullmatch(cell):
         return not any(_YEAR.fullmatch(value) for value in values)
-    alike = sum(_shape(value) == _shape(cell) for value in values)
+    alike = sum(shape(value) == shape(cell) for value in values)
     return alike <= MOST_ALIKE * len(values)
 
 
-def _shape(cell: str) -> str:
+def shape(cell: str) -> str:
     """Numbers and words as signs for them: "1.4 litres" is like "12 bar", not like "BX-40"."""
     return _LETTERS.sub("a", _NUMBER.sub("0", cell))
 

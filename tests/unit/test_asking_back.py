@@ -120,6 +120,26 @@ def test_a_question_that_says_more_is_not_asked_back(question: str) -> None:
     assert labels(question, basic, plus) == []
 
 
+def test_sections_that_tell_different_things_of_one_word_are_no_choices() -> None:
+    rules = [
+        passage("Bikes", "If the bike is stolen, call us and the police within 24 hours.", "Theft"),
+        passage("Bikes", "After 24 hours we treat the bike as stolen: €300.", "Longest rental"),
+    ]
+    assert labels("what if the bike gets stolen", *rules) == []
+    desks = (
+        " | Flex desk | Fixed desk\nPrice | €140 | €260\nCredits | 2 hours | 6 hours\n"
+        "Access | 8 am to 8 pm | day and night\n"
+    )
+    deposit = passage("Desks", "Fixed desks: one month's price as a deposit.", "Deposit")
+    assert labels("when may I use a flex desk", passage("Desks", desks, "Plans")) == []
+    assert labels("how much is a fixed desk", passage("Desks", desks, "Plans"), deposit) == []
+    excess = [
+        passage("Cover", "The excess for each claim is £75.", "Storm"),
+        passage("Cover", "The excess for each claim is £90.", "Flood"),
+    ]
+    assert labels("What is the excess?", *excess) == ["Storm", "Flood"]
+
+
 def test_what_the_conversation_named_is_meant() -> None:
     basic, plus = passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")
     assert labels("What is the excess?", basic, plus) == ["Basic", "Plus"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from ingestion.chunk import Cut, cut_passages
-from ingestion.formats.document import Extracted, Page
+from ingestion.formats.document import Extracted, Heading, Page
 from ingestion.formats.text import tidy
 
 
@@ -37,6 +37,15 @@ def document(*pages: str) -> Extracted:
         start += len(text) + 2
     paged = tuple(found) if len(found) > 1 else ()
     return Extracted("T", "\n\n".join(pages), "text/plain", paged)
+
+
+def sections(*parts: tuple[int, str, str]) -> Extracted:
+    """A document of (level, heading, text) sections."""
+    found, text = [], ""
+    for level, heading, below in parts:
+        found.append(Heading(level, heading, len(text)))
+        text += "\n\n".join(filter(None, (heading, below))) + "\n\n"
+    return Extracted("T", text.rstrip(), "text/plain", (), headings=tuple(found))
 
 
 def tokens(text: str) -> int:
@@ -123,6 +132,50 @@ def test_a_heading_stays_with_the_text_below_it() -> None:
     assert cuts[1].text.startswith("Refunds\n\nHow to ask\n\nThe fee")
     assert any(cut.text.startswith("Shipping\n\nThe fee") for cut in cuts)
     assert not any(cut.text.endswith(("Refunds", "How to ask", "Shipping")) for cut in cuts)
+
+
+def test_no_passage_holds_two_sections_however_short_they_are() -> None:
+    found = sections(
+        (1, "Membership terms", ""),
+        (2, "Cooling off", "You may cancel within 14 days."),
+        (2, "Who pays for guests?", "You do."),
+        (2, "Repairs", ""),
+        (3, "Gas safety", "We check your boiler every year.\n\nYou must let us in."),
+    )
+    assert [(cut.text, cut.headings) for cut in cut_passages(found, TOKENIZER)] == [
+        (
+            "Membership terms\n\nCooling off\n\nYou may cancel within 14 days.",
+            ("Membership terms", "Cooling off"),
+        ),
+        ("Who pays for guests?\n\nYou do.", ("Membership terms", "Who pays for guests?")),
+        (
+            "Repairs\n\nGas safety\n\nWe check your boiler every year.\n\nYou must let us in.",
+            ("Membership terms", "Repairs", "Gas safety"),
+        ),
+    ]
+
+
+def test_questions_with_their_answers_are_passages_of_their_own() -> None:
+    asked = ["Q: How heavy?\nA: Up to 25 kg.", "Where is it?\n\nAt the desk.", "Q: Who?\nA: Ann."]
+    cuts = cut_passages(document("\n\n".join(["About parcels, and more.", *asked])), TOKENIZER)
+    assert [cut.text for cut in cuts] == ["About parcels, and more.", *asked]
+    assert len(cut_passages(document("\n\n".join(asked[:2])), TOKENIZER)) == 1
+    story = ["The king went out.", "He met a fox.", "He went on.", "It grew dark.", "Who are you?"]
+    assert len(cut_passages(document("\n\n".join(story * 3)), TOKENIZER)) == 1
+
+
+def test_headings_without_text_stay_with_what_is_before_them() -> None:
+    found = sections((2, "Guests", "Guests pay £8."), (2, "Classes", ""), (2, "Notes", ""))
+    assert [cut.text for cut in cut_passages(found, TOKENIZER)] == [
+        "Guests\n\nGuests pay £8.\n\nClasses\n\nNotes"
+    ]
+
+
+def test_the_parts_of_a_long_section_stand_under_its_headings() -> None:
+    body = "\n\n".join(["The fee is due on the first working day of each month."] * 30)
+    cuts = cut_passages(sections((1, "Fees", ""), (2, "Paying", body)), TOKENIZER)
+    assert len(cuts) > 2
+    assert {cut.headings for cut in cuts} == {("Fees", "Paying")}
 
 
 def test_a_sentence_longer_than_the_limit_is_split_between_words() -> None:

@@ -81,14 +81,19 @@ def test_what_depends_says_on_what() -> None:
     ("question", "text", "span"),
     [
         ("Is breakfast included?", "Breakfast is served from seven to ten.", "seven to ten"),
-        ("Are pets insured?", "A lead is kept by the door.", "by the door"),
-        ("Can I park a lorry?", "The yard is behind the mill.", "behind the mill"),
+        ("Can I park a lorry?", "A lorry stands behind the mill.", "behind the mill"),
         ("Do I have to pay for towels?", "Towels are white and blue.", "white and blue"),
     ],
 )
 def test_a_yes_or_no_that_nobody_says_is_not_made_up(question: str, text: str, span: str) -> None:
     draft = drafted(question, (text, span))
     assert (draft.model, draft.features["margin"]) == (IMPLIED, -math.inf)
+
+
+def test_what_speaks_of_other_things_implies_nothing() -> None:
+    fires = drafted("can we make a campfire", ("Open fires are forbidden.", "Open fires"))
+    assert (fires.model, fires.short) == (IMPLIED, "Open fires")
+    assert drafted("Are pets insured?", ("A lead is kept by the door.", "by the door")).abstained
 
 
 def test_what_only_implies_a_yes_or_no_is_for_a_person() -> None:
@@ -110,6 +115,8 @@ def test_what_only_implies_a_yes_or_no_is_for_a_person() -> None:
         ("Is damage by frost covered?", "Damage by frost is not covered."),
         ("Can I cancel online?", "You cannot cancel online."),
         ("Is the pool open on Sundays?", "The pool is open from Monday to Saturday."),
+        ("are you open mondays", "On Mondays we are closed."),
+        ("are motorboats allowed", "Motor boats are not allowed on the lake."),
         ("Must visitors sign in?", "Every visitor signs in at the desk."),
         ("Ist das Frühstück inbegriffen?", "Das Frühstück ist nicht inbegriffen."),
     ],
@@ -131,6 +138,37 @@ def test_a_yes_or_no_that_is_said_is_quoted(question: str, text: str) -> None:
 )
 def test_the_other_side_of_a_number_says_nothing(question: str, text: str, plain: bool) -> None:
     assert (drafted(question, (text, text)).model == "reader") == plain
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "span", "told"),
+    [
+        (
+            "do you refund part of a plan",
+            "Tell us in the app. We do not refund parts of a year. Pay by card.",
+            "in the app",
+            "We do not refund parts of a year.",
+        ),
+        ("is damage by moths covered", "Limits\n\nDamage by moths is not covered.", "Limits", None),
+        (
+            "may I cancel",
+            "You may cancel. A refund is not paid.",
+            "You may cancel",
+            "You may cancel.",
+        ),
+    ],
+)
+def test_the_sentence_that_speaks_of_what_was_asked_says_yes_or_no(
+    question: str, text: str, span: str, told: str | None
+) -> None:
+    assert said(question, (text, span))[0] == (told or text.split("\n\n")[1])
+
+
+def test_an_answer_says_what_the_question_above_it_asks() -> None:
+    text = "Is there a quiet room?\nYes, on the second floor.\n\nWhere is it?\nBehind the lift."
+    draft = drafted("is there a quiet room", (text, "on the second floor"))
+    assert (draft.model, draft.short) == ("reader", "on the second floor")
+    assert drafted("is there a quiet room", (text, "Behind the lift")).abstained
 
 
 def test_the_next_passage_answers_where_the_first_does_not_say_it() -> None:

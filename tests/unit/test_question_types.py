@@ -4,7 +4,12 @@ import time
 
 import pytest
 
-from app.inference.writing.question_types import MOST_READ, QuestionType, question_type
+from app.inference.writing.question_types import (
+    MOST_READ,
+    QuestionType,
+    as_question,
+    question_type,
+)
 from tests.question_samples import SAMPLES
 
 LABELLED = [
@@ -46,3 +51,24 @@ def test_nothing_is_too_odd_or_too_long() -> None:
         began = time.perf_counter()
         assert question_type(text) in QuestionType
         assert time.perf_counter() - began < 0.25, (text[:20], MOST_READ)
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("where is the chapel", "where is the chapel?"),
+        ("can i bring a friend ", "can i bring a friend?"),
+        ("i lost my card, what does a new one cost", "i lost my card, what does a new one cost?"),
+        ("phone number", "What is the phone number?"),
+        ("academic price in april", "What is the academic price in april?"),
+        ("list the exclusions", "list the exclusions?"),
+        ("difference between gold and silver", "difference between gold and silver?"),
+        ("i forgot my password", "i forgot my password?"),
+        ("Wie lange dauert es", "Wie lange dauert es?"),
+        ("Who is it?", "Who is it?"),
+        ("Tell me about refunds.", "Tell me about refunds."),
+        ("", ""),
+    ],
+)
+def test_what_is_typed_is_given_the_form_of_a_question(typed: str, asked: str) -> None:
+    assert as_question(typed) == asked

@@ -9,7 +9,7 @@ import pytest
 
 from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import MOST_LEAD, Reader, ReaderGenerator, Tuning, best_span
+from app.inference.reader import MOST_LEAD, NAMED, Reader, ReaderGenerator, Tuning, best_span
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.passage_index import FUSION_DEPTH
 from app.retrieval.retriever import Hit, Rerank, search_scores
@@ -22,6 +22,7 @@ TEXTS = [
     "The kettle has a warranty of two years from the day of purchase.",
     "The kettle is made of steel. It boils a litre in three minutes.",
 ]
+PRICES = "Ticket | Until May | At the door\nStudent | €12 | not sold\nAdult | €20 | €25"
 
 
 def passage(number: int, text: str) -> Passage:
@@ -69,6 +70,25 @@ def test_each_request_gets_its_own_readings_in_order(reader: Reader) -> None:
         [one.relevance for one in alone], abs=0.3
     )
     assert reader.read([]) == [] and reader.read([(QUESTION, [])]) == [[]]
+
+
+def test_what_is_typed_is_read_as_a_question(reader: Reader) -> None:
+    typed, asked = reader.read(
+        [("warranty of the kettle", PASSAGES), ("What is the warranty of the kettle?", PASSAGES)]
+    )
+    assert typed == asked
+
+
+def test_a_cell_that_is_named_is_the_span_and_a_heading_is_none(reader: Reader) -> None:
+    prices = passage(
+        0, "Ticket | Until May | At the door\nStudent | €12 | not sold\nAdult | €20 | €25"
+    )
+    dogs = replace(passage(1, "Dogs\n\nDogs are welcome on the first floor."), headings=("Dogs",))
+    (cell,), (rule,) = reader.read([("student ticket at the door", [prices]), ("dogs", [dogs])])
+    assert cell.span is not None and rule.span is not None
+    assert prices.text[cell.span.start : cell.span.end] == "not sold"
+    assert cell.span.margin >= reader.tuning.min_margin + NAMED
+    assert rule.span.start > len("Dogs")
 
 
 def test_a_passage_without_words_has_no_span(reader: Reader) -> None:
@@ -155,6 +175,23 @@ def test_relevance_counts_when_the_passage_to_answer_from_is_chosen() -> None:
     assert draft.features["lead"] == -4
 
 
+def test_of_answers_nearly_alike_that_in_the_passage_found_first_counts() -> None:
+    near = [reading(0, 5), reading(0, 6.5), reading(0, 2)]
+    far = [reading(0, 5), reading(0, 7.5), reading(0, 2)]
+    drafts = ReaderGenerator(Deaf()).draft([request_with(near), request_with(far)])
+    assert [draft.citations[0].passage_id for draft in drafts] == ["p0", "p1"]
+
+
+def test_a_cell_that_is_named_comes_before_all_other_answers() -> None:
+    table = passage(1, PRICES)
+    cell = table.text.index("not sold")
+    readings = (reading(9, 9), reading(0, 1, cell, cell + len("not sold")))
+    request = DraftRequest(
+        "student ticket at the door", (PASSAGES[0], table), Deadline(60), readings
+    )
+    assert ReaderGenerator(Deaf()).draft([request])[0].short == "not sold"
+
+
 def test_other_passages_with_the_same_answer_agree() -> None:
     kettle = [(TEXTS[n].index("kettle"), TEXTS[n].index("kettle") + 6) for n in (1, 2)]
     readings = [reading(0, 1), reading(0, 9, *kettle[0]), reading(0, 8, *kettle[1])]
@@ -172,7 +209,7 @@ def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read()
 
 
 def test_a_second_try_gives_the_best_other_answer_that_fits() -> None:
-    readings = [reading(0, 4), reading(0, 9, 4, 10), reading(0, 6)]
+    readings = [reading(0, 1), reading(0, 9, 4, 10), reading(0, 6)]
     steel = Misfit("", lambda draft: "steel" in draft.text)
     draft = ReaderGenerator(Deaf()).draft([replace(request_with(readings), misfit=steel)])[0]
     assert draft.citations[0].passage_id == "p2"

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import best_span, without_misplaced
-from app.inference.tables import MOST_MISSED, cells_of, header_rows, misplaced, passed_over
+from app.inference.reader import best_span, headings_end, lowered, of_cell
+from app.inference.tables import (
+    MOST_MISSED,
+    cells_of,
+    header_rows,
+    misplaced,
+    named_cell,
+    passed_over,
+)
+from app.ports import Span
+from guardrails.contract import Passage
 
 RATES = """Rates
 
@@ -65,7 +74,7 @@ A: Only tins. Whoever sends anything else pays a fee of 9 EUR.
 """
 
 
-def lowered(question: str, text: str) -> list[str]:
+def not_meant(question: str, text: str) -> list[str]:
     return [text[start:end] for (start, end), _ in misplaced(question, text)]
 
 
@@ -90,7 +99,9 @@ def lowered(question: str, text: str) -> list[str]:
 def test_what_the_question_does_not_name_is_lowered(
     question: str, text: str, parts: list[str]
 ) -> None:
-    found = [part for part in lowered(question, text) if not part.startswith(("What |", "Plan |"))]
+    found = [
+        part for part in not_meant(question, text) if not part.startswith(("What |", "Plan |"))
+    ]
     assert len(found) == len(parts)
     assert all(any(one.startswith(part) for one in found) for part in parts)
 
@@ -146,7 +157,7 @@ def test_of_answers_in_several_passages_that_to_the_question_asked_is_meant() ->
 
 
 def test_a_row_that_names_columns_is_always_lowered() -> None:
-    assert lowered("Who pays?", RATES) == ["What | Limit or rate"]
+    assert not_meant("Who pays?", RATES) == ["What | Limit or rate"]
 
 
 def test_the_best_span_moves_to_the_row_that_is_named() -> None:
@@ -158,6 +169,59 @@ def test_the_best_span_moves_to_the_row_that_is_named() -> None:
             logits[place] = (4.0 if RATES[start : start + 3] == "£12" else 3.0) if near else -5.0
     plain = best_span(logits, encoding, RATES)
     assert plain is not None and RATES[plain.start :].startswith("£12")
-    moved = without_misplaced(logits, encoding, "How much may I spend on dinner?", RATES)
+    moved = lowered(logits, encoding, misplaced("How much may I spend on dinner?", RATES))
     named = best_span(moved, encoding, RATES)
     assert named is not None and RATES[named.start :].startswith("£30")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "cell"),
+    [
+        ("what does lifetime pay for vet fees", PLANS, "£8,000"),
+        ("how big is the tank of the TX-30", MODELS, "1.8 litres"),
+        ("joining fee 2024", YEARS, "£45"),
+        ("price of a poster, express", TWO_HEADS, "€70"),
+        ("weight of the TX-30 kettle", MODELS, "8.5 kg"),  # by its place
+        ("vet fees", PLANS, None),  # of which plan?
+        ("what does platinum pay for vet fees", PLANS, None),
+        ("vet fees for a horse with lifetime", PLANS, None),
+        ("what does a flyer cost", TWO_HEADS, None),
+        ("how much may I spend on dinner", RATES, None),
+        ("what is the tank", NOT_NAMED, None),
+    ],
+)
+def test_a_cell_is_named_by_its_row_and_its_column(
+    question: str, text: str, cell: str | None
+) -> None:
+    found = named_cell(question, text, "Kettles")
+    assert (found and text[slice(*found)]) == cell
+
+
+def test_a_named_cell_is_the_span_and_sure_enough() -> None:
+    cell = named_cell("joining fee 2024", YEARS)
+    assert cell is not None
+    inside, outside = (Span(at, at + 2, -9.0, 1.0, 0.5) for at in (cell[0], 0))
+    for span in (inside, outside):
+        assert of_cell(span, cell, 0.0) == Span(*cell, 0.0, 1.0, 0.5)
+    sure = Span(*cell, 7.0, 1.0, 0.5)
+    assert of_cell(sure, cell, 0.0) == sure
+
+
+def test_a_question_is_no_answer_to_itself() -> None:
+    one = "Q: How can I pay?\nA: By card."
+    assert not_meant("how do i pay", one) == ["Q: How can I pay?"]
+
+
+@pytest.mark.parametrize(
+    ("text", "headings", "end"),
+    [
+        ("House\n\nRules\n\nNo dogs.", ("House", "Rules"), "House\n\nRules\n"),
+        ("Rules\n=====\nNo dogs.", ("House", "Rules"), "Rules\n"),
+        ("Rules of the house are kept.", ("House", "Rules"), ""),
+        ("No dogs.", ("House",), ""),
+        ("Rules", ("House", "Rules"), ""),
+    ],
+)
+def test_where_the_headings_end(text: str, headings: tuple[str, ...], end: str) -> None:
+    passage = Passage("p", "d", "main", "House", text, 0, len(text), headings=headings)
+    assert text[: headings_end(passage)] == end

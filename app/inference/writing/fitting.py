@@ -6,11 +6,14 @@ Rules over words. A draft that does not fit gives way to the next one.
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 from app.inference.evidence_selection import stems
+from app.inference.writing.grounding import Offsets
 from app.inference.writing.question_types import QuestionType, core, plain
-from app.inference.writing.units import NUMBER
+from app.inference.writing.units import BARE, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Draft, Passage
+from guardrails.words import WORD
 
 _SAYS_WHETHER = re.compile(
     r"\b(?:can(?:not|'t)?|may|must(?:n't)?|shall|should|will|won't|need(?:s|n't)?|have to|has to|"
@@ -18,7 +21,7 @@ _SAYS_WHETHER = re.compile(
     r"includ(?:ed?|es|ing)|exclud(?:ed?|es|ing)|cover(?:ed|s)?|insured?|pays? for|free|charged?|"
     r"required|mandatory|compulsory|optional|voluntary|possible|impossible|available|accept(?:ed|s)?|"
     r"refus(?:ed?|es)|welcome|valid|yes|no|not|never|none|nobody|only|unless|except|without|"
-    r"depends|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
+    r"depends|open|closed|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
     r"|\b(?:darf|durfen|kann|konnen|muss|mussen|nicht|kein\w*|erlaubt|verboten|inbegriffen|"
     r"versichert|peut|peuvent|doit|pas|interdit\w*|permis\w*|compris\w*|inclus\w*|puede\w*|debe\w*|"
     r"prohibid\w*|permitid\w*|incluid\w*|puo|non|vietat\w*|permess\w*|mag|niet|geen|verplicht)\b"
@@ -38,6 +41,7 @@ _ASKS_MEANING = re.compile(
 IMPLIED = "reader:implied"
 """The model of a draft that speaks of what was asked without a yes or no in words: the risk model
 for the reader's spans does not count, so that a person decides what follows from it."""
+_ASKED = re.compile(r"^[^\n|]{5,200}\?[ \t]*$", re.MULTILINE)
 _GAP = r"(?: the| first| age| \w{3})?[ \xa3$\u20ac]*(\d[\d.,]*\d|\d)"
 _ABOVE = re.compile(rf"\b(?:after|over|above|beyond|more than|longer than|older than|from){_GAP}")
 _BELOW = re.compile(
@@ -60,6 +64,44 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
     return True
 
 
+def may_imply(question: str, draft: Draft, passage: Passage) -> bool:
+    """Whether a yes or no can follow from it: it says whether something is so, or its passage has
+    a word of what was asked."""
+    asked = stems(core(question)) - _ASKING
+    near = not asked or bool(asked & stems(plain(f"{passage.place} {passage.text}")))
+    return near or bool(_SAYS_WHETHER.search(plain(draft.text)))
+
+
+def telling(question: str, passage: Passage, span: Offsets) -> Offsets:
+    """The sentence of ``passage`` that says yes or no to what was asked, where those that ``span``
+    touches do not speak of it at all; else ``span``."""
+    asked = stems(core(question)) - _ASKING - stems(plain(passage.place))
+    layout = Layout(passage.text)
+    said: list[tuple[Offsets, str]] = []
+    for place, kind in enumerate(layout.kinds):
+        if kind == ROW and layout.blocks[place][0] <= span[0] < layout.blocks[place][1]:
+            return span
+        if kind not in (ROW, HEADING):
+            said += [(one, plain(passage.text[slice(*one)])) for one in layout.spans(place)]
+    own = " ".join(text for one, text in said if one[0] < span[1] and span[0] < one[1])
+    asking = _question_above(passage, span[0])
+    if BARE.fullmatch(own) or asked & stems(own + asking):
+        return span
+    told = [(len(asked & stems(text)), one) for one, text in said if _says(text)]
+    most, best = max(told, key=lambda one: one[0], default=(0, span))
+    return best if most else span
+
+
+def _question_above(passage: Passage, start: int) -> str:
+    """The question of a list of such that ``start`` is below; "" where none is."""
+    asked = _ASKED.findall(passage.text, 0, start)
+    return f" {plain(asked[-1])}" if asked else ""
+
+
+def _says(text: str) -> bool:
+    return bool(_SAYS_WHETHER.search(text)) and not text.rstrip().endswith("?")
+
+
 def implied(draft: Draft) -> Draft:
     """The draft for a reviewer: of unknown risk, and under any least margin of a policy."""
     return replace(draft, model=IMPLIED, features={**draft.features, "margin": -math.inf})
@@ -70,12 +112,19 @@ def _in_words(question: str, draft: Draft, passage: Passage) -> bool:
     said = plain(" ".join(sentence.text for sentence in draft.sentences))
     if _beyond(core(question), said):
         return False
+    said += _question_above(passage, min((one.start for one in draft.citations), default=0))
     asked = stems(core(question)) - _ASKING
     if not asked:
         return bool(_SAYS_WHETHER.search(said))
-    met = len(asked & (stems(said) | stems(plain(passage.place)))) / len(asked)
+    words = stems(said) | _joined(said)
+    met = len(asked & (words | stems(plain(passage.place)))) / len(asked)
     enough = NEARLY_SAYS_IT if _SAYS_WHETHER.search(said) else SAYS_IT
-    return met >= enough and bool(asked & stems(said))
+    return met >= enough and bool(asked & words)
+
+
+def _joined(text: str) -> frozenset[str]:
+    """Neighbouring words as one: "motor boats" says "motorboats"."""
+    return stems(" ".join(map("".join, pairwise(WORD.findall(text)))))
 
 
 def _beyond(question: str, said: str) -> bool:

@@ -48,6 +48,21 @@ def core(question: str) -> str:
     return _first_question(text)
 
 
+def as_question(text: str) -> str:
+    """``text`` in the form of a question, which readers know best: what is typed without its mark
+    gets one, and a few words that name something are asked for."""
+    text = text.strip()
+    if not text or text[-1] in ".!?\u2026":
+        return text
+    words = core(text)
+    asks = _QUESTION_WORD.search(words) or _YES_NO.search(words)
+    if asks or _TELLS.match(words) or len(words.split()) > MOST_NAMING or not text.isascii():
+        return f"{text}?"
+    return f"What is the {text}?"
+
+
+MOST_NAMING = 8
+"""Words of a text without a question that only names what is looked for."""
 MOST_READ = 600
 """Characters of a question that are looked at: its first ones and its last ones."""
 _WORD = re.compile(r"[^\W\d_]+")
@@ -267,6 +282,12 @@ _QUESTION_WORD = _any(
     _words("quien", "cuando", "donde", "cual", "cuanto", "que", "chi", "dove", "perche", "quale"),
     _words("quanto", "waar", "wanneer", "waarom", "wat", "welke", "hoe", "hoeveel"),
 )
+_TELLS = _any(
+    r"(?:i|we|you|he|she|it|they|there|my|our|your|this|that|the|an?|if|to)\b",
+    r"(?:please|tell|say|show|list|name|give|find|get|help|need|want|explain|describe|define|compare"
+    r"|summari[sz]e|enumerate|difference|meaning|definition)\b",
+)
+"""How a remark or an order begins."""
 _VALUE = _any(
     r"\b(?:cost|price|fee|excess|limit|deadline|date|address|phone|email|e-mail|hours|times?|rate|"
     r"amount|period|number|contact|notice|deposit|temperature|capacity|size|weight|age|minimum|"

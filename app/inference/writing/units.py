@@ -66,7 +66,7 @@ NUMBER = re.compile(
 )
 """How many there are, in digits or in words."""
 _CELLS = re.compile(r"[|\t]")
-_BARE = re.compile(r"(?:(?:a|answer) ?[.:] *)?(?:yes|no|never|always)\b\W*", re.IGNORECASE)
+BARE = re.compile(r"(?:(?:a|answer) ?[.:] *)?(?:yes|no|never|always)\b\W*", re.IGNORECASE)
 """An answer that says nothing without its question."""
 _STEP = re.compile(r"\s*\d{1,2}[.)]\s")
 _DIGIT = re.compile(r"\d")
@@ -239,7 +239,7 @@ class Layout:
         after = [span for span in spans if span[0] >= own[1]][:1]
         leans = LEANS_BACK.match(self.text, own[0])
         limited = after and _CONDITION.match(self.text, after[0][0])
-        if _BARE.fullmatch(self.text, *own):
+        if BARE.fullmatch(self.text, *own):
             return [*(before or self._question(place)), own, *after]
         return [*(before if leans else []), own, *(after if limited else [])]
 
