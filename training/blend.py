@@ -13,23 +13,23 @@ from torch import Tensor
 from app.inference.networks.weights import MANIFEST, WEIGHTS, load_tensors
 
 
-def mean_weights(first: Path, second: Path) -> dict[str, Tensor]:
-    """The mean of the tensors of both model folders, float16.
+def mean_weights(first: Path, second: Path, share: float = 0.5) -> dict[str, Tensor]:
+    """The mean of the tensors of both model folders, float16; the second counts ``share``.
 
     A head that the first was never trained for (missing, or all zeros) comes from the second.
     """
     one, two = load_tensors(first / WEIGHTS), load_tensors(second / WEIGHTS)
     return {
-        name: ((one[name] + tensor) / 2 if name in one and one[name].any() else tensor)
+        name: (one[name].lerp(tensor, share) if name in one and one[name].any() else tensor)
         .half()
         .contiguous()
         for name, tensor in two.items()
     }
 
 
-def write_mean(first: Path, second: Path, out: Path) -> dict[str, float]:
-    """Write the mean into ``out``; returns how many examples and tokens both trainings saw."""
-    tensors = mean_weights(first, second)
+def write_mean(first: Path, second: Path, out: Path, share: float = 0.5) -> dict[str, float]:
+    """Write ``mean_weights`` into ``out``; returns how many examples and tokens both trainings saw."""
+    tensors = mean_weights(first, second, share)
     out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out / WEIGHTS)
     (out / WEIGHTS).chmod(0o644)

@@ -570,9 +570,10 @@ def blend(
     first: Annotated[Path, typer.Option(help="a trained reader")],
     second: Annotated[Path, typer.Option(help="one that was trained on from it")],
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/reader"),
+    share: Annotated[float, typer.Option(help="what the second counts", min=0, max=1)] = 0.5,
 ) -> None:
     """The mean of two readers' weights; tune it afterwards."""
-    seal(out, UNTUNED, write_mean(first, second, out))
+    seal(out, UNTUNED, write_mean(first, second, out, share))
 
 
 @app.command("train")

@@ -491,3 +491,5 @@ def test_a_mean_lies_between_both_and_takes_a_new_head_from_the_second(tmp_path:
     mean = load_tensors(tmp_path / "mean" / WEIGHTS)
     assert mean["encoder.w"].tolist() == [2.0, 2.0]
     assert mean["pair.weight"].tolist() == [4.0, 4.0]
+    write_mean(first, second, tmp_path / "mean", share=0.25)
+    assert load_tensors(tmp_path / "mean" / WEIGHTS)["encoder.w"].tolist() == [1.5, 1.5]
