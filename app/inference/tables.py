@@ -34,7 +34,7 @@ _ASKING = stems(
     find know tell give please want would like am not allow allowed"""
 )
 """Words that ask, and stand in no row."""
-_PAYING = stems("pay pays paid charge charges charged")
+_PAYING = stems("pay pays paid")
 """What a cell with an amount need not say."""
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d.,:]*")
@@ -110,7 +110,7 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     """The one cell that ``question`` names by its row and its column: all its words stand in their
     names, in the name of the first column, or in ``place``. None where it names none, or several
     alike."""
-    asked = stems(question) - _ASKING - _PAYING
+    said = stems(question)
     found: list[tuple[int, Offsets]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
@@ -118,14 +118,15 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
         if not top:
             continue
         columns = [stems(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
+        names = [stems(cells[0]) for cells in texts[top:]]
+        # "Price" only asks, unless a row or column is called so.
+        asked = said - ((_ASKING | _PAYING) - frozenset().union(*columns, *names))
         around = stems(place) | columns[0]
-        for row, cells in zip(rows[top:], texts[top:], strict=True):
-            name = stems(cells[0])
+        for row, cells, name in zip(rows[top:], texts[top:], names, strict=True):
             for cell, says, column in zip(row.cells[1:], cells[1:], columns[1:], strict=False):
-                met = asked & (name | column)
-                both = asked & name and asked & column and len(met) > 1
+                both = asked & name - column and asked & column - name
                 if both and asked <= name | column | around and _WORDLIKE.search(says):
-                    found.append((len(met), cell))
+                    found.append((len(asked & (name | column)), cell))
     most = max((count for count, _ in found), default=0)
     best = [cell for count, cell in found if count == most]
     return best[0] if len(best) == 1 else None

@@ -51,6 +51,14 @@ YEARS = """Fee | 2023 | 2024
 Joining | £40 | £45
 Monthly | £12 | £13
 """
+DESKS = """ | Flex desk | Team room
+Price per month | €140 | €980
+Meeting room credits | 2 hours | 20 hours
+"""
+WAYS = """Method | Yearly | Monthly
+Credit card | yes | no
+Cheque | yes | no
+"""
 NOT_NAMED = """Tank | 1.2 litres | 1.8 litres
 Power | 1,200 W | 1,500 W
 Weight | 6 kg | 8.5 kg
@@ -182,6 +190,10 @@ def test_the_best_span_moves_to_the_row_that_is_named() -> None:
         ("joining fee 2024", YEARS, "£45"),
         ("price of a poster, express", TWO_HEADS, "€70"),
         ("weight of the TX-30 kettle", MODELS, "8.5 kg"),  # by its place
+        ("price of the team room", DESKS, "€980"),
+        ("price of a large meeting room", DESKS, None),  # "room" stands in both names
+        ("credit charge for paying monthly", WAYS, None),
+        ("can I pay monthly by credit card", WAYS, "no"),
         ("vet fees", PLANS, None),  # of which plan?
         ("what does platinum pay for vet fees", PLANS, None),
         ("vet fees for a horse with lifetime", PLANS, None),
