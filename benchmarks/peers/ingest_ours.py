@@ -15,9 +15,9 @@ def prepare(task: IngestTask) -> Callable[[], Ingested]:
     """The ingestion of a service on a temporary store, with its models loaded."""
     stack = ExitStack()
     services, _ = stack.enter_context(temporary_service())
-    services.embedder.embed(["warm"])
     services.screens.warm_up()
     pipeline = pipeline_for(services)
+    pipeline.warm_up()
 
     def ingest() -> Ingested:
         report = pipeline.ingest([Path(file) for file in task.files], "main")
