@@ -34,7 +34,6 @@ from app.wiring import Services
 from ingestion.build_process import build_apart
 from ingestion.executor import Executor, Inline, Places, Processes
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
-from ingestion.likeness import signature_of
 from ingestion.metadata import check_access, content_sha256, metadata_of
 from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
 from ingestion.suspects import Suspects
@@ -43,7 +42,7 @@ REGISTERED_AT_ONCE = 100
 IDLE_S = 0.3
 TURN_S = 0.2
 SMALL_BYTES = 1 << 17
-AT_ONCE, BESIDE = (32, 16 << 20), (8, SMALL_BYTES)
+AT_ONCE, BESIDE = (64, 16 << 20), (8, SMALL_BYTES)
 """How many documents are claimed, read and stored together, and the bytes of their files; in a
 running service fewer, so that what comes then need not wait."""
 UPDATE_S = 0.5
@@ -414,7 +413,7 @@ def _revision(document: ClaimedDocument, found: Document | Why) -> NewRevision:
     """What is to be stored; raises why there is nothing."""
     if isinstance(found, Exception):
         raise found
-    extracted, prepared = found
+    extracted = found.extracted
     metadata = metadata_of(Path(document.stored_at), extracted.media_type)
     check_access(metadata, document.collection)
     until = metadata.valid_until or extracted.valid_until
@@ -423,10 +422,10 @@ def _revision(document: ClaimedDocument, found: Document | Why) -> NewRevision:
         document.sha256,
         extracted.title,
         extracted.media_type,
-        [_new_passage(one) for one in prepared],
+        [_new_passage(one) for one in found.passages],
         extracted.left_out,
         replace(metadata, valid_until=until),
-        signature_of(extracted.text),
+        found.signature,
     )
 
 

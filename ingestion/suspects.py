@@ -25,13 +25,30 @@ class Suspects:
 
     def reasons(self, texts: Sequence[str], vectors: Vectors) -> list[str | None]:
         """Why each passage is suspect, or None; raises ``ModelRefused``."""
+        return self.with_scores(self.orders(texts), texts, vectors)
+
+    def orders(self, texts: Sequence[str]) -> list[str | None]:
+        """What each passage's words alone say of it; raises ``ModelRefused``."""
         found: list[str | None] = []
         for first in range(0, len(texts), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            found += self._reasons(texts[some], vectors[some])
+            found += self._orders(texts[first : first + AT_ONCE])
         return found
 
-    def _reasons(self, texts: Sequence[str], vectors: Vectors) -> list[str | None]:
+    def with_scores(
+        self, orders: Sequence[str | None], texts: Sequence[str], vectors: Vectors
+    ) -> list[str | None]:
+        """The same with what the meaning says of the others; raises ``ModelRefused``."""
+        found = list(orders)
+        left = [at for at, why in enumerate(orders) if why is None]
+        if self._at_least is None or not left:
+            return found
+        read = [texts[at] for at in left]
+        for at, chance in zip(left, self._screens.chances(SCORE, read, vectors[left]), strict=True):
+            if chance >= self._at_least:
+                found[at] = "It looks like an injection."
+        return found
+
+    def _orders(self, texts: Sequence[str]) -> list[str | None]:
         # All of them at once first: far fewer searches, and mostly there is nothing to find.
         matched = bool(self._patterns.excerpts(APART.join(texts)))
         found = [self._ordered(text) if matched else None for text in texts]
@@ -41,11 +58,6 @@ class Suspects:
         for at, line in zip(left, self._screens.orders_in([texts[at] for at in left]), strict=True):
             if line:
                 found[at] = f'A line seems to give orders: "{line}"'[:200]
-        left = [at for at in left if found[at] is None]
-        read = [texts[at] for at in left]
-        for at, chance in zip(left, self._screens.chances(SCORE, read, vectors[left]), strict=True):
-            if chance >= self._at_least:
-                found[at] = "It looks like an injection."
         return found
 
     def _ordered(self, text: str) -> str | None:

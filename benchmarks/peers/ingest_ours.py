@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from benchmarks.peers.ingest_talk import Ingested, IngestTask, run
 from benchmarks.pipeline import temporary_service
 from countersign import __version__
-from ingestion.formats.jail import SERVERS
+from ingestion.formats.jail import SERVERS, extract_jailed
 from ingestion.pipeline import pipeline_for
 
 
@@ -18,6 +19,12 @@ def prepare(task: IngestTask) -> Callable[[], Ingested]:
     services.screens.warm_up()
     pipeline = pipeline_for(services)
     pipeline.warm_up()
+    with NamedTemporaryFile(
+        suffix=".html"
+    ) as page:  # the readers' imports, as the peers have theirs
+        page.write(b"<p>Nothing.</p>")
+        page.flush()
+        extract_jailed(Path(page.name), page.name)
 
     def ingest() -> Ingested:
         report = pipeline.ingest([Path(file) for file in task.files], "main")
