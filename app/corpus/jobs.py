@@ -168,7 +168,8 @@ class Jobs:
         """
         with self._database.transaction() as session:
             row = _job(session, job_id)
-            for document in session.scalars(_documents(job_id, PENDING).with_for_update()):
+            query = _documents(job_id, PENDING).order_by(None).order_by(DocumentRow.id)
+            for document in session.scalars(query.with_for_update()):  # as they are saved
                 document.state, document.lease_until, document.updated_at = FAILED, None, now()
                 document.error_code, document.error_message = CANCELLED, CANCELLED_MESSAGE
             row.cancelled_at = now()

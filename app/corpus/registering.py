@@ -79,7 +79,7 @@ def insert_into(session: Session, table: type[Base]) -> Any:
 
 def _found(session: Session, collection: str, sources: Sequence[str]) -> dict[str, DocumentRow]:
     query = select(DocumentRow).where(DocumentRow.collection == collection)
-    query = query.order_by(DocumentRow.source).with_for_update()
+    query = query.order_by(DocumentRow.id).with_for_update()  # as they are saved
     return {
         row.source: row
         for some in batches(sorted(set(sources)))
