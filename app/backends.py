@@ -35,6 +35,8 @@ DRAFT_S = 120.0
 """The longest that a draft for a reviewer may take; nobody waits for it."""
 DRAFT_MARGIN = -8.0
 """The least margin of the reader's drafts for reviewers, as measured in benchmarks/LOG.md."""
+FEW_PASSAGES = 256
+"""To embed so many in float32 takes as long as to load what embeds the others faster."""
 RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
 READ_FIRST_ON_CPU = 3
@@ -101,6 +103,20 @@ def build_embedder(settings: Settings) -> Embedder:
     from app.inference.embedder import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(_folder("embedder", settings.embedder), settings.device)
+
+
+def build_passage_embedder(settings: Settings, embedder: Embedder) -> Embedder:
+    """What embeds passages in a process that only ingests; questions are for ``embedder``."""
+    from app.inference.device import multiplies_bfloat16, pick_device
+    from app.inference.embedder import MiniLMEmbedder
+    from app.inference.passage_embedder import PassageEmbedder
+
+    wanted = settings.embed_precision
+    if not isinstance(embedder, MiniLMEmbedder) or pick_device(settings.device) != "cpu":
+        return embedder
+    if wanted == "float32" or (wanted == "auto" and not multiplies_bfloat16()):
+        return embedder
+    return PassageEmbedder(embedder, FEW_PASSAGES if wanted == "auto" else 0)
 
 
 def build_generator(settings: Settings) -> Generator:

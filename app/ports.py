@@ -146,8 +146,11 @@ class Screening(Protocol):
     def scores(self, text: str, vector: Vectors) -> Mapping[str, float]:
         """The probability of each screen's name; raises ``ModelRefused``."""
 
-    def order_in(self, text: str) -> str | None:
-        """The line of a passage that gives orders, None for none; raises ``ModelRefused``."""
+    def chances(self, name: str, texts: Sequence[str], vectors: Vectors) -> Sequence[float]:
+        """The probability of one screen's name for each text; raises ``ModelRefused``."""
+
+    def orders_in(self, texts: Sequence[str]) -> Sequence[str | None]:
+        """Of each passage the line that gives orders, None for none; raises ``ModelRefused``."""
 
 
 class Drafting(Protocol):

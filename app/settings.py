@@ -47,6 +47,13 @@ class Settings(BaseSettings):
         default="minilm",
         description="`minilm` (shipped) or the path of a local sentence-transformers folder.",
     )
+    embed_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="In what numbers the shipped embedder computes where a command or a process of "
+        "`ingest_executor` embeds passages on a CPU: `auto` takes bfloat16 where the processor "
+        "multiplies that itself (AMX) and there are more than a few hundred. Questions, and "
+        "passages beside a running service, are embedded in float32.",
+    )
     generator: str = Field(
         default="reader",
         description="`reader` (shipped, extractive), the path of a local transformers folder, "

@@ -411,13 +411,16 @@ def ingest(
     ] = None,
     limit: Annotated[int, typer.Option(help="Files, evenly from all of them.", min=1)] = 100,
     seconds: Annotated[float, typer.Option(help="Each system may take.", min=1)] = 150,
+    embed: Annotated[
+        bool, typer.Option(help="Else all vectors are the same, on both sides.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Documents a second from files to an index, by stage, beside another toolkit's pipeline."""
     from benchmarks.ingest import ENVIRONMENT, measure_ingest
 
     place = environment or ENVIRONMENT
-    _show(measure_ingest(peer, documents, place, limit, seconds), as_json)
+    _show(measure_ingest(peer, documents, place, limit, seconds, embed=embed), as_json)
 
 
 @app.command()

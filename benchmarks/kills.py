@@ -118,9 +118,13 @@ class Calm:
         """No probability of anything."""
         return {"injection": 0.0}
 
-    def order_in(self, _text: str) -> str | None:
+    def chances(self, _name: str, texts: Sequence[str], _vectors: Vectors) -> list[float]:
+        """No probability of anything."""
+        return [0.0] * len(texts)
+
+    def orders_in(self, texts: Sequence[str]) -> list[str | None]:
         """No line gives orders."""
-        return None
+        return [None] * len(texts)
 
 
 class House:

@@ -86,4 +86,6 @@ def _is_ordinal(number: str, earlier: str, following: str) -> bool:
 
 def _is_initial(word: str) -> bool:
     """Whether a word is a letter, or several with full stops between."""
+    if "." not in word:  # nearly always, and each full stop of a text asks
+        return len(word) == 1 and word.isalpha()
     return 0 < len(word) < 10 and all(len(p) == 1 and p.isalpha() for p in word.split("."))

@@ -5,23 +5,19 @@ transactions wherever it was prepared.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.answering.policies import Policies
-from app.backends import build_embedder, build_screens
-from app.errors import CountersignError
+from app.backends import build_embedder, build_passage_embedder, build_screens
 from app.inference.device import cpu_threads, use_threads
 from app.settings import Settings
-from ingestion.formats.document import Extracted
-from ingestion.stages import Prepared, Stages
+from ingestion.stages import Document, Named, Stages, Why
 from ingestion.suspects import Suspects
 
-Document = tuple[Extracted, list[Prepared]]
 TRIES = 3
 """A process that ends takes with it what the others of its pool are at."""
 
@@ -31,10 +27,10 @@ class Executor(Protocol):
 
     @property
     def places(self) -> int:
-        """How many documents keep it busy."""
+        """How many runs of documents keep it busy."""
 
-    def prepare(self, path: Path, name: str) -> Document:
-        """As ``Stages.prepare``."""
+    def prepare_all(self, files: Sequence[Named]) -> Iterator[list[Document | Why]]:
+        """As ``Stages.prepare_all``."""
 
     def close(self) -> None:
         """End what it started."""
@@ -49,11 +45,11 @@ class Inline:
         self._make = make
         self._stages: Stages | None = None
 
-    def prepare(self, path: Path, name: str) -> Document:
-        """As ``Stages.prepare``."""
+    def prepare_all(self, files: Sequence[Named]) -> Iterator[list[Document | Why]]:
+        """As ``Stages.prepare_all``."""
         if self._stages is None:
             self._stages = self._make()
-        return self._stages.prepare(path, name)
+        return self._stages.prepare_all(files)
 
     def close(self) -> None:
         """Nothing was started."""
@@ -69,15 +65,17 @@ class Processes:
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
-    def prepare(self, path: Path, name: str) -> Document:
-        """As ``Stages.prepare``; raises ``BrokenExecutor`` when processes end again and again."""
+    def prepare_all(self, files: Sequence[Named]) -> Iterator[list[Document | Why]]:
+        """As ``Stages.prepare_all``, as one group; raises ``BrokenExecutor`` when processes end
+        again and again."""
         for _ in range(TRIES - 1):
             pool = self._running()
             try:
-                return result_of(pool.submit(_prepare, path, name).result())
+                yield pool.submit(_prepare_all, files).result()
+                return
             except BrokenExecutor:
                 self._give_up(pool)
-        return result_of(self._running().submit(_prepare, path, name).result())
+        yield self._running().submit(_prepare_all, files).result()
 
     def close(self) -> None:
         """Wait for the processes to end."""
@@ -149,23 +147,8 @@ def stages_of(settings: Settings) -> Stages:
     policy = Policies(settings.policy_file).current().policy
     suspects = Suspects(build_screens(settings, embedder), policy)
     tokens, languages = settings.passage_tokens, settings.ocr_languages
-    return Stages(embedder, load_tokenizer(), suspects, tokens, languages)
-
-
-def attempt(call: Callable[[], Any]) -> Any:
-    """What a call returns, or the error that tells why it cannot."""
-    try:
-        return call()
-    except (CountersignError, OSError) as error:
-        return error
-
-
-def result_of(outcome: Any) -> Document:
-    """The document that an ``attempt`` made, or its error raised."""
-    if isinstance(outcome, Exception):
-        raise outcome
-    document: Document = outcome
-    return document
+    passages = build_passage_embedder(settings, embedder)
+    return Stages(passages, load_tokenizer(), suspects, tokens, languages)
 
 
 _stages: Stages | None = None
@@ -178,7 +161,7 @@ def _begin(settings: Settings, threads: int) -> None:
     _stages = stages_of(settings)
 
 
-def _prepare(path: Path, name: str) -> Any:
+def _prepare_all(files: Sequence[Named]) -> list[Document | Why]:
     stages = _stages
     assert stages is not None
-    return attempt(lambda: stages.prepare(path, name))
+    return [one for group in stages.prepare_all(files) for one in group]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from app.corpus.documents import Metadata
+from app.corpus.saving import Metadata
 from app.errors import DocumentRefused
 from app.files import sha256_file
 from ingestion.formats.markdown import FRONT_MATTER

@@ -7,14 +7,15 @@ and sees the documents and the models under the same paths.
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from app.errors import SettingsInvalid
 from app.inference.device import use_threads
 from app.settings import PROJECT, Settings
-from ingestion.executor import Document, attempt, result_of, stages_of
+from ingestion.executor import stages_of
+from ingestion.stages import Document, Named, Why, attempt
 
 READING_SHARE = 5
 """One core in so many reads: embedding takes several times as long."""
@@ -38,12 +39,9 @@ class Marker:
         use_threads(1)
         self._stages = stages_of(settings)
 
-    def mark(self, outcome: Any) -> Any:
-        """The whole document of what ``Reader.read`` returned, or why there is none."""
-        if isinstance(outcome, Exception):
-            return outcome
-        extracted, cuts = outcome
-        return attempt(lambda: (extracted, self._stages.mark(extracted.title, cuts)))
+    def mark_all(self, *group: Any) -> Any:
+        """As ``Stages.mark_all``, of what ``Reader.read`` returned, or why there is nothing."""
+        return attempt(lambda: self._stages.mark_all(group))
 
 
 class OnRay:
@@ -58,12 +56,13 @@ class OnRay:
 
     @property
     def places(self) -> int:
-        """How many documents keep it busy."""
+        """How many runs of documents keep it busy."""
         return self._joined().places
 
-    def prepare(self, path: Path, name: str) -> Document:
-        """As ``Stages.prepare``; raises ``ray.exceptions.RayError`` when the cluster fails."""
-        return self._joined().prepare(path, name)
+    def prepare_all(self, files: Sequence[Named]) -> Iterator[list[Document | Why]]:
+        """As ``Stages.prepare_all``, as one group; raises ``ray.exceptions.RayError`` when the
+        cluster fails."""
+        yield self._joined().prepare_all(files)
 
     def close(self) -> None:
         """Leave the cluster; what was started here ends."""
@@ -92,12 +91,18 @@ class _Cluster:
         core = 1.0 if cores > 1 else 0.5  # on one core the two share it
         self._readers = _Busy(self._actors(Reader, settings, readers, core, 0))
         self._markers = _Busy(self._actors(Marker, settings, markers, core, 1 if gpus else 0))
-        self.places = readers + 2 * markers
+        self.places = 2 * markers
 
-    def prepare(self, path: Path, name: str) -> Document:
-        with self._readers.least() as reader, self._markers.least() as marker:
-            prepared = marker.mark.remote(reader.read.remote(path, name))
-            return result_of(self.ray.get(prepared))
+    def prepare_all(self, files: Sequence[Named]) -> list[Document | Why]:
+        with self._markers.least() as marker, ExitStack() as reading:
+            read = [self._read(reading, *file) for file in files]
+            prepared: list[Document | Why] | Why = self.ray.get(marker.mark_all.remote(*read))
+        if isinstance(prepared, Exception):
+            raise prepared
+        return prepared
+
+    def _read(self, reading: ExitStack, path: Path, name: str) -> Any:
+        return reading.enter_context(self._readers.least()).read.remote(path, name)
 
     def _actors(
         self, kind: type, settings: Settings, count: int, cores: float, gpus: int

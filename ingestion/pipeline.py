@@ -16,10 +16,13 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from app.backends import build_passage_embedder
 from app.corpus.corpus import Corpus
-from app.corpus.documents import ClaimedDocument, Outcome, check_collection_name
+from app.corpus.documents import Added, ClaimedDocument, Outcome, check_collection_name
 from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage, batches
+from app.corpus.registering import NewFile
+from app.corpus.saving import NewRevision
 from app.corpus.tables import FAILED, PENDING, READY
 from app.corpus.uploads import Uploads
 from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotFound, NotReady
@@ -30,16 +33,18 @@ from app.settings import Settings
 from app.wiring import Services
 from ingestion.build_process import build_apart
 from ingestion.executor import Executor, Inline, Places, Processes
-from ingestion.formats.document import Extracted
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
-from ingestion.likeness import signature_of
 from ingestion.metadata import check_access, content_sha256, metadata_of
-from ingestion.stages import Prepared, Spent, Stages
+from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
 from ingestion.suspects import Suspects
 
+REGISTERED_AT_ONCE = 100
 IDLE_S = 0.3
 TURN_S = 0.2
 SMALL_BYTES = 1 << 17
+AT_ONCE, BESIDE = (64, 16 << 20), (8, SMALL_BYTES)
+"""How many documents are claimed, read and stored together, and the bytes of their files; in a
+running service fewer, so that what comes then need not wait."""
 UPDATE_S = 0.5
 """Between two index versions while documents are read."""
 RETRY_S = 30.0
@@ -50,6 +55,7 @@ MAY_PASS = frozenset({"timeout", "crashed", "changed", "unrecognised"})
 SOURCE_CHARS = 1000
 """The longest path that the documents table can hold."""
 OnDocument = Callable[[str], None]
+OnClaimed = Callable[[ClaimedDocument], None]
 log = structlog.get_logger()
 
 
@@ -129,14 +135,8 @@ class Pipeline:
         """
         check_collection_name(collection)
         report = Report(job_id=self._corpus.jobs.create(collection, by) if files else None)
-        changed = []
-        for file in files:
-            with self.spent.on("register"):
-                document_id = self._register(file, collection, report, valid_until)
-            if document_id is None:
-                on_document(_shown(file.name))
-            else:
-                changed.append(document_id)
+        with self.spent.on("register"):
+            changed = self._register(files, collection, report, valid_until, on_document)
         for folder in prune:
             report.removed += self._prune(folder, collection)
         return self.finish(changed, report, on_document)
@@ -155,36 +155,62 @@ class Pipeline:
         """Ingest what waits for its turn or for another attempt, whoever gave it; then as
         ``ingest``."""
         taken = []
-        while (document := self._corpus.documents.claim()) is not None:
-            self.process(document)
-            taken.append(document.id)
+        while documents := self._corpus.documents.claim_some(*AT_ONCE):
+            self.process(*documents)
+            taken += [document.id for document in documents]
         return self.finish(taken, Report())
 
-    def process(self, document: ClaimedDocument) -> None:
-        """Take one claimed document to ready or failed, or put it back for another attempt."""
+    def process(self, *documents: ClaimedDocument, told: OnClaimed = lambda _one: None) -> None:
+        """Take claimed documents to ready or failed, or put them back for another attempt.
+
+        They are stored together. Each fails for itself: where they cannot be taken in together,
+        they are one by one. ``told`` hears of each that is through.
+        """
+        left = dict.fromkeys(documents)
+        with renewed(partial(self._corpus.documents.renew, *documents)):
+            try:
+                for document in self._taken_in(documents):
+                    del left[document]
+                    told(document)
+                return
+            except (CountersignError, OSError) as error:
+                failed: Exception = error
+            except Exception as error:  # the worker: one bad document must not end ingestion
+                log.exception("ingestion_crashed", documents=[one.id for one in left])
+                failed = error
+            if len(documents) == 1:
+                self._put_aside(documents[0], failed)
+                told(documents[0])
+                return
+            for document in left:
+                self.process(document, told=told)
+
+    def _put_aside(self, document: ClaimedDocument, error: Exception) -> None:
+        """Say why a document was not taken in, or put it back where that may pass."""
         documents = self._corpus.documents
-        try:
-            with renewed(partial(documents.renew, document)):
-                self._take_in(document)
-        except DocumentRefused as error:
+        if isinstance(error, DocumentRefused):
             refuse = documents.withdraw if error.reason == "wrong_access" else documents.fail
             refuse(document, error.reason, error.message)
             if error.reason not in MAY_PASS:
                 self._uploads.remove(document.stored_at)
-        except FileNotFoundError:
+        elif isinstance(error, FileNotFoundError):
             documents.fail(document, "unreadable", "Its file is not there any more; add it again.")
-        except OSError as error:
+        elif isinstance(error, OSError):
             documents.fail(document, "unreadable", f"The file cannot be read: {error.strerror}.")
-        except CountersignError as error:
+        elif isinstance(error, CountersignError):
             documents.put_back(document, error.code, error.message)
-        except Exception as error:  # the worker: one bad document must not end ingestion
-            log.exception("ingestion_crashed", document=document.id)
+        else:
             why = f"Ingestion crashed ({type(error).__name__}); the log says more."
             documents.put_back(document, CountersignError.code, why)
 
     def places(self) -> Places:
         """As many as its executor has."""
         return Places(self._executor.places)
+
+    def warm_up(self) -> None:
+        """Load what embeds in this process, for many passages."""
+        self._embedder.warm_up()
+        self._embedder.embed(["warm"])
 
     def close(self) -> None:
         """End what its executor started."""
@@ -201,42 +227,67 @@ class Pipeline:
         return self.index.build_and_promote()
 
     def _register(
-        self, file: Path, collection: str, report: Report, valid_until: date | None
-    ) -> str | None:
-        source = str(file)
-        if len(source) > SOURCE_CHARS or source != _shown(source):
-            why = f"The path is longer than {SOURCE_CHARS} characters, or is not text."
-            self.refuse(report, _shown(source), "bad_name", why)
-            return None
-        try:
-            digest, size = content_sha256(file), file.stat().st_size
-        except OSError as error:
-            self.refuse(report, source, "unreadable", str(error.strerror))
-            return None
-        report.moved += self._moved(source, collection, digest)
-        added = self._corpus.documents.add(
-            collection,
-            source,
-            source,
-            digest,
-            self._embedder.name,
-            valid_until=valid_until,
-            size=size,
-            job_id=report.job_id,
-        )
-        report.unchanged += not added.changed
-        return added.document_id if added.changed else None
+        self,
+        files: Sequence[Path],
+        collection: str,
+        report: Report,
+        valid_until: date | None,
+        on_document: OnDocument,
+    ) -> list[str]:
+        """Register the files in their order; returns the documents that are to be ingested."""
+        changed: list[str] = []
+        some: dict[str, NewFile] = {}
 
-    def _moved(self, source: str, collection: str, digest: str) -> bool:
-        """Whether this is the file of a document that is not where it was."""
+        def flush() -> None:
+            for file, added in self._added([*some.values()], collection, report, valid_until):
+                if added.changed:
+                    changed.append(added.document_id)
+                else:
+                    on_document(Path(file.source).name)
+            some.clear()
+
+        for path in files:
+            new = _new_file(path)
+            if isinstance(new, Failure) or new.source in some or len(some) == REGISTERED_AT_ONCE:
+                flush()
+            if isinstance(new, Failure):
+                self.refuse(report, new.source, new.code, new.message)
+                on_document(_shown(path.name))
+            else:
+                some[new.source] = new
+        flush()
+        return changed
+
+    def _added(
+        self,
+        files: Sequence[NewFile],
+        collection: str,
+        report: Report,
+        valid_until: date | None,
+    ) -> list[tuple[NewFile, Added]]:
+        if not files or report.job_id is None:
+            return []
+        report.moved += self._moved(files, collection)
+        documents, embedder = self._corpus.documents, self._embedder.name
+        added = documents.add_all(collection, files, embedder, report.job_id, valid_until)
+        report.unchanged += sum(not one.changed for one in added)
+        return list(zip(files, added, strict=True))
+
+    def _moved(self, files: Sequence[NewFile], collection: str) -> int:
+        """How many of these are files of documents that are not where they were."""
         documents = self._corpus.documents
-        same = documents.with_content(collection, digest)
-        if source in (before for _, before in same):
-            return False
-        return any(
-            not Path(before).exists() and documents.move(document_id, before, source)
-            for document_id, before in same
-        )
+        known = documents.with_content(collection, [file.sha256 for file in files])
+        moved = 0
+        for file in files:
+            same = known.get(file.sha256, [])
+            if file.source in (before for _, before in same):
+                continue
+            for at, (document_id, before) in enumerate(same):
+                if not Path(before).exists() and documents.move(document_id, before, file.source):
+                    same[at] = document_id, file.source
+                    moved += 1
+                    break
+        return moved
 
     def _prune(self, folder: Path, collection: str) -> int:
         """Delete the documents that were read from files below the folder that are gone."""
@@ -279,17 +330,16 @@ class Pipeline:
         """Until none of these documents is still to be ingested, by whomever."""
         waiting = list(document_ids)
 
-        def done(document: ClaimedDocument) -> None:
-            self.process(document)
+        def told(document: ClaimedDocument) -> None:
             on_document(Path(document.source).name)
 
         with self.places() as places:
             while waiting:
                 places.wait()
-                document = self._corpus.documents.claim(waiting)
-                if document is not None:
-                    waiting.remove(document.id)
-                    places.run(partial(done, document))
+                if documents := self._corpus.documents.claim_some(*AT_ONCE, waiting):
+                    taken = {document.id for document in documents}
+                    waiting = [one for one in waiting if one not in taken]
+                    places.run(partial(self.process, *documents, told=told))
                     continue
                 # Another worker has them, has done them, or they were deleted.
                 outcomes = self._corpus.documents.outcomes(waiting)
@@ -300,30 +350,34 @@ class Pipeline:
                 if waiting:
                     time.sleep(TURN_S)
 
-    def _take_in(self, document: ClaimedDocument) -> None:
-        passages, extracted = self._passages(document)
-        metadata = metadata_of(Path(document.stored_at), extracted.media_type)
-        check_access(metadata, document.collection)
-        until = metadata.valid_until or extracted.valid_until
-        with self.spent.on("store"):
-            self._corpus.documents.save(
-                document.id,
-                document.sha256,
-                title=extracted.title,
-                media_type=extracted.media_type,
-                embedder=self._embedder.name,
-                passages=passages,
-                left_out=extracted.left_out,
-                metadata=replace(metadata, valid_until=until),
-                signature=signature_of(extracted.text),
-            )
+    def _taken_in(self, documents: Sequence[ClaimedDocument]) -> Iterator[ClaimedDocument]:
+        """The documents as they are through, stored or put aside; raises what would be the end of
+        several."""
+        whole = []
+        for document in documents:
+            if (refused := attempt(partial(_check_content, document))) is None:
+                whole.append(document)
+            else:
+                self._put_aside(document, refused)
+                yield document
+        named = [(Path(one.stored_at), _name_of(one.source)) for one in whole]
+        following = iter(whole)
+        for group in self._executor.prepare_all(named):
+            pairs = [(next(following), found) for found in group]
+            self._store(pairs)
+            yield from (document for document, _ in pairs)
 
-    def _passages(self, document: ClaimedDocument) -> tuple[list[NewPassage], Extracted]:
-        path = Path(document.stored_at)
-        if content_sha256(path) != document.sha256:
-            raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
-        extracted, prepared = self._executor.prepare(path, _name_of(document.source))
-        return [_new_passage(one) for one in prepared], extracted
+    def _store(self, pairs: Sequence[tuple[ClaimedDocument, Document | Why]]) -> None:
+        revisions = []
+        for document, found in pairs:
+            made = attempt(partial(_revision, document, found))
+            if isinstance(made, NewRevision):
+                revisions.append(made)
+            else:
+                self._put_aside(document, made)
+        if revisions:
+            with self.spent.on("store"):
+                self._corpus.documents.save_all(revisions, self._embedder.name)
 
     def _stages(self) -> Stages:
         from app.inference.embedder import load_tokenizer
@@ -337,6 +391,42 @@ class Pipeline:
             settings.ocr_languages,
             self.spent,
         )
+
+
+def _new_file(file: Path) -> NewFile | Failure:
+    source = str(file)
+    if len(source) > SOURCE_CHARS or source != _shown(source):
+        why = f"The path is longer than {SOURCE_CHARS} characters, or is not text."
+        return Failure(_shown(source), "bad_name", why)
+    try:
+        return NewFile(source, source, content_sha256(file), file.stat().st_size)
+    except OSError as error:
+        return Failure(source, "unreadable", str(error.strerror))
+
+
+def _check_content(document: ClaimedDocument) -> None:
+    if content_sha256(Path(document.stored_at)) != document.sha256:
+        raise DocumentRefused("changed", "The file changed while it waited; ingest it again.")
+
+
+def _revision(document: ClaimedDocument, found: Document | Why) -> NewRevision:
+    """What is to be stored; raises why there is nothing."""
+    if isinstance(found, Exception):
+        raise found
+    extracted = found.extracted
+    metadata = metadata_of(Path(document.stored_at), extracted.media_type)
+    check_access(metadata, document.collection)
+    until = metadata.valid_until or extracted.valid_until
+    return NewRevision(
+        document.id,
+        document.sha256,
+        extracted.title,
+        extracted.media_type,
+        [_new_passage(one) for one in found.passages],
+        extracted.left_out,
+        replace(metadata, valid_until=until),
+        found.signature,
+    )
 
 
 def _is_to_do(outcome: Outcome) -> bool:
@@ -361,13 +451,17 @@ def _new_passage(prepared: Prepared) -> NewPassage:
     )
 
 
-def pipeline_for(services: Services) -> Pipeline:
-    """The ingestion of a running service."""
+def pipeline_for(services: Services, *, beside: bool = False) -> Pipeline:
+    """The ingestion over a service's parts; ``beside`` questions that are answered meanwhile it
+    embeds with the service's own embedder, and no other is loaded."""
     suspects = Suspects(services.screens, services.policies.current().policy)
     live_index = services.retriever.live_index
     settings = services.settings
     executor = executor_for(settings)
-    return Pipeline(services.corpus, services.embedder, settings, suspects, live_index, executor)
+    embedder = services.embedder
+    if not beside:
+        embedder = build_passage_embedder(settings, embedder)
+    return Pipeline(services.corpus, embedder, settings, suspects, live_index, executor)
 
 
 def executor_for(settings: Settings) -> Executor | None:
@@ -401,7 +495,7 @@ def worker(services: Services) -> Iterator[None]:
     ones.
     """
     stop = threading.Event()
-    pipeline = pipeline_for(services)
+    pipeline = pipeline_for(services, beside=True)
     pipeline.index.apart = partial(build_apart, services.settings, services.embedder.name)
     threads = [
         threading.Thread(target=_work, args=(pipeline, services, stop, largest), daemon=True)
@@ -465,19 +559,19 @@ def _drain(
 
     ``mends``: build a damaged index anew, which one thread must do.
     """
-    claim = partial(services.corpus.documents.claim, largest=largest)
-    documents, due = 0, time.monotonic() + UPDATE_S
+    claim = partial(services.corpus.documents.claim_some, *BESIDE, largest=largest)
+    taken, due = 0, time.monotonic() + UPDATE_S
     with pipeline.places() as places:
         while not stop.is_set():
             places.wait()
-            if (document := claim()) is None:
+            if not (documents := claim()):
                 break
-            places.run(partial(pipeline.process, document))
-            documents += 1
+            places.run(partial(pipeline.process, *documents))
+            taken += len(documents)
             if time.monotonic() >= due:
                 due = _indexed_until(pipeline, services, mends=mends)
     _indexed_until(pipeline, services, mends=mends)
-    return documents > 0
+    return taken > 0
 
 
 def _indexed_until(pipeline: Pipeline, services: Services, *, mends: bool) -> float:

@@ -5,21 +5,35 @@ Pure: nothing here knows a database, the service or a thread, so that any execut
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tokenizers import Tokenizer
 
-from app.errors import DocumentRefused
+from app.errors import CountersignError, DocumentRefused
 from app.ports import Embedder, Vectors
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.document import Extracted
 from ingestion.formats.jail import extract_jailed
 from ingestion.formats.recognition import recognised
+from ingestion.likeness import signature_of
 from ingestion.suspects import Suspects
+
+TOGETHER = 64
+"""Passages that are embedded and looked through at once, from as many documents as that takes."""
+READERS, AHEAD = 2, 10
+"""Documents that are read at once, and those that may wait for those before them."""
+Named = tuple[Path, str]
+"""A file, and the name that says of which format it is."""
+Result = TypeVar("Result")
+Why = CountersignError | OSError
+"""Why there is nothing of one document: that of another can still be had."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,25 @@ class Prepared:
     cut: Cut
     vector: Vectors
     suspect: str | None
+
+
+@dataclass(frozen=True)
+class Read:
+    """A document that was read and cut; ``orders`` is what the words of each passage say of it."""
+
+    extracted: Extracted
+    cuts: Sequence[Cut]
+    orders: Sequence[str | None]
+    signature: bytes | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document ready to be stored; ``signature`` is the MinHash of its words."""
+
+    extracted: Extracted
+    passages: Sequence[Prepared]
+    signature: bytes | None
 
 
 class Spent:
@@ -63,20 +96,48 @@ class Stages:
     languages: str
     spent: Spent = field(default_factory=Spent)
 
-    def prepare(self, path: Path, name: str) -> tuple[Extracted, list[Prepared]]:
-        """Everything of one document; raises ``DocumentRefused`` with a reason."""
-        extracted, cuts = self.read(path, name)
-        return extracted, self.mark(extracted.title, cuts)
+    def prepare_all(self, files: Sequence[Named]) -> Iterator[list[Document | Why]]:
+        """Everything of these documents, or why there is nothing, in their order and in groups.
 
-    def read(self, path: Path, name: str) -> tuple[Extracted, list[Cut]]:
-        """The text of a document, and its passages; raises ``DocumentRefused``."""
+        Documents are read while those before them are embedded. Raises what a model raises, of
+        any document of the group that it then was at.
+        """
+        group: list[Read | Why] = []
+        for found in self._read_ahead(files):
+            group.append(found)
+            if sum(len(one.cuts) for one in group if isinstance(one, Read)) >= TOGETHER:
+                yield self.mark_all(group)
+                group = []
+        if group:
+            yield self.mark_all(group)
+
+    def _read_ahead(self, files: Sequence[Named]) -> Iterator[Read | Why]:
+        if len(files) == 1:
+            yield attempt(partial(self.read, *files[0]))
+            return
+        with ThreadPoolExecutor(READERS, "read") as pool:
+            reading: deque[Future[Read | Why]] = deque()
+            for file in files:
+                reading.append(pool.submit(attempt, partial(self.read, *file)))
+                if len(reading) > AHEAD:
+                    yield reading.popleft().result()
+            while reading:
+                yield reading.popleft().result()
+
+    def read(self, path: Path, name: str) -> Read:
+        """The text of a document, its passages, and what their words say; raises
+        ``DocumentRefused`` or ``ModelRefused``."""
         with self.spent.on("extract"):
             extracted = self._extracted(path, name)
         with self.spent.on("cut"):
             cuts = cut_passages(extracted, self.tokenizer, self.passage_tokens)
         if not cuts:
             raise DocumentRefused("empty", "The document holds no text.")
-        return extracted, cuts
+        with self.spent.on("suspects"):
+            orders = self.suspects.orders([cut.text for cut in cuts])
+        with self.spent.on("signature"):
+            signature = signature_of(extracted.text)
+        return Read(extracted, cuts, orders, signature)
 
     def _extracted(self, path: Path, name: str) -> Extracted:
         try:
@@ -86,16 +147,41 @@ class Stages:
                 raise
             return recognised(path, name, self.languages, refusal)
 
-    def mark(self, title: str, cuts: Sequence[Cut]) -> list[Prepared]:
+    def mark_all(self, group: Sequence[Read | Why]) -> list[Document | Why]:
         """Passages with their vectors, those marked that give orders; raises ``ModelRefused``."""
+        read = [one for one in group if isinstance(one, Read)]
+        cuts = [cut for one in read for cut in one.cuts]
+        if not cuts:
+            return [one for one in group if not isinstance(one, Read)]
         with self.spent.on("embed"):
             vectors = self.embedder.embed(
-                [embedding_text(title, cut.text, cut.headings) for cut in cuts]
+                [
+                    embedding_text(one.extracted.title, cut.text, cut.headings)
+                    for one in read
+                    for cut in one.cuts
+                ]
             )
         with self.spent.on("suspects"):
-            reasons = self.suspects.reasons([cut.text for cut in cuts], vectors)
-        marked = zip(cuts, vectors, reasons, strict=True)
-        return [Prepared(cut, vector, cut.doubt or why) for cut, vector, why in marked]
+            orders = [why for one in read for why in one.orders]
+            reasons = self.suspects.with_scores(orders, [cut.text for cut in cuts], vectors)
+        marked = iter(
+            Prepared(cut, vector, cut.doubt or why)
+            for cut, vector, why in zip(cuts, vectors, reasons, strict=True)
+        )
+        return [
+            Document(one.extracted, [next(marked) for _ in one.cuts], one.signature)
+            if isinstance(one, Read)
+            else one
+            for one in group
+        ]
+
+
+def attempt(call: Callable[[], Result]) -> Result | Why:
+    """What a call returns, or the error that tells why it cannot."""
+    try:
+        return call()
+    except (CountersignError, OSError) as error:
+        return error
 
 
 def embedding_text(title: str, text: str, headings: Sequence[str] = ()) -> str:

@@ -100,11 +100,15 @@ class FixedScreens:
         found = CALM | ({"injection": 0.9999} if HOSTILE in text.lower() else {}) | self.found
         return {name: score for name, score in found.items() if name in self.only}
 
-    def order_in(self, text: str) -> str | None:
-        """The text itself where it is hostile; raises ``ModelRefused`` when it is broken."""
+    def chances(self, name: str, texts: Sequence[str], vectors: Vectors) -> list[float]:
+        """What ``scores`` says of each."""
+        return [self.scores(*pair)[name] for pair in zip(texts, vectors, strict=True)]
+
+    def orders_in(self, texts: Sequence[str]) -> list[str | None]:
+        """The hostile texts themselves; raises ``ModelRefused`` when it is broken."""
         if self.broken:
             raise ModelRefused("damaged")
-        return text if HOSTILE in text.lower() else None
+        return [text if HOSTILE in text.lower() else None for text in texts]
 
 
 @dataclass

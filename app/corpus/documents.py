@@ -1,23 +1,23 @@
 """Documents: registered, claimed by a worker, then ready, failed or deleted."""
 
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import accumulate, takewhile
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
-from app.corpus.passages import NewPassage, batches, passage_row, suspect_row
-from app.corpus.relations import near_copies, part, relate
+from app.corpus.passages import NewPassage, batches, suspect_row
+from app.corpus.registering import NewFile, count_documents, locked_rows, unchanged
+from app.corpus.relations import near_copies, part
+from app.corpus.saving import NO_METADATA, Metadata, NewRevision, save_revisions
 from app.corpus.tables import (
-    BATCH,
     DELETED,
     FAILED,
     PDF,
@@ -30,7 +30,7 @@ from app.corpus.tables import (
     requeue,
 )
 from app.corpus.versions import lock_index
-from app.db import Base, Database, iso, now
+from app.db import Database, iso, now
 from app.errors import Invalid, NotFound
 from app.made import note_made
 from app.records.audit import append_audit
@@ -104,22 +104,6 @@ class Added:
 
 
 @dataclass(frozen=True)
-class Metadata:
-    """What is said about a document beside its text; ``about`` is free.
-
-    ``access`` are the collections that it may be in, any where it is empty.
-    """
-
-    access: tuple[str, ...] = ()
-    owner: str | None = None
-    valid_from: date | None = None
-    valid_until: date | None = None
-    language: str | None = None
-    version: str = ""
-    about: Mapping[str, str | list[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of a document that was to be ingested; ``waits`` for another attempt."""
 
@@ -168,32 +152,34 @@ class Documents:
         by: str = "",
         create: bool = True,
     ) -> Added:
-        """Register a file as pending, unless exactly this content is ready already.
-
-        With ``embedder`` given, content that another embedder embedded is not ready. A
-        ``valid_until`` counts at once; without one the earlier stays. It is an item of the job, or
-        of a new one of ``by``. Raises ``NotFound`` for a collection that is new, unless it may
-        ``create`` it.
-        """
+        """As ``add_all``, of one file. ``owner`` is who gave it. Raises ``NotFound`` for a
+        collection that is new, unless it may ``create`` it."""
         check_collection_name(collection)
         with self._database.transaction() as session:
             if not create:
                 _require_collection(session, collection)
             job_id = job_id or new_job(session, collection, by).id
-            row = _locked(session, collection, source)
-            note_made(session, row.id)
-            replaced = row.stored_at if row.stored_at not in ("", stored_at) else ""
-            row.stored_at = stored_at
-            row.valid_until = iso_day(valid_until) or row.valid_until
-            row.owner = owner or row.owner
-            changed = not _is_ready(session, row, sha256, embedder)
-            take_up(session, job_id, row, changed=changed)
-            if changed:
-                if row.state == DELETED:
-                    _count(session, collection, 1)
-                row.sha256, row.size = sha256, min(size, MAX_SIZE)
-                requeue(row, row.turn)
-            return Added(row.id, changed, replaced)
+            files = [NewFile(source, stored_at, sha256, size)]
+            (added,) = _add(session, collection, files, embedder, job_id, valid_until, owner)
+            return added
+
+    def add_all(
+        self,
+        collection: str,
+        files: Sequence[NewFile],
+        embedder: str,
+        job_id: str,
+        valid_until: date | None = None,
+    ) -> list[Added]:
+        """Register files as pending, but for those of which exactly this content is ready already.
+
+        Of each source one file. With ``embedder`` given, content that another embedder embedded is
+        not ready. A ``valid_until`` counts at once; without one the earlier stays. They become
+        items of the job, in their order.
+        """
+        check_collection_name(collection)
+        with self._database.transaction() as session:
+            return _add(session, collection, files, embedder, job_id, valid_until)
 
     def require_collection(self, collection: str) -> None:
         """Raise ``NotFound`` for a collection that has no document and is not the usual one."""
@@ -203,48 +189,55 @@ class Documents:
     def claim(
         self, only: Sequence[str] | None = None, largest: int | None = None
     ) -> ClaimedDocument | None:
-        """Take one pending document that nobody holds; None when there is none.
+        """As ``claim_some``, of one document; None when there is none."""
+        return next(iter(self.claim_some(1, 0, only, largest)), None)
 
-        Of files up to ``largest`` bytes only, where that is given. Those that were tried least
-        come first, and of them those whose turn it is. One whose last attempt was lost with its
+    def claim_some(
+        self,
+        most: int,
+        most_bytes: int,
+        only: Sequence[str] | None = None,
+        largest: int | None = None,
+    ) -> list[ClaimedDocument]:
+        """Take pending documents that nobody holds, those that were tried least and of them those
+        whose turn it is; at most ``most``, and no second one beyond ``most_bytes`` in all.
+
+        Of files up to ``largest`` bytes only, where that is given. One that was tried before is
+        taken alone: whoever took it may have ended by it. One whose last attempt was lost with its
         worker, and which has no attempt left, is given up on the way.
         """
         if not self._is_any_pending():  # workers ask often: without the lock of those who write
-            return None
+            return []
         with self._database.transaction() as session:
             moment = self._clock(session)
-            query = select(DocumentRow).where(
-                DocumentRow.state == PENDING, is_free(DocumentRow.lease_until, moment)
-            )
-            if only is not None:
-                query = query.where(DocumentRow.id.in_(only))
-            if largest is not None:
-                query = query.where(DocumentRow.size <= largest)
-            query = query.order_by(
-                DocumentRow.attempts, DocumentRow.turn, DocumentRow.updated_at, DocumentRow.id
-            )
-            query = query.limit(1).with_for_update(skip_locked=True)
-            while (row := session.scalar(query)) is not None and row.attempts >= MAX_ATTEMPTS:
-                _give_up(row, "The worker ended each time while it read this document.")
+            query = _claimable(moment, only, largest).limit(most).with_for_update(skip_locked=True)
+            rows = session.scalars(query).all()
+            while rows and rows[0].attempts >= MAX_ATTEMPTS:
+                _give_up(rows[0], "The worker ended each time while it read this document.")
                 session.flush()
-            if row is None:
-                return None
-            row.attempts += 1
-            row.lease_until = moment + LEASE
-            return ClaimedDocument(
-                row.id, row.source, row.stored_at, row.sha256, row.attempts, row.collection
-            )
+                rows = session.scalars(query).all()
+            taken = _together(rows, most_bytes)
+            for row in taken:
+                row.attempts += 1
+                row.lease_until = moment + LEASE
+            return [
+                ClaimedDocument(
+                    row.id, row.source, row.stored_at, row.sha256, row.attempts, row.collection
+                )
+                for row in taken
+            ]
 
     def _is_any_pending(self) -> bool:
         with self._database.reading() as session:
             query = select(DocumentRow.id).where(DocumentRow.state == PENDING)
             return session.scalar(query.limit(1)) is not None
 
-    def renew(self, claimed: ClaimedDocument) -> None:
-        """Keep a claimed document for another while; another's claim is left alone."""
+    def renew(self, *claimed: ClaimedDocument) -> None:
+        """Keep claimed documents for another while; another's claim is left alone."""
         with self._database.transaction() as session:
             until = self._clock(session) + LEASE
-            session.execute(update(DocumentRow).where(*_of(claimed)).values(lease_until=until))
+            for one in sorted(claimed, key=lambda one: one.id):  # as ``save_all`` locks them
+                session.execute(update(DocumentRow).where(*_of(one)).values(lease_until=until))
 
     def save(
         self,
@@ -256,36 +249,29 @@ class Documents:
         embedder: str,
         passages: Sequence[NewPassage],
         left_out: Sequence[str] = (),
-        metadata: Metadata = Metadata(),
+        metadata: Metadata = NO_METADATA,
         signature: bytes | None = None,
     ) -> bool:
-        """Store a new revision and mark the document ready, in one transaction.
+        """As ``save_all``, of one document."""
+        (saved,) = self.save_all(
+            [
+                NewRevision(
+                    document_id, sha256, title, media_type, passages, left_out, metadata, signature
+                )
+            ],
+            embedder,
+        )
+        return saved
 
-        Without a ``valid_until`` and an ``owner`` in its metadata the earlier ones stay.
-        ``signature`` is the MinHash of its words, by which near copies are found.
+    def save_all(self, revisions: Sequence[NewRevision], embedder: str) -> list[bool]:
+        """Store new revisions and mark their documents ready, all in one transaction.
 
-        False, and nothing stored, when the document changed or was deleted meanwhile.
+        Without a ``valid_until`` and an ``owner`` in its metadata a document's earlier ones stay.
+
+        False for a document that changed or was deleted meanwhile: nothing of it is stored.
         """
         with self._database.transaction() as session:
-            row = session.get(DocumentRow, document_id, with_for_update=True)
-            if row is None or row.state != PENDING or row.sha256 != sha256:
-                return False
-            row.revision += 1
-            ready = {"document_id": row.id, "revision": row.revision, "sha256": sha256}
-            row.number = append_audit(session, "document_ready", ready)
-            row.title, row.media_type, row.left_out = title[:500], media_type, list(left_out)
-            row.valid_from, row.language = iso_day(metadata.valid_from), metadata.language
-            row.valid_until = iso_day(metadata.valid_until) or row.valid_until
-            row.owner, row.about = metadata.owner or row.owner, dict(metadata.about)
-            row.signature = signature
-            row.state, row.lease_until, row.updated_at = READY, None, now()
-            row.error_code = row.error_message = None
-            session.flush()
-            rows = [passage_row(row, *pair, embedder) for pair in enumerate(passages)]
-            for some in range(0, len(rows), BATCH):
-                session.execute(insert(PassageRow), rows[some : some + BATCH])
-            relate(session, row, metadata.version)
-            return True
+            return save_revisions(session, revisions, embedder)
 
     def fail(self, claimed: ClaimedDocument, code: str, message: str) -> None:
         """Report why a document could not be ingested; an earlier revision stays served."""
@@ -352,7 +338,7 @@ class Documents:
             lock_index(session)
             settle_items(session, row)
             session.execute(delete(PassageRow).where(PassageRow.document_id == document_id))
-            _count(session, row.collection, -1)
+            count_documents(session, row.collection, -1)
             row.number = append_audit(session, "document_deleted", {"document_id": document_id})
             row.state, row.sha256, row.updated_at = DELETED, "", now()
             part(session, row)
@@ -373,21 +359,26 @@ class Documents:
             session.flush()
             self._after_change(session)
 
-    def with_content(self, collection: str, sha256: str) -> list[tuple[str, str]]:
-        """(id, file) of the collection's ready documents with this content that are read from
-        where people know them, oldest first."""
+    def with_content(
+        self, collection: str, digests: Sequence[str]
+    ) -> dict[str, list[tuple[str, str]]]:
+        """By SHA-256 (id, file) of the collection's ready documents with such a content that are
+        read from where people know them, oldest first."""
         query = (
-            select(DocumentRow.id, DocumentRow.stored_at)
+            select(DocumentRow.sha256, DocumentRow.id, DocumentRow.stored_at)
             .where(
                 DocumentRow.collection == collection,
-                DocumentRow.sha256 == sha256,
                 DocumentRow.state == READY,
                 DocumentRow.stored_at == DocumentRow.source,
             )
             .order_by(DocumentRow.created_at, DocumentRow.id)
         )
+        found: dict[str, list[tuple[str, str]]] = {}
         with self._database.reading() as session:
-            return [(row[0], row[1]) for row in session.execute(query)]
+            for some in batches(digests):
+                for digest, *one in session.execute(query.where(DocumentRow.sha256.in_(some))):
+                    found.setdefault(digest, []).append((one[0], one[1]))
+        return found
 
     def move(self, document_id: str, before: str, source: str) -> bool:
         """The document's file lies elsewhere now; False when it is another one meanwhile, or that
@@ -627,53 +618,66 @@ def _view(row: DocumentRow, passages: int, pages: int | None, copies: list[str])
     )
 
 
-def _locked(session: Session, collection: str, source: str) -> DocumentRow:
-    """The row of a document, made as of a deleted one if need be; two may make it at once."""
+def _add(
+    session: Session,
+    collection: str,
+    files: Sequence[NewFile],
+    embedder: str,
+    job_id: str,
+    valid_until: date | None,
+    owner: str | None = None,
+) -> list[Added]:
+    rows = locked_rows(session, collection, [file.source for file in files])
+    ready = unchanged(session, files, rows, embedder)
+    pairs = [(file, rows[file.source]) for file in files]
+    for _, row in pairs:
+        note_made(session, row.id)
+    take_up(session, job_id, [(row, row.id not in ready) for _, row in pairs])
+    revived = sum(row.state == DELETED for _, row in pairs)
+    if revived:
+        count_documents(session, collection, revived)
+    return [
+        _registered(file, row, iso_day(valid_until), owner, changed=row.id not in ready)
+        for file, row in pairs
+    ]
+
+
+def _registered(
+    file: NewFile, row: DocumentRow, valid_until: str | None, owner: str | None, *, changed: bool
+) -> Added:
+    replaced = row.stored_at if row.stored_at not in ("", file.stored_at) else ""
+    row.stored_at = file.stored_at
+    row.valid_until = valid_until or row.valid_until
+    row.owner = owner or row.owner
+    if changed:
+        row.sha256, row.size = file.sha256, min(file.size, MAX_SIZE)
+        requeue(row, row.turn)
+    return Added(row.id, changed, replaced)
+
+
+def _claimable(
+    moment: datetime, only: Sequence[str] | None, largest: int | None
+) -> Select[DocumentRow]:
+    """Pending documents that nobody holds, in the order in which they are taken."""
     query = select(DocumentRow).where(
-        DocumentRow.collection == collection, DocumentRow.source == source
+        DocumentRow.state == PENDING, is_free(DocumentRow.lease_until, moment)
     )
-    row = session.scalar(query.with_for_update())
-    if row is not None:
-        return row
-    made = {
-        "id": secrets.token_hex(16),
-        "collection": collection,
-        "source": source,
-        "stored_at": "",
-        "title": source.rsplit("/", 1)[-1],
-        "media_type": "",
-        "sha256": "",
-        "revision": 0,
-        "state": DELETED,
-        "created_at": now(),
-        "updated_at": now(),
-    }
-    session.execute(_insert(session, DocumentRow).values(made).on_conflict_do_nothing())
-    return session.scalars(query.with_for_update()).one()
-
-
-def _insert(session: Session, table: type[Base]) -> Any:
-    on_server = session.get_bind().dialect.name == "postgresql"
-    return postgresql.insert(table) if on_server else sqlite.insert(table)
-
-
-def _is_ready(session: Session, row: DocumentRow, sha256: str, embedder: str) -> bool:
-    if row.state != READY or row.sha256 != sha256:
-        return False
-    query = select(PassageRow.embedder).where(
-        PassageRow.document_id == row.id, PassageRow.revision == row.revision
+    if only is not None:
+        query = query.where(DocumentRow.id.in_(only))
+    if largest is not None:
+        query = query.where(DocumentRow.size <= largest)
+    return query.order_by(
+        DocumentRow.attempts, DocumentRow.turn, DocumentRow.updated_at, DocumentRow.id
     )
-    return not embedder or session.scalar(query.limit(1)) == embedder
 
 
-def _count(session: Session, collection: str, change: int) -> None:
-    """Add to the number of a collection's documents."""
-    first = _insert(session, CollectionRow).values(name=collection, documents=max(change, 0))
-    session.execute(
-        first.on_conflict_do_update(
-            index_elements=["name"], set_={"documents": CollectionRow.documents + change}
-        )
-    )
+def _together(rows: Sequence[DocumentRow], most_bytes: int) -> Sequence[DocumentRow]:
+    """The first of them that one worker may hold at once."""
+    if not rows or rows[0].attempts:
+        return rows[:1]
+    sizes = accumulate(row.size for row in rows)
+    fits = (not row.attempts and size <= most_bytes for row, size in zip(rows, sizes, strict=True))
+    return rows[: max(1, len(list(takewhile(bool, fits))))]
 
 
 def _of(claimed: ClaimedDocument) -> Iterable[ColumnElement[bool]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.corpus.tables import (
@@ -116,8 +116,9 @@ class Jobs:
     def refuse(self, job_id: str, source: str, code: str, message: str) -> None:
         """A file that did not become a document, and why."""
         with self._database.transaction() as session:
-            item = _new_item(session, job_id, source)
-            item.outcome, item.error_code, item.error_message = FAILED, code, message
+            _, ordinal = _appended(session, job_id)
+            told = {"outcome": FAILED, "error_code": code, "error_message": message}
+            session.add(JobItemRow(job_id=job_id, ordinal=ordinal, source=source, **told))
 
     def get(
         self, job_id: str, *, limit: int = 100, offset: int = 0, state: ItemState | None = None
@@ -167,7 +168,8 @@ class Jobs:
         """
         with self._database.transaction() as session:
             row = _job(session, job_id)
-            for document in session.scalars(_documents(job_id, PENDING).with_for_update()):
+            query = _documents(job_id, PENDING).order_by(None).order_by(DocumentRow.id)
+            for document in session.scalars(query.with_for_update()):  # as they are saved
                 document.state, document.lease_until, document.updated_at = FAILED, None, now()
                 document.error_code, document.error_message = CANCELLED, CANCELLED_MESSAGE
             row.cancelled_at = now()
@@ -219,17 +221,26 @@ def next_turn(session: Session) -> int:
     return session.scalar(query) or 0
 
 
-def take_up(session: Session, job_id: str, document: DocumentRow, *, changed: bool) -> None:
-    """The document is an item of this job from now on; what it was of another one stays so."""
-    if changed:
-        settle_items(session, document)
-    item = _new_item(session, job_id, document.source)
-    item.document_id = document.id
-    if not changed:
-        item.outcome = UNCHANGED
-        return
-    document.job_id = job_id
-    document.turn = session.get_one(JobRow, job_id).turn + item.ordinal
+def take_up(session: Session, job_id: str, taken: Sequence[tuple[DocumentRow, bool]]) -> None:
+    """The documents are items of this job from now on, in this order; what they were of others
+    stays so. Each is given with whether its content changed."""
+    job, first = _appended(session, job_id)
+    for ordinal, (document, changed) in enumerate(taken, first):
+        if changed:
+            if document.revision or document.job_id:
+                settle_items(session, document)
+            document.job_id, document.turn = job_id, job.turn + ordinal
+    items = [
+        {
+            "job_id": job_id,
+            "ordinal": ordinal,
+            "source": document.source,
+            "document_id": document.id,
+            "outcome": None if changed else UNCHANGED,
+        }
+        for ordinal, (document, changed) in enumerate(taken, first)
+    ]
+    session.execute(insert(JobItemRow), items)
 
 
 def settle_items(session: Session, document: DocumentRow) -> None:
@@ -264,13 +275,11 @@ def _job(session: Session, job_id: str) -> JobRow:
     return row
 
 
-def _new_item(session: Session, job_id: str, source: str) -> JobItemRow:
-    session.get_one(JobRow, job_id, with_for_update=True)
+def _appended(session: Session, job_id: str) -> tuple[JobRow, int]:
+    """The job, locked, and the ordinal of its next item."""
+    job = session.get_one(JobRow, job_id, with_for_update=True)
     count = select(func.count()).where(JobItemRow.job_id == job_id)
-    item = JobItemRow(job_id=job_id, ordinal=session.scalar(count) or 0, source=source)
-    session.add(item)
-    session.flush()
-    return item
+    return job, session.scalar(count) or 0
 
 
 def _documents(job_id: str, state: str) -> Any:

@@ -3,16 +3,24 @@
 Kept where a document becomes ready or is deleted, in that transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.corpus.editions import DAY, Edition, edition_of, is_newer
-from app.corpus.tables import READY, DocumentBandRow, DocumentRow, FetchedRow, NearCopyRow
+from app.corpus.tables import (
+    BATCH,
+    READY,
+    DocumentBandRow,
+    DocumentRow,
+    FetchedRow,
+    NearCopyRow,
+)
 from app.db import Database
 
 BANDS, ROWS = 32, 4
@@ -77,20 +85,23 @@ class Relations:
         return Related(alike, replaced, editions)
 
 
-def relate(session: Session, row: DocumentRow, version: str) -> None:
-    """Link a document that becomes ready with its near copies and its other editions."""
-    before = row.series
-    made = edition_of(row.title, version, row.valid_from or "")
-    row.series, row.edition = made.series, f"{made.kind} {made.mark}"
+def relate(session: Session, made: Sequence[tuple[DocumentRow, str]]) -> None:
+    """Link documents that become ready, given with their versions, with their near copies and
+    their other editions: as if one became ready after the other."""
+    touched = {(row.collection, row.series) for row, _ in made}
+    for row, version in made:
+        edition = edition_of(row.title, version, row.valid_from or "")
+        row.series, row.edition = edition.series, f"{edition.kind} {edition.mark}"
+        touched.add((row.collection, row.series))
     session.flush()
-    _link_copies(session, row)
-    for series in {before, row.series} - {None, ""}:
-        _order(session, row.collection, series or "")
+    _link_copies(session, [row for row, _ in made])
+    for collection, series in _several(session, touched):
+        _order(session, collection, series)
 
 
 def part(session: Session, row: DocumentRow) -> None:
     """A document goes: nothing is linked with it any more, and its content is not known."""
-    _unlink(session, row.id)
+    _unlink(session, [row.id])
     session.execute(delete(FetchedRow).where(FetchedRow.document_id == row.id))
     series, row.series, row.edition = row.series, None, None
     row.superseded_by, row.signature, row.linked = None, None, False
@@ -111,16 +122,40 @@ def near_copies(session: Session, document_ids: Sequence[str]) -> dict[str, list
     return found
 
 
-def _link_copies(session: Session, row: DocumentRow) -> None:
-    _unlink(session, row.id)
-    row.linked = False
-    if row.signature is None:
-        return
-    values = _bands(row.signature)
-    session.add_all(
-        DocumentBandRow(document_id=row.id, band=band, value=value)
+def _link_copies(session: Session, rows: Sequence[DocumentRow]) -> None:
+    _unlink(session, [row.id for row in rows if row.revision > 1])
+    bands = {row.id: _bands(row.signature) for row in rows if row.signature is not None}
+    added = [
+        {"document_id": document_id, "band": band, "value": value}
+        for document_id, values in bands.items()
         for band, value in enumerate(values)
-    )
+    ]
+    for some in range(0, len(added), BATCH):
+        session.execute(insert(DocumentBandRow), added[some : some + BATCH])
+    shared = _shared(session, list(chain.from_iterable(bands.values())))
+    later = {row.id for row in rows}
+    for row in rows:
+        later.remove(row.id)
+        row.linked = False
+        if shared.intersection(values := bands.get(row.id, ())):
+            _link(session, row, _alike(session, row, values, later))
+    session.flush()
+
+
+def _shared(session: Session, values: Sequence[int]) -> set[int]:
+    """Those of the values that bands of several documents have."""
+    found: set[int] = set()
+    for first in range(0, len(values), BATCH):
+        some = DocumentBandRow.value.in_(values[first : first + BATCH])
+        query = select(DocumentBandRow.value).where(some).group_by(DocumentBandRow.value)
+        found.update(session.scalars(query.having(func.count() > 1)))
+    return found
+
+
+def _alike(
+    session: Session, row: DocumentRow, values: Sequence[int], later: Collection[str]
+) -> list[tuple[float, str]]:
+    """(similarity, id) of the documents most like this one, but for those that come ``later``."""
     candidates = (
         select(DocumentRow.id, DocumentRow.signature)
         .join(DocumentBandRow, DocumentBandRow.document_id == DocumentRow.id)
@@ -130,23 +165,36 @@ def _link_copies(session: Session, row: DocumentRow) -> None:
             DocumentRow.collection == row.collection,
         )
         .distinct()
-        .limit(4 * MOST_NEAR)
+        .limit(4 * MOST_NEAR + len(later))
     )
-    found = [(_similarity(row.signature, other), id) for id, other in session.execute(candidates)]
-    near = [pair for pair in sorted(found, reverse=True)[:MOST_NEAR] if pair[0] >= LEAST]
-    for similarity, other in near:
-        for one, two in ((row.id, other), (other, row.id)):
-            session.add(NearCopyRow(document_id=one, other_id=two, similarity=similarity))
+    found = [
+        (_similarity(row.signature or b"", other), document_id)
+        for document_id, other in session.execute(candidates)
+        if document_id not in later
+    ]
+    return [pair for pair in sorted(found, reverse=True)[:MOST_NEAR] if pair[0] >= LEAST]
+
+
+def _link(session: Session, row: DocumentRow, near: Sequence[tuple[float, str]]) -> None:
+    session.add_all(
+        NearCopyRow(document_id=one, other_id=two, similarity=similarity)
+        for similarity, other in near
+        for one, two in ((row.id, other), (other, row.id))
+    )
     alike = [other for similarity, other in near if similarity >= ALIKE]
-    row.linked = bool(alike)
-    session.execute(update(DocumentRow).where(DocumentRow.id.in_(alike)).values(linked=True))
-    session.flush()
+    if alike:
+        row.linked = True
+        session.flush()  # or a row of these that is changed here would be written over
+        of = DocumentRow.id.in_(alike)
+        session.execute(update(DocumentRow).where(of).values(linked=True))
 
 
-def _unlink(session: Session, document_id: str) -> None:
-    session.execute(delete(DocumentBandRow).where(DocumentBandRow.document_id == document_id))
-    of = or_(NearCopyRow.document_id == document_id, NearCopyRow.other_id == document_id)
-    session.execute(delete(NearCopyRow).where(of))
+def _unlink(session: Session, document_ids: Sequence[str]) -> None:
+    for first in range(0, len(document_ids), BATCH):
+        some = document_ids[first : first + BATCH]
+        session.execute(delete(DocumentBandRow).where(DocumentBandRow.document_id.in_(some)))
+        of = or_(NearCopyRow.document_id.in_(some), NearCopyRow.other_id.in_(some))
+        session.execute(delete(NearCopyRow).where(of))
 
 
 def _bands(signature: bytes) -> list[int]:
@@ -164,6 +212,22 @@ def _similarity(one: bytes, other: bytes | None) -> float:
         return 0.0
     same = np.frombuffer(one, dtype="<u4") == np.frombuffer(other, dtype="<u4")
     return float(same.mean())
+
+
+def _several(session: Session, touched: Iterable[tuple[str, str | None]]) -> list[tuple[str, str]]:
+    """Those of the series in which one document may count instead of another, or did."""
+    named: dict[str, list[str]] = {}
+    for collection, series in sorted((one, series) for one, series in touched if series):
+        named.setdefault(collection, []).append(series)
+    told = or_(func.count() > 1, func.count(DocumentRow.superseded_by) > 0)
+    found = []
+    for collection, all_series in named.items():
+        of = (DocumentRow.collection == collection, DocumentRow.state == READY)
+        query = select(DocumentRow.series).where(*of).group_by(DocumentRow.series).having(told)
+        for first in range(0, len(all_series), BATCH):
+            some = DocumentRow.series.in_(all_series[first : first + BATCH])
+            found += [(collection, one or "") for one in session.scalars(query.where(some))]
+    return found
 
 
 def _order(session: Session, collection: str, series: str) -> None:

@@ -4,6 +4,7 @@ No encoder runs here. Each head reads the text's unit vector, and the words of t
 hashed bag, and says how likely it is that the text is what the head looks for.
 """
 
+import itertools
 import json
 import math
 import re
@@ -49,8 +50,7 @@ def bag(text: str, buckets: int) -> Hashes:
     if len(tokens) > MAX_TOKENS:
         tokens = tokens[: MAX_TOKENS // 2] + tokens[-MAX_TOKENS // 2 :]
     words, pairs = _hashes(tokens)
-    found: Hashes = np.unique(np.concatenate((words, pairs)) % buckets)
-    return found
+    return _distinct(np.concatenate((words, pairs)) % buckets)
 
 
 def bags(lines: Sequence[str], buckets: int) -> tuple[Hashes, Hashes]:
@@ -65,8 +65,17 @@ def bags(lines: Sequence[str], buckets: int) -> tuple[Hashes, Hashes]:
     whole, linked = ~ends, ~(ends[:-1] | ends[1:])
     of_words = line[whole] * buckets + words[whole] % buckets
     of_pairs = line[:-1][linked] * buckets + pairs[linked] % buckets
-    keys = np.unique(np.concatenate((of_words, of_pairs)))
+    keys = _distinct(np.concatenate((of_words, of_pairs)))
     return keys % buckets, keys // buckets
+
+
+def _distinct(numbers: Hashes) -> Hashes:
+    """As ``np.unique``, which takes ten times as long for a few hundred."""
+    numbers.sort()
+    first = np.ones(len(numbers), dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
+    found: Hashes = numbers[first]
+    return found
 
 
 def _hashes(tokens: Sequence[str]) -> tuple[Hashes, Hashes]:
@@ -115,8 +124,7 @@ class Head:
         places, line = bags(lines, self.buckets)
         weights = self.tensors["bag"][places].astype(np.float64)
         known = np.maximum(np.bincount(line, minlength=len(lines)), 1)[:, None]
-        summed = np.zeros((len(lines), weights.shape[1]))
-        np.add.at(summed, line, weights)
+        summed = np.stack([np.bincount(line, one, len(lines)) for one in weights.T], axis=1)
         odds = self._of_vector(NO_VECTOR) + summed / np.sqrt(known)
         if self.one_of:
             odds = (odds[:, -1] - np.logaddexp.reduce(odds[:, :-1], axis=1))[:, None]
@@ -164,14 +172,20 @@ class OrderHead:
         """The probability of each line that it gives orders to whoever answers from it."""
         return self.head.scores_of_lines([read(line) for line in found]) if found else NO_LINES
 
-    def order_in(self, text: str) -> str | None:
-        """The line of ``text`` most like an order, None when none is like enough."""
-        found = lines(text)
+    def orders_in(self, texts: Sequence[str]) -> list[str | None]:
+        """Of each text the line most like an order, None when none is like enough.
+
+        Lines are read all at once, and those that stand in several texts once.
+        """
+        found = [lines(text) for text in texts]
+        every = list(dict.fromkeys(itertools.chain.from_iterable(found)))
         least = min(self.of_reply, self.at_least)
-        scored = zip(map(float, self.scores(found)), found, strict=True)
-        likely = [pair for pair in scored if pair[0] >= least]
-        orders = [pair for pair in likely if pair[0] >= self._least(pair[1])]
-        return max(orders)[1] if orders else None
+        scored = zip(every, map(float, self.scores(every)), strict=True)
+        orders = {
+            line: score for line, score in scored if score >= least and score >= self._least(line)
+        }
+        chosen = ([(orders[line], line) for line in own if line in orders] for own in found)
+        return [max(pairs)[1] if pairs else None for pairs in chosen]
 
     def _least(self, line: str) -> float:
         return self.of_reply if speaks_of_reply(line) else self.at_least
@@ -197,24 +211,32 @@ class Screens:
         ``ModelRefused`` for damaged files, and for a vector of another shape or not finite.
         """
         heads = self._loaded()
-        shapes = {head.tensors["w1"].shape[:1] for head in heads}
-        if shapes != {vector.shape} or not np.isfinite(vector).all():
-            raise ModelRefused("the screens need a finite vector of all-MiniLM-L6-v2")
+        _check_vectors(vector[None], *heads)
         words = {size: bag(text, size) if size else NO_WORDS for size in {h.buckets for h in heads}}
         found: dict[str, float] = {}
         for head in heads:
             found |= head.scores_of_words(words[head.buckets], text, vector)
         return found
 
-    def order_in(self, text: str) -> str | None:
-        """The line of a passage that gives orders to whoever answers from it, None for none.
+    def chances(self, name: str, texts: Sequence[str], vectors: Vectors) -> list[float]:
+        """The probability of one screen's name for each text, as ``scores`` says it."""
+        head = next(head for head in self._loaded() if name in head.names)
+        _check_vectors(vectors, head)
+        return [head.scores(*pair)[name] for pair in zip(texts, vectors, strict=True)]
+
+    def orders_in(self, texts: Sequence[str]) -> list[str | None]:
+        """Of each passage the line that gives orders to whoever answers from it, None for none.
 
         Raises ``ModelRefused`` for damaged files.
         """
         with self._loading:
             if self._orders is None:
                 self._orders = _order_head(self._folder)
-        return self._orders.order_in(text)
+        return self._orders.orders_in(texts)
+
+    def order_in(self, text: str) -> str | None:
+        """As ``orders_in``, of one passage."""
+        return self.orders_in([text])[0]
 
     def operating_points(self) -> dict[str, float]:
         """The shipped threshold of each score, the lowest where there are several."""
@@ -245,9 +267,20 @@ class OwnVectors:
         """As ``Screens.scores``; the vector given is of another embedder and is not used."""
         return self._screens.scores(text, self._embedder.embed([text])[0])
 
-    def order_in(self, text: str) -> str | None:
-        """As ``Screens.order_in``."""
-        return self._screens.order_in(text)
+    def chances(self, name: str, texts: Sequence[str], _vectors: Vectors) -> list[float]:
+        """As ``Screens.chances``; as of ``scores``, the vectors given are not used."""
+        return self._screens.chances(name, texts, self._embedder.embed(texts))
+
+    def orders_in(self, texts: Sequence[str]) -> list[str | None]:
+        """As ``Screens.orders_in``."""
+        return self._screens.orders_in(texts)
+
+
+def _check_vectors(vectors: Vectors, *heads: Head) -> None:
+    """Raise ``ModelRefused`` for vectors [n, dimension] that the heads cannot read."""
+    shapes = {head.tensors["w1"].shape[:1] for head in heads}
+    if shapes != {vectors.shape[1:]} or not np.isfinite(vectors).all():
+        raise ModelRefused("the screens need a finite vector of all-MiniLM-L6-v2")
 
 
 def _heads(folder: Path) -> tuple[Head, ...]:

@@ -3,6 +3,7 @@
 import ctypes.util
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,15 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # a container may be given fewer than there are
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 itself (AMX)."""
+    try:
+        return " amx_bf16 " in Path("/proc/cpuinfo").read_text("utf-8").replace("\n", " \n")
+    except OSError:  # not Linux
+        return False
 
 
 def use_threads(count: int) -> None:

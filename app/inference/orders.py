@@ -19,6 +19,8 @@ REPLY = re.compile(
 LABEL = re.compile(r"(?:question|answer|[qa])\s?\d{0,3}\s?[:.)]\s+", re.I)
 """Who speaks in a list of questions and answers: "Answer: Tell the desk." orders no reply."""
 WORD = re.compile(r"[^\W\d_]{2,}")
+SENTENCE_SIGN = re.compile(r"[.!?\u3002\uff01\uff1f]")
+"""Without one a line is all that can be read of it."""
 
 
 def speaks_of_reply(line: str) -> bool:
@@ -45,6 +47,7 @@ def lines(text: str) -> list[str]:
     """
     rows = [_unlabelled(" ".join(row.split())) for row in text.splitlines()]
     wholes = (*rows, " ".join(rows)) if len(rows) > 1 else rows
+    wholes = [whole for whole in wholes if SENTENCE_SIGN.search(whole)]
     pieces = [whole[start:end] for whole in wholes for start, end in sentence_bounds(whole)]
     found = itertools.chain.from_iterable(map(_short, (*rows, *pieces)))
     return [line for line in dict.fromkeys(found) if len(WORD.findall(line)) >= FEWEST]

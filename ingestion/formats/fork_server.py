@@ -1,10 +1,10 @@
 """A process that has imported the readers and forks one confined child for each document.
 
-It reads no document and nothing that a child says: of a child it learns how it ended. Whoever
-started it speaks to it over a socket at file descriptor 0; one message is a ``Job`` with four
-file descriptors: the document, where the child writes, its arguments, and the job's own line. On
-that line the server sends one byte when the child runs and its status when it ended, and ends the
-child when the other side closes.
+It reads no document that is not ours and nothing that a child says: of a child it learns how it
+ended. Whoever started it speaks to it over a socket at file descriptor 0; one message is a ``Job``
+with four file descriptors: the document, where the child writes, its arguments, and the job's own
+line. On that line the server sends one byte when the child runs and its status when it ended, and
+ends the child when the other side closes.
 """
 
 import gc
@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,7 +52,8 @@ memory, so that it is given up: no second document may try what it learnt of it.
 class Job:
     """What a child runs: ``entry`` is ``module:function``; only the child reads its arguments.
 
-    ``imports`` are the modules that it needs, which the server imports once for all.
+    ``imports`` are the modules that it needs, which the server imports once for all; of a
+    ``module:function`` it calls the function, too.
     """
 
     entry: str
@@ -127,8 +129,8 @@ class _Server:
         body = self._control.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL)
         request = json.loads(body)
         job = Job(**{**request, "limits": JailLimits(**request["limits"])})
-        for module in (*job.imports, job.entry.partition(":")[0]):
-            importlib.import_module(module)
+        for name in (*job.imports, job.entry.partition(":")[0]):
+            _prepare(name)
         self._start(job, *handles)
 
     def _start(self, job: Job, source: int, output: int, arguments: int, line: int) -> None:
@@ -201,6 +203,15 @@ class _Server:
 def _all_of(handle: int) -> bytes:
     with open(handle, "rb", closefd=False) as source:
         return source.read()
+
+
+@cache
+def _prepare(name: str) -> None:
+    """What children find done, of which each would do its own."""
+    if ":" in name:
+        _entry(name)()
+    else:
+        importlib.import_module(name)
 
 
 def _entry(name: str) -> Callable[..., object]:

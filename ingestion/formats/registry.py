@@ -33,6 +33,7 @@ PRINT = ("pypdfium2.raw", "heapq", *PARTS)
 NOTES = (*PAGE, "markdown_it", "mdit_py_plugins.footnote")
 EVERY = (*PRINT, *XML, *NOTES, "openpyxl", "striprtf.striprtf", "email.parser")
 """Modules that readers import late: once, in the process that forks for each document."""
+REHEARSAL = "ingestion.formats.rehearsal"
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,27 @@ DOCX = Format(
     part="word/",
     imports=XML,
 )
-HTML = Format("text/html", (".html", ".htm", ".xhtml"), html.read, TEXT_LIMITS, imports=PAGE)
-MARKDOWN = Format("text/markdown", (".md", ".markdown"), markdown.read, TEXT_LIMITS, imports=NOTES)
-TEXT = Format("text/plain", (".txt", ".text"), text.read, TEXT_LIMITS, imports=CHARSET)
+HTML = Format(
+    "text/html",
+    (".html", ".htm", ".xhtml"),
+    html.read,
+    TEXT_LIMITS,
+    imports=(*PAGE, f"{REHEARSAL}:page"),
+)
+MARKDOWN = Format(
+    "text/markdown",
+    (".md", ".markdown"),
+    markdown.read,
+    TEXT_LIMITS,
+    imports=(*NOTES, f"{REHEARSAL}:notes"),
+)
+TEXT = Format(
+    "text/plain",
+    (".txt", ".text"),
+    text.read,
+    TEXT_LIMITS,
+    imports=(*NOTES, f"{REHEARSAL}:notes"),
+)
 CSV = Format("text/csv", (".csv", ".tsv"), delimited.read, TEXT_LIMITS, imports=CHARSET)
 
 XLSX = Format(

@@ -173,6 +173,28 @@ def test_what_cannot_be_read_is_reported_and_the_rest_goes_in(library: Library) 
     assert states == {name: ("failed", code) for name, code in expected.items()}
 
 
+def test_files_become_items_in_the_order_in_which_they_were_given(library: Library) -> None:
+    first, second = library.write("b.txt", CLAIMS), library.write("a.txt", OFFICE)
+    gone = library.folder / "gone.txt"
+    library.ingest()
+    third = library.write("c.txt", CANCEL)
+    library.write("a.txt", OFFICE + "Ring the bell.\n")
+    told: list[str] = []
+    files = [third, gone, first, second, third]
+    report = library.pipeline.ingest(files, "main", told.append)
+    assert (report.ingested, report.unchanged, len(report.failures)) == (2, 1, 1)
+    assert report.job_id is not None
+    items = library.corpus.jobs.get(report.job_id).items
+    assert [(Path(item.source).name, item.state) for item in items] == [
+        ("c.txt", "replaced"),
+        ("gone.txt", "failed"),
+        ("b.txt", "unchanged"),
+        ("a.txt", "ready"),
+        ("c.txt", "ready"),
+    ]
+    assert set(told) == {"a.txt", "b.txt", "c.txt", "gone.txt"}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_reported(library: Library) -> None:
     library.write("claims.txt", CLAIMS)

@@ -93,10 +93,10 @@ def ingest_and_die(library: Library, part: str, method: str, when: str) -> None:
 
 
 KILLS = [
-    ("documents", "add", "after"),
-    ("documents", "claim", "after"),
-    ("documents", "save", "before"),
-    ("documents", "save", "after"),
+    ("documents", "add_all", "after"),
+    ("documents", "claim_some", "after"),
+    ("documents", "save_all", "before"),
+    ("documents", "save_all", "after"),
     ("versions", "create", "after"),
     ("versions", "mark_verified", "before"),
     ("versions", "mark_verified", "after"),
@@ -268,6 +268,50 @@ def test_what_may_pass_is_tried_again_after_longer_and_longer_waits(
     library.pipeline._corpus = library.corpus
     assert library.pipeline.retry([]).ingested == 1
     assert library.found("theft police") == [CLAIMS.strip()]
+
+
+def test_whoever_was_held_beside_a_deadly_document_is_tried_without_it(library: Library) -> None:
+    for name in ("deadly.txt", "claims.txt", "office.txt"):
+        pending(library, name, f"{name}: {CLAIMS}")
+    held = library.killed_worker().documents.claim_some(9, 10**6)
+    assert [(one.attempt, Path(one.source).name) for one in held] == [
+        (1, "deadly.txt"),
+        (1, "claims.txt"),
+        (1, "office.txt"),
+    ]
+    again = [library.corpus.documents.claim_some(9, 10**6) for _ in range(4)]
+    assert [[one.attempt for one in some] for some in again] == [[2], [2], [2], []]
+
+
+def test_large_files_are_held_alone(library: Library) -> None:
+    for name, size in (("a", 10), ("b", 100), ("c", 10), ("d", 200)):
+        library.corpus.documents.add("main", name, f"/nowhere/{name}", "0" * 64, size=size)
+    held = [library.corpus.documents.claim_some(9, 100) for _ in range(3)]
+    assert [[one.source for one in some] for some in held] == [["a"], ["b"], ["c"]]
+    assert [one.source for one in library.corpus.documents.claim_some(9, 100)] == ["d"]
+
+
+def test_documents_that_are_stored_together_fail_for_themselves(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database refuses the text of one; the others that were to be stored with it are."""
+    for number in range(4):
+        library.write(f"{number}.txt", f"Rule {number} of the house.\n")
+    save, together = library.corpus.documents.save_all, []
+
+    def picky(revisions: Any, embedder: str) -> list[bool]:
+        together.append(len(revisions))
+        if any("Rule 2" in one.text for made in revisions for one in made.passages):
+            raise ValueError("a character that cannot be stored")
+        return save(revisions, embedder)
+
+    monkeypatch.setattr(library.corpus.documents, "save_all", picky)
+    report = library.ingest()
+    assert (report.ingested, [f.code for f in report.failures]) == (3, ["internal_error"])
+    assert together == [4, 1, 1, 1, 1]
+    assert set(library.passages().values()) == {1}
+    row = library.document("2.txt")
+    assert (row.state, row.attempts) == ("pending", 1)
 
 
 def test_one_document_that_crashes_does_not_keep_the_others_out(

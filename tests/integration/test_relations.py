@@ -197,3 +197,39 @@ def test_copies_that_differ_in_a_name_or_a_number_say_something_else() -> None:
     assert not says_the_same(text, terms(4, 5))
     assert not says_the_same(f"In the Gold plan: {text}", f"In the Silver plan: {text}")
     assert not says_the_same(text, text[:100])
+
+
+def test_documents_that_are_stored_together_are_related_as_one_after_the_other(
+    library: Library,
+) -> None:
+    for number in range(5):
+        words = terms(3, 5).replace("at once", ("at once", "promptly")[number % 2])
+        library.write(f"{number}.md", f"# Terms (Version {number})\n\n{words}")
+    library.write("5.md", f"# Rules\n\n{terms(9, 5)}")
+    library.write("6.md", "# Rules v2\n\nOf few words.")
+    files = sorted(library.folder.iterdir())
+    library.pipeline.ingest(files, "together")
+    for file in files:
+        library.pipeline.ingest([file], "apart")
+    assert related(library, "together") == related(library, "apart")
+    for number in (0, 4):  # old revisions leave the relations that they had
+        library.write(f"{number}.md", f"# Rules (Version {number})\n\n{terms(8, 5)}")
+    library.pipeline.ingest(files, "together")
+    for file in files:
+        library.pipeline.ingest([file], "apart")
+    found = related(library, "together")
+    assert found == related(library, "apart")
+    assert found["3.md"][1] is None and found["2.md"][1] == "3.md"
+
+
+def related(library: Library, collection: str) -> dict[str, tuple[set[str], str | None]]:
+    """By file the near copies of each document, and what counts instead of it."""
+    found = library.corpus.documents.page([collection]).documents
+    names = {one.document_id: Path(one.source).name for one in found}
+    return {
+        names[one.document_id]: (
+            {names[copy] for copy in one.near_copies},
+            names[one.superseded_by] if one.superseded_by else None,
+        )
+        for one in found
+    }

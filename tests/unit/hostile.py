@@ -17,6 +17,17 @@ from ingestion.formats.reply import read_document
 HELD: list[str] = []
 
 
+REHEARSED: list[int] = []
+
+
+def rehearse() -> None:
+    REHEARSED.append(os.getpid())
+
+
+def tell_rehearsals() -> None:
+    print([os.getppid()] == REHEARSED)
+
+
 def sleep() -> None:
     time.sleep(60)
 

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.errors import DependencyFailed, Invalid
 from benchmarks import ingest
 from benchmarks.ingest import compared, measure_ingest
+from benchmarks.peers.ingest_ours import SameVector
+from benchmarks.peers.ingest_talk import TimedEmbedder
 
 OURS: dict[str, Any] = {
     "version": "1",
@@ -28,6 +31,15 @@ def test_ratios_are_of_what_each_document_costs() -> None:
     assert (found["documents_s"], found["peer_documents_s"]) == (5.0, 1.25)
     assert (found["pages_s"], found["passages_s"], found["peer_passages_s"]) == (6.0, 20.0, 7.5)
     assert compared(OURS, None, 10, 12)["ratio"] is None
+
+
+def test_without_an_embedder_both_sides_get_one_vector_for_all_texts() -> None:
+    theirs = TimedEmbedder(None)
+    vectors = np.array(theirs.embed(["a", "b"]), np.float32)
+    assert (vectors == SameVector().embed(["a", "b"])).all() and theirs.seconds == 0.0
+    assert np.linalg.norm(vectors, axis=1).tolist() == [1.0, 1.0]
+    found = compared(OURS | {"stages": {}}, OURS | {"stages": {}, "seconds": 1.0}, 10, 12)
+    assert found["ratio"] == found["ratio_without_embedding"] == 0.5
 
 
 def test_files_are_taken_evenly_and_made_ones_are_the_same_each_time(tmp_path: Path) -> None:

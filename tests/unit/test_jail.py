@@ -256,6 +256,12 @@ def test_the_server_has_imported_what_a_reader_needs_and_no_model_library(
     assert not {b"torch", b"transformers", b"numpy", b"fastapi"} & set(all_of_them)
 
 
+def test_what_readers_do_at_their_first_document_is_done_once_in_the_server(source: Path) -> None:
+    imports = ("tests.unit.hostile:rehearse",)
+    found = [run("tell_rehearsals", source, imports=imports).output for _ in range(2)]
+    assert found == [b"True\n"] * 2
+
+
 @pytest.mark.parametrize(
     "reply",
     [
