@@ -118,10 +118,9 @@ def build_corpus(rows: Iterable[dict[str, Any]], folder: Path, embedder: MiniLME
         title, text = str(row.get("title") or ""), str(row["text"])
         for cut in cut_passages(Extracted(title, text, "text/plain", ()), tokenizer, most):
             number, document = str(len(passages)), str(row["doc_id"])
-            passages.append(
-                Passage(number, document, COLLECTION, title, cut.text, cut.start, cut.end)
-            )
-    vectors = embedder.embed([embedding_text(p.title, p.text) for p in passages])
+            place = (title, cut.text, cut.start, cut.end)
+            passages.append(Passage(number, document, COLLECTION, *place, headings=cut.headings))
+    vectors = embedder.embed([embedding_text(p.title, p.text, p.headings) for p in passages])
     entries = [Entry(p.id, p.document_id, COLLECTION) for p in passages]
     write_index(folder, entries, [(p.title, p.text) for p in passages], vectors, embedder.name)
     return Corpus(PassageIndex(folder), passages)

@@ -28,7 +28,7 @@ def mean_weights(first: Path, second: Path, share: float = 0.5) -> dict[str, Ten
 
 
 def write_mean(first: Path, second: Path, out: Path, share: float = 0.5) -> dict[str, float]:
-    """Write ``mean_weights`` into ``out``; returns how many examples and tokens both trainings saw."""
+    """Write ``mean_weights`` into ``out``; returns how many examples and tokens both saw."""
     tensors = mean_weights(first, second, share)
     out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out / WEIGHTS)
