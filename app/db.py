@@ -135,8 +135,10 @@ def database_time(session: Session) -> datetime:
     """The time by the one clock that all processes on this database share, UTC without a zone."""
     if session.get_bind().dialect.name != "postgresql":
         return now()
-    clock = func.timezone("utc", func.clock_timestamp(), type_=DateTime())
-    return session.execute(select(clock)).scalar_one()
+    return session.execute(_SERVER_TIME).scalar_one()
+
+
+_SERVER_TIME = select(func.timezone("utc", func.clock_timestamp(), type_=DateTime()))
 
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
