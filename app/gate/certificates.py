@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
@@ -181,6 +182,7 @@ def running_test(row: CertificateRow) -> EProcess:
     return EProcess.restore(row.process, stated["alpha"], stated["delta"], row.id)
 
 
+@lru_cache(256)
 def standing_rows(stratum: Stratum) -> Select[CertificateRow]:
     """The stratum's certificates that are live or violated, newest first."""
     standing = CertificateRow.state.in_(("live", "violated"))

@@ -2,9 +2,10 @@
 records or settles them: figures of many days cost no look at every answer."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Executable, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -53,14 +54,22 @@ def _key(day: str, names: Iterable[str], outcome: str, state: str = "") -> dict[
 
 
 def _add(session: Session, key: Mapping[str, str], names: Iterable[str], spent: Spent) -> None:
-    server = session.get_bind().dialect.name == "postgresql"
-    row = (postgresql.insert if server else sqlite.insert)(AnswerDayRow).values(
+    row = {
         **key,
-        collections=sorted(set(names)),
-        answers=1,
-        cpu_s=spent.cpu_s,
-        tokens_read=spent.tokens_read,
-        tokens_written=spent.tokens_written,
-    )
-    more = {name: getattr(AnswerDayRow, name) + row.excluded[name] for name in COUNTED}
-    session.execute(row.on_conflict_do_update(index_elements=list(KEY), set_=more))
+        "collections": sorted(set(names)),
+        "answers": 1,
+        "cpu_s": spent.cpu_s,
+        "tokens_read": spent.tokens_read,
+        "tokens_written": spent.tokens_written,
+    }
+    server = session.get_bind().dialect.name == "postgresql"
+    session.execute(_adding(server=server), row)
+
+
+@cache
+def _adding(*, server: bool) -> Executable:
+    """The statement that adds a row to what is counted; built once, for each answer runs it."""
+    table = cast("Table", AnswerDayRow.__table__)
+    row = (postgresql.insert if server else sqlite.insert)(table)
+    more = {name: table.c[name] + row.excluded[name] for name in COUNTED}
+    return row.on_conflict_do_update(index_elements=list(KEY), set_=more)

@@ -157,6 +157,16 @@ def test_a_page_is_one_look_at_the_tasks_with_all_that_is_shown_of_them(
     assert first.count("SELECT") + first.count("WITH") <= 3 + (not database.embedded)
 
 
+def test_a_task_is_read_by_few_statements(
+    database: Database, desk: ReviewDesk, queue: Queue
+) -> None:
+    task = queue.add("main")
+    with statements(database) as said:
+        desk.task(RITA, task)
+    # Of approvals nothing is asked where one reviewer decides.
+    assert said.count("SELECT") <= 11 + 2 * (not database.embedded)
+
+
 def test_sources_are_looked_up_together(database: Database) -> None:
     cited = [{"passage_id": f"{number:032x}"} for number in range(3)]
     with database.reading() as session, statements(database) as said:

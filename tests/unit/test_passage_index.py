@@ -51,6 +51,11 @@ def test_dense_search_is_exact_and_stays_in_scope(index: PassageIndex) -> None:
     assert index.dense(vectors[0], ["nothing"], 10) == []
 
 
+def test_passages_share_the_names_of_their_document_and_collection(index: PassageIndex) -> None:
+    first, second = index.entries[:2]
+    assert first.document_id is second.document_id and first.collection is second.collection
+
+
 def test_one_question_is_searched_on_one_thread(
     index: PassageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
