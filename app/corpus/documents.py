@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
@@ -30,7 +29,7 @@ from app.corpus.tables import (
     requeue,
 )
 from app.corpus.versions import lock_index
-from app.db import Base, Database, iso, now
+from app.db import Database, insert_or, iso, now
 from app.errors import Invalid, NotFound
 from app.made import note_made
 from app.records.audit import append_audit
@@ -648,13 +647,8 @@ def _locked(session: Session, collection: str, source: str) -> DocumentRow:
         "created_at": now(),
         "updated_at": now(),
     }
-    session.execute(_insert(session, DocumentRow).values(made).on_conflict_do_nothing())
+    session.execute(insert_or(session, DocumentRow).values(made).on_conflict_do_nothing())
     return session.scalars(query.with_for_update()).one()
-
-
-def _insert(session: Session, table: type[Base]) -> Any:
-    on_server = session.get_bind().dialect.name == "postgresql"
-    return postgresql.insert(table) if on_server else sqlite.insert(table)
 
 
 def _is_ready(session: Session, row: DocumentRow, sha256: str, embedder: str) -> bool:
@@ -668,7 +662,7 @@ def _is_ready(session: Session, row: DocumentRow, sha256: str, embedder: str) ->
 
 def _count(session: Session, collection: str, change: int) -> None:
     """Add to the number of a collection's documents."""
-    first = _insert(session, CollectionRow).values(name=collection, documents=max(change, 0))
+    first = insert_or(session, CollectionRow).values(name=collection, documents=max(change, 0))
     session.execute(
         first.on_conflict_do_update(
             index_elements=["name"], set_={"documents": CollectionRow.documents + change}

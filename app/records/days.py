@@ -2,13 +2,12 @@
 records or settles them: figures of many days cost no look at every answer."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Executable, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.db import insert_or
 from app.records.tables import AnswerDayRow, RecordRow
 from app.telemetry import NOTHING, Spent
 from guardrails.contract import canonical_sha256
@@ -62,14 +61,18 @@ def _add(session: Session, key: Mapping[str, str], names: Iterable[str], spent: 
         "tokens_read": spent.tokens_read,
         "tokens_written": spent.tokens_written,
     }
-    server = session.get_bind().dialect.name == "postgresql"
-    session.execute(_adding(server=server), row)
+    session.execute(_adding(session), row)
 
 
-@cache
-def _adding(*, server: bool) -> Executable:
+_ADDING: dict[str, Executable] = {}
+
+
+def _adding(session: Session) -> Executable:
     """The statement that adds a row to what is counted; built once, for each answer runs it."""
-    table = cast("Table", AnswerDayRow.__table__)
-    row = (postgresql.insert if server else sqlite.insert)(table)
-    more = {name: table.c[name] + row.excluded[name] for name in COUNTED}
-    return row.on_conflict_do_update(index_elements=list(KEY), set_=more)
+    dialect = session.get_bind().dialect.name
+    if dialect not in _ADDING:
+        table = cast("Table", AnswerDayRow.__table__)
+        row = insert_or(session, table)
+        more = {name: table.c[name] + row.excluded[name] for name in COUNTED}
+        _ADDING[dialect] = row.on_conflict_do_update(index_elements=list(KEY), set_=more)
+    return _ADDING[dialect]
