@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
@@ -319,17 +319,21 @@ def citation_object(citation: Citation) -> CitationObject:
     return stored
 
 
+PASSAGE_FIELDS = tuple(one.name for one in fields(Passage))
+
+
 def passage_object(passage: Passage) -> dict[str, Any]:
     """A passage of the evidence as the record keeps it: plain JSON types.
 
     What it lacks of valid days, ``suspect``, ``headings`` and ``last_page`` is left out, as before
     there were such: hashes of old records hold.
     """
-    fields = asdict(passage) | {"headings": list(passage.headings)}
+    kept = {name: getattr(passage, name) for name in PASSAGE_FIELDS}
+    kept["headings"] = list(passage.headings)
     for name in ("valid_from", "valid_until", "suspect", "headings", "last_page"):
-        if not fields[name]:
-            del fields[name]
-    return fields
+        if not kept[name]:
+            del kept[name]
+    return kept
 
 
 def canonical_json(value: Any) -> str:

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.access.keys import sha256
 from app.access.tables import SignInPlaceRow
-from app.db import Database
+from app.db import Database, insert_or
 
 KEPT = timedelta(days=90)
 """An address is known for so long after the last sign-in from it."""
@@ -30,8 +29,8 @@ class KnownPlaces:
         person, hashed = _key(name, place)
         with self._database.transaction() as session:
             moment = self._database.time(session)
-            kind = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-            row = kind.insert(SignInPlaceRow).values(person=person, place=hashed, seen_at=moment)
+            row = insert_or(session, SignInPlaceRow)
+            row = row.values(person=person, place=hashed, seen_at=moment)
             known = [SignInPlaceRow.person, SignInPlaceRow.place]
             session.execute(
                 row.on_conflict_do_update(index_elements=known, set_={"seen_at": moment})

@@ -12,12 +12,11 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.access.keys import sha256
 from app.access.tables import QuotaCountRow
-from app.db import Database
+from app.db import Database, insert_or
 
 WINDOW_S = 60
 SHARE = 10
@@ -121,8 +120,7 @@ def _raise_by(session: Session, key: str, minute: int, count: int) -> None:
 
 def _begin(session: Session, key: str, minute: int) -> None:
     """A row for this minute, if there is none."""
-    kind = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    row = kind.insert(QuotaCountRow).values(key=key, minute=minute, count=0)
+    row = insert_or(session, QuotaCountRow).values(key=key, minute=minute, count=0)
     session.execute(row.on_conflict_do_nothing())
 
 

@@ -73,8 +73,7 @@ def read_before(
     """Scope, conversation, modes and live index; raises ``NotFound`` for an answer to follow
     that is not the asker's."""
     stamp, pointer = _live_index(session)
-    used = select(CollectionRow.name).where(CollectionRow.documents > 0)
-    names = session.scalars(used.order_by(CollectionRow.name))
+    names = session.scalars(_USED)
     turns = _turns(session, principal, previous_answer_id)
     offered = turns[-1].searched.get("choices", ()) if turns else ()
     return Snapshot(
@@ -161,19 +160,7 @@ class AnswerNews:
 
 def _live_index(session: Session) -> tuple[int, Pointer | None]:
     """The number of the audit chain, and the live version with what was deleted since."""
-    deleted_since = and_(DocumentRow.state == DELETED, DocumentRow.number > IndexVersionRow.number)
-    rows = session.execute(
-        select(
-            AuditHeadRow.number,
-            IndexVersionRow,
-            DocumentRow.id,
-        )
-        .select_from(AuditHeadRow)
-        .outerjoin(LiveIndexRow, true())
-        .outerjoin(IndexVersionRow, IndexVersionRow.id == LiveIndexRow.version_id)
-        .outerjoin(DocumentRow, deleted_since)
-        .where(AuditHeadRow.id == 1)
-    ).all()
+    rows = session.execute(_LIVE).all()
     if not rows:
         raise RuntimeError(NO_HEAD)
     stamp, version, _ = rows[0]
@@ -181,6 +168,19 @@ def _live_index(session: Session) -> tuple[int, Pointer | None]:
         return stamp, None
     deleted = tuple(document for _, _, document in rows if document is not None)
     return stamp, Pointer(index_version(version), deleted)
+
+
+# Each question asks these, and to build a statement costs more than to run it.
+_USED = select(CollectionRow.name).where(CollectionRow.documents > 0).order_by(CollectionRow.name)
+_DELETED_SINCE = and_(DocumentRow.state == DELETED, DocumentRow.number > IndexVersionRow.number)
+_LIVE = (
+    select(AuditHeadRow.number, IndexVersionRow, DocumentRow.id)
+    .select_from(AuditHeadRow)
+    .outerjoin(LiveIndexRow, true())
+    .outerjoin(IndexVersionRow, IndexVersionRow.id == LiveIndexRow.version_id)
+    .outerjoin(DocumentRow, _DELETED_SINCE)
+    .where(AuditHeadRow.id == 1)
+)
 
 
 def _turns(session: Session, principal: Principal, answer_id: str | None) -> list[RecordRow]:

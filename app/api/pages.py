@@ -18,6 +18,7 @@ STATIC = "/static"
 FOR_EVER = "public, max-age=31536000, immutable"
 ENTRY = re.compile(r'<script type="module" src="/static/([^"]+)"></script>')
 IMPORT = re.compile(r'^import\b[^"]*"(\.[^"]+)"', re.MULTILINE)
+LATER = re.compile(r'\bimport\("(\.[^"]+)"\)')
 VERSION_LENGTH = 12
 VERSIONED = re.compile(rf"[0-9a-f]{{{VERSION_LENGTH}}}/")
 
@@ -42,25 +43,41 @@ def _html(name: str) -> str:
     html = (FOLDER / name / "index.html").read_text("utf-8")
     entry = ENTRY.search(html)
     if entry:
-        links = "".join(
-            f'<link rel="modulepreload" href="{STATIC}/{path.relative_to(FOLDER).as_posix()}">\n  '
-            for path in _modules(FOLDER / entry[1])
-        )
-        html = html.replace(entry[0], links + entry[0])
+        html = html.replace(entry[0], _preloads(FOLDER / entry[1]) + entry[0])
     return html.replace(f'"{STATIC}/', f'"{STATIC}/{version()}/')
 
 
-def _modules(entry: Path) -> Iterator[Path]:
-    """The modules that ``entry`` imports, directly or not, each once."""
-    waiting, seen = [entry], {entry}
+def _preloads(entry: Path) -> str:
+    """Links to the modules of ``entry``. Those that it imports once the page is painted lie in a
+    template: the page puts them to work then."""
+    first = list(_modules([entry]))
+    later = [found for module in first for found in _imported(module, LATER)]
+    others = [module for module in _modules(later) if module not in first]
+    links = "".join(map(_link, first[1:]))
+    more = "".join(map(_link, others))
+    return f'{links}<template id="later">\n  {more}</template>\n  ' if others else links
+
+
+def _link(module: Path) -> str:
+    address = module.relative_to(FOLDER).as_posix()
+    return f'<link rel="modulepreload" href="{STATIC}/{address}">\n  '
+
+
+def _modules(entries: list[Path]) -> Iterator[Path]:
+    """``entries`` and the modules that they import, directly or not, each once."""
+    waiting, seen = [*entries], {*entries}
     while waiting:
         module = waiting.pop(0)
-        for address in IMPORT.findall(module.read_text("utf-8")):
-            imported = (module.parent / address).resolve()
+        yield module
+        for imported in _imported(module, IMPORT):
             if imported not in seen:
                 seen.add(imported)
                 waiting.append(imported)
-                yield imported
+
+
+def _imported(module: Path, form: re.Pattern[str]) -> list[Path]:
+    addresses = form.findall(module.read_text("utf-8"))
+    return [(module.parent / address).resolve() for address in addresses]
 
 
 class PageFiles(StaticFiles):

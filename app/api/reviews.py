@@ -181,9 +181,14 @@ async def events(
 async def _changes(
     services: Services, credential: Credential, request_id: str, *, keep: bool
 ) -> AsyncIterator[ServerSentEvent]:
-    yield ServerSentEvent("{}", event="changed")
+    if not keep:
+        yield ServerSentEvent("{}", event="changed")
+        return
     with services.watch.follow(REVIEWS, credential.sha256, services.watch.seen) as stream:
-        while keep:
+        # The first event stands for all that is not known yet: what the watch finds when it begins
+        # would else be told at once, and every page that opens would read its list twice.
+        stream.wake()
+        while True:
             await stream.change()
             try:
                 await services.watch.run(credential.principal)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.corpus.tables import BATCH, DELETED, DocumentRow, PassageRow
@@ -104,8 +104,7 @@ class Passages:
         found, related = {}, False
         with self._database.reading() as session:
             for some in batches(list(ids)):
-                query = _evidence().where(PassageRow.id.in_(some), DocumentRow.state != DELETED)
-                for row in session.execute(query):
+                for row in session.execute(_STANDING, {"ids": some}):
                     found[row.id] = _passage(row)
                     related = related or row.linked or row.superseded_by is not None
         return found, related
@@ -309,6 +308,12 @@ def _evidence() -> Columns:
         DocumentRow.superseded_by,
         DocumentRow.linked,
     ).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+
+
+_STANDING = _evidence().where(
+    PassageRow.id.in_(bindparam("ids", expanding=True)), DocumentRow.state != DELETED
+)
+"""Built once, as each question asks it."""
 
 
 def _indexable(embedder: str) -> Columns:

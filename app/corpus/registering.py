@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.corpus.passages import batches
 from app.corpus.tables import BATCH, DELETED, READY, CollectionRow, DocumentRow, PassageRow
-from app.db import Base, now
+from app.db import insert_or, now
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def locked_rows(
     if missing := sorted(set(sources) - found.keys()):
         made = [_blank(collection, source) for source in missing]
         for first in range(0, len(made), BATCH):
-            statement = insert_into(session, DocumentRow).on_conflict_do_nothing()
+            statement = insert_or(session, DocumentRow).on_conflict_do_nothing()
             session.execute(statement, made[first : first + BATCH])
         found |= _found(session, collection, missing)
     return found
@@ -63,18 +62,12 @@ def unchanged(
 
 def count_documents(session: Session, collection: str, change: int) -> None:
     """Add to the number of a collection's documents."""
-    first = insert_into(session, CollectionRow).values(name=collection, documents=max(change, 0))
+    first = insert_or(session, CollectionRow).values(name=collection, documents=max(change, 0))
     session.execute(
         first.on_conflict_do_update(
             index_elements=["name"], set_={"documents": CollectionRow.documents + change}
         )
     )
-
-
-def insert_into(session: Session, table: type[Base]) -> Any:
-    """An insert that can say what happens where the row is there already."""
-    on_server = session.get_bind().dialect.name == "postgresql"
-    return postgresql.insert(table) if on_server else sqlite.insert(table)
 
 
 def _found(session: Session, collection: str, sources: Sequence[str]) -> dict[str, DocumentRow]:

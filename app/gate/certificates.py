@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
@@ -144,8 +145,11 @@ def revoke_collection(session: Session, collection: str, reason: str, by: str) -
 def provisional_among(session: Session, certificates: Iterable[str]) -> set[str]:
     """Those ids that are not of a collection's own certificate, which always has a row."""
     wanted = set(certificates)
-    rows = session.scalars(select(CertificateRow).where(CertificateRow.id.in_(wanted)))
+    rows = session.scalars(_NAMED, {"ids": list(wanted)})
     return wanted - {row.id for row in rows if not row.certificate.get("provisional")}
+
+
+_NAMED = select(CertificateRow).where(CertificateRow.id.in_(bindparam("ids", expanding=True)))
 
 
 def provisional_id(certificate: Certificate, stratum: Stratum) -> str:
@@ -178,6 +182,7 @@ def running_test(row: CertificateRow) -> EProcess:
     return EProcess.restore(row.process, stated["alpha"], stated["delta"], row.id)
 
 
+@lru_cache(256)
 def standing_rows(stratum: Stratum) -> Select[CertificateRow]:
     """The stratum's certificates that are live or violated, newest first."""
     standing = CertificateRow.state.in_(("live", "violated"))

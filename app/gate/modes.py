@@ -54,9 +54,12 @@ class Modes:
 
 def read_modes(session: Session, default: Mode) -> Modes:
     """All modes as of now; ``default`` is the service's until somebody switches it."""
-    rows = session.execute(select(GateModeRow.collection, GateModeRow.mode))
+    rows = session.execute(_SWITCHED)
     stored = {row[0]: _known(row[1]) for row in rows}
     return Modes(stored.pop(SERVICE, default), stored)
+
+
+_SWITCHED = select(GateModeRow.collection, GateModeRow.mode)
 
 
 def switch_mode(

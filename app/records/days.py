@@ -2,12 +2,12 @@
 records or settles them: figures of many days cost no look at every answer."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, Table, select, update
 from sqlalchemy.orm import Session
 
+from app.db import insert_or
 from app.records.tables import AnswerDayRow, RecordRow
 from app.telemetry import NOTHING, Spent
 from guardrails.contract import canonical_sha256
@@ -53,14 +53,26 @@ def _key(day: str, names: Iterable[str], outcome: str, state: str = "") -> dict[
 
 
 def _add(session: Session, key: Mapping[str, str], names: Iterable[str], spent: Spent) -> None:
-    server = session.get_bind().dialect.name == "postgresql"
-    row = (postgresql.insert if server else sqlite.insert)(AnswerDayRow).values(
+    row = {
         **key,
-        collections=sorted(set(names)),
-        answers=1,
-        cpu_s=spent.cpu_s,
-        tokens_read=spent.tokens_read,
-        tokens_written=spent.tokens_written,
-    )
-    more = {name: getattr(AnswerDayRow, name) + row.excluded[name] for name in COUNTED}
-    session.execute(row.on_conflict_do_update(index_elements=list(KEY), set_=more))
+        "collections": sorted(set(names)),
+        "answers": 1,
+        "cpu_s": spent.cpu_s,
+        "tokens_read": spent.tokens_read,
+        "tokens_written": spent.tokens_written,
+    }
+    session.execute(_adding(session), row)
+
+
+_ADDING: dict[str, Executable] = {}
+
+
+def _adding(session: Session) -> Executable:
+    """The statement that adds a row to what is counted; built once, for each answer runs it."""
+    dialect = session.get_bind().dialect.name
+    if dialect not in _ADDING:
+        table = cast("Table", AnswerDayRow.__table__)
+        row = insert_or(session, table)
+        more = {name: table.c[name] + row.excluded[name] for name in COUNTED}
+        _ADDING[dialect] = row.on_conflict_do_update(index_elements=list(KEY), set_=more)
+    return _ADDING[dialect]

@@ -87,12 +87,6 @@ class Trail:
     facts: Mapping[str, Any] = field(default_factory=dict)
     shadow: Mapping[str, Any] | None = None
 
-    def content_sha256(self) -> str:
-        """What an approval binds to: the exact draft, its evidence and its lineage."""
-        return content_hash(
-            self.question, self.draft_object(), self.evidence_objects(), dict(self.lineage)
-        )
-
     def draft_object(self) -> AnswerObject | None:
         """The draft as JSON types, or None when nothing was drafted."""
         return answer_object(self.draft) if self.draft is not None else None
@@ -131,21 +125,23 @@ def write(session: Session, trail: Trail, spent: Spent = NOTHING) -> RecordRow:
 
     ``spent`` is what the process has spent since the record before.
     """
+    draft, evidence, lineage = trail.draft_object(), trail.evidence_objects(), dict(trail.lineage)
     row = RecordRow(
         answer_id=trail.answer_id,
         principal=trail.principal,
         question=trail.question,
         outcome=trail.outcome,
         message=trail.message,
-        draft=trail.draft_object(),
-        evidence=trail.evidence_objects(),
+        draft=draft,
+        evidence=evidence,
         findings=[asdict(finding) for finding in trail.findings],
         verdict=asdict(trail.verdict),
-        lineage=dict(trail.lineage),
+        lineage=lineage,
         searched=dict(trail.searched),
         timings_ms=dict(trail.timings_ms),
         inputs=trail.inputs(),
-        content_sha256=trail.content_sha256(),
+        # What an approval binds to: the exact draft, its evidence and its lineage.
+        content_sha256=content_hash(trail.question, draft, evidence, lineage),
         created_at=now(),
         gate=dict(trail.gate) if trail.gate is not None else None,
         facts=dict(trail.facts),

@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from sys import intern
+from typing import NamedTuple
 
 from app.ports import Vectors
 from app.retrieval.inverted_file import write_inverted
@@ -16,8 +17,7 @@ PASSAGES = "passages.json"
 RankedPositions = list[tuple[int, float]]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One passage of an index version; entries of a collection stand together in a segment."""
 
     passage_id: str
@@ -75,7 +75,9 @@ def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> N
 
 def read_segment(folder: Path) -> list[Entry]:
     """The passages that a segment names, in position order."""
-    return [Entry(*entry) for entry in json.loads((folder / PASSAGES).read_text("utf-8"))]
+    listed = json.loads((folder / PASSAGES).read_text("utf-8"))
+    # Passages share the names of documents and collections: there are as many as passages.
+    return [Entry(passage, intern(document), intern(name)) for passage, document, name in listed]
 
 
 def collection_ranges(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:

@@ -70,8 +70,10 @@ class Judged:
 def newest_proposal(session: Session, task: ReviewTaskRow) -> ApprovalRow | None:
     """The newest approval of a four-eyes task: it says which answer is to be released.
 
-    What was approved of an earlier draft counts no more.
+    What was approved of an earlier draft counts no more. Other tasks have no approvals.
     """
+    if not task.four_eyes:
+        return None
     query = select(ApprovalRow).where(ApprovalRow.task_id == task.id)
     redraft = newest_redraft(session, task.id)
     if redraft is not None:

@@ -2,12 +2,24 @@
 
 import base64
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
@@ -31,11 +43,17 @@ from app.review.decisions import (
 from app.review.notes import notes_of
 from app.review.priority import STEP, urgency_of
 from app.review.probes import PROBES, open_to, visible_to
-from app.review.redrafts import newest_redraft, newest_redrafts
+from app.review.redrafts import newest_redraft
 from app.review.scopes import from_collection, readable_by
 from app.review.sources import changed_sources, stale
 from app.review.states import in_state, is_held, state_at, waiting
-from app.review.tables import ApprovalRow, PendingDecisionRow, ProbeRow, ReviewTaskRow
+from app.review.tables import (
+    ApprovalRow,
+    PendingDecisionRow,
+    ProbeRow,
+    RedraftRow,
+    ReviewTaskRow,
+)
 from app.review.views import (
     EvidenceView,
     FindingView,
@@ -58,7 +76,11 @@ MOST_STATES = ("open", "snoozed", "all")
 """The states beside which the count is of the same filters."""
 COUNTED_STATES = ("open", "snoozed")
 """The states whose first page and count are of the same tasks."""
-MOST_COUNTED = 1000
+MOST_COUNTED, MOST_COUNTED_BY_WORDS = 1000, 200
+"""Of what holds words each row is read; no page is longer than the second."""
+MOST_KEPT = 64
+"""Statements that are kept: of the pages that reviewers come back to."""
+MOMENT = bindparam("moment", type_=DateTime)
 NO_CURSOR = "The cursor is not one that this list gave."
 
 
@@ -83,17 +105,23 @@ class TaskFilter:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What a list shows of a record, or of the content of a probe."""
+    """What a list shows of a record, or of the content of a probe; ``citations`` are those of the
+    draft that counts."""
 
     question: str
-    searched: Mapping[str, Any]
-    principal: str
-    verdict: Mapping[str, Any]
-    lineage: Mapping[str, str]
-    draft: Mapping[str, Any] | None
+    asker: str
+    searched_for: str
+    reasons: list[str]
+    certificate: str
+    citations: list[Any]
 
 
-_COLUMNS = tuple(_Shown.__dataclass_fields__)
+@dataclass(frozen=True)
+class _Listed:
+    """A task of a page, and what is shown of it; None: there is nothing."""
+
+    task: ReviewTaskRow
+    shown: _Shown | None
 
 
 def list_tasks(
@@ -102,23 +130,28 @@ def list_tasks(
     """One page of what the reviewer may see, and how many of their tasks are open.
 
     The count is of the queue and collection that are asked for, of open tasks; beside other
-    states it is of all. It ends at ``MOST_COUNTED``: a page costs the same however many wait.
+    states it is of all. It ends at ``_most``: a page costs the same however many wait.
     Raises ``Invalid`` and ``BadRequest``.
     """
     moment = database_time(session)
+    counted = wanted if wanted.state in MOST_STATES else TaskFilter()
     if cursor is None and wanted.state in COUNTED_STATES:
         rows, waiting_tasks = _first_page(session, reviewer, wanted, limit, moment)
     else:
         rows = _page(session, reviewer, wanted, limit, cursor, moment)
-        counted = wanted if wanted.state in MOST_STATES else TaskFilter()
         waiting_tasks = _count_for(session, reviewer, counted, moment)
     page, more = rows[:limit], len(rows) > limit
     return TasksView(
         tasks=_views(session, page, moment),
-        open=min(waiting_tasks, MOST_COUNTED),
-        next_cursor=_cursor(page[-1], wanted.state) if more else None,
-        open_more=waiting_tasks > MOST_COUNTED,
+        open=min(waiting_tasks, _most(counted)),
+        next_cursor=_cursor(page[-1].task, wanted.state) if more else None,
+        open_more=waiting_tasks > _most(counted),
     )
+
+
+def _most(counted: TaskFilter) -> int:
+    """Up to how many are counted."""
+    return MOST_COUNTED_BY_WORDS if counted.text.strip() else MOST_COUNTED
 
 
 def count_open(session: Session, moment: datetime) -> int:
@@ -129,33 +162,124 @@ def count_open(session: Session, moment: datetime) -> int:
 
 
 def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment: datetime) -> int:
-    """How many tasks wait for the reviewer, but at most one more than ``MOST_COUNTED``."""
+    """How many tasks wait for the reviewer, but at most one more than ``_most``."""
     state = wanted.state if wanted.state == "snoozed" else "open"
-    found = _counted(reviewer, replace(wanted, state=state), moment)
-    return session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    query = _built(_counting, reviewer, replace(wanted, state=state), _most(wanted))
+    return session.scalar(query, {"moment": moment}) or 0
+
+
+def _counting(reviewer: Principal, wanted: TaskFilter, most: int) -> Select[int]:
+    return select(func.count()).select_from(_counted(reviewer, wanted, most).subquery())
 
 
 def _first_page(
     session: Session, reviewer: Principal, wanted: TaskFilter, limit: int, moment: datetime
-) -> tuple[list[ReviewTaskRow], int]:
+) -> tuple[list[_Listed], int]:
     """As ``_page`` and ``_count_for``, by one look at the tasks."""
-    found = _counted(reviewer, wanted, moment).cte("found")
+    query = _built(_first, reviewer, wanted, _most(wanted), limit)
+    rows = session.execute(query, {"moment": moment}).all()
+    return [_listed(row) for row in rows], rows[0][-1] if rows else 0
+
+
+def _first(reviewer: Principal, wanted: TaskFilter, most: int, limit: int) -> Select[Any]:
+    found = _counted(reviewer, wanted, most).cte("found")
     total = select(func.count()).select_from(found).scalar_subquery()
     chosen = select(found.c.id).order_by(found.c.priority, found.c.id).limit(limit + 1)
-    query = select(ReviewTaskRow, total).where(ReviewTaskRow.id.in_(chosen.scalar_subquery()))
-    rows = session.execute(query.order_by(ReviewTaskRow.priority, ReviewTaskRow.id)).all()
-    return [row[0] for row in rows], rows[0][1] if rows else 0
+    return _listing(chosen).add_columns(total).order_by(ReviewTaskRow.priority, ReviewTaskRow.id)
 
 
-def _counted(reviewer: Principal, wanted: TaskFilter, moment: datetime) -> Select[str, int]:
-    """The most urgent tasks of a state in ``COUNTED_STATES``."""
+def _built(build: Callable[..., Select[Any]], *shape: Any) -> Select[Any]:
+    """``build(*shape)``: a statement with the time as its parameter ``moment``. It is kept, as
+    building one takes longer than what it asks; but none that holds words of a question."""
+    text = any(isinstance(one, TaskFilter) and one.text for one in shape)
+    return build(*shape) if text else _kept(build, shape)
+
+
+@lru_cache(MOST_KEPT)
+def _kept(build: Callable[..., Select[Any]], shape: tuple[Any, ...]) -> Select[Any]:
+    return build(*shape)
+
+
+def _reads() -> Select[Any]:
+    """Tasks with what is shown of them, in one statement, and of large columns only the part that
+    a list needs."""
+    redrafted = (
+        select(RedraftRow.content[("draft", "citations")])
+        .where(RedraftRow.task_id == ReviewTaskRow.id)
+        .order_by(RedraftRow.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    record = RecordRow
+    columns = (
+        record.question,
+        record.principal,
+        record.searched["question"],
+        record.verdict["reasons"],
+        record.lineage["certificate"],
+        record.draft["citations"],
+    )
+    return (
+        select(ReviewTaskRow, ProbeRow.content, redrafted, *columns)
+        .outerjoin(record, record.answer_id == ReviewTaskRow.answer_id)
+        .outerjoin(ProbeRow, ProbeRow.task_id == ReviewTaskRow.id)
+    )
+
+
+_READS = _reads()
+
+
+def _listing(chosen: Select[str]) -> Select[Any]:
+    """Those tasks. By their ids first: these come from an index alone, and only rows of the page
+    are read."""
+    return _READS.where(ReviewTaskRow.id.in_(chosen.scalar_subquery()))
+
+
+def _listed(row: Sequence[Any]) -> _Listed:
+    """A row of ``_listing``."""
+    task, content, redrafted, *of_record = row[:9]
+    shown = _of_record(*of_record) if task.kind not in PROBES else _of_content(content)
+    if shown is not None and redrafted is not None:
+        shown = replace(shown, citations=redrafted)
+    return _Listed(task, shown)
+
+
+def _of_record(
+    question: str | None,
+    asker: str,
+    meant: str | None,
+    reasons: list[str],
+    certificate: str | None,
+    citations: list[Any] | None,
+) -> _Shown | None:
+    if question is None:
+        return None
+    return _Shown(question, asker, meant or question, reasons, certificate or "", citations or [])
+
+
+def _of_content(content: Mapping[str, Any] | None) -> _Shown | None:
+    if content is None:
+        return None
+    draft, question = content["draft"] or {"citations": []}, content["question"]
+    return _Shown(
+        question,
+        content["principal"],
+        content["searched"].get("question") or question,
+        content["verdict"]["reasons"],
+        content["lineage"].get("certificate", ""),
+        draft["citations"],
+    )
+
+
+def _counted(reviewer: Principal, wanted: TaskFilter, most: int) -> Select[str, int]:
+    """The most urgent tasks of a state in ``COUNTED_STATES``, one more than ``most``."""
     row = ReviewTaskRow
     # ``undecided`` and the order are those of the index, or the database looks for them among
     # all that were decided.
-    conditions = [row.undecided == true(), in_state(wanted.state, moment)]
-    conditions += [readable_by(reviewer), open_to(reviewer, moment), *_narrowed(wanted)]
+    conditions = [row.undecided == true(), in_state(wanted.state, MOMENT)]
+    conditions += [readable_by(reviewer), open_to(reviewer, MOMENT), *_narrowed(wanted)]
     found = select(row.id, row.priority).where(*conditions)
-    return found.order_by(row.priority, row.id).limit(MOST_COUNTED + 1)
+    return found.order_by(row.priority, row.id).limit(most + 1)
 
 
 def _page(
@@ -165,13 +289,23 @@ def _page(
     limit: int,
     cursor: str | None,
     moment: datetime,
-) -> list[ReviewTaskRow]:
+) -> list[_Listed]:
     """One row more than ``limit`` when there is a next page."""
+    if cursor is None:
+        query = _built(_paged, reviewer, wanted, limit)
+    else:
+        query = _paged(reviewer, wanted, limit, cursor)
+    return [_listed(row) for row in session.execute(query, {"moment": moment})]
+
+
+def _paged(
+    reviewer: Principal, wanted: TaskFilter, limit: int, cursor: str | None = None
+) -> Select[Any]:
     listed = wanted.state in BY_PRIORITY
     conditions = [
-        in_state(wanted.state, moment),
+        in_state(wanted.state, MOMENT),
         readable_by(reviewer),
-        (open_to if listed else visible_to)(reviewer, moment),
+        (open_to if listed else visible_to)(reviewer, MOMENT),
         *_narrowed(wanted),
     ]
     order = (ReviewTaskRow.priority if listed else ReviewTaskRow.created_at, ReviewTaskRow.id)
@@ -182,10 +316,8 @@ def _page(
         after = tuple_(*_place(cursor, listed))
         conditions.append(tuple_(*order) > after if upwards else tuple_(*order) < after)
     columns = order if upwards else tuple(column.desc() for column in order)
-    # By their ids first: these come from an index alone, and only rows of the page are read.
     chosen = select(ReviewTaskRow.id).where(and_(*conditions)).order_by(*columns).limit(limit + 1)
-    query = select(ReviewTaskRow).where(ReviewTaskRow.id.in_(chosen.scalar_subquery()))
-    return list(session.scalars(query.order_by(*columns)))
+    return _listing(chosen).order_by(*columns)
 
 
 def _narrowed(wanted: TaskFilter) -> list[ColumnElement[bool]]:
@@ -273,46 +405,29 @@ def count_waiting(session: Session, reviewer: Principal) -> CountsView:
     )
 
 
-def _views(session: Session, page: Sequence[ReviewTaskRow], moment: datetime) -> list[TaskView]:
-    shown = _shown(session, page)
-    approvers = approvers_of(session, page)
-    shipped = _shipped(session, [one.lineage for one in shown.values()])
-    waiting_ids = {task.id for task in page if task.undecided}
-    drafts = {key: one.draft for key, one in shown.items() if key in waiting_ids}
-    redrafts = newest_redrafts(session, waiting_ids) if waiting_ids else {}
-    drafts |= {key: row.content["draft"] for key, row in redrafts.items()}
-    old = stale(session, drafts)
+def _views(session: Session, page: Sequence[_Listed], moment: datetime) -> list[TaskView]:
+    shown = {one.task.id: (one.task, one.shown) for one in page if one.shown is not None}
+    approvers = approvers_of(session, [one.task for one in page])
+    shipped = _shipped(session, [one.certificate for _, one in shown.values()])
+    cited = {key: one.citations for key, (task, one) in shown.items() if task.undecided}
+    old = stale(session, {key: {"citations": one} for key, one in cited.items()})
     return [
-        TaskView(**_row(task, shown[task.id], approvers, shipped, moment), stale=task.id in old)
-        for task in page
-        if task.id in shown
+        TaskView(**_row(task, one, approvers, shipped, moment), stale=key in old)
+        for key, (task, one) in shown.items()
     ]
 
 
-def _shown(session: Session, page: Sequence[ReviewTaskRow]) -> dict[str, _Shown]:
-    """What is shown of each task, by its id, in the few columns that a list needs."""
-    answers = {task.answer_id: task.id for task in page if task.kind not in PROBES}
-    columns = (getattr(RecordRow, name) for name in _COLUMNS)
-    query = select(RecordRow.answer_id, *columns).where(RecordRow.answer_id.in_(answers))
-    found = {answers[row[0]]: _Shown(*row[1:]) for row in session.execute(query)}
-    probes = [task.id for task in page if task.kind in PROBES]
-    contents = select(ProbeRow.task_id, ProbeRow.content).where(ProbeRow.task_id.in_(probes))
-    for task_id, content in session.execute(contents) if probes else ():
-        found[task_id] = _Shown(**{name: content[name] for name in _COLUMNS})
-    return found
-
-
-def _shipped(session: Session, lineages: Iterable[Mapping[str, str]]) -> set[str]:
-    """The provisional certificates in these lineages.
+def _shipped(session: Session, certificates: Iterable[str]) -> set[str]:
+    """The provisional ones of these certificates.
 
     By the lineage, which gold items have too: what else a record knows would tell them apart.
     """
-    return provisional_among(session, filter(None, (one.get("certificate") for one in lineages)))
+    return provisional_among(session, filter(None, certificates))
 
 
 def _row(
     task: ReviewTaskRow,
-    shown: _Shown | RecordRow,
+    shown: _Shown,
     approvers: Mapping[str, Sequence[str]],
     shipped: Container[str],
     moment: datetime,
@@ -322,9 +437,9 @@ def _row(
         "answer_id": task.answer_id,
         "state": cast("TaskState", state_at(task, moment)),
         "question": shown.question,
-        "searched_for": searched_for(shown),
-        "asker": shown.principal,
-        "reasons": shown.verdict["reasons"] or [UNSIGNED],
+        "searched_for": shown.searched_for,
+        "asker": shown.asker,
+        "reasons": shown.reasons or [UNSIGNED],
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
         "claimed_by": _holder(task, moment),
@@ -332,7 +447,7 @@ def _row(
         "four_eyes": task.four_eyes,
         "approved_by": list(approvers.get(task.id, ())),
         "approvals_needed": APPROVALS if task.four_eyes else 1,
-        "provisional": shown.lineage.get("certificate", "") in shipped,
+        "provisional": shown.certificate in shipped,
         "urgency": urgency_of(task.priority),
         "cause": task.cause,
         "risk": task.risk,
@@ -354,11 +469,12 @@ def task_detail(
     draft = cast("AnswerObject", record.draft)
     proposal = newest_proposal(session, task)
     base = draft if proposal is None else proposal.answer
-    approvers, shipped = approvers_of(session, [task]), _shipped(session, [record.lineage])
+    shown = _of_whole(record)
+    approvers, shipped = approvers_of(session, [task]), _shipped(session, [shown.certificate])
     changes = changed_sources(session, base, record.evidence) if task.undecided else []
     redraft = newest_redraft(session, task.id)
     return TaskDetailView(
-        **_row(task, record, approvers, shipped, database_time(session)),
+        **_row(task, shown, approvers, shipped, database_time(session)),
         stale=bool(changes),
         why=_why(session, record),
         draft=AnswerBody.of(without_removed(draft, texts)),
@@ -377,6 +493,17 @@ def task_detail(
         changed_sources=changes,
         redrafts=0 if redraft is None else redraft.number,
         background_draft=background_draft_of(session, task),
+    )
+
+
+def _of_whole(record: RecordRow) -> _Shown:
+    return _Shown(
+        record.question,
+        record.principal,
+        searched_for(record),
+        record.verdict["reasons"],
+        record.lineage.get("certificate", ""),
+        [],
     )
 
 

@@ -29,7 +29,7 @@ from app.records.recording import content_hash
 from app.records.tables import RecordRow
 from app.review.priority import task_facts
 from app.review.scopes import scope_of
-from app.review.states import another_task, waiting
+from app.review.states import Moment, another_task, waiting
 from app.review.tables import (
     ApprovalRow,
     DecisionRow,
@@ -245,14 +245,14 @@ def _sources_stand(session: Session, evidence: Sequence[Mapping[str, Any]]) -> b
 # What reviewers see of them, and what they say
 
 
-def open_to(reviewer: Principal, moment: datetime) -> ColumnElement[bool]:
+def open_to(reviewer: Principal, moment: Moment) -> ColumnElement[bool]:
     """Of tasks that wait: drafts, and the probes that this reviewer may see."""
     begun = ReviewTaskRow.created_at <= moment
     shown = and_(begun, not_(_known(ReviewTaskRow.id, reviewer.name)))
     return or_(ReviewTaskRow.kind.not_in(PROBES), shown)
 
 
-def visible_to(reviewer: Principal, moment: datetime) -> ColumnElement[bool]:
+def visible_to(reviewer: Principal, moment: Moment) -> ColumnElement[bool]:
     """Of tasks: the probes that this reviewer may see, and the first tasks without their probe."""
     me = reviewer.name
     own = and_(ReviewTaskRow.state == "decided", ReviewTaskRow.claimed_by == me)
@@ -266,7 +266,7 @@ def visible_to(reviewer: Principal, moment: datetime) -> ColumnElement[bool]:
     )
 
 
-def _sees_probe_of(me: str, moment: datetime) -> ColumnElement[bool]:
+def _sees_probe_of(me: str, moment: Moment) -> ColumnElement[bool]:
     """Whether the reviewer sees, saw or will see the probe of a task."""
     probe = another_task()
     seen = or_(and_(probe.state == "decided", probe.claimed_by == me), waiting(moment, probe))

@@ -55,8 +55,8 @@ def changed_sources(
     """
     seen = {passage["id"]: passage for passage in evidence}
     cited = dict.fromkeys(one["passage_id"] for one in (answer or {"citations": ()})["citations"])
-    gone = [key for key in cited if key not in standing(session, cited)]
-    return [_change(session, seen[key]) for key in gone if key in seen]
+    stands = standing(session, cited)
+    return [_change(session, seen[key]) for key in cited if key in seen and key not in stands]
 
 
 def _change(session: Session, passage: Mapping[str, Any]) -> SourceChange:

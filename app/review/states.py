@@ -10,39 +10,41 @@ from app.errors import Invalid
 from app.review.tables import ReviewTaskRow
 
 UNDECIDED = ("open", "claimed")
+Moment = datetime | ColumnElement[datetime]
+"""A time, or the parameter of a statement that stands for one."""
 
 
-def waiting(moment: datetime, task: Any = ReviewTaskRow) -> ColumnElement[bool]:
+def waiting(moment: Moment, task: Any = ReviewTaskRow) -> ColumnElement[bool]:
     """Nobody has decided, and there is still time.
 
-    It says "not past" rather than "later": nearly all open tasks are later, so an index by time
-    would be the wrong one to take.
+    It says "past is false" rather than "later": nearly all open tasks are later, so an index by
+    time would be the wrong one to take; PostgreSQL takes "not past" for "later".
     """
     return and_(task.undecided == true(), _in_time(moment, task))
 
 
-def _in_time(moment: datetime, task: Any) -> ColumnElement[bool]:
+def _in_time(moment: Moment, task: Any) -> ColumnElement[bool]:
     past: ColumnElement[bool] = task.expires_at <= moment
-    return past == false()
+    return past.is_(false())
 
 
-def held(moment: datetime) -> ColumnElement[bool]:
+def held(moment: Moment) -> ColumnElement[bool]:
     """Somebody holds it: a claim that has ended holds nothing."""
     return and_(ReviewTaskRow.state == "claimed", ReviewTaskRow.lease_until > moment)
 
 
-def snoozed(moment: datetime) -> ColumnElement[bool]:
+def snoozed(moment: Moment) -> ColumnElement[bool]:
     """It is put off, and not to be listed yet."""
     until = ReviewTaskRow.snoozed_until
     return and_(until.is_not(None), until > moment)
 
 
-def overdue(moment: datetime) -> ColumnElement[bool]:
+def overdue(moment: Moment) -> ColumnElement[bool]:
     """Nobody has decided, and the time is up."""
     return and_(ReviewTaskRow.undecided == true(), ReviewTaskRow.expires_at <= moment)
 
 
-def early(moment: datetime) -> ColumnElement[bool]:
+def early(moment: Moment) -> ColumnElement[bool]:
     """Expired, though there is still time: a clock was ahead.
 
     A probe stays expired: its item was offered again, or its reviewers saw the first decision.
@@ -51,7 +53,7 @@ def early(moment: datetime) -> ColumnElement[bool]:
     return and_(*expired, ReviewTaskRow.kind.in_(("held", "audit")))
 
 
-def in_state(state: str, moment: datetime) -> ColumnElement[bool]:
+def in_state(state: str, moment: Moment) -> ColumnElement[bool]:
     """Tasks in a state by its name; open includes claimed, not snoozed. Raises ``Invalid``."""
     if state == "all":
         return true()

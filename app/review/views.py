@@ -66,7 +66,7 @@ class TasksView:
     """Review tasks, and how many wait."""
 
     tasks: list[TaskView]
-    open: Annotated[int, Field(description="How many wait, counted up to 1,000.")]
+    open: Annotated[int, Field(description="How many wait, counted up to 1,000; with `text` 200.")]
     next_cursor: Annotated[
         str | None, Field(description="Send it as `cursor` for the next page; null: no more.")
     ] = None

@@ -3,7 +3,15 @@
 
 import { copyButton } from "../shared/clipboard.js";
 import { el } from "../shared/dom.js";
-import { curlOf, exampleOf, fieldsOf, formOf, parameterField, parametersOf } from "./operations.js";
+import {
+  curlOf,
+  exampleOf,
+  fieldsOf,
+  formOf,
+  paragraphsOf,
+  parameterField,
+  parametersOf,
+} from "./operations.js";
 
 /** @import { Content, Field, OpenApi, Operation, Schema } from "./operations.js" */
 
@@ -14,6 +22,14 @@ const REACHES = {
   collection: "Only what lies in collections of the caller’s scope.",
   service: "The whole service: not for accounts with a scope.",
 };
+
+/**
+ * @param {string} piece
+ * @param {number} place
+ */
+function codeOrText(piece, place) {
+  return place % 2 ? el("code", {}, piece) : piece;
+}
 
 /**
  * @param {Operation} operation
@@ -28,7 +44,7 @@ export function operationDetail(operation, document) {
       el("h2", { id: "operation-title" }, operation.summary),
       el("p", { class: "address" }, addressOf(operation)),
     ),
-    operation.description && el("p", { class: "prose-text" }, operation.description),
+    paragraphsOf(operation.description ?? "").map((pieces) => el("p", {}, pieces.map(codeOrText))),
     el("p", { class: "muted" }, whoMay(operation)),
     exampleBlock(operation, document),
     parameterBlock(operation, document),

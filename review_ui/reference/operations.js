@@ -285,3 +285,16 @@ function bodyLines(operation, document) {
 function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+/**
+ * A description as paragraphs, whose lines are broken as their source was; of the pieces of each
+ * every second one is code.
+ * @param {string} description
+ * @returns {string[][]}
+ */
+export function paragraphsOf(description) {
+  const paragraphs = description
+    .split(/\n\s*\n/)
+    .map((text) => text.replace(/\s*\n\s*/g, " ").trim());
+  return paragraphs.filter(Boolean).map((text) => text.split("`"));
+}

@@ -20,29 +20,49 @@ const EMPTY = {
 
 /** @type {Map<string, Item>} */
 const items = new Map();
+/** @type {string | null} */
+let marked = null;
 
 /**
- * Shows the list; `onChoose(taskId)` is called for a chosen task.
- * @param {State} state
- * @param {(taskId: string) => void} onChoose
+ * The address names the selected task, so that it can be linked to and "Back" works.
+ * @param {string | null} taskId
  */
-export function drawList(state, onChoose) {
+export function choose(taskId) {
+  location.hash = encodeURIComponent(taskId ?? "");
+}
+
+/**
+ * Shows the list.
+ * @param {State} state
+ */
+export function drawList(state) {
   const { tasks, selected, filter, me, open } = state;
   const list = byId("tasks");
   dropGone(tasks);
   for (const [index, task] of tasks.entries()) {
-    const item = items.get(task.task_id) ?? newItem(task, onChoose);
+    const item = items.get(task.task_id) ?? newItem(task);
     items.set(task.task_id, item);
-    update(item, task, task.task_id === selected, me);
+    update(item, task, me);
     item.state.hidden = filter === "open" && task.state === "open";
     // Moving a focused element would take its focus away, so only misplaced ones move.
     const there = list.children[index] ?? null;
     if (there !== item.node) list.insertBefore(item.node, there);
   }
+  markSelected(selected);
   list.setAttribute("aria-busy", "false");
   byId("list-empty").hidden = tasks.length > 0;
   setText(byId("list-empty"), isNarrow(state) ? "No task fits these filters." : EMPTY[filter]);
   drawCounts(filter, open);
+}
+
+/**
+ * Marks the selected task, and no longer the one before.
+ * @param {string | null} selected
+ */
+export function markSelected(selected) {
+  if (marked !== null) items.get(marked)?.button.removeAttribute("aria-current");
+  if (selected !== null) items.get(selected)?.button.setAttribute("aria-current", "true");
+  marked = selected;
 }
 
 /** @param {string} taskId */
@@ -73,10 +93,9 @@ function dropGone(tasks) {
 
 /**
  * @param {TaskView} task
- * @param {(taskId: string) => void} onChoose
  * @returns {Item}
  */
-function newItem(task, onChoose) {
+function newItem(task) {
   const question = el("span", { class: "task-question", dir: "auto" }, task.question);
   const reasons = el("span", { class: "task-reasons" });
   const meta = el("span", { class: "task-meta" });
@@ -87,7 +106,7 @@ function newItem(task, onChoose) {
     class: "task",
     "data-testid": "task",
     "data-task-id": task.task_id,
-    onclick: () => onChoose(task.task_id),
+    onclick: () => choose(task.task_id),
   };
   const button = el("button", props, question, reasons, foot);
   return { node: el("li", {}, button), button, reasons, meta, state };
@@ -96,12 +115,9 @@ function newItem(task, onChoose) {
 /**
  * @param {Item} item
  * @param {TaskView} task
- * @param {boolean} isSelected
  * @param {string} me
  */
-function update(item, task, isSelected, me) {
-  if (isSelected) item.button.setAttribute("aria-current", "true");
-  else item.button.removeAttribute("aria-current");
+function update(item, task, me) {
   item.button.dataset.state = task.state;
   item.button.dataset.urgency = task.urgency;
   setText(item.reasons, task.reasons.join(" "));

@@ -1,7 +1,9 @@
 // @ts-check
 // What the review page knows, and every way in which that changes. Nothing here touches the page.
 
-/** @import { DecisionKind, TaskDetailView, TaskView } from "../shared/wire.d.ts" */
+import { countWords } from "./words.js";
+
+/** @import { DecisionKind, TaskDetailView, TasksView, TaskView } from "../shared/wire.d.ts" */
 
 /** @typedef {"open" | "snoozed" | "decided" | "all"} Filter */
 /** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate"} Mode */
@@ -50,6 +52,8 @@ const DONE = {
   reject: "Rejected. The asker sees that the answer was not released.",
 };
 const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
+/** Tasks that are listed first, which index.html asks for early: more than a screen holds. */
+export const FIRST_ROWS = 25;
 /** @type {Readonly<Narrow>} */
 export const EVERYTHING = { queue: "", cause: "", who: "", risk: "", text: "" };
 /** The option of a list of queues for the queue without a name. */
@@ -184,6 +188,15 @@ export function listPath({ filter, narrow, me }, limit) {
   if (narrow.risk) wanted.set("min_risk", narrow.risk);
   if (narrow.text.trim()) wanted.set("text", narrow.text.trim());
   return `/v1/reviews?${wanted}`;
+}
+
+/**
+ * What a page of the list says, when it was asked for `limit` tasks.
+ * @param {TasksView} list
+ * @param {number} limit
+ */
+export function listOf(list, limit) {
+  return { tasks: list.tasks, open: countWords(list), complete: list.tasks.length < limit };
 }
 
 /**

@@ -1,6 +1,7 @@
 // @ts-check
 // Talks to the service: one error form, the CSRF token, sign-in, and the streamed question.
 
+import { takeEarly } from "./early.js";
 import { readEvents } from "./sse.js";
 
 /** @import { AnswerView, ArrivingSentence, ErrorView, SessionView } from "./wire.d.ts" */
@@ -177,7 +178,8 @@ export async function exchange(method, path, { body, headers = {}, signal }) {
   const init = { method, cache: "no-store", headers: all };
   if (signal) init.signal = signal;
   if (body !== undefined) init.body = JSON.stringify(body);
-  const response = await fetch(path, init).catch((error) => {
+  const early = method === "GET" ? takeEarly(path) : undefined;
+  const response = await (early ?? fetch(path, init)).catch((error) => {
     throw asApiError(error);
   });
   if (!response.ok) throw await errorOf(response);

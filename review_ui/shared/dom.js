@@ -1,6 +1,9 @@
 // @ts-check
 // Builds elements out of text nodes, so that text never becomes markup.
 
+/** What a frame takes from when it is drawn until it is on the screen. */
+const FRAME_MS = 16;
+
 /** @typedef {Node | string | number | boolean | null | undefined | Child[]} Child */
 /** @typedef {Record<string, unknown>} Props */
 
@@ -71,6 +74,15 @@ export function byId(id, kind) {
 export function setText(node, text) {
   const shown = visible(text);
   if (node.textContent !== shown) node.textContent = shown;
+}
+
+/**
+ * Comes when the browser has painted what was drawn; at once where nobody sees the page.
+ * @returns {Promise<void>}
+ */
+export function painted() {
+  if (document.hidden) return Promise.resolve();
+  return new Promise((done) => requestAnimationFrame(() => setTimeout(done, FRAME_MS)));
 }
 
 /**

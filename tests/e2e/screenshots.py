@@ -1,7 +1,8 @@
 """Pictures of every page and state in four views: ``python -m tests.e2e.screenshots FOLDER``.
 
 They are small PNG files, with a page of their own that shows them. It needs Chromium. States whose
-names contain ``ONLY`` (a second argument) are enough for a look at one page.
+names contain ``ONLY`` (a second argument) are enough for a look at one page; a third one narrows
+the views in the same way (``"" dark`` takes every state in dark).
 """
 
 import io
@@ -211,9 +212,11 @@ class Stage:
         return f"{self.running.address}{state.path.format(key=self.widget_key)}"
 
 
-def shoot_all(browser: Browser, stage: Stage, folder: Path, only: str) -> None:
+def shoot_all(browser: Browser, stage: Stage, folder: Path, only: str, views: str) -> None:
     wanted = [state for state in STATES if only in state.name]
     for view, (width, height, scheme) in VIEWS.items():
+        if views not in view:
+            continue
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -247,7 +250,7 @@ def gallery(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def main(folder: Path, only: str = "") -> None:
+def main(folder: Path, only: str = "", views: str = "") -> None:
     path = find_browser()
     assert path is not None, "Chromium is needed."
     expect.set_options(timeout=30_000)  # nothing hangs on how quick this machine is
@@ -268,10 +271,10 @@ def main(folder: Path, only: str = "") -> None:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             thread = conversation(browser, running)
             stage = Stage(running, thread, json.loads(made.stdout)["key"])
-            shoot_all(browser, stage, folder, only)
+            shoot_all(browser, stage, folder, only, views)
             browser.close()
     (folder / "README.md").write_text(gallery(folder), "utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:3])
+    main(Path(sys.argv[1]), *sys.argv[2:4])

@@ -797,7 +797,8 @@ def walk(
             elif task_id:
                 kind: Any = "approve" if step == "stale" else step
                 text = "It is £350 [1]." if kind == "edit" else ""
-                sha = written.content_sha256()
+                parts = written.draft_object(), written.evidence_objects()
+                sha = recording.content_hash(written.question, *parts, written.lineage)
                 desk.decide(RITA, task_id, Decision(kind, sha, fence, "why", text))
                 assert open_ and claimed and step != "stale"
                 allowed, open_ = step != "reject", False

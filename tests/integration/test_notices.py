@@ -460,6 +460,23 @@ def test_a_stream_of_the_queue_tells_of_tasks_and_ends_with_its_credential(
     assert asyncio.run(scene())[-2:] == ["changed", "error"]
 
 
+def test_who_opens_the_queue_is_told_once(database: Database) -> None:
+    """What the watch finds when it begins is what the first event stood for."""
+
+    async def scene() -> bool:
+        watch = Watch(AnswerNews(database), every_s=0.01)
+        services: Any = SimpleNamespace(watch=watch)
+        told = reviews._changes(services, Credential("x", lambda: RITA), "r", keep=True)
+        first = await asyncio.wait_for(anext(told), 10)
+        second = asyncio.ensure_future(anext(told))
+        came, _ = await asyncio.wait({second}, timeout=0.2)
+        second.cancel()
+        watch.close()
+        return first.event == "changed" and not came
+
+    assert asyncio.run(scene())
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

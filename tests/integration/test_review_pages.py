@@ -1,5 +1,6 @@
 """Pages of the review queue on both databases: filters, cursors, scope, and what they cost."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from app.records.tables import AuditRow, RecordRow, SettlementRow
 from app.review import listing
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
+from app.review.sources import changed_sources
 from app.review.tables import ReviewTaskRow, TaskScopeRow
 from app.review.tasks import open_task
 from app.settings import Settings
@@ -139,6 +141,50 @@ def test_the_count_ends_where_the_screens_say_and_more(
     page = desk.tasks(RITA, "open", collection="board")
     assert (page.open, page.open_more) == (1, False)
     assert desk.count_open() == 3  # what is measured of the whole service has no end
+    monkeypatch.setattr(listing, "MOST_COUNTED_BY_WORDS", 1)
+    found = desk.tasks(RITA, "open", text="a")
+    assert (found.open, found.open_more, len(found.tasks)) == (1, True, 2)
+
+
+def test_a_page_is_one_look_at_the_tasks_with_all_that_is_shown_of_them(
+    database: Database, desk: ReviewDesk, queue: Queue
+) -> None:
+    for _ in range(3):
+        queue.add("main")
+    with statements(database) as first:
+        assert len(desk.tasks(RITA, "open").tasks) == 3
+    # The page, certificates that are named, and whether the sources still stand.
+    assert first.count("SELECT") + first.count("WITH") <= 3 + (not database.embedded)
+
+
+def test_a_task_is_read_by_few_statements(
+    database: Database, desk: ReviewDesk, queue: Queue
+) -> None:
+    task = queue.add("main")
+    with statements(database) as said:
+        desk.task(RITA, task)
+    # Of approvals nothing is asked where one reviewer decides.
+    assert said.count("SELECT") <= 11 + 2 * (not database.embedded)
+
+
+def test_sources_are_looked_up_together(database: Database) -> None:
+    cited = [{"passage_id": f"{number:032x}"} for number in range(3)]
+    with database.reading() as session, statements(database) as said:
+        assert changed_sources(session, {"citations": cited}, []) == []
+    assert said == ["SELECT"]
+
+
+def test_a_kept_statement_asks_with_the_time_and_the_reviewer_of_now(
+    desk: ReviewDesk, queue: Queue
+) -> None:
+    task = queue.add("main")
+    assert desk.tasks(RITA, "open").open == desk.tasks(RITA, "all").open == 1
+    desk.snooze(RITA, task, now() + timedelta(seconds=0.5))
+    assert (desk.tasks(RITA, "open").open, desk.tasks(RITA, "snoozed").open) == (0, 1)
+    narrow = Principal("rita", frozenset({"reviewer"}), ("board",))
+    assert desk.tasks(narrow, "snoozed").tasks == []
+    time.sleep(0.55)
+    assert (desk.tasks(RITA, "open").open, desk.tasks(RITA, "snoozed").open) == (1, 0)
 
 
 def test_filters_go_together_and_the_count_follows_them(desk: ReviewDesk, queue: Queue) -> None:

@@ -6,6 +6,7 @@ import {
   fieldsOf,
   matching,
   operationsOf,
+  paragraphsOf,
   typeWords,
 } from "../../review_ui/reference/operations.js";
 
@@ -119,4 +120,13 @@ test("types, limits and what is within are told in words", () => {
 test("a form that holds itself has an example that ends", () => {
   const whole = exampleOf({ $ref: "#/components/schemas/Part" }, DOCUMENT, true);
   assert.ok(JSON.stringify(whole).length < 500);
+});
+
+test("a description breaks where its paragraphs do, and says what is code", () => {
+  const said = "The answer, or\n`events`: `a`\nand so on.\n\nRaises nothing.\n";
+  assert.deepEqual(paragraphsOf(said), [
+    ["The answer, or ", "events", ": ", "a", " and so on."],
+    ["Raises nothing."],
+  ]);
+  assert.deepEqual(paragraphsOf(""), []);
 });

@@ -92,6 +92,23 @@ def test_a_page_names_every_module_that_it_will_load_at_an_address_of_its_conten
                 assert found.as_posix() in named, f"{name}: {address}"
 
 
+def test_no_call_takes_the_state_before_it_waits() -> None:
+    """``f(state, await x)`` takes the state first: what changed while it waited would be lost."""
+    for path in PAGES.rglob("*.js"):
+        assert not re.search(r"\(state, await\b", path.read_text("utf-8")), path.name
+
+
+def test_the_queue_is_asked_for_and_drawn_before_what_works_on_it_is_read() -> None:
+    page = TestClient(create_app(Settings())).get("/review").text
+    head, _, later = page.partition('<template id="later">')
+    assert head.index("/shared/early.js") < head.index('rel="stylesheet"')
+    assert "/review/list.js" in head and "/review/desk.js" not in head
+    later = later.partition("</template>")[0]
+    named = re.findall(r'"modulepreload" href="/static/[0-9a-f]{12}/([^"]+)"', later)
+    assert {"review/desk.js", "review/detail.js", "shared/markdown.js"} <= set(named)
+    assert len(named) == len(set(named)) and not any(f"/{one}" in head for one in named)
+
+
 def test_a_browser_keeps_a_file_only_under_the_version_that_it_has() -> None:
     client = TestClient(create_app(Settings()))
     kept = client.get(f"/static/{pages.version()}/shared/dom.js")

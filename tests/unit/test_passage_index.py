@@ -1,12 +1,15 @@
 """Index versions: search, scope, deletions, fusion and damage."""
 
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
 from app.errors import DependencyFailed
 from app.ports import Vectors
+from app.retrieval import vector
 from app.retrieval.passage_index import PassageIndex, fuse, verify_index, write_index
 from app.retrieval.segment import Entry, collection_ranges
 
@@ -46,6 +49,31 @@ def test_dense_search_is_exact_and_stays_in_scope(index: PassageIndex) -> None:
     assert {p for p, _ in index.dense(vectors[3], ["public"], 10)} == {0, 1, 2}
     assert index.dense(vectors[0], [], 10) == []
     assert index.dense(vectors[0], ["nothing"], 10) == []
+
+
+def test_passages_share_the_names_of_their_document_and_collection(index: PassageIndex) -> None:
+    first, second = index.entries[:2]
+    assert first.document_id is second.document_id and first.collection is second.collection
+
+
+def test_one_question_is_searched_on_one_thread(
+    index: PassageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that wait for each other cost three times the CPU of the search."""
+    search, seen = vector._search, list[int]()
+
+    def watched(*arguments: Any) -> vector.Hits:
+        seen.append(faiss.omp_get_max_threads())
+        return search(*arguments)
+
+    monkeypatch.setattr(vector, "_search", watched)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        assert index.dense(unit_vectors(1)[0], ["public"], 2)
+        assert (set(seen), faiss.omp_get_max_threads()) == ({1}, 2)
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def test_lexical_search_stems_and_stays_in_scope(index: PassageIndex) -> None:

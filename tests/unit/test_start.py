@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.settings import PROJECT
 
-UNUSED = ("alembic", "ingestion", "prompt_toolkit", "fastapi")
+UNUSED = ("alembic", "ingestion", "prompt_toolkit", "fastapi", "sqlalchemy.dialects.postgresql")
 """What a question by command needs nothing of; each takes a good part of a second to import."""
 HEAVY = ("torch", "transformers", "sentence_transformers", "onnxruntime", "onnx")
 
