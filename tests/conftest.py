@@ -108,6 +108,21 @@ def statements_compiled_once() -> Iterator[None]:
     patch.undo()
 
 
+DURABLE = db.PRAGMAS
+"""How SQLite is opened outside of the tests."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """Thousands of commits each waited for the disk; no test outlives a loss of power."""
+    patch = pytest.MonkeyPatch()
+    pragmas = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in DURABLE)
+    patch.setattr(db, "PRAGMAS", pragmas)
+    patch.setattr(os, "fsync", lambda _handle: None)
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy from."""

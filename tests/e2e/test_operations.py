@@ -49,11 +49,13 @@ def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Runnin
 
 
 def test_a_collection_is_chosen_not_typed(page: Page, running: Running) -> None:
+    page.clock.install()
     sign_in(page, running, "/operations")
     page.get_by_test_id("collection").select_option("main")
     page.get_by_test_id("new-mode").select_option("retrieval_only")
     page.get_by_test_id("reason").fill("being rewritten")
-    page.wait_for_timeout(5_500)  # a refresh of the page must not undo the choice
+    with page.expect_response("**/v1/gate"):  # a refresh of the page must not undo the choice
+        page.clock.fast_forward(6_000)
     page.get_by_test_id("switch").click()
     expect(page.locator("#switched")).to_contain_text("main is now in mode retrieval_only")
     expect(page.locator("#switches")).to_contain_text("being rewritten")
