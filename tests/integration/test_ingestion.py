@@ -33,6 +33,7 @@ from guardrails.policy.load import load_policy
 from ingestion.pipeline import Pipeline, Report, _drain, pipeline_for, worker
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
+from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, Shelf
 from tests.trails import settings_for
 from tests.unit import sample_documents as sample
@@ -605,6 +606,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "damage",
     [
