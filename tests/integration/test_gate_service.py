@@ -741,15 +741,17 @@ def test_a_damaged_running_test_fails_closed(desk: Desk) -> None:
 def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an_approval(
     database: Database, tmp_path: Path
 ) -> None:
-    """All outcomes, task kinds and sequences of up to three steps, and what the asker sees."""
+    """All outcomes, task kinds and sequences of up to three steps, and what the asker sees; on a
+    server database of up to two, which have each of its statements."""
     corpus = Corpus(database)
     add_ready_document(corpus)
     passage = only_passage(corpus)
     settings = settings_for(database.url, tmp_path)
     desk = WireDesk(database, settings)
+    steps = [path for path in paths() if database.embedded or len(path) < 3]
     seen = set()
     for outcome in ("held", "released", "blocked"):
-        for path in paths() if outcome != "blocked" else [()]:  # that has no task to step on
+        for path in steps if outcome != "blocked" else [()]:  # that has no task to step on
             answer_id, allowed = walk(database, desk, passage, settings, outcome, path)
             with database.reading() as session:
                 record = session.get_one(RecordRow, answer_id)
