@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.gate.modes import switch_mode
+from app.wiring import Services
 from tests.e2e.conftest import Running
 from tests.e2e.test_browser import FACT, ask, sign_in
 
@@ -22,6 +24,13 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert problems == []
+
+
+@pytest.fixture(autouse=True)
+def as_it_began(example_services: Services) -> None:
+    """No mode that another test switched to."""
+    for mode, collection in (("provisional", ""), ("off", "main")):
+        switch_mode(example_services.database, mode, "as it began", "admin", collection)
 
 
 def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Running) -> None:

@@ -13,7 +13,7 @@ from app.review.tables import PendingDecisionRow
 from app.wiring import Services
 from tests.e2e.conftest import Running
 from tests.e2e.test_accessibility import axe, violations
-from tests.e2e.test_browser import FACT, ask, open_task, sign_in
+from tests.e2e.test_browser import FACT, ask, open_task, reject_everything, sign_in
 
 pytestmark = pytest.mark.browser
 PAINS = "I have chest pains, does my policy cover an ambulance?"
@@ -91,6 +91,7 @@ def test_the_chat_says_that_an_answer_was_withdrawn(page: Page, running: Running
 
 def test_a_day_at_the_desk(page: Page, running: Running) -> None:
     sign_in(page, running)
+    reject_everything(page)
     ask(page, ATTIC, "held")
     ask(page, CELLAR, "held")
     ask(page, PAINS, "held")
