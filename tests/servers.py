@@ -109,19 +109,33 @@ def served(services: Services) -> Iterator[Served]:
     for site in site_over(services):
         app = create_app(services.settings)
         app.state.services = services
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        config = uvicorn.Config(app, port=port, lifespan="off", log_level="error")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        ends = time.monotonic() + 30
-        while not server.started and time.monotonic() < ends:
-            time.sleep(0.05)
-        yield Served(site, f"http://127.0.0.1:{port}")
+        port = free_port()
+        with listening(uvicorn.Config(app, port=port, lifespan="off", log_level="error")):
+            yield Served(site, f"http://127.0.0.1:{port}")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def listening(config: uvicorn.Config) -> Iterator[None]:
+    """A server on a thread of this process, from when it listens until the block is left."""
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=30)
 
 
 def citation(number: int) -> CitationView:

@@ -1,10 +1,13 @@
-"""A really running service over the examples, and a headless Chromium to look at it."""
+"""A running service over the examples, and a headless Chromium to look at it.
+
+What only looks at pages shares the process of the tests, which has loaded the models already:
+``running``. What is about the process itself starts one: ``service``.
+"""
 
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,13 +20,22 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.settings import PROJECT
+from app import background
+from app.access.principals import ROLES
+from app.api.protocol import timed_protocol
+from app.main import create_app
+from app.settings import PROJECT, Settings
+from app.wiring import Services, open_services
+from cli.workers import server_options
+from ingestion.formats.page_image import PageImages
+from ingestion.pipeline import worker
 from tests.commands import countersign
 from tests.conftest import NO_BROWSER, find_browser
 from tests.integration.test_api import PASSWORD
-from tests.servers import Served, served, tiny_services
+from tests.servers import Served, free_port, listening, served, tiny_services
 
 expect.set_options(timeout=30_000)
 """A busy machine is slow; what is right is seen at once all the same."""
@@ -84,9 +96,6 @@ def start_service(
     options: Sequence[str] = (),
 ) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """Start ``countersign serve`` on a free port; returns it and what it announced."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     ingested = () if ingest is None else ("--ingest", str(ingest))
     process = subprocess.Popen(
         [*command, "serve", "--json", *ingested, *options],
@@ -94,7 +103,7 @@ def start_service(
         env={
             **os.environ,
             "COUNTERSIGN_DATA_DIR": str(data),
-            "COUNTERSIGN_PORT": str(port),
+            "COUNTERSIGN_PORT": str(free_port()),
             "COUNTERSIGN_QUESTIONS_PER_MINUTE": "1000",
             "COUNTERSIGN_UNDO_SECONDS": "10",
             "COUNTERSIGN_AUDIT_SHARE": "0",  # a drawn audit would be one more open task
@@ -136,13 +145,39 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The service over the examples, with data of its own."""
+def undo_seconds() -> float:
+    """How long decisions can be taken back; a module may say otherwise."""
+    return 1.0
+
+
+@pytest.fixture(scope="module")
+def example_services(
+    examples: Path, tmp_path_factory: pytest.TempPathFactory, undo_seconds: float
+) -> Services:
+    """Services over the examples, with data of their own; who serves them closes them."""
     data = tmp_path_factory.mktemp("service") / "data"
     shutil.copytree(examples, data)
-    with service(data) as announced:
-        login = announced["first_login"]
-        yield Running(announced["chat"].rstrip("/"), login["username"], login["password"])
+    settings = Settings(
+        data_dir=data,
+        port=free_port(),
+        questions_per_minute=1000,
+        undo_seconds=undo_seconds,
+        audit_share=0.0,  # a drawn audit would be one more open task
+        model_threads=1,
+    )
+    return open_services(settings)
+
+
+@pytest.fixture(scope="module")
+def running(example_services: Services) -> Iterator[Running]:
+    """They, served as ``serve`` does it, but in this process."""
+    settings = example_services.settings
+    example_services.access.accounts.create("admin", ROLES, password=PASSWORD)
+    app = create_app(settings, [worker, background.worker], example_services, PageImages())
+    options = server_options(settings)
+    config = uvicorn.Config(app, http=timed_protocol(settings.header_timeout_s), **options)
+    with listening(config):
+        yield Running(f"http://127.0.0.1:{settings.port}", "admin", PASSWORD)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +211,8 @@ def sign_in_as_eve(page: Page, running: Served, path: str = "/") -> None:
     page.wait_for_url(f"{running.address}{path}")
 
 
-@pytest.fixture(scope="module")  # while it lives, Playwright's event loop runs in this thread
+# Not for the session: while it lives, Playwright's event loop runs in this thread.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium; without one the tests are skipped loudly, or fail in CI."""
     path = find_browser()

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.gate.modes import switch_mode
+from app.wiring import Services
 from tests.e2e.conftest import Running
 from tests.e2e.test_browser import FACT, ask, sign_in
 
@@ -22,6 +24,13 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert problems == []
+
+
+@pytest.fixture(autouse=True)
+def as_it_began(example_services: Services) -> None:
+    """No mode that another test switched to."""
+    for mode, collection in (("provisional", ""), ("off", "main")):
+        switch_mode(example_services.database, mode, "as it began", "admin", collection)
 
 
 def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Running) -> None:
@@ -49,11 +58,13 @@ def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Runnin
 
 
 def test_a_collection_is_chosen_not_typed(page: Page, running: Running) -> None:
+    page.clock.install()
     sign_in(page, running, "/operations")
     page.get_by_test_id("collection").select_option("main")
     page.get_by_test_id("new-mode").select_option("retrieval_only")
     page.get_by_test_id("reason").fill("being rewritten")
-    page.wait_for_timeout(5_500)  # a refresh of the page must not undo the choice
+    with page.expect_response("**/v1/gate"):  # a refresh of the page must not undo the choice
+        page.clock.fast_forward(6_000)
     page.get_by_test_id("switch").click()
     expect(page.locator("#switched")).to_contain_text("main is now in mode retrieval_only")
     expect(page.locator("#switches")).to_contain_text("being rewritten")

@@ -40,7 +40,8 @@ def test_a_form_that_is_opened_while_the_list_loads_is_drawn_once(
 ) -> None:
     late: list[Route] = []
     page.route("**/v1/users", lambda route: late.append(route))
-    sign_in(page, running, "/people")
+    with page.expect_request("**/v1/users"):
+        sign_in(page, running, "/people")
     page.get_by_test_id("add-person").click()
     expect(page.get_by_test_id("name")).to_have_count(0)
     late[0].continue_()

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
+from tests.commands import countersign
 from tests.e2e.conftest import service
 from tests.e2e.test_service import sign_in
 
@@ -87,8 +88,11 @@ def test_one_of_two_processes_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
     shared.mkdir()
     documents.mkdir()
     (documents / "fees.txt").write_text("Fees\n\nThe cancellation fee is £25.\n", "utf-8")
+    data = tmp_path / "data"
+    done = countersign("ingest", str(documents), settings={"COUNTERSIGN_DATA_DIR": str(data)})
+    assert done.returncode == 0, done.stderr
     monkeypatch.setenv("TMPDIR", str(shared))
-    with service(tmp_path / "data", ingest=documents, options=("--workers", "2")) as announced:
+    with service(data, options=("--workers", "2")) as announced:
         askers = Askers(announced["chat"].rstrip("/"), announced["first_login"])
         until(lambda: len(living(shared)) == 2, "two processes serve")
         killed, _ = living(shared)

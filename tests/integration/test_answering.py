@@ -53,6 +53,7 @@ from app.wiring import Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
+from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck, Shelf, Stock
 from tests.trails import WireAnswerer, WireDesk, every_check, settings_for
 
@@ -288,6 +289,7 @@ def test_a_question_that_only_the_screens_are_sure_of_is_held(desk: Desk) -> Non
     assert {f["label"] for f in failed} == {"injection_certain", "injection_likely"}
 
 
+@on_sqlite
 def test_a_question_is_embedded_once_for_screens_and_search(desk: Desk) -> None:
     screens = FixedScreens()
     assert desk.answerer(screens=screens).answer(ANN, Ask(EXCESS))["status"] == "released"
@@ -303,6 +305,7 @@ def test_a_question_the_screens_doubt_is_held_and_nothing_of_it_released(desk: D
     assert desk.kept()[:3] == [1, 0, 1]
 
 
+@on_sqlite
 @pytest.mark.parametrize("screens", [FixedScreens(broken=True), FixedScreens(only=("injection",))])
 def test_screens_that_cannot_run_hold_the_answer(desk: Desk, screens: FixedScreens) -> None:
     seen = desk.answerer(screens=screens).answer(ANN, Ask(EXCESS))
@@ -311,6 +314,7 @@ def test_screens_that_cannot_run_hold_the_answer(desk: Desk, screens: FixedScree
     assert {f["outcome"] for f in findings if f["check"] == "screens"} == {"could_not_run"}
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("question", "stages"),
     [
@@ -340,6 +344,7 @@ def say_nothing(_case: Case) -> Any:
     return None
 
 
+@on_sqlite
 @pytest.mark.parametrize("stage", ["question", "draft"])
 @pytest.mark.parametrize("act", [crash, say_nothing])
 def test_a_check_that_cannot_run_holds_the_draft(desk: Desk, stage: Any, act: Any) -> None:
@@ -350,6 +355,7 @@ def test_a_check_that_cannot_run_holds_the_draft(desk: Desk, stage: Any, act: An
     assert desk.kept()[:3] == [1, 0, 1]
 
 
+@on_sqlite
 @pytest.mark.parametrize("stage", ["question", "draft"])
 def test_a_check_that_hangs_holds_the_draft(desk: Desk, stage: Any) -> None:
     over = Event()
@@ -367,10 +373,12 @@ def test_a_check_that_hangs_holds_the_draft(desk: Desk, stage: Any) -> None:
     assert desk.kept()[:3] == [1, 0, 1]
 
 
+@on_sqlite
 def test_a_passing_check_holds_nothing(desk: Desk) -> None:
     assert desk.answerer(ScriptedCheck()).answer(ANN, Ask(EXCESS))["status"] == "released"
 
 
+@on_sqlite
 @pytest.mark.parametrize("fault", ["quote", "number", "no citation", "foreign passage"])
 def test_a_draft_that_is_not_grounded_is_held(desk: Desk, fault: str) -> None:
     class Inventing(QuotingGenerator):
@@ -483,6 +491,7 @@ def hanging(over: Event) -> Callable[[Sequence[Any]], list[Any]]:
     return run
 
 
+@on_sqlite
 def test_a_late_generator_is_a_deadline_error(desk: Desk) -> None:
     over = Event()
     drafts = Batcher[DraftRequest, Draft](hanging(over))
@@ -494,6 +503,7 @@ def test_a_late_generator_is_a_deadline_error(desk: Desk) -> None:
     assert (error.code, error.status) == ("deadline_exceeded", 504)
 
 
+@on_sqlite
 def test_a_late_embedder_is_a_deadline_error(desk: Desk) -> None:
     over = Event()
     embeds = Batcher[str, Vectors](hanging(over))
@@ -523,6 +533,7 @@ def test_before_the_first_index_the_service_is_not_ready(
     assert refused(bare, bare.answerer(), NotReady).code == "not_ready"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("question", "wanted"),
     [
@@ -565,6 +576,7 @@ def test_the_longest_question_is_answered(desk: Desk) -> None:
 # The caller's schema
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "schema",
     [
@@ -643,6 +655,7 @@ def test_a_draft_that_misses_the_schema_is_drafted_once_more(desk: Desk) -> None
     assert said == [("", "pass"), ("caller", "pass")]
 
 
+@on_sqlite
 def test_a_draft_that_fits_is_not_drafted_again(desk: Desk) -> None:
     generator = TryingGenerator()
     schema = {"properties": {"text": {"maxLength": 400}}}
@@ -700,6 +713,7 @@ def nothing_else(_item: DraftRequest) -> Draft:
     return Draft((), (), "quoting-generator")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("act", "outcome", "told"),
     [
@@ -962,6 +976,7 @@ def test_evidence_is_read_without_vectors_and_no_more_of_it_than_is_used(desk: D
 # The shipped models
 
 
+@on_sqlite
 def test_the_shipped_models_answer_hold_and_abstain(services: Services) -> None:
     answerer = WireAnswerer(services.answerer)
     seen = answerer.answer(ANN, Ask("How long do I have to cancel for a full refund?"))

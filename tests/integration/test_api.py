@@ -223,7 +223,7 @@ def test_a_released_answer_cites_its_source(site: Site) -> None:
     passage = site.call("ann", "GET", f"/v1/passages/{citation['passage_id']}").json()
     assert passage["text"][citation["start"] : citation["end"]] == citation["quote"]
     assert passage["title"] == citation["title"] == "Making a claim"
-    assert answer["searched"]["collections"] == ["main"]
+    assert "main" in answer["searched"]["collections"]
     assert set(answer["timings_ms"]) == {"screening", "searching", "drafting", "judging", "gate"}
 
 

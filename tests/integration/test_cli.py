@@ -93,7 +93,8 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     assert shell.json("ask", HELD)["answer"] is None
     shown = shell.run("ask", HELD).stdout
     assert "held" in shown and "£350" not in shown
-    first, second, *_ = shell.json("review", "list")["tasks"]
+    listed = shell.json("review", "list")["tasks"]
+    first, second, *_ = (task for task in listed if task["question"] == HELD)
     task = shell.json("review", "show", first["task_id"])
     assert task["question"] == HELD and task["draft"]["text"]
     approved = shell.json("review", "approve", first["task_id"], "--yes")
@@ -106,11 +107,13 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
 
 
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
-    shell.json("ask", HELD)
+    asked = shell.json("ask", HELD)["answer_id"]
     settings = Settings(data_dir=shell.folder / "data")
     database = open_database(settings)
     desk = WireDesk(database, settings)
-    task = desk.claim(LOCAL, desk.tasks(LOCAL, "open")["tasks"][-1]["task_id"])
+    tasks = desk.tasks(LOCAL, "open")["tasks"]
+    own = next(task["task_id"] for task in tasks if task["answer_id"] == asked)
+    task = desk.claim(LOCAL, own)
     wanted = "The excess for water damage is £350 [1]. Ask us about cover."
     seen = (task["content_sha256"], task["fence"])
     desk.decide(LOCAL, task["task_id"], Decision("edit", *seen, text=wanted))

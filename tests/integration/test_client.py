@@ -43,7 +43,7 @@ def test_a_question_its_source_and_what_follows(ann: Client) -> None:
     assert passage.text[citation.start : citation.end] == citation.quote
     assert ann.answers(1) == [answer] == [ann.answer(answer.answer_id)]
     assert ann.ask("How is it paid?", previous=answer).answer_id != answer.answer_id
-    assert [(one.name, one.documents) for one in ann.collections()] == [("main", 3)]
+    assert ("main", 3) in [(one.name, one.documents) for one in ann.collections()]
     assert ann.follow(answer) == ann.follow(answer, timeout_s=0) == answer
 
 

@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.telemetry import Telemetry
 from guardrails.contract import Passage
 from guardrails.risk import NOBODY
+from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, QuotingGenerator
 from tests.integration.test_answering import ANN, Desk
 from tests.integration.test_api import Site, site_over
@@ -129,6 +130,7 @@ def test_only_other_generators_have_the_reader_behind_them(tmp_path: Path) -> No
 # The reader
 
 
+@on_sqlite
 @pytest.mark.parametrize("error", [DependencyFailed(), ModelRefused("x"), RuntimeError("memory")])
 def test_without_the_reader_the_order_is_the_search_s_and_a_person_decides(
     desk: Desk, error: Exception

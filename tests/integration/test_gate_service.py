@@ -37,6 +37,7 @@ from guardrails.gate.running_test import EProcess
 from guardrails.policy.load import load_policy
 from guardrails.risk import RiskModel
 from tests.clocks import clock_off
+from tests.conftest import on_sqlite
 from tests.fakes import QuotingGenerator
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, UNANSWERABLE, Desk
 from tests.trails import WireDesk, add_ready_document, only_passage, settings_for, trail
@@ -147,6 +148,7 @@ def statuses(house: House) -> list[str]:
 # Modes
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("mode", "wanted"),
     [
@@ -162,6 +164,7 @@ def test_what_each_mode_releases(desk: Desk, mode: str, wanted: list[str]) -> No
     assert statuses(house) == wanted
 
 
+@on_sqlite
 @pytest.mark.parametrize(("mode", "wanted"), [("off", "held"), ("provisional", "released")])
 def test_the_margin_of_the_policy_decides_only_without_a_gate(
     desk: Desk, mode: str, wanted: str
@@ -263,12 +266,14 @@ def test_the_strictest_mode_of_service_and_collection_counts(desk: Desk) -> None
     assert (again["status"], again["gate"]["mode"]) == ("held", "provisional")
 
 
+@on_sqlite
 @pytest.mark.parametrize("wrong", [{"mode": "open"}, {"reason": "  "}, {"collection": "x" * 401}])
 def test_a_switch_that_cannot_be_is_refused(database: Database, wrong: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         switch_mode(database, **{"mode": "off", "reason": "why", "by": "olga", **wrong})
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["mian", "Main", " main", "main+", "main+mian", "+", "main board"])
 def test_what_does_not_exist_is_neither_switched_nor_revoked(desk: Desk, name: str) -> None:
     house = House(desk, certificate())
@@ -280,6 +285,7 @@ def test_what_does_not_exist_is_neither_switched_nor_revoked(desk: Desk, name: s
         assert session.scalars(select(GateModeRow)).all() == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["board+main", "main+board", "main+board+main"])
 def test_several_collections_have_one_name_in_whatever_order(desk: Desk, name: str) -> None:
     switched = switch_mode(desk.database, "review_everything", "both at once", "olga", name)
@@ -294,6 +300,7 @@ def test_without_a_certificate_it_fails_closed(desk: Desk) -> None:
     assert statuses(House(desk, None)) == ["held", "held"]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "unfit",
     [
@@ -310,17 +317,20 @@ def test_a_certificate_of_something_else_fails_closed(desk: Desk, unfit: dict[st
     assert house.gate.certificates.shipped is None
 
 
+@on_sqlite
 @pytest.mark.parametrize("margin", [math.nan, math.inf, -math.inf])
 def test_a_risk_that_is_no_number_fails_closed(desk: Desk, margin: float) -> None:
     assert House(desk, certificate()).ask(margin)["status"] == "held"
 
 
+@on_sqlite
 def test_a_generator_without_figures_fails_closed(desk: Desk) -> None:
     house = House(desk, certificate())
     plain = desk.answerer(generator=QuotingGenerator(), gate=house.gate)
     assert plain.answer(ANN, Ask(EXCESS))["status"] == "held"
 
 
+@on_sqlite
 def test_a_gate_that_crashes_fails_closed(desk: Desk) -> None:
     house = House(desk, certificate())
 
@@ -339,6 +349,7 @@ def test_a_gate_that_crashes_fails_closed(desk: Desk) -> None:
     )
 
 
+@on_sqlite
 @pytest.mark.parametrize("risk", [math.nan, -0.5, 2.0, "low", None])
 def test_a_risk_model_that_says_nonsense_fails_closed(desk: Desk, risk: Any) -> None:
     house = House(desk, certificate(1.0))
@@ -453,6 +464,7 @@ def test_too_few_labels_say_how_many_more_and_fail_closed(desk: Desk) -> None:
     assert house.certificates() == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(("alpha", "delta"), [(0.0, 0.05), (-1.0, 0.05), (0.05, 1.0), (2.0, 0.05)])
 def test_figures_that_cannot_be_are_refused(desk: Desk, alpha: float, delta: float) -> None:
     with pytest.raises(Invalid):
@@ -729,15 +741,17 @@ def test_a_damaged_running_test_fails_closed(desk: Desk) -> None:
 def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an_approval(
     database: Database, tmp_path: Path
 ) -> None:
-    """All outcomes, task kinds and sequences of up to three steps, and what the asker sees."""
+    """All outcomes, task kinds and sequences of up to three steps, and what the asker sees; on a
+    server database of up to two, which have each of its statements."""
     corpus = Corpus(database)
     add_ready_document(corpus)
     passage = only_passage(corpus)
     settings = settings_for(database.url, tmp_path)
     desk = WireDesk(database, settings)
+    steps = [path for path in paths() if database.embedded or len(path) < 3]
     seen = set()
     for outcome in ("held", "released", "blocked"):
-        for path in paths() if outcome != "blocked" else [()]:  # that has no task to step on
+        for path in steps if outcome != "blocked" else [()]:  # that has no task to step on
             answer_id, allowed = walk(database, desk, passage, settings, outcome, path)
             with database.reading() as session:
                 record = session.get_one(RecordRow, answer_id)
@@ -877,6 +891,7 @@ def test_drift_is_seen_after_a_certificate_of_a_clock_that_was_ahead(
     assert [row.state for row in house.certificates()] == ["revoked"]
 
 
+@on_sqlite
 def test_few_answers_raise_no_alarm(desk: Desk) -> None:
     house = House(desk, None)
     record_answers(house, 60, 0.1, 0.6)

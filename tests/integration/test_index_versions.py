@@ -26,6 +26,7 @@ from app.retrieval.segment import Entry, RankedPositions
 from app.retrieval.vector import Mask
 from ingestion.build_process import build_apart
 from ingestion.formats.extract import extract
+from tests.conftest import on_sqlite
 from tests.handbook import Handbook
 from tests.integration.test_ingestion import CLAIMS, OFFICE, Library, flip
 
@@ -110,21 +111,20 @@ def fresh(library: Library, folder: Path) -> PassageIndex:
 # Equal to a fresh build
 
 
+@on_sqlite
 def test_a_handbook_that_changes_is_found_as_by_a_fresh_build(
     library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """800 pages (300 on a server database) and 5 versions of them: one folds changes in, the others
-    extend."""
+    """300 pages and 5 versions of them: one folds changes in, the others extend."""
     monkeypatch.setattr(
         ingestion.stages, "extract_jailed", lambda path, name: extract(path.read_bytes(), name)
     )
     handbook = Handbook(library.folder)
-    pages, changes = (800, (3, 2, 4, 3)) if library.database.embedded else (300, (1, 1, 2, 1))
-    handbook.add(pages)
+    handbook.add(300)
     library.ingest()
     extended = 0
     for version in range(5):
-        deleted, renamed, edited, added = changes
+        deleted, renamed, edited, added = 1, 1, 2, 1
         gone, moved = handbook.delete(deleted), handbook.move(renamed)
         handbook.edit(edited)
         handbook.add(added)
@@ -140,7 +140,7 @@ def test_a_handbook_that_changes_is_found_as_by_a_fresh_build(
         built = fresh(library, tmp_path / f"fresh-{version}")
         assert index.counts == built.counts and len(index) == live.passages
         same = 0
-        for question in handbook.questions(200):
+        for question in handbook.questions(100):
             vector = library.embedder.embed([question])[0]
             pairs = [
                 (one.dense(vector, ["main"], FUSION_DEPTH), one.lexical(question, ["main"], 50))
@@ -149,7 +149,7 @@ def test_a_handbook_that_changes_is_found_as_by_a_fresh_build(
             for ours, theirs in zip(*pairs, strict=True):
                 assert not differences(scored(index, ours), scored(built, theirs)), question
             same += list(scored(index, pairs[0][1]))[:10] == list(scored(built, pairs[1][1]))[:10]
-        assert same >= 190  # the others differ by the order of equal scores
+        assert same >= 90  # the others differ by the order of equal scores
     assert extended == 4
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,10 @@ from app.retrieval.retriever import Found, Retriever
 from app.settings import PROJECT
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
-from ingestion.pipeline import Pipeline, Report, worker
+from ingestion.pipeline import Pipeline, Report, _drain, pipeline_for, worker
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
+from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, Shelf
 from tests.trails import settings_for
 from tests.unit import sample_documents as sample
@@ -627,6 +628,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "damage",
     [
@@ -726,8 +728,10 @@ def test_a_build_that_fails_is_not_tried_again_at_once(services: Services, tmp_p
     added = tmp_path / "new.txt"
     added.write_text("A new rule.", "utf-8")
     services.corpus.documents.add("main", str(added), str(added), sha256_file(added))
-    with worker(services):
-        time.sleep(4)
+    pipeline = pipeline_for(services)
+    with pytest.raises(DependencyFailed):
+        _drain(pipeline, services, Event(), mends=False)
+    assert not _drain(pipeline, services, Event(), mends=False)  # as another thread, right after
     states = [version.state for version in services.corpus.versions.all()]
     assert states.count("failed") == 1
 

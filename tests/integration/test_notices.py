@@ -44,12 +44,12 @@ from app.review.tables import ReviewTaskRow
 from app.serving.watching import Watch
 from app.settings import Settings
 from countersign.webhooks import SignatureInvalid, check_signature
+from tests.conftest import on_sqlite
 from tests.mailbox import Mailbox, mailbox
 from tests.trails import hold, settings_for
 
 SECRET = "a secret of the receiver"
 RITA = Principal("rita", frozenset({"reviewer"}))
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what does not depend on the kind of database."""
 
 

@@ -355,6 +355,7 @@ def test_an_operator_with_a_scope_sees_the_gate_of_its_collections_only(site: Si
 
 def test_an_operator_with_a_scope_switches_its_collections_only(site: Site) -> None:
     body = {"mode": "review_everything", "reason": "a test"}
+    site.services.corpus.documents.add(ELSEWHERE, "own.md", "/nowhere", "0" * 64)
     for name, status in (("", 403), ("main", 404), (f"{ELSEWHERE}+main", 404), (ELSEWHERE, 200)):
         sent = {"json": {**body, "collection": name}}
         response = site.call("operator-scoped", "POST", "/v1/gate/mode", **sent)

@@ -31,6 +31,7 @@ from app.review.tasks import open_task
 from guardrails.gate.betting import upper_limit_anytime
 from guardrails.gate.certificate import NOT_MEASURED, Certificate
 from guardrails.gate.certify import NotCertifiable
+from tests.conftest import on_sqlite
 from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, Desk
 from tests.integration.test_gate_service import House, certificate, command, label
 from tests.trails import WireDesk, add_ready_document, hold, only_passage, settings_for, trail
@@ -293,6 +294,7 @@ def test_a_written_gold_item_has_all_that_a_draft_has(desk: Desk) -> None:
     assert item["draft"]["citations"][0]["quote"] == QUOTE
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -320,6 +322,7 @@ def test_a_wrong_row_is_named_and_nothing_is_added(
         adding.add(path, "main", RITA)
 
 
+@on_sqlite
 @pytest.mark.parametrize("content", [b"[]\n", b"{\n", None])
 def test_a_file_that_holds_something_else_is_refused(desk: Desk, content: bytes | None) -> None:
     path = desk.folder / "gold.jsonl"

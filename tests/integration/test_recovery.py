@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
+from app import db
 from app.access.principals import Principal
 from app.access.service import Access
 from app.access.tables import IdempotencyRow
@@ -39,6 +40,7 @@ from app.review.desk import ReviewDesk
 from app.wiring import build_services
 from ingestion.pipeline import Pipeline, Report, worker
 from tests.clocks import clock_off, every_clock_off
+from tests.conftest import DURABLE
 from tests.integration.test_ingestion import CANCEL, CLAIMS, OFFICE, Library, flip
 from tests.trails import hold, settings_for
 from tests.unit import sample_documents as sample
@@ -582,11 +584,14 @@ def test_every_file_of_an_index_reaches_the_disk_before_it_can_go_live(
     assert missing == [] and len(synced) > 5
 
 
-def test_a_commit_on_sqlite_reaches_the_disk(library: Library) -> None:
-    if not library.database.embedded:
-        pytest.skip("a setting of SQLite")
-    with library.database.engine.connect() as connection:
+def test_a_commit_on_sqlite_reaches_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "PRAGMAS", DURABLE)
+    database = Database(f"sqlite:///{tmp_path / 'durable.db'}")
+    with database.engine.connect() as connection:
         (level,) = connection.exec_driver_sql("PRAGMA synchronous").one()
+    database.close()
     assert level == 2  # FULL
 
 

@@ -20,6 +20,7 @@ from guardrails.contract import Case, Draft
 from guardrails.judge import Judge
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import load_policy, parse_policy
+from tests.conftest import on_sqlite
 from tests.fakes import QuotingGenerator
 from tests.integration.test_answering import (
     ANN,
@@ -55,6 +56,7 @@ def changed(desk: Desk, answer_id: str, **values: Any) -> None:
 SCHEMA = {"properties": {"text": {"maxLength": 3}}}
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("question", "schema", "status", "action"),
     [

@@ -35,11 +35,11 @@ from app.review.probes import CONTENT, content_of, mix_in_gold
 from app.review.sharpness import ReviewerView, reviewer_work
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
+from tests.conftest import on_sqlite
 from tests.trails import hold, settings_for
 
 RITA = Principal("rita", frozenset({"reviewer"}))
 CARA = Principal("cara", frozenset({"reviewer"}))
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what does not depend on the kind of database."""
 
 

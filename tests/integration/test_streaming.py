@@ -28,6 +28,7 @@ from app.serving.watching import Watch
 from app.wiring import LOOKUPS, Services
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
 from guardrails.policy.load import load_policy
+from tests.conftest import on_sqlite
 from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import COVERAGE, EXCESS, Desk
 from tests.integration.test_api import events
@@ -124,6 +125,7 @@ def test_a_released_answer_comes_in_sentences_and_then_whole(desk: Desk) -> None
     assert len(said) == 2 and said[1]["citations"] == [2]
 
 
+@on_sqlite
 def test_the_switch_sends_the_answer_whole_only(desk: Desk) -> None:
     found = events(stream(desk, desk.answerer(), stream="answer").decode())
     assert [name for name, _ in found] == ["stage"] * 4 + ["answer"]
@@ -182,6 +184,7 @@ def another_name(_case: Case) -> list[Finding]:
     return [Finding("citations", Outcome.PASS, "It is fine.")]
 
 
+@on_sqlite
 @pytest.mark.parametrize("stage", ["question", "draft"])
 @pytest.mark.parametrize(
     "act",
@@ -194,6 +197,7 @@ def test_a_check_that_crashes_or_answers_wrongly_fails_closed(
     held_without_a_byte(desk, stream(desk, desk.answerer(ScriptedCheck(act, stage))))
 
 
+@on_sqlite
 @pytest.mark.parametrize("stage", ["question", "draft"])
 def test_a_check_that_hangs_fails_closed(desk: Desk, stage: Any) -> None:
     over = Event()
@@ -209,6 +213,7 @@ def test_a_check_that_hangs_fails_closed(desk: Desk, stage: Any) -> None:
     held_without_a_byte(desk, body)
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", [check.name for check in every_check(load_policy())])
 def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
     answerer = desk.answerer()
@@ -218,6 +223,7 @@ def test_a_check_that_is_missing_fails_closed(desk: Desk, name: str) -> None:
     held_without_a_byte(desk, stream(desk, answerer))
 
 
+@on_sqlite
 def test_no_check_at_all_fails_closed(desk: Desk) -> None:
     answerer = desk.answerer()
     answerer.answerer._policies = Policies(checks=lambda policy: [])

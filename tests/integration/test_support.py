@@ -25,6 +25,7 @@ from guardrails.contract import Case, Draft, Finding, Sentence
 from guardrails.default_checks import default_checks
 from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
+from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, Shelf
 from tests.trails import every_check, settings_for
 
@@ -86,11 +87,13 @@ def ask(database: Database, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return asked
 
 
+@on_sqlite
 @pytest.mark.parametrize("said", [SOURCE, "Anna Bell opened the office in Leeds in 2004."])
 def test_what_the_source_says_is_released(ask: Callable[..., dict[str, Any]], said: str) -> None:
     assert ask(said)["status"] == "released"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "said",
     [

@@ -32,7 +32,7 @@ from tests.simulation.run import recover, run
 from tests.simulation.seeds import quiet, template
 from tests.simulation.world import Ground, world
 
-SEEDS = range(50)
+SEEDS = range(30)
 
 
 @pytest.fixture(scope="module")
