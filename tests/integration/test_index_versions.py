@@ -115,16 +115,16 @@ def fresh(library: Library, folder: Path) -> PassageIndex:
 def test_a_handbook_that_changes_is_found_as_by_a_fresh_build(
     library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """300 pages and 5 versions of them: one folds changes in, the others extend."""
+    """800 pages and 5 versions of them: one folds changes in, the others extend."""
     monkeypatch.setattr(
         ingestion.stages, "extract_jailed", lambda path, name: extract(path.read_bytes(), name)
     )
     handbook = Handbook(library.folder)
-    handbook.add(300)
+    handbook.add(800)
     library.ingest()
     extended = 0
     for version in range(5):
-        deleted, renamed, edited, added = 1, 1, 2, 1
+        deleted, renamed, edited, added = 3, 2, 4, 3
         gone, moved = handbook.delete(deleted), handbook.move(renamed)
         handbook.edit(edited)
         handbook.add(added)
@@ -140,7 +140,7 @@ def test_a_handbook_that_changes_is_found_as_by_a_fresh_build(
         built = fresh(library, tmp_path / f"fresh-{version}")
         assert index.counts == built.counts and len(index) == live.passages
         same = 0
-        for question in handbook.questions(100):
+        for question in handbook.questions(200):
             vector = library.embedder.embed([question])[0]
             pairs = [
                 (one.dense(vector, ["main"], FUSION_DEPTH), one.lexical(question, ["main"], 50))
@@ -149,7 +149,7 @@ def test_a_handbook_that_changes_is_found_as_by_a_fresh_build(
             for ours, theirs in zip(*pairs, strict=True):
                 assert not differences(scored(index, ours), scored(built, theirs)), question
             same += list(scored(index, pairs[0][1]))[:10] == list(scored(built, pairs[1][1]))[:10]
-        assert same >= 90  # the others differ by the order of equal scores
+        assert same >= 190  # the others differ by the order of equal scores
     assert extended == 4
 
 
