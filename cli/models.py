@@ -10,6 +10,7 @@ import typer
 
 from app.backends import EMBEDDERS, GENERATORS
 from app.errors import ModelRefused, NotFound
+from app.inference.networks.pair_tensors import RANGES_PREFIX
 from app.inference.networks.weights import (
     BASE_NAME,
     packaged_folder,
@@ -49,7 +50,12 @@ class Model:
     def parameters(self) -> int:
         """Parameters stored in its safetensors files; raises ``ModelRefused``."""
         files = sorted(self.folder.rglob("*.safetensors"))
-        return sum(tensor.parameters for path in files for tensor in read_headers(path).values())
+        return sum(
+            tensor.parameters
+            for path in files
+            for name, tensor in read_headers(path).items()
+            if not name.startswith(RANGES_PREFIX)  # measured, not trained
+        )
 
 
 @model_commands.command("list")
