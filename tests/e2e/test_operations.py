@@ -91,7 +91,7 @@ def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
     page: Page, running: Running
 ) -> None:
     sign_in(page, running)
-    answer = ask(page, "How do I bake sourdough bread at high altitude?", "abstained")
+    answer = ask(page, "How do I tune the strings of a violin?", "abstained")
     assert answer.is_visible()
     page.goto(f"{running.address}/operations")
     tiles = page.get_by_test_id("tile")

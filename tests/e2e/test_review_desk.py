@@ -174,7 +174,7 @@ def begin_with_an_earlier_answer(page: Page, running: Running) -> None:
     assert violations(page) == []
     page.keyboard.press("a")  # no shortcut of the task below
     page.get_by_role("button", name="Close").click()
-    expect(page.get_by_test_id("approve")).to_be_visible()
+    expect(page.get_by_test_id("reject")).to_be_visible()
 
 
 def test_a_document_goes_from_under_a_draft_and_an_answer(page: Page, running: Running) -> None:
