@@ -191,8 +191,13 @@ def postgres() -> Iterator[Engine]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+MIGRATED = "TEMPLATE template_countersign STRATEGY FILE_COPY"
+"""Copied as files: through the log, as is usual, takes twice as long."""
+
+
 @contextmanager
-def _new_postgres(engine: Engine, options: str = "") -> Iterator[str]:
+def new_postgres(engine: Engine, options: str = "") -> Iterator[str]:
+    """The address of a new database, which is dropped in the end."""
     name = f"test_{uuid.uuid4().hex}"
     _run(engine, f"CREATE DATABASE {name} {options}")
     yield _named(engine, name)
@@ -207,9 +212,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    # Copied as files: through the log, as is usual, takes twice as long.
-    options = "TEMPLATE template_countersign STRATEGY FILE_COPY"
-    with _new_postgres(request.getfixturevalue("postgres"), options) as address:
+    with new_postgres(request.getfixturevalue("postgres"), MIGRATED) as address:
         yield address
 
 
@@ -220,7 +223,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 def empty_postgres(postgres: Engine) -> Iterator[str]:
     """A PostgreSQL database without any table."""
-    with _new_postgres(postgres) as address:
+    with new_postgres(postgres) as address:
         yield address
 
 

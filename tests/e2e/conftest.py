@@ -31,14 +31,17 @@ from app.settings import PROJECT, Settings
 from app.wiring import Services, open_services
 from cli.workers import server_options
 from ingestion.formats.page_image import PageImages
-from ingestion.pipeline import worker
+from ingestion.pipeline import pipeline_for, worker
+from ingestion.sources import find_files
 from tests.commands import countersign
-from tests.conftest import NO_BROWSER, find_browser
+from tests.conftest import MIGRATED, NO_BROWSER, find_browser, new_postgres
 from tests.integration.test_api import PASSWORD
 from tests.servers import Served, free_port, listening, served, tiny_services
 
 expect.set_options(timeout=30_000)
 """A busy machine is slow; what is right is seen at once all the same."""
+ON_POSTGRES = os.environ.get("COUNTERSIGN_PAGES_ON") == "postgresql"
+"""Whether PostgreSQL is beneath ``running``, and not SQLite."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -151,21 +154,40 @@ def undo_seconds() -> float:
 
 
 @pytest.fixture(scope="module")
+def pages_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a new database for ``running``; "" is SQLite in the data folder."""
+    if not ON_POSTGRES:
+        yield ""
+        return
+    with new_postgres(request.getfixturevalue("postgres"), MIGRATED) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def example_services(
-    examples: Path, tmp_path_factory: pytest.TempPathFactory, undo_seconds: float
+    examples: Path,
+    pages_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    undo_seconds: float,
 ) -> Services:
     """Services over the examples, with data of their own; who serves them closes them."""
     data = tmp_path_factory.mktemp("service") / "data"
-    shutil.copytree(examples, data)
+    if not pages_database:
+        shutil.copytree(examples, data)
     settings = Settings(
         data_dir=data,
+        database_url=pages_database,
         port=free_port(),
         questions_per_minute=1000,
         undo_seconds=undo_seconds,
         audit_share=0.0,  # a drawn audit would be one more open task
         model_threads=1,
     )
-    return open_services(settings)
+    services = open_services(settings)
+    if pages_database:
+        documents = find_files([PROJECT / "examples" / "documents"])
+        pipeline_for(services).ingest(documents, "main")
+    return services
 
 
 @pytest.fixture(scope="module")
