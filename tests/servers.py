@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -61,17 +62,22 @@ class Support(ScriptedCheck):
         """There is nothing to load."""
 
 
-def tiny_services(folder: Path, migrated: Path) -> Services:
-    """Services over tiny models, which load nothing, with the handbook in collection main."""
-    shutil.copy(migrated, folder / "countersign.db")
+def tiny_services(folder: Path, migrated: Path, database_url: str = "", **more: Any) -> Services:
+    """Services over tiny models, which load nothing, with the handbook in collection main.
+
+    ``database_url`` is that of a migrated database, a new SQLite where it is empty.
+    """
+    if not database_url:
+        shutil.copy(migrated, folder / "countersign.db")
     chosen = Settings(
-        database_url=f"sqlite:///{folder / 'countersign.db'}",
+        database_url=database_url or f"sqlite:///{folder / 'countersign.db'}",
         data_dir=folder / "data",
         questions_per_minute=100_000,
         rerank_passages=0,
         gate_mode="off",
         audit_share=0.0,
         min_similarity=-1,
+        **more,
     )
     for name, text in HANDBOOK.items():
         (folder / name).write_text(text, "utf-8")

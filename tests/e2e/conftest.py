@@ -41,7 +41,7 @@ from tests.servers import Served, free_port, listening, served, tiny_services
 expect.set_options(timeout=30_000)
 """A busy machine is slow; what is right is seen at once all the same."""
 ON_POSTGRES = os.environ.get("COUNTERSIGN_PAGES_ON") == "postgresql"
-"""Whether PostgreSQL is beneath ``running``, and not SQLite."""
+"""Whether PostgreSQL is beneath ``running`` and ``tiny``, and not SQLite."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -203,9 +203,12 @@ def running(example_services: Services) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Served]:
+def tiny(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path, pages_database: str
+) -> Iterator[Served]:
     """A service over tiny models, for what does not look at answers; it starts in no time."""
-    with served(tiny_services(tmp_path_factory.mktemp("tiny"), migrated_sqlite)) as running:
+    folder = tmp_path_factory.mktemp("tiny")
+    with served(tiny_services(folder, migrated_sqlite, pages_database)) as running:
         yield running
 
 
