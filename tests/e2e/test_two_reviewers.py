@@ -1,0 +1,81 @@
+"""Two reviewers at one desk, each in a browser: they race, they sign together, a claim ends."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import update
+
+from app.db import now
+from app.review.tables import ReviewTaskRow
+from tests.e2e.test_browser import open_task
+from tests.integration.test_api import HELD, PASSWORD
+from tests.servers import Served
+
+pytestmark = pytest.mark.browser
+
+
+@contextmanager
+def desk_of(browser: Browser, served: Served, name: str) -> Iterator[Page]:
+    """The review page of one of them."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{served.address}/login?next=/review")
+    page.get_by_test_id("login-username").fill(name)
+    page.get_by_test_id("login-password").fill(PASSWORD)
+    page.get_by_test_id("login-submit").click()
+    page.wait_for_url(f"{served.address}/review")
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def desks(browser: Browser, tiny: Served) -> Iterator[tuple[Page, Page]]:
+    """Rita's and Rob's."""
+    with ExitStack() as stack:
+        rita, rob = (stack.enter_context(desk_of(browser, tiny, name)) for name in ("rita", "rob"))
+        yield rita, rob
+
+
+def test_of_two_who_approve_at_once_one_signs(tiny: Served, desks: tuple[Page, Page]) -> None:
+    answer = tiny.site.ask(HELD)["answer_id"]
+    task = tiny.site.task_of(answer)
+    for desk in desks:
+        desk.reload()
+        open_task(desk, HELD)
+        expect(desk.get_by_test_id("approve")).to_be_enabled()
+    for desk in desks:
+        desk.get_by_test_id("approve").click(no_wait_after=True)
+    path = f"/v1/reviews/{task}"
+    while (decision := tiny.site.call("rita", "GET", path).json()["decision"]) is None:
+        desks[0].wait_for_timeout(50)  # the time limit of tests ends it
+    for desk in desks:
+        desk.goto(f"{tiny.address}/review#{task}")
+        desk.reload()
+        expect(desk.get_by_test_id("decision").first).to_contain_text("Approved")
+    assert (decision["kind"], decision["reviewer"] in ("rita", "rob")) == ("approve", True)
+
+
+def test_a_claim_that_ended_is_nobodys(tiny: Served, desks: tuple[Page, Page]) -> None:
+    answer = tiny.site.ask(HELD)["answer_id"]
+    task = tiny.site.task_of(answer)
+    rita, rob = desks
+    rita.goto(f"{tiny.address}/review#{task}")
+    rita.reload()
+    rita.get_by_test_id("claim").click()
+    expect(rita.get_by_test_id("claimed-by-me")).to_be_visible()
+    rob.goto(f"{tiny.address}/review#{task}")
+    rob.reload()
+    expect(rob.locator("main")).to_contain_text("rita")
+    with tiny.site.services.database.transaction() as session:
+        ended = now() - timedelta(minutes=1)
+        of = ReviewTaskRow.id == task
+        session.execute(update(ReviewTaskRow).where(of).values(lease_until=ended))
+    rob.reload()
+    expect(rob.get_by_test_id("claim")).to_be_enabled()
+    rob.get_by_test_id("claim").click()
+    expect(rob.get_by_test_id("claimed-by-me")).to_be_visible()
+    rob.get_by_test_id("approve").click()
+    expect(rob.get_by_test_id("decision").first).to_contain_text("Approved")
