@@ -79,3 +79,28 @@ def test_a_claim_that_ended_is_nobodys(tiny: Served, desks: tuple[Page, Page]) -
     expect(rob.get_by_test_id("claimed-by-me")).to_be_visible()
     rob.get_by_test_id("approve").click()
     expect(rob.get_by_test_id("decision").first).to_contain_text("Approved")
+
+
+def test_what_is_urgent_takes_two_to_sign(tiny: Served, desks: tuple[Page, Page]) -> None:
+    question = "I have chest pains, is my claim covered for water damage?"
+    answer = tiny.site.ask(question)["answer_id"]
+    task = tiny.site.task_of(answer)
+    rita, rob = desks
+    for desk in desks:
+        desk.goto(f"{tiny.address}/review#{task}")
+        desk.reload()
+        expect(desk.locator("#task-title")).to_have_text(question)
+    listed = rob.get_by_test_id("task").filter(has_text=question)
+    expect(listed).to_contain_text("0 of 2 approvals")
+    rita.get_by_test_id("approve").click()
+    expect(listed).to_contain_text("1 of 2 approvals")
+    assert tiny.site.call("ann", "GET", f"/v1/answers/{answer}").json()["status"] == "held"
+    rob.get_by_test_id("approve").click()  # he read it before she signed
+    expect(rob.locator("#task-notice")).to_contain_text("does not count")
+    rob.get_by_role("button", name="Show the latest version").click()
+    expect(rob.locator("#task-notice")).not_to_contain_text("does not count")
+    rob.get_by_test_id("approve").click()
+    path = f"/v1/reviews/{task}"
+    while (decision := tiny.site.call("rita", "GET", path).json()["decision"]) is None:
+        rob.wait_for_timeout(50)  # the time limit of tests ends it
+    assert (decision["kind"], decision["reviewer"]) == ("approve", "rob")
