@@ -163,7 +163,7 @@ class Stages:
             )
         with self.spent.on("suspects"):
             orders = [why for one in read for why in one.orders]
-            reasons = self.suspects.with_scores(orders, [cut.text for cut in cuts], vectors)
+            reasons = self._suspected(orders, [cut.text for cut in cuts], vectors)
         marked = iter(
             Prepared(cut, vector, cut.doubt or why)
             for cut, vector, why in zip(cuts, vectors, reasons, strict=True)
@@ -174,6 +174,21 @@ class Stages:
             else one
             for one in group
         ]
+
+    def _suspected(
+        self, orders: Sequence[str | None], texts: Sequence[str], vectors: Vectors
+    ) -> list[str | None]:
+        """Why each passage is suspect, by its words and by its meaning; raises ``ModelRefused``."""
+        reasons = self.suspects.with_scores(orders, texts, vectors)
+        found = [at for at, why in enumerate(reasons) if why and orders[at] is None]
+        if found:
+            # A vector holds the title and the headings too, and an honest paper on attacks has
+            # that word in each of them: what a passage says itself decides.
+            own = [texts[at] for at in found]
+            again = self.suspects.with_scores([None] * len(own), own, self.embedder.embed(own))
+            for at, why in zip(found, again, strict=True):
+                reasons[at] = why
+        return reasons
 
 
 def attempt(call: Callable[[], Result]) -> Result | Why:

@@ -510,16 +510,16 @@ def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
     tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
     save_file(tensors, out / "model.safetensors")
     (out / "model.safetensors").chmod(0o644)
-    seal(out, UNTUNED, figures)
+    seal(out, UNTUNED, figures, model.base)
 
 
-def seal(out: Path, tuning: Tuning, figures: dict[str, float]) -> None:
+def seal(out: Path, tuning: Tuning, figures: dict[str, float], base: str = PairModel.base) -> None:
     """Write the tuning and the manifest with every file's SHA-256."""
     config = json.dumps(asdict(tuning), indent=2)
     (out / "config.json").write_text(config + "\n", "utf-8")
     manifest = {
         "name": "reader",
-        "base": "all-MiniLM-L6-v2",
+        "base": base,
         "training": figures,
         "files": {name: sha256_file(out / name) for name in ("config.json", "model.safetensors")},
     }

@@ -56,6 +56,8 @@ BATCHES_A_FILE = 40
 class Teacher(PairModel):
     """MPNet with the reader's heads, called as ``PairModel`` is, with BERT's token ids."""
 
+    base = "all-mpnet-base-v2"
+
     def __init__(self, base: Path) -> None:
         """Raises ``ModelRefused`` unless ``base`` holds the weights that are known."""
         nn.Module.__init__(self)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,17 @@ import pytest
 
 from app.errors import ModelRefused
 from app.inference.classifiers import NO_VECTOR, ORDER, Screens, bags
+from app.inference.embedder import load_tokenizer
 from app.inference.orders import LONGEST, lines, read
+from app.ports import Vectors
 from app.settings import PROJECT
 from benchmarks.orders import measure_orders
 from guardrails.policy.load import load_policy
+from ingestion.chunk import Cut
+from ingestion.formats.document import Extracted
+from ingestion.stages import Document, Read, Stages
 from ingestion.suspects import AT_ONCE, Suspects
+from tests.fakes import FixedScreens, HashEmbedder
 from training.orders import calibrated, order_rows, trained, unseen
 from training.screens import kept, write
 
@@ -138,6 +145,37 @@ def test_a_passage_with_such_a_line_is_suspect_and_the_reason_names_it(screens: 
     reason, none = suspects.reasons(texts, calm)
     assert reason == f'A line seems to give orders: "{ATTACKS[0]}"'
     assert none is None
+
+
+class WordEmbedder(HashEmbedder):
+    """A vector [1] that is 1 where a text speaks of an attack."""
+
+    dimension = 1
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return np.array([["attack" in text.lower()] for text in texts], np.float32)
+
+
+class VectorScreens(FixedScreens):
+    """An injection is as likely as the vector says."""
+
+    def chances(self, name: str, texts: Sequence[str], vectors: Vectors) -> list[float]:
+        return [float(vector[0]) for vector in vectors]
+
+
+def test_a_passage_is_not_suspect_for_the_title_of_its_document() -> None:
+    texts = ["The model has seven layers.", "The attack goes like this."]
+    paper = Extracted("On prompt attacks", "\n\n".join(texts), "text/plain", ())
+    cuts = [Cut(text, 0, len(text), None) for text in texts]
+    suspects = Suspects(VectorScreens(), load_policy())
+    stages = Stages(WordEmbedder(), load_tokenizer(), suspects, 250, "eng")
+    (document,) = stages.mark_all([Read(paper, cuts, [None, None], None)])
+    assert isinstance(document, Document)
+    assert [passage.suspect for passage in document.passages] == [
+        None,
+        "It looks like an injection.",
+    ]
+    assert all(passage.vector[0] == 1 for passage in document.passages)  # titles are embedded
 
 
 def test_screens_without_an_order_head_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The pair models in torch: to train them, and to run them on a GPU."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ Ids = NDArray[np.int64]
 
 class PairModel(nn.Module):
     """``forward`` maps token ids [B, L] to token scores [B, L, token] and pair scores [B, pair]."""
+
+    base: ClassVar[str] = "all-MiniLM-L6-v2"
+    """The encoder that was trained on, as the manifest says it."""
 
     def __init__(self, config: BertConfig, heads: Heads) -> None:
         super().__init__()
