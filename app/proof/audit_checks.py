@@ -19,7 +19,7 @@ from app.proof.checkpoints import Checkpoint, Checkpoints
 from app.proof.verify import AuditReport, verify_audit
 from app.settings import Settings
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
 GIVEN_UP = timedelta(hours=1)
 """A check that began so long ago is begun anew: its process has ended."""
 MOST_SHOWN = 20

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
@@ -78,9 +79,13 @@ COUNTED_STATES = ("open", "snoozed")
 """The states whose first page and count are of the same tasks."""
 MOST_COUNTED, MOST_COUNTED_BY_WORDS = 1000, 200
 """Of what holds words each row is read; no page is longer than the second."""
+NEAR, SAMPLE = 4, 60
+"""Words are looked for first among so many times the tasks that are counted, where one in so many
+has them of the first 60."""
 MOST_KEPT = 64
 """Statements that are kept: of the pages that reviewers come back to."""
 MOMENT = bindparam("moment", type_=DateTime)
+WORDS = bindparam("words", type_=Text)
 NO_CURSOR = "The cursor is not one that this list gave."
 
 
@@ -165,7 +170,7 @@ def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment
     """How many tasks wait for the reviewer, but at most one more than ``_most``."""
     state = wanted.state if wanted.state == "snoozed" else "open"
     query = _built(_counting, reviewer, replace(wanted, state=state), _most(wanted))
-    return session.scalar(query, {"moment": moment}) or 0
+    return session.scalar(query, _values(wanted, moment)) or 0
 
 
 def _counting(reviewer: Principal, wanted: TaskFilter, most: int) -> Select[int]:
@@ -175,24 +180,46 @@ def _counting(reviewer: Principal, wanted: TaskFilter, most: int) -> Select[int]
 def _first_page(
     session: Session, reviewer: Principal, wanted: TaskFilter, limit: int, moment: datetime
 ) -> tuple[list[_Listed], int]:
-    """As ``_page`` and ``_count_for``, by one look at the tasks."""
-    query = _built(_first, reviewer, wanted, _most(wanted), limit)
-    rows = session.execute(query, {"moment": moment}).all()
+    """As ``_page`` and ``_count_for``, by one look at the tasks; of a server for words, two where
+    few tasks have them."""
+    most, values = _most(wanted), _values(wanted, moment)
+    if "words" in values and session.get_bind().dialect.name == "postgresql":
+        rows = session.execute(
+            _built(_first, reviewer, wanted, most, limit, _soonest), values
+        ).all()
+        if rows and rows[0][-1] > most:
+            return [_listed(row) for row in rows], rows[0][-1]
+    rows = session.execute(_built(_first, reviewer, wanted, most, limit, _counted), values).all()
     return [_listed(row) for row in rows], rows[0][-1] if rows else 0
 
 
-def _first(reviewer: Principal, wanted: TaskFilter, most: int, limit: int) -> Select[Any]:
-    found = _counted(reviewer, wanted, most).cte("found")
+def _first(
+    reviewer: Principal, wanted: TaskFilter, most: int, limit: int, look: Callable[..., Select[Any]]
+) -> Select[Any]:
+    found = look(reviewer, wanted, most).cte("found")
     total = select(func.count()).select_from(found).scalar_subquery()
     chosen = select(found.c.id).order_by(found.c.priority, found.c.id).limit(limit + 1)
     return _listing(chosen).add_columns(total).order_by(ReviewTaskRow.priority, ReviewTaskRow.id)
 
 
 def _built(build: Callable[..., Select[Any]], *shape: Any) -> Select[Any]:
-    """``build(*shape)``: a statement with the time as its parameter ``moment``. It is kept, as
-    building one takes longer than what it asks; but none that holds words of a question."""
-    text = any(isinstance(one, TaskFilter) and one.text for one in shape)
-    return build(*shape) if text else _kept(build, shape)
+    """``build(*shape)``: a statement whose parameters are ``_values``. It is kept, as building one
+    takes longer than what it asks."""
+    return _kept(build, tuple(map(_without_words, shape)))
+
+
+def _without_words(part: Any) -> Any:
+    """A filter for some words is one statement, whatever they are, and none that is kept holds
+    words of a question."""
+    if isinstance(part, TaskFilter) and part.text:
+        return replace(part, text="*" if part.text.strip() else "")
+    return part
+
+
+def _values(wanted: TaskFilter, moment: datetime) -> dict[str, Any]:
+    """The parameters of a statement for ``wanted``."""
+    words = wanted.text.strip()
+    return {"moment": moment} | ({"words": f"%{_literally(words)}%"} if words else {})
 
 
 @lru_cache(MOST_KEPT)
@@ -282,6 +309,29 @@ def _counted(reviewer: Principal, wanted: TaskFilter, most: int) -> Select[str, 
     return found.order_by(row.priority, row.id).limit(most + 1)
 
 
+def _soonest(reviewer: Principal, wanted: TaskFilter, most: int) -> Select[str, int]:
+    """Those of ``_counted`` that are among the first ``NEAR`` times as many without the words; none
+    where ``SAMPLE`` says that these are too few.
+
+    Words that many tasks have are found there, and no text of another task is read: PostgreSQL
+    expects that hardly any task fits, reads all that wait, and sorts what it found.
+    """
+    anything = replace(wanted, text="")
+    near = _counted(reviewer, anything, NEAR * most).subquery("near")
+    sample = _counted(reviewer, anything, SAMPLE - 1).subquery("sample")
+    hits = select(func.count()).select_from(sample).where(_has_words(sample.c.id))
+    often = hits.scalar_subquery() * NEAR > SAMPLE
+    found = select(near.c.id, near.c.priority).where(often, _has_words(near.c.id))
+    return found.order_by(near.c.priority, near.c.id).limit(most + 1)
+
+
+def _has_words(task_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether that task has the words; looked up for each, in the order in which they come."""
+    task = aliased(ReviewTaskRow)
+    words = select(task.words).where(task.id == task_id).scalar_subquery()
+    return words.like(func.lower(WORDS), escape="/")
+
+
 def _page(
     session: Session,
     reviewer: Principal,
@@ -295,7 +345,7 @@ def _page(
         query = _built(_paged, reviewer, wanted, limit)
     else:
         query = _paged(reviewer, wanted, limit, cursor)
-    return [_listed(row) for row in session.execute(query, {"moment": moment})]
+    return [_listed(row) for row in session.execute(query, _values(wanted, moment))]
 
 
 def _paged(
@@ -336,7 +386,7 @@ def _narrowed(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     if wanted.collection is not None:
         found.append(from_collection(wanted.collection))
     if wanted.text.strip():
-        found.append(row.words.contains(func.lower(_literally(wanted.text.strip())), escape="/"))
+        found.append(row.words.like(func.lower(WORDS), escape="/"))
     return found
 
 

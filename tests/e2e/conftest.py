@@ -34,7 +34,7 @@ from ingestion.formats.page_image import PageImages
 from ingestion.pipeline import pipeline_for, worker
 from ingestion.sources import find_files
 from tests.commands import countersign
-from tests.conftest import MIGRATED, NO_BROWSER, find_browser, new_postgres
+from tests.conftest import NO_BROWSER, find_browser, made_once
 from tests.integration.test_api import PASSWORD
 from tests.servers import Served, free_port, listening, served, tiny_services
 
@@ -139,12 +139,14 @@ def wait_until_ready(address: str) -> None:
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the examples ingested, to copy from."""
-    data = tmp_path_factory.mktemp("examples") / "data"
-    documents = str(PROJECT / "examples" / "documents")
-    settings = {"COUNTERSIGN_DATA_DIR": str(data)}
-    done = countersign("ingest", documents, "--json", settings=settings)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return data
+
+    def make(data: Path) -> None:
+        documents = str(PROJECT / "examples" / "documents")
+        settings = {"COUNTERSIGN_DATA_DIR": str(data)}
+        done = countersign("ingest", documents, "--json", settings=settings)
+        assert done.returncode == 0, done.stderr + done.stdout
+
+    return made_once(tmp_path_factory, "examples", make)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +161,7 @@ def pages_database(request: pytest.FixtureRequest) -> Iterator[str]:
     if not ON_POSTGRES:
         yield ""
         return
-    with new_postgres(request.getfixturevalue("postgres"), MIGRATED) as address:
+    with request.getfixturevalue("postgres").migrated() as address:
         yield address
 
 

@@ -16,6 +16,7 @@ DRAWN = """async () => {
   const made = await import("/static/reference/operations.js");
   const document_ = await (await fetch("/v1/openapi.json")).json();
   const drawn = [];
+  document.body.hidden = true;  // what is drawn is read, and nobody looks
   for (const one of made.operationsOf(document_)) {
     const changed = new Promise((done) => addEventListener("hashchange", done, { once: true }));
     location.hash = one.id;

@@ -49,6 +49,7 @@ from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, R
 from app.settings import Settings
 from guardrails.contract import canonical_json, canonical_sha256
 from guardrails.drift import Change
+from tests.conftest import on_sqlite
 from tests.integration.test_answering import RITA, Desk, Stocks, keep_stock, kept_stock
 from tests.integration.test_probes import CARA, RAJ, Quiz
 from tests.trails import WireDesk, hold, settings_for
@@ -612,6 +613,7 @@ def forgeries(proof: Any) -> dict[str, Any]:
     }
 
 
+@on_sqlite
 def test_the_checker_refuses_a_forged_file(database: Database, tmp_path: Path) -> None:
     settings = settings_for(database.url, tmp_path)
     desk = WireDesk(database, settings)

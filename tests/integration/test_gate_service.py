@@ -2,8 +2,13 @@
 
 import json
 import math
+import sqlite3
 import time
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,8 @@ from typer.testing import CliRunner
 
 from app.answering.answerer import Ask
 from app.corpus.corpus import Corpus
-from app.db import Database
-from app.errors import Invalid, NotFound
+from app.db import Database, now
+from app.errors import CountersignError, Invalid, NotFound
 from app.gate.admission import Gate
 from app.gate.certificates import Premises, provisional_id
 from app.gate.certify import Certifier
@@ -29,6 +34,9 @@ from app.gate.tables import CertificateRow, GateModeRow, LabelRow
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
+from app.review.tables import ReviewTaskRow
+from app.review.tasks import open_task
+from app.settings import Settings
 from cli.__main__ import app as commands
 from guardrails.contract import Draft
 from guardrails.gate.certificate import Certificate
@@ -39,7 +47,17 @@ from guardrails.risk import RiskModel
 from tests.clocks import clock_off
 from tests.conftest import on_sqlite
 from tests.fakes import QuotingGenerator
-from tests.integration.test_answering import ANN, COVERAGE, EXCESS, RITA, UNANSWERABLE, Desk
+from tests.integration.test_answering import (
+    ANN,
+    COVERAGE,
+    EXCESS,
+    RITA,
+    UNANSWERABLE,
+    Desk,
+    Stocks,
+    keep_stock,
+    kept_stock,
+)
 from tests.trails import WireDesk, add_ready_document, only_passage, settings_for, trail
 
 LINEAGE = {"generator": "quoting-generator", "policy_sha256": load_policy().sha256}
@@ -370,27 +388,27 @@ def test_a_mode_that_nobody_knows_fails_closed(desk: Desk) -> None:
     assert house.ask()["status"] == "held"
 
 
-def test_a_damaged_certificate_fails_closed(desk: Desk) -> None:
-    house = House(desk, None)
-    certified(house)
+def test_a_damaged_certificate_fails_closed(labelled: Desk) -> None:
+    house = House(labelled, None)
+    certified(house, 0)
     assert house.ask()["status"] == "released"
-    with desk.database.transaction() as session:
+    with labelled.database.transaction() as session:
         row = session.scalars(select(CertificateRow)).one()
         row.certificate = {**row.certificate, "threshold": "1"}
     assert house.ask()["status"] == "held"
 
 
 def test_a_certificate_is_not_for_an_older_index_that_answers_for_a_damaged_one(
-    desk: Desk,
+    labelled: Desk,
 ) -> None:
-    house = House(desk, None, gate_mode="certified")
-    certified(house)
+    house = House(labelled, None, gate_mode="certified")
+    certified(house, 0)
     problem = ["Index x is damaged."]
     premises = replace(house.premises, index_problem=lambda: problem[0])
     house.gate.certificates._premises = premises
     seen = house.ask()
     assert seen["status"] == "held"
-    entry = desk.record(seen["answer_id"]).gate
+    entry = labelled.record(seen["answer_id"]).gate
     assert entry is not None and entry["reason"] == DAMAGED
     problem[0] = ""
     assert house.ask()["status"] == "released"
@@ -429,8 +447,23 @@ def lineage_hash(house: House) -> str:
     return canonical_sha256(house.gate.lineage)
 
 
-def certified(house: House) -> Certificate:
-    label(house, 0, 80)
+LABELLED: Stocks = {}
+
+
+@pytest.fixture
+def labelled(database: Database, tmp_path: Path) -> Desk:
+    """A desk with as many right answers of main as certify it, made once."""
+    built = Desk(database, tmp_path)
+    if not kept_stock(LABELLED, built):
+        built.stock()
+        label(House(built, None), 0, 80)
+        keep_stock(LABELLED, built)
+    return built
+
+
+def certified(house: House, more: int = 80) -> Certificate:
+    """By so many right answers beside those that there are."""
+    label(house, 0, more)
     result = house.certify()
     assert isinstance(result, Certificate), result
     return result
@@ -473,11 +506,11 @@ def test_figures_that_cannot_be_are_refused(desk: Desk, alpha: float, delta: flo
 
 @pytest.mark.parametrize("days", [-5, 5])
 def test_a_clock_that_jumps_changes_no_certificate(
-    desk: Desk, days: float, monkeypatch: pytest.MonkeyPatch
+    labelled: Desk, days: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The audit log says which certificate is the newest, and which labels came when."""
-    house = House(desk, None, gate_mode="certified")
-    first = certified(house)
+    house = House(labelled, None, gate_mode="certified")
+    first = certified(house, 0)
     assert house.ask()["status"] == "released"
     with clock_off(monkeypatch, days):
         assert house.ask()["status"] == "released"
@@ -493,10 +526,10 @@ def test_a_clock_that_jumps_changes_no_certificate(
 
 
 def test_another_lineage_voids_a_certificate_at_once_and_its_labels_count_no_more(
-    desk: Desk,
+    labelled: Desk,
 ) -> None:
-    house = House(desk, None, gate_mode="certified")
-    certified(house)
+    house = House(labelled, None, gate_mode="certified")
+    certified(house, 0)
     changed = {**LINEAGE, "policy_sha256": "another"}
     house.gate.certificates._premises = replace(house.premises, lineage=changed)
     assert house.ask()["status"] == "held"
@@ -506,9 +539,9 @@ def test_another_lineage_voids_a_certificate_at_once_and_its_labels_count_no_mor
     assert result.labels == 0
 
 
-def test_a_newer_certificate_takes_over_and_a_revoked_one_fails_closed(desk: Desk) -> None:
-    house = House(desk, None, gate_mode="certified")
-    certified(house)
+def test_a_newer_certificate_takes_over_and_a_revoked_one_fails_closed(labelled: Desk) -> None:
+    house = House(labelled, None, gate_mode="certified")
+    certified(house, 0)
     label(house, 0, 40)
     assert isinstance(house.certify(), Certificate)
     states = [row.state for row in house.certificates()]
@@ -743,20 +776,12 @@ def test_no_path_leads_from_a_draft_to_its_asker_without_a_release_verdict_or_an
 ) -> None:
     """All outcomes, task kinds and sequences of up to three steps, and what the asker sees; on a
     server database of up to two, which have each of its statements."""
-    corpus = Corpus(database)
-    add_ready_document(corpus)
-    passage = only_passage(corpus)
-    settings = settings_for(database.url, tmp_path)
-    desk = WireDesk(database, settings)
-    steps = [path for path in paths() if database.embedded or len(path) < 3]
+    walk = Walk(database, settings_for(database.url, tmp_path))
     seen = set()
     for outcome in ("held", "released", "blocked"):
-        for path in steps if outcome != "blocked" else [()]:  # that has no task to step on
-            answer_id, allowed = walk(database, desk, passage, settings, outcome, path)
-            with database.reading() as session:
-                record = session.get_one(RecordRow, answer_id)
-                view = asdict(release.answer_view(session, record, [passage.id]))
-            assert (view["answer"] is not None) == allowed, (outcome, path, view["status"])
+        for path, at in walk.states(outcome):
+            view = walk.view(at)
+            assert (view["answer"] is not None) == at.allowed, (outcome, path, view["status"])
             seen.add((outcome, view["status"]))
     assert seen == {
         ("held", "held"),
@@ -778,47 +803,110 @@ def paths() -> list[tuple[str, ...]]:
     return [(), *one, *two, *three]
 
 
-def walk(
-    database: Database, desk: WireDesk, passage: Any, settings: Any, outcome: str, path: Any
-) -> tuple[str, bool]:
-    """Take the steps; returns the answer and whether its asker may see it, by the rules alone."""
-    from datetime import timedelta
+@dataclass(frozen=True)
+class At:
+    """Where a path has led; ``allowed`` by the rules alone: whether the asker may see the answer.
 
-    from app.db import now
-    from app.errors import CountersignError
-    from app.review.tables import ReviewTaskRow
-    from app.review.tasks import open_task
+    ``content`` is the hash that a reviewer signs; ``task_id`` "" where there is none.
+    """
 
-    written = trail(passage, outcome)
-    with database.transaction() as session:
-        record = recording.write(session, written)
-        for_what = "audit" if outcome == "released" else "held"
-        task_id = open_task(session, record, settings, for_what) if outcome != "blocked" else ""
-    allowed, open_, claimed = outcome == "released", bool(task_id), False
-    for step in path:
-        task = desk.task(RITA, task_id) if task_id else None
-        fence = task["fence"] - (step == "stale") if task else 0
+    answer_id: str
+    task_id: str
+    content: str
+    allowed: bool
+    open: bool
+    claimed: bool = False
+
+
+class Walk:
+    """Answers of one passage, and steps that reviewers and time take with their tasks."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database, self.settings = database, settings
+        corpus = Corpus(database)
+        add_ready_document(corpus)
+        self.passage, self.desk = only_passage(corpus), WireDesk(database, settings)
+
+    def states(self, outcome: str) -> Iterator[tuple[tuple[str, ...], At]]:
+        """Each path, and where it led; blocked answers have no task to step on."""
+        wanted = [path for path in paths() if self.database.embedded or len(path) < 3]
+        if outcome == "blocked":
+            yield (), self.begin(outcome)
+        elif self.database.embedded:
+            yield from self._beyond((), self.begin(outcome), wanted)
+        else:
+            for path in wanted:
+                yield path, reduce(self.step, path, self.begin(outcome))
+
+    def _beyond(
+        self, path: tuple[str, ...], at: At, wanted: list[tuple[str, ...]]
+    ) -> Iterator[tuple[tuple[str, ...], At]]:
+        """A path and those that go on from it, each from the database as the shorter one left it:
+        a copy of the file costs less than the way there."""
+        yield path, at
+        further = [one for one in wanted if one[:-1] == path and one]
+        if not further:
+            return
+        with closing(sqlite3.connect(":memory:")) as kept:
+            self._copy_to(kept)
+            for one in further:
+                self._copy_from(kept)
+                yield from self._beyond(one, self.step(at, one[-1]), wanted)
+
+    def _copy_to(self, kept: sqlite3.Connection) -> None:
+        with self.database.engine.connect() as connection:
+            connection.connection.driver_connection.backup(kept)  # type: ignore[union-attr]
+
+    def _copy_from(self, kept: sqlite3.Connection) -> None:
+        with self.database.engine.connect() as connection:
+            kept.backup(connection.connection.driver_connection)  # type: ignore[arg-type]
+
+    def begin(self, outcome: str) -> At:
+        """A new answer, with the task that it gets."""
+        written = trail(self.passage, outcome)
+        task_id = ""
+        with self.database.transaction() as session:
+            record = recording.write(session, written)
+            if outcome != "blocked":
+                for_what = "audit" if outcome == "released" else "held"
+                task_id = open_task(session, record, self.settings, for_what)
+        parts = written.draft_object(), written.evidence_objects()
+        content = recording.content_hash(written.question, *parts, written.lineage)
+        released = outcome == "released"
+        return At(written.answer_id, task_id, content, released, bool(task_id))
+
+    def view(self, at: At) -> dict[str, Any]:
+        """What the asker sees."""
+        with self.database.reading() as session:
+            record = session.get_one(RecordRow, at.answer_id)
+            return asdict(release.answer_view(session, record, [self.passage.id]))
+
+    def step(self, at: At, step: str) -> At:
+        """Take it, or be refused."""
         try:
-            if step == "claim" and task_id:
-                desk.claim(RITA, task_id)
-                claimed = claimed or open_
-            elif step == "expire" and task_id:
-                with database.transaction() as session:
-                    row = session.get_one(ReviewTaskRow, task_id)
-                    row.expires_at = now() - timedelta(seconds=1)
-                desk.expire_overdue()
-                open_ = False
-            elif task_id:
-                kind: Any = "approve" if step == "stale" else step
-                text = "It is £350 [1]." if kind == "edit" else ""
-                parts = written.draft_object(), written.evidence_objects()
-                sha = recording.content_hash(written.question, *parts, written.lineage)
-                desk.decide(RITA, task_id, Decision(kind, sha, fence, "why", text))
-                assert open_ and claimed and step != "stale"
-                allowed, open_ = step != "reject", False
+            return self._taken(at, step)
         except CountersignError:
             assert step in ("approve", "edit", "reject", "claim", "stale")
-    return written.answer_id, allowed
+            return at
+
+    def _taken(self, at: At, step: str) -> At:
+        if step == "claim":
+            self.desk.claim(RITA, at.task_id)
+            return replace(at, claimed=at.claimed or at.open)
+        if step == "expire":
+            with self.database.transaction() as session:
+                row = session.get_one(ReviewTaskRow, at.task_id)
+                row.expires_at = now() - timedelta(seconds=1)
+            self.desk.expire_overdue()
+            return replace(at, open=False)
+        with self.database.reading() as session:
+            fence = session.get_one(ReviewTaskRow, at.task_id).fence
+        kind: Any = "approve" if step == "stale" else step
+        text = "It is £350 [1]." if kind == "edit" else ""
+        decision = Decision(kind, at.content, fence - (step == "stale"), "why", text)
+        self.desk.decide(RITA, at.task_id, decision)
+        assert at.open and at.claimed and step != "stale"
+        return replace(at, allowed=step != "reject", open=False)
 
 
 def test_the_modes_are_ordered_from_the_laxest(desk: Desk) -> None:
@@ -849,10 +937,10 @@ def record_answers(
             recording.write(session, written)
 
 
-def test_a_shift_raises_one_alarm_and_ends_the_collections_certificate(desk: Desk) -> None:
-    house = House(desk, None, gate_mode="certified")
-    certified(house)
-    monitors = DriftMonitors(desk.database)
+def test_a_shift_raises_one_alarm_and_ends_the_collections_certificate(labelled: Desk) -> None:
+    house = House(labelled, None, gate_mode="certified")
+    certified(house, 0)
+    monitors = DriftMonitors(labelled.database)
     record_answers(house, 300, 0.1, 0.6)
     record_answers(house, 120, 0.1, 0.6)
     assert monitors.check() == []
@@ -930,6 +1018,7 @@ def test_the_gate_by_command(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert command(monkeypatch, desk, "clear", "--reason", "none there") == {"cleared": 0}
 
 
+@on_sqlite
 @pytest.mark.parametrize("alpha", ["0", "-1", "nan"])
 def test_a_wrong_alpha_is_refused_by_command(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alpha: str

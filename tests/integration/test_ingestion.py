@@ -1,13 +1,13 @@
 """Documents in, passages and index versions out, on both databases and through every crash."""
 
 import os
-import subprocess
-import sys
+import resource
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
@@ -23,16 +23,17 @@ from app.corpus.passages import NewPassage
 from app.corpus.tables import DocumentRow, PassageRow
 from app.db import Database, database_time
 from app.deadline import Deadline
-from app.errors import Conflict, DependencyFailed, NotFound, NotReady
+from app.errors import Conflict, DependencyFailed, NotFound, NotReady, StorageFull
 from app.files import sha256_file
 from app.retrieval.passage_index import PassageIndex
 from app.retrieval.retriever import Found, Retriever
-from app.settings import PROJECT
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
+from ingestion.indexing import IndexBuilder
 from ingestion.pipeline import Pipeline, Report, _drain, pipeline_for, worker
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
+from tests.children import begin, ended
 from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, Shelf
 from tests.trails import settings_for
@@ -559,22 +560,20 @@ def test_the_live_version_is_kept_however_old(library: Library) -> None:
 
 # A full disk, and a damaged one
 
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from app.corpus.corpus import Corpus
-from app.db import Database, database_time
-from app.errors import StorageFull
-from ingestion.indexing import IndexBuilder
-url, embedder, folder, limit = sys.argv[1:]
-database = Database(url)
-database.engine.connect().close()
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-try:
-    IndexBuilder(Corpus(database), embedder, Path(folder), keep=2, device="cpu").build()
-except StorageFull as error:
-    print(error.code)
-"""
+MOST_WRITTEN = 65536
+
+
+def build_on_a_full_disk(library: Library) -> int:
+    """0 when it is said with its code; of a process that can write no file beyond a size."""
+    database = Database(library.database.url)
+    database.engine.connect().close()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_WRITTEN, MOST_WRITTEN))
+    index, embedder = library.settings.index_dir, library.embedder.name
+    try:
+        IndexBuilder(Corpus(database), embedder, index, keep=2, device="cpu").build()
+    except StorageFull:
+        return 0
+    return 1
 
 
 def fill(library: Library, kind: str) -> None:
@@ -596,23 +595,7 @@ def test_a_full_disk_leaves_the_live_version_as_it_is(library: Library, kind: st
     live = library.shelf.index()
     fill(library, kind)
     library.database.close()  # so that the child's own writes to SQLite begin in an empty log
-    child = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            FULL_DISK,
-            library.database.url,
-            library.embedder.name,
-            str(library.settings.index_dir),
-            "65536",
-        ],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (child.returncode, child.stdout) == (0, "storage_full\n"), child.stderr[-2000:]
+    assert ended(begin(partial(build_on_a_full_disk, library))) == 0
     assert library.version_states() == ["failed", "live"]
     assert [path.name for path in library.settings.index_dir.iterdir()] == [live]
     assert library.live() == live

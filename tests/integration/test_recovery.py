@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
+import ingestion.stages
 from app import db
 from app.access.principals import Principal
 from app.access.service import Access
@@ -39,9 +40,11 @@ from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.wiring import build_services
 from ingestion.pipeline import Pipeline, Report, worker
+from tests.children import begin, ended
 from tests.clocks import clock_off, every_clock_off
 from tests.conftest import DURABLE
 from tests.integration.test_ingestion import CANCEL, CLAIMS, OFFICE, Library, flip
+from tests.simulation.world import extract_here
 from tests.trails import hold, settings_for
 from tests.unit import sample_documents as sample
 
@@ -73,11 +76,8 @@ def pending(library: Library, name: str, content: str | bytes) -> Path:
 
 def ingest_and_die(library: Library, part: str, method: str, when: str) -> None:
     """Ingest in another process, which is killed before or after it calls that method."""
-    child = os.fork()
-    if child:
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-        return
-    try:  # whatever happens, the child must never come back into the test run
+
+    def act() -> int:
         corpus = Corpus(Database(library.database.url))
         owner = getattr(corpus, part)
         original = getattr(owner, method)
@@ -88,10 +88,13 @@ def ingest_and_die(library: Library, part: str, method: str, when: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(owner, method, dying)
+        # Who reads documents has tests of its own, and each process would start one.
+        pytest.MonkeyPatch().setattr(ingestion.stages, "extract_jailed", extract_here)
         pipeline = Pipeline(corpus, library.embedder, library.settings, library.suspects)
         pipeline.ingest(list(library.folder.iterdir()), "main")
-    finally:
-        os._exit(3)
+        return 3
+
+    assert ended(begin(act)) == -signal.SIGKILL
 
 
 KILLS = [

@@ -25,6 +25,7 @@ from app.review.sources import changed_sources
 from app.review.tables import ReviewTaskRow, TaskScopeRow
 from app.review.tasks import open_task
 from app.settings import Settings
+from tests.conftest import on_sqlite
 from tests.trails import add_ready_document, only_passage, settings_for, trail
 
 RITA = Principal("rita", frozenset({"reviewer"}))
@@ -93,6 +94,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_double(
     assert walk(desk, "decided", limit) == walk(desk, "all", limit)[::-1]
 
 
+@on_sqlite
 @pytest.mark.parametrize("cursor", ["", "x", "é", "bm90aGluZw==", "AAAA", "MjAyNi0wMS0wMSAA"])
 def test_a_cursor_of_ones_own_is_refused(desk: ReviewDesk, cursor: str) -> None:
     with pytest.raises(BadRequest):
@@ -144,6 +146,25 @@ def test_the_count_ends_where_the_screens_say_and_more(
     monkeypatch.setattr(listing, "MOST_COUNTED_BY_WORDS", 1)
     found = desk.tasks(RITA, "open", text="a")
     assert (found.open, found.open_more, len(found.tasks)) == (1, True, 2)
+
+
+def test_words_are_found_wherever_they_stand_in_the_queue(
+    database: Database, desk: ReviewDesk, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_COUNTED_BY_WORDS", 2)
+    monkeypatch.setattr(listing, "SAMPLE", 3)
+    for _ in range(10):
+        queue.add("main")
+    *others, last = ids(desk)
+    with database.transaction() as session:  # beyond the eight that are looked at first
+        session.get_one(ReviewTaskRow, last).question = "Where is the trombone?"
+    with statements(database) as said:
+        page = desk.tasks(RITA, "open", 3, text="Excess")
+    assert ([one.task_id for one in page.tasks], page.open, page.open_more) == (others[:3], 2, True)
+    assert said.count("WITH") == 1, "many tasks have it: no other is looked at"
+    page = desk.tasks(RITA, "open", 3, text="TROMBONE")
+    assert ([one.task_id for one in page.tasks], page.open, page.open_more) == ([last], 1, False)
+    assert desk.tasks(RITA, "open", 3, text="tuba").tasks == []
 
 
 def test_a_page_is_one_look_at_the_tasks_with_all_that_is_shown_of_them(

@@ -1,8 +1,6 @@
 """Migrations on both databases: they build exactly the tables the code declares, and undo them."""
 
 import re
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from app.gate.strata import Stratum
 from app.gate.tables import LabelRow
 from app.records.tables import AuditHeadRow, RecordRow
 from app.settings import PROJECT
+from tests.children import begin, ended
 from tests.trails import hold, settings_for
 
 
@@ -196,17 +195,13 @@ def test_a_newer_schema_is_refused_and_kept(database: Database) -> None:
 
 
 def test_many_that_migrate_at_once_do_it_once(empty: Database) -> None:
-    url = empty.engine.url.render_as_string(hide_password=False)
-    code = "import sys, app.db as db; db.migrate(db.Database(sys.argv[1]))"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url], cwd=PROJECT, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    for process in started:
-        _, told = process.communicate(timeout=100)
-        assert process.returncode == 0, told
+    def migrate_anew() -> int:
+        migrate(Database(empty.url))
+        return 0
+
+    empty.close()
+    children = [begin(migrate_anew) for _ in range(3)]
+    assert [ended(child) for child in children] == [0, 0, 0]
     assert differences(empty) == []
     assert start_rows(empty) == [(1, 0), (1, None)]
 

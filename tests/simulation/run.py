@@ -237,9 +237,14 @@ def _stuck(actions: Actions) -> Iterator[str]:
             )
         ).all()
     for task_id in waiting:
-        refusals = [_refusal(actions, name, task_id) for name in REVIEWERS]
-        if "claim_lost" in refusals and "" not in refusals:
-            yield f"lost: nobody can claim task {task_id}: {refusals}"
+        refusals = []
+        for name in REVIEWERS:
+            refusals.append(_refusal(actions, name, task_id))
+            if not refusals[-1]:
+                break
+        else:
+            if "claim_lost" in refusals:
+                yield f"lost: nobody can claim task {task_id}: {refusals}"
 
 
 def _closed_early(actions: Actions) -> Iterator[str]:

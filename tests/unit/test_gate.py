@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -226,18 +227,30 @@ def test_when_scores_come_in_lumps_no_two_level_world_breaks_the_promise() -> No
 def false_pass(n: int, share: float, below: float, lump: float) -> float:
     """P(false pass), given n > m labels up to the lump; ``share`` of them belong below it."""
     least = zero_error_minimum(ALPHA, DELTA)
-    most = max(k for k in range(n) if passes(k, n, ALPHA, DELTA))
+    most = most_passing(n)
     strict, loose = binomials(n, below, most), binomials(n, lump, most).cumsum(1)
     total = 0.0
-    for count, chance in enumerate(binomials(n, share, n)[n]):
+    for count, chance in enumerate(binomials_of_all(n, share)):
         if count < least:  # too few below: the lump is the start
             total += chance * float(strict[count] @ loose[n - count][::-1])
         elif count <= 3 * least:  # the start is below the lump, and bad as well
-            allowed = max(k for k in range(n) if passes(k, count, ALPHA, DELTA))
-            total += chance * float(strict[count][: allowed + 1].sum())
+            total += chance * float(strict[count][: most_passing(count) + 1].sum())
         else:  # it lies lower still: its test is exact
             total += chance * DELTA
     return total
+
+
+@cache
+def most_passing(n: int) -> int:
+    """The most errors among ``n`` with which the test passes."""
+    return max(k for k in range(n) if passes(k, n, ALPHA, DELTA))
+
+
+@lru_cache(1)
+def binomials_of_all(n: int, rate: float) -> NDArray[np.float64]:
+    """P(Bin(n, rate) = column) for columns 0 to n."""
+    row: NDArray[np.float64] = binomials(n, rate, n)[n]
+    return row
 
 
 def binomials(n: int, rate: float, most: int) -> NDArray[np.float64]:

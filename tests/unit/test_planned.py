@@ -220,7 +220,8 @@ def test_the_first_bad_level_passes_with_delta_at_most(bad_from: int) -> None:
         pairs = list(zip(levels.tolist(), wrong.tolist(), strict=True))
         labels = [Label(level / GRID, bad) for level, bad in pairs[: plan.pilot]]
         top = ceiling_now(labels, ALPHA, plan)
-        rest = [Label(level / GRID, bad) for level, bad in pairs[plan.pilot :] if level <= top]
-        found = looked([*labels, *rest][:300], plan)
+        drawn = [pair for pair in pairs[plan.pilot :] if pair[0] <= top][: 300 - plan.pilot]
+        rest = [Label(level / GRID, bad) for level, bad in drawn]
+        found = looked([*labels, *rest], plan)
         broken += found is not None and found.level is not None and found.level >= bad_from + 50
     assert lower_limit(broken, times, 0.025) <= DELTA

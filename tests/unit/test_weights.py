@@ -23,7 +23,7 @@ from app.inference.networks.weights import (
     refuse_code,
     verify_model,
 )
-from app.inference.reader import Reader
+from app.inference.reader import Reader, load_tuning
 from app.settings import PROJECT
 
 
@@ -290,16 +290,24 @@ def test_tensors_of_another_network_are_refused_with_a_code(folder: Path) -> Non
 def test_a_reader_needs_tuning_that_can_be_compared(
     tmp_path: Path, name: str, value: object
 ) -> None:
-    folder = tmp_path / "reader"
-    shutil.copytree(PROJECT / "models" / "reader", folder)
-    tuning = json.loads((folder / "config.json").read_text("utf-8"))
+    tuning = json.loads((PROJECT / "models" / "reader" / "config.json").read_text("utf-8"))
     without = {k: v for k, v in tuning.items() if k != name}
     configs: list[object] = [{**tuning, name: value}, without, []]
     for config in configs:
-        (folder / "config.json").write_text(json.dumps(config), "utf-8")
-        seal(folder, WEIGHTS, "config.json")
+        (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
         with pytest.raises(ModelRefused, match=r"config\.json"):
-            Reader(folder).warm_up()
+            load_tuning(tmp_path)
+
+
+def test_a_reader_without_such_tuning_reads_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "reader"
+    shutil.copytree(PROJECT / "models" / "reader", folder)
+    (folder / "config.json").write_text('{"min_margin": NaN}', "utf-8")
+    seal(folder, WEIGHTS, "config.json")
+    reader = Reader(folder, "cpu")
+    for _ in range(2):
+        with pytest.raises(ModelRefused, match=r"config\.json"):
+            reader.read([("What is the excess?", [])])
 
 
 def test_the_shipped_reader_is_sound() -> None:

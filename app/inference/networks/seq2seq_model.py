@@ -38,12 +38,14 @@ class Encoded:
     """What the encoder made of B questions, each over the same number of passages.
 
     ``states`` [B, S, H] are the passages' token states in a row; ``mask`` [B, S] is 1 where a
-    token is; ``source`` [B, S] holds the token id where it may be copied, else -1.
+    token is; ``source`` [B, S] holds the token id where it may be copied, else -1. ``keys``
+    [B, S, H] are what the pointer looks at, where they are kept for many steps.
     """
 
     states: Tensor
     mask: Tensor
     source: Tensor
+    keys: Tensor | None = None
 
 
 def encoded_of(
@@ -155,7 +157,8 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
     def _point(self, reading: Encoded, states: Tensor, tokens: Tensor) -> Tensor:
         """Where to copy from, [B, T, S]: by content, and more so right after the token written
         last (``go_on`` learns how much), which is what keeps a copied phrase together."""
-        scores = self.query(states) @ self.key(reading.states).transpose(1, 2)
+        keys = self.key(reading.states) if reading.keys is None else reading.keys
+        scores = self.query(states) @ keys.transpose(1, 2)
         scores = scores.float() / states.shape[-1] ** 0.5
         before = functional.pad(reading.source[:, :-1], (1, 0), value=-1)
         follows = before.unsqueeze(1) == tokens.unsqueeze(-1)
@@ -178,6 +181,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
         encoder_outputs: BaseModelOutput,
         attention_mask: Tensor,
         source: Tensor,
+        keys: Tensor | None = None,
         past_key_values: Any = None,
         **_: Any,
     ) -> Seq2SeqLMOutput:
@@ -185,7 +189,7 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
         states = encoder_outputs.last_hidden_state
         assert states is not None
         writing, cache = self.write(
-            Encoded(states, attention_mask, source), decoder_input_ids, past_key_values
+            Encoded(states, attention_mask, source, keys), decoder_input_ids, past_key_values
         )
         return Seq2SeqLMOutput(logits=writing.log_probs(source), past_key_values=cache)
 
