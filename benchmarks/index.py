@@ -169,7 +169,7 @@ def _hits(
         "lexical": index.lexical(question, [COLLECTION], 10, deleted),
     }
     return {
-        kind: [index.entries[position].passage_id for position, _ in ranking]
+        kind: [index.entry(position).passage_id for position, _ in ranking]
         for kind, ranking in rankings.items()
     }
 

@@ -13,10 +13,10 @@ from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
 from app.inference.reader import Reader
 from app.ports import Vectors
+from app.retrieval.entries import Entry
 from app.retrieval.identity import asked_of
 from app.retrieval.passage_index import PassageIndex, write_index
 from app.retrieval.retriever import Hit, Rerank, meant_first, search_scores
-from app.retrieval.segment import Entry
 from app.settings import Settings
 from benchmarks.metrics import percentile, ranking_scores
 from guardrails.contract import Passage

@@ -10,8 +10,9 @@ import numpy as np
 
 from app.ports import Vectors
 from app.retrieval import inverted_file
+from app.retrieval.entries import Entry
 from app.retrieval.inverted_file import DEPTH
-from app.retrieval.segment import Entry, Segment, write_segment
+from app.retrieval.segment import Segment, write_segment
 from app.retrieval.vector import Mask
 
 COLLECTION, DIMENSION, BLOCK = "made", 384, 50_000

@@ -36,6 +36,7 @@ OPENERS = frozenset(
     le la les un une il elle nous vous ce cette el los las una en lo""".split()
 )
 """Words that begin sentences, and seldom names."""
+_LONGEST = max(map(len, GO_ON | NUMBERED | MAY_END))
 _LABEL = re.compile(r"\d+\w{0,3}|[A-Z]|[IVXL]{2,6}")
 _AFTER_ORDINAL = re.compile(
     r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)\w*\b"
@@ -52,8 +53,11 @@ REACH = 40
 
 def ends_sentence(before: str, following: str) -> bool:
     """Whether the full stop after ``before`` ends a sentence; ``following`` is the next word."""
+    last = [] if before[-1:].isspace() else before[-REACH:].rsplit(None, 1)
+    word = last[-1].strip(_BRACKETS) if last else ""
+    if len(word) > _LONGEST and word.isalpha():
+        return True
     words = before[-REACH:].split()
-    word = words[-1].strip(_BRACKETS) if words and not before[-1:].isspace() else ""
     plain = _with_earlier_letters(words, word).lower()
     if plain in GO_ON:
         return False

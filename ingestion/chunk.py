@@ -3,14 +3,15 @@
 None goes over the end of a page, but for a sentence that does: it stays whole. None holds text of
 two sections, so that its headings are those of all that it says.
 
-The text of a page is tokenised once; everything else is arithmetic on offsets, so the time is
+What is new of a page is tokenised once; everything else is arithmetic on offsets, so the time is
 linear in the length of the document.
 """
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from tokenizers import Tokenizer
@@ -148,14 +149,58 @@ class _Places:
 LONGEST_WORD = 64
 
 
+PRINT = re.compile(r"[^ \t\n\r]+")
+"""What stands between white space, of which every tokenizer knows these kinds."""
+MOST_KNOWN, LONGEST_KNOWN = 20_000, 40
+Word = tuple[int, int, int]
+"""Start, end, and the number of tokens."""
+
+
+class _Known:
+    """The words of each print that was seen before: most of a text was, in it or in another.
+
+    Words never join across white space, so that a print always has the same.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, list[Word]] = {}
+
+    def words(self, text: str) -> Iterator[Word]:
+        """The words of a text."""
+        prints = [(found[0], found.start()) for found in PRINT.finditer(text)]
+        known = self._known
+        new = {one for one, _ in prints if one not in known}
+        own = self._learn([*new]) if new else {}
+        for one, at in prints:
+            for start, end, count in own[one] if one in own else known[one]:
+                yield at + start, at + end, count
+
+    def _learn(self, prints: Sequence[str]) -> dict[str, list[Word]]:
+        """The words of each, which are kept where they are short."""
+        text = " ".join(prints)
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        starts = [0, *accumulate(len(one) + 1 for one in prints)]
+        found: dict[str, list[Word]] = {one: [] for one in prints}
+        for start, end, count in _words(encoding.word_ids, encoding.offsets):
+            at = bisect_right(starts, start) - 1
+            found[prints[at]].append((start - starts[at], end - starts[at], count))
+        if len(self._known) > MOST_KNOWN:
+            self._known = {}
+        self._known.update({one: found[one] for one in prints if len(one) <= LONGEST_KNOWN})
+        return found
+
+
+_known_to = lru_cache(maxsize=4)(_Known)
+
+
 class _Words:
     """Where the words of a text start, and how many tokens lie between any two points."""
 
     def __init__(self, text: str, tokenizer: Tokenizer, max_tokens: int) -> None:
-        encoding = tokenizer.encode(text, add_special_tokens=False)
         self.starts: list[int] = []
         counts: list[int] = []
-        for start, end, count in _words(encoding.word_ids, encoding.offsets):
+        for start, end, count in _known_to(tokenizer).words(text):
             if end - start > LONGEST_WORD or count > max_tokens:
                 self.starts.extend(range(start, end))
                 counts.extend([1] * (end - start))
@@ -177,8 +222,8 @@ class _Words:
         return min(end, self.starts[last]) if last < len(self.starts) else end
 
 
-def _words(ids: list[int | None], offsets: list[Offsets]) -> Iterator[tuple[int, int, int]]:
-    """(start, end, tokens) of each word of an encoding."""
+def _words(ids: list[int | None], offsets: list[Offsets]) -> Iterator[Word]:
+    """The words of an encoding."""
     current, start, end, count = None, 0, 0, 0
     for word, (left, right) in zip(ids, offsets, strict=True):
         if count and word == current:
@@ -232,7 +277,8 @@ class _Cutter:
         """Paragraphs, each with the headings that stand directly before it; those with headings
         that are known are sections, and so are questions with their answers."""
         paragraphs = list(_paragraphs(self.text))
-        asking = [span for span in paragraphs if _asks(self.text[slice(*span)])]
+        asked = paragraphs if "?" in self.text else []
+        asking = [span for span in asked if _asks(self.text[slice(*span)])]
         listed = asking if len(asking) >= max(LEAST_ASKED, len(paragraphs) / 4) else []
         known_starts = {*self.headings, *(start for start, _ in listed)}
         start: int | None = None
@@ -336,8 +382,9 @@ def _paragraphs(text: str) -> Iterator[Offsets]:
 
 def _is_alone(text: str, heading: str) -> bool:
     """Whether ``text`` is this heading, of which the first characters are known, and no more."""
-    words = " ".join(text.split())
-    return bool(heading) and "\n" not in text.strip() and words.startswith(heading)
+    if not heading or "\n" in text.strip():
+        return False
+    return " ".join(text.split()).startswith(heading)
 
 
 def _asks(paragraph: str) -> bool:

@@ -4,7 +4,7 @@ and promoted atomically."""
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,14 +23,15 @@ from app.errors import (
     from_os_error,
 )
 from app.ports import Vectors
+from app.retrieval.entries import Entry, read_entries
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import (
+    MANIFEST,
     PassageIndex,
     extend_index,
-    segment_folders,
+    listed_in,
     write_index,
 )
-from app.retrieval.segment import PASSAGES, Entry, read_segment
 from app.retrieval.vector import MAX_GPU_K
 
 CANARIES = 32
@@ -52,7 +53,7 @@ MOST_CHANGED = 0.2
 TRIES = 3
 """Another process may promote a version meanwhile."""
 REST_S = 20.0
-"""After a build that failed, other threads do not try at once."""
+"""After a build that failed, no thread tries at once; nor is a mended version mended at once."""
 
 
 class IndexBuilder:
@@ -79,7 +80,7 @@ class IndexBuilder:
         self.apart: Callable[[str], None] | None = None
         """Calls ``write`` in another process: where questions are answered meanwhile."""
         self._promoting = threading.Lock()
-        self._rests_until = 0.0
+        self._rests_until = self._mends_from = 0.0
         self.rebuilt_below = REBUILT_BELOW
 
     def build(self) -> str:
@@ -136,11 +137,29 @@ class IndexBuilder:
         with self._promoting:
             if time.monotonic() < self._rests_until or not self._corpus.versions.unindexed():
                 return None
-            try:
+            with self._resting():
                 return self._update(MOST_CHANGED)
-            except CountersignError:
-                self._rests_until = time.monotonic() + REST_S
-                raise
+
+    def mend(self, is_damaged: Callable[[], bool]) -> str | None:
+        """Build in full in the place of a damaged version, unless another thread has just done so,
+        or that was just tried: a build that does not help must not follow the one before."""
+        with self._promoting:
+            resting = time.monotonic() < max(self._rests_until, self._mends_from)
+            if resting or not is_damaged():
+                return None
+            with self._resting():
+                version_id = self.build_and_promote()
+            self._mends_from = time.monotonic() + REST_S
+            return version_id
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        """After a build that failed, whatever it was for, none begins at once."""
+        try:
+            yield
+        except CountersignError:
+            self._rests_until = time.monotonic() + REST_S
+            raise
 
     def _update(self, most: float) -> str:
         versions = self._corpus.versions
@@ -199,19 +218,18 @@ class IndexBuilder:
         """Remove index versions beyond those that are kept, what dead builders left, and
         superseded passages that nobody can need again."""
         self._drop_old()
+        if not (superseded := self._corpus.passages.superseded()):
+            return
         kept = [self.folder / version.version_id for version in self._corpus.versions.all()]
         try:
-            files = {
-                (found.st_dev, found.st_ino): part
-                for folder in kept
-                if (folder / "manifest.json").exists()
-                for part in segment_folders(folder)
-                for found in [(part / PASSAGES).stat()]
-            }
-            needed = {e.passage_id for part in files.values() for e in read_segment(part)}
-        except (OSError, ValueError, TypeError, AttributeError):
+            parts = [part for one in kept if (one / MANIFEST).exists() for part in listed_in(one)]
+            # Versions share segments, which are told by their files.
+            segments = {_identity(folder, files): (folder, files) for folder, files in parts}
+            for folder, files in segments.values():
+                superseded -= read_entries(folder, files).naming(superseded)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return  # a damaged version cannot say what it needs: keep everything
-        self._corpus.passages.purge(needed)
+        self._corpus.passages.purge(superseded)
 
     def _brought_up_to_date(self, built: IndexVersion) -> str:
         if not self._corpus.documents.changed_since(built.number):
@@ -283,6 +301,12 @@ class IndexBuilder:
         for version_id in failed:
             shutil.rmtree(self.folder / version_id, ignore_errors=True)
         self._corpus.versions.forget(failed, self._keep)
+
+
+def _identity(folder: Path, files: Collection[str]) -> frozenset[tuple[int, int]]:
+    """Devices and inodes of these files of a folder."""
+    found = [(folder / name).stat() for name in files]
+    return frozenset((one.st_dev, one.st_ino) for one in found)
 
 
 def _follows(live: IndexVersion, before: IndexVersion) -> bool:

@@ -4,6 +4,7 @@ Every step can be repeated: after a crash the next run takes up what was left, w
 and without duplicates.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,6 +53,7 @@ RETRY_S = 30.0
 TIDY_S = 600.0
 MAY_PASS = frozenset({"timeout", "crashed", "changed", "unrecognised"})
 """Reasons to refuse a document that another try may not meet: its file is kept."""
+GARBAGE = 20_000
 SOURCE_CHARS = 1000
 """The longest path that the documents table can hold."""
 OnDocument = Callable[[str], None]
@@ -315,8 +317,9 @@ class Pipeline:
     ) -> Report:
         """Ingest these registered documents, or wait until another worker has; then promote an
         index version if anything changed."""
-        for some in batches(document_ids):
-            self._work_off(some, on_document)
+        with collected_seldom():
+            for some in batches(document_ids):
+                self._work_off(some, on_document)
         _tell(report, self._corpus.documents.outcomes(document_ids))
         if self._corpus.versions.unindexed():
             # Nobody folds changes in later, so a version with many is a full build.
@@ -391,6 +394,18 @@ class Pipeline:
             settings.ocr_languages,
             self.spent,
         )
+
+
+@contextmanager
+def collected_seldom() -> Iterator[None]:
+    """In the block garbage is looked for after many more new objects: to look through all that the
+    models' libraries have made takes as long as to read ten documents."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _new_file(file: Path) -> NewFile | Failure:
@@ -581,8 +596,9 @@ def _indexed_until(pipeline: Pipeline, services: Services, *, mends: bool) -> fl
     """
     begun = time.monotonic()
     version_id = None
-    if mends and _is_damaged(services.retriever):
-        version_id = pipeline.build()
+    is_damaged = partial(_is_damaged, services.retriever)
+    if mends and is_damaged():
+        version_id = pipeline.index.mend(is_damaged)
     elif services.corpus.versions.unindexed():
         version_id = pipeline.index.update_if_needed()
     if version_id is not None:

@@ -25,7 +25,7 @@ from ingestion.formats.recognition import recognised
 from ingestion.likeness import signature_of
 from ingestion.suspects import Suspects
 
-TOGETHER = 64
+TOGETHER = 128
 """Passages that are embedded and looked through at once, from as many documents as that takes."""
 READERS, AHEAD = 2, 10
 """Documents that are read at once, and those that may wait for those before them."""

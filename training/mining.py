@@ -19,8 +19,8 @@ import typer
 
 from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder
+from app.retrieval.entries import Entry
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, fuse, write_index
-from app.retrieval.segment import Entry
 
 COLLECTION = "training"
 NEGATIVES = 12
@@ -74,7 +74,7 @@ def _search(
             dense = index.dense(vector, [COLLECTION], FUSION_DEPTH)
             lexical = index.lexical(row["question"], [COLLECTION], FUSION_DEPTH)
             hits = fuse([dense, lexical])
-            yield row, [index.entries[position].passage_id for position, _ in hits]
+            yield row, [index.entry(position).passage_id for position, _ in hits]
         typer.echo(f"{first + len(some)} questions")
 
 

@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.files import read_rows, sha256_file
-from app.inference.classifiers import Head, bag
+from app.inference.classifiers import Head
 from app.inference.embedder import MiniLMEmbedder
+from app.inference.hashed_words import bag
 from app.inference.networks.weights import BASE_NAME
 from app.ports import Vectors
 from guardrails.checks.screens import FirstTier

@@ -1,7 +1,7 @@
 """Passages: stored with their document, found by id, listed for an index or for a person."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,18 +207,19 @@ class Passages:
             append_audit(session, "passage_admitted", {**event, "by": by} if by else event)
             row.suspect = None
 
-    def purge(self, needed: set[str]) -> int:
-        """Delete superseded passages that are not ``needed``; returns how many."""
+    def superseded(self) -> set[str]:
+        """The passages of earlier revisions of their documents."""
+        query = select(PassageRow.id).join(DocumentRow, DocumentRow.id == PassageRow.document_id)
+        with self._database.reading() as session:
+            return set(session.scalars(query.where(PassageRow.revision < DocumentRow.revision)))
+
+    def purge(self, superseded: Collection[str]) -> None:
+        """Delete passages that are superseded."""
+        if not superseded:
+            return
         with self._database.transaction() as session:
-            old = session.scalars(
-                select(PassageRow.id)
-                .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-                .where(PassageRow.revision < DocumentRow.revision)
-            )
-            doomed = [passage_id for passage_id in old if passage_id not in needed]
-            for ids in batches(doomed):
+            for ids in batches(sorted(superseded)):
                 session.execute(delete(PassageRow).where(PassageRow.id.in_(ids)))
-        return len(doomed)
 
 
 PLACED: Columns = select(

@@ -21,7 +21,7 @@ from app.corpus.tables import (
     FetchedRow,
     NearCopyRow,
 )
-from app.db import Database
+from app.db import Database, table_of
 
 BANDS, ROWS = 32, 4
 """Documents that share half of their words have a band in common in 87 of 100 cases, those that
@@ -36,6 +36,7 @@ LEAST = 0.5
 MOST_NEAR = 50
 """Near copies that one document is linked with, and candidates for them four times as many."""
 MOST_EDITIONS = 200
+INTO_BANDS = insert(table_of(DocumentBandRow))
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _link_copies(session: Session, rows: Sequence[DocumentRow]) -> None:
         for band, value in enumerate(values)
     ]
     for some in range(0, len(added), BATCH):
-        session.execute(insert(DocumentBandRow), added[some : some + BATCH])
+        session.execute(INTO_BANDS, added[some : some + BATCH])
     shared = _shared(session, list(chain.from_iterable(bands.values())))
     later = {row.id for row in rows}
     for row in rows:

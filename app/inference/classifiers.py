@@ -7,9 +7,7 @@ hashed bag, and says how likely it is that the text is what the head looks for.
 import itertools
 import json
 import math
-import re
 import threading
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,68 +20,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from app.errors import ModelRefused
+from app.inference.hashed_words import MAX_TOKENS, Hashes, bag, bags
 from app.inference.networks.weights import WEIGHTS, read_manifest
 from app.inference.orders import lines, read, speaks_of_reply
 from app.ports import Embedder, Vectors
-from guardrails.checks.wording import folded
 
 CONFIG = "config.json"
 LONG = 300
 """Characters above which a text is long: honest role-plays are, and share the words of attacks."""
-TOKEN = re.compile(r"\w+|[^\w\s]")
-TOKEN_OR_END = re.compile(r"\w+|[^\w\s]|\n")
 ORDER = "order"
 NO_VECTOR = np.zeros(0, np.float32)
 """What a head reads that knows words alone."""
 NO_WORDS = np.zeros(0, np.int64)
 NO_LINES = np.zeros(0)
-MAX_TOKENS = 4000
-"""Of a longer text the first and last halves of this are read: an order may stand at the end."""
-
-
-Hashes = NDArray[np.int64]
-
-
-def bag(text: str, buckets: int) -> Hashes:
-    """The buckets of the words and pairs of words of ``text``, each once, in order."""
-    tokens = TOKEN.findall(folded(text))
-    if len(tokens) > MAX_TOKENS:
-        tokens = tokens[: MAX_TOKENS // 2] + tokens[-MAX_TOKENS // 2 :]
-    words, pairs = _hashes(tokens)
-    return _distinct(np.concatenate((words, pairs)) % buckets)
-
-
-def bags(lines: Sequence[str], buckets: int) -> tuple[Hashes, Hashes]:
-    """The same of each line: the buckets of all, one line after the other, and the line of each.
-
-    All lines are read at once; none may hold a line feed.
-    """
-    tokens = TOKEN_OR_END.findall(folded("\n".join(lines)))
-    ends = np.array([token == "\n" for token in tokens], dtype=bool)
-    line = np.cumsum(ends)
-    words, pairs = _hashes(tokens)
-    whole, linked = ~ends, ~(ends[:-1] | ends[1:])
-    of_words = line[whole] * buckets + words[whole] % buckets
-    of_pairs = line[:-1][linked] * buckets + pairs[linked] % buckets
-    keys = _distinct(np.concatenate((of_words, of_pairs)))
-    return keys % buckets, keys // buckets
-
-
-def _distinct(numbers: Hashes) -> Hashes:
-    """As ``np.unique``, which takes ten times as long for a few hundred."""
-    numbers.sort()
-    first = np.ones(len(numbers), dtype=bool)
-    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
-    found: Hashes = numbers[first]
-    return found
-
-
-def _hashes(tokens: Sequence[str]) -> tuple[Hashes, Hashes]:
-    """CRC-32 of each token, and of each two with a space between; tokens hold no space."""
-    words = " ".join(tokens).encode("utf-8").split(b" ") if tokens else []
-    hashes = list(map(zlib.crc32, words))
-    pairs = map(zlib.crc32, [b" " + word for word in words[1:]], hashes)
-    return np.array(hashes, np.int64), np.array(list(pairs), np.int64)
 
 
 @dataclass(frozen=True)
@@ -121,21 +70,42 @@ class Head:
 
     def scores_of_lines(self, lines: Sequence[str]) -> NDArray[np.float64]:
         """The probability of the head's first name for each short line, by its words alone."""
-        places, line = bags(lines, self.buckets)
-        weights = self.tensors["bag"][places].astype(np.float64)
-        known = np.maximum(np.bincount(line, minlength=len(lines)), 1)[:, None]
-        summed = np.stack([np.bincount(line, one, len(lines)) for one in weights.T], axis=1)
-        odds = self._of_vector(NO_VECTOR) + summed / np.sqrt(known)
-        if self.one_of:
-            odds = (odds[:, -1] - np.logaddexp.reduce(odds[:, :-1], axis=1))[:, None]
-        calibrated: NDArray[np.float64] = self._calibrated(odds)[:, 0]
+        odds = self._of_vector(NO_VECTOR) + self._of_words(lines)
+        calibrated: NDArray[np.float64] = self._calibrated(self._named(odds))[:, 0]
         return calibrated
+
+    def scores_of_texts(self, texts: Sequence[str], vectors: Vectors) -> NDArray[np.float64]:
+        """As ``scores`` of each text, [n, names]; ``vectors`` [n, dimension]."""
+        if any(len(text) > MAX_TOKENS for text in texts):  # of which some may not be read whole
+            pairs = zip(texts, vectors, strict=True)
+            return np.array([[*self.scores(*pair).values()] for pair in pairs])
+        odds = self._of_vector(vectors).astype(np.float64)
+        if self.buckets:
+            odds += self._of_words([text.replace("\n", " ") for text in texts])
+        long = np.array([len(text) > LONG for text in texts])
+        return self._calibrated(self._named(odds), self.long_shift * long[:, None])
 
     def scores_of_words(self, places: Hashes, text: str, vector: Vectors) -> dict[str, float]:
         """The same where the text's ``bag`` for the ``buckets`` of the head is known."""
         odds = self._odds(places, vector)
         chances = self._calibrated(odds, self.long_shift if len(text) > LONG else 0.0)
         return dict(zip(self.names, map(float, chances), strict=True))
+
+    def _of_words(self, lines: Sequence[str]) -> NDArray[np.float64]:
+        """What the words of each line add to the log-odds, [n, outputs]."""
+        places, line = bags(lines, self.buckets)
+        weights = self.tensors["bag"][places].astype(np.float64)
+        known = np.maximum(np.bincount(line, minlength=len(lines)), 1)[:, None]
+        summed = np.stack([np.bincount(line, one, len(lines)) for one in weights.T], axis=1)
+        found: NDArray[np.float64] = summed / np.sqrt(known)
+        return found
+
+    def _named(self, odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The log-odds of the names [n, names] from those of the outputs [n, outputs]."""
+        if not self.one_of:
+            return odds
+        named: NDArray[np.float64] = odds[:, -1] - np.logaddexp.reduce(odds[:, :-1], axis=1)
+        return named[:, None]
 
     def _odds(self, places: Hashes, vector: Vectors) -> NDArray[np.float64]:
         outputs = self._of_vector(vector)
@@ -150,7 +120,9 @@ class Head:
         outputs: Vectors = np.maximum(vector @ t["w1"] + t["b1"], 0) @ t["w2"] + t["b2"]
         return outputs
 
-    def _calibrated(self, odds: NDArray[np.float64], shift: float = 0.0) -> NDArray[np.float64]:
+    def _calibrated(
+        self, odds: NDArray[np.float64], shift: float | NDArray[np.float64] = 0.0
+    ) -> NDArray[np.float64]:
         odds = np.array(self.scale) * odds + np.array(self.shift) + shift
         chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
         return chances
@@ -222,7 +194,10 @@ class Screens:
         """The probability of one screen's name for each text, as ``scores`` says it."""
         head = next(head for head in self._loaded() if name in head.names)
         _check_vectors(vectors, head)
-        return [head.scores(*pair)[name] for pair in zip(texts, vectors, strict=True)]
+        scores: list[float] = head.scores_of_texts(texts, vectors)[
+            :, head.names.index(name)
+        ].tolist()
+        return scores
 
     def orders_in(self, texts: Sequence[str]) -> list[str | None]:
         """Of each passage the line that gives orders to whoever answers from it, None for none.

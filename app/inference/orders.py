@@ -16,6 +16,8 @@ REPLY = re.compile(
     r"\b(?:your|the) (?:\w+ )?(?:repl(?:y|ies)|(?:response|answer|output|message|completion)s?)\b",
     re.I,
 )
+REPLIES = ("repl", "response", "answer", "output", "message", "completion")
+"""Without one of these ``REPLY`` finds nothing in plain letters."""
 LABEL = re.compile(r"(?:question|answer|[qa])\s?\d{0,3}\s?[:.)]\s+", re.I)
 """Who speaks in a list of questions and answers: "Answer: Tell the desk." orders no reply."""
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -25,6 +27,8 @@ SENTENCE_SIGN = re.compile(r"[.!?\u3002\uff01\uff1f]")
 
 def speaks_of_reply(line: str) -> bool:
     """Whether ``line`` speaks of "your answer", "the response" and the like."""
+    if line.isascii() and not any(map(line.lower().__contains__, REPLIES)):
+        return False  # nearly always, and far sooner than the pattern says it
     return REPLY.search(line) is not None
 
 
@@ -46,11 +50,17 @@ def lines(text: str) -> list[str]:
     Extraction wraps lines inside sentences, and a table's row may hold several.
     """
     rows = [_unlabelled(" ".join(row.split())) for row in text.splitlines()]
-    wholes = (*rows, " ".join(rows)) if len(rows) > 1 else rows
-    wholes = [whole for whole in wholes if SENTENCE_SIGN.search(whole)]
+    # A row whose only sign is its last character is one sentence, and listed already.
+    wholes = [row for row in rows if SENTENCE_SIGN.search(row, 0, len(row) - 1)]
+    if len(rows) > 1 and SENTENCE_SIGN.search(together := " ".join(rows)):
+        wholes.append(together)
     pieces = [whole[start:end] for whole in wholes for start, end in sentence_bounds(whole)]
     found = itertools.chain.from_iterable(map(_short, (*rows, *pieces)))
-    return [line for line in dict.fromkeys(found) if len(WORD.findall(line)) >= FEWEST]
+    return [line for line in dict.fromkeys(found) if _has_words(line)]
+
+
+def _has_words(line: str) -> bool:
+    return sum(1 for _ in itertools.islice(WORD.finditer(line), FEWEST)) == FEWEST
 
 
 def _unlabelled(row: str) -> str:

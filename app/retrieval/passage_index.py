@@ -7,6 +7,7 @@ never change, adds a segment, and says which documents it replaces: so it costs 
 
 import json
 import shutil
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,9 @@ import numpy as np
 from app.errors import DependencyFailed
 from app.files import link_or_copy, sha256_file, to_disk
 from app.ports import Vectors
+from app.retrieval.entries import Entry
 from app.retrieval.lexical import LexicalIndex, Weighted
-from app.retrieval.segment import Entry, RankedPositions, Segment, write_segment
+from app.retrieval.segment import RankedPositions, Segment, write_segment
 from app.retrieval.vector import Mask
 
 FUSION_CONSTANT = 60
@@ -66,14 +68,24 @@ class PassageIndex:
         except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
             # The libraries keep files of their own there, which the manifest does not list.
             raise DependencyFailed(f"Index {folder.name} cannot be opened.") from error
-        self.entries = [entry for segment in self.segments for entry in segment.entries]
         self._firsts = np.cumsum([0, *(len(segment) for segment in self.segments)]).tolist()
         self._masks = [self._mask(number) for number in range(len(self.segments))]
         if len(self) != len(self._lexical):
             raise DependencyFailed(f"Index {folder.name}: words and vectors differ in number.")
 
     def __len__(self) -> int:
-        return len(self.entries) - self.removed
+        return self.positions - self.removed
+
+    @property
+    def positions(self) -> int:
+        """How many positions there are: of passages that count, and of those that count no more."""
+        last: int = self._firsts[-1]
+        return last
+
+    def entry(self, position: int) -> Entry:
+        """The passage at a position."""
+        number = bisect_right(self._firsts, position) - 1
+        return self.segments[number].entries[position - self._firsts[number]]
 
     @property
     def removed(self) -> int:
@@ -83,7 +95,7 @@ class PassageIndex:
     @property
     def changed(self) -> int:
         """How many passages were added or removed since the full build beneath."""
-        return len(self.entries) - len(self.segments[0]) + self.removed
+        return self.positions - len(self.segments[0]) + self.removed
 
     def positions_of(self, documents: Sequence[str]) -> list[int]:
         """Where those passages of the documents stand that count."""
@@ -94,6 +106,16 @@ class PassageIndex:
             for position in segment.positions_of(documents)
             if mask.counts(position)
         ]
+
+    def holding(self, documents: Sequence[str]) -> list[str]:
+        """Those of the documents that have passages here that count."""
+        found = {
+            document
+            for segment, mask in zip(self.segments, self._masks, strict=True)
+            for document, places in segment.entries.positions(documents).items()
+            if any(map(mask.counts, places))
+        }
+        return [document for document in documents if document in found]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -121,7 +143,7 @@ class PassageIndex:
         earlier: Weighted = (),
     ) -> RankedPositions:
         """The ``k`` best (position, BM25) for the question's words and, by weight, earlier ones."""
-        gone = [document for document in deleted if self.positions_of([document])]
+        gone = self.holding(deleted) if deleted else ()
         return self._lexical.search(question, collections, k, gone, earlier)
 
     def _load(self, device: str, like: "PassageIndex | None") -> list[Segment]:
@@ -196,7 +218,7 @@ def extend_index(
         write_segment(folder / linked[-1], entries, vectors)
     _link(base.folder / LEXICAL, folder / LEXICAL, _files_of(base.folder / LEXICAL))
     words = _worded(entries, texts)
-    passages = LexicalIndex.extend(folder / LEXICAL, replaced, words, len(base.entries))
+    passages = LexicalIndex.extend(folder / LEXICAL, replaced, words, base.positions)
     manifest = {**base.manifest, "format": FORMAT, "passages": passages, "segments": linked}
     manifest["collections"] = sorted({*manifest["collections"], *(e.collection for e in entries)})
     return _finish(folder, manifest, base.files)
@@ -215,10 +237,10 @@ def segment_files(manifest: Mapping[str, Any], segment: str) -> dict[str, str]:
     return found
 
 
-def segment_folders(folder: Path) -> list[Path]:
-    """The same as paths, of a version on disk."""
+def listed_in(folder: Path) -> list[tuple[Path, dict[str, str]]]:
+    """The folders of the segments of a version on disk, each with its files as above."""
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    return [folder / name for name in segment_names(manifest)]
+    return [(folder / name, segment_files(manifest, name)) for name in segment_names(manifest)]
 
 
 def read_replaced(folder: Path) -> dict[str, int]:

@@ -314,7 +314,7 @@ class Retriever:
         related = False
         while ranked and len(read) < k:
             chosen, ranked = ranked[: k - len(read)], ranked[k - len(read) :]
-            entries = [(p, index.entries[p].passage_id) for p in chosen]
+            entries = [(p, index.entry(p).passage_id) for p in chosen]
             found, some = self._corpus.passages.find_related([one for _, one in entries])
             read += [(p, found[passage_id]) for p, passage_id in entries if passage_id in found]
             related = related or some

@@ -1,28 +1,15 @@
 """One segment of an index version: passages that were added together, and never change."""
 
-import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
-from itertools import groupby
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from sys import intern
-from typing import NamedTuple
 
 from app.ports import Vectors
+from app.retrieval.entries import Entry, entries_of, read_entries
 from app.retrieval.inverted_file import write_inverted
 from app.retrieval.vector import Mask, SegmentVectors, write_vectors
 
-PASSAGES = "passages.json"
 RankedPositions = list[tuple[int, float]]
-
-
-class Entry(NamedTuple):
-    """One passage of an index version; entries of a collection stand together in a segment."""
-
-    passage_id: str
-    document_id: str
-    collection: str
 
 
 class Segment:
@@ -33,9 +20,8 @@ class Segment:
 
         Raises ``OSError``, ``ValueError``, ``TypeError`` or ``RuntimeError`` for damage.
         """
-        self.entries = read_segment(folder)
-        self._ranges = collection_ranges(self.entries)
-        self._vectors = SegmentVectors(folder, files, self._ranges, device)
+        self.entries = read_entries(folder, files)
+        self._vectors = SegmentVectors(folder, files, self.entries.ranges, device)
         if self._vectors.count != len(self.entries):
             raise ValueError("vectors and passages differ in number")
         self.on_gpu = self._vectors.on_gpu
@@ -51,43 +37,16 @@ class Segment:
 
     def positions_of(self, documents: Sequence[str]) -> list[int]:
         """Where the passages of these documents stand."""
-        return [p for document in documents for p in self._by_document.get(document, ())]
+        return [at for places in self.entries.positions(documents).values() for at in places]
 
     def counts(self, mask: Mask) -> Counter[str]:
         """How many passages of each collection count for ``mask``."""
-        return Counter({name: mask.alive(*span) for name, span in self._ranges.items()})
-
-    @cached_property
-    def _by_document(self) -> Mapping[str, Sequence[int]]:
-        found: dict[str, list[int]] = {}
-        for position, entry in enumerate(self.entries):
-            found.setdefault(entry.document_id, []).append(position)
-        return found
+        return Counter({name: mask.alive(*span) for name, span in self.entries.ranges.items()})
 
 
 def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> None:
     """Write entries and their unit ``vectors`` [n, dimension] into an existing folder."""
+    kept = entries_of(entries)
     write_vectors(folder, vectors)
-    write_inverted(folder, vectors, collection_ranges(entries))
-    listed = [[e.passage_id, e.document_id, e.collection] for e in entries]
-    (folder / PASSAGES).write_text(json.dumps(listed), "utf-8")
-
-
-def read_segment(folder: Path) -> list[Entry]:
-    """The passages that a segment names, in position order."""
-    listed = json.loads((folder / PASSAGES).read_text("utf-8"))
-    # Passages share the names of documents and collections: there are as many as passages.
-    return [Entry(passage, intern(document), intern(name)) for passage, document, name in listed]
-
-
-def collection_ranges(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
-    """[first, last) of each collection; raises ``ValueError`` when one is split."""
-    ranges: dict[str, tuple[int, int]] = {}
-    first = 0
-    for name, group in groupby(entries, key=lambda entry: entry.collection):
-        last = first + sum(1 for _ in group)
-        if name in ranges:
-            raise ValueError(f"collection {name!r} is not contiguous")
-        ranges[name] = (first, last)
-        first = last
-    return ranges
+    write_inverted(folder, vectors, kept.ranges)
+    kept.save(folder)

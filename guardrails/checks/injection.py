@@ -6,10 +6,10 @@ labelled channel, and no finding of theirs is needed to hold an answer without s
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from guardrails.checks.wording import folded, pattern
+from guardrails.checks.wording import Needed, folded, pattern
 from guardrails.contract import Case, Finding, Outcome, Passage, Stage
 
 WORDS = r"(?:[\w'-]+,? ){0,4}"
@@ -272,24 +272,26 @@ class _Patterns:
     """Compiled expressions by kind."""
 
     def __init__(self, sets: Sets) -> None:
-        self._patterns = {
-            label: [pattern(one) for found in sets for one in found.get(label, ())]
-            for label in EVERY_LABEL
-        }
+        listed = [
+            (label, one) for label in EVERY_LABEL for found in sets for one in found.get(label, ())
+        ]
+        self._needed = Needed([one for _, one in listed])
+        self._patterns = [(label, pattern(one)) for label, one in listed]
 
     def excerpts(self, text: str) -> list[tuple[str, str]]:
         """(kind, matched text) of each kind found, at most one for each kind."""
         found: dict[str, str] = {}
         for seen in _views(text):
-            for label, patterns in self._patterns.items():
-                excerpt = None if label in found else _first(patterns, seen)
+            for place in self._needed.possible(seen):
+                label, expression = self._patterns[place]
+                excerpt = None if label in found else _first(expression, seen)
                 if excerpt is not None:
                     found[label] = excerpt[:200]
         return list(found.items())
 
 
 def _hidden(text: str) -> list[tuple[str, str]]:
-    found = HIDDEN.search(FLAG.sub("", text))
+    found = None if text.isascii() else HIDDEN.search(FLAG.sub("", text))
     return [("hidden text", "(invisible characters)")] if found else []
 
 
@@ -364,7 +366,9 @@ def _looked_at(case: Case) -> list[Passage]:
 
 def _views(text: str) -> Iterator[str]:
     """The text as read, and what wrapped lines, spelled-out letters or base64 in it say."""
-    seen = ODD_SPACE.sub(" ", folded(text))
+    seen = folded(text)
+    if not seen.isascii() or "  " in seen or "\t" in seen:  # of which plain text has no other
+        seen = ODD_SPACE.sub(" ", seen)
     yield seen
     joined = WRAP.sub(" ", seen)
     if joined != seen:
@@ -387,11 +391,10 @@ def _decoded(blob: str) -> str | None:
     return text if text.isprintable() or "\n" in text else None
 
 
-def _first(patterns: Iterable[Any], text: str) -> str | None:
-    for expression in patterns:
-        for match in expression.finditer(text):
-            if not _tells(match.groupdict()):
-                return str(match.group(0))
+def _first(expression: Any, text: str) -> str | None:
+    for match in expression.finditer(text):
+        if not _tells(match.groupdict()):
+            return str(match.group(0))
     return None
 
 

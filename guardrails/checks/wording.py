@@ -1,7 +1,7 @@
 """Text as a reader sees it, and the linear-time patterns that are looked for in it."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import re2
@@ -23,14 +23,33 @@ class PatternInvalid(ValueError):
 
 def pattern(expression: str) -> Any:
     """A compiled RE2 expression, case-insensitive; raises ``PatternInvalid``."""
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
     try:
-        return re2.compile(expression, options)
+        return re2.compile(expression, _options())
     except re2.error as error:
         why = error.args[0]
         raise PatternInvalid(why.decode() if isinstance(why, bytes) else str(why)) from error
+
+
+class Needed:
+    """The words that each of some expressions needs to match: one look at a text tells which of
+    them may, and mostly none can."""
+
+    def __init__(self, expressions: Sequence[str]) -> None:
+        self._filter = re2.Filter()
+        for expression in expressions:
+            self._filter.Add(expression, _options())
+        self._filter.Compile()
+
+    def possible(self, folded_text: str) -> Sequence[int]:
+        """The places of those that may match a text that is ``folded``, in their order."""
+        return sorted(self._filter.Match(folded_text, potential=True) or ())
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    return options
 
 
 def readable(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ingestion.formats.limits import JailLimits
-from ingestion.formats.system_calls import refuse_calls
+from ingestion.formats.system_calls import library, prepare_filter, refuse_calls
 
 NETWORK, FILES, CALLS = "network", "files", "calls"
 """The walls that a system may not have."""
@@ -50,6 +50,7 @@ def confine_server() -> frozenset[str]:
     _limit("RLIMIT_CORE", 0)
     _limit("RLIMIT_FSIZE", 0)
     _limit("RLIMIT_NOFILE", MOST_OPEN)
+    prepare_filter()
     return frozenset([NETWORK] if _leave_network() else [])
 
 
@@ -152,19 +153,15 @@ def _leave_network() -> bool:
     """Moves this process into an empty network namespace; False where that is not allowed."""
     if sys.platform != "linux":
         return False
-    unshare = _library().unshare
+    unshare = library().unshare
     return any(unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET))
 
 
 def _system_call(number: int, *arguments: object) -> int:
-    call = _library().syscall
+    call = library().syscall
     call.restype = ctypes.c_long
     return int(call(number, *arguments))
 
 
 def _prctl(option: int, value: int) -> int:
-    return int(_library().prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))))
-
-
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+    return int(library().prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))))

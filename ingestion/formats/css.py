@@ -7,7 +7,7 @@ inherits them. Screens of 1280 by 800 pixels on a white page are assumed.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import tinycss2
@@ -66,7 +66,7 @@ class Style:
     mark: str = ""
     """"sup" or "sub" for an element that is itself raised or lowered; it is not passed on."""
 
-    @property
+    @cached_property
     def unseen(self) -> bool:
         """Whether text of this style cannot be read."""
         if not self.visible or self.font_px < SMALLEST_PX or self.opacity < FAINTEST:
@@ -75,7 +75,7 @@ class Style:
             return True
         return self.background is not None and not self._told_from(self.background)
 
-    @property
+    @cached_property
     def doubtful(self) -> bool:
         """Whether it depends on a picture if this text can be read."""
         return self.background is None and not self._told_from(WHITE)
@@ -104,7 +104,7 @@ class Sheets:
 
     def declared(self, node: Any, attributes: dict[str, str | None]) -> Declarations:
         """What holds for one element, its own style attribute included."""
-        cascade = self._cascade.get(node.mem_id)
+        cascade = self._cascade.get(node.mem_id) if self._cascade else None
         style = attributes.get("style")
         if cascade is None and not style:
             return {}

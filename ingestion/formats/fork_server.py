@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,6 +38,8 @@ STATUS = struct.Struct("!i")
 BEGUN = b"+"
 IDLE_S = 300.0
 """Without work for so long it ends: memory is for whoever needs it."""
+GARBAGE = 50_000
+"""New objects after which a child looks for garbage: most have read their document by then."""
 UNWANTED = ("numpy", "pandas", "PIL")
 """What openpyxl imports where it finds it and readers do without: slow, large, with threads."""
 TAKEN_OVER = frozenset(
@@ -126,19 +128,20 @@ class _Server:
         if not head:
             self._close()
             return
-        body = self._control.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL)
-        request = json.loads(body)
-        job = Job(**{**request, "limits": JailLimits(**request["limits"])})
-        for name in (*job.imports, job.entry.partition(":")[0]):
+        job = _job(self._control.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL))
+        for name in job.imports:
             _prepare(name)
         self._start(job, *handles)
 
     def _start(self, job: Job, source: int, output: int, arguments: int, line: int) -> None:
+        # Each page that a child writes to is copied for it, which costs more than most of what it
+        # then does there: whatever can be, is done before.
+        run = _entry(job.entry)
         gc.freeze()  # what is not collected stays on pages that children share with the server
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_child(server, job, source, output, arguments)
+            self._become_child(server, job.limits, run, source, output, arguments)
         for handle in (source, output, arguments):
             os.close(handle)
         child = Child(pid, socket.socket(fileno=line))
@@ -176,19 +179,24 @@ class _Server:
             self._control.close()
 
     def _become_child(
-        self, server: int, job: Job, source: int, output: int, arguments: int
+        self,
+        server: int,
+        limits: JailLimits,
+        run: Callable[..., object],
+        source: int,
+        output: int,
+        arguments: int,
     ) -> NoReturn:
         status = 1
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.set_wakeup_fd(-1)  # of the handler the rest may stay: it does nothing
             os.setsid()
             die_with(server)
             os.dup2(source, 0)
             os.dup2(output, 1)
+            gc.set_threshold(GARBAGE)
             told = json.loads(_all_of(arguments))
-            run = _entry(job.entry)
-            walls = self._walls | confine_child(job.limits, self._readable)
+            walls = self._walls | confine_child(limits, self._readable)
             os.closerange(3, MOST_OPEN)
             os.write(1, " ".join(sorted(walls)).encode() + b"\n")
             run(*told)
@@ -200,9 +208,17 @@ class _Server:
             os._exit(status)
 
 
+@lru_cache(maxsize=64)
+def _job(packed: bytes) -> Job:
+    request = json.loads(packed)
+    return Job(**{**request, "limits": JailLimits(**request["limits"])})
+
+
 def _all_of(handle: int) -> bytes:
-    with open(handle, "rb", closefd=False) as source:
-        return source.read()
+    parts = []
+    while part := os.read(handle, 1 << 16):
+        parts.append(part)
+    return b"".join(parts)
 
 
 @cache
@@ -214,6 +230,7 @@ def _prepare(name: str) -> None:
         importlib.import_module(name)
 
 
+@cache
 def _entry(name: str) -> Callable[..., object]:
     module, _, function = name.partition(":")
     entry: Callable[..., object] = getattr(importlib.import_module(module), function)

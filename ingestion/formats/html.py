@@ -53,7 +53,7 @@ def page(source: str) -> Read:
     if tree.root is None:
         return Read("", [])
     title = tree.css_first("head > title")
-    writer = _walk(tree)
+    writer = _walk(tree, source)
     heading = next((block.text for block in writer.blocks if block.level), "")
     return Read((title.text() if title else "") or heading, writer.blocks, _valid_until(tree))
 
@@ -126,61 +126,41 @@ class _Facts:
     """What a button opens: hidden until then, but there for every reader."""
 
 
-def _facts(tree: Any) -> _Facts:
+BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
+IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
+"""What stands in a table only where that arranges a page."""
+NAMED = re.compile(r"\bid\b", re.IGNORECASE)
+OPENS = re.compile(r"<button|\brole\b|\bdata-(?:bs-)?t", re.IGNORECASE)
+"""Without these a source has no element with an id, and none that opens another."""
+
+
+def _facts(tree: Any, source: str) -> _Facts:
     facts = _Facts()
-    tables: list[Any] = []
-    headers: dict[int, set[str]] = {}
-    for node, closing in _every(tree.root):
-        tag = node.tag
-        if closing:
-            if tag == "table":
-                tables.pop()
-                if tables:
-                    facts.layouts.add(tables[-1].mem_id)
-        elif tag == "table":
-            tables.append(node)
-        elif tables and (tag in ("h1", "h2", "h3", "h4", "pre", "blockquote") or _second_p(node)):
-            facts.layouts.update(table.mem_id for table in tables[-1:])
-        if tag in ("nav", "h1") and not closing:
-            parent = node.parent
-            while parent is not None and parent.tag != "header":
-                parent = parent.parent
-            if parent is not None:
-                headers.setdefault(parent.mem_id, set()).add(tag)
-    facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
-    _match_tabs(tree, facts)
+    lowered_source = source.lower()
+    if "<table" in lowered_source:
+        facts.layouts = {_around(node, "table").mem_id for node in tree.css(IN_LAYOUT)}
+    if "<header" in lowered_source:
+        headers: dict[int, set[str]] = {}
+        for node in tree.css("header nav, header h1"):
+            headers.setdefault(_around(node, "header").mem_id, set()).add(node.tag)
+        facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
+    targets = {node.id: node for node in tree.css("[id]")} if NAMED.search(source) else {}
+    facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
+    if OPENS.search(source):
+        _match_tabs(tree, facts, targets)
     return facts
 
 
-def _every(root: Any) -> Iterator[tuple[Any, bool]]:
-    """Each element, and each table once more when it ends; hostile pages nest deeply: no
-    recursion."""
-    stack = [(root, False)]
-    while stack:
-        node, closing = stack.pop()
-        yield node, closing
-        if closing:
-            continue
-        if node.tag == "table":
-            stack.append((node, True))
-        stack.extend((child, False) for child in reversed(list(node.iter())))
+def _around(node: Any, tag: str) -> Any:
+    """The nearest element of this tag that holds the node; there is one."""
+    node = node.parent
+    while node.tag != tag:
+        node = node.parent
+    return node
 
 
-def _second_p(node: Any) -> bool:
-    return node.tag == "p" and node.prev is not None and _element_before(node) == "p"
-
-
-def _element_before(node: Any) -> str:
-    before = node.prev
-    while before is not None and not before.is_element_node:
-        before = before.prev
-    return before.tag if before is not None else ""
-
-
-def _match_tabs(tree: Any, facts: _Facts) -> None:
+def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
     """Tabs to their panels: by id, by the panel's label, else in order."""
-    targets = {node.id: node for node in tree.css("[id]")}
-    facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
     openers = tree.css("button, [role=tab], [role=button], [data-bs-target], [data-target]")
     openers += tree.css("a[data-toggle], a[data-bs-toggle]")
     tabs = []
@@ -235,10 +215,10 @@ def _place(facts: _Facts, tab: Any, panel: Any) -> None:
 # --- The walk --------------------------------------------------------------------------------
 
 
-def _walk(tree: Any) -> "_Writer":
+def _walk(tree: Any, source: str) -> "_Writer":
     from ingestion.formats.css import Sheets, Style
 
-    sheets, facts, writer = Sheets.of(tree), _facts(tree), _Writer()
+    sheets, facts, writer = Sheets.of(tree), _facts(tree, source), _Writer()
     start = Style()
     # An explicit stack: hostile pages nest deeper than Python recurses.
     # What is closed is named by its tag; a raised span closes as a sup does.
@@ -255,7 +235,7 @@ def _walk(tree: Any) -> "_Writer":
             writer.close(closing)
             if notes and writer.between_blocks:
                 stack.extend(_noted(notes, start, sheets, facts))
-        elif node.tag == "-text":
+        elif (tag := node.tag) == "-text":
             if not style.unseen:
                 writer.doubt = DOUBT if style.doubtful else ""
                 writer.text(node.text_content or "")
@@ -263,19 +243,18 @@ def _walk(tree: Any) -> "_Writer":
             inside = _style(node, style, sheets, facts)
             if inside is None:
                 continue
-            if node.tag == "math":
+            if tag == "math":
                 writer.text(from_mathml(node))
                 continue
-            if node.tag == "a" and facts.notes and _cites(node, facts):
+            if tag == "a" and facts.notes and _cites(node, facts):
                 notes.append(node)
-            if inside.mark and node.tag in INLINE:
+            if inside.mark and tag in INLINE:
                 writer.open_mark(inside.mark)
                 stack.append((node, inside.mark, inside))
             else:
                 writer.open(node, facts, inside.list_type)
-                stack.append((node, node.tag, inside))
-            children = reversed(list(node.iter(include_text=True)))
-            stack.extend((child, "", inside) for child in children)
+                stack.append((node, tag, inside))
+            stack += [(child, "", inside) for child in node.iter(include_text=True)][::-1]
     writer.finish()
     return writer
 
@@ -322,17 +301,17 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
     """The style inside an element, None where no reader sees it."""
     from ingestion.formats.css import gone, inherited
 
-    tag = node.tag
-    if tag in DROPPED or node.mem_id in facts.site_headers or node.mem_id in facts.placed:
+    tag, id = node.tag, node.mem_id
+    if tag in DROPPED or id in facts.site_headers or id in facts.placed or id in facts.moved:
         return None
-    if node.mem_id in facts.moved or (tag == "footer" and not _owns(node)):
+    if tag == "footer" and not _owns(node):
         return None
     attributes = node.attributes
     if tag == "a" and facts.notes and BACK_LINK.search(_named(attributes)):
         return None
     found = sheets.declared(node, attributes)
     if attributes or tag == "dialog":
-        if _switched_off(tag, attributes, node.mem_id in facts.reachable):
+        if _switched_off(tag, attributes, id in facts.reachable):
             return None
         if tag == "button" and not _says_something(node, attributes):
             return None
@@ -343,7 +322,7 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
         return None
     if not found:
         return replace(style, mark="") if style.mark else style
-    if node.mem_id in facts.reachable:
+    if id in facts.reachable:
         found = {name: value for name, value in found.items() if name in TEXT_PROPERTIES}
     return None if gone(found) else inherited(style, found)
 

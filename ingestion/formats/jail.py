@@ -44,9 +44,11 @@ TRIES = 3
 """A server that ends takes the children of other documents with it."""
 READ = "ingestion.formats.reply:read_document"
 PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from ingestion.formats import fork_server; "
-    "fork_server.serve()"
+    "import os, sys; os.register_at_fork = lambda **_: None; sys.path.insert(0, sys.argv[1]); "
+    "from ingestion.formats import fork_server; fork_server.serve()"
 )
+"""What modules would have done after each fork mends locks of other threads, of which the server
+has none, and would take a tenth of what a child costs."""
 
 logger = logging.getLogger(__name__)
 

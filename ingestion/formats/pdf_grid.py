@@ -1,7 +1,9 @@
 """Tables with ruled lines: which cells the rules make, and what stands in each."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ingestion.formats.pdf_page import Word
 from ingestion.formats.pdf_sight import Box, Rule, Things
@@ -9,6 +11,8 @@ from ingestion.formats.pdf_sight import Box, Rule, Things
 NEAR = 2.0
 """Points within which rules count as meeting, or as one."""
 MAX_RULES = 3000
+Spans = tuple[list[float], list[float]]
+"""Starts and ends."""
 Cells = tuple[str, ...]
 """The texts of one row of a table, one for each column."""
 
@@ -22,6 +26,7 @@ class Grid:
     across: list[Rule]
     upright: list[Rule]
     words: list[Word] = field(default_factory=list)
+    """What stands in it; all are there before its rows are asked for."""
     read: Callable[[list[Word]], str] = lambda words: " ".join(word.text for word in words)
 
     @property
@@ -36,10 +41,11 @@ class Grid:
 
     def is_table(self) -> bool:
         """Whether at least two cells side by side hold text, in two rows or more."""
-        rows = self.rows()
+        rows = self.rows
         filled = [row for row in rows if len({cell for cell in row if cell}) > 1]
         return len(self.xs) > 2 and len(self.ys) > 2 and len(filled) >= 1 and len(rows) > 1
 
+    @cached_property
     def rows(self) -> list[Cells]:
         """Each row's cells; one that spans rows or columns stands in each of them."""
         by_cell: dict[tuple[int, int], list[Word]] = {}
@@ -59,22 +65,46 @@ class Grid:
 
     def _cell(self, x: float, y: float) -> tuple[int, int]:
         """The first row and column of the cell around a point: as far as no rule parts it."""
-        row = max(sum(edge > y for edge in self.ys) - 1, 0)
-        column = max(sum(edge < x for edge in self.xs) - 1, 0)
+        row = max(bisect_left(self._down, -y) - 1, 0)
+        column = max(bisect_left(self.xs, x) - 1, 0)
         row, column = min(row, len(self.ys) - 2), min(column, len(self.xs) - 2)
         middle = (self.xs[column] + self.xs[column + 1]) / 2
-        while row > 0 and not self._parted(self.across, self.ys[row], middle):
+        while row > 0 and not _within(self._ruled_across[row], middle):
             row -= 1
-        while column > 0 and not self._parted(self.upright, self.xs[column], y):
+        while column > 0 and not _within(self._ruled_upright[column], y):
             column -= 1
         return row, column
 
-    @staticmethod
-    def _parted(rules: list[Rule], at: float, where: float) -> bool:
-        return any(
-            abs(rule.at - at) <= NEAR and rule.start - NEAR <= where <= rule.end + NEAR
-            for rule in rules
-        )
+    @cached_property
+    def _down(self) -> list[float]:
+        return [-edge for edge in self.ys]
+
+    @cached_property
+    def _ruled_across(self) -> list[Spans]:
+        return [_ruled(self.across, edge) for edge in self.ys]
+
+    @cached_property
+    def _ruled_upright(self) -> list[Spans]:
+        return [_ruled(self.upright, edge) for edge in self.xs]
+
+
+def _ruled(rules: list[Rule], edge: float) -> Spans:
+    """Where rules run along an edge of cells: from where to where, in order."""
+    near = [(rule.start - NEAR, rule.end + NEAR) for rule in rules if abs(rule.at - edge) <= NEAR]
+    starts, ends = list[float](), list[float]()
+    for start, end in sorted(near):
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+    return starts, ends
+
+
+def _within(spans: Spans, where: float) -> bool:
+    starts, ends = spans
+    at = bisect_right(starts, where) - 1
+    return at >= 0 and where <= ends[at]
 
 
 def find_grids(things: Things) -> list[Grid]:

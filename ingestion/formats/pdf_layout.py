@@ -114,7 +114,7 @@ class _Layout:
             yield _line(plain)
         for one in row.segments:
             if one.tables is not None:
-                yield from self._table(one.tables.rows(), one, one.tables.box[1])
+                yield from self._table(one.tables.rows, one, one.tables.box[1])
 
     def _band(self, rows: list[_Row], gutters: list[float], depth: int) -> Iterator[Line]:
         columns = _columns(rows, gutters)

@@ -1,18 +1,20 @@
 """What is printed on one PDF page: words with their places, rules, and nothing that is not seen."""
 
 import ctypes
+import itertools
 import math
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from ingestion.formats.pdf_calls import PDFIUM, address_of
 from ingestion.formats.pdf_sight import Box, Things, drawn_things, unseen_objects
 from ingestion.formats.seeing import SMALLEST_PT
 
-LINE_ENDS = frozenset((10, 13))
 HYPHENS = frozenset((0x02, 0xFFFE))
 """How pdfium marks a hyphen at a line end that may belong to the word or not."""
-FIRST_SURROGATE = 0xD800
+FIRST_SURROGATE = "\ud800"
 LOOSE = 1.1
 """A character's loose box is about so much higher than its font size."""
 NARROWEST = 0.06
@@ -105,87 +107,114 @@ def _boxes(words: list[Word]) -> dict[int, list[Box]]:
     return found
 
 
-@dataclass
-class _Run:
-    """Characters of one word, while they are read."""
-
-    codes: list[int] = field(default_factory=list)
-    first: int = 0
-    last: int = 0
-    level: float = 0.0
+PIECE = re.compile("[\x02\ufffe]|[^\x00-\x20\xa0\ufffe]+")
+"""A hyphen's mark, or characters that stand together."""
+WITHOUT_MEANING = re.compile("[\x00\ufffd\ue000-\uf8ff]")
+FIRST_OF_OTHER_WRITING = "\u0590"
+"""Letters from here on may run from right to left, which pdfium sorts."""
 
 
 def _words(textpage: Any) -> tuple[list[Word], float]:
     """All words as drawn, and the share of characters without a meaning."""
-    from pypdfium2 import raw
-
     # Read character by character: the text as a whole leaves some characters out, and then its
     # offsets no longer lead to their boxes.
-    words: list[Word] = []
-    unmapped, seen = 0, 0
-    run, space, turn = _Run(), True, 0.0
-    x, y = ctypes.c_double(), ctypes.c_double()
-    unicode, origin, raw_page = raw.FPDFText_GetUnicode, raw.FPDFText_GetCharOrigin, textpage.raw
-    for i in range(textpage.count_chars()):
-        code = unicode(raw_page, i)
-        if code <= 32 or code == 0xA0 or code in HYPHENS:
-            if code == 0:
-                unmapped, seen = unmapped + 1, seen + 1
-            if run.codes:
-                words.append(_word(textpage, run, space, len(words), turn))
-                run, space = _Run(), False
-            if code in HYPHENS and words:
+    page, words, seen = _Print(textpage), list[Word](), 0
+    text = page.characters()
+    for piece in PIECE.finditer(text):
+        letters, first = piece[0], piece.start()
+        if ord(letters[0]) in HYPHENS:
+            if words:
                 words[-1].hyphenated = True
-            space = True
             continue
-        seen += 1
-        unmapped += code == 0xFFFD or 0xE000 <= code <= 0xF8FF
-        origin(raw_page, i, x, y)
-        if not run.codes:
-            turn = -raw.FPDFText_GetCharAngle(raw_page, i)  # clockwise
-        level = y.value * math.cos(turn) - x.value * math.sin(turn) if turn else y.value
-        if run.codes and abs(level - run.level) > (3.0 if turn else 0.8):
-            words.append(_word(textpage, run, space, len(words), turn))
-            run, space = _Run(), False
-        if not run.codes:
-            run.first, run.level = i, level
-        run.codes.append(code)
-        run.last = i
-    if run.codes:
-        words.append(_word(textpage, run, space, len(words), turn))
-    return words, unmapped / seen if seen else 0.0
+        seen += len(letters)
+        turn = page.turn(first)
+        for start, end, level in page.runs(letters, first, turn):
+            word = page.word(start, end - 1, level, turn)
+            word.text = _from_utf16(letters[start - first : end - first])
+            word.order, word.space = len(words), start == first
+            words.append(word)
+    seen += text.count("\0")
+    return words, len(WITHOUT_MEANING.findall(text)) / seen if seen else 0.0
 
 
-def _word(textpage: Any, run: _Run, space: bool, order: int, turn: float) -> Word:
-    from pypdfium2 import raw
+class _Print:
+    """The characters of a page, by their numbers. Turns are in radians, counter-clockwise."""
 
-    rect = raw.FS_RECTF()
-    raw.FPDFText_GetLooseCharBox(textpage.raw, run.first, rect)
-    left, bottom, right, top = rect.left, rect.bottom, rect.right, rect.top
-    if run.last != run.first:
-        raw.FPDFText_GetLooseCharBox(textpage.raw, run.last, rect)
-        left, bottom = min(left, rect.left), min(bottom, rect.bottom)
-        right, top = max(right, rect.right), max(top, rect.top)
-    box = (left, bottom, right, top)
-    degrees = round(math.degrees(turn)) % 360
-    x0, x1, size = _turned(box, degrees)
-    pointer = raw.FPDFText_GetTextObject(textpage.raw, run.first)
-    address = ctypes.cast(pointer, ctypes.c_void_p).value or 0
-    bold = raw.FPDFText_GetFontWeight(textpage.raw, run.first) >= 600
-    text = _from_utf16(run.codes)
-    return Word(
-        text,
-        x0,
-        x1,
-        run.level,
-        max(size, 0.1),
-        order,
-        space,
-        bold=bold,
-        object=address,
-        box=box,
-        turn=degrees,
-    )
+    def __init__(self, textpage: Any) -> None:
+        from pypdfium2 import raw
+
+        self._page, self._count = address_of(textpage.raw), textpage.count_chars()
+        self._x, self._y, self._rect = ctypes.c_double(), ctypes.c_double(), raw.FS_RECTF()
+        self._to_x, self._to_y = ctypes.addressof(self._x), ctypes.addressof(self._y)
+        self._to_rect = ctypes.addressof(self._rect)
+        # By text object: all that one of them draws has one turn and one font.
+        self._turns: dict[int, float] = {}
+        self._bold: dict[int, bool] = {}
+
+    def characters(self) -> str:
+        """All of them, as UTF-16 has them."""
+        page = itertools.repeat(self._page, self._count)
+        return "".join(map(chr, map(PDFIUM.FPDFText_GetUnicode, page, range(self._count))))
+
+    def turn(self, at: int) -> float:
+        """The direction of the print at a character."""
+        drawn = self._object(at)
+        turn = self._turns.get(drawn)
+        if turn is None:
+            turn = -PDFIUM.FPDFText_GetCharAngle(self._page, at)  # clockwise
+            if drawn:
+                self._turns[drawn] = turn
+        return turn
+
+    def runs(self, letters: str, first: int, turn: float) -> Iterator[tuple[int, int, float]]:
+        """(first, last + 1, level) of the parts of ``letters``, each on one base line."""
+        last, most = first + len(letters) - 1, 3.0 if turn else 0.8
+        begun, level = first, self._level(first, turn)
+        if not self._is_one(letters, first, last) or abs(self._level(last, turn) - level) > most:
+            for at in range(first + 1, last + 1):
+                here = self._level(at, turn)
+                if abs(here - level) > most:
+                    yield begun, at, level
+                    begun, level = at, here
+        yield begun, last + 1, level
+
+    def _is_one(self, letters: str, first: int, last: int) -> bool:
+        """Whether one object draws them all, so that those in between need not be asked."""
+        plain = max(letters) < FIRST_OF_OTHER_WRITING
+        return plain and self._object(first) == self._object(last) != 0
+
+    def word(self, first: int, last: int, level: float, turn: float) -> Word:
+        """The word of these characters, without its text and its place in the order."""
+        left, bottom, right, top = self._box(first)
+        if last != first:
+            other = self._box(last)
+            left, bottom = min(left, other[0]), min(bottom, other[1])
+            right, top = max(right, other[2]), max(top, other[3])
+        box, drawn = (left, bottom, right, top), self._object(first)
+        degrees = round(math.degrees(turn)) % 360
+        x0, x1, size = _turned(box, degrees)
+        bold = self._bold.get(drawn)
+        if bold is None or not drawn:
+            bold = PDFIUM.FPDFText_GetFontWeight(self._page, first) >= 600
+            self._bold[drawn] = bold
+        return Word(
+            "", x0, x1, level, max(size, 0.1), 0, bold=bold, object=drawn, box=box, turn=degrees
+        )
+
+    def _level(self, at: int, turn: float) -> float:
+        """How high a character's base line is, across the print."""
+        PDFIUM.FPDFText_GetCharOrigin(self._page, at, self._to_x, self._to_y)
+        x, y = self._x.value, self._y.value
+        return y * math.cos(turn) - x * math.sin(turn) if turn else y
+
+    def _box(self, at: int) -> Box:
+        rect = self._rect
+        PDFIUM.FPDFText_GetLooseCharBox(self._page, at, self._to_rect)
+        return rect.left, rect.bottom, rect.right, rect.top
+
+    def _object(self, at: int) -> int:
+        """The address of what draws a character; 0 for one that pdfium put in between."""
+        return PDFIUM.FPDFText_GetTextObject(self._page, at) or 0
 
 
 def _turned(box: Box, degrees: int) -> tuple[float, float, float]:
@@ -200,9 +229,8 @@ def _turned(box: Box, degrees: int) -> tuple[float, float, float]:
     return left, right, top - bottom
 
 
-def _from_utf16(codes: list[int]) -> str:
-    text = "".join(map(chr, codes))
-    if max(codes) < FIRST_SURROGATE:
+def _from_utf16(text: str) -> str:
+    if max(text) < FIRST_SURROGATE:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 

@@ -5,13 +5,21 @@ something drawn over it makes the answer doubtful, the page is drawn twice, with
 """
 
 import ctypes
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
+from ingestion.formats.pdf_calls import PDFIUM, address_of
 from ingestion.formats.seeing import WHITE, Colour, can_be_told
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top in points, upwards."""
+Place = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, downwards."""
+Matrix = tuple[float, float, float, float, float, float]
 TEXT, PATH, IMAGE, SHADING, FORM = 1, 2, 3, 4, 5
 INVISIBLE, STROKED = (3, 7), (1, 5)
 """Ways to draw text that leave no print, or only its outline."""
@@ -44,13 +52,14 @@ class _Thing:
 
     order: int
     kind: int
-    pointer: Any
+    pointer: int
     box: Box
     colour: Colour | None
     alpha: float = 1.0
     mode: int = 0
     clip: Box | None = None
-    layered: bool = False
+    unsure: bool = False
+    """On a layer, or mixed with what lies behind it: only a picture tells what is seen of it."""
 
 
 @dataclass
@@ -67,81 +76,104 @@ class Things:
         left, bottom, right, top = box
         low, high = bottom + 0.32 * (top - bottom), bottom + 0.66 * (top - bottom)
         width = right - left
-        for rule in self.across:
-            through = rule.start <= left + 0.15 * width and rule.end >= right - 0.15 * width
-            if through and low <= rule.at <= high:
+        for rule in self._by_height[bisect_left(self._heights, low) :]:
+            if rule.at > high:
+                return False
+            if rule.start <= left + 0.15 * width and rule.end >= right - 0.15 * width:
                 return True
         return False
+
+    @cached_property
+    def _by_height(self) -> list[Rule]:
+        """The rules across, from below; all of them are known when this is asked for."""
+        return sorted(self.across, key=lambda rule: rule.at)
+
+    @cached_property
+    def _heights(self) -> list[float]:
+        return [rule.at for rule in self._by_height]
 
 
 def drawn_things(page: Any) -> Things:
     """Every object of a page."""
     things = Things()
-    _collect(page, things)
+    _collect(address_of(page.raw), things)
     _struck_by_annotation(page, things)
     return things
 
 
-def _collect(page: Any, things: Things) -> None:
-    from pypdfium2 import raw
-
-    identity: tuple[float, ...] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-    count = raw.FPDFPage_CountObjects(page.raw)
-    stack = [(raw.FPDFPage_GetObject(page.raw, i), identity, 0) for i in reversed(range(count))]
+def _collect(page: int, things: Things) -> None:
+    count = PDFIUM.FPDFPage_CountObjects(page)
+    stack = [(PDFIUM.FPDFPage_GetObject(page, i), IDENTITY, 0) for i in reversed(range(count))]
     order = 0
     while stack and order < MAX_OBJECTS:
         pointer, matrix, depth = stack.pop()
         order += 1
-        kind = raw.FPDFPageObj_GetType(pointer)
+        kind = PDFIUM.FPDFPageObj_GetType(pointer)
         if kind == FORM:
             if depth < MAX_NESTING:
                 inner = _times(_matrix(pointer), matrix)
-                number = raw.FPDFFormObj_CountObjects(pointer)
+                number = PDFIUM.FPDFFormObj_CountObjects(pointer)
                 for i in reversed(range(number)):
-                    stack.append((raw.FPDFFormObj_GetObject(pointer, i), inner, depth + 1))
+                    stack.append((PDFIUM.FPDFFormObj_GetObject(pointer, i), inner, depth + 1))
             continue
         thing = _thing(pointer, kind, order, matrix)
         if kind == TEXT:
-            things.texts[ctypes.cast(pointer, ctypes.c_void_p).value or 0] = thing
+            things.texts[pointer] = thing
         elif kind == PATH:
             _path(pointer, thing, matrix, things)
         else:
             things.areas.append(thing)
 
 
-def _thing(pointer: Any, kind: int, order: int, matrix: tuple[float, ...]) -> _Thing:
-    from pypdfium2 import raw
+IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+FLOATS, NUMBERS = (ctypes.c_float * 6)(), (ctypes.c_uint * 4)()
+"""What pdfium writes its answers into: one thread reads a document."""
+TO_FLOATS = [ctypes.addressof(FLOATS) + 4 * i for i in range(6)]
+NAME = (ctypes.c_ubyte * 16)()
+LAYER = "OC\0".encode("utf-16-le")
+"""The name of the mark of what is on a layer."""
+TO_NUMBERS = [ctypes.addressof(NUMBERS) + 4 * i for i in range(4)]
 
+
+def _thing(pointer: int, kind: int, order: int, matrix: Matrix) -> _Thing:
     box = (0.0, 0.0, 0.0, 0.0)
     if kind != TEXT:  # the boxes of text are those of its words
-        edges = [ctypes.c_float() for _ in range(4)]
-        raw.FPDFPageObj_GetBounds(pointer, *edges)
-        box = _moved((edges[0].value, edges[1].value, edges[2].value, edges[3].value), matrix)
+        if PDFIUM.FPDFPageObj_GetBounds(pointer, *TO_FLOATS[:4]):
+            box = FLOATS[0], FLOATS[1], FLOATS[2], FLOATS[3]
+        box = _moved(box, matrix)
     thing = _Thing(order, kind, pointer, box, None)
     if kind == TEXT:
-        thing.mode = raw.FPDFTextObj_GetTextRenderMode(pointer)
+        thing.mode = PDFIUM.FPDFTextObj_GetTextRenderMode(pointer)
         thing.clip = _clip(pointer)
-        thing.layered = raw.FPDFPageObj_CountMarks(pointer) > 0
+        thing.unsure = _is_layered(pointer) or bool(PDFIUM.FPDFPageObj_HasTransparency(pointer))
     if kind in (TEXT, PATH):
         stroked = kind == TEXT and thing.mode in STROKED
-        get = raw.FPDFPageObj_GetStrokeColor if stroked else raw.FPDFPageObj_GetFillColor
-        parts = [ctypes.c_uint() for _ in range(4)]
-        if get(pointer, *parts):
-            red, green, blue, alpha = (part.value / 255 for part in parts)
-            thing.colour, thing.alpha = (red, green, blue), alpha
+        get = PDFIUM.FPDFPageObj_GetStrokeColor if stroked else PDFIUM.FPDFPageObj_GetFillColor
+        if get(pointer, *TO_NUMBERS):
+            red, green, blue, alpha = NUMBERS
+            thing.colour, thing.alpha = (red / 255, green / 255, blue / 255), alpha / 255
     return thing
 
 
-def _matrix(pointer: Any) -> tuple[float, ...]:
-    from pypdfium2 import raw
+def _is_layered(pointer: int) -> bool:
+    """Whether it is on a layer, which may be switched off; other marks say what it is."""
+    count = PDFIUM.FPDFPageObj_CountMarks(pointer)
+    for i in range(min(count, MAX_NESTING)):
+        mark = PDFIUM.FPDFPageObj_GetMark(pointer, i)
+        told = PDFIUM.FPDFPageObjMark_GetName(mark, NAME, ctypes.sizeof(NAME), TO_NUMBERS[0])
+        if told and NUMBERS[0] == len(LAYER) and bytes(NAME)[: len(LAYER)] == LAYER:
+            return True
+    return bool(count > MAX_NESTING)
 
-    found = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(pointer, found):
-        return (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-    return found.a, found.b, found.c, found.d, found.e, found.f
+
+def _matrix(pointer: int) -> Matrix:
+    if not PDFIUM.FPDFPageObj_GetMatrix(pointer, TO_FLOATS[0]):
+        return IDENTITY
+    a, b, c, d, e, f = FLOATS
+    return a, b, c, d, e, f
 
 
-def _times(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...]:
+def _times(one: Matrix, other: Matrix) -> Matrix:
     a, b, c, d, e, f = one
     g, h, i, j, k, m = other
     return (
@@ -150,72 +182,80 @@ def _times(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...
     )  # fmt: skip
 
 
-def _point(x: float, y: float, matrix: tuple[float, ...]) -> tuple[float, float]:
+def _point(x: float, y: float, matrix: Matrix) -> tuple[float, float]:
     a, b, c, d, e, f = matrix
     return a * x + c * y + e, b * x + d * y + f
 
 
-def _moved(box: Box, matrix: tuple[float, ...]) -> Box:
+def _moved(box: Box, matrix: Matrix) -> Box:
+    if matrix is IDENTITY:
+        return box
     corners = [_point(x, y, matrix) for x in (box[0], box[2]) for y in (box[1], box[3])]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def _clip(pointer: Any) -> Box | None:
+def _clip(pointer: int) -> Box | None:
     """The box that all clip paths leave, None without any."""
-    from pypdfium2 import raw
-
-    path = raw.FPDFPageObj_GetClipPath(pointer)
-    count = raw.FPDFClipPath_CountPaths(path) if path else -1
+    path = PDFIUM.FPDFPageObj_GetClipPath(pointer)
+    count = PDFIUM.FPDFClipPath_CountPaths(path) if path else -1
     if count <= 0:
         return None
     left, bottom, right, top = -1e9, -1e9, 1e9, 1e9
-    x, y = ctypes.c_float(), ctypes.c_float()
     for i in range(min(count, 20)):
         xs, ys = [], []
-        for j in range(min(raw.FPDFClipPath_CountPathSegments(path, i), 100)):
-            raw.FPDFPathSegment_GetPoint(raw.FPDFClipPath_GetPathSegment(path, i, j), x, y)
-            xs.append(x.value)
-            ys.append(y.value)
+        for j in range(min(PDFIUM.FPDFClipPath_CountPathSegments(path, i), 100)):
+            x, y = _end(PDFIUM.FPDFClipPath_GetPathSegment(path, i, j))
+            xs.append(x)
+            ys.append(y)
         if xs:
             left, right = max(left, min(xs)), min(right, max(xs))
             bottom, top = max(bottom, min(ys)), min(top, max(ys))
     return left, bottom, right, top
 
 
-def _path(pointer: Any, thing: _Thing, matrix: tuple[float, ...], things: Things) -> None:
-    """An area that may cover text, or rules, or both."""
-    from pypdfium2 import raw
+def _end(segment: int) -> tuple[float, float]:
+    """Where a segment of a path ends."""
+    PDFIUM.FPDFPathSegment_GetPoint(segment, *TO_FLOATS[:2])
+    return FLOATS[0], FLOATS[1]
 
-    fill, stroke = ctypes.c_int(), ctypes.c_int()
-    raw.FPDFPath_GetDrawMode(pointer, fill, stroke)
+
+def _path(pointer: int, thing: _Thing, matrix: Matrix, things: Things) -> None:
+    """An area that may cover text, or rules, or both."""
+    known = PDFIUM.FPDFPath_GetDrawMode(pointer, *TO_NUMBERS[:2])
+    fill, stroke = NUMBERS[:2] if known else (0, 0)
     left, bottom, right, top = thing.box
     thin = min(right - left, top - bottom) <= THIN
-    if fill.value and not thin:
+    if fill and not thin:
         things.areas.append(thing)
-    if fill.value and thin and not stroke.value:
+    if fill and thin and not stroke:
         _rule(things, (left, (bottom + top) / 2), (right, (bottom + top) / 2))
         _rule(things, ((left + right) / 2, bottom), ((left + right) / 2, top))
-    elif stroke.value and len(things.across) + len(things.upright) < MAX_OBJECTS:
+    elif (
+        stroke
+        and max(right - left, top - bottom) >= SHORTEST_RULE
+        and len(things.across) + len(things.upright) < MAX_OBJECTS
+    ):
         _edges(pointer, _times(_matrix(pointer), matrix), things)
 
 
-def _edges(pointer: Any, matrix: tuple[float, ...], things: Things) -> None:
-    from pypdfium2 import raw
+LINE_TO, MOVE_TO = 0, 2
+"""Kinds of segments."""
 
-    x, y = ctypes.c_float(), ctypes.c_float()
+
+def _edges(pointer: int, matrix: Matrix, things: Things) -> None:
     first = last = None
-    for i in range(min(raw.FPDFPath_CountSegments(pointer), 2000)):
-        segment = raw.FPDFPath_GetPathSegment(pointer, i)
-        raw.FPDFPathSegment_GetPoint(segment, x, y)
-        point = _point(x.value, y.value, matrix)
-        if raw.FPDFPathSegment_GetType(segment) == raw.FPDF_SEGMENT_MOVETO:
+    for i in range(min(PDFIUM.FPDFPath_CountSegments(pointer), 2000)):
+        segment = PDFIUM.FPDFPath_GetPathSegment(pointer, i)
+        point = _point(*_end(segment), matrix)
+        kind = PDFIUM.FPDFPathSegment_GetType(segment)
+        if kind == MOVE_TO:
             first = last = point
             continue
-        if last is not None and raw.FPDFPathSegment_GetType(segment) == raw.FPDF_SEGMENT_LINETO:
+        if last is not None and kind == LINE_TO:
             _rule(things, last, point)
         last = point
-        if raw.FPDFPathSegment_GetClose(segment) and first is not None:
+        if PDFIUM.FPDFPathSegment_GetClose(segment) and first is not None:
             _rule(things, last, first)
             last = first
 
@@ -245,7 +285,7 @@ def _struck_by_annotation(page: Any, things: Things) -> None:
                 things.across.append(Rule(middle, rect.left, rect.right))
             else:
                 box = (rect.left, rect.bottom, rect.right, rect.top)
-                things.areas.append(_Thing(MAX_OBJECTS + i, SHADING, None, box, None))
+                things.areas.append(_Thing(MAX_OBJECTS + i, SHADING, 0, box, None))
         raw.FPDFPage_CloseAnnot(annotation)
 
 
@@ -262,7 +302,7 @@ def unseen_objects(page: Any, things: Things, boxes: dict[int, list[Box]]) -> se
 
 
 def _is_doubtful(text: _Thing, boxes: list[Box], things: Things) -> bool:
-    if text.mode in INVISIBLE or text.alpha < 1 or text.colour is None or text.layered:
+    if text.mode in INVISIBLE or text.alpha < 1 or text.colour is None or text.unsure:
         return True
     box = _around(boxes)
     if text.clip is not None and _overlap(box, text.clip) < 0.9:
@@ -283,7 +323,10 @@ def _is_doubtful(text: _Thing, boxes: list[Box], things: Things) -> bool:
     return behind is None or not can_be_told(text.colour, behind)
 
 
-def _around(boxes: list[Box]) -> Box:
+Edge = TypeVar("Edge", int, float)
+
+
+def _around(boxes: Sequence[tuple[Edge, Edge, Edge, Edge]]) -> tuple[Edge, Edge, Edge, Edge]:
     return (
         min(b[0] for b in boxes), min(b[1] for b in boxes),
         max(b[2] for b in boxes), max(b[3] for b in boxes),
@@ -300,60 +343,67 @@ def _overlap(box: Box, other: Box) -> float:
 
 @dataclass(frozen=True)
 class _Picture:
-    """A drawn page in grey, row by row from the top."""
+    """The part of a drawn page in grey whose pixels begin at ``left`` and ``top``, row by row."""
 
     data: bytes
-    width: int
-    height: int
+    left: int
+    top: int
     stride: int
 
-    def rows(self, box: tuple[int, int, int, int]) -> list[bytes]:
-        left, top, right, bottom = box
-        return [
-            self.data[y * self.stride + left : y * self.stride + right]
-            for y in range(max(top, 0), min(bottom, self.height))
-        ]
+    def rows(self, place: Place) -> list[bytes]:
+        left, top, right, bottom = place
+        begins = [self.stride * (y - self.top) - self.left for y in range(top, bottom)]
+        return [self.data[begin + left : begin + right] for begin in begins]
 
 
 def _without_effect(page: Any, things: Things, asked: dict[int, list[Box]]) -> set[int]:
-    from pypdfium2 import raw
-
     scale = min(2.0, LONGEST_SIDE / max(*page.get_size(), 1.0))
-    whole = _draw(page, scale)
+    size = math.ceil(page.get_width() * scale), math.ceil(page.get_height() * scale)
+    places = {
+        address: [_pixels(page, box, size) for box in boxes] for address, boxes in asked.items()
+    }
+    drawn = _around([place for some in places.values() for place in some])
+    whole = _draw(page, scale, size, drawn)
     for address in asked:
-        raw.FPDFPageObj_SetIsActive(things.texts[address].pointer, False)
-    without = _draw(page, scale)
+        PDFIUM.FPDFPageObj_SetIsActive(address, False)
+    without = _draw(page, scale, size, drawn)
     for address in asked:
-        raw.FPDFPageObj_SetIsActive(things.texts[address].pointer, True)
+        PDFIUM.FPDFPageObj_SetIsActive(address, True)
     images = [area.box for area in things.areas if area.kind == IMAGE]
     found = set()
     for address, boxes in asked.items():
-        places = [_pixels(page, box, whole) for box in boxes]
-        if any(_differs(whole.rows(place), without.rows(place)) for place in places):
+        if any(_differs(whole.rows(place), without.rows(place)) for place in places[address]):
             continue
         scanned = any(_overlap(_around(boxes), image) > 0.8 for image in images)
-        if not (scanned and any(_has_ink(whole.rows(place)) for place in places)):
+        if not (scanned and any(_has_ink(whole.rows(place)) for place in places[address])):
             found.add(address)
     return found
 
 
-def _draw(page: Any, scale: float) -> _Picture:
-    bitmap = page.render(scale=scale, grayscale=True, may_draw_forms=True)
-    picture = _Picture(bytes(bitmap.buffer), bitmap.width, bitmap.height, bitmap.stride)
+def _draw(page: Any, scale: float, size: tuple[int, int], place: Place) -> _Picture:
+    """The pixels of a place, one at least, on a page of this size in pixels."""
+    left, top = min(place[0], size[0] - 1), min(place[1], size[1] - 1)
+    right, bottom = max(place[2], left + 1), max(place[3], top + 1)
+    # A little less than each edge: what is cut off is rounded up to whole pixels.
+    cut = [max(edge - 0.5, 0.0) / scale for edge in (left, size[1] - bottom, size[0] - right, top)]
+    bitmap = page.render(scale=scale, crop=cut, grayscale=True, may_draw_forms=True)
+    picture = _Picture(bytes(bitmap.buffer), left, top, bitmap.stride)
     bitmap.close()
     return picture
 
 
-def _pixels(page: Any, box: Box, picture: _Picture) -> tuple[int, int, int, int]:
+def _pixels(page: Any, box: Box, size: tuple[int, int]) -> Place:
+    """Where a box lies on a page of this size in pixels, with one around it; empty beyond it."""
     from pypdfium2 import raw
 
     x, y = ctypes.c_int(), ctypes.c_int()
     corners = []
     for left, bottom in ((box[0], box[1]), (box[2], box[3])):
-        raw.FPDF_PageToDevice(page.raw, 0, 0, picture.width, picture.height, 0, left, bottom, x, y)
+        raw.FPDF_PageToDevice(page.raw, 0, 0, *size, 0, left, bottom, x, y)
         corners.append((x.value, y.value))
     (x0, x1), (y0, y1) = (sorted(axis) for axis in zip(*corners, strict=True))
-    return max(x0 - 1, 0), y0 - 1, min(x1 + 2, picture.width), y1 + 2
+    left, top = min(max(x0 - 1, 0), size[0]), min(max(y0 - 1, 0), size[1])
+    return left, top, max(min(x1 + 2, size[0]), left), max(min(y1 + 2, size[1]), top)
 
 
 def _differs(one: list[bytes], other: list[bytes]) -> bool:

@@ -5,7 +5,7 @@ A child of that process then finds it done: patterns are compiled, tables looked
 interpreter has adapted the code, which writes to memory that children otherwise share.
 """
 
-from ingestion.formats.extract import extract
+from ingestion.formats.reply import told
 
 TIMES = 12
 """After so many calls the interpreter has adapted what it runs."""
@@ -35,11 +35,11 @@ NOTES = f"""# Fees
 def page() -> None:
     """HTML."""
     for _ in range(TIMES):
-        extract(PAGE.encode(), "fees.html")
+        told(PAGE.encode(), "fees.html")
 
 
 def notes() -> None:
     """Markdown and plain text."""
     for _ in range(TIMES):
-        extract(NOTES.encode(), "fees.md")
-        extract(WORDS.encode(), "fees.txt")
+        told(NOTES.encode(), "fees.md")
+        told(WORDS.encode(), "fees.txt")

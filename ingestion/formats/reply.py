@@ -13,7 +13,11 @@ from ingestion.formats.limits import MAX_DOCUMENT_BYTES
 
 def read_document(name: str) -> None:
     """In the child: reads the document from stdin, writes the reply as JSON to stdout."""
-    data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+    sys.stdout.buffer.write(told(sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1), name))
+
+
+def told(data: bytes, name: str) -> bytes:
+    """The reply of a child that read this document."""
     try:
         found = extract(data, name)
         until = found.valid_until.isoformat() if found.valid_until else None
@@ -22,7 +26,7 @@ def read_document(name: str) -> None:
             reply[column] = [tuple(vars(one).values()) for one in reply[column]]
     except DocumentRefused as refusal:
         reply = {"reason": refusal.reason, "message": refusal.message}
-    sys.stdout.buffer.write(json.dumps(reply, ensure_ascii=False).encode("utf-8"))
+    return json.dumps(reply, ensure_ascii=False).encode("utf-8")
 
 
 def parsed(output: bytes) -> Extracted:

@@ -49,6 +49,8 @@ def detect_format(data: bytes, name: str) -> Format:
         )
     if not declared.is_text:
         raise _mismatch(declared, "something else")
+    if declared is HTML:
+        return HTML  # its reader decodes it, and refuses what it cannot
     is_page = decode(data)[:1024].lstrip().lower().startswith(("<!doctype html", "<html"))
     return HTML if is_page and declared in (TEXT, MARKDOWN) else declared
 

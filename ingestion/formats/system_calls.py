@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+from collections.abc import Sequence
 from functools import cache
 
 REFUSED = """
@@ -42,6 +43,8 @@ PR_SET_SECCOMP, FILTER = 22, 2
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 EPERM, ENOSYS = 1, 38
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+COMPARED = 6
+"""Numbers that are compared one after the other."""
 NUMBER_AT, ARCHITECTURE_AT, FIRST_ARGUMENT_AT = 0, 4, 16
 Step = tuple[int, int, int, int]
 """Operation, steps to skip when it holds and when not, value: of the kernel's filter machine."""
@@ -68,9 +71,21 @@ def refuse_calls(machine: str = platform.machine(), but: tuple[str, ...] = ()) -
     """
     if machine not in MACHINES:
         return False
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
     values = (FILTER, ctypes.addressof(compiled(machine, but)), 0, 0)
-    return bool(prctl(PR_SET_SECCOMP, *map(ctypes.c_ulong, values)) == 0)
+    return bool(library().prctl(PR_SET_SECCOMP, *map(ctypes.c_ulong, values)) == 0)
+
+
+def prepare_filter(machine: str = platform.machine()) -> None:
+    """In a process that forks: its children find the filter, and the way to the kernel, made."""
+    if machine in MACHINES:
+        compiled(machine, ())
+        library().prctl  # noqa: B018  # made when it is asked for
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The C library: one for all forks, as to make one takes longer than most calls."""
+    return ctypes.CDLL(None, use_errno=True)
 
 
 @cache
@@ -87,12 +102,23 @@ def filter_steps(machine: str, but: tuple[str, ...] = ()) -> list[Step]:
     refuse, absent = REFUSE | EPERM, REFUSE | ENOSYS
     steps = [(LOAD, 0, 0, ARCHITECTURE_AT), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, KILL)]
     steps += [(LOAD, 0, 0, NUMBER_AT), (AT_LEAST, 0, 1, X32), (RETURN, 0, 0, refuse)]
-    for call in REFUSED.split(";"):
-        number = call.split()[column]
-        if number != "-" and call.split()[0] not in but:
-            steps += [(EQUAL, 0, 1, int(number)), (RETURN, 0, 0, refuse)]
     # Where clone3 is absent, libraries use clone, which says openly whether it makes a thread.
     steps += [(EQUAL, 0, 1, CLONE3), (RETURN, 0, 0, absent)]
-    steps += [(EQUAL, 0, 3, clone), (LOAD, 0, 0, FIRST_ARGUMENT_AT)]
+    steps += [(EQUAL, 0, 4, clone), (LOAD, 0, 0, FIRST_ARGUMENT_AT)]
     steps += [(ANY_BIT, 1, 0, CLONE_THREAD), (RETURN, 0, 0, refuse), (RETURN, 0, 0, ALLOW)]
-    return steps
+    calls = [call.split() for call in REFUSED.split(";")]
+    numbers = [call[column] for call in calls if call[0] not in but]
+    return steps + _searched(sorted(int(number) for number in numbers if number != "-"))
+
+
+def _searched(numbers: Sequence[int]) -> list[Step]:
+    """Steps that refuse these numbers and allow all others.
+
+    The kernel tries every number when a filter is put up, so that each is compared with few.
+    """
+    count = len(numbers)
+    if count <= COMPARED:
+        tests = [(EQUAL, count - at, 0, number) for at, number in enumerate(numbers)]
+        return [*tests, (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE | EPERM)]
+    below, above = _searched(numbers[: count // 2]), _searched(numbers[count // 2 :])
+    return [(AT_LEAST, len(below), 0, numbers[count // 2]), *below, *above]

@@ -35,6 +35,8 @@ def tidy(text: str) -> str:
 
     Nothing joins a number that does not belong to it: a raised mark stands apart.
     """
+    if text.isascii() and text.isprintable():
+        return text.rstrip(" ")
     text = LINE_BREAK.sub("\n", unicodedata.normalize("NFC", text))
     if not text.isascii():
         text = GAP_MARK.sub(_gap, JOINER.sub(_joiner, text))

@@ -21,8 +21,9 @@ from app.deadline import Deadline
 from app.errors import Conflict, DependencyFailed
 from app.gate.coverage import _live_texts
 from app.ports import Vectors
+from app.retrieval.entries import Entry
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, extend_index, write_index
-from app.retrieval.segment import Entry, RankedPositions
+from app.retrieval.segment import RankedPositions
 from app.retrieval.vector import Mask
 from ingestion.build_process import build_apart
 from ingestion.formats.extract import extract
@@ -83,7 +84,7 @@ def stocked(library: Library) -> Stocked:
 
 
 def scored(index: PassageIndex, hits: RankedPositions) -> dict[str, float]:
-    return {index.entries[position].passage_id: score for position, score in hits}
+    return {index.entry(position).passage_id: score for position, score in hits}
 
 
 def differences(ours: Mapping[str, float], theirs: Mapping[str, float]) -> set[str]:
@@ -243,6 +244,30 @@ def test_a_building_process_that_dies_is_an_error(
     monkeypatch.setattr(ingestion.build_process, "PROGRAM", "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(DependencyFailed, match="status -9"):
         build_apart(library.settings, "any", "v1")
+
+
+def test_a_damaged_version_is_mended_once_and_a_failed_build_rests_every_thread(
+    stocked: Stocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = stocked.library.pipeline.index
+    first = stocked.library.live()
+    assert builder.mend(lambda: False) is None
+    assert builder.mend(lambda: True) == stocked.library.live() != first
+    assert builder.mend(lambda: True) is None, "it did not help, so the next would not either"
+    stocked.store("office.txt", OFFICE)
+    assert builder.update_if_needed() == stocked.library.live()
+
+    builder._mends_from = 0.0
+    stocked.store("more.txt", "A parcel is insured up to 90 euros.")
+    with monkeypatch.context() as broken:
+        broken.setattr(ingestion.indexing, "write_index", fails)
+        with pytest.raises(DependencyFailed):
+            builder.mend(lambda: True)
+    assert builder.mend(lambda: True) is builder.update_if_needed() is None
+
+
+def fails(*_: object) -> str:
+    raise DependencyFailed("The disk is gone.")
 
 
 # Versions: shared files, rollback, retention

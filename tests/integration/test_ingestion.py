@@ -248,7 +248,7 @@ def test_a_passage_is_found_by_the_headings_it_stands_under(library: Library) ->
     under = [passage for passage in deep if passage.headings == ("House", "Zumba")]
     assert under and under[0].place == "House > Zumba"
     index = PassageIndex(library.settings.index_dir / library.live(), "cpu")
-    by_words = {index.entries[at].passage_id for at, _ in index.lexical("zumba", ["main"], 9)}
+    by_words = {index.entry(at).passage_id for at, _ in index.lexical("zumba", ["main"], 9)}
     assert under[0].id in by_words
 
 
@@ -397,7 +397,7 @@ def test_deletion_acts_inside_the_searches_not_after_them(library: Library) -> N
     live = library.corpus.versions.live()
     assert live is not None
     deleted = library.corpus.documents.deleted_since(live.number)
-    assert [index.entries[position].document_id for position in best] == deleted * 2
+    assert [index.entry(position).document_id for position in best] == deleted * 2
     other = {position for position in range(len(index)) if position not in best}
     assert {hit[0] for hit in index.dense(vector, ["main"], 1, deleted)} == other
     assert index.lexical(question, ["main"], 1, deleted) == []
@@ -646,7 +646,7 @@ def break_index(folder: Path, damage: str) -> None:
     words = max((folder / "lexical").iterdir(), key=lambda path: path.stat().st_size)
     path = {
         "vectors": folder / "vectors.faiss",
-        "passages": folder / "passages.json",
+        "passages": folder / "passages.npy",
         "manifest": folder / "manifest.json",
         "words": words,
         "all": folder,

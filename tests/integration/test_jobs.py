@@ -1,5 +1,6 @@
 """Ingestion jobs: progress, reasons, fair order, cancel, retry; files that moved or are gone."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -174,12 +175,11 @@ def test_a_small_upload_is_found_while_a_large_one_is_read(
 ) -> None:
     large = library.write("large.txt", "The archive is long. " * 20_000)
     give_up_waiting = time.monotonic() + 60
-    prepare = library.embedder.embed
+    prepare, looked = library.embedder.embed, threading.Event()
 
     def slowly(texts: list[str]) -> object:
         if any("archive" in text for text in texts):
-            while not library.found("Tarnbridge") and time.monotonic() < give_up_waiting:
-                time.sleep(0.05)
+            looked.wait(60)
         return prepare(texts)
 
     library.shelf.store("claims.txt", CLAIMS)
@@ -197,7 +197,9 @@ def test_a_small_upload_is_found_while_a_large_one_is_read(
                 assert time.monotonic() < give_up_waiting
                 time.sleep(0.05)
             assert library.document("large.txt").state == "pending"
+            looked.set()
     finally:
+        looked.set()
         services.close()
 
 

@@ -1,6 +1,7 @@
 """Passages are exact, complete, small enough, and stay on their page."""
 
 import importlib.util
+import random
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from ingestion.chunk import Cut, cut_passages
+from ingestion.chunk import Cut, _Known, _words, cut_passages
 from ingestion.formats.document import Extracted, Heading, Page
 from ingestion.formats.text import tidy
 
@@ -69,6 +70,16 @@ GAP = st.sampled_from([" ", " ", " ", "\n", "\n\n", ". ", "  "])
 PAGE = st.lists(st.tuples(WORD, GAP), max_size=60).map(
     lambda pairs: tidy("".join(word + gap for word, gap in pairs))
 )
+
+
+def test_words_are_those_of_the_whole_text_whatever_was_seen_before() -> None:
+    pick, known = random.Random(7), _Known(TOKENIZER)
+    letters = "ab Z9_ .,!?- \t\r\x0b\xa0\u2003ßéİ½ﬁ中。ก็\u0301\U0001f642\n\n[SEP]' \x0c\u200b’“"
+    texts = ["".join(pick.choices(letters, k=pick.randint(0, 200))) for _ in range(200)]
+    for text in [*texts, "[SEP] a[MASK]b [CLS]x ##ing", "x" * 300 + " y", "", "   "]:
+        encoding = TOKENIZER.encode(text, add_special_tokens=False)
+        whole = list(_words(encoding.word_ids, encoding.offsets))
+        assert list(_Known(TOKENIZER).words(text)) == list(known.words(text)) == whole
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,8 +1,20 @@
 """Honest questions with the words of attacks: what a pattern says, and the screen beside it."""
 
-import pytest
+import re
 
-from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectionCheck
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.checks.injection import (
+    AMBIGUOUS,
+    AMBIGUOUS_IN_QUESTIONS,
+    ANYWHERE,
+    IN_QUESTIONS,
+    EvidenceInjectionCheck,
+    QuestionInjectionCheck,
+)
+from guardrails.checks.wording import Needed, folded, pattern
 from guardrails.contract import Action, Case, Outcome, Passage
 from guardrails.default_checks import default_checks
 from guardrails.judge import Judge
@@ -83,3 +95,27 @@ def test_an_ambiguous_phrase_still_counts_in_a_document() -> None:
     passage = Passage("p1", "d1", "main", "Notes", text, 0, len(text))
     found = EvidenceInjectionCheck().run(Case("What?", None, (passage,)))
     assert any(finding.outcome is Outcome.FAIL for finding in found)
+
+
+EXPRESSIONS = [
+    expression
+    for found in (ANYWHERE, IN_QUESTIONS, AMBIGUOUS, AMBIGUOUS_IN_QUESTIONS)
+    for listed in found.values()
+    for expression in listed
+]
+NEEDED, COMPILED = Needed(EXPRESSIONS), [pattern(one) for one in EXPRESSIONS]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_no_pattern_is_passed_over_that_a_text_matches(data: st.DataObject) -> None:
+    number = data.draw(st.integers(0, len(EXPRESSIONS) - 1))
+    written = re.compile(EXPRESSIONS[number], re.IGNORECASE)
+    text = folded(data.draw(st.from_regex(written)) + data.draw(st.sampled_from(["", " and", "."])))
+    if COMPILED[number].search(text):
+        assert number in NEEDED.possible(text)
+
+
+def test_plain_text_needs_few_patterns() -> None:
+    text = "The fee for a room is due on the 5th of May; whoever pays later pays £9 more."
+    assert len(NEEDED.possible(folded(text))) < len(EXPRESSIONS) / 5

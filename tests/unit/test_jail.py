@@ -137,6 +137,43 @@ def test_the_filter_knows_the_calls_of_each_machine() -> None:
     assert not system_calls.refuse_calls("another machine")
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_refuses_what_is_listed_and_nothing_else(machine: str) -> None:
+    architecture, clone, column = system_calls.MACHINES[machine]
+    listed = [call.split() for call in system_calls.REFUSED.split(";")]
+    refused = {int(call[column]) for call in listed if call[column] != "-"}
+    steps = system_calls.filter_steps(machine)
+    refuse, absent, allow = 0x00050001, 0x00050026, 0x7FFF0000
+    for number in range(600):
+        wanted = refuse if number in refused or number == clone else allow
+        wanted = absent if number == system_calls.CLONE3 else wanted
+        assert decided(steps, number, architecture) == wanted, number
+    assert decided(steps, clone, architecture, system_calls.CLONE_THREAD) == allow
+    assert decided(steps, 0, architecture + 1) == 0x80000000
+    assert decided(steps, 0x40000000, architecture) == refuse
+    free = system_calls.filter_steps(machine, but=("execve",))
+    execve = int(listed[0][column])
+    assert decided(free, execve, architecture) == allow
+
+
+def decided(
+    steps: Sequence[system_calls.Step], number: int, architecture: int, argument: int = 0
+) -> int:
+    """What the kernel's filter machine makes of a call."""
+    given = {0: number, 4: architecture, 16: argument}
+    at = loaded = 0
+    while True:
+        operation, if_true, if_false, value = steps[at]
+        at += 1
+        if operation == 0x06:
+            return value
+        if operation == 0x20:
+            loaded = given[value]
+            continue
+        holds = {0x15: loaded == value, 0x35: loaded >= value, 0x45: bool(loaded & value)}
+        at += if_true if holds[operation] else if_false
+
+
 def test_the_environment_stays_outside(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_SECRET", "hunter2")
     with fresh_server():

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from app.errors import ModelRefused
-from app.inference.classifiers import NO_VECTOR, ORDER, Screens, bags
+from app.inference.classifiers import NO_VECTOR, ORDER, Screens
 from app.inference.embedder import load_tokenizer
+from app.inference.hashed_words import bag, bags
 from app.inference.orders import LONGEST, lines, read
 from app.ports import Vectors
 from app.settings import PROJECT
@@ -111,7 +113,17 @@ def test_lines_that_are_read_together_score_as_each_alone(screens: Screens) -> N
     texts = [*ATTACKS, *HONEST, "\u0130stanbul \u00bd 10\u00b3 stra\u00dfe \ufb01n", "a a a a a"]
     alone = [head.scores(text, NO_VECTOR)[ORDER] for text in texts]
     assert head.scores_of_lines(texts) == pytest.approx(alone, abs=1e-6)
-    assert bags(["!"], 64)[1].tolist() == [0]
+
+
+def test_the_words_of_lines_are_those_of_each_alone() -> None:
+    pick = random.Random(4)
+    letters = "ab Z9_ .,!?-  \t\r\x0b\xa0\u2003ßéİſ½³ﬁ中文字。ก็\u0301\U0001d400\U0001f642\ud800\0"
+    lines = ["".join(pick.choices(letters, k=pick.randint(0, 40))) for _ in range(300)]
+    lines += ["", "   ", "x", "!", "a" * 70, "plain words, twice: plain words."]
+    for some in (lines, [line for line in lines if line.isascii()], [""], ["!"], []):
+        places, of = bags(some, 1 << 14)
+        for number, line in enumerate(some):
+            assert places[of == number].tolist() == bag(line, 1 << 14).tolist()
 
 
 def test_a_line_without_the_sign_of_a_sentence_is_read_once(screens: Screens) -> None:

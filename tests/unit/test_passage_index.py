@@ -1,5 +1,7 @@
 """Index versions: search, scope, deletions, fusion and damage."""
 
+import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,18 @@ import numpy as np
 import pytest
 
 from app.errors import DependencyFailed
+from app.files import sha256_file
 from app.ports import Vectors
 from app.retrieval import vector
-from app.retrieval.passage_index import PassageIndex, fuse, verify_index, write_index
-from app.retrieval.segment import Entry, collection_ranges
+from app.retrieval.entries import Entry, collection_ranges
+from app.retrieval.passage_index import (
+    PassageIndex,
+    extend_index,
+    fuse,
+    verify_index,
+    write_index,
+)
+from app.retrieval.segment import Segment, write_segment
 
 TEXTS = [
     ("Home", "The excess for storm damage is 250 pounds."),
@@ -51,9 +61,10 @@ def test_dense_search_is_exact_and_stays_in_scope(index: PassageIndex) -> None:
     assert index.dense(vectors[0], ["nothing"], 10) == []
 
 
-def test_passages_share_the_names_of_their_document_and_collection(index: PassageIndex) -> None:
-    first, second = index.entries[:2]
-    assert first.document_id is second.document_id and first.collection is second.collection
+def test_each_position_has_its_passage(index: PassageIndex) -> None:
+    assert [index.entry(position) for position in range(index.positions)] == ENTRIES
+    assert index.positions_of(["finance", "nobody", "home"]) == [3, 0, 1]
+    assert index.holding(["nobody", "a name longer than any here", "travel"]) == ["travel"]
 
 
 def test_one_question_is_searched_on_one_thread(
@@ -112,7 +123,7 @@ def test_a_split_collection_is_refused() -> None:
         collection_ranges([ENTRIES[0], ENTRIES[3], ENTRIES[1]])
 
 
-@pytest.mark.parametrize("name", ["vectors.faiss", "passages.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["vectors.faiss", "passages.npy", "manifest.json"])
 def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "v1"
     write_index(folder, ENTRIES, TEXTS, unit_vectors(4), "test")
@@ -122,6 +133,52 @@ def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
     (folder / name).write_bytes(bytes(data))
     with pytest.raises(DependencyFailed):
         PassageIndex(folder)
+
+
+def test_a_version_of_the_release_before_is_read_and_extended(tmp_path: Path) -> None:
+    vectors, folder = unit_vectors(5), tmp_path / "v1"
+    write_index(folder, ENTRIES, TEXTS, vectors[:4], "test")
+    for path in (*folder.glob("*.npy"), folder / "collections.json"):
+        path.unlink()
+    listed = {path: sha256_file(folder / path) for path in ("vectors.faiss", "passages.json")}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "files": listed}))
+    base = PassageIndex(folder)
+    assert [base.entry(position) for position in range(4)] == ENTRIES
+    new = [Entry("p4", "home", "public")]
+    extend_index(tmp_path / "v2", base, ["home"], new, [("Home", "Pipes.")], vectors[4:])
+    both = PassageIndex(tmp_path / "v2")
+    found = [both.entry(at) for at, _ in both.dense(vectors[4], ["public", "secret"], 9)]
+    assert found[0] == new[0] and {*found[1:]} == {ENTRIES[2], ENTRIES[3]}
+
+
+def test_to_load_a_segment_makes_nothing_for_each_passage(tmp_path: Path) -> None:
+    """Whoever asks meanwhile would wait for it."""
+    count = 20_000
+    entries = [Entry(f"p{n:031}", f"d{n // 9:031}", "main") for n in range(count)]
+    write_segment(tmp_path, entries, unit_vectors(count, 2))
+    files = [path.name for path in tmp_path.iterdir()]
+    tracemalloc.start()
+    try:
+        segment = Segment(tmp_path, files, "cpu")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * count
+    assert segment.entries[count - 1] == entries[-1]
+    assert segment.positions_of([entries[9].document_id, "none"]) == [*range(9, 18)]
+    assert segment.entries.naming({entries[7].passage_id, "none"}) == {entries[7].passage_id}
+
+
+@pytest.mark.parametrize("name", ["passages.npy", "documents.npy", "belongs.npy"])
+def test_passages_that_do_not_fit_their_documents_are_refused(tmp_path: Path, name: str) -> None:
+    write_segment(tmp_path, ENTRIES, unit_vectors(4))
+    np.save(tmp_path / name, np.load(tmp_path / name)[:2])
+    with pytest.raises(ValueError, match=r"number|no document"):
+        Segment(tmp_path, [path.name for path in tmp_path.iterdir()], "cpu")
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match="empty"):
+        Segment(tmp_path, [path.name for path in tmp_path.iterdir()], "cpu")
 
 
 def test_words_of_earlier_questions_count_by_their_weight(index: PassageIndex) -> None:

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from app.errors import Invalid, ModelRefused
-from app.inference.classifiers import MAX_TOKENS, Head, OwnVectors, Screens, bag
+from app.inference.classifiers import Head, OwnVectors, Screens
 from app.inference.embedder import MiniLMEmbedder
+from app.inference.hashed_words import MAX_TOKENS, bag
 from app.settings import PROJECT
 from benchmarks.screen import auroc, measure_screen
 from guardrails.checks.injection import EvidenceInjectionCheck
@@ -205,10 +206,11 @@ def test_one_screen_alone_says_of_each_text_what_all_of_them_do(embedder: MiniLM
     vectors, screens = embedder.embed(texts), Screens(SHIPPED)
     every = [screens.scores(*pair) for pair in zip(texts, vectors, strict=True)]
     for name in SCORES:
-        assert screens.chances(name, texts, vectors) == [one[name] for one in every]
-    assert OwnVectors(screens, embedder).chances("injection", texts, vectors * 0) == [
-        one["injection"] for one in every
-    ]
+        wanted = [one[name] for one in every]
+        assert screens.chances(name, texts, vectors) == pytest.approx(wanted, abs=1e-6)
+    wanted = [one["injection"] for one in every]
+    own = OwnVectors(screens, embedder).chances("injection", texts, vectors * 0)
+    assert own == pytest.approx(wanted, abs=1e-6)
     with pytest.raises(ModelRefused):
         screens.chances("injection", texts, np.full((3, 384), np.nan, np.float32))
 
