@@ -39,7 +39,9 @@ from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
 from ingestion.suspects import Suspects
 
 REGISTERED_AT_ONCE = 100
-IDLE_S = 0.3
+IDLE_S, LOOK_S = 0.3, 1.0
+"""Between two looks of somebody who has nothing to do: for small documents, and for large ones and
+what else there may be, as an index that is damaged, lacks what was read, or is to be folded."""
 TURN_S = 0.2
 SMALL_BYTES = 1 << 17
 AT_ONCE, BESIDE = (64, 16 << 20), (8, SMALL_BYTES)
@@ -380,12 +382,12 @@ class Pipeline:
                 self._corpus.documents.save_all(revisions, self._embedder.name)
 
     def _stages(self) -> Stages:
-        from app.inference.embedder import load_tokenizer
+        from app.inference.embedder import shared_tokenizer
 
         settings = self._settings
         return Stages(
             self._embedder,
-            load_tokenizer(),
+            shared_tokenizer(),
             self._suspects,
             settings.passage_tokens,
             settings.ocr_languages,
@@ -515,7 +517,8 @@ def worker(services: Services) -> Iterator[None]:
 def _work(
     pipeline: Pipeline, services: Services, stop: threading.Event, largest: int | None
 ) -> None:
-    tidied, folding = float("-inf"), threading.Thread()
+    tidied = looked = float("-inf")
+    folding = threading.Thread()
     tidies = largest is not None  # the thread that large documents never keep
     while not stop.is_set():
         pause = RETRY_S
@@ -523,9 +526,12 @@ def _work(
             if tidies and time.monotonic() - tidied > TIDY_S:
                 pipeline.tidy()
                 tidied = time.monotonic()
-            drained = _drain(pipeline, services, stop, largest, mends=tidies)
-            pause = 0.0 if drained else IDLE_S
-            if tidies and not folding.is_alive() and pipeline.index.fold_is_due():
+            if look := time.monotonic() - looked >= LOOK_S:
+                looked = time.monotonic()
+            drained = _drain(pipeline, services, stop, largest, mends=tidies, look=look)
+            idle = IDLE_S if tidies else LOOK_S
+            pause = 0.0 if drained else idle
+            if look and tidies and not folding.is_alive() and pipeline.index.fold_is_due():
                 folding = threading.Thread(target=_fold, args=(pipeline,), daemon=True)
                 folding.start()
         except CountersignError as error:
@@ -554,10 +560,12 @@ def _drain(
     largest: int | None = None,
     *,
     mends: bool = True,
+    look: bool = True,
 ) -> bool:
     """Process what is pending and index it as it comes; False when there was nothing to do.
 
-    ``mends``: build a damaged index anew, which one thread must do.
+    ``mends``: build a damaged index anew, which one thread must do. ``look``: see to the index
+    also where nothing was pending.
     """
     claim = partial(services.corpus.documents.claim_some, *BESIDE, largest=largest)
     taken, due = 0, time.monotonic() + UPDATE_S
@@ -570,7 +578,8 @@ def _drain(
             taken += len(documents)
             if time.monotonic() >= due:
                 due = _indexed_until(pipeline, services, mends=mends)
-    _indexed_until(pipeline, services, mends=mends)
+    if taken or look:
+        _indexed_until(pipeline, services, mends=mends)
     return taken > 0
 
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from sys import intern
 from typing import NamedTuple
 
 from app.ports import Vectors
+from app.retrieval.codes import write_codes
 from app.retrieval.inverted_file import write_inverted
 from app.retrieval.vector import Mask, SegmentVectors, write_vectors
 
@@ -68,7 +68,9 @@ class Segment:
 def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> None:
     """Write entries and their unit ``vectors`` [n, dimension] into an existing folder."""
     write_vectors(folder, vectors)
-    write_inverted(folder, vectors, collection_ranges(entries))
+    ranges = collection_ranges(entries)
+    inverted = write_inverted(folder, vectors, ranges)
+    write_codes(folder, vectors, {n: span for n, span in ranges.items() if n not in inverted})
     listed = [[e.passage_id, e.document_id, e.collection] for e in entries]
     (folder / PASSAGES).write_text(json.dumps(listed), "utf-8")
 
@@ -77,15 +79,17 @@ def read_segment(folder: Path) -> list[Entry]:
     """The passages that a segment names, in position order."""
     listed = json.loads((folder / PASSAGES).read_text("utf-8"))
     # Passages share the names of documents and collections: there are as many as passages.
-    return [Entry(passage, intern(document), intern(name)) for passage, document, name in listed]
+    names: dict[str, str] = {}
+    same, new = names.setdefault, tuple.__new__  # a start makes all of them: ``Entry()`` is slow
+    return [new(Entry, (one, same(of, of), same(within, within))) for one, of, within in listed]
 
 
 def collection_ranges(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
     """[first, last) of each collection; raises ``ValueError`` when one is split."""
     ranges: dict[str, tuple[int, int]] = {}
     first = 0
-    for name, group in groupby(entries, key=lambda entry: entry.collection):
-        last = first + sum(1 for _ in group)
+    for name, group in groupby([entry.collection for entry in entries]):
+        last = first + len(list(group))
         if name in ranges:
             raise ValueError(f"collection {name!r} is not contiguous")
         ranges[name] = (first, last)
