@@ -218,11 +218,12 @@ class Pipeline:
         """End what its executor started."""
         self._executor.close()
 
-    def tidy(self) -> None:
-        """Remove what crashes left behind: uploads, and index versions of dead builders."""
+    def tidy(self, *, whole: bool = True) -> None:
+        """Remove what crashes left behind: uploads, and index versions of dead builders; with
+        ``whole`` also passages that nobody can need again, which takes reading all versions."""
         self._uploads.sweep(self._corpus.documents.files())
         self._corpus.jobs.purge()
-        self.index.forget_old()
+        self.index.forget_old(passages=whole)
 
     def build(self) -> str:
         """A new index version of all that is ready, promoted."""
@@ -524,7 +525,7 @@ def _work(
         pause = RETRY_S
         try:
             if tidies and time.monotonic() - tidied > TIDY_S:
-                pipeline.tidy()
+                pipeline.tidy(whole=tidied > 0)  # a start has other things to do
                 tidied = time.monotonic()
             if look := time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
