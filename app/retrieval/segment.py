@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple
 
 from app.ports import Vectors
@@ -79,17 +80,15 @@ def read_segment(folder: Path) -> list[Entry]:
     """The passages that a segment names, in position order."""
     listed = json.loads((folder / PASSAGES).read_text("utf-8"))
     # Passages share the names of documents and collections: there are as many as passages.
-    names: dict[str, str] = {}
-    same, new = names.setdefault, tuple.__new__  # a start makes all of them: ``Entry()`` is slow
-    return [new(Entry, (one, same(of, of), same(within, within))) for one, of, within in listed]
+    return [Entry(passage, intern(document), intern(name)) for passage, document, name in listed]
 
 
 def collection_ranges(entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
     """[first, last) of each collection; raises ``ValueError`` when one is split."""
     ranges: dict[str, tuple[int, int]] = {}
     first = 0
-    for name, group in groupby([entry.collection for entry in entries]):
-        last = first + len(list(group))
+    for name, group in groupby(entries, key=lambda entry: entry.collection):
+        last = first + sum(1 for _ in group)
         if name in ranges:
             raise ValueError(f"collection {name!r} is not contiguous")
         ranges[name] = (first, last)
