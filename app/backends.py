@@ -238,6 +238,14 @@ def _folder(setting: str, value: str) -> Path:
     return path
 
 
+def forget_weights() -> None:
+    """Let go of what models were made of: those that are loaded have their own, and another one
+    reads it again."""
+    from app.inference.networks.pair_tensors import base_encoder_arrays
+
+    base_encoder_arrays.cache_clear()
+
+
 def token_counts(settings: Settings) -> tuple[TokenCount, TokenCount]:
     """How tokens are counted of what the embedder reads, and of what the generator does; a model
     server keeps its tokenizer to itself, so the shipped one counts there."""
@@ -278,11 +286,19 @@ def read_first(settings: Settings) -> int:
     return 0 if pick_device(settings.device) == "cuda" else READ_FIRST_ON_CPU
 
 
+def read_ahead(first: int) -> int:
+    """One more than the ``first`` where a thread of the reader would else have nothing to do."""
+    from app.inference.device import cpu_threads
+
+    return 1 if cpu_threads() > 1 and -first % cpu_threads() == 1 else 0
+
+
 def build_retriever(settings: Settings, corpus: Corpus, embedder: str, routes: Routes) -> Retriever:
     """The search over the live index, reranked as the settings say."""
     depth, first = rerank_depth(settings), read_first(settings)
     certain = _reader_generator(settings).certain if first else None
-    rerank = Rerank(routes.read, depth, first, certain) if depth else None
+    ahead = read_ahead(first) if first else 0
+    rerank = Rerank(routes.read, depth, first, certain, ahead) if depth else None
     return Retriever(corpus, routes.embed, embedder, settings.index_dir, settings.device, rerank)
 
 

@@ -31,7 +31,7 @@ from app.api import (
     widget,
 )
 from app.api.described import describe, groups
-from app.api.edge import Edge, Limits, error_response
+from app.api.edge import Door, Edge, Limits, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView
 from app.errors import (
@@ -139,6 +139,7 @@ def create_app(
     _add_error_handlers(app)
     app.add_middleware(widget.Preflights)
     app.add_middleware(Limits, settings=chosen)
+    app.add_middleware(Door, routes=[one for router in ROUTERS for one in router.routes])
     app.add_middleware(Edge)
     return app
 

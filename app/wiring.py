@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ from app.answering.revising import Reviser
 from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
+from app.errors import DependencyFailed, NotReady
 from app.gate.admission import Gate
 from app.gate.coverage import revoke_changed
 from app.gate.drift import DriftMonitors
@@ -80,7 +82,7 @@ class Services:
     """How many tokens a text has for the embedder, and for the generator."""
 
     def warm_up(self) -> None:
-        """Load the models and start the threads now rather than at the first question."""
+        """Load models and index, and start the threads now rather than at the first question."""
         start_threads(self.lookups, LOOKUPS)
         self.places.warm_up()
         self.embedder.warm_up()
@@ -91,6 +93,9 @@ class Services:
         self.support.warm_up()
         if self.trying is not None:
             self.trying.warm_up()
+        backends.forget_weights()
+        with suppress(NotReady, DependencyFailed):  # it is asked for again, and says so then
+            self.retriever.live_passages()
 
 
 def build_services(settings: Settings) -> Services:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from app.settings import PROJECT, Settings
 from app.wiring import open_database
 from benchmarks.machine import cpu_seconds, descriptors, machine, memory_mb, threads
 from benchmarks.metrics import percentile
-from benchmarks.service import Running, ask, example_questions, running_service
+from benchmarks.service import Running, ask_in_turn, example_questions, running_service
 
 SAMPLES = 240
 """How often memory and descriptors are looked at, at most once a second."""
@@ -125,9 +125,8 @@ class Work:
     async def ask(self) -> None:
         """One question."""
         began = time.perf_counter()
-        answer = await self._send(
-            "ask", "POST", "/v1/ask", json={"question": next(self._questions)}
-        )
+        question = {"question": next(self._questions)}
+        answer = await self._send("ask", "POST", "/v1/ask", json=question, headers=self._asker)
         if answer is not None and answer.status_code == 200:
             self._seen.milliseconds.append(1000 * (time.perf_counter() - began))
             self._newest = answer.json()["answer_id"]
@@ -135,7 +134,7 @@ class Work:
     async def burst(self) -> None:
         """Many questions at once, on connections of their own."""
         port, key = self._service.port, self._service.key
-        told = await asyncio.gather(*(ask(port, key, next(self._questions)) for _ in range(BURST)))
+        told = await ask_in_turn(port, key, islice(self._questions, BURST), BURST, BURST_EVERY_S)
         self._seen.statuses.update(("burst", one.status) for one in told)
 
     async def review(self) -> None:

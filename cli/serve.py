@@ -1,6 +1,7 @@
 """``serve`` and ``ask``: the service over HTTP, and one question without it."""
 
 import errno
+import gc
 import socket
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,7 @@ def serve(
 
 def _run(settings: Settings, services: Services) -> None:
     """Serve in this process until a signal."""
+    gc.disable()  # until it serves (``prompt``): what a start makes stays
     import uvicorn
 
     from app import background

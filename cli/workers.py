@@ -30,6 +30,7 @@ from app.errors import (
 )
 from app.inference.device import cpu_threads
 from app.main import create_app
+from app.serving.turns import take_short_turns
 from app.settings import Settings
 from app.telemetry import SHARED_METRICS, configure_logging
 from app.wiring import Services, open_services
@@ -65,6 +66,7 @@ class OneOfSeveral(uvicorn.Config):
 
     def load(self) -> None:
         """Open the services and make the application; a process that cannot start ends."""
+        gc.disable()  # until it serves (``prompt``)
         configure_logging()
         forget_dead(Path(os.environ[SHARED_METRICS]))
         settings = share_of(Settings(), self.workers)
@@ -143,9 +145,11 @@ def minded(services: Services) -> Iterator[None]:
 
 @contextmanager
 def prompt(_services: Services) -> Iterator[None]:
-    """Nothing holds the event loop for long: threads switch soon, and what is loaded by now is
-    left out of garbage collections, each of which would look through all of it."""
+    """Nothing holds the event loop for long: it is run when it wakes, threads switch soon, and what
+    is loaded by now is left out of garbage collections, each of which would look through all of
+    it: a third of a second for the few thousand objects that nothing holds by now."""
+    take_short_turns()
     sys.setswitchinterval(SWITCH_S)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     yield

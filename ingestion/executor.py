@@ -141,14 +141,14 @@ class Places:
 
 def stages_of(settings: Settings) -> Stages:
     """The stages in a process that has nothing but the settings."""
-    from app.inference.embedder import load_tokenizer
+    from app.inference.embedder import shared_tokenizer
 
     embedder = build_embedder(settings)
     policy = Policies(settings.policy_file).current().policy
     suspects = Suspects(build_screens(settings, embedder), policy)
     tokens, languages = settings.passage_tokens, settings.ocr_languages
     passages = build_passage_embedder(settings, embedder)
-    return Stages(passages, load_tokenizer(), suspects, tokens, languages)
+    return Stages(passages, shared_tokenizer(), suspects, tokens, languages)
 
 
 _stages: Stages | None = None

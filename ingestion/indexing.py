@@ -214,11 +214,11 @@ class IndexBuilder:
         self._discard(built.id)
         return None
 
-    def forget_old(self) -> None:
+    def forget_old(self, *, passages: bool = True) -> None:
         """Remove index versions beyond those that are kept, what dead builders left, and
-        superseded passages that nobody can need again."""
+        superseded ``passages`` that nobody can need again."""
         self._drop_old()
-        if not (superseded := self._corpus.passages.superseded()):
+        if not passages or not (superseded := self._corpus.passages.superseded()):
             return
         kept = [self.folder / version.version_id for version in self._corpus.versions.all()]
         try:

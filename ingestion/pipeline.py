@@ -40,7 +40,9 @@ from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
 from ingestion.suspects import Suspects
 
 REGISTERED_AT_ONCE = 100
-IDLE_S = 0.3
+IDLE_S, LOOK_S = 0.3, 1.0
+"""Between two looks of somebody who has nothing to do: for small documents, and for large ones and
+what else there may be, as an index that is damaged, lacks what was read, or is to be folded."""
 TURN_S = 0.2
 SMALL_BYTES = 1 << 17
 AT_ONCE, BESIDE = (64, 16 << 20), (8, SMALL_BYTES)
@@ -218,11 +220,12 @@ class Pipeline:
         """End what its executor started."""
         self._executor.close()
 
-    def tidy(self) -> None:
-        """Remove what crashes left behind: uploads, and index versions of dead builders."""
+    def tidy(self, *, whole: bool = True) -> None:
+        """Remove what crashes left behind: uploads, and index versions of dead builders; with
+        ``whole`` also passages that nobody can need again, which takes reading all versions."""
         self._uploads.sweep(self._corpus.documents.files())
         self._corpus.jobs.purge()
-        self.index.forget_old()
+        self.index.forget_old(passages=whole)
 
     def build(self) -> str:
         """A new index version of all that is ready, promoted."""
@@ -383,12 +386,12 @@ class Pipeline:
                 self._corpus.documents.save_all(revisions, self._embedder.name)
 
     def _stages(self) -> Stages:
-        from app.inference.embedder import load_tokenizer
+        from app.inference.embedder import shared_tokenizer
 
         settings = self._settings
         return Stages(
             self._embedder,
-            load_tokenizer(),
+            shared_tokenizer(),
             self._suspects,
             settings.passage_tokens,
             settings.ocr_languages,
@@ -530,17 +533,21 @@ def worker(services: Services) -> Iterator[None]:
 def _work(
     pipeline: Pipeline, services: Services, stop: threading.Event, largest: int | None
 ) -> None:
-    tidied, folding = float("-inf"), threading.Thread()
+    tidied = looked = float("-inf")
+    folding = threading.Thread()
     tidies = largest is not None  # the thread that large documents never keep
     while not stop.is_set():
         pause = RETRY_S
         try:
             if tidies and time.monotonic() - tidied > TIDY_S:
-                pipeline.tidy()
+                pipeline.tidy(whole=tidied > 0)  # a start has other things to do
                 tidied = time.monotonic()
-            drained = _drain(pipeline, services, stop, largest, mends=tidies)
-            pause = 0.0 if drained else IDLE_S
-            if tidies and not folding.is_alive() and pipeline.index.fold_is_due():
+            if look := time.monotonic() - looked >= LOOK_S:
+                looked = time.monotonic()
+            drained = _drain(pipeline, services, stop, largest, mends=tidies, look=look)
+            idle = IDLE_S if tidies else LOOK_S
+            pause = 0.0 if drained else idle
+            if look and tidies and not folding.is_alive() and pipeline.index.fold_is_due():
                 folding = threading.Thread(target=_fold, args=(pipeline,), daemon=True)
                 folding.start()
         except CountersignError as error:
@@ -569,10 +576,12 @@ def _drain(
     largest: int | None = None,
     *,
     mends: bool = True,
+    look: bool = True,
 ) -> bool:
     """Process what is pending and index it as it comes; False when there was nothing to do.
 
-    ``mends``: build a damaged index anew, which one thread must do.
+    ``mends``: build a damaged index anew, which one thread must do. ``look``: see to the index
+    also where nothing was pending.
     """
     claim = partial(services.corpus.documents.claim_some, *BESIDE, largest=largest)
     taken, due = 0, time.monotonic() + UPDATE_S
@@ -585,7 +594,8 @@ def _drain(
             taken += len(documents)
             if time.monotonic() >= due:
                 due = _indexed_until(pipeline, services, mends=mends)
-    _indexed_until(pipeline, services, mends=mends)
+    if taken or look:
+        _indexed_until(pipeline, services, mends=mends)
     return taken > 0
 
 

@@ -157,7 +157,7 @@ def texts_are_read_once() -> Iterator[None]:
     """The shipped models answer as ever, and sooner."""
     real = onnx_encoder._session
     patch = pytest.MonkeyPatch()
-    patch.setattr(onnx_encoder, "_session", lambda graph: ReadOnce(real(graph)))
+    patch.setattr(onnx_encoder, "_session", lambda *given: ReadOnce(real(*given)))
     yield
     patch.undo()
 

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, DateTime, Select, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.access.principals import LOCAL, Principal, principal_of
@@ -47,6 +47,11 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Each request asks one of these, and to build a statement costs more than to run it.
+        of_owner = PrincipalRow.name == ApiKeyRow.principal
+        found = select(ApiKeyRow, PrincipalRow, self._moment()).join(PrincipalRow, of_owner)
+        self._by_hash = found.where(ApiKeyRow.key_sha256 == bindparam("key"))
+        self._by_id = found.where(ApiKeyRow.id == bindparam("key"))
 
     def create(
         self, principal: str, *, lifetime: timedelta | None = None, by: str = LOCAL.name
@@ -96,7 +101,7 @@ class Keys:
     def principal(self, key: str) -> Principal:
         """The principal of a key; raises ``Unauthenticated`` or ``CredentialsExpired``."""
         with self._database.reading() as session:
-            found = self._find(session, ApiKeyRow.key_sha256 == sha256(key))
+            found = self._find(session, self._by_hash, sha256(key))
             if found is None:
                 raise Unauthenticated("The API key is not known.")
             row, owner, time = found
@@ -107,19 +112,23 @@ class Keys:
 
     def current(self, session: Session, key_id: str) -> Principal | None:
         """The principal of a key as of now; None when the key has ended."""
-        found = self._find(session, ApiKeyRow.id == key_id)
+        found = self._find(session, self._by_id, key_id)
         if found is None or not _in_force(*found):
             return None
         return principal_of(found[1], CREDENTIAL + key_id)
 
     def _find(
-        self, session: Session, condition: object
+        self, session: Session, statement: "Select[ApiKeyRow, PrincipalRow, datetime]", key: str
     ) -> tuple[ApiKeyRow, PrincipalRow, datetime] | None:
-        query = select(ApiKeyRow, PrincipalRow, self._database.clock()).join(
-            PrincipalRow, PrincipalRow.name == ApiKeyRow.principal
-        )
-        row = session.execute(query.where(condition)).first()  # type: ignore[arg-type]
+        here = {"now": self._database.time(session)} if self._database.embedded else {}
+        row = session.execute(statement, {"key": key, **here}).first()
         return None if row is None else (row[0], row[1], row[2])
+
+    def _moment(self) -> ColumnElement[datetime]:
+        """The database's own time, in a statement that is used again."""
+        if self._database.embedded:
+            return bindparam("now", type_=DateTime())
+        return self._database.clock()
 
     def _note_use(self, row: ApiKeyRow, time: datetime) -> None:
         if row.last_used_at is not None and abs(time - row.last_used_at) < LAST_USE_STEP:

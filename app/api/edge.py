@@ -3,13 +3,16 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import structlog
 from fastapi.responses import JSONResponse
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.openai.errors import is_openai, openai_error
-from app.api.requests import is_storable
+from app.api.requests import Guarded, is_storable
 from app.errors import CountersignError, Invalid, NotFound, RequestTimeout, TooLarge
 from app.settings import Settings
 from app.tracing import describe, request_span
@@ -88,6 +91,34 @@ class Edge:
         return status
 
 
+class Door:
+    """Refuses questions for which there is no place before anything else of them is looked at:
+    under overload they are most of all requests, and what they cost is lost for answers.
+
+    Who shows no API key goes the usual way, where that is said first.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self.app = app
+        answering = (one for one in routes if isinstance(one, Guarded) and one.answers)
+        self._routes = {one.path: one for one in answering}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            route = self._routes.get(scope["path"])
+            if route is not None and _shows_key(scope):
+                scope["route"] = route  # it is counted under its route, refused or not
+                cast("Services", scope["app"].state.services).places.look()
+        await self.app(scope, receive, send)
+
+
+def _shows_key(scope: Scope) -> bool:
+    shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, key = shown.partition(b" ")
+    return bool(scheme.lower() == b"bearer" and key.strip())
+
+
 class Limits:
     """Refuses bodies over the limit, announced or not, bodies that come too slowly, and addresses
     that no database can look up."""
@@ -147,8 +178,16 @@ class _Body:
 
 def _headers(request_id: str, scope: Scope) -> list[tuple[bytes, bytes]]:
     """Those of every response; a route may say otherwise in ``request.state.headers``."""
-    named = {**HEADERS, **scope["state"].get("headers", {}), "X-Request-Id": request_id}
-    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    own = scope["state"].get("headers")
+    usual = _encoded({**HEADERS, **own}) if own else USUAL
+    return [*usual, (b"x-request-id", request_id.encode())]
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+USUAL = _encoded(HEADERS)
 
 
 def _count(scope: Scope, status: int) -> None:

@@ -1,12 +1,45 @@
 """HTTP on the wire: a connection whose request does not come in time is closed."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_HEADER_BYTES = 32_768
+
+
+class Corked:
+    """A transport that sends together what is written in one turn of the event loop.
+
+    Head and body of a response are written one after the other, and each call of the system lets
+    another thread take the interpreter, which the loop then waits for.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """As the transport's, at the end of this turn."""
+        if not data:
+            return
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """As the transport's, when what was written is sent."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        held, self._held = b"".join(self._held), []
+        if held:
+            self._transport.write(held)
 
 
 def timed_protocol(header_timeout_s: float) -> type[asyncio.Protocol]:
@@ -17,7 +50,7 @@ def timed_protocol(header_timeout_s: float) -> type[asyncio.Protocol]:
         _waits_for = ""
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
             self._watch()
 
         def data_received(self, data: bytes) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import closing, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar, cast
@@ -12,13 +12,14 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, ConfigDict
+from starlette.requests import ClientDisconnect
 
 from app.access.keys import sha256
 from app.access.permissions import Action, authorise
 from app.access.principals import Principal
 from app.access.service import Access
 from app.access.sessions import SignIn, check_csrf
-from app.errors import BadRequest, Unauthenticated
+from app.errors import BadRequest, CallerGone, Unauthenticated
 from app.made import noting
 from app.serving.admission import Permit
 from app.wiring import Services
@@ -37,6 +38,8 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database stores."""
+SOON_S = 0.1
+"""A body that has come by then came soon."""
 MAX_INT = 2**31 - 1
 """The largest number that an integer column holds."""
 T = TypeVar("T")
@@ -90,8 +93,11 @@ class May:
 
 
 async def permit(request: Request) -> AsyncIterator[Permit]:
-    """A place for an answer, taken when the body is read, given back when the response is sent."""
-    taken = cast("Services", request.app.state.services).places.enter()
+    """A place for an answer, given back when the response is sent: the one that is held since the
+    request came, or where the body took its time, one that is taken now."""
+    held: Permit | None = getattr(request.state, "place", None)
+    request.state.place = None
+    taken = held or cast("Services", request.app.state.services).places.enter()
     try:
         yield taken
     finally:
@@ -102,7 +108,8 @@ class Guarded(APIRoute):
     """A route that knows its caller, and that the caller may, before it reads a body.
 
     Where a route needs a ``permit``, a place is held already while the caller is looked up:
-    whoever comes when all are taken is told at once, and costs no look at the database.
+    whoever comes when all are taken is told at once, and costs no look at the database. It is
+    kept where the body comes soon; else it is given back meanwhile.
     """
 
     @property
@@ -121,27 +128,67 @@ class Guarded(APIRoute):
         handler, action, answers = super().get_route_handler(), self.action, self.answers
 
         async def guarded(request: Request) -> Response:
-            if action is not None:
-                request.state.principal = await _caller(request, answers=answers)
+            if action is None:
+                return await handler(request)
+            shown = await _shown(request)
+            with _place(request) if answers else nullcontext() as place:
+                request.state.principal = await _caller(request, *shown)
                 authorise(request.state.principal, action)
-            return await handler(request)
+                if place is not None:
+                    await _read(request, place)
+                return await handler(request)
 
         return guarded
 
 
-async def _caller(request: Request, *, answers: bool) -> Principal:
-    """Who asks, looked up on threads that nothing else uses."""
+@contextmanager
+def _place(request: Request) -> Iterator[Permit]:
+    """A place that is given back at the end, unless ``permit`` has it by then."""
+    place = cast("Services", request.app.state.services).places.enter()
+    request.state.place = place
+    try:
+        yield place
+    finally:
+        if request.state.place is place:
+            place.close()
+
+
+async def _read(request: Request, place: Permit) -> None:
+    """Read the body; who sends it slowly keeps no place from others meanwhile.
+
+    Raises ``CallerGone``, and what ``Limits`` raises.
+    """
+    reading = asyncio.create_task(request.body())
+    try:
+        done, _ = await asyncio.wait({reading}, timeout=SOON_S)
+        if not done:
+            place.close()
+            request.state.place = None
+        await reading
+    except ClientDisconnect:
+        raise CallerGone from None
+    finally:
+        reading.cancel()
+
+
+async def _shown(request: Request) -> tuple[HTTPAuthorizationCredentials | None, str]:
+    """The API key and the cookie that came; raises ``Unauthenticated`` without any."""
     key, token = await bearer(request), await cookie(request)
     if key is None and token is None:
         raise Unauthenticated
+    return key, token or ""
+
+
+async def _caller(
+    request: Request, key: HTTPAuthorizationCredentials | None, token: str
+) -> Principal:
+    """Who asks, looked up on threads that nothing else uses."""
     request.state.sign_in = None
     services = cast("Services", request.app.state.services)
-    # Held no longer than this: a body that comes slowly must not keep a place from others.
-    with closing(services.places.enter()) if answers else nullcontext():
-        await asyncio.sleep(0)  # refusals of the same burst go out before any thread has work
-        return await asyncio.get_running_loop().run_in_executor(
-            services.lookups, _admit, request, key, token or ""
-        )
+    await asyncio.sleep(0)  # refusals of the same burst go out before any thread has work
+    return await asyncio.get_running_loop().run_in_executor(
+        services.lookups, _admit, request, key, token
+    )
 
 
 def _admit(request: Request, key: HTTPAuthorizationCredentials | None, token: str) -> Principal:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
@@ -229,8 +229,7 @@ class Documents:
 
     def _is_any_pending(self) -> bool:
         with self._database.reading() as session:
-            query = select(DocumentRow.id).where(DocumentRow.state == PENDING)
-            return session.scalar(query.limit(1)) is not None
+            return session.scalar(_ANY_PENDING) is not None
 
     def renew(self, *claimed: ClaimedDocument) -> None:
         """Keep claimed documents for another while; another's claim is left alone."""
@@ -507,10 +506,7 @@ class Documents:
     def deleted_since(self, number: int) -> list[str]:
         """Documents deleted after ``number``: an index begun then must not find them."""
         with self._database.reading() as session:
-            query = select(DocumentRow.id).where(
-                DocumentRow.state == DELETED, DocumentRow.number > number
-            )
-            return list(session.scalars(query))
+            return list(session.scalars(_DELETED_SINCE, {"number": number}))
 
     def changed_since(self, number: int) -> dict[str, str]:
         """Documents that became ready or were deleted after ``number``, with their collections:
@@ -526,6 +522,13 @@ class Documents:
         with self._database.reading() as session:
             query = select(DocumentRow.stored_at).where(DocumentRow.state != DELETED)
             return set(session.scalars(query))
+
+
+# Workers ask these again and again, and to build a statement costs more than to run it.
+_ANY_PENDING = select(DocumentRow.id).where(DocumentRow.state == PENDING).limit(1)
+_DELETED_SINCE = select(DocumentRow.id).where(
+    DocumentRow.state == DELETED, DocumentRow.number > bindparam("number")
+)
 
 
 def _views(

@@ -84,17 +84,15 @@ class Versions:
         Not only the live one: after a rollback the newer version stays set aside. A version that
         never went live does not count: its builder may have died before it could promote it.
         """
-        newest = select(func.max(IndexVersionRow.number)).where(IndexVersionRow.state.in_(SERVED))
         with self._database.reading() as session:
-            query = select(DocumentRow.id).where(DocumentRow.state == READY)
-            if (seen := session.scalar(newest)) is not None:
-                query = query.where(DocumentRow.number > seen)
-            return session.scalar(query.limit(1)) is not None
+            return session.scalar(_UNINDEXED) is not None
 
     def rolled_back(self) -> bool:
         """Whether a version that was live is newer than the live one: it stays set aside."""
-        newest = select(func.max(IndexVersionRow.number)).where(IndexVersionRow.state.in_(SERVED))
-        live = select(IndexVersionRow.number).where(IndexVersionRow.state == "live")
+        newest, live = (
+            _NEWEST,
+            select(IndexVersionRow.number).where(IndexVersionRow.state == "live"),
+        )
         with self._database.reading() as session:
             return session.scalar(newest) != session.scalar(live)
 
@@ -213,11 +211,7 @@ class Versions:
     def live(self) -> IndexVersion | None:
         """The version the pointer names, or None before the first promotion."""
         with self._database.reading() as session:
-            row = session.scalar(
-                select(IndexVersionRow).join(
-                    LiveIndexRow, LiveIndexRow.version_id == IndexVersionRow.id
-                )
-            )
+            row = session.scalar(_LIVE)
             return None if row is None else index_version(row)
 
     def earlier(self) -> list[IndexVersion]:
@@ -310,6 +304,19 @@ class Versions:
             kept = {*never_built[:keep], *session.scalars(extended)}
             doomed = [row.id for row in rows if row.id not in kept]
             session.execute(delete(IndexVersionRow).where(IndexVersionRow.id.in_(doomed)))
+
+
+# Workers ask these again and again, and to build a statement costs more than to run it.
+_NEWEST = select(func.max(IndexVersionRow.number)).where(IndexVersionRow.state.in_(SERVED))
+_UNINDEXED = (
+    select(DocumentRow.id)
+    .where(
+        DocumentRow.state == READY,
+        DocumentRow.number > func.coalesce(_NEWEST.scalar_subquery(), -1),
+    )
+    .limit(1)
+)
+_LIVE = select(IndexVersionRow).join(LiveIndexRow, LiveIndexRow.version_id == IndexVersionRow.id)
 
 
 def full_hours(moment: datetime, hours: int) -> list[datetime]:

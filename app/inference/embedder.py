@@ -1,6 +1,7 @@
 """Texts to unit vectors: the packaged all-MiniLM-L6-v2, or a sentence-transformers folder."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from app.ports import Vectors
 Runtime = Literal["auto", "torch", "fp32", "int8"]
 MAX_TOKENS = 256
 """What all-MiniLM-L6-v2 was trained with, [CLS] and [SEP] included."""
+EACH = 2
+"""Threads for one text: what a question takes is to read the weights, twice as fast by two."""
 
 
 class MiniLMEmbedder:
@@ -71,7 +74,7 @@ class MiniLMEmbedder:
 
 def _onnx_states(precision: Precision) -> Callable[[Ids, Ids], Floats]:
     """From ids and mask [B, L] the token states [B, L, H], on the CPU."""
-    encoder = OnnxEncoder(base_encoder_arrays(), base_shape(), precision)
+    encoder = OnnxEncoder(base_encoder_arrays(), base_shape(), precision, each=EACH)
     return lambda ids, mask: encoder(ids, mask, np.zeros_like(ids))
 
 
@@ -129,6 +132,13 @@ class SentenceTransformerEmbedder:
             list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
         return vectors.astype(np.float32).reshape(-1, self.dimension)
+
+
+@cache
+def shared_tokenizer() -> Tokenizer:
+    """One that neither pads nor truncates, for whoever changes neither: each takes a while to
+    load."""
+    return load_tokenizer()
 
 
 def load_tokenizer(max_tokens: int | None = None) -> Tokenizer:

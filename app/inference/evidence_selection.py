@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from guardrails.contract import sentence_bounds
 from guardrails.words import content_words
@@ -71,5 +72,6 @@ def _pieces(text: str) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def stems(text: str) -> frozenset[str]:
     return frozenset(word[:STEM] for word in content_words(text))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from app.errors import ModelRefused
-from app.inference.embedder import load_tokenizer
+from app.inference.embedder import shared_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, cell_ends, misplaced, named_cell, passed_over
@@ -96,7 +96,7 @@ class Reader:
             return
         runner = load_pair_runner(self._folder, READER_HEADS, self._device)
         self.tuning = load_tuning(self._folder)
-        self._plain = load_tokenizer()
+        self._plain = shared_tokenizer()
         self._runner = runner
 
     def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
@@ -138,6 +138,8 @@ class Reader:
 
     def _cut(self, text: str, most: int) -> str:
         """The first ``most`` tokens of ``text``."""
+        if len(text) <= most:  # each has a character at least
+            return text
         offsets = self._plain.encode(text, add_special_tokens=False).offsets
         return text if len(offsets) <= most else text[: offsets[most - 1][1]]
 
@@ -352,6 +354,8 @@ def lowered(
 ) -> NDArray[np.float32]:
     """``logits`` [L, 2], lower on the tokens of these parts of the passage, by the words that each
     lacks."""
+    if not any(start < end for (start, end), _ in parts):
+        return logits
     inside = np.array(encoding.type_ids) == 1
     starts = np.array([offset[0] for offset in encoding.offsets])
     lower = logits.copy()

@@ -18,7 +18,7 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 from transformers.modeling_outputs import BaseModelOutput
 
 from app.inference.device import pick_device
-from app.inference.embedder import load_tokenizer
+from app.inference.embedder import load_tokenizer, shared_tokenizer
 from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
 from app.inference.networks.onnx_graph import Precision
 from app.inference.networks.pair_model import encoder_arrays
@@ -119,7 +119,7 @@ class Seq2SeqGenerator:
                 return
             model = load_seq2seq_model(self._folder)
             self._device = pick_device(self._wanted)
-            self._plain = load_tokenizer()
+            self._plain = shared_tokenizer()
             self._tokenizer = load_tokenizer()
             self._tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
             self._tokenizer.enable_padding()

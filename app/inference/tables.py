@@ -9,6 +9,7 @@ to be meant.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
@@ -201,12 +202,16 @@ def _stripped(line: str, start: int, end: int) -> Offsets:
     return begin, begin + len(own)
 
 
-def _tables(text: str) -> Iterator[list[_Row]]:
-    """Runs of at least two rows below each other; entries may stand apart."""
+@lru_cache(maxsize=256)
+def _tables(text: str) -> tuple[Sequence[_Row], ...]:
+    """Runs of at least two rows below each other; entries may stand apart. Kept, as each passage
+    that is read is looked at several times."""
+    found = []
     for shape, run in groupby(_rows(text), key=lambda row: row and row.entry):
-        rows = [row for row in run if row is not None]
+        rows = tuple(row for row in run if row is not None)
         if shape is not None and len(rows) > 1:
-            yield rows
+            found.append(rows)
+    return tuple(found)
 
 
 def _rows(text: str) -> Iterator[_Row | None]:

@@ -97,12 +97,21 @@ class Sender:
     # Who is to be told
 
     def _route(self) -> None:
-        """Give the events that are due their destinations, each in a transaction of its own."""
+        """Give the events that are due their destinations, each in a transaction of its own; where
+        the settings name none, all of them go at once."""
         with self._database.reading() as session:
             new = _due(session, self._settings, "")
+        if new and not self.destinations:
+            self._forget([event_id for event_id, _ in new])
+            return
         for event_id, _ in new:
             with self._database.transaction() as session:
                 self._give_destinations(session, event_id)
+
+    def _forget(self, events: Sequence[str]) -> None:
+        mine = delete(OutboxRow).where(OutboxRow.event_id.in_(events), OutboxRow.destination == "")
+        with self._database.transaction() as session:
+            session.execute(mine)
 
     def _give_destinations(self, session: Session, event_id: str) -> None:
         row = session.get(OutboxRow, (event_id, ""), with_for_update=True)

@@ -54,6 +54,10 @@ class InvertedFile:
     def __init__(self, index: faiss.IndexIVF, probes: int) -> None:
         self._index, self.probes = index, probes
 
+    def wanted(self, k: int) -> int:
+        """How many candidates are to be scored for the ``k`` best."""
+        return max(LEAST_CANDIDATES, CANDIDATES * k)
+
     def candidates(
         self, queries: Vectors, count: int, bits: NDArray[np.uint8] | None = None
     ) -> Positions:
@@ -73,16 +77,19 @@ def write_inverted(
     """Inverted files of those collections of ``vectors`` [n, dimension] that are large and whose
     recall is high enough with them; ``ranges`` gives each collection's [first, last)."""
     written: dict[str, Probing] = {}
-    for number, (name, (first, last)) in enumerate(ranges.items()):
-        if last - first > EXACT_UP_TO:
-            file = f"inverted-{number}.faiss"
-            probing = _write_one(folder / file, vectors[first:last])
-            if probing is not None:
-                written[name] = probing
+    for number, (name, (first, last)) in enumerate(large(ranges).items()):
+        probing = _write_one(folder / f"inverted-{number}.faiss", vectors[first:last])
+        if probing is not None:
+            written[name] = probing
     if written:
         listing = {name: asdict(probing) for name, probing in written.items()}
         (folder / LISTING).write_text(json.dumps(listing), "utf-8")
     return written
+
+
+def large(ranges: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Those collections of ``ranges`` that are too large to be searched exactly."""
+    return {name: span for name, span in ranges.items() if span[1] - span[0] > EXACT_UP_TO}
 
 
 def read_inverted(folder: Path, files: Collection[str]) -> dict[str, InvertedFile]:
@@ -139,7 +146,7 @@ def _built(vectors: Vectors) -> faiss.IndexIVF:
 def _chosen(index: faiss.IndexIVF, vectors: Vectors) -> tuple[int, float] | None:
     """The fewest lists with enough recall, and that recall; None when too many were needed."""
     kinds = sampled_queries(vectors)
-    best = [_nearest(queries, vectors) for queries in kinds]
+    best = [nearest(queries, vectors) for queries in kinds]
     for probes in _steps(int(MOST_PROBED * index.nlist)):
         file = InvertedFile(index, probes)
         found = [file.candidates(queries, CANDIDATES * DEPTH) for queries in kinds]
@@ -165,7 +172,8 @@ def recall_of(found: Positions, best: Positions) -> float:
     return float(np.mean([np.isin(wanted, named).mean() for named, wanted in pairs]))
 
 
-def _nearest(queries: Vectors, vectors: Vectors) -> Positions:
+def nearest(queries: Vectors, vectors: Vectors) -> Positions:
+    """The ``DEPTH`` best positions of ``vectors`` for each of ``queries``, compared with all."""
     best: Positions = faiss.knn(queries, vectors, DEPTH, metric=faiss.METRIC_INNER_PRODUCT)[1]
     return best
 

@@ -38,7 +38,7 @@ class LexicalIndex:
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
         stored = sum(self._searcher.doc_freq("collection", name) for name in collections)
-        self._stored = max(stored, len(self))
+        self._stored, self._collections = max(stored, len(self)), frozenset(collections)
         self._corrections: dict[tuple[str, str], float] = {}
 
     @staticmethod
@@ -80,13 +80,19 @@ class LexicalIndex:
 
         Words of ``earlier`` texts count by their weight beside 1 for the question's.
         """
+        if not collections:
+            return []
+        if self._all_count(collections, excluded_documents) and not earlier:
+            plain = self._union(_words(question))
+            if plain is not None:
+                return self._hits(plain, k)
         weighed = [(_words(text), weight) for text, weight in ((question, 1.0), *earlier)]
         wanted = [
             (tantivy.Occur.Should, tantivy.Query.boost_query(self._any_word(words), weight))
             for words, weight in weighed
             if words
         ]
-        if not wanted or not collections:
+        if not wanted:
             return []
         query = tantivy.Query.boolean_query(
             [
@@ -95,8 +101,28 @@ class LexicalIndex:
                 *((tantivy.Occur.MustNot, self._term("document", d)) for d in excluded_documents),
             ]
         )
+        return self._hits(query, k)
+
+    def _hits(self, query: tantivy.Query, k: int) -> list[tuple[int, float]]:
         result = self._searcher.search(query, k, count=False)
         return [(self._position(address), float(score)) for score, address in result.hits]
+
+    def _all_count(self, collections: Sequence[str], excluded_documents: Sequence[str]) -> bool:
+        """Whether every passage of the index may be found, and each by its plain weight."""
+        whole = self._stored == len(self) and not excluded_documents
+        return whole and bool(self._collections) and self._collections <= set(collections)
+
+    def _union(self, words: str) -> tantivy.Query | None:
+        """The same as ``_any_word`` without levels: tantivy passes over passages that hold common
+        words alone only where a query is nothing but words. None where a word is several, which
+        must stand beside each other."""
+        # Tantivy's parser takes each word once, but several of one stem as often as there are.
+        stems = [STEMS.analyze(word) for word in dict.fromkeys(words.split())]
+        if any(len(parts) > 1 for parts in stems):
+            return None
+        terms = [(field, word) for parts in stems for word in parts for field in WORD_FIELDS]
+        wanted = [(tantivy.Occur.Should, self._term(*term)) for term in terms]
+        return tantivy.Query.boolean_query(wanted)
 
     def _any_word(self, words: str) -> tantivy.Query:
         if self._stored == len(self):

@@ -110,27 +110,44 @@ class Rerank:
     """Read the first ``depth`` passages of the fused ranking, and put the best first.
 
     The ``first`` of them are read before the others, which are left unread where those are
-    ``certain``; without ``certain`` all are read at once.
+    ``certain``; without ``certain`` all are read at once. ``ahead`` of the others are read
+    together with the first ones, on threads that would have nothing to do: what is certain does
+    not depend on them.
     """
 
     read: Read
     depth: int
     first: int = 0
     certain: Certain | None = None
+    ahead: int = 0
 
     def __call__(self, question: str, hits: list[Hit], deadline: Deadline) -> list[Hit]:
         """``hits`` in their new order; those that were not read follow as they were."""
         passages = [hit.passage for hit in hits[: self.depth]]
-        chosen = passages[: self.first] if self.certain is not None else passages
-        readings = self.read(question, chosen, deadline)
-        if self.certain is not None and not self.certain(question, chosen, readings):
-            rest = passages[len(chosen) :]
-            readings = [*readings, *(self.read(question, rest, deadline) if rest else ())]
-            chosen = passages
-        read = [
-            replace(hit, reading=r) for hit, r in zip(hits[: len(chosen)], readings, strict=True)
-        ]
+        readings = self._readings(question, passages, deadline)
+        chosen = zip(hits[: len(readings)], readings, strict=True)
+        read = [replace(hit, reading=reading) for hit, reading in chosen]
         return [*sorted(read, key=_worth, reverse=True), *hits[len(read) :]]
+
+    def _readings(
+        self, question: str, passages: Sequence[Passage], deadline: Deadline
+    ) -> list[Reading]:
+        """Of the passages, or of the first ones where those are certain."""
+        if self.certain is None:
+            return self._read_all(question, passages, deadline)
+        first = passages[: self.first]
+        readings = self._read_all(question, passages[: self.first + self.ahead], deadline)
+        if self.certain(question, first, readings[: len(first)]):
+            return readings[: len(first)]
+        rest = passages[len(readings) :]
+        return [*readings, *(self._read_all(question, rest, deadline) if rest else ())]
+
+    def _read_all(
+        self, question: str, passages: Sequence[Passage], deadline: Deadline
+    ) -> list[Reading]:
+        """As ``read``; raises ``ValueError`` when one is missing."""
+        readings = self.read(question, passages, deadline)
+        return [reading for reading, _ in zip(readings, passages, strict=True)]
 
     def stopped(self, hits: Sequence[Hit]) -> bool:
         """Whether some of the ``hits`` that would have been read were not."""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from app.ports import Vectors
+from app.retrieval.codes import write_codes
 from app.retrieval.entries import Entry, entries_of, read_entries
 from app.retrieval.inverted_file import write_inverted
 from app.retrieval.vector import Mask, SegmentVectors, write_vectors
@@ -48,5 +49,7 @@ def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> N
     """Write entries and their unit ``vectors`` [n, dimension] into an existing folder."""
     kept = entries_of(entries)
     write_vectors(folder, vectors)
-    write_inverted(folder, vectors, kept.ranges)
+    ranges = kept.ranges
+    inverted = write_inverted(folder, vectors, ranges)
+    write_codes(folder, vectors, {n: span for n, span in ranges.items() if n not in inverted})
     kept.save(folder)

@@ -1,8 +1,8 @@
 """Inner-product search with FAISS, one index per collection; every score is exact.
 
 Collections are searched separately, so a passage outside the caller's scope is never even
-compared with the question. A collection is searched exactly, or by its inverted file where it has
-one. On CUDA (faiss-gpu and a device) flat indexes live there, and every search is exact.
+compared with the question. A collection is searched exactly, or by the inverted file or the codes
+that it has. On CUDA (faiss-gpu and a device) flat indexes live there, and every search is exact.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,15 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ports import Vectors
+from app.retrieval.codes import Codes, read_codes
 from app.retrieval.faiss_files import map_faiss, write_faiss
-from app.retrieval.inverted_file import (
-    CANDIDATES,
-    EXACT_UP_TO,
-    LEAST_CANDIDATES,
-    InvertedFile,
-    Positions,
-    read_inverted,
-)
+from app.retrieval.inverted_file import EXACT_UP_TO, InvertedFile, Positions, read_inverted
 
 Span = tuple[int, int]
 """[first, last) of a collection within its segment."""
@@ -101,9 +95,11 @@ class SegmentVectors:
         self.count: int = kept.ntotal
         self.on_gpu = device != "cpu" and gpu_available()
         self._resources = faiss.StandardGpuResources() if self.on_gpu else None
-        inverted = {} if self.on_gpu else read_inverted(folder, files)
+        naming: dict[str, InvertedFile | Codes] = {}
+        if not self.on_gpu:
+            naming = {**read_codes(folder, files), **read_inverted(folder, files)}
         self._collections = {
-            name: self._searched(kept, span, inverted.get(name)) for name, span in ranges.items()
+            name: self._searched(kept, span, naming.get(name)) for name, span in ranges.items()
         }
 
     def search(
@@ -122,11 +118,11 @@ class SegmentVectors:
         return sorted(found, key=lambda hit: -hit[1])[:k]
 
     def _searched(
-        self, kept: faiss.Index, span: Span, inverted: InvertedFile | None
+        self, kept: faiss.Index, span: Span, naming: InvertedFile | Codes | None
     ) -> "_InMemory | _Mapped | _Approximate":
         first, last = span
-        if inverted is not None:
-            return _Approximate(kept, span, inverted)
+        if naming is not None:
+            return _Approximate(kept, span, naming)
         if last - first > EXACT_UP_TO and not self.on_gpu:
             return _Mapped(kept, span)
         index = faiss.IndexFlatIP(kept.d)
@@ -171,23 +167,23 @@ class _Mapped:
 
 
 class _Approximate:
-    """A collection whose inverted file names candidates, which the kept vectors score."""
+    """A collection whose inverted file, or codes, name candidates, which the kept vectors score."""
 
-    def __init__(self, kept: faiss.Index, span: Span, inverted: InvertedFile) -> None:
-        self._kept, self._span, self._inverted = kept, span, inverted
+    def __init__(self, kept: faiss.Index, span: Span, naming: InvertedFile | Codes) -> None:
+        self._kept, self._span, self._naming = kept, span, naming
         self._exact = _Mapped(kept, span)
 
     def search(self, query: Vectors, k: int, mask: Mask) -> Hits:
         first, last = self._span
         bits = mask.bits(first, last)
         count = last - first if bits is None else mask.alive(first, last)
-        wanted = min(count, max(LEAST_CANDIDATES, CANDIDATES * k))
+        wanted = min(count, self._naming.wanted(k))
         if wanted < 1:
             return []
-        named = self._inverted.candidates(query[None, :], wanted, bits)[0]
+        named = self._naming.candidates(query[None, :], wanted, bits)[0]
         positions: Positions = named[named >= 0] + first
         if len(positions) < wanted:
-            # Most of the nearest lists was removed: what is next to them was not looked at.
+            # Most of what is nearest was removed: what is next to it was not looked at.
             return self._exact.search(query, k, mask)
         scores = self._kept.reconstruct_batch(positions) @ query
         best = np.argsort(-scores, kind="stable")[:k]

@@ -115,15 +115,23 @@ class AnswerPlaces:
     def enter(self) -> Permit:
         """A permit; raises ``Overloaded`` at once when all are taken, or when an answer would be
         late."""
-        if self._closed:
-            raise NotReady("The service is shutting down.")
         with self._lock:
-            expected = self._pace.expected(self._taken)
-            if self._taken >= self._most or expected > HEADROOM * self._deadline_s:
-                raise _overloaded(expected)
+            self._refuse()
             self._taken += 1
             self._pace.note(self._taken, time.monotonic())
         return Permit(self, Deadline(self._deadline_s))
+
+    def look(self) -> None:
+        """Raises as ``enter`` would now; takes no place."""
+        with self._lock:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        if self._closed:
+            raise NotReady("The service is shutting down.")
+        expected = self._pace.expected(self._taken)
+        if self._taken >= self._most or expected > HEADROOM * self._deadline_s:
+            raise _overloaded(expected)
 
     def leave(self) -> None:
         """One permit fewer."""

@@ -543,6 +543,12 @@ def test_old_versions_are_forgotten_and_superseded_passages_purged(library: Libr
     assert stored == [texts[:1], sorted(texts[:2]), sorted(texts[1:3]), sorted(texts[2:])]
     assert [v.version_id for v in library.corpus.versions.all()] == versions[:1:-1]
     assert sorted(p.name for p in library.settings.index_dir.iterdir()) == sorted(versions[2:])
+    library.shelf.keep = 1
+    library.shelf.builder().forget_old(passages=False)  # as at a start, which is to be quick
+    assert [v.version_id for v in library.corpus.versions.all()] == versions[-1:]
+    assert sorted(library.passages()) == sorted(texts[2:])
+    library.shelf.builder().forget_old()
+    assert sorted(library.passages()) == texts[3:]
 
 
 def test_the_live_version_is_kept_however_old(library: Library) -> None:

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from sse_starlette import ServerSentEvent
 
 from app.access.principals import Principal
@@ -344,12 +345,23 @@ def test_what_can_be_taken_back_is_told_when_it_stands(
 
 
 @on_sqlite
-def test_without_a_destination_events_are_let_go(database: Database, settings: Settings) -> None:
+def test_without_a_destination_events_are_let_go_together(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     silent = settings.model_copy(update={"notice_webhook": ""})
     hold(database, silent)
     make_due(database)
-    assert Sender(database, silent).run() == 0
-    assert rows(database) == []
+    assert len(rows(database)) > 1
+    opened, transaction = [], database.transaction
+
+    def counted() -> AbstractContextManager[Session]:
+        opened.append(1)
+        return transaction()
+
+    monkeypatch.setattr(database, "transaction", counted)
+    for _ in range(2):  # the second time there is nothing, and no lock is taken for it
+        assert Sender(database, silent).run() == 0
+        assert (rows(database), len(opened)) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import uvicorn
 from sqlalchemy import func, select
 
 from app.access.principals import Principal
+from app.api import requests
 from app.db import Database
 from app.main import create_app
 from app.records.tables import RecordRow
@@ -317,6 +318,33 @@ def test_who_is_refused_for_want_of_a_place_is_not_looked_up(
             assert [r.status_code for r in await asyncio.gather(*asked)] == [200, 200]
 
     with running(database, tmp_path, max_running_answers=1, max_waiting_answers=1) as house:
+        asyncio.run(scene(house))
+
+
+def test_who_was_looked_up_keeps_the_place_until_the_body_is_there(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "SOON_S", 20.0)
+
+    async def scene(house: House) -> None:
+        sent, looked_up = asyncio.Event(), lookups(house, monkeypatch)
+
+        async def in_two() -> AsyncIterator[bytes]:
+            yield b"{"
+            await sent.wait()
+            yield json.dumps(ASK).encode()[1:]
+
+        house.model.over.set()
+        async with house.client() as client:
+            headers = {"Content-Type": "application/json"}
+            first = asyncio.create_task(client.post("/v1/ask", content=in_two(), headers=headers))
+            await soon(lambda: len(looked_up) == 1)
+            assert (await client.post("/v1/ask", json=ASK)).status_code == 503
+            sent.set()
+            assert (await first).status_code == 200
+        assert (len(looked_up), house.services.places.taken) == (1, 0)
+
+    with running(database, tmp_path, max_running_answers=1, max_waiting_answers=0) as house:
         asyncio.run(scene(house))
 
 

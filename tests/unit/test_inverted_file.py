@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import DependencyFailed
 from app.ports import Vectors
-from app.retrieval import inverted_file, vector
+from app.retrieval import codes, inverted_file, vector
 from app.retrieval.entries import Entry
 from app.retrieval.inverted_file import DEPTH, LISTING, sampled_queries
 from app.retrieval.passage_index import (
@@ -112,6 +112,7 @@ def test_without_the_recall_a_large_collection_is_searched_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vectors: Vectors
 ) -> None:
     monkeypatch.setattr(inverted_file, "MOST_PROBED", 0.02)  # one list of 54: never enough
+    monkeypatch.setattr(codes, "LEAST_RECALL", 1.1)
     segment = written(tmp_path / "s", ENTRIES, vectors)
     assert not [*(tmp_path / "s").glob("inverted*")]
     removed = np.array([SMALL + 7, SMALL + 8])

@@ -99,6 +99,28 @@ def test_query_syntax_in_a_question_is_only_text(index: PassageIndex, question: 
     index.lexical(question, ["public"], 4)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "storm damage",
+        "Storm, storm AND a burst pipe OR not?",
+        "x" * 50 + " passports",
+        "of the",
+        "A storm in storms of passport_s",
+        "pipe pipes",
+        "?",
+    ],
+)
+def test_all_collections_are_searched_with_the_scores_of_some(
+    index: PassageIndex, question: str
+) -> None:
+    wanted = ["public", "secret"]
+    plain = index.lexical(question, wanted, 9)
+    within = index.lexical(question, [*wanted, "another"], 9, (), [("?", 1.0)])
+    assert dict(plain) == pytest.approx(dict(within))
+    assert [score for _, score in plain] == sorted((s for _, s in plain), reverse=True)
+
+
 def test_the_collection_does_not_change_a_lexical_score(index: PassageIndex) -> None:
     alone = dict(index.lexical("storm", ["public"], 4))
     both = dict(index.lexical("storm", ["public", "secret"], 4))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.backends import read_ahead
 from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
 from app.inference.reader import MOST_LEAD, NAMED, Reader, ReaderGenerator, Tuning, best_span
@@ -257,6 +258,31 @@ def test_no_more_is_read_where_the_first_passages_answer_for_certain() -> None:
         assert not stopping.stopped(order)
     asked.clear()
     assert Rerank(read, 3)(QUESTION, hits, Deadline(60)) and len(asked) == 1
+
+
+def test_what_is_read_ahead_changes_neither_what_is_certain_nor_the_order() -> None:
+    asked: list[int] = []
+    margins = {"p0": 0.0, "p1": 0.0, "p2": 8.0}
+
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        asked.append(len(passages))
+        return [reading(0, margins[one.id]) for one in passages]
+
+    hits, certain = [Hit(one, 0.5) for one in PASSAGES], ReaderGenerator(Deaf()).certain
+    for margin, ahead_asked in ((9.0, [2]), (4.0, [2, 1])):
+        margins["p0"] = margin
+        plain = Rerank(read, 3, 1, certain)(QUESTION, hits, Deadline(60))
+        asked.clear()
+        ahead = Rerank(read, 3, 1, certain, ahead=1)(QUESTION, hits, Deadline(60))
+        assert (ahead, asked) == (plain, ahead_asked)
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, 0), (2, 1), (3, 0), (4, 1), (8, 0)])
+def test_one_more_is_read_where_a_thread_would_have_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch, threads: int, ahead: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    assert read_ahead(3) == ahead
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,20 @@ import asyncio
 import threading
 import time
 from collections.abc import Collection
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from app.api.edge import Door
+from app.api.protocol import Corked
+from app.api.questions import router
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
 from app.serving.admission import AnswerPlaces, Pace
+from app.serving.turns import SHORT_NS, take_short_turns
 from app.serving.watching import Watch
 
 
@@ -324,3 +330,115 @@ def test_a_thousand_streams_take_no_thread_each() -> None:
         watch.close()
 
     asyncio.run(scene())
+
+
+# The door
+
+
+@pytest.mark.parametrize(
+    ("path", "shown", "refused"),
+    [
+        ("/v1/ask", b"Bearer cs_any", True),
+        ("/v1/search", b"bearer cs_any", True),
+        ("/v1/ask", b"", False),  # that nothing was shown is said first
+        ("/v1/ask", b"Bearer ", False),
+        ("/v1/ask", b"Basic cs_any", False),
+        ("/v1/passages/one", b"Bearer cs_any", False),
+    ],
+)
+def test_with_all_places_taken_a_question_is_refused_before_anything_else(
+    path: str, shown: bytes, refused: bool
+) -> None:
+    rooms, passed = places(1, 0), []
+
+    async def inner(_scope: Any, _receive: Any, _send: Any) -> None:
+        passed.append(path)
+
+    async def scene() -> None:
+        state = SimpleNamespace(services=SimpleNamespace(places=rooms))
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "headers": [(b"content-length", b"99999999"), (b"authorization", shown)],
+            "app": SimpleNamespace(state=state),
+        }
+        door: Any = Door(inner, router.routes)
+        await door(scope, None, None)
+        taken = rooms.enter()
+        if refused:
+            with pytest.raises(Overloaded):
+                await door(scope, None, None)
+            assert scope["route"].path == path  # type: ignore[attr-defined]
+        else:
+            await door(scope, None, None)
+        taken.close()
+        await door(scope, None, None)
+        assert rooms.taken == 0
+
+    asyncio.run(scene())
+    rooms.close()
+    assert passed == [path] * (2 if refused else 3)
+
+
+class Wire:
+    """A transport that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        self.told.append(data.decode())
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+    def is_closing(self) -> bool:
+        return "closed" in self.told
+
+
+def test_head_and_body_of_a_response_are_sent_together_and_before_the_end() -> None:
+    wire = Wire()
+
+    async def scene() -> None:
+        corked: Any = Corked(wire, asyncio.get_running_loop())  # type: ignore[arg-type]
+        for part in (b"head ", b"", b"body"):
+            corked.write(part)
+        assert (wire.told, corked.is_closing()) == ([], False)
+        await asyncio.sleep(0)
+        assert wire.told == ["head body"]
+        corked.write(b"")
+        corked.write(b"more")
+        await asyncio.sleep(0)
+        corked.write(b"last")
+        corked.close()
+        await asyncio.sleep(0)
+        assert wire.told == ["head body", "more", "last", "closed"]
+
+    asyncio.run(scene())
+
+
+def test_short_turns_are_those_of_one_thread() -> None:
+    told: list[tuple[bool, int]] = []
+
+    def turn() -> int:
+        lines = Path(f"/proc/self/task/{threading.get_native_id()}/sched").read_text().splitlines()
+        return next(int(line.split(":")[1]) for line in lines if line.startswith("se.slice"))
+
+    def take() -> None:
+        told.append((take_short_turns(), turn()))
+        within = threading.Thread(target=lambda: told.append((False, turn())))
+        within.start()
+        within.join()
+
+    if (
+        not Path("/proc/self/sched").exists()
+        or "se.slice" not in Path("/proc/self/sched").read_text()
+    ):
+        pytest.skip("this kernel does not tell")
+    taking = threading.Thread(target=take)
+    taking.start()
+    taking.join()
+    (done, short), (_, usual) = told
+    assert usual == turn()
+    assert not done or short == SHORT_NS < usual

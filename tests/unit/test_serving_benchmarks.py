@@ -77,6 +77,29 @@ def test_the_open_loop_does_not_wait_for_answers_and_counts_from_when_a_question
     assert min(one.milliseconds for one in told) > 300
 
 
+def test_connections_are_used_again_and_one_that_was_closed_meanwhile_loses_no_question() -> None:
+    opened: list[int] = []
+
+    async def scene() -> list[Told]:
+        async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            opened.append(0)
+            while opened[-1] < 2 and await reader.readline():  # two questions for a connection
+                await reader.readuntil(b"}")
+                opened[-1] += 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntold")
+            if opened[-1] == 2:
+                await asyncio.sleep(0.02)  # the third is on its way
+            writer.close()
+
+        async with await asyncio.start_server(served, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            return await ask_in_turn(port, "key", ["a", "b", "c", "d", "ü"], 1, 20)
+
+    told = asyncio.run(scene())
+    assert [one.status for one in told] == [200] * 5
+    assert len(opened) == 3
+
+
 def test_askers_in_turn_ask_each_question_once_and_nobody_listening_is_told_as_that() -> None:
     told = asyncio.run(ask_in_turn(1, "key", ["a", "b", "c"], askers=2, seconds=5))
     assert [one.status for one in told] == [0, 0, 0]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.device import cpu_threads
-from app.inference.networks.onnx_graph import Floats, Precision, encoder_graph
+from app.inference.networks.onnx_graph import KEPT, Floats, Precision, encoder_graph
 from app.inference.networks.pair_tensors import EncoderShape
 
 # From 1.29 on ONNX Runtime reports to its makers, and writes a device number, as soon as it is
@@ -35,15 +35,23 @@ class OnnxEncoder:
         shape: EncoderShape,
         precision: Precision,
         threads: int = 0,
+        *,
+        some: bool = False,
+        each: int = 1,
     ) -> None:
-        """``threads`` 0 takes ``cpu_threads()``. Of the tensors only the word vectors are kept."""
+        """``threads`` 0 takes ``cpu_threads()``. Of the tensors only the word vectors are kept.
+        With ``some`` each call says of which tokens the states are wanted. ``each`` text may be
+        read by so many threads: for short ones that run alone."""
         self._words = tensors["embeddings.word_embeddings.weight"]
-        graph = encoder_graph(tensors, shape.attention_heads, shape.epsilon, precision)
-        self._session = _session(graph)
+        graph = encoder_graph(tensors, shape.attention_heads, shape.epsilon, precision, some=some)
+        self._session = _session(graph, min(each, threads or cpu_threads()))
         self._pool = ThreadPoolExecutor(threads or cpu_threads(), "onnx")
 
-    def __call__(self, ids: Ids, mask: Ids, types: Ids) -> Floats:
-        """States [B, L, H] of B texts, from [B, L] each; zeros where ``mask`` is 0.
+    def __call__(
+        self, ids: Ids, mask: Ids, types: Ids, wanted: NDArray[np.bool_] | None = None
+    ) -> Floats:
+        """States [B, L, H] of B texts, from [B, L] each; zeros where ``mask`` is 0, and where they
+        are not ``wanted``.
 
         Padding stands at the end of a row.
         """
@@ -53,7 +61,10 @@ class OnnxEncoder:
         def read(row: int) -> None:
             own = slice(row, row + 1), slice(lengths[row])
             feed = {"words": self._words[ids[own]], "types": types[own]}
-            states[own] = self._session.run(["states"], feed)[0]
+            kept: slice | Ids = own[1]
+            if wanted is not None:
+                kept = feed[KEPT] = np.flatnonzero(wanted[row, own[1]])
+            states[row, kept] = self._session.run(["states"], feed)[0][0]
 
         if len(ids) == 1:
             read(0)
@@ -62,9 +73,11 @@ class OnnxEncoder:
         return states
 
 
-def _session(graph: bytes) -> onnxruntime.InferenceSession:
+def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # A thread without work sleeps: others have some.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Processors without VNNI add int8 products in 16 bits, which overflow; this has them widened.
     options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -28,6 +28,7 @@ EVENNESS, LEAST_RANGE = 0.8, 1e-3
 """How far channels are evened out before int8, from 0 (not at all) to 1 (all as large); chosen by
 the error of spans (benchmarks/LOG.md). A channel counts as at least so large."""
 PARTS = ("query", "key", "value")
+KEPT = "kept"
 
 
 class _Graph:
@@ -75,26 +76,36 @@ class _Builder:
         norm = self._norm(self._normed_by)
         return add("LayerNormalization", [summed, *norm], epsilon=self._epsilon, axis=-1)
 
-    def layer(self, number: int, states: str) -> str:
-        """Self-attention and feed-forward network, each added to its input and normalised."""
+    def layer(self, number: int, states: str, kept: str = "") -> str:
+        """Self-attention and feed-forward network, each added to its input and normalised.
+
+        With ``kept`` [K] only those rows go on, after they have looked at all.
+        """
         name = f"encoder.layer.{number}."
-        mixed = self._attend(f"{name}attention.self.", states)
+        mixed = self._attend(f"{name}attention.self.", states, kept)
+        states = self._rows(states, kept)
         mixed = self._linear(f"{name}attention.output.dense", mixed)
         states = self._add_and_norm(f"{name}attention.output.LayerNorm", mixed, states)
         wide = self.graph.add("Gelu", [self._linear_of_normed(f"{name}intermediate.dense", states)])
         narrow = self._linear_by_row(f"{name}output.dense", wide)
         return self._add_and_norm(f"{name}output.LayerNorm", narrow, states)
 
-    def _attend(self, name: str, states: str) -> str:
+    def _attend(self, name: str, states: str, kept: str) -> str:
         # Without a mask ONNX Runtime takes its flash kernel, 1.6 times as fast.
-        names = [name + part for part in PARTS]
+        query, *others = (name + part for part in PARTS)
         if self._int8:
-            even, factor = self._evened(names, states)
-            read = self.graph.add_many("DynamicQuantizeLinear", [even], 3)
-            inputs = [self._linear_of_quantised(one, factor, *read) for one in names]
+            even, factor = self._evened([query, *others], states)
+            read, *scale = self.graph.add_many("DynamicQuantizeLinear", [even], 3)
+            asking = self._linear_of_quantised(query, factor, self._rows(read, kept), *scale)
+            asked = [self._linear_of_quantised(one, factor, read, *scale) for one in others]
         else:
-            inputs = [self._linear(one, states) for one in names]
+            asking = self._linear(query, self._rows(states, kept))
+            asked = [self._linear(one, states) for one in others]
+        inputs = [asking, *asked]
         return self.graph.add("MultiHeadAttention", inputs, domain=FUSED, num_heads=self._heads)
+
+    def _rows(self, states: str, kept: str) -> str:
+        return self.graph.add("Gather", [states, kept], axis=1) if kept else states
 
     def _evened(self, names: Sequence[str], states: str) -> tuple[str, Floats | None]:
         """``states`` with channels of more equal size, and by what the weights of ``names`` then
@@ -180,21 +191,29 @@ def quantise_columns(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
 
 
 def encoder_graph(
-    tensors: Mapping[str, Floats], heads: int, epsilon: float, precision: Precision
+    tensors: Mapping[str, Floats],
+    heads: int,
+    epsilon: float,
+    precision: Precision,
+    *,
+    some: bool = False,
 ) -> bytes:
     """An ONNX model from BERT's tensors, named as transformers' ``BertModel`` names them.
 
     Inputs: ``words`` [1, L, H], the tokens' word vectors, and ``types`` [1, L]; output:
-    ``states`` [1, L, H]. Raises ``KeyError`` when a tensor is missing.
+    ``states`` [1, L, H]. With ``some`` there is one input more, ``kept`` [K], and ``states``
+    [1, K, H] are those of these tokens. Raises ``KeyError`` when a tensor is missing.
     """
     builder = _Builder(tensors, heads, epsilon, precision)
-    states = builder.embed()
-    for number in range(_depth(tensors)):
+    states, last = builder.embed(), _depth(tensors) - 1
+    for number in range(last):
         states = builder.layer(number, states)
+    states = builder.layer(last, states, KEPT if some else "")
     graph = builder.graph
     graph.nodes.append(helper.make_node("Identity", [states], ["states"]))
     width = tensors["embeddings.LayerNorm.bias"].shape[0]
     shape = [1, "length", width]
+    kept = [helper.make_tensor_value_info(KEPT, TensorProto.INT64, [KEPT])] if some else []
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -202,8 +221,9 @@ def encoder_graph(
             [
                 helper.make_tensor_value_info("words", TensorProto.FLOAT, shape),
                 helper.make_tensor_value_info("types", TensorProto.INT64, shape[:2]),
+                *kept,
             ],
-            [helper.make_tensor_value_info("states", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("states", TensorProto.FLOAT, [1, None, width])],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)],

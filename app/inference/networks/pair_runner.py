@@ -1,12 +1,13 @@
 """Runs a pair model over texts: tokenised, sorted by length, batched, and back in order."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from app.inference.device import pick_device
 from app.inference.embedder import load_tokenizer
@@ -29,7 +30,8 @@ Ids = NDArray[np.int64]
 class PairScores:
     """What a model says of one pair: ``token`` [L, token heads], ``pair`` [pair heads].
 
-    ``encoding`` holds the L tokens with their offsets, special tokens included, padding too.
+    ``encoding`` holds the L tokens with their offsets, special tokens included, padding too. Token
+    scores say something of [CLS], and of the text that the model's ``Heads`` name.
     """
 
     __slots__ = ("encoding", "pair", "token")
@@ -51,11 +53,13 @@ class OnnxNetwork:
     def __init__(self, folder: Path, heads: Heads, precision: Precision) -> None:
         """Raises ``ModelRefused``."""
         tensors = read_pair_tensors(folder, heads)
-        self._encoder = OnnxEncoder(tensors.encoder, base_shape(), precision)
-        self._token, self._pair = tensors.token, tensors.pair
+        self._encoder = OnnxEncoder(tensors.encoder, base_shape(), precision, some=True)
+        self._token, self._pair, self._text = tensors.token, tensors.pair, heads.text
 
     def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:
-        states = self._encoder(ids, mask, types)
+        wanted = types == self._text
+        wanted[:, 0] = True
+        states = self._encoder(ids, mask, types, wanted)
         return _scores(states, self._token), _scores(states[:, 0], self._pair)
 
 
@@ -68,10 +72,7 @@ class PairRunner:
     """A pair model ready to run; construction loads it."""
 
     def __init__(self, network: PairNetwork, max_tokens: int = MAX_TOKENS) -> None:
-        self._network = network
-        self._tokenizer = load_tokenizer()
-        self._tokenizer.enable_truncation(max_tokens, strategy="only_second")
-        self._tokenizer.enable_padding()
+        self._network, self._tokenizer = network, _tokenizer_of_pairs(max_tokens)
 
     def run(self, pairs: Sequence[tuple[str, str]]) -> list[PairScores]:
         """Scores of each pair, in order. The first text must leave room for the second."""
@@ -86,6 +87,14 @@ class PairRunner:
             for place, index in enumerate(chosen):
                 scores[index] = PairScores(encoded[place], token[place], pair[place])
         return [scores[index] for index in range(len(pairs))]
+
+
+@cache
+def _tokenizer_of_pairs(max_tokens: int) -> Tokenizer:
+    tokenizer = load_tokenizer()
+    tokenizer.enable_truncation(max_tokens, strategy="only_second")
+    tokenizer.enable_padding()
+    return tokenizer
 
 
 def load_pair_runner(

@@ -30,15 +30,17 @@ FROZEN_PREFIX = "encoder.embeddings."
 
 @dataclass(frozen=True)
 class Heads:
-    """How many scores a model gives for each token and for each pair."""
+    """How many scores a model gives for each token and for each pair; ``text`` is the one of the
+    pair whose tokens' scores are used, 0 or 1."""
 
     token: int
     pair: int
+    text: int
 
 
-READER_HEADS = Heads(token=2, pair=2)
+READER_HEADS = Heads(token=2, pair=2, text=1)
 """Start and end of the answer; relevance of the passage, and whether it answers."""
-SUPPORT_HEADS = Heads(token=1, pair=3)
+SUPPORT_HEADS = Heads(token=1, pair=3, text=0)
 """Whether a word of the claim is unsupported; supported, contradicted, or unknown."""
 
 

@@ -101,6 +101,8 @@ def visible(text: str) -> str:
 
     Tabs and line feeds stay; carriage returns and other line separators become line feeds.
     """
+    if text.isascii() and text.isprintable():  # so is nearly every question and title
+        return text
     text = re.sub("\r\n?|[\u0085\u2028\u2029]", "\n", text)
     return "".join(char for char in text if _is_seen(char))
 
