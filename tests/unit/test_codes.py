@@ -8,8 +8,9 @@ import pytest
 
 from app.ports import Vectors
 from app.retrieval import codes, inverted_file, vector
+from app.retrieval.entries import Entry
 from app.retrieval.inverted_file import DEPTH
-from app.retrieval.segment import Entry, Segment, write_segment
+from app.retrieval.segment import Segment, write_segment
 from app.retrieval.vector import Mask
 from benchmarks.vectors import _unit
 
