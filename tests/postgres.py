@@ -49,7 +49,7 @@ SET LOCAL session_replication_role = replica;
 SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence WHERE seqrelid >= 16384;
 COMMIT
 """
-HAS_TEMPLATE: LiteralString = f"SELECT FROM pg_database WHERE datname = '{TEMPLATE}'"
+HAS_TEMPLATE: LiteralString = f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"
 Connection = psycopg.Connection[Any]
 
 
