@@ -436,9 +436,12 @@ def test_short_turns_are_those_of_one_thread() -> None:
         or "se.slice" not in Path("/proc/self/sched").read_text()
     ):
         pytest.skip("this kernel does not tell")
+    # The thread of the tests may have taken short turns before: as the event loop of a service.
+    elsewhere = threading.Thread(target=lambda: told.append((False, turn())))
     taking = threading.Thread(target=take)
-    taking.start()
-    taking.join()
-    (done, short), (_, usual) = told
-    assert usual == turn()
+    for thread in (elsewhere, taking):
+        thread.start()
+        thread.join()
+    (_, before), (done, short), (_, usual) = told
+    assert usual == before
     assert not done or short == SHORT_NS < usual
