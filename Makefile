@@ -4,12 +4,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 DOCS_STAMP := $(VENV)/.installed-docs
-# One thread for models in each of both workers. Whatever the machine says, modules are compiled
+# One thread for models in each worker. Whatever the machine says, modules are compiled
 # once and kept: many tests start processes.
 TEST_ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-# Side by side, a file's tests together. In the order of the folders: the slow files of e2e and
-# integration first, so that no worker is left with one of them at the end.
-PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Side by side, a file's tests together; twice as many workers as a small machine has cores, since
+# each waits for a browser, a process or a database for a part of its time. In the order of the
+# folders: the slow files of e2e and integration first, so that no worker is left with one of them
+# at the end.
+PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

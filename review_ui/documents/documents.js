@@ -91,21 +91,27 @@ function mountDrop() {
   });
 }
 
-async function load(offset = 0) {
-  const params = new URLSearchParams({ limit: String(PAGE), offset: String(offset) });
-  for (const [name, id] of [
-    ["collection", "collection"],
-    ["state", "state"],
-  ]) {
-    const value = byId(id ?? "", HTMLSelectElement).value;
-    if (value && name) params.set(name, value);
+/** What the list is narrowed to, as the query says it. */
+function filters() {
+  const params = new URLSearchParams();
+  for (const name of ["collection", "state"]) {
+    const value = byId(name, HTMLSelectElement).value;
+    if (value) params.set(name, value);
   }
   const find = byId("find", HTMLInputElement).value.trim();
   if (find) params.set("find", find);
+  return params;
+}
+
+async function load(offset = 0) {
+  const wanted = filters();
+  const query = `limit=${PAGE}&offset=${offset}&${wanted}`;
   /** @type {DocumentsView} */
-  const found = await request("GET", `/v1/documents?${params}`);
+  const found = await request("GET", `/v1/documents?${query}`);
+  // What was chosen meanwhile comes by a request of its own, perhaps sooner than this one.
+  if (`${filters()}` !== `${wanted}`) return;
   documents = offset ? [...documents, ...found.documents] : found.documents;
-  drawList(found.total, params.has("find") || params.has("state"));
+  drawList(found.total, wanted.has("find") || wanted.has("state"));
 }
 
 /**
