@@ -89,12 +89,9 @@ class Versions:
 
     def rolled_back(self) -> bool:
         """Whether a version that was live is newer than the live one: it stays set aside."""
-        newest, live = (
-            _NEWEST,
-            select(IndexVersionRow.number).where(IndexVersionRow.state == "live"),
-        )
+        live = select(IndexVersionRow.number).where(IndexVersionRow.state == "live")
         with self._database.reading() as session:
-            return session.scalar(newest) != session.scalar(live)
+            return session.scalar(_NEWEST) != session.scalar(live)
 
     def create(self, embedder: str, base_id: str | None = None) -> str:
         """A new version in state building; whatever it cannot see has a higher number."""

@@ -4,19 +4,23 @@ For collections whose vectors stand so far apart that an inverted file would hav
 its lists. As there, whoever searches scores the candidates exactly, by the kept vectors.
 """
 
-import json
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from app.ports import Vectors
-from app.retrieval.faiss_files import map_faiss, write_faiss
+from app.retrieval.faiss_files import (
+    Listed,
+    map_faiss,
+    read_listing,
+    write_faiss,
+    write_listing,
+)
 from app.retrieval.inverted_file import (
     DEPTH,
     Positions,
@@ -39,11 +43,10 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Coding:
+class Coding(Listed):
     """The codes of one collection: their file, how many candidates are taken for the ``DEPTH``
     best, and the recall that was measured with them."""
 
-    file: str
     candidates: int
     recall: float
 
@@ -88,9 +91,7 @@ def write_codes(
         coding = _write_one(path, np.ascontiguousarray(vectors[first:last]))
         if coding is not None:
             written[name] = coding
-    if written:
-        listing = {name: asdict(coding) for name, coding in written.items()}
-        (folder / LISTING).write_text(json.dumps(listing), "utf-8")
+    write_listing(folder / LISTING, written)
     return written
 
 
@@ -100,12 +101,7 @@ def read_codes(folder: Path, files: Collection[str]) -> dict[str, Codes]:
     Only ``files``, which were checked, are read. Raises ``OSError``, ``ValueError``, ``TypeError``
     or ``RuntimeError`` for damage.
     """
-    if LISTING not in files:
-        return {}
-    listing: dict[str, Any] = json.loads((folder / LISTING).read_text("utf-8"))
-    found = {name: Coding(**listed) for name, listed in listing.items()}
-    if unknown := {coding.file for coding in found.values()} - set(files):
-        raise ValueError(f"not listed: {', '.join(sorted(unknown))}")
+    found = read_listing(folder / LISTING, files, Coding)
     return {name: _opened(folder, coding) for name, coding in found.items()}
 
 

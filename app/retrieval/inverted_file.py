@@ -5,19 +5,23 @@ A list holds vectors in 8 bits a number (IVF with SQ8). What it names are candid
 searches scores them exactly, by the kept vectors.
 """
 
-import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from app.ports import Vectors
-from app.retrieval.faiss_files import map_faiss, write_faiss
+from app.retrieval.faiss_files import (
+    Listed,
+    map_faiss,
+    read_listing,
+    write_faiss,
+    write_listing,
+)
 
 Positions = NDArray[np.int64]
 EXACT_UP_TO = 50_000
@@ -39,10 +43,9 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Probing:
+class Probing(Listed):
     """How the inverted file of one collection is searched, and the recall that was measured."""
 
-    file: str
     lists: int
     probes: int
     recall: float
@@ -81,9 +84,7 @@ def write_inverted(
         probing = _write_one(folder / f"inverted-{number}.faiss", vectors[first:last])
         if probing is not None:
             written[name] = probing
-    if written:
-        listing = {name: asdict(probing) for name, probing in written.items()}
-        (folder / LISTING).write_text(json.dumps(listing), "utf-8")
+    write_listing(folder / LISTING, written)
     return written
 
 
@@ -98,12 +99,7 @@ def read_inverted(folder: Path, files: Collection[str]) -> dict[str, InvertedFil
     Only ``files``, which were checked, are read. Raises ``OSError``, ``ValueError``, ``TypeError``
     or ``RuntimeError`` for damage.
     """
-    if LISTING not in files:
-        return {}
-    listing: dict[str, Any] = json.loads((folder / LISTING).read_text("utf-8"))
-    found = {name: Probing(**listed) for name, listed in listing.items()}
-    if unknown := {probing.file for probing in found.values()} - set(files):
-        raise ValueError(f"not listed: {', '.join(sorted(unknown))}")
+    found = read_listing(folder / LISTING, files, Probing)
     return {name: _opened(folder, probing) for name, probing in found.items()}
 
 

@@ -287,6 +287,13 @@ def approve(desk: Desk, answer_id: str) -> None:
     desk.reviews.decide(RITA, task_id, decision)
 
 
+async def in_two(rest: asyncio.Event) -> AsyncIterator[bytes]:
+    """The body of a question, whose second part comes once ``rest`` is set."""
+    yield b"{"
+    await rest.wait()
+    yield json.dumps(ASK).encode()[1:]
+
+
 def lookups(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Principal]:
     """The callers that are found from now on, in order."""
     keys, found = house.services.access.keys, []
@@ -329,15 +336,12 @@ def test_who_was_looked_up_keeps_the_place_until_the_body_is_there(
     async def scene(house: House) -> None:
         sent, looked_up = asyncio.Event(), lookups(house, monkeypatch)
 
-        async def in_two() -> AsyncIterator[bytes]:
-            yield b"{"
-            await sent.wait()
-            yield json.dumps(ASK).encode()[1:]
-
         house.model.over.set()
         async with house.client() as client:
             headers = {"Content-Type": "application/json"}
-            first = asyncio.create_task(client.post("/v1/ask", content=in_two(), headers=headers))
+            first = asyncio.create_task(
+                client.post("/v1/ask", content=in_two(sent), headers=headers)
+            )
             await soon(lambda: len(looked_up) == 1)
             assert (await client.post("/v1/ask", json=ASK)).status_code == 503
             sent.set()
@@ -409,15 +413,12 @@ def test_a_body_that_comes_slowly_holds_no_place(
     async def scene(house: House) -> None:
         sent, looked_up = asyncio.Event(), lookups(house, monkeypatch)
 
-        async def slow() -> AsyncIterator[bytes]:
-            yield b"{"
-            await sent.wait()
-            yield json.dumps(ASK).encode()[1:]
-
         house.model.over.set()
         async with house.client() as client:
             headers = {"Content-Type": "application/json"}
-            late = asyncio.create_task(client.post("/v1/ask", content=slow(), headers=headers))
+            late = asyncio.create_task(
+                client.post("/v1/ask", content=in_two(sent), headers=headers)
+            )
             await soon(lambda: len(looked_up) == 1 and house.services.places.taken == 0)
             assert (await client.post("/v1/ask", json=ASK)).status_code == 200
             sent.set()
