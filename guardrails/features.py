@@ -30,6 +30,8 @@ DIRECTIONS: dict[str, int] = {
     "similarity": LOWERS,
     "similarity_margin": LOWERS,
     "rank": RAISES,
+    # Of the place: 1 where all that is cited stands under a heading of its document.
+    "under_heading": LOWERS,
     # Of the words.
     "answer_words": RAISES,
     "sentence_overlap": LOWERS,
@@ -101,7 +103,7 @@ def _search_features(
     places = [place for place, passage in enumerate(evidence) if passage.id in cited]
     if not places:
         return {}
-    found = {"rank": float(min(places))}
+    found = {"rank": float(min(places)), "under_heading": _under_heading(evidence, places)}
     known = sorted((s for s in similarities if s is not None), reverse=True)
     near = [s for place, s in enumerate(similarities) if place in places and s is not None]
     if near:
@@ -109,6 +111,12 @@ def _search_features(
     if len(known) > 1:
         found["similarity_margin"] = known[0] - known[1]
     return found
+
+
+def _under_heading(evidence: Sequence[Passage], places: Sequence[int]) -> float:
+    """A document's own title says no more of its parts than of any other."""
+    cited = [evidence[place] for place in places]
+    return float(all(set(passage.headings) - {passage.title} for passage in cited))
 
 
 def _word_features(question: str, draft: Draft, evidence: Sequence[Passage]) -> Mapping[str, float]:

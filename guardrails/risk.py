@@ -64,7 +64,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """The terms for one generator; without every figure of ``needs`` there is no judgement."""
 
     needs: tuple[str, ...]
@@ -72,16 +72,21 @@ class _Model:
     calibration: Curve
 
     def risk(self, features: Mapping[str, float]) -> float:
+        """The probability in [0, 1] that an answer with these figures is wrong."""
         if any(not _finite(features.get(name)) for name in self.needs):
             return UNKNOWN
-        return self.calibration.at(sum(term.of(features) for term in self.terms))
+        return self.calibration.at(self.log_odds(features))
+
+    def log_odds(self, features: Mapping[str, float]) -> float:
+        """The sum of the terms, before the calibration."""
+        return sum(term.of(features) for term in self.terms)
 
 
 @dataclass(frozen=True)
 class RiskModel:
     """The risk models of all generators that have one; ``sha256`` is over the content."""
 
-    models: Mapping[str, _Model]
+    models: Mapping[str, Model]
     sha256: str
 
     def risk(self, generator: str, features: Mapping[str, float]) -> float:
@@ -126,7 +131,7 @@ def _field(content: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
-def _model(content: Any, where: str) -> _Model:
+def _model(content: Any, where: str) -> Model:
     needs = _field(content, "needs", list, where)
     terms = _field(content, "terms", list, where)
     if not needs or not terms:
@@ -139,7 +144,7 @@ def _model(content: Any, where: str) -> _Model:
     if not 0 <= min(calibration.values) <= max(calibration.values) <= 1:
         raise RiskInvalid(f"{where}.calibration: probabilities lie from 0 to 1")
     _refuse_turns(calibration.values, RAISES, f"{where}.calibration")
-    return _Model(tuple(needs), parsed, calibration)
+    return Model(tuple(needs), parsed, calibration)
 
 
 def _term(content: Any, where: str) -> Term:

@@ -23,6 +23,7 @@ DRIVERS: Mapping[str, str] = {
     "similarity": "the passages are far from the question",
     "similarity_margin": "no passage stands out",
     "rank": "it comes from a passage far down",
+    "under_heading": "it stands under no heading",
     "answer_words": "it is long",
     "sentence_overlap": "few words of the question stand near it",
     "passage_overlap": "few words of the question stand in the passage",
