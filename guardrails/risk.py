@@ -64,7 +64,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Model:
+class _Model:
     """The terms for one generator; without every figure of ``needs`` there is no judgement."""
 
     needs: tuple[str, ...]
@@ -72,21 +72,16 @@ class Model:
     calibration: Curve
 
     def risk(self, features: Mapping[str, float]) -> float:
-        """The probability in [0, 1] that an answer with these figures is wrong."""
         if any(not _finite(features.get(name)) for name in self.needs):
             return UNKNOWN
-        return self.calibration.at(self.log_odds(features))
-
-    def log_odds(self, features: Mapping[str, float]) -> float:
-        """The sum of the terms, before the calibration."""
-        return sum(term.of(features) for term in self.terms)
+        return self.calibration.at(sum(term.of(features) for term in self.terms))
 
 
 @dataclass(frozen=True)
 class RiskModel:
     """The risk models of all generators that have one; ``sha256`` is over the content."""
 
-    models: Mapping[str, Model]
+    models: Mapping[str, _Model]
     sha256: str
 
     def risk(self, generator: str, features: Mapping[str, float]) -> float:
@@ -131,7 +126,7 @@ def _field(content: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
-def _model(content: Any, where: str) -> Model:
+def _model(content: Any, where: str) -> _Model:
     needs = _field(content, "needs", list, where)
     terms = _field(content, "terms", list, where)
     if not needs or not terms:
@@ -144,7 +139,7 @@ def _model(content: Any, where: str) -> Model:
     if not 0 <= min(calibration.values) <= max(calibration.values) <= 1:
         raise RiskInvalid(f"{where}.calibration: probabilities lie from 0 to 1")
     _refuse_turns(calibration.values, RAISES, f"{where}.calibration")
-    return Model(tuple(needs), parsed, calibration)
+    return _Model(tuple(needs), parsed, calibration)
 
 
 def _term(content: Any, where: str) -> Term:

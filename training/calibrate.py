@@ -1,25 +1,24 @@
 """Fit the risk score on questions that the generator was not trained on, and certify it.
 
 Run as:
-    python -m training.calibrate fit --data DATA --out models/risk          # minutes
     python -m benchmarks gate --examples --folder benchmarks/companies --save-outcomes F
-    python -m training.calibrate headings --outcomes F --out models/risk
+    python -m training.calibrate fit --data DATA --outcomes F --out models/risk     # minutes
     python -m benchmarks gate --questions F --whole --save-outcomes G
     python -m training.calibrate certify --outcomes G --outcomes H --out models/risk
 
 Rows come from passages that ``training.data.held_out`` keeps from the reader's training. Each is
 drafted once: over its own passage, among distractors, or over distractors alone (then any answer
-is wrong). None of these passages stands under a heading of a document, as those of manuals, terms
-and price lists do; what that counts is one number, fitted on answers over such documents. The
-provisional certificate goes by the worst of several public sets, one file each, all
-through the whole service: it had to find the passage, and half of the questions had no answer.
+is wrong). Beside them stand questions as customers type them over documents of small companies,
+asked through the whole service. The provisional certificate goes by the worst of several public
+sets, one file each, all through the whole service: it had to find the passage, and half of the
+questions had no answer.
 """
 
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +36,7 @@ from guardrails.calibration import auroc, brier, calibration_error, risk_coverag
 from guardrails.gate.binomial import GRID, level_of, upper_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify
-from guardrails.risk import FORMAT, UNKNOWN, Model, RiskModel
+from guardrails.risk import FORMAT, UNKNOWN, RiskModel
 from training.data import held_out, question_rows, title_of
 from training.fitting import fit_model
 from training.outcomes import LabelledDraft, draft_outcomes
@@ -53,11 +52,19 @@ LAXEST = 0.08
 SOURCE_POWER = 0.5
 """What a source counts in all: its rows to this power. 1 lets articles decide, which are most; 0
 a few rows of tables."""
-HEADINGS = "under_heading"
-IN_95 = 1.92
-"""How far below its best the log-likelihood lies at the ends of a 95 % interval of one number."""
 TEST_SHARE = 5
 """Every fifth passage is kept for the report, which is of a model fitted without it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures of one answer, whether it was wrong, and what it counts with: its ``group`` (a
+    passage or a company) for what is unseen, its ``source`` for its weight."""
+
+    features: Mapping[str, float]
+    wrong: bool
+    group: str
+    source: str
 
 
 def risk_rows(data: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
@@ -101,6 +108,9 @@ def fit(
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     limit: Annotated[int, typer.Option(help="Questions to draft, at most.")] = 7000,
+    outcomes: Annotated[
+        list[Path] | None, typer.Option(help="Rows of --examples to fit on as well (repeatable).")
+    ] = None,
     seed: int = 0,
 ) -> None:
     """Draft, fit, report on passages that the reported model has not seen, and write."""
@@ -108,11 +118,12 @@ def fit(
     chosen = build_generator(settings)
     rows = risk_rows(data, limit, seed)
     drafted = [
-        outcome
+        Outcome(outcome.features, outcome.wrong, outcome.row["group"], outcome.row["source"])
         for outcome in _counted(draft_outcomes(rows, chosen, build_embedder(settings)), len(rows))
         # What is joined or implied ("reader:joined") has a risk of its own, which is unknown.
         if not outcome.draft.abstained and not outcome.draft.model.startswith(f"{chosen.name}:")
     ]
+    drafted += [one for path in outcomes or () for one in _asked(path)]
     name = chosen.name
     report = _report(drafted, name)
     content = _existing(out)
@@ -125,6 +136,14 @@ def fit(
     typer.echo(json.dumps({"generator": name, "rows": len(rows), **report}))
 
 
+def _asked(path: Path) -> Iterator[Outcome]:
+    """The answers of a file that the risk model knows a generator of; one company is one group."""
+    for row in read_rows(path):
+        if not row["abstained"] and row["score"] < UNKNOWN:
+            group = str(row["id"]).rpartition("-")[0]
+            yield Outcome(row["features"], bool(row["wrong"]), group, path.stem)
+
+
 def _counted(outcomes: Iterator[LabelledDraft], total: int) -> Iterator[LabelledDraft]:
     for number, outcome in enumerate(outcomes, start=1):
         if number % 500 == 0:
@@ -132,23 +151,22 @@ def _counted(outcomes: Iterator[LabelledDraft], total: int) -> Iterator[Labelled
         yield outcome
 
 
-def _fitted(drafted: list[LabelledDraft]) -> dict[str, Any]:
-    rows = Counter(str(outcome.row["source"]) for outcome in drafted)
+def _fitted(drafted: list[Outcome]) -> dict[str, Any]:
+    rows = Counter(outcome.source for outcome in drafted)
     return fit_model(
         [outcome.features for outcome in drafted],
         np.array([outcome.wrong for outcome in drafted]),
-        [str(outcome.row["group"]) for outcome in drafted],
-        np.array([rows[str(o.row["source"])] ** (SOURCE_POWER - 1) for o in drafted]),
+        [outcome.group for outcome in drafted],
+        np.array([rows[outcome.source] ** (SOURCE_POWER - 1) for outcome in drafted]),
     )
 
 
-def _report(drafted: list[LabelledDraft], generator: str) -> dict[str, Any]:
+def _report(drafted: list[Outcome], generator: str) -> dict[str, Any]:
     """Measures on every fifth passage, of a model fitted on the others."""
-    groups = sorted({str(outcome.row["group"]) for outcome in drafted})
-    kept = set(groups[::TEST_SHARE])
-    fitted = _fitted([outcome for outcome in drafted if outcome.row["group"] not in kept])
+    kept = set(sorted({outcome.group for outcome in drafted})[::TEST_SHARE])
+    fitted = _fitted([outcome for outcome in drafted if outcome.group not in kept])
     model = RiskModel.parse({"format": FORMAT, "generators": {generator: fitted}})
-    tested = [outcome for outcome in drafted if outcome.row["group"] in kept]
+    tested = [outcome for outcome in drafted if outcome.group in kept]
     scores = [model.risk(generator, outcome.features) for outcome in tested]
     wrong = [outcome.wrong for outcome in tested]
     found = {
@@ -160,72 +178,6 @@ def _report(drafted: list[LabelledDraft], generator: str) -> dict[str, Any]:
     }
     rounded = {key: value if value is None else round(value, 4) for key, value in found.items()}
     return {"answers": len(drafted), "tested": len(tested), **rounded}
-
-
-@app.command()
-def headings(
-    outcomes: Annotated[list[Path], typer.Option(help="Rows of --examples (repeatable).")],
-    out: Out = Path("models/risk"),
-    generator: Annotated[str, typer.Option(help="The generator that wrote them.")] = "reader",
-) -> None:
-    """Fit how much less the log-odds of "wrong" are where a quote stands under a heading.
-
-    The other terms stay. It is the least number that the answers do not speak against (the lower
-    end of the 95 % interval of the likelihood), and none where they speak against any.
-    """
-    content = _existing(out)
-    entry = without_headings(content["generators"][generator])
-    content["generators"][generator] = entry
-    rows = [
-        (row["features"], bool(row["wrong"]))
-        for path in outcomes
-        for row in read_rows(path)
-        if row["features"].get(HEADINGS) == 1 and row["score"] < UNKNOWN
-        if not row["abstained"] and not row["held"]
-    ]
-    less = _least_credible(RiskModel.parse(content).models[generator], rows)
-    content["generators"][generator] = with_headings(entry, less)
-    found = {"under_headings": {"less": less, "rows": len(rows)}}
-    _write(out, RISK, content, found)
-    typer.echo(json.dumps(found))
-
-
-def with_headings(entry: dict[str, Any], less: float) -> dict[str, Any]:
-    """A generator's model under which a quote under a heading counts ``less`` log-odds; the risk of
-    any other quote stays."""
-    if not less:
-        return entry
-    term = {"feature": HEADINGS, "knots": [0.0, 1.0], "values": [less, 0.0]}
-    terms = [*entry["terms"], term]
-    return entry | {"terms": terms, "calibration": _moved(entry["calibration"], less)}
-
-
-def without_headings(entry: dict[str, Any]) -> dict[str, Any]:
-    """The reverse of ``with_headings``."""
-    for term in entry["terms"]:
-        if term["feature"] == HEADINGS:
-            terms = [other for other in entry["terms"] if other is not term]
-            moved = _moved(entry["calibration"], -term["values"][0])
-            return entry | {"terms": terms, "calibration": moved}
-    return entry
-
-
-def _moved(curve: dict[str, Any], by: float) -> dict[str, Any]:
-    return curve | {"knots": [round(knot + by, 6) for knot in curve["knots"]]}
-
-
-def _least_credible(model: Model, rows: Sequence[tuple[dict[str, float], bool]]) -> float:
-    scores = np.array([model.log_odds(features) for features, _ in rows])
-    wrong = np.array([bad for _, bad in rows], dtype=bool)
-
-    def likelihood(less: float) -> float:
-        risks = np.array([model.calibration.at(score - less) for score in scores])
-        right = np.where(wrong, risks, 1 - risks).clip(1e-6)
-        return float(np.log(right).sum())
-
-    steps = [round(step * 0.05, 2) for step in range(61)]
-    found = [likelihood(step) for step in steps]
-    return min(s for s, seen in zip(steps, found, strict=True) if seen >= max(found) - IN_95)
 
 
 @app.command(name="certify")

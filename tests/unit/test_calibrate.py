@@ -11,10 +11,8 @@ from typer.testing import CliRunner
 from app.errors import Invalid
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
-from benchmarks.pipeline import half_unanswerable, is_wrong_draft, score_examples, score_whole
-from guardrails.contract import Draft, Sentence
+from benchmarks.pipeline import half_unanswerable, score_whole
 from guardrails.gate.certify import Label
-from guardrails.risk import RiskModel
 from tests.unit.test_risk import content
 from training.calibrate import app, risk_rows, worst_threshold
 from training.data import OLD_NEGATIVES, held_out
@@ -224,54 +222,3 @@ def test_passages_are_left_out_until_half_of_the_questions_have_no_answer() -> N
     kept, some = half_unanswerable(mixed)
     assert all(row["contexts"][0] in some or not row["answerable"] for row in kept)
     assert all(len(set(row["contexts"]) & set(some)) != 1 for row in kept), "nobody knows which"
-
-
-def under_headings(folder: Path, wrong: int, right: int, **more: Any) -> Any:
-    """``calibrate headings`` over answers whose risk was 0.2."""
-    base = {"score": 0.2, "abstained": False, "held": False, **more}
-    figures = {"margin": 2.0, "answer_words": 1.0, "under_heading": 1.0}
-    rows = [{**base, "wrong": n < wrong, "features": figures} for n in range(wrong + right)]
-    rows += [{**rows[0], "wrong": True, "features": {**figures, "under_heading": 0.0}}] * 50
-    path = folder.parent / "outcomes.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return CliRunner().invoke(app, ["headings", "--outcomes", str(path), "--out", str(folder)])
-
-
-def test_what_a_heading_counts_is_what_answers_do_not_speak_against(tmp_path: Path) -> None:
-    folder = tmp_path / "risk"
-    shipped(folder)
-    before = RiskModel.parse(content())
-
-    def risks(under: float) -> float:
-        figures = {"margin": 2.0, "answer_words": 1.0, "under_heading": under}
-        return load_risk(folder).risk("reader", figures)
-
-    for wrong, right in ((40, 160), (60, 140), (0, 2)):
-        done = under_headings(folder, wrong, right)
-        assert done.exit_code == 0 and json.loads(done.output)["under_headings"]["less"] == 0
-        assert load_risk(folder).sha256 == before.sha256, "as many were wrong as was expected"
-    done = under_headings(folder, 8, 192)
-    assert json.loads(done.output)["under_headings"]["rows"] == 200
-    assert 0.04 < risks(1.0) < 0.1 and risks(0.0) == pytest.approx(0.2), "others stay"
-    first = json.loads((folder / RISK).read_text("utf-8"))
-    under_headings(folder, 8, 192)
-    assert json.loads((folder / RISK).read_text("utf-8")) == first, "the same again"
-    verify_risk(folder)
-
-
-def test_a_right_answer_is_one_that_the_pattern_finds() -> None:
-    sentences = (Sentence("Name | Fee", (1,)), Sentence("Tent | €18", (1,)))
-    draft = Draft(sentences, (), "reader", "Tent")
-    row = {"answers": ["€18"], "answerable": True, "right": r"Tent.*€18"}
-    assert not is_wrong_draft(draft, row)
-    assert is_wrong_draft(draft, {**row, "right": "Caravan.*€28"})
-    assert is_wrong_draft(draft, {**row, "right": None}), "by its words it is"
-    assert is_wrong_draft(draft, {**row, "answerable": False})
-
-
-def test_a_folder_of_folders_is_asked_folder_by_folder(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "questions.jsonl").write_text("{}\n", "utf-8")
-    with pytest.raises(Invalid, match="row 1"):
-        score_examples(tmp_path)

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -190,15 +190,6 @@ def test_names_and_numbers_that_the_source_lacks() -> None:
         ("What is the excess?", 1.0),
     ):
         assert risk_features(question, draft(), [PASSAGE])["names_met"] == share
-
-
-@pytest.mark.parametrize(
-    ("headings", "found"),
-    [((), 0.0), (("Water",), 0.0), (("Your cover",), 1.0), (("Water", "Leaks"), 1.0)],
-)
-def test_a_title_is_no_heading_of_a_section(headings: tuple[str, ...], found: float) -> None:
-    placed = replace(PASSAGE, headings=headings)
-    assert risk_features("Why?", draft(), [OTHER, placed])["under_heading"] == found
 
 
 def test_figures_that_are_not_known_are_left_out() -> None:
