@@ -1,24 +1,21 @@
 """Fit the risk score on questions that the generator was not trained on, and certify it.
 
 Run as:
-    python -m benchmarks gate --examples --folder benchmarks/companies --save-outcomes F
-    python -m training.calibrate fit --data DATA --outcomes F --out models/risk     # minutes
+    python -m training.calibrate fit --data DATA --out models/risk          # minutes
     python -m benchmarks gate --questions F --whole --save-outcomes G
     python -m training.calibrate certify --outcomes G --outcomes H --out models/risk
 
 Rows come from passages that ``training.data.held_out`` keeps from the reader's training. Each is
 drafted once: over its own passage, among distractors, or over distractors alone (then any answer
-is wrong). Beside them stand questions as customers type them over documents of small companies,
-asked through the whole service. The provisional certificate goes by the worst of several public
-sets, one file each, all through the whole service: it had to find the passage, and half of the
-questions had no answer.
+is wrong). The provisional certificate goes by the worst of several public sets, one file each, all
+through the whole service: it had to find the passage, and half of the questions had no answer.
 """
 
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +33,7 @@ from guardrails.calibration import auroc, brier, calibration_error, risk_coverag
 from guardrails.gate.binomial import GRID, level_of, upper_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify
-from guardrails.risk import FORMAT, UNKNOWN, RiskModel
+from guardrails.risk import FORMAT, RiskModel
 from training.data import held_out, question_rows, title_of
 from training.fitting import fit_model
 from training.outcomes import LabelledDraft, draft_outcomes
@@ -54,17 +51,6 @@ SOURCE_POWER = 0.5
 a few rows of tables."""
 TEST_SHARE = 5
 """Every fifth passage is kept for the report, which is of a model fitted without it."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The figures of one answer, whether it was wrong, and what it counts with: its ``group`` (a
-    passage or a company) for what is unseen, its ``source`` for its weight."""
-
-    features: Mapping[str, float]
-    wrong: bool
-    group: str
-    source: str
 
 
 def risk_rows(data: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
@@ -108,9 +94,6 @@ def fit(
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     limit: Annotated[int, typer.Option(help="Questions to draft, at most.")] = 7000,
-    outcomes: Annotated[
-        list[Path] | None, typer.Option(help="Rows of --examples to fit on as well (repeatable).")
-    ] = None,
     seed: int = 0,
 ) -> None:
     """Draft, fit, report on passages that the reported model has not seen, and write."""
@@ -118,12 +101,11 @@ def fit(
     chosen = build_generator(settings)
     rows = risk_rows(data, limit, seed)
     drafted = [
-        Outcome(outcome.features, outcome.wrong, outcome.row["group"], outcome.row["source"])
+        outcome
         for outcome in _counted(draft_outcomes(rows, chosen, build_embedder(settings)), len(rows))
         # What is joined or implied ("reader:joined") has a risk of its own, which is unknown.
         if not outcome.draft.abstained and not outcome.draft.model.startswith(f"{chosen.name}:")
     ]
-    drafted += [one for path in outcomes or () for one in _asked(path)]
     name = chosen.name
     report = _report(drafted, name)
     content = _existing(out)
@@ -136,14 +118,6 @@ def fit(
     typer.echo(json.dumps({"generator": name, "rows": len(rows), **report}))
 
 
-def _asked(path: Path) -> Iterator[Outcome]:
-    """The answers of a file that the risk model knows a generator of; one company is one group."""
-    for row in read_rows(path):
-        if not row["abstained"] and row["score"] < UNKNOWN:
-            group = str(row["id"]).rpartition("-")[0]
-            yield Outcome(row["features"], bool(row["wrong"]), group, path.stem)
-
-
 def _counted(outcomes: Iterator[LabelledDraft], total: int) -> Iterator[LabelledDraft]:
     for number, outcome in enumerate(outcomes, start=1):
         if number % 500 == 0:
@@ -151,22 +125,23 @@ def _counted(outcomes: Iterator[LabelledDraft], total: int) -> Iterator[Labelled
         yield outcome
 
 
-def _fitted(drafted: list[Outcome]) -> dict[str, Any]:
-    rows = Counter(outcome.source for outcome in drafted)
+def _fitted(drafted: list[LabelledDraft]) -> dict[str, Any]:
+    rows = Counter(str(outcome.row["source"]) for outcome in drafted)
     return fit_model(
         [outcome.features for outcome in drafted],
         np.array([outcome.wrong for outcome in drafted]),
-        [outcome.group for outcome in drafted],
-        np.array([rows[outcome.source] ** (SOURCE_POWER - 1) for outcome in drafted]),
+        [str(outcome.row["group"]) for outcome in drafted],
+        np.array([rows[str(o.row["source"])] ** (SOURCE_POWER - 1) for o in drafted]),
     )
 
 
-def _report(drafted: list[Outcome], generator: str) -> dict[str, Any]:
+def _report(drafted: list[LabelledDraft], generator: str) -> dict[str, Any]:
     """Measures on every fifth passage, of a model fitted on the others."""
-    kept = set(sorted({outcome.group for outcome in drafted})[::TEST_SHARE])
-    fitted = _fitted([outcome for outcome in drafted if outcome.group not in kept])
+    groups = sorted({str(outcome.row["group"]) for outcome in drafted})
+    kept = set(groups[::TEST_SHARE])
+    fitted = _fitted([outcome for outcome in drafted if outcome.row["group"] not in kept])
     model = RiskModel.parse({"format": FORMAT, "generators": {generator: fitted}})
-    tested = [outcome for outcome in drafted if outcome.group in kept]
+    tested = [outcome for outcome in drafted if outcome.row["group"] in kept]
     scores = [model.risk(generator, outcome.features) for outcome in tested]
     wrong = [outcome.wrong for outcome in tested]
     found = {

@@ -26,7 +26,6 @@ DRIVERS: Mapping[str, str] = {
     "answer_words": "it is long",
     "sentence_overlap": "few words of the question stand near it",
     "passage_overlap": "few words of the question stand in the passage",
-    "place_overlap": "few words of the question stand in the sentence or above it",
     "names_met": "a name or number of the question is not in the source",
     "near_overlap": "few words of the question stand around it",
     "echo": "it repeats the question",

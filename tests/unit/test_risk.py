@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -181,30 +181,6 @@ def test_figures_of_a_draft() -> None:
     assert (found["kind_fits"], found["answer_words"], found["echo"]) == (1.0, 1.0, 0.0)
     assert risk_features(question, draft("a lot"), [PASSAGE])["kind_fits"] == 0.0
     assert set(found) <= set(DIRECTIONS)
-
-
-def test_words_of_the_question_may_stand_in_a_heading_above_the_sentence() -> None:
-    question = "how much is delivery of large parcels"
-    placed = replace(PASSAGE, headings=("Delivering parcels",))
-    found = [risk_features(question, draft(), [one])["place_overlap"] for one in (PASSAGE, placed)]
-    assert found == [0.0, pytest.approx(2 / 3)], "large stands nowhere"
-
-
-@pytest.mark.parametrize(
-    ("question", "said", "fits"),
-    [
-        ("how much is a tapeworm treatment", "Treat dogs one to five days before.", 0.0),
-        ("price of a licence for 3 users", "There are 3 licences.", 0.0),
-        ("how much is a tapeworm treatment", "It costs 12 euros.", 1.0),
-        ("What does a cot cost?", "A cot is free of charge.", 0.5),
-        ("How many days is it?", "Treat dogs one to five days before.", 1.0),
-    ],
-)
-def test_where_a_price_is_asked_for_a_number_is_no_answer(
-    question: str, said: str, fits: float
-) -> None:
-    told = replace(draft(said), sentences=(Sentence(said, (1,)),))
-    assert risk_features(question, told, [PASSAGE])["kind_fits"] == fits
 
 
 def test_names_and_numbers_that_the_source_lacks() -> None:
