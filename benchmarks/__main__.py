@@ -204,7 +204,10 @@ def gate(
         bool, typer.Option("--examples", help="Ask the questions of --folder instead, end to end.")
     ] = False,
     folder: Annotated[
-        Path, typer.Option(help="It holds questions.jsonl and documents/, for --examples.")
+        Path,
+        typer.Option(
+            help="It holds questions.jsonl and documents/, or folders that do, for --examples."
+        ),
     ] = Path("examples"),
     whole: Annotated[
         bool, typer.Option("--whole", help="The service must find the contexts of --questions.")

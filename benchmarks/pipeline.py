@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from app.settings import Settings
 from app.wiring import Services, open_services
 from benchmarks.answers import KEYS, read_questions
 from benchmarks.metrics import f1, percent, percentile
-from guardrails.contract import AnswerObject
+from guardrails.contract import AnswerObject, Draft
 from guardrails.risk import UNKNOWN
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
@@ -57,9 +58,15 @@ def score_examples(
 ) -> list[dict[str, Any]]:
     """Rows for ``benchmarks.gate.parse_outcomes``: each question of ``folder`` asked once.
 
-    ``folder`` holds ``questions.jsonl`` and ``documents/``, as ``examples/`` does. ``held`` is
-    what the policy said; the gate's own certificate plays no part. Raises ``Invalid``.
+    ``folder`` holds ``questions.jsonl`` and ``documents/``, as ``examples/`` does, or is full of
+    such folders, each of which is asked by itself. ``held`` is what the policy said; the gate's
+    own certificate plays no part. Raises ``Invalid``.
     """
+    parts = sorted(path.parent for path in folder.glob("*/questions.jsonl"))
+    return [row for part in parts or [folder] for row in _scored_folder(part, generator, limit)]
+
+
+def _scored_folder(folder: Path, generator: str, limit: int | None) -> list[dict[str, Any]]:
     rows = read_questions(folder / "questions.jsonl", LABELS)[:limit]
     if not (folder / "documents").is_dir():
         raise Invalid(f"{folder} has no folder documents.")
@@ -177,21 +184,33 @@ def temporary_service(generator: str = "reader", **more: Any) -> Iterator[tuple[
 
 
 def _scored(services: Services, row: dict[str, Any]) -> dict[str, Any]:
-    answer = services.answerer.answer(LOCAL, Ask(row["question"]))
+    before = None
+    if row.get("after"):
+        before = services.answerer.answer(LOCAL, Ask(row["after"])).answer_id
+    asked = Ask(row["question"], previous_answer_id=before)
+    answer = services.answerer.answer(LOCAL, asked)
     record = _record(services, answer.answer_id)
     draft, gate = recorded_draft(record), record.gate or {}
     answered = draft is not None and not draft.abstained
-    text = answer_text(draft) if draft is not None else ""
     return {
         "id": row.get("id"),
         "score": gate.get("risk", UNKNOWN),
-        "wrong": answered and is_wrong(text, row["answers"], row["answerable"]),
+        "wrong": draft is not None and answered and is_wrong_draft(draft, row),
         "answerable": row["answerable"],
         "abstained": not answered,
         "held": answered and not gate.get("asked", False),
         "searched": True,
         "features": {name: round(value, 6) for name, value in gate.get("features", {}).items()},
     }
+
+
+def is_wrong_draft(draft: Draft, row: dict[str, Any]) -> bool:
+    """``right`` of a row is a pattern that only a right answer holds: sentences and rows of tables
+    have many right forms."""
+    if row.get("right") and row["answerable"]:
+        told = " | ".join(sentence.text for sentence in draft.sentences)
+        return re.search(row["right"], told) is None
+    return is_wrong(answer_text(draft), row["answers"], row["answerable"])
 
 
 def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:

@@ -55,6 +55,20 @@ HANGING = pattern(rf"\b(?:for|of|to|by|with|is|are|be|in|and|or|than|from|the){L
 """No figure stands before such a word that the limit could be of."""
 
 
+PRICE_ASKED = pattern(
+    r"\bhow much (?:is|are)\b|\bhow much (?:do|does|did|will|would|must)\b.*\b(?:cost|pay|charge)\b"
+    r"|\bwhat (?:do|does|did|will|would)\b.*\bcost\W*$"
+    r"|^(?:what(?:'s| is| are) )?(?:the |your )?(?:price|cost|fee|fare)s? (?:of|for|to|per)\b"
+    r"|^[^?]{3,40} (?:price|cost|fee|fare)s?\W*$"
+)
+QUESTION_WORDS = frozenset("why when who which where is are was were do does did can has".split())
+"""What begins with them does not ask for a price, whatever it ends with."""
+PRICE = pattern(
+    r"[£$€¥%]|\b(?:pounds?|euros?|dollars?|cents?|pence|francs?|kr|chf|usd|eur|gbp|free|nothing"
+    r"|included?|no|not|prices?|costs?|fees?|fares?|charges?|paid|pay|expensive|cheap)\b|\dp\b"
+)
+
+
 class EvasiveCheck:
     """Fails for an answer without substance."""
 
@@ -87,7 +101,14 @@ def _fault(question: str, sentences: list[str]) -> str:
         return "The answer breaks off."
     if all(sentence.endswith("?") for sentence in sentences):
         return "The answer is a question."
+    if _asks_for_a_price(question) and not any(PRICE.search(sentence) for sentence in sentences):
+        return "The answer names no price."
     return ""
+
+
+def _asks_for_a_price(question: str) -> bool:
+    first = question.split(" ", 1)[0].lower()
+    return first not in QUESTION_WORDS and PRICE_ASKED.search(question) is not None
 
 
 def _breaks_off(sentence: str) -> bool:

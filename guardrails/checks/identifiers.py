@@ -22,8 +22,9 @@ DESIGNATORS = {
     **{
         word: word
         for word in """agreement amendment annex apartment article bay block branch building bus
-        channel chapter clause class code course desk diagram directive door edition episode error
-        exhibit fault figure flat flight floor form gate grade hall invoice item lane lesson level
+        category channel chapter clause class code course desk diagram directive door edition
+        episode error exhibit fault figure flat flight floor form gate grade group hall invoice item
+        lane lesson level
         line locker lot machine method model module number option order package page paragraph part
         phase plan platform policy port procedure product programme protocol reference regulation
         release resolution room route row rule schedule seat section series shelf site slot stage
@@ -52,7 +53,7 @@ _QUANTITY = re.compile(
     r"|k?wh?|[kmg]?hz|v|m?ah|am|pm|a\.m|p\.m|ft|mph|kmh|c|f|px|fps|bit)"
 )
 _COUNTED = re.compile(r"\d[\d.]*-[a-z]{2,}(?:-[a-z]+)*")
-_VALUE = re.compile(r"\d{1,6}(?:[.-]\d{1,4})*[A-Za-z]?|[A-HJ-Z]|[IVXL]{2,6}")
+_VALUE = re.compile(r"\d{1,6}(?:[.-]\d{1,4})*[A-Za-z]?|[A-HJ-Z]|[b-hj-z]|[IVXL]{2,6}")
 _YEAR = re.compile(r"(?:1[0-9]|20|21)\d\d")
 _LEADS_TO_YEAR = frozenset(
     "in of since by for during until till before after from to between and or the early late mid "

@@ -383,3 +383,24 @@ def test_ordinary_words_are_not_foul(text: str) -> None:
 )
 def test_a_limit_behind_its_figure_breaks_nothing_off(answer: str, whole: bool) -> None:
     assert bool(fails(EVASIVE, case(answer, question="What do you pay?"))) is not whole
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "named"),
+    [
+        ("how much is a tapeworm treatment", "Treat dogs one to five days before.", False),
+        ("price of e-bikes", "One person per bike.", False),
+        ("What does the sauna cost?", "Sauna: 2 pm to 10 pm.", False),
+        ("sauna price", "Sauna: 2 pm to 10 pm.", False),
+        ("how much do I pay for a cot", "Cots stand in the cellar.", False),
+        ("how much is a cot", "A cot is free of charge.", True),
+        ("What does the sauna cost?", "Item | Price\nSauna | 12", True),
+        ("mileage fee", "Mileage: 45p a mile.", True),
+        ("How much is the discount?", "Members get 10% off.", True),
+        ("how much storage does Team have", "Team has 2 TB.", True),
+        ("Why is oil sold at a higher price?", "It encourages investment.", True),
+        ("When were the fees last at such a price?", "That was in 1971.", True),
+    ],
+)
+def test_who_asks_for_a_price_is_told_one(question: str, answer: str, named: bool) -> None:
+    assert bool(fails(EVASIVE, case(answer, question=question))) is not named

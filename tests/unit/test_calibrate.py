@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from app.errors import Invalid
 from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, verify_risk
-from benchmarks.pipeline import half_unanswerable, score_whole
+from benchmarks.pipeline import half_unanswerable, is_wrong_draft, score_examples, score_whole
+from guardrails.contract import Draft, Sentence
 from guardrails.gate.certify import Label
 from tests.unit.test_risk import content
 from training.calibrate import app, risk_rows, worst_threshold
@@ -222,3 +223,21 @@ def test_passages_are_left_out_until_half_of_the_questions_have_no_answer() -> N
     kept, some = half_unanswerable(mixed)
     assert all(row["contexts"][0] in some or not row["answerable"] for row in kept)
     assert all(len(set(row["contexts"]) & set(some)) != 1 for row in kept), "nobody knows which"
+
+
+def test_a_right_answer_is_one_that_the_pattern_finds() -> None:
+    sentences = (Sentence("Name | Fee", (1,)), Sentence("Tent | €18", (1,)))
+    draft = Draft(sentences, (), "reader", "Tent")
+    row = {"answers": ["€18"], "answerable": True, "right": r"Tent.*€18"}
+    assert not is_wrong_draft(draft, row)
+    assert is_wrong_draft(draft, {**row, "right": "Caravan.*€28"})
+    assert is_wrong_draft(draft, {**row, "right": None}), "by its words it is"
+    assert is_wrong_draft(draft, {**row, "answerable": False})
+
+
+def test_a_folder_of_folders_is_asked_folder_by_folder(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "questions.jsonl").write_text("{}\n", "utf-8")
+    with pytest.raises(Invalid, match="row 1"):
+        score_examples(tmp_path)
