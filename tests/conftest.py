@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, create_engine, event, func, update
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from app import db
 from app.access import passwords
@@ -57,6 +59,23 @@ def pytest_collection() -> Generator[None, Any, Any]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+class BrowserTogether(LoadFileScheduling):
+    """A file's tests together, as ever, and all that look at pages: they wait for a browser most
+    of their time, so several at once leave a core idle, and start one browser each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return PAGES if nodeid.startswith(PAGES) else super()._split_scope(nodeid)
+
+
+PAGES = "tests/e2e/"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """How the tests are given to workers; another ``--dist`` than ``loadfile`` stays as it is."""
+    return BrowserTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
