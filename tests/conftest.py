@@ -5,14 +5,16 @@ import gc
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Engine, create_engine, event, func, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, update
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -216,13 +218,39 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy from."""
+    return sqlite_template(tmp_path_factory)
+
+
+def sqlite_template(factory: pytest.TempPathFactory) -> Path:
+    """The same outside of a fixture."""
 
     def make(folder: Path) -> None:
         database = Database(f"sqlite:///{folder / 'template.db'}")
         migrate(database)
         database.close()
 
-    return made_once(tmp_path_factory, "migrated-sqlite", make) / "template.db"
+    return made_once(factory, "migrated-sqlite", make) / "template.db"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def new_databases_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Who opens an empty SQLite database migrates it, by the same steps each time. ``migrate`` has
+    tests of its own, which call it by name."""
+
+    def as_template(database: Database) -> None:
+        if not database.embedded or inspect(database.engine).get_table_names():
+            migrate(database)
+            return
+        with (
+            closing(sqlite3.connect(sqlite_template(tmp_path_factory))) as template,
+            database.engine.connect() as connection,
+        ):
+            template.backup(connection.connection.driver_connection)  # type: ignore[arg-type]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(db, "migrate", as_template)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")
