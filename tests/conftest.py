@@ -63,7 +63,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.enable()
 
 
-class BrowserTogether(LoadFileScheduling):
+class BrowserTogether(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     """A file's tests together, as ever, and all that look at pages: they wait for a browser most
     of their time, so several at once leave a core idle, and start one browser each."""
 

@@ -30,7 +30,7 @@ _UNFILLED = threading.Lock()
 
 def unfilled_encoder(config: BertConfig) -> BertModel:
     """An encoder to load every tensor of: random numbers for all of them take half a second."""
-    with _UNFILLED, no_init_weights():  # type: ignore[no-untyped-call]
+    with _UNFILLED, no_init_weights():
         return BertModel(config, add_pooling_layer=False)
 
 
