@@ -23,6 +23,7 @@ from app.access import passwords
 from app.corpus.tables import DocumentRow
 from app.db import Database, migrate
 from app.inference.networks import onnx_encoder
+from app.main import Described
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
@@ -179,6 +180,26 @@ def texts_are_read_once() -> Iterator[None]:
     real = onnx_encoder._session
     patch = pytest.MonkeyPatch()
     patch.setattr(onnx_encoder, "_session", lambda *given: ReadOnce(real(*given)))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def an_interface_is_described_once() -> Iterator[None]:
+    """Apps of the same routes have the same OpenAPI document, which takes half a second."""
+    made: dict[tuple[str, ...], dict[str, Any]] = {}
+    real = Described.openapi
+
+    def openapi(self: Described) -> dict[str, Any]:
+        # The routers are the same objects for every app; what else an app has is known by its path.
+        own = [getattr(route, "original_router", route) for route in self.routes]
+        routes = tuple(getattr(route, "path", repr(route)) for route in own)
+        if routes not in made:
+            made[routes] = real(self)
+        return made[routes]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Described, "openapi", openapi)
     yield
     patch.undo()
 
