@@ -7,10 +7,10 @@ DOCS_STAMP := $(VENV)/.installed-docs
 # One thread for models in each worker. Whatever the machine says, modules are compiled
 # once and kept: many tests start processes.
 TEST_ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-# Side by side, a file's tests together; one worker more than a small machine has cores, since
-# each waits for a browser, a process or a database for a part of its time. In the order of the
-# folders: the slow files of e2e and integration first, so that no worker is left with one of them
-# at the end.
+# Side by side, a file's tests together and all that need a browser (`tests/conftest.py`); one
+# worker more than a small machine has cores, since each waits for a browser, a process or a
+# database for a part of its time. In the order of the folders: e2e and the slow files of
+# integration first, so that no worker is left with one of them at the end.
 PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
 NODE_STAMP := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet

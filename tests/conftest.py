@@ -5,20 +5,25 @@ import gc
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Engine, create_engine, event, func, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, update
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from app import db
 from app.access import passwords
 from app.corpus.tables import DocumentRow
 from app.db import Database, migrate
 from app.inference.networks import onnx_encoder
+from app.main import Described
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
@@ -57,6 +62,23 @@ def pytest_collection() -> Generator[None, Any, Any]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+class BrowserTogether(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A file's tests together, as ever, and all that look at pages: they wait for a browser most
+    of their time, so several at once leave a core idle, and start one browser each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return PAGES if nodeid.startswith(PAGES) else super()._split_scope(nodeid)
+
+
+PAGES = "tests/e2e/"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """How the tests are given to workers; another ``--dist`` than ``loadfile`` stays as it is."""
+    return BrowserTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
@@ -162,6 +184,26 @@ def texts_are_read_once() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def an_interface_is_described_once() -> Iterator[None]:
+    """Apps of the same routes have the same OpenAPI document, which takes half a second."""
+    made: dict[tuple[str, ...], dict[str, Any]] = {}
+    real = Described.openapi
+
+    def openapi(self: Described) -> dict[str, Any]:
+        # The routers are the same objects for every app; what else an app has is known by its path.
+        own = [getattr(route, "original_router", route) for route in self.routes]
+        routes = tuple(getattr(route, "path", repr(route)) for route in own)
+        if routes not in made:
+            made[routes] = real(self)
+        return made[routes]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Described, "openapi", openapi)
+    yield
+    patch.undo()
+
+
 DURABLE = db.PRAGMAS
 """How SQLite is opened outside of the tests."""
 
@@ -197,13 +239,39 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy from."""
+    return sqlite_template(tmp_path_factory)
+
+
+def sqlite_template(factory: pytest.TempPathFactory) -> Path:
+    """The same outside of a fixture."""
 
     def make(folder: Path) -> None:
         database = Database(f"sqlite:///{folder / 'template.db'}")
         migrate(database)
         database.close()
 
-    return made_once(tmp_path_factory, "migrated-sqlite", make) / "template.db"
+    return made_once(factory, "migrated-sqlite", make) / "template.db"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def new_databases_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Who opens an empty SQLite database migrates it, by the same steps each time. ``migrate`` has
+    tests of its own, which call it by name."""
+
+    def as_template(database: Database) -> None:
+        if not database.embedded or inspect(database.engine).get_table_names():
+            migrate(database)
+            return
+        with (
+            closing(sqlite3.connect(sqlite_template(tmp_path_factory))) as template,
+            database.engine.connect() as connection,
+        ):
+            template.backup(connection.connection.driver_connection)  # type: ignore[arg-type]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(db, "migrate", as_template)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ labelled channel, and no finding of theirs is needed to hold an answer without s
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from guardrails.checks.wording import Needed, folded, pattern
@@ -266,6 +267,11 @@ BLOB = re.compile(r"[A-Za-z0-9+/]{24,4000}={0,2}")
 PLAUSIBLE = 0.4
 """The least score of the injection screen at which an ambiguous phrase counts."""
 Sets = Sequence[Mapping[str, Sequence[str]]]
+LOOKED_FOR: dict[str, Sets] = {
+    "sure in questions": (ANYWHERE, IN_QUESTIONS),
+    "unsure in questions": (AMBIGUOUS, AMBIGUOUS_IN_QUESTIONS),
+    "in evidence": (ANYWHERE, AMBIGUOUS),
+}
 
 
 class _Patterns:
@@ -290,6 +296,12 @@ class _Patterns:
         return list(found.items())
 
 
+@cache
+def _patterns(where: str) -> _Patterns:
+    """Compiled once: it takes 15 ms, and every policy that is tried has checks of its own."""
+    return _Patterns(LOOKED_FOR[where])
+
+
 def _hidden(text: str) -> list[tuple[str, str]]:
     found = None if text.isascii() else HIDDEN.search(FLAG.sub("", text))
     return [("hidden text", "(invisible characters)")] if found else []
@@ -311,8 +323,8 @@ class QuestionInjectionCheck:
     timeout_s = 3.0
 
     def __init__(self) -> None:
-        self._sure = _Patterns((ANYWHERE, IN_QUESTIONS))
-        self._unsure = _Patterns((AMBIGUOUS, AMBIGUOUS_IN_QUESTIONS))
+        self._sure = _patterns("sure in questions")
+        self._unsure = _patterns("unsure in questions")
 
     def run(self, case: Case) -> list[Finding]:
         """A fail for each kind found, else one pass."""
@@ -340,7 +352,7 @@ class EvidenceInjectionCheck:
     timeout_s = 3.0
 
     def __init__(self) -> None:
-        self._patterns = _Patterns((ANYWHERE, AMBIGUOUS))
+        self._patterns = _patterns("in evidence")
 
     def excerpts(self, text: str) -> list[tuple[str, str]]:
         """(kind, matched text) of each kind found, at most one for each kind."""

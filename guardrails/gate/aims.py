@@ -107,8 +107,7 @@ def ceiling_of(
     lost = np.asarray(losses, dtype=float)
     if len(placed) < FIRST:
         return GRID
-    counts = _counts(placed, most, PLACES)
-    n, errors = counts.sum(axis=0), (counts * lost[:, None]).sum(axis=0)
+    n, errors = _sums(placed, most, np.ones(len(placed))), _sums(placed, most, lost)
     good = PLACES[(errors - 0.5 <= alpha * n) & (n > 0)]
     return int(good[-1] if len(good) else PLACES[n > 0][0])
 
@@ -144,16 +143,33 @@ def lent_aims(lent: Aims, spread: Floats, own: int) -> Aims:
 
 def _changing(levels: Ints, ceilings: Ints) -> Ints:
     """Of places at which the same labels count the strictest."""
-    enters, leaves = (np.searchsorted(PLACES, x) for x in (levels, ceilings + 1))
-    changed = np.unique(np.concatenate([[0], enters, leaves]))
-    places: Ints = PLACES[changed[changed < len(PLACES)]]
-    return places
+    changes = np.zeros(len(PLACES) + 1, dtype=bool)
+    changes[0] = True
+    for places in _enters_and_leaves(levels, ceilings):
+        changes[places] = True
+    changing: Ints = PLACES[changes[:-1]]
+    return changing
 
 
 def _counts(levels: Ints, ceilings: Ints, places: Ints) -> Flags:
     """Which labels count at which places [n, places]."""
     counts: Flags = (levels[:, None] <= places) & (ceilings[:, None] >= places)
     return counts
+
+
+def _sums(levels: Ints, ceilings: Ints, values: Floats) -> Floats:
+    """What the labels that count at each of ``PLACES`` sum to."""
+    enters, leaves = _enters_and_leaves(levels, ceilings)
+    leaves = np.maximum(enters, leaves)
+    size = len(PLACES) + 1
+    come, go = (np.bincount(at, values, size) for at in (enters, leaves))
+    sums: Floats = (come - go)[:-1].cumsum()
+    return sums
+
+
+def _enters_and_leaves(levels: Ints, ceilings: Ints) -> tuple[Ints, Ints]:
+    """From which of ``PLACES`` on each label counts, and from which on no more."""
+    return np.searchsorted(PLACES, levels), np.searchsorted(PLACES, ceilings, side="right")
 
 
 def _before(steps: Floats) -> Floats:

@@ -109,7 +109,7 @@ class Stream:
 
     def log_wealth(self, level: int) -> Floats:
         """The logarithm of the wealth against ``level`` after each answer of the stream."""
-        return self._wealth(self._steps(), self._counts(level))
+        return _mixed(self._purses(self._steps(), self._counts(level)))
 
     def spread(self, level: int) -> Floats:
         """How the wealth against ``level`` lies in the purses at the end [ways, bets]; sum 1."""
@@ -130,13 +130,12 @@ class Stream:
         counts: NDArray[np.bool_] = (self.levels <= placed) & (self.ceilings >= placed)
         return counts & (self.aims.levels >= 0)
 
-    def _wealth(self, steps: Floats, counts: NDArray[np.bool_]) -> Floats:
-        """The logarithm of the whole wealth after each step [bets, n] that counts [ways, n]."""
+    def _purses(self, steps: Floats, counts: NDArray[np.bool_]) -> Floats:
+        """The logarithm of each purse [ways, bets, n] after each step [bets, n] that counts
+        [ways, n]."""
         logs = (steps[None] * counts[:, None]).cumsum(axis=2)
         logs += np.log(self.aims.purses)[:, :, None]
-        most = logs.max(axis=(0, 1), initial=-1e300)
-        mixed: Floats = most + np.log(np.exp(logs - most).sum(axis=(0, 1)))
-        return mixed
+        return logs
 
     def passed(self, begin: int, delta: float) -> list["Passed"]:
         """The levels that pass one after the other from ``begin``, and when each did.
@@ -160,8 +159,11 @@ class Stream:
         """After how many answers the wealth against the level was first ``wanted``."""
         counts = self._counts(level)
         some = np.flatnonzero(counts.any(axis=0))
-        reached = self._wealth(steps[:, some], counts[:, some]) >= wanted
-        return int(some[reached.argmax()]) + 1 if reached.any() else None
+        purses = self._purses(steps[:, some], counts[:, some])
+        # All purses together hold no more than as many of the largest.
+        near = np.flatnonzero(purses.max(axis=(0, 1)) >= wanted - math.log(len(BETS) * len(counts)))
+        reached = near[_mixed(purses[:, :, near]) >= wanted]
+        return int(some[reached[0]]) + 1 if len(reached) else None
 
     def _tested(self, begin: int) -> Sequence[int]:
         """``begin`` and the levels above it at which other answers count than just below.
@@ -170,8 +172,8 @@ class Stream:
         """
         if not len(self.levels) or self.levels.min() > max(begin, self.aims.levels.max(initial=0)):
             return []
-        changes = np.unique(np.concatenate([self.levels, self.ceilings + 1]))
-        return [begin, *changes[(changes > begin) & (changes <= GRID)].tolist()]
+        changes = {*self.levels.tolist(), *(self.ceilings + 1).tolist()}
+        return [begin, *sorted(level for level in changes if begin < level <= GRID)]
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,13 @@ class Passed:
 
     level: int
     after: int
+
+
+def _mixed(purses: Floats) -> Floats:
+    """The logarithm of all purses together [n], of their logarithms [ways, bets, n]."""
+    most = purses.max(axis=(0, 1), initial=-1e300)
+    mixed: Floats = most + np.log(np.exp(purses - most).sum(axis=(0, 1)))
+    return mixed
 
 
 def _check(holds: bool, what: str) -> None:

@@ -1,5 +1,6 @@
 """The pair models in torch: to train them, and to run them on a GPU."""
 
+import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.initialization import no_init_weights
 
 from app.inference.networks.pair_tensors import (
     FROZEN_PREFIX,
@@ -22,6 +24,15 @@ from app.inference.networks.weights import base_folder
 
 Ids = NDArray[np.int64]
 
+_UNFILLED = threading.Lock()
+"""``no_init_weights`` holds for the whole process while a network is made."""
+
+
+def unfilled_encoder(config: BertConfig) -> BertModel:
+    """An encoder to load every tensor of: random numbers for all of them take half a second."""
+    with _UNFILLED, no_init_weights():
+        return BertModel(config, add_pooling_layer=False)
+
 
 class PairModel(nn.Module):
     """``forward`` maps token ids [B, L] to token scores [B, L, token] and pair scores [B, pair]."""
@@ -31,7 +42,7 @@ class PairModel(nn.Module):
 
     def __init__(self, config: BertConfig, heads: Heads) -> None:
         super().__init__()
-        self.encoder = BertModel(config, add_pooling_layer=False)
+        self.encoder = unfilled_encoder(config)
         self.token = nn.Linear(config.hidden_size, heads.token)
         self.pair = nn.Linear(config.hidden_size, heads.pair)
 

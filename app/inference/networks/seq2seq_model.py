@@ -18,7 +18,7 @@ from transformers import BertConfig, BertModel, GenerationMixin, PreTrainedConfi
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from app.errors import ModelRefused
-from app.inference.networks.pair_model import base_encoder_tensors
+from app.inference.networks.pair_model import base_encoder_tensors, unfilled_encoder
 from app.inference.networks.weights import WEIGHTS, base_folder, load_tensors, read_manifest
 
 PAD, CLS, SEP = 0, 101, 102
@@ -89,8 +89,8 @@ class Seq2SeqModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped
 
     def __init__(self, config: Seq2SeqConfig, bert: BertConfig) -> None:
         super().__init__(config)
-        self.encoder = BertModel(bert, add_pooling_layer=False)
-        self.decoder = BertModel(_decoder_config(bert, config.decoder_layers), False)
+        self.encoder = unfilled_encoder(bert)
+        self.decoder = unfilled_encoder(_decoder_config(bert, config.decoder_layers))
         self.decoder.embeddings = self.encoder.embeddings
         size = bert.hidden_size
         self.word = nn.Sequential(
@@ -245,7 +245,8 @@ def new_seq2seq_model(decoder_layers: int = 3, attention: str = "sdpa") -> Seq2S
 
 def _begin_decoder(decoder: BertModel, tensors: dict[str, Tensor], depth: int) -> None:
     layers = decoder.config.num_hidden_layers
-    state = decoder.state_dict()
+    shared = decoder.embeddings.state_dict()
+    state = {f"embeddings.{name}": tensor for name, tensor in shared.items()}
     for number in range(layers):
         source = f"encoder.layer.{(number + 1) * depth // layers - 1}."
         for name, tensor in tensors.items():
