@@ -6,6 +6,7 @@ sentence around the best span, so it cannot say what the evidence does not.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +17,15 @@ from tokenizers import Encoding
 
 from app.errors import ModelRefused
 from app.inference.embedder import shared_tokenizer
+from app.inference.evidence_selection import stems
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import MOST_MISSED, cell_ends, misplaced, named_cell, passed_over
+from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
 from app.inference.writing.fitting import fits, implied, may_imply, telling
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
 from app.inference.writing.question_types import QuestionType, as_question, question_type
-from app.inference.writing.units import span_answer
+from app.inference.writing.units import named_list, span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
 
@@ -43,8 +45,23 @@ RANK = 2.0
 NAMED = 4.0
 """How far at least the margin of a cell that the question names by its row and its column is above
 the least one: a reader of sentences is seldom sure of it."""
+FIRST_FOUND = 2
+"""So many passages may hold the list that is asked for in the words of its headings."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
+LONGEST_IMPRINT = 160
+"""Characters."""
+_IMPRINT = re.compile(
+    r"\b(?:edition|version|revision|last (?:changed|updated|reviewed|modified|amended)|valid "
+    r"(?:from|until|for|since)|in force|effective|applies to|apply from|next review|issued"
+    r"|published)\b",
+    re.IGNORECASE,
+)
+_ASKS_EDITION = re.compile(
+    r"\b(?:edition|version|revision|valid|force|effect\w*|updated?|changed?|reviewed|current\w*|"
+    r"latest|newest|recent|old|dated?|since|issued|published|apply|applies)\b",
+    re.IGNORECASE,
+)
 SEPARATOR = "[SEP]"
 """The tokenizer reads it as its own token: question and title stay apart, as in training."""
 SURE_MARGIN, SURE_LEAD = 2.0, 8.0
@@ -128,12 +145,14 @@ class Reader:
         answers, text = float(scores.pair[ANSWERS]), passage.text
         bonus = self.tuning.answer_weight * answers
         heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
-        parts = [heads, *misplaced(question, text)]
+        parts = [heads, *misplaced(question, text), *imprint(question, passage)]
         logits = lowered(scores.token, scores.encoding, parts)
         span = best_span(logits, scores.encoding, text, bonus)
         cell = named_cell(question, text, passage.place) if span else None
         if span is not None and cell is not None:
             span = of_cell(span, cell, self.tuning.min_margin + NAMED)
+        elif span is not None and (item := named_list(question, passage)):
+            span = of_cell(span, item, self.tuning.min_margin + NAMED)
         return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
@@ -244,7 +263,7 @@ class ReaderGenerator:
         found: list[tuple[tuple[bool, float], tuple[Reading, Span, Passage]]] = []
         for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True)):
             if (span := reading.span) is not None:
-                named = (span.start, span.end) == named_cell(question, passage.text, passage.place)
+                named = (span.start, span.end) == _named(question, passage, rank)
                 worth = span.margin + weight * reading.relevance - RANK * rank
                 found.append(((named, worth), (reading, span, passage)))
         places = [(passage.text, span.start) for _, (_, span, passage) in found]
@@ -277,6 +296,14 @@ class ReaderGenerator:
         if question_type(question) is QuestionType.YES_NO:
             place = telling(question, passage, place)
         return span_answer(passage, *place, question, self.name, features)
+
+
+def _named(question: str, passage: Passage, rank: int) -> Offsets | None:
+    """The cell of ``passage`` that the question names, or the list, if the search found the
+    passage among the first."""
+    cell = named_cell(question, passage.text, passage.place)
+    listed = cell is None and rank < FIRST_FOUND
+    return named_list(question, passage) if listed else cell
 
 
 def of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:
@@ -347,6 +374,17 @@ def headings_end(passage: Passage) -> int:
         if name and len(line) > 1 and " ".join(line[0].split()) == name:
             end = len(passage.text) - len(line[1])
     return end
+
+
+def imprint(question: str, passage: Passage) -> list[tuple[Offsets, int]]:
+    """The lines below a title that say which edition it is of, unless the question asks for that:
+    a reader takes them for an answer to whatever the title speaks of."""
+    end = headings_end(passage)
+    said = passage.text[end:]
+    if len(said) > LONGEST_IMPRINT or not _IMPRINT.search(said) or _ASKS_EDITION.search(question):
+        return []
+    asked = stems(question) - stems(passage.place)
+    return [] if asked & stems(said) else [((end, len(passage.text)), MOST_MISSED)]
 
 
 def lowered(

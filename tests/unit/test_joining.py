@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.inference.writing.joining import JOINED, joined_draft, sides
+from app.inference.writing.joining import JOINED, compared, joined_draft, sides
 from app.inference.writing.question_types import question_type
 from app.ports import Reading, Span
 from app.settings import PROJECT
@@ -225,3 +225,14 @@ def test_the_figures_of_a_joined_draft_are_the_worst_of_its_passages() -> None:
     assert draft is not None and draft.features == {
         "margin": -2.0, "span_lead": 3.0, "span_entropy": 0.7, "relevance": 0.5, "answers": 0.4,
     }  # fmt: skip
+
+
+def test_columns_are_compared_where_they_differ_if_nothing_more_is_asked() -> None:
+    text = " | Basic | Plus\nPrice | £9 | £15\nPost | yes | yes\nHelp | 2 days | 1 day"
+    plans = Passage("p", "d", "main", "Service plans", text, 0, len(text))
+    found = compared("difference between basic and plus plan", ("basic", "plus"), [plans])
+    assert [text[slice(*one.span)] for one in found] == [
+        "| Basic | Plus",
+        "Price | £9 | £15",
+        "Help | 2 days | 1 day",
+    ]

@@ -21,7 +21,7 @@ JOINED = "reader:joined"
 """The model of a joined draft: a risk model for the reader's spans says nothing about it."""
 MOST_SENTENCES, LEAST_SENTENCES = 5, 2
 """Of a summary."""
-MOST_ROWS = 4
+MOST_ROWS = 8
 """Of a table whose columns are compared."""
 MOST_OF_A_SIDE = 24
 """Places that may speak of a side; pairs of them are weighed."""
@@ -258,11 +258,31 @@ def _columns(
         if not (first.named_in(head) and second.named_in(head)):
             continue
         rows = [unit for unit in _units(passage, layout) if unit.spans[0] == layout.whole(top)]
-        met = [unit for unit in rows if asked & stems(plain(unit.text))]
-        chosen = (met or ([] if asked else rows))[:MOST_ROWS]
+        # What the table is about is no row of it.
+        told = asked - stems(plain(f"{passage.place} {head}"))
+        met = [unit for unit in rows if told & stems(plain(unit.text))]
+        chosen = (met or ([] if told else _differing(rows, layout, top, first, second)))[:MOST_ROWS]
         spans = dict.fromkeys(span for unit in chosen for span in unit.spans)
         return [Quote(passage, span) for span in spans]
     return []
+
+
+def _differing(
+    rows: Sequence[Unit], layout: Layout, top: int, first: Side, second: Side
+) -> list[Unit]:
+    """The rows that tell the two columns apart; all where none does."""
+    names = [plain(name) for name in layout.cells(top)]
+    here, there = (
+        next((n for n, name in enumerate(names) if side.named_in(name)), 0)
+        for side in (first, second)
+    )
+    cells = [(unit, layout.cells(unit.place)) for unit in rows]
+    apart = [
+        unit
+        for unit, found in cells
+        if max(here, there) < len(found) and found[here] != found[there]
+    ]
+    return apart or list(rows)
 
 
 def _says_both(
