@@ -21,7 +21,7 @@ from app.inference.evidence_selection import stems
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied, may_imply, telling
+from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
 from app.inference.writing.grounding import visible
 from app.inference.writing.joining import joined_draft
 from app.inference.writing.question_types import QuestionType, as_question, question_type
@@ -45,6 +45,12 @@ RANK = 2.0
 NAMED = 4.0
 """How far at least the margin of a cell that the question names by its row and its column is above
 the least one: a reader of sentences is seldom sure of it."""
+UNSURE = "reader:unsure"
+"""The model of a draft under the least margin: of unknown risk, for a reviewer."""
+LEAST_RELEVANCE, UNSURE_BELOW = 0.0, 6.0
+"""Of the passage that such a draft is from, and how far its margin may be under the least one;
+chosen on typed questions over small documents (benchmarks/LOG.md)."""
+_STOPS = (".", "!")
 FIRST_FOUND = 2
 """So many passages may hold the list that is asked for in the words of its headings."""
 LEAST_CHANCE = 1e-12
@@ -149,10 +155,12 @@ class Reader:
         logits = lowered(scores.token, scores.encoding, parts)
         span = best_span(logits, scores.encoding, text, bonus)
         cell = named_cell(question, text, passage.place) if span else None
+        if span is not None and cell is None:
+            cell = named_list(question, passage)
         if span is not None and cell is not None:
-            span = of_cell(span, cell, self.tuning.min_margin + NAMED)
-        elif span is not None and (item := named_list(question, passage)):
-            span = of_cell(span, item, self.tuning.min_margin + NAMED)
+            least = self.tuning.min_margin + NAMED
+            told = text[slice(*cell)].endswith(_STOPS)
+            span = of_cell(span, cell, least, whole=not told)
         return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
@@ -238,7 +246,25 @@ class ReaderGenerator:
         implies = draft.sentences and may_imply(request.question, draft, passage)
         if kind is QuestionType.YES_NO and implies:
             return implied(draft)
-        return replace(draft, sentences=(), citations=(), short=None)
+        unsure = self._unsure(kind, request, readings)
+        return unsure or replace(draft, sentences=(), citations=(), short=None)
+
+    def _unsure(
+        self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft | None:
+        """For a reviewer, what stands in the passage that the search found first, where the reader
+        takes that for relevant and is not sure that it answers."""
+        found = self._ranked(request.question, request.evidence, readings)
+        if not request.readings or not found or found[0][2] is not request.evidence[0]:
+            return None
+        reading, span, passage = found[0]
+        if reading.relevance < LEAST_RELEVANCE or span.margin < self._least - UNSURE_BELOW:
+            return None
+        draft = self._draft(request.question, found, least=-math.inf)
+        fitting = fits(kind, request.question, draft, passage) or (
+            kind is QuestionType.YES_NO and may_imply(request.question, draft, passage)
+        )
+        return of_unknown_risk(draft, UNSURE) if draft.sentences and fitting else None
 
     def _drafts(
         self, request: DraftRequest, readings: Sequence[Reading]
@@ -263,7 +289,7 @@ class ReaderGenerator:
         found: list[tuple[tuple[bool, float], tuple[Reading, Span, Passage]]] = []
         for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True)):
             if (span := reading.span) is not None:
-                named = (span.start, span.end) == _named(question, passage, rank)
+                named = _inside(span, _named(question, passage, rank))
                 worth = span.margin + weight * reading.relevance - RANK * rank
                 found.append(((named, worth), (reading, span, passage)))
         places = [(passage.text, span.start) for _, (_, span, passage) in found]
@@ -279,8 +305,14 @@ class ReaderGenerator:
         """The least margin of a draft."""
         return self._reader.tuning.min_margin if self._override is None else self._override
 
-    def _draft(self, question: str, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
-        """The draft of the first candidate; the features compare it with the others."""
+    def _draft(
+        self,
+        question: str,
+        found: Sequence[tuple[Reading, Span, Passage]],
+        least: float | None = None,
+    ) -> Draft:
+        """The draft of the first candidate, from the margin ``least`` on, if not the usual one; the
+        features compare it with the others."""
         reading, span, passage = found[0]
         features = {
             "margin": span.margin,
@@ -290,7 +322,7 @@ class ReaderGenerator:
             **({} if reading.answers is None else {"answers": reading.answers}),
             **_rivals(_answers(found)),
         }
-        if span.margin < self._least:
+        if span.margin < (self._least if least is None else least):
             return Draft((), (), self.name, features=features)
         place = span.start, span.end
         if question_type(question) is QuestionType.YES_NO:
@@ -306,11 +338,18 @@ def _named(question: str, passage: Passage, rank: int) -> Offsets | None:
     return named_list(question, passage) if listed else cell
 
 
-def of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:
-    """The whole cell in the place of the span that was found, which may be in another one."""
-    inside = cell[0] <= span.start and span.end <= cell[1]
+def of_cell(span: Span, cell: Offsets, least: float, *, whole: bool = True) -> Span:
+    """The cell in the place of the span that was found, which may be in another one; the words of
+    a sentence that were found in it stay unless they are to be the ``whole`` of it."""
+    inside = _inside(span, cell)
     margin = max(span.margin, least) if inside else least
+    if inside and not whole:
+        return replace(span, margin=margin)
     return replace(span, start=cell[0], end=cell[1], margin=margin)
+
+
+def _inside(span: Span, cell: Offsets | None) -> bool:
+    return cell is not None and cell[0] <= span.start and span.end <= cell[1]
 
 
 def _is_read(request: DraftRequest) -> bool:

@@ -103,8 +103,14 @@ def _says(text: str) -> bool:
 
 
 def implied(draft: Draft) -> Draft:
-    """The draft for a reviewer: of unknown risk, and under any least margin of a policy."""
-    return replace(draft, model=IMPLIED, features={**draft.features, "margin": -math.inf})
+    """The draft for a reviewer."""
+    return of_unknown_risk(draft, IMPLIED)
+
+
+def of_unknown_risk(draft: Draft, model: str) -> Draft:
+    """The draft as one of ``model``, which no risk model knows, and under any least margin of a
+    policy."""
+    return replace(draft, model=model, features={**draft.features, "margin": -math.inf})
 
 
 def _in_words(question: str, draft: Draft, passage: Passage) -> bool:
