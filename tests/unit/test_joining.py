@@ -2,7 +2,14 @@
 
 import pytest
 
-from app.inference.writing.joining import JOINED, compared, joined_draft, sides
+from app.inference.writing.joining import (
+    JOINED,
+    compared,
+    joined_draft,
+    listed_rows,
+    sides,
+    summary,
+)
 from app.inference.writing.question_types import question_type
 from app.ports import Reading, Span
 from app.settings import PROJECT
@@ -236,3 +243,23 @@ def test_columns_are_compared_where_they_differ_if_nothing_more_is_asked() -> No
         "Price | £9 | £15",
         "Help | 2 days | 1 day",
     ]
+
+
+def test_the_rows_of_a_table_answer_who_asks_what_there_is() -> None:
+    text = "Plan | Price\nSmall | £8\nLarge | £19"
+    plans = Passage("p", "d", "main", "Mobile plans", text, 0, len(text))
+    every = ["Plan | Price", "Small | £8", "Large | £19"]
+    for question in ("which mobile plans are there", "how many plans do you have"):
+        assert [text[slice(*one.span)] for one in listed_rows(question, [plans])] == every
+    assert listed_rows("which plans have roaming", [plans]) == []
+    assert listed_rows("which prices do you have", [plans]) == []
+
+
+def test_a_summary_is_of_the_section_that_all_headings_together_name() -> None:
+    text = "Ships leave at noon. Tickets are sold on board. Bring a coat."
+    parts = [
+        Passage(f"p{n}", "d", "main", "Travel", f"{name}. {text}", n, n + 1, headings=("Sea", name))
+        for n, name in enumerate(("Trains", "Ships"))
+    ]
+    found = summary("summarise travel by ships", parts)
+    assert {quote.passage.id for quote in found} == {"p1"}

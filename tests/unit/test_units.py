@@ -188,3 +188,10 @@ def test_a_list_is_named_by_its_headings_and_what_leads_to_it(
     passage = Passage("p", "d", "main", "MX-40", text, 0, len(text), headings=("Starting",))
     found = named_list(question, passage)
     assert (found and text[slice(*found)]) == first
+
+
+def test_what_happens_if_is_answered_with_the_other_condition_beside_it() -> None:
+    text = "Arrive from 2 pm to 9 pm. If you come later, call us. The gate is green."
+    late = ["Arrive from 2 pm to 9 pm.", "If you come later, call us."]
+    assert said(text, "2 pm to 9 pm", "what if we arrive after 9") == late
+    assert said(text, "2 pm to 9 pm", "when can we arrive") == late[:1]

@@ -23,6 +23,8 @@ MOST_SENTENCES, LEAST_SENTENCES = 5, 2
 """Of a summary."""
 MOST_ROWS = 8
 """Of a table whose columns are compared."""
+MOST_LISTED, FIRST_FOUND = 15, 3
+"""Rows of a table that are told as a list, and passages that it is looked for in."""
 MOST_OF_A_SIDE = 24
 """Places that may speak of a side; pairs of them are weighed."""
 LEAST_WORDS = 3
@@ -62,7 +64,12 @@ def joined_draft(
 
     None where one quote has to do: other types, a comparison whose sides are not named, a summary
     of what no passage is about. A comparison of which the evidence knows one side only abstains.
+    Where the rows of a table are what a list or a count asks for, they answer.
     """
+    if kind in (QuestionType.LIST, QuestionType.COUNT) and (
+        rows := listed_rows(question, evidence)
+    ):
+        return _draft(rows, evidence, readings)
     if kind is QuestionType.COMPARISON and (named := sides(question)):
         return _draft(compared(question, named, evidence), evidence, readings)
     if kind is QuestionType.SUMMARY and (chosen := summary(question, evidence)):
@@ -132,6 +139,11 @@ _COMPARING = stems(
     comparison comparing better worse best cheaper dearer cheap expensive faster slower longer
     shorter larger bigger smaller higher lower older newer safer stronger easier less main key
     between versus vs any get gets advantage advantages benefit benefits tell please explain"""
+)
+_ASKING_FOR_ROWS = stems(
+    """many much number count which what list all every there exist available possible offer offers
+    offered have has got get sell provide give choose choice kinds kind types type sorts sort
+    different do we you i me us our the any name show please exactly total currently"""
 )
 _ASKS_NUMBER = re.compile(
     r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?|longer|shorter|larger|bigger|smaller|"
@@ -205,6 +217,23 @@ def _compared(
         return both
     left, right = (_about(units, *both) for both in ((first, second), (second, first)))
     return _side_by_side(left, right, asked, priced=priced)
+
+
+def listed_rows(question: str, evidence: Sequence[Passage]) -> list[Quote]:
+    """The rows of a table whose first column is what is asked for ("which plans do you have?"), if
+    all other words of the question stand above it; of the passages found first."""
+    asked = stems(core(question)) - _ASKING_FOR_ROWS
+    for passage in evidence[:FIRST_FOUND]:
+        layout = Layout(passage.text)
+        for top in layout.headers():
+            named = asked & stems(plain(layout.cells(top)[0]))
+            if not named or not asked <= named | stems(plain(passage.place)):
+                continue
+            rows = [unit for unit in _units(passage, layout) if unit.spans[0] == layout.whole(top)]
+            if 1 < len(rows) <= MOST_LISTED:
+                spans = dict.fromkeys(span for unit in rows for span in unit.spans)
+                return [Quote(passage, span) for span in spans]
+    return []
 
 
 class Side:
@@ -394,8 +423,8 @@ def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage
     for passage in evidence:
         for depth in range(len(passage.headings) + 1):
             names = (passage.title, *passage.headings[:depth])
-            own = stems(plain(names[-1]))
-            if shared := len(topic & own):
+            own = stems(plain(" ".join(names)))
+            if topic & stems(plain(names[-1])) and (shared := len(topic & own)):
                 met[passage.document_id, names] = shared
     if not met:
         return []

@@ -194,6 +194,8 @@ _SUMMARY = _any(
     r"\bwhat (?:do|does|did) [^?]{2,80} (?:say|tell us|state) (?:about|on|regarding)\b",
     r"\bwhat is (?:said|written|stated|known) (?:about|on|in)\b",
     r"\bwhat(?:'s| is| are) .{3,80} about$",
+    r"^(?:what(?:'s| is| are) )?(?:your|the|our|their) (?:[\w-]+ ){1,4}(?:policy|policies|rules)"
+    r"\??$",
     _words("zusammenfassung", "uberblick", r"resum(?:ee|er|en|ez|ir)", r"riassu\w+"),
     r"^resume\b",
     _words(r"riepilog\w+", r"samenvatt\w+", "overzicht", "apercu"),

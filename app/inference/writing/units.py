@@ -56,6 +56,7 @@ _IF = re.compile(
     re.IGNORECASE,
 )
 """What a yes or no hangs on, beside what limits any sentence."""
+_SUPPOSES = re.compile(r"(?:and |but )?(?:what (?:if|happens? (?:if|when))|if)\b")
 _DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
 MAX_CONDITIONS = 2
 """Sentences after a yes or no that may limit it."""
@@ -204,7 +205,7 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
-        return self._with_context(place, own)
+        return self._with_context(place, own, supposed=bool(_SUPPOSES.match(core(question))))
 
     def _step_below(self, place: int) -> int | None:
         """The first of the numbered steps that follow in the same section."""
@@ -305,9 +306,10 @@ class Layout:
         leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
         return leads or (last if whole else [])
 
-    def _with_context(self, place: int, own: Offsets) -> list[Offsets]:
+    def _with_context(self, place: int, own: Offsets, *, supposed: bool = False) -> list[Offsets]:
         """A sentence with the one it leans on, and with the one that limits it; a bare yes or no
-        with its question, and with what is said of it."""
+        with its question, and with what is said of it; with another condition if one is
+        ``supposed``."""
         spans = self.spans(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
         after = [span for span in spans if span[0] >= own[1]][:1]
@@ -317,6 +319,8 @@ class Layout:
         limited = after and _CONDITION.match(self.text, after[0][0])
         if BARE.fullmatch(self.text, *own):
             return [*(before or self._question(place)), own, *after]
+        if supposed:
+            limited = after and _IF.match(self.text, after[0][0])
         return [*(before if leans else []), own, *(after if limited else [])]
 
     def _above(self, place: int) -> list[Offsets]:
