@@ -23,8 +23,13 @@ from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
 from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
 from app.inference.writing.grounding import visible
-from app.inference.writing.joining import joined_draft
-from app.inference.writing.question_types import QuestionType, as_question, question_type
+from app.inference.writing.joining import both_answers, joined_draft
+from app.inference.writing.question_types import (
+    QuestionType,
+    as_question,
+    question_type,
+    two_questions,
+)
 from app.inference.writing.units import named_list, span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.contract import Draft, Passage, block_ends
@@ -220,6 +225,11 @@ class ReaderGenerator:
     def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
         """What is joined from several places, where the question asks for such; else the draft of
         the best candidate that answers in the way that was asked; at a second try, another one."""
+        halves = two_questions(request.question)
+        if halves is not None and request.misfit is None:
+            both = self._both(halves, request, readings)
+            if both is not None:
+                return both
         kind = question_type(request.question)
         joined = joined_draft(kind, request.question, request.evidence, readings)
         if joined is not None and request.misfit is None:
@@ -234,6 +244,18 @@ class ReaderGenerator:
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _both(
+        self, halves: tuple[str, str], request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft | None:
+        """What answers two questions that are asked at once, each read by itself; None where one of
+        them finds nothing."""
+        apart = self._reader.read([(half, request.evidence) for half in halves])
+        drafts = [
+            self._best_draft(replace(request, question=half, readings=()), read)
+            for half, read in zip(halves, apart, strict=True)
+        ]
+        return both_answers(drafts, request.evidence, readings)
 
     def _otherwise(
         self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]

@@ -4,6 +4,7 @@ import pytest
 
 from app.inference.writing.joining import (
     JOINED,
+    both_answers,
     compared,
     joined_draft,
     listed_rows,
@@ -11,6 +12,7 @@ from app.inference.writing.joining import (
     summary,
 )
 from app.inference.writing.question_types import question_type
+from app.inference.writing.units import span_answer
 from app.ports import Reading, Span
 from app.settings import PROJECT
 from guardrails.contract import Case, Draft, Outcome, Passage
@@ -263,3 +265,18 @@ def test_a_summary_is_of_the_section_that_all_headings_together_name() -> None:
     ]
     found = summary("summarise travel by ships", parts)
     assert {quote.passage.id for quote in found} == {"p1"}
+
+
+def test_the_answers_to_two_questions_are_quoted_once_each() -> None:
+    text = "A pass is £8. You pay at the gate."
+    page = Passage("p", "d", "main", "Bay", text, 0, len(text))
+    fee, way = (
+        span_answer(page, start, end, "when do I pay", "reader", {})
+        for start, end in ((0, 9), (18, 33))
+    )
+    joined = both_answers((fee, way), [page], [])
+    assert joined is not None and joined.model == JOINED
+    assert [one.text for one in joined.sentences] == ["A pass is £8.", "You pay at the gate."]
+    assert [one.citations for one in joined.sentences] == [(1,), (2,)]
+    assert both_answers((fee, fee), [page], []) is None
+    assert both_answers((fee, Draft((), (), "reader")), [page], []) is None

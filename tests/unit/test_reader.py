@@ -353,3 +353,10 @@ def test_each_hit_has_the_scores_of_both_searches() -> None:
 def test_a_reader_that_loses_a_passage_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         Rerank(lambda *_: [], 2)(QUESTION, [Hit(PASSAGES[0], None)], Deadline(60))
+
+
+def test_two_questions_at_once_are_read_each_by_itself(reader: Reader) -> None:
+    question = "How long is the warranty of the kettle, and when are parcels delivered?"
+    found = DraftRequest(question, tuple(PASSAGES), Deadline(60))
+    quotes = [one.quote for one in ReaderGenerator(reader).draft([found])[0].citations]
+    assert quotes == [TEXTS[1], TEXTS[0]]

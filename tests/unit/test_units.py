@@ -174,6 +174,8 @@ STEPS = "Starting\n\n1. Open the tap.\n2. Press Start.\n\nMind:\n\n- heat\n- ste
         ("how do I start the mx40", STEPS, "Open the tap."),
         ("how do I clean the mx40", STEPS, None),
         ("how much is starting", STEPS, None),  # no list is asked for
+        ("which dangers does the mx40 have", STEPS, None),
+        ("which parts does the mx40 have", "Buy:\n- belt\n- hose", None),  # only the title says it
         (
             "when do you lend tools",
             "We lend tools if:\n- you are 18\n- you live here",

@@ -21,7 +21,7 @@ _SAYS_WHETHER = re.compile(
     r"includ(?:ed?|es|ing)|exclud(?:ed?|es|ing)|cover(?:ed|s)?|insured?|pays? for|free|charged?|"
     r"required|mandatory|compulsory|optional|voluntary|possible|impossible|available|accept(?:ed|s)?|"
     r"refus(?:ed?|es)|welcome|valid|yes|no|not|never|none|nobody|only|unless|except|without|"
-    r"depends|open|closed|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
+    r"depends|due|payable|refund(?:ed|able)|open|closed|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
     r"|\b(?:darf|durfen|kann|konnen|muss|mussen|nicht|kein\w*|erlaubt|verboten|inbegriffen|"
     r"versichert|peut|peuvent|doit|pas|interdit\w*|permis\w*|compris\w*|inclus\w*|puede\w*|debe\w*|"
     r"prohibid\w*|permitid\w*|incluid\w*|puo|non|vietat\w*|permess\w*|mag|niet|geen|verplicht)\b"

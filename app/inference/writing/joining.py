@@ -77,6 +77,20 @@ def joined_draft(
     return None
 
 
+def both_answers(
+    drafts: Sequence[Draft], evidence: Sequence[Passage], readings: Sequence[Reading]
+) -> Draft | None:
+    """The answers to two questions as one; None where one of them has none, or both the same."""
+    passages = {passage.id: passage for passage in evidence}
+    quoted = [
+        [Quote(passages[one.passage_id], (one.start, one.end)) for one in draft.citations]
+        for draft in drafts
+    ]
+    if not all(quoted) or all(one in quoted[0] for one in quoted[-1]):
+        return None
+    return _draft(list(dict.fromkeys(one for part in quoted for one in part)), evidence, readings)
+
+
 def _draft(
     quotes: Sequence[Quote], evidence: Sequence[Passage], readings: Sequence[Reading]
 ) -> Draft:

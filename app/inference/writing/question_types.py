@@ -61,6 +61,15 @@ def as_question(text: str) -> str:
     return f"What is the {text}?"
 
 
+def two_questions(text: str) -> tuple[str, str] | None:
+    """The two questions that are asked at once ("How much is it, and when do I pay?"); None for
+    one question, or more than two."""
+    found = _TWO.fullmatch(" ".join(text[:MOST_READ].split()))
+    if found is None or len(_ASKS_AGAIN.findall(text)) > 1:
+        return None
+    return f"{found[1].rstrip(' ?,')}?", f"{found[2].rstrip(' ?')}?"
+
+
 MOST_NAMING = 8
 """Words of a text without a question that only names what is looked for."""
 MOST_READ = 600
@@ -156,6 +165,13 @@ def _one_slip(word: str, known: str) -> bool:
 
 def _without_one(word: str) -> Iterator[str]:
     return (word[:n] + word[n + 1 :] for n in range(len(word)))
+
+
+_BEGINS = rf"(?:what|how|which|who|when|where|why|{_AUXILIARY})\b"
+_TWO = re.compile(
+    rf"({_BEGINS}.{{12,}}?)(?:\?|,? and(?: also)?|, but) ({_BEGINS}.{{8,}})", re.IGNORECASE
+)
+_ASKS_AGAIN = re.compile(rf"(?:\?|\band(?: also)?|, but) {_BEGINS}", re.IGNORECASE)
 
 
 # --- the types ------------------------------------------------------------------------------

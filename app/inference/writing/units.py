@@ -140,10 +140,14 @@ def named_list(question: str, passage: Passage) -> Offsets | None:
 
 
 def _headed(question: str, passage: Passage, *, numbered: bool) -> frozenset[str]:
-    """The words over a list, where these alone say that it is asked for."""
-    kind = question_type(question)
-    wanted = kind is QuestionType.LIST or (kind is QuestionType.PROCEDURE and numbered)
-    return _spoken(passage.place) if wanted else frozenset()
+    """The words over a list, where these say that it is asked for: steps under any heading of a
+    text on what is asked, other lists only where the heading next above speaks of it."""
+    kind, around = question_type(question), _spoken(passage.place)
+    if kind is QuestionType.PROCEDURE:
+        return around if numbered else frozenset()
+    nearest = stems(plain(passage.headings[-1] if passage.headings else passage.title))
+    asked = stems(core(question)) - _ASKING_FOR_LISTS
+    return around if kind is QuestionType.LIST and asked & nearest else frozenset()
 
 
 def _spoken(text: str) -> frozenset[str]:
