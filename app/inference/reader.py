@@ -32,6 +32,7 @@ from app.inference.writing.question_types import (
 )
 from app.inference.writing.units import named_list, span_answer
 from app.ports import DraftRequest, Reading, Span
+from guardrails.checks.identifiers import CODE, SETTING, identifiers
 from guardrails.contract import Draft, Passage, block_ends
 
 MAX_QUESTION_TOKENS = 96
@@ -47,6 +48,8 @@ MISPLACED = 2.5
 """What each edge of a span loses for each word that its row or column lacks."""
 RANK = 2.0
 """What an answer loses for each passage that the search put before its own."""
+RIVAL = 5.0
+"""What an answer loses under a title or heading that names another setting or model than asked."""
 NAMED = 4.0
 """How far at least the margin of a cell that the question names by its row and its column is above
 the least one: a reader of sentences is seldom sure of it."""
@@ -313,6 +316,7 @@ class ReaderGenerator:
             if (span := reading.span) is not None:
                 named = _inside(span, _named(question, passage, rank))
                 worth = span.margin + weight * reading.relevance - RANK * rank
+                worth -= RIVAL * _is_rival(question, passage)
                 found.append(((named, worth), (reading, span, passage)))
         places = [(passage.text, span.start) for _, (_, span, passage) in found]
         kept = []
@@ -350,6 +354,17 @@ class ReaderGenerator:
         if question_type(question) is QuestionType.YES_NO:
             place = telling(question, passage, place)
         return span_answer(passage, *place, question, self.name, features)
+
+
+def _is_rival(question: str, passage: Passage) -> bool:
+    """Whether the place of ``passage`` names another code or setting of a kind that was asked for,
+    and not the one that was."""
+    asked = {one for one in identifiers(question) if one.kind.startswith((SETTING, CODE))}
+    if not asked:
+        return False
+    kinds = {one.kind for one in asked}
+    over = {(one.kind, one.value) for one in identifiers(passage.place) if one.kind in kinds}
+    return bool(over) and not over & {(one.kind, one.value) for one in asked}
 
 
 def _named(question: str, passage: Passage, rank: int) -> Offsets | None:

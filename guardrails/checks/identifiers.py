@@ -38,7 +38,7 @@ DESIGNATORS = {
     **{"appendix": "annex", "program": "programme"},
 }
 """Words after which a number or a letter says which one is meant, and the kind it is of."""
-YEAR, DIGITS, SETTING = "year", "digits", "setting"
+YEAR, DIGITS, SETTING, CODE = "year", "digits", "setting", "code"
 LONG_NUMBER = 6
 """Digits in a row that are a number of something rather than how many there are."""
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(UNITS) if value} | {
@@ -177,7 +177,7 @@ def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Ident
     if digits and digits < len(_SIGNS.sub("", token)):
         if _QUANTITY.fullmatch(low) or _COUNTED.fullmatch(low):
             return None
-        return Identifier(f"code {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
+        return Identifier(f"{CODE} {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
     if _YEAR.fullmatch(token) and _is_year(text, tokens, place):
         return Identifier(YEAR, token, spelled)
     is_long = token.isdigit() and digits >= LONG_NUMBER and not token.endswith("000")

@@ -360,3 +360,16 @@ def test_two_questions_at_once_are_read_each_by_itself(reader: Reader) -> None:
     found = DraftRequest(question, tuple(PASSAGES), Deadline(60))
     quotes = [one.quote for one in ReaderGenerator(reader).draft([found])[0].citations]
     assert quotes == [TEXTS[1], TEXTS[0]]
+
+
+@pytest.mark.parametrize(("question", "first"), [("default of size_max", "p1"), ("default", "p0")])
+def test_an_answer_under_the_name_of_another_setting_counts_less(question: str, first: str) -> None:
+    both = [
+        replace(one, headings=(name,))
+        for one, name in zip(PASSAGES, ("old_size_max (number)", "size_max (number)"), strict=False)
+    ]
+    readings = (reading(0, 6), reading(0, 4))
+    draft = ReaderGenerator(Deaf()).draft(
+        [DraftRequest(question, tuple(both), Deadline(60), readings)]
+    )
+    assert draft[0].citations[0].passage_id == first
