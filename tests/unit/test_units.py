@@ -197,3 +197,12 @@ def test_what_happens_if_is_answered_with_the_other_condition_beside_it() -> Non
     late = ["Arrive from 2 pm to 9 pm.", "If you come later, call us."]
     assert said(text, "2 pm to 9 pm", "what if we arrive after 9") == late
     assert said(text, "2 pm to 9 pm", "when can we arrive") == late[:1]
+
+
+def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None:
+    text = "Old pipes lose heat. Because of this loss, we wrap them. This saves gas. Call us."
+    why = ["Old pipes lose heat.", "Because of this loss, we wrap them.", "This saves gas."]
+    assert said(text, "we wrap them", "why do you wrap old pipes") == why
+    assert said(text, "we wrap them", "who wraps old pipes") == why[:2]
+    paper = "Old pipes lose heat. As of this year, we wrap them."
+    assert said(paper, "we wrap them", "who wraps old pipes") == ["As of this year, we wrap them."]

@@ -49,6 +49,22 @@ LEANS_BACK = re.compile(
     r"in (?:this|that|these|such) (?:case|cases|event)|if so|if not|then)\b",
     re.IGNORECASE,
 )
+_LEANS_INSIDE = re.compile(
+    r"(?:[\w-]+ ){1,3}(?:this|these|that|such) (?!(?:work|paper|section|article|policy|document|"
+    r"agreement|manual|guide|page|chapter|contract|report|study|table|figure|year|month|week|day)\b)"
+    r"\w+(?: \w+)?,",
+    re.IGNORECASE,
+)
+"""An opening phrase that points at what was said before: "Because of these limits, …"."""
+_ASKS_WHY = re.compile(
+    r"(?:why|explain|describe|in what way|how (?:do|does|did|is|are|was|were))\b", re.IGNORECASE
+)
+_EXPLAINS = re.compile(
+    r"(?:this|these|it|they|thus|therefore|hence|so|because|as a result|in this way|specifically|"
+    r"in particular|for example|for instance|that is|concretely|to do so|by doing so)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that goes on with a reason or a way."""
 _IF = re.compile(
     r"(?:if|when|where|only|as long as|subject to|provided|in (?:that|this|such) case|"
     r"(?:that|this|it) depends|you (?:must|need|have to)|ask|exclu|not)\b"
@@ -209,7 +225,9 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
-        return self._with_context(place, own, supposed=bool(_SUPPOSES.match(core(question))))
+        asked = core(question)
+        supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
+        return self._with_context(place, own, _IF if supposes else _EXPLAINS if explains else None)
 
     def _step_below(self, place: int) -> int | None:
         """The first of the numbered steps that follow in the same section."""
@@ -310,21 +328,22 @@ class Layout:
         leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
         return leads or (last if whole else [])
 
-    def _with_context(self, place: int, own: Offsets, *, supposed: bool = False) -> list[Offsets]:
+    def _with_context(
+        self, place: int, own: Offsets, goes_on: re.Pattern[str] | None = None
+    ) -> list[Offsets]:
         """A sentence with the one it leans on, and with the one that limits it; a bare yes or no
-        with its question, and with what is said of it; with another condition if one is
-        ``supposed``."""
+        with its question, and with what is said of it; with the next one if that ``goes_on`` so."""
         spans = self.spans(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
         after = [span for span in spans if span[0] >= own[1]][:1]
-        leans = LEANS_BACK.match(self.text, own[0])
+        leans = LEANS_BACK.match(self.text, own[0]) or _LEANS_INSIDE.match(self.text, own[0])
         if leans and not before:
             before = self._above(place)
         limited = after and _CONDITION.match(self.text, after[0][0])
         if BARE.fullmatch(self.text, *own):
             return [*(before or self._question(place)), own, *after]
-        if supposed:
-            limited = after and _IF.match(self.text, after[0][0])
+        if goes_on is not None:
+            limited = limited or (after and goes_on.match(self.text, after[0][0]))
         return [*(before if leans else []), own, *(after if limited else [])]
 
     def _above(self, place: int) -> list[Offsets]:
