@@ -23,10 +23,10 @@ _LINE = re.compile(r"[^\n]+")
 _RULE, _GAP = re.compile(r"[|\t]"), re.compile(r"(?<=\S) {2,}(?=\S)")
 """What stands between cells, and where nothing else does, the space between columns."""
 _ENTRY = re.compile(
-    r"\s*(?:[-*\u2022] +)?([A-Z\d][^\W_]*(?:[ '/&()-]+[^\W_]+){0,8}\)?)"
-    r"(?:\.|:| [\u2013\u2014-])\s+(?=\S)"
+    r"\s*(?:[-*\u2022] +)?([A-Z\d][^\W_]*(?:[ ,'/&()-]+[^\W_]+){0,8}\)?)"
+    r"(\.|:| [\u2013\u2014-])\s+(?=\S)"
 )
-"""The head of an entry: "Flood. Water that …", "- Laptops: £75"."""
+"""The head of an entry: "Flood. Water that …", "- Laptops: £75", "Filling, white: £120"."""
 _SPEAKERS = frozenset("q a question answer frage antwort".split())
 """What stands before questions and answers, and heads no entry."""
 _QUESTION = re.compile(r"^[^\n|]{5,200}\?[ \t]*$", re.MULTILINE)
@@ -290,6 +290,8 @@ def _cells(line: re.Match[str]) -> _Row | None:
 def _entry(text: str, start: int, end: int) -> _Row | None:
     head = _ENTRY.match(text, start, end)
     if head is None or head[1].lower() in _SPEAKERS or head[1].isdigit():  # a step, by its number
+        return None
+    if "," in head[1] and head[2] == ".":  # a sentence
         return None
     return _Row((head.span(1), (head.end(), end)), entry=True)
 

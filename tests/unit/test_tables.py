@@ -274,3 +274,11 @@ def test_which_edition_a_text_is_answers_only_who_asks_for_that(
     passage = Passage("p", "d", "main", "MX-40", text, 0, len(text), headings=("MX-40",))
     parts = [] if taken else [((text.index("\n") + 1, len(text)), MOST_MISSED)]
     assert imprint(question, passage) == parts
+
+
+def test_what_stands_before_a_colon_may_have_a_comma() -> None:
+    prices = "Check-up: £52\nHygienist, 30 minutes: £68\nFilling, white: £120\nCrown: £710"
+    less = {prices[start:end] for (start, end), _ in misplaced("hygienist cost", prices)}
+    assert less == {"Check-up: £52", "Filling, white: £120", "Crown: £710"}
+    rules = "In May, we close. The door stays open.\nIn June, we open. The door is shut."
+    assert misplaced("when is the door shut in june", rules) == []
