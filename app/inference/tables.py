@@ -43,6 +43,12 @@ _BESIDE_AMOUNTS = stems("old age aged older younger before after later in advanc
 _WEEKEND = stems("saturday sunday saturdays sundays")
 _MEASURES = stems("speed price cost amount rate size value level time number fee charge total")
 """What a column with a unit need not say, where it is named in all its words."""
+_HOW_MUCH = re.compile(r"\bhow much\b|\b(?:price|cost|fee)s?\b", re.I)
+_ASKS = re.compile(
+    r"\b(?:how|when|where|who|why|what|which|can|do|does|is|are|may|must|will)\b", re.I
+)
+ALONE = 99
+"""Counts more than any number of words that a row and its column share with a question."""
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d.,:]*")
 _WORDLIKE = re.compile(r"[^\W_]")
@@ -117,7 +123,8 @@ def passed_over(question: str, places: Sequence[tuple[str, int]]) -> list[int]:
 
 def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     """The one cell that ``question`` names by its row and its column: all its words stand in their
-    names, in the name of the first column, or in ``place``. None where it names none, or several
+    names, in the name of the first column, or in ``place``. Where a row says one thing only, its
+    name alone will do, if nothing else is asked than how much. None where it names none, or several
     alike."""
     said = _with_weekends(stems(question))
     amount = quantity(question)
@@ -142,9 +149,19 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
                 over = asked - _MEASURES if spelled else asked
                 if both and over <= name | column | around and _WORDLIKE.search(says):
                     found.append((len(asked & (name | column)), cell))
+            alone = said - _ASKING - _PAYING - around
+            if len(cells) == 2 and alone and alone == name - around:
+                found += [(ALONE, row.cells[1])] if _is_asked_alone(question, cells[1]) else []
     most = max((count for count, _ in found), default=0)
     best = [cell for count, cell in found if count == most]
     return best[0] if len(best) == 1 else None
+
+
+def _is_asked_alone(question: str, says: str) -> bool:
+    """Whether nothing but a row's name is said, or besides it only how much that is."""
+    if _HOW_MUCH.search(question):
+        return bool(_DIGIT.search(says))
+    return not _ASKS.search(question)
 
 
 def _named_entry(

@@ -282,3 +282,29 @@ def test_what_stands_before_a_colon_may_have_a_comma() -> None:
     assert less == {"Check-up: £52", "Filling, white: £120", "Crown: £710"}
     rules = "In May, we close. The door stays open.\nIn June, we open. The door is shut."
     assert misplaced("when is the door shut in june", rules) == []
+
+
+FEES = """| Service | Price |
+|---|---|
+| Consultation | £48 |
+| Second consultation within 14 days | £36 |
+| Microchip | £22 |
+| Nail clip | free with the club |"""
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("how much is a consultation", "£48"),
+        ("consultation", "£48"),
+        ("cost of a microchip", "£22"),
+        ("second consultation within 14 days price", "£36"),
+        ("how long is a consultation", None),
+        ("is a microchip painful", None),
+        ("how much is a rabbit consultation", None),
+        ("how much is a nail clip", None),  # no amount
+    ],
+)
+def test_a_row_that_says_one_thing_is_named_by_its_name(question: str, told: str | None) -> None:
+    cell = named_cell(question, FEES)
+    assert (cell and FEES[slice(*cell)]) == told
