@@ -115,7 +115,7 @@ class _Places:
             path = [one for one in path if one[0] < heading.level]
             path.append((heading.level, heading.text))
             self._starts.append(heading.start)
-            self._paths.append(tuple(text for _, text in path))
+            self._paths.append(tuple(text for _, text in path if text))
 
     def headings_in(self, start: int, end: int) -> dict[int, str]:
         """The texts of the headings from ``start`` to ``end``, by their offsets from ``start``."""

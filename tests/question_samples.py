@@ -174,6 +174,7 @@ What are the key points of the data policy?
 Describe the complaints process in brief.
 Explain the refund rules.
 Can you give me a summary of chapter two?
+What is your cancellation policy?
 tl;dr of the visitor rules
 sumarise the parking rules
 What is said about overtime?

@@ -43,6 +43,8 @@ _GENERAL = stems(
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
+COUNTED = 30
+"""Characters after a number in which stands what it counts."""
 _CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
 _ASKS_VALUE = re.compile(
     r"\bhow (?:much|many|long|often|far|high|old|big|large|soon|late)\b|\bwhen\b"
@@ -125,12 +127,23 @@ def _candidates(
                 text = passage.text[slice(*span)]
                 if needs_number and not NUMBER.search(text):
                     continue
+                if not _counts(question, asked, plain(text)):
+                    continue
                 headings = passage.headings if sections else ()
                 parts = (passage.title, *headings)
                 counts = bool(NUMBER.search(text))
                 yield _Candidate(parts, _value(text, asked | around), counts, words)
                 break
         yield from _rows(passage, layout, asked, around)
+        yield from _named_rows(passage, layout, asked, around)
+
+
+def _counts(question: str, asked: frozenset[str], text: str) -> bool:
+    """Whether a sentence says how many there are of what is counted, if that is asked."""
+    if question_type(question) is not QuestionType.COUNT:
+        return True
+    counted = (stems(text[at.start() : at.end() + COUNTED]) for at in NUMBER.finditer(text))
+    return any(asked & words for words in counted)
 
 
 def _may_hold(passage: Passage, asked: frozenset[str]) -> bool:
@@ -172,6 +185,21 @@ def _rows(
             for name, value in told:
                 under = (passage.title, *passage.headings, name)
                 yield _Candidate(under, _value(value, frozenset()), counts=True)
+
+
+def _named_rows(
+    passage: Passage, layout: Layout, asked: frozenset[str], around: frozenset[str]
+) -> Iterator[_Candidate]:
+    """The row that is called what was asked: a table of another thing may have one too."""
+    for top in layout.headers():
+        names = layout.header(top)
+        below = takewhile(lambda n: layout.kinds[n] == ROW, range(names.stop, len(layout.blocks)))
+        for cells in map(layout.cells, below):
+            name = stems(plain(cells[0]))
+            if asked & name and asked <= name | around and any(cells[1:]):
+                value = _value(" ".join(cells[1:]), frozenset())
+                yield _Candidate((passage.title, *passage.headings), value, counts=True)
+                return
 
 
 def _of_one_kind(values: Sequence[str]) -> bool:

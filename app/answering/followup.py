@@ -69,6 +69,37 @@ _PREPOSITION = re.compile(
     r"(for|in|on|at|with|from|by|of|during|after|before|under)\s", re.IGNORECASE
 )
 _MAX_NEW_WORDS = 5
+_LEADS = re.compile(
+    r"(?:(?:for|in|on|at|with|from|by|of|during|after|before|under)\s+)?(?:(?:the|a|an|my|your)\s+)?",
+    re.IGNORECASE,
+)
+_LAST_LED = re.compile(
+    r"\b(?:for|in|on|at|with|from|by|of|during|after|before|under)\s+(?:(?:the|a|an)\s+)?",
+    re.IGNORECASE,
+)
+_LAST_VERB = re.compile(
+    r"\s(?:costs?|includes?|means?|lasts?|takes?|needs?|requires?|runs?|starts?|ends?|opens?|closes?"
+    r"|works?)$",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"^(?:what|which|who|whom|whose|when|where|why|how|is|are|do|does|did|can|could|will|would|may"
+    r"|must|should|has|have)\b",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"([a-z]+)-?\d+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_KINDS = (
+    "morning afternoon evening night",
+    "monday tuesday wednesday thursday friday saturday sunday weekend weekday",
+    "january february march april may june july august september october november december",
+    "spring summer autumn winter",
+    "adult child children senior student pensioner baby babies infant teenager",
+    "small medium large",
+    "hour day week month year",
+    "basic standard plus premium bronze silver gold platinum",
+)
+"""Words of which one may stand in the place of another."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +193,56 @@ def _completed(question: str, last: str) -> str:
     new = question[opening.end() :].strip(" ?.!") if opening else ""
     led = _PREPOSITION.match(new)
     said = {word.lower() for word in _WORD.findall(new)}
-    if led is None or len(said) > _MAX_NEW_WORDS or said & _SENTENCE_WORDS:
+    if not said or len(said) > _MAX_NEW_WORDS or said & _SENTENCE_WORDS:
         return question
-    if not last.rstrip().endswith("?"):
+    last = last.rstrip(" ?.!")
+    if swapped := _swapped(new, last):
+        return f"{swapped}?"
+    if not _ASKS.search(last):
         return question
+    if led is None:
+        return _for_another(new, last) or question
     place = re.compile(rf"\b{led.group(1)}\s", re.IGNORECASE)
     return f"{place.split(last, maxsplit=1)[0].rstrip(' ?')} {new}?"
+
+
+def _swapped(new: str, last: str) -> str:
+    """``last`` with the new words in the place of another of their kind: of a number or name after
+    the same word, a code of the same letters, a day, a month, a size; "" where there is none."""
+    name = _LEADS.sub("", new)
+    words = _WORD.findall(name)
+    if len(words) == 2 and words[0].lower() not in _EMPTY:
+        before = re.compile(rf"\b{re.escape(words[0])} +{_WORD.pattern}", re.IGNORECASE)
+        return _in_place(before.search(last), name, last)
+    if len(words) != 1:
+        return ""
+    kind = _kind_of(words[0])
+    alike = (found for found in _WORD.finditer(last) if kind and _kind_of(found[0]) == kind)
+    return _in_place(next(alike, None), name, last)
+
+
+def _in_place(old: re.Match[str] | None, name: str, last: str) -> str:
+    same = old is None or old[0].lower() == name.lower()
+    return "" if old is None or same else last[: old.start()] + name + last[old.end() :]
+
+
+def _kind_of(word: str) -> str:
+    """What a code, a year or a word of one of the known kinds is one of; "" for others."""
+    if code := _CODE.fullmatch(word.lower()):
+        return f"code {code[1]}"
+    if _YEAR.fullmatch(word):
+        return "year"
+    one = word.lower().removesuffix("s")
+    return next((kinds for kinds in _KINDS if {word.lower(), one} & {*kinds.split()}), "")
+
+
+def _for_another(new: str, last: str) -> str:
+    """``last`` with the new words in the place of what its only preposition leads to."""
+    led = list(_LAST_LED.finditer(last))
+    if len(led) != 1:
+        return ""
+    verb = _LAST_VERB.search(last, led[0].end())
+    return f"{last[: led[0].end()]}{new}{verb[0] if verb else ''}?"
 
 
 def _topic(text: str) -> str | None:

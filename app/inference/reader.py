@@ -6,6 +6,7 @@ sentence around the best span, so it cannot say what the evidence does not.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +17,22 @@ from tokenizers import Encoding
 
 from app.errors import ModelRefused
 from app.inference.embedder import shared_tokenizer
+from app.inference.evidence_selection import stems
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import MOST_MISSED, cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied, may_imply, telling
+from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
+from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
 from app.inference.writing.grounding import visible
-from app.inference.writing.joining import joined_draft
-from app.inference.writing.question_types import QuestionType, as_question, question_type
-from app.inference.writing.units import span_answer
+from app.inference.writing.joining import both_answers, joined_draft
+from app.inference.writing.question_types import (
+    QuestionType,
+    as_question,
+    question_type,
+    two_questions,
+)
+from app.inference.writing.units import named_list, span_answer
 from app.ports import DraftRequest, Reading, Span
+from guardrails.checks.identifiers import CODE, SETTING, identifiers
 from guardrails.contract import Draft, Passage, block_ends
 
 MAX_QUESTION_TOKENS = 96
@@ -40,11 +48,34 @@ MISPLACED = 2.5
 """What each edge of a span loses for each word that its row or column lacks."""
 RANK = 2.0
 """What an answer loses for each passage that the search put before its own."""
+RIVAL = 5.0
+"""What an answer loses under a title or heading that names another setting or model than asked."""
 NAMED = 4.0
 """How far at least the margin of a cell that the question names by its row and its column is above
 the least one: a reader of sentences is seldom sure of it."""
+UNSURE = "reader:unsure"
+"""The model of a draft under the least margin: of unknown risk, for a reviewer."""
+LEAST_RELEVANCE, UNSURE_BELOW = 0.0, 6.0
+"""Of the passage that such a draft is from, and how far its margin may be under the least one;
+chosen on typed questions over small documents (benchmarks/LOG.md)."""
+_STOPS = (".", "!")
+FIRST_FOUND = 2
+"""So many passages may hold the list that is asked for in the words of its headings."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
+LONGEST_IMPRINT = 160
+"""Characters."""
+_IMPRINT = re.compile(
+    r"\b(?:edition|version|revision|last (?:changed|updated|reviewed|modified|amended)|valid "
+    r"(?:from|until|for|since)|in force|effective|applies to|apply from|next review|issued"
+    r"|published)\b",
+    re.IGNORECASE,
+)
+_ASKS_EDITION = re.compile(
+    r"\b(?:edition|version|revision|valid|force|effect\w*|updated?|changed?|reviewed|current\w*|"
+    r"latest|newest|recent|old|dated?|since|issued|published|apply|applies)\b",
+    re.IGNORECASE,
+)
 SEPARATOR = "[SEP]"
 """The tokenizer reads it as its own token: question and title stay apart, as in training."""
 SURE_MARGIN, SURE_LEAD = 2.0, 8.0
@@ -128,12 +159,16 @@ class Reader:
         answers, text = float(scores.pair[ANSWERS]), passage.text
         bonus = self.tuning.answer_weight * answers
         heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
-        parts = [heads, *misplaced(question, text)]
+        parts = [heads, *misplaced(question, text), *imprint(question, passage)]
         logits = lowered(scores.token, scores.encoding, parts)
         span = best_span(logits, scores.encoding, text, bonus)
         cell = named_cell(question, text, passage.place) if span else None
+        if span is not None and cell is None:
+            cell = named_list(question, passage)
         if span is not None and cell is not None:
-            span = of_cell(span, cell, self.tuning.min_margin + NAMED)
+            least = self.tuning.min_margin + NAMED
+            told = text[slice(*cell)].endswith(_STOPS)
+            span = of_cell(span, cell, least, whole=not told)
         return Reading(float(scores.pair[RELEVANCE]), span, answers)
 
     def _cut(self, text: str, most: int) -> str:
@@ -193,6 +228,11 @@ class ReaderGenerator:
     def _best_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
         """What is joined from several places, where the question asks for such; else the draft of
         the best candidate that answers in the way that was asked; at a second try, another one."""
+        halves = two_questions(request.question)
+        if halves is not None and request.misfit is None:
+            both = self._both(halves, request, readings)
+            if both is not None:
+                return both
         kind = question_type(request.question)
         joined = joined_draft(kind, request.question, request.evidence, readings)
         if joined is not None and request.misfit is None:
@@ -208,6 +248,18 @@ class ReaderGenerator:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
 
+    def _both(
+        self, halves: tuple[str, str], request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft | None:
+        """What answers two questions that are asked at once, each read by itself; None where one of
+        them finds nothing."""
+        apart = self._reader.read([(half, request.evidence) for half in halves])
+        drafts = [
+            self._best_draft(replace(request, question=half, readings=()), read)
+            for half, read in zip(halves, apart, strict=True)
+        ]
+        return both_answers(drafts, request.evidence, readings)
+
     def _otherwise(
         self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
     ) -> Draft:
@@ -219,7 +271,25 @@ class ReaderGenerator:
         implies = draft.sentences and may_imply(request.question, draft, passage)
         if kind is QuestionType.YES_NO and implies:
             return implied(draft)
-        return replace(draft, sentences=(), citations=(), short=None)
+        unsure = self._unsure(kind, request, readings)
+        return unsure or replace(draft, sentences=(), citations=(), short=None)
+
+    def _unsure(
+        self, kind: QuestionType, request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft | None:
+        """For a reviewer, what stands in the passage that the search found first, where the reader
+        takes that for relevant and is not sure that it answers."""
+        found = self._ranked(request.question, request.evidence, readings)
+        if not request.readings or not found or found[0][2] is not request.evidence[0]:
+            return None
+        reading, span, passage = found[0]
+        if reading.relevance < LEAST_RELEVANCE or span.margin < self._least - UNSURE_BELOW:
+            return None
+        draft = self._draft(request.question, found, least=-math.inf)
+        fitting = fits(kind, request.question, draft, passage) or (
+            kind is QuestionType.YES_NO and may_imply(request.question, draft, passage)
+        )
+        return of_unknown_risk(draft, UNSURE) if draft.sentences and fitting else None
 
     def _drafts(
         self, request: DraftRequest, readings: Sequence[Reading]
@@ -244,8 +314,9 @@ class ReaderGenerator:
         found: list[tuple[tuple[bool, float], tuple[Reading, Span, Passage]]] = []
         for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True)):
             if (span := reading.span) is not None:
-                named = (span.start, span.end) == named_cell(question, passage.text, passage.place)
+                named = _inside(span, _named(question, passage, rank))
                 worth = span.margin + weight * reading.relevance - RANK * rank
+                worth -= RIVAL * _is_rival(question, passage)
                 found.append(((named, worth), (reading, span, passage)))
         places = [(passage.text, span.start) for _, (_, span, passage) in found]
         kept = []
@@ -260,8 +331,14 @@ class ReaderGenerator:
         """The least margin of a draft."""
         return self._reader.tuning.min_margin if self._override is None else self._override
 
-    def _draft(self, question: str, found: Sequence[tuple[Reading, Span, Passage]]) -> Draft:
-        """The draft of the first candidate; the features compare it with the others."""
+    def _draft(
+        self,
+        question: str,
+        found: Sequence[tuple[Reading, Span, Passage]],
+        least: float | None = None,
+    ) -> Draft:
+        """The draft of the first candidate, from the margin ``least`` on, if not the usual one; the
+        features compare it with the others."""
         reading, span, passage = found[0]
         features = {
             "margin": span.margin,
@@ -271,7 +348,7 @@ class ReaderGenerator:
             **({} if reading.answers is None else {"answers": reading.answers}),
             **_rivals(_answers(found)),
         }
-        if span.margin < self._least:
+        if span.margin < (self._least if least is None else least):
             return Draft((), (), self.name, features=features)
         place = span.start, span.end
         if question_type(question) is QuestionType.YES_NO:
@@ -279,11 +356,37 @@ class ReaderGenerator:
         return span_answer(passage, *place, question, self.name, features)
 
 
-def of_cell(span: Span, cell: tuple[int, int], least: float) -> Span:
-    """The whole cell in the place of the span that was found, which may be in another one."""
-    inside = cell[0] <= span.start and span.end <= cell[1]
+def _is_rival(question: str, passage: Passage) -> bool:
+    """Whether the place of ``passage`` names another code or setting of a kind that was asked for,
+    and not the one that was."""
+    asked = {one for one in identifiers(question) if one.kind.startswith((SETTING, CODE))}
+    if not asked:
+        return False
+    kinds = {one.kind for one in asked}
+    over = {(one.kind, one.value) for one in identifiers(passage.place) if one.kind in kinds}
+    return bool(over) and not over & {(one.kind, one.value) for one in asked}
+
+
+def _named(question: str, passage: Passage, rank: int) -> Offsets | None:
+    """The cell of ``passage`` that the question names, or the list, if the search found the
+    passage among the first."""
+    cell = named_cell(question, passage.text, passage.place)
+    listed = cell is None and rank < FIRST_FOUND
+    return named_list(question, passage) if listed else cell
+
+
+def of_cell(span: Span, cell: Offsets, least: float, *, whole: bool = True) -> Span:
+    """The cell in the place of the span that was found, which may be in another one; the words of
+    a sentence that were found in it stay unless they are to be the ``whole`` of it."""
+    inside = _inside(span, cell)
     margin = max(span.margin, least) if inside else least
+    if inside and not whole:
+        return replace(span, margin=margin)
     return replace(span, start=cell[0], end=cell[1], margin=margin)
+
+
+def _inside(span: Span, cell: Offsets | None) -> bool:
+    return cell is not None and cell[0] <= span.start and span.end <= cell[1]
 
 
 def _is_read(request: DraftRequest) -> bool:
@@ -347,6 +450,17 @@ def headings_end(passage: Passage) -> int:
         if name and len(line) > 1 and " ".join(line[0].split()) == name:
             end = len(passage.text) - len(line[1])
     return end
+
+
+def imprint(question: str, passage: Passage) -> list[tuple[Offsets, int]]:
+    """The lines below a title that say which edition it is of, unless the question asks for that:
+    a reader takes them for an answer to whatever the title speaks of."""
+    end = headings_end(passage)
+    said = passage.text[end:]
+    if len(said) > LONGEST_IMPRINT or not _IMPRINT.search(said) or _ASKS_EDITION.search(question):
+        return []
+    asked = stems(question) - stems(passage.place)
+    return [] if asked & stems(said) else [((end, len(passage.text)), MOST_MISSED)]
 
 
 def lowered(

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
+from app.inference.ranges import Quantity, quantity, row_of
 from guardrails.contract import block_ends
 
 Offsets = tuple[int, int]
@@ -22,10 +23,10 @@ _LINE = re.compile(r"[^\n]+")
 _RULE, _GAP = re.compile(r"[|\t]"), re.compile(r"(?<=\S) {2,}(?=\S)")
 """What stands between cells, and where nothing else does, the space between columns."""
 _ENTRY = re.compile(
-    r"\s*(?:[-*\u2022] +)?([A-Z\d][^\W_]*(?:[ '/&()-]+[^\W_]+){0,5}\)?)"
-    r"(?:\.|:| [\u2013\u2014-])\s+(?=\S)"
+    r"\s*(?:[-*\u2022] +)?([A-Z\d][^\W_]*(?:[ ,'/&()-]+[^\W_]+){0,8}\)?)"
+    r"(\.|:| [\u2013\u2014-])\s+(?=\S)"
 )
-"""The head of an entry: "Flood. Water that …", "- Laptops: £75"."""
+"""The head of an entry: "Flood. Water that …", "- Laptops: £75", "Filling, white: £120"."""
 _SPEAKERS = frozenset("q a question answer frage antwort".split())
 """What stands before questions and answers, and heads no entry."""
 _QUESTION = re.compile(r"^[^\n|]{5,200}\?[ \t]*$", re.MULTILINE)
@@ -37,11 +38,24 @@ _ASKING = stems(
 """Words that ask, and stand in no row."""
 _PAYING = stems("pay pays paid")
 """What a cell with an amount need not say."""
+_BESIDE_AMOUNTS = stems("old age aged older younger before after later in advance over under about")
+"""Words that say how a quantity counts."""
+_WEEKEND = stems("saturday sunday saturdays sundays")
+_MEASURES = stems("speed price cost amount rate size value level time number fee charge total")
+"""What a column with a unit need not say, where it is named in all its words."""
+_HOW_MUCH = re.compile(r"\bhow much\b|\b(?:price|cost|fee)s?\b", re.I)
+_ASKS = re.compile(
+    r"\b(?:how|when|where|who|why|what|which|can|do|does|is|are|may|must|will)\b", re.I
+)
+ALONE = 99
+"""Counts more than any number of words that a row and its column share with a question."""
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d.,:]*")
 _WORDLIKE = re.compile(r"[^\W_]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+LEAST_KIN = 3
+"""Letters of a word that may be the beginning of another form of it."""
 MOST_ALIKE = 1 / 3
 """Share of the cells below that may have the shape of a name with digits above them."""
 
@@ -109,14 +123,19 @@ def passed_over(question: str, places: Sequence[tuple[str, int]]) -> list[int]:
 
 def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     """The one cell that ``question`` names by its row and its column: all its words stand in their
-    names, in the name of the first column, or in ``place``. None where it names none, or several
+    names, in the name of the first column, or in ``place``. Where a row says one thing only, its
+    name alone will do, if nothing else is asked than how much. None where it names none, or several
     alike."""
-    said = stems(question)
+    said = _with_weekends(stems(question))
+    amount = quantity(question)
     found: list[tuple[int, Offsets]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
         top = 0 if rows[0].entry else header_rows(texts)
+        if amount is not None and (cell := _ranged(amount, said, rows, texts, top, place)):
+            return cell
         if not top:
+            found += _named_entry(said, rows, texts, place) if rows[0].entry else []
             continue
         columns = [stems(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
         names = [stems(cells[0]) for cells in texts[top:]]
@@ -126,11 +145,66 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
         for row, cells, name in zip(rows[top:], texts[top:], names, strict=True):
             for cell, says, column in zip(row.cells[1:], cells[1:], columns[1:], strict=False):
                 both = asked & name - column and asked & column - name
-                if both and asked <= name | column | around and _WORDLIKE.search(says):
+                spelled = name <= asked and column <= asked and len(name | column) > 2
+                over = asked - _MEASURES if spelled else asked
+                if both and over <= name | column | around and _WORDLIKE.search(says):
                     found.append((len(asked & (name | column)), cell))
+            alone = said - _ASKING - _PAYING - around
+            if len(cells) == 2 and alone and alone == name - around:
+                found += [(ALONE, row.cells[1])] if _is_asked_alone(question, cells[1]) else []
     most = max((count for count, _ in found), default=0)
     best = [cell for count, cell in found if count == most]
     return best[0] if len(best) == 1 else None
+
+
+def _is_asked_alone(question: str, says: str) -> bool:
+    """Whether nothing but a row's name is said, or besides it only how much that is."""
+    if _HOW_MUCH.search(question):
+        return bool(_DIGIT.search(says))
+    return not _ASKS.search(question)
+
+
+def _named_entry(
+    said: frozenset[str], rows: Sequence[_Row], texts: Sequence[Sequence[str]], place: str
+) -> Iterator[tuple[int, Offsets]]:
+    """What is told at the heads that hold all words of a question but those of ``place``."""
+    asked = said - _ASKING - _PAYING
+    around = stems(place)
+    for row, (head, *_) in zip(rows, texts, strict=True):
+        named = stems(head)
+        if asked & named - around and asked <= named | around:
+            yield len(asked & named), row.cells[1]
+
+
+def _ranged(
+    amount: Quantity,
+    said: frozenset[str],
+    rows: Sequence[_Row],
+    texts: Sequence[Sequence[str]],
+    top: int,
+    place: str,
+) -> Offsets | None:
+    """The cell of the row that a quantity of the question falls into, if the other words of the
+    question stand above it; of several columns the one that they name."""
+    heads = [" ".join(cells) for cells in zip_longest(*texts[:top], fillvalue="")] if top else [""]
+    row = row_of(amount, [cells[0] for cells in texts[top:]], heads[0])
+    if row is None:
+        return None
+    cells = rows[top + row].cells
+    names = [stems(heads[n]) if n < len(heads) else frozenset() for n in range(len(cells))]
+    asked = said - stems(amount.said) - _ASKING - _PAYING - _BESIDE_AMOUNTS
+    if not asked <= stems(place).union(stems(texts[top + row][0]), *names):
+        return None
+    if len(cells) == 2:
+        return cells[1]
+    held = [len(asked & name) for name in names[1:]]
+    best = max(held, default=0)
+    return cells[1 + held.index(best)] if best and held.count(best) == 1 else None
+
+
+def _with_weekends(said: frozenset[str]) -> frozenset[str]:
+    """A Sunday is asked for by its name and stands below "weekends"."""
+    return said - _WEEKEND | {"weeken"} if said & _WEEKEND else said
 
 
 def cell_ends(text: str) -> list[int]:
@@ -234,6 +308,8 @@ def _entry(text: str, start: int, end: int) -> _Row | None:
     head = _ENTRY.match(text, start, end)
     if head is None or head[1].lower() in _SPEAKERS or head[1].isdigit():  # a step, by its number
         return None
+    if "," in head[1] and head[2] == ".":  # a sentence
+        return None
     return _Row((head.span(1), (head.end(), end)), entry=True)
 
 
@@ -262,7 +338,21 @@ def _held_answers(asked: frozenset[str], rows: Sequence[tuple[_Row, str]]) -> li
     wanted = asked - _ASKING
     if wanted and any(wanted <= head for head in heads):
         return [len(wanted & head) for head in heads]
-    return [len(wanted & stems(text[slice(*row.bounds)])) for row, text in rows]
+    return [_met(wanted, stems(text[slice(*row.bounds)])) for row, text in rows]
+
+
+def _met(wanted: frozenset[str], held: frozenset[str]) -> int:
+    """How many of the words are held in some form: "payment" where "pay" stands."""
+    return sum(word in held or any(akin(word, other) for other in held) for word in wanted)
+
+
+def akin(word: str, other: str) -> bool:
+    """Whether two words, cut as ``stems`` does, may be forms of one: "pay" and "payment"."""
+    if word == other:
+        return True
+    if min(len(word), len(other)) < LEAST_KIN:
+        return False
+    return word.startswith(other) or other.startswith(word)
 
 
 def _columns(

@@ -39,13 +39,15 @@ DESIGNATORS = {
     **{"appendix": "annex", "program": "programme"},
 }
 """Words after which a number or a letter says which one is meant, and the kind it is of."""
-YEAR, DIGITS = "year", "digits"
+YEAR, DIGITS, SETTING, CODE = "year", "digits", "setting", "code"
 LONG_NUMBER = 6
 """Digits in a row that are a number of something rather than how many there are."""
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(UNITS) if value} | {
     word: str(value) for value, word in enumerate(ORDINALS, 1)
 }
 _TOKEN = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
+_SETTING = re.compile(r"(?<![^\W_])[A-Za-z][^\W_]*(?:_[^\W_]+)+")
+"""A name as programs write it: work_mem is not maintenance_work_mem."""
 _SIGNS = re.compile(r"[-/.]")
 _GAP = re.compile(r"[\s.:#(§]{0,4}")
 _QUANTITY = re.compile(
@@ -161,7 +163,9 @@ def identifiers(text: str) -> Iterator[Identifier]:
 def _read(text: str) -> tuple[Identifier, ...]:
     tokens = list(_TOKEN.finditer(text))
     found = (_identifier(text, tokens, place) for place in range(len(tokens)))
-    return tuple(one for one in found if one is not None)
+    settings = _SETTING.findall(text) if "_" in text else ()
+    named = (Identifier(SETTING, name.lower(), name) for name in settings)
+    return (*(one for one in found if one is not None), *named)
 
 
 def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Identifier | None:
@@ -174,7 +178,7 @@ def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Ident
     if digits and digits < len(_SIGNS.sub("", token)):
         if _QUANTITY.fullmatch(low) or _COUNTED.fullmatch(low):
             return None
-        return Identifier(f"code {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
+        return Identifier(f"{CODE} {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
     if _YEAR.fullmatch(token) and _is_year(text, tokens, place):
         return Identifier(YEAR, token, spelled)
     is_long = token.isdigit() and digits >= LONG_NUMBER and not token.endswith("000")
@@ -252,7 +256,8 @@ def _values(text: str) -> frozenset[str]:
     tokens = _TOKEN.findall(text)
     parts = [part for token in tokens for part in _SIGNS.split(token) if _SIGNS.search(token)]
     joined = [a + b for a, b in itertools.pairwise(tokens) if a.isalpha() and b[0].isdigit()]
-    return frozenset(map(_value, [*tokens, *parts, *joined]))
+    settings = [name.lower() for name in _SETTING.findall(text)] if "_" in text else []
+    return frozenset([*map(_value, [*tokens, *parts, *joined]), *settings])
 
 
 def _spans(text: str, wanted: Identifier) -> bool:

@@ -142,6 +142,7 @@ _CODE = re.compile(
     r"\b(?!(?i:gbp|eur|usd|chf|jpy)\d)(?:[A-Za-z]+|[A-Z]{1,8}-(?=\d))\d[A-Za-z\d]*(?:[-/]\d+)*"
     r"|(?<![\d.])\d+(?:\.\d+){2,}"
 )
+_BULLET = re.compile(r"^[ \t]*-[ \t]+", re.MULTILINE)
 _CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
 _AMOUNT = re.compile(
     rf"(?=[-.\d\s£€$¥mugecj])(?=[-£€$¥]|\s?\.?\d|minus\s|{_CURRENCY})"
@@ -372,7 +373,8 @@ def _plain(text: str) -> str:
         text = replaced(text, {char: _spelled(char) for char in set(text) if not char.isascii()})
         text = unicodedata.normalize("NFKC", text).replace("\u2044", "/").replace("\u2019", "'")
         text = re.sub("[\u2010-\u2015\u2212]", "-", text)
-    return re.sub(r"[ \t]+", " ", text)
+    # "- 30 % when you order" is an item of a list; a negative number has no space behind its sign.
+    return re.sub(r"[ \t]+", " ", _BULLET.sub("", text))
 
 
 def _with_figures(text: str) -> str:

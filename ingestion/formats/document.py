@@ -12,7 +12,8 @@ class Block:
     """A run of text as a reader found it; ``gap`` stands between it and the block before.
 
     ``page`` counts from 1, None in formats without pages. ``level`` is that of a heading, 0 for
-    other text. ``doubt`` says why people may not see the text, empty when they do.
+    other text. ``doubt`` says why people may not see the text, empty when they do. ``ends`` is the
+    highest level of the headings that it no longer stands under, 0 where only headings end them.
     """
 
     text: str
@@ -20,6 +21,7 @@ class Block:
     gap: str = "\n\n"
     level: int = 0
     doubt: str = ""
+    ends: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading of ``level`` 1 to 6; ``start`` is its offset in the document's text."""
+    """A heading of ``level`` 1 to 6; ``start`` is its offset in the document's text.
+
+    One without ``text`` only ends those of its level and below.
+    """
 
     level: int
     text: str

@@ -35,11 +35,7 @@ def extract(data: bytes, name: str) -> Extracted:
         media_type=format.media_type,
         pages=_page_map(placed, found.pages),
         valid_until=_day(found.valid_until),
-        headings=tuple(
-            Heading(block.level, one_line(text[start:end]), start)
-            for block, start, end in placed
-            if block.level
-        ),
+        headings=_headings(placed),
         doubts=_doubts(placed),
         left_out=tuple(budget.left_out),
     )
@@ -89,6 +85,16 @@ def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
             "too_large", "The text is longer than 20 million characters; split the document."
         )
     return "".join(parts), placed
+
+
+def _headings(placed: Sequence[Placed]) -> tuple[Heading, ...]:
+    found = []
+    for block, start, _ in placed:
+        if block.ends:
+            found.append(Heading(block.ends, "", start))
+        if block.level:
+            found.append(Heading(block.level, one_line(block.text), start))
+    return tuple(found)
 
 
 def _doubts(placed: Sequence[Placed]) -> tuple[Doubt, ...]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from ingestion.formats.charset import decode
@@ -424,6 +425,40 @@ def _integer(value: str | None) -> int | None:
     return int(value) if value and re.fullmatch(r"\s*[+-]?\d{1,9}\s*", value) else None
 
 
+LONGEST_TERM, LONGEST_MEANING = 100, 300
+"""Characters of what may head a section, and of what is told of it on the same line."""
+MEANING_BLOCKS = "p, ul, ol, table, pre, dl, blockquote"
+_SAID_WHOLE = re.compile(r"[.:;,?!\u2013\u2014-]\s*$")
+
+
+class _Terms(Enum):
+    """How the terms of a description list are written."""
+
+    PLAIN = "lines of their own"
+    ENTRIES = "items, on one line with what is told of them"
+    SECTIONS = "headings of what is told of them"
+
+
+def _terms(node: Any) -> _Terms:
+    """Short meanings stand beside their terms; of long ones each is a section, so that every part
+    of it knows whose it is."""
+    terms = [len(" ".join(term.text().split())) for term in node.css("dt")]
+    if not terms or max(terms) > LONGEST_TERM:
+        return _Terms.PLAIN
+    if any(QUESTION.search(term.text()) for term in node.css("dt")):
+        return _Terms.PLAIN
+    told = node.css("dd")
+    if any(len(one.text()) > LONGEST_MEANING or _has_blocks(one) for one in told):
+        return _Terms.SECTIONS
+    return _Terms.ENTRIES
+
+
+def _has_blocks(told: Any) -> bool:
+    """Whether what is told of a term is more than one paragraph."""
+    blocks = told.css(MEANING_BLOCKS)
+    return len(blocks) > 1 or any(block.tag != "p" for block in blocks)
+
+
 @dataclass
 class _Writer:
     """Turns opened and closed elements into blocks of text as a reader would see them."""
@@ -447,6 +482,12 @@ class _Writer:
     _marks: list[tuple[str, list[str]]] = field(default_factory=list)
     """Open raised and lowered marks, and what they hold so far."""
     _last_level: int = 0
+    _described: list[tuple[_Terms, int]] = field(default_factory=list)
+    """Open description lists, and the level of the headings that their terms are."""
+    _in_term: bool = False
+    _after_term: bool = False
+    _ends: int = 0
+    """The level of headings that a description list was, which has been closed."""
 
     @property
     def _table(self) -> Table | None:
@@ -459,6 +500,8 @@ class _Writer:
     def open(self, node: Any, facts: _Facts, list_type: str) -> None:
         """Before the content of an element; ``list_type`` is what its style says of lists."""
         tag = node.tag
+        if tag == "br" and self._in_term:
+            self._beside(", ")
         self._break_around(tag)
         if label := facts.labels.get(node.mem_id):
             self._write_heading(label)
@@ -468,6 +511,8 @@ class _Writer:
             self._open_item(_integer(node.attributes.get("value")))
         elif tag in ("ul", "ol"):
             self._lists.append(_list(node, list_type))
+        elif tag in ("dl", "dt", "dd"):
+            self._open_description(node)
         elif tag == "pre":
             self._pre += 1
         elif tag == "table":
@@ -500,6 +545,8 @@ class _Writer:
         """After the content of an element."""
         if tag in ("ul", "ol"):
             self._lists.pop()
+        elif tag in ("dl", "dt"):
+            self._close_description(tag)
         elif tag == "pre":
             self._pre -= 1
         elif tag == "table":
@@ -577,7 +624,8 @@ class _Writer:
         if self._parts:
             level, doubt = self._state
             text = "".join(self._parts)
-            self.blocks.append(Block(text, gap=self._gap, level=level, doubt=doubt))
+            ends, self._ends = self._ends, 0
+            self.blocks.append(Block(text, gap=self._gap, level=level, doubt=doubt, ends=ends))
             self._last_level = level or self._last_level
         self._parts = []
 
@@ -589,6 +637,50 @@ class _Writer:
         self._level = 0
         self._cut()
         self._breaks = 2
+
+    def _open_description(self, node: Any) -> None:
+        """A description list, a term, or what is told of it."""
+        if node.tag == "dl":
+            how = _Terms.PLAIN if self._in_cell else _terms(node)
+            self._described.append((how, min(self._last_level + 1, 6)))
+            self._after_term = False
+        elif self._described:
+            how, level = self._described[-1]
+            sections = how is _Terms.SECTIONS
+            if node.tag == "dd":
+                self._breaks = max(self._breaks, 2 if sections else 1)
+                if how is _Terms.ENTRIES and self._after_term:
+                    self._beside(": ")
+                self._after_term = False
+                return
+            self._level = level if sections else 0
+            self._in_term = sections
+            if how is not _Terms.PLAIN and self._after_term:
+                self._beside(", ")
+            elif sections:
+                self._breaks = 2
+            elif how is _Terms.ENTRIES:
+                self._marker, self._after_marker = "- ", True
+
+    def _close_description(self, tag: str) -> None:
+        if not self._described:
+            return
+        if tag == "dt":
+            self._level, self._in_term, self._after_term = 0, False, True
+            return
+        how, level = self._described.pop()
+        self._after_term = False
+        if how is _Terms.SECTIONS:
+            self._cut()
+            self._ends, self._last_level = level, level - 1
+
+    def _beside(self, between: str) -> None:
+        """What follows stands on the line of the term before it, unless that is a whole saying."""
+        if not self._parts or _SAID_WHOLE.search(self._parts[-1]):
+            return
+        self._breaks = 0
+        self._write(between, space=False)
+        self._after_marker = True
 
     def _write_mark(self) -> None:
         tag, parts = self._marks.pop()

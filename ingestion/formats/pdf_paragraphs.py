@@ -211,9 +211,12 @@ def _level(one: Paragraph, body: float) -> int:
     first = one.lines[0]
     if any(line.cells for line in one.lines) or len(one.lines) > 3 or len(one.text) > 160:
         return 0
-    if one.text[-1] in ".,;" or not re.search(r"[^\W\d_]{2}", one.text) or ITEM.match(one.text):
+    if one.text[-1] in ".,;" or not re.search(r"[^\W\d_]{2}", one.text):
         return 0
     size = min(line.size for line in one.lines)
+    # An item of a list has the size of its text; a section's number may look like one's.
+    if ITEM.match(one.text) and (size < 1.12 * body or not one.text[0].isalnum()):
+        return 0
     if size >= 1.12 * body:
         return 1 if size >= 1.6 * body else 2 if size >= 1.3 * body else 3
     bold = all(line.bold for line in one.lines) and len(one.text) <= 100

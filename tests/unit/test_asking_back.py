@@ -176,3 +176,18 @@ def test_looking_costs_little() -> None:
         choices("What is the excess?", evidence)
         best = min(best, time.perf_counter() - began)
     assert best < 0.1
+
+
+def test_tables_of_several_things_with_a_row_of_one_name_are_told_apart() -> None:
+    tables = [
+        passage("MX-40 manual", "Data | Value\nWeight | 9 kg\nFuse | 10 A"),
+        passage("MX-60 manual", "Data | Value\nWeight | 9 kg\nFuse | 16 A"),
+    ]
+    assert labels("what fuse do I need", *tables) == ["MX-40 manual", "MX-60 manual"]
+    assert labels("what is the weight", *tables) == []
+
+
+def test_a_number_of_something_else_does_not_count_what_is_counted() -> None:
+    rules = passage("Rules", "Mobile plans have no minimum term.")
+    prices = passage("Prices", "All mobile plans hold calls of 60 minutes.")
+    assert labels("how many mobile plans do you have", rules, prices) == []

@@ -338,6 +338,7 @@ def test_a_quote_may_be_any_verbatim_part() -> None:
         ("It closes at 5 pm.", "It closes at 17:00."),
         ("Up to £2 million.", "Up to £2,000,000."),
         ("A fee of \uff13\uff15\uff10.", "The fee is 350."),
+        ("30 % when you order.", "You pay:\n- 30 % when you order\n- £70 later"),
     ],
 )
 def test_a_number_in_any_spelling_stands_in_its_source(said: str, source: str) -> None:
@@ -366,6 +367,7 @@ def test_a_number_in_any_spelling_stands_in_its_source(said: str, source: str) -
         ("In August.", "It started in July."),
         ("It is 7.", "No figure here."),
         ("Up to £2 million.", "Up to £2,000."),
+        ("It is 30 °C.", "Coldest:\n-30 °C"),
     ],
 )
 def test_a_number_that_its_source_does_not_hold_fails(said: str, source: str) -> None:

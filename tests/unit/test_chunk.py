@@ -223,3 +223,11 @@ def test_time_grows_with_the_length_only(unit: str) -> None:
     cuts = cut_passages(document(text), TOKENIZER)
     assert time.perf_counter() - begun < 10
     assert sum(len(cut.text) for cut in cuts) > 300_000
+
+
+def test_what_follows_the_last_part_of_a_section_stands_under_the_section_again() -> None:
+    found = sections((2, "Settings", ""), (3, "most", "The largest."), (3, "", "Read once."))
+    assert [(cut.text, cut.headings) for cut in cut_passages(found, TOKENIZER)] == [
+        ("Settings\n\nmost\n\nThe largest.", ("Settings", "most")),
+        ("Read once.", ("Settings",)),
+    ]

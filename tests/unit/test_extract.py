@@ -285,3 +285,22 @@ def test_pdf_title(stated: str, expected: str) -> None:
     )
     titled = extract(samples.pdf([lines], title=stated), "name.pdf")
     assert titled.title == (stated if expected == stated else "name")
+
+
+def test_terms_head_sections_or_stand_beside_what_is_told_of_them() -> None:
+    long = f"<p>The largest number.</p><p>{'It is read at the start. ' * 3}</p>"
+    page = (
+        "<h2>Settings</h2><dl><dt><b>most</b><br>-m<dd>" + long + "<dt>least<dd>The smallest.</dl>"
+        "<p>All are read once.</p><h2>Fees</h2><dl><dt>Visit<dd>£65<dt>Post:<dd>£7</dl>"
+        "<dl><dt>Why?<dd>Because.</dl>"
+    )
+    found = extract(page.encode(), "page.html")
+    named = [(one.level, one.text, found.text[one.start :][:5]) for one in found.headings]
+    assert named == [
+        (2, "Settings", "Setti"),
+        (3, "most, -m", "most,"),
+        (3, "least", "least"),
+        (3, "", "All a"),
+        (2, "Fees", "Fees"[:5] + "\n"),
+    ]
+    assert found.text.endswith("Fees\n\n- Visit: £65\n- Post:\n£7\n\nWhy?\nBecause.")

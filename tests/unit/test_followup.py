@@ -41,6 +41,20 @@ from app.ports import RewriteRequest
             "What about after 14 days?",
             "How long do I have to cancel after 14 days?",
         ),
+        ("how much is lunch in room 2", "and in room 3?", "how much is lunch in room 3?"),
+        ("weight of the mx40", "And the MX-60?", "weight of the MX-60?"),
+        ("When do you open on Monday?", "and on sundays?", "When do you open on sundays?"),
+        (
+            "How much is a morning for guests?",
+            "What about evening?",
+            "How much is a evening for guests?",
+        ),
+        (
+            "what does a ticket for adults cost",
+            "And for students?",
+            "what does a ticket for students cost?",
+        ),
+        ("What does the pass for dogs cost?", "and bikes?", "What does the pass for bikes cost?"),
     ],
 )
 def test_a_question_that_leans_on_the_last_one_stands_alone(
@@ -57,7 +71,7 @@ def test_a_question_that_leans_on_the_last_one_stands_alone(
         "Is it the same for theft?",
         "If I buy a bike, is it covered?",
         "I bought Acme shares, are they safe?",
-        "and phones?",
+        "and the forms that you sent me?",
         "Does he live there?",
         "",
     ],

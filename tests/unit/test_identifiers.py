@@ -150,3 +150,11 @@ def test_time_grows_with_the_length_of_the_text_only() -> None:
             f"{text}\nIt is red.",
         )
         assert time.process_time() - began < 4, piece
+
+
+def test_a_setting_is_not_another_that_holds_its_name() -> None:
+    text = "cache_size\n\nPages that are kept.\n\ndisk_cache_size\n\nThe default is 40."
+    assert [one.value for one in identifiers("default of cache_size")] == ["cache_size"]
+    assert holds("default of cache_size", "The default is 40.", text)
+    assert not holds("default of disk_cache_size", "The default is 40.", text)
+    assert not holds("default of cache_size", "Pages that are kept.", text)

@@ -2,8 +2,17 @@
 
 import pytest
 
-from app.inference.writing.joining import JOINED, joined_draft, sides
+from app.inference.writing.joining import (
+    JOINED,
+    both_answers,
+    compared,
+    joined_draft,
+    listed_rows,
+    sides,
+    summary,
+)
 from app.inference.writing.question_types import question_type
+from app.inference.writing.units import span_answer
 from app.ports import Reading, Span
 from app.settings import PROJECT
 from guardrails.contract import Case, Draft, Outcome, Passage
@@ -225,3 +234,49 @@ def test_the_figures_of_a_joined_draft_are_the_worst_of_its_passages() -> None:
     assert draft is not None and draft.features == {
         "margin": -2.0, "span_lead": 3.0, "span_entropy": 0.7, "relevance": 0.5, "answers": 0.4,
     }  # fmt: skip
+
+
+def test_columns_are_compared_where_they_differ_if_nothing_more_is_asked() -> None:
+    text = " | Basic | Plus\nPrice | £9 | £15\nPost | yes | yes\nHelp | 2 days | 1 day"
+    plans = Passage("p", "d", "main", "Service plans", text, 0, len(text))
+    found = compared("difference between basic and plus plan", ("basic", "plus"), [plans])
+    assert [text[slice(*one.span)] for one in found] == [
+        "| Basic | Plus",
+        "Price | £9 | £15",
+        "Help | 2 days | 1 day",
+    ]
+
+
+def test_the_rows_of_a_table_answer_who_asks_what_there_is() -> None:
+    text = "Plan | Price\nSmall | £8\nLarge | £19"
+    plans = Passage("p", "d", "main", "Mobile plans", text, 0, len(text))
+    every = ["Plan | Price", "Small | £8", "Large | £19"]
+    for question in ("which mobile plans are there", "how many plans do you have"):
+        assert [text[slice(*one.span)] for one in listed_rows(question, [plans])] == every
+    assert listed_rows("which plans have roaming", [plans]) == []
+    assert listed_rows("which prices do you have", [plans]) == []
+
+
+def test_a_summary_is_of_the_section_that_all_headings_together_name() -> None:
+    text = "Ships leave at noon. Tickets are sold on board. Bring a coat."
+    parts = [
+        Passage(f"p{n}", "d", "main", "Travel", f"{name}. {text}", n, n + 1, headings=("Sea", name))
+        for n, name in enumerate(("Trains", "Ships"))
+    ]
+    found = summary("summarise travel by ships", parts)
+    assert {quote.passage.id for quote in found} == {"p1"}
+
+
+def test_the_answers_to_two_questions_are_quoted_once_each() -> None:
+    text = "A pass is £8. You pay at the gate."
+    page = Passage("p", "d", "main", "Bay", text, 0, len(text))
+    fee, way = (
+        span_answer(page, start, end, "when do I pay", "reader", {})
+        for start, end in ((0, 9), (18, 33))
+    )
+    joined = both_answers((fee, way), [page], [])
+    assert joined is not None and joined.model == JOINED
+    assert [one.text for one in joined.sentences] == ["A pass is £8.", "You pay at the gate."]
+    assert [one.citations for one in joined.sentences] == [(1,), (2,)]
+    assert both_answers((fee, fee), [page], []) is None
+    assert both_answers((fee, Draft((), (), "reader")), [page], []) is None

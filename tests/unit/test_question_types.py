@@ -9,6 +9,7 @@ from app.inference.writing.question_types import (
     QuestionType,
     as_question,
     question_type,
+    two_questions,
 )
 from tests.question_samples import SAMPLES
 
@@ -72,3 +73,17 @@ def test_nothing_is_too_odd_or_too_long() -> None:
 )
 def test_what_is_typed_is_given_the_form_of_a_question(typed: str, asked: str) -> None:
     assert as_question(typed) == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "halves"),
+    [
+        ("How much is a pass, and when do I pay?", ("How much is a pass?", "when do I pay?")),
+        ("Are you open today? How do I get there?", ("Are you open today?", "How do I get there?")),
+        ("Can I bring a dog and a cat?", None),
+        ("what differs between how it is and what it was", None),
+        ("what is it and who made it and when was it made", None),
+    ],
+)
+def test_two_questions_at_once_are_told_apart(asked: str, halves: tuple[str, str] | None) -> None:
+    assert two_questions(asked) == halves

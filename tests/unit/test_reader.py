@@ -10,7 +10,15 @@ import pytest
 from app.backends import read_ahead
 from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import MOST_LEAD, NAMED, Reader, ReaderGenerator, Tuning, best_span
+from app.inference.reader import (
+    MOST_LEAD,
+    NAMED,
+    UNSURE,
+    Reader,
+    ReaderGenerator,
+    Tuning,
+    best_span,
+)
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.passage_index import FUSION_DEPTH
 from app.retrieval.retriever import Hit, Rerank, search_scores
@@ -202,11 +210,21 @@ def test_other_passages_with_the_same_answer_agree() -> None:
 
 
 def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read() -> None:
-    readings = [reading(0, 1), reading(0, 2), Reading(0.0, None)]
+    readings = [reading(-0.1, 1), reading(-0.1, 2), Reading(0.0, None)]
     assert ReaderGenerator(Deaf(), 2.5).draft([request_with(readings)])[0].abstained
     assert not ReaderGenerator(Deaf(), 2.0).draft([request_with(readings)])[0].abstained
     nothing = [Reading(9.0, None)] * 3
     assert ReaderGenerator(Deaf()).draft([request_with(nothing)])[0].abstained
+
+
+def test_under_the_least_margin_the_first_passage_is_drafted_for_a_reviewer() -> None:
+    at_first = [reading(0.5, 1), reading(-3, 0), Reading(-3.0, None)]
+    unsure = ReaderGenerator(Deaf(), 6.5).draft([request_with(at_first)])[0]
+    assert (unsure.model, unsure.features["margin"]) == (UNSURE, -math.inf)
+    assert unsure.citations[0].passage_id == "p0"
+    further = [reading(-3, -9), reading(0.5, 4), Reading(-3.0, None)]
+    for least, readings in ((7.5, at_first), (6.5, further)):
+        assert ReaderGenerator(Deaf(), least).draft([request_with(readings)])[0].abstained
 
 
 def test_a_second_try_gives_the_best_other_answer_that_fits() -> None:
@@ -335,3 +353,23 @@ def test_each_hit_has_the_scores_of_both_searches() -> None:
 def test_a_reader_that_loses_a_passage_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         Rerank(lambda *_: [], 2)(QUESTION, [Hit(PASSAGES[0], None)], Deadline(60))
+
+
+def test_two_questions_at_once_are_read_each_by_itself(reader: Reader) -> None:
+    question = "How long is the warranty of the kettle, and when are parcels delivered?"
+    found = DraftRequest(question, tuple(PASSAGES), Deadline(60))
+    quotes = [one.quote for one in ReaderGenerator(reader).draft([found])[0].citations]
+    assert quotes == [TEXTS[1], TEXTS[0]]
+
+
+@pytest.mark.parametrize(("question", "first"), [("default of size_max", "p1"), ("default", "p0")])
+def test_an_answer_under_the_name_of_another_setting_counts_less(question: str, first: str) -> None:
+    both = [
+        replace(one, headings=(name,))
+        for one, name in zip(PASSAGES, ("old_size_max (number)", "size_max (number)"), strict=False)
+    ]
+    readings = (reading(0, 6), reading(0, 4))
+    draft = ReaderGenerator(Deaf()).draft(
+        [DraftRequest(question, tuple(both), Deadline(60), readings)]
+    )
+    assert draft[0].citations[0].passage_id == first

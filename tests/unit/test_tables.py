@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import best_span, headings_end, lowered, of_cell
+from app.inference.reader import best_span, headings_end, imprint, lowered, of_cell
 from app.inference.tables import (
     MOST_MISSED,
     cells_of,
@@ -36,6 +36,19 @@ GLOSSARY = """Peril. An event that a policy insures against, such as fire.
 Subrogation. Our right to recover the money.
 
 Flood: Water that enters the home.
+"""
+STORED = """How long | Storage fee
+up to 7 days | free
+8 to 21 days | €9
+more than 21 days | €30
+"""
+CALLS = """Service | Working days | Nights and weekends
+Call-out | £60 | £90
+Repair | £40 | £55
+"""
+SPEEDS = """Model | Top | Range
+Silver 100 | 30 mph | 60 miles
+Silver 200 | 48 mph | 70 miles
 """
 WRAPPED = """A driver who is alone is given priority.
 On a motorway, leave the vehicle. Then wait behind the barrier until we are
@@ -200,6 +213,13 @@ def test_the_best_span_moves_to_the_row_that_is_named() -> None:
         ("what does a flyer cost", TWO_HEADS, None),
         ("how much may I spend on dinner", RATES, None),
         ("what is the tank", NOT_NAMED, None),
+        ("what is a peril", GLOSSARY, "An event that a policy insures against, such as fire."),
+        ("peril of flood", GLOSSARY, None),  # of which entry?
+        ("storage fee after two weeks", STORED, "€9"),
+        ("storage fee after 40 days", STORED, "€30"),
+        ("storage fee after 4 miles", STORED, None),
+        ("call-out on sunday", CALLS, "£90"),
+        ("top speed silver 200", SPEEDS, "48 mph"),
     ],
 )
 def test_a_cell_is_named_by_its_row_and_its_column(
@@ -237,3 +257,54 @@ def test_a_question_is_no_answer_to_itself() -> None:
 def test_where_the_headings_end(text: str, headings: tuple[str, ...], end: str) -> None:
     passage = Passage("p", "d", "main", "House", text, 0, len(text), headings=headings)
     assert text[: headings_end(passage)] == end
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "taken"),
+    [
+        ("what does the manual say of frost", "MX-40\n\nEdition 3, May 2025.", False),
+        ("which edition is this", "MX-40\n\nEdition 3, May 2025.", True),
+        ("does the guide fit the MX-60", "MX-40\n\nApplies to MX-40 and MX-60.", True),
+        ("how heavy is it", "MX-40\n\nIt weighs 9 kg.", True),
+    ],
+)
+def test_which_edition_a_text_is_answers_only_who_asks_for_that(
+    question: str, text: str, taken: bool
+) -> None:
+    passage = Passage("p", "d", "main", "MX-40", text, 0, len(text), headings=("MX-40",))
+    parts = [] if taken else [((text.index("\n") + 1, len(text)), MOST_MISSED)]
+    assert imprint(question, passage) == parts
+
+
+def test_what_stands_before_a_colon_may_have_a_comma() -> None:
+    prices = "Check-up: £52\nHygienist, 30 minutes: £68\nFilling, white: £120\nCrown: £710"
+    less = {prices[start:end] for (start, end), _ in misplaced("hygienist cost", prices)}
+    assert less == {"Check-up: £52", "Filling, white: £120", "Crown: £710"}
+    rules = "In May, we close. The door stays open.\nIn June, we open. The door is shut."
+    assert misplaced("when is the door shut in june", rules) == []
+
+
+FEES = """| Service | Price |
+|---|---|
+| Consultation | £48 |
+| Second consultation within 14 days | £36 |
+| Microchip | £22 |
+| Nail clip | free with the club |"""
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("how much is a consultation", "£48"),
+        ("consultation", "£48"),
+        ("cost of a microchip", "£22"),
+        ("second consultation within 14 days price", "£36"),
+        ("how long is a consultation", None),
+        ("is a microchip painful", None),
+        ("how much is a rabbit consultation", None),
+        ("how much is a nail clip", None),  # no amount
+    ],
+)
+def test_a_row_that_says_one_thing_is_named_by_its_name(question: str, told: str | None) -> None:
+    cell = named_cell(question, FEES)
+    assert (cell and FEES[slice(*cell)]) == told

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.inference.writing.units import span_answer
+from app.inference.writing.units import named_list, span_answer
 from guardrails.contract import Passage
 
 FARES = "Fares of the bay line:\nZone | Ticket | Price\nNorth | Day | £14\nSouth | One day | £19"
@@ -140,3 +140,69 @@ def test_a_list_that_is_too_long_is_not_read_out() -> None:
         "Rooms:",
         "Room number 7 is free",
     ]
+
+
+def test_a_list_is_whole_where_the_question_says_what_leads_to_it() -> None:
+    text = "Limits\n\nThe guarantee does not cover:\n- rust,\n- scratches,\n- lost keys."
+    whole = ["The guarantee does not cover:", "rust,", "scratches,", "lost keys."]
+    assert said(text, "rust", "what does the guarantee not cover") == whole
+    assert said(text, "rust", "does the guarantee cover rust") == [whole[0], "rust,"]
+
+
+def test_lines_that_tell_of_a_term_are_items_and_no_headings() -> None:
+    text = "Charges\n\nSet-up: £30\nVisit: £65, by appointment\nDelivery: £7"
+    assert said(text, "£30", "how much is set-up") == ["Set-up: £30"]
+    every = ["Set-up: £30", "Visit: £65, by appointment", "Delivery: £7"]
+    assert said(text, "£30", "what are the charges") == every
+    assert said("Note: we close early\n\nCome soon.", "early", "when do you close")[0].startswith(
+        "N"
+    )
+
+
+def test_what_leans_on_the_paragraph_above_comes_with_it() -> None:
+    text = "--quiet\n\nSay only what fails.\n\nThis is the opposite of --loud."
+    found = said(text, "the opposite of --loud", "what does --quiet do")
+    assert found == ["Say only what fails.", "This is the opposite of --loud."]
+
+
+STEPS = "Starting\n\n1. Open the tap.\n2. Press Start.\n\nMind:\n\n- heat\n- steam"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "first"),
+    [
+        ("how do I start the mx40", STEPS, "Open the tap."),
+        ("how do I clean the mx40", STEPS, None),
+        ("how much is starting", STEPS, None),  # no list is asked for
+        ("which dangers does the mx40 have", STEPS, None),
+        ("which parts does the mx40 have", "Buy:\n- belt\n- hose", None),  # only the title says it
+        (
+            "when do you lend tools",
+            "We lend tools if:\n- you are 18\n- you live here",
+            "you are 18",
+        ),
+        ("when do you lend bikes", "We lend tools if:\n- you are 18\n- you live here", None),
+    ],
+)
+def test_a_list_is_named_by_its_headings_and_what_leads_to_it(
+    question: str, text: str, first: str | None
+) -> None:
+    passage = Passage("p", "d", "main", "MX-40", text, 0, len(text), headings=("Starting",))
+    found = named_list(question, passage)
+    assert (found and text[slice(*found)]) == first
+
+
+def test_what_happens_if_is_answered_with_the_other_condition_beside_it() -> None:
+    text = "Arrive from 2 pm to 9 pm. If you come later, call us. The gate is green."
+    late = ["Arrive from 2 pm to 9 pm.", "If you come later, call us."]
+    assert said(text, "2 pm to 9 pm", "what if we arrive after 9") == late
+    assert said(text, "2 pm to 9 pm", "when can we arrive") == late[:1]
+
+
+def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None:
+    text = "Old pipes lose heat. Because of this loss, we wrap them. This saves gas. Call us."
+    why = ["Old pipes lose heat.", "Because of this loss, we wrap them.", "This saves gas."]
+    assert said(text, "we wrap them", "why do you wrap old pipes") == why
+    assert said(text, "we wrap them", "who wraps old pipes") == why[:2]
+    paper = "Old pipes lose heat. As of this year, we wrap them."
+    assert said(paper, "we wrap them", "who wraps old pipes") == ["As of this year, we wrap them."]

@@ -21,7 +21,7 @@ _SAYS_WHETHER = re.compile(
     r"includ(?:ed?|es|ing)|exclud(?:ed?|es|ing)|cover(?:ed|s)?|insured?|pays? for|free|charged?|"
     r"required|mandatory|compulsory|optional|voluntary|possible|impossible|available|accept(?:ed|s)?|"
     r"refus(?:ed?|es)|welcome|valid|yes|no|not|never|none|nobody|only|unless|except|without|"
-    r"depends|open|closed|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
+    r"depends|due|payable|refund(?:ed|able)|open|closed|isn't|aren't|doesn't|don't|wasn't|weren't|didn't|if)\b"
     r"|\b(?:darf|durfen|kann|konnen|muss|mussen|nicht|kein\w*|erlaubt|verboten|inbegriffen|"
     r"versichert|peut|peuvent|doit|pas|interdit\w*|permis\w*|compris\w*|inclus\w*|puede\w*|debe\w*|"
     r"prohibid\w*|permitid\w*|incluid\w*|puo|non|vietat\w*|permess\w*|mag|niet|geen|verplicht)\b"
@@ -103,8 +103,14 @@ def _says(text: str) -> bool:
 
 
 def implied(draft: Draft) -> Draft:
-    """The draft for a reviewer: of unknown risk, and under any least margin of a policy."""
-    return replace(draft, model=IMPLIED, features={**draft.features, "margin": -math.inf})
+    """The draft for a reviewer."""
+    return of_unknown_risk(draft, IMPLIED)
+
+
+def of_unknown_risk(draft: Draft, model: str) -> Draft:
+    """The draft as one of ``model``, which no risk model knows, and under any least margin of a
+    policy."""
+    return replace(draft, model=model, features={**draft.features, "margin": -math.inf})
 
 
 def _in_words(question: str, draft: Draft, passage: Passage) -> bool:

@@ -21,8 +21,10 @@ JOINED = "reader:joined"
 """The model of a joined draft: a risk model for the reader's spans says nothing about it."""
 MOST_SENTENCES, LEAST_SENTENCES = 5, 2
 """Of a summary."""
-MOST_ROWS = 4
+MOST_ROWS = 8
 """Of a table whose columns are compared."""
+MOST_LISTED, FIRST_FOUND = 15, 3
+"""Rows of a table that are told as a list, and passages that it is looked for in."""
 MOST_OF_A_SIDE = 24
 """Places that may speak of a side; pairs of them are weighed."""
 LEAST_WORDS = 3
@@ -62,12 +64,31 @@ def joined_draft(
 
     None where one quote has to do: other types, a comparison whose sides are not named, a summary
     of what no passage is about. A comparison of which the evidence knows one side only abstains.
+    Where the rows of a table are what a list or a count asks for, they answer.
     """
+    if kind in (QuestionType.LIST, QuestionType.COUNT) and (
+        rows := listed_rows(question, evidence)
+    ):
+        return _draft(rows, evidence, readings)
     if kind is QuestionType.COMPARISON and (named := sides(question)):
         return _draft(compared(question, named, evidence), evidence, readings)
     if kind is QuestionType.SUMMARY and (chosen := summary(question, evidence)):
         return _draft(chosen, evidence, readings)
     return None
+
+
+def both_answers(
+    drafts: Sequence[Draft], evidence: Sequence[Passage], readings: Sequence[Reading]
+) -> Draft | None:
+    """The answers to two questions as one; None where one of them has none, or both the same."""
+    passages = {passage.id: passage for passage in evidence}
+    quoted = [
+        [Quote(passages[one.passage_id], (one.start, one.end)) for one in draft.citations]
+        for draft in drafts
+    ]
+    if not all(quoted) or all(one in quoted[0] for one in quoted[-1]):
+        return None
+    return _draft(list(dict.fromkeys(one for part in quoted for one in part)), evidence, readings)
 
 
 def _draft(
@@ -132,6 +153,11 @@ _COMPARING = stems(
     comparison comparing better worse best cheaper dearer cheap expensive faster slower longer
     shorter larger bigger smaller higher lower older newer safer stronger easier less main key
     between versus vs any get gets advantage advantages benefit benefits tell please explain"""
+)
+_ASKING_FOR_ROWS = stems(
+    """many much number count which what list all every there exist available possible offer offers
+    offered have has got get sell provide give choose choice kinds kind types type sorts sort
+    different do we you i me us our the any name show please exactly total currently"""
 )
 _ASKS_NUMBER = re.compile(
     r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?|longer|shorter|larger|bigger|smaller|"
@@ -207,6 +233,23 @@ def _compared(
     return _side_by_side(left, right, asked, priced=priced)
 
 
+def listed_rows(question: str, evidence: Sequence[Passage]) -> list[Quote]:
+    """The rows of a table whose first column is what is asked for ("which plans do you have?"), if
+    all other words of the question stand above it; of the passages found first."""
+    asked = stems(core(question)) - _ASKING_FOR_ROWS
+    for passage in evidence[:FIRST_FOUND]:
+        layout = Layout(passage.text)
+        for top in layout.headers():
+            named = asked & stems(plain(layout.cells(top)[0]))
+            if not named or not asked <= named | stems(plain(passage.place)):
+                continue
+            rows = [unit for unit in _units(passage, layout) if unit.spans[0] == layout.whole(top)]
+            if 1 < len(rows) <= MOST_LISTED:
+                spans = dict.fromkeys(span for unit in rows for span in unit.spans)
+                return [Quote(passage, span) for span in spans]
+    return []
+
+
 class Side:
     """One of the two things that are compared: its name, and how a text names it."""
 
@@ -258,11 +301,31 @@ def _columns(
         if not (first.named_in(head) and second.named_in(head)):
             continue
         rows = [unit for unit in _units(passage, layout) if unit.spans[0] == layout.whole(top)]
-        met = [unit for unit in rows if asked & stems(plain(unit.text))]
-        chosen = (met or ([] if asked else rows))[:MOST_ROWS]
+        # What the table is about is no row of it.
+        told = asked - stems(plain(f"{passage.place} {head}"))
+        met = [unit for unit in rows if told & stems(plain(unit.text))]
+        chosen = (met or ([] if told else _differing(rows, layout, top, first, second)))[:MOST_ROWS]
         spans = dict.fromkeys(span for unit in chosen for span in unit.spans)
         return [Quote(passage, span) for span in spans]
     return []
+
+
+def _differing(
+    rows: Sequence[Unit], layout: Layout, top: int, first: Side, second: Side
+) -> list[Unit]:
+    """The rows that tell the two columns apart; all where none does."""
+    names = [plain(name) for name in layout.cells(top)]
+    here, there = (
+        next((n for n, name in enumerate(names) if side.named_in(name)), 0)
+        for side in (first, second)
+    )
+    cells = [(unit, layout.cells(unit.place)) for unit in rows]
+    apart = [
+        unit
+        for unit, found in cells
+        if max(here, there) < len(found) and found[here] != found[there]
+    ]
+    return apart or list(rows)
 
 
 def _says_both(
@@ -374,8 +437,8 @@ def _section(topic: frozenset[str], evidence: Sequence[Passage]) -> list[Passage
     for passage in evidence:
         for depth in range(len(passage.headings) + 1):
             names = (passage.title, *passage.headings[:depth])
-            own = stems(plain(names[-1]))
-            if shared := len(topic & own):
+            own = stems(plain(" ".join(names)))
+            if topic & stems(plain(names[-1])) and (shared := len(topic & own)):
                 met[passage.document_id, names] = shared
     if not met:
         return []

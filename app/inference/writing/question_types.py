@@ -61,6 +61,15 @@ def as_question(text: str) -> str:
     return f"What is the {text}?"
 
 
+def two_questions(text: str) -> tuple[str, str] | None:
+    """The two questions that are asked at once ("How much is it, and when do I pay?"); None for
+    one question, or more than two."""
+    found = _TWO.fullmatch(" ".join(text[:MOST_READ].split()))
+    if found is None or len(_ASKS_AGAIN.findall(text)) > 1:
+        return None
+    return f"{found[1].rstrip(' ?,')}?", f"{found[2].rstrip(' ?')}?"
+
+
 MOST_NAMING = 8
 """Words of a text without a question that only names what is looked for."""
 MOST_READ = 600
@@ -158,6 +167,13 @@ def _without_one(word: str) -> Iterator[str]:
     return (word[:n] + word[n + 1 :] for n in range(len(word)))
 
 
+_BEGINS = rf"(?:what|how|which|who|when|where|why|{_AUXILIARY})\b"
+_TWO = re.compile(
+    rf"({_BEGINS}.{{12,}}?)(?:\?|,? and(?: also)?|, but) ({_BEGINS}.{{8,}})", re.IGNORECASE
+)
+_ASKS_AGAIN = re.compile(rf"(?:\?|\band(?: also)?|, but) {_BEGINS}", re.IGNORECASE)
+
+
 # --- the types ------------------------------------------------------------------------------
 
 _COUNT = _any(
@@ -194,6 +210,8 @@ _SUMMARY = _any(
     r"\bwhat (?:do|does|did) [^?]{2,80} (?:say|tell us|state) (?:about|on|regarding)\b",
     r"\bwhat is (?:said|written|stated|known) (?:about|on|in)\b",
     r"\bwhat(?:'s| is| are) .{3,80} about$",
+    r"^(?:what(?:'s| is| are) )?(?:your|the|our|their) (?:[\w-]+ ){1,4}(?:policy|policies|rules)"
+    r"\??$",
     _words("zusammenfassung", "uberblick", r"resum(?:ee|er|en|ez|ir)", r"riassu\w+"),
     r"^resume\b",
     _words(r"riepilog\w+", r"samenvatt\w+", "overzicht", "apercu"),

@@ -5,10 +5,11 @@ Pure text work on one passage. Offsets are character offsets in ``Passage.text``
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from app.inference.tables import cells_of, header_rows
+from app.inference.evidence_selection import stems
+from app.inference.tables import akin, cells_of, header_rows
 from app.inference.writing.grounding import (
     OUR_MARKER_SHAPE,
     CitationBook,
@@ -16,7 +17,7 @@ from app.inference.writing.grounding import (
     one_line,
     quotable_bounds,
 )
-from app.inference.writing.question_types import QuestionType, question_type
+from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from guardrails.contract import Draft, Passage, Sentence, block_ends
 from guardrails.words import STOP_WORDS
 
@@ -48,6 +49,22 @@ LEANS_BACK = re.compile(
     r"in (?:this|that|these|such) (?:case|cases|event)|if so|if not|then)\b",
     re.IGNORECASE,
 )
+_LEANS_INSIDE = re.compile(
+    r"(?:[\w-]+ ){1,3}(?:this|these|that|such) (?!(?:work|paper|section|article|policy|document|"
+    r"agreement|manual|guide|page|chapter|contract|report|study|table|figure|year|month|week|day)\b)"
+    r"\w+(?: \w+)?,",
+    re.IGNORECASE,
+)
+"""An opening phrase that points at what was said before: "Because of these limits, …"."""
+_ASKS_WHY = re.compile(
+    r"(?:why|explain|describe|in what way|how (?:do|does|did|is|are|was|were))\b", re.IGNORECASE
+)
+_EXPLAINS = re.compile(
+    r"(?:this|these|it|they|thus|therefore|hence|so|because|as a result|in this way|specifically|"
+    r"in particular|for example|for instance|that is|concretely|to do so|by doing so)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that goes on with a reason or a way."""
 _IF = re.compile(
     r"(?:if|when|where|only|as long as|subject to|provided|in (?:that|this|such) case|"
     r"(?:that|this|it) depends|you (?:must|need|have to)|ask|exclu|not)\b"
@@ -55,6 +72,7 @@ _IF = re.compile(
     re.IGNORECASE,
 )
 """What a yes or no hangs on, beside what limits any sentence."""
+_SUPPOSES = re.compile(r"(?:and |but )?(?:what (?:if|happens? (?:if|when))|if)\b")
 _DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
 MAX_CONDITIONS = 2
 """Sentences after a yes or no that may limit it."""
@@ -65,9 +83,19 @@ NUMBER = re.compile(
     re.IGNORECASE,
 )
 """How many there are, in digits or in words."""
+_ENTRY = re.compile(
+    r"(?!(?:q|a|question|answer|frage|antwort)\b)[^\W_][^:\n|?!]{0,59}: +\S", re.IGNORECASE
+)
+"""A term or a name with what is told of it."""
 _CELLS = re.compile(r"[|\t]")
 BARE = re.compile(r"(?:(?:a|answer) ?[.:] *)?(?:yes|no|never|always)\b\W*", re.IGNORECASE)
 """An answer that says nothing without its question."""
+_ASKING_FOR_LISTS = stems(
+    """do i we you my our your me us get make take find go use have need must should what which all
+    list step steps procedure process instructions there please works work exactly correct way"""
+)
+_NO_LISTS = (QuestionType.COUNT, QuestionType.COMPARISON, QuestionType.SUMMARY)
+_CODE = re.compile(r"\b[a-z]+-\d+\b")
 _STEP = re.compile(r"\s*\d{1,2}[.)]\s")
 _DIGIT = re.compile(r"\d")
 _CONDITION = re.compile(
@@ -107,6 +135,42 @@ def span_answer(
     return Draft(tuple(sentences), tuple(book.citations), model, short, dict(features))
 
 
+def named_list(question: str, passage: Passage) -> Offsets | None:
+    """The first item of the list, or of the numbered steps, that a question asks for in the words
+    of the headings above it and of what leads to it; None where there is none. What asks for
+    something else may have a list for its answer that is led to in all its words."""
+    asked = stems(core(question)) - _ASKING_FOR_LISTS
+    if not asked or question_type(question) in _NO_LISTS:
+        return None
+    layout = Layout(passage.text)
+    for items, lead in layout.lists():
+        if len(items) < 2 or not layout.spans(items[0]):
+            continue
+        led = " ".join(passage.text[slice(*span)] for span in lead)
+        numbered = bool(_STEP.match(passage.text, *layout.blocks[items[0]]))
+        said = _spoken(led) | _headed(question, passage, numbered=numbered)
+        whole = said if led.rstrip().endswith(":") or len(said) > len(_spoken(led)) else frozenset()
+        if all(any(akin(word, one) for one in whole) for word in asked):
+            return layout.spans(items[0])[0]
+    return None
+
+
+def _headed(question: str, passage: Passage, *, numbered: bool) -> frozenset[str]:
+    """The words over a list, where these say that it is asked for: steps under any heading of a
+    text on what is asked, other lists only where the heading next above speaks of it."""
+    kind, around = question_type(question), _spoken(passage.place)
+    if kind is QuestionType.PROCEDURE:
+        return around if numbered else frozenset()
+    nearest = stems(plain(passage.headings[-1] if passage.headings else passage.title))
+    asked = stems(core(question)) - _ASKING_FOR_LISTS
+    return around if kind is QuestionType.LIST and asked & nearest else frozenset()
+
+
+def _spoken(text: str) -> frozenset[str]:
+    """Its words, codes such as VT-8 also as one word."""
+    return stems(plain(text)) | {word.replace("-", "") for word in _CODE.findall(plain(text))}
+
+
 class Layout:
     """A text as blocks (paragraphs, headings, list items, table rows) of quotable spans."""
 
@@ -115,6 +179,8 @@ class Layout:
         edges = [0, *block_ends(text), len(text)]
         self.blocks = list(pairwise(edges))
         self.kinds = [self._kind(place) for place in range(len(self.blocks))]
+        for place in self._entries():
+            self.kinds[place] = ITEM
         self._starts = [start for start, _ in self.blocks]
         self._quotable = quotable_bounds(text)
         self._names: dict[int, int] = {}
@@ -138,8 +204,16 @@ class Layout:
         asks = kind in (QuestionType.LIST, QuestionType.PROCEDURE)
         return asks or bool(_ASKS_LIST.search(question))
 
+    def _entries(self) -> list[int]:
+        """Lines below each other that are entries: a term alone is no list."""
+        lines = [n for n, kind in enumerate(self.kinds) if kind in (HEADING, PROSE, ITEM)]
+        told = [n for n in lines if _ENTRY.match(self.line(n))]
+        beside = {n for one, n in pairwise(told) if n == one + 1}
+        return [n for n in told if n in beside or n + 1 in beside]
+
     def _wider(self, place: int, own: Offsets, whole: bool, question: str) -> list[Offsets]:
         if self.kinds[place] == ITEM:
+            whole = whole or self._asks_for_all(place, question)
             return self._of_list(place, own, whole=whole)
         if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
             return self._of_list(step, own, whole=True)
@@ -151,7 +225,9 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
-        return self._with_context(place, own)
+        asked = core(question)
+        supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
+        return self._with_context(place, own, _IF if supposes else _EXPLAINS if explains else None)
 
     def _step_below(self, place: int) -> int | None:
         """The first of the numbered steps that follow in the same section."""
@@ -223,6 +299,27 @@ class Layout:
             chosen = [span for item in items for span in self.spans(item)]
         return list(dict.fromkeys([*lead, *chosen]))
 
+    def lists(self) -> Iterator[tuple[list[int], list[Offsets]]]:
+        """The items of each list, and the sentences that lead to it."""
+        items: list[int] = []
+        for place in [*range(len(self.blocks)), None]:
+            if place is not None and self.kinds[place] in (ITEM, BLANK):
+                items += [place] if self.kinds[place] == ITEM else []
+            elif items:
+                yield items, self._lead(self._next(items[0], -1), whole=True)
+                items = []
+
+    def _asks_for_all(self, place: int, question: str) -> bool:
+        """Whether the question says what leads to the list, and no word of the item itself."""
+        first = place
+        while (before := self._next(first, -1)) is not None and self.kinds[before] == ITEM:
+            first = before
+        lead = self._lead(before, whole=False)
+        asked = stems(core(question))
+        said = stems(" ".join(plain(self.text[slice(*span)]) for span in lead))
+        item = stems(plain(self.line(place))) - said
+        return bool(asked) and asked <= said and not asked & item
+
     def _lead(self, place: int | None, whole: bool) -> list[Offsets]:
         """The sentence that a list continues; before a whole list also the one above it."""
         if place is None or self.kinds[place] != PROSE:
@@ -231,17 +328,28 @@ class Layout:
         leads = [span for span in last if self.text[slice(*span)].rstrip().endswith(":")]
         return leads or (last if whole else [])
 
-    def _with_context(self, place: int, own: Offsets) -> list[Offsets]:
+    def _with_context(
+        self, place: int, own: Offsets, goes_on: re.Pattern[str] | None = None
+    ) -> list[Offsets]:
         """A sentence with the one it leans on, and with the one that limits it; a bare yes or no
-        with its question, and with what is said of it."""
+        with its question, and with what is said of it; with the next one if that ``goes_on`` so."""
         spans = self.spans(place)
         before = [span for span in spans if span[1] <= own[0]][-1:]
         after = [span for span in spans if span[0] >= own[1]][:1]
-        leans = LEANS_BACK.match(self.text, own[0])
+        leans = LEANS_BACK.match(self.text, own[0]) or _LEANS_INSIDE.match(self.text, own[0])
+        if leans and not before:
+            before = self._above(place)
         limited = after and _CONDITION.match(self.text, after[0][0])
         if BARE.fullmatch(self.text, *own):
             return [*(before or self._question(place)), own, *after]
+        if goes_on is not None:
+            limited = limited or (after and goes_on.match(self.text, after[0][0]))
         return [*(before if leans else []), own, *(after if limited else [])]
+
+    def _above(self, place: int) -> list[Offsets]:
+        """The last sentence of the paragraph before, in the same section."""
+        above = self._next(place, -1)
+        return self.spans(above)[-1:] if above is not None and self.kinds[above] == PROSE else []
 
     def _question(self, place: int) -> list[Offsets]:
         """The question that stands above an answer."""
