@@ -19,7 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import background
-from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
+from app.api.protocol import timed_protocol
 from app.errors import (
     CountersignError,
     DependencyFailed,
@@ -54,7 +54,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
+        "ws": "none",
         "limit_concurrency": settings.max_connections,
         "log_level": "warning",
         "timeout_graceful_shutdown": DRAIN_S,
