@@ -3,10 +3,12 @@
 import asyncio
 import heapq
 import json
+import math
 import os
 import re
 import selectors
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -37,6 +39,8 @@ REFUSED_S = 0.1
 """How long who was refused waits in a closed loop."""
 STATUS_LINE = b"HTTP/1.1 200"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+ARRIVALS, MOMENT = 35, struct.Struct("qq")
+"""Linux's SO_TIMESTAMPNS: with what has come, seconds and nanoseconds of when."""
 ASK = (
     "POST /v1/ask HTTP/1.1\r\nHost: benchmark\r\nAuthorization: Bearer {}\r\n"
     "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}"
@@ -60,10 +64,16 @@ class Running:
 @dataclass(frozen=True)
 class Told:
     """What one question was answered with (status 0: nothing in time), and after how many
-    milliseconds from when it was due."""
+    milliseconds from when it was due.
+
+    ``served`` are those of the service alone, from when the question was sent to when the system
+    had the first bytes of the answer: where client and service share the cores, what the client
+    waits for one is not the service's. NaN where the system does not say.
+    """
 
     status: int
     milliseconds: float
+    served: float = math.nan
 
 
 @contextmanager
@@ -192,11 +202,13 @@ def _in_turn(
 
 @dataclass
 class _Call:
-    """A question that waits: what was sent, when it was due, and what has come of its answer."""
+    """A question that waits: what was sent and when (``time.time``), when it was due, and what has
+    come of its answer."""
 
     sent: bytes
     due: float
     fresh: bool
+    sent_at: float = 0.0
     came: bytes = b""
     told: Told | None = None
 
@@ -258,6 +270,7 @@ class Asking:
         except OSError:
             self._lost.append(Told(0, (time.perf_counter() - call.due) * 1000))
             return
+        call.sent_at = time.time()
         self._calls[connection] = call
         with suppress(OSError):  # that it has ended is seen when it is read
             connection.sendall(call.sent)
@@ -265,12 +278,14 @@ class Asking:
     def _connected(self) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self._port), LATER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            connection.setsockopt(socket.SOL_SOCKET, ARRIVALS, 1)
         self._selector.register(connection, selectors.EVENT_READ)
         return connection
 
     def _receive(self, connection: socket.socket) -> list[Told]:
         """What came on one connection: the time is that of the first line."""
-        came, call = _received(connection), self._calls.get(connection)
+        (came, arrived), call = _received(connection), self._calls.get(connection)
         if not came:
             return self._ended(connection)
         if call is None:
@@ -279,7 +294,8 @@ class Asking:
         told = []
         if call.told is None and len(call.came) >= len(STATUS_LINE):
             spent = (time.perf_counter() - call.due) * 1000
-            call.told = Told(int(call.came.split(maxsplit=2)[1]), spent)
+            served = (arrived - call.sent_at) * 1000
+            call.told = Told(int(call.came.split(maxsplit=2)[1]), spent, served)
             told = [call.told]
         if call.is_whole:
             del self._calls[connection]
@@ -312,8 +328,15 @@ class Asking:
         return [told for connection in late for told in self._ended(connection)]
 
 
-def _received(connection: socket.socket) -> bytes:
+def _received(connection: socket.socket) -> tuple[bytes, float]:
+    """What has come, nothing at the end, and when the system had it (``time.time``), NaN where it
+    does not say."""
     try:
-        return connection.recv(1 << 16)
+        came, told, *_ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(MOMENT.size))
     except OSError:
-        return b""
+        return b"", math.nan
+    for _, kind, value in told:
+        if kind == ARRIVALS:
+            seconds, nanoseconds = MOMENT.unpack(value[: MOMENT.size])
+            return came, seconds + nanoseconds / 1e9
+    return came, math.nan

@@ -5,7 +5,7 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -27,6 +27,8 @@ SAMPLES = 240
 """How often memory and descriptors are looked at, at most once a second."""
 BURST, BURST_EVERY_S = 40, 60.0
 """So many ask at once, so often: more than there are places, so that some are refused."""
+SAID = 300
+"""Characters that are kept of an error that nobody meant."""
 SETTLED = 0.5
 """The slope is that of this last part of the time: before it, caches fill."""
 PAGES = ("/v1/answers", "/v1/documents", "/v1/reviews/counts", "/metrics", "/readyz")
@@ -35,10 +37,11 @@ WRONG = ("/v1/answers/none", "/v1/nowhere", "/v1/passages/none")
 
 @dataclass
 class Seen:
-    """Statuses by kind of request, the milliseconds of questions, and samples of the process as
-    (second, MB, descriptors, threads)."""
+    """Statuses by kind of request, what was said with the first of each that nobody meant, the
+    milliseconds of questions, and samples of the process as (second, MB, descriptors, threads)."""
 
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    said: dict[str, str] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
     samples: list[tuple[float, float, int, int]] = field(default_factory=list)
 
@@ -138,14 +141,14 @@ class Work:
         self._seen.statuses.update(("burst", one.status) for one in told)
 
     async def review(self) -> None:
-        """Approve the most urgent task."""
+        """Decide on the most urgent task: approve its draft, or reject where there is none."""
         listed = await self._send("tasks", "GET", "/v1/reviews?limit=1")
         tasks = listed.json()["tasks"] if listed is not None and listed.is_success else []
         for task in tasks:
             address = f"/v1/reviews/{task['task_id']}"
             shown = await self._send("task", "GET", address)
             if shown is not None and shown.is_success:
-                decision = {"kind": "approve", "content_sha256": shown.json()["content_sha256"]}
+                decision = decision_on(shown.json())
                 await self._send("decision", "POST", f"{address}/decision", json=decision)
 
     async def upload_and_delete(self) -> None:
@@ -206,7 +209,16 @@ class Work:
             self._seen.statuses[kind, 0] += 1
             return None
         self._seen.statuses[kind, answer.status_code] += 1
+        if not _meant(kind, answer.status_code):
+            self._seen.said.setdefault(f"{kind} {answer.status_code}", answer.text[:SAID])
         return answer
+
+
+def decision_on(task: Mapping[str, Any]) -> dict[str, str]:
+    """What a reviewer who believes everything decides: a draft without a sentence is none."""
+    drafted = task["draft"] is not None and task["draft"]["sentences"]
+    kind = "approve" if drafted else "reject"
+    return {"kind": kind, "content_sha256": task["content_sha256"], "reason": "There is no draft."}
 
 
 def summary(seen: Seen) -> dict[str, Any]:
@@ -222,9 +234,11 @@ def summary(seen: Seen) -> dict[str, Any]:
         "requests": sum(seen.statuses.values()),
         "rejects": sum(rejects),
         "errors": errors,
+        "said": seen.said,
         "ask_p50_ms": round(percentile(seen.milliseconds, 0.5), 1),
         "ask_p95_ms": round(percentile(seen.milliseconds, 0.95), 1),
         "memory_mb": [seen.samples[0][1], seen.samples[-1][1], max(s[1] for s in seen.samples)],
+        "memory_mb_by_tenth": [one[1] for one in seen.samples[:: max(len(seen.samples) // 10, 1)]],
         "memory_mb_an_hour": _slope([(s[0], s[1]) for s in late]),
         "descriptors": [seen.samples[0][2], seen.samples[-1][2], max(s[2] for s in seen.samples)],
         "descriptors_an_hour": _slope([(s[0], float(s[2])) for s in late]),

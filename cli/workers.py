@@ -19,7 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import background
-from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
+from app.api.protocol import timed_protocol
 from app.errors import (
     CountersignError,
     DependencyFailed,
@@ -30,6 +30,7 @@ from app.errors import (
 )
 from app.inference.device import cpu_threads
 from app.main import create_app
+from app.serving.memory import keep_little
 from app.serving.turns import take_short_turns
 from app.settings import Settings
 from app.telemetry import SHARED_METRICS, configure_logging
@@ -54,7 +55,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
+        "ws": "none",
         "limit_concurrency": settings.max_connections,
         "log_level": "warning",
         "timeout_graceful_shutdown": DRAIN_S,
@@ -67,6 +68,7 @@ class OneOfSeveral(uvicorn.Config):
     def load(self) -> None:
         """Open the services and make the application; a process that cannot start ends."""
         gc.disable()  # until it serves (``prompt``)
+        keep_little()
         configure_logging()
         forget_dead(Path(os.environ[SHARED_METRICS]))
         settings = share_of(Settings(), self.workers)

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any, cast
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 32_768
+"""Of one request, besides its body: its address and headers, and what stands between the parts of a
+body and after it."""
 
 
 class Corked:
@@ -42,46 +44,99 @@ class Corked:
             self._transport.write(held)
 
 
-def timed_protocol(header_timeout_s: float) -> type[asyncio.Protocol]:
-    """uvicorn's protocol over h11, with a limit on how long the head of a request may take."""
+class TimedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol over llhttp, with limits on what a head may hold and how long it may take.
 
-    class TimedProtocol(H11Protocol):
-        _late: asyncio.TimerHandle | None = None
-        _waits_for = ""
+    The parser itself takes heads and trailers of any size, any number of hosts, and codings that
+    nobody here decodes.
+    """
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
-            self._watch()
+    header_timeout_s: float
+    _late: asyncio.TimerHandle | None = None
+    _waits_for = ""
+    _in_body = False
+    _head_bytes = _bytes_since = 0
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch()
+    def connection_made(self, transport: Any) -> None:
+        """As uvicorn's, with a time for the first head."""
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+        self._watch()
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._watch()
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn's; refuses what has no end and is no body."""
+        self._bytes_since += len(data)
+        super().data_received(data)
+        if self._bytes_since > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("Too much besides a body.")
+        self._watch()
 
-        def connection_lost(self, exc: Exception | None) -> None:
+    def on_message_begin(self) -> None:
+        """As uvicorn's."""
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's; raises ``HttpParserError`` when they are too large."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEADER_BYTES:
+            raise HttpParserError("The headers are too large.")
+        if not self._in_body:  # a trailer is no header of this request, and none of the next
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """As uvicorn's; raises ``HttpParserError`` for what ``_check_head`` refuses."""
+        self._check_head()
+        self._in_body, self._bytes_since = True, 0
+        super().on_headers_complete()
+
+    def _check_head(self) -> None:
+        """Raises ``HttpParserError`` for what the parser lets through."""
+        if self._head_bytes + len(self.url) > MAX_HEADER_BYTES:
+            raise HttpParserError("The head is too large.")
+        version, values = self.parser.get_http_version(), dict(self.headers)
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if version not in ("1.0", "1.1") or hosts > 1 or (not hosts and version == "1.1"):
+            raise HttpParserError("A request of HTTP/1.1 names one host.")
+        if values.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise HttpParserError("A body comes as it is, or in chunks.")
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn's."""
+        self._bytes_since = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """As uvicorn's."""
+        self._in_body, self._bytes_since = False, 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's; the time for the next head begins."""
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As uvicorn's."""
+        self._wait_for("")
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
             self._wait_for("")
-            super().connection_lost(exc)
+        else:  # the rest is of a body whose request was answered already
+            self._wait_for("rest" if self._in_body else "head")
 
-        def _watch(self) -> None:
-            theirs = self.conn.their_state
-            if theirs is h11.IDLE:
-                self._wait_for("head")
-            elif theirs is h11.SEND_BODY and self.conn.our_state is h11.DONE:
-                self._wait_for("rest")  # of a body whose request was answered already
-            else:
-                self._wait_for("")
+    def _wait_for(self, what: str) -> None:
+        """More bytes of the same do not give it more time."""
+        if what == self._waits_for:
+            return
+        self._waits_for = what
+        if self._late is not None:
+            self._late.cancel()
+        close = self.transport.close
+        self._late = self.loop.call_later(self.header_timeout_s, close) if what else None
 
-        def _wait_for(self, what: str) -> None:
-            """More bytes of the same do not give it more time."""
-            if what == self._waits_for:
-                return
-            self._waits_for = what
-            if self._late is not None:
-                self._late.cancel()
-            close = self.transport.close
-            self._late = self.loop.call_later(header_timeout_s, close) if what else None
 
-    return TimedProtocol
+def timed_protocol(header_timeout_s: float) -> type[TimedProtocol]:
+    """The protocol with so many seconds for the head of a request."""
+    return type("Timed", (TimedProtocol,), {"header_timeout_s": header_timeout_s})

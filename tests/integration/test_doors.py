@@ -17,7 +17,7 @@ from limits import RateLimitItemPerMinute
 
 from app.access import quotas
 from app.api.edge import MAX_SIGN_IN_BYTES, METHODS, Limits
-from app.api.protocol import timed_protocol
+from app.api.protocol import MAX_HEADER_BYTES, timed_protocol
 from app.errors import CountersignError
 from app.main import create_app
 from app.settings import Settings
@@ -201,6 +201,87 @@ def test_a_second_head_on_the_same_connection_has_no_more_time(address: tuple[st
         connection.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
         seconds, _ = closed_after(connection, b"a")
     assert seconds < 10
+
+
+HOST = b"Host: a\r\n"
+POST = b"POST /v1/session HTTP/1.1\r\n" + HOST
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\naaaaa",
+        POST + b"Content-Length: +4\r\n\r\naaaa",
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        CHUNKED + b"+1\r\na\r\n0\r\n\r\n",
+        CHUNKED + b"1\r\nab\r\n0\r\n\r\n",
+        CHUNKED + b"11111111111111111111\r\na\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n" + HOST + HOST + b"\r\n",
+        b"GET /healthz HTTP/2.0\r\n" + HOST + b"\r\n",
+        b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET /\xc3\xa9 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(address: tuple[str, int], sent: bytes) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(sent)
+        seconds, said = closed_after(connection)
+    assert said.startswith(b"HTTP/1.1 400 ") and said.count(b"HTTP/1.1") == 1
+    assert seconds < 0.5
+
+
+@pytest.mark.parametrize(
+    ("sent", "then"),
+    [
+        (b"GET /" + b"a" * MAX_HEADER_BYTES + b" HTTP/1.1\r\n" + HOST + b"\r\n", b""),
+        (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: aaaaaaaa\r\n" * 4000 + b"\r\n", b""),
+        (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: ", b"a" * 1024),
+        (CHUNKED + b"1\r\na\r\n0\r\nX: ", b"a" * 1024),
+        (CHUNKED + b"1\r\na\r\n0\r\n" + b"X: aaaaaaaa\r\n" * 4000, b""),
+        (CHUNKED + b"1;a=", b"a" * 1024),
+    ],
+)
+def test_nobody_sends_without_end_besides_a_body(
+    address: tuple[str, int], sent: bytes, then: bytes
+) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(sent)
+        time.sleep(0.02)  # what follows comes by itself
+        with contextlib.suppress(OSError):
+            for _ in range(2 * MAX_HEADER_BYTES // len(then) if then else 0):
+                connection.sendall(then)
+        seconds, said = closed_after(connection)
+    assert seconds < 0.5 and b" 200 " not in said
+
+
+def test_a_trailer_is_no_header_of_its_request_nor_of_the_next(address: tuple[str, int]) -> None:
+    get = b"GET /v1/collections HTTP/1.1\r\n" + HOST
+    key = b"Authorization: Bearer cs_wrong\r\n"
+    trailed = get + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n" + key + b"\r\n"
+    for first, known in ((get + key + b"\r\n", b"not known"), (trailed, b"Sign in")):
+        with socket.create_connection(address) as connection:
+            connection.sendall(first + get + b"Connection: close\r\n\r\n")
+            _, said = closed_after(connection)
+        answers = said.split(b"HTTP/1.1")[1:]
+        assert [known in answers[0], b"Sign in" in answers[1], len(answers)] == [True, True, 2]
+
+
+def test_a_request_that_was_refused_early_leaves_its_connection_in_order(
+    address: tuple[str, int],
+) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"POST /v1/ask HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\n")
+        assert b" 401 " in connection.recv(4096)
+        connection.sendall(b'GET /{"a"' + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert b" 200 " in connection.recv(4096)
 
 
 def test_a_slow_body_gets_a_coded_answer(address: tuple[str, int]) -> None:

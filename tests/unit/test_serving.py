@@ -1,6 +1,10 @@
 """Places for answers, and event streams that wait: both without a server and without a database."""
 
 import asyncio
+import os
+import platform
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Collection
@@ -17,6 +21,7 @@ from app.api.questions import router
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
 from app.serving.admission import AnswerPlaces, Pace
+from app.serving.memory import MOST_ARENAS, STATED
 from app.serving.turns import SHORT_NS, take_short_turns
 from app.serving.watching import Watch
 
@@ -416,6 +421,39 @@ def test_head_and_body_of_a_response_are_sent_together_and_before_the_end() -> N
         assert wire.told == ["head body", "more", "last", "closed"]
 
     asyncio.run(scene())
+
+
+ARENAS = """
+import ctypes, sys, threading
+from app.serving.memory import keep_little
+print(keep_little())
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+together = threading.Barrier(16)
+def take():
+    together.wait()
+    libc.malloc(1000)
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(16)]
+for one in threads: one.start()
+for one in threads: one.join()
+file = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.parametrize(("stated", "kept"), [(None, MOST_ARENAS), ("7", 7)])
+def test_a_process_keeps_memory_in_few_places(stated: str | None, kept: int) -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    environment = {k: v for k, v in os.environ.items() if k != STATED}
+    environment |= {STATED: stated} if stated else {}
+    command = [sys.executable, "-c", ARENAS]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    said, _, told = ran.stdout.partition("\n")
+    assert said == str(stated is None)
+    assert told.count("<heap nr=") == kept
 
 
 def test_short_turns_are_those_of_one_thread() -> None:

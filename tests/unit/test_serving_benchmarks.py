@@ -192,3 +192,10 @@ def test_a_soak_tells_growth_and_what_nobody_asked_for_from_what_was_meant() -> 
     assert found["memory_mb_an_hour"] == pytest.approx(60)
     assert found["descriptors_an_hour"] == pytest.approx(30, abs=2)
     assert found["memory_mb"] == [500, 720, 720]
+    assert found["memory_mb_by_tenth"][:4] == [500, 582, 664, 706]
+
+
+def test_a_soak_approves_what_was_drafted_and_rejects_what_was_not() -> None:
+    task = {"content_sha256": "a", "draft": {"sentences": [{"text": "Yes."}]}}
+    assert soak.decision_on(task)["kind"] == "approve"
+    assert soak.decision_on({**task, "draft": {"sentences": []}})["kind"] == "reject"
