@@ -14,7 +14,6 @@ THREADS_VARIABLE = "OMP_NUM_THREADS"
 MALLOC_OPTIONS = {
     "MALLOC_MMAP_THRESHOLD_": (-3, 1 << 25),
     "MALLOC_TRIM_THRESHOLD_": (-1, (1 << 31) - 1),
-    "MALLOC_TOP_PAD_": (-2, 1 << 26),
 }
 """The variables by which glibc is told, with the option's number and bytes (mallopt(3))."""
 
