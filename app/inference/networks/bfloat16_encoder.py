@@ -49,7 +49,7 @@ class Bfloat16Encoder:
     """
 
     def __init__(self, tensors: Mapping[str, Floats], shape: EncoderShape) -> None:
-        of = {name: torch.tensor(array) for name, array in tensors.items()}
+        of = {name: torch.from_numpy(array) for name, array in tensors.items()}
         self._heads, self._epsilon = shape.attention_heads, shape.epsilon
         count = sum(name.endswith("attention.output.dense.weight") for name in of)
         names = [f"encoder.layer.{number}" for number in range(count)]
