@@ -21,6 +21,7 @@ Run as:
     python -m benchmarks reading --json
     python -m benchmarks index [--passages N | --vectors N ...] [--rebuild] --json
     python -m benchmarks ingest [--peer haystack|llamaindex] [--documents FOLDER] --json
+    python -m benchmarks embedding --corpus F --questions F [--limit N] --json
     python -m benchmarks review [--tasks N] [--runs N] --json
     python -m benchmarks review --reviewers N [--decide M] --json
     python -m benchmarks regress [--planted N] --json
@@ -424,6 +425,25 @@ def ingest(
 
     place = environment or ENVIRONMENT
     _show(measure_ingest(peer, documents, place, limit, seconds, embed=embed), as_json)
+
+
+@app.command()
+def embedding(
+    corpus: Corpus,
+    questions: Questions,
+    environment: Annotated[
+        Path | None, typer.Option(help="The peers' environment; default: in ~/.cache.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Documents, drawn from all.", min=1)] = 300,
+    seconds: Annotated[float, typer.Option(help="The peer may take.", min=1)] = 300,
+    as_json: Json = False,
+) -> None:
+    """Passages to vectors beside sentence-transformers: time, CPU, and what is found by them."""
+    from benchmarks.embedding import measure_embedding
+    from benchmarks.ingest import ENVIRONMENT
+
+    place = environment or ENVIRONMENT
+    _show(measure_embedding(corpus, questions, place, limit, seconds), as_json)
 
 
 @app.command()

@@ -70,16 +70,10 @@ def measure_ingest(
             "embedder": str(base_folder()) if embed else None,
         }
         task.write_text(json.dumps(told), "utf-8")
-        ours = _figures([sys.executable, "-m", OURS, str(task)], seconds)
+        ours = figures_of([sys.executable, "-m", OURS, str(task)], seconds)
         theirs = None
         if peer is not None:
-            python = environment / "bin" / "python"
-            if not python.exists():
-                raise DependencyFailed(
-                    f"There is no {python}: make the environment, and install "
-                    "benchmarks/peers/ingest_requirements.txt into it."
-                )
-            theirs = _figures([str(python), "-m", PEERS[peer], str(task)], seconds)
+            theirs = figures_of([peer_python(environment), "-m", PEERS[peer], str(task)], seconds)
     return compared(ours, theirs, len(files), sum(map(_pages, files)))
 
 
@@ -129,7 +123,19 @@ def _rates(one: dict[str, Any], pages: int, prefix: str) -> dict[str, Any]:
     return {f"{prefix}{name}": value for name, value in (told | kept).items()}
 
 
-def _figures(command: Sequence[str], seconds: float) -> dict[str, Any]:
+def peer_python(environment: Path) -> str:
+    """The interpreter of the peers' environment; raises ``DependencyFailed``."""
+    python = environment / "bin" / "python"
+    if not python.exists():
+        raise DependencyFailed(
+            f"There is no {python}: make the environment, and install "
+            "benchmarks/peers/ingest_requirements.txt into it."
+        )
+    return str(python)
+
+
+def figures_of(command: Sequence[str], seconds: float) -> dict[str, Any]:
+    """The line of figures that a system prints; raises ``DependencyFailed``."""
     environment = {**os.environ, **OFFLINE, "PYTHONPATH": str(PROJECT)}
     try:
         done = subprocess.run(

@@ -3,6 +3,7 @@
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -54,7 +55,7 @@ def _measured(settings: Settings, database: Database, passages: int, rounds: int
     builder.build_and_promote()
     took: dict[str, list[float]] = {way: [] for way in WAYS}
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    failed = 0
+    failures = Counter[str]()
     for _ in range(rounds):
         for way in WAYS:
             builder.apart = partial(build_apart, settings, EMBEDDER) if way == "apart" else None
@@ -62,17 +63,18 @@ def _measured(settings: Settings, database: Database, passages: int, rounds: int
             some, wrong, spent = _asked_beside(retriever, asked, work)
             took[way] += some
             seconds[way].append(spent)
-            failed += wrong
+            failures += wrong
     figures = {way: _figures(took[way], seconds[way]) for way in WAYS}
     quiet = figures["quiet"]["ms"][-1]
     ratios = {f"p99_{way}": round(figures[way]["ms"][-1] / quiet, 2) for way in WAYS[1:]}
-    return {"passages": passages, "rate": RATE, "failed": failed, **ratios, **figures}
+    told = {"passages": passages, "rate": RATE, "failed": failures.total(), "failures": failures}
+    return {**told, **ratios, **figures}
 
 
 def _asked_beside(
     retriever: Retriever, asked: dict[str, Vectors], work: Callable[[], object]
-) -> tuple[list[float], int, float]:
-    """Milliseconds of each search while ``work`` is done, how many failed, and its seconds."""
+) -> tuple[list[float], Counter[str], float]:
+    """Milliseconds of each search while ``work`` is done, why others failed, and its seconds."""
     done = threading.Event()
     took: list[float] = []
     empty: list[str] = []
@@ -103,8 +105,9 @@ def _asked_beside(
         spent = time.perf_counter() - began
         done.set()
         arriving.join()
-    wrong = sum(future.exception() is not None for future in futures) + len(empty)
-    return took, wrong, spent
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    wrong = Counter(f"{type(error).__name__}: {error}" for error in errors)
+    return took, wrong + Counter({"nothing found": len(empty)}), spent
 
 
 def _figures(times: Sequence[float], seconds: Sequence[float]) -> dict[str, Any]:

@@ -111,6 +111,15 @@ def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None
 
 def build_corpus(rows: Iterable[dict[str, Any]], folder: Path, embedder: MiniLMEmbedder) -> Corpus:
     """Rows {doc_id, title, text}, cut and embedded as the service does."""
+    passages = cut_rows(rows)
+    vectors = embedder.embed([embedding_text(p.title, p.text, p.headings) for p in passages])
+    entries = [Entry(p.id, p.document_id, COLLECTION) for p in passages]
+    write_index(folder, entries, [(p.title, p.text) for p in passages], vectors, embedder.name)
+    return Corpus(PassageIndex(folder), passages)
+
+
+def cut_rows(rows: Iterable[dict[str, Any]]) -> list[Passage]:
+    """The passages of rows {doc_id, title, text}; the ID of each is its number."""
     tokenizer = load_tokenizer()
     most = Settings().passage_tokens
     passages: list[Passage] = []
@@ -120,10 +129,7 @@ def build_corpus(rows: Iterable[dict[str, Any]], folder: Path, embedder: MiniLME
             number, document = str(len(passages)), str(row["doc_id"])
             place = (title, cut.text, cut.start, cut.end)
             passages.append(Passage(number, document, COLLECTION, *place, headings=cut.headings))
-    vectors = embedder.embed([embedding_text(p.title, p.text, p.headings) for p in passages])
-    entries = [Entry(p.id, p.document_id, COLLECTION) for p in passages]
-    write_index(folder, entries, [(p.title, p.text) for p in passages], vectors, embedder.name)
-    return Corpus(PassageIndex(folder), passages)
+    return passages
 
 
 def documents(built: Corpus, positions: Iterable[int]) -> list[str]:

@@ -212,7 +212,10 @@ class Pipeline:
         return Places(self._executor.places)
 
     def warm_up(self) -> None:
-        """Load what embeds in this process, for many passages."""
+        """Load what cuts and embeds in this process, for many passages."""
+        from app.inference.embedder import shared_tokenizer
+
+        shared_tokenizer()
         self._embedder.warm_up()
         self._embedder.embed(["warm"])
 

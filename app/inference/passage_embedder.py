@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Encoding
 
-from app.inference.device import cpu_threads
+from app.inference.device import cpu_threads, keep_freed_memory
 from app.inference.embedder import MAX_TOKENS, MiniLMEmbedder, load_tokenizer
 from app.inference.networks.pair_tensors import base_encoder_arrays, base_shape
 from app.ports import Embedder, Vectors
@@ -18,10 +18,16 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 BATCH_TOKENS = 1024
 """Padding included: the states of more do not fit into a core's cache."""
+LENGTHS = 16
+"""Batches are padded to a multiple of this: torch's attention takes up to twice as long between
+two of them."""
 
 
 class Bfloat16MiniLM:
-    """all-MiniLM-L6-v2 in bfloat16 through torch, a batch on each thread."""
+    """all-MiniLM-L6-v2 in bfloat16 through torch, a batch on each thread.
+
+    Only for processes that embed much: what they free is kept for the next batch.
+    """
 
     name, dimension = MiniLMEmbedder.name, MiniLMEmbedder.dimension
 
@@ -36,6 +42,7 @@ class Bfloat16MiniLM:
                 return
             from app.inference.networks.bfloat16_encoder import Bfloat16Encoder
 
+            keep_freed_memory()
             self._tokenizer = load_tokenizer(MAX_TOKENS)
             self._tokenizer.no_padding()
             self._threads = ThreadPoolExecutor(cpu_threads(), "bfloat16")
@@ -54,7 +61,7 @@ class Bfloat16MiniLM:
 
     def _embed_batch(self, encoded: Sequence[Encoding]) -> Vectors:
         assert self._encoder is not None
-        shape = len(encoded), max(len(one.ids) for one in encoded)
+        shape = len(encoded), padded(max(len(one.ids) for one in encoded))
         ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row, one in enumerate(encoded):
             ids[row, : len(one.ids)], mask[row, : len(one.ids)] = one.ids, 1
@@ -87,12 +94,17 @@ class PassageEmbedder:
         return self._embedder.embed(texts)
 
 
+def padded(tokens: int) -> int:
+    """How many a batch has in each row whose longest text has so many."""
+    return -(-tokens // LENGTHS) * LENGTHS
+
+
 def batched_by_tokens(lengths: Sequence[int]) -> Iterator[list[int]]:
     """The places of texts with so many tokens, the longest first, in batches of at most
     ``BATCH_TOKENS`` with their padding."""
     batch: list[int] = []
     for at in sorted(range(len(lengths)), key=lambda one: -lengths[one]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * padded(lengths[batch[0]]) > BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(at)

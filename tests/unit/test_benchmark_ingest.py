@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from app.errors import DependencyFailed, Invalid
-from benchmarks import ingest
+from benchmarks import embedding, ingest
 from benchmarks.ingest import compared, measure_ingest
 from benchmarks.peers.ingest_ours import SameVector
 from benchmarks.peers.ingest_talk import TimedEmbedder
+from guardrails.contract import Passage
 
 OURS: dict[str, Any] = {
     "version": "1",
@@ -62,3 +63,20 @@ def test_what_cannot_be_measured_is_a_coded_error(
     monkeypatch.setattr(ingest, "OURS", "benchmarks.peers.none")
     with pytest.raises(DependencyFailed):
         measure_ingest(None, limit=1)
+    with pytest.raises(DependencyFailed):
+        embedding.measure_embedding(tmp_path, tmp_path, tmp_path / "nothing")
+
+
+def test_embedding_asks_what_has_evidence_and_ranks_documents_by_their_nearest_passage() -> None:
+    rows: list[dict[str, Any]] = [
+        {"question": "a?", "evidence_doc_ids": ["1", "9"]},
+        {"question": "b?", "evidence_doc_ids": [2]},
+        {"question": "c?", "evidence_doc_ids": ["9"]},
+        {"question": "d?"},
+    ]
+    assert embedding._asked(rows, {"1", "2"}) == (["a?", "b?"], [{"1"}, {"2"}])
+    with pytest.raises(Invalid):
+        embedding._asked(rows, {"3"})
+    passages = [Passage(str(at), f"d{at // 2}", "main", "", "", 0, 0) for at in range(4)]
+    vectors, asked = np.eye(4, dtype=np.float32), np.array([[0.1, 0.2, 0.3, 0.9]], np.float32)
+    assert embedding._rankings(passages, vectors, asked) == [["d1", "d0"]]

@@ -1,6 +1,8 @@
 """Many passages in bfloat16: batches by tokens, near what float32 says, and when it is used."""
 
 import random
+import resource
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +13,14 @@ import pytest
 from app import backends
 from app.inference import device
 from app.inference.embedder import MiniLMEmbedder
+from app.inference.networks.bfloat16_encoder import Ids
 from app.inference.passage_embedder import (
     BATCH_TOKENS,
+    LENGTHS,
     Bfloat16MiniLM,
     PassageEmbedder,
     batched_by_tokens,
+    padded,
 )
 from app.ports import Vectors
 from tests.fakes import HashEmbedder
@@ -31,20 +36,51 @@ def test_batches_hold_each_text_once_and_no_more_tokens_than_they_may() -> None:
     assert sorted(at for batch in batches for at in batch) == list(range(len(lengths)))
     assert batches[0] == [200]
     for batch in batches[1:]:
-        assert len(batch) * max(lengths[at] for at in batch) <= BATCH_TOKENS
+        assert len(batch) * padded(max(lengths[at] for at in batch)) <= BATCH_TOKENS
     assert len(batches) < len(lengths) / 5
     assert list(batched_by_tokens([])) == []
 
 
-def test_vectors_are_those_of_float32_in_the_order_of_the_texts() -> None:
+@pytest.fixture(scope="module")
+def many() -> Bfloat16MiniLM:
+    return Bfloat16MiniLM()
+
+
+def test_vectors_are_those_of_float32_in_the_order_of_the_texts(many: Bfloat16MiniLM) -> None:
     pick = random.Random(6)
     texts = [" ".join(pick.choices(WORDS, k=length)) for length in (3, 240, 17, 90, 1, 60)]
-    near = Bfloat16MiniLM().embed(texts)
+    near = many.embed(texts)
     exact = MiniLMEmbedder("cpu").embed(texts)
     assert near.dtype == np.float32 and near.shape == exact.shape
     assert np.linalg.norm(near, axis=1) == pytest.approx(1.0, abs=1e-5)
     assert (near * exact).sum(axis=1).min() > 0.9995
     assert (near @ exact.T).argmax(axis=1).tolist() == list(range(len(texts)))
+
+
+def test_batches_have_a_length_that_attention_is_fast_at(
+    many: Bfloat16MiniLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+    many.warm_up()
+    assert many._encoder is not None
+    pooled = many._encoder.pooled
+
+    def noted(ids: Ids, mask: Ids) -> Vectors:
+        shapes.append((*ids.shape, int(mask.sum())))
+        return pooled(ids, mask)
+
+    monkeypatch.setattr(many._encoder, "pooled", noted)
+    many.embed(["the fee", "the fee for a room is due in May and later " * 2])
+    assert shapes == [(2, 2 * LENGTHS, 28)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is glibc that is told")
+def test_memory_of_one_batch_is_there_for_the_next(many: Bfloat16MiniLM) -> None:
+    texts = ["the fee for a room is due in May and later " * 10] * 8
+    many.embed(texts)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    many.embed(texts)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 500
 
 
 class Counting(HashEmbedder):

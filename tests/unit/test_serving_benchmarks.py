@@ -5,11 +5,14 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from app.errors import DependencyFailed
+from app.errors import DependencyFailed, NotReady
+from app.retrieval.retriever import Retriever
 from app.tracing import span
 from benchmarks import latency, made_store, soak
 from benchmarks.load import DEADLINE_S, _late
@@ -17,6 +20,7 @@ from benchmarks.machine import cpu_seconds, descriptors, machine, memory_mb, thr
 from benchmarks.peers.measure import PEERS, compare_systems, measure_peers
 from benchmarks.peers.models import _best_span
 from benchmarks.peers.talk import run_round
+from benchmarks.rebuild import _asked_beside
 from benchmarks.service import Told, ask_at_rate, ask_in_turn, example_questions
 
 PEER = """
@@ -199,3 +203,19 @@ def test_a_soak_approves_what_was_drafted_and_rejects_what_was_not() -> None:
     task = {"content_sha256": "a", "draft": {"sentences": [{"text": "Yes."}]}}
     assert soak.decision_on(task)["kind"] == "approve"
     assert soak.decision_on({**task, "draft": {"sentences": []}})["kind"] == "reject"
+
+
+def test_what_fails_while_an_index_is_built_is_named() -> None:
+    asked: list[str] = []
+
+    def retrieve(question: str, *_: object) -> SimpleNamespace:
+        asked.append(question)
+        if question == "b":
+            raise NotReady("no index")
+        return SimpleNamespace(hits=[1] if question == "a" else [])
+
+    retriever = cast(Retriever, SimpleNamespace(retrieve=retrieve))
+    questions = dict.fromkeys("abc", np.zeros(3, np.float32))
+    took, wrong, _ = _asked_beside(retriever, questions, lambda: time.sleep(0.15))
+    assert len(asked) >= 3 and len(took) == len(asked) - asked.count("b")
+    assert wrong == {"NotReady: no index": asked.count("b"), "nothing found": asked.count("c")}
