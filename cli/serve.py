@@ -36,10 +36,10 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Start the service; Ctrl-C finishes what is running and stops."""
-    from app.serving.memory import keep_little
+    from app.allocator import use_few_arenas
     from cli.ingest import ingest_paths, print_report
 
-    keep_little()
+    use_few_arenas()
     settings = Settings()
     _check_port(settings)
     configure_logging()

@@ -19,6 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import background
+from app.allocator import use_few_arenas
 from app.api.protocol import timed_protocol
 from app.errors import (
     CountersignError,
@@ -30,7 +31,6 @@ from app.errors import (
 )
 from app.inference.device import cpu_threads
 from app.main import create_app
-from app.serving.memory import keep_little
 from app.serving.turns import take_short_turns
 from app.settings import Settings
 from app.telemetry import SHARED_METRICS, configure_logging
@@ -68,7 +68,7 @@ class OneOfSeveral(uvicorn.Config):
     def load(self) -> None:
         """Open the services and make the application; a process that cannot start ends."""
         gc.disable()  # until it serves (``prompt``)
-        keep_little()
+        use_few_arenas()
         configure_logging()
         forget_dead(Path(os.environ[SHARED_METRICS]))
         settings = share_of(Settings(), self.workers)

@@ -1,6 +1,5 @@
 """Where models run, and on how many threads; torch is asked only where there may be a GPU."""
 
-import ctypes
 import ctypes.util
 import os
 import sys
@@ -11,11 +10,6 @@ from typing import Literal
 Device = Literal["cpu", "cuda"]
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 """What torch and other libraries read as well, so one figure counts for all."""
-MALLOC_OPTIONS = {
-    "MALLOC_MMAP_THRESHOLD_": (-3, 1 << 25),
-    "MALLOC_TRIM_THRESHOLD_": (-1, (1 << 31) - 1),
-}
-"""The variables by which glibc is told, with the option's number and bytes (mallopt(3))."""
 
 
 def pick_device(wanted: str) -> Device:
@@ -62,18 +56,3 @@ def use_threads(count: int) -> None:
     os.environ[THREADS_VARIABLE] = str(count)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(count)
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep what this process frees, and hand it out again; does nothing elsewhere, or
-    where the environment says how glibc allocates.
-
-    Otherwise each large tensor is new memory, whose pages cost more than some of the sums on it.
-    """
-    told = "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
-    if sys.platform != "linux" or told or not MALLOC_OPTIONS.keys().isdisjoint(os.environ):
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "gnu_get_libc_version"):
-        for option, size in MALLOC_OPTIONS.values():
-            library.mallopt(option, size)

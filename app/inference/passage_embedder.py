@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Encoding
 
-from app.inference.device import cpu_threads, keep_freed_memory
+from app.allocator import keep_freed_memory
+from app.inference.device import cpu_threads
 from app.inference.embedder import MAX_TOKENS, MiniLMEmbedder, load_tokenizer
 from app.inference.networks.pair_tensors import base_encoder_arrays, base_shape
 from app.ports import Embedder, Vectors

@@ -64,9 +64,10 @@ PRICE_ASKED = pattern(
 QUESTION_WORDS = frozenset("why when who which where is are was were do does did can has".split())
 """What begins with them does not ask for a price, whatever it ends with."""
 PRICE = pattern(
-    r"[£$€¥%]|\b(?:pounds?|euros?|dollars?|cents?|pence|francs?|kr|chf|usd|eur|gbp|free|nothing"
+    r"\p{Sc}|%|\b(?:pounds?|euros?|dollars?|cents?|pence|francs?|kr|chf|usd|eur|gbp|free|nothing"
     r"|included?|no|not|prices?|costs?|fees?|fares?|charges?|paid|pay|expensive|cheap)\b|\dp\b"
 )
+"""An amount, or words that speak of one: "We do not charge for it", a column called Price."""
 
 
 class EvasiveCheck:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from app.allocator import MOST_ARENAS
 from app.api.edge import Door
 from app.api.protocol import Corked
 from app.api.questions import router
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
 from app.serving.admission import AnswerPlaces, Pace
-from app.serving.memory import MOST_ARENAS, STATED
 from app.serving.turns import SHORT_NS, take_short_turns
 from app.serving.watching import Watch
 
@@ -425,8 +425,8 @@ def test_head_and_body_of_a_response_are_sent_together_and_before_the_end() -> N
 
 ARENAS = """
 import ctypes, sys, threading
-from app.serving.memory import keep_little
-print(keep_little())
+from app.allocator import use_few_arenas
+print(use_few_arenas())
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 together = threading.Barrier(16)
@@ -447,8 +447,8 @@ libc.fclose(file)
 def test_a_process_keeps_memory_in_few_places(stated: str | None, kept: int) -> None:
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("another C library")
-    environment = {k: v for k, v in os.environ.items() if k != STATED}
-    environment |= {STATED: stated} if stated else {}
+    environment = {k: v for k, v in os.environ.items() if k != "MALLOC_ARENA_MAX"}
+    environment |= {"MALLOC_ARENA_MAX": stated} if stated else {}
     command = [sys.executable, "-c", ARENAS]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     said, _, told = ran.stdout.partition("\n")
