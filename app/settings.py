@@ -63,8 +63,8 @@ class Settings(BaseSettings):
         default="auto",
         description="In what numbers the shipped embedder computes where a command or a process of "
         "`ingest_executor` embeds passages on a CPU: `auto` takes bfloat16 where the processor "
-        "multiplies that itself (AMX) and there are more than a few hundred. Questions, and "
-        "passages beside a running service, are embedded in float32.",
+        "multiplies that itself (AMX or AVX-512) and there are more than a few hundred. Questions, "
+        "and passages beside a running service, are embedded in float32.",
     )
     generator: str = Field(
         default="reader",

@@ -2,6 +2,7 @@
 
 import ctypes.util
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Literal
 Device = Literal["cpu", "cuda"]
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 """What torch and other libraries read as well, so one figure counts for all."""
+_BFLOAT16 = re.compile(r"\b(?:amx|avx512)_bf16\b")
+"""As Linux names what a processor can do."""
 
 
 def pick_device(wanted: str) -> Device:
@@ -44,9 +47,9 @@ def _cores() -> int:
 
 @cache
 def multiplies_bfloat16() -> bool:
-    """Whether this processor multiplies matrices of bfloat16 itself (AMX)."""
+    """Whether this processor multiplies bfloat16 itself: by AMX, or by AVX-512 at half the gain."""
     try:
-        return " amx_bf16 " in Path("/proc/cpuinfo").read_text("utf-8").replace("\n", " \n")
+        return bool(_BFLOAT16.search(Path("/proc/cpuinfo").read_text("utf-8")))
     except OSError:  # not Linux
         return False
 

@@ -135,7 +135,7 @@ def test_the_setting_and_the_processor_choose(
 
 @pytest.mark.parametrize(
     ("flags", "multiplies"),
-    [("fpu amx_bf16 amx_tile", True), ("fpu amx_bf16", True), ("fpu avx512_bf16", False)],
+    [("fpu amx_bf16 amx_tile", True), ("avx512_bf16 fpu", True), ("fpu avx512f bf16", False)],
 )
 def test_what_the_processor_can_is_read_from_the_system(
     monkeypatch: pytest.MonkeyPatch, flags: str, multiplies: bool
