@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ingestion.indexing import IndexBuilder
 COLLECTION, EMBEDDER, DIMENSION = "made", "made", 384
 PER_DOCUMENT, WORDS, VOCABULARY = 20, 90, 30_000
 QUESTIONS, CHANGES = 200, 10
+SYLLABLES = [f"{first}{second}" for first in "bcdfghjklmnprtvw" for second in "aou"]
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Made:
     rng: np.random.Generator
 
     def passages(self, count: int) -> list[NewPassage]:
-        texts = [" ".join(f"w{word}" for word in row) for row in self.words((count, WORDS))]
+        texts = [spelled(row) for row in self.words((count, WORDS))]
         pairs = zip(texts, self.vectors(count), strict=True)
         return [NewPassage(text, 0, len(text), None, vector) for text, vector in pairs]
 
@@ -174,11 +175,18 @@ def _hits(
     }
 
 
+def spelled(words: Iterable[int]) -> str:
+    """Words of three syllables: with digits they would be codes, which are looked for otherwise."""
+    base = len(SYLLABLES)
+    places = [(number // base**2, number // base % base, number % base) for number in words]
+    return " ".join("".join(SYLLABLES[one] for one in place) for place in places)
+
+
 def made_questions(made: Made, count: int = QUESTIONS) -> list[tuple[str, Vectors]]:
     """Questions of random words, with random vectors."""
     words = made.words((count, 8))
     return [
-        (" ".join(f"w{word}" for word in row), vector)
+        (spelled(row), vector)
         for row, vector in zip(words, made.vectors(count), strict=True)
     ]
 

@@ -40,6 +40,7 @@ from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import base_folder, load_tensors
 from app.inference.reader import Tuning, load_tuning
 from training.blend import write_mean
+from training.companies import Asked, asked_of, rows_of
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
 from training.handbook import made_examples
 from training.master_weights import MasterAdamW, adamw
@@ -251,6 +252,35 @@ class DrawnBatches:
         if not self._drawn:
             self._drawn = batches(self._data, self._order, window, self._tokens, self._rng)
         return collate(self._drawn.pop(), window, self._rng)
+
+
+class MixedBatches:
+    """Batches of other rows, and for a ``share`` of them such of companies' questions."""
+
+    def __init__(
+        self, others: Source, asked: Sequence[Asked], share: float, tokens: int, seed: int
+    ) -> None:
+        self._others, self._asked, self._share = others, asked, share
+        self._tokens, self._seed = tokens, seed
+        self._rng = random.Random(seed)
+        self._order = shuffled_passes(len(asked), self._rng)
+
+    def start(self, done: Progress) -> None:
+        """See ``Source``."""
+        self._rng = random.Random(self._seed + done.step)
+        self._order = shuffled_passes(len(self._asked), self._rng)
+        self._others.start(done)
+
+    def next(self, window: int) -> Batch:
+        """See ``Source``."""
+        if self._rng.random() >= self._share:
+            return self._others.next(window)
+        rows: list[Row] = []
+        while sum(_size(row.example, window) for row in rows) < self._tokens:
+            place = next(self._order)
+            examples, ranked = rows_of(self._asked[place], self._rng)
+            rows += [Row(one, place if ranked else -1) for one in examples]
+        return collate(rows, window, self._rng)
 
 
 class TaughtBatches:
@@ -591,6 +621,10 @@ def main(
     made: Annotated[int, typer.Option(help="passages of training.handbook beside")] = 20000,
     limit: Annotated[int | None, typer.Option(help="use only this many examples")] = None,
     taught: Annotated[Path | None, typer.Option(help="batches of training.teacher")] = None,
+    companies: Annotated[
+        list[Path] | None, typer.Option(help="folder of companies with questions (repeatable)")
+    ] = None,
+    share: Annotated[float, typer.Option(help="of the batches that are of companies")] = 0.5,
 ) -> None:
     """Fine-tune the reader."""
     torch.manual_seed(seed)
@@ -605,6 +639,10 @@ def main(
     else:
         rows = reader_rows(data, seed, negatives, made, limit)
         source = DrawnBatches(rows, tokens_per_batch, seed)
+    if companies:
+        asked = [one for folder in companies for one in asked_of(folder)]
+        typer.echo(f"{len(asked)} questions of companies")
+        source = MixedBatches(source, asked, share, tokens_per_batch, seed)
     figures = train(
         model.to(device),
         source,
