@@ -22,8 +22,8 @@ from app.files import read_rows
 from app.inference.embedder import MiniLMEmbedder, load_tokenizer
 from app.inference.writing.question_types import as_question
 from app.ports import Vectors
-from guardrails.contract import PLACE, block_ends
 from app.settings import Settings
+from guardrails.contract import PLACE, block_ends
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.extract import extract
 from ingestion.stages import embedding_text
