@@ -110,7 +110,8 @@ def _encode(text: str) -> Encoding:
 
 def _asked(row: dict[str, Any], vector: Vectors, passages: _Passages) -> Asked:
     question = tuple(_encode(as_question(row["question"])).ids[:MAX_QUESTION_TOKENS])
-    right, wrong = [], []
+    right: list[SpanExample] = []
+    wrong: list[SpanExample] = []
     for at in np.argsort(-(passages.vectors @ vector), kind="stable").tolist():
         encoding, title = passages.encodings[at], passages.places[at]
         span = _span(row, passages.cuts[at].text, encoding) if row["answerable"] else None
