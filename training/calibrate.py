@@ -12,6 +12,7 @@ through the whole service: it had to find the passage, and half of the questions
 """
 
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from app.inference.networks.weights import MANIFEST
 from app.inference.risk import CERTIFICATE, RISK, generator_identity
 from app.settings import Settings
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
+from guardrails.contract import Draft
 from guardrails.gate.binomial import GRID, level_of, upper_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify
@@ -94,6 +96,10 @@ def fit(
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     limit: Annotated[int, typer.Option(help="Questions to draft, at most.")] = 7000,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Outcomes of the whole service, a source each (repeatable)."),
+    ] = None,
     seed: int = 0,
 ) -> None:
     """Draft, fit, report on passages that the reported model has not seen, and write."""
@@ -106,6 +112,7 @@ def fit(
         # What is joined or implied ("reader:joined") has a risk of its own, which is unknown.
         if not outcome.draft.abstained and not outcome.draft.model.startswith(f"{chosen.name}:")
     ]
+    drafted += [outcome for path in also or () for outcome in _searched(path)]
     name = chosen.name
     report = _report(drafted, name)
     content = _existing(out)
@@ -116,6 +123,15 @@ def fit(
     RiskModel.parse(content)
     _write(out, RISK, content, {"report": {name: report}})
     typer.echo(json.dumps({"generator": name, "rows": len(rows), **report}))
+
+
+def _searched(path: Path) -> Iterator[LabelledDraft]:
+    """The answers of a file of ``benchmarks gate``; each is of a group of its own."""
+    for row in read_rows(path):
+        # What has another risk than the reader's spans has no margin of its own.
+        if not row["abstained"] and row["features"].get("margin", -math.inf) > -math.inf:
+            told = {"source": path.name, "group": f"{path.name}/{row['id']}"}
+            yield LabelledDraft(told, (), Draft((), (), "reader"), row["features"], row["wrong"])
 
 
 def _counted(outcomes: Iterator[LabelledDraft], total: int) -> Iterator[LabelledDraft]:
