@@ -36,10 +36,7 @@ class Encoder(Protocol):
 
 
 class ManyMiniLM:
-    """all-MiniLM-L6-v2 for many passages, by the encoder that ``load`` makes.
-
-    Only for processes that embed much: what they free is kept for the next texts.
-    """
+    """all-MiniLM-L6-v2 for many passages, by the encoder that ``load`` makes."""
 
     name, dimension = MiniLMEmbedder.name, MiniLMEmbedder.dimension
 
@@ -62,7 +59,6 @@ class ManyMiniLM:
     def _ready(self) -> tuple[Tokenizer, Encoder]:
         with self._loading:
             if self._loaded is None:
-                keep_freed_memory()
                 tokenizer = load_tokenizer(MAX_TOKENS)
                 tokenizer.no_padding()
                 self._loaded = tokenizer, self._load()
@@ -79,11 +75,15 @@ def int8_encoder(ranges: Path) -> Encoder:
 
 
 class Bfloat16Batches:
-    """Through torch, a batch on each thread."""
+    """Through torch, a batch on each thread.
+
+    Only for processes that embed much: what they free is kept for the next batch.
+    """
 
     def __init__(self) -> None:
         from app.inference.networks.bfloat16_encoder import Bfloat16Encoder
 
+        keep_freed_memory()
         self._threads = ThreadPoolExecutor(cpu_threads(), "bfloat16")
         self._encoder = Bfloat16Encoder(base_encoder_arrays(), base_shape())
 
