@@ -1,7 +1,7 @@
 """The models that the settings select: the only file that names concrete backends."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,9 @@ DRAFT_S = 120.0
 DRAFT_MARGIN = -8.0
 """The least margin of the reader's drafts for reviewers, as measured in benchmarks/LOG.md."""
 FEW_PASSAGES = 256
-"""To embed so many in float32 takes as long as to load what embeds the others faster."""
+"""To embed so many in float32 takes as long as to load torch, which embeds the others faster."""
+RANGES_FOLDER = "embedder-ranges"
+"""In the folder of models: what int8 knows of the embedder (``training.ranges``)."""
 RERANK_ON_CPU, RERANK_ON_GPU = 8, 20
 """Passages that the reader reranks when the setting leaves it open."""
 READ_FIRST_ON_CPU = 3
@@ -107,16 +109,25 @@ def build_embedder(settings: Settings) -> Embedder:
 
 def build_passage_embedder(settings: Settings, embedder: Embedder) -> Embedder:
     """What embeds passages in a process that only ingests; questions are for ``embedder``."""
-    from app.inference.device import multiplies_bfloat16, pick_device
+    from app.inference.device import passage_numbers, pick_device
     from app.inference.embedder import MiniLMEmbedder
-    from app.inference.passage_embedder import PassageEmbedder
+    from app.inference.passage_embedder import (
+        Bfloat16Batches,
+        ManyMiniLM,
+        PassageEmbedder,
+        int8_encoder,
+    )
 
     wanted = settings.embed_precision
     if not isinstance(embedder, MiniLMEmbedder) or pick_device(settings.device) != "cpu":
         return embedder
-    if wanted == "float32" or (wanted == "auto" and not multiplies_bfloat16()):
-        return embedder
-    return PassageEmbedder(embedder, FEW_PASSAGES if wanted == "auto" else 0)
+    numbers = passage_numbers() if wanted == "auto" else wanted
+    if numbers == "int8":
+        return ManyMiniLM(partial(int8_encoder, settings.models_dir / RANGES_FOLDER))
+    if numbers == "bfloat16":
+        many = ManyMiniLM(Bfloat16Batches)
+        return PassageEmbedder(embedder, many, FEW_PASSAGES) if wanted == "auto" else many
+    return embedder
 
 
 def build_generator(settings: Settings) -> Generator:

@@ -59,12 +59,12 @@ class Settings(BaseSettings):
         default="minilm",
         description="`minilm` (shipped) or the path of a local sentence-transformers folder.",
     )
-    embed_precision: Literal["auto", "float32", "bfloat16"] = Field(
+    embed_precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
         default="auto",
         description="In what numbers the shipped embedder computes where a command or a process of "
-        "`ingest_executor` embeds passages on a CPU: `auto` takes bfloat16 where the processor "
-        "multiplies that itself (AMX or AVX-512) and there are more than a few hundred. Questions, "
-        "and passages beside a running service, are embedded in float32.",
+        "`ingest_executor` embeds passages on a CPU: `auto` takes bfloat16 where the processor has "
+        "AMX and there are more than a few hundred, int8 where it has VNNI, else float32. "
+        "Questions, and passages beside a running service, are embedded in float32.",
     )
     generator: str = Field(
         default="reader",

@@ -1,12 +1,13 @@
-"""How large each channel of the reader's activations becomes: int8 loses less when it is known.
+"""How large each channel of an encoder's activations becomes: int8 loses less when it is known.
 
 Run as:
-    python -m training.ranges --data DATA --model models/reader
+    python -m training.ranges reader --data DATA --model models/reader
+    python -m training.ranges embedder --data DATA --out models/embedder-ranges
 
 A few channels of what a normalisation gives are ten times as large as the others, and one scale
 for all of them leaves the others few of the 256 steps. The largest values over some training texts
-are written beside the weights; the graph divides by them and multiplies the weights (Xiao et al.,
-2023: SmoothQuant).
+are written beside the reader's weights, and into a folder of their own for the packaged embedder;
+the graph divides by them and multiplies the weights (Xiao et al., 2023: SmoothQuant).
 """
 
 import json
@@ -20,11 +21,11 @@ import typer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from app.files import read_rows
+from app.files import read_rows, sha256_file
 from app.inference.embedder import load_tokenizer
-from app.inference.networks.pair_model import PairModel, load_pair_model
+from app.inference.networks.pair_model import PairModel, load_pair_model, new_pair_model
 from app.inference.networks.pair_tensors import RANGES_PREFIX, READER_HEADS
-from app.inference.networks.weights import MANIFEST, WEIGHTS, load_tensors
+from app.inference.networks.weights import BASE_NAME, MANIFEST, WEIGHTS, load_tensors
 from app.inference.reader import SEPARATOR, load_tuning
 from training.data import title_of
 from training.reader import seal
@@ -32,9 +33,13 @@ from training.reader import seal
 TEXTS = 24
 """Of so many the largest values hardly grow any more."""
 
+Data = Annotated[Path, typer.Option(help="folder with train/qa")]
+cli = typer.Typer(no_args_is_help=True)
 
-def measure_ranges(model: PairModel, pairs: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """The largest absolute value of each channel [H] that a normalisation gives, by its name."""
+
+def measure_ranges(model: PairModel, texts: Sequence[tuple[str, ...]]) -> dict[str, Tensor]:
+    """The largest absolute value of each channel [H] that a normalisation gives, named as in a
+    file, over ``texts``: each alone or a pair."""
     found: dict[str, Tensor] = {}
 
     def note(name: str, states: Tensor) -> None:
@@ -47,31 +52,47 @@ def measure_ranges(model: PairModel, pairs: Sequence[tuple[str, str]]) -> dict[s
         if isinstance(module, nn.LayerNorm)
     ]
     tokenizer = load_tokenizer()
-    for pair in pairs:
-        encoded = tokenizer.encode(*pair)
+    for text in texts:
+        encoded = tokenizer.encode(*text)
         columns = (encoded.ids, encoded.attention_mask, encoded.type_ids)
         with torch.inference_mode():
             model(*(torch.tensor([column]) for column in columns))
     for hook in hooks:
         hook.remove()
-    return found
+    return {f"{RANGES_PREFIX}{name}": tensor for name, tensor in found.items()}
 
 
 def write_ranges(folder: Path, pairs: Sequence[tuple[str, str]]) -> None:
     """Measure the reader of ``folder`` over ``pairs`` and write the ranges beside its weights."""
     ranges = measure_ranges(load_pair_model(folder, READER_HEADS), pairs)
-    tensors = load_tensors(folder / WEIGHTS) | {
-        f"{RANGES_PREFIX}{name}": tensor for name, tensor in ranges.items()
-    }
     figures = json.loads((folder / MANIFEST).read_text("utf-8"))["training"]
     tuning = load_tuning(folder)
-    save_file({k: t.half().contiguous() for k, t in tensors.items()}, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)
+    _save(folder, load_tensors(folder / WEIGHTS) | ranges)
     seal(folder, tuning, figures)
 
 
-def main(
-    data: Annotated[Path, typer.Option(help="folder with train/qa")],
+def write_embedder_ranges(folder: Path, texts: Sequence[str]) -> None:
+    """Measure the packaged embedder over ``texts`` and write its ranges, and nothing else, into
+    ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder, measure_ranges(new_pair_model(READER_HEADS).eval(), [(one,) for one in texts]))
+    manifest = {
+        "name": folder.name,
+        "base": BASE_NAME,
+        "training": {"texts": len(texts)},
+        "files": {WEIGHTS: sha256_file(folder / WEIGHTS)},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+
+
+def _save(folder: Path, tensors: dict[str, Tensor]) -> None:
+    save_file({k: t.half().contiguous() for k, t in tensors.items()}, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)
+
+
+@cli.command()
+def reader(
+    data: Data,
     model: Annotated[Path, typer.Option(help="model folder to change")] = Path("models/reader"),
     seed: int = 0,
 ) -> None:
@@ -88,5 +109,17 @@ def main(
     write_ranges(model, pairs)
 
 
+@cli.command()
+def embedder(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="folder to write")] = Path("models/embedder-ranges"),
+    seed: int = 0,
+) -> None:
+    """Measure over random training passages with their titles."""
+    rows = list(read_rows(data / "train/qa/passages.jsonl.gz"))
+    chosen = random.Random(seed).sample(rows, TEXTS)
+    write_embedder_ranges(out, [f"{title_of(row)}\n{row['text']}" for row in chosen])
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    cli()

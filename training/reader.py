@@ -4,7 +4,7 @@ Run as:
     python -m training.mining --data DATA --out NEGATIVES
     python -m training.reader train --data DATA --negatives NEGATIVES --minutes 90 --out WORK
     python -m training.reader blend --first BEFORE --second models/reader
-    python -m training.ranges --data DATA                        # after each change of the weights
+    python -m training.ranges reader --data DATA                 # after each change of the weights
     python -m benchmarks margin --questions F --questions G      # choose the least margin
     python -m training.reader tune --min-margin 1.5 --answer-weight 1 --relevance-weight 0.5
 

@@ -1,21 +1,25 @@
-"""Many passages to unit vectors on a CPU: in bfloat16, batched by their tokens."""
+"""Many passages to unit vectors on a CPU: in int8, or in bfloat16, batched by their tokens."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from tokenizers import Encoding
+from tokenizers import Tokenizer
 
 from app.allocator import keep_freed_memory
 from app.inference.device import cpu_threads
 from app.inference.embedder import MAX_TOKENS, MiniLMEmbedder, load_tokenizer
-from app.inference.networks.pair_tensors import base_encoder_arrays, base_shape
+from app.inference.networks.onnx_encoder import Ids, OnnxEncoder
+from app.inference.networks.onnx_graph import Floats
+from app.inference.networks.pair_tensors import (
+    base_encoder_arrays,
+    base_shape,
+    ranged_encoder_arrays,
+)
 from app.ports import Embedder, Vectors
-
-if TYPE_CHECKING:  # torch takes seconds to import
-    from app.inference.networks.bfloat16_encoder import Bfloat16Encoder
 
 BATCH_TOKENS = 1024
 """Padding included: the states of more do not fit into a core's cache."""
@@ -24,65 +28,94 @@ LENGTHS = 16
 two of them."""
 
 
-class Bfloat16MiniLM:
-    """all-MiniLM-L6-v2 in bfloat16 through torch, a batch on each thread.
+class Encoder(Protocol):
+    """MiniLM without its tokenizer, in some numbers."""
+
+    def means(self, texts: Sequence[Ids]) -> Floats:
+        """The mean state [B, H] of the tokens of B texts, from the tokens' numbers [L] of each."""
+
+
+class ManyMiniLM:
+    """all-MiniLM-L6-v2 for many passages, by the encoder that ``load`` makes."""
+
+    name, dimension = MiniLMEmbedder.name, MiniLMEmbedder.dimension
+
+    def __init__(self, load: Callable[[], Encoder]) -> None:
+        self._load, self._loading = load, threading.Lock()
+        self._loaded: tuple[Tokenizer, Encoder] | None = None
+
+    def warm_up(self) -> None:
+        """Load the packaged weights, once; raises ``ModelRefused``."""
+        self._ready()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape [len(texts), 384]: mean of the token states, then unit length."""
+        tokenizer, encoder = self._ready()
+        encoded = tokenizer.encode_batch(list(texts))
+        means = encoder.means([np.array(one.ids, np.int64) for one in encoded])
+        unit: Vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+        return unit
+
+    def _ready(self) -> tuple[Tokenizer, Encoder]:
+        with self._loading:
+            if self._loaded is None:
+                tokenizer = load_tokenizer(MAX_TOKENS)
+                tokenizer.no_padding()
+                self._loaded = tokenizer, self._load()
+            return self._loaded
+
+
+def int8_encoder(ranges: Path) -> Encoder:
+    """Through ONNX Runtime, each text alone: its vector depends on nothing beside it.
+
+    ``ranges`` is the folder of what was measured of the embedder's channels. Raises
+    ``ModelRefused``.
+    """
+    return OnnxEncoder(ranged_encoder_arrays(ranges), base_shape(), "int8")
+
+
+class Bfloat16Batches:
+    """Through torch, a batch on each thread.
 
     Only for processes that embed much: what they free is kept for the next batch.
     """
 
-    name, dimension = MiniLMEmbedder.name, MiniLMEmbedder.dimension
-
     def __init__(self) -> None:
-        self._loading = threading.Lock()
-        self._encoder: Bfloat16Encoder | None = None
+        from app.inference.networks.bfloat16_encoder import Bfloat16Encoder
 
-    def warm_up(self) -> None:
-        """Load torch and the packaged weights, once."""
-        with self._loading:
-            if self._encoder is not None:
-                return
-            from app.inference.networks.bfloat16_encoder import Bfloat16Encoder
+        keep_freed_memory()
+        self._threads = ThreadPoolExecutor(cpu_threads(), "bfloat16")
+        self._encoder = Bfloat16Encoder(base_encoder_arrays(), base_shape())
 
-            keep_freed_memory()
-            self._tokenizer = load_tokenizer(MAX_TOKENS)
-            self._tokenizer.no_padding()
-            self._threads = ThreadPoolExecutor(cpu_threads(), "bfloat16")
-            self._encoder = Bfloat16Encoder(base_encoder_arrays(), base_shape())
+    def means(self, texts: Sequence[Ids]) -> Floats:
+        """As ``Encoder`` says."""
+        rows = list(batched_by_tokens([len(ids) for ids in texts]))
+        batches = [[texts[row] for row in some] for some in rows]
+        means = np.zeros((len(texts), ManyMiniLM.dimension), np.float32)
+        for some, found in zip(rows, self._threads.map(self._pooled, batches), strict=True):
+            means[some] = found
+        return means
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Shape [len(texts), 384]: mean of the token states, then unit length."""
-        self.warm_up()
-        encoded = self._tokenizer.encode_batch(list(texts))
-        rows = list(batched_by_tokens([len(one.ids) for one in encoded]))
-        batches = [[encoded[row] for row in some] for some in rows]
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for some, found in zip(rows, self._threads.map(self._embed_batch, batches), strict=True):
-            vectors[some] = found
-        return vectors
-
-    def _embed_batch(self, encoded: Sequence[Encoding]) -> Vectors:
-        assert self._encoder is not None
-        shape = len(encoded), padded(max(len(one.ids) for one in encoded))
+    def _pooled(self, texts: Sequence[Ids]) -> Floats:
+        shape = len(texts), padded(max(map(len, texts)))
         ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        for row, one in enumerate(encoded):
-            ids[row, : len(one.ids)], mask[row, : len(one.ids)] = one.ids, 1
-        mean = self._encoder.pooled(ids, mask)
-        unit: Vectors = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
-        return unit
+        for row, own in enumerate(texts):
+            ids[row, : len(own)], mask[row, : len(own)] = own, 1
+        return self._encoder.pooled(ids, mask)
 
 
 class PassageEmbedder:
-    """``embedder`` for the first ``few`` texts, then the same model in bfloat16.
+    """``embedder`` for the first ``few`` texts, then ``many``: the same model in other numbers.
 
     To load what embeds faster takes as long as those few: whoever has fewer does not wait for it.
     """
 
-    def __init__(self, embedder: Embedder, few: int) -> None:
+    def __init__(self, embedder: Embedder, many: Embedder, few: int) -> None:
         self.name, self.dimension = embedder.name, embedder.dimension
-        self._embedder, self._many, self._left = embedder, Bfloat16MiniLM(), few
+        self._embedder, self._many, self._left = embedder, many, few
 
     def warm_up(self) -> None:
-        """Load both; from then on bfloat16 embeds all."""
+        """Load both; from then on ``many`` embeds all."""
         self._embedder.warm_up()
         self._many.warm_up()
         self._left = 0

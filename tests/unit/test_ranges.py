@@ -1,5 +1,6 @@
 """What is known of activations makes int8 come nearer, and changes nothing else."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from app.errors import ModelRefused
+from app.files import sha256_file
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.onnx_encoder import OnnxEncoder
 from app.inference.networks.onnx_graph import Precision, evening
@@ -16,15 +18,19 @@ from app.inference.networks.pair_tensors import (
     RANGES,
     READER_HEADS,
     Floats,
+    base_encoder_arrays,
     base_shape,
+    ranged_encoder_arrays,
     read_pair_tensors,
 )
+from app.inference.networks.weights import verify_model
 from app.inference.reader import load_tuning
 from app.settings import PROJECT
-from training.ranges import write_ranges
+from training.ranges import write_embedder_ranges, write_ranges
 from training.reader import seal
 
 READER = PROJECT / "models" / "reader"
+EMBEDDER = PROJECT / "models" / "embedder-ranges"
 PAIRS = [
     ("What is the excess for water damage?", "The excess for water damage is £350 for each claim."),
     ("When does the office open?", "The office opens at nine on weekdays and at ten on Saturdays."),
@@ -80,6 +86,36 @@ def test_ranges_of_another_width_are_refused(tmp_path: Path) -> None:
     seal(folder, load_tuning(READER), {})
     with pytest.raises(ModelRefused, match="do not fit"):
         read_pair_tensors(folder, READER_HEADS)
+
+
+def test_the_ranges_of_the_embedder_are_a_folder_of_their_own(tmp_path: Path) -> None:
+    write_embedder_ranges(tmp_path / "ranges", [text for _, text in PAIRS])
+    verify_model(tmp_path / "ranges")
+    tensors = ranged_encoder_arrays(tmp_path / "ranges")
+    added = {name: array for name, array in tensors.items() if name.startswith(RANGES)}
+    assert len(added) == 13 and all((array >= 0).all() for array in added.values())
+    assert tensors.keys() - added.keys() == base_encoder_arrays().keys()
+    shipped = ranged_encoder_arrays(EMBEDDER)
+    assert shipped.keys() == tensors.keys()
+    largest = {name: int(array.argmax()) for name, array in added.items()}
+    same = [shipped[name].argmax() == at for name, at in largest.items()]
+    assert np.mean(same) > 0.7  # the channel that is large is so in whatever text
+
+
+def test_ranges_that_do_not_fit_the_embedder_are_refused(tmp_path: Path) -> None:
+    whole = load_file(EMBEDDER / "model.safetensors")
+    name = next(iter(whole))
+    for at, tensors in enumerate(({**whole, name: whole[name][:7]}, {name: whole[name]})):
+        folder = tmp_path / str(at)
+        shutil.copytree(EMBEDDER, folder)
+        save_file(tensors, folder / "model.safetensors")
+        with pytest.raises(ModelRefused, match="SHA-256"):
+            ranged_encoder_arrays(folder)
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        manifest["files"]["model.safetensors"] = sha256_file(folder / "model.safetensors")
+        (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+        with pytest.raises(ModelRefused, match="do not fit"):
+            ranged_encoder_arrays(folder)
 
 
 def test_large_channels_are_divided_by_more_and_the_mean_stays() -> None:

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import ModelRefused
-from app.inference.networks.weights import WEIGHTS, base_folder, load_arrays, read_manifest
+from app.inference.networks.weights import (
+    BASE_NAME,
+    WEIGHTS,
+    base_folder,
+    load_arrays,
+    read_manifest,
+)
 
 Floats = NDArray[np.float32]
 CONFIG = "config.json"
@@ -23,6 +29,7 @@ CONFIG = "config.json"
 RANGES = "ranges."
 """Before a normalisation's name: the largest value of each of its channels [H]. Optional, and only
 for int8 (``training.ranges``)."""
+NORM_ENDING = ".LayerNorm.weight"
 RANGES_PREFIX = f"encoder.{RANGES}"
 FROZEN_PREFIX = "encoder.embeddings."
 """MiniLM's embeddings stay frozen and are not shipped: they come from the base package."""
@@ -84,6 +91,23 @@ def base_encoder_arrays() -> Mapping[str, Floats]:
     """
     tensors = load_arrays(base_folder() / WEIGHTS)
     return {k: v for k, v in tensors.items() if not k.startswith("pooler.") and "_ids" not in k}
+
+
+def ranged_encoder_arrays(folder: Path) -> Mapping[str, Floats]:
+    """``base_encoder_arrays`` with the ranges of ``folder``: what int8 makes more of.
+
+    Raises ``ModelRefused`` when the folder fails its manifest or has not each norm's ranges.
+    """
+    read_manifest(folder)
+    base, ranges = base_encoder_arrays(), load_arrays(folder / WEIGHTS)
+    wanted = {
+        RANGES_PREFIX + name.removesuffix(".weight"): array.shape
+        for name, array in base.items()
+        if name.endswith(NORM_ENDING)
+    }
+    if {name: array.shape for name, array in ranges.items()} != wanted:
+        raise ModelRefused(f"{folder}: ranges do not fit {BASE_NAME}")
+    return {**base, **{name.removeprefix("encoder."): array for name, array in ranges.items()}}
 
 
 def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
