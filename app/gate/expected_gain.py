@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 PRIOR_WITHOUT, PRIOR_WITH = 0.3, 0.4
 """Mean worth of an answer to a hard question before any is known."""
@@ -24,16 +25,14 @@ LEAST = 0.05
 """Share of a cell that is asked, and that is not, whatever was learned: outcomes change."""
 
 
-@dataclass(frozen=True, order=True)
-class Cell:
+class Cell(NamedTuple):
     """Hard questions that are alike."""
 
     group: str
     kind: str
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """One hard question: whether the larger generator was ``asked``, and what that cost; its
     answer's ``worth`` from 0 to 1, None where nobody knows yet; ``recent``: of the last hour."""
 
@@ -60,11 +59,12 @@ class Known:
         """What asking is expected to add to the worth of an answer."""
         return self.worth_with - self.worth_without
 
-    @property
+    @cached_property
     def value(self) -> float:
-        """The gain per cost by which cells are ranked, a little higher where little is known."""
+        """The gain per cost by which cells are ranked, a little higher where little is known;
+        rounded, so that cells of which as much is known are equal."""
         error = math.sqrt(sum(0.25 / (WEIGHT + n) for n in (self.without, self.asked)))
-        return (self.gain + BONUS * error) / self.cost
+        return round((self.gain + BONUS * error) / self.cost, 9)
 
 
 class ExpectedGain:
@@ -102,15 +102,16 @@ class ExpectedGain:
         if left < own.cost:
             return 0.0
         expected = max(self._an_hour * hours, 1.0)
-        costs = {
-            one: expected * share * self.known(one).cost for one, share in self._shares.items()
-        }
+        before = beside = total = 0.0
+        for known, share in self._ranked:
+            cost = expected * share * known.cost
+            total += cost
+            before += cost if known.value > own.value else 0.0
+            beside += cost if known.value == own.value else 0.0
         # The question itself is there, however seldom its like.
-        costs[cell] = max(costs.get(cell, 0.0), own.cost)
-        before = sum(c for one, c in costs.items() if self._better(self.known(one), own))
-        beside = sum(c for one, c in costs.items() if self._equal(self.known(one), own))
+        beside, total = max(beside, own.cost), max(total, own.cost)
         share = min(max((left - before) / beside, 0.0), 1.0) if own.value > 0 else 0.0
-        least = LEAST * min(left / sum(costs.values()), 1.0)
+        least = LEAST * min(left / total, 1.0)
         return least + (1 - LEAST - least) * share
 
     def _mean(self, cell: Cell, prior: float, asked: bool) -> float:
@@ -131,12 +132,9 @@ class ExpectedGain:
         return {cell: count / len(self._seen) for cell, count in counts.items()}
 
     @cached_property
+    def _ranked(self) -> list[tuple[Known, float]]:
+        return [(self.known(cell), share) for cell, share in self._shares.items()]
+
+    @cached_property
     def _an_hour(self) -> int:
         return sum(one.recent for one in self._seen)
-
-    @staticmethod
-    def _equal(one: Known, other: Known) -> bool:
-        return math.isclose(one.value, other.value)
-
-    def _better(self, one: Known, other: Known) -> bool:
-        return one.value > other.value and not self._equal(one, other)
