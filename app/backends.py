@@ -1,6 +1,6 @@
 """The models that the settings select: the only file that names concrete backends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate
-from app.gate.certificates import Premises
+from app.gate.certificates import AFTER, Premises
 from app.gate.hard_questions import HardQuestions
 from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
@@ -176,27 +176,16 @@ def call_price(settings: Settings, prices: Prices) -> Price:
     return lambda request, draft: prices.of_tokens(*tokens_of(request, draft))
 
 
-def hard_questions(settings: Settings, database: Database, pair: Sequence[str]) -> HardQuestions:
-    """The hard questions of a pair of generators, that in use and the larger one, as their gates
-    name them; raises ``SettingsInvalid``."""
+def hard_questions(settings: Settings, database: Database, gate: Gate) -> HardQuestions:
+    """The hard questions that the larger generator may be asked, whose gate this is; raises
+    ``SettingsInvalid``."""
     unit = settings.larger_budget_unit
     call = 1.0 if unit == "calls" else prices(settings).of_tokens(*TOKENS_OF_A_CALL)
     if not call:
         raise SettingsInvalid(
             "larger_budget_unit price needs price_million_tokens_read and _written above 0."
         )
-    return HardQuestions(database, pair, settings.larger_budget, call, unit)
-
-
-def open_hard_questions(settings: Settings, database: Database) -> HardQuestions:
-    """Those of the settings; loads no model. Raises ``SettingsInvalid``."""
-    name = settings.larger_generator
-    if name not in settings.generator_versions:
-        raise SettingsInvalid("The setting larger_generator is none of generator_versions.")
-    update = settings.generator_versions[name].model_dump(exclude_none=True)
-    both = (settings, settings.model_copy(update=update))
-    gates = [open_gate(one, database) for one in both]
-    return hard_questions(settings, database, [gate.lineage["generator"] for gate in gates])
+    return HardQuestions(database, gate.lineage["generator"], settings.larger_budget, call, unit)
 
 
 def drafter_settings(settings: Settings) -> Settings:
@@ -354,8 +343,12 @@ def build_gate(
     generator: str,
     policies: Policies,
     index_problem: Callable[[], str] = str,
+    after: str = "",
 ) -> Gate:
-    """The gate over the shipped risk model; files that cannot be used mean that all is held."""
+    """The gate over the shipped risk model; files that cannot be used mean that all is held.
+
+    ``after``: the generator is asked what that one left hard, as its own gate names it.
+    """
     from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
 
     problem = ""
@@ -366,7 +359,7 @@ def build_gate(
     except ModelRefused as error:
         risk, shipped, identity, problem = NOBODY, None, generator, error.message
     lineage = {
-        "generator": identity,
+        "generator": f"{identity}{AFTER}{after}" if after else identity,
         "embedder": embedder,
         "risk_sha256": risk.sha256,
     }
@@ -378,11 +371,22 @@ def build_gate(
     return Gate(database, settings, risk, premises, problem)
 
 
-def open_gate(settings: Settings, database: Database) -> Gate:
-    """The gate as the service would have it; loads no model."""
+def open_gate(settings: Settings, database: Database, after: str = "") -> Gate:
+    """The gate as the service would have it; loads no model. ``after`` as of ``build_gate``."""
     embedder, generator = build_embedder(settings), build_generator(settings)
     policies = Policies(settings.policy_file)
-    return build_gate(settings, database, embedder.name, generator.name, policies)
+    name = generator.name
+    return build_gate(settings, database, embedder.name, name, policies, after=after)
+
+
+def open_larger_gate(settings: Settings, database: Database) -> Gate:
+    """The gate of the larger generator; loads no model. Raises ``SettingsInvalid``."""
+    name = settings.larger_generator
+    if name not in settings.generator_versions:
+        raise SettingsInvalid("The setting larger_generator is none of generator_versions.")
+    update = settings.generator_versions[name].model_dump(exclude_none=True)
+    in_use = open_gate(settings, database).lineage["generator"]
+    return open_gate(settings.model_copy(update=update), database, in_use)
 
 
 def build_screens(settings: Settings, embedder: Embedder) -> Screening:

@@ -120,7 +120,7 @@ def build_services(settings: Settings) -> Services:
         settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
     )
     routes, trying = _trying(settings, database, embedder, policies, routes, retriever)
-    larger = _larger(settings, database, gate, telemetry, trying)
+    larger = _larger(settings, database, policies, retriever, telemetry, gate, trying)
     answerer = Answerer(
         database=database,
         retriever=retriever,
@@ -188,7 +188,13 @@ def _trying(
 
 
 def _larger(
-    settings: Settings, database: Database, gate: Gate, telemetry: Telemetry, trying: Trying | None
+    settings: Settings,
+    database: Database,
+    policies: Policies,
+    retriever: Retriever,
+    telemetry: Telemetry,
+    gate: Gate,
+    trying: Trying | None,
 ) -> AskingLarger | None:
     """Who asks the larger generator, where the settings name one; raises ``SettingsInvalid``."""
     if not settings.larger_generator:
@@ -196,11 +202,19 @@ def _larger(
     version = trying.versions.get(settings.larger_generator) if trying is not None else None
     if version is None:
         raise SettingsInvalid("The setting larger_generator is none of generator_versions.")
-    pair = tuple(one.lineage["generator"] for one in (gate, version.gate))
+    own = backends.build_gate(
+        settings,
+        database,
+        version.models["embedder"],
+        version.models["generator"],
+        policies,
+        lambda: retriever.problem,
+        gate.lineage["generator"],
+    )
     return AskingLarger(
         database,
-        backends.hard_questions(settings, database, pair),
-        version,
+        backends.hard_questions(settings, database, own),
+        replace(version, gate=own),
         gate,
         backends.call_price(settings, telemetry.prices),
         settings.deadline_s,

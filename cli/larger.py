@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from app.backends import open_hard_questions
+from app.backends import hard_questions, open_larger_gate
 from app.gate.hard_questions import CellView
 from app.settings import Settings
 from app.wiring import open_database
@@ -19,7 +19,8 @@ def larger(as_json: Json = False) -> None:
         return
     database = open_database(settings)
     try:
-        found = open_hard_questions(settings, database).view(settings.larger_generator)
+        gate = open_larger_gate(settings, database)
+        found = hard_questions(settings, database, gate).view(settings.larger_generator)
     finally:
         database.close()
     if as_json:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.answering.asking_back import choices, picked
-from app.answering.asking_larger import AskingLarger
+from app.answering.asking_larger import AskingLarger, under_a_certificate
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
@@ -427,9 +427,13 @@ class Answerer:
         return self._trying.canary(screened) if self._trying is not None else None
 
     def _version(self, reached: Reached) -> Version:
-        """The version that drafted."""
+        """The version that drafted, with the gate for what it drafted."""
         name = version_of(reached)
-        return self._trying.versions[name] if name and self._trying else self._in_use
+        if not name or self._trying is None:
+            return self._in_use
+        if self._larger is not None and route_of(reached) is not None:
+            return self._larger.version
+        return self._trying.versions[name]
 
     def _written(self, request: DraftRequest, version: Version | None = None) -> Draft:
         """The generator's draft, with its tokens counted."""
@@ -521,6 +525,8 @@ class Answerer:
         verdict, asked = reached.verdict, reached.screened.asked
         with asked.clock.stage("gate"):
             said = admission(session, self._version(reached).gate, reached, now.modes)
+            if version_of(reached) and route_of(reached) is not None:
+                said = under_a_certificate(said)
         outcome, message = redecide.OUTCOMES[verdict.action], verdict.message
         if verdict.action is Action.RELEASE:
             if not _sources_stand(reached, now.standing):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.answering.stages import Admitted, Drafted, Judged, Retrieved, route_of
 from app.answering.trying import Judging, Version, admission
 from app.db import Database
-from app.gate.admission import Gate
+from app.gate.admission import NO_CERTIFICATE, Admission, Gate
 from app.gate.expected_gain import Cell
 from app.gate.hard_questions import (
     FAILED,
@@ -35,6 +35,15 @@ Drafts = Callable[[Version, Retrieved], Drafted | None]
 """A version's draft, None where it failed."""
 Price = Callable[[DraftRequest, Draft], float]
 """What a draft cost, in the unit of the budget."""
+
+
+def under_a_certificate(said: Admission) -> Admission:
+    """Whether a larger draft may go out: never without a certificate, also where no gate decides.
+    Of the answers to hard questions more are wrong, and checks that held one draft let another
+    pass."""
+    if not said.admitted or said.certificate is not None:
+        return said
+    return replace(said, admitted=False, reason=NO_CERTIFICATE, audited=False, audit_share=0.0)
 
 
 class AskingLarger:
@@ -71,9 +80,11 @@ class AskingLarger:
         if second is None:
             return _with(first, replace(route, outcome=FAILED))
         route = replace(route, cost=self._price(second.retrieved.request, second.draft))
+        # With its route the draft is judged by the risk that counts for hard questions.
+        second = replace(second, route=replace(route, outcome=STOOD))
         other = second if second.draft.abstained else judge(second)
         if _no_worse(first, other):
-            return _with(other, replace(route, outcome=STOOD))
+            return other
         return _with(first, replace(route, outcome=FIRST_STOOD))
 
     def note(self, session: Session, admitted: Admitted) -> None:

@@ -102,14 +102,14 @@ class HardQuestions:
     def __init__(
         self,
         database: Database,
-        pair: Sequence[str],
+        pair: str,
         budget: float,
         call_cost: float = 1.0,
         unit: str = "calls",
     ) -> None:
-        """``pair``: what the generator in use is, and the larger one. ``budget`` is for each hour;
-        ``call_cost`` is that of a call as long as none was made."""
-        self._database, self._pair = database, canonical_sha256(list(pair))
+        """``pair``: the larger generator after the one in use, as its gate names it. ``budget`` is
+        for each hour; ``call_cost`` is that of a call as long as none was made."""
+        self._database, self._pair = database, canonical_sha256(pair)
         self._budget, self._call_cost, self._unit = budget, call_cost, unit
         self._learned: tuple[float, ExpectedGain] | None = None
 
