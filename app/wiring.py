@@ -121,6 +121,7 @@ def build_services(settings: Settings) -> Services:
     )
     routes, trying = _trying(settings, database, embedder, policies, routes, retriever)
     larger = _larger(settings, database, policies, retriever, telemetry, gate, trying)
+    others: dict[str, Any] = {"trying": trying, "larger": larger}
     answerer = Answerer(
         database=database,
         retriever=retriever,
@@ -134,8 +135,7 @@ def build_services(settings: Settings) -> Services:
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
         kept=_kept_answers(settings, database, models, telemetry),
-        trying=trying,
-        larger=larger,
+        **others,
     )
     places = _places(settings, telemetry)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
@@ -161,8 +161,7 @@ def build_services(settings: Settings) -> Services:
         lookups=lookups,
         watch=watch,
         **_counting(settings),
-        trying=trying,
-        larger=larger,
+        **others,
         dead=routes.dead,
         close=_closing(lookups, [places, watch, trying, routes, database]),
     )
