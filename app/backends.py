@@ -5,13 +5,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.answering.asking_larger import Price
 from app.answering.policies import Policies
+from app.answering.stages import tokens_of
 from app.answering.trying import Version
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import ModelRefused, SettingsInvalid
 from app.gate.admission import Gate
-from app.gate.certificates import Premises
+from app.gate.certificates import AFTER, Premises
+from app.gate.hard_questions import HardQuestions
 from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
 from app.inference.token_count import TokenCount
@@ -21,7 +24,7 @@ from app.serving.batcher import Concurrent, Runs
 from app.serving.kept_readings import KeptReadings, Read
 from app.serving.routing import Routes, open_drafts
 from app.settings import Settings
-from app.telemetry import Telemetry
+from app.telemetry import Prices, Telemetry
 from guardrails.contract import Check, Draft
 from guardrails.default_checks import default_checks
 from guardrails.policy.decide import Policy
@@ -33,6 +36,8 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 DRAFT_S = 120.0
 """The longest that a draft for a reviewer may take; nobody waits for it."""
+TOKENS_OF_A_CALL = (1500.0, 100.0)
+"""Read and written, as long as no call of the larger generator was made."""
 DRAFT_MARGIN = -8.0
 """The least margin of the reader's drafts for reviewers, as measured in benchmarks/LOG.md."""
 FEW_PASSAGES = 256
@@ -163,6 +168,35 @@ def build_versions(
         models = model_lineage(chosen, embedder, generator)
         found.append((Version(name, drafts, gate, models, generator.warm_up), drafts))
     return found
+
+
+def prices(settings: Settings) -> Prices:
+    """What the settings say things cost."""
+    return Prices(
+        settings.price_cpu_hour,
+        settings.price_reviewer_hour,
+        settings.price_million_tokens_read,
+        settings.price_million_tokens_written,
+    )
+
+
+def call_price(settings: Settings, prices: Prices) -> Price:
+    """What a draft of the larger generator costs, in the unit of its budget."""
+    if settings.larger_budget_unit == "calls":
+        return lambda _request, _draft: 1.0
+    return lambda request, draft: prices.of_tokens(*tokens_of(request, draft))
+
+
+def hard_questions(settings: Settings, database: Database, gate: Gate) -> HardQuestions:
+    """The hard questions that the larger generator may be asked, whose gate this is; raises
+    ``SettingsInvalid``."""
+    unit = settings.larger_budget_unit
+    call = 1.0 if unit == "calls" else prices(settings).of_tokens(*TOKENS_OF_A_CALL)
+    if not call:
+        raise SettingsInvalid(
+            "larger_budget_unit price needs price_million_tokens_read and _written above 0."
+        )
+    return HardQuestions(database, gate.lineage["generator"], settings.larger_budget, call, unit)
 
 
 def drafter_settings(settings: Settings) -> Settings:
@@ -320,8 +354,12 @@ def build_gate(
     generator: str,
     policies: Policies,
     index_problem: Callable[[], str] = str,
+    after: str = "",
 ) -> Gate:
-    """The gate over the shipped risk model; files that cannot be used mean that all is held."""
+    """The gate over the shipped risk model; files that cannot be used mean that all is held.
+
+    ``after``: the generator is asked what that one left hard, as its own gate names it.
+    """
     from app.inference.risk import RISK_FOLDER, generator_identity, load_certificate, load_risk
 
     problem = ""
@@ -332,7 +370,7 @@ def build_gate(
     except ModelRefused as error:
         risk, shipped, identity, problem = NOBODY, None, generator, error.message
     lineage = {
-        "generator": identity,
+        "generator": f"{identity}{AFTER}{after}" if after else identity,
         "embedder": embedder,
         "risk_sha256": risk.sha256,
     }
@@ -344,11 +382,22 @@ def build_gate(
     return Gate(database, settings, risk, premises, problem)
 
 
-def open_gate(settings: Settings, database: Database) -> Gate:
-    """The gate as the service would have it; loads no model."""
+def open_gate(settings: Settings, database: Database, after: str = "") -> Gate:
+    """The gate as the service would have it; loads no model. ``after`` as of ``build_gate``."""
     embedder, generator = build_embedder(settings), build_generator(settings)
     policies = Policies(settings.policy_file)
-    return build_gate(settings, database, embedder.name, generator.name, policies)
+    name = generator.name
+    return build_gate(settings, database, embedder.name, name, policies, after=after)
+
+
+def open_larger_gate(settings: Settings, database: Database) -> Gate:
+    """The gate of the larger generator; loads no model. Raises ``SettingsInvalid``."""
+    name = settings.larger_generator
+    if name not in settings.generator_versions:
+        raise SettingsInvalid("The setting larger_generator is none of generator_versions.")
+    update = settings.generator_versions[name].model_dump(exclude_none=True)
+    in_use = open_gate(settings, database).lineage["generator"]
+    return open_gate(settings.model_copy(update=update), database, in_use)
 
 
 def build_screens(settings: Settings, embedder: Embedder) -> Screening:

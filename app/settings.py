@@ -104,6 +104,23 @@ class Settings(BaseSettings):
         'JSON: names to `generator` settings, such as `{"next": {"generator": "/models/next"}}`; '
         "what a version leaves out is as of the generator in use.",
     )
+    larger_generator: str = Field(
+        default="",
+        description="Which of the `generator_versions` is asked hard questions too: those whose "
+        "first draft would not go out. Which of them, is learned from what became of answers; its "
+        "draft stands if the checks say nothing worse of it, and has its own risk and certificate. "
+        "Empty: none.",
+    )
+    larger_budget: float = Field(
+        default=60.0,
+        ge=0,
+        description="What it may cost in an hour, all processes together, in `larger_budget_unit`.",
+    )
+    larger_budget_unit: Literal["calls", "price"] = Field(
+        default="calls",
+        description="What `larger_budget` counts: `calls`, or their `price` by tokens, at "
+        "`price_million_tokens_read` and `price_million_tokens_written`.",
+    )
     trial_delta: float = Field(
         default=0.05,
         gt=0,

@@ -126,6 +126,11 @@ class Telemetry:
             "kept_answers_saved_seconds",
             "Seconds of searching and drafting that earlier drafts saved.",
         )
+        self.larger = self._counter(
+            "hard_questions",
+            "Hard questions, by what became of asking the larger generator.",
+            "outcome",
+        )
         self.gate = self._counter(
             "gate",
             "Drafts that the gate decided on, by mode and whether they went out.",

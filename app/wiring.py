@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from app import backends
 from app.access.service import Access
 from app.answering.answerer import Answerer
+from app.answering.asking_larger import AskingLarger
 from app.answering.background_drafts import BackgroundDrafter
 from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
@@ -18,7 +19,7 @@ from app.answering.revising import Reviser
 from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
-from app.errors import DependencyFailed, NotReady
+from app.errors import DependencyFailed, NotReady, SettingsInvalid
 from app.gate.admission import Gate
 from app.gate.coverage import revoke_changed
 from app.gate.drift import DriftMonitors
@@ -35,7 +36,7 @@ from app.serving.batcher import Concurrent
 from app.serving.routing import Routes, open_routes
 from app.serving.watching import Watch
 from app.settings import Settings
-from app.telemetry import Prices, Telemetry
+from app.telemetry import Telemetry
 from app.tracing import configure_tracing
 from guardrails.judge import Judge
 
@@ -77,6 +78,8 @@ class Services:
     close: Callable[[], None]
     trying: Trying | None = None
     """The other versions of the generator, if the settings name any."""
+    larger: AskingLarger | None = None
+    """The one of them that is asked hard questions, if the settings name it."""
     embedded_tokens: Callable[[str], int] = SHIPPED_COUNT
     answer_tokens: Callable[[str], int] = SHIPPED_COUNT
     """How many tokens a text has for the embedder, and for the generator."""
@@ -93,6 +96,8 @@ class Services:
         self.support.warm_up()
         if self.trying is not None:
             self.trying.warm_up()
+        if self.larger is not None:
+            self.larger.warm_up()
         backends.forget_weights()
         with suppress(NotReady, DependencyFailed):  # it is asked for again, and says so then
             self.retriever.live_passages()
@@ -115,6 +120,8 @@ def build_services(settings: Settings) -> Services:
         settings, database, embedder.name, generator.name, policies, lambda: retriever.problem
     )
     routes, trying = _trying(settings, database, embedder, policies, routes, retriever)
+    larger = _larger(settings, database, policies, retriever, telemetry, gate, trying)
+    others: dict[str, Any] = {"trying": trying, "larger": larger}
     answerer = Answerer(
         database=database,
         retriever=retriever,
@@ -128,7 +135,7 @@ def build_services(settings: Settings) -> Services:
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
         kept=_kept_answers(settings, database, models, telemetry),
-        trying=trying,
+        **others,
     )
     places = _places(settings, telemetry)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
@@ -154,7 +161,7 @@ def build_services(settings: Settings) -> Services:
         lookups=lookups,
         watch=watch,
         **_counting(settings),
-        trying=trying,
+        **others,
         dead=routes.dead,
         close=_closing(lookups, [places, watch, trying, routes, database]),
     )
@@ -177,6 +184,40 @@ def _trying(
     versions = {version.name: version for version, _ in found}
     trying = Trying(database, trials_of(settings, database), versions, settings.deadline_s)
     return replace(routes, versions={version.name: way for version, way in found}), trying
+
+
+def _larger(
+    settings: Settings,
+    database: Database,
+    policies: Policies,
+    retriever: Retriever,
+    telemetry: Telemetry,
+    gate: Gate,
+    trying: Trying | None,
+) -> AskingLarger | None:
+    """Who asks the larger generator, where the settings name one; raises ``SettingsInvalid``."""
+    if not settings.larger_generator:
+        return None
+    version = trying.versions.get(settings.larger_generator) if trying is not None else None
+    if version is None:
+        raise SettingsInvalid("The setting larger_generator is none of generator_versions.")
+    own = backends.build_gate(
+        settings,
+        database,
+        version.models["embedder"],
+        version.models["generator"],
+        policies,
+        lambda: retriever.problem,
+        gate.lineage["generator"],
+    )
+    return AskingLarger(
+        database,
+        backends.hard_questions(settings, database, own),
+        replace(version, gate=own),
+        gate,
+        backends.call_price(settings, telemetry.prices),
+        settings.deadline_s,
+    )
 
 
 class Closes(Protocol):
@@ -267,14 +308,7 @@ def _kept_answers(
 
 
 def _telemetry(settings: Settings) -> Telemetry:
-    return Telemetry(
-        Prices(
-            settings.price_cpu_hour,
-            settings.price_reviewer_hour,
-            settings.price_million_tokens_read,
-            settings.price_million_tokens_written,
-        )
-    )
+    return Telemetry(backends.prices(settings))
 
 
 def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict[str, Any]:

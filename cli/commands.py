@@ -48,6 +48,10 @@ COMMANDS = {
         "cli.canary:canary_commands",
         "Try another version of the generator on a share of the questions.",
     ),
+    "larger": (
+        "cli.larger:larger",
+        "What the larger generator gains, by what is asked, and what is left of its budget.",
+    ),
     "gate": ("cli.gate:gate_commands", "The release gate."),
     "gold": ("cli.gold:gold_commands", "Gold items, which measure reviewers."),
     "policy": ("cli.policies:policy_commands", "Policies: check, test, try."),

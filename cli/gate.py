@@ -10,7 +10,7 @@ import typer
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
-from app.backends import open_gate
+from app.backends import open_gate, open_larger_gate
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import Invalid, NotFound
@@ -158,10 +158,14 @@ def certify(
             "certificate was tried on; it uses them up.",
         ),
     ] = False,
+    larger: Annotated[
+        bool,
+        typer.Option("--larger", help="The larger generator's answers to hard questions."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Certify a collection from its own labels; exit status 1 when that is not possible yet."""
-    with _gate() as (gate, database, settings):
+    with _gate(larger=larger) as (gate, database, settings):
         result = Certifier(database, settings, gate.certificates).certify(
             collection,
             risk_class,
@@ -364,9 +368,10 @@ def _database() -> Iterator[tuple[Database, Settings]]:
 
 
 @contextmanager
-def _gate() -> Iterator[tuple[Gate, Database, Settings]]:
+def _gate(*, larger: bool = False) -> Iterator[tuple[Gate, Database, Settings]]:
     with _database() as (database, settings):
-        yield open_gate(settings, database), database, settings
+        opened = (open_larger_gate if larger else open_gate)(settings, database)
+        yield opened, database, settings
 
 
 def _certificate_cells(row: CertificateView) -> list[Any]:

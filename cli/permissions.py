@@ -52,6 +52,7 @@ ACTIONS: Mapping[str, Action] = {
     "keys create": "accounts.manage",
     "keys list": "accounts.manage",
     "keys revoke": "accounts.manage",
+    "larger": "gate.read",
     "mcp": "answers.ask",
     "migrate": "service.operate",
     "models list": "service.operate",

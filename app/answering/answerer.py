@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.answering.asking_back import choices, picked
+from app.answering.asking_larger import AskingLarger, under_a_certificate
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
@@ -37,9 +38,11 @@ from app.answering.stages import (
     Screened,
     kept_from,
     retrieved_of,
+    route_of,
+    tokens_of,
     version_of,
 )
-from app.answering.trying import LEAST_TIME, Trying, Version
+from app.answering.trying import LEAST_TIME, Trying, Version, admission
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import (
@@ -57,8 +60,6 @@ from app.errors import (
 from app.gate.admission import Gate
 from app.made import note_made
 from app.ports import (
-    TOKENS_READ,
-    TOKENS_WRITTEN,
     Drafting,
     DraftRequest,
     Misfit,
@@ -72,7 +73,7 @@ from app.records.views import AnswerView
 from app.retrieval.retriever import Hit, Retriever
 from app.review.tasks import open_task
 from app.settings import Settings
-from app.telemetry import CHARACTERS_PER_TOKEN, StageClock, Telemetry
+from app.telemetry import StageClock, Telemetry
 from app.tracing import span
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema, misfit
 from guardrails.contract import (
@@ -104,7 +105,7 @@ SOURCE_GONE_MESSAGE = (
     "A source of this answer was removed while the answer was written. Please ask again."
 )
 FAILURES = (CountersignError, RuntimeError, ValueError, LookupError, OSError, MemoryError)
-"""How a version that is tried may fail."""
+"""How another version may fail."""
 COMMIT_S = 0.05
 """What it may take until a recorded answer is told: with less time left it would be late."""
 NO_GENERATOR = "The generator could not be reached, so the reader drafted this answer."
@@ -131,15 +132,18 @@ class Answerer:
         extractive: Drafting | None = None,
         kept: KeptAnswers | None = None,
         trying: Trying | None = None,
+        larger: AskingLarger | None = None,
     ) -> None:
         """``extractive`` drafts where ``generator`` cannot; None where that is the same one.
         Without ``kept`` every question is searched and drafted anew; without ``trying`` no other
-        version of the generator is tried."""
+        version of the generator is tried; without ``larger`` hard questions have the first draft.
+        """
         self._database, self._retriever = database, retriever
         self._policies, self._screens, self._gate = policies, screens, gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite, self._extractive, self._kept = rewrite, extractive, kept
-        self._in_use, self._trying = Version("", generator, gate, models), trying
+        self._in_use = Version("", generator, gate, models)
+        self._trying, self._larger = trying, larger
         self._kept_policies: set[str] = set()
 
     def answer(
@@ -175,10 +179,12 @@ class Answerer:
             return screened
         begin("searching", f"Searching {', '.join(asked.collections) or 'no collection'}")
         drafted = self._kept_draft(screened) or self._new_draft(screened, begin)
-        if not isinstance(drafted, Drafted) or drafted.draft.abstained:
+        if not isinstance(drafted, Drafted):
             return drafted
+        if drafted.draft.abstained:
+            return self._larger_asked(drafted, begin)
         begin("judging", "Checking the draft")
-        return self._judge_or_try_again(drafted)
+        return self._larger_asked(self._judge_or_try_again(drafted), begin)
 
     def _new_draft(self, screened: Screened, begin: OnStage) -> Retrieved | Drafted:
         """Search and draft; nothing is drafted where that would be a guess."""
@@ -196,6 +202,18 @@ class Answerer:
         if self._kept is not None and self._canary(screened) is None:
             self._kept.keep(drafted, time.perf_counter() - began)
         return drafted
+
+    def _larger_asked(self, first: Drafted | Judged, begin: OnStage) -> Drafted | Judged:
+        """The first draft, or of a hard question that of the larger generator."""
+        if self._larger is None:
+            return first
+
+        def drafts(version: Version, retrieved: Retrieved) -> Drafted | None:
+            begin("drafting", "Asking a larger model")
+            with first.screened.asked.clock.stage("larger draft"):
+                return self._tried(version, retrieved)
+
+        return self._larger.improved(first, drafts, self._judge)
 
     def _kept_draft(self, screened: Screened) -> Drafted | None:
         """The draft of the same question from before, if nothing of it has changed."""
@@ -285,6 +303,7 @@ class Answerer:
                 self._policies.current(),
                 deadline,
                 StageClock(self._telemetry),
+                others=tried,
             )
             if tried and self._trying is not None:
                 asked = self._trying.with_trial(session, asked)
@@ -393,14 +412,14 @@ class Answerer:
         return Drafted(retrieved, draft, _missing(retrieved))
 
     def _tried(self, version: Version, retrieved: Retrieved) -> Drafted | None:
-        """The draft of a version that is tried; None where it failed, so that the other writes."""
+        """The draft of another version; None where it failed, so that the one in use writes."""
         deadline = retrieved.screened.asked.deadline
         request = replace(retrieved.request, deadline=deadline.part(LEAST_TIME))
         try:
             draft = self._written(request, version)
         except FAILURES as error:
             deadline.remaining()  # whoever hung up says nothing of a version
-            log.warning("canary_failed", version=version.name, error=type(error).__name__)
+            log.warning("version_failed", version=version.name, error=type(error).__name__)
             return None
         return Drafted(retrieved, draft, _missing(retrieved), version=version.name)
 
@@ -408,14 +427,18 @@ class Answerer:
         return self._trying.canary(screened) if self._trying is not None else None
 
     def _version(self, reached: Reached) -> Version:
-        """The version that drafted."""
+        """The version that drafted, with the gate for what it drafted."""
         name = version_of(reached)
-        return self._trying.versions[name] if name and self._trying else self._in_use
+        if not name or self._trying is None:
+            return self._in_use
+        if self._larger is not None and route_of(reached) is not None:
+            return self._larger.version
+        return self._trying.versions[name]
 
     def _written(self, request: DraftRequest, version: Version | None = None) -> Draft:
         """The generator's draft, with its tokens counted."""
         draft = (version or self._in_use).drafting.submit(request, request.deadline)
-        self._telemetry.spent_tokens(*_tokens(request, draft))
+        self._telemetry.spent_tokens(*tokens_of(request, draft))
         return draft
 
     def _judge_or_try_again(self, drafted: Drafted) -> Judged:
@@ -485,6 +508,8 @@ class Answerer:
                 open_task(session, record, self._settings, kind="audit")
             if self._trying is not None:
                 self._trying.note(session, admitted)
+            if self._larger is not None:
+                self._larger.note(session, admitted)
             _kept = list(session.new)  # the session forgets rows that nobody holds
             session.flush()
             view = release.answer_view(session, record, now.standing, written_now=True)
@@ -499,24 +524,16 @@ class Answerer:
             return self._unanswered(reached)
         verdict, asked = reached.verdict, reached.screened.asked
         with asked.clock.stage("gate"):
-            admission = self._version(reached).gate.admit(
-                session,
-                now.modes,
-                asked.answer_id,
-                reached.draft,
-                reached.evidence,
-                reached.findings,
-                reached.scored,
-                asked=verdict.action is Action.RELEASE,
-                topics=asked.in_force.policy.topics,
-            )
+            said = admission(session, self._version(reached).gate, reached, now.modes)
+            if version_of(reached) and route_of(reached) is not None:
+                said = under_a_certificate(said)
         outcome, message = redecide.OUTCOMES[verdict.action], verdict.message
         if verdict.action is Action.RELEASE:
             if not _sources_stand(reached, now.standing):
                 return self._unanswered(_without_gone(reached, now), SOURCE_GONE_MESSAGE)
-            if not admission.admitted:
+            if not said.admitted:
                 outcome, message = "held", release.HELD_MESSAGE
-        return Admitted(reached, outcome, message, reached.draft, admission)
+        return Admitted(reached, outcome, message, reached.draft, said)
 
     def _unanswered(
         self, reached: Screened | Retrieved | Drafted, message: str = ABSTAINED_MESSAGE
@@ -566,6 +583,11 @@ class Answerer:
         )
 
     def _gate_entry(self, admitted: Admitted, retrieved: Retrieved | None) -> dict[str, Any]:
+        route = route_of(admitted.reached)
+        entry = self._gate_words(admitted, retrieved)
+        return entry if route is None else {**entry, "route": route.stored()}
+
+    def _gate_words(self, admitted: Admitted, retrieved: Retrieved | None) -> dict[str, Any]:
         if admitted.admission is not None:
             return admitted.admission.stored(self._version(admitted.reached).gate.lineage)
         if retrieved is None:
@@ -588,10 +610,11 @@ class Answerer:
         self._telemetry.answers.labels(admitted.outcome).inc()
         if shadow is not None:
             self._telemetry.shadow.labels(shadow["agreement"]).inc()
-        admission = admitted.admission
-        if admission is not None and admitted.reached.verdict.action is Action.RELEASE:
-            told = str(admission.admitted).lower()
-            self._telemetry.gate.labels(admission.mode, told).inc()
+        said = admitted.admission
+        if said is not None and admitted.reached.verdict.action is Action.RELEASE:
+            self._telemetry.gate.labels(said.mode, str(said.admitted).lower()).inc()
+        if (route := route_of(admitted.reached)) is not None:
+            self._telemetry.larger.labels(route.outcome).inc()
         for finding in admitted.reached.findings:
             if finding.outcome is not Outcome.PASS:
                 self._telemetry.findings.labels(finding.check, finding.outcome.value).inc()
@@ -622,15 +645,6 @@ def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple
         if name not in readable:
             raise NotFound(f"There is no collection {name[:80]!r}, or you may not see it.")
     return tuple(dict.fromkeys(collections))
-
-
-def _tokens(request: DraftRequest, draft: Draft) -> tuple[float, float]:
-    """Read and written, as the generator counted them, else about."""
-    counted = draft.features
-    if TOKENS_READ in counted and TOKENS_WRITTEN in counted:
-        return counted[TOKENS_READ], counted[TOKENS_WRITTEN]
-    read = len(request.question) + sum(len(one.text) for one in request.evidence)
-    return read / CHARACTERS_PER_TOKEN, len(draft.text) / CHARACTERS_PER_TOKEN
 
 
 def _missing(retrieved: Retrieved) -> str:

@@ -17,13 +17,14 @@ from app.answering.policies import InForce
 from app.answering.reading import Snapshot
 from app.deadline import Deadline
 from app.gate.admission import Admission, Scored
+from app.gate.hard_questions import Route
 from app.gate.modes import Mode
 from app.gate.trials import Trial
 from app.inference.evidence_selection import covered
-from app.ports import DraftRequest, Vectors
+from app.ports import TOKENS_READ, TOKENS_WRITTEN, DraftRequest, Vectors
 from app.records.recording import SecondTry
 from app.retrieval.retriever import Found, Hit
-from app.telemetry import StageClock
+from app.telemetry import CHARACTERS_PER_TOKEN, StageClock
 from guardrails.checks.schema import SchemaCheck
 from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Verdict
 
@@ -48,7 +49,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question that can be asked, who asks it, and what stood when it came."""
+    """A question that can be asked, who asks it, and what stood when it came.
+
+    ``others``: other versions of the generator may have a part in it.
+    """
 
     answer_id: str
     ask: Ask
@@ -59,6 +63,7 @@ class Asked:
     deadline: Deadline
     clock: StageClock
     trial: Trial | None = None
+    others: bool = False
 
     def case(self, question: str) -> Case:
         """What is judged of ``question``, before there is a draft."""
@@ -185,7 +190,8 @@ class Drafted:
     """A draft; without sentences the generator abstained. ``degraded`` says which part was missing
     when it was made, so that a person decides; ``kept_from`` is the answer that it was first made
     for. ``version`` names the generator version that wrote it where that is not the one in use, and
-    ``failed_version`` the one that should have."""
+    ``failed_version`` the one that should have. ``route`` is what was decided of a hard question.
+    """
 
     retrieved: Retrieved
     draft: Draft
@@ -193,6 +199,7 @@ class Drafted:
     kept_from: str = ""
     version: str = ""
     failed_version: str = ""
+    route: Route | None = None
 
     @property
     def screened(self) -> Screened:
@@ -292,13 +299,35 @@ def retrieved_of(reached: Reached) -> Retrieved | None:
     return reached if isinstance(reached, Retrieved) else reached.retrieved
 
 
+def drafted_of(reached: Reached) -> Drafted | None:
+    """The draft, where the question came so far."""
+    if isinstance(reached, Judged):
+        return reached.drafted
+    return reached if isinstance(reached, Drafted) else None
+
+
 def version_of(reached: Reached) -> str:
     """The generator version that drafted, "" for the one in use."""
-    drafted = reached.drafted if isinstance(reached, Judged) else reached
-    return drafted.version if isinstance(drafted, Drafted) else ""
+    drafted = drafted_of(reached)
+    return "" if drafted is None else drafted.version
 
 
 def kept_from(reached: Reached) -> str:
     """The answer that the draft was first made for, "" where it was made for this one."""
-    drafted = reached.drafted if isinstance(reached, Judged) else reached
-    return drafted.kept_from if isinstance(drafted, Drafted) else ""
+    drafted = drafted_of(reached)
+    return "" if drafted is None else drafted.kept_from
+
+
+def route_of(reached: Reached) -> Route | None:
+    """What was decided of a hard question, None of another one."""
+    drafted = drafted_of(reached)
+    return None if drafted is None else drafted.route
+
+
+def tokens_of(request: DraftRequest, draft: Draft) -> tuple[float, float]:
+    """Tokens read and written, as the generator counted them, else about."""
+    counted = draft.features
+    if TOKENS_READ in counted and TOKENS_WRITTEN in counted:
+        return counted[TOKENS_READ], counted[TOKENS_WRITTEN]
+    read = len(request.question) + sum(len(one.text) for one in request.evidence)
+    return read / CHARACTERS_PER_TOKEN, len(draft.text) / CHARACTERS_PER_TOKEN

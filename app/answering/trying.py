@@ -8,10 +8,19 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy.orm import Session
 
-from app.answering.stages import Admitted, Asked, Drafted, Judged, Reached, Screened
+from app.answering.stages import (
+    Admitted,
+    Asked,
+    Drafted,
+    Judged,
+    Reached,
+    Screened,
+    drafted_of,
+)
 from app.db import Database
 from app.deadline import Deadline
 from app.gate.admission import Admission, Gate
+from app.gate.modes import Modes
 from app.gate.trials import Trials
 from app.ports import Drafting
 from guardrails.contract import Action
@@ -68,7 +77,7 @@ class Trying:
         """What became of a question while a canary is tried, in the transaction that records it;
         what came to no draft says nothing of versions."""
         reached, trial = admitted.reached, admitted.reached.screened.asked.trial
-        if trial is None or trial.shadow or not (drafted := _drafted(reached)):
+        if trial is None or trial.shadow or not (drafted := drafted_of(reached)):
             return
         if drafted.failed_version:
             self._trials.note(session, trial, {FAILED: True}, tried=True)
@@ -84,7 +93,7 @@ class Trying:
             trial is None
             or not trial.shadow
             or not _taken(screened)
-            or not _drafted(admitted.reached)
+            or not drafted_of(admitted.reached)
         ):
             return
         if self._places.acquire(blocking=False):
@@ -110,7 +119,7 @@ class Trying:
             self._places.release()
 
     def _answer_beside(self, admitted: Admitted, judge: Judging) -> None:
-        drafted = _drafted(admitted.reached)
+        drafted = drafted_of(admitted.reached)
         assert drafted is not None
         asked = drafted.screened.asked
         trial = asked.trial
@@ -123,8 +132,10 @@ class Trying:
                 args = (trial, asked.answer_id, None, {FAILED: True})
                 self._trials.note_shadow(session, *args, {**other, FAILED: False})
                 return
-            admission = _admission(session, version, beside)
-            tried = _outcome(beside, admission)
+            said = None
+            if isinstance(beside, Judged):
+                said = admission(session, version.gate, beside, version.gate.modes(session))
+            tried = _outcome(beside, said)
             self._trials.note_shadow(session, trial, asked.answer_id, beside.draft, tried, other)
 
     def _drafted_by(
@@ -147,12 +158,6 @@ def _taken(screened: Screened) -> bool:
     return trial is not None and trial.takes(asked.principal.name, screened.meaning.question)
 
 
-def _drafted(reached: Reached) -> Drafted | None:
-    if isinstance(reached, Judged):
-        return reached.drafted
-    return reached if isinstance(reached, Drafted) else None
-
-
 def _outcome(reached: Reached, admission: Admission | None) -> Outcome:
     """What is known of an answer, by measure; the gate's word counts only under a certificate."""
     if not isinstance(reached, Judged):
@@ -164,14 +169,12 @@ def _outcome(reached: Reached, admission: Admission | None) -> Outcome:
     return found
 
 
-def _admission(session: Session, version: Version, reached: Drafted | Judged) -> Admission | None:
-    """What the version's gate would say, as of now; nothing goes out."""
-    if not isinstance(reached, Judged):
-        return None
+def admission(session: Session, gate: Gate, reached: Judged, modes: Modes) -> Admission:
+    """What the gate says of a judged draft under these modes; nothing goes out by it."""
     asked = reached.screened.asked
-    return version.gate.admit(
+    return gate.admit(
         session,
-        version.gate.modes(session),
+        modes,
         asked.answer_id,
         reached.draft,
         reached.evidence,

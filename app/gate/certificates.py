@@ -21,6 +21,9 @@ from guardrails.gate.certificate import Certificate
 from guardrails.gate.running_test import EProcess
 
 CLOCK_SLACK = timedelta(minutes=5)
+AFTER = " after "
+"""Stands in the lineage of a generator that is asked what another one left hard: its drafts are of
+other questions than those of all, so they have labels and certificates of their own."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,11 @@ class Certificates:
         """What holds for a stratum now, in this mode."""
         if mode not in ("provisional", "certified"):
             return InForce(mode)
-        rows = list(session.scalars(standing_rows(stratum)))
+        rows = [
+            row
+            for row in session.scalars(standing_rows(stratum))
+            if for_hard_questions(row.certificate) == (AFTER in self.lineage.get("generator", ""))
+        ]
         own = next((row for row in rows if not row.certificate.get("provisional")), None)
         if own is not None and own.state == "violated":
             return InForce(mode, reason=BROKEN)
@@ -188,6 +195,11 @@ def standing_rows(stratum: Stratum) -> Select[CertificateRow]:
     standing = CertificateRow.state.in_(("live", "violated"))
     query = select(CertificateRow).where(*_in_stratum(stratum), standing)
     return query.order_by(CertificateRow.number.desc())
+
+
+def for_hard_questions(certificate: Mapping[str, Any]) -> bool:
+    """Whether a stored certificate is for drafts of questions that another generator left hard."""
+    return AFTER in certificate.get("lineage", {}).get("generator", "")
 
 
 def passages_changed(session: Session, stratum: Stratum) -> int | None:

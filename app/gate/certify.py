@@ -10,7 +10,12 @@ from sqlalchemy.orm import Session
 from app.corpus.versions import lock_index
 from app.db import Database, now
 from app.errors import Invalid
-from app.gate.certificates import Certificates, certificate_row, standing_rows
+from app.gate.certificates import (
+    Certificates,
+    certificate_row,
+    for_hard_questions,
+    standing_rows,
+)
 from app.gate.coverage import note_certificate
 from app.gate.labels import ANY_DAY, Looks, labels_of, lent_to, note_look
 from app.gate.modes import Mode
@@ -167,9 +172,12 @@ def _enforce(session: Session, stratum: Stratum, certificate: Certificate, by: s
     index = lock_index(session).version_id or ""
     event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
     number = append_audit(session, "certified", {**event, "certificate": certificate.sha256})
+    stored = certificate.to_json()
     for row in session.scalars(standing_rows(stratum)):
+        if for_hard_questions(row.certificate) != for_hard_questions(stored):
+            continue
         row.state, row.ended_at, row.ended_number = "superseded", now(), number
-    made = certificate_row(certificate.sha256, stratum, certificate.to_json(), index, number)
+    made = certificate_row(certificate.sha256, stratum, stored, index, number)
     session.add(made)
     note_certificate(session, made)
     forced = session.get(GateModeRow, stratum.collection)

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, Text, false
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import SEQUENCE, Base, Json
@@ -160,6 +170,35 @@ class ShadowAnswerRow(Base):
     draft: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     outcome: Mapped[Json]
     made_at: Mapped[datetime]
+
+
+class HardQuestionRow(Base):
+    """A question that the generator in use left hard (owner: hard_questions).
+
+    ``pair`` is a hash of that generator and of the larger one, ``cell_group`` and ``kind`` say what
+    it was like. Whether the larger one was ``asked``, and ``failed``; what that cost, in the unit
+    of the budget. No words are kept.
+    """
+
+    __tablename__ = "hard_questions"
+    answer_id: Mapped[str] = mapped_column(ForeignKey("records.answer_id"), primary_key=True)
+    pair: Mapped[str] = mapped_column(String(64))
+    cell_group: Mapped[str] = mapped_column(String(24))
+    kind: Mapped[str] = mapped_column(String(24))
+    asked: Mapped[bool]
+    failed: Mapped[bool]
+    cost: Mapped[float] = mapped_column(Float)
+    came_at: Mapped[datetime]
+    __table_args__ = (Index("ix_hard_questions_pair", "pair", "came_at"),)
+
+
+class LargerHourRow(Base):
+    """What the larger generator was paid in an hour, by all processes (owner: hard_questions).
+    ``hour`` counts from the epoch."""
+
+    __tablename__ = "larger_hours"
+    hour: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    spent: Mapped[float] = mapped_column(Float)
 
 
 class GateAlarmRow(Sealed, Base):

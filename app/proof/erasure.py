@@ -17,6 +17,7 @@ from app.corpus.corpus import Corpus
 from app.corpus.uploads import Uploads
 from app.db import Database
 from app.errors import NotFound
+from app.gate.hard_questions import forget_hard_question
 from app.gate.trials import forget_shadow
 from app.outbox import forget_destination
 from app.records.audit import append_audit, lock_head
@@ -141,6 +142,7 @@ class Eraser:
     def _erase_record(self, session: Session, record: RecordRow, event: Mapping[str, Any]) -> None:
         erase_review(session, record.answer_id)
         forget_shadow(session, record.answer_id)
+        forget_hard_question(session, record.answer_id)
         if not event["question_kept"]:
             forget_standalone_questions(session, record)
             forget_answer(session, record.principal, record.answer_id)
