@@ -1,6 +1,6 @@
 """The documents that another one holds, as its sections: members of archives, attachments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -13,7 +13,8 @@ from ingestion.formats.text import one_line
 MAX_DEPTH = 2
 """How deep documents may stand in documents."""
 MAX_HEADING = 6
-
+SCAN = "scan"
+"""The reason of pages that nothing here could recognise."""
 
 MOST_LEFT_OUT, MAX_NAME = 100, 200
 """Members that are named, and characters of a name."""
@@ -61,6 +62,8 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
 
 def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Block]:
     found = detect_format(data, name).read(data)
+    if found.scans:
+        budget.leave_out(f"{name}, {pages_named(found.scans)}", SCAN)
     blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
     said = [block for block in blocks if block.text.strip()]
     if not said:
@@ -70,6 +73,18 @@ def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Bloc
         # The pages of one member are not those of the whole.
         level = min(block.level + 1, MAX_HEADING) if block.level else 0
         yield replace(block, page=None, level=level)
+
+
+def pages_named(pages: Sequence[int]) -> str:
+    """Numbers of pages for people: ``pages 2, 4-6``."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1][1:] = [page]
+        else:
+            runs.append([page])
+    said = ", ".join("-".join(map(str, run)) for run in runs)
+    return f"{'pages' if len(pages) > 1 else 'page'} {said}"
 
 
 def _is_junk(name: str) -> bool:
