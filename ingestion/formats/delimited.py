@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from app.errors import DocumentRefused
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
-from ingestion.formats.limits import MAX_TEXT_CHARACTERS
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.tables import MAX_HEADER, REPEAT_AFTER
 
 SAMPLE = 20_000
@@ -48,9 +48,7 @@ def grouped(lines: list[str]) -> Iterator[Block]:
     """Rows in groups of a passage's size, each under the row that names the columns, and a title
     above that, where these are short."""
     if sum(map(len, lines)) > MAX_TEXT_CHARACTERS:
-        raise DocumentRefused(
-            "too_large", "The text is longer than 20 million characters; split the document."
-        )
+        raise too_long()
     top = next((n for n, line in enumerate(lines[:MAX_TITLES]) if " | " in line), 0) + 1
     header = "\n".join(lines[:top])
     if len(header) > MAX_HEADER:

@@ -7,13 +7,15 @@ from pathlib import PurePath
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
-from ingestion.formats.limits import MAX_TEXT_CHARACTERS
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.members import MAX_HEADING, Budget, member_blocks
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line, tidy
 from ingestion.formats.titles import told_apart
 
 GAP = "\n\n"
+MOST_TOLD = 5
+"""Members that a refusal names."""
 
 
 def extract(data: bytes, name: str) -> Extracted:
@@ -27,11 +29,7 @@ def extract(data: bytes, name: str) -> Extracted:
     budget = Budget()
     text, placed = _assemble([*found.blocks, *member_blocks(found, budget)])
     if not text.strip():
-        raise DocumentRefused(
-            "empty",
-            "No text was found. If this is a scan, install tesseract here, or run text recognition "
-            "on it first.",
-        )
+        raise _without_text(budget)
     return Extracted(
         title=_title(found.title, PurePath(name).stem, text),
         text=text,
@@ -42,6 +40,17 @@ def extract(data: bytes, name: str) -> Extracted:
         doubts=_doubts(placed),
         left_out=tuple(budget.left_out),
         scans=tuple(found.scans),
+    )
+
+
+def _without_text(budget: Budget) -> DocumentRefused:
+    if budget.left_out:
+        some = "; ".join(budget.left_out[:MOST_TOLD])
+        return DocumentRefused("empty", f"Nothing in it could be read: {some}.")
+    return DocumentRefused(
+        "empty",
+        "No text was found. If this is a scan, install tesseract here, or run text recognition "
+        "on it first.",
     )
 
 
@@ -85,9 +94,7 @@ def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
         placed.append((block, at, at + len(text)))
         at += len(text)
     if at > MAX_TEXT_CHARACTERS:
-        raise DocumentRefused(
-            "too_large", "The text is longer than 20 million characters; split the document."
-        )
+        raise too_long()
     return "".join(parts), placed
 
 

@@ -5,6 +5,7 @@ import re
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Read
 from ingestion.formats.html import page
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.text import LINE_BREAK
 
 FRONT_MATTER = re.compile(
@@ -27,7 +28,7 @@ def read(data: bytes) -> Read:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.footnote import footnote_plugin
 
-    source = LINE_BREAK.sub("\n", decode(data))
+    source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS))
     front = FRONT_MATTER.match(source)
     body = source[front.end() :] if front else source
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])

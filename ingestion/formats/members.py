@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Read
-from ingestion.formats.limits import MAX_INFLATED_BYTES
+from ingestion.formats.limits import MAX_INFLATED_BYTES, MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line
 
@@ -22,9 +22,11 @@ MOST_LEFT_OUT, MAX_NAME = 100, 200
 
 @dataclass
 class Budget:
-    """Bytes of members that may still be read, over all levels, and the members left out."""
+    """Bytes of members that may still be read, over all levels, characters of text that they may
+    still hold, and the members left out."""
 
     left: int = MAX_INFLATED_BYTES
+    characters: int = MAX_TEXT_CHARACTERS
     left_out: list[str] = field(default_factory=list)
 
     def spend(self, size: int) -> None:
@@ -34,6 +36,12 @@ class Budget:
             raise DocumentRefused(
                 "zip_bomb", "The document unpacks to more than 200 MB; remove large embedded files."
             )
+
+    def spend_text(self, blocks: Sequence[Block]) -> None:
+        """Raises ``DocumentRefused`` once the text of all together is too long."""
+        self.characters -= sum(len(block.text) for block in blocks)
+        if self.characters < 0:
+            raise too_long()
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note a member that could not be read."""
@@ -55,13 +63,14 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
             budget.spend(len(data))
             yield from _member(name, data, budget, depth)
         except DocumentRefused as refused:
-            if refused.reason == "zip_bomb":
+            if refused.reason == "zip_bomb" or budget.characters < 0:
                 raise
             budget.leave_out(name, refused.reason)
 
 
 def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Block]:
     found = detect_format(data, name).read(data)
+    budget.spend_text(found.blocks)
     if found.scans:
         budget.leave_out(f"{name}, {pages_named(found.scans)}", SCAN)
     blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
