@@ -134,6 +134,27 @@ def presentation() -> bytes:
     )
 
 
+def test_a_second_table_of_a_sheet_has_a_header_of_its_own() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    rows: list[list[object]] = [["Machine", "Hours"], *([f"Press {n}", n] for n in range(9))]
+    rows += [[], ["Part", "Stock"], *([f"Belt number {n}", n] for n in range(40))]
+    for row in rows:
+        sheet.append(row)
+    sheet["B2"].number_format = "#,##0 [$€-407]"
+    sheet["B3"].number_format = '_-* #,##0.00\\ "€"_-'
+    target = io.BytesIO()
+    book.save(target)
+    blocks = extract(target.getvalue(), "a.xlsx").text.split("\n\n")
+    assert "Press 0 | 0 €" in blocks[1] and "Press 1 | 1.00 €" in blocks[1]
+    assert all(block.startswith("Part | Stock\n") for block in blocks[2:]) and len(blocks) > 3
+
+
+def test_the_first_line_of_a_delimited_file_may_tell_the_delimiter() -> None:
+    assert extract(b"sep=;\r\na;b,c\r\n1;2,5\r\n", "a.csv").text == "a | b,c\n1 | 2,5"
+
+
 def test_slides_are_pages_with_their_notes() -> None:
     found = extract(presentation(), "pool.pptx")
     assert found.media_type == PPTX.media_type
