@@ -66,11 +66,10 @@ def test_facts_of_every_kind_are_read_right_and_no_wrong_value_is_stored() -> No
 
 
 OPEN_PAIRS = [
-    ["archive.pdf", "photographs", "5 euros a day"],
     ["escalation.html", "Who approves", "Dana Voss"],
     ["install.md", "Is Windows supported", "4.2"],
 ]
-"""A shaded box beside text, read as a table; questions in bold above their answers."""
+"""Questions in bold above their answers."""
 
 
 def test_what_belongs_together_in_documents_of_every_day_stands_together() -> None:
@@ -531,6 +530,44 @@ def test_columns_that_are_drawn_row_by_row_are_read_one_by_one() -> None:
         for x, line in zip((60, 320), pair, strict=True):
             pdf.text(x, 100 + 14 * i, line)
     assert read_pdf(pdf).text == f"{' '.join(left)}\n\n{' '.join(right)}"
+
+
+def test_a_shaded_box_beside_text_is_read_by_itself() -> None:
+    pdf = sheet()
+    pdf.set_fill_color(230)
+    pdf.rect(50, 80, 130, 120, style="F")
+    for at, line in enumerate(["Seats: 24", "Lockers: 1 euro", "Copies: 10 cents"]):
+        pdf.text(60, 100 + 26 * at, line)
+    said = [
+        "Readers show a passport,",
+        "and those who have none",
+        "bring a letter of their school.",
+    ]
+    for at, line in enumerate(said):
+        pdf.text(220, 106 + 14 * at, line)
+    text = read_pdf(pdf).text
+    assert " ".join(said) in text and "|" not in text and "Lockers: 1 euro" in text
+
+
+def test_a_shaded_column_or_cell_of_a_table_stays_in_its_rows() -> None:
+    pdf = sheet()
+    pdf.set_fill_color(230)
+    pdf.rect(190, 80, 100, 120, style="F")
+    for at, (day, fee) in enumerate([("Monday", "£4"), ("Friday", "£6"), ("Sunday", "£9")]):
+        pdf.text(60, 100 + 20 * at, day)
+        pdf.text(200, 100 + 20 * at, fee)
+    assert "Friday | £6" in read_pdf(pdf).text
+    pdf = sheet()
+    for x, width in ((50, 100), (150, 160)):
+        for y, height in ((80, 20), (100, 90)):
+            pdf.set_fill_color(230 if x > 100 and y > 90 else 255)
+            pdf.rect(x, y, width, height, style="DF")
+    pdf.text(60, 94, "Task")
+    pdf.text(160, 94, "Steps")
+    pdf.text(60, 150, "Sweep")
+    for at, step in enumerate(["fetch the broom,", "open the door,", "sweep it all"]):
+        pdf.text(160, 116 + 25 * at, step)
+    assert "Sweep | fetch the broom, open the door, sweep it all" in read_pdf(pdf).text
 
 
 def test_rows_of_a_table_without_lines_stay_rows() -> None:
