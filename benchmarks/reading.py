@@ -10,6 +10,8 @@ from tokenizers import Tokenizer
 
 from app.errors import DocumentRefused
 from benchmarks.reading_corpus import Fact, facts
+from benchmarks.reading_life import FIRST, SECOND
+from benchmarks.reading_together import measure_together
 from guardrails.contract import sentence_bounds
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.extract import extract
@@ -44,6 +46,10 @@ def measure_reading() -> dict[str, Any]:
         "right": sum(one.right for one in outcomes),
         "wrong_stored": sum(bool(one.stored) for one in outcomes),
         "by_kind": dict(by_kind),
+        "together": {
+            name: measure_together(makers, tokenizer, PASSAGE_TOKENS)
+            for name, makers in (("first", FIRST), ("second", SECOND))
+        },
         "missed": [one.fact.name for one in outcomes if not one.right or one.stored],
     }
 

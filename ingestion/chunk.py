@@ -281,20 +281,30 @@ class _Cutter:
         asking = [span for span in asked if _asks(self.text[slice(*span)])]
         listed = asking if len(asking) >= max(LEAST_ASKED, len(paragraphs) / 4) else []
         known_starts = {*self.headings, *(start for start, _ in listed)}
-        start: int | None = None
-        left = right = 0
-        known = False
+        pending: list[Offsets] = []
         for left, right in paragraphs:
-            start = left if start is None else start
-            known = known or left in known_starts
-            if self._only_leads(left, right, known_starts):
-                continue
-            if known:
-                self._sections.add(start)
-            yield start, right
-            start, known = None, False
-        if start is not None:
-            yield start, right
+            if left in self.headings and self._ends_section(pending):
+                yield self._block(pending, known_starts)
+                pending = []
+            pending.append((left, right))
+            if not self._only_leads(left, right, known_starts):
+                yield self._block(pending, known_starts)
+                pending = []
+        if pending:
+            yield pending[0][0], pending[-1][1]
+
+    def _block(self, paragraphs: Sequence[Offsets], known: Set[int]) -> Offsets:
+        start = paragraphs[0][0]
+        if any(left in known for left, _ in paragraphs):
+            self._sections.add(start)
+        return start, paragraphs[-1][1]
+
+    def _ends_section(self, pending: Sequence[Offsets]) -> bool:
+        """Whether what seems to lead to a known heading, and is none, ends the section before it:
+        a link, or a short line of facts."""
+        if not pending or pending[-1][0] in self.headings:
+            return False
+        return len(pending) > 1 or pending[0][0] > 0
 
     def _only_leads(self, left: int, right: int, known: Set[int]) -> bool:
         """Whether a paragraph is a heading, or a question above its answer."""

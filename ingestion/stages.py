@@ -21,7 +21,7 @@ from app.ports import Embedder, Vectors
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.document import Extracted
 from ingestion.formats.jail import extract_jailed
-from ingestion.formats.recognition import recognised
+from ingestion.formats.recognition import completed, recognised
 from ingestion.likeness import signature_of
 from ingestion.suspects import Suspects
 
@@ -141,11 +141,12 @@ class Stages:
 
     def _extracted(self, path: Path, name: str) -> Extracted:
         try:
-            return extract_jailed(path, name)
+            found = extract_jailed(path, name)
         except DocumentRefused as refusal:
             if refusal.reason != "empty":
                 raise
             return recognised(path, name, self.languages, refusal)
+        return completed(path, found, self.languages)
 
     def mark_all(self, group: Sequence[Read | Why]) -> list[Document | Why]:
         """Passages with their vectors, those marked that give orders; raises ``ModelRefused``."""

@@ -63,7 +63,7 @@ class DocumentView:
     updated_at: str
     job_id: Annotated[str | None, Field(description="The job that gave its content.")]
     left_out: Annotated[
-        list[str], Field(description="Documents within it that could not be read, and why.")
+        list[str], Field(description="Documents or pages within it that were not read, and why.")
     ]
     valid_until: Annotated[str | None, Field(description="Its last valid day, if it has one.")]
     pages: Annotated[int | None, Field(description="Its last page with text; null: no pages.")]

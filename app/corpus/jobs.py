@@ -66,7 +66,7 @@ class JobView:
 class JobItemView:
     """A file of a job: pending, ready, unchanged, failed with a reason, cancelled or replaced.
 
-    ``left_out`` names documents within it that could not be read.
+    ``left_out`` names documents and pages within it that could not be read.
     """
 
     source: str

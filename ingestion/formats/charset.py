@@ -5,6 +5,7 @@ import re
 import unicodedata
 
 from app.errors import DocumentRefused
+from ingestion.formats.limits import too_long
 
 DECLARED = re.compile(
     rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{2,40})|<\?xml[^>]{0,200}encoding\s*=\s*[\"']"
@@ -26,19 +27,26 @@ RARE = re.compile(
 NON_LATIN = re.compile("[\u0370-\u1dff\u2c60-\ua71f\ua800-\ufaff]")
 ISO_2022 = b"\x1b$"
 SAMPLE = 200_000
+BYTES_A_CHARACTER = 4
+"""No encoding takes more."""
 
 
-def decode(data: bytes) -> str:
-    """The text of ``data``; raises ``DocumentRefused`` where its encoding is not sure.
+def decode(data: bytes, most: int | None = None) -> str:
+    """The text of ``data``, of at most so many characters where ``most`` is given; raises
+    ``DocumentRefused`` where it is longer, or where its encoding is not sure.
 
     In this order: a byte order mark, UTF-8, what the page declares, what a detector finds. What
     comes out must look like text.
     """
+    if most is not None and len(data) > BYTES_A_CHARACTER * most:
+        raise too_long()
     text = _marked(data)
     if text is None:
         text = _declared(data) or _detected(data)
     if text is None or CONTROLS.search(text):
         raise DocumentRefused("not_text", "The file is not readable text; save it as UTF-8.")
+    if most is not None and len(text) > most:
+        raise too_long()
     return text
 
 

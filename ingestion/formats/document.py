@@ -30,7 +30,8 @@ class Read:
 
     ``valid_until`` is what the document says of its last valid day, as written.
     ``pages`` is how many there are, 0 for formats without pages. ``members`` are the documents
-    that this one holds: (name, content, or why it cannot be had).
+    that this one holds: (name, content, or why it cannot be had). ``scans`` are the numbers of the
+    pages that are images of text, of which nothing, or only what is printed over them, was read.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Read:
     valid_until: str | None = None
     pages: int = 0
     members: Iterable[tuple[str, bytes | DocumentRefused]] = ()
+    scans: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class Extracted:
     """A document's text. ``pages`` is empty for formats without pages.
 
     ``valid_until`` is the last valid day that the document states, None when it states none.
-    ``headings`` and ``doubts`` are in the order of the text. ``left_out`` names the members that
-    could not be read, each with the reason.
+    ``headings`` and ``doubts`` are in the order of the text. ``left_out`` names the members and
+    the pages that could not be read, each with the reason. ``scans`` are the numbers of the pages
+    that are images of text and are still to be recognised, in their order.
     """
 
     title: str
@@ -87,3 +90,4 @@ class Extracted:
     headings: tuple[Heading, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     left_out: tuple[str, ...] = ()
+    scans: tuple[int, ...] = ()

@@ -1,8 +1,9 @@
 """Word documents, in the state a reader sees: insertions accepted, deletions gone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from ingestion.formats.document import Block, Read
@@ -272,7 +273,7 @@ class _Reader:
             span = int(value(cell, "tcPr/gridSpan") or "1") if _plain(cell) else 1
             pieces = [piece for piece in self._cell(cell, dark) if piece.text]
             after += [piece for piece in pieces if piece.kind == "Note"]
-            text = " ".join(" ".join(p.text for p in pieces if p.kind != "Note").split())
+            text = _cell_text([piece for piece in pieces if piece.kind != "Note"])
             merged = cell.find(w("tcPr/vMerge"))
             if merged is not None and merged.get(f"{W}val", "continue") == "continue":
                 text = above.get(column, "")
@@ -368,3 +369,14 @@ def _placed(text: str, looks: dict[str, str], parts: list[str]) -> str:
     before = next((part for part in reversed(parts) if part), "")
     mark = raised(text, before) if place == "superscript" else lowered(text, before)
     return f"{mark} " if text[-1:].isspace() else mark
+
+
+def _cell_text(pieces: Sequence[_Piece]) -> str:
+    """What a cell says on one line; rows of a table within it are parted by semicolons."""
+    said = [
+        piece.text.replace(" | ", " ") + ";" * (piece.kind == after.kind == "Row")
+        if piece.kind == "Row"
+        else piece.text
+        for piece, after in zip_longest(pieces, pieces[1:], fillvalue=_Piece("End", ""))
+    ]
+    return " ".join(" ".join(said).split())

@@ -1,16 +1,21 @@
 """The bytes of one document to its text, with a map of where each page starts and ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import PurePath
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
-from ingestion.formats.limits import MAX_TEXT_CHARACTERS
-from ingestion.formats.members import Budget, member_blocks
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
+from ingestion.formats.members import MAX_HEADING, Budget, member_blocks
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line, tidy
 from ingestion.formats.titles import told_apart
+
+GAP = "\n\n"
+MOST_TOLD = 5
+"""Members that a refusal names."""
 
 
 def extract(data: bytes, name: str) -> Extracted:
@@ -24,11 +29,7 @@ def extract(data: bytes, name: str) -> Extracted:
     budget = Budget()
     text, placed = _assemble([*found.blocks, *member_blocks(found, budget)])
     if not text.strip():
-        raise DocumentRefused(
-            "empty",
-            "No text was found. If this is a scan, install tesseract here, or run text recognition "
-            "on it first.",
-        )
+        raise _without_text(budget)
     return Extracted(
         title=_title(found.title, PurePath(name).stem, text),
         text=text,
@@ -38,6 +39,18 @@ def extract(data: bytes, name: str) -> Extracted:
         headings=_headings(placed),
         doubts=_doubts(placed),
         left_out=tuple(budget.left_out),
+        scans=tuple(found.scans),
+    )
+
+
+def _without_text(budget: Budget) -> DocumentRefused:
+    if budget.left_out:
+        some = "; ".join(budget.left_out[:MOST_TOLD])
+        return DocumentRefused("empty", f"Nothing in it could be read: {some}.")
+    return DocumentRefused(
+        "empty",
+        "No text was found. If this is a scan, install tesseract here, or run text recognition "
+        "on it first.",
     )
 
 
@@ -81,9 +94,7 @@ def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
         placed.append((block, at, at + len(text)))
         at += len(text)
     if at > MAX_TEXT_CHARACTERS:
-        raise DocumentRefused(
-            "too_large", "The text is longer than 20 million characters; split the document."
-        )
+        raise too_long()
     return "".join(parts), placed
 
 
@@ -123,3 +134,64 @@ def _day(stated: str | None) -> date | None:
         raise DocumentRefused(
             "bad_date", "valid_until is not a day such as 2026-12-31; correct it."
         ) from error
+
+
+def inserted(found: Extracted, read: Mapping[int, Sequence[Block]], heading: str) -> Extracted:
+    """The document with more text at the end of these pages, each under a heading of its own that
+    is not in its text."""
+    making = _Inserting(found.text, heading)
+    for page in found.pages:
+        making.take(page, read.get(page.number, ()))
+    headings = [replace(one, start=making.moved(one.start)) for one in found.headings]
+    doubts = [
+        replace(one, start=making.moved(one.start), end=making.moved(one.end))
+        for one in found.doubts
+    ]
+    return replace(
+        found,
+        text=making.text + found.text[making.at :],
+        pages=tuple(making.pages),
+        headings=tuple(sorted([*headings, *making.headings], key=lambda one: one.start)),
+        doubts=tuple(sorted([*doubts, *making.doubts], key=lambda one: one.start)),
+        scans=(),
+    )
+
+
+class _Inserting:
+    """A text that more is put into, page by page; ``at`` is how far it was taken over."""
+
+    def __init__(self, source: str, heading: str) -> None:
+        self._source, self._heading = source, heading
+        self._moves: list[tuple[int, int]] = []
+        self.text, self.at = "", 0
+        self.pages: list[Page] = []
+        self.headings: list[Heading] = []
+        self.doubts: list[Doubt] = []
+
+    def take(self, page: Page, blocks: Sequence[Block]) -> None:
+        """The next page, and what is to stand at its end."""
+        own = self._source[self.at : page.end]
+        self.text += GAP + own if own and self.text and not self.at else own
+        self.at = page.end
+        start = len(self.text) - (page.end - page.start)
+        new, placed = _assemble(blocks)
+        if new:
+            self.text += GAP if self.text else ""
+            first = len(self.text)
+            start = start if page.end > page.start else first
+            self.text += new
+            self._mark(start, first, placed)
+        self.pages.append(Page(page.number, start, len(self.text)))
+
+    def _mark(self, start: int, first: int, placed: Sequence[Placed]) -> None:
+        end = len(self.text)
+        # A stamp stands under it as well: it may seem to be a heading of the text that it leads.
+        self.headings += [Heading(MAX_HEADING, self._heading, start), Heading(MAX_HEADING, "", end)]
+        for one in _doubts(placed):
+            self.doubts.append(Doubt(first + one.start, first + one.end, one.reason))
+        self._moves.append((self.at, end - self.at + (0 if self.at else len(GAP))))
+
+    def moved(self, offset: int) -> int:
+        """Where a place of the source is now; what was put before its first letter comes first."""
+        before = [by for at, by in self._moves if at < max(offset, 1)]
+        return offset + (before[-1] if before else 0)

@@ -123,6 +123,8 @@ class _Facts:
     """Footnotes by the address their mark leads to; they stand where they are cited."""
     moved: set[int] = field(default_factory=set)
     """Footnotes that were written already."""
+    beside: dict[int, str] = field(default_factory=dict)
+    """What stands before the parts of a card, which go on the line of its first one."""
     reachable: set[int] = field(default_factory=set)
     """What a button opens: hidden until then, but there for every reader."""
 
@@ -139,17 +141,33 @@ def _facts(tree: Any, source: str) -> _Facts:
     facts = _Facts()
     lowered_source = source.lower()
     if "<table" in lowered_source:
-        facts.layouts = {_around(node, "table").mem_id for node in tree.css(IN_LAYOUT)}
+        arranged = {(outer := _around(node, "table")).mem_id: outer for node in tree.css(IN_LAYOUT)}
+        facts.layouts = {id for id, outer in arranged.items() if not _is_table_of_tables(outer)}
     if "<header" in lowered_source:
         headers: dict[int, set[str]] = {}
         for node in tree.css("header nav, header h1"):
             headers.setdefault(_around(node, "header").mem_id, set()).add(node.tag)
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
+    if lowered_source.count("<div") > 3:
+        facts.beside = _cards(tree)
     targets = {node.id: node for node in tree.css("[id]")} if NAMED.search(source) else {}
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
     if OPENS.search(source):
         _match_tabs(tree, facts, targets)
     return facts
+
+
+def _is_table_of_tables(table: Any) -> bool:
+    """Whether a table has rows of text, of which a cell may hold a table of its own."""
+    if table.css_first("h1, h2, h3, h4, pre, blockquote, p + p") is not None:
+        return False
+    rows = [row for row in table.css("tr") if _around(row, "table").mem_id == table.mem_id]
+    plain = [sum(not _holds_table(cell) for cell in row.iter()) for row in rows]
+    return sum(count > 1 for count in plain) > 1 and sum(plain) > len(table.css("table"))
+
+
+def _holds_table(cell: Any) -> bool:
+    return cell.css_first("table") is not None or not cell.text().strip()
 
 
 def _around(node: Any, tag: str) -> Any:
@@ -158,6 +176,71 @@ def _around(node: Any, tag: str) -> Any:
     while node.tag != tag:
         node = node.parent
     return node
+
+
+LEAST_CARDS, MOST_PARTS, LONGEST_PART = 2, 4, 80
+"""Cards side by side, the parts of one, and the characters of a part."""
+LEAF_TAGS = frozenset({"div", "p", "span"})
+
+
+def _cards(tree: Any) -> dict[int, str]:
+    """The parts of cards: of boxes of one class side by side that hold a few short lines each."""
+    found: dict[int, str] = {}
+    # The innermost boxes only: what holds boxes of boxes is no card.
+    alike: dict[tuple[int, str], list[list[Any]]] = {}
+    for first in tree.css("div > div:first-child, li > div:first-child, a > div:first-child"):
+        card = first.parent
+        if parts := _parts_of_card(card):
+            key = (card.parent.mem_id, card.attributes.get("class") or "")
+            alike.setdefault(key, []).append(parts)
+    for cards in alike.values():
+        kinds = {tuple(part.attributes.get("class") for part in parts) for parts in cards}
+        # Names without a figure among them are no label and what it is told.
+        told = sum(any(_has_figure(part) for part in parts[1:]) for parts in cards)
+        if len(cards) >= LEAST_CARDS and len(kinds) == 1 and 2 * told >= len(cards):
+            for parts in cards:
+                found |= {part.mem_id: ", " for part in parts[2:]} | {parts[1].mem_id: ": "}
+    return found
+
+
+def _parts_of_card(card: Any) -> list[Any]:
+    parts = [*card.iter()]
+    if not 2 <= len(parts) <= MOST_PARTS or (card.text(deep=False) or "").strip():
+        return []
+    texts = [" ".join(part.text().split()) for part in parts]
+    plain = all(0 < len(text) <= LONGEST_PART for text in texts)
+    leaves = all(part.tag in LEAF_TAGS and _is_leaf(part) for part in parts)
+    return parts if plain and leaves else []
+
+
+def _has_figure(part: Any) -> bool:
+    return any(map(str.isdigit, part.text()))
+
+
+def _is_leaf(part: Any) -> bool:
+    within = [one for one in part.css(IN_CARD) if one.mem_id != part.mem_id]
+    return not within and "role" not in part.attributes
+
+
+IN_CARD = "div, p, ul, ol, dl, table, br, button, input, h1, h2, h3, h4, h5, h6"
+
+
+def _follows_a_part(node: Any) -> bool:
+    """Whether two parts of a line touch each other of which one has a name of its own."""
+    before = node.prev
+    if before is None or before.tag != "span":
+        return False
+    return bool(node.attributes.get("class") or before.attributes.get("class"))
+
+
+ENDS_WORD, STARTS_WORD = re.compile(r"[^\W\d_]{3}$"), re.compile(r"[^\W\d_]{3}")
+
+
+def _are_two_words(before: str, after: str) -> bool:
+    """Whether a word and a figure touch each other that a style sheet parts."""
+    ends, starts = ENDS_WORD.search(before), STARTS_WORD.match(after)
+    figure = before[-1:].isdigit() or before[-1:] == "%"
+    return bool((ends and after[:1].isdigit()) or (figure and starts))
 
 
 def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
@@ -253,11 +336,24 @@ def _walk(tree: Any, source: str) -> "_Writer":
                 writer.open_mark(inside.mark)
                 stack.append((node, inside.mark, inside))
             else:
-                writer.open(node, facts, inside.list_type)
+                tag = _part_of_table(node, tag)
+                writer.open(node, tag, facts, inside.list_type)
                 stack.append((node, tag, inside))
             stack += [(child, "", inside) for child in node.iter(include_text=True)][::-1]
     writer.finish()
     return writer
+
+
+TABLE_ROLES = {"table": "table", "grid": "table", "row": "tr", "cell": "td", "gridcell": "td"}
+TABLE_ROLES |= {"columnheader": "th", "rowheader": "th"}
+MAY_BE_TABLE = frozenset({"div", "span", "ul", "ol", "li", "section", "a", "p", "h3", "h4"})
+
+
+def _part_of_table(node: Any, tag: str) -> str:
+    """The tag that an element stands for: one that arranges a table says so by its role."""
+    if tag not in MAY_BE_TABLE:
+        return tag
+    return TABLE_ROLES.get(node.attributes.get("role") or "", tag)
 
 
 def _cites(link: Any, facts: _Facts) -> bool:
@@ -425,6 +521,7 @@ def _integer(value: str | None) -> int | None:
     return int(value) if value and re.fullmatch(r"\s*[+-]?\d{1,9}\s*", value) else None
 
 
+LONGEST_QUESTION = 200
 LONGEST_TERM, LONGEST_MEANING = 100, 300
 """Characters of what may head a section, and of what is told of it on the same line."""
 MEANING_BLOCKS = "p, ul, ol, table, pre, dl, blockquote"
@@ -484,6 +581,10 @@ class _Writer:
     _last_level: int = 0
     _described: list[tuple[_Terms, int]] = field(default_factory=list)
     """Open description lists, and the level of the headings that their terms are."""
+    _opened: list[int] = field(default_factory=list)
+    """Open details, and the level of the heading that each summary is, 0 for none."""
+    _edge: bool = False
+    """Whether a part with a name of its own begins directly after another one."""
     _in_term: bool = False
     _after_term: bool = False
     _ends: int = 0
@@ -497,14 +598,16 @@ class _Writer:
     def _in_cell(self) -> bool:
         return self._table is not None and self._table.in_cell
 
-    def open(self, node: Any, facts: _Facts, list_type: str) -> None:
-        """Before the content of an element; ``list_type`` is what its style says of lists."""
-        tag = node.tag
+    def open(self, node: Any, tag: str, facts: _Facts, list_type: str) -> None:
+        """Before the content of an element, read as ``tag``; ``list_type`` is what its style says
+        of lists."""
         if tag == "br" and self._in_term:
             self._beside(", ")
         self._break_around(tag)
         if label := facts.labels.get(node.mem_id):
             self._write_heading(label)
+        if between := facts.beside.get(node.mem_id):
+            self._beside(between)
         if tag in HEADINGS:
             self._level = 0 if self._in_cell else int(tag[1])
         elif tag == "li":
@@ -524,22 +627,26 @@ class _Writer:
             self._after_marker = True
         elif tag == "button" and not _is_inline(node):
             self._breaks = max(self._breaks, 2)
+        elif tag in ("details", "summary"):
+            self._open_details(node)
+        elif tag == "span":
+            self._edge = not self._pre and _follows_a_part(node)
         else:
-            self._open_part(node)
+            self._open_part(node, tag)
 
     def open_mark(self, tag: str) -> None:
         """A raised or lowered mark begins: "sup" or "sub"."""
         self._marks.append((tag, []))
 
-    def _open_part(self, node: Any) -> None:
+    def _open_part(self, node: Any, tag: str) -> None:
         table = self._table
-        if table is None or node.tag not in ("td", "th", "tr", "thead"):
+        if table is None or tag not in ("td", "th", "tr", "thead"):
             return
-        if node.tag in ("tr", "thead"):
-            table.open_row(in_head=node.tag == "thead")
+        if tag in ("tr", "thead"):
+            table.open_row(in_head=tag == "thead")
             return
         spans = [_integer(node.attributes.get(name)) for name in ("colspan", "rowspan")]
-        table.open_cell(spans[0] or 1, 1 if spans[1] is None else spans[1], node.tag == "th")
+        table.open_cell(spans[0] or 1, 1 if spans[1] is None else spans[1], tag == "th")
 
     def close(self, tag: str) -> None:
         """After the content of an element."""
@@ -547,6 +654,8 @@ class _Writer:
             self._lists.pop()
         elif tag in ("dl", "dt"):
             self._close_description(tag)
+        elif tag in ("details", "summary"):
+            self._close_details(tag)
         elif tag == "pre":
             self._pre -= 1
         elif tag == "table":
@@ -579,7 +688,11 @@ class _Writer:
             return
         words = text.split()
         if words:
-            self._write(" ".join(words), space=self._space or text[0].isspace())
+            space = self._space or text[0].isspace()
+            if self._edge and not space:
+                space = _are_two_words(self._tail, words[0])
+            self._edge = False
+            self._write(" ".join(words), space=space)
         self._space = text[-1:].isspace() or (self._space and not words)
 
     @property
@@ -662,6 +775,29 @@ class _Writer:
             elif how is _Terms.ENTRIES:
                 self._marker, self._after_marker = "- ", True
 
+    def _open_details(self, node: Any) -> None:
+        """What opens is a section below what is clicked, where that is short."""
+        if node.tag == "details":
+            said = node.css_first("summary")
+            short = said is not None and 0 < len(" ".join(said.text().split())) <= LONGEST_QUESTION
+            plain = short and said.css_first("h1, h2, h3, h4, h5, h6") is None
+            inside = self._lists or self._tables or self._described
+            self._opened.append(0 if inside or not plain else min(self._last_level + 1, 6))
+        elif self._opened and self._opened[-1]:
+            self._breaks = max(self._breaks, 2)
+            self._level = self._opened[-1]
+
+    def _close_details(self, tag: str) -> None:
+        if tag == "summary":
+            if self._opened and self._opened[-1]:
+                self._level = 0
+                self._cut()
+                self._breaks = 2
+        elif self._opened and (level := self._opened.pop()):
+            self._cut()
+            self._breaks = 2
+            self._ends, self._last_level = level, level - 1
+
     def _close_description(self, tag: str) -> None:
         if not self._described:
             return
@@ -695,6 +831,11 @@ class _Writer:
         self._write(mark if len(mark) <= 40 else " ".join(text.split()), space=self._space)
 
     def _write_row(self, table: Table) -> None:
+        outer = next((one for one in self._tables[-2::-1] if one is not None and one.in_cell), None)
+        if outer is not None:
+            for line, _ in table.close_row()[-1:]:
+                outer.write_row(line)
+            return
         doubt, self.doubt = self.doubt, table.doubt
         for line, breaks in table.close_row():
             self._breaks = max(self._breaks, breaks)

@@ -50,6 +50,13 @@ def guard_zip(entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
+def too_long() -> DocumentRefused:
+    """The refusal of more text than one document may have."""
+    return DocumentRefused(
+        "too_large", "The text is longer than 20 million characters; split the document."
+    )
+
+
 def corrupt() -> DocumentRefused:
     """The refusal of a file that its own program could not open either."""
     return DocumentRefused(

@@ -5,15 +5,28 @@ import re
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Read
 from ingestion.formats.html import page
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.text import LINE_BREAK
 
 FRONT_MATTER = re.compile(
-    r"\A---[ \t]*\n((?:[\w-]+[ \t]*:.*\n|[ \t#-].*\n|\n)*)(?:---|\.\.\.)[ \t]*\n"
+    r"\A(?:---[ \t]*\n((?:[\w-]+[ \t]*:.*\n|[ \t#-].*\n|\n)*)(?:---|\.\.\.)[ \t]*\n"
+    r"|\+\+\+[ \t]*\n((?:[\w.-]+[ \t]*=.*\n|[ \t#\[\]\"'].*\n|\n)*)\+\+\+[ \t]*\n)"
 )
-VALID_UNTIL = re.compile(r"(?m)^valid_until[ \t]*:[ \t]*[\"']?([^\"'\n#]*?)[\"']?[ \t]*(?:#.*)?$")
-TITLE = re.compile(r"(?m)^title[ \t]*:[ \t]*[\"']?(.*?)[\"']?[ \t]*$")
+"""Between dashes as YAML, between plus signs as TOML."""
+VALID_UNTIL = re.compile(
+    r"(?m)^valid_until[ \t]*[:=][ \t]*[\"']?([^\"'\n#]*?)[\"']?[ \t]*(?:#.*)?$"
+)
+TITLE = re.compile(r"(?m)^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$")
 
 
+ALERT = re.compile(r"(?m)^([ \t]*>[ \t]*)\[!(\w{1,20})\][-+]?[ \t]*(.*)$")
+BOX = re.compile(
+    r"(?m)^([ ]*)(?:!!!|\?\?\?\+?)[ \t]+[\w-]{1,30}(?:[ \t]+\"(.*)\")?[ \t]*\n"
+    r"((?:(?:\1(?:[ ]{4}|\t).*|[ \t]*)(?:\n|\Z))+)"
+)
+FENCED_BOX = re.compile(r"(?m)^:::+(?:[ \t]*\w{1,30}\b(.*))?$")
+INDENT = re.compile(r"(?m)^[ ]*(?:[ ]{4}|\t)")
+"""Notes, warnings and the like: quoted, indented below a line, or between two."""
 DENSE = 1000
 """Brackets in one paragraph beyond which they are no links: the parser tries each with each."""
 STARTS_UNIT = re.compile(r"[ \t]*(?:[-*+|#>]|\d+[.)]|$)")
@@ -27,18 +40,34 @@ def read(data: bytes) -> Read:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.footnote import footnote_plugin
 
-    source = LINE_BREAK.sub("\n", decode(data))
+    source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS))
     front = FRONT_MATTER.match(source)
-    body = source[front.end() :] if front else source
+    body = _without_boxes(source[front.end() :] if front else source)
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
     parser.use(footnote_plugin)
     if _is_dense(body):
         parser.disable(LINKS)
     found = page(parser.render(body))
-    stated = TITLE.search(front[1]) if front else None
-    until = VALID_UNTIL.search(front[1]) if front else None
+    facts = (front[1] or front[2] or "") if front else ""
+    stated, until = TITLE.search(facts), VALID_UNTIL.search(facts)
     title = found.title or (stated[1] if stated else "")
     return Read(title, found.blocks, until[1] if until else None)
+
+
+def _without_boxes(source: str) -> str:
+    """The source with the boxes of several programs as paragraphs under their titles."""
+    source = ALERT.sub(lambda match: f"{match[1]}**{match[2].capitalize()}:** {match[3]}", source)
+    source = FENCED_BOX.sub(lambda match: f"\n{_bold(match[1])}\n", source)
+    return BOX.sub(_unboxed, source) if "!!!" in source or "???" in source else source
+
+
+def _unboxed(box: re.Match[str]) -> str:
+    return f"{box[1]}{_bold(box[2])}\n\n{re.sub(INDENT, box[1], box[3])}\n"
+
+
+def _bold(title: str | None) -> str:
+    said = (title or "").strip().removeprefix("[").removesuffix("]").strip()
+    return f"**{said}**" if said else ""
 
 
 def _is_dense(source: str) -> bool:

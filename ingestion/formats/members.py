@@ -1,19 +1,20 @@
 """The documents that another one holds, as its sections: members of archives, attachments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Read
-from ingestion.formats.limits import MAX_INFLATED_BYTES
+from ingestion.formats.limits import MAX_INFLATED_BYTES, MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line
 
 MAX_DEPTH = 2
 """How deep documents may stand in documents."""
 MAX_HEADING = 6
-
+SCAN = "scan"
+"""The reason of pages that nothing here could recognise."""
 
 MOST_LEFT_OUT, MAX_NAME = 100, 200
 """Members that are named, and characters of a name."""
@@ -21,9 +22,11 @@ MOST_LEFT_OUT, MAX_NAME = 100, 200
 
 @dataclass
 class Budget:
-    """Bytes of members that may still be read, over all levels, and the members left out."""
+    """Bytes of members that may still be read, over all levels, characters of text that they may
+    still hold, and the members left out."""
 
     left: int = MAX_INFLATED_BYTES
+    characters: int = MAX_TEXT_CHARACTERS
     left_out: list[str] = field(default_factory=list)
 
     def spend(self, size: int) -> None:
@@ -33,6 +36,12 @@ class Budget:
             raise DocumentRefused(
                 "zip_bomb", "The document unpacks to more than 200 MB; remove large embedded files."
             )
+
+    def spend_text(self, blocks: Sequence[Block]) -> None:
+        """Raises ``DocumentRefused`` once the text of all together is too long."""
+        self.characters -= sum(len(block.text) for block in blocks)
+        if self.characters < 0:
+            raise too_long()
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note a member that could not be read."""
@@ -54,13 +63,16 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
             budget.spend(len(data))
             yield from _member(name, data, budget, depth)
         except DocumentRefused as refused:
-            if refused.reason == "zip_bomb":
+            if refused.reason == "zip_bomb" or budget.characters < 0:
                 raise
             budget.leave_out(name, refused.reason)
 
 
 def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Block]:
     found = detect_format(data, name).read(data)
+    budget.spend_text(found.blocks)
+    if found.scans:
+        budget.leave_out(f"{name}, {pages_named(found.scans)}", SCAN)
     blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
     said = [block for block in blocks if block.text.strip()]
     if not said:
@@ -70,6 +82,18 @@ def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Bloc
         # The pages of one member are not those of the whole.
         level = min(block.level + 1, MAX_HEADING) if block.level else 0
         yield replace(block, page=None, level=level)
+
+
+def pages_named(pages: Sequence[int]) -> str:
+    """Numbers of pages for people: ``pages 2, 4-6``."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1][1:] = [page]
+        else:
+            runs.append([page])
+    said = ", ".join("-".join(map(str, run)) for run in runs)
+    return f"{'pages' if len(pages) > 1 else 'page'} {said}"
 
 
 def _is_junk(name: str) -> bool:

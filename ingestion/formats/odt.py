@@ -18,7 +18,9 @@ UNSEEN = frozenset(
     f"{T}{tag}" for tag in ("tracked-changes", "hidden-text", "hidden-paragraph", "sequence-decls")
 )
 WHITE = {f"{T}tab": " ", f"{T}line-break": "\n"}
-MAX_HEADING = 6
+STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+STYLED = ("content.xml", "styles.xml")
+MAX_HEADING, MAX_INDENT = 6, 8
 
 
 def read(data: bytes) -> Read:
@@ -27,6 +29,7 @@ def read(data: bytes) -> Read:
     body = package.xml("content.xml").find(f"{OFFICE}body/{OFFICE}text")
     if body is None:
         raise corrupt()
+    _drop_hidden(package, body)
     blocks = list(_blocks(body, ""))
     stated = ""
     if "meta.xml" in package.archive.NameToInfo:
@@ -37,8 +40,27 @@ def read(data: bytes) -> Read:
     return Read(title or next(iter(headings), ""), blocks)
 
 
-def _blocks(parent: Any, bullet: str) -> Iterator[Block]:
-    """The blocks below ``parent``; ``bullet`` stands before the first one of a list item."""
+def _drop_hidden(package: Package, body: Any) -> None:
+    """Take out what a style hides, and hidden sections."""
+    from lxml import etree
+
+    parts = [one for one in STYLED if one in package.archive.NameToInfo]
+    hidden = {
+        style.get(f"{STYLE}name")
+        for part in parts
+        for style in package.xml(part).iter(f"{STYLE}style")
+        if any(one.get(f"{T}display") == "none" for one in style.iter(f"{STYLE}text-properties"))
+    }
+    for node in [*body.iter(etree.Element)]:
+        if node.get(f"{T}style-name") in hidden or node.get(f"{T}display") == "none":
+            tail = node.tail
+            node.clear()
+            node.tail = tail
+
+
+def _blocks(parent: Any, bullet: str, depth: int = 0) -> Iterator[Block]:
+    """The blocks below ``parent``; ``bullet`` stands before the first one of a list item, which is
+    in so many lists."""
     gap = "\n" if bullet else "\n\n"
     for node in parent:
         if node.tag in UNSEEN:
@@ -48,11 +70,11 @@ def _blocks(parent: Any, bullet: str) -> Iterator[Block]:
             bullet = ""
         elif node.tag == f"{T}list":
             for item in node:
-                yield from _blocks(item, "- ")
+                yield from _blocks(item, f"{'  ' * min(depth, MAX_INDENT)}- ", depth + 1)
         elif node.tag == f"{TAB}table":
             yield from _table(node)
         elif isinstance(node.tag, str):
-            yield from _blocks(node, bullet)
+            yield from _blocks(node, bullet, depth)
 
 
 def _paragraph(node: Any, bullet: str, gap: str) -> Iterator[Block]:

@@ -15,14 +15,16 @@ def read(data: bytes) -> Read:
     from ingestion.formats.pdf_paragraphs import paragraphs, without_running
 
     stated, pages = _pages(data)
-    first = pages[0].lines if pages else []
-    title = _big_line(first)
+    scans = [page.number for page in pages if page.is_scan]
+    title = _big_line(pages[0].lines) if pages and not pages[0].is_scan else ""
     without_running(pages)
     found = paragraphs(pages)
     blocks = [Block(one.text, page=one.page, gap=one.gap, level=one.level) for one in found]
     if not title and not is_garbage_title(stated):
         title = stated
-    return Read(title or _first_line(blocks), blocks, pages=len(pages))
+    if not title and 1 not in scans:  # a stamp is no title
+        title = _first_line(blocks)
+    return Read(title, blocks, pages=len(pages), scans=scans)
 
 
 def _pages(data: bytes) -> tuple[str, list[Any]]:
@@ -45,7 +47,7 @@ def _pages(data: bytes) -> tuple[str, list[Any]]:
                 page = document[number]
                 found = printed(page, form)
                 unmapped += found.unmapped > UNMAPPED_SHARE
-                pages.append(PageLines(number + 1, lines_of(found), found.height))
+                pages.append(PageLines(number + 1, lines_of(found), found.height, found.is_scan))
                 page.close()
     except pypdfium2.PdfiumError as error:
         if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_page import Printed, Word
+from ingestion.formats.pdf_sight import PATH, Box
 from ingestion.formats.text import lowered, raised
 
 ENDS_SENTENCE = re.compile(r"[.!?:;][\"')\]\u2019\u201d]*$")
@@ -22,6 +23,9 @@ FAR_BELOW = 4.0
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
 MAX_ROWS_IN_PAGE = 20_000
+LIGHTEST, WIDEST_BOX, LOWEST_BOX, LEAST_LINES, MOST_BOXES = 0.98, 0.6, 40.0, 3, 40
+"""What a shaded box beside text is: its colour, its share of the width, points, lines; how many
+of them a page of text may have."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,56 @@ def lines_of(page: Printed) -> list[Line]:
     straight = {turn for turn in turns if turn % 90 == 0}
     main = max(straight or turns, key=lambda turn: sum(len(w.text) for w in turns[turn]), default=0)
     found: list[Line] = []
+    apart: list[list[Word]] = []
     if main in turns:
         grids = find_grids(page.things) if main == 0 else []
-        found = _Layout(page).lines(turns.pop(main), grids)
-    for words in turns.values():
+        words = turns.pop(main)
+        if main == 0:
+            words, apart = _without_boxes(page, words, grids)
+        found = _Layout(page).lines(words, grids)
+    for words in [*apart, *turns.values()]:
         lines = _Layout(page).lines(words, [])
         found += [Line(**{**vars(line), "aside": True}) for line in lines]
     return found
+
+
+def _without_boxes(
+    page: Printed, words: list[Word], grids: list[Grid]
+) -> tuple[list[Word], list[list[Word]]]:
+    """The words without those of shaded boxes beside the text, and those of each such box."""
+    apart = []
+    for left, bottom, right, top in _shaded(page):
+        level = [word for word in words if bottom <= word.y <= top]
+        inside = [word for word in level if left <= (word.x0 + word.x1) / 2 <= right]
+        ruled = any(grid.holds(word.x0, word.y) for word in inside for grid in grids)
+        if 0 < len(inside) < len(level) and not ruled and not _is_column(inside, level):
+            kept = {id(word) for word in inside}
+            apart.append(inside)
+            words = [word for word in words if id(word) not in kept]
+    return words, apart
+
+
+def _shaded(page: Printed) -> list[Box]:
+    """The boxes of a colour that are no background of the page and higher than a row."""
+    boxes = [
+        area.box
+        for area in page.things.areas
+        if area.kind == PATH
+        and area.colour is not None
+        and min(area.colour) < LIGHTEST
+        and area.box[2] - area.box[0] < WIDEST_BOX * page.width
+        and area.box[3] - area.box[1] > LOWEST_BOX
+    ]
+    return boxes if len(boxes) <= MOST_BOXES else []
+
+
+def _is_column(inside: list[Word], level: list[Word]) -> bool:
+    """Whether most lines in a box stand on one base line with what is beside it, as in a table."""
+    mine = {id(word) for word in inside}
+    beside = [word for word in level if id(word) not in mine]
+    lines = {round(word.y): word for word in inside}.values()
+    shared = sum(any(abs(w.y - one.y) <= 0.12 * one.size for w in beside) for one in lines)
+    return len(lines) < LEAST_LINES or 2 * shared > len(lines)
 
 
 @dataclass

@@ -4,12 +4,13 @@ import ctypes
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ingestion.formats.pdf_calls import PDFIUM, address_of
-from ingestion.formats.pdf_sight import Box, Things, drawn_things, unseen_objects
+from ingestion.formats.pdf_sight import IMAGE, Box, Things, drawn_things, unseen_objects
 from ingestion.formats.seeing import SMALLEST_PT
 
 HYPHENS = frozenset((0x02, 0xFFFE))
@@ -59,6 +60,8 @@ class Printed:
     width: float
     height: float
     unmapped: float = 0.0
+    is_scan: bool = False
+    """Whether what people read on it is an image, with a stamp or a running head at most."""
 
 
 def printed(page: Any, form: Any | None) -> Printed:
@@ -74,7 +77,49 @@ def printed(page: Any, form: Any | None) -> Printed:
         words += _form_words(page, form, len(words))
     words = [word for word in words if not things.strikes(word.box)]
     textpage.close()
-    return Printed(words, things, right - left, top - bottom, unmapped)
+    scan = _is_scan(words, things, paper)
+    return Printed(words, things, right - left, top - bottom, unmapped, scan)
+
+
+# --- Pages that are images -------------------------------------------------------------------
+
+MOST_AT_EDGES, MOST_STAMPED = 60, 12
+"""Words that may be printed over a scan: at its edges all together, and elsewhere."""
+EDGE = 0.14
+"""The share of a page's height at its top and its foot."""
+COVERED, SHOWN = 0.6, 0.05
+"""The least share of a page that images cover: of one with words, and of one without any."""
+OUTLINES = 40
+"""So many drawn areas on a page without a word may be its letters."""
+GRID = 20
+
+
+def _is_scan(words: list[Word], things: Things, paper: Box) -> bool:
+    _, bottom, _, top = paper
+    edge = EDGE * (top - bottom)
+    inside = sum(bottom + edge < (w.box[1] + w.box[3]) / 2 < top - edge for w in words)
+    if inside > MOST_STAMPED or len(words) - inside > MOST_AT_EDGES:
+        return False
+    images = [area.box for area in things.areas if area.kind == IMAGE]
+    covered = _covered(paper, images)
+    return covered >= COVERED or (not words and (covered >= SHOWN or len(things.areas) >= OUTLINES))
+
+
+def _covered(paper: Box, images: Sequence[Box]) -> float:
+    """The share of a page that lies under images, which may overlap or be strips of a scan."""
+    left, bottom, right, top = paper
+    xs = [left + (right - left) * (i + 0.5) / GRID for i in range(GRID)]
+    ys = [bottom + (top - bottom) * (i + 0.5) / GRID for i in range(GRID)]
+    cells: set[tuple[float, float]] = set()
+    for x0, y0, x1, y1 in images:
+        cells.update(itertools.product(_between(xs, x0, x1), _between(ys, y0, y1)))
+        if len(cells) == GRID * GRID:
+            break
+    return len(cells) / (GRID * GRID)
+
+
+def _between(places: Sequence[float], low: float, high: float) -> Sequence[float]:
+    return places[bisect_left(places, low) : bisect_right(places, high)]
 
 
 def _paper(page: Any) -> Box:

@@ -49,11 +49,15 @@ class Paragraph:
 
 @dataclass
 class PageLines:
-    """The lines of one page in reading order, and the height of the page."""
+    """The lines of one page in reading order, and the height of the page.
+
+    ``is_scan``: its text is an image, and the lines are what is printed over it.
+    """
 
     number: int
     lines: list[Line] = field(default_factory=list)
     height: float = 0.0
+    is_scan: bool = False
 
 
 # --- Running heads and feet ------------------------------------------------------------------
@@ -128,12 +132,13 @@ def paragraphs(pages: Sequence[PageLines]) -> list[Paragraph]:
     known = {word for p in pages for line in p.lines for word in COMPOUND.findall(line.text)}
     body = _body_size(pages)
     found: list[Paragraph] = []
+    scans = {page.number for page in pages if page.is_scan}
     for page in pages:
         main = [line for line in page.lines if not line.aside]
         here = _of_page(main, page.number, known)
         for one in here:
             one.level = _level(one, body)
-        if found and here:
+        if found and here and not scans & {page.number - 1, page.number}:
             _join_pages(found, here, known)
         found += here
         aside = [line for line in page.lines if line.aside]

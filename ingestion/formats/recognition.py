@@ -5,18 +5,20 @@ tesseract runs behind the same walls as a reader, for one page, over pipes and w
 
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePath
 
 from app.errors import DocumentRefused
 from ingestion.formats import scan
 from ingestion.formats.document import Block, Extracted
-from ingestion.formats.extract import assembled
+from ingestion.formats.extract import assembled, inserted
 from ingestion.formats.jail import run_jailed, warn_once
 from ingestion.formats.limits import JailLimits
+from ingestion.formats.members import SCAN, pages_named
 from ingestion.formats.one_program import run_program
 from ingestion.formats.registry import PDF, format_of
 
@@ -53,12 +55,56 @@ def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) ->
     if program is None or format_of(name) is not PDF:
         raise empty
     blocks: list[Block] = []
-    for page, image in enumerate(_images(path), start=1):
-        words = words_of(_read(program, image, languages))
-        blocks += [Block(text, page, doubt=doubt) for text, doubt in paragraphs(words)]
+    for page in range(1, MOST_PAGES + 2):
+        image = _image(path, page, scan.LETTERS)
+        if image is None:
+            break
+        if page > MOST_PAGES:
+            raise DocumentRefused(
+                "too_large", f"A scan of more than {MOST_PAGES} pages; split the document."
+            )
+        blocks += _blocks(program, image, languages, page)
     if not blocks:
         raise empty
-    return assembled(blocks, page, PurePath(name).stem, PDF.media_type, MARK)
+    return assembled(blocks, page - 1, PurePath(name).stem, PDF.media_type, MARK)
+
+
+def completed(path: Path, found: Extracted, languages: str) -> Extracted:
+    """The document with the text of those pages that are scans, each in its place.
+
+    What is not read is named in ``left_out`` with the reason: the other pages are there.
+    """
+    if not found.scans:
+        return found
+    program = installed()
+    if program is None:
+        return _without(found, found.scans, SCAN)
+    read: dict[int, list[Block]] = {}
+    missed: dict[str, list[int]] = defaultdict(list)
+    for page in found.scans:
+        reason = "unrecognised" if "unrecognised" in missed else ""
+        if not reason and len(read) < MOST_PAGES:
+            try:
+                image = _image(path, page, scan.NO_LETTERS)
+                read[page] = _blocks(program, image, languages, page) if image else []
+                continue
+            except DocumentRefused as refusal:
+                reason = refusal.reason
+        missed[reason or "too_large"].append(page)
+    found = inserted(found, read, MARK)
+    for reason, pages in missed.items():
+        found = _without(found, pages, reason)
+    return found
+
+
+def _without(found: Extracted, pages: Sequence[int], reason: str) -> Extracted:
+    left_out = (*found.left_out, f"{pages_named(pages)}: {reason}")
+    return replace(found, left_out=left_out)
+
+
+def _blocks(program: str, image: bytes, languages: str, page: int) -> list[Block]:
+    words = words_of(_read(program, image, languages))
+    return [Block(text, page, doubt=doubt) for text, doubt in paragraphs(words)]
 
 
 def installed() -> str | None:
@@ -115,21 +161,14 @@ def _doubt(words: Sequence[Word]) -> str:
     return ""
 
 
-def _images(path: Path) -> Iterator[bytes]:
-    """The pages, one after the other; raises ``DocumentRefused``."""
+def _image(path: Path, page: int, letters: str) -> bytes | None:
+    """The page, None where there is no such one; raises ``DocumentRefused``."""
     entry = f"{scan.__name__}:{scan.child_main.__name__}"
-    for page in range(1, MOST_PAGES + 2):
-        run = run_jailed(entry, [str(page)], path, DRAWING, ("pypdfium2",))
-        if run.status != 0:
-            raise DocumentRefused("crashed", f"Page {page} could not be drawn within its limits.")
-        warn_once(run.walls)
-        if not run.output:
-            return
-        if page > MOST_PAGES:
-            raise DocumentRefused(
-                "too_large", f"A scan of more than {MOST_PAGES} pages; split the document."
-            )
-        yield scan.checked(run.output)
+    run = run_jailed(entry, [str(page), letters], path, DRAWING, ("pypdfium2",))
+    if run.status != 0:
+        raise DocumentRefused("crashed", f"Page {page} could not be drawn within its limits.")
+    warn_once(run.walls)
+    return scan.checked(run.output) if run.output else None
 
 
 def _read(program: str, image: bytes, languages: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -49,6 +50,7 @@ def parsed(output: bytes) -> Extracted:
             tuple(Heading(int(at), str(said), int(start)) for at, said, start in reply["headings"]),
             tuple(Doubt(int(start), int(end), str(why)) for start, end, why in reply["doubts"]),
             tuple(str(name) for name in reply["left_out"]),
+            tuple(int(page) for page in reply["scans"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise crashed("the reader's reply is not usable") from error
@@ -58,7 +60,14 @@ def parsed(output: bytes) -> Extracted:
     for offsets in ([0, *edges, len(text)], [0, *starts, len(text)], [0, *doubts, len(text)]):
         if offsets != sorted(offsets):
             raise crashed("the reader's page map is not usable")
+    numbers = [page.number for page in found.pages]
+    if numbers != [*range(1, len(numbers) + 1)] or not _are_among(found.scans, len(numbers)):
+        raise crashed("the reader's page map is not usable")
     return found
+
+
+def _are_among(scans: Sequence[int], pages: int) -> bool:
+    return [*scans] == sorted({page for page in scans if 1 <= page <= pages})
 
 
 def crashed(why: str) -> DocumentRefused:

@@ -10,18 +10,30 @@ from ingestion.formats.limits import MAX_DOCUMENT_BYTES, corrupt
 DPI, POINTS_AN_INCH = 300, 72
 MOST_PIXELS = 40_000_000
 """Beyond it, as on a poster, a page is drawn smaller."""
+LETTERS, NO_LETTERS = "letters", "no-letters"
 HEADER = re.compile(rb"P5 (\d{1,5}) (\d{1,5}) 255\n")
 
 
-def child_main(page: str) -> None:
+def child_main(page: str, letters: str = LETTERS) -> None:
     """In the child: reads the PDF from stdin, writes the page (from 1) as PGM, nothing when there
-    is no such page."""
+    is no such page. What is printed over a scan is drawn with ``LETTERS`` only."""
     import pypdfium2
 
     data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
     with pypdfium2.PdfDocument(data) as document:
         if int(page) <= len(document):
-            sys.stdout.buffer.write(_drawn(document[int(page) - 1]))
+            shown = document[int(page) - 1]
+            if letters != LETTERS:
+                _leave_out_print(shown)
+            sys.stdout.buffer.write(_drawn(shown))
+
+
+def _leave_out_print(page: Any) -> None:
+    from ingestion.formats.pdf_calls import PDFIUM
+    from ingestion.formats.pdf_sight import drawn_things
+
+    for address in drawn_things(page).texts:
+        PDFIUM.FPDFPageObj_SetIsActive(address, False)
 
 
 def checked(image: bytes) -> bytes:

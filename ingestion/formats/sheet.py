@@ -9,15 +9,17 @@ from typing import Any
 from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt
-from ingestion.formats.tables import MAX_LABEL
+from ingestion.formats.tables import MAX_LABEL, cell_text
 from ingestion.formats.titles import is_garbage_title
 
 MAX_COLUMNS = 200
 MAX_HEIGHT = 100
 """Rows of a merged label that stands in each of its columns."""
 VISIBLE = "visible"
-_WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹])')
-"""What a number format writes as it is: quoted words, escaped signs and currencies."""
+_WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹ ])')
+"""What a number format writes as it is: quoted words, escaped signs, currencies and spaces."""
+_PADDING = re.compile(r'("[^"]*"|\\.)|[_*].')
+"""Space as wide as a sign, and signs that fill a cell; not within what is written as it is."""
 _PLACES = re.compile(r"\.(0+)")
 
 
@@ -41,12 +43,34 @@ def read(data: bytes) -> Read:
 
 def _sheet(sheet: Any) -> Iterator[Block]:
     lines = list(_lines(sheet))
-    if lines:
+    if any(lines):
         yield Block(str(sheet.title), level=1)
-        yield from grouped(lines)
+        for table in _tables(lines):
+            yield from grouped(table)
+
+
+def _tables(lines: list[str]) -> Iterator[list[str]]:
+    """The rows of each table of a sheet: one with a header of its own begins after a blank row."""
+    table: list[str] = []
+    for place, line in enumerate(lines):
+        follows = lines[place + 1] if place + 1 < len(lines) else ""
+        begins = place > 0 and not lines[place - 1] and _is_header(line, follows)
+        if begins and len(table) > 1:
+            yield table
+            table = []
+        if line:
+            table.append(line)
+    yield table
+
+
+def _is_header(line: str, follows: str) -> bool:
+    cells, below = line.split(" | "), follows.split(" | ")
+    named = len(cells) > 1 and all(cells) and not any(map(str.isdigit, line))
+    return named and len(below) > 1 and any(map(str.isdigit, follows))
 
 
 def _lines(sheet: Any) -> Iterator[str]:
+    """Each row that can be seen; an empty one is blank."""
     hidden = {
         column
         for letter, dimension in sheet.column_dimensions.items()
@@ -66,8 +90,7 @@ def _lines(sheet: Any) -> Iterator[str]:
         cells = [_shown(cell) for cell in _once(seen)]
         while cells and not cells[-1]:
             cells.pop()
-        if cells:
-            yield " | ".join(cells)
+        yield " | ".join(cells)
 
 
 def _merged(sheet: Any) -> dict[tuple[int, int], Any]:
@@ -106,11 +129,11 @@ def _shown(cell: Any) -> str:
         return str(value)
     if isinstance(value, int | float):
         return _number(value, style)
-    return " ".join(str(value).split())
+    return cell_text(str(value))
 
 
 def _number(value: float, style: str) -> str:
-    positive = style.split(";")[0]
+    positive = _PADDING.sub(lambda match: match[1] or "", style.split(";")[0]).strip()
     if positive in ("General", "@"):
         return f"{value:.10g}" if isinstance(value, float) else str(value)
     percent = "%" in positive

@@ -1,11 +1,11 @@
 """Which format a document is: its content decides, the ending of its name where it cannot."""
 
+import codecs
 import io
 import zipfile
 
 from app.errors import DocumentRefused
 from ingestion.formats import limits
-from ingestion.formats.charset import decode
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
     BY_SUFFIX,
@@ -23,6 +23,9 @@ from ingestion.formats.registry import (
 
 CONTENT_TYPES = "[Content_Types].xml"
 """The entry that every Office document has."""
+SAMPLE = 4096
+MARKS_AND_SPACE = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n\x0b\x0c"
+"""The bytes of byte order marks, and white space."""
 OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
 # Stream names inside OLE files are UTF-16; this one exists only in encrypted Office files.
 OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -49,10 +52,14 @@ def detect_format(data: bytes, name: str) -> Format:
         )
     if not declared.is_text:
         raise _mismatch(declared, "something else")
-    if declared is HTML:
-        return HTML  # its reader decodes it, and refuses what it cannot
-    is_page = decode(data)[:1024].lstrip().lower().startswith(("<!doctype html", "<html"))
-    return HTML if is_page and declared in (TEXT, MARKDOWN) else declared
+    # Readers of text decode it, and refuse what they cannot.
+    return HTML if declared in (TEXT, MARKDOWN) and _is_page(data) else declared
+
+
+def _is_page(data: bytes) -> bool:
+    """Whether text begins as a web page does, in whatever encoding: these letters are ASCII."""
+    begins = data[:SAMPLE].replace(b"\0", b"").lstrip(MARKS_AND_SPACE).lower()
+    return begins.startswith((b"<!doctype html", b"<html"))
 
 
 def _marked(data: bytes, declared: Format | None) -> Format | None:

@@ -12,6 +12,11 @@ table goes without."""
 MAX_HEADER = 400
 
 
+def cell_text(text: str) -> str:
+    """A cell's text on one line, in which no bar seems to part two cells."""
+    return " ".join(text.split()).replace(" | ", "|")
+
+
 @dataclass
 class _Label:
     text: str
@@ -54,12 +59,17 @@ class Table:
         self._cell += [" ", text] if space and self._cell else [text]
         self.doubt = self.doubt or doubt
 
+    def write_row(self, line: str) -> None:
+        """A row of a table within the open cell."""
+        self.write("; " if self._cell else "", space=False)
+        self.write(line.replace(" | ", " "), space=False)
+
     def close_cell(self) -> None:
         """The open cell ends; cells that reach down from above come before it."""
         if not self.in_cell:
             return
         self.in_cell = False
-        text = " ".join("".join(self._cell).split())
+        text = cell_text("".join(self._cell))
         columns, rows = self._spans
         at = self._free()
         for column in range(at, max(at + 1, min(at + columns, MAX_COLUMNS))):

@@ -5,6 +5,7 @@ import unicodedata
 
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 
 # Text that people cannot see but models read: zero-width and bidirectional controls, tag
 # characters, variation selectors, filler letters; also lone surrogates and non-characters.
@@ -129,7 +130,8 @@ MOST_OF_HEADING = 80
 
 def read(data: bytes) -> Read:
     """The decoded text; its title and headings are lines that stand out as such."""
-    parts = re.split(r"\n[ \t]*\n\s*?(?=[^\n])", LINE_BREAK.sub("\n", decode(data)).strip("\n"))
+    source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS)).strip("\n")
+    parts = re.split(r"\n[ \t]*\n\s*?(?=[^\n])", source)
     blocks: list[Block] = []
     for place, part in enumerate(parts):
         lines = part.split("\n", 2)

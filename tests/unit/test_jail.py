@@ -315,6 +315,10 @@ def test_what_readers_do_at_their_first_document_is_done_once_in_the_server(sour
         b'{"title": "t", "text": "abc", "media_type": "m", "pages": [], '
         b'"headings": [], "doubts": [[2, 1, "why"]]}',
         b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, "x"]]}',
+        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[1, 0, 3]], '
+        b'"headings": [], "doubts": [], "left_out": [], "scans": [2]}',
+        b'{"title": "t", "text": "abc", "media_type": "m", "pages": [[2, 0, 3]], '
+        b'"headings": [], "doubts": [], "left_out": [], "scans": []}',
     ],
 )
 def test_a_forged_reply_is_not_believed(

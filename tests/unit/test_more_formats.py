@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import time
 import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -14,7 +15,9 @@ import pytest
 from openpyxl.styles import numbers
 
 from app.errors import DocumentRefused
+from ingestion.formats.containers import read_zip
 from ingestion.formats.extract import extract
+from ingestion.formats.members import Budget, member_blocks
 from ingestion.formats.registry import EPUB, FORMATS, MAIL, ODT, PPTX, RECORDS, RTF, XLSX, ZIP
 from tests.unit import sample_documents as samples
 
@@ -129,6 +132,27 @@ def presentation() -> bytes:
             "ppt/notes/n.xml": slide(shape("Say hello first.", "body")),
         }
     )
+
+
+def test_a_second_table_of_a_sheet_has_a_header_of_its_own() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    rows: list[list[object]] = [["Machine", "Hours"], *([f"Press {n}", n] for n in range(9))]
+    rows += [[], ["Part", "Stock"], *([f"Belt number {n}", n] for n in range(40))]
+    for row in rows:
+        sheet.append(row)
+    sheet["B2"].number_format = "#,##0 [$€-407]"
+    sheet["B3"].number_format = '_-* #,##0.00\\ "€"_-'
+    target = io.BytesIO()
+    book.save(target)
+    blocks = extract(target.getvalue(), "a.xlsx").text.split("\n\n")
+    assert "Press 0 | 0 €" in blocks[1] and "Press 1 | 1.00 €" in blocks[1]
+    assert all(block.startswith("Part | Stock\n") for block in blocks[2:]) and len(blocks) > 3
+
+
+def test_the_first_line_of_a_delimited_file_may_tell_the_delimiter() -> None:
+    assert extract(b"sep=;\r\na;b,c\r\n1;2,5\r\n", "a.csv").text == "a | b,c\n1 | 2,5"
 
 
 def test_slides_are_pages_with_their_notes() -> None:
@@ -271,6 +295,32 @@ def test_members_that_cannot_be_read_are_named_with_the_reason() -> None:
         "deep.pdf: corrupt",
         "inner.zip: empty",
     ]
+
+
+def test_a_member_that_is_too_long_is_left_out_before_it_is_parsed() -> None:
+    long = b"It opens at seven.\n\n" * 1_100_000
+    begun = time.process_time()
+    found = extract(samples.zipped({"long.txt": long, "a.txt": b"Sweep the hall."}), "all.zip")
+    assert found.left_out == ("long.txt: too_large",)
+    assert "Sweep the hall." in found.text
+    with pytest.raises(DocumentRefused, match=r"long\.md: too_large"):
+        extract(samples.zipped({"long.md": long}), "all.zip")
+    assert time.process_time() - begun < 4, "parsing it takes ten"
+
+
+def test_members_together_may_hold_so_much_text() -> None:
+    inner = samples.zipped({"b.txt": b"b" * 30, "c.txt": b"c" * 30})
+    outer = samples.zipped({"a.txt": b"a" * 30, "inner.zip": inner})
+    said = "".join(block.text for block in member_blocks(read_zip(outer), Budget(characters=90)))
+    assert said.count("a" * 30) == said.count("b" * 30) == said.count("c" * 30) == 1
+    with pytest.raises(DocumentRefused, match="20 million"):
+        [*member_blocks(read_zip(outer), Budget(characters=89))]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_text_that_is_a_page_is_read_as_one(encoding: str) -> None:
+    page = "\n <!DOCTYPE html><html><body><p hidden>No.</p><p>Café hours.</p></body></html>"
+    assert extract(page.encode(encoding), "a.txt").text == "Café hours."
 
 
 def nested(depth: int) -> bytes:

@@ -14,8 +14,10 @@ from docx.shared import Pt, RGBColor
 from fpdf import FPDF
 
 from app.errors import DocumentRefused
-from benchmarks.reading import read_fact
+from benchmarks.reading import PASSAGE_TOKENS, read_fact
 from benchmarks.reading_corpus import facts
+from benchmarks.reading_life import FIRST, SECOND
+from benchmarks.reading_together import measure_together
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Extracted
@@ -61,6 +63,103 @@ def test_facts_of_every_kind_are_read_right_and_no_wrong_value_is_stored() -> No
     assert [one.fact.name for one in outcomes if not one.right] == []
     assert [(one.fact.name, one.stored) for one in outcomes if one.stored] == []
     assert len(outcomes) >= 40
+
+
+OPEN_PAIRS = [
+    ["escalation.html", "Who approves", "Dana Voss"],
+    ["install.md", "Is Windows supported", "4.2"],
+]
+"""Questions in bold above their answers."""
+
+
+def test_what_belongs_together_in_documents_of_every_day_stands_together() -> None:
+    found = measure_together([*FIRST, *SECOND], TOKENIZER, PASSAGE_TOKENS)
+    assert [one for one in found["missing"] if one not in OPEN_PAIRS] == []
+    assert found["shown"] == []
+    assert found["pairs"] > 240
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        ("<p><span class=d>T</span><span class=r>2000</span> and", "T2000 and"),
+        ("<p><span class=a>H</span><span class=b>2</span>O", "H2O"),
+        ("<p><span>Windows</span><span>95</span>", "Windows95"),
+        ("<pre><span class=a>call</span><span class=b>2</span></pre>", "call2"),
+        ("<p><span class=a>3</span><span class=b>kg</span>", "3kg"),
+        ("<p><span class=a>Weight</span><span class=b>3 kg</span>", "Weight 3 kg"),
+        ("<p><span class=a>£9</span><span class=b>per month</span>", "£9 per month"),
+    ],
+)
+def test_a_word_and_a_figure_that_a_style_sheet_parts(body: str, read: str) -> None:
+    assert html(body) == read
+
+
+def card(*parts: str) -> str:
+    return f"<div class=c>{''.join(f'<div>{part}</div>' for part in parts)}</div>"
+
+
+def test_the_parts_of_a_card_stand_on_its_line() -> None:
+    two = card("Day", "€12") + card("Week", "€45")
+    assert html(f"<div>{two}</div>") == "Day: €12\nWeek: €45"
+    three = card("Day", "€12", "one") + card("Week", "€45", "all")
+    assert html(f"<div>{three}</div>") == "Day: €12, one\nWeek: €45, all"
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        card("Day", "€12"),
+        card("Ann", "Bo") + card("Cy", "Di"),
+        card("Day", "<p>€12</p><p>each</p>") + card("Week", "<p>€45</p><p>each</p>"),
+        card("Day", "€12") + "<div class=other><div>Week</div><div>€45</div></div>",
+        card("Day", "1 " + "long " * 20) + card("Week", "2 " + "long " * 20),
+    ],
+)
+def test_what_is_no_card_keeps_its_lines(cards: str) -> None:
+    assert ": " not in html(f"<div>{cards}</div>")
+
+
+def test_what_opens_is_a_section_that_ends_with_it() -> None:
+    body = "<h1>Help</h1><details><summary>Can I pay late?</summary><p>Within 9 days.</p></details>"
+    found = cuts(extract(f"<body>{body}<p>Call us.</p></body>".encode(), "a.html"))
+    assert [(cut.text, cut.headings) for cut in found] == [
+        ("Help\n\nCan I pay late?\n\nWithin 9 days.", ("Help", "Can I pay late?")),
+        ("Call us.", ("Help",)),
+    ]
+
+
+def test_a_table_in_a_cell_stays_on_its_row_and_tables_that_arrange_do_not() -> None:
+    inner = "<table><tr><td>Mon<td>8-18<tr><td>Sat<td>9-13</table>"
+    rows = (
+        f"<tr><td>Branch<td>Phone<td>Hours<tr><td>Oak<td>0101<td>{inner}<tr><td>Mill<td>0155<td>-"
+    )
+    read = "Branch | Phone | Hours\nOak | 0101 | Mon 8-18; Sat 9-13\nMill | 0155 | -"
+    assert html(f"<table>{rows}</table>") == read
+    arranged = html(f"<table><tr><td>Left<td>{inner}</table>")
+    assert "Mon | 8-18\nSat | 9-13" in arranged
+
+
+def test_a_bar_in_a_cell_parts_no_cells() -> None:
+    assert html("<table><tr><td>a | b<td>c</table>") == "a|b | c"
+    assert extract(b"x,y\na | b,1\n", "a.csv").text == "x | y\na|b | 1"
+
+
+def test_boxes_of_markdown_and_facts_before_it() -> None:
+    source = '+++\ntitle = "T"\n+++\n\n> [!NOTE]\n> Nine days.\n\n'
+    source += '!!! tip "Late"\n    Ten.\n\n    More.\n'
+    found = extract(f"{source}\n:::info[Port]\nIt is 80.\n:::\n".encode(), "a.md")
+    assert found.title == "T"
+    assert found.text == "Note: Nine days.\n\nLate\n\nTen.\n\nMore.\n\nPort\n\nIt is 80."
+
+
+def test_what_seems_to_lead_to_a_heading_belongs_to_the_section_before() -> None:
+    body = "<h2>Basic</h2><p>£9<p><a>Order now</a></p><h2>Team</h2><p>£29"
+    found = cuts(extract(f"<body><h1>Plans</h1>{body}</body>".encode(), "a.html"))
+    assert [(cut.headings[-1], "£29" in cut.text) for cut in found] == [
+        ("Basic", False),
+        ("Team", True),
+    ]
 
 
 # --- Characters ------------------------------------------------------------------------------
@@ -383,7 +482,7 @@ def test_a_nested_table_stays_in_its_cell() -> None:
         inner = cells[1].add_table(rows=1, cols=2)
         inner.rows[0].cells[0].text, inner.rows[0].cells[1].text = "day", "£4"
 
-    assert word(build) == "Fee | day | £4"
+    assert word(build) == "Fee | day £4"
 
 
 def test_an_entity_in_a_part_is_not_resolved() -> None:
@@ -431,6 +530,44 @@ def test_columns_that_are_drawn_row_by_row_are_read_one_by_one() -> None:
         for x, line in zip((60, 320), pair, strict=True):
             pdf.text(x, 100 + 14 * i, line)
     assert read_pdf(pdf).text == f"{' '.join(left)}\n\n{' '.join(right)}"
+
+
+def test_a_shaded_box_beside_text_is_read_by_itself() -> None:
+    pdf = sheet()
+    pdf.set_fill_color(230)
+    pdf.rect(50, 80, 130, 120, style="F")
+    for at, line in enumerate(["Seats: 24", "Lockers: 1 euro", "Copies: 10 cents"]):
+        pdf.text(60, 100 + 26 * at, line)
+    said = [
+        "Readers show a passport,",
+        "and those who have none",
+        "bring a letter of their school.",
+    ]
+    for at, line in enumerate(said):
+        pdf.text(220, 106 + 14 * at, line)
+    text = read_pdf(pdf).text
+    assert " ".join(said) in text and "|" not in text and "Lockers: 1 euro" in text
+
+
+def test_a_shaded_column_or_cell_of_a_table_stays_in_its_rows() -> None:
+    pdf = sheet()
+    pdf.set_fill_color(230)
+    pdf.rect(190, 80, 100, 120, style="F")
+    for at, (day, fee) in enumerate([("Monday", "£4"), ("Friday", "£6"), ("Sunday", "£9")]):
+        pdf.text(60, 100 + 20 * at, day)
+        pdf.text(200, 100 + 20 * at, fee)
+    assert "Friday | £6" in read_pdf(pdf).text
+    pdf = sheet()
+    for x, width in ((50, 100), (150, 160)):
+        for y, height in ((80, 20), (100, 90)):
+            pdf.set_fill_color(230 if x > 100 and y > 90 else 255)
+            pdf.rect(x, y, width, height, style="DF")
+    pdf.text(60, 94, "Task")
+    pdf.text(160, 94, "Steps")
+    pdf.text(60, 150, "Sweep")
+    for at, step in enumerate(["fetch the broom,", "open the door,", "sweep it all"]):
+        pdf.text(160, 116 + 25 * at, step)
+    assert "Sweep | fetch the broom, open the door, sweep it all" in read_pdf(pdf).text
 
 
 def test_rows_of_a_table_without_lines_stay_rows() -> None:
