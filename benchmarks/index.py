@@ -185,10 +185,7 @@ def spelled(words: Iterable[int]) -> str:
 def made_questions(made: Made, count: int = QUESTIONS) -> list[tuple[str, Vectors]]:
     """Questions of random words, with random vectors."""
     words = made.words((count, 8))
-    return [
-        (spelled(row), vector)
-        for row, vector in zip(words, made.vectors(count), strict=True)
-    ]
+    return [(spelled(row), vector) for row, vector in zip(words, made.vectors(count), strict=True)]
 
 
 def _size(folder: Path) -> int:

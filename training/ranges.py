@@ -37,7 +37,7 @@ Data = Annotated[Path, typer.Option(help="folder with train/qa")]
 cli = typer.Typer(no_args_is_help=True)
 
 
-def measure_ranges(model: PairModel, texts: Sequence[tuple[str, ...]]) -> dict[str, Tensor]:
+def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) -> dict[str, Tensor]:
     """The largest absolute value of each channel [H] that a normalisation gives, named as in a
     file, over ``texts``: each alone or a pair."""
     found: dict[str, Tensor] = {}
@@ -62,7 +62,7 @@ def measure_ranges(model: PairModel, texts: Sequence[tuple[str, ...]]) -> dict[s
     return {f"{RANGES_PREFIX}{name}": tensor for name, tensor in found.items()}
 
 
-def write_ranges(folder: Path, pairs: Sequence[tuple[str, str]]) -> None:
+def write_ranges(folder: Path, pairs: Sequence[tuple[str, str | None]]) -> None:
     """Measure the reader of ``folder`` over ``pairs`` and write the ranges beside its weights."""
     ranges = measure_ranges(load_pair_model(folder, READER_HEADS), pairs)
     figures = json.loads((folder / MANIFEST).read_text("utf-8"))["training"]
@@ -75,7 +75,9 @@ def write_embedder_ranges(folder: Path, texts: Sequence[str]) -> None:
     """Measure the packaged embedder over ``texts`` and write its ranges, and nothing else, into
     ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    _save(folder, measure_ranges(new_pair_model(READER_HEADS).eval(), [(one,) for one in texts]))
+    _save(
+        folder, measure_ranges(new_pair_model(READER_HEADS).eval(), [(one, None) for one in texts])
+    )
     manifest = {
         "name": folder.name,
         "base": BASE_NAME,
