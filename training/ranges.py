@@ -37,9 +37,9 @@ Data = Annotated[Path, typer.Option(help="folder with train/qa")]
 cli = typer.Typer(no_args_is_help=True)
 
 
-def measure_ranges(model: PairModel, texts: Sequence[tuple[str, ...]]) -> dict[str, Tensor]:
+def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) -> dict[str, Tensor]:
     """The largest absolute value of each channel [H] that a normalisation gives, named as in a
-    file, over ``texts``: each alone or a pair."""
+    file, over ``texts``, each with another or alone."""
     found: dict[str, Tensor] = {}
 
     def note(name: str, states: Tensor) -> None:
@@ -52,8 +52,8 @@ def measure_ranges(model: PairModel, texts: Sequence[tuple[str, ...]]) -> dict[s
         if isinstance(module, nn.LayerNorm)
     ]
     tokenizer = load_tokenizer()
-    for text in texts:
-        encoded = tokenizer.encode(*text)
+    for text, pair in texts:
+        encoded = tokenizer.encode(text, pair)
         columns = (encoded.ids, encoded.attention_mask, encoded.type_ids)
         with torch.inference_mode():
             model(*(torch.tensor([column]) for column in columns))
@@ -75,7 +75,9 @@ def write_embedder_ranges(folder: Path, texts: Sequence[str]) -> None:
     """Measure the packaged embedder over ``texts`` and write its ranges, and nothing else, into
     ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    _save(folder, measure_ranges(new_pair_model(READER_HEADS).eval(), [(one,) for one in texts]))
+    _save(
+        folder, measure_ranges(new_pair_model(READER_HEADS).eval(), [(one, None) for one in texts])
+    )
     manifest = {
         "name": folder.name,
         "base": BASE_NAME,
