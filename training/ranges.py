@@ -39,7 +39,7 @@ cli = typer.Typer(no_args_is_help=True)
 
 def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) -> dict[str, Tensor]:
     """The largest absolute value of each channel [H] that a normalisation gives, named as in a
-    file, over ``texts``: each alone or a pair."""
+    file, over ``texts``, each with another or alone."""
     found: dict[str, Tensor] = {}
 
     def note(name: str, states: Tensor) -> None:
@@ -52,8 +52,8 @@ def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) ->
         if isinstance(module, nn.LayerNorm)
     ]
     tokenizer = load_tokenizer()
-    for text in texts:
-        encoded = tokenizer.encode(*text)
+    for text, pair in texts:
+        encoded = tokenizer.encode(text, pair)
         columns = (encoded.ids, encoded.attention_mask, encoded.type_ids)
         with torch.inference_mode():
             model(*(torch.tensor([column]) for column in columns))
