@@ -55,7 +55,7 @@ NAMED = 4.0
 the least one: a reader of sentences is seldom sure of it."""
 UNSURE = "reader:unsure"
 """The model of a draft under the least margin: of unknown risk, for a reviewer."""
-LEAST_RELEVANCE, UNSURE_BELOW = 0.0, 6.0
+LEAST_RELEVANCE, UNSURE_BELOW = -2.0, 10.0
 """Of the passage that such a draft is from, and how far its margin may be under the least one;
 chosen on typed questions over small documents (benchmarks/LOG.md)."""
 _STOPS = (".", "!")
