@@ -11,9 +11,11 @@ from app.backends import read_ahead
 from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
 from app.inference.reader import (
+    LEAST_RELEVANCE,
     MOST_LEAD,
     NAMED,
     UNSURE,
+    UNSURE_BELOW,
     Reader,
     ReaderGenerator,
     Tuning,
@@ -210,7 +212,8 @@ def test_other_passages_with_the_same_answer_agree() -> None:
 
 
 def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read() -> None:
-    readings = [reading(-0.1, 1), reading(-0.1, 2), Reading(0.0, None)]
+    low = LEAST_RELEVANCE - 0.1
+    readings = [reading(low, 1), reading(low, 2), Reading(low, None)]
     assert ReaderGenerator(Deaf(), 2.5).draft([request_with(readings)])[0].abstained
     assert not ReaderGenerator(Deaf(), 2.0).draft([request_with(readings)])[0].abstained
     nothing = [Reading(9.0, None)] * 3
@@ -218,12 +221,12 @@ def test_it_abstains_under_the_least_margin_and_where_there_is_nothing_to_read()
 
 
 def test_under_the_least_margin_the_first_passage_is_drafted_for_a_reviewer() -> None:
-    at_first = [reading(0.5, 1), reading(-3, 0), Reading(-3.0, None)]
-    unsure = ReaderGenerator(Deaf(), 6.5).draft([request_with(at_first)])[0]
+    at_first = [reading(LEAST_RELEVANCE, 1), reading(-9, 0), Reading(-9.0, None)]
+    unsure = ReaderGenerator(Deaf(), 1 + UNSURE_BELOW).draft([request_with(at_first)])[0]
     assert (unsure.model, unsure.features["margin"]) == (UNSURE, -math.inf)
     assert unsure.citations[0].passage_id == "p0"
-    further = [reading(-3, -9), reading(0.5, 4), Reading(-3.0, None)]
-    for least, readings in ((7.5, at_first), (6.5, further)):
+    further = [reading(-9, -9), reading(LEAST_RELEVANCE, 4), Reading(-9.0, None)]
+    for least, readings in ((1.5 + UNSURE_BELOW, at_first), (6.5, further)):
         assert ReaderGenerator(Deaf(), least).draft([request_with(readings)])[0].abstained
 
 
