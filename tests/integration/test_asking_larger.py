@@ -276,7 +276,8 @@ def test_rehearsals_and_trials_leave_it_out_and_an_erasure_takes_what_was_noted(
     larger.trials.start("large", 0.01, "ola")
     assert set(larger.routes(larger.ask(UNSURE, *range(4)))) == {""}
     larger.trials.stop("ola", "enough")
-    assert (larger.rows(), larger.view().spent, server.bodies) == (0, 0.0, [])
+    # The trial itself may have asked it, with the chance of its share.
+    assert (larger.rows(), larger.view().spent) == (0, 0.0)
     (seen,) = larger.ask(UNSURE, 5)
     assert larger.rows() == 1
     settings = settings_for(small.database.url, small.folder)
