@@ -38,6 +38,8 @@ let drawnAsMine = false;
 /** @type {EventSource | null} */
 let stream = null;
 let refreshedAt = 0;
+/** How often the list was asked for: an earlier answer that comes later says what no longer holds. */
+let listsAsked = 0;
 
 /**
  * Begins with what the page shows already: the first rows, unless they could not be had.
@@ -218,7 +220,10 @@ function follow(action) {
 async function refresh() {
   const { filter, narrow } = state;
   refreshedAt = Date.now();
+  listsAsked += 1;
+  const asked = listsAsked;
   const list = await request("GET", states.listPath(state, LIST_LIMIT));
+  if (asked !== listsAsked) return;
   fill(byId("page-error"));
   set(states.listed(state, { filter, narrow, ...states.listOf(list, LIST_LIMIT) }));
 }
