@@ -1,15 +1,15 @@
 """What customers ask over documents of small companies, as rows for the reader.
 
-A folder of companies, as ``benchmarks/companies`` and ``training/data``: each has ``documents/``
-and ``questions.jsonl`` with a pattern of what is right. The documents are read and cut as the
-service does it. A question is taken over a passage that holds what is right, and over those that
+A folder of companies, as ``benchmarks/companies`` and ``training/company_questions``: each has
+``documents/`` and ``questions.jsonl`` with a pattern of what is right. The documents are read and
+cut as the service does it. A question is taken over a passage that holds what is right, and over those that
 the embedder finds nearest and that do not: there no span is right. One that has no answer is taken
 over the nearest ones alone.
 """
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -142,8 +142,3 @@ def _span(row: dict[str, Any], text: str, encoding: Encoding) -> tuple[int, int]
 def _tokens(encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:
     inside = [n for n, (a, b) in enumerate(encoding.offsets) if a < end and start < b]
     return (inside[0], min(inside[-1], inside[0] + MOST_SPAN_TOKENS - 1)) if inside else None
-
-
-def shares(asked: Sequence[Asked]) -> dict[str, int]:
-    """How many questions there are, and how many of them have an answer."""
-    return {"questions": len(asked), "answerable": sum(bool(one.right) for one in asked)}
