@@ -2,9 +2,9 @@
 
 A folder of companies, as ``benchmarks/companies`` and ``training/company_questions``: each has
 ``documents/`` and ``questions.jsonl`` with a pattern of what is right. The documents are read and
-cut as the service does it. A question is taken over a passage that holds what is right, and over those that
-the embedder finds nearest and that do not: there no span is right. One that has no answer is taken
-over the nearest ones alone.
+cut as the service does it. A question is taken over a passage that holds what is right, and over
+those that the embedder finds nearest and that do not: there no span is right. One that has no
+answer is taken over the nearest ones alone.
 """
 
 import random
