@@ -21,7 +21,7 @@ from app.gate.hard_questions import Route
 from app.gate.modes import Mode
 from app.gate.trials import Trial
 from app.inference.evidence_selection import covered
-from app.ports import TOKENS_READ, TOKENS_WRITTEN, DraftRequest, Vectors
+from app.ports import TOKENS_READ, TOKENS_WRITTEN, DraftRequest, Reading, Vectors
 from app.records.recording import SecondTry
 from app.retrieval.retriever import Found, Hit
 from app.telemetry import CHARACTERS_PER_TOKEN, StageClock
@@ -32,6 +32,8 @@ WORDS_STAND_FOR, SAYS_ITS_WORDS = 0.12, 2 / 3
 """What the least cosine is lowered by where a passage holds this share of the question's words."""
 READS_IT = -3.0
 """The margin from which on the reader's own word counts for the cosine."""
+TAKES_FOR_RELEVANT = -1.0
+"""The relevance from which on it counts as well: customers' words are often not the documents'."""
 Scores = Mapping[str, Mapping[str, float] | None]
 """What the screens say of each text that was screened; None: they could not run."""
 
@@ -138,12 +140,13 @@ class Retrieved:
 
     def is_about(self, least: float) -> bool:
         """Whether a passage is about the question: by a cosine of ``least``, or a little less
-        where the passage holds the question's words; or because the reader found an answer in it.
+        where the passage holds the question's words; or because the reader takes it for relevant,
+        or found an answer in it.
 
         A word that stands once in a passage about other things moves its embedding little.
         """
-        spans = [hit.reading.span for hit in self.hits if hit.reading and hit.reading.span]
-        if self.similarity >= least or any(span.margin >= READS_IT for span in spans):
+        readings = [hit.reading for hit in self.hits if hit.reading]
+        if self.similarity >= least or any(map(_says_about, readings)):
             return True
         near = self.similarity >= least - WORDS_STAND_FOR
         asked = self.screened.meaning.question
@@ -331,3 +334,9 @@ def tokens_of(request: DraftRequest, draft: Draft) -> tuple[float, float]:
         return counted[TOKENS_READ], counted[TOKENS_WRITTEN]
     read = len(request.question) + sum(len(one.text) for one in request.evidence)
     return read / CHARACTERS_PER_TOKEN, len(draft.text) / CHARACTERS_PER_TOKEN
+
+
+def _says_about(reading: Reading) -> bool:
+    """Whether the reader's own word is enough that the passage is about the question."""
+    found = reading.span is not None and reading.span.margin >= READS_IT
+    return found or reading.relevance >= TAKES_FOR_RELEVANT

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.answering.stages import READS_IT, Retrieved
+from app.answering.stages import READS_IT, TAKES_FOR_RELEVANT, Retrieved
 from app.ports import Reading, Span
 from app.retrieval.retriever import Hit
 from guardrails.contract import Passage
@@ -13,8 +13,10 @@ from guardrails.contract import Passage
 TEXT = "Average. A reduction of a claim. Endorsement. A written change to the standard terms."
 
 
-def is_about(question: str, similarity: float | None, margin: float = -9.0) -> bool:
-    reading = Reading(0.0, Span(0, 7, margin, 1.0, 1.0))
+def is_about(
+    question: str, similarity: float | None, margin: float = -9.0, relevance: float = -5.0
+) -> bool:
+    reading = Reading(relevance, Span(0, 7, margin, 1.0, 1.0))
     passage = Passage("p", "d", "main", "Glossary", TEXT, 0, len(TEXT))
     screened = cast("Any", SimpleNamespace(meaning=SimpleNamespace(question=question)))
     hits = (Hit(passage, similarity, 1.0, 0.1), Hit(passage, similarity, reading=reading))
@@ -41,3 +43,9 @@ def test_words_stand_for_a_little_similarity(
 def test_an_answer_that_the_reader_found_stands_for_similarity() -> None:
     assert is_about("How do I bake sourdough bread?", 0.1, READS_IT)
     assert not is_about("How do I bake sourdough bread?", 0.1, READS_IT - 0.1)
+
+
+def test_a_passage_that_the_reader_takes_for_relevant_needs_no_similarity() -> None:
+    question = "does my membership carry on by itself?"
+    assert is_about(question, 0.1, relevance=TAKES_FOR_RELEVANT)
+    assert not is_about(question, 0.1, relevance=TAKES_FOR_RELEVANT - 0.1)
