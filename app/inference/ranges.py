@@ -1,13 +1,15 @@
-"""Which row of a table a quantity of the question falls into: ages, weights, days before.
+"""Which row of a table a quantity of the question falls into: ages, weights, prices, days before.
 
 "Two weeks before" is the row "8 to 21 days before", "after 4 years" the row "3 to 5" below "Years
-of service". Words alone never meet there.
+of service", "I'm 16" the row "Teen (15 to 17)". Words alone never meet there.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from app.inference.evidence_selection import stems
 
 _WORDS = {
     word: value
@@ -15,43 +17,79 @@ _WORDS = {
         "zero one two three four five six seven eight nine ten eleven twelve".split()
     )
 }
-_NUMBER = rf"(?:\d+(?:[.,]\d+)?|{'|'.join([*_WORDS, 'a', 'an'])})"
+_FIGURE = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?"
+_NUMBER = rf"(?:{_FIGURE}|{'|'.join([*_WORDS, 'a', 'an'])})"
 _TIMES = {
     **dict.fromkeys(["minute", "min"], 1 / 1440),
     **dict.fromkeys(["hour", "hr"], 1 / 24),
-    **{"day": 1.0, "night": 1.0, "week": 7.0, "month": 30.4, "year": 365.0},
+    **{"day": 1.0, "night": 1.0, "week": 7.0, "wk": 7.0, "month": 30.4},
+    **dict.fromkeys(["year", "yr"], 365.0),
 }
 """Units of time, in days."""
 _OTHER_UNITS = "kg g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
 _UNIT = "|".join(sorted([*_TIMES, *_OTHER_UNITS], key=len, reverse=True))
-_ASKED = re.compile(rf"(?<![\w.,-])({_NUMBER})[ -]?({_UNIT})s?\b", re.IGNORECASE)
-_NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
-_FIGURE = r"(\d+(?:[.,]\d+)?)"
-_AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
-_BETWEEN = re.compile(
-    rf"{_FIGURE}{_AND_UNIT}\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_FIGURE}", re.IGNORECASE
+_MONEY = {
+    **{"£": "£", "pound": "£", "quid": "£", "gbp": "£"},
+    **{"€": "€", "euro": "€", "eur": "€", "$": "$", "dollar": "$", "usd": "$"},
+}
+_SIGN = "[£€$]"
+_ASKED = re.compile(rf"(?<![\w.,£€$-])({_NUMBER})[ -]?({_UNIT})s?\b", re.IGNORECASE)
+_SUM = re.compile(
+    rf"({_SIGN}) ?({_FIGURE})(?![\w%])"
+    rf"|(?<![\w.,-])({_FIGURE}) ?(pound|quid|gbp|euro|eur|dollar|usd)s?\b",
+    re.IGNORECASE,
 )
-_OVER = re.compile(rf"\b(?:more than|over|above|longer than|older than)\s*{_FIGURE}", re.IGNORECASE)
-_UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)\s*{_FIGURE}", re.I)
+_COUNTED = re.compile(rf"(?<![\w.,:£€$/-])({_FIGURE}) ([a-z]{{4,}})\b", re.IGNORECASE)
+"""So many of what has a name: "4000 contacts"."""
+_WHO = "son daughter child kid boy girl mum dad mother father wife husband partner nan grandad"
+_OLD = re.compile(
+    rf"(?<![\w.,£€$-])({_NUMBER})[ -]?(?:years?|yrs?)[ -]?olds?\b"
+    rf"|\b(?:aged?|age of|turn(?:s|ed|ing)?) ({_NUMBER})\b(?![.,:]?\d)"
+    r"|\b(?:i['’]?m|i am|(?:he|she|who)(?:['’]?s| is)|"
+    rf"(?:{'|'.join(_WHO.split())})(?:['’]s| is))(?: only| just)? ({_NUMBER})"
+    rf"\b(?![.,:/-]?\d| ?(?:%|°|(?:{_UNIT})s?\b))",
+    re.IGNORECASE,
+)
+"""Ages: "my 9-year-old", "aged 5", "I'm 22"."""
+_NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
+_AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
+_ONE = rf"{_SIGN}?\s?({_FIGURE})"
+_BETWEEN = re.compile(
+    rf"{_ONE}{_AND_UNIT}\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}", re.IGNORECASE
+)
+_OVER = re.compile(rf"\b(?:more than|over|above|longer than|older than)\s*{_ONE}", re.IGNORECASE)
+_UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)\s*{_ONE}", re.I)
 _LEAST = re.compile(
-    rf"\b(?:at least|from)\s*{_FIGURE}|{_FIGURE}{_AND_UNIT}\s*(?:or (?:more|older|over|above)"
+    rf"\b(?:at least|from)\s*{_ONE}|{_ONE}{_AND_UNIT}\s*(?:or (?:more|older|over|above)"
     rf"|and (?:more|older|over|above)|\+)",
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"\b(?:up to|at most|no more than|until|within)\s*{_FIGURE}"
-    rf"|{_FIGURE}{_AND_UNIT}\s*or (?:less|fewer|younger|under)",
+    rf"\b(?:up to|at most|no more than|until|within)\s*{_ONE}"
+    rf"|{_ONE}{_AND_UNIT}\s*(?:or|and) (?:less|fewer|younger|under|below)",
     re.IGNORECASE,
 )
 _DATED = re.compile(r"\b(?:19|20)\d\d\b|\d:\d\d|\d ?[ap]\.?m\b", re.IGNORECASE)
 """What has numbers that are no quantities."""
-_AGE = re.compile(r"\bage[ds]?\b", re.IGNORECASE)
+_AGE = re.compile(
+    r"\bage[ds]?\b|\b(?:child|kid|teen|junior|young|youth|infant|baby|toddler|senior|adult|student"
+    r"|pensioner)\w*[ ,:(\u2013\u2014-]{1,3}(?:under |over |from |aged? )?\d",
+    re.IGNORECASE,
+)
+"""Says that numbers are years of age."""
+_ENDS_UNDER = re.compile(r"\b(?:under|below|(?:less|fewer|younger) than)\s*$", re.IGNORECASE)
+_ENDS_OVER = re.compile(r"\b(?:over|above|(?:more|older|longer) than)\s*$", re.IGNORECASE)
+LITTLE = 1e-6
 LEAST_ROWS = 2
+LONGEST = 100
+"""A unit of time that is longer by more measures something else: who is 10 minutes late is not 0
+years old."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with its unit; ``said`` are the words of the question that say it."""
+    """A number with its unit, or with the noun that it counts; ``said`` are the words of the
+    question that say it."""
 
     value: float
     unit: str
@@ -62,6 +100,8 @@ class Quantity:
         if self.unit == unit:
             return self.value
         if self.unit in _TIMES and unit in _TIMES:
+            if _TIMES[unit] > LONGEST * _TIMES[self.unit]:
+                return None
             return self.value * _TIMES[self.unit] / _TIMES[unit]
         return None
 
@@ -79,54 +119,114 @@ class _Range:
         return above and below
 
 
-def quantity(question: str) -> Quantity | None:
-    """The one quantity that a question names; None where it names none, or several."""
-    found = {match.span(): match for match in _ASKED.finditer(question)}
-    if len(found) != 1:
-        return None
-    (match,) = found.values()
-    said = match[1].lower()
-    value = 1 if said in ("a", "an") else _WORDS.get(said)
-    return Quantity(_figure(said) if value is None else value, match[2].lower(), match[0])
+def quantities(question: str) -> list[Quantity]:
+    """The quantities that a question names; [] where it names one measure twice, as "from 2 to 3
+    days" does."""
+    found = list(_named(question))
+    kinds = ["time" if one.unit in _TIMES else one.unit for one in found]
+    return found if len(set(kinds)) == len(kinds) else []
 
 
-def row_of(asked: Quantity, names: Sequence[str], column: str) -> int | None:
-    """Which of the rows with these ``names`` the quantity falls into; None where none does, several
+def _named(question: str) -> Iterator[Quantity]:
+    ages = [match.span() for match in _OLD.finditer(question)]
+    for match in _OLD.finditer(question):
+        yield Quantity(_value(next(filter(None, match.groups()))), "year", match[0])
+    sums = [match.span() for match in _SUM.finditer(question)]
+    for match in _SUM.finditer(question):
+        number, unit = (match[2], match[1]) if match[1] else (match[3], match[4])
+        yield Quantity(_value(number), _MONEY[unit.lower()], match[0])
+    taken = [*ages, *sums]
+    for pattern in (_ASKED, _COUNTED):
+        for match in pattern.finditer(question):
+            if not any(start < match.end() and match.start() < end for start, end in taken):
+                taken.append(match.span())
+                value = _nudged(_value(match[1]), question[: match.start()])
+                yield Quantity(value, match[2].lower(), match[0])
+
+
+def _nudged(value: float, before: str) -> float:
+    """What is "under 8" is a little less than 8, and "over 8" a little more."""
+    if _ENDS_UNDER.search(before):
+        return value * (1 - LITTLE)
+    return value * (1 + LITTLE) if _ENDS_OVER.search(before) else value
+
+
+def row_of(asked: Sequence[Quantity], names: Sequence[str], column: str) -> int | None:
+    """Which of the rows with these ``names`` a quantity falls into; None where none does, several
     do, or they are no ranges. ``column`` is what stands over the names."""
     ranges = [_range(name) for name in names]
     if sum(one is not None for one in ranges) < LEAST_ROWS:
         return None
-    held = []
+    rows = {_row(one, names, column, ranges) for one in asked} - {None}
+    return rows.pop() if len(rows) == 1 else None
+
+
+def _row(
+    asked: Quantity, names: Sequence[str], column: str, ranges: Sequence[_Range | None]
+) -> int | None:
+    held: list[tuple[int, _Range]] = []
     for place, (name, one) in enumerate(zip(names, ranges, strict=True)):
-        unit = _unit(name) or _unit(column)
-        value = asked.in_unit(unit) if unit else None
+        value = _in_row(asked, name, column)
         if one is not None and value is not None and one.holds(value):
-            held.append(place)
-    return held[0] if len(held) == 1 else None
+            held.append((place, one))
+    return _tightest(held)
+
+
+def _tightest(held: Sequence[tuple[int, _Range]]) -> int | None:
+    """The one range, or of "up to 15", "up to 30", "up to 60" the first that suffices."""
+    if not held:
+        return None
+    if len(held) > 1 and all(one.low == -math.inf for _, one in held):
+        return min(held, key=lambda both: both[1].high)[0]
+    if len(held) > 1 and all(one.high == math.inf for _, one in held):
+        return max(held, key=lambda both: both[1].low)[0]
+    return held[0][0] if len(held) == 1 else None
+
+
+def _in_row(asked: Quantity, name: str, column: str) -> float | None:
+    """The quantity as the row measures it, None where the row measures something else."""
+    unit = _unit(name) or _unit(column)
+    value = asked.in_unit(unit) if unit else None
+    if value is not None:
+        return value
+    if asked.unit in _TIMES or asked.unit in _OTHER_UNITS:
+        return None
+    if asked.unit in _MONEY:
+        return asked.value if asked.unit in f"{name} {column}" else None
+    return asked.value if stems(asked.unit) & stems(f"{name} {column}") else None
 
 
 def _unit(text: str) -> str:
     """The last unit that ``text`` names; ages are in years."""
     named = next((unit.lower() for unit in reversed(_NAMED_UNIT.findall(text))), "")
-    return named or ("year" if _AGE.search(text) else "")
+    return "year" if _AGE.search(text) and named not in _TIMES else named
 
 
 def _range(name: str) -> _Range | None:
     if _DATED.search(name):
         return None
     if found := _BETWEEN.search(name):
-        return _Range(_figure(found[1]), _figure(found[2]))
+        return _Range(*sorted((_value(found[1]), _value(found[2]))))
     over, under = _OVER.search(name), _UNDER.search(name)
     low, high = over or _LEAST.search(name), under or _MOST.search(name)
     if not low and not high:
         return None
     return _Range(
-        _figure(next(filter(None, low.groups()))) if low else -math.inf,
-        _figure(next(filter(None, high.groups()))) if high else math.inf,
+        _value(next(filter(None, low.groups()))) if low else -math.inf,
+        _value(next(filter(None, high.groups()))) if high else math.inf,
         open_low=over is not None,
         open_high=under is not None,
     )
 
 
-def _figure(text: str) -> float:
-    return float(text.replace(",", "."))
+def _value(said: str) -> float:
+    """The number that stands there in figures or in a word; a comma before three figures parts
+    thousands."""
+    said = said.lower()
+    if said in ("a", "an"):
+        return 1.0
+    if said in _WORDS:
+        return float(_WORDS[said])
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", said):
+        return float(said.replace(",", ""))
+    return float(said.replace(",", "."))

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
-from app.inference.ranges import Quantity, quantity, row_of
+from app.inference.ranges import Quantity, quantities, row_of
 from guardrails.contract import block_ends
 
 Offsets = tuple[int, int]
@@ -78,7 +78,7 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
 
     Beside one that holds all words, with the names of its columns, others lack the most.
     """
-    asked = stems(question)
+    asked, amounts = stems(question), quantities(question)
     found: list[tuple[Offsets, int]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
@@ -87,6 +87,7 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
         around = stems(" ".join(text[slice(*row.bounds)] for row in rows[:top]))
         sure = _meets_all(asked - around - _ASKING, body, text)
         found += _fewer([row.bounds for row in body], _held(asked, body, text), sure=sure)
+        found += _out_of_range(amounts, rows, texts, top)
         # What names a column is no value of it.
         found += [(row.bounds, MOST_MISSED) for row in rows[:top]]
         if top:
@@ -127,12 +128,12 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     name alone will do, if nothing else is asked than how much. None where it names none, or several
     alike."""
     said = _with_weekends(stems(question))
-    amount = quantity(question)
+    amounts = quantities(question)
     found: list[tuple[int, Offsets]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
         top = 0 if rows[0].entry else header_rows(texts)
-        if amount is not None and (cell := _ranged(amount, said, rows, texts, top, place)):
+        if amounts and (cell := _ranged(amounts, said, rows, texts, top, place)):
             return cell
         if not top:
             found += _named_entry(said, rows, texts, place) if rows[0].entry else []
@@ -177,7 +178,7 @@ def _named_entry(
 
 
 def _ranged(
-    amount: Quantity,
+    amounts: Sequence[Quantity],
     said: frozenset[str],
     rows: Sequence[_Row],
     texts: Sequence[Sequence[str]],
@@ -187,12 +188,14 @@ def _ranged(
     """The cell of the row that a quantity of the question falls into, if the other words of the
     question stand above it; of several columns the one that they name."""
     heads = [" ".join(cells) for cells in zip_longest(*texts[:top], fillvalue="")] if top else [""]
-    row = row_of(amount, [cells[0] for cells in texts[top:]], heads[0])
+    row = row_of(amounts, [cells[0] for cells in texts[top:]], heads[0])
     if row is None:
         return None
     cells = rows[top + row].cells
     names = [stems(heads[n]) if n < len(heads) else frozenset() for n in range(len(cells))]
-    asked = said - stems(amount.said) - _ASKING - _PAYING - _BESIDE_AMOUNTS
+    asked = (
+        said - stems(" ".join(one.said for one in amounts)) - _ASKING - _PAYING - _BESIDE_AMOUNTS
+    )
     if not asked <= stems(place).union(stems(texts[top + row][0]), *names):
         return None
     if len(cells) == 2:
@@ -200,6 +203,24 @@ def _ranged(
     held = [len(asked & name) for name in names[1:]]
     best = max(held, default=0)
     return cells[1 + held.index(best)] if best and held.count(best) == 1 else None
+
+
+def _out_of_range(
+    amounts: Sequence[Quantity], rows: Sequence[_Row], texts: Sequence[Sequence[str]], top: int
+) -> list[tuple[Offsets, int]]:
+    """The other rows, or columns, where a quantity of the question falls into one of them."""
+    if not amounts:
+        return []
+    over = [" ".join(cells) for cells in zip_longest(*texts[:top], fillvalue="")] or [""]
+    row = row_of(amounts, [cells[0] for cells in texts[top:]], over[0])
+    if row is not None:
+        others = [one for place, one in enumerate(rows[top:]) if place != row]
+        return [(one.bounds, MOST_MISSED) for one in others]
+    column = row_of(amounts, over[1:], over[0]) if top else None
+    if column is None:
+        return []
+    cells = [row.cells[1:] for row in rows[top:]]
+    return [(cell, MOST_MISSED) for one in cells for n, cell in enumerate(one) if n != column]
 
 
 def _with_weekends(said: frozenset[str]) -> frozenset[str]:
