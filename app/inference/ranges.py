@@ -206,7 +206,8 @@ def _range(name: str) -> _Range | None:
     if _DATED.search(name):
         return None
     if found := _BETWEEN.search(name):
-        return _Range(*sorted((_value(found[1]), _value(found[2]))))
+        low_end, high_end = sorted((_value(found[1]), _value(found[2])))
+        return _Range(low_end, high_end)
     over, under = _OVER.search(name), _UNDER.search(name)
     low, high = over or _LEAST.search(name), under or _MOST.search(name)
     if not low and not high:

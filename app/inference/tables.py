@@ -37,6 +37,30 @@ _ASKING = stems(
 )
 """Words that ask, and stand in no row."""
 _PAYING = stems("pay pays paid")
+_SAME = {
+    word: words.split()[0]
+    for words in (
+        "loud noise noisy sound",
+        "heavy weigh weight",
+        "wide width broad",
+        "tall height high",
+        "deep depth",
+        "fast speed quick",
+        "far range reach",
+        "hot temperature warm",
+        "big size dimension dimensions",
+        "long length duration lasts",
+        "cost price fee charge rate tariff",
+        "year yearly annual annually",
+        "month monthly",
+        "week weekly",
+        "daily day",
+    )
+    for one in words.split()
+    for word in stems(one)
+}
+"""What a question and the name of a row or column say in two words, in one."""
+_ASKING_FOR = _ASKING | {_SAME[word] for word in _ASKING if word in _SAME}
 """What a cell with an amount need not say."""
 _BESIDE_AMOUNTS = stems("old age aged older younger before after later in advance over under about")
 """Words that say how a quantity counts."""
@@ -78,14 +102,14 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
 
     Beside one that holds all words, with the names of its columns, others lack the most.
     """
-    asked, amounts = stems(question), quantities(question)
+    asked, amounts = _concepts(question), quantities(question)
     found: list[tuple[Offsets, int]] = []
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
         top = 0 if rows[0].entry else header_rows(texts)
         body = rows[top:]
-        around = stems(" ".join(text[slice(*row.bounds)] for row in rows[:top]))
-        sure = _meets_all(asked - around - _ASKING, body, text)
+        around = _concepts(" ".join(text[slice(*row.bounds)] for row in rows[:top]))
+        sure = _meets_all(asked - around - _ASKING_FOR, body, text)
         found += _fewer([row.bounds for row in body], _held(asked, body, text), sure=sure)
         found += _out_of_range(amounts, rows, texts, top)
         # What names a column is no value of it.
@@ -93,15 +117,20 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
         if top:
             found += _columns(asked, rows[:top], body, text, sure=sure)
     for rows in _answered(text, least=1):
-        held = _held_answers(asked, [(row, text) for row in rows])
+        held = _held_answers(stems(question), [(row, text) for row in rows])
         found += _fewer([row.cells[1] for row in rows], held, sure=False)
         found += [(row.cells[0], MOST_MISSED) for row in rows]  # what asks is no answer
     return found
 
 
+def _concepts(text: str) -> frozenset[str]:
+    """The words of ``text``, of several with one meaning the same."""
+    return frozenset(_SAME.get(word, word) for word in stems(text))
+
+
 def _meets_all(wanted: frozenset[str], rows: Sequence[_Row], text: str) -> bool:
     """Whether one row holds all these words, of which there are some."""
-    held = (stems(text[slice(*row.bounds)]) for row in rows)
+    held = (_concepts(text[slice(*row.bounds)]) for row in rows)
     return bool(wanted) and any(wanted <= words for words in held)
 
 
@@ -346,10 +375,10 @@ def _answered(text: str, least: int = 2) -> Iterator[list[_Row]]:
 
 def _held(asked: frozenset[str], rows: Sequence[_Row], text: str) -> list[int]:
     """How many of the words each row holds; of entries the heads, unless none of them says any."""
-    heads = [len(asked & stems(text[slice(*row.cells[0])])) for row in rows]
+    heads = [len(asked & _concepts(text[slice(*row.cells[0])])) for row in rows]
     if rows and rows[0].entry and any(heads):
         return heads
-    return [len(asked & stems(text[slice(*row.bounds)])) for row in rows]
+    return [len(asked & _concepts(text[slice(*row.bounds)])) for row in rows]
 
 
 def _held_answers(asked: frozenset[str], rows: Sequence[tuple[_Row, str]]) -> list[int]:
@@ -390,7 +419,7 @@ def _columns(
         " ".join(text[slice(*head.cells[n])] for head in heads if n < len(head.cells))
         for n in range(1, widest)
     ]
-    held = [len(asked & stems(name)) for name in names]
+    held = [len(asked & _concepts(name)) for name in names]
     found = []
     for row in body:
         cells = row.cells[1:]

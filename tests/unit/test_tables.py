@@ -308,3 +308,21 @@ FEES = """| Service | Price |
 def test_a_row_that_says_one_thing_is_named_by_its_name(question: str, told: str | None) -> None:
     cell = named_cell(question, FEES)
     assert (cell and FEES[slice(*cell)]) == told
+
+
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("how loud is it", "Sound power"),
+        ("how heavy is the push one", "Weight"),
+        ("yearly cost", "Annual fee"),
+        ("how wide does it cut", "Cutting width"),
+    ],
+)
+def test_a_row_is_meant_by_another_word_for_what_it_measures(question: str, row: str) -> None:
+    lines = ["Model | Push | Ride", "Weight | 31 kg | 90 kg", "Sound power | 94 dB | 99 dB"]
+    lines += ["Cutting width | 42 cm | 80 cm", "Annual fee | £12 | £20"]
+    text = "\n".join(lines)
+    lowered = {text[slice(*part)].split(" |")[0] for part, _ in misplaced(question, text)}
+    assert row not in lowered
+    assert {line.split(" |")[0] for line in lines[1:]} - {row} <= lowered
