@@ -8,7 +8,7 @@ import pytest
 from app.deadline import Deadline
 from app.inference.reader import Reader, ReaderGenerator, Tuning
 from app.inference.risk import load_risk
-from app.inference.writing.fitting import IMPLIED
+from app.inference.writing.fitting import IMPLIED, telling
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.settings import PROJECT
 from guardrails.checks.confidence import ConfidenceCheck
@@ -210,3 +210,11 @@ def test_a_second_try_is_another_answer_than_the_first_that_fitted() -> None:
     second = drafted(question, *found, misfit=misfit)
     assert [sentence.text for sentence in second.sentences] == [yes]
     assert drafted(question, *found[:2], misfit=misfit).abstained
+
+
+def test_a_sentence_that_says_whether_is_kept_though_it_uses_other_words() -> None:
+    text = "Never mow slopes steeper than 15°. Persons under 16 must not operate the machine."
+    passage = Passage("p", "d", "main", "Safety", text, 0, len(text))
+    start = text.index("Persons")
+    for question in ("can my son mow the lawn with it?", "may I mow on a hill?"):
+        assert telling(question, passage, (start, len(text))) == (start, len(text))

@@ -206,3 +206,8 @@ def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None
     assert said(text, "we wrap them", "who wraps old pipes") == why[:2]
     paper = "Old pipes lose heat. As of this year, we wrap them."
     assert said(paper, "we wrap them", "who wraps old pipes") == ["As of this year, we wrap them."]
+
+
+def test_the_number_of_a_step_stands_for_the_step() -> None:
+    question = "Where is the gate key?"
+    assert said(CLOSING, "2", question) == said(CLOSING, "Roll out", question)

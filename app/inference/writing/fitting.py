@@ -74,7 +74,7 @@ def may_imply(question: str, draft: Draft, passage: Passage) -> bool:
 
 def telling(question: str, passage: Passage, span: Offsets) -> Offsets:
     """The sentence of ``passage`` that says yes or no to what was asked, where those that ``span``
-    touches do not speak of it at all; else ``span``."""
+    touches neither say so nor speak of it at all; else ``span``."""
     asked = stems(core(question)) - _ASKING - stems(plain(passage.place))
     layout = Layout(passage.text)
     said: list[tuple[Offsets, str]] = []
@@ -85,7 +85,7 @@ def telling(question: str, passage: Passage, span: Offsets) -> Offsets:
             said += [(one, plain(passage.text[slice(*one)])) for one in layout.spans(place)]
     own = " ".join(text for one, text in said if one[0] < span[1] and span[0] < one[1])
     asking = _question_above(passage, span[0])
-    if BARE.fullmatch(own) or asked & stems(own + asking):
+    if BARE.fullmatch(own) or _says(own) or asked & stems(own + asking):
         return span
     told = [(len(asked & stems(text)), one) for one, text in said if _says(text)]
     most, best = max(told, key=lambda one: one[0], default=(0, span))

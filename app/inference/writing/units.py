@@ -372,8 +372,10 @@ class Layout:
         return [] if place is None or self.kinds[place] == ROW else self.spans(place)[:1]
 
     def _around(self, start: int, end: int) -> Offsets:
-        """The quotable spans that ``start:end`` touches, as one; the span itself if in none."""
+        """The quotable spans that ``start:end`` touches, as one; of the number of an item what it
+        numbers; the span itself if in none."""
         touched = [span for span in self._quotable if span[0] < end and start < span[1]]
+        touched = touched or [span for span in self.spans(self._place(start)) if end <= span[0]][:1]
         return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
     def spans(self, place: int) -> list[Offsets]:
