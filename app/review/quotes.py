@@ -6,7 +6,7 @@ waits, and offered where both the reviewer and the asker may read them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -80,9 +80,9 @@ def _shown(
     that stand and that both reviewer and asker may read; none unless it waits."""
     task, _, record = load_task(session, reviewer, task_id)
     proposal = newest_proposal(session, task)
-    seen = cast("AnswerObject | None", record.draft if proposal is None else proposal.answer)
+    seen = (record.draft if proposal is None else proposal.answer) or no_answer()
     if state_at(task, database_time(session)) not in UNDECIDED:
-        return record, seen or no_answer(), {}
+        return record, seen, {}
     asker = asker_of(session, record.principal, record.searched["collections"])
     ids = [passage["id"] for passage in record.evidence]
     found = {one.id: one for one, _ in find_passages(session, standing(session, ids))}
@@ -92,7 +92,7 @@ def _shown(
         for one in dict.fromkeys(ids)
         if one in found and all(who.may_read(found[one].collection) for who in both)
     ]
-    return record, seen or no_answer(), {passage.id: passage for passage in readable}
+    return record, seen, {passage.id: passage for passage in readable}
 
 
 def _view(draft: Draft, passage: Passage) -> QuoteView:
