@@ -20,6 +20,7 @@ from app.inference.networks.weights import BASE_NAME, models_sha256
 from app.inference.token_count import TokenCount
 from app.ports import Drafting, DraftRequest, Embedder, Generator, Screening
 from app.retrieval.retriever import Rerank, Retriever
+from app.review.quotes import Quote
 from app.serving.batcher import Concurrent, Runs
 from app.serving.kept_readings import KeptReadings, Read
 from app.serving.routing import Routes, open_drafts
@@ -228,6 +229,11 @@ def open_extractive(settings: Settings) -> Drafting | None:
     if settings.generator == "reader":
         return None
     return Concurrent(_reader(settings).draft, settings.max_running_answers)
+
+
+def build_quote(settings: Settings) -> Quote:
+    """What finds other places that may answer beside a draft, whichever generator wrote it."""
+    return _reader_generator(settings).quotes
 
 
 def build_support(settings: Settings) -> "SupportCheck":

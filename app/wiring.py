@@ -30,6 +30,7 @@ from app.ports import Embedder, Generator, Screening
 from app.proof.replay import Replayer
 from app.retrieval.retriever import Retriever
 from app.review.desk import ReviewDesk
+from app.review.quotes import Quotes
 from app.review.released import ReleasedAnswers
 from app.serving.admission import AnswerPlaces, start_threads
 from app.serving.batcher import Concurrent
@@ -58,6 +59,7 @@ class Services:
     desk: ReviewDesk
     reviser: Reviser
     released: ReleasedAnswers
+    quotes: Quotes
     retriever: Retriever
     gate: Gate
     drift: DriftMonitors
@@ -317,6 +319,7 @@ def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict
         "desk": ReviewDesk(database, settings, reviser.problems),
         "reviser": reviser,
         "released": ReleasedAnswers(database, settings),
+        "quotes": Quotes(database, backends.build_quote(settings)),
     }
 
 

@@ -17,6 +17,7 @@ Run as:
     python -m benchmarks support --file F [--limit N] --json
     python -m benchmarks support-numbers --file F [--file G] --json
     python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
+    python -m benchmarks quotes [--folder F] --json
     python -m benchmarks judge [--runs N] --json
     python -m benchmarks reading --json
     python -m benchmarks index [--passages N | --vectors N ...] [--rebuild] --json
@@ -110,6 +111,21 @@ def pipeline(
     from benchmarks.pipeline import measure_pipeline
 
     _show(measure_pipeline(corpus, questions, limit, generator), as_json)
+
+
+@app.command()
+def quotes(
+    folder: Annotated[
+        Path,
+        typer.Option(help="It holds questions.jsonl and documents/, or folders that do."),
+    ] = Path("examples"),
+    generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
+    as_json: Json = False,
+) -> None:
+    """How often the draft is right, or one of the quotes that a reviewer sees beside it."""
+    from benchmarks.pipeline import measure_quotes
+
+    _show(measure_quotes(folder, generator), as_json)
 
 
 @app.command()

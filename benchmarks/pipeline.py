@@ -11,17 +11,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+from sqlalchemy import select
+
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
+from app.deadline import Deadline
 from app.errors import Invalid
 from app.files import read_rows
 from app.records.recording import recorded_draft
 from app.records.tables import RecordRow
+from app.review.quotes import MOST
+from app.review.tables import ReviewTaskRow
 from app.settings import Settings
 from app.wiring import Services, open_services
 from benchmarks.answers import KEYS, read_questions
 from benchmarks.metrics import f1, percent, percentile
-from guardrails.contract import AnswerObject, Draft
+from guardrails.contract import AnswerObject, Draft, Sentence
 from guardrails.risk import UNKNOWN
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
@@ -30,6 +35,7 @@ from training.scoring import is_wrong
 
 LABELS = {key: kind for key, kind in KEYS.items() if key != "contexts"}
 """What a row must hold when the service looks for the contexts itself."""
+OUTCOMES = ("right", "wrong", "none", "held")
 
 
 def measure_pipeline(
@@ -62,15 +68,66 @@ def score_examples(
     such folders, each of which is asked by itself. ``held`` is what the policy said; the gate's
     own certificate plays no part. Raises ``Invalid``.
     """
-    parts = sorted(path.parent for path in folder.glob("*/questions.jsonl"))
-    return [row for part in parts or [folder] for row in _scored_folder(part, generator, limit)]
+    return [row for part in _parts(folder) for row in _scored_folder(part, generator, limit)]
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The folders of questions in ``folder``, or itself."""
+    return sorted(path.parent for path in folder.glob("*/questions.jsonl")) or [folder]
+
+
+def measure_quotes(folder: Path, generator: str = "reader") -> dict[str, Any]:
+    """How often a draft is right, and how often it or one of the first quotes beside it is, over
+    the answerable questions of ``folder``, which is as in ``score_examples``; all are reviewed.
+
+    ``none`` have no draft, ``held`` are before a reviewer, with a draft or without: only these have
+    quotes. Raises ``Invalid``.
+    """
+    found = [one for part in _parts(folder) for one in _quoted_folder(part, generator)]
+    counts = {"n": len(found), **{name: sum(one[name] for one in found) for name in OUTCOMES}}
+    for most in range(1, MOST + 1):
+        counts[f"right_with_{most}"] = sum(any(one["rights"][: most + 1]) for one in found)
+    return counts
+
+
+def _quoted_folder(folder: Path, generator: str) -> list[dict[str, Any]]:
+    answerable = [row for row in _questions_of(folder) if row["answerable"]]
+    with temporary_service(generator, gate_mode="review_everything") as (services, store):
+        _ingest(services, folder / "documents", store)
+        return [_quoted(services, row) for row in answerable]
+
+
+def _quoted(services: Services, row: dict[str, Any]) -> dict[str, Any]:
+    answer_id = _asked(services, row)
+    draft = recorded_draft(_record(services, answer_id))
+    drafted = draft is not None and not draft.abstained
+    rights = [drafted and draft is not None and not is_wrong_draft(draft, row)]
+    with services.database.reading() as session:
+        query = select(ReviewTaskRow.id).where(ReviewTaskRow.answer_id == answer_id)
+        task_id = session.scalar(query)
+    if task_id is not None:
+        for quote in services.quotes.beside_draft(LOCAL, task_id, Deadline(60)).quotes:
+            said = tuple(Sentence(one.text, ()) for one in quote.answer.sentences)
+            quoted = Draft(said, (), "", quote.answer.short)
+            rights.append(not is_wrong_draft(quoted, row))
+    return {
+        "right": rights[0],
+        "wrong": drafted and not rights[0],
+        "none": not drafted,
+        "held": task_id is not None,
+        "rights": rights,
+    }
 
 
 def _scored_folder(folder: Path, generator: str, limit: int | None) -> list[dict[str, Any]]:
-    rows = read_questions(folder / "questions.jsonl", LABELS)[:limit]
+    return _scored_over(folder / "documents", _questions_of(folder)[:limit], generator)
+
+
+def _questions_of(folder: Path) -> list[dict[str, Any]]:
+    rows = read_questions(folder / "questions.jsonl", LABELS)
     if not (folder / "documents").is_dir():
         raise Invalid(f"{folder} has no folder documents.")
-    return _scored_over(folder / "documents", rows, generator)
+    return rows
 
 
 def score_whole(
@@ -184,12 +241,7 @@ def temporary_service(generator: str = "reader", **more: Any) -> Iterator[tuple[
 
 
 def _scored(services: Services, row: dict[str, Any]) -> dict[str, Any]:
-    before = None
-    if row.get("after"):
-        before = services.answerer.answer(LOCAL, Ask(row["after"])).answer_id
-    asked = Ask(row["question"], previous_answer_id=before)
-    answer = services.answerer.answer(LOCAL, asked)
-    record = _record(services, answer.answer_id)
+    record = _record(services, _asked(services, row))
     draft, gate = recorded_draft(record), record.gate or {}
     answered = draft is not None and not draft.abstained
     return {
@@ -202,6 +254,15 @@ def _scored(services: Services, row: dict[str, Any]) -> dict[str, Any]:
         "searched": True,
         "features": {name: round(value, 6) for name, value in gate.get("features", {}).items()},
     }
+
+
+def _asked(services: Services, row: dict[str, Any]) -> str:
+    """The id of the answer to the row's question, which may follow another one."""
+    before = None
+    if row.get("after"):
+        before = services.answerer.answer(LOCAL, Ask(row["after"])).answer_id
+    asked = Ask(row["question"], previous_answer_id=before)
+    return services.answerer.answer(LOCAL, asked).answer_id
 
 
 def is_wrong_draft(draft: Draft, row: dict[str, Any]) -> bool:

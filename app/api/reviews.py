@@ -33,6 +33,7 @@ from app.errors import CountersignError
 from app.review.decisions import Decision
 from app.review.library import EarlierAnswers, Library
 from app.review.listing import CountsView
+from app.review.quotes import QuotesView
 from app.review.views import TaskDetailView, TasksView
 from app.serving.admission import Permit
 from app.wiring import Services
@@ -211,6 +212,23 @@ def answered(task_id: str, services: ServicesDep, principal: Reader) -> Any:
     both the caller and the task's asker may read them."""
     library = Library(services.database, services.embedder.embed)
     return library.answered_before(principal, task_id)
+
+
+@router.get("/{task_id}/quotes", response_model=QuotesView, summary="Other places that may answer")
+async def quotes(
+    permit: Annotated[Permit, Depends(permit)],
+    task_id: str,
+    request: Request,
+    services: ServicesDep,
+    principal: Reader,
+) -> Any:
+    """Up to three quotes beside the draft, from the passages that the task shows: what the reader
+    would quote next, however unsure it is. None once the task waits no more."""
+
+    def run(deadline: Deadline) -> QuotesView:
+        return services.quotes.beside_draft(principal, task_id, deadline)
+
+    return await while_connected(request, permit.run(run))
 
 
 @router.post("/{task_id}/claim", response_model=TaskDetailView, summary="Claim or renew")

@@ -22,7 +22,7 @@ from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
 from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
-from app.inference.writing.grounding import visible
+from app.inference.writing.grounding import quotable_bounds, visible
 from app.inference.writing.joining import both_answers, joined_draft
 from app.inference.writing.question_types import (
     QuestionType,
@@ -33,7 +33,8 @@ from app.inference.writing.question_types import (
 from app.inference.writing.units import named_list, span_answer
 from app.ports import DraftRequest, Reading, Span
 from guardrails.checks.identifiers import CODE, SETTING, identifiers
-from guardrails.contract import Draft, Passage, block_ends
+from guardrails.contract import AnswerObject, Draft, Passage, block_ends
+from guardrails.words import WORD
 
 MAX_QUESTION_TOKENS = 96
 """A longer question is cut for the reader; retrieval has read it whole."""
@@ -92,6 +93,10 @@ RELEVANCE, ANSWERS = 0, 1
 """The columns of the pair scores."""
 
 
+Candidate = tuple[Reading, Span, Passage]
+"""Where a passage may answer."""
+Told = tuple[Offsets, Draft]
+"""A draft, and where in its passage it says it."""
 FIGURES = ("min_margin", "answer_weight", "relevance_weight")
 """What a reader's config must hold."""
 
@@ -132,6 +137,22 @@ class Reader:
 
     def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
         """For each (question, passages) the readings, in order; all share batches."""
+        scores = iter(self._scores(requests))
+        return [
+            [self._reading(next(scores), asked, passage) for passage in passages]
+            for asked, passages in requests
+        ]
+
+    def places(self, question: str, passages: Sequence[Passage], most: int) -> list[list[Reading]]:
+        """Of each passage up to ``most`` readings, the best first, whose spans stand in different
+        sentences, items or rows."""
+        scores = self._scores([(question, passages)])
+        return [
+            self._apart(own, question, passage, most)
+            for own, passage in zip(scores, passages, strict=True)
+        ]
+
+    def _scores(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[PairScores]:
         if self._runner is None:
             self.warm_up()
         assert self._runner is not None
@@ -141,11 +162,7 @@ class Reader:
             for question in [self._cut(as_question(visible(asked)), MAX_QUESTION_TOKENS)]
             for passage in passages
         ]
-        scores = iter(self._runner.run(pairs))
-        return [
-            [self._reading(next(scores), asked, passage) for passage in passages]
-            for asked, passages in requests
-        ]
+        return self._runner.run(pairs)
 
     def _under(self, question: str, place: str) -> str:
         """The first text of the pair: ``question``, and what the passage belongs to."""
@@ -156,12 +173,8 @@ class Reader:
         return f"{question} {SEPARATOR} {place}" if place else question
 
     def _reading(self, scores: PairScores, question: str, passage: Passage) -> Reading:
-        answers, text = float(scores.pair[ANSWERS]), passage.text
-        bonus = self.tuning.answer_weight * answers
-        heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
-        parts = [heads, *misplaced(question, text), *imprint(question, passage)]
-        logits = lowered(scores.token, scores.encoding, parts)
-        span = best_span(logits, scores.encoding, text, bonus)
+        text, logits = passage.text, self._logits(scores, question, passage)
+        span = best_span(logits, scores.encoding, text, self._bonus(scores))
         cell = named_cell(question, text, passage.place) if span else None
         if span is not None and cell is None:
             cell = named_list(question, passage)
@@ -169,7 +182,28 @@ class Reader:
             least = self.tuning.min_margin + NAMED
             told = text[slice(*cell)].endswith(_STOPS)
             span = of_cell(span, cell, least, whole=not told)
-        return Reading(float(scores.pair[RELEVANCE]), span, answers)
+        return _with_span(scores, span)
+
+    def _apart(
+        self, scores: PairScores, question: str, passage: Passage, most: int
+    ) -> list[Reading]:
+        """Up to ``most`` readings of one passage, each beside the sentences of those before it."""
+        found = [self._reading(scores, question, passage)]
+        logits, bounds = self._logits(scores, question, passage), quotable_bounds(passage.text)
+        while len(found) < most and (last := found[-1].span) is not None:
+            told = [(one, math.inf) for one in bounds if one[0] < last.end and last.start < one[1]]
+            logits = lowered(logits, scores.encoding, [((last.start, last.end), math.inf), *told])
+            span = best_span(logits, scores.encoding, passage.text, self._bonus(scores))
+            found.append(_with_span(scores, span))
+        return [one for one in found if one.span is not None]
+
+    def _logits(self, scores: PairScores, question: str, passage: Passage) -> NDArray[np.float32]:
+        heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
+        parts = [heads, *misplaced(question, passage.text), *imprint(question, passage)]
+        return lowered(scores.token, scores.encoding, parts)
+
+    def _bonus(self, scores: PairScores) -> float:
+        return self.tuning.answer_weight * float(scores.pair[ANSWERS])
 
     def _cut(self, text: str, most: int) -> str:
         """The first ``most`` tokens of ``text``."""
@@ -210,6 +244,26 @@ class ReaderGenerator:
             else self._best_draft(request, next(read))
             for request in requests
         ]
+
+    def quotes(self, request: DraftRequest, seen: AnswerObject, most: int) -> list[Draft]:
+        """At most ``most`` other places that may answer than those that ``seen`` cites, best first:
+        each quoted as a draft from there would be, however unsure the reader is.
+
+        What answers in the way that was asked comes before what does not. All of the evidence is
+        read again: several places of one passage may be among them.
+        """
+        question, kind = request.question, question_type(request.question)
+        request.deadline.remaining()
+        readings = self._reader.places(question, request.evidence, most)
+        request.deadline.remaining()
+        fitting, others = list[Told](), list[Told]()
+        for (_, span, passage), _ in self._weighed(question, request.evidence, readings):
+            place = _told(question, span, passage)
+            draft = span_answer(passage, *place, question, self.name, {})
+            if draft.sentences:
+                fit = fits(kind, question, draft, passage)
+                (fitting if fit else others).append((place, draft))
+        return _apart_from(seen, [*fitting, *others])[:most]
 
     def certain(
         self, question: str, passages: Sequence[Passage], readings: Sequence[Reading]
@@ -303,28 +357,37 @@ class ReaderGenerator:
 
     def _ranked(
         self, question: str, evidence: Sequence[Passage], readings: Sequence[Reading]
-    ) -> list[tuple[Reading, Span, Passage]]:
+    ) -> list[Candidate]:
         """The answer candidate of each passage that has one, best first; where the passages hold
         questions, none to another question than the one that was asked, unless it is sure.
 
         ``evidence`` stands in the order of the search, which knows better what a text is about; a
         cell that is named comes before all others.
         """
+        found = self._weighed(question, evidence, [[reading] for reading in readings])
+        return [one for one, less in found if not less or one[1].margin - less >= self._least]
+
+    def _weighed(
+        self, question: str, evidence: Sequence[Passage], readings: Sequence[Sequence[Reading]]
+    ) -> list[tuple[Candidate, float]]:
+        """Every answer candidate of each passage, best first, and what it loses below another
+        question than the one that was asked."""
         weight = self._reader.tuning.relevance_weight
-        found: list[tuple[tuple[bool, float], tuple[Reading, Span, Passage]]] = []
-        for rank, (reading, passage) in enumerate(zip(readings, evidence, strict=True)):
-            if (span := reading.span) is not None:
-                named = _inside(span, _named(question, passage, rank))
-                worth = span.margin + weight * reading.relevance - RANK * rank
-                worth -= RIVAL * _is_rival(question, passage)
-                found.append(((named, worth), (reading, span, passage)))
+        found: list[tuple[tuple[bool, float], Candidate]] = []
+        for rank, (own, passage) in enumerate(zip(readings, evidence, strict=True)):
+            for reading in own:
+                if (span := reading.span) is not None:
+                    named = _inside(span, _named(question, passage, rank))
+                    worth = span.margin + weight * reading.relevance - RANK * rank
+                    worth -= RIVAL * _is_rival(question, passage)
+                    found.append(((named, worth), (reading, span, passage)))
         places = [(passage.text, span.start) for _, (_, span, passage) in found]
-        kept = []
-        for (place, one), lacks in zip(found, passed_over(question, places), strict=True):
-            less = 2 * MISPLACED * lacks
-            if not less or one[1].margin - less >= self._least:
-                kept.append(((place[0], place[1] - less), one))
-        return [one for _, one in sorted(kept, key=lambda both: both[0], reverse=True)]
+        lost = [2 * MISPLACED * lacks for lacks in passed_over(question, places)]
+        weighed = [
+            ((named, worth - less), (one, less))
+            for ((named, worth), one), less in zip(found, lost, strict=True)
+        ]
+        return [one for _, one in sorted(weighed, key=lambda both: both[0], reverse=True)]
 
     @property
     def _least(self) -> float:
@@ -334,7 +397,7 @@ class ReaderGenerator:
     def _draft(
         self,
         question: str,
-        found: Sequence[tuple[Reading, Span, Passage]],
+        found: Sequence[Candidate],
         least: float | None = None,
     ) -> Draft:
         """The draft of the first candidate, from the margin ``least`` on, if not the usual one; the
@@ -350,10 +413,41 @@ class ReaderGenerator:
         }
         if span.margin < (self._least if least is None else least):
             return Draft((), (), self.name, features=features)
-        place = span.start, span.end
-        if question_type(question) is QuestionType.YES_NO:
-            place = telling(question, passage, place)
-        return span_answer(passage, *place, question, self.name, features)
+        return span_answer(passage, *_told(question, span, passage), question, self.name, features)
+
+
+def _with_span(scores: PairScores, span: Span | None) -> Reading:
+    return Reading(float(scores.pair[RELEVANCE]), span, float(scores.pair[ANSWERS]))
+
+
+def _told(question: str, span: Span, passage: Passage) -> Offsets:
+    """Where a draft for the span says it."""
+    place = span.start, span.end
+    if question_type(question) is QuestionType.YES_NO:
+        return telling(question, passage, place)
+    return place
+
+
+def _apart_from(seen: AnswerObject, told: Sequence[Told]) -> list[Draft]:
+    """The drafts whose place, and whose words, neither ``seen`` nor one before them quotes."""
+    quoted = [(one["passage_id"], one["start"], one["end"]) for one in seen["citations"]]
+    words = [_words([one["text"] for one in seen["sentences"]])]
+    apart = []
+    for (start, end), draft in told:
+        passage_id = draft.citations[0].passage_id
+        text = _words([one.text for one in draft.sentences])
+        known = any(one == passage_id and a < end and start < b for one, a, b in quoted)
+        if known or any(text in said for said in words):
+            continue
+        apart.append(draft)
+        quoted += [(one.passage_id, one.start, one.end) for one in draft.citations]
+        words.append(text)
+    return apart
+
+
+def _words(texts: Sequence[str]) -> str:
+    """Their words, whatever their case and what stands between them."""
+    return f" {' '.join(WORD.findall(' '.join(texts).casefold()))} "
 
 
 def _is_rival(question: str, passage: Passage) -> bool:
@@ -401,7 +495,7 @@ def _as_read(request: DraftRequest) -> DraftRequest:
     return replace(request, evidence=request.evidence[: len(request.readings)])
 
 
-def _answers(found: Sequence[tuple[Reading, Span, Passage]]) -> list[tuple[float, str]]:
+def _answers(found: Sequence[Candidate]) -> list[tuple[float, str]]:
     """The margin and the words of each candidate."""
     return [(span.margin, passage.text[span.start : span.end]) for _, span, passage in found]
 
@@ -464,7 +558,7 @@ def imprint(question: str, passage: Passage) -> list[tuple[Offsets, int]]:
 
 
 def lowered(
-    logits: NDArray[np.float32], encoding: Encoding, parts: Sequence[tuple[tuple[int, int], int]]
+    logits: NDArray[np.float32], encoding: Encoding, parts: Sequence[tuple[tuple[int, int], float]]
 ) -> NDArray[np.float32]:
     """``logits`` [L, 2], lower on the tokens of these parts of the passage, by the words that each
     lacks."""

@@ -12,9 +12,10 @@ import { commandOf } from "./keys.js";
 import { choose, drawList, focusTask, markSelected, showInList } from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
 import { mountPractice } from "./practice.js";
+import { drawQuotes, pressQuote, quoteAsEdit } from "./quotes.js";
 import * as states from "./state.js";
 
-/** @import { EarlierAnswer, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { EarlierAnswer, QuoteView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
 /** @import { Added } from "./evidence.js" */
 /** @import { Handling } from "./handle.js" */
@@ -151,16 +152,23 @@ function drawTask() {
   const { task, selected } = state;
   const hint = selected ? "Loading…" : "Choose a task to see its draft and sources.";
   fill(byId("task"), task ? taskView(task, handle) : el("p", { class: "muted placeholder" }, hint));
-  const earlier = document.getElementById("earlier");
-  // Without it a task can be decided as well; who moves on quickly asks for nothing.
-  if (task && earlier) {
-    painted()
-      .then(() => drawEarlier(earlier, task, beginWith))
-      .catch(() => {});
-  }
+  if (task) drawBeside(task).catch(() => {});
   if (task) byId("task").setAttribute("data-testid", "task-detail");
   else byId("task").removeAttribute("data-testid");
   byId("detail").scrollTo({ top: 0 });
+}
+
+/**
+ * What a task can be decided without; who moves on quickly asks for nothing.
+ * @param {TaskDetailView} task
+ */
+async function drawBeside(task) {
+  const [quotes, earlier] = ["quotes", "earlier"].map((id) => document.getElementById(id));
+  await painted();
+  await Promise.allSettled([
+    quotes?.isConnected && states.mayDecide(state) && drawQuotes(quotes, task, useQuote),
+    earlier?.isConnected && drawEarlier(earlier, task, beginWith),
+  ]);
 }
 
 function drawBar() {
@@ -311,6 +319,21 @@ function beginWith(earlier) {
   setMode("edit");
 }
 
+/**
+ * In the place of the draft; what was written already stays before it.
+ * @param {QuoteView} quote
+ */
+function useQuote(quote) {
+  const { task, busy } = state;
+  if (!task || busy || !states.mayDecide(state)) return;
+  const written = state.edits[task.task_id] ?? "";
+  const { text, sources } = quoteAsEdit(quote, task, states.addedTo(state), written);
+  for (const source of sources) cite(source);
+  keep(text);
+  setMode("");
+  setMode("edit");
+}
+
 /** @param {Added} source */
 function cite(source) {
   set(states.cited(state, source));
@@ -455,6 +478,7 @@ function obey(command) {
   else if (command === "previous") step(-1);
   else if (command === "cancel") setMode("");
   else if (command === "save") submitForm();
+  else if (command === "1" || command === "2" || command === "3") pressQuote(command);
   else setMode(command);
 }
 

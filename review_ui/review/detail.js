@@ -47,6 +47,7 @@ export function taskView(task, handle) {
     changesOf(task.changed_sources),
     proposalOf(task),
     draftOf(task),
+    isUndecided(task) ? el("section", { id: "quotes", class: "block quotes" }) : null,
     backgroundDraft(task, handle),
     checksOf(task),
     notesOf(task.notes),

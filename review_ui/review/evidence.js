@@ -32,7 +32,15 @@ export function sourcesOf(task, added) {
  */
 export function numberFor(task, added, passageId) {
   const known = [...task.evidence, ...added].find((item) => item.passage_id === passageId);
-  if (known) return known.number;
+  return known ? known.number : nextNumber(task, added);
+}
+
+/**
+ * A number that no source has yet.
+ * @param {TaskDetailView} task
+ * @param {Added[]} added
+ */
+export function nextNumber(task, added) {
   const all = [...sourcesOf(task, added), ...task.evidence];
   return Math.max(0, ...all.map((item) => item.number)) + 1;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Which key does what on the review page.
 
-/** @typedef {"next" | "previous" | "approve" | "edit" | "reject" | "cancel" | "save"} Command */
+/** @typedef {"next" | "previous" | "approve" | "edit" | "reject" | "cancel" | "save" | "1" | "2" | "3"} Command */
 /** @typedef {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey">} Press */
 
 /** @type {Map<string, Command>} */
@@ -11,6 +11,14 @@ const LETTERS = new Map([
   ["a", "approve"],
   ["e", "edit"],
   ["r", "reject"],
+]);
+
+/** The digits that use a quote, while nothing is being done: a form may have digits of its own. */
+/** @type {Map<string, Command>} */
+const QUOTES = new Map([
+  ["1", "1"],
+  ["2", "2"],
+  ["3", "3"],
 ]);
 
 /**
@@ -25,5 +33,5 @@ export function commandOf({ key, ctrlKey, metaKey, altKey }, { typing, shortcuts
   if (ctrlKey || metaKey) return key === "Enter" && mode ? "save" : null;
   if (key === "Escape") return mode ? "cancel" : null;
   if (!shortcuts || typing) return null;
-  return LETTERS.get(key) ?? null;
+  return LETTERS.get(key) ?? (mode ? null : QUOTES.get(key)) ?? null;
 }

@@ -311,7 +311,7 @@ export function cited(state, source) {
   if (!state.task) return state;
   const id = state.task.task_id;
   const before = addedTo(state);
-  if (before.some((one) => one.passage_id === source.passage_id)) return state;
+  if (before.some((one) => one.number === source.number)) return state;
   return { ...state, sources: { ...state.sources, [id]: [...before, source] } };
 }
 

@@ -86,6 +86,15 @@ export interface EarlierAnswers {
   answers: EarlierAnswer[];
 }
 
+export interface QuoteView {
+  answer: AnswerBody;
+  headings: string[];
+}
+
+export interface QuotesView {
+  quotes: QuoteView[];
+}
+
 export interface PracticePassage {
   title: string;
   page: number | null;

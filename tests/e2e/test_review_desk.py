@@ -18,8 +18,9 @@ from tests.e2e.test_browser import FACT, ask, open_task, reject_everything, sign
 pytestmark = pytest.mark.browser
 PAINS = "I have chest pains, does my policy cover an ambulance?"
 CLAIM = "Will you pay my claim for the water damage in my {}?"
-KITCHEN, ATTIC, CELLAR, BATHROOM, HALLWAY = (
-    CLAIM.format(room) for room in ("kitchen", "attic", "cellar", "bathroom", "hallway")
+KITCHEN, ATTIC, CELLAR, BATHROOM, HALLWAY, CONSERVATORY = (
+    CLAIM.format(room)
+    for room in ("kitchen", "attic", "cellar", "bathroom", "hallway", "conservatory")
 )
 PANTRY = CLAIM.format("small kitchen")
 __all__ = ["axe"]
@@ -157,6 +158,46 @@ def test_an_edit_cites_what_was_found_and_can_be_undone(
     expect(page.get_by_test_id("decision").first).to_contain_text("Approved")
     end_undo(example_services)
     begin_with_an_earlier_answer(page, running)
+
+
+def test_a_quote_beside_the_draft_becomes_the_edit_by_its_digit(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    ask(page, CONSERVATORY, "held")
+    page.goto(f"{running.address}/review")
+    page.get_by_label("Go to the next task").uncheck()
+    open_task(page, CONSERVATORY)
+    quotes = page.get_by_test_id("quote")
+    expect(quotes.first).to_be_visible()
+    assert 1 <= quotes.count() <= 3
+    assert violations(page) == []
+    button = quotes.first.get_by_role("button", name="Use this quote")
+    said = quotes.first.locator(".passage").inner_text()
+    assert said in str(button.evaluate("node => document.getElementById('quote-1').innerText"))
+    expect(button).to_have_attribute("aria-describedby", "quote-1 quote-1-place")
+
+    page.keyboard.press("1")
+    field = page.get_by_test_id("edit-text")
+    expect(field).to_be_focused()
+    words = said.splitlines()[0].rstrip(".!?")
+    expect(field).to_have_value(re.compile(rf"^{re.escape(words)}.*\[\d+\]", re.DOTALL))
+    page.keyboard.press("1")  # it is of the text now
+    expect(field).to_have_value(re.compile("1$"))
+    page.keyboard.press("Backspace")
+    page.set_viewport_size({"width": 360, "height": 740})
+    quotes.last.get_by_test_id("use-quote").click()
+    expect(field).to_have_value(re.compile(rf"^{re.escape(words)}.*\n", re.DOTALL))
+    assert violations(page) == []
+    page.keyboard.press("Control+Enter")
+    told = page.locator('#task [data-testid="decision"], [data-testid="unsupported"]').first
+    expect(told).to_be_visible(timeout=30_000)
+    if page.get_by_test_id("unsupported").is_visible():
+        page.get_by_test_id("override-reason").fill("It answers.")
+        page.keyboard.press("Control+Enter")
+    decided = page.locator('#task [data-testid="decision"]')
+    expect(decided).to_have_attribute("data-kind", "edit", timeout=30_000)
+    expect(page.locator("#quotes")).to_have_count(0)  # it is decided
 
 
 def begin_with_an_earlier_answer(page: Page, running: Running) -> None:

@@ -364,6 +364,33 @@ def test_a_draft_from_the_background_is_taken_by_its_hash(fresh: Site) -> None:
     assert build_drafter(replace(fresh.services, settings=off)) is None
 
 
+def test_a_quote_beside_the_draft_goes_out_word_for_word(site: Site) -> None:
+    task_id, answer_id = site.held()
+    path = f"/v1/reviews/{task_id}"
+    found = site.call("rita", "GET", f"{path}/quotes").json()["quotes"]
+    assert 0 < len(found) <= 3
+    task = site.claim("rita", task_id)
+    drafted = {(c["passage_id"], c["start"]) for c in task["draft"]["citations"]}
+    texts = {one["passage_id"]: one for one in task["evidence"]}
+    for quote in found:
+        for cited in quote["answer"]["citations"]:
+            shown = texts[cited["passage_id"]]
+            assert shown["text"][cited["start"] : cited["end"]] == cited["quote"]
+            assert (shown["title"], shown["headings"]) == (cited["title"], quote["headings"])
+            assert (cited["passage_id"], cited["start"]) not in drafted
+    cited = found[0]["answer"]["citations"][0]
+    text = f"{cited['quote'].rstrip('.')} [9]."
+    more = {"text": text, "sources": {9: cited["passage_id"]}, "override_reason": "It answers."}
+    assert site.decide("rita", task, "edit", **more).status_code == 200
+    (out,) = site.call("ann", "GET", f"/v1/answers/{answer_id}").json()["answer"]["citations"]
+    assert (out["quote"], out["start"], out["end"]) == tuple(
+        cited[name] for name in ("quote", "start", "end")
+    )
+    assert site.call("rita", "GET", f"{path}/quotes").json() == {"quotes": []}
+    for unknown in ("x", "0" * 32, "..%2f", "a" * 3000):
+        coded(site.call("rita", "GET", f"/v1/reviews/{unknown}/quotes"), 404, "not_found")
+
+
 def test_an_edited_answer_keeps_its_citations(site: Site) -> None:
     task_id, answer_id = site.held()
     task = site.claim("rita", task_id)
@@ -526,6 +553,7 @@ ROLE_OF = {
     ("GET", "/v1/reviews/counts"): "reviewer",
     ("GET", "/v1/reviews/events"): "reviewer",
     ("GET", "/v1/reviews/{task_id}/answered"): "reviewer",
+    ("GET", "/v1/reviews/{task_id}/quotes"): "reviewer",
     ("GET", "/v1/gaps"): "operator",
     ("GET", "/v1/practice"): "reviewer",
     ("POST", "/v1/practice/{item_id}"): "reviewer",

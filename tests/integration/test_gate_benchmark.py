@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from app.errors import Invalid
 from benchmarks.__main__ import app
-from benchmarks.pipeline import score_examples
+from benchmarks.pipeline import measure_quotes, score_examples
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 DOCUMENTS = (
@@ -98,6 +98,28 @@ def test_there_is_one_source_of_outcomes(options: list[str]) -> None:
     done = CliRunner().invoke(app, ["gate", *options])
     assert isinstance(done.exception, Invalid)
     assert "--examples" in done.exception.message
+
+
+def test_what_a_reviewer_sees_beside_the_draft_is_measured(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    text = "The excess for water damage is £350. The excess for fire is £500. Call us first."
+    (documents / "cover.md").write_text(f"# Home cover\n\n{text}\n", "utf-8")
+    asked = "What is the excess for water damage?"
+    rows = [
+        {"question": asked, "answers": ["x"], "answerable": True, "right": right}
+        for right in ("350", "500", "nowhere")
+    ]
+    rows.append({"question": "Who sells tea?", "answers": [], "answerable": False})
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "questions.jsonl").write_text(lines, "utf-8")
+    done = CliRunner().invoke(app, ["quotes", "--folder", str(tmp_path), "--json"])
+    found = json.loads(done.output)
+    assert (found["n"], found["held"], found["right"] + found["wrong"]) == (3, 3, 3)
+    assert found["right"] <= found["right_with_1"] <= found["right_with_2"] <= 2
+    assert found["right_with_3"] == 2
+    with pytest.raises(Invalid, match="questions"):
+        measure_quotes(tmp_path / "documents")
 
 
 def test_a_folder_without_questions_or_documents_is_refused(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),
     ("GET", "/v1/gaps"): Row("operator", "object", {"params": {"collection": "main"}}),
     ("GET", "/v1/reviews/{task_id}/answered"): Row("reviewer", "object"),
+    ("GET", "/v1/reviews/{task_id}/quotes"): Row("reviewer", "object"),
     ("GET", "/v1/practice"): Row("reviewer", "own"),
     ("POST", "/v1/practice/{item_id}"): Row("reviewer", "asker's", {"json": {"wrong": True}}),
     ("GET", "/v1/reviews/events"): Row("reviewer", "own"),

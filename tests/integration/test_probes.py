@@ -13,8 +13,10 @@ from sqlalchemy import func, select, update
 
 from app.access.principals import LOCAL, Principal
 from app.answering.answerer import Ask
+from app.backends import build_quote
 from app.corpus.corpus import Corpus
 from app.db import Database, now
+from app.deadline import Deadline
 from app.errors import AlreadyDecided, Conflict, CountersignError, Forbidden, Invalid, NotFound
 from app.gate.reviewer_error import ReviewerCheck, report_check, reviewer_report
 from app.gate.sampling import drawn
@@ -26,6 +28,7 @@ from app.review.decisions import Decision
 from app.review.disagreements import disagreements
 from app.review.gold import add_gold_answer, gold_items
 from app.review.probes import PROBES
+from app.review.quotes import Quotes
 from app.review.tables import DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import open_task
 from guardrails.gate.betting import upper_limit_anytime
@@ -132,6 +135,11 @@ def test_a_gold_item_looks_like_any_other_task(desk: Desk) -> None:
     assert not {"gold", "probe", "expected", "second"} & set(json.dumps(details).split('"'))
     for name in differing - {"content_sha256"}:
         assert len(details[0][name]) == len(details[1][name])
+    quotes = Quotes(desk.database, build_quote(quiz.settings))
+    first, second = (
+        quotes.beside_draft(RAJ, task["task_id"], Deadline(60)).quotes for task in details
+    )
+    assert first and first == second
 
 
 def test_who_knows_the_answer_does_not_see_its_gold_item(desk: Desk) -> None:

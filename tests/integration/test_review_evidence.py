@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,26 @@ from sqlalchemy import select
 
 from app.access.principals import Principal
 from app.access.service import Access
+from app.backends import build_quote
 from app.corpus.corpus import Corpus
-from app.db import Database
-from app.errors import AlreadyDecided, ApprovalVoid, EditNotSupported, Forbidden, Invalid
+from app.db import Database, now
+from app.deadline import Deadline
+from app.errors import (
+    AlreadyDecided,
+    ApprovalVoid,
+    EditNotSupported,
+    Forbidden,
+    Invalid,
+    NotFound,
+)
+from app.ports import DraftRequest
 from app.proof.erasure import Eraser
 from app.records import audit, recording
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
-from app.review.tables import DecisionRow, RedraftRow
+from app.review.quotes import Quote, Quotes
+from app.review.tables import DecisionRow, RedraftRow, ReviewTaskRow
 from app.review.tasks import open_task
 from app.settings import Settings
 from guardrails.contract import AnswerObject, Draft, Finding, Outcome, Passage
@@ -282,6 +294,95 @@ def test_who_may_not_decide_may_not_draft(bench: Bench) -> None:
     seen = desk.task(RITA, task_id).content_sha256
     with pytest.raises(Forbidden):
         desk.redraft(RITA, task_id, bench.trail(), seen)
+
+
+# Quotes beside the draft
+
+
+def quotes(
+    bench: Bench, task_id: str, who: Principal = RITA, quote: Quote | None = None
+) -> list[str]:
+    find = Quotes(bench.database, quote or build_quote(bench.settings))
+    found = find.beside_draft(who, task_id, Deadline(60)).quotes
+    texts = {one.id: one.text for one in bench.passages().values()}
+    for one in found:
+        for cited in one.answer.citations:
+            assert texts[cited.passage_id][cited.start : cited.end] == cited.quote
+    return [" ".join(said.text for said in one.answer.sentences) for one in found]
+
+
+def written(bench: Bench) -> list[int]:
+    """The numbers of the audit links."""
+    with bench.database.reading() as session:
+        return list(session.scalars(select(AuditRow.number).order_by(AuditRow.number)))
+
+
+def test_the_other_sentences_of_the_evidence_are_quoted_and_nothing_is_kept(bench: Bench) -> None:
+    task_id = bench.hold()
+    before = bench.desk.task(RITA, task_id), written(bench)
+    assert set(quotes(bench, task_id)) == {
+        "The excess for fire is £500.",
+        "Call the fire brigade first.",
+        "Claims must be made within 30 days.",
+    }
+    assert quotes(bench, task_id) == quotes(bench, task_id, RAJ)
+    assert (bench.desk.task(RITA, task_id), written(bench)) == before
+
+
+def test_where_there_is_no_draft_the_best_places_are_quoted(bench: Bench) -> None:
+    found = quotes(bench, bench.record(bench.trail(empty=True)))
+    assert len(found) == 3
+    assert {one for one in found if "excess" in one} == {
+        "The excess for water damage is £350.",
+        "The excess for fire is £500.",
+    }
+
+
+def test_a_first_reviewers_text_is_not_quoted_again(bench: Bench) -> None:
+    task_id = bench.hold(four_eyes=True)
+    bench.decide(task_id, "edit", text="The excess for fire is £500 [2].")
+    assert set(quotes(bench, task_id, RAJ)) == {
+        "The excess for water damage is £350.",
+        "Call the fire brigade first.",
+        "Claims must be made within 30 days.",
+    }
+
+
+def test_only_what_both_reviewer_and_asker_may_read_is_quoted(bench: Bench) -> None:
+    task_id = bench.hold()
+    with pytest.raises(NotFound):
+        quotes(bench, task_id, Principal("nell", frozenset({"reviewer"}), ("other",)))
+    with pytest.raises(Forbidden):
+        quotes(bench, task_id, Principal("olga", frozenset({"operator"})))
+    Access(bench.database, bench.settings).accounts.create("ann", ["asker"], scope=["other"])
+    assert quotes(bench, task_id) == []
+
+
+def test_passages_that_changed_or_are_gone_are_not_quoted(bench: Bench) -> None:
+    task_id = bench.hold()
+    replace_document(bench, "fire", "The excess for fire is £600.")
+    assert quotes(bench, task_id) == ["Claims must be made within 30 days."]
+
+    def removed_meanwhile(request: DraftRequest, seen: AnswerObject, most: int) -> list[Draft]:
+        found = build_quote(bench.settings)(request, seen, most)
+        assert found
+        bench.corpus.documents.delete(bench.documents["water"])
+        return found
+
+    assert quotes(bench, task_id, quote=removed_meanwhile) == []
+    assert quotes(bench, task_id) == []
+
+
+def test_a_task_that_waits_no_more_has_no_quotes(bench: Bench) -> None:
+    decided, expired, erased = (bench.hold(asker) for asker in ("ann", "bob", "eve"))
+    assert quotes(bench, expired)
+    bench.decide(decided)
+    eraser = Eraser(bench.database, bench.settings, bench.corpus)
+    eraser.answer(bench.desk.task(RITA, erased).answer_id, "olga")
+    with bench.database.transaction() as session:
+        session.get_one(ReviewTaskRow, expired).expires_at = now() - timedelta(minutes=1)
+    for task_id in (decided, expired, erased):
+        assert quotes(bench, task_id) == []
 
 
 # Erasure

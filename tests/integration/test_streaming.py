@@ -22,6 +22,7 @@ from app.main import create_app
 from app.proof.replay import Replayer
 from app.records.tables import AuditHeadRow, RecordRow, ReleaseRow
 from app.review.desk import ReviewDesk
+from app.review.quotes import Quotes
 from app.review.released import ReleasedAnswers
 from app.serving.admission import AnswerPlaces
 from app.serving.watching import Watch
@@ -84,6 +85,7 @@ def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services
         policies=policies,
         reviser=Reviser(desk.database, desk.corpus, policies, answerer.answerer),
         released=ReleasedAnswers(desk.database, chosen),
+        quotes=Quotes(desk.database, lambda _request, _seen, _most: []),
         replayer=Replayer(desk.database, every_judge, {}),
         lookups=ThreadPoolExecutor(LOOKUPS),
         places=AnswerPlaces(most, waiting, chosen.deadline_s, answerer._telemetry.running),

@@ -16,6 +16,16 @@ test("letters move and decide", () => {
   assert.equal(commandOf(press("toString"), IDLE), null);
 });
 
+test("digits use a quote while nothing else is being done", () => {
+  const digits = ["1", "2", "3", "4"];
+  const commands = digits.map((key) => commandOf(press(key), IDLE));
+  assert.deepEqual(commands, ["1", "2", "3", null]);
+  for (const mode of ["reject", "approve", "edit"]) {
+    assert.equal(commandOf(press("1"), { ...IDLE, mode }), null);
+  }
+  assert.equal(commandOf(press("1"), { ...IDLE, shortcuts: false }), null);
+});
+
 test("letters that are typed, or switched off, are only letters", () => {
   assert.equal(commandOf(press("a"), { ...IDLE, typing: true }), null);
   assert.equal(commandOf(press("a"), { ...IDLE, shortcuts: false }), null);

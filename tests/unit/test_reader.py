@@ -25,7 +25,7 @@ from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.passage_index import FUSION_DEPTH
 from app.retrieval.retriever import Hit, Rerank, search_scores
 from app.settings import PROJECT
-from guardrails.contract import Passage
+from guardrails.contract import AnswerObject, Passage, answer_object
 
 QUESTION = "How long is the warranty of the kettle?"
 TEXTS = [
@@ -243,6 +243,93 @@ def test_a_second_try_gives_the_best_other_answer_that_fits() -> None:
     assert ReaderGenerator(Deaf(), 7.0).draft([weak])[0].abstained
     unfit = replace(request_with(readings), misfit=Misfit("", lambda draft: False))
     assert ReaderGenerator(Deaf()).draft([unfit])[0].abstained
+
+
+NOTHING: AnswerObject = {"text": "", "short": None, "sentences": [], "citations": []}
+
+
+class Pointing(Deaf):
+    """A reader that finds these spans in the passages, best first, each as sure as it is told."""
+
+    def __init__(self, *spans: Sequence[tuple[str, float]]) -> None:
+        super().__init__()
+        self.tuning = Tuning(50.0, 0.0, 0.5)  # what it finds makes no draft
+        self._spans = spans
+
+    def places(self, question: str, passages: Sequence[Passage], most: int) -> list[list[Reading]]:
+        return [
+            [
+                reading(0, margin, one.text.index(words), one.text.index(words) + len(words))
+                for words, margin in found[:most]
+            ]
+            for one, found in zip(passages, self._spans, strict=True)
+        ]
+
+
+def quoted(reader: Reader, question: str, texts: Sequence[str], seen: AnswerObject) -> list[str]:
+    evidence = tuple(passage(number, text) for number, text in enumerate(texts))
+    request = DraftRequest(question, evidence, Deadline(60))
+    found = ReaderGenerator(reader).quotes(request, seen, 3)
+    for draft in found:
+        for one in draft.citations:
+            text = next(p.text for p in evidence if p.id == one.passage_id)
+            assert text[one.start : one.end] == one.quote
+    return [" ".join(one.text for one in draft.sentences) for draft in found]
+
+
+def test_quotes_are_other_places_than_the_draft_and_than_each_other() -> None:
+    texts = ["It takes two days. Express takes one. Ask us.", "It takes  TWO days!", "No post."]
+    spans = Pointing(
+        [("two days", 9), ("one", 3), ("takes two", 8)], [("TWO", 8)], [("No post", -90)]
+    )
+    assert quoted(spans, QUESTION, texts, NOTHING) == [
+        "It takes two days.",
+        "Express takes one.",
+        "No post.",
+    ]
+    (draft,) = ReaderGenerator(Deaf()).draft(
+        [DraftRequest(QUESTION, (passage(0, texts[0]),), Deadline(60), (reading(0, 1, 9, 17),))]
+    )
+    assert draft.text == "It takes two days [1]."
+    others = ["Express takes one.", "No post."]
+    assert quoted(spans, QUESTION, texts, answer_object(draft)) == others
+    # What another generator wrote is told by its words and by what it cites.
+    written: AnswerObject = {**answer_object(draft), "sentences": []}
+    assert quoted(spans, QUESTION, texts, written)[0] == "It takes TWO days!"
+    said: AnswerObject = {**answer_object(draft), "citations": []}
+    assert quoted(spans, QUESTION, texts, said) == others
+
+
+def test_another_row_below_the_same_names_is_another_quote() -> None:
+    spans = Pointing([("€25", 9), ("€12", 8), ("At the door", 7)])
+    names, student, adult = PRICES.split("\n")
+    found = quoted(spans, "What does a ticket cost?", [PRICES], NOTHING)
+    assert found == [f"{names} {adult}", f"{names} {student}"]
+
+
+def test_quotes_that_answer_in_the_way_that_was_asked_come_first() -> None:
+    texts = ["Rooms are on the first floor. There are 12 of them in all."]
+    spans = Pointing([("first floor", 9), ("12", 1)])
+    counted = quoted(spans, "How many rooms are there?", texts, NOTHING)
+    assert counted[0] == "There are 12 of them in all."
+    assert len(counted) == 2
+    assert (
+        quoted(spans, "Where are the rooms?", texts, NOTHING)[0] == "Rooms are on the first floor."
+    )
+
+
+def test_the_reader_points_at_several_places_of_one_passage(reader: Reader) -> None:
+    text = " ".join(TEXTS)
+    (found,) = reader.places(QUESTION, [passage(0, text)], 3)
+    (alone,) = reader.read([(QUESTION, [passage(0, text)])])[0]
+    assert found[0] == alone and len(found) == 3
+    sentences = [text.count(".", 0, one.span.start) for one in found if one.span]
+    assert len(set(sentences)) == 3
+    margins = [one.span.margin for one in found if one.span]
+    assert margins == sorted(margins, reverse=True)
+    (few,) = reader.places(QUESTION, [passage(0, "The warranty is two years.")], 3)
+    assert len(few) == 1
+    assert reader.places(QUESTION, [passage(0, " ")], 3) == [[]]
 
 
 def test_reranking_puts_the_most_relevant_first_and_leaves_what_was_not_read() -> None:
