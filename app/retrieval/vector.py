@@ -209,7 +209,7 @@ def _vectors_of(kept: faiss.Index) -> Vectors:
     """The vectors of a flat index [n, dimension] where they lie, for as long as it is kept."""
     if not isinstance(kept, faiss.IndexFlat):
         raise ValueError(f"{VECTORS} holds no plain vectors")
-    numbers: Vectors = faiss.rev_swig_ptr(kept.get_xb(), kept.ntotal * kept.d)  # type: ignore[attr-defined]
+    numbers: Vectors = faiss.rev_swig_ptr(kept.get_xb(), kept.ntotal * kept.d)
     return numbers.reshape(kept.ntotal, kept.d)
 
 

@@ -247,34 +247,29 @@ def test_a_large_build_of_a_service_takes_a_process_of_its_own(
     assert {path.name for path in library.settings.index_dir.iterdir()} == {before, live.id}
 
 
-def test_what_the_building_process_checked_is_read_once_and_refused_when_it_changed(
+@on_sqlite
+def test_only_what_changed_since_the_building_process_checked_it_is_checked_again_and_refused(
     stocked: Stocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library = stocked.library
+    library, hashed = stocked.library, list[str]()
     monkeypatch.setattr(ingestion.indexing, "APART_FROM", 10)
-    hashed: list[str] = []
 
     def hashing(path: Path) -> str:
         hashed.append(path.name)
         return sha256_file(path)
 
-    monkeypatch.setattr(app.retrieval.passage_index, "sha256_file", hashing)
-    builder = library.pipeline.index
-    build = partial(build_apart, library.settings, library.embedder.name)
-    builder.apart = build
-    stocked.store("office.txt", OFFICE)
-    first = builder.build_and_promote()
-    assert hashed == [MANIFEST]
-
     def damaged(version_id: str) -> Mapping[FileKey, str]:
-        checked = build(version_id)
+        checked = build_apart(library.settings, library.embedder.name, version_id)
         flip(stocked.folder(version_id) / "vectors.faiss")
         return checked
 
+    monkeypatch.setattr(app.retrieval.passage_index, "sha256_file", hashing)
+    builder, before = library.pipeline.index, library.live()
     builder.apart = damaged
-    with pytest.raises(DependencyFailed, match="damaged"):
+    with pytest.raises(DependencyFailed, match=r"damaged: vectors\.faiss"):
         builder.build()
-    assert library.live() == first and library.found("head office")[0] == OFFICE.strip()
+    assert hashed == [MANIFEST, "vectors.faiss"]
+    assert {path.name for path in library.settings.index_dir.iterdir()} == {before}
 
 
 @on_sqlite

@@ -173,7 +173,7 @@ def test_vectors_of_another_form_are_refused(tmp_path: Path) -> None:
 
 def test_the_best_products_are_those_of_a_comparison_with_all() -> None:
     vectors = unit_vectors(300)
-    queries = vectors[::30] + unit_vectors(10) / 4
+    queries = vectors[::30] + np.float32(0.25) * unit_vectors(10)
     assert vector.best_products(queries, vectors) == pytest.approx((queries @ vectors.T).max(1))
 
 
