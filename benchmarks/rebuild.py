@@ -1,5 +1,6 @@
 """How long searches take while the index is built anew and promoted, beside a quiet time."""
 
+import gc
 import sys
 import tempfile
 import threading
@@ -32,8 +33,8 @@ WAYS = ("quiet", "inside", "apart")
 
 def measure_rebuild(passages: int, rounds: int = 3) -> dict[str, Any]:
     """Milliseconds of searches of both kinds, reranking left out, that arrive at a fixed rate;
-    a late one counts from when it should have begun. The ways take turns, and threads switch as
-    soon as those of a service do."""
+    a late one counts from when it should have begun. The ways take turns; threads switch as soon
+    as those of a service do, and what is loaded is left out of garbage collections as there."""
     sys.setswitchinterval(SWITCH_S)
     with tempfile.TemporaryDirectory(prefix="countersign-rebuild-") as name:
         settings = Settings(data_dir=Path(name), device="cpu")
@@ -57,6 +58,8 @@ def _measured(settings: Settings, database: Database, passages: int, rounds: int
         made.corpus, EMBEDDER, settings.index_dir, keep=3, live_index=retriever.live_index
     )
     builder.build_and_promote()
+    gc.collect()
+    gc.freeze()
     took: dict[str, list[float]] = {way: [] for way in WAYS}
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     failures = Counter[str]()

@@ -12,6 +12,7 @@ import faiss
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import Conflict, CountersignError, DependencyFailed, StorageFull
+from app.retrieval.passage_index import FileKey
 from app.settings import PROJECT, Settings
 from ingestion.formats.confine import die_with
 from ingestion.indexing import IndexBuilder
@@ -24,9 +25,13 @@ TOLD = {error.code: error for error in (Conflict, StorageFull)}
 """Errors that the process may end with, by their code; any other is ``DependencyFailed``."""
 
 
-def build_apart(settings: Settings, embedder: str, version_id: str) -> None:
-    """``IndexBuilder.write`` in a new process; raises what it raises."""
-    told = {
+def build_apart(settings: Settings, embedder: str, version_id: str) -> dict[FileKey, str]:
+    """``IndexBuilder.write`` in a new process; raises what it raises.
+
+    Returns the hashes of the files that it has written and checked, so that this process need not
+    read them all again beside its questions.
+    """
+    asked = {
         "settings": settings.model_dump(mode="json"),
         "embedder": embedder,
         "version_id": version_id,
@@ -34,12 +39,14 @@ def build_apart(settings: Settings, embedder: str, version_id: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(PROJECT), str(os.getpid())],
         # Through a pipe: the address of the database may hold a password.
-        input=json.dumps(told).encode(),
+        input=json.dumps(asked).encode(),
         stdout=subprocess.PIPE,
         check=False,
     )
     if run.returncode != 0:
         _refuse(run.stdout, run.returncode)
+    told = json.loads(run.stdout.splitlines()[-1])
+    return {(device, inode, size, time): digest for device, inode, size, time, digest in told}
 
 
 def main() -> None:
@@ -53,7 +60,8 @@ def main() -> None:
     try:
         keep, folder = settings.keep_index_versions, settings.index_dir
         builder = IndexBuilder(Corpus(database), told["embedder"], folder, keep=keep, device="cpu")
-        builder.write(told["version_id"])
+        index = builder.write(told["version_id"])
+        print(json.dumps([[*key, digest] for key, digest in index.files.items()]))
     except CountersignError as error:
         print(json.dumps([error.code, error.message]))
         sys.exit(1)

@@ -4,7 +4,7 @@ and promoted atomically."""
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,13 @@ from app.retrieval.entries import Entry, read_entries
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import (
     MANIFEST,
+    FileKey,
     PassageIndex,
     extend_index,
     listed_in,
     write_index,
 )
-from app.retrieval.vector import MAX_GPU_K
+from app.retrieval.vector import MAX_GPU_K, best_products
 
 CANARIES = 32
 """Vectors whose nearest neighbours are compared with an exact search before promotion."""
@@ -77,8 +78,9 @@ class IndexBuilder:
         self._corpus, self._embedder, self.folder = corpus, embedder, folder
         self._keep, self._hours, self._device = keep, hours, device
         self._live_index = live_index
-        self.apart: Callable[[str], None] | None = None
-        """Calls ``write`` in another process: where questions are answered meanwhile."""
+        self.apart: Callable[[str], Mapping[FileKey, str]] | None = None
+        """Calls ``write`` in another process, where questions are answered meanwhile; returns the
+        hashes of the files that it has checked."""
         self._promoting = threading.Lock()
         self._rests_until = self._mends_from = 0.0
         self.rebuilt_below = REBUILT_BELOW
@@ -95,9 +97,10 @@ class IndexBuilder:
             if self.apart is None or live is None or live.passages < APART_FROM:
                 index = self.write(version_id)
             else:
-                self.apart(version_id)
+                checked = self.apart(version_id)
                 digest = self._corpus.versions.get(version_id).manifest_sha256
-                index = PassageIndex(self.folder / version_id, self._device, digest)
+                folder = self.folder / version_id
+                index = PassageIndex(folder, self._device, digest, checked=checked)
         self._tell(version_id, index)
         return version_id
 
@@ -349,11 +352,12 @@ def _verify(index: PassageIndex, vectors: Vectors, passages: int) -> None:
     """Counts, and recall of a few canaries among the new ``vectors``, the last of the index."""
     if len(index) != passages:
         raise DependencyFailed("The new index misses passages.")
+    if not len(vectors):
+        return
     everywhere = sorted(index.counts)
     canaries = min(CANARIES, len(vectors))
-    for position in np.linspace(0, max(len(vectors) - 1, 0), canaries, dtype=int):
-        query = vectors[position]
-        best = float((vectors @ query).max())
+    queries = vectors[np.linspace(0, len(vectors) - 1, canaries, dtype=int)]
+    for query, best in zip(queries, best_products(queries, vectors), strict=True):
         found = index.dense(query, everywhere, 1)
         if not found or found[0][1] < best - 1e-3:
             raise DependencyFailed("The new index does not find what it holds.")

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Float,
     ForeignKey,
+    Index,
     LargeBinary,
     String,
     Text,
@@ -172,10 +173,9 @@ class PassageRow(Base):
     """
 
     __tablename__ = "passages"
+    __table_args__ = (Index("ix_passages_document_revision", "document_id", "revision"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    document_id: Mapped[str] = mapped_column(
-        ForeignKey("documents.id", ondelete="CASCADE"), index=True
-    )
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
     revision: Mapped[int]
     ordinal: Mapped[int]
     text: Mapped[str] = mapped_column(Text)

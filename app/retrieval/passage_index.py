@@ -38,6 +38,7 @@ Replaced = Mapping[str, int]
 """Documents of which the passages in that many first segments count no more."""
 FileKey = tuple[int, int, int, int]
 """Device, inode, size and time of change: the same file, unchanged."""
+NONE_CHECKED: Mapping[FileKey, str] = {}
 
 
 class PassageIndex:
@@ -53,14 +54,16 @@ class PassageIndex:
         device: str = "auto",
         manifest_sha256: str = "",
         like: "PassageIndex | None" = None,
+        checked: Mapping[FileKey, str] = NONE_CHECKED,
     ) -> None:
-        """``like`` is a loaded version: what both hold is neither read nor checked again.
+        """``like`` is a loaded version: what both hold is neither read nor checked again. Files
+        that another process of this machine has just ``checked`` are read, not checked again.
 
         Raises ``DependencyFailed`` for damage, or for another manifest than the one given.
         """
         self.folder = folder
-        checked: Mapping[FileKey, str] = like.files if like else {}
-        self.manifest, self.files = _verified(folder, manifest_sha256, checked)
+        known = {**(like.files if like else {}), **checked}
+        self.manifest, self.files = _verified(folder, manifest_sha256, known)
         try:
             self.segments = self._load(device, like)
             self.replaced = read_replaced(folder)

@@ -126,7 +126,7 @@ class SegmentVectors:
         if last - first > EXACT_UP_TO and not self.on_gpu:
             return _Mapped(kept, span)
         index = faiss.IndexFlatIP(kept.d)
-        index.add(kept.reconstruct_n(first, last - first))
+        index.add(_vectors_of(kept)[first:last])
         if self._resources is None:
             return _InMemory(index, span, on_gpu=False)
         return _InMemory(faiss.index_cpu_to_gpu(self._resources, 0, index), span, on_gpu=True)
@@ -190,11 +190,27 @@ class _Approximate:
         return list(zip(positions[best].tolist(), scores[best].tolist(), strict=True))
 
 
+def best_products(queries: Vectors, vectors: Vectors) -> list[float]:
+    """The highest inner product of each of ``queries`` [m, dimension] with any of ``vectors``
+    [n, dimension], which are read once for all."""
+    with _on_one_thread():
+        best = faiss.knn(queries, vectors, 1, metric=faiss.METRIC_INNER_PRODUCT)[0]
+    return [float(product) for product in best[:, 0]]
+
+
 def write_vectors(folder: Path, vectors: Vectors) -> None:
     """Write ``vectors`` [n, dimension] into an existing folder; raises ``OSError``."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors))
     write_faiss(index, folder / VECTORS)
+
+
+def _vectors_of(kept: faiss.Index) -> Vectors:
+    """The vectors of a flat index [n, dimension] where they lie, for as long as it is kept."""
+    if not isinstance(kept, faiss.IndexFlat):
+        raise ValueError(f"{VECTORS} holds no plain vectors")
+    numbers: Vectors = faiss.rev_swig_ptr(kept.get_xb(), kept.ntotal * kept.d)
+    return numbers.reshape(kept.ntotal, kept.d)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
+import app.retrieval.passage_index
 import ingestion.build_process
 import ingestion.indexing
 import ingestion.stages
@@ -19,10 +20,18 @@ from app.corpus.versions import IndexVersion
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import Conflict, DependencyFailed
+from app.files import sha256_file
 from app.gate.coverage import _live_texts
 from app.ports import Vectors
 from app.retrieval.entries import Entry
-from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex, extend_index, write_index
+from app.retrieval.passage_index import (
+    FUSION_DEPTH,
+    MANIFEST,
+    FileKey,
+    PassageIndex,
+    extend_index,
+    write_index,
+)
 from app.retrieval.segment import RankedPositions
 from app.retrieval.vector import Mask
 from ingestion.build_process import build_apart
@@ -236,6 +245,49 @@ def test_a_large_build_of_a_service_takes_a_process_of_its_own(
     assert stocked.states()[live.id] == "live"
     assert sorted(stocked.states().values()) == ["failed", "live", "retired"]
     assert {path.name for path in library.settings.index_dir.iterdir()} == {before, live.id}
+
+
+@on_sqlite
+def test_only_what_changed_since_the_building_process_checked_it_is_checked_again_and_refused(
+    stocked: Stocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, hashed = stocked.library, list[str]()
+    monkeypatch.setattr(ingestion.indexing, "APART_FROM", 10)
+
+    def hashing(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256_file(path)
+
+    def damaged(version_id: str) -> Mapping[FileKey, str]:
+        checked = build_apart(library.settings, library.embedder.name, version_id)
+        flip(stocked.folder(version_id) / "vectors.faiss")
+        return checked
+
+    monkeypatch.setattr(app.retrieval.passage_index, "sha256_file", hashing)
+    builder, before = library.pipeline.index, library.live()
+    builder.apart = damaged
+    with pytest.raises(DependencyFailed, match=r"damaged: vectors\.faiss"):
+        builder.build()
+    assert hashed == [MANIFEST, "vectors.faiss"]
+    assert {path.name for path in library.settings.index_dir.iterdir()} == {before}
+
+
+@on_sqlite
+def test_an_index_tells_that_no_passage_is_of_an_earlier_revision(library: Library) -> None:
+    """Every passage was looked at for its document, at the end of each build."""
+    passages, engine = library.corpus.passages, library.database.engine
+    library.shelf.store("office.txt", OFFICE)
+    assert passages.superseded() == set()
+    (old,) = (found.id for found in passages.indexable(library.embedder.name))
+    library.shelf.store("office.txt", OFFICE + " It closes at five.")
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert passages.superseded() == {old}
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}", ("",)).all()
+    plan = [row[3] for row in rows]
+    assert any("ix_passages_document_revision" in step for step in plan), plan
+    assert not any(step.startswith("SCAN passages") for step in plan), plan
 
 
 def test_a_building_process_that_dies_is_an_error(

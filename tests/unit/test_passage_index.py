@@ -157,6 +157,26 @@ def test_a_damaged_version_is_refused(tmp_path: Path, name: str) -> None:
         PassageIndex(folder)
 
 
+def test_vectors_of_another_form_are_refused(tmp_path: Path) -> None:
+    folder, vectors = tmp_path / "v1", unit_vectors(4)
+    write_index(folder, ENTRIES, TEXTS, vectors, "test")
+    coded = faiss.IndexScalarQuantizer(16, faiss.ScalarQuantizer.QT_8bit)
+    coded.train(vectors)
+    coded.add(vectors)
+    faiss.write_index(coded, str(folder / "vectors.faiss"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["vectors.faiss"] = sha256_file(folder / "vectors.faiss")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DependencyFailed, match="cannot be opened"):
+        PassageIndex(folder)
+
+
+def test_the_best_products_are_those_of_a_comparison_with_all() -> None:
+    vectors = unit_vectors(300)
+    queries = vectors[::30] + np.float32(0.25) * unit_vectors(10)
+    assert vector.best_products(queries, vectors) == pytest.approx((queries @ vectors.T).max(1))
+
+
 def test_a_version_of_the_release_before_is_read_and_extended(tmp_path: Path) -> None:
     vectors, folder = unit_vectors(5), tmp_path / "v1"
     write_index(folder, ENTRIES, TEXTS, vectors[:4], "test")
