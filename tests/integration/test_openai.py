@@ -544,6 +544,21 @@ def test_an_edited_text_that_is_not_its_sentences_keeps_its_markers() -> None:
     assert [said.text[a:b] for a, b, _ in said.marks] == ["[1]", "[2]"]
 
 
+def test_rows_are_lines_of_a_markdown_table() -> None:
+    names, row = SentenceView("| Free | Pro", [1]), SentenceView("Yearly | €0 | €319", [2])
+    after = SentenceView("Prices hold until May.", [1])
+    text = "| Free | Pro [1] Yearly | €0 | €319 [2] Prices hold until May [1]."
+    said = said_of(view_of(text, names, row, after))
+    assert said.text.split("\n") == [
+        "| | Free | Pro [1] |",
+        "| --- | --- | --- |",
+        "| Yearly | €0 | €319 [2] |",
+        "",
+        "Prices hold until May [1].",
+    ]
+    assert [said.text[a:b] for a, b, _ in said.marks] == ["[1]", "[2]", "[1]"]
+
+
 def test_what_is_asked_back_is_said_with_its_choices() -> None:
     offered = [ChoiceView("Basic", "What is the fee (Basic)?"), ChoiceView("Plus", "…")]
     open_question = view_of("", status="abstained", message="Which one?", choices=offered)

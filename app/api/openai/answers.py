@@ -283,17 +283,32 @@ def _pieces(body: AnswerBody) -> Sequence[tuple[str, str]]:
     """The text sentence by sentence, each with its markers as they stand last in it: those that
     the service put in, not what looks like one in a source.
 
-    A text that is not made up of its sentences is one piece, and anything in it may be a marker.
+    Rows of a table are lines of a Markdown table, which clients show as one. A text that is not
+    made up of its sentences is one piece, and anything in it may be a marker.
     """
-    pieces = [
-        (
-            " " * bool(index) + with_markers(Sentence(one.text, tuple(one.citations))),
-            "".join(f" [{number}]" for number in one.citations),
-        )
-        for index, one in enumerate(body.sentences)
-    ]
-    whole = "".join(piece for piece, _ in pieces) == body.text
-    return pieces if whole else [(body.text, body.text)]
+    said = [with_markers(Sentence(one.text, tuple(one.citations))) for one in body.sentences]
+    if " ".join(said) != body.text:
+        return [(body.text, body.text)]
+    marks = ["".join(f" [{number}]" for number in one.citations) for one in body.sentences]
+    return list(zip(_as_table(said), marks, strict=True))
+
+
+def _as_table(said: Sequence[str]) -> Iterator[str]:
+    """The sentences with what parts them: a blank, or for rows below the names of their columns,
+    with as many cells, the lines of a table."""
+    cells = [one.count("|") for one in said]
+    inside = False
+    for place, one in enumerate(said):
+        goes_on = inside and cells[place] == cells[place - 1]
+        begins = not goes_on and cells[place] > 0 and cells[place] == [*cells, 0][place + 1]
+        if goes_on:
+            yield f"\n| {one} |"
+        elif begins:
+            rule = "|".join([" --- "] * (cells[place] + 1))
+            yield "\n\n" * bool(place) + f"| {one} |\n|{rule}|"
+        else:
+            yield ("\n\n" if inside else " ") * bool(place) + one
+        inside = goes_on or begins
 
 
 def _marks(body: AnswerBody) -> Iterator[tuple[int, int, CitationView]]:
