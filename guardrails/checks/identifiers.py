@@ -57,6 +57,9 @@ _QUANTITY = re.compile(
 _COUNTED = re.compile(r"\d[\d.]*-[a-z]{2,}(?:-[a-z]+)*")
 _VALUE = re.compile(r"\d{1,6}(?:[.-]\d{1,4})*[A-Za-z]?|[A-HJ-Z]|[b-hj-z]|[IVXL]{2,6}")
 _YEAR = re.compile(r"(?:1[0-9]|20|21)\d\d")
+_NEAR_YEAR = re.compile(r"20[12]\d")
+_COUNTED_BY = frozenset("a per people kg km m cm mm g l w kw kwh mb gb kr".split())
+"""What follows a number that says how many or how much."""
 _LEADS_TO_YEAR = frozenset(
     "in of since by for during until till before after from to between and or the early late mid "
     "around about year season through".split()
@@ -95,6 +98,7 @@ class IdentifiersCheck:
         missed = [
             one.spelled for one in asked if not any(place.is_about(one, asked) for place in places)
         ]
+        missed += _years_of_other_cells(case.draft, asked)
         missed += missing_names(case.question, [place.everything for place in places])
         found = [
             Finding(
@@ -107,6 +111,20 @@ class IdentifiersCheck:
             for spelled in dict.fromkeys(missed)
         ]
         return found or [Finding(self.name, Outcome.PASS, "The answer is about what was asked.")]
+
+
+def _years_of_other_cells(draft: Draft, asked: Sequence[Identifier]) -> list[str]:
+    """The years that were asked for and stand in the row of the answer, but where its own cell
+    names another one: a row of a term that begins in 2026 has examinations in 2027."""
+    years = [one for one in asked if one.kind == YEAR]
+    rows = [one.text.split("|") for one in draft.sentences if "|" in one.text and draft.short]
+    if not years or not rows:
+        return []
+    own = [cell for name, *cells in rows for cell in cells if (draft.short or "") in cell]
+    named = [one for cell in own for one in _read(_plain(cell)) if one.kind == YEAR]
+    known = {one.value for name, *_ in rows for one in _read(_plain(name)) if one.kind == YEAR}
+    known |= {one.value for one in named}
+    return [one.spelled for one in years if named and one.value not in known]
 
 
 @dataclass(frozen=True)
@@ -222,7 +240,11 @@ def _is_year(text: str, tokens: Sequence[re.Match[str]], place: int) -> bool:
     if tokens[place][0].endswith("00") and following.islower() and following not in STOP_WORDS:
         return False
     before = tokens[place - 1][0] if place else ""
-    return not before or before.lower() in _LEADS_TO_YEAR or before[0].isupper() or before.isdigit()
+    if not before or before.lower() in _LEADS_TO_YEAR or before[0].isupper() or before.isdigit():
+        return True
+    # "autumn term 2027" as people type it; what is counted is seldom so uneven.
+    counts = following.islower() and (following.endswith("s") or following in _COUNTED_BY)
+    return _NEAR_YEAR.fullmatch(tokens[place][0]) is not None and not counts
 
 
 def _value(token: str) -> str:

@@ -158,3 +158,22 @@ def test_a_setting_is_not_another_that_holds_its_name() -> None:
     assert holds("default of cache_size", "The default is 40.", text)
     assert not holds("default of disk_cache_size", "The default is 40.", text)
     assert not holds("default of cache_size", "Pages that are kept.", text)
+
+
+@pytest.mark.parametrize(
+    ("question", "short", "held"),
+    [
+        ("when does the autumn term 2027 start", "28 Sep 2026", True),
+        ("when does the autumn term 2026 start", "28 Sep 2026", False),
+        ("when are the autumn exams in 2027", "11-22 Jan 2027", False),
+        ("where is the autumn term 2027 held", "Main hall", False),
+    ],
+)
+def test_a_year_stands_in_the_cell_that_answers(question: str, short: str, held: bool) -> None:
+    row = "Autumn | 28 Sep 2026 | Main hall | 11-22 Jan 2027"
+    text = f"Term | Teaching starts | Place | Exams\n{row}"
+    passage = Passage("p1", "d1", "main", "Notes", text, 0, len(text))
+    citation = Citation(1, "p1", "d1", "Notes", None, row, text.index(row), len(text))
+    draft = Draft((Sentence(row, (1,)),), (citation,), "fake", short)
+    found = CHECK.run(Case(question, draft, (passage,)))
+    assert any(one.outcome is Outcome.FAIL for one in found) is held
