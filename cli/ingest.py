@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
 from ingestion.pipeline import Report, pipeline_for
-from ingestion.sources import LIST, find_files, find_folders, is_address
+from ingestion.sources import LIST, find_files, find_folders, find_skipped, is_address
 
 
 class PathsFirst(TyperGroup):
@@ -37,6 +37,7 @@ class PathsFirst(TyperGroup):
 
 COUNTS = ("items", "pending", "ready", "unchanged", "failed", "cancelled", "replaced", "passages")
 MOST_ITEMS = 10_000
+SKIPPED_NAMED = 5
 
 
 ingest_commands = typer.Typer(
@@ -221,7 +222,7 @@ def ingest_paths(
     pipeline = pipeline_for(services)
     with progress(quiet) as bar:
         task = bar.add_task("Ingesting", total=len(files))
-        return pipeline.ingest(
+        report = pipeline.ingest(
             files,
             collection,
             lambda _name: bar.advance(task),
@@ -229,6 +230,8 @@ def ingest_paths(
             by=LOCAL.name,
             prune=pruned,
         )
+    report.skipped = [str(one) for one in find_skipped(paths)]
+    return report
 
 
 def print_line(report: Report) -> None:
@@ -252,6 +255,15 @@ def print_report(report: Report) -> None:
         print_table("Not ingested", ["document", "code", "reason"], rows)
     if report.left_out:
         print_table("Left out", ["document and reason"], [[one] for one in report.left_out])
+    if report.skipped:
+        console.print(_skipped_words(report.skipped), markup=False, highlight=False)
+
+
+def _skipped_words(skipped: list[str]) -> str:
+    """How many files no reader knows, and which: ``2 skipped: ... (a.png, b.exe)``."""
+    named = [Path(one).name for one in skipped[:SKIPPED_NAMED]]
+    more = ["…"] if len(skipped) > SKIPPED_NAMED else []
+    return f"{len(skipped)} skipped, of a kind that is not read: {', '.join(named + more)}"
 
 
 @contextmanager

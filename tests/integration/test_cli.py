@@ -18,6 +18,7 @@ from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from guardrails.policy.load import DEFAULT_POLICY
+from ingestion.formats.registry import BY_SUFFIX
 from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
 from tests.trails import WireDesk
@@ -209,6 +210,31 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     for version in earlier:
         assert shell.json("index", "rollback") == {"version_id": version, "state": "live"}
     assert shell.json("index", "rollback", status=1)["code"] == "conflict"
+
+
+def test_an_empty_file_of_any_format_is_said_to_be_empty(shell: Shell, tmp_path: Path) -> None:
+    for suffix in BY_SUFFIX:
+        (tmp_path / f"nothing{suffix}").write_bytes(b"")
+    report = shell.json("ingest", str(tmp_path), "--collection", "none", "--create", status=2)
+    assert len(report["failures"]) == len(BY_SUFFIX) and report["ingested"] == 0
+    for failure in report["failures"]:
+        assert failure["code"] == "empty" and "The file is empty" in failure["message"], failure
+
+
+def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "within").mkdir()
+    for name in ("a.md", "a.md.meta.yaml", ".hidden.png", "picture.png", "within/program.exe"):
+        (tmp_path / name).write_text("title: Lifts\n", "utf-8")
+    folder = str(tmp_path.resolve())
+    report = shell.json("ingest", folder, "--collection", "skips", "--create")
+    assert report["ingested"] == 1
+    assert report["skipped"] == [f"{folder}/picture.png", f"{folder}/within/program.exe"]
+    said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
+    assert "2 skipped, of a kind that is not read: picture.png, program.exe" in said
+    for number in range(4):
+        (tmp_path / f"more-{number}.png").write_bytes(b"")
+    said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
+    assert "6 skipped" in said and "picture.png, …" in said and "program.exe" not in said
 
 
 def test_users_and_keys(shell: Shell) -> None:
