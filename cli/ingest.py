@@ -34,6 +34,12 @@ class PathsFirst(TyperGroup):
             args = ["files", *args]
         return super().parse_args(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The group's help, and below it that of its command ``files``, which has the options."""
+        super().format_help(ctx, formatter)
+        files = self.commands["files"]
+        files.format_help(files.make_context("files", [], ctx, resilient_parsing=True), formatter)
+
 
 COUNTS = ("items", "pending", "ready", "unchanged", "failed", "cancelled", "replaced", "passages")
 MOST_ITEMS = 10_000
@@ -41,7 +47,10 @@ SKIPPED_NAMED = 5
 
 
 ingest_commands = typer.Typer(
-    cls=PathsFirst, help="Ingest files and folders; jobs, and what failed.", no_args_is_help=True
+    cls=PathsFirst,
+    help="Ingest files and folders; jobs, and what failed.\n\n"
+    "`countersign ingest PATH...` is `countersign ingest files PATH...`: its options stand below.",
+    no_args_is_help=True,
 )
 
 
@@ -50,7 +59,7 @@ def ingest(
     named: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH_OR_ADDRESS...",
+            metavar="PATH_OR_ADDRESS",
             help="Files and folders, or addresses: pages, sitemaps, s3://, gs://, abfs://, "
             "sftp://, and index+https:// for a folder that a server lists.",
         ),
@@ -277,4 +286,5 @@ def _corpus() -> Iterator[Corpus]:
 
 def _print_job(job: JobView) -> None:
     counted = ", ".join(f"{getattr(job, name)} {name}" for name in COUNTS)
-    console.print(f"Job {job.job_id} in {job.collection} is {job.state}: {counted}.")
+    state = "waiting for a service to go on" if job.waits else job.state
+    console.print(f"Job {job.job_id} in {job.collection} is {state}: {counted}.")

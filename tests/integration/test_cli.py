@@ -237,6 +237,17 @@ def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None
     assert "6 skipped" in said and "picture.png, …" in said and "program.exe" not in said
 
 
+@pytest.mark.parametrize("arguments", [("ingest", "--help"), ("ingest",)])
+def test_the_help_of_ingest_tells_of_paths_and_of_jobs(
+    shell: Shell, arguments: tuple[str, ...]
+) -> None:
+    status = 0 if "--help" in arguments else 2
+    said = " ".join(shell.run(*arguments, status=status).stdout.split())
+    assert "`countersign ingest PATH...` is `countersign ingest files PATH...`" in said
+    for name in ("--prune", "--watch", "--collection", "PATH_OR_ADDRESS", "jobs", "retry"):
+        assert name in said, name
+
+
 def test_users_and_keys(shell: Shell) -> None:
     user = shell.json("users", "create", "ann", "--role", "asker", "--collection", "main")
     assert (user["name"], user["roles"], user["scope"]) == ("ann", ["asker"], ["main"])
