@@ -42,6 +42,8 @@ class PathsFirst(TyperGroup):
 
 
 COUNTS = ("items", "pending", "ready", "unchanged", "failed", "cancelled", "replaced", "passages")
+JOB_COLUMNS = "job_id state items pending failed ready passages collection created_at by".split()
+JOB_COLUMNS += ["unchanged", "cancelled", "replaced"]
 MOST_ITEMS = 10_000
 SKIPPED_NAMED = 5
 
@@ -159,8 +161,8 @@ def jobs(
     if as_json:
         print_json(asdict(page))
         return
-    columns = ["job_id", "state", "collection", "by", "created_at", *COUNTS]
-    print_table("Jobs", columns, [[asdict(job)[c] for c in columns] for job in page.jobs])
+    rows = [asdict(job) | {"state": "waits" if job.waits else job.state} for job in page.jobs]
+    print_table("Jobs", JOB_COLUMNS, [[row[name] for name in JOB_COLUMNS] for row in rows])
 
 
 @ingest_commands.command()

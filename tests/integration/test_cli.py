@@ -107,6 +107,35 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     assert error["code"] == "already_decided"
 
 
+def test_a_task_is_named_by_what_its_list_shows(shell: Shell) -> None:
+    long = HELD + " I ask since " + "the rain came in through the roof, and " * 60 + "it is wet."
+    shell.json("ask", long)
+    listed = shell.json("review", "list")["tasks"]
+    task = next(one for one in listed if one["question"] == long)
+    said = shell.run("review", "list").stdout
+    lines = said.splitlines()
+    assert all(any(one["task_id"] in line for line in lines) for one in listed)
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 30 * len(listed) and "…" in said and "it is wet" not in said
+    begins = task["task_id"][:8]
+    assert shell.json("review", "show", begins)["task_id"] == task["task_id"]
+    rejected = shell.json("review", "reject", begins, "--reason", "no", "--yes")
+    assert (rejected["task_id"], rejected["state"]) == (task["task_id"], "decided")
+    for wrong in (task["task_id"][:5], "%" * 8, "________", "0" * 33):
+        assert shell.json("review", "show", wrong, status=1)["code"] == "not_found"
+
+
+def test_the_list_of_jobs_shows_whole_values_on_a_narrow_terminal(shell: Shell) -> None:
+    jobs = shell.json("ingest", "jobs")["jobs"]
+    lines = shell.run("ingest", "jobs").stdout.splitlines()
+    for job in jobs:
+        (line,) = (line for line in lines if job["job_id"] in line)
+        cells = [cell.strip() for cell in line.strip("│ ").split("│")]
+        whole = [str(job[name]) for name in ("job_id", "state", "items", "pending", "failed")]
+        assert cells[:5] == whole
+    assert "Not shown for lack of room: " in " ".join(lines) and "replaced" in " ".join(lines)
+
+
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
     asked = shell.json("ask", HELD)["answer_id"]
     settings = Settings(data_dir=shell.folder / "data")
