@@ -128,4 +128,4 @@ def _text(file: Path) -> str:
     except UnicodeDecodeError as error:
         raise PolicyRefused(f"{file.name}: cannot be read: it is not UTF-8") from error
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, file) from error

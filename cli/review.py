@@ -213,7 +213,7 @@ def _write_lines(out: Path, rows: Iterable[EditView]) -> int:
                 written += 1
         partial.replace(out)
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, out) from error
     finally:
         partial.unlink(missing_ok=True)
     return written

@@ -336,6 +336,28 @@ def test_an_error_is_one_coded_line_and_status_1(shell: Shell) -> None:
     assert line.startswith("not_found: ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backup",),
+        ("review", "edits", "--out"),
+        ("restore",),
+        ("gold", "import", "--collection", "main"),
+        ("policy", "check"),
+        ("audit", "verify", "--checkpoint"),
+    ],
+)
+def test_a_file_in_a_folder_that_is_not_there_is_named(
+    shell: Shell, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    there = tmp_path / "missing" / "file.zip"
+    new = {"COUNTERSIGN_DATA_DIR": str(tmp_path / "new")} if arguments == ("restore",) else {}
+    ended = countersign(*arguments, str(there), settings=shell.settings | new)
+    said = ended.stderr.replace("\n", "").replace("│", "")
+    assert ended.returncode in (1, 2) and "Traceback" not in said
+    assert str(there) in re.sub(r"\s+", "", said), said
+
+
 def test_doctor_shows_every_setting_and_where_it_comes_from(shell: Shell) -> None:
     found = shell.json("doctor")
     settings = {row["setting"]: row for row in found["settings"]}
