@@ -82,7 +82,7 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
             archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
         part.rename(out)
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, out) from error
     finally:
         part.unlink(missing_ok=True)
     return manifest
@@ -174,7 +174,7 @@ def restore(database: Database, settings: Settings, source: Path) -> Manifest:
     except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         raise BackupRefused(f"{source} is not a whole archive.") from error
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, error.filename or source) from error
     return manifest
 
 

@@ -301,11 +301,14 @@ class CallerGone(CountersignError):
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
 
-def from_os_error(error: OSError) -> DependencyFailed:
-    """The coded form of a file system failure; a full disk is told apart."""
+def from_os_error(error: OSError, path: object = "A file") -> DependencyFailed:
+    """The coded form of a file system failure; a full disk is told apart.
+
+    ``path`` is what whoever asked has named; others are not told where our files lie.
+    """
     if error.errno in DISK_FULL:
         return StorageFull()
-    return DependencyFailed(f"A file could not be read or written ({error.strerror}).")
+    return DependencyFailed(f"{path} could not be read or written ({error.strerror}).")
 
 
 def error_classes(root: type[CountersignError] = CountersignError) -> list[type[CountersignError]]:

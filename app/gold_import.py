@@ -104,6 +104,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     try:
         return list(read_rows(path))
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, path) from error
     except (ValueError, EOFError) as error:
         raise Invalid(f"{error}.") from error

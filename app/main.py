@@ -78,6 +78,8 @@ PAGE_NAMES = (
     ("/docs", "reference"),
     ("/login", "login"),
 )
+NO_OBJECT = ("model_attributes_type", "model_type", "dict_type", "missing")
+"""What pydantic calls a body that is none of the fields' names and values."""
 Background = Callable[[Services], AbstractContextManager[None]]
 """Work beside the routes (ingestion, periodic work): entered at start, left at the end."""
 
@@ -163,7 +165,11 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_response(_validation_error(error), request.state.request_id, request.url.path)
+        return error_response(
+            _validation_error(error, request.headers.get("Content-Type", "")),
+            request.state.request_id,
+            request.url.path,
+        )
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -176,8 +182,11 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
-def _validation_error(error: RequestValidationError) -> CountersignError:
+def _validation_error(error: RequestValidationError, content_type: str) -> CountersignError:
     first = error.errors()[0]
+    if first["loc"] == ("body",) and first["type"] in NO_OBJECT:
+        named = "" if "json" in content_type.lower() else ", with Content-Type: application/json"
+        return Invalid(f"body: it must be a JSON object{named}.")
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
     param = place if place.isprintable() else None
     if first["type"] in ("json_invalid", "json_type"):

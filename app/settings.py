@@ -3,14 +3,40 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.errors import SettingsInvalid
 
 PREFIX = "COUNTERSIGN_"
 PROJECT = Path(__file__).resolve().parent.parent
 PASSAGES_CHANGED = 0.2
+WHERE = "See docs/settings.md."
+WORDS = {
+    "Input should": "must",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+}
+"""What pydantic says, and what we say."""
+MOST_SHOWN = 40
+"""Characters of a value that cannot be used, as its error shows it."""
 
 
 class GeneratorVersion(BaseModel):
@@ -25,8 +51,21 @@ class GeneratorVersion(BaseModel):
     generator_constraint: Literal["none", "evidence", "json"] | None = None
 
 
+class _Environment(EnvSettingsSource):
+    """The variables; one that is to be JSON and is not has a coded error."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError as error:
+            raise SettingsInvalid(f"{_called(field_name)} must be JSON. {WHERE}") from error
+
+
 class Settings(BaseSettings):
-    """Read from ``COUNTERSIGN_*`` variables; every default works on a laptop without network."""
+    """Read from ``COUNTERSIGN_*`` variables; every default works on a laptop without network.
+
+    Raises ``SettingsInvalid`` where one cannot be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -40,7 +79,17 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing is read from files; to look for each setting in none takes a millisecond."""
-        return init_settings, env_settings
+        return init_settings, _Environment(settings_cls)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_wrong(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            faults = [_fault(one["loc"], one["msg"], one["input"]) for one in error.errors()]
+            # Not its cause: that holds the values of secrets.
+            raise SettingsInvalid(f"{'; '.join(faults)}. {WHERE}") from None
 
     data_dir: Path = Field(
         default=Path("data"), description="Folder for the database, index versions and uploads."
@@ -575,6 +624,25 @@ SECRET_SETTINGS = frozenset(
         *("notice_webhook", "notice_webhook_secret", "smtp_password", "oidc_client_secret"),
     }
 )
+
+
+def _called(name: str) -> str:
+    """The setting as whoever set it knows it: by its variable, else by its own name."""
+    variable = PREFIX + name.upper()
+    return variable if variable in {one.upper() for one in os.environ} else name
+
+
+def _fault(place: tuple[int | str, ...], told: str, value: Any) -> str:
+    """What is wrong with one setting: ``COUNTERSIGN_PORT must be a whole number, not 'abc'``."""
+    name, *within = map(str, place)
+    told = told.split(", unable to")[0].removeprefix("Value error, ")
+    for theirs, ours in WORDS.items():
+        told = told.replace(theirs, ours, 1)
+    called = " ".join([_called(name), *([".".join(within)] if within else [])])
+    says = f"{called} {told}" if told.startswith("must ") else f"{called}: {told}"
+    # What lies within a setting may be a key.
+    shown = isinstance(value, str | int | float) and name not in SECRET_SETTINGS and not within
+    return says + (f", not {str(value)[:MOST_SHOWN]!r}" if shown else "")
 
 
 def setting_sources(

@@ -53,7 +53,8 @@ def _show(error: CountersignError) -> None:
     if "--json" in sys.argv:
         print_json(error.wire(request_id=""))
     else:
-        errors.print(f"[bold red]{error.code}[/]: {escape(error.message)}", highlight=False)
+        said = f"[bold red]{error.code}[/]: {escape(error.message)}"
+        errors.print(said, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

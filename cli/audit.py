@@ -118,7 +118,7 @@ def write_export(answer_id: str, out: Path, as_json: bool) -> None:
     try:
         out.write_text(json.dumps(proof, ensure_ascii=False, indent=1) + "\n", "utf-8")
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, out) from error
     checks = proof["checks"]
     sound = checks["content_sha256_fits"] and checks["broken_audit_link"] is None
     told = {"sound": sound, **checks, "checker": str(CHECKER)}

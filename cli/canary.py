@@ -11,7 +11,7 @@ from app.access.principals import LOCAL
 from app.gate.trials import Trials, TrialView
 from app.settings import Settings
 from app.wiring import open_database, trials_of
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, in_short, print_json, print_table
 
 canary_commands = typer.Typer(
     help="Try another version of the generator on a share of the questions.",
@@ -71,7 +71,10 @@ def answers(
     if as_json:
         print_json([asdict(one) for one in found])
         return
-    rows = [(one.version, one.question, _text(one.recorded), _text(one.draft)) for one in found]
+    rows = [
+        (one.version, in_short(one.question), _text(one.recorded), _text(one.draft))
+        for one in found
+    ]
     print_table("In the shadow", ("version", "question", "recorded", "in the shadow"), rows)
 
 

@@ -10,7 +10,7 @@ from app.access.principals import LOCAL
 from app.answering.gaps import Gaps
 from app.settings import Settings
 from app.wiring import open_database
-from cli.output import Json, print_json, print_table
+from cli.output import Json, in_short, print_json, print_table
 
 COLUMNS = "question asked askers abstained refused expired last_at".split()
 
@@ -31,5 +31,8 @@ def gaps(
     if as_json:
         print_json(asdict(found))
     else:
-        rows = [[getattr(one, name) for name in COLUMNS] for one in found.gaps]
+        rows = [
+            [in_short(one.question), *(getattr(one, name) for name in COLUMNS[1:])]
+            for one in found.gaps
+        ]
         print_table("Questions without an answer", COLUMNS, rows)

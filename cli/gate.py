@@ -29,7 +29,7 @@ from app.review import disagreements as review
 from app.settings import Settings
 from app.wiring import open_database, open_services
 from cli.gate_report import RiskOutcomes, reviewer_figures, write_page
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, in_short, print_json, print_table
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import NotCertifiable
 
@@ -135,7 +135,7 @@ def _reviewers(collection: str) -> dict[str, Any]:
 
 def _pair_cells(pair: dict[str, Any]) -> list[str]:
     said = [f"{pair[who]['reviewer']}: {pair[who]['kind']}" for who in ("first", "second")]
-    return [pair["answer_id"], pair["question"], *said]
+    return [pair["answer_id"], in_short(pair["question"]), *said]
 
 
 def _labels(collection: str) -> RiskOutcomes:

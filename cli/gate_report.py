@@ -50,7 +50,7 @@ class RiskOutcomes:
                 scores.append(float(row["score"]))
                 wrong.append(row["wrong"])
         except OSError as error:
-            raise from_os_error(error) from error
+            raise from_os_error(error, path) from error
         except KeyError as error:
             raise Invalid(f"{path.name}: a row lacks {error.args[0]}.") from error
         except (GateInvalid, ValueError, EOFError) as error:
@@ -109,7 +109,7 @@ def write_page(
     try:
         path.write_text(page, "utf-8")
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, path) from error
 
 
 def _figure(caption: str, svg: str) -> str:

@@ -11,10 +11,10 @@ from app.gold_import import GoldFile
 from app.review.gold import add_gold_answer, gold_items
 from app.settings import Settings
 from app.wiring import open_database, open_services
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, in_short, print_json, print_table
 
 gold_commands = typer.Typer(help="Gold items, which measure reviewers.", no_args_is_help=True)
-COLUMNS = "gold_item collection question wrong state reviewer called_wrong".split()
+COLUMNS = "gold_item question state wrong called_wrong reviewer collection".split()
 
 
 @gold_commands.command()
@@ -66,6 +66,5 @@ def list_items(as_json: Json = False) -> None:
     if as_json:
         print_json({"gold_items": [asdict(item) for item in found]})
     else:
-        print_table(
-            "Gold items", COLUMNS, [[getattr(item, name) for name in COLUMNS] for item in found]
-        )
+        rows = [asdict(item) | {"question": in_short(item.question)} for item in found]
+        print_table("Gold items", COLUMNS, [[row[name] for name in COLUMNS] for row in rows])

@@ -23,7 +23,7 @@ def list_versions(as_json: Json = False) -> None:
     if as_json:
         print_json(versions)
         return
-    columns = ["version_id", "state", "passages", "embedder", "created_at", "promoted_at"]
+    columns = ["version_id", "state", "passages", "promoted_at", "created_at", "embedder"]
     print_table("Index versions", columns, [[v[c] for c in columns] for v in versions])
 
 
@@ -76,7 +76,7 @@ def suspects(as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    columns = ["passage_id", "collection", "source", "page", "reason"]
+    columns = ["passage_id", "reason", "source", "page", "collection"]
     print_table("Suspect passages", columns, [[one[c] for c in columns] for one in found])
 
 

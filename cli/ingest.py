@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import Json, console, print_json, print_table, progress
 from ingestion.pipeline import Report, pipeline_for
-from ingestion.sources import LIST, find_files, find_folders, is_address
+from ingestion.sources import LIST, find_files, find_folders, find_skipped, is_address
 
 
 class PathsFirst(TyperGroup):
@@ -34,13 +34,25 @@ class PathsFirst(TyperGroup):
             args = ["files", *args]
         return super().parse_args(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The group's help, and below it that of its command ``files``, which has the options."""
+        super().format_help(ctx, formatter)
+        files = self.commands["files"]
+        files.format_help(files.make_context("files", [], ctx, resilient_parsing=True), formatter)
+
 
 COUNTS = ("items", "pending", "ready", "unchanged", "failed", "cancelled", "replaced", "passages")
+JOB_COLUMNS = "job_id state items pending failed ready passages collection created_at by".split()
+JOB_COLUMNS += ["unchanged", "cancelled", "replaced"]
 MOST_ITEMS = 10_000
+SKIPPED_NAMED = 5
 
 
 ingest_commands = typer.Typer(
-    cls=PathsFirst, help="Ingest files and folders; jobs, and what failed.", no_args_is_help=True
+    cls=PathsFirst,
+    help="Ingest files and folders; jobs, and what failed.\n\n"
+    "`countersign ingest PATH...` is `countersign ingest files PATH...`: its options stand below.",
+    no_args_is_help=True,
 )
 
 
@@ -49,7 +61,7 @@ def ingest(
     named: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH_OR_ADDRESS...",
+            metavar="PATH_OR_ADDRESS",
             help="Files and folders, or addresses: pages, sitemaps, s3://, gs://, abfs://, "
             "sftp://, and index+https:// for a folder that a server lists.",
         ),
@@ -149,8 +161,8 @@ def jobs(
     if as_json:
         print_json(asdict(page))
         return
-    columns = ["job_id", "state", "collection", "by", "created_at", *COUNTS]
-    print_table("Jobs", columns, [[asdict(job)[c] for c in columns] for job in page.jobs])
+    rows = [asdict(job) | {"state": "waits" if job.waits else job.state} for job in page.jobs]
+    print_table("Jobs", JOB_COLUMNS, [[row[name] for name in JOB_COLUMNS] for row in rows])
 
 
 @ingest_commands.command()
@@ -221,7 +233,7 @@ def ingest_paths(
     pipeline = pipeline_for(services)
     with progress(quiet) as bar:
         task = bar.add_task("Ingesting", total=len(files))
-        return pipeline.ingest(
+        report = pipeline.ingest(
             files,
             collection,
             lambda _name: bar.advance(task),
@@ -229,6 +241,8 @@ def ingest_paths(
             by=LOCAL.name,
             prune=pruned,
         )
+    report.skipped = [str(one) for one in find_skipped(paths)]
+    return report
 
 
 def print_line(report: Report) -> None:
@@ -252,6 +266,15 @@ def print_report(report: Report) -> None:
         print_table("Not ingested", ["document", "code", "reason"], rows)
     if report.left_out:
         print_table("Left out", ["document and reason"], [[one] for one in report.left_out])
+    if report.skipped:
+        console.print(_skipped_words(report.skipped), markup=False, highlight=False)
+
+
+def _skipped_words(skipped: list[str]) -> str:
+    """How many files no reader knows, and which: ``2 skipped: ... (a.png, b.exe)``."""
+    named = [Path(one).name for one in skipped[:SKIPPED_NAMED]]
+    more = ["…"] if len(skipped) > SKIPPED_NAMED else []
+    return f"{len(skipped)} skipped, of a kind that is not read: {', '.join(named + more)}"
 
 
 @contextmanager
@@ -265,4 +288,5 @@ def _corpus() -> Iterator[Corpus]:
 
 def _print_job(job: JobView) -> None:
     counted = ", ".join(f"{getattr(job, name)} {name}" for name in COUNTS)
-    console.print(f"Job {job.job_id} in {job.collection} is {job.state}: {counted}.")
+    state = "waiting for a service to go on" if job.waits else job.state
+    console.print(f"Job {job.job_id} in {job.collection} is {state}: {counted}.")

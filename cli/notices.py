@@ -12,7 +12,7 @@ from cli.output import Json, console, print_json, print_table
 notice_commands = typer.Typer(
     help="Notices: what waits, and a test of webhook and mail.", no_args_is_help=True
 )
-COLUMNS = "event_id destination kind subject next_try_at attempts gave_up problem".split()
+COLUMNS = "event_id kind destination problem attempts gave_up next_try_at subject".split()
 
 
 @notice_commands.command("list")

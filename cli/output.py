@@ -1,11 +1,14 @@
 """How commands speak: rich tables for people, one JSON value with ``--json`` for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,6 +17,12 @@ from rich.table import Table
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
 console = Console()
 errors = Console(stderr=True)
+UNBROKEN = re.compile(r"(?=.*\d)[0-9a-fA-FTZ:.+-]{10,40}")
+"""An id or a time: part of one is of no use."""
+LEAST_TEXT, IN_SHORT = 12, 120
+"""Characters of a text: a column of a table must have room for, and a list shows."""
+BESIDE = 3
+"""Cells that a column takes beside its text."""
 
 
 def pages_of(page: int | None, last_page: int | None) -> str:
@@ -29,12 +38,58 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
+def in_short(text: str) -> str:
+    """A question or an answer as a list shows it: on one line, a long one cut with "…"."""
+    line = " ".join(text.split())
+    return line if len(line) <= IN_SHORT else f"{line[: IN_SHORT - 1].rstrip()}…"
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table; cell text is never read as markup."""
-    table = Table(*columns, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
+    """A table; cell text is never read as markup.
+
+    ``columns`` stand in the order of their weight: where the terminal is too narrow for all, the
+    last of them are left out, and named below. Ids, dates and short texts stay whole.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    wide = [_Width.of([name, *(row[at] for row in cells)]) for at, name in enumerate(columns)]
+    shown = _fitting([one.least for one in wide], console.width)
+    table = Table(title=title, title_justify="left")
+    for at in shown:
+        table.add_column(columns[at], overflow="fold", no_wrap=wide[at].least == wide[at].whole)
+    for row in cells:
+        table.add_row(*(escape(row[at]) for at in shown))
     console.print(table)
+    if missing := [name for at, name in enumerate(columns) if at not in shown]:
+        left_out = (
+            f"Not shown for lack of room: {', '.join(missing)}. A wider window or --json does."
+        )
+        console.print(left_out, markup=False, highlight=False, style="dim")
+
+
+@dataclass(frozen=True)
+class _Width:
+    """Of a column, in cells of the terminal: with its text on one line, and what it needs."""
+
+    whole: int
+    least: int
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Self:
+        lines = [line for text in texts for line in text.splitlines()]
+        need = [cell_len(one) if UNBROKEN.fullmatch(one) else LEAST_TEXT for one in lines]
+        whole = [cell_len(one) for one in lines]
+        return cls(max(whole, default=0), max(map(min, whole, need), default=0))
+
+
+def _fitting(least: Sequence[int], width: int) -> list[int]:
+    """The columns that have room, in their order; the first has it always."""
+    shown: list[int] = []
+    left = width - 1
+    for at, needs in enumerate(least):
+        if not shown or needs + BESIDE <= left:
+            shown.append(at)
+            left -= needs + BESIDE
+    return shown
 
 
 def progress(as_json: bool) -> Progress:
@@ -47,7 +102,3 @@ def progress(as_json: bool) -> Progress:
         console=errors,
         disable=as_json,
     )
-
-
-def _plain(cell: Any) -> str:
-    return "" if cell is None else escape(str(cell))

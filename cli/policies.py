@@ -11,7 +11,7 @@ from app.errors import NotFound, PolicyRefused, from_os_error
 from app.proof.dry_run import dry_run, read_policy, shadow_report
 from app.settings import Settings
 from app.wiring import open_database
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, in_short, print_json, print_table
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import PolicyInvalid
 from guardrails.policy.tests import path_of_tests, run_policy_tests, untested_rules
@@ -107,7 +107,11 @@ def shadow(since: Since = None, as_json: Json = False) -> None:
 
 def _print_changed(report: dict[str, Any]) -> None:
     rows = [
-        (one["answer_id"], one["was"], one["becomes"], one["question"], "; ".join(one["reasons"]))
+        (
+            *(one[name] for name in ("answer_id", "was", "becomes")),
+            in_short(one["question"]),
+            in_short("; ".join(one["reasons"])),
+        )
         for one in report["changed"]
     ]
     if rows:
@@ -124,4 +128,4 @@ def _text(file: Path) -> str:
     except UnicodeDecodeError as error:
         raise PolicyRefused(f"{file.name}: cannot be read: it is not UTF-8") from error
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, file) from error

@@ -85,7 +85,7 @@ def _write_junit(path: Path, found: list[Regressed]) -> None:
     try:
         ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, path) from error
 
 
 def _add_case(suite: Any, one: Regressed) -> None:

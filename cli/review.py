@@ -16,9 +16,10 @@ from app.review.released import ChangedAnswer, ReleasedAnswers
 from app.review.views import DecisionKind, EditView, TaskDetailView, TaskView
 from app.settings import Settings
 from app.wiring import open_database
-from cli.output import Json, console, pages_of, print_json, print_table
+from cli.output import Json, console, in_short, pages_of, print_json, print_table
 
 review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
+TaskId = Annotated[str, typer.Argument(help="Its id, or the first six characters or more of it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
@@ -59,11 +60,17 @@ def list_tasks(
     if as_json:
         print_json(asdict(listed))
         return
-    rows = [(t.task_id, _state(t), t.queue, t.question, "; ".join(t.reasons)) for t in listed.tasks]
-    print_table("Review tasks", ["task", "state", "queue", "question", "why"], rows)
+    print_table("Review tasks", ["task", "state", "question", "why", "queue"], _rows(listed.tasks))
     if listed.next_cursor is not None:
         more = f"More: --cursor {listed.next_cursor}"
         console.print(more, markup=False, highlight=False, style="dim")
+
+
+def _rows(tasks: Iterable[TaskView]) -> list[tuple[str, ...]]:
+    return [
+        (t.task_id, _state(t), in_short(t.question), in_short("; ".join(t.reasons)), t.queue)
+        for t in tasks
+    ]
 
 
 def _state(task: TaskView) -> str:
@@ -78,12 +85,13 @@ def _state(task: TaskView) -> str:
 
 
 @review_commands.command()
-def show(task_id: str, as_json: Json = False) -> None:
+def show(task_id: TaskId, as_json: Json = False) -> None:
     """One draft beside its sources, and why it is held."""
     settings = Settings()
     database = open_database(settings)
     try:
-        task = ReviewDesk(database, settings).task(LOCAL, task_id)
+        desk = ReviewDesk(database, settings)
+        task = desk.task(LOCAL, desk.task_id_of(LOCAL, task_id))
     finally:
         database.close()
     if as_json:
@@ -93,14 +101,14 @@ def show(task_id: str, as_json: Json = False) -> None:
 
 
 @review_commands.command()
-def approve(task_id: str, yes: Yes = False, as_json: Json = False) -> None:
+def approve(task_id: TaskId, yes: Yes = False, as_json: Json = False) -> None:
     """Release a draft exactly as it stands."""
     _decide(task_id, "approve", "", yes, as_json)
 
 
 @review_commands.command()
 def reject(
-    task_id: str,
+    task_id: TaskId,
     reason: Annotated[str, typer.Option(help="Why; kept in the record.")],
     yes: Yes = False,
     as_json: Json = False,
@@ -125,7 +133,9 @@ def changed(
     if as_json:
         print_json(asdict(found))
         return
-    rows = [(one.answer_id, one.question, _documents(one), one.asker) for one in found.answers]
+    rows = [
+        (one.answer_id, in_short(one.question), _documents(one), one.asker) for one in found.answers
+    ]
     print_table("Sources changed", ["answer", "question", "documents", "asker"], rows)
     if found.next_cursor is not None:
         more = f"More: --cursor {found.next_cursor}"
@@ -203,7 +213,7 @@ def _write_lines(out: Path, rows: Iterable[EditView]) -> int:
                 written += 1
         partial.replace(out)
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, out) from error
     finally:
         partial.unlink(missing_ok=True)
     return written
@@ -214,6 +224,7 @@ def _decide(task_id: str, kind: DecisionKind, reason: str, yes: bool, as_json: b
     database = open_database(settings)
     desk = ReviewDesk(database, settings)
     try:
+        task_id = desk.task_id_of(LOCAL, task_id)
         seen = desk.claim(LOCAL, task_id)
         if not yes:
             _print_task(seen)

@@ -87,6 +87,8 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """Documents within others that could not be read."""
+    skipped: list[str] = field(default_factory=list)
+    """Files of the folders whose ending no reader knows; no document was made of them."""
     index_version: str | None = None
     job_id: str | None = field(default=None, compare=False)
 

@@ -47,10 +47,22 @@ def find_folders(paths: Iterable[Path]) -> list[Path]:
     return folders
 
 
+def find_skipped(paths: Iterable[Path]) -> list[Path]:
+    """The files below named folders whose ending no reader knows; hidden names and sidecars are
+    left out."""
+    named = [path.resolve() for path in paths]
+    below = dict.fromkeys(one for path in named if path.is_dir() for one in _files_below(path))
+    return [one for one in below if format_of(one.name) is None and not is_sidecar(one.name)]
+
+
 def _documents_below(folder: Path) -> Iterator[Path]:
+    return (path for path in _files_below(folder) if has_known_ending(path.name))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and has_known_ending(path.name):
+        if path.is_file() and not hidden:
             yield path
 
 

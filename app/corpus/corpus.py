@@ -34,6 +34,6 @@ class Corpus:
         self.documents = Documents(database, after_change, clock)
         self.passages = Passages(database)
         self.fetched = Fetched(database)
-        self.jobs = Jobs(database)
+        self.jobs = Jobs(database, clock)
         self.relations = Relations(database)
         self.versions = Versions(database, after_change, clock)

@@ -7,12 +7,13 @@ keeps what had become of it.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, not_, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.corpus.leases import Clock, is_free
 from app.corpus.tables import (
     FAILED,
     PENDING,
@@ -23,7 +24,7 @@ from app.corpus.tables import (
     PassageRow,
     requeue,
 )
-from app.db import Database, iso, now
+from app.db import Database, database_time, iso, now
 from app.errors import NotFound
 
 UNCHANGED = "unchanged"
@@ -43,11 +44,13 @@ class JobView:
     ``passages`` counts those of its documents that are stored durably, with their vectors.
     ``failed`` counts files that could not be read, and ``replaced`` documents that another job
     took up, or that were deleted, before they were ready. ``first`` is the source of its first
-    file, by which people know it; null: it has none yet.
+    file, by which people know it; null: it has none yet. ``waits`` says of one that runs that
+    nobody is at any of its documents now: it waits for its turn, or for a service.
     """
 
     job_id: str
     state: JobState
+    waits: bool
     collection: str
     by: str
     created_at: str
@@ -105,8 +108,8 @@ _STATE = func.coalesce(
 class Jobs:
     """The jobs of all collections. Every method is one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Clock = database_time) -> None:
+        self._database, self._clock = database, clock
 
     def create(self, collection: str, by: str) -> str:
         """A job without items yet; returns its id."""
@@ -126,7 +129,7 @@ class Jobs:
         """One job with a page of its items, of one state where that is given; raises
         ``NotFound``."""
         with self._database.reading() as session:
-            found = _views(session, [_job(session, job_id)])
+            found = self._views(session, [_job(session, job_id)])
             query = (
                 select(JobItemRow, DocumentRow, _STATE)
                 .outerjoin(DocumentRow, DocumentRow.id == JobItemRow.document_id)
@@ -149,7 +152,7 @@ class Jobs:
         with self._database.reading() as session:
             rows = session.scalars(query.limit(limit).offset(offset)).all()
             total = session.scalar(select(func.count()).select_from(JobRow).where(wanted))
-            return JobsView(_views(session, rows), total or 0)
+            return JobsView(self._views(session, rows), total or 0)
 
     def collections(self) -> list[str]:
         """The collections that jobs are of, also those without a document yet."""
@@ -186,6 +189,19 @@ class Jobs:
                 requeue(document, turn + at)
             row.cancelled_at = None
             return [document.id for document in documents]
+
+    def _views(self, session: Session, rows: Sequence[JobRow]) -> list[JobView]:
+        ids = [row.id for row in rows]
+        counts, passages, first = (
+            _counts(session, ids),
+            _passages(session, ids),
+            _first(session, ids),
+        )
+        held = _held(session, ids, self._clock(session))
+        return [
+            _view(row, counts[row.id], passages.get(row.id, 0), first.get(row.id), row.id in held)
+            for row in rows
+        ]
 
     def purge(self) -> int:
         """Forget jobs that are older than ``KEPT_DAYS`` and have nothing pending."""
@@ -290,19 +306,29 @@ def _documents(job_id: str, state: str) -> Any:
     )
 
 
-def _views(session: Session, rows: Sequence[JobRow]) -> list[JobView]:
-    ids = [row.id for row in rows]
+def _counts(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many items of each job are in which state."""
     counted = session.execute(
         select(JobItemRow.job_id, _STATE, func.count())
         .outerjoin(DocumentRow, DocumentRow.id == JobItemRow.document_id)
-        .where(JobItemRow.job_id.in_(ids))
+        .where(JobItemRow.job_id.in_(job_ids))
         .group_by(JobItemRow.job_id, _STATE)
     )
-    counts: dict[str, dict[str, int]] = {job_id: {} for job_id in ids}
+    counts: dict[str, dict[str, int]] = {job_id: {} for job_id in job_ids}
     for job_id, state, number in counted:
         counts[job_id][state] = number
-    passages, first = _passages(session, ids), _first(session, ids)
-    return [_view(row, counts[row.id], passages.get(row.id, 0), first.get(row.id)) for row in rows]
+    return counts
+
+
+def _held(session: Session, job_ids: Sequence[str], moment: datetime) -> set[str]:
+    """Those of the jobs of which somebody has a document in hand."""
+    query = (
+        select(JobItemRow.job_id)
+        .join(DocumentRow, DocumentRow.id == JobItemRow.document_id)
+        .where(JobItemRow.job_id.in_(job_ids), JobItemRow.outcome.is_(None))
+        .where(DocumentRow.state == PENDING, not_(is_free(DocumentRow.lease_until, moment)))
+    )
+    return set(session.scalars(query.distinct()))
 
 
 def _first(session: Session, job_ids: Sequence[str]) -> dict[str, str]:
@@ -333,7 +359,9 @@ def _became_ready() -> ColumnElement[bool]:
     return or_(following, JobItemRow.outcome == READY)
 
 
-def _view(row: JobRow, counts: dict[str, int], passages: int, first: str | None) -> JobView:
+def _view(
+    row: JobRow, counts: dict[str, int], passages: int, first: str | None, held: bool
+) -> JobView:
     names = (PENDING, READY, UNCHANGED, FAILED, CANCELLED, REPLACED)
     number = {name: counts.get(name, 0) for name in names}
     state: JobState = "done"
@@ -346,6 +374,7 @@ def _view(row: JobRow, counts: dict[str, int], passages: int, first: str | None)
     return JobView(
         job_id=row.id,
         state=state,
+        waits=state == "running" and not held,
         collection=row.collection,
         by=row.by,
         created_at=iso(row.created_at) or "",

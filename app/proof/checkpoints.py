@@ -201,7 +201,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         found = Checkpoint(**json.loads(path.read_text("utf-8")))
     except OSError as error:
-        raise from_os_error(error) from error
+        raise from_os_error(error, path) from error
     except (TypeError, ValueError) as error:
         raise AuditBroken(f"{path} is not a checkpoint.") from error
     if found.format != FORMAT or not found.is_genuine():

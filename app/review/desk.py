@@ -78,6 +78,7 @@ from app.review.tasks import (
     overdue_tasks,
     reopen_task,
     take,
+    task_id_of,
 )
 from app.review.undo import due_tasks, keep_pending, release_before, take_pending, undo
 from app.review.views import EditView, TaskDetailView, TasksView
@@ -151,6 +152,13 @@ class ReviewDesk:
         reviewer.require("reviewer")
         with self._database.reading() as session:
             return self._detail(session, *load_task(session, reviewer, task_id))
+
+    def task_id_of(self, reviewer: Principal, beginning: str) -> str:
+        """The id of the one task that begins so; ``beginning`` itself where there is none. Raises
+        ``Invalid`` where there are several."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            return task_id_of(session, reviewer, beginning)
 
     def claim(
         self, reviewer: Principal, task_id: str, *, take_over: bool = False

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.db import database_time
-from app.errors import AlreadyDecided, ClaimLost, NotFound
+from app.errors import AlreadyDecided, ClaimLost, Invalid, NotFound
 from app.records.audit import append_audit
 from app.records.release import expire, reopen
 from app.records.seals import touch
@@ -28,6 +28,8 @@ from app.review.tables import ProbeRow, ReviewTaskRow
 from app.review.telling import note_task
 from app.settings import Settings
 
+LEAST_OF_ID = 6
+"""Characters that a task may be named by."""
 EXPIRED = "This draft expired before anybody decided; it stays unreleased."
 
 
@@ -232,6 +234,20 @@ def load_task(
     if probe is not None:
         return task, probe, with_redraft(record_of(task, probe), redraft)
     return task, None, with_redraft(session.get_one(RecordRow, task.answer_id), redraft)
+
+
+def task_id_of(session: Session, reviewer: Principal, beginning: str) -> str:
+    """The id that begins so, of the tasks that this reviewer may see; ``beginning`` itself where
+    none does, or where it is shorter than ``LEAST_OF_ID``. Raises ``Invalid`` where several do.
+    """
+    begins = ReviewTaskRow.id.startswith(beginning, autoescape=True), readable_by(reviewer)
+    visible = visible_to(reviewer, database_time(session))
+    if len(beginning) < LEAST_OF_ID:
+        return beginning
+    found = session.scalars(select(ReviewTaskRow.id).where(*begins, visible).limit(2)).all()
+    if len(found) > 1:
+        raise Invalid(f"Several review tasks begin with {beginning}; write more of the id.")
+    return found[0] if found else beginning
 
 
 def may_read(reviewer: Principal, evidence: Iterable[Any]) -> bool:

@@ -125,6 +125,8 @@ class _Facts:
     """Footnotes that were written already."""
     beside: dict[int, str] = field(default_factory=dict)
     """What stands before the parts of a card, which go on the line of its first one."""
+    banners: set[int] = field(default_factory=set)
+    """What asks to allow cookies, with its buttons."""
     reachable: set[int] = field(default_factory=set)
     """What a button opens: hidden until then, but there for every reader."""
 
@@ -150,11 +152,59 @@ def _facts(tree: Any, source: str) -> _Facts:
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
     if lowered_source.count("<div") > 3:
         facts.beside = _cards(tree)
+    if ASKS.search(source):
+        facts.banners = _banners(tree)
     targets = {node.id: node for node in tree.css("[id]")} if NAMED.search(source) else {}
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
     if OPENS.search(source):
         _match_tabs(tree, facts, targets)
     return facts
+
+
+ASKS = re.compile(r"cookie|your privacy", re.IGNORECASE)
+ANSWERS = re.compile(
+    r"(?:yes,? )?(?:i )?(?:accept|agree|allow|consent|decline|deny|disagree|got it|ok(?:ay)?|"
+    r"reject|refuse|understood)\b[\w &,]{0,30}[!.]?",
+    re.IGNORECASE,
+)
+"""What a button says by which a visitor answers."""
+BUTTONS = "button, a, [role=button], input[type=button], input[type=submit]"
+LONGEST_BANNER = 1500
+"""Characters; a page about cookies says more."""
+NO_BANNER = frozenset({"html", "body", "main", "article", "table", "tbody", "tr", "td", "li"})
+
+
+def _banners(tree: Any) -> set[int]:
+    """The smallest boxes that speak of cookies and hold the button that allows or refuses them."""
+    found: set[int] = set()
+    seen: set[int] = set()
+    for button in tree.css(BUTTONS):
+        box = button.parent if ANSWERS.fullmatch(_said_by(button)) else None
+        while box is not None and box.mem_id not in seen and _may_be_banner(box):
+            seen.add(box.mem_id)
+            if _asks(box):
+                found.add(box.mem_id)
+                break
+            box = box.parent
+        if box is not None:  # nothing around it is looked at again
+            seen.add(box.mem_id)
+    return found
+
+
+def _asks(box: Any) -> bool:
+    """Whether the box speaks of cookies outside its buttons."""
+    buttons = sum(len(ASKS.findall(_said_by(one))) for one in box.css(BUTTONS))
+    return len(ASKS.findall(box.text())) > buttons
+
+
+def _said_by(button: Any) -> str:
+    return " ".join((button.text() or button.attributes.get("value") or "").split())
+
+
+def _may_be_banner(box: Any) -> bool:
+    if box.tag in NO_BANNER or len(box.text()) > LONGEST_BANNER:
+        return False
+    return box.css_first("main, article, h1, nav") is None
 
 
 def _is_table_of_tables(table: Any) -> bool:
@@ -400,6 +450,8 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
 
     tag, id = node.tag, node.mem_id
     if tag in DROPPED or id in facts.site_headers or id in facts.placed or id in facts.moved:
+        return None
+    if id in facts.banners:
         return None
     if tag == "footer" and not _owns(node):
         return None

@@ -21,6 +21,7 @@ from ingestion.formats.limits import JailLimits
 from ingestion.formats.members import SCAN, pages_named
 from ingestion.formats.one_program import run_program
 from ingestion.formats.registry import PDF, format_of
+from ingestion.formats.sniff import MARKED
 
 TESSERACT = "tesseract"
 MARK = "Recognised text"
@@ -52,7 +53,7 @@ def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) ->
     installed, or nothing is recognised either; other ``DocumentRefused`` as ``extract_jailed``.
     """
     program = installed()
-    if program is None or format_of(name) is not PDF:
+    if program is None or format_of(name) is not PDF or not _has_mark(path):
         raise empty
     blocks: list[Block] = []
     for page in range(1, MOST_PAGES + 2):
@@ -67,6 +68,12 @@ def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) ->
     if not blocks:
         raise empty
     return assembled(blocks, page - 1, PurePath(name).stem, PDF.media_type, MARK)
+
+
+def _has_mark(path: Path) -> bool:
+    """Whether this is a PDF by its content: a file of nothing is not, whatever its name."""
+    with path.open("rb") as file:
+        return PDF.magic in file.read(MARKED)
 
 
 def completed(path: Path, found: Extracted, languages: str) -> Extracted:

@@ -24,6 +24,8 @@ from ingestion.formats.registry import (
 CONTENT_TYPES = "[Content_Types].xml"
 """The entry that every Office document has."""
 SAMPLE = 4096
+MARKED = 1024
+"""Bytes in which a PDF shows that it is one: programs put a few before its mark."""
 MARKS_AND_SPACE = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n\x0b\x0c"
 """The bytes of byte order marks, and white space."""
 OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -64,8 +66,8 @@ def _is_page(data: bytes) -> bool:
 
 def _marked(data: bytes, declared: Format | None) -> Format | None:
     """The format whose mark the content bears; None for text."""
-    # Programs put a few bytes before a PDF; a text that mentions one only further on is no PDF.
-    if PDF.magic in data[:1024] and (declared is PDF or data.startswith(PDF.magic)):
+    # A text that mentions one only further on is no PDF.
+    if PDF.magic in data[:MARKED] and (declared is PDF or data.startswith(PDF.magic)):
         return PDF
     if data.startswith(OLE_HEADER):
         raise _old_office(data)

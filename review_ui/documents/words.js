@@ -148,8 +148,9 @@ export const ITEM_STATES = [
   ),
 ];
 
-/** @param {Pick<JobView, "state" | "failed" | "items">} job */
-export function jobState({ state, failed, items }) {
+/** @param {Pick<JobView, "state" | "waits" | "failed" | "items">} job */
+export function jobState({ state, waits, failed, items }) {
+  if (waits) return { words: "waits", tone: /** @type {Tone} */ ("warn") };
   return state === "failed" && failed === items
     ? { words: "failed", tone: /** @type {Tone} */ ("bad") }
     : JOB_STATES[state];

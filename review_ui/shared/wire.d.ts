@@ -335,6 +335,7 @@ export interface DocumentsView {
 export interface JobView {
   job_id: string;
   state: "running" | "done" | "failed" | "cancelled";
+  waits: boolean;
   collection: string;
   by: string;
   created_at: string;

@@ -1152,6 +1152,22 @@ def test_malformed_uploads_are_refused(site: Site) -> None:
         coded(site.call("olga", "POST", "/v1/documents", content=body, headers=headers), status)
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/ask", "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/session"]
+)
+def test_a_body_that_is_not_sent_as_json_is_told_what_is_expected(site: Site, path: str) -> None:
+    said = '{"question": "Is it paid?"}'
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for headers in ({}, form, {"Content-Type": "text/plain"}):
+        response = site.call("ann", "POST", path, content=said, headers=headers)
+        assert response.status_code == 422
+        assert "a JSON object, with Content-Type: application/json" in response.text
+    for body in ("[]", "3", '"Is it paid?"'):
+        headers = {"Content-Type": "application/json"}
+        response = site.call("ann", "POST", path, content=body, headers=headers)
+        assert response.status_code == 422 and "it must be a JSON object." in response.text
+
+
 def test_the_scope_hides_collections(site: Site) -> None:
     citation = site.ask(RELEASED)["answer"]["citations"][0]
     task_id, _ = site.held()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from sqlalchemy import delete, func, select
 from typer.testing import CliRunner
 
@@ -17,6 +16,7 @@ from app.corpus.corpus import Corpus
 from app.corpus.tables import IndexPassagesRow, IndexVersionRow
 from app.corpus.versions import lock_index
 from app.db import Database
+from app.errors import SettingsInvalid
 from app.gate.coverage import revoke_changed
 from app.gate.status import CertificateView
 from app.gate.tables import CertificatePassagesRow, CertificateRow, LabelRow
@@ -157,7 +157,7 @@ def test_one_keeps_it_whatever_happens(database: Database, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, "nan", "some"])
 def test_a_share_that_cannot_be_is_refused(tmp_path: Path, share: Any) -> None:
-    with pytest.raises(ValidationError, match="gate_passages_changed"):
+    with pytest.raises(SettingsInvalid, match="gate_passages_changed"):
         Settings(data_dir=tmp_path, gate_passages_changed=share)
 
 

@@ -18,6 +18,7 @@ from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from guardrails.policy.load import DEFAULT_POLICY
+from ingestion.formats.registry import BY_SUFFIX
 from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
 from tests.trails import WireDesk
@@ -104,6 +105,35 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     error = shell.json("review", "approve", first["task_id"], "--yes", status=1)
     assert set(error) == {"code", "message", "retryable", "request_id"}
     assert error["code"] == "already_decided"
+
+
+def test_a_task_is_named_by_what_its_list_shows(shell: Shell) -> None:
+    long = HELD + " I ask since " + "the rain came in through the roof, and " * 60 + "it is wet."
+    shell.json("ask", long)
+    listed = shell.json("review", "list")["tasks"]
+    task = next(one for one in listed if one["question"] == long)
+    said = shell.run("review", "list").stdout
+    lines = said.splitlines()
+    assert all(any(one["task_id"] in line for line in lines) for one in listed)
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 30 * len(listed) and "…" in said and "it is wet" not in said
+    begins = task["task_id"][:8]
+    assert shell.json("review", "show", begins)["task_id"] == task["task_id"]
+    rejected = shell.json("review", "reject", begins, "--reason", "no", "--yes")
+    assert (rejected["task_id"], rejected["state"]) == (task["task_id"], "decided")
+    for wrong in (task["task_id"][:5], "%" * 8, "________", "0" * 33):
+        assert shell.json("review", "show", wrong, status=1)["code"] == "not_found"
+
+
+def test_the_list_of_jobs_shows_whole_values_on_a_narrow_terminal(shell: Shell) -> None:
+    jobs = shell.json("ingest", "jobs")["jobs"]
+    lines = shell.run("ingest", "jobs").stdout.splitlines()
+    for job in jobs:
+        (line,) = (line for line in lines if job["job_id"] in line)
+        cells = [cell.strip() for cell in line.strip("│ ").split("│")]
+        whole = [str(job[name]) for name in ("job_id", "state", "items", "pending", "failed")]
+        assert cells[:5] == whole
+    assert "Not shown for lack of room: " in " ".join(lines) and "replaced" in " ".join(lines)
 
 
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
@@ -211,6 +241,42 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     assert shell.json("index", "rollback", status=1)["code"] == "conflict"
 
 
+def test_an_empty_file_of_any_format_is_said_to_be_empty(shell: Shell, tmp_path: Path) -> None:
+    for suffix in BY_SUFFIX:
+        (tmp_path / f"nothing{suffix}").write_bytes(b"")
+    report = shell.json("ingest", str(tmp_path), "--collection", "none", "--create", status=2)
+    assert len(report["failures"]) == len(BY_SUFFIX) and report["ingested"] == 0
+    for failure in report["failures"]:
+        assert failure["code"] == "empty" and "The file is empty" in failure["message"], failure
+
+
+def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "within").mkdir()
+    for name in ("a.md", "a.md.meta.yaml", ".hidden.png", "picture.png", "within/program.exe"):
+        (tmp_path / name).write_text("title: Lifts\n", "utf-8")
+    folder = str(tmp_path.resolve())
+    report = shell.json("ingest", folder, "--collection", "skips", "--create")
+    assert report["ingested"] == 1
+    assert report["skipped"] == [f"{folder}/picture.png", f"{folder}/within/program.exe"]
+    said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
+    assert "2 skipped, of a kind that is not read: picture.png, program.exe" in said
+    for number in range(4):
+        (tmp_path / f"more-{number}.png").write_bytes(b"")
+    said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
+    assert "6 skipped" in said and "picture.png, …" in said and "program.exe" not in said
+
+
+@pytest.mark.parametrize("arguments", [("ingest", "--help"), ("ingest",)])
+def test_the_help_of_ingest_tells_of_paths_and_of_jobs(
+    shell: Shell, arguments: tuple[str, ...]
+) -> None:
+    status = 0 if "--help" in arguments else 2
+    said = " ".join(shell.run(*arguments, status=status).stdout.split())
+    assert "`countersign ingest PATH...` is `countersign ingest files PATH...`" in said
+    for name in ("--prune", "--watch", "--collection", "PATH_OR_ADDRESS", "jobs", "retry"):
+        assert name in said, name
+
+
 def test_users_and_keys(shell: Shell) -> None:
     user = shell.json("users", "create", "ann", "--role", "asker", "--collection", "main")
     assert (user["name"], user["roles"], user["scope"]) == ("ann", ["asker"], ["main"])
@@ -268,6 +334,28 @@ def test_an_error_is_one_coded_line_and_status_1(shell: Shell) -> None:
     assert (failed.returncode, failed.stdout) == (1, "")
     (line,) = failed.stderr.strip().splitlines()
     assert line.startswith("not_found: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backup",),
+        ("review", "edits", "--out"),
+        ("restore",),
+        ("gold", "import", "--collection", "main"),
+        ("policy", "check"),
+        ("audit", "verify", "--checkpoint"),
+    ],
+)
+def test_a_file_in_a_folder_that_is_not_there_is_named(
+    shell: Shell, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    there = tmp_path / "missing" / "file.zip"
+    new = {"COUNTERSIGN_DATA_DIR": str(tmp_path / "new")} if arguments == ("restore",) else {}
+    ended = countersign(*arguments, str(there), settings=shell.settings | new)
+    said = ended.stderr.replace("\n", "").replace("│", "")
+    assert ended.returncode in (1, 2) and "Traceback" not in said
+    assert str(there) in re.sub(r"\s+", "", said), said
 
 
 def test_doctor_shows_every_setting_and_where_it_comes_from(shell: Shell) -> None:

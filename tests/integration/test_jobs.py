@@ -96,6 +96,23 @@ def test_progress_counts_what_is_stored(library: Library) -> None:
         work_off(library, 1)
 
 
+def test_a_job_waits_unless_somebody_is_at_one_of_its_documents(library: Library) -> None:
+    jobs, documents = library.corpus.jobs, library.corpus.documents
+    killed, living = give(library, "a.txt", "b.txt"), give(library, "c.txt", "d.txt")
+    waits = {job.job_id: job.waits for job in jobs.page(["main"]).jobs}
+    assert waits == {killed: True, living: True}
+    ids = {job: [i.document_id or "" for i in jobs.get(job).items] for job in waits}
+    assert library.killed_worker().documents.claim(only=ids[killed]) is not None
+    held = documents.claim(only=ids[living])
+    assert held is not None
+    assert [jobs.view(job).state for job in (killed, living)] == ["running", "running"]
+    assert [jobs.view(job).waits for job in (killed, living)] == [True, False]
+    library.pipeline.process(held)
+    assert jobs.view(living).waits, "its other document"
+    work_off(library)
+    assert [jobs.view(job).waits for job in (killed, living)] == [False, False]
+
+
 def test_an_item_keeps_what_became_of_it(library: Library) -> None:
     first = give(library, "a.txt", "b.txt", "c.txt", "d.txt")
     work_off(library, 2)

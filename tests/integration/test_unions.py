@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from sqlalchemy import select, update
 
 from app.db import Database
+from app.errors import SettingsInvalid
 from app.gate.modes import switch_mode
 from app.gate.reviewer_error import ReviewerCheck, gold_result, report_check
 from app.gate.strata import Stratum, members_of, parts_of
@@ -73,5 +73,5 @@ def test_who_sees_a_union_must_see_all_of_it() -> None:
 
 @pytest.mark.parametrize("unions", [(("a",),), (("a", "b"), ("b", "c")), (("a", "a"),)])
 def test_unions_that_overlap_are_refused(unions: tuple[tuple[str, ...], ...]) -> None:
-    with pytest.raises(ValidationError, match="union"):
+    with pytest.raises(SettingsInvalid, match="union"):
         Settings(gate_unions=unions)

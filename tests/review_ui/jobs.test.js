@@ -13,6 +13,7 @@ function job(changes) {
   return {
     job_id: "j1",
     state: "running",
+    waits: false,
     collection: "main",
     by: "olga",
     created_at: "2026-05-01T12:00:00Z",
@@ -37,6 +38,8 @@ test("a job is told by its files and what became of them", () => {
   const some = job({ items: 5, pending: 2, ready: 2, failed: 1, passages: 40 });
   assert.equal(progressWords(some), "3 of 5 files; 2 ready, 1 failed; 40 passages stored");
   assert.equal(progressWords(job({ pending: 0, unchanged: 1 })), "1 file; 1 unchanged");
+  assert.equal(jobState(job()).words, "being read");
+  assert.equal(jobState(job({ waits: true })).words, "waits");
   assert.equal(jobState(job({ state: "failed", items: 2, failed: 1 })).words, "some failed");
   assert.equal(jobState(job({ state: "failed", items: 2, failed: 2 })).words, "failed");
 });

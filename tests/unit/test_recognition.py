@@ -267,3 +267,15 @@ def test_a_program_that_is_late_or_writes_too_much_is_ended(
     with pytest.raises(DocumentRefused) as caught:
         run_program(SHELL, ["-c", "while :; do echo xxxxxxxxxxxxxxxx; done"], b"", LIMITS)
     assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", b"nothing of a PDF"])
+def test_a_file_that_is_no_pdf_is_not_drawn(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "installed", lambda: SHELL)
+    path = tmp_path / "stored"
+    path.write_bytes(data)
+    with pytest.raises(DocumentRefused) as refused:
+        recognised(path, "report.pdf", "eng", EMPTY)
+    assert refused.value is EMPTY

@@ -1,0 +1,53 @@
+"""Tables of the command line: whole ids and no cut cell, however narrow the terminal."""
+
+import pytest
+
+from cli.output import console, in_short, print_table
+
+ID, OTHER, TIME = "0a" * 16, "20261130T040311123456-0a1b2c3d", "2026-11-30T04:03:11Z"
+LONG = "Is a claim for water damage paid where the roof was open? " * 3
+
+
+def printed(
+    columns: list[str],
+    rows: list[list[object]],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> str:
+    monkeypatch.setattr(console, "width", width)
+    print_table("Things", columns, rows)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 300])
+@pytest.mark.parametrize("name", [ID, OTHER])
+def test_ids_and_times_stay_whole(
+    width: int, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = ["id", "state", "made", "question", "why", "path"]
+    rows: list[list[object]] = [[name, "open", TIME, LONG, LONG, "/srv/" + "x" * 90]] * 2
+    out = printed(columns, rows, width, monkeypatch, capsys)
+    assert out.count(name) == 2 and "…" not in out
+    head = next(line for line in out.splitlines() if "id" in line.split())
+    shown = [one for one in columns if one in head]
+    if "made" in shown:
+        assert out.count(TIME) == 2
+    told = out.partition("Not shown for lack of room: ")[2].replace("\n", " ").partition(".")[0]
+    assert sorted([*shown, *filter(None, told.split(", "))]) == sorted(columns)
+    assert max(map(len, out.splitlines())) <= max(width, len(name) + 4)
+    assert (width < 140) == bool(told)
+
+
+def test_a_short_table_is_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = printed(["name", "count"], [["[red]a", None], ["b", 3]], 80, monkeypatch, capsys)
+    assert "[red]a" in out and "None" not in out and "Not shown" not in out
+    assert "Nothing" in printed(["Nothing"], [], 80, monkeypatch, capsys)
+
+
+def test_a_long_text_is_cut_where_a_list_shows_it() -> None:
+    assert in_short("Is it\n  paid?") == "Is it paid?"
+    assert in_short("x" * 120) == "x" * 120
+    assert in_short("x" * 121) == "x" * 119 + "…"
