@@ -41,7 +41,7 @@ from ingestion.suspects import Suspects
 from tests.conftest import HANDBOOK
 
 RELEASED = "What is the excess for water damage?"
-HELD = "Is my claim covered for water damage?"
+HELD = "Is water damage covered?"
 PASSWORD = "correct horse battery"
 PEOPLE: dict[str, tuple[list[str], list[str] | None]] = {
     "ann": (["asker"], None),

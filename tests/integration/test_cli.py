@@ -23,7 +23,7 @@ from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
 from tests.trails import WireDesk
 
-HELD = "Is my claim covered for water damage?"
+HELD = "Is water damage covered?"
 
 
 @dataclass(frozen=True)
