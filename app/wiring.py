@@ -16,6 +16,7 @@ from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.suggestions import Suggestions
 from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
@@ -64,6 +65,7 @@ class Services:
     gate: Gate
     drift: DriftMonitors
     answerer: Answerer
+    suggestions: Suggestions
     screens: Screening
     embedder: Embedder
     generator: Generator
@@ -140,6 +142,7 @@ def build_services(settings: Settings) -> Services:
         **others,
     )
     places = _places(settings, telemetry)
+    suggestions = Suggestions(database, answerer, lambda: places.taken > 0, settings.deadline_s)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
 
     return Services(
@@ -152,6 +155,7 @@ def build_services(settings: Settings) -> Services:
         gate=gate,
         drift=DriftMonitors(database),
         answerer=answerer,
+        suggestions=suggestions,
         screens=screens,
         embedder=embedder,
         generator=generator,
@@ -165,7 +169,7 @@ def build_services(settings: Settings) -> Services:
         **_counting(settings),
         **others,
         dead=routes.dead,
-        close=_closing(lookups, [places, watch, trying, routes, database]),
+        close=_closing(lookups, [places, suggestions, watch, trying, routes, database]),
     )
 
 
