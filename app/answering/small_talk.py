@@ -44,13 +44,15 @@ _GREETING_PHRASES = (
 )
 _THANKS = (
     "thanks thankyou thx ty cheers danke dankeschön merci gracias obrigado obrigada grazie takk "
-    "tak bedankt kiitos dziękuję dzięki спасибо ありがとう ありがとうございます 谢谢 감사합니다 شكرا"
+    "tak bedankt kiitos dziękuję dzięki спасибо ありがとう "
+    "ありがとうございます 谢谢 감사합니다 شكرا"
 ).split()
 _THANK_WORDS = r"(?:thanks|thank you|thx|many thanks)"
 _THANKS_PHRASES = (
     rf"{_THANK_WORDS}(?: so much| very much| a lot| again)? for (?:the |your |all |all your )?"
     r"(?:quick |kind |great |fast )*"
-    r"(?:help|helping(?: me)?|answers?|reply|replies|response|time|support|information|info|everything)",
+    r"(?:help|helping(?: me)?|answers?|reply|replies|response|time|support|information|info"
+    r"|everything)",
     r"thank (?:you|u)",
     r"(?:many|much) thanks",
     r"(?:that|this) (?:was|is) (?:very |really |so )?(?:helpful|great|useful|perfect|all)",

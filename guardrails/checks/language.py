@@ -46,7 +46,7 @@ _ALSO = {
     "here him his how's i'd i'm i've in into isn't it's its just me more most much many need no "
     "one only other our out over own per please same she so some such tell than then these those "
     "through too under until up us very want we what's while whom whose won't yes",
-    "German": "wieviel wer wem wen wessen welcher welches gibt kostet kosten mein meine meinen gilt",
+    "German": "wieviel wer wem wen wessen welcher welches gibt kostet kosten mein meine meinen",
     "French": "combien pourquoi puis peut mon mes coûte coute faut quoi",
     "Spanish": "cuanto cuánta cuántos cuántas cuesta cuestan cual donde cuando quien puedo tengo "
     "tienen tiene hay",

@@ -277,12 +277,14 @@ def test_terms_and_short_texts_are_in_no_other_language(question: str, answer: s
     assert not fails(LANGUAGE, case(answer, question=question))
 
 
-FOREIGN = """Kan jeg betale med Vipps? | Wie lange ist die Garantie auf Zelte? | Was kostet ein Zelt?
-¿Cuánto cuesta alquilar un kayak doble? | Combien coûte la location d'un kayak ? | ¿Hay tiendas?
-Quanto costa una tenda? | Hvor mye koster en kajakk? | Сколько стоит палатка? | Ile kosztuje namiot?
-Hvad koster et telt? | Hoeveel kost een tent?"""
-AT_HOME = """Rio de la Plata cruise price | Data die in transit? | How long is the warranty of a Zelt?
-Preis Zelt | Is the Hotel de la Ville an option? | Kayak per day | A la carte menu? | Vipps?
+FOREIGN = """Kan jeg betale med Vipps? | Wie lange ist die Garantie auf Zelte?
+Was kostet ein Zelt? | ¿Cuánto cuesta alquilar un kayak doble?
+Combien coûte la location d'un kayak ? | ¿Hay tiendas?
+Quanto costa una tenda? | Hvor mye koster en kajakk? | Сколько стоит палатка?
+Ile kosztuje namiot? | Hvad koster et telt? | Hoeveel kost een tent?"""
+AT_HOME = """Rio de la Plata cruise price | Data die in transit?
+How long is the warranty of a Zelt? | Preis Zelt | Is the Hotel de la Ville an option?
+Kayak per day | A la carte menu? | Vipps?
 Who is Vincent van Gogh? | Price of Los Angeles to San Juan | "Was ist das" meaning?"""
 
 

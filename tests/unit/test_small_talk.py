@@ -5,9 +5,9 @@ import pytest
 from app.answering.small_talk import GREETED, NODDED, PARTED, THANKED, reply_to
 
 REPLIES = {
-    GREETED: "Hello! | hi | HI THERE!! | How are you today? | good morning | Good evening, everyone"
-    " | Grüß Gott | Guten Tag | ¡Hola! ¿Qué tal? | Bonjour | Hei hei | God morgen | こんにちは | 你好"
-    " | Привет! | 👋 hey | What’s up? | Hi, I have a quick question | Hello, can you help me?",
+    GREETED: "Hello! | hi | HI THERE!! | How are you today? | good morning | Good evening, all"
+    " | Grüß Gott | Guten Tag | ¡Hola! ¿Qué tal? | Bonjour | Hei hei | God morgen | こんにちは"
+    " | 你好 | Привет! | 👋 hey | What’s up? | Hi, I have a quick question | can you help me?",
     THANKED: "Thanks | Thank you so much! | thx | Ok, thanks for your help | Vielen Dank"
     " | Merci beaucoup | Tusen takk | Great, thank you | No thanks | That's all, thanks",
     PARTED: "Bye | Thanks, bye | Goodbye! | See you later | Have a nice day | Tschüß | Au revoir",
