@@ -141,10 +141,8 @@ def build_services(settings: Settings) -> Services:
         kept=_kept_answers(settings, database, models, telemetry),
         **others,
     )
-    places = _places(settings, telemetry)
-    suggestions = Suggestions(database, answerer, lambda: places.taken > 0, settings.deadline_s)
+    asking = _asking(settings, database, telemetry, answerer)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
-
     return Services(
         settings=settings,
         database=database,
@@ -154,8 +152,7 @@ def build_services(settings: Settings) -> Services:
         retriever=retriever,
         gate=gate,
         drift=DriftMonitors(database),
-        answerer=answerer,
-        suggestions=suggestions,
+        **asking,
         screens=screens,
         embedder=embedder,
         generator=generator,
@@ -163,13 +160,14 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         policies=policies,
         replayer=Replayer(database, lambda policy: Judge(checks(policy), policy), models),
-        places=places,
         lookups=lookups,
         watch=watch,
         **_counting(settings),
         **others,
         dead=routes.dead,
-        close=_closing(lookups, [places, suggestions, watch, trying, routes, database]),
+        close=_closing(
+            lookups, [asking["places"], asking["suggestions"], watch, trying, routes, database]
+        ),
     )
 
 
@@ -290,6 +288,15 @@ def build_drafter(services: Services) -> BackgroundDrafter | None:
 def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:
     most, waiting = settings.max_running_answers, settings.max_waiting_answers
     return AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
+
+
+def _asking(
+    settings: Settings, database: Database, telemetry: Telemetry, answerer: Answerer
+) -> dict[str, Any]:
+    """The parts of ``Services`` that askers use, in the order in which they end."""
+    places = _places(settings, telemetry)
+    suggestions = Suggestions(database, answerer, lambda: places.taken > 0, settings.deadline_s)
+    return {"places": places, "suggestions": suggestions, "answerer": answerer}
 
 
 def _routes(

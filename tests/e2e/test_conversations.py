@@ -113,7 +113,6 @@ def test_on_a_narrow_screen_the_list_lies_over_the_chat(page: Page, running: Run
 
 def test_small_talk_has_a_short_reply_and_no_search_beside_it(page: Page, running: Running) -> None:
     sign_in(page, running)
-    page.get_by_test_id("new-conversation").click()
     greeted = ask(page, "Hello!", "abstained")
     expect(greeted).to_have_text(GREETED)
     unanswered = ask(page, SOURDOUGH, "abstained")
@@ -123,7 +122,6 @@ def test_small_talk_has_a_short_reply_and_no_search_beside_it(page: Page, runnin
 
 def test_an_answer_whose_source_was_removed_says_so(page: Page, running: Running) -> None:
     sign_in(page, running)
-    page.get_by_test_id("new-conversation").click()
     answer = ask(page, FACT, "released")
     expect(answer.get_by_test_id("since")).to_have_count(0)
 

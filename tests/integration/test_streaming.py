@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from app.access.service import Access
 from app.answering.policies import Policies
-from app.answering.suggestions import Suggestions
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.suggestions import Suggestions
 from app.db import Database
 from app.gate.drift import DriftMonitors
 from app.main import create_app
