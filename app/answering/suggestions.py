@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 
 import structlog
 from sqlalchemy import select
@@ -36,6 +35,7 @@ HOLDS_S, KEPT_SCOPES = 3600.0, 64
 _OWN_AFFAIR = re.compile(r"\d|\b(?:i|i'm|i've|me|my|mine|we|our|us)\b|@", re.IGNORECASE)
 """What may tell of the person who asked: such a question is shown to nobody else."""
 _PERSONAL = "personal_data_question"
+_MADE = "What do the documents say about"
 log = structlog.get_logger()
 
 
@@ -81,11 +81,12 @@ class Suggestions:
         with self._database.reading() as session:
             released = _once(_answered(session, principal))[:MOST]
             wanted = MOST - len(released)
-            headings = _once(islice(_headings(session, principal), 3 * TRIED)) if wanted else []
+            headings = _once(_headings(session, principal)) if wanted else []
             version = session.scalar(select(LiveIndexRow.version_id)) or ""
             documents = bool(released or _some_document(session, principal))
         new = [one for one in headings if one.casefold() not in map(str.casefold, released)]
-        new = new[:TRIED] if version else []
+        # A heading that is a question itself makes a better one than what is made of others.
+        new = sorted(new, key=lambda one: one.startswith(_MADE))[:TRIED] if version else []
         trials = self._of(principal.scope, version)
         found = [one for one in new if trials.answered.get(one)][:wanted]
         open_ = [one for one in new if one not in trials.answered]
@@ -219,4 +220,4 @@ def as_question(title: str, headings: list[str]) -> str | None:
         return None
     if words.endswith("?"):
         return words
-    return f"What do the documents say about “{words.rstrip(' .:')}”?"
+    return f"{_MADE} “{words.rstrip(' .:')}”?"

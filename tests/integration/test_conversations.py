@@ -17,13 +17,14 @@ from app.access.principals import Principal
 from app.answering.stages import Ask
 from app.answering.suggestions import TRIED, Suggestions, as_question
 from app.corpus.corpus import Corpus
-from app.corpus.tables import LiveIndexRow
+from app.corpus.tables import LiveIndexRow, PassageRow
 from app.db import Database
 from app.deadline import Deadline
 from app.proof.erasure import Eraser
 from app.records.tables import ConversationRow, FeedbackRow, RecordRow
 from app.settings import PROJECT
 from app.wiring import Services
+from tests.fakes import HashEmbedder, Shelf
 from tests.integration.test_api import HELD, RELEASED, Site, site_over
 
 NEXT = "And when is the office open?"
@@ -215,6 +216,21 @@ def test_of_headings_only_those_are_offered_that_would_be_released(services: Ser
         live = session.get_one(LiveIndexRow, 1)
         live.version_id = None
     assert tried(suggestions, ann) == [] and len(answerer.asked) == times
+    suggestions.close()
+
+
+def test_headings_that_are_questions_are_tried_first(services: Services) -> None:
+    shelf = Shelf(Corpus(services.database), HashEmbedder(), services.settings.index_dir)
+    headings = [["Fees"], ["Hours"], ["How do I pay?"], ["How do I return a tent?"]]
+    for number, heading in enumerate(headings):
+        shelf.store(f"{number}.txt", f"Text {number}.")
+        with services.database.transaction() as session:
+            row = session.scalars(select(PassageRow).where(PassageRow.text == f"Text {number}."))
+            row.one().headings = heading
+    answerer = Rehearsing(frozenset({"How do I pay?"}))
+    suggestions = Suggestions(services.database, cast("Any", answerer), lambda: False, 10.0)
+    assert tried(suggestions, Principal("ann", frozenset({"asker"}))) == ["How do I pay?"]
+    assert set(answerer.asked[:2]) == {"How do I pay?", "How do I return a tent?"}
     suggestions.close()
 
 
