@@ -16,6 +16,7 @@ from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.suggestions import Suggestions
 from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
@@ -64,6 +65,7 @@ class Services:
     gate: Gate
     drift: DriftMonitors
     answerer: Answerer
+    suggestions: Suggestions
     screens: Screening
     embedder: Embedder
     generator: Generator
@@ -139,9 +141,8 @@ def build_services(settings: Settings) -> Services:
         kept=_kept_answers(settings, database, models, telemetry),
         **others,
     )
-    places = _places(settings, telemetry)
+    asking = _asking(settings, database, telemetry, answerer)
     watch, lookups = Watch(AnswerNews(database)), ThreadPoolExecutor(LOOKUPS, "lookup")
-
     return Services(
         settings=settings,
         database=database,
@@ -151,7 +152,7 @@ def build_services(settings: Settings) -> Services:
         retriever=retriever,
         gate=gate,
         drift=DriftMonitors(database),
-        answerer=answerer,
+        **asking,
         screens=screens,
         embedder=embedder,
         generator=generator,
@@ -159,13 +160,14 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         policies=policies,
         replayer=Replayer(database, lambda policy: Judge(checks(policy), policy), models),
-        places=places,
         lookups=lookups,
         watch=watch,
         **_counting(settings),
         **others,
         dead=routes.dead,
-        close=_closing(lookups, [places, watch, trying, routes, database]),
+        close=_closing(
+            lookups, [asking["places"], asking["suggestions"], watch, trying, routes, database]
+        ),
     )
 
 
@@ -286,6 +288,15 @@ def build_drafter(services: Services) -> BackgroundDrafter | None:
 def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:
     most, waiting = settings.max_running_answers, settings.max_waiting_answers
     return AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
+
+
+def _asking(
+    settings: Settings, database: Database, telemetry: Telemetry, answerer: Answerer
+) -> dict[str, Any]:
+    """The parts of ``Services`` that askers use, in the order in which they end."""
+    places = _places(settings, telemetry)
+    suggestions = Suggestions(database, answerer, lambda: places.taken > 0, settings.deadline_s)
+    return {"places": places, "suggestions": suggestions, "answerer": answerer}
 
 
 def _routes(

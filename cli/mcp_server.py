@@ -58,7 +58,7 @@ def build_server(address: str, key: str) -> "MCPServer":
     ) -> Answer:
         """Ask the documents. `status` says whether there is an answer: `released` (in `answer`,
         with citations), `held` (a person is checking, call follow), `abstained` (where `choices`
-        say what the question may be about, ask one of them) or `blocked`."""
+        say what the question may be about, ask one of them; `message` says why) or `blocked`."""
         with _told():
             return await service.ask(question, collections=collections, previous=previous_answer_id)
 

@@ -152,6 +152,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
         pages = pages_of(citation["page"], citation.get("last_page"))
         console.print(f"[{citation['number']}] {citation['title']}{pages}", markup=False)
         console.print(f"    {citation['quote']}", markup=False, style="dim")
+    if answer["message"]:
+        console.print(answer["message"], markup=False, style="yellow")
     if behind := _behind(answer):
         console.print(behind, markup=False, highlight=False, style="yellow")
 

@@ -128,6 +128,7 @@ class Answer(BaseModel):
     answer: Content | None = None
     disclaimer: str = ""
     gate: Gate | None = None
+    reason: str = ""
     choices: list[Choice] = []
 
     @property

@@ -27,6 +27,7 @@ from app.answering.reading import (
     read_again,
     read_before,
 )
+from app.answering.small_talk import reply_to
 from app.answering.stages import (
     Admitted,
     Ask,
@@ -75,6 +76,7 @@ from app.review.tasks import open_task
 from app.settings import Settings
 from app.telemetry import StageClock, Telemetry
 from app.tracing import span
+from guardrails.checks.language import FUNCTION_WORDS
 from guardrails.checks.schema import SchemaInvalid, check_caller_schema, misfit
 from guardrails.contract import (
     SEVERITY,
@@ -175,9 +177,9 @@ class Answerer:
 
         begin("screening", "Screening the question")
         screened = self._screen(asked)
-        if screened.verdict.action is Action.BLOCK:
+        if screened.verdict.action is Action.BLOCK or screened.reply:
             return screened
-        begin("searching", f"Searching {', '.join(asked.collections) or 'no collection'}")
+        begin("searching", "Searching the documents")
         drafted = self._kept_draft(screened) or self._new_draft(screened, begin)
         if not isinstance(drafted, Drafted):
             return drafted
@@ -195,6 +197,8 @@ class Answerer:
         begin("drafting", f"Reading {len(retrieved.evidence)} passages")
         if not retrieved.is_about(self._settings.min_similarity):
             return retrieved
+        if retrieved.language and self._extractive is None:
+            return retrieved  # the reader could only quote, in a language that was not asked in
         retrieved = self._asked_back(retrieved)
         if retrieved.choices:
             return retrieved
@@ -316,8 +320,10 @@ class Answerer:
         earlier questions must not carry in what this one could not."""
         with asked.clock.stage("screening"):
             first = self._screen_text(asked, StandAlone(asked.ask.question))
+            if not picked(asked.ask.question, asked.before.offered):
+                first = replace(first, reply=reply_to(asked.ask.question))
             earlier = asked.before.earlier
-            if first.verdict.action is Action.BLOCK or not earlier:
+            if first.verdict.action is Action.BLOCK or first.reply or not earlier:
                 return first
             second = self._screen_text(asked, self._meaning(asked))
         new = [finding for finding in second.findings if finding not in first.findings]
@@ -546,10 +552,14 @@ class Answerer:
         if verdict.action is Action.REVIEW:
             nothing = Draft((), (), self._models["generator"])
             return Admitted(reached, "held", verdict.message, draft or nothing)
-        if isinstance(reached, Retrieved) and reached.mode == "retrieval_only":
+        if isinstance(reached, Screened):
+            message = reached.reply
+        elif isinstance(reached, Retrieved) and reached.mode == "retrieval_only":
             message = RETRIEVAL_ONLY_MESSAGE
         elif isinstance(reached, Retrieved) and reached.choices:
             message = ASK_BACK_MESSAGE
+        elif message == ABSTAINED_MESSAGE and (found := retrieved_of(reached)) and found.language:
+            message = other_language_message(found.language)
         return Admitted(reached, "abstained", message, draft)
 
     def _trail(self, admitted: Admitted) -> recording.Trail:
@@ -635,6 +645,13 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
         except SchemaInvalid as error:
             raise SchemaRefused(str(error)) from error
     return replace(ask, question=question)
+
+
+def other_language_message(language: str) -> str:
+    """What who asked in another language than ``language``, that of the documents, is told."""
+    if language not in FUNCTION_WORDS:  # the name of a script
+        return "Please ask in the language of the documents."
+    return f"Please ask in {language}: the documents are in that language."
 
 
 def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple[str, ...]:

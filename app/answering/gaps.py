@@ -13,6 +13,7 @@ from app.db import Database, database_time, iso
 from app.ports import Vectors
 from app.records.recording import searched_for
 from app.records.tables import RecordRow, SettlementRow
+from app.records.views import SMALL_TALK
 
 SAME = 0.75
 """Least cosine similarity of two questions that ask the same."""
@@ -111,12 +112,15 @@ def _settled() -> Select[RecordRow, str]:
 
 
 def _read(session: Session, query: Select[RecordRow, str]) -> list[_Asked]:
-    """Oldest first; a question that was asked back is none, nor is one that was erased."""
+    """Oldest first; a question that was asked back is none, nor is small talk, nor what was
+    erased."""
     rows = [(row[0], row[1]) for row in session.execute(query)]
     return [
         _Asked(record, " ".join(searched_for(record).split()).casefold(), state or record.outcome)
         for record, state in reversed(rows)
-        if record.question.strip() and not record.searched.get("choices")
+        if record.question.strip()
+        and not record.searched.get("choices")
+        and record.searched.get("reason") != SMALL_TALK
     ]
 
 

@@ -29,14 +29,16 @@ from app.gate.admission import Gate
 from app.gate.modes import Modes
 from app.records import recording, release
 from app.records.audit import NO_HEAD, lock_head
-from app.records.tables import AuditHeadRow, AuditRow, RecordRow
-from app.records.views import AnswerView
+from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
+from app.records.views import SMALL_TALK, AnswerView
 from app.retrieval.live_index import Pointer
 from app.review.tables import ReviewTaskRow
 from guardrails.contract import Passage
 
 BATCH = 500
 """Values per statement."""
+TURNS_PER_QUESTION = 2
+"""Turns of a conversation that are read for each question of its history: some are thanks."""
 REVIEWS = "reviews"
 """Beside ids of answers: what is followed by whom any review task concerns."""
 
@@ -116,7 +118,10 @@ def standing_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
 
 def own_view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
     """One of the principal's own answers, without quotes that are beyond their scope now."""
-    cited = standing_passages(session, release.cited_passages(record))
+    released = session.get(ReleaseRow, record.answer_id)
+    # A reviewer may have cited others than the draft did.
+    edited = [one["passage_id"] for one in released.answer["citations"]] if released else []
+    cited = standing_passages(session, {*release.cited_passages(record), *edited})
     readable = [passage for passage, name in cited.items() if principal.may_read(name)]
     return release.answer_view(session, record, readable)
 
@@ -184,10 +189,16 @@ _LIVE = (
 
 
 def _turns(session: Session, principal: Principal, answer_id: str | None) -> list[RecordRow]:
-    """What was asked before, oldest first, without what was blocked."""
+    """What was asked before, oldest first, without what was blocked and without small talk."""
     if answer_id is None:
         return []
-    turns = recording.conversation(session, principal.name, answer_id, len(HISTORY_WEIGHTS))
+    looked_at = TURNS_PER_QUESTION * len(HISTORY_WEIGHTS)
+    turns = recording.conversation(session, principal.name, answer_id, looked_at)
     if not turns:
         raise NotFound("There is no such answer to follow.")
-    return [row for row in turns if row.outcome != "blocked"]
+    asked = [row for row in turns if row.outcome != "blocked" and not _is_small_talk(row)]
+    return asked[-len(HISTORY_WEIGHTS) :]
+
+
+def _is_small_talk(record: RecordRow) -> bool:
+    return bool(record.searched.get("reason") == SMALL_TALK)

@@ -8,6 +8,7 @@ abstained when it was retrieved or drafted, released or held when it was admitte
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from app.access.principals import Principal
@@ -23,8 +24,10 @@ from app.gate.trials import Trial
 from app.inference.evidence_selection import covered
 from app.ports import TOKENS_READ, TOKENS_WRITTEN, DraftRequest, Reading, Vectors
 from app.records.recording import SecondTry
+from app.records.views import OTHER_LANGUAGE, SMALL_TALK
 from app.retrieval.retriever import Found, Hit
 from app.telemetry import CHARACTERS_PER_TOKEN, StageClock
+from guardrails.checks.language import language_to_ask_in
 from guardrails.checks.schema import SchemaCheck
 from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Verdict
 
@@ -77,7 +80,8 @@ class Asked:
 class Screened:
     """The question as it stands alone, and the verdict on it.
 
-    ``vector`` is that of ``meaning.question``.
+    ``vector`` is that of ``meaning.question``. ``reply``: what is said to small talk, for which
+    nothing is searched.
     """
 
     asked: Asked
@@ -86,6 +90,7 @@ class Screened:
     scores: Scores
     findings: tuple[Finding, ...]
     verdict: Verdict
+    reply: str = ""
 
     evidence: ClassVar[tuple[Passage, ...]] = ()
     draft: ClassVar[None] = None
@@ -102,13 +107,15 @@ class Screened:
 
     @property
     def searched(self) -> dict[str, Any]:
-        """What was searched, as the asker is told."""
+        """What was searched, as the asker is told; for small talk, that it is why nothing was."""
+        small_talk = {"reason": SMALL_TALK} if self.reply else {}
         return {
             "question": self.meaning.question,
             "previous_answer_id": self.asked.ask.previous_answer_id,
             "collections": list(self.asked.collections),
             "passages": 0,
             "titles": [],
+            **small_talk,
         }
 
 
@@ -154,6 +161,12 @@ class Retrieved:
             covered(asked, f"{one.place} {one.text}") >= SAYS_ITS_WORDS for one in self.evidence
         )
 
+    @cached_property
+    def language(self) -> str:
+        """The language to ask in, where the question is surely in another than the passages."""
+        texts = [hit.passage.text for hit in self.found.hits]
+        return language_to_ask_in(self.screened.meaning.question, texts)
+
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Those on the question."""
@@ -180,11 +193,14 @@ class Retrieved:
 
     @property
     def searched(self) -> dict[str, Any]:
-        """As of ``Screened``, with the titles that were found, and what is asked back."""
+        """As of ``Screened``, with the titles that were found, and what is asked back, or that the
+        question is in another language."""
         titles = dict.fromkeys(hit.passage.title for hit in self.found.hits)
         passages = self.found.searched_passages
         found = {**self.screened.searched, "passages": passages, "titles": list(titles)[:5]}
         choices = [asdict(choice) for choice in self.choices]
+        if self.language:
+            return {**found, "reason": OTHER_LANGUAGE}
         return {**found, "choices": choices} if choices else found
 
 

@@ -1,16 +1,26 @@
-"""Questions to begin with, out of the documents themselves: released ones, else headings."""
+"""Questions to begin with, out of the documents themselves: released ones, else such of headings
+as would be answered now, which is tried in the background."""
 
 import re
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
+from app.answering.answerer import Answerer
 from app.answering.reading import standing_passages
-from app.corpus.tables import READY, DocumentRow, PassageRow
+from app.answering.stages import Ask
+from app.corpus.tables import READY, DocumentRow, LiveIndexRow, PassageRow
+from app.db import Database
+from app.deadline import Deadline
+from app.errors import CountersignError
 from app.records.release import cited_passages
 from app.records.tables import RecordRow, ReleaseRow
 
@@ -18,25 +28,134 @@ MOST = 4
 LOOKED_AT = 300
 """Released answers, and passages, that are looked through."""
 LONGEST = 90
+TRIED = 8
+"""Questions from headings that are tried for one scope and index version."""
+HOLDS_S, KEPT_SCOPES = 3600.0, 64
+"""Seconds after which questions are tried anew, and scopes whose questions are remembered."""
 _OWN_AFFAIR = re.compile(r"\d|\b(?:i|i'm|i've|me|my|mine|we|our|us)\b|@", re.IGNORECASE)
 """What may tell of the person who asked: such a question is shown to nobody else."""
 _PERSONAL = "personal_data_question"
+_MADE = "What do the documents say about"
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class SuggestionsView:
-    """Questions that these documents answered before, or could."""
+    """Questions that these documents answered before, or would now.
+
+    ``documents``: there is something to search. Without ``complete`` more are being tried: ask
+    again in some seconds.
+    """
 
     questions: list[str]
+    documents: bool
+    complete: bool
 
 
-def suggestions(session: Session, principal: Principal) -> SuggestionsView:
-    """At most four, each from what the principal may read."""
-    asked: dict[str, str] = {}
-    for question in [*_answered(session, principal), *_headings(session, principal)]:
-        if len(asked) < MOST:
-            asked.setdefault(question.casefold(), question)
-    return SuggestionsView(list(asked.values()))
+@dataclass
+class _Trials:
+    """Which questions from headings would be answered, as of one index version."""
+
+    version: str
+    ends: float
+    answered: dict[str, bool] = field(default_factory=dict)
+
+
+class Suggestions:
+    """Suggests questions; those from headings are rehearsed one after the other on a thread of
+    its own, while nobody waits for an answer, and only until there are enough."""
+
+    def __init__(
+        self, database: Database, answerer: Answerer, busy: Callable[[], bool], seconds: float
+    ) -> None:
+        """``busy``: somebody waits for an answer; a rehearsal takes at most ``seconds``."""
+        self._database, self._answerer, self._busy = database, answerer, busy
+        self._seconds = seconds
+        self._trials: dict[tuple[str, ...] | None, _Trials] = {}
+        self._lock, self._thread = threading.Lock(), ThreadPoolExecutor(1, "suggestions")
+        self._trying = self._closed = False
+        self._deadline = Deadline(0.0)
+
+    def view(self, principal: Principal) -> SuggestionsView:
+        """At most four, each from what the principal may read."""
+        with self._database.reading() as session:
+            released = _once(_answered(session, principal))[:MOST]
+            wanted = MOST - len(released)
+            headings = _once(_headings(session, principal)) if wanted else []
+            version = session.scalar(select(LiveIndexRow.version_id)) or ""
+            documents = bool(released or _some_document(session, principal))
+        new = [one for one in headings if one.casefold() not in map(str.casefold, released)]
+        # A heading that is a question itself makes a better one than what is made of others.
+        new = sorted(new, key=lambda one: one.startswith(_MADE))[:TRIED] if version else []
+        trials = self._of(principal.scope, version)
+        found = [one for one in new if trials.answered.get(one)][:wanted]
+        open_ = [one for one in new if one not in trials.answered]
+        complete = len(found) == wanted or not open_
+        if not complete:
+            self._begin(principal, trials, open_, wanted - len(found))
+        return SuggestionsView([*released, *found], documents, complete)
+
+    def close(self) -> None:
+        """End what is being tried."""
+        self._closed = True
+        self._deadline.cancel()
+        self._thread.shutdown(cancel_futures=True)
+
+    def _of(self, scope: tuple[str, ...] | None, version: str) -> _Trials:
+        with self._lock:
+            known = self._trials.get(scope)
+            if known is None or known.version != version or known.ends < time.monotonic():
+                known = _Trials(version, time.monotonic() + HOLDS_S)
+                while len(self._trials) >= KEPT_SCOPES:
+                    self._trials.pop(next(iter(self._trials)))
+                self._trials[scope] = known
+            return known
+
+    def _begin(
+        self, principal: Principal, trials: _Trials, questions: Sequence[str], wanted: int
+    ) -> None:
+        with self._lock:
+            if self._trying or self._closed:
+                return
+            self._trying = True
+        self._thread.submit(self._try, principal, trials, questions, wanted)
+
+    def _try(
+        self, principal: Principal, trials: _Trials, questions: Sequence[str], wanted: int
+    ) -> None:
+        """Until enough would be answered, or somebody asks something: then it is gone on with when
+        suggestions are wanted again."""
+        try:
+            for question in questions:
+                if self._closed or self._busy() or wanted <= 0:
+                    return
+                trials.answered[question] = self._answers(principal, question)
+                wanted -= trials.answered[question]
+        except CountersignError as error:
+            log.info("suggestion_not_tried", code=error.code)
+        finally:
+            self._trying = False
+
+    def _answers(self, principal: Principal, question: str) -> bool:
+        """Whether the answer would be released at once; raises like ``Answerer.answer``."""
+        self._deadline = Deadline(self._seconds)
+        trail = self._answerer.rehearse(principal, Ask(question), self._deadline)
+        return trail.outcome == "released"
+
+
+def _once(questions: Iterable[str]) -> list[str]:
+    """The questions, each in one spelling of capitals."""
+    spelled: dict[str, str] = {}
+    for question in questions:
+        spelled.setdefault(question.casefold(), question)
+    return list(spelled.values())
+
+
+def _some_document(session: Session, principal: Principal) -> bool:
+    query = select(DocumentRow.id).where(DocumentRow.state == READY).limit(1)
+    if principal.scope is not None:
+        query = query.where(DocumentRow.collection.in_(principal.scope))
+    return session.scalar(query) is not None
 
 
 def _answered(session: Session, principal: Principal) -> list[str]:
@@ -101,4 +220,4 @@ def as_question(title: str, headings: list[str]) -> str | None:
         return None
     if words.endswith("?"):
         return words
-    return f"What do the documents say about “{words.rstrip(' .:')}”?"
+    return f"{_MADE} “{words.rstrip(' .:')}”?"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.access.principals import Principal
 from app.answering.reading import own_view
-from app.answering.suggestions import SuggestionsView, suggestions
+from app.answering.suggestions import SuggestionsView
 from app.api.requests import Body, Guarded, May, ServicesDep, Text, page_limit
 from app.records import conversations as own
 from app.records.conversations import LONGEST_TITLE, ConversationsView
@@ -104,9 +104,9 @@ def hide(conversation_id: str, services: ServicesDep, principal: Owner) -> None:
 
 @router.get("/suggestions", response_model=SuggestionsView, summary="Questions to begin with")
 def suggested(services: ServicesDep, principal: Owner) -> Any:
-    """Questions that were answered and released, else headings; from what the caller may read."""
-    with services.database.reading() as session:
-        return suggestions(session, principal)
+    """Questions that were answered and released, else headings' that would be; from what the caller
+    may read."""
+    return services.suggestions.view(principal)
 
 
 @router.get("/waiting", response_model=WaitView, summary="How long held answers wait")

@@ -38,6 +38,10 @@ REJECTED_MESSAGE = "A reviewer decided not to release this answer."
 WITHDRAWN_MESSAGE = (
     "A reviewer found this answer wrong; it was withdrawn. Please do not rely on it."
 )
+SOURCE_CHANGED_MESSAGE = (
+    "A source of this answer was changed or removed since, or you may no longer read it. "
+    "Please ask again before you rely on the answer."
+)
 ERASED_MESSAGE = "This answer was erased."
 EXPIRED_MESSAGE = "No reviewer decided in time, so this answer was not released."
 
@@ -202,6 +206,9 @@ def answer_view(
     if settled is not None and settled.message:
         message = f"{message} {settled.message}"
     released = session.get(ReleaseRow, record.answer_id) if status == "released" else None
+    shown = without_removed(released.answer, readable) if released else None
+    if shown is not None and any(one.get("removed") for one in shown["citations"]):
+        message = f"{message} {SOURCE_CHANGED_MESSAGE}".strip()
     said = None if written_now else session.get(FeedbackRow, record.answer_id)
     return AnswerView(
         answer_id=record.answer_id,
@@ -212,11 +219,12 @@ def answer_view(
         released_by=cast("Any", released.released_by) if released else None,
         edited=bool(released and released.edited),
         message=message,
-        answer=AnswerBody.of(without_removed(released.answer, readable)) if released else None,
+        answer=AnswerBody.of(shown) if shown else None,
         disclaimer="\n".join(record.verdict.get("disclaimers", ())) if released else "",
         searched=view_of(SearchedView, record.searched),
         timings_ms=record.timings_ms,
         gate=_gate_view(record.gate) if record.gate else None,
+        reason=record.searched.get("reason", "") if status == "abstained" else "",
         choices=[ChoiceView(**one) for one in record.searched.get("choices", ())],
         feedback=FeedbackView(said.useful, said.reason) if said else None,
     )

@@ -9,6 +9,8 @@ from pydantic import Field
 from guardrails.contract import AnswerObject
 
 View = TypeVar("View")
+SMALL_TALK, OTHER_LANGUAGE = "small_talk", "other_language"
+"""Why there is no answer although nothing need be missing in the documents."""
 
 
 def view_of(view: type[View], stored: Mapping[str, Any]) -> View:
@@ -109,7 +111,11 @@ class FeedbackView:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerView:
-    """An answer as its asker may see it. ``answer`` is null unless it was released."""
+    """An answer as its asker may see it. ``answer`` is null unless it was released.
+
+    ``message`` says what became of the question; of a released answer, whether a source of it was
+    changed or removed since.
+    """
 
     answer_id: str
     status: Literal["released", "held", "blocked", "abstained", "rejected", "withdrawn"]
@@ -124,6 +130,14 @@ class AnswerView:
     searched: SearchedView
     timings_ms: dict[str, float]
     gate: GateView | None
+    reason: Annotated[
+        Literal["", "small_talk", "other_language"],
+        Field(
+            description="Why there is no answer: `small_talk` (the message replies to a greeting, "
+            "thanks or a farewell), `other_language` (the question is in another language than "
+            "the documents), or nothing of the kind."
+        ),
+    ] = ""
     choices: Annotated[
         list[ChoiceView],
         Field(description="What the question may be about, where it leaves that open."),

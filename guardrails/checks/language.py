@@ -8,6 +8,7 @@ then nothing is said against them; a technical term holds no such word.
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 from guardrails.contract import Case, Finding, Outcome, Stage
 
@@ -40,6 +41,30 @@ FUNCTION_WORDS = {
     "kuin tämä sen hän ovatko kuinka jos niin oli",
 }
 """Common short words by language."""
+_ALSO = {
+    "English": "a am are been being can't could did does don't down each few get got had he her "
+    "here him his how's i'd i'm i've in into isn't it's its just me more most much many need no "
+    "one only other our out over own per please same she so some such tell than then these those "
+    "through too under until up us very want we what's while whom whose won't yes",
+    "German": "wieviel wer wem wen wessen welcher welches gibt kostet kosten mein meine meinen",
+    "French": "combien pourquoi puis peut mon mes coûte coute faut quoi",
+    "Spanish": "cuanto cuánta cuántos cuántas cuesta cuestan cual donde cuando quien puedo tengo "
+    "tienen tiene hay",
+    "Italian": "costa costano posso perché quanti quante",
+    "Portuguese": "custa custam posso quantos quantas tem meu minha",
+    "Dutch": "hoeveel kost kosten waarom mijn",
+    "Swedish": "varför hur mycket kostar min mitt",
+    "Danish or Norwegian": "hvorfor mye meget koster min mitt mine hvem",
+    "Polish": "ile kosztuje dlaczego mój moja",
+}
+"""More of them, for questions, which are short."""
+_IN_NAMES = frozenset(
+    """a al am an as at con da das de del della den der des di die do dos du e el en et hat i il la
+    las le les lo los man men o per se so sin tem tot u un una van von w war y z""".split()
+)
+"""Words that stand in English text too, as a noun or within a name."""
+QUESTION_LEAST = 2
+"""Least number of different words that make a question one of another language than English."""
 LATIN_LEAST = 3
 """Least number of function words that make a text of a language."""
 LEAD = 2
@@ -54,6 +79,14 @@ _LANGUAGES = {
 }
 _WORD = re.compile(r"[^\W\d_]+")
 _SCRIPTS = {"HIRAGANA": "JAPANESE", "KATAKANA": "JAPANESE", "KATAKANA-HIRAGANA": "JAPANESE"}
+
+
+_ALL_OF = {
+    name: frozenset([*words.split(), *_ALSO.get(name, "").split()])
+    for name, words in FUNCTION_WORDS.items()
+}
+_MARKS = {name: words - _ALL_OF["English"] - _IN_NAMES for name, words in _ALL_OF.items()}
+"""The words that tell a language from English."""
 
 
 class LanguageCheck:
@@ -85,6 +118,29 @@ def language(text: str) -> str:
     )
     (name, most), (_, next_most) = [*counts.most_common(2), ("", 0), ("", 0)][:2]
     return name if most >= LATIN_LEAST and most >= LEAD * next_most else ""
+
+
+def language_to_ask_in(question: str, texts: Sequence[str]) -> str:
+    """The language of ``texts`` where the question is surely in another one, else ""."""
+    asked, foreign = language(question), _is_not_english(question)
+    if not asked and not foreign:
+        return ""
+    written = language("\n".join(texts))
+    if written == "English":
+        return written if foreign or asked != written else ""
+    return written if written and asked and written != asked else ""
+
+
+def _is_not_english(question: str) -> bool:
+    """Whether words of another language stand there, and of English only such as it has too."""
+    words = set(re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", question.lower().replace("\u2019", "'")))
+    english = words & _ALL_OF["English"]
+    if "¿" in question and not english:
+        return True
+    return any(
+        len(words & marks) >= QUESTION_LEAST and english <= _ALL_OF[name]
+        for name, marks in _MARKS.items()
+    )
 
 
 def _script(text: str) -> str:

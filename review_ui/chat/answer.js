@@ -2,7 +2,7 @@
 // Draws an answer in each of its states.
 
 import { el, setText } from "../shared/dom.js";
-import { listed, moment, percent, placeOf, plural } from "../shared/format.js";
+import { moment, percent, placeOf, plural } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
 import { usualWait } from "./waiting.js";
 
@@ -39,6 +39,7 @@ export function spokenForm(answer) {
   if (answer.status === "released" && answer.answer) {
     const said = [
       plainText(answer.answer),
+      answer.message,
       answer.disclaimer,
       isUnmeasured(answer) && NOT_MEASURED,
     ];
@@ -46,7 +47,7 @@ export function spokenForm(answer) {
   }
   const offered = answer.choices.map((choice) => choice.label).join("; ");
   const said = offered ? `${answer.message} ${offered}` : answer.message;
-  const heading = HEADINGS[answer.status];
+  const heading = !answer.reason && HEADINGS[answer.status];
   return heading ? `${heading}. ${said}` : said;
 }
 
@@ -56,10 +57,11 @@ export function spokenForm(answer) {
  */
 export function copyText(answer) {
   const { text, citations } = answer.answer ?? { text: "", citations: [] };
+  const since = answer.answer && answer.message;
   const sources = citations.map((item) => `[${item.number}] ${placeOf(item)}`);
   const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
   const unmeasured = isUnmeasured(answer) && `Checked automatically. ${NOT_MEASURED}`;
-  return [text, list, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
+  return [text, list, since, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
 }
 
 /**
@@ -90,6 +92,7 @@ export function answerBody(answer, onCite, onDocument) {
     return releasedBody(answer, answer.answer, onCite);
   }
   if (answer.status === "held") return heldBody(answer);
+  if (answer.reason) return [el("p", { dir: "auto" }, answer.message)];
   const title = answer.choices.length ? "Which one do you mean?" : HEADINGS[answer.status];
   const heading = el("p", { class: "state-title" }, title ?? "Answer");
   const message = answer.message && el("p", { dir: "auto" }, answer.message);
@@ -129,7 +132,9 @@ function choiceList(choices) {
  */
 function releasedBody(answer, content, onCite) {
   const props = { class: "disclaimer", dir: "auto", "data-testid": "disclaimer" };
+  const since = { class: "notice warn", dir: "auto", "data-testid": "since" };
   return [
+    answer.message && el("p", since, answer.message),
     prose(content, (number) => citationButton(content.citations, number, onCite)),
     content.citations.length > 0 && sourceList(content.citations, onCite),
     answer.disclaimer && el("p", props, answer.disclaimer),
@@ -184,9 +189,8 @@ function isUnmeasured({ released_by, gate }) {
  * @param {SearchedView} searched
  * @param {OnDocument} onDocument
  */
-function searchedNote({ collections, passages, titles }, onDocument) {
-  const where = collections.length ? ` in ${listed(collections)}` : "";
-  const looked = el("p", {}, `Searched ${plural(passages, "passage")}${where}.`);
+function searchedNote({ passages, titles }, onDocument) {
+  const looked = el("p", {}, `Searched ${plural(passages, "passage")}.`);
   if (!titles.length) return el("div", { class: "searched" }, looked);
   const found = titles.map((title) => {
     const props = { type: "button", class: "source small", dir: "auto", "data-testid": "closest" };

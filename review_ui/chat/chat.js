@@ -30,6 +30,9 @@ import { loadThread, saveThread } from "./thread.js";
 
 /** Answers of a conversation that are loaded at once. */
 const TURNS = 20;
+/** How often suggestions are asked for while they are being tried, and every how many ms. */
+const SUGGESTED_TIMES = 6;
+const SUGGESTED_MS = 2500;
 
 /** @type {AbortController | null} */
 let running = null;
@@ -181,12 +184,20 @@ function showEmpty() {
   byId("empty").hidden = byId("history").children.length > 0;
 }
 
-/** Before the first question: such as these documents answered before, or could. */
-async function loadSuggestions() {
+/**
+ * Before the first question: such as these documents answered before, or would now. What is still
+ * being tried is asked for again.
+ * @param {number} times
+ */
+async function loadSuggestions(times = SUGGESTED_TIMES) {
   /** @type {SuggestionsView} */
-  const { questions } = await request("GET", "/v1/suggestions");
-  const about = questions.length ? "For example:" : "There are no documents to search yet.";
-  setText(byId("about"), about);
+  const { questions, documents, complete } = await request("GET", "/v1/suggestions");
+  if (!complete && times > 1) {
+    const again = () => byId("empty").hidden || loadSuggestions(times - 1).catch(showPageError);
+    setTimeout(again, SUGGESTED_MS);
+  }
+  const nothing = documents ? "" : "There are no documents to search yet.";
+  setText(byId("about"), questions.length ? "For example:" : nothing);
   const items = questions.map((question) => {
     const props = { type: "button", class: "suggestion", dir: "auto", "data-testid": "suggestion" };
     const button = el("button", props, question);

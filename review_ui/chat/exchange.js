@@ -146,8 +146,8 @@ function belowAnswer(answer) {
  * listens for it.
  * @param {AnswerView} answer
  */
-function askAgain({ status, question, answer_id, choices }) {
-  if (!AGAIN.has(status) || choices.length > 0) return null;
+function askAgain({ status, question, answer_id, choices, reason }) {
+  if (!AGAIN.has(status) || choices.length > 0 || reason) return null;
   const props = {
     type: "button",
     class: "quiet small",

@@ -251,6 +251,7 @@ export interface AnswerView {
   disclaimer: string;
   searched: SearchedView;
   gate: GateView | null;
+  reason: "" | "small_talk" | "other_language";
   choices: ChoiceView[];
   feedback: FeedbackView | null;
 }
@@ -276,6 +277,8 @@ export interface ConversationBody {
 
 export interface SuggestionsView {
   questions: string[];
+  documents: boolean;
+  complete: boolean;
 }
 
 export interface WaitView {

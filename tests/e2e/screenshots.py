@@ -63,7 +63,7 @@ def wrong_password(page: Page) -> None:
 def new_conversation(page: Page) -> None:
     if page.get_by_test_id("new-conversation").is_visible():
         page.get_by_test_id("new-conversation").click()
-    visible(page, "suggestion")
+    page.locator("#empty").wait_for()
 
 
 def source(page: Page) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from app.answering.small_talk import GREETED
+from app.records.release import SOURCE_CHANGED_MESSAGE
 from tests.e2e.conftest import Running
 from tests.e2e.test_browser import FACT, FOUND, RISKY, ask, sign_in
 
@@ -29,7 +31,6 @@ def test_a_conversation_is_kept_found_named_exported_and_deleted(
     page: Page, running: Running, tmp_path: Path
 ) -> None:
     sign_in(page, running)
-    expect(page.get_by_test_id("suggestion").first).to_be_visible()
     ask(page, FACT, "released")
     ask(page, RISKY, "held")
     current = page.locator('[data-testid="conversation"][aria-current]')
@@ -108,3 +109,29 @@ def test_on_a_narrow_screen_the_list_lies_over_the_chat(page: Page, running: Run
     page.get_by_test_id("sidebar-open").click()
     page.get_by_test_id("conversation").first.click()
     expect(page.get_by_test_id("find")).to_be_hidden()
+
+
+def test_small_talk_has_a_short_reply_and_no_search_beside_it(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    greeted = ask(page, "Hello!", "abstained")
+    expect(greeted).to_have_text(GREETED)
+    unanswered = ask(page, SOURDOUGH, "abstained")
+    expect(unanswered).to_contain_text("Searched ")
+    expect(unanswered.locator(".searched > p").first).not_to_contain_text(" in ")
+
+
+def test_an_answer_whose_source_was_removed_says_so(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    answer = ask(page, FACT, "released")
+    expect(answer.get_by_test_id("since")).to_have_count(0)
+
+    def without_source(route: Route) -> None:
+        found = route.fetch()
+        told = found.json()
+        for one in told["answers"]:
+            one["message"] = SOURCE_CHANGED_MESSAGE
+        route.fulfill(response=found, json=told)
+
+    page.route("**/v1/conversations/*", without_source)
+    page.reload()
+    expect(page.get_by_test_id("since").first).to_have_text(SOURCE_CHANGED_MESSAGE)

@@ -17,9 +17,11 @@ from sqlalchemy.exc import DBAPIError
 from app.access.principals import Principal
 from app.access.service import Access
 from app.access.tables import PrincipalRow
-from app.answering.answerer import ASK_BACK_MESSAGE, Answerer
+from app.answering.answerer import ASK_BACK_MESSAGE, Answerer, other_language_message
 from app.answering.followup import Rewrite
+from app.answering.gaps import Gaps
 from app.answering.policies import Policies
+from app.answering.small_talk import reply_to
 from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
 from app.corpus.tables import DocumentRow
@@ -322,6 +324,7 @@ def test_screens_that_cannot_run_hold_the_answer(desk: Desk, screens: FixedScree
         (COVERAGE, ["screening", "searching", "drafting", "judging"]),
         (UNANSWERABLE, ["screening", "searching", "drafting"]),
         (INJECTION, ["screening"]),
+        ("Hello!", ["screening"]),
     ],
 )
 def test_stages_are_announced_in_order_and_say_nothing_of_the_draft(
@@ -331,6 +334,63 @@ def test_stages_are_announced_in_order_and_say_nothing_of_the_draft(
     desk.answerer().answer(ANN, Ask(question), lambda name, detail: heard.append((name, detail)))
     assert [name for name, _ in heard] == stages
     assert "£350" not in str(heard)
+
+
+# Small talk, and other languages
+
+
+@pytest.mark.parametrize("said", ["Hello!", "Thanks, bye", "How are you today?", "ok", "Hei!"])
+def test_small_talk_is_replied_to_and_nothing_is_searched(desk: Desk, said: str) -> None:
+    seen = desk.ask(said)
+    assert (seen["status"], seen["reason"]) == ("abstained", "small_talk")
+    assert seen["message"] == reply_to(said)
+    assert (seen["answer"], desk.searches, desk.kept()[:3]) == (None, [], [1, 0, 0])
+    assert (desk.record(seen["answer_id"]).draft, desk.record(seen["answer_id"]).evidence) == (
+        None,
+        [],
+    )
+    gaps = Gaps(desk.database, desk.embedder.embed)
+    assert gaps.list(OLGA).gaps == []
+    desk.ask(UNANSWERABLE)
+    assert [gap.question for gap in gaps.list(OLGA).gaps] == [UNANSWERABLE]
+
+
+@on_sqlite
+def test_a_greeting_before_a_question_is_no_small_talk(desk: Desk) -> None:
+    seen = desk.ask(f"Hello! {EXCESS}")
+    assert (seen["status"], seen["reason"]) == ("released", "")
+
+
+@on_sqlite
+def test_what_follows_thanks_follows_the_question_before(desk: Desk) -> None:
+    first = desk.ask(EXCESS)["answer_id"]
+    thanks = desk.ask("Thanks!", previous_answer_id=first)
+    assert (thanks["reason"], thanks["searched"]["question"]) == ("small_talk", "Thanks!")
+    after = desk.ask("And for theft?", previous_answer_id=thanks["answer_id"])
+    assert "excess" in after["searched"]["question"]
+
+
+@on_sqlite
+def test_without_documents_a_greeting_is_still_replied_to(
+    database: Database, tmp_path: Path
+) -> None:
+    empty = Desk(database, tmp_path)
+    assert empty.ask("Hi")["reason"] == "small_talk"
+    with pytest.raises(NotReady):
+        empty.ask(EXCESS)
+
+
+@on_sqlite
+def test_who_asks_in_another_language_is_asked_to_use_that_of_the_documents(desk: Desk) -> None:
+    text = "The excess for water damage is what you have to pay, and it is £350 for all of you."
+    desk.shelf.store("long.txt", text)
+    desk.shelf.index()
+    for question in ("Hvor mye koster water damage?", "¿Cuánto cuesta water damage?"):
+        seen = desk.ask(question)
+        assert (seen["status"], seen["reason"]) == ("abstained", "other_language"), question
+        assert seen["message"] == other_language_message("English")
+    assert desk.kept()[1:3] == [0, 0]
+    assert desk.ask("Water damage, what is the excess?")["reason"] == ""
 
 
 # Never open

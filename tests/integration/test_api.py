@@ -31,6 +31,7 @@ from app.api.openai.errors import is_openai
 from app.api.pages import FOLDER as PAGES
 from app.corpus.tables import DocumentRow
 from app.main import create_app
+from app.records.release import SOURCE_CHANGED_MESSAGE
 from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging
@@ -1047,6 +1048,7 @@ def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Si
     after = site.call("ann", "GET", f"/v1/answers/{answer['answer_id']}").json()
     (removed,) = after["answer"]["citations"]
     assert (removed["removed"], removed["quote"]) == (True, "")
+    assert (answer["message"], after["message"]) == ("", SOURCE_CHANGED_MESSAGE)
     assert document["document_id"] not in json.dumps(site.ask(question))
 
 

@@ -1,22 +1,30 @@
 """Conversations, suggestions, feedback and usual waits, over both databases."""
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import DateTime, bindparam, select, text
+from sqlalchemy import DateTime, bindparam, func, select, text
 
-from app.answering.suggestions import as_question
+from app.access.principals import Principal
+from app.answering.stages import Ask
+from app.answering.suggestions import TRIED, Suggestions, as_question
 from app.corpus.corpus import Corpus
+from app.corpus.tables import LiveIndexRow, PassageRow
 from app.db import Database
+from app.deadline import Deadline
 from app.proof.erasure import Eraser
 from app.records.tables import ConversationRow, FeedbackRow, RecordRow
 from app.settings import PROJECT
 from app.wiring import Services
+from tests.fakes import HashEmbedder, Shelf
 from tests.integration.test_api import HELD, RELEASED, Site, site_over
 
 NEXT = "And when is the office open?"
@@ -133,14 +141,97 @@ def migrated(database: Database, revision: str, *, down: bool = False) -> None:
 
 
 def test_suggestions_come_from_what_the_asker_may_read(site: Site) -> None:
-    headings = site.call("ann", "GET", "/v1/suggestions").json()["questions"]
-    assert "What do the documents say about “Making a claim”?" in headings
+    tried = suggested(site)
+    assert tried["documents"]
+    kept = records(site)
+    for question in tried["questions"]:  # what is offered is answered at once
+        assert site.ask(question)["status"] == "released", question
+    assert kept == 0  # nothing that was tried is recorded
+    nothing = site.call("sam", "GET", "/v1/suggestions").json()
+    assert nothing == {"questions": [], "documents": False, "complete": True}
     assert site.call("sam", "GET", "/v1/suggestions").json()["questions"] == []
     site.ask(RELEASED)
     site.ask("What is my excess for water damage?")  # about the asker's own affair
     found = site.call("eve", "GET", "/v1/suggestions").json()["questions"]
     assert found[0] == RELEASED and not any("my excess" in one for one in found)
     assert site.call("sam", "GET", "/v1/suggestions").json()["questions"] == []
+
+
+def suggested(site: Site, name: str = "ann") -> dict[str, Any]:
+    """The suggestions when all that may be offered was tried."""
+    ends = time.monotonic() + 120
+    while time.monotonic() < ends:
+        found: dict[str, Any] = site.call(name, "GET", "/v1/suggestions").json()
+        if found["complete"]:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("The suggestions are still being tried.")
+
+
+def records(site: Site) -> int:
+    with site.services.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(RecordRow)) or 0
+
+
+@dataclass
+class Rehearsing:
+    """Stands for the answerer: says what would become of each question."""
+
+    released: frozenset[str]
+    asked: list[str] = field(default_factory=list)
+
+    def rehearse(self, _principal: Principal, ask: Ask, _deadline: Deadline) -> Any:
+        self.asked.append(ask.question)
+        outcome = "released" if ask.question in self.released else "held"
+        return SimpleNamespace(outcome=outcome)
+
+
+def tried(suggestions: Suggestions, principal: Principal) -> list[str]:
+    ends = time.monotonic() + 20
+    while not (found := suggestions.view(principal)).complete and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert found.complete
+    return found.questions
+
+
+def test_of_headings_only_those_are_offered_that_would_be_released(services: Services) -> None:
+    claim = "What do the documents say about “Making a claim”?"
+    answerer = Rehearsing(frozenset({claim}))
+    busy = [True]
+    suggestions = Suggestions(
+        services.database, cast("Any", answerer), lambda: busy[0], services.settings.deadline_s
+    )
+    ann = Principal("ann", frozenset({"asker"}))
+    for _ in range(3):  # nothing is tried while somebody waits for an answer
+        first = suggestions.view(ann)
+        assert (first.questions, first.complete) == ([], False)
+        time.sleep(0.05)
+    assert answerer.asked == []
+    busy[0] = False
+    assert tried(suggestions, ann) == [claim]
+    assert 1 < len(answerer.asked) <= TRIED and len(set(answerer.asked)) == len(answerer.asked)
+    times = len(answerer.asked)
+    assert tried(suggestions, ann) == [claim] and len(answerer.asked) == times
+    with services.database.transaction() as session:  # another index version: all anew
+        live = session.get_one(LiveIndexRow, 1)
+        live.version_id = None
+    assert tried(suggestions, ann) == [] and len(answerer.asked) == times
+    suggestions.close()
+
+
+def test_headings_that_are_questions_are_tried_first(services: Services) -> None:
+    shelf = Shelf(Corpus(services.database), HashEmbedder(), services.settings.index_dir)
+    headings = [["Fees"], ["Hours"], ["How do I pay?"], ["How do I return a tent?"]]
+    for number, heading in enumerate(headings):
+        shelf.store(f"{number}.txt", f"Text {number}.")
+        with services.database.transaction() as session:
+            row = session.scalars(select(PassageRow).where(PassageRow.text == f"Text {number}."))
+            row.one().headings = heading
+    answerer = Rehearsing(frozenset({"How do I pay?"}))
+    suggestions = Suggestions(services.database, cast("Any", answerer), lambda: False, 10.0)
+    assert tried(suggestions, Principal("ann", frozenset({"asker"}))) == ["How do I pay?"]
+    assert set(answerer.asked[:2]) == {"How do I pay?", "How do I return a tent?"}
+    suggestions.close()
 
 
 def test_the_usual_wait_is_said_when_there_is_enough_to_say(site: Site) -> None:

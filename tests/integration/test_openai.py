@@ -15,6 +15,7 @@ import pytest
 from openai import OpenAI
 from openai.types.responses import Response
 
+from app.answering.small_talk import reply_to
 from app.api.openai.answers import Told, follows, said_of
 from app.api.openai.bodies import Wanted
 from app.api.openai.errors import ADDRESSES
@@ -152,6 +153,9 @@ def test_a_blocked_question_is_a_refusal_and_an_unanswered_one_is_not(client: Op
     assert behind(abstained)["status"] == "abstained"
     assert abstained.choices[0].message.refusal is None
     assert "do not answer" in abstained.choices[0].message.content
+    greeted = chat(client, user("Hello!"))
+    assert (behind(greeted)["status"], behind(greeted)["reason"]) == ("abstained", "small_talk")
+    assert greeted.choices[0].message.content == reply_to("Hello!")
 
 
 def test_a_conversation_continues_the_answer_that_was_said(running: Served, client: OpenAI) -> None:

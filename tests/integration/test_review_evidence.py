@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app.access.principals import Principal
 from app.access.service import Access
+from app.answering.reading import own_view
 from app.backends import build_quote
 from app.corpus.corpus import Corpus
 from app.db import Database, now
@@ -137,6 +138,12 @@ def test_an_edit_may_cite_what_was_searched_for(bench: Bench) -> None:
     bench.decide(task_id, "edit", text=text, sources={9: fire.id})
     (cited,) = bench.released()["citations"]
     assert (cited["number"], cited["document_id"]) == (9, fire.document_id)
+    ann = Principal("ann", frozenset({"asker"}))
+    with bench.database.reading() as session:
+        row = session.scalars(select(RecordRow).where(RecordRow.draft.is_not(None))).one()
+        shown = own_view(session, ann, row)
+    assert shown.answer is not None and shown.message == ""
+    assert [(one.quote, one.removed) for one in shown.answer.citations] == [(cited["quote"], False)]
 
 
 def test_what_reviewer_or_asker_may_not_read_cannot_be_cited(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from app.access.service import Access
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.suggestions import Suggestions
 from app.db import Database
 from app.gate.drift import DriftMonitors
 from app.main import create_app
@@ -77,6 +78,7 @@ def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services
         gate=answerer._gate,
         drift=DriftMonitors(desk.database),
         answerer=answerer.answerer,
+        suggestions=Suggestions(desk.database, answerer.answerer, lambda: False, 10.0),
         screens=answerer._screens,
         support=SUPPORT,
         embedder=desk.embedder,

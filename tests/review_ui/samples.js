@@ -44,6 +44,7 @@ export function answer(changes) {
     },
     disclaimer: "",
     searched: { question: "", collections: ["main"], passages: 3, titles: ["Fees"] },
+    reason: "",
     choices: [],
     gate: {
       mode: "provisional",

@@ -55,6 +55,19 @@ test("under the provisional certificate no share is stated anywhere", () => {
   }
 });
 
+test("an answer whose source is gone says so wherever it is read", () => {
+  const gone = answer({ message: "A source was removed." });
+  for (const words of [spokenForm(gone), copyText(gone)]) {
+    assert.match(words, /The fee is £25.*A source was removed\./s);
+  }
+});
+
+test("a reply to small talk is said without a heading", () => {
+  const said = { answer: null, message: "Hello!", status: /** @type {const} */ ("abstained") };
+  assert.equal(spokenForm(answer({ ...said, reason: "small_talk" })), "Hello!");
+  assert.equal(spokenForm(answer(said)), "No answer. Hello!");
+});
+
 test("the way to a certificate is told with it and without, and what is measured stays so", () => {
   const mine = /** @type {any} */ ({ state: "live", certificate: { provisional: false } });
   const provisional = /** @type {any} */ ({ threshold: 0.19 });

@@ -9,7 +9,7 @@ from guardrails.checks.contradiction import ContradictionCheck
 from guardrails.checks.evasive import EvasiveCheck
 from guardrails.checks.exfiltration import KINDS, ExfiltrationCheck
 from guardrails.checks.freshness import FreshnessCheck
-from guardrails.checks.language import LanguageCheck, language
+from guardrails.checks.language import LanguageCheck, language, language_to_ask_in
 from guardrails.checks.topics import TopicsCheck
 from guardrails.contract import (
     Action,
@@ -275,6 +275,35 @@ def test_an_answer_in_another_language_fails(name: str) -> None:
 )
 def test_terms_and_short_texts_are_in_no_other_language(question: str, answer: str) -> None:
     assert not fails(LANGUAGE, case(answer, question=question))
+
+
+FOREIGN = """Kan jeg betale med Vipps? | Wie lange ist die Garantie auf Zelte?
+Was kostet ein Zelt? | ¿Cuánto cuesta alquilar un kayak doble?
+Combien coûte la location d'un kayak ? | ¿Hay tiendas?
+Quanto costa una tenda? | Hvor mye koster en kajakk? | Сколько стоит палатка?
+Ile kosztuje namiot? | Hvad koster et telt? | Hoeveel kost een tent?"""
+AT_HOME = """Rio de la Plata cruise price | Data die in transit?
+How long is the warranty of a Zelt? | Preis Zelt | Is the Hotel de la Ville an option?
+Kayak per day | A la carte menu? | Vipps?
+Who is Vincent van Gogh? | Price of Los Angeles to San Juan | "Was ist das" meaning?"""
+
+
+@pytest.mark.parametrize("question", FOREIGN.replace("\n", " | ").split(" | "))
+def test_a_question_in_another_language_than_the_documents_is_known(question: str) -> None:
+    assert language_to_ask_in(question, [IN["English"]]) == "English"
+    assert language_to_ask_in(question, ["Fjord 4: 389"]) == ""  # in no known language
+
+
+@pytest.mark.parametrize("question", AT_HOME.replace("\n", " | ").split(" | "))
+def test_names_and_short_questions_are_in_no_other_language(question: str) -> None:
+    assert language_to_ask_in(question, [IN["English"]]) == ""
+
+
+def test_only_what_is_sure_is_another_language_than_german() -> None:
+    documents = [IN["German"]]
+    assert language_to_ask_in(IN["English"], documents) == "German"
+    assert language_to_ask_in("Preis Kajak?", documents) == ""
+    assert language_to_ask_in("Was kostet ein Zelt?", documents) == ""
 
 
 # Evasion

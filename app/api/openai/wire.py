@@ -18,6 +18,7 @@ class Countersign(BaseModel):
     gate: GateView | None
     disclaimer: str
     citations: list[CitationView]
+    reason: Literal["", "small_talk", "other_language"] = ""
     choices: list[ChoiceView] = []
 
 
