@@ -74,6 +74,7 @@ function headOf(task) {
     "header",
     { class: "task-head" },
     title,
+    el("p", { id: "holder", class: "holder", role: "status" }),
     understood &&
       el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, understood),
     el(
