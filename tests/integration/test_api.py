@@ -331,6 +331,24 @@ def test_the_review_screen_has_what_a_decision_needs(site: Site) -> None:
     assert {"index_version", "embedder", "generator", "policy_sha256"} <= set(task["lineage"])
 
 
+def test_a_card_number_in_a_question_is_masked_for_reviewers_and_kept_in_the_record(
+    site: Site,
+) -> None:
+    card = "4111 1111 1111 1111"
+    question = f"My card is {card}, what is the excess for water damage?"
+    held = site.ask(question)["answer_id"]
+    task = site.task_of(held)
+    listed = site.call("rita", "GET", "/v1/reviews", params={"limit": 200})
+    detail = site.call("rita", "GET", f"/v1/reviews/{task}")
+    for shown in (listed, detail):
+        assert card not in shown.text
+    assert detail.json()["question"] == question.replace(card, "[card]")
+    with site.services.database.reading() as session:
+        assert session.get_one(RecordRow, held).question == question
+    rejected = site.decide("rita", site.claim("rita", task), "reject", reason="No.")
+    assert (rejected.status_code, card in rejected.text) == (200, False)
+
+
 def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> None:
     schema = {"properties": {"text": {"maxLength": 5}}}
     answer_id = site.ask(HELD, answer_schema=schema)["answer_id"]

@@ -19,6 +19,7 @@ from guardrails.checks.personal_data import (
     find_personal_data,
     luhn,
     mask,
+    without_accidents,
 )
 from guardrails.contract import Case, Citation, Draft, Outcome, Sentence
 
@@ -165,6 +166,9 @@ def test_masking_replaces_the_wanted_kinds_and_nothing_else() -> None:
     assert mask(text, {"email", "card"}) == "Write to [email] or pay with [card] today."
     assert mask(text, {"card"}) == "Write to ann@example.com or pay with [card] today."
     assert mask(text, ()) == text
+    assert without_accidents("Ask ann@example.com about 4111 1111 1111 1111.") == (
+        "Ask ann@example.com about [card]."
+    )
     assert mask("Nothing here.", KINDS) == "Nothing here."
 
 
