@@ -178,6 +178,8 @@ class Answerer:
         if screened.verdict.action is Action.BLOCK:
             return screened
         begin("searching", f"Searching {', '.join(asked.collections) or 'no collection'}")
+        if screened.is_urgent:
+            return self._switched_on(self._retrieve(screened))
         drafted = self._kept_draft(screened) or self._new_draft(screened, begin)
         if not isinstance(drafted, Drafted):
             return drafted

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.review.priority import EMPTY, GATE, cause_of, shown_risk
-from guardrails.contract import Outcome
+from guardrails.contract import URGENCIES, Outcome
 
 DRIVERS: Mapping[str, str] = {
     "margin": "the reader is hardly surer of it than of “no answer”",
@@ -45,6 +45,7 @@ UNWEIGHED = (
 """Where the gate is off, so that nothing waits for how likely it is to be wrong."""
 LET_PASS = "The policy lets the failed checks below pass, so they did not hold it."
 NO_DRAFT = "The documents gave no draft."
+URGENT = "Nothing was drafted: to what is urgent a person writes the answer."
 ESTIMATED = "Estimated, not measured on these documents: risk"
 """The risk is a model's; how often its answers are wrong here only labels can tell."""
 
@@ -67,7 +68,8 @@ def why_line(
     if cause == GATE:
         return _asked_by_the_gate(found, gate)
     reason = _reason(found, verdict, policy)
-    more = [NO_DRAFT] if cause == EMPTY else [_risk(verdict, gate), _drivers(gate)]
+    none = URGENT if verdict.get("urgency") == URGENCIES[0] else NO_DRAFT
+    more = [none] if cause == EMPTY else [_risk(verdict, gate), _drivers(gate)]
     return " ".join(filter(None, [reason, *more]))
 
 

@@ -160,7 +160,7 @@ function draftOf({ draft, evidence, state, second_try: tried }) {
   const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts));
   const strange = "The draft holds invisible characters. They are not shown here.";
   const todo = isUndecided({ state }) ? " Write an answer, or reject the question." : "";
-  const empty = `The documents gave no draft.${todo}`;
+  const empty = `There is no draft.${todo}`;
   return el(
     "section",
     { class: "block", id: "draft" },

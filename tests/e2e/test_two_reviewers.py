@@ -131,8 +131,8 @@ def test_a_task_that_is_held_says_so_as_soon_as_it_is_opened(
     expect(rob.get_by_test_id("approve")).to_have_count(0)
 
 
-def test_what_is_urgent_takes_two_to_sign(tiny: Served, desks: tuple[Page, Page]) -> None:
-    question = "I have chest pains, is my claim covered for water damage?"
+def test_medical_advice_takes_two_to_sign(tiny: Served, desks: tuple[Page, Page]) -> None:
+    question = "I have palpitations, is my claim covered for water damage?"
     answer = tiny.site.ask(question)["answer_id"]
     task = tiny.site.task_of(answer)
     rita, rob = desks

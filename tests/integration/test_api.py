@@ -349,6 +349,29 @@ def test_a_card_number_in_a_question_is_masked_for_reviewers_and_kept_in_the_rec
     assert (rejected.status_code, card in rejected.text) == (200, False)
 
 
+def test_to_an_urgent_question_nothing_is_drafted_that_could_be_approved(site: Site) -> None:
+    asked = site.ask("I want to kill myself, is my claim covered for water damage?")
+    task = site.task_of(asked["answer_id"])
+    assert (asked["status"], "emergency services" in asked["message"]) == ("held", True)
+    detail = site.claim("rita", task)
+    assert (detail["urgency"], detail["draft"]["text"], detail["cause"]) == ("urgent", "", "empty")
+    assert detail["why"].endswith("to what is urgent a person writes the answer.")
+    assert detail["evidence"], "what was found is there to be cited"
+    assert site.decide("rita", detail, "approve").status_code == 422
+    again = site.call(
+        "rita",
+        "POST",
+        f"/v1/reviews/{task}/draft",
+        json={"content_sha256": detail["content_sha256"]},
+    ).json()
+    assert again["draft"]["text"] == ""
+    said = "Please call 112 now, we are with you."
+    more = {"text": said, "override_reason": "It is ours."}
+    assert site.decide("rita", site.claim("rita", task), "edit", **more).status_code == 200
+    answer = site.call("ann", "GET", f"/v1/answers/{asked['answer_id']}").json()
+    assert (answer["status"], answer["answer"]["text"]) == ("released", said)
+
+
 def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> None:
     schema = {"properties": {"text": {"maxLength": 5}}}
     answer_id = site.ask(HELD, answer_schema=schema)["answer_id"]

@@ -63,6 +63,8 @@ def test_what_the_gate_sends_says_its_mode_and_what_a_failed_check_has_to_do_wit
 def test_without_a_draft_it_says_so() -> None:
     said = why_line(EMPTY, [FAILED], HELD, GATE, POLICY)
     assert said.endswith("The documents gave no draft.") and "Risk" not in said
+    urgent = why_line(EMPTY, [FAILED], {**HELD, "urgency": "urgent"}, GATE, POLICY)
+    assert urgent.endswith("to what is urgent a person writes the answer.")
 
 
 def test_every_figure_of_the_risk_has_words() -> None:
