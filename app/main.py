@@ -78,6 +78,7 @@ PAGE_NAMES = (
     ("/docs", "reference"),
     ("/login", "login"),
 )
+NO_OBJECT = "The body must be a JSON object, with the header Content-Type: application/json."
 Background = Callable[[Services], AbstractContextManager[None]]
 """Work beside the routes (ingestion, periodic work): entered at start, left at the end."""
 
@@ -182,6 +183,8 @@ def _validation_error(error: RequestValidationError) -> CountersignError:
     param = place if place.isprintable() else None
     if first["type"] in ("json_invalid", "json_type"):
         return BadRequest("The body is not valid JSON.")
+    if first["type"] == "model_attributes_type" and place == "body":
+        return Invalid(NO_OBJECT, param=param)
     return Invalid(f"{place}: {first['msg']}", param=param)
 
 

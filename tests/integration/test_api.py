@@ -799,6 +799,18 @@ def test_bad_questions_are_refused(
     coded(site.call("ann", "POST", "/v1/ask", content=body, headers=headers), status, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b'{"question": "a"}', "application/x-www-form-urlencoded"), (b"[]", "application/json")],
+)
+def test_a_body_that_is_no_json_object_is_told_in_plain_words(
+    site: Site, body: bytes, kind: str
+) -> None:
+    """The first is what curl sends with -d alone."""
+    sent = site.call("ann", "POST", "/v1/ask", content=body, headers={"Content-Type": kind})
+    assert "must be a JSON object" in coded(sent, 422, "invalid")["message"]
+
+
 def test_a_body_over_the_limit_is_refused_announced_or_not(site: Site) -> None:
     body = json.dumps({"question": "a" * 10_000_000}).encode()
     coded(site.call("ann", "POST", "/v1/ask", content=body), 413, "too_large")
