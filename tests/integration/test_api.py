@@ -384,6 +384,16 @@ def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> Non
     assert site.call("rita", "GET", f"/v1/reviews/{plain}").json()["second_try"] is None
 
 
+def test_to_an_urgent_question_nothing_is_drafted_in_the_background_either(fresh: Site) -> None:
+    asked = fresh.ask("I want to kill myself, is my claim covered for water damage?")
+    path = f"/v1/reviews/{fresh.task_of(asked['answer_id'])}"
+    update = {"review_drafts": "all", "review_drafter": "reader"}
+    settings = fresh.services.settings.model_copy(update=update)
+    drafter = build_drafter(replace(fresh.services, settings=settings))
+    assert drafter is not None and drafter.run() == 0
+    assert fresh.call("rita", "GET", path).json()["background_draft"] is None
+
+
 def test_a_draft_from_the_background_is_taken_by_its_hash(fresh: Site) -> None:
     task_id, _ = fresh.held()
     assert (drafter := build_drafter(fresh.services)) is not None

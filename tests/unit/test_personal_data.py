@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.telemetry import configure_logging
 from guardrails.checks.personal_data import (
     KINDS,
+    TYPED_BY_ACCIDENT,
     PersonalDataCheck,
     QuestionPersonalDataCheck,
     find_personal_data,
@@ -169,6 +170,11 @@ def test_masking_replaces_the_wanted_kinds_and_nothing_else() -> None:
     assert without_accidents("Ask ann@example.com about 4111 1111 1111 1111.") == (
         "Ask ann@example.com about [card]."
     )
+    assert without_accidents("My password is: Xk#pQwz!rTb") == mask(
+        "My password is: Xk#pQwz!rTb", TYPED_BY_ACCIDENT
+    )
+    wide = "My card is ４１１１ １１１１ １１１１ １１１１ or ④①①① ①①①① ①①①① ①①①①"
+    assert without_accidents(wide) == mask(wide, TYPED_BY_ACCIDENT)
     assert mask("Nothing here.", KINDS) == "Nothing here."
 
 
