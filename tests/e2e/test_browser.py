@@ -14,8 +14,8 @@ FACT = "How many days of skiing does the winter sports extension include?"
 FOUND = "17 days"
 PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
-NO_DRAFT = "My father has collapsed, will you pay for his ambulance?"
-"""Held, and urgent, so that nothing is drafted."""
+NO_DRAFT = "Will you pay me for my lost trombone?"
+"""Held, and no document says anything."""
 
 
 @pytest.fixture
