@@ -31,7 +31,9 @@ def list_tasks(
     cause: Annotated[str | None, typer.Option(help="Only what this check held.")] = None,
     asker: Annotated[str | None, typer.Option(help="Only what this principal asked.")] = None,
     assigned_to: Annotated[str | None, typer.Option(help="Only this reviewer's.")] = None,
-    min_risk: Annotated[float | None, typer.Option(help="Only from this risk on.")] = None,
+    min_risk: Annotated[
+        float | None, typer.Option(help="Only from this risk on, or unknown.")
+    ] = None,
     text: Annotated[str, typer.Option(help="Only with these words in the question.")] = "",
     limit: Annotated[int, typer.Option(help="Tasks on one page.", min=1, max=1000)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where the next page begins.")] = None,

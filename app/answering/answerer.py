@@ -180,6 +180,8 @@ class Answerer:
         if screened.verdict.action is Action.BLOCK or screened.reply:
             return screened
         begin("searching", "Searching the documents")
+        if screened.is_urgent:
+            return self._switched_on(self._retrieve(screened))
         drafted = self._kept_draft(screened) or self._new_draft(screened, begin)
         if not isinstance(drafted, Drafted):
             return drafted

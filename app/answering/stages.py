@@ -29,7 +29,16 @@ from app.retrieval.retriever import Found, Hit
 from app.telemetry import CHARACTERS_PER_TOKEN, StageClock
 from guardrails.checks.language import language_to_ask_in
 from guardrails.checks.schema import SchemaCheck
-from guardrails.contract import Asker, Case, Draft, Finding, Outcome, Passage, Verdict
+from guardrails.contract import (
+    URGENCIES,
+    Asker,
+    Case,
+    Draft,
+    Finding,
+    Outcome,
+    Passage,
+    Verdict,
+)
 
 WORDS_STAND_FOR, SAYS_ITS_WORDS = 0.12, 2 / 3
 """What the least cosine is lowered by where a passage holds this share of the question's words."""
@@ -99,6 +108,12 @@ class Screened:
     def screened(self) -> "Screened":
         """Itself, as each later stage has it."""
         return self
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the policy calls the question urgent: a person writes to who may be in danger,
+        so nothing is drafted that could be approved in haste."""
+        return self.verdict.urgency == URGENCIES[0]
 
     @property
     def case(self) -> Case:

@@ -134,7 +134,7 @@ def tasks(
 ) -> Any:
     """`open` includes claimed tasks, the most urgent first; also `claimed`, `snoozed`, `decided`,
     `expired` or `all`. An empty `queue` or `assigned_to` means none; `text` is looked for in
-    questions.
+    questions. Tasks of unknown risk are within every `min_risk`.
 
     `next_cursor` of a page, sent as `cursor` with the same filters, gives the next one.
     """

@@ -34,7 +34,9 @@ HELD_MESSAGE = (
     "A reviewer is checking this answer before it is released. You can leave this page: "
     "the answer will be here when you come back."
 )
-REJECTED_MESSAGE = "A reviewer decided not to release this answer."
+REJECTED_MESSAGE = (
+    "A reviewer decided not to release this answer. You can ask in other words, or ask us directly."
+)
 WITHDRAWN_MESSAGE = (
     "A reviewer found this answer wrong; it was withdrawn. Please do not rely on it."
 )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
+from guardrails.checks.personal_data import without_accidents
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _disagreement(session: Session, probe: ProbeRow) -> Disagreement:
     second = probe.decision or {}
     return Disagreement(
         answer_id=task.answer_id,
-        question=probe.content["question"],
+        question=without_accidents(probe.content["question"]),
         first=Opinion(first.reviewer, first.kind, first.reason),
         second=Opinion(*(second.get(name, "") for name in ("reviewer", "kind", "reason"))),
         decided_at=second.get("decided_at"),

@@ -23,6 +23,7 @@ from app.review.probes import visible_to
 from app.review.sources import stale
 from app.review.tables import ProbeRow, ReviewTaskRow
 from app.review.tasks import load_task, may_read
+from guardrails.checks.personal_data import without_accidents
 
 SIMILAR = 0.7
 """Least cosine similarity of two questions."""
@@ -131,7 +132,7 @@ def _stands_for(session: Session, asker: Principal, released: ReleaseRow) -> boo
 def _view(record: RecordRow, released: ReleaseRow, similarity: float) -> EarlierAnswer:
     return EarlierAnswer(
         answer_id=record.answer_id,
-        question=record.question,
+        question=without_accidents(record.question),
         answer=AnswerBody.of(released.answer),
         edited=released.edited,
         released_at=iso(released.released_at) or "",

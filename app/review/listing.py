@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    or_,
     select,
     true,
     tuple_,
@@ -67,6 +68,7 @@ from app.review.views import (
     VerdictView,
 )
 from app.review.why import why_line
+from guardrails.checks.personal_data import without_accidents
 from guardrails.contract import AnswerObject
 
 UNSIGNED = "A person must look at this answer."
@@ -94,8 +96,8 @@ class TaskFilter:
     """Which tasks to list; what is None or "" does not matter.
 
     ``queue`` "" are those in no queue, ``assigned_to`` "" those of nobody. ``cause`` is as in
-    ``app.review.priority``, ``min_risk`` leaves out tasks of unknown risk, and ``text`` is looked
-    for in questions, whatever its case.
+    ``app.review.priority``, tasks of unknown risk are within every ``min_risk``, and ``text`` is
+    looked for in questions, whatever its case.
     """
 
     state: str = "open"
@@ -382,7 +384,7 @@ def _narrowed(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     if wanted.assigned_to is not None:
         found.append(func.coalesce(row.assigned_to, "") == wanted.assigned_to)
     if wanted.min_risk is not None:
-        found.append(row.risk >= wanted.min_risk)
+        found.append(or_(row.risk >= wanted.min_risk, row.risk.is_(None)))
     if wanted.collection is not None:
         found.append(from_collection(wanted.collection))
     if wanted.text.strip():
@@ -486,10 +488,8 @@ def _row(
         "task_id": task.id,
         "answer_id": task.answer_id,
         "state": cast("TaskState", state_at(task, moment)),
-        "question": shown.question,
-        "searched_for": shown.searched_for,
+        **_words(shown),
         "asker": shown.asker,
-        "reasons": shown.reasons or [UNSIGNED],
         "created_at": iso(task.created_at),
         "expires_at": iso(task.expires_at),
         "claimed_by": _holder(task, moment),
@@ -504,6 +504,19 @@ def _row(
         "assigned_to": task.assigned_to,
         "snoozed_until": iso(task.snoozed_until),
     }
+
+
+def _words(shown: _Shown) -> dict[str, Any]:
+    """What was asked and why it waits, without a card number or password that the asker typed."""
+    question = without_accidents(shown.question)
+    reasons = shown.reasons or [UNSIGNED]
+    if shown.searched_for == shown.question:
+        searched_for = question
+    else:
+        searched_for = without_accidents(shown.searched_for)
+    if question != shown.question:
+        reasons = list(map(without_accidents, reasons))
+    return {"question": question, "searched_for": searched_for, "reasons": reasons}
 
 
 def _holder(task: ReviewTaskRow, moment: datetime) -> str | None:
@@ -531,8 +544,8 @@ def task_detail(
         second_try=_second_try(record),
         proposal=_proposal(proposal, texts),
         evidence=_evidence(record, base, texts),
-        findings=[view_of(FindingView, finding) for finding in record.findings],
-        verdict=view_of(VerdictView, record.verdict),
+        findings=[_finding(finding) for finding in record.findings],
+        verdict=_verdict(record),
         lineage=record.lineage,
         content_sha256=shown_sha256(record, proposal),
         decision=decision_of(session, task, probe),
@@ -544,6 +557,18 @@ def task_detail(
         redrafts=0 if redraft is None else redraft.number,
         background_draft=background_draft_of(session, task),
     )
+
+
+def _finding(stored: Mapping[str, Any]) -> FindingView:
+    """Checks quote the question too."""
+    texts = [name for name in ("message", "excerpt") if name in stored]
+    hidden = {name: without_accidents(stored[name]) for name in texts}
+    return view_of(FindingView, {**stored, **hidden})
+
+
+def _verdict(record: RecordRow) -> VerdictView:
+    said = {**record.verdict, "reasons": list(map(without_accidents, record.verdict["reasons"]))}
+    return view_of(VerdictView, said)
 
 
 def _of_whole(record: RecordRow) -> _Shown:
@@ -565,7 +590,8 @@ def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
 
 def _why(session: Session, record: RecordRow) -> str:
     policy = policy_content(session, record.verdict["policy_sha256"])
-    return why_line(record.draft, record.findings, record.verdict, record.gate, policy)
+    said = why_line(record.draft, record.findings, record.verdict, record.gate, policy)
+    return without_accidents(said)
 
 
 def _evidence(

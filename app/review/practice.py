@@ -16,6 +16,7 @@ from app.gate.sampling import fraction
 from app.records.views import AnswerBody
 from app.review.tables import GoldItemRow, PracticeRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import may_read
+from guardrails.checks.personal_data import without_accidents
 from guardrails.contract import AnswerObject
 
 BURST = 5
@@ -124,7 +125,7 @@ def _item(row: GoldItemRow) -> PracticeItem:
     cited = {one["passage_id"] for one in draft["citations"]}
     return PracticeItem(
         item_id=row.id,
-        question=row.content["question"],
+        question=without_accidents(row.content["question"]),
         draft=AnswerBody.of(draft),
         evidence=[
             PracticePassage(one["title"], one["page"], one["text"], one["id"] in cited)

@@ -23,6 +23,7 @@ from app.review.tasks import may_read, open_task
 from app.review.telling import note_task
 from app.review.undo import supersede
 from app.settings import Settings
+from guardrails.checks.personal_data import without_accidents
 from guardrails.contract import passage_object
 
 GONE = "There is no such released answer, or you may not see it."
@@ -187,7 +188,7 @@ def _view(session: Session, row: ReleaseRow) -> ChangedAnswer:
     query = select(ReviewTaskRow.id).where(ReviewTaskRow.answer_id == row.answer_id)
     return ChangedAnswer(
         answer_id=row.answer_id,
-        question=record.question,
+        question=without_accidents(record.question),
         asker=record.principal,
         text=row.answer["text"],
         released_at=cast("str", iso(row.released_at)),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.review.priority import EMPTY, GATE, cause_of, shown_risk
-from guardrails.contract import Outcome
+from guardrails.contract import URGENCIES, Outcome
 
 DRIVERS: Mapping[str, str] = {
     "margin": "the reader is hardly surer of it than of “no answer”",
@@ -32,8 +32,20 @@ DRIVERS: Mapping[str, str] = {
     "kind_fits": "it is not the kind of thing that was asked for",
 }
 """What a high risk comes from, by the figures of ``guardrails.features``."""
-NO_RULE = "No rule of the policy held it; a person must look at this answer."
+EVERY = "The gate sends every answer to a person: it is set to review everything."
+WEIGHED = (
+    "The gate asks a person: what no rule holds goes out by itself only where it is unlikely to be "
+    "wrong, and a few of those answers are looked at too. The risk rises where the reader is "
+    "unsure, the passages do not agree, or the source hardly supports the answer."
+)
+"""The same for what the gate held and for audits, which are not to be told apart."""
+UNWEIGHED = (
+    "No rule holds it; it is looked at as a sample, or because a part of the service failed."
+)
+"""Where the gate is off, so that nothing waits for how likely it is to be wrong."""
+LET_PASS = "The policy lets the failed checks below pass, so they did not hold it."
 NO_DRAFT = "The documents gave no draft."
+URGENT = "Nothing was drafted: to what is urgent a person writes the answer."
 ESTIMATED = "Estimated, not measured on these documents: risk"
 """The risk is a model's; how often its answers are wrong here only labels can tell."""
 
@@ -47,17 +59,25 @@ def why_line(
 ) -> str:
     """One line: the reason with its rule, the risk beside the threshold, and what drove it.
 
-    Of what no rule held it says no more: figures and what drove them would tell apart what the
-    gate held and what went out and is audited. ``policy`` is the content of the one that judged;
-    None where it is unknown.
+    Of what no rule held it says how the gate chooses, and no figure: that, and what drove it, would
+    tell apart what the gate held and what went out and is audited. ``policy`` is the content of the
+    one that judged; None where it is unknown.
     """
     found = list(findings)
     cause = cause_of(draft, found, verdict)
     if cause == GATE:
-        return NO_RULE
+        return _asked_by_the_gate(found, gate)
     reason = _reason(found, verdict, policy)
-    more = [NO_DRAFT] if cause == EMPTY else [_risk(verdict, gate), _drivers(gate)]
+    none = URGENT if verdict.get("urgency") == URGENCIES[0] else NO_DRAFT
+    more = [none] if cause == EMPTY else [_risk(verdict, gate), _drivers(gate)]
     return " ".join(filter(None, [reason, *more]))
+
+
+def _asked_by_the_gate(findings: list[Mapping[str, Any]], gate: Mapping[str, Any] | None) -> str:
+    mode = (gate or {}).get("mode")
+    said = {"review_everything": EVERY, "off": UNWEIGHED}.get(str(mode), WEIGHED)
+    failed = any(one["outcome"] != Outcome.PASS for one in findings)
+    return f"{said} {LET_PASS}" if failed else said
 
 
 def _reason(

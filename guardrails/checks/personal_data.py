@@ -49,27 +49,38 @@ class Match:
     end: int
 
 
-def find_personal_data(text: str) -> list[Match]:
-    """All personal data and secrets of ``text``, in order, none over another."""
+def find_personal_data(text: str, kinds: Collection[str] = KINDS.keys()) -> list[Match]:
+    """The personal data and secrets of ``text`` of these kinds, in order, none over another."""
     plain = _plain(text)
     taken = bytearray(len(plain))
     found = []
-    for kind in KINDS:
+    for kind in _as_far_as(kinds):
         for start, end in _spans(kind, plain):
             if not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
                 found.append(Match(kind, start, end))
-    return sorted(found, key=lambda match: match.start)
+    return sorted((match for match in found if match.kind in kinds), key=lambda one: one.start)
+
+
+def _as_far_as(kinds: Collection[str]) -> tuple[str, ...]:
+    """The kinds up to the last of these: only an earlier one can take its text from another."""
+    names = tuple(KINDS)
+    return names[: max((names.index(kind) + 1 for kind in kinds if kind in KINDS), default=0)]
 
 
 def mask(text: str, kinds: Collection[str]) -> str:
     """``text`` with each piece of these kinds replaced by its kind: ``[card]``."""
     pieces, done = [], 0
-    for match in find_personal_data(text):
-        if match.kind in kinds:
-            pieces += [text[done : match.start], f"[{match.kind}]"]
-            done = match.end
+    for match in find_personal_data(text, kinds):
+        pieces += [text[done : match.start], f"[{match.kind}]"]
+        done = match.end
     return "".join([*pieces, text[done:]])
+
+
+def without_accidents(text: str) -> str:
+    """A question as others than its asker read it: ``mask`` of what nobody needs to type."""
+    # Most questions have no digit, and without one only a secret can be among them.
+    return mask(text, TYPED_BY_ACCIDENT if any(map(str.isdigit, text)) else {"secret"})
 
 
 class PersonalDataCheck:

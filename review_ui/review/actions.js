@@ -6,7 +6,7 @@ import { byId, el, fill, visible } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { evidenceFinder, numberFor, sourcesOf } from "./evidence.js";
 import { handling, noteForm } from "./handle.js";
-import { addedTo, isMine, mayApprove, mayDecide } from "./state.js";
+import { addedTo, isMine, mayApprove, otherHolder, waitsForMe } from "./state.js";
 import { editProblem } from "./words.js";
 
 /** @import { DecisionKind, PassageView, TaskDetailView } from "../shared/wire.d.ts" */
@@ -39,14 +39,15 @@ const REASONS = [
  */
 export function drawActions(state, act) {
   const bar = byId("actions");
-  bar.hidden = !mayDecide(state);
+  bar.hidden = !waitsForMe(state);
   const { task, mode } = state;
   if (bar.hidden || !task) return fill(bar);
   if (mode === "edit") return fill(bar, editForm(task, state, act));
   if (mode === "reject") return fill(bar, rejectForm(act));
   if (mode === "comment" || mode === "escalate") return fill(bar, noteForm(mode, act));
   if (mode === "approve") return fill(bar, approveConfirm(act));
-  return fill(bar, mainButtons(state, act));
+  const holder = otherHolder(state);
+  return fill(bar, holder ? takeOver(holder, act) : mainButtons(state, act));
 }
 
 /**
@@ -77,6 +78,26 @@ export function submitForm() {
   const form = bar.querySelector("form");
   if (form) form.requestSubmit();
   else bar.querySelector("button")?.click();
+}
+
+/**
+ * All that can be decided while somebody else is reviewing.
+ * @param {string} holder
+ * @param {Act} act
+ */
+function takeOver(holder, act) {
+  const words = `${holder} is reviewing this.`;
+  const path = "claim?take_over=true";
+  const said = `You have taken over from ${holder}.`;
+  return el(
+    "div",
+    { class: "row" },
+    el("span", { "data-testid": "held-by" }, words),
+    el("span", { class: "spacer" }),
+    button(`Take over from ${holder}`, { "data-testid": "take-over" }, () =>
+      act.handle({ method: "POST", path, said }),
+    ),
+  );
 }
 
 /**

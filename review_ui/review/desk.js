@@ -141,6 +141,7 @@ function set(next) {
   if (changed("task", "selected")) drawTask();
   if (changed("notice")) drawNotice(next.notice);
   // A claim also ends by the clock; a form that is being written in is left alone.
+  if (changed("task", "selected", "claim")) drawHolder();
   const claimChanged = changed("claim") || drawnAsMine !== states.isMine(next);
   const redrawn =
     changed("task", "selected", "mode", "unsupported") || (claimChanged && !next.mode);
@@ -156,6 +157,15 @@ function drawTask() {
   if (task) byId("task").setAttribute("data-testid", "task-detail");
   else byId("task").removeAttribute("data-testid");
   byId("detail").scrollTo({ top: 0 });
+}
+
+/** Says beside the title who else is reviewing the shown task. */
+function drawHolder() {
+  const node = document.getElementById("holder");
+  const holder = states.otherHolder(state);
+  const badge = el("span", { class: "badge warn", "data-testid": "holder" });
+  badge.textContent = `${holder} is reviewing this`;
+  if (node) fill(node, holder && badge);
 }
 
 /**

@@ -74,6 +74,7 @@ function headOf(task) {
     "header",
     { class: "task-head" },
     title,
+    el("p", { id: "holder", class: "holder", role: "status" }),
     understood &&
       el("p", { class: "muted", dir: "auto", "data-testid": "searched-for" }, understood),
     el(
@@ -159,7 +160,7 @@ function draftOf({ draft, evidence, state, second_try: tried }) {
   const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts));
   const strange = "The draft holds invisible characters. They are not shown here.";
   const todo = isUndecided({ state }) ? " Write an answer, or reject the question." : "";
-  const empty = `The documents gave no draft.${todo}`;
+  const empty = `There is no draft.${todo}`;
   return el(
     "section",
     { class: "block", id: "draft" },

@@ -1,10 +1,10 @@
 // @ts-check
-// What can be done with a task besides deciding it: take it over, assign, put off, escalate, comment.
+// What can be done with a task besides deciding it: assign, put off, escalate, comment.
 
 import { wordDiff } from "../shared/diff.js";
 import { el } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
-import { isUndecided, otherHolder } from "./state.js";
+import { isUndecided } from "./state.js";
 
 /** @import { Child } from "../shared/dom.js" */
 /** @import { NoteView, TaskDetailView } from "../shared/wire.d.ts" */
@@ -34,20 +34,11 @@ export function handling(state, hands) {
   const { task, me } = state;
   if (!task || !isUndecided(task)) return null;
   const mine = task.assigned_to === me;
-  const holder = otherHolder(state);
   const assign = (/** @type {string | null} */ to, /** @type {string} */ said) =>
     hands.handle({ method: "PUT", path: "assignment", body: { to }, said });
   return el(
     "div",
     { class: "row handling", role: "group", "aria-label": "More for this task" },
-    holder &&
-      button(`Take over from ${holder}`, "take-over", () =>
-        hands.handle({
-          method: "POST",
-          path: "claim?take_over=true",
-          said: `You have taken over from ${holder}.`,
-        }),
-      ),
     mine
       ? button("Give back", "unassign", () => assign(null, "The task is nobody’s."))
       : button("Assign to me", "assign", () => assign(me, "The task is yours.")),

@@ -54,7 +54,7 @@ export function drawCounts({ queues, causes, mine, snoozed }) {
 
 /** @param {string} cause */
 export function causeWords(cause) {
-  if (cause === "gate") return "No rule";
+  if (cause === "gate") return "The gate";
   return cause === "empty" ? "No draft" : words(cause);
 }
 

@@ -58,6 +58,14 @@ export const FIRST_ROWS = 25;
 export const EVERYTHING = { queue: "", cause: "", who: "", risk: "", text: "" };
 /** The option of a list of queues for the queue without a name. */
 export const NO_QUEUE = "-";
+/** @type {Readonly<Claim>} */
+const UNHELD = {
+  state: "open",
+  claimed_by: null,
+  fence: 0,
+  lease_until: null,
+  reading_until: null,
+};
 const VOID =
   "The task has changed since you opened it, so your decision does not count. " +
   "Please read the new version first.";
@@ -108,9 +116,14 @@ export function isMine(/** @type {State} */ { claim, me }, now = Date.now()) {
   return claim.lease_until === null || Date.parse(claim.lease_until) > now;
 }
 
-/** Whether a decision can be made here; who has approved already waits for somebody else. */
-export function mayDecide(/** @type {State} */ { task, me }) {
+/** Whether the task waits for this reviewer; who has approved already waits for somebody else. */
+export function waitsForMe(/** @type {State} */ { task, me }) {
   return task !== null && isUndecided(task) && !task.approved_by.includes(me);
+}
+
+/** Whether a decision can be made here: not while somebody else is reviewing. */
+export function mayDecide(/** @type {State} */ state) {
+  return waitsForMe(state) && !otherHolder(state);
 }
 
 /** An empty draft, or one whose sources changed, cannot be approved. */
@@ -209,7 +222,34 @@ export function listed(state, { filter, narrow, tasks, open, complete: all }) {
   if (filter !== state.filter || (narrow && narrow !== state.narrow)) return state;
   // What a narrow list does not hold may stand in the whole one.
   const complete = all && !isNarrow(state);
-  return warnedOfChange(placed({ ...state, tasks, open, complete }));
+  return heldAsListed(warnedOfChange(placed({ ...state, tasks, open, complete })));
+}
+
+/**
+ * Who else holds the shown task, or no longer does, is taken over from the list. A list that was
+ * asked for before this reviewer's own claim knows nothing of it, so that one stays.
+ * @param {State} state
+ * @returns {State}
+ */
+function heldAsListed(state) {
+  const { task: shown, tasks, busy, me } = state;
+  const row = tasks.find((task) => task.task_id === shown?.task_id);
+  if (busy || !row || !isUndecided(shown) || !isUndecided(row)) return state;
+  const holder = row.claimed_by;
+  if (holder === me || (holder ?? "") === otherHolder(state)) return state;
+  return { ...state, claim: { ...UNHELD, state: row.state, claimed_by: holder } };
+}
+
+/**
+ * The list with who holds this task, as it was just loaded: a list is read more rarely.
+ * @param {TaskView[]} tasks
+ * @param {TaskView} task
+ */
+function withHolder(tasks, { task_id, state, claimed_by }) {
+  const old = tasks.find((one) => one.task_id === task_id);
+  const same = old?.state === state && old.claimed_by === claimed_by;
+  if (!old || same || !isUndecided({ state })) return tasks;
+  return tasks.map((one) => (one === old ? { ...old, state, claimed_by } : one));
 }
 
 /**
@@ -272,7 +312,8 @@ function unloaded(state) {
  */
 export function loaded(state, task) {
   if (state.selected !== task.task_id) return state;
-  return { ...unloaded(state), task, claim: claimOf(task) };
+  const tasks = withHolder(state.tasks, task);
+  return { ...unloaded(state), tasks, task, claim: claimOf(task) };
 }
 
 /**
@@ -294,7 +335,8 @@ export function notLoaded(state, taskId, message) {
  * @returns {State}
  */
 export function modeSet(state, mode) {
-  if (state.busy || (mode && !mayDecide(state))) return state;
+  const possible = mode === "comment" || mode === "escalate" ? waitsForMe : mayDecide;
+  if (state.busy || (mode && !possible(state))) return state;
   if (mode === "approve" && !mayApprove(state)) return state;
   // What went well before has been read by now, and would cover the draft.
   const notice = state.notice?.tone === "ok" ? null : state.notice;
@@ -369,7 +411,10 @@ export function ended(state) {
  */
 export function claimed(state, task) {
   if (state.task?.task_id !== task.task_id) return state;
-  if (state.task.content_sha256 === task.content_sha256) return { ...state, claim: claimOf(task) };
+  const tasks = withHolder(state.tasks, task);
+  if (state.task.content_sha256 === task.content_sha256) {
+    return { ...state, tasks, claim: claimOf(task) };
+  }
   return { ...loaded(state, task), notice: warning(VOID, []) };
 }
 
@@ -383,7 +428,8 @@ export function claimed(state, task) {
 export function handled(state, task, said) {
   if (state.selected !== task.task_id) return state;
   const notice = { tone: /** @type {const} */ ("ok"), text: said, actions: [] };
-  return { ...state, task, claim: claimOf(task), mode: "", notice };
+  const tasks = withHolder(state.tasks, task);
+  return { ...state, tasks, task, claim: claimOf(task), mode: "", notice };
 }
 
 /** Who holds the shown task instead of this reviewer; "" when nobody does. */
@@ -468,16 +514,9 @@ export function refused(state, task, { code = "", message }) {
   const known = CONFLICTS[code];
   const text = known ?? message;
   if (state.task !== task) return { ...state, notice: failure(`“${task.question}”: ${text}`) };
-  const lost = {
-    state: /** @type {const} */ ("open"),
-    claimed_by: null,
-    fence: 0,
-    lease_until: null,
-    reading_until: null,
-  };
   return {
     ...state,
-    claim: code === "claim_lost" ? lost : state.claim,
+    claim: code === "claim_lost" ? UNHELD : state.claim,
     // The next refresh of the list finds the same change; it must not replace this explanation.
     warned: state.warned || known !== undefined,
     notice: failure(text, known ? [latest()] : []),

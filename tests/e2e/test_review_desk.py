@@ -115,6 +115,8 @@ def test_a_day_at_the_desk(page: Page, running: Running) -> None:
 
     open_task(page, PAINS)
     expect(page.get_by_test_id("why")).to_contain_text(re.compile(r"rule \d+ of the policy"))
+    expect(page.get_by_test_id("approve")).to_have_count(0)  # a person writes to who is in danger
+    expect(page.get_by_test_id("edit")).to_have_text("Write an answer…")
     page.get_by_test_id("comment").click()
     page.get_by_test_id("note-text").fill("I have called them.")
     page.get_by_test_id("note-save").click()

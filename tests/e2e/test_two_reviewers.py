@@ -68,7 +68,7 @@ def test_a_claim_that_ended_is_nobodys(tiny: Served, desks: tuple[Page, Page]) -
     expect(rita.get_by_test_id("claimed-by-me")).to_be_visible()
     rob.goto(f"{tiny.address}/review#{task}")
     rob.reload()
-    expect(rob.locator("main")).to_contain_text("rita")
+    expect(rob.get_by_test_id("holder")).to_have_text("rita is reviewing this")
     with tiny.site.services.database.transaction() as session:
         ended = now() - timedelta(minutes=1)
         of = ReviewTaskRow.id == task
@@ -81,8 +81,58 @@ def test_a_claim_that_ended_is_nobodys(tiny: Served, desks: tuple[Page, Page]) -
     expect(rob.get_by_test_id("decision").first).to_contain_text("Approved")
 
 
-def test_what_is_urgent_takes_two_to_sign(tiny: Served, desks: tuple[Page, Page]) -> None:
-    question = "I have chest pains, is my claim covered for water damage?"
+def test_a_claim_made_after_the_task_was_opened_is_told(
+    tiny: Served, desks: tuple[Page, Page]
+) -> None:
+    answer = tiny.site.ask(HELD)["answer_id"]
+    task = tiny.site.task_of(answer)
+    rita, rob = desks
+    for desk in desks:
+        desk.goto(f"{tiny.address}/review#{task}")
+        desk.reload()
+        expect(desk.get_by_test_id("approve")).to_be_enabled()
+    rita.get_by_test_id("claim").click()
+    expect(rita.get_by_test_id("claimed-by-me")).to_be_visible()
+    rob.get_by_test_id("claim").click()
+    expect(rob.get_by_test_id("holder")).to_have_text("rita is reviewing this")
+    row = rob.locator(f'[data-task-id="{task}"]')
+    expect(row).to_contain_text("rita is reviewing")
+    for offered in ("claim", "approve", "edit", "reject"):
+        expect(rob.get_by_test_id(offered)).to_have_count(0)
+    rob.keyboard.press("a")
+    expect(rob.locator("#actions")).to_contain_text("rita is reviewing this")
+    rob.set_viewport_size({"width": 390, "height": 844})
+    for shown in ("holder", "take-over"):
+        expect(rob.get_by_test_id(shown)).to_be_in_viewport()
+    rob.set_viewport_size({"width": 1280, "height": 900})
+    rob.get_by_test_id("take-over").click()
+    expect(rob.get_by_test_id("claimed-by-me")).to_be_visible()
+    expect(rob.get_by_test_id("holder")).to_have_count(0)
+    expect(rita.get_by_test_id("holder")).to_have_text("rob is reviewing this", timeout=30_000)
+    expect(rita.get_by_test_id("approve")).to_have_count(0)
+
+
+def test_a_task_that_is_held_says_so_as_soon_as_it_is_opened(
+    tiny: Served, desks: tuple[Page, Page]
+) -> None:
+    """Rob's list was read before the claim; the task itself knows more."""
+    answer = tiny.site.ask(HELD)["answer_id"]
+    task = tiny.site.task_of(answer)
+    _, rob = desks
+    rob.goto(f"{tiny.address}/review")
+    rob.reload()
+    row = rob.locator(f'[data-task-id="{task}"]')
+    expect(row).to_be_visible()
+    tiny.site.call("rita", "POST", f"/v1/reviews/{task}/claim")
+    row.click()
+    expect(rob.get_by_test_id("holder")).to_have_text("rita is reviewing this")
+    expect(row).to_contain_text("rita is reviewing")
+    expect(rob.get_by_test_id("take-over")).to_be_visible()
+    expect(rob.get_by_test_id("approve")).to_have_count(0)
+
+
+def test_medical_advice_takes_two_to_sign(tiny: Served, desks: tuple[Page, Page]) -> None:
+    question = "I have palpitations, is my claim covered for water damage?"
     answer = tiny.site.ask(question)["answer_id"]
     task = tiny.site.task_of(answer)
     rita, rob = desks

@@ -332,6 +332,47 @@ def test_the_review_screen_has_what_a_decision_needs(site: Site) -> None:
     assert {"index_version", "embedder", "generator", "policy_sha256"} <= set(task["lineage"])
 
 
+def test_a_card_number_in_a_question_is_masked_for_reviewers_and_kept_in_the_record(
+    site: Site,
+) -> None:
+    card = "4111 1111 1111 1111"
+    question = f"My card is {card}, what is the excess for water damage?"
+    held = site.ask(question)["answer_id"]
+    task = site.task_of(held)
+    listed = site.call("rita", "GET", "/v1/reviews", params={"limit": 200})
+    detail = site.call("rita", "GET", f"/v1/reviews/{task}")
+    for shown in (listed, detail):
+        assert card not in shown.text
+    assert detail.json()["question"] == question.replace(card, "[card]")
+    with site.services.database.reading() as session:
+        assert session.get_one(RecordRow, held).question == question
+    rejected = site.decide("rita", site.claim("rita", task), "reject", reason="No.")
+    assert (rejected.status_code, card in rejected.text) == (200, False)
+
+
+def test_to_an_urgent_question_nothing_is_drafted_that_could_be_approved(site: Site) -> None:
+    asked = site.ask("I want to kill myself, is my claim covered for water damage?")
+    task = site.task_of(asked["answer_id"])
+    assert (asked["status"], "emergency services" in asked["message"]) == ("held", True)
+    detail = site.claim("rita", task)
+    assert (detail["urgency"], detail["draft"]["text"], detail["cause"]) == ("urgent", "", "empty")
+    assert detail["why"].endswith("to what is urgent a person writes the answer.")
+    assert detail["evidence"], "what was found is there to be cited"
+    assert site.decide("rita", detail, "approve").status_code == 422
+    again = site.call(
+        "rita",
+        "POST",
+        f"/v1/reviews/{task}/draft",
+        json={"content_sha256": detail["content_sha256"]},
+    ).json()
+    assert again["draft"]["text"] == ""
+    said = "Please call 112 now, we are with you."
+    more = {"text": said, "override_reason": "It is ours."}
+    assert site.decide("rita", site.claim("rita", task), "edit", **more).status_code == 200
+    answer = site.call("ann", "GET", f"/v1/answers/{asked['answer_id']}").json()
+    assert (answer["status"], answer["answer"]["text"]) == ("released", said)
+
+
 def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> None:
     schema = {"properties": {"text": {"maxLength": 5}}}
     answer_id = site.ask(HELD, answer_schema=schema)["answer_id"]
@@ -342,6 +383,16 @@ def test_the_review_screen_says_that_there_was_a_second_draft(site: Site) -> Non
     assert second.endswith("so the first is shown here.")
     plain, _ = site.held()
     assert site.call("rita", "GET", f"/v1/reviews/{plain}").json()["second_try"] is None
+
+
+def test_to_an_urgent_question_nothing_is_drafted_in_the_background_either(fresh: Site) -> None:
+    asked = fresh.ask("I want to kill myself, is my claim covered for water damage?")
+    path = f"/v1/reviews/{fresh.task_of(asked['answer_id'])}"
+    update = {"review_drafts": "all", "review_drafter": "reader"}
+    settings = fresh.services.settings.model_copy(update=update)
+    drafter = build_drafter(replace(fresh.services, settings=settings))
+    assert drafter is not None and drafter.run() == 0
+    assert fresh.call("rita", "GET", path).json()["background_draft"] is None
 
 
 def test_a_draft_from_the_background_is_taken_by_its_hash(fresh: Site) -> None:
@@ -757,6 +808,18 @@ def test_bad_questions_are_refused(
 ) -> None:
     headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
     coded(site.call("ann", "POST", "/v1/ask", content=body, headers=headers), status, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b'{"question": "a"}', "application/x-www-form-urlencoded"), (b"[]", "application/json")],
+)
+def test_a_body_that_is_no_json_object_is_told_in_plain_words(
+    site: Site, body: bytes, kind: str
+) -> None:
+    """The first is what curl sends with -d alone."""
+    sent = site.call("ann", "POST", "/v1/ask", content=body, headers={"Content-Type": kind})
+    assert "must be a JSON object" in coded(sent, 422, "invalid")["message"]
 
 
 def test_a_body_over_the_limit_is_refused_announced_or_not(site: Site) -> None:

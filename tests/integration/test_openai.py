@@ -293,7 +293,8 @@ def test_a_rejected_response_fails_with_the_reason(running: Served, client: Open
     done = polled(client, made)
     assert (done.status, done.output) == ("failed", [])
     assert done.error is not None and done.error.message == (
-        "A reviewer decided not to release this answer."
+        "A reviewer decided not to release this answer. "
+        "You can ask in other words, or ask us directly."
     )
     assert "£" not in done.model_dump_json()
 

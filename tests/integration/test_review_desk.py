@@ -121,7 +121,7 @@ def test_pages_by_priority_have_no_gap_and_no_double(
 def test_filters_and_search_narrow_the_list_and_the_count(desk: ReviewDesk, inbox: Inbox) -> None:
     inbox.add("What is the EXCESS for 100% of water_damage?", risk=0.8, asker="bob", queue="claims")
     inbox.add("What is the excess for fire?", risk=0.2)
-    inbox.add("Where are you?")
+    inbox.add("Where are you?", risk=0.3)
     wanted = questions(desk)[0]
 
     def found(**options: Any) -> int:
@@ -146,7 +146,7 @@ def test_what_the_gate_held_and_audits_are_not_told_apart_by_risk(
     inbox.add("held by the gate", risk=0.9, action=Action.RELEASE)
     (task,) = desk.tasks(RITA, "open").tasks
     assert (task.risk, task.cause) == (None, "gate")
-    assert desk.tasks(RITA, "open", min_risk=0.0).tasks == []
+    assert desk.tasks(RITA, "open", min_risk=1.0).tasks == [task], "what is unknown may be high"
 
 
 def test_counts_by_queue_and_cause(desk: ReviewDesk, inbox: Inbox) -> None:

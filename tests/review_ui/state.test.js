@@ -257,6 +257,38 @@ test("a task that somebody else holds can be taken over, until their claim ends"
   assert.equal(elsewhere.task, null);
 });
 
+test("while somebody else is reviewing, nothing is decided here, by keys neither", () => {
+  const held = detail("a", { state: "claimed", claimed_by: "raj" });
+  const shown = states.loaded(page(ABC, "a"), held);
+  assert.equal(shown.tasks[0]?.claimed_by, "raj", "the list says it as soon as the task does");
+  assert.deepEqual([states.mayDecide(shown), states.waitsForMe(shown)], [false, true]);
+  for (const mode of /** @type {const} */ (["approve", "edit", "reject"])) {
+    assert.equal(states.modeSet(shown, mode), shown);
+  }
+  assert.equal(states.modeSet(shown, "comment").mode, "comment");
+});
+
+test("a claim that came after the task was opened is seen in the list, and its end too", () => {
+  const taken = [task("a", { state: "claimed", claimed_by: "rob" }), task("b")];
+  const held = refreshed(page(ABC, "a"), taken);
+  assert.equal(states.otherHolder(held), "rob");
+  assert.equal(states.mayApprove(held), false);
+  const ended = refreshed(held, ABC);
+  assert.equal(states.otherHolder(ended), "");
+  assert.equal(states.mayApprove(ended), true);
+  const busy = refreshed(states.started(page(ABC, "a")), taken);
+  assert.equal(states.otherHolder(busy), "", "what is on its way will tell");
+});
+
+test("a list that knows nothing of my claim yet does not take it from me", () => {
+  const lease = "2099-01-01T00:00:00Z";
+  const mine = detail("a", { state: "claimed", claimed_by: "rita", fence: 3, lease_until: lease });
+  const held = states.claimed(page(ABC, "a"), mine);
+  assert.equal(refreshed(held, ABC).claim?.fence, 3);
+  const lost = refreshed(held, [task("a", { state: "claimed", claimed_by: "rob" })]);
+  assert.equal(states.otherHolder(lost), "rob");
+});
+
 test("an edit that the checks refuse asks for a reason, and keeps what was written", () => {
   const shown = states.loaded(states.chosen(states.begin("rita"), "a"), detail("a"));
   const edit = states.edited(states.modeSet(shown, "edit"), "Call us.");

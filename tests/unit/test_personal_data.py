@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from app.telemetry import configure_logging
 from guardrails.checks.personal_data import (
     KINDS,
+    TYPED_BY_ACCIDENT,
     PersonalDataCheck,
     QuestionPersonalDataCheck,
     find_personal_data,
     luhn,
     mask,
+    without_accidents,
 )
 from guardrails.contract import Case, Citation, Draft, Outcome, Sentence
 
@@ -165,6 +167,14 @@ def test_masking_replaces_the_wanted_kinds_and_nothing_else() -> None:
     assert mask(text, {"email", "card"}) == "Write to [email] or pay with [card] today."
     assert mask(text, {"card"}) == "Write to ann@example.com or pay with [card] today."
     assert mask(text, ()) == text
+    assert without_accidents("Ask ann@example.com about 4111 1111 1111 1111.") == (
+        "Ask ann@example.com about [card]."
+    )
+    assert without_accidents("My password is: Xk#pQwz!rTb") == mask(
+        "My password is: Xk#pQwz!rTb", TYPED_BY_ACCIDENT
+    )
+    wide = "My card is ４１１１ １１１１ １１１１ １１１１ or ④①①① ①①①① ①①①① ①①①①"
+    assert without_accidents(wide) == mask(wide, TYPED_BY_ACCIDENT)
     assert mask("Nothing here.", KINDS) == "Nothing here."
 
 

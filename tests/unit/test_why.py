@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.review.why import DRIVERS, ESTIMATED, why_line
+from app.review.why import DRIVERS, ESTIMATED, EVERY, LET_PASS, UNWEIGHED, WEIGHED, why_line
 from guardrails.features import DIRECTIONS
 
 DRAFT = {"sentences": [{"text": "It is £350.", "citations": [1]}]}
@@ -42,12 +42,29 @@ def test_what_no_rule_held_has_no_figure_that_would_tell_audits_apart() -> None:
     released = {"action": "release", "reasons": []}
     held = why_line(DRAFT, [], released, GATE, POLICY)
     audited = why_line(DRAFT, [], released, {"risk": 0.1, "threshold": 0.18, "drivers": []}, POLICY)
-    assert held == audited == "No rule of the policy held it; a person must look at this answer."
+    assert held == audited == WEIGHED
+    assert "The gate asks a person" in held and "unlikely to be wrong" in held
+
+
+def test_what_the_gate_sends_says_its_mode_and_what_a_failed_check_has_to_do_with_it() -> None:
+    released = {"action": "release", "reasons": []}
+
+    def said(mode: str, *findings: dict[str, str]) -> str:
+        return why_line(DRAFT, findings, released, {**GATE, "mode": mode}, POLICY)
+
+    assert said("review_everything") == EVERY
+    assert (said("off"), said("certified"), said("provisional")) == (UNWEIGHED, WEIGHED, WEIGHED)
+    passed = {**FAILED, "outcome": "pass"}
+    email = {"check": "personal_data", "outcome": "fail", "label": "email"}
+    assert said("certified", passed) == WEIGHED
+    assert said("certified", passed, email) == f"{WEIGHED} {LET_PASS}"
 
 
 def test_without_a_draft_it_says_so() -> None:
     said = why_line(EMPTY, [FAILED], HELD, GATE, POLICY)
     assert said.endswith("The documents gave no draft.") and "Risk" not in said
+    urgent = why_line(EMPTY, [FAILED], {**HELD, "urgency": "urgent"}, GATE, POLICY)
+    assert urgent.endswith("to what is urgent a person writes the answer.")
 
 
 def test_every_figure_of_the_risk_has_words() -> None:
