@@ -14,7 +14,7 @@ FACT = "How many days of skiing does the winter sports extension include?"
 FOUND = "17 days"
 PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
-NO_DRAFT = "Will you pay me for my lost trombone?"
+NO_DRAFT = "Will you pay me if my trombone is out of tune?"
 """Held, and no document says anything."""
 
 
