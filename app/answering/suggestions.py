@@ -1,13 +1,14 @@
-"""Questions to begin with, out of the documents themselves: released ones, else such of headings
-as would be answered now, which is tried in the background."""
+"""Questions to begin with, out of the documents themselves: released ones, else such of tables and
+headings as would be answered now, which is tried in the background."""
 
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 
 import structlog
 from sqlalchemy import select
@@ -21,6 +22,7 @@ from app.corpus.tables import READY, DocumentRow, LiveIndexRow, PassageRow
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import CountersignError
+from app.inference.tables import named_cells
 from app.records.release import cited_passages
 from app.records.tables import RecordRow, ReleaseRow
 
@@ -28,14 +30,23 @@ MOST = 4
 LOOKED_AT = 300
 """Released answers, and passages, that are looked through."""
 LONGEST = 90
-TRIED = 8
-"""Questions from headings that are tried for one scope and index version."""
+TRIED = 10
+"""Questions from tables and headings that are tried for one scope and index version."""
 HOLDS_S, KEPT_SCOPES = 3600.0, 64
 """Seconds after which questions are tried anew, and scopes whose questions are remembered."""
 _OWN_AFFAIR = re.compile(r"\d|\b(?:i|i'm|i've|me|my|mine|we|our|us)\b|@", re.IGNORECASE)
 """What may tell of the person who asked: such a question is shown to nobody else."""
 _PERSONAL = "personal_data_question"
 _MADE = "What do the documents say about"
+_MEASURE = re.compile(
+    r"((?:price|fee|charge|cost|rate|excess|deposit|limit|amount|rent|warranty|guarantee|discount"
+    r"|deadline|notice|allowance|minimum|maximum|capacity|penalty|premium|postage)\b[a-z ]*?)"
+    r"(?: ?\(?(?:[A-Z]{3}|[£€$%]|kg|g|cm|m|km|days?|hours?)\)?)?",
+    re.IGNORECASE,
+)
+"""A column that is asked for by its name, without its unit."""
+_THING = re.compile(r"[^\W\d_][^\W\d_]+(?:[ '’&-]{1,3}[^\W\d_]+){0,4}")
+"""A row that has a name in words."""
 log = structlog.get_logger()
 
 
@@ -54,15 +65,17 @@ class SuggestionsView:
 
 @dataclass
 class _Trials:
-    """Which questions from headings would be answered, as of one index version."""
+    """The questions that were made of the documents of one index version, once somebody wanted
+    some, and which of them would be answered."""
 
     version: str
     ends: float
+    made: list[str] | None = None
     answered: dict[str, bool] = field(default_factory=dict)
 
 
 class Suggestions:
-    """Suggests questions; those from headings are rehearsed one after the other on a thread of
+    """Suggests questions; those that are made are rehearsed one after the other on a thread of
     its own, while nobody waits for an answer, and only until there are enough."""
 
     def __init__(
@@ -81,13 +94,15 @@ class Suggestions:
         with self._database.reading() as session:
             released = _once(_answered(session, principal))[:MOST]
             wanted = MOST - len(released)
-            headings = _once(_headings(session, principal)) if wanted else []
             version = session.scalar(select(LiveIndexRow.version_id)) or ""
+            trials = self._of(principal.scope, version)
+            if wanted and trials.made is None:
+                trials.made = _once(_made(session, principal))
+            made = trials.made or []
             documents = bool(released or _some_document(session, principal))
-        new = [one for one in headings if one.casefold() not in map(str.casefold, released)]
-        # A heading that is a question itself makes a better one than what is made of others.
+        new = [one for one in made if one.casefold() not in map(str.casefold, released)]
+        # What is made of a heading that is no question is answered least.
         new = sorted(new, key=lambda one: one.startswith(_MADE))[:TRIED] if version else []
-        trials = self._of(principal.scope, version)
         found = [one for one in new if trials.answered.get(one)][:wanted]
         open_ = [one for one in new if one not in trials.answered]
         complete = len(found) == wanted or not open_
@@ -186,10 +201,11 @@ def _may_be_shown(record: RecordRow) -> bool:
     return fits and not follows and not doubted and not _OWN_AFFAIR.search(record.question)
 
 
-def _headings(session: Session, principal: Principal) -> Iterator[str]:
-    """Headings of the newest documents as questions: first one of each document, then more."""
+def _made(session: Session, principal: Principal) -> Iterator[str]:
+    """Cells and headings of the newest documents as questions, by turns: first one of each
+    document, then more."""
     query = (
-        select(DocumentRow.id, DocumentRow.collection, DocumentRow.title, PassageRow.headings)
+        select(DocumentRow.id, DocumentRow.title, PassageRow.headings, PassageRow.text)
         .join(PassageRow, PassageRow.document_id == DocumentRow.id)
         .where(DocumentRow.state == READY, PassageRow.revision == DocumentRow.revision)
         .where(PassageRow.suspect.is_(None))
@@ -197,17 +213,27 @@ def _headings(session: Session, principal: Principal) -> Iterator[str]:
     )
     if principal.scope is not None:
         query = query.where(DocumentRow.collection.in_(principal.scope))
-    later, seen = [], set()
-    for document, _, title, headings in session.execute(query.limit(LOOKED_AT)):
-        question = as_question(title, headings)
-        if question is None:
-            continue
-        if document in seen:
-            later.append(question)
-        else:
-            seen.add(document)
-            yield question
-    yield from later
+    cells: dict[str, list[str]] = {}
+    headings: dict[str, list[str]] = {}
+    for document, title, heads, text in session.execute(query.limit(LOOKED_AT)):
+        cells.setdefault(document, []).extend(islice(_of_cells(text), 1))
+        headings.setdefault(document, []).extend(filter(None, [as_question(title, heads)]))
+    for pair in zip_longest(_by_turns(cells), _by_turns(headings)):
+        yield from filter(None, pair)
+
+
+def _by_turns(found: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The first of each, then the second of each, and so on."""
+    for row in zip_longest(*found.values()):
+        yield from filter(None, row)
+
+
+def _of_cells(text: str) -> Iterator[str]:
+    """Questions for cells of the tables of ``text`` whose row and column have simple names."""
+    for row, column in named_cells(text):
+        measure = _MEASURE.fullmatch(column.strip())
+        if measure and _THING.fullmatch(row) and len(row) <= LONGEST - 40:
+            yield f"What is the {measure[1].strip().lower()} for {row}?"
 
 
 def as_question(title: str, headings: list[str]) -> str | None:

@@ -187,6 +187,18 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     return best[0] if len(best) == 1 else None
 
 
+def named_cells(text: str) -> Iterator[tuple[str, str]]:
+    """The names (row, column) of the cells of the tables in ``text`` whose columns have names."""
+    for rows in _tables(text):
+        texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
+        top = 0 if rows[0].entry else header_rows(texts)
+        if top != 1:
+            continue
+        for name, *cells in texts[1:]:
+            columns = texts[0][1 : len(cells) + 1]
+            yield from ((name, column) for column in columns if name and column)
+
+
 def _is_asked_alone(question: str, says: str) -> bool:
     """Whether nothing but a row's name is said, or besides it only how much that is."""
     if _HOW_MUCH.search(question):

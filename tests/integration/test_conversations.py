@@ -234,6 +234,19 @@ def test_headings_that_are_questions_are_tried_first(services: Services) -> None
     suggestions.close()
 
 
+def test_cells_with_simple_names_are_asked_for(services: Services) -> None:
+    shelf = Shelf(Corpus(services.database), HashEmbedder(), services.settings.index_dir)
+    rows = ["Item | Code | Price EUR", "Single kayak | K-1 | 42", "T-401 | K-2 | 65"]
+    shelf.store("prices.txt", "\n".join(rows))
+    price = "What is the price for Single kayak?"
+    answerer = Rehearsing(frozenset({price}))
+    suggestions = Suggestions(services.database, cast("Any", answerer), lambda: False, 10.0)
+    assert tried(suggestions, Principal("ann", frozenset({"asker"}))) == [price]
+    asked = [one for one in answerer.asked if one.startswith("What is the")]
+    assert asked == [price]
+    suggestions.close()
+
+
 def test_the_usual_wait_is_said_when_there_is_enough_to_say(site: Site) -> None:
     assert site.call("ann", "GET", "/v1/waiting").json() == {"usual_seconds": None}
     for _ in range(5):
