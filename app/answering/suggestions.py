@@ -41,7 +41,7 @@ _MADE = "What do the documents say about"
 _MEASURE = re.compile(
     r"((?:price|fee|charge|cost|rate|excess|deposit|limit|amount|rent|warranty|guarantee|discount"
     r"|deadline|notice|allowance|minimum|maximum|capacity|penalty|premium|postage)\b[a-z ]*?)"
-    r"(?: ?\(?(?:[A-Z]{3}|[£€$%]|kg|g|cm|m|km|days?|hours?)\)?)?",
+    r"(?: ?\(?(?:(?-i:[A-Z]{3})|[£€$%]|kg|g|cm|m|km|days?|hours?)\)?)?",
     re.IGNORECASE,
 )
 """A column that is asked for by its name, without its unit."""

@@ -238,12 +238,15 @@ def test_cells_with_simple_names_are_asked_for(services: Services) -> None:
     shelf = Shelf(Corpus(services.database), HashEmbedder(), services.settings.index_dir)
     rows = ["Item | Code | Price EUR", "Single kayak | K-1 | 42", "T-401 | K-2 | 65"]
     shelf.store("prices.txt", "\n".join(rows))
+    rows = ["Section | Excess per person", "Baggage | £75", "Delay | £50"]
+    shelf.store("excess.txt", "\n".join(rows))
     price = "What is the price for Single kayak?"
-    answerer = Rehearsing(frozenset({price}))
+    excess = "What is the excess per person for Baggage?"
+    answerer = Rehearsing(frozenset({price, excess}))
     suggestions = Suggestions(services.database, cast("Any", answerer), lambda: False, 10.0)
-    assert tried(suggestions, Principal("ann", frozenset({"asker"}))) == [price]
+    assert tried(suggestions, Principal("ann", frozenset({"asker"}))) == [excess, price]
     asked = [one for one in answerer.asked if one.startswith("What is the")]
-    assert asked == [price]
+    assert asked == [excess, price]
     suggestions.close()
 
 
