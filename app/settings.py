@@ -251,7 +251,7 @@ class Settings(BaseSettings):
         ge=-1,
         le=1,
         description="Least cosine similarity of the best passage; below it the answer abstains, "
-        "unless the reader is sure of an answer in one.",
+        "unless the reader finds an answer in one, or takes one for relevant.",
     )
     deadline_s: float = Field(
         default=30.0, gt=0, description="Longest time for one answer, in seconds."

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.inference.evidence_selection import stems
 
@@ -51,6 +52,8 @@ _OLD = re.compile(
     re.IGNORECASE,
 )
 """Ages: "my 9-year-old", "aged 5", "I'm 22"."""
+AGE = "age"
+"""The unit of ages: beside one a question may name a time, as "a day ticket" does."""
 _NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
 _AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
 _ONE = rf"{_SIGN}?\s?({_FIGURE})"
@@ -99,6 +102,8 @@ class Quantity:
         """The number in another unit, None where that measures something else."""
         if self.unit == unit:
             return self.value
+        if self.unit == AGE:
+            return {"year": self.value, "month": 12 * self.value}.get(unit)
         if self.unit in _TIMES and unit in _TIMES:
             if _TIMES[unit] > LONGEST * _TIMES[self.unit]:
                 return None
@@ -119,18 +124,19 @@ class _Range:
         return above and below
 
 
-def quantities(question: str) -> list[Quantity]:
-    """The quantities that a question names; [] where it names one measure twice, as "from 2 to 3
-    days" does."""
-    found = list(_named(question))
+@lru_cache(maxsize=64)
+def quantities(question: str) -> tuple[Quantity, ...]:
+    """The quantities that a question names; () where it names one measure twice, as "from 2 to 3
+    days" does. Kept, as it is asked of each passage that is read."""
+    found = tuple(_named(question))
     kinds = ["time" if one.unit in _TIMES else one.unit for one in found]
-    return found if len(set(kinds)) == len(kinds) else []
+    return found if len(set(kinds)) == len(kinds) else ()
 
 
 def _named(question: str) -> Iterator[Quantity]:
     ages = [match.span() for match in _OLD.finditer(question)]
     for match in _OLD.finditer(question):
-        yield Quantity(_value(next(filter(None, match.groups()))), "year", match[0])
+        yield Quantity(_value(next(filter(None, match.groups()))), AGE, match[0])
     sums = [match.span() for match in _SUM.finditer(question)]
     for match in _SUM.finditer(question):
         number, unit = (match[2], match[1]) if match[1] else (match[3], match[4])
@@ -189,7 +195,7 @@ def _in_row(asked: Quantity, name: str, column: str) -> float | None:
     value = asked.in_unit(unit) if unit else None
     if value is not None:
         return value
-    if asked.unit in _TIMES or asked.unit in _OTHER_UNITS:
+    if asked.unit == AGE or asked.unit in _TIMES or asked.unit in _OTHER_UNITS:
         return None
     if asked.unit in _MONEY:
         return asked.value if asked.unit in f"{name} {column}" else None

@@ -257,11 +257,17 @@ def _out_of_range(
     if row is not None:
         others = [one for place, one in enumerate(rows[top:]) if place != row]
         return [(one.bounds, MOST_MISSED) for one in others]
-    column = row_of(amounts, over[1:], over[0]) if top else None
-    if column is None:
-        return []
-    cells = [row.cells[1:] for row in rows[top:]]
-    return [(cell, MOST_MISSED) for one in cells for n, cell in enumerate(one) if n != column]
+    # A header may have no name for the first column.
+    unnamed = all(len(one.cells) > len(over) for one in rows[top:])
+    names = over if unnamed else over[1:]
+    column = row_of(amounts, names, "" if unnamed else over[0]) if top else None
+    cells = [one.cells[1:] for one in rows[top:] if len(one.cells) == len(names) + 1]
+    return [
+        (cell, MOST_MISSED)
+        for one in cells
+        for place, cell in enumerate(one)
+        if column is not None and place != column
+    ]
 
 
 def _with_weekends(said: frozenset[str]) -> frozenset[str]:

@@ -30,6 +30,9 @@ WEIGHTS = ["up to 2 kg", "over 2 kg up to 10 kg", "over 10 kg"]
         ("fee for 9 days", ["Monday to Friday", "9 am to 5 pm", "2024 to 2026"], "Days", None),
         ("after 1 year", ["only 3 years"], "", None),
         ("price for my 16 yr old on tuesday", TICKETS, "Ticket", 2),
+        ("a day ticket for my 16 year old", TICKETS, "Ticket", 2),
+        ("my son is 4 and we cancel 20 days ahead", ["28 to 15", "14 to 0"], "Days before", 0),
+        ("a 3 year old kitten", ["up to 24 months", "over 24 months"], "", 1),
         ("I'm 22, what do I pay", TICKETS, "Ticket", 3),
         ("my son is four", TICKETS, "Ticket", 1),
         ("I'm 10 minutes late", TICKETS, "Ticket", None),
@@ -54,4 +57,4 @@ def test_the_row_is_found_by_its_range(
 
 @pytest.mark.parametrize("question", ["how old must I be", "from 2 days to 3 weeks", "room 2"])
 def test_no_quantity_or_several_name_no_row(question: str) -> None:
-    assert quantities(question) == []
+    assert quantities(question) == ()

@@ -326,3 +326,12 @@ def test_a_row_is_meant_by_another_word_for_what_it_measures(question: str, row:
     lowered = {text[slice(*part)].split(" |")[0] for part, _ in misplaced(question, text)}
     assert row not in lowered
     assert {line.split(" |")[0] for line in lines[1:]} - {row} <= lowered
+
+
+@pytest.mark.parametrize("first", ["", "Permit   "], ids=["no name for the rows", "named"])
+def test_of_columns_the_one_that_an_age_falls_into_is_meant(first: str) -> None:
+    lines = [f"{first}Adult    Senior 67+   Junior 10-17", "Day, river   14.00    10.00   4.00"]
+    text = "\n".join([*lines, "Day, pool    18.00    11.00    8.00"])
+    question = "day at the pool for a 12 yr old"
+    lowered = {text[slice(*part)] for part, _ in misplaced(question, text)}
+    assert {"18.00", "11.00"} <= lowered and "8.00" not in lowered
