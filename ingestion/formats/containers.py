@@ -2,6 +2,7 @@
 
 import email
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from email.message import EmailMessage
@@ -10,6 +11,7 @@ from typing import Any
 
 from app.errors import DocumentRefused
 from ingestion.formats import html
+from ingestion.formats.aligned import blocks_of
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 
@@ -68,7 +70,8 @@ def _body(message: EmailMessage) -> Iterator[Block]:
     if part.get_content_subtype() == "html":
         yield from html.page(content).blocks
     else:
-        yield Block(content)
+        for paragraph in re.split(r"\n[ \t\r]*\n", content.replace("\r\n", "\n")):
+            yield from blocks_of(paragraph)
 
 
 def _attachments(message: EmailMessage) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from ingestion.formats.aligned import blocks_of
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS
@@ -141,9 +142,11 @@ def read(data: bytes) -> Read:
         elif len(lines) == 1:
             level, rest = _level(first, is_first=place == 0 and len(parts) > 1), []
         if level and first:
-            blocks += [Block(first, level=level), *(Block(text, gap="\n") for text in rest)]
+            blocks.append(Block(first, level=level))
+            for text in rest:
+                blocks += blocks_of(text, "\n")
         else:
-            blocks.append(Block(part))
+            blocks += blocks_of(part)
     begins = blocks[0] if blocks else Block("")
     return Read(begins.text if begins.level else "", blocks)
 
