@@ -66,7 +66,8 @@ def _show_quotes(found: QuotesView, as_json: bool) -> None:
         return
     for quote in found.quotes:
         console.print(_place(quote), markup=False, highlight=False, style="bold")
-        console.print(quote.answer.text, markup=False, highlight=False)
+        for sentence in quote.answer.sentences:
+            console.print(f"    {sentence.text}", markup=False, highlight=False)
     if not found.quotes:
         console.print("The search finds nothing that could be quoted.", highlight=False)
 
