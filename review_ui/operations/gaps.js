@@ -72,7 +72,7 @@ function item(gap, collections) {
     const told = el("p", { class: "notice ok", role: "status", tabindex: "-1" }, [
       "Added as a document: ",
       el("a", { href: `/documents#doc/${added.document_id}` }, added.source),
-      ". Once it is read and the question is asked again, it is answered from it, and closed here.",
+      ". It is read now. When the question is asked again and answered from it, it leaves this list.",
     ]);
     fill(line, about, told, button);
     told.focus();
@@ -89,10 +89,10 @@ function aboutGap(gap) {
     el("p", { class: "muted small" }, gapWords(gap)),
     others && el("p", { class: "muted small", dir: "auto" }, others),
     gap.written.map((one) =>
-      el("p", { class: "small", dir: "auto", "data-testid": "gap-written" }, [
+      el("p", { class: "muted small", dir: "auto", "data-testid": "gap-written" }, [
         "Written since: ",
         el("a", { href: `/documents#doc/${one.document_id}` }, one.title),
-        `, ${age(one.changed_at)}. Once it is asked again and answered, it is closed.`,
+        `, ${age(one.changed_at)}. When the question is asked again and answered, it leaves this list.`,
       ]),
     ),
   ];
