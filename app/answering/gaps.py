@@ -3,17 +3,23 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
+from app.corpus.tables import DELETED, DocumentRow
 from app.db import Database, database_time, iso
-from app.ports import Vectors
+from app.deadline import Deadline
+from app.errors import NotFound
+from app.ports import DraftRequest, Vectors
 from app.records.recording import searched_for
 from app.records.tables import RecordRow, SettlementRow
 from app.records.views import SMALL_TALK
+from app.retrieval.retriever import Retriever
+from app.review.quotes import Quotes, QuotesView
+from guardrails.checks.personal_data import without_accidents
 
 SAME = 0.75
 """Least cosine similarity of two questions that ask the same."""
@@ -25,11 +31,20 @@ WORDINGS = 5
 
 
 @dataclass(frozen=True)
+class WrittenView:
+    """A document that has a gap's question as its title."""
+
+    document_id: str
+    title: str
+    changed_at: str
+
+
+@dataclass(frozen=True)
 class Gap:
     """Questions that ask the same and got no answer; ``question`` is the first of them.
 
     ``abstained``: nothing was found; ``refused``: a reviewer rejected the draft; ``expired``:
-    nobody decided.
+    nobody decided. ``written``: what somebody wrote for it since it was asked last.
     """
 
     gap_id: str
@@ -43,6 +58,7 @@ class Gap:
     collections: list[str]
     first_at: str
     last_at: str
+    written: list[WrittenView]
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,14 @@ class _Asked:
     record: RecordRow
     text: str
     outcome: str
+
+
+@dataclass(frozen=True)
+class _Written:
+    id: str
+    title: str
+    collection: str
+    changed_at: datetime
 
 
 class Gaps:
@@ -84,12 +108,43 @@ class Gaps:
         groups = [
             group for group in _grouped(open_, vectors) if not _closed(group, closing, vectors)
         ]
-        gaps = sorted(map(_gap, groups), key=lambda gap: (-gap.asked, gap.first_at, gap.gap_id))
+        with self._database.reading() as session:
+            written = _written(session, groups)
+        found = (_gap(group, written) for group in groups)
+        gaps = sorted(found, key=lambda gap: (-gap.asked, gap.first_at, gap.gap_id))
         return GapsView(gaps, sum(gap.asked for gap in gaps), complete)
+
+    def asked(self, reader: Principal, gap_id: str) -> RecordRow:
+        """The first question of a gap. Raises ``NotFound`` where the reader may not see it."""
+        with self._database.reading() as session:
+            found = _read(session, _unanswered().where(RecordRow.answer_id == gap_id))
+        for one in found:
+            if _may_see(reader, one, None):
+                return one.record
+        raise NotFound("There is no such question without an answer.")
 
     def _vectors(self, texts: Sequence[str]) -> dict[str, Vectors]:
         different = sorted(set(texts))
         return dict(zip(different, self._embed(different), strict=True)) if different else {}
+
+
+class NearestQuotes:
+    """What came nearest to an answer of a gap: quotes out of the ``passages`` that a search finds
+    now, so that what was added since counts."""
+
+    def __init__(self, gaps: Gaps, retriever: Retriever, quotes: Quotes, passages: int) -> None:
+        self._gaps, self._retriever = gaps, retriever
+        self._quotes, self._passages = quotes, passages
+
+    def of(self, reader: Principal, gap_id: str, deadline: Deadline) -> QuotesView:
+        """The best first, from the collections that the question was asked of, all of which the
+        reader may read. Raises ``NotFound``, ``NotReady``, ``DeadlineExceeded`` and what embedding
+        does."""
+        record = self._gaps.asked(reader, gap_id)
+        question, collections = searched_for(record), record.searched["collections"]
+        found = self._retriever.retrieve(question, collections, self._passages, deadline)
+        evidence = tuple(hit.passage for hit in found.hits)
+        return self._quotes.among(reader, DraftRequest(question, evidence, deadline))
 
 
 def _unanswered() -> Select[RecordRow, str]:
@@ -151,10 +206,31 @@ def _closed(
     return any(float(vectors[one.text] @ first) >= ANSWERED for one in later)
 
 
-def _gap(group: Sequence[_Asked]) -> Gap:
+def _wordings(group: Sequence[_Asked]) -> list[str]:
+    """The different wordings, the first one first."""
+    asked = (" ".join(without_accidents(searched_for(one.record)).split()) for one in group)
+    return list(dict.fromkeys(asked))
+
+
+def _written(session: Session, groups: Sequence[Sequence[_Asked]]) -> list[_Written]:
+    """The documents that have one of the questions as their title."""
+    titles = {wording for group in groups for wording in _wordings(group)}
+    columns = DocumentRow.id, DocumentRow.title, DocumentRow.collection, DocumentRow.updated_at
+    wanted = DocumentRow.title.in_(titles), DocumentRow.state != DELETED
+    query = select(*columns).where(*wanted).order_by(DocumentRow.updated_at.desc(), DocumentRow.id)
+    return [_Written(*row) for row in session.execute(query)] if titles else []
+
+
+def _gap(group: Sequence[_Asked], written: Sequence[_Written]) -> Gap:
     became = Counter(one.outcome for one in group)
-    first = group[0].record
-    wordings = list(dict.fromkeys(searched_for(one.record) for one in group))
+    first, last_at = group[0].record, group[-1].record.created_at
+    wordings = _wordings(group)
+    collections = sorted({n for one in group for n in one.record.searched["collections"]})
+    since = (
+        one
+        for one in written
+        if one.changed_at > last_at and one.title in wordings and one.collection in collections
+    )
     return Gap(
         gap_id=first.answer_id,
         question=wordings[0],
@@ -164,7 +240,8 @@ def _gap(group: Sequence[_Asked]) -> Gap:
         abstained=became["abstained"],
         refused=became["refused"],
         expired=became["expired"],
-        collections=sorted({n for one in group for n in one.record.searched["collections"]}),
+        collections=collections,
         first_at=iso(first.created_at) or "",
-        last_at=iso(group[-1].record.created_at) or "",
+        last_at=iso(last_at) or "",
+        written=[WrittenView(one.id, one.title, iso(one.changed_at) or "") for one in since],
     )

@@ -249,7 +249,8 @@ class ReaderGenerator:
         """At most ``most`` other places that may answer than those that ``seen`` cites, best first:
         each quoted as a draft from there would be, however unsure the reader is.
 
-        What answers in the way that was asked comes before what does not. All of the evidence is
+        What answers in the way that was asked comes before what does not; the question itself, a
+        heading of what answers it, is none. All of the evidence is
         read again: several places of one passage may be among them.
         """
         question, kind = request.question, question_type(request.question)
@@ -260,7 +261,7 @@ class ReaderGenerator:
         for (_, span, passage), _ in self._weighed(question, request.evidence, readings):
             place = _told(question, span, passage)
             draft = span_answer(passage, *place, question, self.name, {})
-            if draft.sentences:
+            if draft.sentences and not _repeats(question, draft):
                 fit = fits(kind, question, draft, passage)
                 (fitting if fit else others).append((place, draft))
         return _apart_from(seen, [*fitting, *others])[:most]
@@ -443,6 +444,11 @@ def _apart_from(seen: AnswerObject, told: Sequence[Told]) -> list[Draft]:
         quoted += [(one.passage_id, one.start, one.end) for one in draft.citations]
         words.append(text)
     return apart
+
+
+def _repeats(question: str, draft: Draft) -> bool:
+    """Whether the draft is the question itself, as it stands over its answer."""
+    return _words([one.text for one in draft.sentences]) == _words([question])
 
 
 def _words(texts: Sequence[str]) -> str:

@@ -5,10 +5,12 @@ import { messageOf, request, upload } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
 import { age, plural } from "../shared/format.js";
 import { choices, field } from "../shared/forms.js";
+import { quoteItem, quotePlace, quoteText } from "../shared/quotes.js";
 
-/** @import { Gap, GapsView } from "../shared/wire.d.ts" */
+/** @import { DocumentView, Gap, GapsView, QuotesView, QuoteView } from "../shared/wire.d.ts" */
 
 const SHOWN = 20;
+const NEAREST = "What came nearest";
 
 /**
  * Draws the gaps of a collection. A form that is being written in is left alone.
@@ -44,23 +46,93 @@ export async function drawGaps(collection, days, collections, wanted) {
 function item(gap, collections) {
   const line = el("li", { "data-testid": "gap" });
   const open = () => {
-    const form = answerForm(gap, collections, () => fill(line, ...about, button));
-    fill(line, ...about, form);
-    form.querySelector("textarea")?.focus();
+    const { form, text } = answerForm(gap, collections, close, saved);
+    const nearest = el("section", { class: "quotes", "aria-label": NEAREST });
+    fill(line, about, el("div", { class: "answering" }, form, nearest));
+    text.focus();
+    const use = (/** @type {QuoteView} */ quote) => {
+      text.value = withQuote(text.value, quote);
+      text.focus();
+    };
+    drawNearest(nearest, gap, use).catch((error) => {
+      fill(nearest, el("p", { class: "muted small", role: "status" }, messageOf(error)));
+    });
   };
   const button = el(
     "button",
     { type: "button", class: "small", onclick: open, "data-testid": "answer-gap" },
     "Write the answer…",
   );
+  const about = aboutGap(gap);
+  const close = () => {
+    fill(line, about, button);
+    button.focus();
+  };
+  const saved = (/** @type {DocumentView} */ added) => {
+    const told = el("p", { class: "notice ok", role: "status", tabindex: "-1" }, [
+      "Added as a document: ",
+      el("a", { href: `/documents#doc/${added.document_id}` }, added.source),
+      ". It is read now. When the question is asked again and answered from it, it leaves this list.",
+    ]);
+    fill(line, about, told, button);
+    told.focus();
+  };
+  fill(line, about, button);
+  return line;
+}
+
+/** @param {Gap} gap */
+function aboutGap(gap) {
   const others = gap.wordings.length > 0 && `Also: ${gap.wordings.join(" · ")}`;
-  const about = [
+  return [
     el("strong", { dir: "auto" }, gap.question),
     el("p", { class: "muted small" }, gapWords(gap)),
     others && el("p", { class: "muted small", dir: "auto" }, others),
+    gap.written.map((one) =>
+      el("p", { class: "muted small", dir: "auto", "data-testid": "gap-written" }, [
+        "Written since: ",
+        el("a", { href: `/documents#doc/${one.document_id}` }, one.title),
+        `, ${age(one.changed_at)}. When the question is asked again and answered, it leaves this list.`,
+      ]),
+    ),
   ];
-  fill(line, ...about, button);
-  return line;
+}
+
+/**
+ * What the reader would quote for this question, however unsure it is.
+ * @param {HTMLElement} place
+ * @param {Gap} gap
+ * @param {(quote: QuoteView) => void} onUse
+ */
+async function drawNearest(place, gap, onUse) {
+  const head = el("h3", {}, NEAREST);
+  fill(place, head, el("p", { class: "muted small", role: "status" }, "Searching the documents…"));
+  /** @type {QuotesView} */
+  const { quotes } = await request("GET", `/v1/gaps/${encodeURIComponent(gap.gap_id)}/quotes`);
+  const items = quotes.map((quote, index) => {
+    const found = quotePlace(quote);
+    const to = { href: `/documents#doc/${found?.documentId}`, target: "_blank" };
+    return quoteItem(quote, `nearest-${gap.gap_id}-${index}`, {
+      where: el("a", to, found?.where),
+      label: "Use this quote",
+      props: { onclick: () => onUse(quote) },
+    });
+  });
+  const hint = quotes.length
+    ? "What the documents say now. It may not answer: read it before you use it."
+    : "The documents say nothing that could be quoted.";
+  const told = el("p", { class: "muted small", role: "status" }, hint);
+  fill(place, head, told, items.length > 0 && el("ol", { class: "plain" }, items));
+}
+
+/**
+ * What was written already, with the words of a quote below it.
+ * @param {string} written
+ * @param {QuoteView} quote
+ */
+export function withQuote(written, quote) {
+  const before = written.trim() ? `${written.trimEnd()}\n\n` : "";
+  return before + quoteText(quote);
 }
 
 /**
@@ -79,22 +151,29 @@ export function gapWords(gap, now = Date.now()) {
 }
 
 /**
- * An expert's answer as a Markdown file: its heading is the question.
+ * An expert's answer as a Markdown file: its heading is the question. A file of the same name is
+ * replaced, so the name holds the gap's id: no other document has it.
+ * @param {string} gapId
  * @param {string} question
  * @param {string} text
  */
-export function documentOf(question, text) {
+export function documentOf(gapId, question, text) {
   const heading = question.replace(/\s+/g, " ").trim();
-  const name = heading.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "");
-  return { name: `${name.slice(0, 60) || "answer"}.md`, text: `# ${heading}\n\n${text.trim()}\n` };
+  const words = heading
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .slice(0, 60)
+    .replace(/^-+|-+$/g, "");
+  const name = `${words || "answer"}-${gapId.slice(0, 8)}.md`;
+  return { name, text: `# ${heading}\n\n${text.trim()}\n` };
 }
 
 /**
  * @param {Gap} gap
  * @param {string[]} collections
  * @param {() => void} close
+ * @param {(added: DocumentView) => void} saved
  */
-function answerForm(gap, collections, close) {
+function answerForm(gap, collections, close, saved) {
   const title = el("input", { required: true, maxlength: 300, value: gap.question });
   const text = el("textarea", {
     required: true,
@@ -131,27 +210,23 @@ function answerForm(gap, collections, close) {
     event.preventDefault();
     save.disabled = true;
     try {
-      await send(title.value, text.value, target.value);
-      fill(told, "Added. Once it is read, this question is answered from it.");
-      text.value = "";
+      saved(await send(documentOf(gap.gap_id, title.value, text.value), target.value));
     } catch (error) {
       fill(told, messageOf(error));
-    } finally {
       save.disabled = false;
     }
   });
-  return form;
+  return { form, text };
 }
 
 /**
- * @param {string} question
- * @param {string} answer
+ * @param {{name: string, text: string}} made
  * @param {string} collection
+ * @returns {Promise<DocumentView>}
  */
-async function send(question, answer, collection) {
-  const { name, text } = documentOf(question, answer);
+async function send({ name, text }, collection) {
   const body = new FormData();
   body.append("file", new File([text], name, { type: "text/markdown" }));
   body.append("collection", collection);
-  await upload("POST", "/v1/documents", body, () => {});
+  return /** @type {DocumentView} */ (await upload("POST", "/v1/documents", body, () => {}));
 }

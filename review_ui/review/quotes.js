@@ -3,8 +3,7 @@
 
 import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
-import { placeOf } from "../shared/format.js";
-import { emphasised } from "../shared/prose.js";
+import { quoteItem, quotePlace, together } from "../shared/quotes.js";
 import { nextNumber } from "./evidence.js";
 
 /** @import { QuotesView, QuoteView, SentenceView, TaskDetailView } from "../shared/wire.d.ts" */
@@ -38,37 +37,9 @@ export function pressQuote(/** @type {string} */ number) {
  * @param {(quote: QuoteView) => void} onUse
  */
 function item(quote, number, onUse) {
-  const { answer, headings } = quote;
-  const [first] = answer.citations;
-  const [where, said] = [`quote-${number}-place`, `quote-${number}`];
-  const props = {
-    type: "button",
-    class: "small",
-    "data-testid": "use-quote",
-    "aria-keyshortcuts": number,
-    "aria-describedby": `${said} ${where}`,
-    onclick: () => onUse(quote),
-  };
-  return el(
-    "li",
-    { "data-testid": "quote" },
-    first &&
-      el("p", { id: where, class: "source-title", dir: "auto" }, placeOf({ ...first, headings })),
-    el(
-      "blockquote",
-      { id: said, class: "passage", dir: "auto" },
-      emphasised(together(answer.sentences.map(({ text }) => text)), answer.short),
-    ),
-    el("button", props, el("kbd", { "aria-hidden": "true" }, number), " Use this quote"),
-  );
-}
-
-/**
- * Sentences go on in one paragraph; rows and items stand on lines of their own.
- * @param {string[]} parts
- */
-function together(parts) {
-  return parts.reduce((text, part) => `${text}${/[.!?]$/.test(text) ? " " : "\n"}${part}`);
+  const props = { "aria-keyshortcuts": number, onclick: () => onUse(quote) };
+  const label = [el("kbd", { "aria-hidden": "true" }, number), " Use this quote"];
+  return quoteItem(quote, `quote-${number}`, { where: quotePlace(quote)?.where, label, props });
 }
 
 /**

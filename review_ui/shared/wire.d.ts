@@ -65,6 +65,13 @@ export interface Gap {
   collections: string[];
   first_at: string;
   last_at: string;
+  written: WrittenView[];
+}
+
+export interface WrittenView {
+  document_id: string;
+  title: string;
+  changed_at: string;
 }
 
 export interface GapsView {

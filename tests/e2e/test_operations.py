@@ -80,12 +80,24 @@ def test_an_expert_answers_a_question_that_had_no_answer(page: Page, running: Ru
     gap = page.get_by_test_id("gap").filter(has_text="sourdough")
     expect(gap).to_contain_text("not found", timeout=30_000)
     gap.get_by_test_id("answer-gap").click()
-    page.get_by_test_id("gap-text").fill("Bake sourdough bread at 230 degrees and add water.")
+    text = page.get_by_test_id("gap-text")
+    text.fill("Bake sourdough bread at 230 degrees and add water.")
+    quotes = gap.get_by_test_id("quote")
+    expect(quotes.first.get_by_role("link")).to_have_attribute(
+        "href", re.compile("^/documents#doc/")
+    )
+    assert 1 <= quotes.count() <= 3
+    quotes.first.get_by_test_id("use-quote").click()
+    said = quotes.first.locator(".passage").inner_text()
+    expect(text).to_have_value(f"Bake sourdough bread at 230 degrees and add water.\n\n{said}")
+    expect(text).to_be_focused()
     page.get_by_test_id("gap-save").click()
-    expect(gap).to_contain_text("Added.")
+    expect(gap).to_contain_text("Added as a document")
     page.goto(f"{running.address}/documents")
     added = page.get_by_text("How do I bake sourdough bread at high altitude?").first
     expect(added).to_be_visible(timeout=60_000)
+    page.goto(f"{running.address}/operations")
+    expect(gap.get_by_test_id("gap-written")).to_contain_text("leaves this list", timeout=60_000)
 
 
 def test_the_last_days_are_shown_for_a_collection_that_is_chosen(

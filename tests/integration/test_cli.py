@@ -107,6 +107,21 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     assert error["code"] == "already_decided"
 
 
+def test_a_question_without_an_answer_is_listed_with_what_came_nearest(shell: Shell) -> None:
+    question = "Which planet has the most moons?"
+    assert shell.json("ask", question)["status"] == "abstained"
+    (gap,) = [one for one in shell.json("gaps")["gaps"] if one["question"] == question]
+    assert gap["gap_id"] in shell.run("gaps").stdout
+    found = shell.json("gaps", "--quotes", gap["gap_id"])["quotes"]
+    said = shell.run("gaps", "--quotes", gap["gap_id"]).stdout
+    together = "".join(said.split())
+    assert 0 < len(found) <= 3 and "[1]" not in said
+    for quote in found:
+        (cited, *_) = quote["answer"]["citations"]
+        assert cited["title"] in said and "".join(cited["quote"].split()) in together
+    assert shell.json("gaps", "--quotes", "unknown", status=1)["code"] == "not_found"
+
+
 def test_a_task_is_named_by_what_its_list_shows(shell: Shell) -> None:
     long = HELD + " I ask since " + "the rain came in through the roof, and " * 60 + "it is wet."
     shell.json("ask", long)

@@ -8,26 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from app.access.principals import Principal
 from app.access.service import Access
-from app.answering.gaps import Gap, Gaps
+from app.answering.gaps import Gap, Gaps, NearestQuotes
+from app.backends import build_quote
 from app.corpus.corpus import Corpus
-from app.db import Database, now
-from app.errors import NotFound
+from app.corpus.tables import DocumentRow
+from app.db import Base, Database, now
+from app.deadline import Deadline
+from app.errors import DeadlineExceeded, NotFound
+from app.ports import DraftRequest
 from app.records import recording
 from app.records.tables import RecordRow
+from app.retrieval.retriever import Retriever
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.review.library import Library
 from app.review.probes import ask_again
+from app.review.quotes import MOST, Quote, Quotes
 from app.review.released import ReleasedAnswers
 from app.review.tables import ReviewTaskRow
 from app.review.tasks import open_task
 from app.settings import Settings
-from guardrails.contract import Passage
-from tests.fakes import HashEmbedder
+from guardrails.contract import AnswerObject, Draft, Passage
+from tests.fakes import HashEmbedder, Shelf
 from tests.trails import add_ready_document, only_passage, settings_for, trail
 
 RITA = Principal("rita", frozenset({"reviewer"}))
@@ -126,6 +132,136 @@ def test_gaps_are_those_of_the_readers_collections_and_of_the_time_asked_for(pla
     with place.database.transaction() as session:
         session.execute(update(RecordRow).values(created_at=now() - timedelta(days=9)))
     assert place.gaps.list(OLGA, days=8).gaps == []
+
+
+def test_what_was_typed_by_accident_is_masked_in_the_list(place: Place) -> None:
+    place.asked("Is my card 4111 1111 1111 1111 insured?", "abstained")
+    (gap,) = place.gaps.list(OLGA).gaps
+    assert "1111" not in gap.question and gap.question.startswith("Is my card")
+
+
+def test_a_gap_names_what_was_written_for_it_since(place: Place) -> None:
+    shelf = Shelf(place.corpus, HashEmbedder(), place.settings.index_dir)
+    before = shelf.store(f"{FAR}.md", "It is in Oslo.")
+    with place.database.transaction() as session:
+        long_ago = now() - timedelta(days=1)
+        session.execute(update(DocumentRow).values(updated_at=long_ago))
+    place.asked(f"{FAR}  ", "abstained")
+    place.asked(EXCESS, "abstained")
+    elsewhere = shelf.store(f"{FAR}.txt", "It is in Rome.", collection="secret")
+    assert [gap.written for gap in place.gaps.list(OLGA).gaps] == [[], []]
+    since = shelf.store(f"{FAR}.md", "It is in Bergen.")
+    assert since == before != elsewhere
+    written = {gap.question: gap.written for gap in place.gaps.list(OLGA).gaps}
+    assert written[EXCESS] == []
+    (one,) = written[FAR]
+    assert (one.document_id, one.title) == (since, FAR)
+    place.corpus.documents.delete(since)
+    assert not any(gap.written for gap in place.gaps.list(OLGA).gaps)
+
+
+# What comes nearest to an answer of a gap
+
+
+class Nearest:
+    """Documents that are indexed, and quotes out of them for gaps."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, embedder = place, HashEmbedder()
+        index_dir = place.settings.index_dir
+        self.shelf = Shelf(place.corpus, embedder, index_dir)
+        self.retriever = Retriever(place.corpus, embedder.question, embedder.name, index_dir, "cpu")
+        self.shelf.store("water.txt", "The excess for water damage is £350. Call us first.")
+        self.shelf.store("fire.txt", "The excess for fire is £500.")
+        self.shelf.store("board.txt", "The excess for water damage is £9.", collection="secret")
+        self.shelf.index()
+
+    def quotes(
+        self,
+        gap_id: str,
+        reader: Principal = OLGA,
+        quote: Quote | None = None,
+        seconds: float = 60,
+    ) -> list[str]:
+        quotes = Quotes(self.place.database, quote or build_quote(self.place.settings))
+        nearest = NearestQuotes(self.place.gaps, self.retriever, quotes, passages=5)
+        found = nearest.of(reader, gap_id, Deadline(seconds)).quotes
+        assert len(found) <= MOST
+        for one in found:
+            (cited, *_) = one.answer.citations
+            text = self.place.corpus.passages.find([cited.passage_id])[cited.passage_id].text
+            assert text[cited.start : cited.end] == cited.quote
+        return [" ".join(said.text for said in one.answer.sentences) for one in found]
+
+
+@pytest.fixture
+def nearest(place: Place) -> Nearest:
+    return Nearest(place)
+
+
+def everything(database: Database) -> list[int]:
+    """How many rows each table has."""
+    with database.reading() as session:
+        tables = Base.metadata.sorted_tables
+        return [session.scalar(select(func.count()).select_from(one)) or 0 for one in tables]
+
+
+def test_what_comes_nearest_is_quoted_and_nothing_is_kept(nearest: Nearest) -> None:
+    gap_id = nearest.place.asked(EXCESS, "abstained")
+    before = everything(nearest.place.database)
+    first, *others = nearest.quotes(gap_id)
+    assert first == "The excess for water damage is £350."
+    assert set(others) == {"The excess for fire is £500.", "Call us first."}
+    assert everything(nearest.place.database) == before
+
+
+def test_what_was_added_since_the_question_is_quoted_and_what_is_gone_is_not(
+    nearest: Nearest,
+) -> None:
+    gap_id = nearest.place.asked("Where do you bake sourdough?", "abstained")
+    assert "Sourdough is baked in Bergen." not in nearest.quotes(gap_id)
+    added = nearest.shelf.store("bread.txt", "Sourdough is baked in Bergen.")
+    nearest.shelf.index()
+    assert nearest.quotes(gap_id)[0] == "Sourdough is baked in Bergen."
+
+    def removed_meanwhile(request: DraftRequest, seen: AnswerObject, most: int) -> list[Draft]:
+        found = build_quote(nearest.place.settings)(request, seen, most)
+        nearest.place.corpus.documents.delete(added)  # it would wait for an open transaction
+        return found
+
+    kept = nearest.quotes(gap_id, quote=removed_meanwhile)
+    assert kept and "Sourdough is baked in Bergen." not in kept
+    assert "Sourdough is baked in Bergen." not in nearest.quotes(gap_id)
+
+
+def test_quotes_come_from_the_collections_asked_of_for_who_may_read_them_all(
+    nearest: Nearest,
+) -> None:
+    place, secret = nearest.place, "The excess for water damage is £9."
+    gap_id = place.asked(EXCESS, "abstained")
+    assert secret not in nearest.quotes(gap_id)
+    both = place.asked(EXCESS, "abstained", collections=["main", "secret"])
+    assert secret in nearest.quotes(both)
+    scoped = replace(OLGA, scope=("main",))
+    assert nearest.quotes(gap_id, scoped) == nearest.quotes(gap_id)
+    with pytest.raises(NotFound):
+        nearest.quotes(both, scoped)
+    nowhere = place.asked(EXCESS, "abstained", collections=[])
+    assert nearest.quotes(nowhere) == []
+
+
+def test_only_what_got_no_answer_has_quotes_and_only_in_time(nearest: Nearest) -> None:
+    place = nearest.place
+    _, rejected = place.decided(EXCESS, "reject")
+    assert nearest.quotes(rejected)
+    _, approved = place.decided(EXCESS)
+    _, waiting = place.held(EXCESS)
+    asked_back = place.asked(EXCESS, "abstained", choices=[{"label": "a", "question": "b"}])
+    for other in (approved, waiting, asked_back, "unknown"):
+        with pytest.raises(NotFound):
+            nearest.quotes(other)
+    with pytest.raises(DeadlineExceeded):
+        nearest.quotes(rejected, seconds=0)
 
 
 # The library

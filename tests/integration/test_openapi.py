@@ -15,7 +15,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from app.access.principals import ROLES
-from tests.integration.test_api import HELD, PASSWORD, Site, site_over
+from tests.integration.test_api import HELD, PASSWORD, UNANSWERED, Site, site_over
 from tests.integration.test_permissions import SHOP, TABLE, suspect
 from tests.servers import tiny_services
 
@@ -54,6 +54,7 @@ def objects(site: Site) -> dict[str, str]:
     return {
         "task_id": site.task_of(answer_id),
         "answer_id": answer_id,
+        "gap_id": site.ask(UNANSWERED)["answer_id"],
         "conversation_id": answer_id,
         "response_id": answer_id,
         "model": "countersign",

@@ -21,7 +21,7 @@ from app.wiring import Services
 from cli.commands import COMMANDS, load_command
 from cli.permissions import ACTIONS, guard
 from guardrails.gate.running_test import EProcess
-from tests.integration.test_api import HELD, RELEASED, Site, site_over
+from tests.integration.test_api import HELD, RELEASED, UNANSWERED, Site, site_over
 from tests.servers import handbook_services
 
 ELSEWHERE = "elsewhere"
@@ -133,6 +133,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/reviews"): Row("reviewer", "own"),
     ("GET", "/v1/reviews/{task_id}"): Row("reviewer", "object"),
     ("GET", "/v1/gaps"): Row("operator", "object", {"params": {"collection": "main"}}),
+    ("GET", "/v1/gaps/{gap_id}/quotes"): Row("operator", "object"),
     ("GET", "/v1/reviews/{task_id}/answered"): Row("reviewer", "object"),
     ("GET", "/v1/reviews/{task_id}/quotes"): Row("reviewer", "object"),
     ("GET", "/v1/practice"): Row("reviewer", "own"),
@@ -228,6 +229,7 @@ def objects(site: Site) -> dict[str, str]:
     return {
         "task_id": task_id,
         "answer_id": answer_id,
+        "gap_id": site.ask(UNANSWERED)["answer_id"],
         "conversation_id": answer_id,
         "response_id": f"resp_{answer_id}",
         "model": MODEL,

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { documentOf, gapWords } from "../../review_ui/operations/gaps.js";
+import { documentOf, gapWords, withQuote } from "../../review_ui/operations/gaps.js";
 import { cellsOf, warningWords } from "../../review_ui/operations/reviewers.js";
 import { asEdit } from "../../review_ui/review/earlier.js";
 import { endWords, truthWords } from "../../review_ui/review/practice.js";
@@ -54,10 +54,39 @@ test("an earlier answer gets the numbers that its sources have in this task", ()
 });
 
 test("an expert's answer is a Markdown file with the question as its heading", () => {
-  const made = documentOf("  What is\nthe excess? ", " It is £350. ");
-  assert.equal(made.name, "What-is-the-excess.md");
+  const made = documentOf("0a1b2c3d4e5f", "  What is\nthe excess? ", " It is £350. ");
+  assert.equal(made.name, "What-is-the-excess-0a1b2c3d.md");
   assert.equal(made.text, "# What is the excess?\n\nIt is £350.\n");
-  assert.equal(documentOf("???", "x").name, "answer.md");
+  assert.equal(documentOf("0a1b2c3d4e5f", "???", "x").name, "answer-0a1b2c3d.md");
+});
+
+test("answers to questions that begin alike do not replace each other", () => {
+  const begins = `What is the excess ${"for water damage ".repeat(5)}`;
+  const [one, other] = [
+    documentOf("0".repeat(32), `${begins} here?`, "x"),
+    documentOf("1".repeat(32), `${begins} there?`, "x"),
+  ];
+  assert.notEqual(one.name, other.name);
+});
+
+test("a quote is added below what was written, its rows on lines of their own", () => {
+  const said = (/** @type {string[]} */ ...texts) => ({
+    answer: {
+      text: "",
+      short: null,
+      sentences: texts.map((text) => ({ text, citations: [1] })),
+      citations: [citation({ number: 1, passage_id: "p" })],
+    },
+    headings: [],
+  });
+  assert.equal(
+    withQuote("", said("It is free.", "It ends in May.")),
+    "It is free. It ends in May.",
+  );
+  assert.equal(
+    withQuote(" Yes. \n", said("Fee | Days", "Basic | 3")),
+    " Yes.\n\nFee | Days\nBasic | 3",
+  );
 });
 
 test("practice tells the truth, and how it went", () => {
@@ -80,6 +109,7 @@ test("a gap says how often, by how many, and what became of it", () => {
     collections: [],
     first_at: "2026-05-01T12:00:00Z",
     last_at: "2026-05-01T12:00:00Z",
+    written: [],
   };
   assert.match(gapWords(gap, NOW), /^3 times by 1 person, last .*: 2 not found, 1 rejected$/);
 });

@@ -318,6 +318,13 @@ def test_quotes_that_answer_in_the_way_that_was_asked_come_first() -> None:
     )
 
 
+def test_the_question_itself_over_its_answer_is_not_quoted() -> None:
+    texts = ["How many rooms are there?\nThere are 12 of them.", "There are rooms upstairs."]
+    spans = Pointing([("How many", 9), ("12", 8)], [("upstairs", 1)])
+    found = quoted(spans, "How many  rooms are THERE?", texts, NOTHING)
+    assert found == ["There are 12 of them.", "There are rooms upstairs."]
+
+
 def test_the_reader_points_at_several_places_of_one_passage(reader: Reader) -> None:
     text = " ".join(TEXTS)
     (found,) = reader.places(QUESTION, [passage(0, text)], 3)
