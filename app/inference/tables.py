@@ -74,7 +74,7 @@ _ASKS = re.compile(
 ALONE = 99
 """Counts more than any number of words that a row and its column share with a question."""
 _DIGIT = re.compile(r"\d")
-_NUMBER = re.compile(r"\d[\d.,:]*")
+_NUMBER = re.compile(r"(?:(?<![\w)])[-+\u2212\u00b1])?\d[\d.,:]*")
 _WORDLIKE = re.compile(r"[^\W_]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -310,13 +310,22 @@ def _is_name(cell: str, place: int, below: Sequence[Sequence[str]]) -> bool:
         return False
     if _YEAR.fullmatch(cell):
         return not any(_YEAR.fullmatch(value) for value in values)
-    alike = sum(shape(value) == shape(cell) for value in values)
+    alike = sum(_are_alike(shape(value), shape(cell)) for value in values)
     return alike <= MOST_ALIKE * len(values)
 
 
 def shape(cell: str) -> str:
-    """Numbers and words as signs for them: "1.4 litres" is like "12 bar", not like "BX-40"."""
+    """Numbers, with their signs, and words as signs for them: "1.4 litres" is like "12 bar", not
+    like "BX-40"."""
     return _LETTERS.sub("a", _NUMBER.sub("0", cell))
+
+
+def _are_alike(shape: str, other: str) -> bool:
+    """Whether two cells may be values of one column: of long ones the beginning tells it, as of
+    "Mon-Fri 7-18, Sat 7-12" and "Mon-Fri 6-19"."""
+    one, two = shape.split(), other.split()
+    long = len(one) > 2 and len(two) > 1 or len(two) > 2 and len(one) > 1
+    return one == two or (long and one[:2] == two[:2])
 
 
 def cells_of(line: str) -> list[Offsets]:
