@@ -324,7 +324,7 @@ def _are_alike(shape: str, other: str) -> bool:
     """Whether two cells may be values of one column: of long ones the beginning tells it, as of
     "Mon-Fri 7-18, Sat 7-12" and "Mon-Fri 6-19"."""
     one, two = shape.split(), other.split()
-    long = len(one) > 2 and len(two) > 1 or len(two) > 2 and len(one) > 1
+    long = (len(one) > 2 and len(two) > 1) or (len(two) > 2 and len(one) > 1)
     return one == two or (long and one[:2] == two[:2])
 
 

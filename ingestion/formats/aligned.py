@@ -13,8 +13,14 @@ from statistics import median
 from ingestion.formats.document import Block
 from ingestion.formats.tables import REPEAT_AFTER, cell_text
 
-GAP = re.compile(r"(?<=\S)(?<![.?!]) {2,}(?=\S)|(?<=[.?!]) {3,}(?=\S)|(?<=\S)\t+(?=\S)")
-"""Between two cells; two blanks after a sentence are none."""
+CURRENCY = "(?:(?<=EUR)|(?<=GBP)|(?<=USD)|(?<=CHF)|(?<=[£$€]))"
+GAP = re.compile(
+    rf"(?<=\S)(?<![.?!])(?!{CURRENCY} +\d) {{2,}}(?=\S)"
+    r"|(?<=[.?!]) {3,}(?=\S)|(?<=\S)\t+(?=\S)"
+)
+"""Between two cells; two blanks after a sentence are none, nor are those before a sum."""
+LEADER = re.compile(r"(?<=\S) ?(?:\.{4,}|(?:\. ){3,}\.?) ?(?=\S)|(?<=\S) \.{3} (?=\S)")
+"""Dots that lead from a name to its value: they are as good as blanks."""
 RULE = re.compile(r"[ \t]*[-=_+|][-=_+| \t]{2,}")
 """Drawn between the header and the rows."""
 BAR = re.compile(r"(?:^|\s)\|\s")
@@ -46,6 +52,7 @@ class _Line:
     def of(cls, text: str) -> "_Line":
         """Of a line of the source."""
         text = text.expandtabs(TAB).rstrip() if "\t" in text else text.rstrip()
+        text = LEADER.sub(lambda dots: " " * len(dots[0]), text) if text.count(".") > 2 else text
         indent = len(text) - len(text.lstrip())
         return cls(text, (indent, *(gap.end() for gap in GAP.finditer(text))))
 
@@ -217,8 +224,14 @@ def _is_table(rows: Sequence[Sequence[str]]) -> bool:
         short = (
             max(map(len, names)) <= MOST_NAME and median(len(row[1]) for row in rows) <= MOST_CELL
         )
-        return short and not listed and all(all(row) for row in rows)
+        return short and not listed and all(map(all, rows)) and not _are_contents(rows)
     return sum(map(bool, names)) > len(rows) / 2
+
+
+def _are_contents(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the rows name chapters and the pages they begin on."""
+    pages = [int(row[1]) for row in rows if row[1].isdecimal()]
+    return len(pages) == len(rows) and pages == sorted(pages)
 
 
 def _grouped(rows: Sequence[Sequence[str]], gap: str) -> Iterator[Block]:

@@ -25,6 +25,10 @@ TABLES = {
         "Item      Count    Price\nBolts       120     3.40\nWashers   1,500    12.00",
         ["Item | Count | Price", "Bolts | 120 | 3.40", "Washers | 1,500 | 12.00"],
     ),
+    "sums at the right of their currency": (
+        "Seal      77-1   EUR   4\nSensor    77-2   EUR  31\nLink      77-3   EUR 265",
+        ["Seal | 77-1 | EUR 4", "Sensor | 77-2 | EUR 31", "Link | 77-3 | EUR 265"],
+    ),
     "a rule under the header": (
         "Code   Length\n----   ------\nA       10 m\nB       25 m",
         ["Code | Length", "A | 10 m", "B | 25 m"],
@@ -76,6 +80,10 @@ TABLES = {
             "Kiosk | shuts half an hour before the gate | ",
         ],
     ),
+    "dots that lead to the value": (
+        "Draft ............ £15\nFast payment ..... £22\nCopy . . . . . . . free",
+        ["Draft | £15", "Fast payment | £22", "Copy | free"],
+    ),
     "names of any length": (
         "Telephone     555 0140\nLost or stolen card   555 0141, always\nPost          PO Box 7",
         [
@@ -108,6 +116,7 @@ A3  Rent may be raised once in any twelve months. We give notice of two months f
     "a letterhead": "Harbour Office            Sheet 12\nAll boats must be out by 31 October.",
     "one line": "Opening hours    9 to 5",
     "a table with bars": "| a   | b   | c   |\n| 1   | 2   | 3   |\n| 4   | 5   | 6   |",
+    "chapters and their pages": "Cleaning ......... 4\nDescaling ........ 9\nRepairs ......... 12",
     "two columns of print": """\
 The ferry calls at the island twice a day in   In winter there is one crossing
 summer, and goes on to the mainland once the   a day, which leaves the mainland
