@@ -38,7 +38,8 @@ MOST_CELL = 70
 """Characters of half of its other cells, at most; longer ones are paragraphs."""
 LEAST_ROWS = {2: 3}
 """Rows that make a table of so many columns; two where there are more."""
-TAB = 8
+MOST_LINE, TAB = 500, 8
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class _Line:
 
     @classmethod
     def of(cls, text: str) -> "_Line":
-        """Of a line of the source."""
+        """Of a line of the source; a very long one is no row."""
+        if len(text) > MOST_LINE:
+            return cls(text, (0,))
         text = text.expandtabs(TAB).rstrip() if "\t" in text else text.rstrip()
         text = LEADER.sub(lambda dots: " " * len(dots[0]), text) if text.count(".") > 2 else text
         indent = len(text) - len(text.lstrip())
