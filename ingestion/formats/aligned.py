@@ -36,6 +36,8 @@ MOST_NAME = 40
 """Characters of the first cell of a table of two columns; a longer one is half of a page."""
 MOST_CELL = 70
 """Characters of half of its other cells, at most; longer ones are paragraphs."""
+MOST_LINES = 2_000
+"""Of one table."""
 LEAST_ROWS = {2: 3}
 """Rows that make a table of so many columns; two where there are more."""
 MOST_LINE, TAB = 500, 8
@@ -133,8 +135,8 @@ def _opens(run: Sequence[tuple[str, _Line]], line: _Line) -> bool:
 
 def _rows(run: Sequence[_Line]) -> list[list[str]]:
     """The cells of each row; [] for what is no table."""
-    if any(BAR.search(line.text) for line in run if not line.is_rule):
-        return []  # its cells are told already
+    if len(run) > MOST_LINES or any(BAR.search(line.text) for line in run if not line.is_rule):
+        return []  # a log; or its cells are told already
     body = [line for line in run if not line.is_rule]
     full = [line for line in body if line.has_gap]
     if len(full) < 2:
