@@ -5,7 +5,7 @@ import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
 import { moment, plural } from "../shared/format.js";
 import { attempt, choices, confirming, field } from "../shared/forms.js";
-import { changesWords, changeWords, comparedWith } from "./words.js";
+import { changesWords, changeWords, comparedWith, versionWords } from "./words.js";
 
 /** @import { ChangedDocumentView, IndexChangesView, IndexVersionView, IndexView } from "../shared/wire.d.ts" */
 
@@ -96,7 +96,7 @@ function compareForm({ versions, live }) {
   const known = versions.filter(({ state }) => USABLE.includes(state));
   if (known.length < 2) return el("p", { class: "muted" }, "There is only one version.");
   /** @type {[string, string][]} */
-  const options = known.map((one) => [one.version_id, `${moment(one.created_at)}, ${one.state}`]);
+  const options = known.map((one) => [one.version_id, versionWords(one)]);
   const [first] = known;
   const newer = first ? first.version_id : "";
   const older = comparedWith(known, newer, live) ?? newer;
