@@ -92,7 +92,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _ARTICLE = re.compile(r"\b(?:the|an?) $", re.IGNORECASE)
 _MEASURES = frozenset(
     """age price cost fee charge rate weight size height length width depth speed amount number
-    limit deposit deadline date time hours minimum maximum name address phone colour color""".split()
+    limit deposit deadline date time hours minimum maximum name address phone colour""".split()
 )
 """What is said of a thing: "the minimum age for a chainsaw" is about the chainsaw."""
 _KINDS = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from app.inference.evidence_selection import stems
-from app.inference.tables import akin
+from app.inference.tables import LEAST_KIN, akin
 from app.inference.writing.grounding import OUR_MARKER_SHAPE, CitationBook, Offsets, one_line
 from app.inference.writing.question_types import MOST_READ, QuestionType, core, plain
 from app.inference.writing.units import CONTENTS, HEADING, LEANS_BACK, ROW, Layout
@@ -269,7 +269,7 @@ def headed_table(question: str, evidence: Sequence[Passage]) -> list[Quote]:
         return []
     for passage in evidence[:FIRST_FOUND]:
         heading = stems(plain(passage.headings[-1])) if passage.headings else frozenset[str]()
-        if not all(any(akin(word, own) for own in heading) for word in asked):
+        if not all(any(_same_word(word, own) for own in heading) for word in asked):
             continue
         layout = Layout(passage.text)
         units = list(_units(passage, layout))
@@ -281,6 +281,11 @@ def headed_table(question: str, evidence: Sequence[Passage]) -> list[Quote]:
             spans = dict.fromkeys(span for unit in units for span in unit.spans)
             return [Quote(passage, span) for span in spans]
     return []
+
+
+def _same_word(word: str, other: str) -> bool:
+    """Whether both are forms of one word; a "pro" is no form of "problems"."""
+    return word == other or (len(word) > LEAST_KIN and akin(word, other))
 
 
 class Side:
