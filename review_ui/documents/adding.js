@@ -3,7 +3,7 @@
 
 import { messageOf, request, upload } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
-import { choices, field } from "../shared/forms.js";
+import { choices, field, tell } from "../shared/forms.js";
 import { pathOf } from "./detail.js";
 import { nameFirst, sizeWords, uploadWords } from "./words.js";
 
@@ -98,7 +98,7 @@ function targetField({ collections, chosen }, named) {
     autocomplete: "off",
     "data-testid": "new-collection",
   });
-  const problem = el("p", { class: "flag bad", role: "alert", "data-testid": "no-name" });
+  const problem = el("div", { class: "told", "data-testid": "no-name" });
   const isNew = () => select.value === NEW;
   const nameNow = () => (isNew() ? name.value.trim() : select.value);
   const changed = () => {
@@ -108,7 +108,7 @@ function targetField({ collections, chosen }, named) {
     named();
   };
   const wantName = (/** @type {number} */ waiting) => {
-    fill(problem, nameFirst(waiting));
+    tell(problem, "warn", nameFirst(waiting));
     name.focus();
   };
   name.hidden = !isNew();
