@@ -89,6 +89,12 @@ _ASKS = re.compile(
 )
 _CODE = re.compile(r"([a-z]+)-?\d+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_ARTICLE = re.compile(r"\b(?:the|an?) $", re.IGNORECASE)
+_MEASURES = frozenset(
+    """age price cost fee charge rate weight size height length width depth speed amount number
+    limit deposit deadline date time hours minimum maximum name address phone colour""".split()
+)
+"""What is said of a thing: "the minimum age for a chainsaw" is about the chainsaw."""
 _KINDS = (
     "morning afternoon evening night",
     "monday tuesday wednesday thursday friday saturday sunday weekend weekday",
@@ -248,14 +254,15 @@ def _for_another(new: str, last: str) -> str:
 def _topic(text: str) -> str | None:
     """The words that ``text`` is most likely about: a name, else the longest run of words with a
     meaning of their own; None when there are none."""
-    names = [name for run in _runs(text) if (name := _name_of(run, text))]
-    spans = names or list(_runs(text))
+    runs = list(_runs(text))
+    names = [name for run in runs if (name := _name_of(run, text))]
+    spans = names or [run for run in runs if run[-1].group().lower() not in _MEASURES] or runs
     if not spans:
         return None
     best = max(spans, key=len)
     first, last = best[0], best[-1]
-    article = "the " if text[: first.start()].lower().endswith("the ") else ""
-    return article + text[first.start() : last.end()]
+    article = _ARTICLE.search(text[: first.start()])
+    return (article.group().lower() if article else "") + text[first.start() : last.end()]
 
 
 def _runs(text: str) -> Iterator[list[re.Match[str]]]:

@@ -1,4 +1,4 @@
-"""Greetings, thanks and farewells: words that ask for nothing, so that nothing is searched for.
+"""Greetings, thanks, farewells, and whether one talks to a machine: nothing is searched for these.
 
 By rules over the whole text: one word that is none of these makes it a question.
 """
@@ -11,6 +11,10 @@ GREETED = "Hello! Please ask a question, and it is answered from the documents."
 THANKED = "You are welcome. Please ask whenever there is another question."
 PARTED = "Goodbye. Please come back whenever there is a question."
 NODDED = "All right. Please ask whenever there is another question."
+MACHINE = (
+    "This is an AI system: it answers from the documents, and people review answers before they "
+    "go out where that is needed. Please ask a question."
+)
 
 _PART, _OF_DAY = r"(?:quick |small |short )?", "morning|afternoon|evening|day"
 _GREETINGS = (
@@ -82,6 +86,19 @@ _NOD_PHRASES = (
     r"all (?:right|good)|got it|i see|i understand|no problem|never mind|nevermind",
     r"no,? (?:thanks|thank you)|sounds (?:good|great)|well done|good (?:job|bot|work)",
 )
+_MADE_OF = (
+    r"(?:an? )?(?:real |actual |live )?(?:chat ?bot|bot|robot|machine|computer|ai|human(?: being)?"
+    r"|(?:real )?person)"
+)
+_MACHINE_PHRASES = (
+    rf"(?:are|r) (?:you|u) {_MADE_OF}(?: or {_MADE_OF})?",
+    rf"(?:am i|are we) (?:talking|speaking|chatting|writing) (?:to|with) {_MADE_OF}"
+    rf"(?: or {_MADE_OF})?",
+    rf"is this {_MADE_OF}(?: or {_MADE_OF})?",
+    r"who am i (?:talking|speaking|chatting|writing) (?:to|with)",
+    r"(?:who|what) are you",
+    r"bist du ein (?:bot|mensch|roboter)|es-tu un (?:robot|humain)|eres un (?:robot|humano|bot)",
+)
 _FILLERS = frozenset(
     """there again all everyone everybody folks team guys sir madam dear bot assistant friend my
     you your so much very a lot and then now for today tonight this everything well fine just oh ah
@@ -97,12 +114,13 @@ def _kind(words: Iterable[str], phrases: Iterable[str]) -> re.Pattern[str]:
 
 
 _KINDS = (
+    (MACHINE, _kind((), _MACHINE_PHRASES)),
     (PARTED, _kind(_FAREWELLS, _FAREWELL_PHRASES)),
     (THANKED, _kind(_THANKS, _THANKS_PHRASES)),
     (GREETED, _kind(_GREETINGS, _GREETING_PHRASES)),
     (NODDED, _kind(_NODS, _NOD_PHRASES)),
 )
-"""The last thing that is said in a talk comes first: "Thanks, bye" parts."""
+"""What asks comes first, then the last thing that is said in a talk: "Thanks, bye" parts."""
 LONGEST = 120
 """Characters above which a text is looked at no further."""
 

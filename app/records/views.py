@@ -134,8 +134,8 @@ class AnswerView:
         Literal["", "small_talk", "other_language"],
         Field(
             description="Why there is no answer: `small_talk` (the message replies to a greeting, "
-            "thanks or a farewell), `other_language` (the question is in another language than "
-            "the documents), or nothing of the kind."
+            "thanks, a farewell or “Are you a bot?”), `other_language` (the question is in another "
+            "language than the documents), or nothing of the kind."
         ),
     ] = ""
     choices: Annotated[

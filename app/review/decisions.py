@@ -21,6 +21,7 @@ from app.records.views import view_of
 from app.review.redrafts import newest_redraft, newest_redrafts
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.views import DecisionKind, DecisionView, EditView, FindingView
+from app.review.why import faults_line
 from guardrails.contract import (
     AnswerObject,
     Citation,
@@ -245,7 +246,7 @@ def check_judged(answer: AnswerObject, decision: Decision, judged: Judged) -> No
     if judged.answer_sha256 != canonical_sha256(answer):
         raise ApprovalVoid
     if judged.problems and not decision.override_reason.strip():
-        raise EditNotSupported(" ".join(one.message for one in judged.problems))
+        raise EditNotSupported(faults_line(judged.problems))
 
 
 def apply_decision(

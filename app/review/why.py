@@ -1,10 +1,11 @@
 """Why a draft waits for a person, in one line that a person understands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.review.priority import EMPTY, GATE, cause_of, shown_risk
-from guardrails.contract import URGENCIES, Outcome
+from guardrails.checks.citations import UNCITED
+from guardrails.contract import URGENCIES, Finding, Outcome
 
 DRIVERS: Mapping[str, str] = {
     "margin": "the reader is hardly surer of it than of “no answer”",
@@ -48,6 +49,28 @@ NO_DRAFT = "The documents gave no draft."
 URGENT = "Nothing was drafted: to what is urgent a person writes the answer."
 ESTIMATED = "Estimated, not measured on these documents: risk"
 """The risk is a model's; how often its answers are wrong here only labels can tell."""
+
+
+COMPARED = frozenset({"numbers", "terms", "support"})
+"""Checks that compare a sentence with what it cites: where that is nothing, they find only that."""
+
+
+def faults_line(problems: Sequence[Finding]) -> str:
+    """What the checks found of a reviewer's text, each fault once, with the sentences it is in.
+
+    Of a sentence that cites nothing only that is said: nobody has looked whether a source holds it.
+    """
+    uncited = {one.excerpt for one in problems if one.message == UNCITED}
+    said: dict[str, list[str]] = {}
+    for one in problems:
+        if one.check not in COMPARED or one.excerpt not in uncited:
+            said.setdefault(one.message, []).append(one.excerpt)
+    return " ".join(_fault(message, excerpts) for message, excerpts in said.items())
+
+
+def _fault(message: str, excerpts: Iterable[str]) -> str:
+    quoted = " ".join(f"“{text}”" for text in dict.fromkeys(excerpts) if text)
+    return f"{message.rstrip('.')}: {quoted}" if quoted else message
 
 
 def why_line(

@@ -7,6 +7,7 @@ from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage
 
 MARKER = re.compile(r"[\[\u3010](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]\u3011]")
 """What a reader takes for our markers: also lists, and the brackets that some models write."""
+UNCITED = "A sentence cites no source."
 _NUMBER = re.compile(r"\d+")
 
 
@@ -35,7 +36,7 @@ def _marker_faults(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "Two citations share a number.", ""
     for sentence in draft.sentences:
         if not sentence.citations:
-            yield "A sentence cites no source.", sentence.text
+            yield UNCITED, sentence.text
         # A marker written into the text looks like ours to whoever reads the answer.
         written = [
             int(n) for found in MARKER.findall(sentence.text) for n in _NUMBER.findall(found)

@@ -365,7 +365,7 @@ class EvidenceInjectionCheck:
         # All of them at once first: far fewer searches, and mostly there is nothing to find.
         suspicious = texts if self.excerpts(APART.join(texts)) else []
         found = [pair for text in suspicious for pair in self.excerpts(text)]
-        found += [("suspect passage", p.text[:200]) for p in passages if p.suspect]
+        found += [("suspect passage", p.suspect) for p in passages if p.suspect]
         return _findings(self.name, "The evidence", list(dict.fromkeys(found)))
 
 
@@ -418,7 +418,7 @@ def _tells(groups: Mapping[str, str | None]) -> bool:
 
 def _findings(check: str, where: str, found: Sequence[tuple[str, str]]) -> list[Finding]:
     failed = [
-        Finding(check, Outcome.FAIL, f"{where} tries to give orders ({label}).", label, excerpt)
+        Finding(check, Outcome.FAIL, f"{where} seems to give orders ({label}).", label, excerpt)
         for label, excerpt in found
     ]
     return failed or [Finding(check, Outcome.PASS, f"{where} gives no orders.")]

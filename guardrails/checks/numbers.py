@@ -217,7 +217,11 @@ class NumbersCheck:
         held = _held_by_citation(case.draft, {p.id: p.text for p in case.evidence})
         found = [
             Finding(
-                self.name, Outcome.FAIL, f"The sources do not hold {spelled}.", "", sentence.text
+                self.name,
+                Outcome.FAIL,
+                f"The sources do not hold {spelled.rstrip('.')}.",  # "Dec." and the end of a text
+                "",
+                sentence.text,
             )
             for sentence in case.draft.sentences
             for spelled in unsupported(sentence, held)

@@ -58,7 +58,7 @@ export function spokenForm(answer) {
 export function copyText(answer) {
   const { text, citations } = answer.answer ?? { text: "", citations: [] };
   const since = answer.answer && answer.message;
-  const sources = citations.map((item) => `[${item.number}] ${placeOf(item)}`);
+  const sources = placesOf(citations).map(({ marks, place }) => `${marks} ${place}`);
   const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
   const unmeasured = isUnmeasured(answer) && `Checked automatically. ${NOT_MEASURED}`;
   return [text, list, since, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
@@ -158,15 +158,33 @@ function citationButton(citations, number, onCite) {
 }
 
 /**
+ * The places that are cited, each once with the marks of all that is quoted from it, and the first
+ * of its citations.
+ * @param {CitationView[]} citations
+ */
+export function placesOf(citations) {
+  /** @type {Map<string, {marks: string, place: string, first: CitationView}>} */
+  const places = new Map();
+  for (const citation of citations) {
+    const [mark, place] = [`[${citation.number}]`, placeOf(citation)];
+    const key = `${citation.document_id} ${place}`;
+    const known = places.get(key);
+    if (known) known.marks += ` ${mark}`;
+    else places.set(key, { marks: mark, place, first: citation });
+  }
+  return [...places.values()];
+}
+
+/**
  * @param {CitationView[]} citations
  * @param {OnCite} onCite
  */
 function sourceList(citations, onCite) {
-  const items = citations.map((citation) => {
-    const number = el("span", { class: "source-number" }, `[${citation.number}]`);
+  const items = placesOf(citations).map(({ marks, place, first }) => {
+    const numbers = el("span", { class: "source-number" }, marks);
     const props = { type: "button", class: "source small" };
-    const button = el("button", props, number, " ", placeOf(citation));
-    button.addEventListener("click", () => onCite(citation, button));
+    const button = el("button", props, numbers, " ", place);
+    button.addEventListener("click", () => onCite(first, button));
     return el("li", {}, button);
   });
   return el("ul", { class: "sources", "aria-label": "Sources" }, items);

@@ -3,9 +3,9 @@
 
 import { messageOf, request, upload } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
-import { choices, field } from "../shared/forms.js";
+import { choices, field, tell } from "../shared/forms.js";
 import { pathOf } from "./detail.js";
-import { sizeWords, uploadWords } from "./words.js";
+import { nameFirst, sizeWords, uploadWords } from "./words.js";
 
 /** @import { DocumentView } from "../shared/wire.d.ts" */
 /** @typedef {{collections: string[], chosen: string, changed: () => Promise<void>}} Context */
@@ -32,9 +32,17 @@ export function addingView(context) {
     "data-testid": "files",
   });
   const until = el("input", { type: "date" });
-  const target = targetField(context);
+  const target = targetField(context, () => take(unnamed.splice(0)));
+  /** Files that were chosen before the new collection had a name.
+   * @type {File[]} */
+  const unnamed = [];
   /** @param {Iterable<File>} chosen */
   const take = (chosen) => {
+    if (!target.name()) {
+      unnamed.push(...chosen);
+      target.wantName(unnamed.length);
+      return;
+    }
     for (const file of chosen) {
       const line = uploadLine(file.name);
       list.append(line.node);
@@ -48,7 +56,7 @@ export function addingView(context) {
     files.value = "";
   });
   const hint =
-    "Word, PDF, Excel, PowerPoint, HTML, Markdown, plain text, e-mail, EPUB or ZIP; the content decides.";
+    "Word, PDF, Excel, PowerPoint, OpenDocument, RTF, HTML, Markdown, plain text, CSV, e-mail, EPUB or ZIP; the content decides.";
   const drop = el(
     "div",
     { class: "drop" },
@@ -71,8 +79,12 @@ export function addingView(context) {
   return { nodes, take, drop };
 }
 
-/** @param {Context} context */
-function targetField({ collections, chosen }) {
+/**
+ * Where the files go; `named()` is called when a collection was chosen or got its name.
+ * @param {Context} context
+ * @param {() => void} named
+ */
+function targetField({ collections, chosen }, named) {
   /** @type {[string, string][]} */
   const options = [
     ...collections.map((name) => /** @type {[string, string]} */ ([name, name])),
@@ -86,14 +98,24 @@ function targetField({ collections, chosen }) {
     autocomplete: "off",
     "data-testid": "new-collection",
   });
+  const problem = el("div", { class: "told", "data-testid": "no-name" });
   const isNew = () => select.value === NEW;
-  const show = () => {
+  const nameNow = () => (isNew() ? name.value.trim() : select.value);
+  const changed = () => {
     name.hidden = !isNew();
+    if (!nameNow()) return;
+    fill(problem);
+    named();
   };
-  select.addEventListener("change", show);
-  show();
-  const node = el("div", { class: "field" }, field("Collection", select), name);
-  return { node, isNew, name: () => (isNew() ? name.value.trim() : select.value) };
+  const wantName = (/** @type {number} */ waiting) => {
+    tell(problem, "warn", nameFirst(waiting));
+    name.focus();
+  };
+  name.hidden = !isNew();
+  select.addEventListener("change", changed);
+  name.addEventListener("change", changed);
+  const node = el("div", { class: "field" }, field("Collection", select), name, problem);
+  return { node, isNew, name: nameNow, wantName };
 }
 
 /**

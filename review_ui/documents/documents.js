@@ -215,7 +215,11 @@ async function viewOf(what) {
     adding = addingView({ collections, chosen: chosenNow, changed: reload });
     return adding.nodes;
   }
-  return [el("p", { class: "empty-pane" }, "Choose a document to see its text.")];
+  if (collections.length || !operator) {
+    return [el("p", { class: "empty-pane" }, "Choose a document to see its text.")];
+  }
+  const first = el("a", { href: "#add" }, "Add the first ones");
+  return [el("p", { class: "empty-pane" }, first, ": answers come from them.")];
 }
 
 /** @param {string} documentId */

@@ -5,10 +5,11 @@ import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
 import { moment, plural } from "../shared/format.js";
 import { attempt, choices, confirming, field } from "../shared/forms.js";
-import { changesWords, changeWords, comparedWith } from "./words.js";
+import { changesWords, changeWords, comparedWith, versionWords } from "./words.js";
 
 /** @import { ChangedDocumentView, IndexChangesView, IndexVersionView, IndexView } from "../shared/wire.d.ts" */
 
+const POLL_MS = 2000;
 const USABLE = ["verified", "live", "retired"];
 /** @type {Record<string, string>} */
 const TONES = { live: "ok", verified: "accent", failed: "bad", building: "warn" };
@@ -18,10 +19,24 @@ export async function versionsView() {
   const [table, told, compared] = [el("div"), el("div", { class: "told" }), el("div")];
   /** @param {string} path */
   const change = (path) => attempt(told, async () => draw(await request("POST", path)));
+  let shown = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   /** @param {IndexView} index */
   const draw = (index) => {
-    fill(table, versionTable(index, change));
-    fill(compared, compareForm(index));
+    const now = JSON.stringify(index);
+    if (now !== shown) {
+      shown = now;
+      fill(table, versionTable(index, change));
+      fill(compared, compareForm(index));
+    }
+    if (index.versions.some(({ state }) => state === "building")) lookAgain();
+  };
+  const lookAgain = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (table.isConnected) request("GET", "/v1/index").then(draw, lookAgain);
+    }, POLL_MS);
   };
   draw(await request("GET", "/v1/index"));
   const back = confirming({
@@ -96,7 +111,7 @@ function compareForm({ versions, live }) {
   const known = versions.filter(({ state }) => USABLE.includes(state));
   if (known.length < 2) return el("p", { class: "muted" }, "There is only one version.");
   /** @type {[string, string][]} */
-  const options = known.map((one) => [one.version_id, `${moment(one.created_at)}, ${one.state}`]);
+  const options = known.map((one) => [one.version_id, versionWords(one)]);
   const [first] = known;
   const newer = first ? first.version_id : "";
   const older = comparedWith(known, newer, live) ?? newer;

@@ -93,6 +93,14 @@ export function comparedWith(versions, versionId, live) {
 }
 
 /**
+ * A version in a list: several are often built within one minute, and then their size tells.
+ * @param {Pick<IndexVersionView, "created_at" | "passages" | "state">} version
+ */
+export function versionWords({ created_at, passages, state }) {
+  return `${moment(created_at)}, ${plural(passages, "passage")}, ${state}`;
+}
+
+/**
  * @param {Pick<IndexChangesView, "passages_added" | "passages_removed" | "passages_kept">} changes
  */
 export function changesWords({ passages_added, passages_removed, passages_kept }) {
@@ -110,6 +118,15 @@ export function changeWords({ change, passages_added, passages_removed }) {
   if (change === "added") return `added, ${plural(passages_added, "passage")}`;
   if (change === "removed") return `removed, ${plural(passages_removed, "passage")}`;
   return `changed: +${passages_added} −${passages_removed}`;
+}
+
+/**
+ * What is said to files that came before the new collection had a name.
+ * @param {number} files
+ */
+export function nameFirst(files) {
+  const wait = files === 1 ? "1 file waits" : `${files} files wait`;
+  return `Give the new collection a name, then press Enter: ${wait} for it.`;
 }
 
 /**

@@ -296,7 +296,11 @@ function rejectForm(act) {
   return form(
     save,
     el("div", { class: "row", role: "group", "aria-label": "Reject with a usual reason" }, usual),
-    el("label", { for: "reject-reason" }, "Or write why you reject this answer"),
+    el(
+      "label",
+      { for: "reject-reason" },
+      "Or write why you reject this answer (the asker does not see it)",
+    ),
     field,
     problem,
     row(el("button", { class: "danger", "data-testid": "reject-confirm" }, "Reject"), act),

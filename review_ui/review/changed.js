@@ -4,6 +4,7 @@
 import { messageOf, request } from "../shared/api.js";
 import { announce, byId, el, fill } from "../shared/dom.js";
 import { age, plural } from "../shared/format.js";
+import { askerWords } from "./words.js";
 
 /** @import { ChangedAnswer, ChangedAnswers } from "../shared/wire.d.ts" */
 
@@ -61,7 +62,7 @@ function item(answer) {
     el(
       "p",
       { class: "muted small" },
-      `${titles}: ${what} · ${answer.asker}, ${age(answer.released_at)}`,
+      `${titles}: ${what} · ${askerWords(answer.asker)}, ${age(answer.released_at)}`,
     ),
     el(
       "div",

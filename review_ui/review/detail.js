@@ -157,7 +157,9 @@ function changedText(before, after) {
 /** @param {TaskDetailView} task */
 function draftOf({ draft, evidence, state, second_try: tried }) {
   const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
-  const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts));
+  /** @type {Set<string>} */
+  const seen = new Set();
+  const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts, seen));
   const strange = "The draft holds invisible characters. They are not shown here.";
   const todo = isUndecided({ state }) ? " Write an answer, or reject the question." : "";
   const empty = `There is no draft.${todo}`;
@@ -175,8 +177,9 @@ function draftOf({ draft, evidence, state, second_try: tried }) {
  * @param {SentenceView} sentence
  * @param {AnswerBody} draft
  * @param {Map<string, string>} texts
+ * @param {Set<string>} seen the passages that stand above already; those shown are added
  */
-function sentenceRow(sentence, draft, texts) {
+function sentenceRow(sentence, draft, texts, seen) {
   const cited = draft.citations.filter((item) => sentence.citations.includes(item.number));
   const markers = sentence.citations.map((n) => el("span", { class: "marker" }, ` [${n}]`));
   const said = emphasised(sentence.text, draft.short);
@@ -189,7 +192,7 @@ function sentenceRow(sentence, draft, texts) {
     "data-cited": String(cited.length > 0),
   };
   const shown = cited.length
-    ? cited.map((citation) => sourceOf(citation, texts.get(citation.passage_id)))
+    ? cited.map((citation) => sourceOf(citation, texts.get(citation.passage_id), seen))
     : el("p", { class: "flag bad" }, "No source");
   return el(
     "li",
@@ -205,10 +208,12 @@ function sentenceRow(sentence, draft, texts) {
 }
 
 /**
+ * Where a quote stands: with what is around it and the page, once for each passage.
  * @param {CitationView} citation
  * @param {string | undefined} text
+ * @param {Set<string>} seen
  */
-function sourceOf(citation, text) {
+function sourceOf(citation, text, seen) {
   const where = `[${citation.number}] ${placeOf(citation)}`;
   const title = el("p", { class: "source-title", dir: "auto" }, where);
   if (text === undefined) {
@@ -220,16 +225,24 @@ function sourceOf(citation, text) {
     return el("div", { class: "source-block" }, title, gone);
   }
   const cut = cutAtQuote(text, citation);
-  const page = pageImage(citation);
-  if (cut) return el("div", { class: "source-block" }, title, clippedPassage(cut), page);
+  const again = seen.has(citation.passage_id);
+  seen.add(citation.passage_id);
+  const page = !again && pageImage(citation);
+  if (cut) {
+    const shown = clippedPassage(cut, again ? 0 : CONTEXT);
+    return el("div", { class: "source-block" }, title, shown, page);
+  }
   const whole = el("blockquote", { class: "passage", dir: "auto" }, text);
   const wrong = el("p", { class: "flag bad" }, "The quoted words are not in this passage.");
   return el("div", { class: "source-block" }, title, wrong, whole, page);
 }
 
-/** @param {Cut} cut */
-function clippedPassage(cut) {
-  const [before, after] = [clip(cut.before, -CONTEXT), clip(cut.after, CONTEXT)];
+/**
+ * @param {Cut} cut
+ * @param {number} context code points around the quote
+ */
+function clippedPassage(cut, context) {
+  const [before, after] = [clip(cut.before, -context), clip(cut.after, context)];
   if (before === cut.before && after === cut.after) return passageText(cut, "source-quote");
   const near = { before, quote: cut.quote, after };
   const box = el("div", {});

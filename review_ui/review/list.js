@@ -4,7 +4,7 @@
 import { byId, el, setText } from "../shared/dom.js";
 import { age } from "../shared/format.js";
 import { isNarrow } from "./state.js";
-import { listNotes, stateTone, stateWords } from "./words.js";
+import { askerWords, listNotes, stateTone, stateWords } from "./words.js";
 
 /** @import { TaskView } from "../shared/wire.d.ts" */
 /** @import { Filter, State } from "./state.js" */
@@ -121,7 +121,10 @@ function update(item, task, me) {
   item.button.dataset.state = task.state;
   item.button.dataset.urgency = task.urgency;
   setText(item.reasons, task.reasons.join(" "));
-  setText(item.meta, [`${task.asker}, ${age(task.created_at)}`, ...listNotes(task)].join(" · "));
+  setText(
+    item.meta,
+    [`${askerWords(task.asker)}, ${age(task.created_at)}`, ...listNotes(task)].join(" · "),
+  );
   setText(item.state, stateWords(task, me));
   item.state.className = `badge ${stateTone(task)}`;
 }

@@ -86,11 +86,22 @@ export function taskNotes(task) {
 }
 
 /**
+ * Who asked, for people: behind a widget stands a user whom its site has named, or any visitor,
+ * whom four characters tell from others.
+ * @param {string} name of the principal; that of an account has no slash
+ */
+export function askerWords(name) {
+  const [key, user] = name.split(/\/(.*)/s);
+  if (!key || !user) return name;
+  return user.startsWith("/") ? `visitor ${user.slice(1, 5)}` : `${user} (widget)`;
+}
+
+/**
  * Who asked, when, and how long there is to decide.
  * @param {TaskView} task
  */
 export function askedWords({ asker, created_at, expires_at, state }) {
-  const asked = `Asked by ${asker}, ${moment(created_at)}`;
+  const asked = `Asked by ${askerWords(asker)}, ${moment(created_at)}`;
   return state === "open" || state === "claimed" ? `${asked} · expires ${age(expires_at)}` : asked;
 }
 

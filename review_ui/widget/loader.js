@@ -19,6 +19,9 @@
       width: min(25rem, calc(100vw - 2rem)); height: min(38rem, calc(100dvh - 6rem));
       border-radius: 12px; box-shadow: 0 8px 30px rgb(0 0 0 / 25%); background: Canvas;
       color-scheme: light dark; }
+    @media (max-width: 30rem) {
+      iframe { right: 0; width: 100vw; height: calc(100dvh - 5.5rem); border-radius: 12px 12px 0 0; }
+    }
     [hidden] { display: none; }`;
 
   const host = document.createElement("div");

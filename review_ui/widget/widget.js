@@ -43,7 +43,9 @@ async function main() {
   });
   byId("history").addEventListener("click", choose);
   field().focus(); // whoever pressed the opener wants to write
-  for (const answer of await begun) settle(addQuestion(answer.question), answer, true);
+  const before = await begun;
+  byId("empty").hidden = busy || before.length > 0;
+  for (const answer of before) settle(addQuestion(answer.question), answer, true);
   sendButton().disabled = busy;
 }
 
@@ -106,6 +108,7 @@ async function submit(question) {
  * @param {string} question
  */
 function addQuestion(question) {
+  byId("empty").hidden = true;
   const outcome = el("div", { class: "outcome" });
   const asked = el("div", { class: "question" }, el("p", { class: "question-text" }, question));
   const item = el("li", { class: "exchange" }, asked, outcome);

@@ -213,7 +213,7 @@ def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
     page.get_by_test_id("question").press("Enter")
     understood = page.get_by_test_id("searched-for")
     expect(understood).to_have_text(
-        "Searched for: How long is staff password valid?", timeout=30_000
+        "Searched for: How long is a staff password valid?", timeout=30_000
     )
     page.reload()
     expect(page.get_by_test_id("new-conversation")).to_be_visible()  # the thread goes on

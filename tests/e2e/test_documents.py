@@ -39,10 +39,15 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     sign_in(page, running, "/documents")
     page.get_by_test_id("add-documents").click()
     page.get_by_test_id("target").select_option(label="a new collection…")
-    page.get_by_test_id("new-collection").fill("parking depot")
     files = [put(page, "parking.md", RULE), put(page, "broken.pdf", "%PDF-1.7 nothing")]
     page.get_by_test_id("files").set_input_files(files)  # type: ignore[arg-type]
-    uploads = page.get_by_test_id("upload")
+    uploads, name = page.get_by_test_id("upload"), page.get_by_test_id("new-collection")
+    expect(page.get_by_test_id("no-name")).to_contain_text("2 files wait")
+    expect(name).to_be_focused()
+    expect(uploads).to_have_count(0)  # nothing is sent to nowhere
+    name.fill("parking depot")
+    name.press("Enter")
+    expect(page.get_by_test_id("no-name")).to_be_empty()
     expect(uploads).to_have_count(2)
     parking = uploads.filter(has_text="parking.md")
     expect(parking).to_have_attribute("data-state", "ready", timeout=READING_MS)

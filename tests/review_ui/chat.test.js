@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { placesOf } from "../../review_ui/chat/answer.js";
 import { conversationText, fileName } from "../../review_ui/chat/export.js";
 import { waitWords } from "../../review_ui/chat/waiting.js";
 import { answer, citation } from "./samples.js";
@@ -17,6 +18,18 @@ test("an exported conversation has questions, answers, sources and what stands b
   assert.match(text, /It is £25\. \[1\]\n\nSources:\n\[1\] Fees, page 2/);
   assert.match(text, /Approved by a reviewer/);
   assert.match(text, /## Erased\n(?:.*\n)*Erased\.\n$/);
+});
+
+test("a place that is quoted twice is named once, with both marks", () => {
+  const elsewhere = { ...citation(), number: 3, page: 4 };
+  const places = placesOf([citation(), { ...citation(), number: 2 }, elsewhere]);
+  assert.deepEqual(
+    places.map(({ marks, place }) => [marks, place]),
+    [
+      ["[1] [2]", "Fees, page 2"],
+      ["[3]", "Fees, page 4"],
+    ],
+  );
 });
 
 test("an export has a name that every file system takes", () => {

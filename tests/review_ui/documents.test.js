@@ -5,10 +5,12 @@ import {
   changeWords,
   comparedWith,
   factsOf,
+  nameFirst,
   nameOf,
   sizeWords,
   stateOf,
   uploadWords,
+  versionWords,
 } from "../../review_ui/documents/words.js";
 import { partsOf } from "../../review_ui/shared/document.js";
 
@@ -128,6 +130,19 @@ test("a version is compared with the live one, and that with the one before it",
   assert.equal(comparedWith([...versions], "c", "b"), "b");
   assert.equal(comparedWith([...versions], "b", "b"), "a");
   assert.equal(comparedWith([...versions], "a", "a"), null);
+});
+
+test("versions built within one minute differ in the list by what they hold", () => {
+  const built = { created_at: "2026-05-01T12:00:00Z", state: /** @type {const} */ ("retired") };
+  assert.notEqual(
+    versionWords({ ...built, passages: 20 }),
+    versionWords({ ...built, passages: 16 }),
+  );
+});
+
+test("files that come before their collection has a name are said to wait", () => {
+  assert.match(nameFirst(1), /1 file waits/);
+  assert.match(nameFirst(3), /3 files wait/);
 });
 
 test("changes and uploads are told in words", () => {

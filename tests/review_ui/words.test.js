@@ -12,6 +12,7 @@ import {
 } from "../../review_ui/operations/gate.js";
 import {
   approvalWords,
+  askerWords,
   countWords,
   editProblem,
   listNotes,
@@ -199,4 +200,10 @@ test("an edit must hold words, and cite only sources there are", () => {
   assert.match(editProblem(" ", sources), /empty/);
   assert.match(editProblem("Wrong [3] [4] [3].", sources), /\[3\], \[4\].*\[1\] \[2\]/);
   assert.match(editProblem("Wrong [1].", []), /no sources/);
+});
+
+test("an asker behind a widget has a name that people can read", () => {
+  assert.equal(askerWords("cara"), "cara");
+  assert.equal(askerWords("65c487190bcf0b02//9029bd2d19524b9b"), "visitor 9029");
+  assert.equal(askerWords("65c487190bcf0b02/u-17"), "u-17 (widget)");
 });

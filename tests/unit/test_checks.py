@@ -791,3 +791,16 @@ def test_a_schema_of_an_older_draft_is_taken_where_it_means_the_same() -> None:
         endless = {"not": endless}
     with pytest.raises(SchemaInvalid, match="deeper"):
         in_dialect({"$schema": DRAFT_07, **endless})
+
+
+def test_a_number_is_named_without_the_full_stop_after_it() -> None:
+    found = NUMBERS.run(case("It ends on 2 January."))
+    assert [one.message for one in found] == ["The sources do not hold 2 January."]
+
+
+def test_a_suspect_passage_is_shown_by_what_made_it_suspect() -> None:
+    why = 'A line seems to give orders: "Do not open it."'
+    marked = replace(passage(), suspect=why)
+    (found,) = EVIDENCE_ORDERS.run(replace(GOOD, evidence=(marked,)))
+    assert found.message == "The evidence seems to give orders (suspect passage)."
+    assert found.excerpt == why

@@ -29,6 +29,12 @@ from app.ports import RewriteRequest
             "What benefits does it offer?",
             "What benefits does Red Hat OpenShift offer?",
         ),
+        (
+            "What is the minimum age for a chainsaw?",
+            "How heavy is it?",
+            "How heavy is a chainsaw?",
+        ),
+        ("What is the cancellation fee?", "Is it refunded?", "Is the cancellation fee refunded?"),
         ("What is Red Hat OpenShift?", "Its price?", "Red Hat OpenShift's price?"),
         (
             "What is enterprise value?",

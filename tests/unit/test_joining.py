@@ -6,6 +6,7 @@ from app.inference.writing.joining import (
     JOINED,
     both_answers,
     compared,
+    headed_table,
     joined_draft,
     listed_rows,
     sides,
@@ -255,6 +256,17 @@ def test_the_rows_of_a_table_answer_who_asks_what_there_is() -> None:
         assert [text[slice(*one.span)] for one in listed_rows(question, [plans])] == every
     assert listed_rows("which plans have roaming", [plans]) == []
     assert listed_rows("which prices do you have", [plans]) == []
+
+
+def test_a_table_is_answered_whole_where_its_heading_is_all_that_is_asked_for() -> None:
+    table = "Day | Hours\nMonday | closed\nFriday | 10 to 18"
+    text = f"Opening hours\n\n{table}\n\nClosed on holidays here."
+    hours = Passage("p", "d", "main", "Guide", text, 0, len(text), headings=("Opening hours",))
+    every = ["Day | Hours", "Monday | closed", "Friday | 10 to 18", "Closed on holidays here."]
+    for question in ("What are your opening hours?", "opening hours", "When do you open?"):
+        assert [text[slice(*one.span)] for one in headed_table(question, [hours])] == every
+    for question in ("When do you open on Friday?", "Are you open?", "What are your prices?"):
+        assert headed_table(question, [hours]) == []
 
 
 def test_a_summary_is_of_the_section_that_all_headings_together_name() -> None:

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from app.review.why import DRIVERS, ESTIMATED, EVERY, LET_PASS, UNWEIGHED, WEIGHED, why_line
+from app.review.why import (
+    DRIVERS,
+    ESTIMATED,
+    EVERY,
+    LET_PASS,
+    UNWEIGHED,
+    WEIGHED,
+    faults_line,
+    why_line,
+)
+from guardrails.checks.citations import UNCITED
+from guardrails.contract import Finding, Outcome
 from guardrails.features import DIRECTIONS
 
 DRAFT = {"sentences": [{"text": "It is £350.", "citations": [1]}]}
@@ -69,3 +80,23 @@ def test_without_a_draft_it_says_so() -> None:
 
 def test_every_figure_of_the_risk_has_words() -> None:
     assert set(DRIVERS) == set(DIRECTIONS)
+
+
+def test_faults_of_an_edit_are_said_once_each_with_their_sentences() -> None:
+    def fault(check: str, message: str, excerpt: str) -> Finding:
+        return Finding(check, Outcome.FAIL, message, "", excerpt)
+
+    no, closed, fee = "No.", "We are closed from 24 December.", "It costs £9 [1]."
+    problems = [
+        fault("citations", UNCITED, no),
+        fault("citations", UNCITED, closed),
+        fault("numbers", "The sources do not hold 24 December.", closed),
+        fault("support", "The sources may not support this sentence.", no),
+        fault("numbers", "The sources do not hold £9.", fee),
+        fault("numbers", "The sources do not hold £9.", fee),
+        fault("schema", "There is no text.", ""),
+    ]
+    assert faults_line(problems) == (
+        f"A sentence cites no source: “{no}” “{closed}” "
+        f"The sources do not hold £9: “{fee}” There is no text."
+    )

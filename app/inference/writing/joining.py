@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from app.inference.evidence_selection import stems
+from app.inference.tables import LEAST_KIN, akin
 from app.inference.writing.grounding import OUR_MARKER_SHAPE, CitationBook, Offsets, one_line
 from app.inference.writing.question_types import MOST_READ, QuestionType, core, plain
 from app.inference.writing.units import CONTENTS, HEADING, LEANS_BACK, ROW, Layout
@@ -64,8 +65,11 @@ def joined_draft(
 
     None where one quote has to do: other types, a comparison whose sides are not named, a summary
     of what no passage is about. A comparison of which the evidence knows one side only abstains.
-    Where the rows of a table are what a list or a count asks for, they answer.
+    Where the rows of a table are what a list or a count asks for, they answer; so does all of a
+    table whose heading is all that is asked for.
     """
+    if whole := headed_table(question, evidence):
+        return _draft(whole, evidence, readings)
     if kind in (QuestionType.LIST, QuestionType.COUNT) and (
         rows := listed_rows(question, evidence)
     ):
@@ -159,6 +163,12 @@ _ASKING_FOR_ROWS = stems(
     offered have has got get sell provide give choose choice kinds kind types type sorts sort
     different do we you i me us our the any name show please exactly total currently"""
 )
+_ASKING_WHOLE = stems("when time tell please") | {"me", "your"}
+_ASKS_WHOLE = re.compile(
+    r"(?:what|which) are\b|(?:when|what times?) (?:are|do|does|is)\b|(?:tell|show|give) me\b"
+    r"|(?:your |the )?\w+(?: \w+)?(?: please)?\W*$"
+)
+"""Asks for all of something, or only names it."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:cheap|cheaper|dearer|expensive|costs?|prices?|fees?|longer|shorter|larger|bigger|smaller|"
     r"higher|lower|older|newer|faster|slower|more|less)\b"
@@ -248,6 +258,34 @@ def listed_rows(question: str, evidence: Sequence[Passage]) -> list[Quote]:
                 spans = dict.fromkeys(span for unit in rows for span in unit.spans)
                 return [Quote(passage, span) for span in spans]
     return []
+
+
+def headed_table(question: str, evidence: Sequence[Passage]) -> list[Quote]:
+    """The table of a section, and what is said beside it, where the question names no more than the
+    heading ("what are your opening hours?"): one row alone would be a wrong answer."""
+    text = core(question)
+    asked = stems(text) - _ASKING_FOR_ROWS - _ASKING_WHOLE
+    if not asked or not _ASKS_WHOLE.match(text):
+        return []
+    for passage in evidence[:FIRST_FOUND]:
+        heading = stems(plain(passage.headings[-1])) if passage.headings else frozenset[str]()
+        if not all(any(_same_word(word, own) for own in heading) for word in asked):
+            continue
+        layout = Layout(passage.text)
+        units = list(_units(passage, layout))
+        rows = [unit for unit in units if layout.kinds[unit.place] == ROW]
+        # A first row without a header above it may be one.
+        values = [row for place, row in enumerate(rows) if place or len(row.spans) > 1]
+        named = any(asked & stems(plain(row.text)) for row in values)
+        if len(rows) > 1 and len(units) <= MOST_LISTED and not named:
+            spans = dict.fromkeys(span for unit in units for span in unit.spans)
+            return [Quote(passage, span) for span in spans]
+    return []
+
+
+def _same_word(word: str, other: str) -> bool:
+    """Whether both are forms of one word; a "pro" is no form of "problems"."""
+    return word == other or (len(word) > LEAST_KIN and akin(word, other))
 
 
 class Side:
