@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="",
         description="SQLAlchemy address of the database; empty selects SQLite in `data_dir`. "
-        "PostgreSQL: `postgresql+psycopg://user:password@host/name`.",
+        "PostgreSQL: `postgresql+psycopg://user:password@host/name`; `postgres://` means the same.",
     )
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port the service listens on.")
