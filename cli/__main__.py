@@ -41,11 +41,10 @@ def main() -> None:
     """Run a command; a coded error is one line on standard error, and exit status 1."""
     gc.disable()  # until a command is imported: looking for garbage takes a tenth of that
     try:
-        if "--json" not in sys.argv:
-            app()
-        # Else typer would draw its box for people.
-        ended = app(standalone_mode=False)
-        sys.exit(ended if isinstance(ended, int) else 0)
+        if "--json" in sys.argv:  # typer would draw its box for people
+            ended = app(standalone_mode=False)
+            sys.exit(ended if isinstance(ended, int) else 0)
+        app()
     except TyperException as error:  # wrong arguments
         _show(Invalid(error.format_message()))
         sys.exit(error.exit_code)
