@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import (
     JSON,
+    URL,
     BigInteger,
     ColumnElement,
     Connection,
@@ -26,10 +27,16 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app.errors import DependencyFailed, SchemaNewer, SchemaOutdated, StorageFull
+from app.errors import (
+    DependencyFailed,
+    SchemaNewer,
+    SchemaOutdated,
+    SettingsInvalid,
+    StorageFull,
+)
 from app.settings import PROJECT
 
 if TYPE_CHECKING:  # alembic takes a moment to import, and only commands need it
@@ -53,16 +60,19 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+TAKEN = "It is `postgresql+psycopg://user:password@host/name`, or empty for SQLite."
+
+
 class Database:
     """One engine; ``transaction()`` commits on leaving and rolls back on any error."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        parsed = make_url(url)
+        parsed = _address(url)
         self.embedded = parsed.get_backend_name() == "sqlite"
         if self.embedded and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _sqlite_engine(url) if self.embedded else _server_engine(url)
+        self.engine = _sqlite_engine(url) if self.embedded else _server_engine(parsed)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -184,7 +194,22 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
-def _server_engine(url: str) -> Engine:
+def _address(url: str) -> URL:
+    """The parts of an address; ``postgres://`` and the like, as hosts of databases hand them out,
+    mean the driver that we have. Raises ``SettingsInvalid``, which does not show the address."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsInvalid(f"COUNTERSIGN_DATABASE_URL is no address. {TAKEN}") from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        called = f"COUNTERSIGN_DATABASE_URL begins with '{parsed.drivername}'"
+        raise SettingsInvalid(f"{called}, which is not known. {TAKEN}")
+    return parsed
+
+
+def _server_engine(url: URL) -> Engine:
     return create_engine(
         url,
         pool_pre_ping=True,

@@ -1,7 +1,8 @@
 """The HTTP service: ``create_app`` puts routes, pages, limits and error handling together."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -80,6 +81,21 @@ PAGE_NAMES = (
 )
 NO_OBJECT = ("model_attributes_type", "model_type", "dict_type", "missing")
 """What pydantic calls a body that is none of the fields' names and values."""
+PLACES = ("body", "query", "path", "header", "cookie")
+WORDS = {
+    "Input should": "it must",
+    "String should": "it must",
+    "List should": "it must",
+    "Dictionary should": "it must",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "a text",
+    "a valid list": "a list",
+    "a valid dictionary": "an object",
+    "a valid boolean": "true or false",
+    "a valid date or datetime": "a day such as 2026-12-31",
+}
+"""What pydantic says, and what we say."""
 Background = Callable[[Services], AbstractContextManager[None]]
 """Work beside the routes (ingestion, periodic work): entered at start, left at the end."""
 
@@ -165,11 +181,8 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_response(
-            _validation_error(error, request.headers.get("Content-Type", "")),
-            request.state.request_id,
-            request.url.path,
-        )
+        found = _validation_error(error, request)
+        return error_response(found, request.state.request_id, request.url.path)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -182,16 +195,42 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
-def _validation_error(error: RequestValidationError, content_type: str) -> CountersignError:
+def _validation_error(error: RequestValidationError, request: Request) -> CountersignError:
     first = error.errors()[0]
+    content_type = request.headers.get("Content-Type", "")
     if first["loc"] == ("body",) and first["type"] in NO_OBJECT:
         named = "" if "json" in content_type.lower() else ", with Content-Type: application/json"
         return Invalid(f"body: it must be a JSON object{named}.")
-    place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    # A part in brackets is pydantic's name of a validator, not the caller's.
+    parts = [str(part) for part in first["loc"][:1] if part not in PLACES]
+    parts += [str(part) for part in first["loc"][1:] if "[" not in str(part)]
+    place = ".".join(parts) or "body"
     param = place if place.isprintable() else None
     if first["type"] in ("json_invalid", "json_type"):
         return BadRequest("The body is not valid JSON.")
-    return Invalid(f"{place}: {first['msg']}", param=param)
+    meant = _meant(place, request) if first["type"] == "extra_forbidden" else ""
+    return Invalid(f"{place}: {_plainly(first)}{meant}", param=param)
+
+
+def _meant(name: str, request: Request) -> str:
+    """The field of the body whose name is nearest to one that it does not have."""
+    params = request.scope["route"].dependant.body_params
+    fields = getattr(params[0].field_info.annotation, "model_fields", {}) if params else {}
+    near = get_close_matches(name, list(fields), 1)
+    return f" Is it {near[0]}?" if near else ""
+
+
+def _plainly(fault: Mapping[str, Any]) -> str:
+    """What is wrong with one value, in words that need no knowledge of pydantic."""
+    if fault["type"] == "missing":
+        return "it is missing."
+    if fault["type"] == "extra_forbidden":
+        return "there is no such field."
+    told = str(fault["msg"]).split(", unable to")[0].split(" after validation")[0]
+    told = told.removeprefix("Value error, ")
+    for theirs, ours in WORDS.items():
+        told = told.replace(theirs, ours, 1)
+    return told
 
 
 def _http_error(error: HTTPException) -> CountersignError:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -35,6 +36,8 @@ WORDS = {
     "a valid boolean": "true or false",
 }
 """What pydantic says, and what we say."""
+READ_ELSEWHERE = frozenset({"COUNTERSIGN_API_KEY"})
+"""Variables that are no settings of the service: ``countersign mcp`` is a client of it."""
 MOST_SHOWN = 40
 """Characters of a value that cannot be used, as its error shows it."""
 
@@ -97,7 +100,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="",
         description="SQLAlchemy address of the database; empty selects SQLite in `data_dir`. "
-        "PostgreSQL: `postgresql+psycopg://user:password@host/name`.",
+        "PostgreSQL: `postgresql+psycopg://user:password@host/name`; `postgres://` means the same.",
     )
     host: str = Field(default="127.0.0.1", description="Address the service listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port the service listens on.")
@@ -659,6 +662,17 @@ def setting_sources(
         else:
             sources[name] = "argument" if name in settings.model_fields_set else "default"
     return sources
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence on each variable ``COUNTERSIGN_*`` that no setting reads: mostly a slip."""
+    env = os.environ if environment is None else environment
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | READ_ELSEWHERE
+    wrong = sorted(n for n in env if n.upper().startswith(PREFIX) and n.upper() not in known)
+    meant = ((name, get_close_matches(name.upper(), known, 1)) for name in wrong)
+    return [
+        f"{name} is no setting{f' (is it {near[0]}?)' if near else ''}." for name, near in meant
+    ]
 
 
 def shown_value(name: str, value: Any) -> str:

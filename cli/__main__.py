@@ -5,8 +5,9 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
-from app.errors import CountersignError
+from app.errors import CountersignError, Invalid, from_os_error
 from cli.commands import Commands
 from countersign import __version__
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     help="Answers from your documents, and nothing risky goes out without a signature.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_show_locals=False,  # they may be keys
 )
 
 
@@ -39,9 +41,20 @@ def main() -> None:
     """Run a command; a coded error is one line on standard error, and exit status 1."""
     gc.disable()  # until a command is imported: looking for garbage takes a tenth of that
     try:
+        if "--json" in sys.argv:  # typer would draw its box for people
+            ended = app(standalone_mode=False)
+            sys.exit(ended if isinstance(ended, int) else 0)
         app()
+    except TyperException as error:  # wrong arguments
+        _show(Invalid(error.format_message()))
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(1)
     except CountersignError as error:
         _show(error)
+        sys.exit(1)
+    except OSError as error:  # whoever types commands knows where the files lie
+        _show(from_os_error(error, error.filename or "A file"))
         sys.exit(1)
 
 

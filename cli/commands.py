@@ -1,6 +1,7 @@
 """Every command with the line that help shows; its module is imported when it is called."""
 
 import gc
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -104,8 +105,11 @@ class Commands(TyperGroup):
 def load_command(name: str) -> Any:
     """The command itself, authorised before it runs; groups hold the commands below them."""
     from app.access.principals import LOCAL
+    from app.telemetry import configure_logging
     from cli.permissions import guard
 
+    # The default writes to standard output, and shows local variables: keys, words of documents.
+    configure_logging(logging.WARNING)
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(module), attribute)
     if not gc.isenabled():  # what is imported stays

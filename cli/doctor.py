@@ -18,8 +18,8 @@ from app.gate.status import gate_in_words, gate_status
 from app.notices.sender import Sender, waiting_notices
 from app.proof.audit_checks import verified
 from app.records.trusted_time import doubted_since
-from app.settings import Settings, setting_sources, shown_value
-from app.wiring import Services, open_services
+from app.settings import Settings, setting_sources, shown_value, unknown_variables
+from app.wiring import Services, open_database, open_services
 from cli.output import Json, console, print_json, print_table
 
 
@@ -58,15 +58,26 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _parts(settings: Settings) -> list[Part]:
+    try:
+        open_database(settings).close()
+    except CountersignError as error:
+        return [_variables(), Part("database", "", False, f"{error.code}: {error.message}")]
     kind = "SQLite" if Database(settings.database).embedded else "PostgreSQL"
+    first = [_variables(), Part("database", kind, True)]
     try:
         services = open_services(settings)
-    except CountersignError as error:
-        return [Part("database", kind, False, error.message)]
+    except CountersignError as error:  # what the settings name is not there
+        return [*first, Part("service", "", False, f"{error.code}: {error.message}")]
     try:
-        return [Part("database", kind, True), *(_try(n, check, services) for n, check in CHECKS)]
+        return [*first, *(_try(n, check, services) for n, check in CHECKS)]
     finally:
         services.close()
+
+
+def _variables() -> Part:
+    unknown = unknown_variables()
+    selected = "" if unknown else "each names a setting"
+    return Part("variables", selected, not unknown, " ".join(unknown))
 
 
 def _try(name: str, check: Callable[[Services], str], services: Services) -> Part:

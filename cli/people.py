@@ -13,6 +13,7 @@ from app.access.passwords import new_password
 from app.access.principals import LOCAL
 from app.access.service import Access
 from app.access.widgets import QUESTIONS_PER_MINUTE
+from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, print_json, print_table
@@ -147,11 +148,13 @@ def list_keys(
 def create_key(
     user: Annotated[str, typer.Argument(help="The account the key belongs to.")],
     days: Annotated[
-        float | None, typer.Option(help="Days until it expires; default never.", min=0, max=36_500)
+        float | None, typer.Option(help="Days until it expires; default never.", max=36_500)
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Create an API key; it is shown once."""
+    if days is not None and days <= 0:
+        raise Invalid("A key must last for some time: more than 0 days, or for ever.")
     lifetime = timedelta(days=days) if days is not None else None
     with _access() as access:
         made = access.keys.create(user, lifetime=lifetime)

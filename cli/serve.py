@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.panel import Panel
 
@@ -14,7 +15,7 @@ from app.access.passwords import new_password
 from app.access.principals import LOCAL, ROLES
 from app.answering.answerer import Ask
 from app.errors import Conflict
-from app.settings import Settings
+from app.settings import Settings, unknown_variables
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
 from cli.output import Json, console, pages_of, print_json
@@ -43,6 +44,8 @@ def serve(
     settings = Settings()
     _check_port(settings)
     configure_logging()
+    for said in unknown_variables():
+        structlog.get_logger().warning("unknown_variable", message=said)
     services = open_services(settings)
     if ingest:
         report = ingest_paths(services, ingest, collection, as_json)

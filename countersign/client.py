@@ -308,7 +308,8 @@ class _Events:
 
 def _options(address: str, key: str) -> dict[str, Any]:
     return {
-        "base_url": address.rstrip("/"),
+        # OpenAI's clients are given the address with /v1; here it may stand there, too.
+        "base_url": address.rstrip("/").removesuffix("/v1"),
         "headers": {"Authorization": f"Bearer {key}"},
         "timeout": TIMEOUT,
     }

@@ -5,9 +5,10 @@ The sidecar of ``fees.pdf`` is ``fees.pdf.meta.yaml`` (or ``.meta.yml``, ``.meta
 
 import hashlib
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 
 import yaml
@@ -71,11 +72,13 @@ def _front_matter(file: Path) -> dict[str, Value]:
     with file.open("rb") as source:
         text = source.read(MOST_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
     found = FRONT_MATTER.match(text)
+    if not found:
+        return {}
     try:
-        return dict(_pairs(found[1])) if found else {}
+        return dict(_pairs(found[1]) if found[1] is not None else _toml_pairs(found[2]))
     except (yaml.YAMLError, ValueError) as error:
         # It may not even be meant as such; but access must not be lost by a slip of the pen.
-        if found and re.search(r"(?mi)^[ \t]*[\"']?access\b", found[1]):
+        if re.search(r"(?mi)^[ \t]*[\"']?access\b", found[1] or found[2] or ""):
             raise _unreadable("front matter") from error
         return {}
 
@@ -92,7 +95,7 @@ def _sidecar(path: Path) -> dict[str, Value]:
 
 
 def _unreadable(what: str) -> DocumentRefused:
-    why = f"Its {what} is no list of names with values in YAML or JSON; correct it."
+    why = f"Its {what} is no list of names with values in YAML, TOML or JSON; correct it."
     return DocumentRefused("bad_metadata", why)
 
 
@@ -113,7 +116,33 @@ def _pairs(text: str) -> Iterator[tuple[str, Value]]:
             return
         if not isinstance(event, yaml.ScalarEvent):
             raise ValueError("a name is no text")
-        yield event.value.strip().lower().replace("-", "_"), _value(events)
+        yield _name(event.value), _value(events)
+
+
+def _name(written: str) -> str:
+    return written.strip().lower().replace("-", "_")
+
+
+def _toml_pairs(text: str) -> Iterator[tuple[str, Value]]:
+    """As ``_pairs``, of TOML; what lies within a table speaks to other programs."""
+    try:
+        found = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    for name, value in found.items():
+        if isinstance(value, list):
+            texts = [_toml_text(one) for one in value]
+            yield _name(name), None if None in texts else [one for one in texts if one is not None]
+        else:
+            yield _name(name), _toml_text(value)
+
+
+def _toml_text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float | date | time):  # a date and time is a date, too
+        return str(value).strip()
+    return None
 
 
 def _value(events: Iterator[yaml.Event]) -> Value:
@@ -150,6 +179,8 @@ def _metadata(said: Mapping[str, Value]) -> Metadata:
         language=_language(language),
         version=_one(version, "version")[:40],
     )
+    if made.valid_from and made.valid_until and made.valid_from > made.valid_until:
+        raise DocumentRefused("bad_date", "valid_from lies after valid_until; correct one of them.")
     return replace(made, about=_about(rest))
 
 

@@ -64,7 +64,26 @@ def document(document_id: str, services: ServicesDep, principal: Reader) -> Any:
     return _shown(_readable(services, principal, document_id), principal)
 
 
-@router.post("", status_code=202, response_model=DocumentView, summary="Add a document")
+async def only_known_fields(request: Request) -> None:
+    """Refuse a field of the form that the route has not: a date that is misspelt would be lost."""
+    known = {field.alias for field in request.scope["route"].dependant.body_params}
+    for name in (await request.form()).keys() - known:
+        shown = name if name.isprintable() else ""
+        raise Invalid(
+            f"{shown[:80]}: there is no such field; there are {', '.join(sorted(known))}."
+        )
+
+
+OnlyKnown = Depends(only_known_fields)
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=DocumentView,
+    summary="Add a document",
+    dependencies=[OnlyKnown],
+)
 def add(
     file: Annotated[UploadFile, File(description="Its content says which format it is.")],
     collection: Annotated[str, Form()],
@@ -166,7 +185,13 @@ def page_image(
     return Response(images.image(Path(path), sha256, page), media_type="image/png")
 
 
-@router.put("/{document_id}", status_code=202, response_model=DocumentView, summary="Replace")
+@router.put(
+    "/{document_id}",
+    status_code=202,
+    response_model=DocumentView,
+    summary="Replace",
+    dependencies=[OnlyKnown],
+)
 def change(
     document_id: str,
     file: Annotated[UploadFile, File(description="The document's new content, in any format.")],

@@ -84,6 +84,7 @@ Prover = Annotated[Principal, Depends(May("records.prove"))]
 PolicyTrier = Annotated[Principal, Depends(May("policy.try"))]
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Is the process alive?")
 async def healthz(services: ServicesDep) -> dict[str, str]:
     """Ok while the process answers and its workers run; else 503, and it must be restarted."""
@@ -92,6 +93,7 @@ async def healthz(services: ServicesDep) -> dict[str, str]:
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Can it answer questions?")
 def readyz(services: ServicesDep) -> dict[str, Any]:
     """503 until a database, an index version and the models are there."""

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from app.errors import SettingsInvalid
+
 Device = Literal["cpu", "cuda"]
 PassageNumbers = Literal["float32", "bfloat16", "int8"]
 THREADS_VARIABLE = "OMP_NUM_THREADS"
@@ -21,10 +23,11 @@ as Linux names them. Without AMX bfloat16 takes half as long again as int8."""
 
 
 def pick_device(wanted: str) -> Device:
-    """``auto`` prefers CUDA; ``cpu`` and ``cuda`` are taken as said."""
-    if wanted != "auto":
-        return "cuda" if wanted.startswith("cuda") else "cpu"
-    return "cuda" if _driver_present() and _torch_sees_cuda() else "cpu"
+    """``auto`` prefers CUDA; raises ``SettingsInvalid`` where ``cuda`` is wanted and not there."""
+    there = wanted != "cpu" and _driver_present() and _torch_sees_cuda()
+    if wanted not in ("auto", "cpu") and not there:
+        raise SettingsInvalid("The setting device is cuda, and torch finds no GPU here.")
+    return "cuda" if there else "cpu"
 
 
 def _driver_present() -> bool:

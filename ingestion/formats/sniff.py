@@ -29,6 +29,8 @@ MARKED = 1024
 MARKS_AND_SPACE = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n\x0b\x0c"
 """The bytes of byte order marks, and white space."""
 OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
+EMPTY_ARCHIVE = b"PK\x05\x06"
+"""An archive without members begins with its end."""
 # Stream names inside OLE files are UTF-16; this one exists only in encrypted Office files.
 OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
@@ -73,6 +75,8 @@ def _marked(data: bytes, declared: Format | None) -> Format | None:
         raise _old_office(data)
     if data.startswith(RTF.magic):
         return RTF
+    if data.startswith(EMPTY_ARCHIVE):
+        raise DocumentRefused("empty", "The archive holds nothing; check that it was saved whole.")
     return _packed(data, declared) if data.startswith(ZIP.magic) else None
 
 

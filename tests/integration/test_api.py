@@ -1099,6 +1099,55 @@ def test_an_upload_may_have_a_last_valid_day(site: Site) -> None:
     assert "valid_until" in coded(refused, 422, "invalid")["message"]
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PUT", "/{id}")])
+def test_a_field_of_an_upload_that_is_not_known_is_refused(
+    site: Site, method: str, path: str
+) -> None:
+    there = site.call("olga", "GET", "/v1/documents").json()["documents"][0]["document_id"]
+    sent = {"collection": "main"} if method == "POST" else {}
+    response = site.call(
+        "olga",
+        method,
+        f"/v1/documents{path.format(id=there)}",
+        data={**sent, "valid_til": "2026-12-31"},
+        files={"file": ("a.md", b"# A\n\nText.\n")},
+    )
+    told = coded(response, 422, "invalid")["message"]
+    assert told.startswith("valid_til: there is no such field") and "valid_until" in told
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"query": "x"}, "question: it is missing."),
+        (
+            {"question": "Why?", "collection": "main"},
+            "collection: there is no such field. Is it collections?",
+        ),
+        ({"question": "Why?", "collections": []}, "collections: it must have at least 1 item"),
+        ({"question": 5}, "question: it must be a text"),
+        ({"question": "Why?", "collections": "main"}, "collections: it must be a list"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_plainly(
+    site: Site, body: dict[str, Any], says: str
+) -> None:
+    assert coded(site.call("ann", "POST", "/v1/ask", json=body), 422, "invalid")["message"] == says
+
+
+def test_what_is_wrong_with_an_address_is_said_plainly(site: Site) -> None:
+    found = coded(site.call("ann", "GET", "/v1/answers?limit=x"), 422, "invalid")
+    assert found["message"] == "limit: it must be a whole number"
+    found = coded(site.call("ann", "POST", "/v1/embeddings", json={"input": [1]}), 422)
+    assert "[" not in found["message"] and "function" not in found["message"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(site: Site, path: str) -> None:
+    head = site.client.head(path)
+    assert (head.status_code, head.content) == (site.client.get(path).status_code, b"")
+
+
 def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Site) -> None:
     text = b"# Parking\n\nThe parking permit for the depot costs 12 pounds a week.\n"
     response = upload(site, "parking.md", text)

@@ -298,6 +298,9 @@ def test_users_and_keys(shell: Shell) -> None:
     assert len(user["password"]) >= 12
     key = shell.json("keys", "create", "ann", "--days", "1")
     assert key["key"].startswith("cs_")
+    for days in ("0", "-1"):
+        refused = shell.json("keys", "create", "ann", "--days", days, status=1)
+        assert refused["code"] == "invalid", "not a key that is over when it is made"
     assert shell.json("keys", "revoke", key["key_id"]) == {"key_id": key["key_id"], "revoked": True}
     assert shell.json("users", "create", "ann", "--role", "asker", status=1)["code"] == "conflict"
     (entry,) = shell.json("keys", "list", "--user", "ann")["keys"]
@@ -408,6 +411,60 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
     assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
+
+
+@pytest.mark.parametrize(
+    ("variable", "part"),
+    [("GENERATOR", "service"), ("POLICY_FILE", "service"), ("PROT", "variables")],
+)
+def test_doctor_blames_what_is_wrong_and_nothing_else(
+    tmp_path: Path, variable: str, part: str
+) -> None:
+    shell = Shell(tmp_path, {f"COUNTERSIGN_{variable}": "/nowhere"})
+    parts = {one["name"]: one for one in shell.json("doctor", status=1)["parts"]}
+    assert parts["database"]["ok"] and not parts[part]["ok"] and parts[part]["problem"]
+
+
+def test_what_goes_wrong_in_a_command_stays_off_its_output(shell: Shell, tmp_path: Path) -> None:
+    class Odd(Exception):
+        """Nobody expects it."""
+
+    def crash(*_: object) -> None:
+        secret = "s3cret"
+        raise Odd(len(secret))
+
+    (tmp_path / "a.md").write_text("# A\n\nThe boat costs 3 euros.\n", "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ingestion.pipeline.metadata_of", crash)
+        ended = shell.run("ingest", str(tmp_path / "a.md"), "--json", status=2)
+    assert json.loads(ended.stdout)["failures"][0]["code"] == "internal_error"
+    assert "Odd" in ended.stderr and "s3cret" not in ended.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = Shell(tmp_path, {"COUNTERSIGN_DATA_DIR": f"{tmp_path}/file/data"}).run(
+        "gold", "list", status=1
+    )
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("dependency_failed: ") and f"{tmp_path}/file" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("ask",), "question"),
+        (("gaps", "--days", "-3"), "--days"),
+        (("bogus",), "bogus"),
+        (("review", "shwo", "x"), "shwo"),
+    ],
+)
+def test_wrong_arguments_are_one_json_value_too(
+    shell: Shell, arguments: tuple[str, ...], says: str
+) -> None:
+    found = shell.json(*arguments, status=2)
+    assert found["code"] == "invalid" and says in found["message"]
+    assert shell.run(*arguments, status=2).stdout == ""
 
 
 STRICT = """

@@ -47,6 +47,11 @@ def test_a_question_its_source_and_what_follows(ann: Client) -> None:
     assert ann.follow(answer) == ann.follow(answer, timeout_s=0) == answer
 
 
+def test_the_address_that_openai_s_clients_take_will_do(running: Served) -> None:
+    with Client(f"{running.address}/v1/", running.site.keys["ann"]) as opened:
+        assert [one.name for one in opened.collections()]
+
+
 def test_a_search_finds_passages_within_the_scope(running: Served, ann: Client) -> None:
     before = ann.answers(1)
     hits = ann.search(RELEASED, collections=["main"], limit=2)

@@ -71,6 +71,25 @@ def test_a_sidecar_says_more_than_the_front_matter(library: Library) -> None:
     assert (row.about, row.owner, row.signature, row.series) == ({}, None, None, None)
 
 
+def test_front_matter_in_toml_says_as_much(library: Library) -> None:
+    said = (
+        'title = "Boards"\naccess = ["main", "board"]\nvalid_from = 2026-01-01\n'
+        "valid-until = 2026-12-31T23:59:59Z\nversion = 2\ntags = ['water', 3]\ndraft = false\n"
+        "odd = [1, [2]]\n[params]\naccess = ['nobody']\n"
+    )
+    library.write("boards.md", f"+++\n{said}+++\n# Boards\n\nA board costs 6 euros.\n")
+    library.write("deep.md", f"+++\nodd = {'[' * 30_000}\n+++\n# Deep\n\nIt is 9 metres deep.\n")
+    library.write("slip.md", "+++\naccess = ['board\n+++\nThe code is 1234.\n")
+    library.write("other.md", "+++\naccess = ['board']\n+++\nThe code is 4321.\n")
+    found = library.ingest()
+    assert found.ingested == 2
+    refused = {Path(one.source).name: one.code for one in found.failures}
+    assert refused == {"slip.md": "bad_metadata", "other.md": "wrong_access"}
+    shown = view(library, "boards.md")
+    assert (shown.valid_from, shown.valid_until) == ("2026-01-01", "2026-12-31")
+    assert shown.about == {"tags": ["water", "3"], "draft": "false"}
+
+
 def test_metadata_that_cannot_be_meant_are_refused_with_a_reason(library: Library) -> None:
     for number, (said, _) in enumerate(BAD):
         library.write(f"{number}.txt", "The key is in the office.")
@@ -89,6 +108,7 @@ BAD = (
     ("access:\n", "bad_metadata"),
     ("language: klingon words\n", "bad_metadata"),
     ("valid_from: soon\n", "bad_date"),
+    ("valid_from: 2027-01-02\nvalid_until: 2027-01-01\n", "bad_date"),
     ("{" * 30_000, "bad_metadata"),
     (b"\xff\xfe\x00".decode("latin-1") + "\x00", "bad_metadata"),
     ("a: b\n" * 20_000, "bad_metadata"),

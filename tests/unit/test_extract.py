@@ -43,6 +43,7 @@ REFUSALS = [
     ("empty", b"", "report.pdf"),
     ("empty", b" \n\t ", "notes.txt"),
     ("empty", "\ufeff\u200b\u200b".encode(), "notes.txt"),
+    ("empty", b"PK\x05\x06" + bytes(18), "archive.zip"),
     ("empty", samples.scanned_pdf(), "scan.pdf"),
     ("empty", b"<html><body><script>x()</script></body></html>", "page.html"),
 ]

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.db import Database
 from app.errors import SettingsInvalid
-from app.settings import Settings
+from app.inference.device import pick_device
+from app.settings import Settings, unknown_variables
 from tests.commands import countersign
 
 
@@ -54,3 +56,38 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_given_by_a_program_has_its_own_name() -> None:
     with pytest.raises(SettingsInvalid, match=r"^port must be a whole number, not 'abc'"):
         Settings(port="abc")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("mysql://u:s3cret@host/x", "begins with 'mysql', which is not known"),
+        ("u:s3cret@host", "is no address"),
+    ],
+)
+def test_an_address_of_a_database_that_cannot_be_used_is_not_shown(address: str, says: str) -> None:
+    ended = countersign("gold", "list", settings={"COUNTERSIGN_DATABASE_URL": address})
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert ended.stderr.startswith(f"settings_invalid: COUNTERSIGN_DATABASE_URL {says}")
+    assert "s3cret" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_way_to_write_postgresql_takes_the_driver_that_is_there(scheme: str) -> None:
+    database = Database(f"{scheme}://ann:s3cret@host/name")
+    assert database.engine.url.drivername == "postgresql+psycopg"
+    assert database.engine.url.password == "s3cret" and not database.embedded
+
+
+def test_a_variable_that_no_setting_reads_is_named() -> None:
+    said = unknown_variables({"COUNTERSIGN_PROT": "1", "COUNTERSIGN_API_KEY": "k", "PATH": ""})
+    assert said == ["COUNTERSIGN_PROT is no setting (is it COUNTERSIGN_PORT?)."]
+    assert unknown_variables({"countersign_port": "1"}) == []
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    if pick_device("auto") == "cuda":
+        pytest.skip("here it is there")
+    with pytest.raises(SettingsInvalid, match="no GPU"):
+        pick_device("cuda")
+    assert pick_device("cpu") == "cpu"
