@@ -171,7 +171,7 @@ class Passage(BaseModel):
 
 
 class Hit(Passage):
-    """A passage that was found; ``similarity`` is None where only words matched."""
+    """A passage that was found. ``similarity`` is always None: scores stay inside the service."""
 
     similarity: float | None = None
 

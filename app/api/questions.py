@@ -106,9 +106,10 @@ class SearchBody(Body):
 
 
 class HitView(PassageView):
-    """A passage that was found; ``similarity`` is its cosine, null where only words matched."""
+    """A passage that was found. ``similarity`` is always null: what the search computes stays
+    inside, since it tells more of a text than the text that is shown; the order says enough."""
 
-    similarity: float | None
+    similarity: float | None = Field(deprecated=True)
 
 
 class HitsView(BaseModel):
@@ -279,7 +280,7 @@ def shown_hits(services: Services, hits: Iterable[Hit]) -> Iterator[HitView]:
         with suppress(NotFound):  # it was removed meanwhile
             found, source = services.corpus.passages.with_source(hit.passage.id)
             shown = _shown(found, source).model_dump()
-            yield HitView(**shown, similarity=hit.similarity)
+            yield HitView(**shown, similarity=None)
 
 
 def _shown(found: Passage, source: str) -> PassageView:

@@ -56,7 +56,7 @@ def test_a_search_finds_passages_within_the_scope(running: Served, ann: Client) 
     before = ann.answers(1)
     hits = ann.search(RELEASED, collections=["main"], limit=2)
     assert len(hits) == 2 and "£350" in hits[0].text and hits[0].source == "claims.md"
-    assert hits[0].similarity is not None and hits[0].similarity > 0.3
+    assert hits[0].similarity is None  # the search's scores stay inside
     assert ann.passage(hits[0].passage_id).text == hits[0].text
     assert ann.answers(1) == before  # nothing was recorded
     with Client(running.address, running.site.keys["sam"]) as scoped:
