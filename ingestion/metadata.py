@@ -6,9 +6,10 @@ The sidecar of ``fees.pdf`` is ``fees.pdf.meta.yaml`` (or ``.meta.yml``, ``.meta
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, time
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
@@ -24,6 +25,11 @@ MOST_NAMES, MOST_CHARS = 50, 1000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*")
 READ_ELSEWHERE = frozenset({"title"})
 """What the reader of the format takes itself."""
+KEEPS_BACK = ("access", "valid_until")
+"""What keeps a document from people: written wrongly, it must not open the document."""
+NEARLY = 0.88
+"""How like one of these another name must be, as difflib counts, to be taken for a slip of it:
+"acess" is, "accessed" is not."""
 Value = str | list[str] | None
 """None: it is neither text nor a list of texts."""
 
@@ -181,7 +187,16 @@ def _metadata(said: Mapping[str, Value]) -> Metadata:
     )
     if made.valid_from and made.valid_until and made.valid_from > made.valid_until:
         raise DocumentRefused("bad_date", "valid_from lies after valid_until; correct one of them.")
+    _check_slips(rest)
     return replace(made, about=_about(rest))
+
+
+def _check_slips(names: Iterable[str]) -> None:
+    for name in names:
+        if meant := get_close_matches(name, KEEPS_BACK, 1, NEARLY):
+            raise DocumentRefused(
+                "bad_metadata", f"It says {name[:40]}: is that {meant[0]}? Correct or rename it."
+            )
 
 
 def _collections(value: Value) -> tuple[str, ...]:
