@@ -249,5 +249,6 @@ def configure_logging(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # The stream as it is when a line is written: whoever runs commands may exchange it.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

@@ -10,11 +10,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.browser
-FACT = "How many days of skiing does the winter sports extension include?"
-FOUND = "17 days"
+FACT = "How long may one journey last on annual multi-trip travel insurance?"
+FOUND = "31 days"
 PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
-NO_DRAFT = "Will you pay me if my trombone is out of tune?"
+NO_DRAFT = "Will you pay my claim for the piano lessons I missed?"
 """Held, and no document says anything."""
 
 
@@ -168,7 +168,7 @@ def test_a_reviewer_edits_and_rejects(page: Page, running: Running) -> None:
     desk.get_by_test_id("override-reason").fill("An invitation needs no source.")
     desk.get_by_test_id("edit-save").click()
     expect(desk.get_by_test_id("decision")).to_be_visible()
-    desk.get_by_test_id("task").filter(has_text="trombone").first.click()
+    desk.get_by_test_id("task").filter(has_text="piano").first.click()
     desk.get_by_test_id("reject").click()
     desk.get_by_test_id("reject-reason").fill("Needs the claims team.")
     desk.get_by_test_id("reject-confirm").click()

@@ -332,7 +332,7 @@ def test_the_reader_first_and_the_generator_that_writes_for_what_is_hard(
     assert (easy[0], easy[2]) == ("released", "")
     # The reader finds no answer. What the other one writes is wrong, and no gate decides here:
     # without a certificate for hard questions it goes to a reviewer all the same.
-    status, record, outcome = asked("How soon is a refund paid?")
+    status, record, outcome = asked("How fast do refunds come?")
     assert (status, outcome) == ("held", "stood")
     assert record.draft is not None and record.draft["text"] == "14 days [1]."
     assert record.lineage["generator_version"] == "writer"

@@ -16,6 +16,7 @@ import torch
 from transformers import BertModel
 
 from app.errors import ModelRefused
+from app.inference import device
 from app.inference.embedder import MiniLMEmbedder
 from app.inference.networks.onnx_encoder import OnnxEncoder
 from app.inference.networks.onnx_graph import Precision, quantise_columns
@@ -140,7 +141,9 @@ def test_half_precision_in_torch_stays_near(in_torch: PairRunner) -> None:
     assert 0 < np.abs(half.token - in_torch.run(pairs)[0].token).max() < 0.1
 
 
-def test_int8_is_for_a_cpu_only() -> None:
+def test_int8_is_for_a_cpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_driver_present", lambda: True)
+    monkeypatch.setattr(device, "_torch_sees_cuda", lambda: True)
     with pytest.raises(ValueError, match="CPU"):
         load_pair_runner(READER, READER_HEADS, "cuda", "int8")
 

@@ -193,6 +193,8 @@ def test_the_setting_and_the_processor_choose(
     assert (chosen.name, chosen.dimension) == (usual.name, usual.dimension)
     other = HashEmbedder()
     assert backends.build_passage_embedder(settings, other) is other
+    monkeypatch.setattr(device, "_driver_present", lambda: True)
+    monkeypatch.setattr(device, "_torch_sees_cuda", lambda: True)
     on_gpu = settings.model_copy(update={"device": "cuda"})
     assert backends.build_passage_embedder(on_gpu, usual) is usual
 
