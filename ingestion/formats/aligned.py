@@ -16,11 +16,12 @@ from ingestion.formats.tables import REPEAT_AFTER, cell_text
 CURRENCY = "(?:(?<=EUR)|(?<=GBP)|(?<=USD)|(?<=CHF)|(?<=[£$€]))"
 GAP = re.compile(
     rf"(?<=\S)(?<![.?!])(?!{CURRENCY} +\d) {{2,}}(?=\S)"
-    r"|(?<=[.?!]) {3,}(?=\S)|(?<=\S)\t+(?=\S)"
+    r"|(?<=[.?!]) {3,}(?=\S)"
 )
 """Between two cells; two blanks after a sentence are none, nor are those before a sum."""
 LEADER = re.compile(r"(?<=\S) ?(?:\.{4,}|(?:\. ){3,}\.?) ?(?=\S)|(?<=\S) \.{3} (?=\S)")
 """Dots that lead from a name to its value: they are as good as blanks."""
+TABS = re.compile(r"\t+")
 RULE = re.compile(r"[ \t]*[-=_+|][-=_+| \t]{2,}")
 """Drawn between the header and the rows."""
 BAR = re.compile(r"(?:^|\s)\|\s")
@@ -46,20 +47,23 @@ MOST_LINE, TAB = 500, 8
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of a table, tabs as blanks, and where in it each cell begins that a gap parts."""
+    """A line of a table, tabs as blanks, and where in it each cell begins that a gap parts;
+    ``tabbed`` are its cells as far as tabs part them."""
 
     text: str
     begins: tuple[int, ...]
+    tabbed: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> "_Line":
         """Of a line of the source; a very long one is no row."""
         if len(text) > MOST_LINE:
             return cls(text, (0,))
-        text = text.expandtabs(TAB).rstrip() if "\t" in text else text.rstrip()
+        tabbed = TABS.split(text.strip()) if "\t" in text else ()
+        text = text.replace("\t", "  \t").expandtabs(TAB).rstrip() if tabbed else text.rstrip()
         text = LEADER.sub(lambda dots: " " * len(dots[0]), text) if text.count(".") > 2 else text
         indent = len(text) - len(text.lstrip())
-        return cls(text, (indent, *(gap.end() for gap in GAP.finditer(text))))
+        return cls(text, (indent, *(gap.end() for gap in GAP.finditer(text))), tuple(tabbed))
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -141,10 +145,13 @@ def _rows(run: Sequence[_Line]) -> list[list[str]]:
     full = [line for line in body if line.has_gap]
     if len(full) < 2:
         return []
+    if body[0].tabbed and len({len(line.tabbed) for line in body}) == 1:
+        rows = [[*map(cell_text, line.tabbed)] for line in body]
+        return rows if len(rows) >= LEAST_ROWS.get(len(rows[0]), 2) and _is_table(rows) else []
     begins = _columns(_alike(full)) or _strips(full)
     if len(begins) < 2 or len(full) < LEAST_ROWS.get(len(begins), 2):
         return []
-    rows: list[list[str]] = []
+    rows = []
     for line in body:
         cells = _cells(line, begins)
         if cells is None:

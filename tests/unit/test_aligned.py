@@ -37,6 +37,10 @@ TABLES = {
         "blue\t27 km\nred\t25 km\nblack\t10 km",
         ["blue | 27 km", "red | 25 km", "black | 10 km"],
     ),
+    "tabs at any width": (
+        "Service\tFee\nSame-day collection\t£19\nStandard delivery to the door\t£4",
+        ["Service | Fee", "Same-day collection | £19", "Standard delivery to the door | £4"],
+    ),
     "a cell of two lines": (
         "E1   Pump blocked    Clean the filter and start\n"
         "                     the program again\n"
