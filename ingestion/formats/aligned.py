@@ -214,7 +214,7 @@ def _cells(line: _Line, begins: Sequence[int]) -> list[str] | None:
         return [*map(cell_text, own)]
     if not all(line.text[at - 1 : at] in ("", " ") for at in begins[1:]):
         return None
-    *cells, last = line.cut(begins)
+    *cells, last = line.cut([min(line.indent, begins[0]), *begins[1:]])  # nothing gets lost
     return [*map(cell_text, (*cells, *WIDE.split(last)))]
 
 

@@ -1,5 +1,9 @@
 """Tables of plain text, told by their columns: rows in, and nothing that only looks like one."""
 
+import random
+import re
+from collections import Counter
+
 import pytest
 
 from ingestion.formats.aligned import blocks_of
@@ -106,6 +110,9 @@ def test_cells_below_each_other_are_rows(kind: str) -> None:
     assert table.text.split("\n") == rows
 
 
+WORDS = "a1 bee EUR 12 3.40 x longword ... .".split()
+
+
 PROSE = {
     "two blanks after sentences": """\
 It is shut.  We open on Monday.  Ring us.
@@ -131,6 +138,25 @@ post has been loaded and the cars are lashed   at ten and comes back at noon."""
 @pytest.mark.parametrize("kind", PROSE)
 def test_what_is_no_table_stays_as_it_is(kind: str) -> None:
     assert "\n".join(block.text for block in blocks_of(PROSE[kind])) == PROSE[kind]
+
+
+def test_no_word_is_lost_wherever_the_lines_begin() -> None:
+    """Whether a run of lines is a table or not, each of its words is there as often."""
+    pick, word = random.Random(1), re.compile(r"\w+")
+    tables = 0
+    for _ in range(4000):
+        widths = [pick.randint(3, 14) for _ in range(pick.randint(2, 4))]
+        lines = [
+            " " * pick.choice((0, 0, 1, 4, 8))
+            + pick.choice(("\t", "  ", "   ")).join(
+                " ".join(pick.choices(WORDS, k=pick.randint(0, 3))).ljust(width) for width in widths
+            )
+            for _ in range(pick.randint(2, 6))
+        ]
+        told = "\n".join(block.text for block in blocks_of("\n".join(lines)))
+        tables += " | " in told
+        assert Counter(word.findall(told)) >= Counter(word.findall("\n".join(lines))), lines
+    assert tables > 400
 
 
 def test_a_table_stands_between_its_paragraphs() -> None:
