@@ -350,6 +350,22 @@ def test_reranking_puts_the_most_relevant_first_and_leaves_what_was_not_read() -
     assert [hit.reading.relevance for hit in order if hit.reading] == [1.0, 0.0]
 
 
+def test_a_document_that_is_called_what_is_asked_about_comes_before_its_namesake() -> None:
+    def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
+        return [Reading(5.0, None), Reading(4.0, None)]
+
+    namesake, meant = PASSAGES[:2]
+    titles = ["Triple A tickets", "Triple X tickets"]
+    hits = [
+        Hit(replace(one, title=title), 0.5)
+        for one, title in zip((namesake, meant), titles, strict=True)
+    ]
+    order = Rerank(read, 2)("Who may use triple X tickets?", hits, Deadline(60))
+    assert [hit.passage.title for hit in order] == titles[::-1]
+    order = Rerank(read, 2)("Who may use tickets?", hits, Deadline(60))
+    assert [hit.passage.title for hit in order] == titles
+
+
 def test_no_more_is_read_where_the_first_passages_answer_for_certain() -> None:
     asked: list[list[str]] = []
 
@@ -421,7 +437,7 @@ def test_a_certain_answer_is_drafted_from_what_was_read_and_a_second_try_reads_a
 
 def test_what_the_search_found_first_counts_beside_relevance() -> None:
     def read(question: str, passages: Sequence[Passage], deadline: Deadline) -> list[Reading]:
-        return [Reading(0.0, None), Reading(1.0, None), Reading(2.5, None)]
+        return [Reading(0.0, None), Reading(1.0, None), Reading(3.0, None)]
 
     hits = [
         Hit(PASSAGES[0], 0.8, fused=0.033),
