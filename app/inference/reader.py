@@ -23,7 +23,7 @@ from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
 from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
 from app.inference.writing.grounding import quotable_bounds, visible
-from app.inference.writing.joining import both_answers, joined_draft
+from app.inference.writing.joining import both_answers, joined_draft, speaks_of_both
 from app.inference.writing.question_types import (
     QuestionType,
     as_question,
@@ -291,7 +291,7 @@ class ReaderGenerator:
         kind = question_type(request.question)
         joined = joined_draft(kind, request.question, request.evidence, readings)
         if joined is not None and request.misfit is None:
-            return joined
+            return joined if joined.sentences else self._one_side(request, readings) or joined
         answers = (
             draft
             for draft, passage in self._drafts(request, readings)
@@ -302,6 +302,15 @@ class ReaderGenerator:
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _one_side(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft | None:
+        """For a reviewer, what the reader points at for a comparison that no two places make, where
+        the evidence speaks of both sides."""
+        draft, _ = next(self._drafts(request, readings), (None, None))
+        if draft is None or not draft.sentences:
+            return None
+        known = speaks_of_both(request.question, request.evidence)
+        return of_unknown_risk(draft, UNSURE) if known else None
 
     def _both(
         self, halves: tuple[str, str], request: DraftRequest, readings: Sequence[Reading]

@@ -10,6 +10,7 @@ from app.inference.writing.joining import (
     joined_draft,
     listed_rows,
     sides,
+    speaks_of_both,
     summary,
 )
 from app.inference.writing.question_types import question_type
@@ -141,6 +142,21 @@ def test_a_sentence_that_compares_them_itself_is_enough() -> None:
 def test_one_side_alone_is_no_comparison(question: str) -> None:
     draft = joined(question, passage(PLANS), passage(TABLE, "Prices", number=1))
     assert draft is not None and draft.abstained
+
+
+@pytest.mark.parametrize(
+    ("question", "known"),
+    [
+        ("How does the Plus plan differ from the Basic plan?", True),
+        ("How does Plus compare to Basic and other plans?", True),
+        ("How does the Plus plan differ from the Gold plan?", False),
+        ("What does the Plus plan cost?", False),
+    ],
+)
+def test_evidence_may_speak_of_both_sides_and_compare_them_nowhere(
+    question: str, known: bool
+) -> None:
+    assert speaks_of_both(question, [passage(PLANS), passage(TABLE, number=1)]) is known
 
 
 def test_a_number_that_counts_something_else_names_no_side() -> None:

@@ -230,6 +230,21 @@ def test_under_the_least_margin_the_first_passage_is_drafted_for_a_reviewer() ->
         assert ReaderGenerator(Deaf(), least).draft([request_with(readings)])[0].abstained
 
 
+def test_a_comparison_that_nothing_makes_is_drafted_for_a_reviewer_where_both_sides_are_known() -> (
+    None
+):
+    text = "Parcels go by road from the depot in Leeds. Letters are heavier in winter."
+    spans = (reading(0, 5, text.index("by road"), text.index("by road") + 7),)
+    for question, known in (
+        ("How do parcels differ from letters in speed?", True),
+        ("How do parcels differ from pigeons in speed?", False),
+    ):
+        request = DraftRequest(question, (passage(0, text),), Deadline(60), spans)
+        draft = ReaderGenerator(Deaf()).draft([request])[0]
+        assert draft.abstained is not known
+        assert not known or (draft.model, draft.features["margin"]) == (UNSURE, -math.inf)
+
+
 def test_a_second_try_gives_the_best_other_answer_that_fits() -> None:
     readings = [reading(0, 1), reading(0, 9, 4, 10), reading(0, 6)]
     steel = Misfit("", lambda draft: "steel" in draft.text)

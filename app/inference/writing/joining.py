@@ -64,7 +64,7 @@ def joined_draft(
     """The joined answer to a comparison or a request for a summary.
 
     None where one quote has to do: other types, a comparison whose sides are not named, a summary
-    of what no passage is about. A comparison of which the evidence knows one side only abstains.
+    of what no passage is about. A comparison that no two places make abstains.
     Where the rows of a table are what a list or a count asks for, they answer; so does all of a
     table whose heading is all that is asked for.
     """
@@ -131,15 +131,15 @@ _NAME = (
     r"(?:the |an? |your |our |der |die |das |le |la |les |el |los |las |il |de |het )?(.{1,60}?)"
 )
 _ENDS = (
-    r"(?=$|[?.,;:]| (?:in|for|when|if|with|on|under|at|as|regarding|about|plans?|which|who|what|"
-    r"differ|compare|cost|have)\b)"
+    r"(?=$|[?.,;:]| (?:in|for|when|if|with|on|under|at|as|across|regarding|about|plans?|which|who|"
+    r"what|differ|compare|cost|have)\b)"
 )
 _SIDES = [
     re.compile(pattern)
     for pattern in (
         rf"\b(?:between|zwischen|entre|tra|fra|tussen) {_NAME} (?:and|und|et|y|e|en) "
         rf"{_NAME}{_ENDS}",
-        rf"^(?:.*\b)?compare {_NAME} (?:and|with|to|against) {_NAME}{_ENDS}",
+        rf"^(?:.*\b)?compare (?!to\b|with\b){_NAME} (?:and|with|to|against) {_NAME}{_ENDS}",
         rf"\bhow (?:do|does|did|is|are) {_NAME} (?:differ|different|compare)\w* "
         rf"(?:from|to|with|than|against) {_NAME}{_ENDS}",
         rf"\bhow (?:do|are|is) {_NAME} and {_NAME} (?:differ|different|compare)",
@@ -192,6 +192,20 @@ def sides(question: str) -> tuple[str, str] | None:
             if stems(first) and stems(second) and first != second:
                 return first, second
     return None
+
+
+def speaks_of_both(question: str, evidence: Sequence[Passage]) -> bool:
+    """Whether half the words that tell one side of a comparison from the other stand in the
+    evidence, for each side; False where no two sides are named."""
+    named = sides(question)
+    known = stems(plain("\n".join(f"{one.place}\n{one.text}" for one in evidence)))
+    own = [words for words in _own_words(named) if words] if named else []
+    return bool(own) and all(2 * len(words & known) >= len(words) for words in own)
+
+
+def _own_words(named: tuple[str, str]) -> list[frozenset[str]]:
+    first, second = stems(named[0]), stems(named[1])
+    return [first - second, second - first]
 
 
 def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
