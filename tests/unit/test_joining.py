@@ -123,6 +123,14 @@ def test_columns_are_compared_in_the_rows_that_are_asked_about() -> None:
     assert len(said("What is the difference between Basic and Plus?", passage(COLUMNS)) or []) == 4
 
 
+def test_what_one_thing_is_compared_to_may_be_two_things() -> None:
+    text = "Gold is best. Its service is as fast as Plus, but Basic takes a day longer than Plus."
+    question = "How does the service under Gold compare to Basic and Plus?"
+    assert said(question, passage(text)) == [
+        "Its service is as fast as Plus, but Basic takes a day longer than Plus."
+    ]
+
+
 def test_a_sentence_that_compares_them_itself_is_enough() -> None:
     text = "Basic is for one person. Plus costs £5 more than Basic. Plus is for two people."
     assert said("Which costs more, Plus or Basic?", passage(text)) == [

@@ -210,10 +210,17 @@ def _own_words(named: tuple[str, str]) -> list[frozenset[str]]:
 
 def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:
     """What the evidence says of both sides; [] unless it speaks of each of them."""
-    for one in dict.fromkeys([named, _short(named)]):
+    for one in dict.fromkeys([named, _short(named), *_others(named)]):
         if one[0] != one[1] and (quotes := _compared_as(question, one, evidence)):
             return quotes
     return []
+
+
+def _others(named: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """The two things that one is compared to: "how does A compare to B and C"."""
+    parts = [_QUALIFIER.sub("", name) for name in named[1].split(" and ")]
+    if len(parts) == 2 and all(map(stems, parts)):
+        yield parts[0], parts[1]
 
 
 def _short(named: tuple[str, str]) -> tuple[str, str]:
