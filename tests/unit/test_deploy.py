@@ -3,10 +3,13 @@
 import ast
 import json
 import re
+import subprocess
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -53,6 +56,33 @@ def check_command(arguments: list[str]) -> None:
 
 def pinned(image: str) -> bool:
     return bool(re.fullmatch(r"[a-z/]+:\d+(\.\d+)+(-[a-z-]+)?", image))
+
+
+# What the makers of these formats say
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    found = hadolint(DEPLOY / "Dockerfile")
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_hadolint_would_find_something(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM python\nRUN cd /tmp\n", "utf-8")
+    assert "DL3006" in hadolint(tmp_path / "Dockerfile").stdout
+
+
+def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sysconfig.get_path("scripts")) / "hadolint"
+    return subprocess.run([program, path], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
+def test_the_manifests_meet_the_schemas_of_kubernetes(version: str) -> None:
+    for manifest in MANIFESTS:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    wrong = {**MANIFESTS[0], "spec": {"replica": 2}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, version, strict=True)
 
 
 # The image
