@@ -87,6 +87,25 @@ def test_steps_come_whole_and_in_order() -> None:
     assert said(CLOSING, "close the pool", "What happens before I leave?") == [lead, *steps]
 
 
+CHARGES = """2.2 Cancellation charges are as follows.
+
+Days before | Tours | Walks
+57 or more | deposit | £50
+56 to 29 | 45% | 30%
+
+2.3 We may cancel a tour with too few walkers."""
+
+
+def test_a_sentence_that_leads_to_a_table_comes_with_it() -> None:
+    question = "What are the cancellation charges?"
+    table = ["Days before | Tours | Walks", "57 or more | deposit | £50", "56 to 29 | 45% | 30%"]
+    lead = "Cancellation charges are as follows."
+    assert said(CHARGES, "as follows", question) == [f"2.2 {lead}", *table]
+    assert len(said(CHARGES, "We may", question)) == 1
+    # What is no table stays apart.
+    assert said(CHARGES.replace(" | ", ", "), "as follows", question) == [f"2.2 {lead}"]
+
+
 def test_an_item_alone_keeps_what_leads_to_it() -> None:
     assert said(CANCELLING, "your flight is late", "Can I cancel when my flight is late?") == [
         "You may cancel for free if:",

@@ -6,7 +6,7 @@ Pure text work on one passage. Offsets are character offsets in ``Passage.text``
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from app.inference.evidence_selection import stems
 from app.inference.tables import akin, cells_of, header_rows
@@ -76,6 +76,12 @@ _SUPPOSES = re.compile(r"(?:and |but )?(?:what (?:if|happens? (?:if|when))|if)\b
 _DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
 MAX_CONDITIONS = 2
 """Sentences after a yes or no that may limit it."""
+_FOLLOWS = re.compile(
+    r"\b(?:as follows|as below|(?:listed|shown|set out|given) below|in the (?:following )?table"
+    r"(?: below)?|the following(?: \w+){0,3})\W*$",
+    re.IGNORECASE,
+)
+"""How a sentence ends that leads to a list or a table."""
 NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
     r"fifty|sixty|seventy|eighty|ninety|(?:thir|four|fif|six|seven|eigh|nine)teen|hundred|thousand|"
@@ -218,9 +224,12 @@ class Layout:
         if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
             return self._of_list(step, own, whole=True)
         following = self._next(place, 1)
-        leads_on = self.text[slice(*own)].endswith(":")
-        if leads_on and following is not None and self.kinds[following] == ITEM:
+        below = self.kinds[following] if following is not None else BLANK
+        leads_on = self._leads_on(place, own, below)
+        if leads_on and following is not None and below == ITEM:
             return self._of_list(following, own, whole=True)
+        if leads_on and following is not None and below == ROW:
+            return [own, *self._rows_from(following)]
         if leads_on or self.kinds[place] == HEADING:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
@@ -228,6 +237,18 @@ class Layout:
         asked = core(question)
         supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
         return self._with_context(place, own, _IF if supposes else _EXPLAINS if explains else None)
+
+    def _leads_on(self, place: int, own: Offsets, below: str) -> bool:
+        """Whether a sentence only says that something follows, and it does."""
+        said = self.text[slice(*own)]
+        last = own[1] >= self.blocks[place][0] + len(self.text[slice(*self.blocks[place])].rstrip())
+        shown = last and below in (ITEM, ROW) and _FOLLOWS.search(said)
+        return said.endswith(":") or bool(shown)
+
+    def _rows_from(self, place: int) -> list[Offsets]:
+        """The rows of the table that begins there; none of one that is too long to be shown."""
+        rows = list(takewhile(lambda n: self.kinds[n] == ROW, range(place, len(self.blocks))))
+        return [self.whole(n) for n in rows] if len(rows) <= MAX_BLOCKS else []
 
     def _step_below(self, place: int) -> int | None:
         """The first of the numbered steps that follow in the same section."""
