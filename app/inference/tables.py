@@ -33,7 +33,7 @@ _QUESTION = re.compile(r"^[^\n|]{5,200}\?[ \t]*$", re.MULTILINE)
 """A line that is a question."""
 _ASKING = stems(
     """much many long often high old big large soon late cost costs price get need have take takes
-    find know tell give please want would like am not allow allowed"""
+    find know tell give please want would like am not allow allowed per one ones"""
 )
 """Words that ask, and stand in no row."""
 _PAYING = stems("pay pays paid")
@@ -156,7 +156,7 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     names, in the name of the first column, or in ``place``. Where a row says one thing only, its
     name alone will do, if nothing else is asked than how much. None where it names none, or several
     alike."""
-    said = _with_weekends(stems(question))
+    said = _with_weekends(_concepts(question))
     amounts = quantities(question)
     found: list[tuple[int, Offsets]] = []
     for rows in _tables(text):
@@ -167,11 +167,11 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
         if not top:
             found += _named_entry(said, rows, texts, place) if rows[0].entry else []
             continue
-        columns = [stems(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
-        names = [stems(cells[0]) for cells in texts[top:]]
+        columns = [_concepts(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
+        names = [_concepts(cells[0]) for cells in texts[top:]]
         # "Price" only asks, unless a row or column is called so.
-        asked = said - ((_ASKING | _PAYING) - frozenset().union(*columns, *names))
-        around = stems(place) | columns[0]
+        asked = said - ((_ASKING_FOR | _PAYING) - frozenset().union(*columns, *names))
+        around = _concepts(place) | columns[0]
         for row, cells, name in zip(rows[top:], texts[top:], names, strict=True):
             for cell, says, column in zip(row.cells[1:], cells[1:], columns[1:], strict=False):
                 both = asked & name - column and asked & column - name
@@ -179,7 +179,7 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
                 over = asked - _MEASURES if spelled else asked
                 if both and over <= name | column | around and _WORDLIKE.search(says):
                     found.append((len(asked & (name | column)), cell))
-            alone = said - _ASKING - _PAYING - around
+            alone = said - _ASKING_FOR - _PAYING - around
             if len(cells) == 2 and alone and alone == name - around:
                 found += [(ALONE, row.cells[1])] if _is_asked_alone(question, cells[1]) else []
     most = max((count for count, _ in found), default=0)
