@@ -65,7 +65,10 @@ _ASKING_FOR = _ASKING | {_SAME[word] for word in _ASKING if word in _SAME}
 _BESIDE_AMOUNTS = stems("old age aged older younger before after later in advance over under about")
 """Words that say how a quantity counts."""
 _WEEKEND = stems("saturday sunday saturdays sundays")
-_MEASURES = stems("speed price cost amount rate size value level time number fee charge total")
+_MEASURES = frozenset(
+    _SAME.get(word, word)
+    for word in stems("speed price amount rate size value level time number charge total")
+)
 """What a column with a unit need not say, where it is named in all its words."""
 _HOW_MUCH = re.compile(r"\bhow much\b|\b(?:price|cost|fee)s?\b", re.I)
 _ASKS = re.compile(
@@ -226,21 +229,20 @@ def _ranged(
     top: int,
     place: str,
 ) -> Offsets | None:
-    """The cell of the row that a quantity of the question falls into, if the other words of the
-    question stand above it; of several columns the one that they name."""
+    """The cell of the row that a quantity of the question falls into: of several columns the one
+    that it names, of one alone only if all other words of the question stand above it."""
     heads = [" ".join(cells) for cells in zip_longest(*texts[:top], fillvalue="")] if top else [""]
     row = row_of(amounts, [cells[0] for cells in texts[top:]], heads[0])
     if row is None:
         return None
     cells = rows[top + row].cells
-    names = [stems(heads[n]) if n < len(heads) else frozenset() for n in range(len(cells))]
-    asked = (
-        said - stems(" ".join(one.said for one in amounts)) - _ASKING - _PAYING - _BESIDE_AMOUNTS
-    )
-    if not asked <= stems(place).union(stems(texts[top + row][0]), *names):
-        return None
+    names = [_concepts(heads[n]) if n < len(heads) else frozenset() for n in range(len(cells))]
+    counted = _concepts(" ".join(one.said for one in amounts))
+    asked = said - counted - _ASKING_FOR - _PAYING - _BESIDE_AMOUNTS
     if len(cells) == 2:
-        return cells[1]
+        known = _concepts(place).union(_concepts(texts[top + row][0]), *names)
+        return cells[1] if asked <= known else None
+    # Who names one of several columns means this table, in whatever words the rest is.
     held = [len(asked & name) for name in names[1:]]
     best = max(held, default=0)
     return cells[1 + held.index(best)] if best and held.count(best) == 1 else None

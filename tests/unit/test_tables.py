@@ -195,6 +195,18 @@ def test_the_best_span_moves_to_the_row_that_is_named() -> None:
     assert named is not None and RATES[named.start :].startswith("£30")
 
 
+PER_YEAR = """| Free | Plus | Pro
+Monthly price | €0 | €16 | €34
+Yearly price | €0 | €149 | €319
+Certificates included per year | none | 4 | unlimited"""
+MOWERS = """| G42 (push) | G38-E (battery)
+Grass box | 45 l | 40 l
+Weight | 24.5 kg | 16.8 kg"""
+LATE = """Days before departure | Guided tours | Walks
+56 to 29 | 45% | 30%
+28 to 15 | 70% | 55%"""
+
+
 @pytest.mark.parametrize(
     ("question", "text", "cell"),
     [
@@ -220,6 +232,10 @@ def test_the_best_span_moves_to_the_row_that_is_named() -> None:
         ("storage fee after 4 miles", STORED, None),
         ("call-out on sunday", CALLS, "£90"),
         ("top speed silver 200", SPEEDS, "48 mph"),
+        ("pro price per year", PER_YEAR, "€319"),
+        ("how heavy is the battery one", MOWERS, "16.8 kg"),
+        ("cancelling a tour 20 days ahead, what do you keep", LATE, "70%"),
+        ("cancelling 20 days ahead, what do you keep", LATE, None),  # of what?
     ],
 )
 def test_a_cell_is_named_by_its_row_and_its_column(
