@@ -33,7 +33,7 @@ _QUESTION = re.compile(r"^[^\n|]{5,200}\?[ \t]*$", re.MULTILINE)
 """A line that is a question."""
 _ASKING = stems(
     """much many long often high old big large soon late cost costs price get need have take takes
-    find know tell give please want would like am not allow allowed per one ones"""
+    find know tell give please want would like am not allow allowed one ones"""
 )
 """Words that ask, and stand in no row."""
 _PAYING = stems("pay pays paid")
@@ -127,8 +127,8 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
 
 
 def _concepts(text: str) -> frozenset[str]:
-    """The words of ``text``, of several with one meaning the same."""
-    return frozenset(_SAME.get(word, word) for word in stems(text))
+    """The words of ``text``, of several with one meaning the same; "per" means none."""
+    return frozenset(_SAME.get(word, word) for word in stems(text) if word != "per")
 
 
 def _meets_all(wanted: frozenset[str], rows: Sequence[_Row], text: str) -> bool:
