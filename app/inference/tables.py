@@ -285,7 +285,10 @@ def cell_ends(text: str) -> list[int]:
 def header_rows(rows: Sequence[Sequence[str]]) -> int:
     """How many of the first rows of a table (their cells' texts) name the columns."""
     head, below = rows[0], rows[1:]
-    if not below or not all(_is_name(cell, place, below) for place, cell in enumerate(head)):
+    named = _has_empty_corner(rows) or all(
+        _is_name(cell, place, below) for place, cell in enumerate(head)
+    )
+    if not below or not named:
         return 0
     depth = 1
     while depth < len(below) and _goes_on(rows[depth - 1], rows[depth]):
@@ -294,6 +297,13 @@ def header_rows(rows: Sequence[Sequence[str]]) -> int:
     columns = zip(*rows[depth:], strict=False)
     counted = [sum(bool(_DIGIT.search(cell)) for cell in column) for column in columns]
     return depth if len(head) > 2 or 2 * max(counted, default=0) > len(below) else 0
+
+
+def _has_empty_corner(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first cell alone has no words: names of rows stand below it, of columns beside
+    it, whatever they look like ("Fall 2025")."""
+    (corner, *head), *below = rows
+    return not corner and all(head) and bool(below) and all(row[0] for row in below)
 
 
 def _goes_on(head: Sequence[str], row: Sequence[str]) -> bool:

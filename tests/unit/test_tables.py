@@ -177,6 +177,14 @@ def test_of_answers_in_several_passages_that_to_the_question_asked_is_meant() ->
     assert passed_over("how do i pay", [(PLANS, 3)]) == [0]
 
 
+def test_names_of_columns_stand_beside_an_empty_corner() -> None:
+    rows = [line.split(" | ") for line in TERMS.removeprefix("|").split("\n")]
+    rows[0] = ["", *(cell.strip() for cell in rows[0])]
+    assert header_rows(rows) == 1
+    assert header_rows([["x", *rows[0][1:]], *rows[1:]]) == 0
+    assert header_rows([*rows, ["", "April 1", "May 2"]]) == 0
+
+
 def test_a_row_that_names_columns_is_always_lowered() -> None:
     assert not_meant("Who pays?", RATES) == ["What | Limit or rate"]
 
@@ -199,6 +207,9 @@ PER_YEAR = """| Free | Plus | Pro
 Monthly price | €0 | €16 | €34
 Yearly price | €0 | €149 | €319
 Certificates included per year | none | 4 | unlimited"""
+TERMS = """| Fall 2025 | Spring 2026
+Registration opens | April 21 | November 10
+Classes begin | August 25 | January 12"""
 MOWERS = """| G42 (push) | G38-E (battery)
 Grass box | 45 l | 40 l
 Weight | 24.5 kg | 16.8 kg"""
@@ -233,6 +244,7 @@ LATE = """Days before departure | Guided tours | Walks
         ("call-out on sunday", CALLS, "£90"),
         ("top speed silver 200", SPEEDS, "48 mph"),
         ("pro price per year", PER_YEAR, "€319"),
+        ("when do classes begin in spring 2026", TERMS, "January 12"),
         ("how heavy is the battery one", MOWERS, "16.8 kg"),
         ("cancelling a tour 20 days ahead, what do you keep", LATE, "70%"),
         ("cancelling 20 days ahead, what do you keep", LATE, None),  # of what?
