@@ -10,6 +10,7 @@ from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 from ingestion.formats.equations import from_mathml
 from ingestion.formats.numerals import numeral
+from ingestion.formats.preformatted import is_marked_up_code, tables_within
 from ingestion.formats.tables import Table
 from ingestion.formats.text import lowered, raised
 
@@ -625,6 +626,8 @@ class _Writer:
     _marker: str = ""
     """What stands before the text of an item that has begun."""
     _pre: int = 0
+    _set_from: int = -1
+    """How many blocks stood before the open text as it is set, -1 where it is no table."""
     _lists: list[_List] = field(default_factory=list)
     _tables: list[Table | None] = field(default_factory=list)
     """Open tables; None for one that arranges the page."""
@@ -669,7 +672,7 @@ class _Writer:
         elif tag in ("dl", "dt", "dd"):
             self._open_description(node)
         elif tag == "pre":
-            self._pre += 1
+            self._open_pre(node)
         elif tag == "table":
             self._tables.append(None if node.mem_id in facts.layouts else Table())
         elif tag in ("sup", "sub"):
@@ -709,7 +712,7 @@ class _Writer:
         elif tag in ("details", "summary"):
             self._close_details(tag)
         elif tag == "pre":
-            self._pre -= 1
+            self._close_pre()
         elif tag == "table":
             self._tables.pop()
         elif tag in ("td", "th") and self._table is not None:
@@ -762,6 +765,23 @@ class _Writer:
     def finish(self) -> None:
         """After the last element."""
         self._cut()
+
+    def _open_pre(self, node: Any) -> None:
+        """Text whose line ends and blanks count; it may be a table, where it is no code."""
+        self._pre += 1
+        if self._pre == 1 and not self._in_cell and not self._marker:
+            self._cut()
+            self._set_from = -1 if is_marked_up_code(node) else len(self.blocks)
+
+    def _close_pre(self) -> None:
+        self._pre -= 1
+        if self._pre or self._set_from < 0:
+            return
+        is_one_block = self._parts and self._set_from == len(self.blocks) and not self._level
+        self._set_from = -1
+        if is_one_block and (found := tables_within("".join(self._parts), self._gap)):
+            self.blocks += [replace(block, doubt=self._state[1]) for block in found]
+            self._parts = []
 
     def _write(self, text: str, space: bool) -> None:
         table = self._table
