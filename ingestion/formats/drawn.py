@@ -111,7 +111,8 @@ class _Drawing:
             parted = [_is_ruled(drawn, a, b) for a, b in pairwise(edges)]
             if any(parted) and len(drawn) != edges[-1] + 1:
                 return None
-            cells = [None] * len(parted) if all(parted) else _cells(line, drawn, edges, parted)
+            blank: Cells = [None] * len(parted)
+            cells = blank if all(parted) else _cells(line, drawn, edges, parted)
             if cells is None:
                 return None
             if not any(parted):
