@@ -30,6 +30,7 @@ BOX = re.compile(
 )
 FENCED_BOX = re.compile(r"(?m)^:::+(?:[ \t]*\w{1,30}\b(.*))?$")
 FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+QUESTION = re.compile(r"(?m)^[ ]{0,3}(\*\*|__)[^*_\n]{1,200}\?\1[ \t]*\\?$")
 INDENT = re.compile(r"(?m)^[ ]*(?:[ ]{4}|\t)")
 """Notes, warnings and the like: quoted, indented below a line, or between two."""
 DENSE = 1000
@@ -47,7 +48,7 @@ def read(data: bytes) -> Read:
 
     source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS))
     front = FRONT_MATTER.match(source)
-    body = _with_rows(_without_boxes(source[front.end() :] if front else source))
+    body = _with_questions(_with_rows(_without_boxes(source[front.end() :] if front else source)))
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
     parser.use(footnote_plugin)
     if _is_dense(body):
@@ -76,6 +77,19 @@ def _with_rows(source: str) -> str:
         for part, table in [(run, None)] if fenced else drawn.parts(run):
             is_set = part[0].startswith(("    ", "\t"))
             made += part if table is None or is_set else ["", *_piped(table), ""]
+    return "\n".join(made)
+
+
+def _with_questions(source: str) -> str:
+    """The source with questions in bold as paragraphs of their own, where they begin one."""
+    if not QUESTION.search(source):
+        return source
+    made: list[str] = []
+    begins = True
+    for fenced, line in _told_fenced(source.split("\n")):
+        asks = begins and not fenced and QUESTION.fullmatch(line)
+        made += [line.rstrip().removesuffix("\\"), ""] if asks else [line]
+        begins = not line.strip()
     return "\n".join(made)
 
 

@@ -33,7 +33,7 @@ CODE = re.compile(
 )
 """A line that people write for machines, or machines for people who run them."""
 SETTING = re.compile(r"\s*(?:- )?[\w.-]+:(?:\s|$)")
-MOST_LINES = 3_000
+MOST_LINES, LEAST_ROWS = 3_000, 3
 
 
 def is_marked_up_code(node: Any) -> bool:
@@ -63,7 +63,7 @@ def tables_within(text: str, gap: str) -> list[Block]:
 def _says_figures(rows: Sequence[Sequence[str]]) -> bool:
     """Whether most rows tell a figure beside their name, or more than one thing."""
     figures = [any(map(str.isdigit, " ".join(row[1:]))) for row in rows]
-    return len(rows[0]) > 2 or 2 * sum(figures) >= len(rows)
+    return len(rows) >= LEAST_ROWS and (len(rows[0]) > 2 or 2 * sum(figures) >= len(rows))
 
 
 def _is_code(lines: Sequence[str]) -> bool:

@@ -97,8 +97,8 @@ def drawn(rows: Sequence[Sequence[Sequence[str]]], style: str) -> str:
     out = [rule]
     for number, row in enumerate(rows):
         for at in range(max(map(len, row))):
-            cells = [cell[at] if at < len(cell) else "" for cell in row]
-            out.append("|" + "|".join(f" {c}".ljust(w) for c, w in zip(cells, widths)) + "|")
+            cells = [f" {cell[at]}" if at < len(cell) else "" for cell in row]
+            out.append(f"|{'|'.join(map(str.ljust, cells, widths))}|")
         if style == "grid" or number in (0, len(rows) - 1):
             out.append(rule.replace("-", "=") if style == "grid" and not number else rule)
     return "\n".join(out)

@@ -1,4 +1,4 @@
-"""Text as it is set: tables between fences and in <pre> are rows, code and logs stay as they are."""
+"""Text as it is set: its tables are rows, code and logs stay as they are."""
 
 import random
 import re
@@ -19,10 +19,10 @@ STAYS = {
 2026-11-30 09:12:01   INFO    worker 3 began
 2026-11-30 09:12:04   WARN    disk at 91 %
 2026-11-30 09:12:09   ERROR   disk at 97 %""",
-    "options": "-h, --help     shows this 1\n-v, --verbose  says 2 more\n-q, --quiet    says 3 less",
+    "options": "-h, --help     shows 1\n-v, --verbose  says 2 more\n-q, --quiet    says 3 less",
     "settings": "port:      80\nworkers:   4\ntimeout:   30",
     "a header file": "#define RED      1\n#define GREEN    2\n#define BLUE     3",
-    "declarations": "int     first;     /* 1 */\nshort   second;    /* 2 */\nlong    third;     /* 3 */",
+    "declarations": "int    first;     /* 1 */\nshort  second;    /* 2 */\nlong   third;   /* 3 */",
     "a query": "SELECT name,    age\nFROM   people,  towns\nWHERE  age >    30",
     "a machine's steps": "MOV   AX, 1\nADD   BX, 2\nINT   CX, 3",
     "a tree": "docs/        40\n├── a.md     20\n└── b.md     20",
