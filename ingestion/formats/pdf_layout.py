@@ -10,6 +10,8 @@ from itertools import pairwise
 from ingestion.formats.pdf_columns import Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_page import Printed, Word
+from ingestion.formats.pdf_rows import Cell, joined, rows_of
+from ingestion.formats.pdf_rows import Line as CellLine
 from ingestion.formats.pdf_sight import PATH, Box
 from ingestion.formats.text import lowered, raised
 
@@ -191,19 +193,13 @@ class _Layout:
 
     def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
         column_of = {id(one): number for number, column in enumerate(columns) for one in column}
-        cells: list[Cells] = []
-        steps = [a.y - b.y for a, b in pairwise(rows)]
-        usual = statistics.median(steps) if steps else 0.0
-        for number, row in enumerate(rows):
-            texts = [""] * len(columns)
-            for one in row.segments:
-                at = column_of[id(one)]
-                texts[at] = f"{texts[at]} {one.text}".strip()
-            if number and _continues(texts, cells[-1], steps[number - 1], usual):
-                pairs = zip(cells[-1], texts, strict=True)
-                cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
-            else:
-                cells.append(tuple(texts))
+        lines = [_cells_of(row, column_of, len(columns)) for row in rows]
+        texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
+        groups = rows_of(lines)
+        if groups is None:
+            cells = _continued(texts, rows)
+        else:
+            cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
@@ -219,6 +215,38 @@ class _Layout:
                 text = " | ".join(row) if len(set(row)) > 1 or len(row) == 1 else row[0]
                 y = place.y - number * step
                 yield Line(text, False, place.x0, place.x1, y, size, cells=row, table=self._tables)
+
+
+def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
+    """What a line says in each column."""
+    parts: list[list[Segment]] = [[] for _ in range(columns)]
+    for one in row.segments:
+        parts[column_of[id(one)]].append(one)
+    cells = [
+        Cell(
+            " ".join(one.text for one in some),
+            some[-1].x1 - some[0].x0,
+            some[0].words[0].x1 - some[0].words[0].x0,
+        )
+        if some
+        else None
+        for some in parts
+    ]
+    return CellLine(tuple(cells), row.y, row.size)
+
+
+def _continued(lines: list[list[str]], rows: list[_Row]) -> list[Cells]:
+    """The cells of each row, of lines of which some only go on with the row above."""
+    cells: list[Cells] = []
+    steps = [a.y - b.y for a, b in pairwise(rows)]
+    usual = statistics.median(steps) if steps else 0.0
+    for number, texts in enumerate(lines):
+        if number and _continues(texts, cells[-1], steps[number - 1], usual):
+            pairs = zip(cells[-1], texts, strict=True)
+            cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
+        else:
+            cells.append(tuple(texts))
+    return cells
 
 
 def _continues(texts: list[str], above: Cells, step: float, usual: float) -> bool:
