@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-LEAST_WRAPPED = 5.0
+LEAST_WRAPPED = 4.0
 """In sizes of print, the width of a line that can have run into the edge of its column."""
 SPACE, SURE_STEP = 0.25, 0.15
 """In sizes of print: a space, and by how much a step between rows is wider than one within."""
