@@ -15,7 +15,7 @@ import pytest
 from fpdf import FPDF
 from PIL import Image, ImageFilter
 
-from app.corpus.scans import gains_scans
+from app.corpus.scans import gains_scans, installed
 from app.errors import DocumentRefused
 from app.inference.embedder import load_tokenizer
 from ingestion.chunk import cut_passages
@@ -92,7 +92,7 @@ def read(path: Path, data: bytes) -> Extracted:
 
 @pytest.fixture
 def tesseract() -> None:
-    if recognition.installed() is None:
+    if installed() is None:
         pytest.skip(NO_TESSERACT)
 
 
@@ -257,7 +257,7 @@ def test_without_tesseract_scans_within_an_archive_are_named(
     assert OPEN in found.text and "first.pdf" not in found.text
     assert gains_scans(found.left_out) is False
     monkeypatch.undo()
-    assert gains_scans(found.left_out) is (recognition.installed() is not None)
+    assert gains_scans(found.left_out) is (installed() is not None)
     assert not gains_scans(["a.pdf: empty", "a: scan.pdf: unrecognised"])
 
 
