@@ -246,7 +246,7 @@ def _read(program: str, image: bytes, languages: str) -> bytes:
     warn_once(run.walls)
     if run.status != 0:
         raise DocumentRefused(
-            UNRECOGNISED,
+            "unrecognised",
             f"tesseract could not read this scan; are its languages installed ({languages})?",
         )
     return run.output
