@@ -18,6 +18,7 @@ OPENERS = ", ".join(
 """What opens an answer, or says by its name that it is a question."""
 BLOCKS = frozenset({"p", "div", "section", "article", "span", "header", "em", "i", "u", "font"})
 INNER = "p, div, ul, ol, dl, table, form, section, h1, h2, h3, h4, h5, h6, br, details, img, button"
+IN_LINE = frozenset("-text a abbr b code em i label small span strong sub sup u".split())
 NOT_IN = frozenset(
     "ul ol dl table form nav h1 h2 h3 h4 h5 h6 details label figure pre blockquote select".split()
 )
@@ -78,7 +79,9 @@ def _opening(node: Any) -> Found:
     if not _asks(node):
         return None
     inner = [one.tag for one in node.css(INNER) if one.mem_id != node.mem_id]
-    plain = inner in ([], ["p"], ["div"])
+    beside = [_beside(_whole(node), forward=way) for way in (True, False)]
+    in_line = any(one is not None and one.tag in IN_LINE for one in beside)
+    plain = inner in ([], ["p"], ["div"]) and not in_line
     return (node, node) if plain and _follows(node, LEAST_ANSWER) else None
 
 
