@@ -146,7 +146,7 @@ class Stages:
             if refusal.reason != "empty":
                 raise
             return recognised(path, name, self.languages, refusal)
-        return completed(path, found, self.languages)
+        return completed(path, name, found, self.languages)
 
     def mark_all(self, group: Sequence[Read | Why]) -> list[Document | Why]:
         """Passages with their vectors, those marked that give orders; raises ``ModelRefused``."""

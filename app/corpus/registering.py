@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.corpus.passages import batches
+from app.corpus.scans import gains_scans
 from app.corpus.tables import BATCH, DELETED, READY, CollectionRow, DocumentRow, PassageRow
 from app.db import insert_or, now
 
@@ -45,9 +46,13 @@ def unchanged(
     embedder: str,
 ) -> set[str]:
     """The ids of those that are ready with exactly this content, embedded by ``embedder`` where
-    that is given."""
+    that is given; not those of which scans were left out that can be recognised by now."""
     pairs = [(file, rows[file.source]) for file in files]
-    same = [row.id for file, row in pairs if row.state == READY and row.sha256 == file.sha256]
+    same = [
+        row.id
+        for file, row in pairs
+        if row.state == READY and row.sha256 == file.sha256 and not gains_scans(row.left_out)
+    ]
     if not embedder:
         return set(same)
     query = select(PassageRow.document_id).join(DocumentRow).distinct()

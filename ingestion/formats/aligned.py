@@ -1,4 +1,4 @@
-"""Tables of plain text, whose cells stand below each other: rows with bars between their cells.
+"""Tables of plain text, drawn or with cells below each other: rows with bars between their cells.
 
 A column is told by the blank strip before it, which runs through all lines of the table.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise, zip_longest
 from statistics import median
 
+from ingestion.formats import drawn
 from ingestion.formats.document import Block
 from ingestion.formats.tables import REPEAT_AFTER, cell_text
 
@@ -87,9 +88,28 @@ class _Line:
         return [self.text[a:b].strip() for a, b in pairwise([*begins, len(self.text) + 1])]
 
 
-def blocks_of(paragraph: str, gap: str = "\n\n") -> Iterator[Block]:
-    """A paragraph as blocks, its tables as ``a | b | c``; ``gap`` stands before the first one."""
-    for table, lines in groupby(_runs(paragraph.split("\n")), key=lambda run: bool(run[1])):
+def blocks_of(paragraph: str, gap: str = "\n\n", *, aligned: bool = True) -> Iterator[Block]:
+    """A paragraph as blocks, its tables as ``a | b | c``; ``gap`` stands before the first one.
+
+    Without ``aligned`` only those that are drawn.
+    """
+    for lines, table in drawn.parts(paragraph.split("\n")):
+        if table is not None:
+            yield from _grouped(table.rows, gap, table.headers)
+        elif aligned:
+            yield from _aligned(lines, gap)
+        else:
+            yield Block("\n".join(lines), gap=gap)
+        gap = "\n"
+
+
+def aligned_rows(source: Sequence[str]) -> list[list[list[str]]]:
+    """The rows of each table whose cells stand below each other."""
+    return [rows for _, rows in _runs(source) if rows]
+
+
+def _aligned(source: Sequence[str], gap: str) -> Iterator[Block]:
+    for table, lines in groupby(_runs(source), key=lambda run: bool(run[1])):
         if not table:
             yield Block("\n".join(line for source, _ in lines for line in source), gap=gap)
             gap = "\n"
@@ -246,10 +266,10 @@ def _are_contents(rows: Sequence[Sequence[str]]) -> bool:
     return len(pages) == len(rows) and pages == sorted(pages)
 
 
-def _grouped(rows: Sequence[Sequence[str]], gap: str) -> Iterator[Block]:
+def _grouped(rows: Sequence[Sequence[str]], gap: str, headers: int = 0) -> Iterator[Block]:
     """The rows, below their header once more where the table is long."""
     lines = [" | ".join(row) for row in rows]
-    header = lines[:1] if _has_header(rows) else []
+    header = lines[: headers or int(has_header(rows))]
     group, size = list(header), 0
     for line in lines[len(header) :]:
         if header and len(group) > len(header) and size + len(line) > REPEAT_AFTER:
@@ -260,7 +280,7 @@ def _grouped(rows: Sequence[Sequence[str]], gap: str) -> Iterator[Block]:
     yield Block("\n".join(group), gap=gap)
 
 
-def _has_header(rows: Sequence[Sequence[str]]) -> bool:
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns: it has no figures, and those below have."""
     figures = [any(map(str.isdigit, " ".join(row[1:]))) for row in rows]
     return len(rows) > 2 and not figures[0] and sum(figures) > len(rows) / 2

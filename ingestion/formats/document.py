@@ -14,6 +14,7 @@ class Block:
     ``page`` counts from 1, None in formats without pages. ``level`` is that of a heading, 0 for
     other text. ``doubt`` says why people may not see the text, empty when they do. ``ends`` is the
     highest level of the headings that it no longer stands under, 0 where only headings end them.
+    ``scan`` is what is still to be recognised and belongs here, in place of text.
     """
 
     text: str
@@ -22,6 +23,24 @@ class Block:
     level: int = 0
     doubt: str = ""
     ends: int = 0
+    scan: "Scan | None" = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Pages of a PDF within a document that are images of text.
+
+    ``trail`` is the number of the member, from 0, at each level that it stands in. ``title`` is
+    the heading of one of which no page has text; ``level`` is that of it, 0 for another one.
+    ``at`` is where in the document's text it belongs.
+    """
+
+    name: str
+    trail: tuple[int, ...]
+    pages: tuple[int, ...]
+    title: str = ""
+    level: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,8 @@ class Extracted:
     ``valid_until`` is the last valid day that the document states, None when it states none.
     ``headings`` and ``doubts`` are in the order of the text. ``left_out`` names the members and
     the pages that could not be read, each with the reason. ``scans`` are the numbers of the pages
-    that are images of text and are still to be recognised, in their order.
+    that are images of text and are still to be recognised, in their order; ``held`` are those of
+    documents within it.
     """
 
     title: str
@@ -91,3 +111,4 @@ class Extracted:
     doubts: tuple[Doubt, ...] = ()
     left_out: tuple[str, ...] = ()
     scans: tuple[int, ...] = ()
+    held: tuple[Scan, ...] = ()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -32,7 +32,7 @@ SIGNS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "�
 """What the symbol fonts of Word show for their private characters."""
 PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|PAGEREF)\b", re.IGNORECASE)
 CONTENTS = re.compile(r"(?:toc|table of figures)\b", re.IGNORECASE)
-MAX_HEADING = 6
+MAX_HEADING, LONGEST_QUESTION = 6, 200
 DOUBT = "It is white, on a ground that is not known."
 PAPER = "FFFFFF"
 
@@ -49,11 +49,11 @@ def read(data: bytes) -> Read:
         Numbering.of(package.related(main, "numbering")),
         {kind: _notes(package.related(main, f"{kind}s")) for kind in ("footnote", "endnote")},
     )
-    blocks = [*reader.blocks(body), *_margins(package, main, body, reader)]
+    blocks = [*_with_questions([*reader.blocks(body)]), *_margins(package, main, body, reader)]
     stated = package.title()
     stated = "" if is_garbage_title(stated) else stated
     titles = [block.text for block in blocks if block.kind == "Title"]
-    headings = [block.text for block in blocks if block.level]
+    headings = [block.text for block in blocks if block.level and not block.asks]
     title = [*titles[:1], *filter(None, [stated]), *headings[:1], ""][0]
     return Read(title, list(_joined(blocks)))
 
@@ -66,6 +66,20 @@ class _Piece:
     text: str
     level: int = 0
     doubt: str = ""
+    asks: bool = False
+    """Whether it is a question in bold: the heading of what follows."""
+
+
+def _with_questions(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+    """The pieces, questions in bold with a level below that of the heading that they stand under,
+    where something else follows."""
+    last = 0
+    for piece, after in zip_longest(pieces, pieces[1:], fillvalue=_Piece("End", "")):
+        if piece.asks and after.text and not after.asks and not after.level:
+            yield replace(piece, level=min(last + 1, MAX_HEADING))
+        else:
+            yield piece
+        last = piece.level or last
 
 
 def _joined(pieces: list[_Piece]) -> Iterator[Block]:
@@ -124,6 +138,8 @@ class _Paragraph:
     fields: list[str] = field(default_factory=list)
     """The instructions of open fields; "=" is put before one whose result has begun."""
     doubt: str = ""
+    is_bold: bool = True
+    """Whether all of its print so far is."""
 
     @property
     def in_page_field(self) -> bool:
@@ -161,7 +177,8 @@ class _Reader:
             if label == BULLET or (not label and name.startswith("List")):
                 label = BULLET if not level else ""
             kind = "List" if label and not level else name
-            yield _Piece(kind, f"{label} {text}" if label else text, level, found.doubt)
+            asks = found.is_bold and not (label or level) and _is_question(text)
+            yield _Piece(kind, f"{label} {text}" if label else text, level, found.doubt, asks)
         for mark, note in found.notes:
             said = " ".join(piece.text for piece in self.blocks(note) if piece.text)
             yield _Piece("Note", f"{mark} {said}")
@@ -239,6 +256,8 @@ class _Reader:
         text = "".join(mark)
         if text and found.background is None and is_doubtful(looks):
             found.doubt = DOUBT
+        if text.strip():
+            found.is_bold = found.is_bold and looks.get("b") == "1"
         found.parts.append(_placed(text, looks, found.parts))
 
     def _cite(self, node: Any, found: _Paragraph) -> None:
@@ -304,6 +323,10 @@ class _Reader:
             if any((one.get(f"{W}fill") or "auto") != "auto" for one in style.node.iter(f"{W}shd")):
                 return True
         return False
+
+
+def _is_question(text: str) -> bool:
+    return text.endswith("?") and 2 < len(text) <= LONGEST_QUESTION and "\n" not in text
 
 
 def _plain(cell: Any) -> bool:

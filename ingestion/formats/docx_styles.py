@@ -97,7 +97,7 @@ class Styles:
 
 def _run_properties(node: Any) -> Properties:
     found = {}
-    for name in ("vanish", "strike", "dstrike", "webHidden"):
+    for name in ("b", "vanish", "strike", "dstrike", "webHidden"):
         one = node.find(f"{W}{name}")
         if one is not None:
             found[name] = "0" if one.get(f"{W}val", "true") in OFF else "1"

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import PurePath
 
 from app.errors import DocumentRefused
-from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
+from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page, Scan
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.members import MAX_HEADING, Budget, member_blocks
 from ingestion.formats.sniff import detect_format
@@ -28,8 +28,11 @@ def extract(data: bytes, name: str) -> Extracted:
     found = format.read(data)
     budget = Budget()
     text, placed = _assemble([*found.blocks, *member_blocks(found, budget)])
-    if not text.strip():
-        raise _without_text(budget)
+    held = tuple(
+        replace(block.scan, at=at, level=block.level) for block, at, _ in placed if block.scan
+    )
+    if not text.strip() and not held:
+        raise without_text(budget.left_out)
     return Extracted(
         title=_title(found.title, PurePath(name).stem, text),
         text=text,
@@ -40,12 +43,14 @@ def extract(data: bytes, name: str) -> Extracted:
         doubts=_doubts(placed),
         left_out=tuple(budget.left_out),
         scans=tuple(found.scans),
+        held=held,
     )
 
 
-def _without_text(budget: Budget) -> DocumentRefused:
-    if budget.left_out:
-        some = "; ".join(budget.left_out[:MOST_TOLD])
+def without_text(left_out: Sequence[str]) -> DocumentRefused:
+    """The refusal of a document in which there is no text; these of its members were not read."""
+    if left_out:
+        some = "; ".join(left_out[:MOST_TOLD])
         return DocumentRefused("empty", f"Nothing in it could be read: {some}.")
     return DocumentRefused(
         "empty",
@@ -85,6 +90,8 @@ def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
     at = 0
     for block in blocks:
         text = tidy(block.text)
+        if block.scan:
+            placed.append((block, at, at))
         if not text.strip():
             continue
         if parts:
@@ -100,10 +107,10 @@ def _assemble(blocks: Sequence[Block]) -> tuple[str, list[Placed]]:
 
 def _headings(placed: Sequence[Placed]) -> tuple[Heading, ...]:
     found = []
-    for block, start, _ in placed:
+    for block, start, end in placed:
         if block.ends:
             found.append(Heading(block.ends, "", start))
-        if block.level:
+        if block.level and end > start:
             found.append(Heading(block.level, one_line(block.text), start))
     return tuple(found)
 
@@ -142,19 +149,18 @@ def inserted(found: Extracted, read: Mapping[int, Sequence[Block]], heading: str
     making = _Inserting(found.text, heading)
     for page in found.pages:
         making.take(page, read.get(page.number, ()))
-    headings = [replace(one, start=making.moved(one.start)) for one in found.headings]
-    doubts = [
-        replace(one, start=making.moved(one.start), end=making.moved(one.end))
-        for one in found.doubts
-    ]
-    return replace(
-        found,
-        text=making.text + found.text[making.at :],
-        pages=tuple(making.pages),
-        headings=tuple(sorted([*headings, *making.headings], key=lambda one: one.start)),
-        doubts=tuple(sorted([*doubts, *making.doubts], key=lambda one: one.start)),
-        scans=(),
-    )
+    return making.made(replace(found, pages=tuple(making.pages), scans=()))
+
+
+def with_members(
+    found: Extracted, read: Sequence[tuple[Scan, Sequence[Block]]], heading: str
+) -> Extracted:
+    """The document with what was recognised of its members, in their order, each part under a
+    heading that is not in its text."""
+    making = _Inserting(found.text, heading)
+    for scan, blocks in read:
+        making.take_member(scan, blocks)
+    return making.made(replace(found, held=()))
 
 
 class _Inserting:
@@ -170,9 +176,7 @@ class _Inserting:
 
     def take(self, page: Page, blocks: Sequence[Block]) -> None:
         """The next page, and what is to stand at its end."""
-        own = self._source[self.at : page.end]
-        self.text += GAP + own if own and self.text and not self.at else own
-        self.at = page.end
+        self._take_over(page.end)
         start = len(self.text) - (page.end - page.start)
         new, placed = _assemble(blocks)
         if new:
@@ -182,6 +186,40 @@ class _Inserting:
             self.text += new
             self._mark(start, first, placed)
         self.pages.append(Page(page.number, start, len(self.text)))
+
+    def take_member(self, scan: Scan, blocks: Sequence[Block]) -> None:
+        """The text before a member, and what was recognised of it."""
+        new, placed = _assemble(blocks)
+        if not new:
+            return
+        self._take_over(scan.at)
+        title = f"{scan.title}{GAP}" if scan.title else ""
+        self.text += GAP if self.text else ""
+        start = len(self.text)
+        self.text += title + new
+        if title:
+            self.headings.append(Heading(scan.level, scan.title, start))
+        self._mark(start + len(title), start + len(title), placed)
+
+    def made(self, found: Extracted) -> Extracted:
+        """The document with all that was put in."""
+        self._take_over(len(found.text))
+        headings = [replace(one, start=self.moved(one.start)) for one in found.headings]
+        doubts = [
+            replace(one, start=self.moved(one.start), end=self.moved(one.end))
+            for one in found.doubts
+        ]
+        return replace(
+            found,
+            text=self.text,
+            headings=tuple(sorted([*headings, *self.headings], key=lambda one: one.start)),
+            doubts=tuple(sorted([*doubts, *self.doubts], key=lambda one: one.start)),
+        )
+
+    def _take_over(self, end: int) -> None:
+        own = self._source[self.at : end]
+        self.text += GAP + own if own and self.text and not self.at else own
+        self.at = end
 
     def _mark(self, start: int, first: int, placed: Sequence[Placed]) -> None:
         end = len(self.text)

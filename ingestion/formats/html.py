@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from ingestion.formats.asked import Asked, asked
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 from ingestion.formats.equations import from_mathml
 from ingestion.formats.numerals import numeral
+from ingestion.formats.preformatted import is_marked_up_code, tables_within
 from ingestion.formats.tables import Table
 from ingestion.formats.text import lowered, raised
 
@@ -20,7 +22,9 @@ DROPPED = frozenset(
 DROPPED_ROLES = frozenset({"navigation", "contentinfo", "search"})
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 PARAGRAPHS = HEADINGS | {"address", "article", "aside", "blockquote", "dl", "fieldset", "figure"}
-PARAGRAPHS |= {"footer", "header", "hr", "main", "p", "pre", "section", "table"}
+ASKED, ANSWERED = "asked", "answered"
+"""A question above its answer, and the end of what holds both; no page has such tags."""
+PARAGRAPHS |= {ASKED, "footer", "header", "hr", "main", "p", "pre", "section", "table"}
 LINES = frozenset(
     {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}
     | {"legend", "li", "summary", "tr"}
@@ -55,8 +59,9 @@ def page(source: str) -> Read:
         return Read("", [])
     title = tree.css_first("head > title")
     writer = _walk(tree, source)
-    heading = next((block.text for block in writer.blocks if block.level), "")
-    return Read((title.text() if title else "") or heading, writer.blocks, _valid_until(tree))
+    return Read(
+        (title.text() if title else "") or writer.heading, writer.blocks, _valid_until(tree)
+    )
 
 
 def shallow(source: str) -> str:
@@ -127,6 +132,7 @@ class _Facts:
     """What stands before the parts of a card, which go on the line of its first one."""
     banners: set[int] = field(default_factory=set)
     """What asks to allow cookies, with its buttons."""
+    asked: Asked = field(default_factory=Asked)
     reachable: set[int] = field(default_factory=set)
     """What a button opens: hidden until then, but there for every reader."""
 
@@ -152,6 +158,8 @@ def _facts(tree: Any, source: str) -> _Facts:
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
     if lowered_source.count("<div") > 3:
         facts.beside = _cards(tree)
+    if MAY_ASK.search(source):
+        facts.asked = asked(tree)
     if ASKS.search(source):
         facts.banners = _banners(tree)
     targets = {node.id: node for node in tree.css("[id]")} if NAMED.search(source) else {}
@@ -161,6 +169,7 @@ def _facts(tree: Any, source: str) -> _Facts:
     return facts
 
 
+MAY_ASK = re.compile("[?？؟]|&(?:quest|#63|#x3f);", re.IGNORECASE)
 ASKS = re.compile(r"cookie|your privacy", re.IGNORECASE)
 ANSWERS = re.compile(
     r"(?:yes,? )?(?:i )?(?:accept|agree|allow|consent|decline|deny|disagree|got it|ok(?:ay)?|"
@@ -386,7 +395,10 @@ def _walk(tree: Any, source: str) -> "_Writer":
                 writer.open_mark(inside.mark)
                 stack.append((node, inside.mark, inside))
             else:
-                tag = _part_of_table(node, tag)
+                if node.mem_id in facts.asked.around:
+                    stack.append((node, ANSWERED, inside))
+                is_asked = node.mem_id in facts.asked.questions
+                tag = ASKED if is_asked else _part_of_table(node, tag)
                 writer.open(node, tag, facts, inside.list_type)
                 stack.append((node, tag, inside))
             stack += [(child, "", inside) for child in node.iter(include_text=True)][::-1]
@@ -614,6 +626,8 @@ class _Writer:
 
     blocks: list[Block] = field(default_factory=list)
     doubt: str = ""
+    heading: str = ""
+    """The first one, but for questions that are none by their tags."""
     _parts: list[str] = field(default_factory=list)
     _state: tuple[int, str] = (0, "")
     _gap: str = ""
@@ -625,6 +639,8 @@ class _Writer:
     _marker: str = ""
     """What stands before the text of an item that has begun."""
     _pre: int = 0
+    _set_from: int = -1
+    """How many blocks stood before the open text as it is set, -1 where it is no table."""
     _lists: list[_List] = field(default_factory=list)
     _tables: list[Table | None] = field(default_factory=list)
     """Open tables; None for one that arranges the page."""
@@ -639,6 +655,9 @@ class _Writer:
     """Whether a part with a name of its own begins directly after another one."""
     _in_term: bool = False
     _after_term: bool = False
+    _question: int = 0
+    """The level of the question whose answer is open, 0 for none."""
+    _is_question: bool = False
     _ends: int = 0
     """The level of headings that a description list was, which has been closed."""
 
@@ -662,6 +681,10 @@ class _Writer:
             self._beside(between)
         if tag in HEADINGS:
             self._level = 0 if self._in_cell else int(tag[1])
+        elif tag == ASKED:
+            self._cut()
+            self._level = self._question = min(self._last_level + 1, 6)
+            self._is_question = True
         elif tag == "li":
             self._open_item(_integer(node.attributes.get("value")))
         elif tag in ("ul", "ol"):
@@ -669,7 +692,7 @@ class _Writer:
         elif tag in ("dl", "dt", "dd"):
             self._open_description(node)
         elif tag == "pre":
-            self._pre += 1
+            self._open_pre(node)
         elif tag == "table":
             self._tables.append(None if node.mem_id in facts.layouts else Table())
         elif tag in ("sup", "sub"):
@@ -709,7 +732,7 @@ class _Writer:
         elif tag in ("details", "summary"):
             self._close_details(tag)
         elif tag == "pre":
-            self._pre -= 1
+            self._close_pre()
         elif tag == "table":
             self._tables.pop()
         elif tag in ("td", "th") and self._table is not None:
@@ -723,9 +746,12 @@ class _Writer:
             self._space, self._after_marker = False, True
             self.text("”")
             self._after_marker = False
-        elif tag in HEADINGS:
+        elif tag in HEADINGS or tag == ASKED:
             self._level = 0
             self._cut()
+            self._is_question = False
+        elif tag == ANSWERED:
+            self._end_answer()
         elif tag == "li":
             self._marker, self._after_marker = "", False  # of an item without text
         self._break_around(tag)
@@ -763,6 +789,23 @@ class _Writer:
         """After the last element."""
         self._cut()
 
+    def _open_pre(self, node: Any) -> None:
+        """Text whose line ends and blanks count; it may be a table, where it is no code."""
+        self._pre += 1
+        if self._pre == 1 and not self._in_cell and not self._marker:
+            self._cut()
+            self._set_from = -1 if is_marked_up_code(node) else len(self.blocks)
+
+    def _close_pre(self) -> None:
+        self._pre -= 1
+        if self._pre or self._set_from < 0:
+            return
+        is_one_block = self._parts and self._set_from == len(self.blocks) and not self._level
+        self._set_from = -1
+        if is_one_block and (found := tables_within("".join(self._parts), self._gap)):
+            self.blocks += [replace(block, doubt=self._state[1]) for block in found]
+            self._parts = []
+
     def _write(self, text: str, space: bool) -> None:
         table = self._table
         if table is not None and table.in_cell:
@@ -791,8 +834,17 @@ class _Writer:
             text = "".join(self._parts)
             ends, self._ends = self._ends, 0
             self.blocks.append(Block(text, gap=self._gap, level=level, doubt=doubt, ends=ends))
-            self._last_level = level or self._last_level
+            if level and not self._is_question:
+                self._last_level, self._question = level, 0
+                self.heading = self.heading or text
         self._parts = []
+
+    def _end_answer(self) -> None:
+        """What follows is no part of the answer to the last question."""
+        if self._question:
+            self._cut()
+            self._breaks = max(self._breaks, 2)
+            self._ends, self._question = self._question, 0
 
     def _write_heading(self, label: str) -> None:
         self._cut()

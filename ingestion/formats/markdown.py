@@ -1,7 +1,11 @@
 """Markdown, through HTML: what is hidden there is hidden here."""
 
 import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from ingestion.formats import drawn
+from ingestion.formats.aligned import has_header
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Read
 from ingestion.formats.html import page
@@ -25,6 +29,8 @@ BOX = re.compile(
     r"((?:(?:\1(?:[ ]{4}|\t).*|[ \t]*)(?:\n|\Z))+)"
 )
 FENCED_BOX = re.compile(r"(?m)^:::+(?:[ \t]*\w{1,30}\b(.*))?$")
+FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+QUESTION = re.compile(r"(?m)^[ ]{0,3}(\*\*|__)[^*_\n]{1,200}\?\1[ \t]*\\?$")
 INDENT = re.compile(r"(?m)^[ ]*(?:[ ]{4}|\t)")
 """Notes, warnings and the like: quoted, indented below a line, or between two."""
 DENSE = 1000
@@ -42,7 +48,7 @@ def read(data: bytes) -> Read:
 
     source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS))
     front = FRONT_MATTER.match(source)
-    body = _without_boxes(source[front.end() :] if front else source)
+    body = _with_questions(_with_rows(_without_boxes(source[front.end() :] if front else source)))
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
     parser.use(footnote_plugin)
     if _is_dense(body):
@@ -59,6 +65,52 @@ def _without_boxes(source: str) -> str:
     source = ALERT.sub(lambda match: f"{match[1]}**{match[2].capitalize()}:** {match[3]}", source)
     source = FENCED_BOX.sub(lambda match: f"\n{_bold(match[1])}\n", source)
     return BOX.sub(_unboxed, source) if "!!!" in source or "???" in source else source
+
+
+def _with_rows(source: str) -> str:
+    """The source with the tables that are drawn outside fences as rows between bars."""
+    if "+--" not in source and "┬" not in source and "╦" not in source and "┳" not in source:
+        return source
+    made: list[str] = []
+    for fenced, lines in groupby(_told_fenced(source.split("\n")), key=lambda told: told[0]):
+        run = [line for _, line in lines]
+        for part, table in [(run, None)] if fenced else drawn.parts(run):
+            is_set = part[0].startswith(("    ", "\t"))
+            made += part if table is None or is_set else ["", *_piped(table), ""]
+    return "\n".join(made)
+
+
+def _with_questions(source: str) -> str:
+    """The source with questions in bold as paragraphs of their own, where they begin one."""
+    if not QUESTION.search(source):
+        return source
+    made: list[str] = []
+    begins = True
+    for fenced, line in _told_fenced(source.split("\n")):
+        asks = begins and not fenced and QUESTION.fullmatch(line)
+        made += [line.rstrip().removesuffix("\\"), ""] if asks else [line]
+        begins = not line.strip()
+    return "\n".join(made)
+
+
+def _told_fenced(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    """Each line, and whether it stands between fences or is one."""
+    fence = ""
+    for line in lines:
+        mark = FENCE.match(line)
+        yield bool(fence or mark), line
+        if not fence:
+            fence = mark[1] if mark else ""
+        elif mark and mark[1].startswith(fence) and not line.strip(" `~"):
+            fence = ""
+
+
+def _piped(table: drawn.Drawn) -> Iterator[str]:
+    columns = max(map(len, table.rows))
+    headers = min(table.headers, 1) or int(has_header(table.rows))
+    rows = [row if len(row) > 1 else row * columns for row in table.rows]
+    for row in [*(rows[:headers] or [[""] * columns]), ["---"] * columns, *rows[headers:]]:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
 def _unboxed(box: re.Match[str]) -> str:

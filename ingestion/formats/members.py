@@ -1,21 +1,25 @@
 """The documents that another one holds, as its sections: members of archives, attachments."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import PurePosixPath
 
 from app.errors import DocumentRefused
-from ingestion.formats.document import Block, Read
-from ingestion.formats.limits import MAX_INFLATED_BYTES, MAX_TEXT_CHARACTERS, too_long
+from ingestion.formats.document import Block, Read, Scan
+from ingestion.formats.limits import (
+    MAX_DOCUMENT_BYTES,
+    MAX_INFLATED_BYTES,
+    MAX_TEXT_CHARACTERS,
+    too_long,
+)
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line
 
 MAX_DEPTH = 2
 """How deep documents may stand in documents."""
 MAX_HEADING = 6
-SCAN = "scan"
-"""The reason of pages that nothing here could recognise."""
-
 MOST_LEFT_OUT, MAX_NAME = 100, 200
 """Members that are named, and characters of a name."""
 
@@ -52,7 +56,7 @@ class Budget:
 def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block]:
     """The blocks of each member that can be read, under its title or name; the budget notes the
     others with their reasons."""
-    for name, data in outer.members:
+    for number, (name, data) in enumerate(outer.members):
         if depth > MAX_DEPTH:
             raise DocumentRefused("zip_bomb", "Archives are nested too deeply; unpack them first.")
         if _is_junk(name):
@@ -61,7 +65,9 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
             if isinstance(data, DocumentRefused):
                 raise data
             budget.spend(len(data))
-            yield from _member(name, data, budget, depth)
+            for block in _member(name, data, budget, depth):
+                scan = block.scan and replace(block.scan, trail=(number, *block.scan.trail))
+                yield replace(block, scan=scan)
         except DocumentRefused as refused:
             if refused.reason == "zip_bomb" or budget.characters < 0:
                 raise
@@ -71,17 +77,35 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
 def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Block]:
     found = detect_format(data, name).read(data)
     budget.spend_text(found.blocks)
-    if found.scans:
-        budget.leave_out(f"{name}, {pages_named(found.scans)}", SCAN)
     blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
-    said = [block for block in blocks if block.text.strip()]
+    said = [block for block in blocks if block.text.strip() or block.scan]
+    title = PurePosixPath(name).name
+    if not said and found.pages:
+        every = tuple(range(1, found.pages + 1))
+        yield Block("", level=1, scan=Scan(name, (), every, one_line(title)))
+        return
     if not said:
         raise DocumentRefused("empty", "No text was found.")
-    yield Block(found.title or PurePosixPath(name).name, level=1)
+    if found.scans:
+        said.append(Block("", scan=Scan(name, (), tuple(found.scans))))
+    if any(block.text.strip() for block in said):
+        yield Block(found.title or title, level=1)
     for block in said:
         # The pages of one member are not those of the whole.
         level = min(block.level + 1, MAX_HEADING) if block.level else 0
         yield replace(block, page=None, level=level)
+
+
+def child_main(name: str, *trail: str) -> None:
+    """In the child: reads a document from stdin, writes the member that the trail leads to."""
+    data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+    for number in map(int, trail):
+        members = detect_format(data, name).read(data).members
+        name, found = next(islice(members, number, None))
+        if isinstance(found, DocumentRefused):
+            raise found
+        data = found
+    sys.stdout.buffer.write(data)
 
 
 def pages_named(pages: Sequence[int]) -> str:

@@ -3,11 +3,15 @@
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ingestion.formats.pdf_columns import Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_page import Printed, Word
+from ingestion.formats.pdf_rows import Cell, joined, rows_of
+from ingestion.formats.pdf_rows import Line as CellLine
 from ingestion.formats.pdf_sight import PATH, Box
 from ingestion.formats.text import lowered, raised
 
@@ -23,6 +27,12 @@ FAR_BELOW = 4.0
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
 MAX_ROWS_IN_PAGE = 20_000
+MOST_WORDS, MOST_FLOWING = (3.5, 9.0), 4.5
+LEAST_FILLED, LEAST_OF_COLUMN = 0.35, 0.12
+"""Of a table whose columns stand close: words of a cell on average, in half of its columns, in
+each, and in one of print; and the share of its places that hold something, in all and in each."""
+LISTED = re.compile(r"\[\w+\]|[\divxlcA-Za-z]{1,4}[.):]?|[•‣▪◦●∙*–—-]")
+"""Before the items of a list, or the lines of a program."""
 LIGHTEST, WIDEST_BOX, LOWEST_BOX, LEAST_LINES, MOST_BOXES = 0.98, 0.6, 40.0, 3, 40
 """What a shaded box beside text is: its colour, its share of the width, points, lines; how many
 of them a page of text may have."""
@@ -71,6 +81,7 @@ class _Row:
     y: float
     size: float
     segments: list[Segment] = field(default_factory=list)
+    by_words: Row | None = None
 
 
 def lines_of(page: Printed) -> list[Line]:
@@ -148,7 +159,12 @@ class _Layout:
         at = 0
         while at < len(rows):
             end, gutters = _band(rows, at)
-            if gutters and depth < 6:
+            is_prose = bool(gutters) and _is_prose(_columns(rows[at:end], gutters))
+            close = None if is_prose else _close_table(rows, at, end, gutters)
+            if close is not None:
+                end, table, columns = close
+                yield from self._table_of(table, columns)
+            elif gutters and depth < 6:
                 yield from self._band(rows[at:end], gutters, depth)
             else:
                 end = at + 1
@@ -177,19 +193,13 @@ class _Layout:
 
     def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
         column_of = {id(one): number for number, column in enumerate(columns) for one in column}
-        cells: list[Cells] = []
-        steps = [a.y - b.y for a, b in pairwise(rows)]
-        usual = statistics.median(steps) if steps else 0.0
-        for number, row in enumerate(rows):
-            texts = [""] * len(columns)
-            for one in row.segments:
-                at = column_of[id(one)]
-                texts[at] = f"{texts[at]} {one.text}".strip()
-            if number and _continues(texts, cells[-1], steps[number - 1], usual):
-                pairs = zip(cells[-1], texts, strict=True)
-                cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
-            else:
-                cells.append(tuple(texts))
+        lines = [_cells_of(row, column_of, len(columns)) for row in rows]
+        texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
+        groups = rows_of(lines)
+        if groups is None:
+            cells = _continued(texts, rows)
+        else:
+            cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
@@ -205,6 +215,38 @@ class _Layout:
                 text = " | ".join(row) if len(set(row)) > 1 or len(row) == 1 else row[0]
                 y = place.y - number * step
                 yield Line(text, False, place.x0, place.x1, y, size, cells=row, table=self._tables)
+
+
+def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
+    """What a line says in each column."""
+    parts: list[list[Segment]] = [[] for _ in range(columns)]
+    for one in row.segments:
+        parts[column_of[id(one)]].append(one)
+    cells = [
+        Cell(
+            " ".join(one.text for one in some),
+            some[-1].x1 - some[0].x0,
+            some[0].words[0].x1 - some[0].words[0].x0,
+        )
+        if some
+        else None
+        for some in parts
+    ]
+    return CellLine(tuple(cells), row.y, row.size)
+
+
+def _continued(lines: list[list[str]], rows: list[_Row]) -> list[Cells]:
+    """The cells of each row, of lines of which some only go on with the row above."""
+    cells: list[Cells] = []
+    steps = [a.y - b.y for a, b in pairwise(rows)]
+    usual = statistics.median(steps) if steps else 0.0
+    for number, texts in enumerate(lines):
+        if number and _continues(texts, cells[-1], steps[number - 1], usual):
+            pairs = zip(cells[-1], texts, strict=True)
+            cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
+        else:
+            cells.append(tuple(texts))
+    return cells
 
 
 def _continues(texts: list[str], above: Cells, step: float, usual: float) -> bool:
@@ -382,6 +424,75 @@ def _still_free(free: list[Interval], row: _Row) -> list[Interval]:
             left += [(start, one.x0), (one.x1, end)]
         free = left
     return [(start, end) for start, end in free if end - start >= 0.6 * row.size]
+
+
+def _close_table(
+    rows: list[_Row], at: int, end: int, gutters: list[float]
+) -> tuple[int, list[_Row], list[list[Segment]]] | None:
+    """Where a table ends that begins here with columns that only its words tell, its rows and
+    columns; None where there is none, or no more than ``end`` and ``gutters`` say."""
+    count, cuts = columns(_words_of(rows, at))
+    if not cuts or at + count < end or len(cuts) < len(gutters):
+        return None
+    if len(columns(_words_of(rows, at + 1))[1]) > len(cuts):
+        return None  # what stands above the table parts less
+    parted = [_parted(row, cuts) for row in rows[at : at + count]]
+    parted = parted[: _trimmed(parted, 0, count)]
+    found = _columns(parted, cuts)
+    if len(parted) + at < end or not _are_cells(found, len(parted)):
+        return None
+    found, parted = _without_markers(found, parted)
+    return (at + len(parted), parted, found) if len(found) > 1 else None
+
+
+def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:
+    """The words of the rows from one on, as far as these are no ruled table."""
+    for row in rows[at:]:
+        if any(one.tables is not None for one in row.segments):
+            return
+        if row.by_words is None:
+            row.by_words = Row.of(row.segments)
+        yield row.by_words
+
+
+def _parted(row: _Row, cuts: Sequence[float]) -> _Row:
+    """A copy of the row, whose segments end where a cut goes through them."""
+    parts = [part for one in row.segments for part in parts_of(one.words, cuts)]
+    if len(parts) == len(row.segments):
+        return _Row(row.y, row.size, [copy(one) for one in row.segments])
+    segments = [one for part in parts for one in segments_of(part)]
+    return _Row(row.y, row.size, sorted(segments, key=lambda one: one.x0))
+
+
+def _are_cells(found: list[list[Segment]], rows: int) -> bool:
+    """Whether columns are those of a table: short cells, and no prose and no list."""
+    if len(found) < 2 or _is_prose(found):
+        return False
+    texts = [_lines_in(column) for column in found]
+    words = [statistics.mean(len(text.split()) for text in column) for column in texts]
+    filled = [len(column) for column in texts]
+    if min(filled) < max(2, LEAST_OF_COLUMN * rows) or max(words) > MOST_WORDS[1]:
+        return False
+    if sum(filled) < LEAST_FILLED * rows * len(found):
+        return False
+    flowing = [
+        count > MOST_FLOWING and _flows(one) for count, one in zip(words, texts, strict=True)
+    ]
+    if flowing[0] or sum(flowing) > 1:
+        return False  # columns of print
+    listed = sum(bool(LISTED.fullmatch(text)) for text in texts[0])
+    if len(found) == 2 and (2 * listed > filled[0] or words[1] > MOST_WORDS[0] * 2):
+        return False
+    return 2 * sum(count <= MOST_WORDS[0] for count in words) >= len(found)
+
+
+def _lines_in(column: list[Segment]) -> list[str]:
+    """What a column says in each row."""
+    lines: dict[float, list[str]] = {}
+    for one in column:
+        near = next((y for y in lines if abs(y - one.y) <= 0.45 * one.size), one.y)
+        lines.setdefault(near, []).append(one.text)
+    return [" ".join(texts) for texts in lines.values()]
 
 
 def _trimmed(rows: list[_Row], at: int, end: int) -> int:

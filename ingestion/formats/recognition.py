@@ -1,10 +1,10 @@
-"""Scanned PDFs: pages drawn in the jail, read by tesseract where that is installed.
+"""Scanned PDFs, also within other documents: drawn in the jail, read by tesseract where that is.
 
 tesseract runs behind the same walls as a reader, for one page, over pipes and without files.
 """
 
 import re
-import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePath
 
+from app.corpus.scans import SCAN, installed
 from app.errors import DocumentRefused
-from ingestion.formats import scan
-from ingestion.formats.document import Block, Extracted
-from ingestion.formats.extract import assembled, inserted
+from ingestion.formats import members, scan
+from ingestion.formats.document import Block, Extracted, Scan
+from ingestion.formats.extract import assembled, inserted, with_members, without_text
 from ingestion.formats.jail import run_jailed, warn_once
 from ingestion.formats.limits import JailLimits
-from ingestion.formats.members import SCAN, pages_named
+from ingestion.formats.members import MOST_LEFT_OUT, pages_named
 from ingestion.formats.one_program import run_program
-from ingestion.formats.registry import PDF, format_of
+from ingestion.formats.registry import EVERY, PDF, format_of
 from ingestion.formats.sniff import MARKED
 
-TESSERACT = "tesseract"
 MARK = "Recognised text"
 """The heading of everything that was recognised: it stands wherever a passage is shown."""
 LEAST_CONFIDENCE, LEAST_OF_NUMBERS = 75.0, 80.0
@@ -33,6 +33,7 @@ MOST_WORD = 200
 DRAWING = JailLimits(cpu_s=30, memory_bytes=1024**3, wall_s=45.0)
 READING = JailLimits(cpu_s=60, memory_bytes=2 * 1024**3, wall_s=90.0)
 WORD_LEVEL, COLUMNS = "5", 12
+UNRECOGNISED = "unrecognised"
 """In tesseract's table of what it found."""
 
 
@@ -76,48 +77,108 @@ def _has_mark(path: Path) -> bool:
         return PDF.magic in file.read(MARKED)
 
 
-def completed(path: Path, found: Extracted, languages: str) -> Extracted:
-    """The document with the text of those pages that are scans, each in its place.
+def completed(path: Path, name: str, found: Extracted, languages: str) -> Extracted:
+    """The document with the text of those pages that are scans, each in its place; also of the
+    PDFs within it.
 
-    What is not read is named in ``left_out`` with the reason: the other pages are there.
+    What is not read is named in ``left_out`` with the reason: the other pages are there. Raises
+    ``DocumentRefused`` where there is no text at all.
     """
+    if found.held:
+        return _with_members(path, name, found, languages)
     if not found.scans:
         return found
     program = installed()
     if program is None:
-        return _without(found, found.scans, SCAN)
-    read: dict[int, list[Block]] = {}
-    missed: dict[str, list[int]] = defaultdict(list)
-    for page in found.scans:
-        reason = "unrecognised" if "unrecognised" in missed else ""
-        if not reason and len(read) < MOST_PAGES:
-            try:
-                image = _image(path, page, scan.NO_LETTERS)
-                read[page] = _blocks(program, image, languages, page) if image else []
-                continue
-            except DocumentRefused as refusal:
-                reason = refusal.reason
-        missed[reason or "too_large"].append(page)
-    found = inserted(found, read, MARK)
-    for reason, pages in missed.items():
-        found = _without(found, pages, reason)
+        return _without(found, [f"{pages_named(found.scans)}: {SCAN}"])
+    reader = _Pages(program, languages)
+    read = reader.read(path, found.scans, scan.NO_LETTERS)
+    return _without(inserted(found, read, MARK), reader.missed())
+
+
+def _with_members(path: Path, name: str, found: Extracted, languages: str) -> Extracted:
+    """The document with the text of the scans of its members, those that are not read named."""
+    program = installed()
+    reader = _Pages(program, languages) if program else None
+    read: list[tuple[Scan, list[Block]]] = []
+    left_out: list[str] = []
+    for one in found.held:
+        if reader is None:
+            left_out.append(f"{one.name}, {pages_named(one.pages)}: {SCAN}")
+            continue
+        try:
+            pages = reader.of_member(path, name, one)
+        except DocumentRefused as refusal:
+            left_out.append(f"{one.name}: {refusal.reason}")
+            continue
+        left_out += [f"{one.name}, {missed}" for missed in reader.missed()]
+        read.append((one, [block for page in one.pages for block in pages.get(page, ())]))
+    found = _without(with_members(found, read, MARK), left_out[:MOST_LEFT_OUT])
+    if not found.text.strip():
+        raise without_text(found.left_out)
     return found
 
 
-def _without(found: Extracted, pages: Sequence[int], reason: str) -> Extracted:
-    left_out = (*found.left_out, f"{pages_named(pages)}: {reason}")
-    return replace(found, left_out=left_out)
+class _Pages:
+    """Reads pages of one document, of itself or of its members: so many, and none after tesseract
+    has failed."""
+
+    def __init__(self, program: str, languages: str) -> None:
+        self._program, self._languages = program, languages
+        self._left, self._fails = MOST_PAGES, False
+        self._missed: dict[str, list[int]] = defaultdict(list)
+
+    def read(self, path: Path, pages: Sequence[int], letters: str) -> dict[int, list[Block]]:
+        """What is recognised on each page that could be read."""
+        read: dict[int, list[Block]] = {}
+        self._missed = defaultdict(list)
+        for page in pages:
+            reason = UNRECOGNISED if self._fails else "" if self._left > 0 else "too_large"
+            if not reason:
+                self._left -= 1
+                try:
+                    image = _image(path, page, letters)
+                    read[page] = (
+                        _blocks(self._program, image, self._languages, page) if image else []
+                    )
+                    continue
+                except DocumentRefused as refusal:
+                    reason = refusal.reason
+                    self._fails = reason == UNRECOGNISED
+            self._missed[reason].append(page)
+        return read
+
+    def of_member(self, path: Path, name: str, one: Scan) -> dict[int, list[Block]]:
+        """As ``read``, of a PDF within the document; raises ``DocumentRefused`` where it cannot be
+        had, or nothing is recognised in one that has no other text."""
+        entry = f"{members.__name__}:{members.child_main.__name__}"
+        format = format_of(name)
+        limits = format.limits if format else JailLimits()
+        run = run_jailed(entry, [name, *map(str, one.trail)], path, limits, EVERY)
+        if run.status != 0:
+            raise DocumentRefused("crashed", "A member could not be had within its limits.")
+        warn_once(run.walls)
+        with tempfile.NamedTemporaryFile(prefix="countersign-") as file:
+            file.write(run.output)
+            file.flush()
+            letters = scan.LETTERS if one.title else scan.NO_LETTERS
+            read = self.read(Path(file.name), one.pages, letters)
+        if one.title and not self._missed and not any(read.values()):
+            raise DocumentRefused("empty", "No text was found.")
+        return read
+
+    def missed(self) -> list[str]:
+        """The pages that were not read last, and why, for people."""
+        return [f"{pages_named(pages)}: {reason}" for reason, pages in self._missed.items()]
+
+
+def _without(found: Extracted, left_out: Sequence[str]) -> Extracted:
+    return replace(found, left_out=(*found.left_out, *left_out))
 
 
 def _blocks(program: str, image: bytes, languages: str, page: int) -> list[Block]:
     words = words_of(_read(program, image, languages))
     return [Block(text, page, doubt=doubt) for text, doubt in paragraphs(words)]
-
-
-def installed() -> str | None:
-    """Where tesseract is, None where it is not."""
-    found = shutil.which(TESSERACT)
-    return str(Path(found).resolve()) if found else None
 
 
 def words_of(table: bytes) -> list[Word]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from app.errors import DocumentRefused
-from ingestion.formats.document import Doubt, Extracted, Heading, Page
+from ingestion.formats.document import Doubt, Extracted, Heading, Page, Scan
 from ingestion.formats.extract import extract
 from ingestion.formats.limits import MAX_DOCUMENT_BYTES
 
@@ -23,7 +23,7 @@ def told(data: bytes, name: str) -> bytes:
         found = extract(data, name)
         until = found.valid_until.isoformat() if found.valid_until else None
         reply: dict[str, Any] = {**vars(found), "valid_until": until}
-        for column in ("pages", "headings", "doubts"):
+        for column in ("pages", "headings", "doubts", "held"):
             reply[column] = [tuple(vars(one).values()) for one in reply[column]]
     except DocumentRefused as refusal:
         reply = {"reason": refusal.reason, "message": refusal.message}
@@ -51,19 +51,29 @@ def parsed(output: bytes) -> Extracted:
             tuple(Doubt(int(start), int(end), str(why)) for start, end, why in reply["doubts"]),
             tuple(str(name) for name in reply["left_out"]),
             tuple(int(page) for page in reply["scans"]),
+            tuple(_scan(*one) for one in reply["held"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise crashed("the reader's reply is not usable") from error
     edges = [edge for page in found.pages for edge in (page.start, page.end)]
     starts = [heading.start for heading in found.headings]
     doubts = [edge for doubt in found.doubts for edge in (doubt.start, doubt.end)]
-    for offsets in ([0, *edges, len(text)], [0, *starts, len(text)], [0, *doubts, len(text)]):
+    places = [scan.at for scan in found.held]
+    for offsets in (edges, starts, doubts, places):
+        offsets = [0, *offsets, len(text)]
         if offsets != sorted(offsets):
             raise crashed("the reader's page map is not usable")
     numbers = [page.number for page in found.pages]
     if numbers != [*range(1, len(numbers) + 1)] or not _are_among(found.scans, len(numbers)):
         raise crashed("the reader's page map is not usable")
     return found
+
+
+def _scan(
+    name: str, trail: Sequence[int], pages: Sequence[int], title: str, level: int, at: int
+) -> Scan:
+    numbers = tuple(map(int, trail)), tuple(map(int, pages))
+    return Scan(str(name), *numbers, str(title), int(level), int(at))
 
 
 def _are_among(scans: Sequence[int], pages: int) -> bool:

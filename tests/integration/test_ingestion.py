@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from app.corpus import scans
 from app.corpus.corpus import Corpus
 from app.corpus.leases import LEASE
 from app.corpus.passages import NewPassage
@@ -38,6 +40,7 @@ from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, Shelf
 from tests.trails import settings_for
 from tests.unit import sample_documents as sample
+from tests.unit.test_recognition import SHARP, mixed
 
 CLAIMS = "You must report a theft to the police within 24 hours.\n"
 OFFICE = "The head office is in Tarnbridge.\n"
@@ -796,3 +799,22 @@ def test_the_screen_marks_what_no_pattern_finds(library: Library) -> None:
     assert marked.text.strip() == OFFICE.strip()
     # Once with its title, and by itself once that was found.
     assert [text.strip() for text, _ in library.screens.seen] == [OFFICE.strip()] * 2
+
+
+@pytest.mark.skipif(scans.installed() is None, reason="tesseract is not installed")
+@on_sqlite
+def test_scans_are_read_once_tesseract_is_there(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.write("terms.zip", sample.zipped({"terms.pdf": mixed(), "office.txt": OFFICE.encode()}))
+    found = shutil.which
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    (left_out,) = library.ingest().left_out
+    assert left_out.endswith("terms.zip: terms.pdf, pages 2-3, 6: scan")
+    assert library.ingest().unchanged == 2, "nothing here could read them"
+    monkeypatch.setattr("shutil.which", found)
+    report = library.ingest()
+    assert (report.ingested, report.unchanged, report.left_out) == (1, 1, [])
+    assert any(SHARP[0] in text for text in library.passages())
+    assert library.ingest().unchanged == 2

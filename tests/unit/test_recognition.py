@@ -1,8 +1,12 @@
 """Scanned PDFs are read by tesseract, which can start nothing, write nothing and reach nobody."""
 
 import io
+import json
+import random
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
+from email.message import EmailMessage
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +15,13 @@ import pytest
 from fpdf import FPDF
 from PIL import Image, ImageFilter
 
+from app.corpus.scans import gains_scans, installed
 from app.errors import DocumentRefused
 from app.inference.embedder import load_tokenizer
 from ingestion.chunk import cut_passages
 from ingestion.formats import recognition
-from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
-from ingestion.formats.extract import extract, inserted
+from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page, Scan
+from ingestion.formats.extract import extract, inserted, with_members
 from ingestion.formats.jail import extract_jailed
 from ingestion.formats.limits import JailLimits
 from ingestion.formats.one_program import run_program
@@ -28,6 +33,7 @@ from ingestion.formats.recognition import (
     recognised,
     words_of,
 )
+from ingestion.formats.reply import parsed
 from tests.unit import sample_documents as samples
 
 NO_TESSERACT = "tesseract IS NOT INSTALLED: scanned PDFs were not read (apt install tesseract-ocr)."
@@ -86,7 +92,7 @@ def read(path: Path, data: bytes) -> Extracted:
 
 @pytest.fixture
 def tesseract() -> None:
-    if recognition.installed() is None:
+    if installed() is None:
         pytest.skip(NO_TESSERACT)
 
 
@@ -126,7 +132,7 @@ def test_scans_between_printed_pages_are_read_in_their_place(tmp_path: Path) -> 
     path.write_bytes(mixed())
     printed = extract_jailed(path, path.name)
     assert printed.scans == (2, 3, 6)
-    found = completed(path, printed, "eng")
+    found = completed(path, path.name, printed, "eng")
     said = [OPEN, SHARP[0], f"{STAMP}\n\n{SHARP[1]}", CLOSED, "", f"{OTHER}\n\n{LAST}"]
     assert [found.text[page.start : page.end] for page in found.pages] == said
     assert found.text == "\n\n".join(filter(None, said))
@@ -143,7 +149,7 @@ def test_without_tesseract_a_scan_between_printed_pages_is_named(
     path.write_bytes(mixed())
     printed = extract_jailed(path, path.name)
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = completed(path, printed, "eng")
+    found = completed(path, path.name, printed, "eng")
     assert found.left_out == ("pages 2-3, 6: scan",)
     assert found.text == printed.text and OPEN in found.text and CLOSED in found.text
 
@@ -152,15 +158,153 @@ def test_without_tesseract_a_scan_between_printed_pages_is_named(
 def test_a_scan_that_cannot_be_read_leaves_the_printed_pages(tmp_path: Path) -> None:
     path = tmp_path / "terms.pdf"
     path.write_bytes(mixed())
-    found = completed(path, extract_jailed(path, path.name), "xxx")
+    found = completed(path, path.name, extract_jailed(path, path.name), "xxx")
     assert found.left_out == ("pages 2-3, 6: unrecognised",)
     assert OPEN in found.text and CLOSED in found.text
 
 
-def test_scans_within_an_archive_are_named() -> None:
-    found = extract(samples.zipped({"terms.pdf": mixed()}), "all.zip")
-    assert found.left_out == ("terms.pdf, pages 2-3, 6: scan",)
-    assert OPEN in found.text
+def within(path: Path, languages: str = "eng") -> Extracted:
+    """An archive as ``Stages`` reads it."""
+    return completed(path, path.name, extract_jailed(path, path.name), languages)
+
+
+def packed() -> bytes:
+    """An archive with a scan first, text, a PDF with printed pages and scans, and an archive."""
+    return samples.zipped(
+        {
+            "first.pdf": scanned([[SHARP[0]], [SHARP[1]]]),
+            "note.md": b"# Note\n\nDogs are welcome.\n",
+            "terms.pdf": mixed(),
+            "more.zip": samples.zipped({"a.txt": b"Cats too.", "last.pdf": scanned([[LAST]])}),
+            "end.txt": b"The end.",
+        }
+    )
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_scans_within_archives_are_read_in_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    path.write_bytes(packed())
+    found = within(path)
+    first = f"first.pdf\n\n{SHARP[0]}\n\n{SHARP[1]}\n\nNote\n\nNote\n\nDogs are welcome.\n\n"
+    assert found.text.startswith(first)
+    printed = [OPEN, STAMP, CLOSED, OTHER, *SHARP, LAST, "more.zip", "a.txt", "Cats too."]
+    places = [found.text.index(one, len(first)) for one in printed]
+    assert places == sorted(places)
+    assert found.text.endswith(f"last.pdf\n\n{LAST}\n\nend.txt\n\nThe end.")
+    assert (found.held, found.left_out, found.pages) == ((), (), ())
+    marks = {cut.text: MARK in cut.headings for cut in cut_passages(found, load_tokenizer())}
+    said = [(text, mark) for text, mark in marks.items() if SHARP[1] in text or "welcome" in text]
+    assert sorted(mark for _, mark in said) == [False, True, True]
+    heads = [heading for heading in found.headings if heading.text]
+    assert [found.text[one.start :].startswith(one.text) or one.text == MARK for one in heads]
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_scans_within_mails_are_read(tmp_path: Path) -> None:
+    message = EmailMessage()
+    message["Subject"], message["From"] = "The terms", "ann@example.org"
+    message.set_content("As asked.")
+    for name in ("a.pdf", "b.pdf"):
+        data = scanned([[SHARP[name == "b.pdf"]]])
+        message.add_attachment(data, maintype="application", subtype="pdf", filename=name)
+    path = tmp_path / "terms.eml"
+    path.write_bytes(bytes(message))
+    text = within(path).text
+    assert text.endswith(f"As asked.\n\na.pdf\n\n{SHARP[0]}\n\nb.pdf\n\n{SHARP[1]}")
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_an_archive_of_scans_only_is_read_or_refused_as_a_scan_is(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    path.write_bytes(samples.zipped({"a.pdf": scanned([[SHARP[0]]])}))
+    assert within(path).text == f"a.pdf\n\n{SHARP[0]}"
+    with pytest.raises(DocumentRefused, match=r"a\.pdf, page 1: unrecognised") as caught:
+        within(path, "xxx")
+    assert caught.value.reason == "empty"
+    path.write_bytes(samples.zipped({"a.pdf": samples.pdf([[]])}))
+    with pytest.raises(DocumentRefused, match=r"a\.pdf: empty"):
+        within(path)
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_the_pages_of_all_members_count_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "MOST_PAGES", 3)
+    path = tmp_path / "all.zip"
+    path.write_bytes(
+        samples.zipped({f"{name}.pdf": scanned([[SHARP[0]], [SHARP[1]]]) for name in "ab"})
+    )
+    found = within(path)
+    assert found.left_out == ("b.pdf, page 2: too_large",)
+    assert (found.text.count(SHARP[0]), found.text.count(SHARP[1])) == (2, 1)
+
+
+def test_without_tesseract_scans_within_an_archive_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "all.zip"
+    path.write_bytes(packed())
+    found = extract_jailed(path, path.name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = completed(path, path.name, found, "eng")
+    assert found.left_out == (
+        "first.pdf, pages 1-2: scan",
+        "terms.pdf, pages 2-3, 6: scan",
+        "last.pdf, page 1: scan",
+    )
+    assert OPEN in found.text and "first.pdf" not in found.text
+    assert gains_scans(found.left_out) is False
+    monkeypatch.undo()
+    assert gains_scans(found.left_out) is (installed() is not None)
+    assert not gains_scans(["a.pdf: empty", "a: scan.pdf: unrecognised"])
+
+
+def test_what_a_reader_says_of_members_is_checked() -> None:
+    scan = Scan("a.pdf", (0, 1), (1, 2), "a.pdf", 1, 3)
+    whole = Extracted("T", "One\n\nTwo", "application/zip", (), held=(scan,))
+    fields = {**vars(whole), "held": [tuple(vars(scan).values())]}
+    assert parsed(json.dumps(fields).encode()) == whole
+    for at in (-1, 99, "x"):
+        fields["held"] = [tuple(vars(replace(scan, at=at)).values())]  # type: ignore[arg-type]
+        with pytest.raises(DocumentRefused, match="not usable"):
+            parsed(json.dumps(fields).encode())
+
+
+def test_random_texts_keep_their_places_when_members_are_put_in() -> None:
+    pick = random.Random(6)
+    for _ in range(1500):
+        parts = [f"P{n}" * pick.randint(1, 3) for n in range(pick.randint(0, 5))]
+        text, starts = "\n\n".join(parts), [0]
+        for part in parts:
+            starts.append(starts[-1] + len(part) + 2)
+        ends = [0, *(start + len(part) for start, part in zip(starts, parts, strict=False))]
+        headings = tuple(Heading(1, part, at) for part, at in zip(parts, starts, strict=False))
+        doubts = tuple(
+            Doubt(at, at + len(part), part) for part, at in zip(parts, starts, strict=False)
+        )
+        places = sorted(pick.choice(ends) for _ in range(pick.randint(0, 4)))
+        scans = [
+            (
+                Scan(f"s{n}", (n,), (1,), f"S{n}" if pick.random() < 0.5 else "", 1, at),
+                [Block(f"R{n}", doubt=f"R{n}")] if pick.random() < 0.8 else [],
+            )
+            for n, at in enumerate(places)
+        ]
+        whole = Extracted("T", text, "application/zip", (), None, headings, doubts)
+        found = with_members(whole, scans, MARK)
+        words = [*parts, *(f"R{n}" for n, (_, some) in enumerate(scans) if some)]
+        words += [scan.title for scan, some in scans if some and scan.title]
+        assert sorted(found.text.split()) == sorted(words)
+        assert found.text == "\n\n".join(found.text.split())
+        for one in found.doubts:
+            assert found.text[one.start : one.end] == one.reason
+        for heading in found.headings:
+            said = found.text[heading.start :]
+            assert heading.text in ("", MARK) or said.startswith(heading.text)
+        starts = [heading.start for heading in found.headings]
+        assert starts == sorted(starts)
 
 
 def test_what_is_inserted_moves_headings_and_doubts() -> None:
