@@ -25,6 +25,8 @@ LINES = frozenset(
     {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}
     | {"legend", "li", "summary", "tr"}
 )
+BREAKS = dict.fromkeys(LINES, 1) | dict.fromkeys(PARAGRAPHS | {"ul", "ol"}, 2)
+"""Line breaks around an element."""
 OWN_FOOTER = frozenset({"article", "blockquote", "section", "figure", "dialog", "li"})
 """A footer in one of these belongs to it; any other is the site's."""
 MAX_DEPTH = 400
@@ -134,9 +136,10 @@ class _Facts:
 BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
 IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
 """What stands in a table only where that arranges a page."""
-NAMED = re.compile(r"\bid\b", re.IGNORECASE)
-OPENS = re.compile(r"<button|\brole\b|\bdata-(?:bs-)?t", re.IGNORECASE)
-"""Without these a source has no element with an id, and none that opens another."""
+NAMED = re.compile(r"id\b(?<!\wid)")
+OPENS = ("<button", "role", "data-t", "data-bs-t")
+"""Without these a source in small letters has no element with an id, and none that opens another.
+What is looked for begins with plain letters: all else takes ten times as long."""
 
 
 def _facts(tree: Any, source: str) -> _Facts:
@@ -152,16 +155,18 @@ def _facts(tree: Any, source: str) -> _Facts:
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
     if lowered_source.count("<div") > 3:
         facts.beside = _cards(tree)
-    if ASKS.search(source):
+    if any(words in lowered_source for words in ASKED):
         facts.banners = _banners(tree)
-    targets = {node.id: node for node in tree.css("[id]")} if NAMED.search(source) else {}
+    named = NAMED.search(lowered_source)
+    targets = {node.id: node for node in tree.css("[id]")} if named else {}
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
-    if OPENS.search(source):
+    if any(sign in lowered_source for sign in OPENS):
         _match_tabs(tree, facts, targets)
     return facts
 
 
-ASKS = re.compile(r"cookie|your privacy", re.IGNORECASE)
+ASKED = ("cookie", "your privacy")
+ASKS = re.compile("|".join(ASKED), re.IGNORECASE)
 ANSWERS = re.compile(
     r"(?:yes,? )?(?:i )?(?:accept|agree|allow|consent|decline|deny|disagree|got it|ok(?:ay)?|"
     r"reject|refuse|understood)\b[\w &,]{0,30}[!.]?",
@@ -456,6 +461,8 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
     if tag == "footer" and not _owns(node):
         return None
     attributes = node.attributes
+    if not attributes and sheets.are_empty and tag not in JUDGED:  # as most elements
+        return replace(style, mark="") if style.mark else style
     if tag == "a" and facts.notes and BACK_LINK.search(_named(attributes)):
         return None
     found = sheets.declared(node, attributes)
@@ -476,6 +483,8 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
     return None if gone(found) else inherited(style, found)
 
 
+JUDGED = frozenset({"button", "dialog"})
+"""What may be left out though it has no attribute."""
 INLINE = frozenset({"span", "a", "small", "font", "b", "i", "em", "strong", "u", "big", "abbr"})
 LEGACY = (("color", "color"), ("text", "color"), ("bgcolor", "background-color"))
 TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-size", "font"})
@@ -628,6 +637,8 @@ class _Writer:
     _lists: list[_List] = field(default_factory=list)
     _tables: list[Table | None] = field(default_factory=list)
     """Open tables; None for one that arranges the page."""
+    _table: Table | None = None
+    """The last one of them."""
     _marks: list[tuple[str, list[str]]] = field(default_factory=list)
     """Open raised and lowered marks, and what they hold so far."""
     _last_level: int = 0
@@ -641,10 +652,6 @@ class _Writer:
     _after_term: bool = False
     _ends: int = 0
     """The level of headings that a description list was, which has been closed."""
-
-    @property
-    def _table(self) -> Table | None:
-        return self._tables[-1] if self._tables else None
 
     @property
     def _in_cell(self) -> bool:
@@ -671,7 +678,8 @@ class _Writer:
         elif tag == "pre":
             self._pre += 1
         elif tag == "table":
-            self._tables.append(None if node.mem_id in facts.layouts else Table())
+            self._table = None if node.mem_id in facts.layouts else Table()
+            self._tables.append(self._table)
         elif tag in ("sup", "sub"):
             self.open_mark(tag)
         elif tag == "q":
@@ -712,6 +720,7 @@ class _Writer:
             self._pre -= 1
         elif tag == "table":
             self._tables.pop()
+            self._table = self._tables[-1] if self._tables else None
         elif tag in ("td", "th") and self._table is not None:
             self._table.close_cell()
             self._space = False
@@ -896,12 +905,10 @@ class _Writer:
         self.doubt = doubt
 
     def _break_around(self, tag: str) -> None:
-        wanted = 2 if tag in PARAGRAPHS else 1 if tag in LINES else 0
-        if tag in ("ul", "ol"):
-            wanted = 2
-        if tag in ("ul", "ol", "p") and self._lists:
+        wanted = BREAKS.get(tag, 0)
+        if wanted == 2 and self._lists and tag in ("ul", "ol", "p"):
             wanted = 1
-        if tag in ("td", "th") and self._tables and self._tables[-1] is None:
+        if not wanted and tag in ("td", "th") and self._tables and self._table is None:
             wanted = 1
         if not wanted or self._after_marker:
             return
