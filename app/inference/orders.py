@@ -21,6 +21,7 @@ REPLIES = ("repl", "response", "answer", "output", "message", "completion")
 LABEL = re.compile(r"(?:question|answer|[qa])\s?\d{0,3}\s?[:.)]\s+", re.I)
 """Who speaks in a list of questions and answers: "Answer: Tell the desk." orders no reply."""
 WORD = re.compile(r"[^\W\d_]{2,}")
+BEGINS_WITH_WORDS = re.compile(rf"(?:{WORD.pattern} ){{{FEWEST}}}")
 SENTENCE_SIGN = re.compile(r"[.!?\u3002\uff01\uff1f]")
 """Without one a line is all that can be read of it."""
 
@@ -60,6 +61,8 @@ def lines(text: str) -> list[str]:
 
 
 def _has_words(line: str) -> bool:
+    if BEGINS_WITH_WORDS.match(line):
+        return True
     return sum(1 for _ in itertools.islice(WORD.finditer(line), FEWEST)) == FEWEST
 
 
