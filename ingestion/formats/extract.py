@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from pathlib import PurePath
+from os.path import basename, splitext
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page
@@ -31,7 +31,7 @@ def extract(data: bytes, name: str) -> Extracted:
     if not text.strip():
         raise _without_text(budget)
     return Extracted(
-        title=_title(found.title, PurePath(name).stem, text),
+        title=_title(found.title, splitext(basename(name))[0], text),
         text=text,
         media_type=format.media_type,
         pages=_page_map(placed, found.pages),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePath
+from os.path import splitext
 
 from ingestion.formats import (
     containers,
@@ -127,4 +127,4 @@ BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 def format_of(name: str) -> Format | None:
     """The format that a file's name says, None for an unknown ending."""
-    return BY_SUFFIX.get(PurePath(name).suffix.lower())
+    return BY_SUFFIX.get(splitext(name)[1].lower())
