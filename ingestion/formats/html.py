@@ -27,6 +27,7 @@ LINES = frozenset(
 )
 BREAKS = dict.fromkeys(LINES, 1) | dict.fromkeys(PARAGRAPHS | {"ul", "ol"}, 2)
 """Line breaks around an element."""
+OF_TABLES = frozenset({"td", "th", "tr", "thead"})
 OWN_FOOTER = frozenset({"article", "blockquote", "section", "figure", "dialog", "li"})
 """A footer in one of these belongs to it; any other is the site's."""
 MAX_DEPTH = 400
@@ -451,8 +452,6 @@ DOUBT = "It is in the colour of the page, over a picture."
 
 def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
     """The style inside an element, None where no reader sees it."""
-    from ingestion.formats.css import gone, inherited
-
     tag, id = node.tag, node.mem_id
     if tag in DROPPED or id in facts.site_headers or id in facts.placed or id in facts.moved:
         return None
@@ -478,6 +477,8 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
         return None
     if not found:
         return replace(style, mark="") if style.mark else style
+    from ingestion.formats.css import gone, inherited
+
     if id in facts.reachable:
         found = {name: value for name, value in found.items() if name in TEXT_PROPERTIES}
     return None if gone(found) else inherited(style, found)
@@ -663,11 +664,13 @@ class _Writer:
         if tag == "br" and self._in_term:
             self._beside(", ")
         self._break_around(tag)
-        if label := facts.labels.get(node.mem_id):
+        if facts.labels and (label := facts.labels.get(node.mem_id)):
             self._write_heading(label)
-        if between := facts.beside.get(node.mem_id):
+        if facts.beside and (between := facts.beside.get(node.mem_id)):
             self._beside(between)
-        if tag in HEADINGS:
+        if tag in OF_TABLES:
+            self._open_part(node, tag)
+        elif tag in HEADINGS:
             self._level = 0 if self._in_cell else int(tag[1])
         elif tag == "li":
             self._open_item(_integer(node.attributes.get("value")))
@@ -691,8 +694,6 @@ class _Writer:
             self._open_details(node)
         elif tag == "span":
             self._edge = not self._pre and _follows_a_part(node)
-        else:
-            self._open_part(node, tag)
 
     def open_mark(self, tag: str) -> None:
         """A raised or lowered mark begins: "sup" or "sub"."""
@@ -700,17 +701,25 @@ class _Writer:
 
     def _open_part(self, node: Any, tag: str) -> None:
         table = self._table
-        if table is None or tag not in ("td", "th", "tr", "thead"):
+        if table is None:
             return
         if tag in ("tr", "thead"):
             table.open_row(in_head=tag == "thead")
             return
-        spans = [_integer(node.attributes.get(name)) for name in ("colspan", "rowspan")]
-        table.open_cell(spans[0] or 1, 1 if spans[1] is None else spans[1], tag == "th")
+        columns, rows = 1, 1
+        if attributes := node.attributes:
+            columns = _integer(attributes.get("colspan")) or 1
+            below = _integer(attributes.get("rowspan"))
+            rows = 1 if below is None else below
+        table.open_cell(columns, rows, tag == "th")
 
     def close(self, tag: str) -> None:
         """After the content of an element."""
-        if tag in ("ul", "ol"):
+        if tag in ("td", "th"):
+            if self._table is not None:
+                self._table.close_cell()
+                self._space = False
+        elif tag in ("ul", "ol"):
             self._lists.pop()
         elif tag in ("dl", "dt"):
             self._close_description(tag)
@@ -721,9 +730,6 @@ class _Writer:
         elif tag == "table":
             self._tables.pop()
             self._table = self._tables[-1] if self._tables else None
-        elif tag in ("td", "th") and self._table is not None:
-            self._table.close_cell()
-            self._space = False
         elif tag == "tr" and self._table is not None:
             self._write_row(self._table)
         elif tag in ("sup", "sub") and self._marks:
