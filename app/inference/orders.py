@@ -5,6 +5,7 @@ A passage as a whole says little about one line in it that gives orders.
 
 import itertools
 import re
+from collections.abc import Sequence
 
 from guardrails.contract import sentence_bounds
 
@@ -42,6 +43,14 @@ def read(line: str) -> str:
     first = WORD.search(line)
     both = f" {first[0]}_reply" if first and speaks_of_reply(line) else ""
     return f"^ {line}{both}"
+
+
+def read_all(found: Sequence[str]) -> list[str]:
+    """``read`` of each line."""
+    together = "\n".join(found).lower()
+    if together.isascii() and not any(map(together.__contains__, REPLIES)):
+        return [f"^ {line}" for line in found]  # none speaks of a reply
+    return [read(line) for line in found]
 
 
 def lines(text: str) -> list[str]:
