@@ -18,7 +18,6 @@ from countersign import __version__
 from ingestion.formats.jail import SERVERS, extract_jailed
 from ingestion.pipeline import pipeline_for
 
-
 PROCESS_CLOCK = 2
 """Of another process (``clock_getcpuclockid``)."""
 

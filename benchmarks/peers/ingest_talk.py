@@ -29,7 +29,7 @@ class IngestTask:
 class Ingested:
     """What came of them: those that can be searched now, and seconds by stage.
 
-    ``prepared_cpu_s`` is what a process that is waited for at the end used before the clock started.
+    ``prepared_cpu_s`` is what a process that is waited for at the end used before the clock ran.
     """
 
     documents: int

@@ -161,4 +161,3 @@ def _system_call(number: int, *arguments: object) -> int:
     call = library().syscall
     call.restype = ctypes.c_long
     return int(call(number, *arguments))
-
