@@ -36,7 +36,7 @@ OPENERS = frozenset(
     le la les un une il elle nous vous ce cette el los las una en lo""".split()
 )
 """Words that begin sentences, and seldom names."""
-_LONGEST = max(map(len, GO_ON | NUMBERED | MAY_END))
+_KNOWN = GO_ON | NUMBERED | MAY_END
 _LABEL = re.compile(r"\d+\w{0,3}|[A-Z]|[IVXL]{2,6}")
 _AFTER_ORDINAL = re.compile(
     r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)\w*\b"
@@ -53,18 +53,18 @@ REACH = 40
 
 def ends_sentence(before: str, following: str) -> bool:
     """Whether the full stop after ``before`` ends a sentence; ``following`` is the next word."""
-    last = [] if before[-1:].isspace() else before[-REACH:].rsplit(None, 1)
+    last = [] if before[-1:].isspace() else before[-REACH:].rsplit(None, 2)
     word = last[-1].strip(_BRACKETS) if last else ""
-    if len(word) > _LONGEST and word.isalpha():
-        return True
+    if len(word) > 1 and word.isalpha() and word.lower() not in _KNOWN:
+        return True  # nearly always: neither an abbreviation nor the last letter of one
+    if word.isdigit():
+        return not _is_ordinal(word, last[-2].lower() if len(last) > 1 else "", following)
     words = before[-REACH:].split()
     plain = _with_earlier_letters(words, word).lower()
     if plain in GO_ON:
         return False
     if plain in NUMBERED and (_LABEL.fullmatch(following) or plain in WORDS_TOO):
         return _LABEL.fullmatch(following) is None
-    if plain.isdigit():
-        return not _is_ordinal(plain, words[-2].lower() if len(words) > 1 else "", following)
     if plain in NUMBERED or plain in MAY_END or _is_initial(word):
         return following.lower() in OPENERS
     return True

@@ -408,12 +408,13 @@ def sentence_bounds(text: str) -> list[tuple[int, int]]:
 
 def _ends(text: str, end: re.Match[str]) -> bool:
     """Whether a sentence ends with the signs that ``end`` matched."""
-    if not text[end.start()].isascii():
+    at, signs = end.start(), end[0]
+    if not signs[0].isascii():
         return True
     opening = OPENING.match(text, end.end())
-    word = opening[1] if opening and opening[1] else ""
+    word = opening[1] if opening else None
     if not word or word[0].islower():
         return False
-    if end[0][0] != "." or end[0].startswith(".."):
+    if signs[0] != "." or signs.startswith(".."):
         return True
-    return ends_sentence(text[max(0, end.start() - REACH) : end.start()], word)
+    return ends_sentence(text[max(0, at - REACH) : at], word)

@@ -166,15 +166,13 @@ class _Known:
         self._tokenizer = tokenizer
         self._known: dict[str, list[Word]] = {}
 
-    def words(self, text: str) -> Iterator[Word]:
-        """The words of a text."""
+    def words(self, text: str) -> list[tuple[int, list[Word]]]:
+        """The words of each print of a text, and where in the text it begins."""
         prints = [(found[0], found.start()) for found in PRINT.finditer(text)]
         known = self._known
         new = {one for one, _ in prints if one not in known}
         own = self._learn([*new]) if new else {}
-        for one, at in prints:
-            for start, end, count in own[one] if one in own else known[one]:
-                yield at + start, at + end, count
+        return [(at, own[one] if one in own else known[one]) for one, at in prints]
 
     def _learn(self, prints: Sequence[str]) -> dict[str, list[Word]]:
         """The words of each, which are kept where they are short."""
@@ -200,13 +198,14 @@ class _Words:
     def __init__(self, text: str, tokenizer: Tokenizer, max_tokens: int) -> None:
         self.starts: list[int] = []
         counts: list[int] = []
-        for start, end, count in _known_to(tokenizer).words(text):
-            if end - start > LONGEST_WORD or count > max_tokens:
-                self.starts.extend(range(start, end))
-                counts.extend([1] * (end - start))
-            else:
-                self.starts.append(start)
-                counts.append(count)
+        for at, words in _known_to(tokenizer).words(text):
+            for start, end, count in words:
+                if end - start > LONGEST_WORD or count > max_tokens:
+                    self.starts.extend(range(at + start, at + end))
+                    counts.extend([1] * (end - start))
+                else:
+                    self.starts.append(at + start)
+                    counts.append(count)
         self._before = [0, *accumulate(counts)]
 
     def count(self, span: Offsets) -> int:

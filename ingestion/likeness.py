@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,10 @@ def signature_of(text: str) -> bytes | None:
     words that the texts have in common (Broder 1997). The numbers are those of datasketch's
     MinHash (2.0, "affine32"), whose import takes longer than to read hundreds of documents.
     """
-    words = [word.casefold() for word in WORD.findall(text)[:MOST_WORDS]]
+    words = _words(text)[:MOST_WORDS]
     if len(words) < LEAST_WORDS:
         return None
-    hashes = _mixed(_hashes({" ".join(run) for run in zip(*_shifted(words), strict=False)}))
+    hashes = _mixed(_hashes(_runs(words)))
     factors, summands = _permutations()
     least = np.full(SIZE, 0xFFFFFFFF, np.uint32)
     for first in range(0, len(hashes), AT_ONCE):
@@ -37,15 +38,25 @@ def signature_of(text: str) -> bytes | None:
     return signature
 
 
-def _shifted(words: list[str]) -> list[list[str]]:
-    return [words[by:] for by in range(SHINGLE)]
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        return WORD.findall(text.lower())
+    return [word.casefold() for word in WORD.findall(text)]
 
 
-def _hashes(runs: Iterable[str]) -> Hashes:
+def _runs(words: list[str]) -> set[bytes]:
+    """Each five words that follow each other, with spaces between: cut out of one text of them."""
+    text = " ".join(words).encode()
+    lengths = map(len, words) if text.isascii() else (len(word.encode()) for word in words)
+    starts = [0, *accumulate(length + 1 for length in lengths)]
+    return {text[start : end - 1] for start, end in zip(starts, starts[SHINGLE:], strict=False)}
+
+
+def _hashes(runs: Iterable[bytes]) -> Hashes:
     """The first 32 bits of the SHA-1 of each."""
     sha1 = hashlib.sha1
-    digests = [sha1(run.encode(), usedforsecurity=False).digest()[:4] for run in runs]
-    return np.frombuffer(b"".join(digests), "<u4").astype(np.uint32)
+    digests = b"".join([sha1(run, usedforsecurity=False).digest() for run in runs])
+    return np.frombuffer(digests, "<u4")[::5].astype(np.uint32)
 
 
 def _mixed(hashes: Hashes) -> Hashes:

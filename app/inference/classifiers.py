@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from app.errors import ModelRefused
 from app.inference.hashed_words import MAX_TOKENS, Hashes, bag, bags
 from app.inference.networks.weights import WEIGHTS, read_manifest
-from app.inference.orders import lines, read, speaks_of_reply
+from app.inference.orders import lines, read_all, speaks_of_reply
 from app.ports import Embedder, Vectors
 
 CONFIG = "config.json"
@@ -142,7 +142,7 @@ class OrderHead:
 
     def scores(self, found: Sequence[str]) -> NDArray[np.float64]:
         """The probability of each line that it gives orders to whoever answers from it."""
-        return self.head.scores_of_lines([read(line) for line in found]) if found else NO_LINES
+        return self.head.scores_of_lines(read_all(found)) if found else NO_LINES
 
     def orders_in(self, texts: Sequence[str]) -> list[str | None]:
         """Of each text the line most like an order, None when none is like enough.

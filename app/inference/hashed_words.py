@@ -6,6 +6,7 @@ Many lines are read at once in arrays. Of one short text that would take longer 
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,11 @@ from guardrails.checks.wording import folded
 TOKEN = re.compile(r"\w+|[^\w\s]")
 MAX_TOKENS = 4000
 """Of a longer text the first and last halves of this are read: an order may stand at the end."""
-SPACE, WORD, SIGN, LINE_END = range(4)
-"""Kinds of characters. A token is a run of ``WORD``, or one character of the last two."""
 ALL_BITS = 0xFFFFFFFF
+MOST_KNOWN, LONGEST_KNOWN = 50_000, 40
+LONGEST_STEP = 32
+"""Bytes by which a CRC is moved on at once; few words have more."""
 Hashes = NDArray[np.int64]
-Bytes = NDArray[np.uint8]
 
 
 def bag(text: str, buckets: int) -> Hashes:
@@ -38,69 +39,61 @@ def bags(lines: Sequence[str], buckets: int) -> tuple[Hashes, Hashes]:
 
     All lines are read at once; none may hold a line feed, and each is read whole.
     """
-    data, kinds, starts, lengths = _tokens(folded("\n".join(lines)))
-    words = _fed(np.full(len(starts), ALL_BITS, np.int64), data, starts, lengths)
-    pairs = _fed(_with_byte(words[:-1], ord(" ")), data, starts[1:], lengths[1:])
-    ends = kinds == LINE_END
+    prints = folded("\n".join(lines)).replace("\n", " \n ").split(" ")
+    known = np.fromiter(chain.from_iterable(map(_known.__getitem__, prints)), np.int64)
+    ends = known == LINE_END
     line = np.cumsum(ends)
     whole, linked = ~ends, ~(ends[:-1] | ends[1:])
-    of_words = line[whole] * buckets + (words[whole] ^ ALL_BITS) % buckets
-    of_pairs = line[:-1][linked] * buckets + (pairs[linked] ^ ALL_BITS) % buckets
-    keys = _distinct(np.concatenate((of_words, of_pairs)))
-    return keys % buckets, keys // buckets
+    pairs = _pairs(known[:-1][linked], known[1:][linked])
+    sums = np.concatenate((known[whole] & ALL_BITS, pairs))
+    lines_of = np.concatenate((line[whole], line[:-1][linked]))
+    # NumPy divides by one number many times as fast as it finds remainders.
+    keys = _distinct(sums + (lines_of - sums // buckets) * buckets)
+    found = keys // buckets
+    return keys - found * buckets, found
 
 
-def _tokens(text: str) -> tuple[Bytes, Bytes, Hashes, Hashes]:
-    """The text in UTF-8, and of each token its kind, where it starts there, and its length."""
-    data = np.frombuffer(text.encode("utf-8"), np.uint8)
-    kinds, begins = _ASCII[data & 127], np.ones(len(data), bool)
-    if not text.isascii():
-        kinds, begins = _kinds(text)
-    # A word begins after and ends before anything else, a sign with its first and last byte.
-    change = np.flatnonzero(np.diff(kinds, prepend=SPACE, append=SPACE))
-    edge = np.zeros(len(data) + 1, bool)
-    edge[change] = True
-    edge[:-1] |= begins & (kinds >= SIGN)
-    edge[1:] |= np.append(begins[1:], True) & (kinds >= SIGN)
-    bounds = np.flatnonzero(edge)
-    starts, stops = bounds[:-1], bounds[1:]
-    real = kinds[starts] != SPACE
-    starts, stops = starts[real], stops[real]
-    return data, kinds[starts], starts, stops - starts
+class _Known(dict[str, tuple[int, ...]]):
+    """Of what stands between spaces the CRC-32 of each token, and above its 32 bits the token's
+    length in bytes: most of a text was seen before, in it or in another."""
+
+    def __missing__(self, text: str) -> tuple[int, ...]:
+        tokens = [token.encode("utf-8") for token in TOKEN.findall(text)]
+        found = tuple(zlib.crc32(token) | len(token) << 32 for token in tokens)
+        if len(self) > MOST_KNOWN:
+            self.clear()
+            self["\n"] = (LINE_END,)
+        if len(text) <= LONGEST_KNOWN:
+            self[text] = found
+        return found
 
 
-def _kinds(text: str) -> tuple[Bytes, NDArray[np.bool_]]:
-    """The kind of each byte's character, and whether it is the first byte of it."""
-    points = np.frombuffer(text.encode("utf-32-le"), "<u4")
-    kinds = _ASCII[points & 127]
-    others = points > 127
-    known, places = np.unique(points[others], return_inverse=True)
-    kinds[others] = np.array([_kind(chr(point)) for point in known], np.uint8)[places]
-    sizes = 1 + (points > 0x7F).astype(np.int64) + (points > 0x7FF) + (points > 0xFFFF)
-    begins = np.zeros(int(sizes.sum()), bool)
-    begins[np.cumsum(sizes) - sizes] = True
-    return np.repeat(kinds, sizes), begins
+LINE_END = -1
+_known = _Known({"\n": (LINE_END,)})
 
 
-def _kind(char: str) -> int:
-    """As ``TOKEN`` has it."""
-    if char == "\n":
-        return LINE_END
-    if char.isalnum() or char == "_":
-        return WORD
-    return SPACE if char.isspace() else SIGN
+def _pairs(first: Hashes, second: Hashes) -> Hashes:
+    """The CRC-32 of each two words with a space between, from what is known of the two.
+
+    That of two texts together is that of the first, moved on by the bytes of the second, and that
+    of the second (as zlib's ``crc32_combine``).
+    """
+    spaced = _with_byte(first & ALL_BITS ^ ALL_BITS, ord(" ")) ^ ALL_BITS
+    return _moved(spaced, second >> 32) ^ second & ALL_BITS
 
 
-def _fed(registers: Hashes, data: Bytes, starts: Hashes, lengths: Hashes) -> Hashes:
-    """The registers of CRC-32 [n] after the bytes of n tokens."""
-    registers, left, at = registers.copy(), np.arange(len(starts)), 0
-    while len(left := left[lengths[left] > at]):
-        registers[left] = _with_byte(registers[left], data[starts[left] + at])
-        at += 1
-    return registers
+def _moved(sums: Hashes, by: Hashes) -> Hashes:
+    """CRC-32 sums as so many bytes of zero would leave their registers."""
+    while len(by) and by.max() > LONGEST_STEP:
+        sums = _moved(sums, np.minimum(by, LONGEST_STEP))
+        by = np.maximum(by - LONGEST_STEP, 0)
+    row, found = by << 10, np.zeros(len(sums), np.int64)
+    for place in range(4):
+        found ^= _MOVED.take(row + (place << 8) + (sums >> 8 * place & 255))
+    return found
 
 
-def _with_byte(registers: Hashes, byte: Bytes | int) -> Hashes:
+def _with_byte(registers: Hashes, byte: int) -> Hashes:
     found: Hashes = _TABLE[(registers ^ byte) & 255] ^ (registers >> 8)
     return found
 
@@ -114,6 +107,15 @@ def _distinct(numbers: Hashes) -> Hashes:
     return found
 
 
-_ASCII = np.array([_kind(chr(code)) for code in range(128)], np.uint8)
+def _steps() -> Hashes:
+    """What becomes of each byte of a register, [bytes of zero, place of the byte, its value] in one
+    row."""
+    steps = [np.arange(256) << np.array([[0], [8], [16], [24]])]
+    for _ in range(LONGEST_STEP):
+        steps.append(_with_byte(steps[-1], 0))
+    return np.stack(steps).ravel()
+
+
 _TABLE = np.array([zlib.crc32(bytes([byte ^ 255])) ^ 0xFF000000 for byte in range(256)], np.int64)
 """What one byte adds: zlib begins with all bits set and turns them all at the end."""
+_MOVED = _steps()

@@ -5,6 +5,7 @@ A passage as a whole says little about one line in it that gives orders.
 
 import itertools
 import re
+from collections.abc import Sequence
 
 from guardrails.contract import sentence_bounds
 
@@ -21,6 +22,7 @@ REPLIES = ("repl", "response", "answer", "output", "message", "completion")
 LABEL = re.compile(r"(?:question|answer|[qa])\s?\d{0,3}\s?[:.)]\s+", re.I)
 """Who speaks in a list of questions and answers: "Answer: Tell the desk." orders no reply."""
 WORD = re.compile(r"[^\W\d_]{2,}")
+BEGINS_WITH_WORDS = re.compile(rf"(?:{WORD.pattern} ){{{FEWEST}}}")
 SENTENCE_SIGN = re.compile(r"[.!?\u3002\uff01\uff1f]")
 """Without one a line is all that can be read of it."""
 
@@ -43,6 +45,14 @@ def read(line: str) -> str:
     return f"^ {line}{both}"
 
 
+def read_all(found: Sequence[str]) -> list[str]:
+    """``read`` of each line."""
+    together = "\n".join(found).lower()
+    if together.isascii() and not any(map(together.__contains__, REPLIES)):
+        return [f"^ {line}" for line in found]  # none speaks of a reply
+    return [read(line) for line in found]
+
+
 def lines(text: str) -> list[str]:
     """The lines of ``text``, and the sentences of each line and of all lines joined; each once,
     without the label of who speaks.
@@ -60,6 +70,8 @@ def lines(text: str) -> list[str]:
 
 
 def _has_words(line: str) -> bool:
+    if BEGINS_WITH_WORDS.match(line):
+        return True
     return sum(1 for _ in itertools.islice(WORD.finditer(line), FEWEST)) == FEWEST
 
 

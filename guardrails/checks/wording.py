@@ -54,6 +54,8 @@ def _options() -> Any:
 
 def readable(text: str) -> str:
     """NFKC, without the characters nobody sees; tabs and line feeds stay."""
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text  # as nearly always
     text = unicodedata.normalize("NFKC", text)
     return replaced(text, {char: "" for char in set(text) if not _is_seen(char)})
 

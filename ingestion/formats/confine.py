@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ingestion.formats.limits import JailLimits
-from ingestion.formats.system_calls import library, prepare_filter, refuse_calls
+from ingestion.formats.system_calls import library, prctl, prepare_filter, refuse_calls
 
 NETWORK, FILES, CALLS = "network", "files", "calls"
 """The walls that a system may not have."""
@@ -77,8 +77,8 @@ def _confine(limits: JailLimits, readable: int, but: tuple[str, ...] = ()) -> fr
     if sys.platform != "linux":
         return frozenset()
     walls = set()
-    if _prctl(PR_SET_NO_NEW_PRIVS, 1) == 0:
-        if readable >= 0 and _system_call(LANDLOCK_RESTRICT, readable, 0) == 0:
+    if prctl()(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
+        if readable >= 0 and library().syscall(LANDLOCK_RESTRICT, readable, 0) == 0:
             walls.add(FILES)
         if refuse_calls(but=but):
             walls.add(CALLS)
@@ -88,7 +88,7 @@ def _confine(limits: JailLimits, readable: int, but: tuple[str, ...] = ()) -> fr
 def die_with(parent: int) -> None:
     """This process ends when its parent does, also when that is killed."""
     if sys.platform == "linux":
-        _prctl(PR_SET_PDEATHSIG, 9)
+        prctl()(PR_SET_PDEATHSIG, 9, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -161,7 +161,3 @@ def _system_call(number: int, *arguments: object) -> int:
     call = library().syscall
     call.restype = ctypes.c_long
     return int(call(number, *arguments))
-
-
-def _prctl(option: int, value: int) -> int:
-    return int(library().prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))))

@@ -102,6 +102,11 @@ class Sheets:
                 sheets._apply(tree, selector, declarations, order)
         return sheets
 
+    @property
+    def are_empty(self) -> bool:
+        """Whether only its own attributes say how an element looks."""
+        return not self._cascade
+
     def declared(self, node: Any, attributes: dict[str, str | None]) -> Declarations:
         """What holds for one element, its own style attribute included."""
         cascade = self._cascade.get(node.mem_id) if self._cascade else None

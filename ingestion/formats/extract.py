@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from pathlib import PurePath
 
 from app.errors import DocumentRefused
 from ingestion.formats.document import Block, Doubt, Extracted, Heading, Page, Scan
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.members import MAX_HEADING, Budget, member_blocks
+from ingestion.formats.registry import parts_of
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line, tidy
 from ingestion.formats.titles import told_apart
@@ -34,7 +34,7 @@ def extract(data: bytes, name: str) -> Extracted:
     if not text.strip() and not held:
         raise without_text(budget.left_out)
     return Extracted(
-        title=_title(found.title, PurePath(name).stem, text),
+        title=_title(found.title, parts_of(name)[0], text),
         text=text,
         media_type=format.media_type,
         pages=_page_map(placed, found.pages),

@@ -11,7 +11,7 @@ import gc
 import importlib
 import json
 import os
-import selectors
+import select
 import signal
 import socket
 import struct
@@ -101,20 +101,21 @@ class _Server:
         self._control, self._woken, self._readable = control, woken, readable
         self._walls, self._children = walls, dict[int, Child]()
         self._accepts = True
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(control, selectors.EVENT_READ)
-        self._selector.register(woken, selectors.EVENT_READ)
+        self._lines = dict[int, Child]()
+        self._ready = select.poll()
+        self._ready.register(control, select.POLLIN)
+        self._ready.register(woken, select.POLLIN)
 
     def step(self) -> bool:
         """Wait for something and do it; False when there is nothing more to serve."""
-        ready = self._selector.select(IDLE_S)
-        for key, _ in ready:
-            if key.fileobj is self._control:
+        ready = self._ready.poll(1000 * IDLE_S)
+        for handle, _ in ready:
+            if handle == self._woken:
+                os.read(handle, 4096)
+            elif handle in self._lines:
+                self._hear(handle)
+            elif self._accepts:
                 self._take()
-            elif key.fileobj == self._woken:
-                os.read(self._woken, 4096)
-            else:
-                self._hear(key.data)
         self._reap()
         return bool(self._children) or (self._accepts and bool(ready))
 
@@ -146,14 +147,15 @@ class _Server:
             os.close(handle)
         child = Child(pid, socket.socket(fileno=line))
         self._children[pid] = child
-        self._selector.register(child.line, selectors.EVENT_READ, child)
+        self._lines[line] = child
+        self._ready.register(line, select.POLLIN)
         with suppress(OSError):
             child.line.send(BEGUN)
 
-    def _hear(self, child: Child) -> None:
+    def _hear(self, line: int) -> None:
         """The other side never speaks on a line: it closes it when nobody waits any more."""
-        self._selector.unregister(child.line)
-        _kill(child.pid)
+        self._ready.unregister(line)
+        _kill(self._lines.pop(line).pid)
 
     def _reap(self) -> None:
         while self._children:
@@ -163,8 +165,8 @@ class _Server:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # what it may have started
             child, status = self._children.pop(pid), os.waitstatus_to_exitcode(ended)
-            with suppress(KeyError):
-                self._selector.unregister(child.line)
+            if self._lines.pop(child.line.fileno(), None) is not None:
+                self._ready.unregister(child.line)
             with suppress(OSError):
                 child.line.send(STATUS.pack(status))
             child.line.close()
@@ -175,7 +177,7 @@ class _Server:
         """Take no more jobs; those that were sent already go to the next server."""
         if self._accepts:
             self._accepts = False
-            self._selector.unregister(self._control)
+            self._ready.unregister(self._control)
             self._control.close()
 
     def _become_child(
@@ -195,10 +197,10 @@ class _Server:
             os.dup2(source, 0)
             os.dup2(output, 1)
             gc.set_threshold(GARBAGE)
-            told = json.loads(_all_of(arguments))
+            told = unpacked(_all_of(arguments))
             walls = self._walls | confine_child(limits, self._readable)
             os.closerange(3, MOST_OPEN)
-            os.write(1, " ".join(sorted(walls)).encode() + b"\n")
+            os.write(1, " ".join(walls).encode() + b"\n")
             run(*told)
             sys.stdout.flush()
             status = 0
@@ -206,6 +208,22 @@ class _Server:
             status = end.code if isinstance(end.code, int) else 1
         finally:
             os._exit(status)
+
+
+ENDS = "\0"
+"""Each argument, of which none can hold it."""
+
+
+def packed(arguments: Sequence[str]) -> bytes:
+    """The arguments of a child as it reads them, any text among them: JSON would do, but what reads
+    it is spread over fifty pages of memory, each of them copied for the child."""
+    told = "".join(one.replace(ENDS, "") + ENDS for one in arguments)
+    return told.encode("utf-8", "surrogatepass")
+
+
+def unpacked(told: bytes) -> list[str]:
+    """The arguments that were ``packed``."""
+    return told.decode("utf-8", "surrogatepass").split(ENDS)[:-1]
 
 
 @lru_cache(maxsize=64)

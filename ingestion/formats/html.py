@@ -29,6 +29,9 @@ LINES = frozenset(
     {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}
     | {"legend", "li", "summary", "tr"}
 )
+BREAKS = dict.fromkeys(LINES, 1) | dict.fromkeys(PARAGRAPHS | {"ul", "ol"}, 2)
+"""Line breaks around an element."""
+OF_TABLES = frozenset({"td", "th", "tr", "thead"})
 OWN_FOOTER = frozenset({"article", "blockquote", "section", "figure", "dialog", "li"})
 """A footer in one of these belongs to it; any other is the site's."""
 MAX_DEPTH = 400
@@ -140,9 +143,10 @@ class _Facts:
 BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
 IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
 """What stands in a table only where that arranges a page."""
-NAMED = re.compile(r"\bid\b", re.IGNORECASE)
-OPENS = re.compile(r"<button|\brole\b|\bdata-(?:bs-)?t", re.IGNORECASE)
-"""Without these a source has no element with an id, and none that opens another."""
+NAMED = re.compile(r"id\b(?<!\wid)")
+OPENS = ("<button", "role", "data-t", "data-bs-t")
+"""Without these a source in small letters has no element with an id, and none that opens another.
+What is looked for begins with plain letters: all else takes ten times as long."""
 
 
 def _facts(tree: Any, source: str) -> _Facts:
@@ -160,17 +164,19 @@ def _facts(tree: Any, source: str) -> _Facts:
         facts.beside = _cards(tree)
     if MAY_ASK.search(source):
         facts.asked = asked(tree)
-    if ASKS.search(source):
+    if any(words in lowered_source for words in CONSENT):
         facts.banners = _banners(tree)
-    targets = {node.id: node for node in tree.css("[id]")} if NAMED.search(source) else {}
+    named = NAMED.search(lowered_source)
+    targets = {node.id: node for node in tree.css("[id]")} if named else {}
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
-    if OPENS.search(source):
+    if any(sign in lowered_source for sign in OPENS):
         _match_tabs(tree, facts, targets)
     return facts
 
 
 MAY_ASK = re.compile("[?？؟]|&(?:quest|#63|#x3f);", re.IGNORECASE)
-ASKS = re.compile(r"cookie|your privacy", re.IGNORECASE)
+CONSENT = ("cookie", "your privacy")
+ASKS = re.compile("|".join(CONSENT), re.IGNORECASE)
 ANSWERS = re.compile(
     r"(?:yes,? )?(?:i )?(?:accept|agree|allow|consent|decline|deny|disagree|got it|ok(?:ay)?|"
     r"reject|refuse|understood)\b[\w &,]{0,30}[!.]?",
@@ -458,8 +464,6 @@ DOUBT = "It is in the colour of the page, over a picture."
 
 def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
     """The style inside an element, None where no reader sees it."""
-    from ingestion.formats.css import gone, inherited
-
     tag, id = node.tag, node.mem_id
     if tag in DROPPED or id in facts.site_headers or id in facts.placed or id in facts.moved:
         return None
@@ -468,6 +472,8 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
     if tag == "footer" and not _owns(node):
         return None
     attributes = node.attributes
+    if not attributes and sheets.are_empty and tag not in JUDGED:  # as most elements
+        return replace(style, mark="") if style.mark else style
     if tag == "a" and facts.notes and BACK_LINK.search(_named(attributes)):
         return None
     found = sheets.declared(node, attributes)
@@ -483,11 +489,15 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
         return None
     if not found:
         return replace(style, mark="") if style.mark else style
+    from ingestion.formats.css import gone, inherited
+
     if id in facts.reachable:
         found = {name: value for name, value in found.items() if name in TEXT_PROPERTIES}
     return None if gone(found) else inherited(style, found)
 
 
+JUDGED = frozenset({"button", "dialog"})
+"""What may be left out though it has no attribute."""
 INLINE = frozenset({"span", "a", "small", "font", "b", "i", "em", "strong", "u", "big", "abbr"})
 LEGACY = (("color", "color"), ("text", "color"), ("bgcolor", "background-color"))
 TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-size", "font"})
@@ -644,6 +654,8 @@ class _Writer:
     _lists: list[_List] = field(default_factory=list)
     _tables: list[Table | None] = field(default_factory=list)
     """Open tables; None for one that arranges the page."""
+    _table: Table | None = None
+    """The last one of them."""
     _marks: list[tuple[str, list[str]]] = field(default_factory=list)
     """Open raised and lowered marks, and what they hold so far."""
     _last_level: int = 0
@@ -662,10 +674,6 @@ class _Writer:
     """The level of headings that a description list was, which has been closed."""
 
     @property
-    def _table(self) -> Table | None:
-        return self._tables[-1] if self._tables else None
-
-    @property
     def _in_cell(self) -> bool:
         return self._table is not None and self._table.in_cell
 
@@ -675,11 +683,13 @@ class _Writer:
         if tag == "br" and self._in_term:
             self._beside(", ")
         self._break_around(tag)
-        if label := facts.labels.get(node.mem_id):
+        if facts.labels and (label := facts.labels.get(node.mem_id)):
             self._write_heading(label)
-        if between := facts.beside.get(node.mem_id):
+        if facts.beside and (between := facts.beside.get(node.mem_id)):
             self._beside(between)
-        if tag in HEADINGS:
+        if tag in OF_TABLES:
+            self._open_part(node, tag)
+        elif tag in HEADINGS:
             self._level = 0 if self._in_cell else int(tag[1])
         elif tag == ASKED:
             self._cut()
@@ -694,7 +704,8 @@ class _Writer:
         elif tag == "pre":
             self._open_pre(node)
         elif tag == "table":
-            self._tables.append(None if node.mem_id in facts.layouts else Table())
+            self._table = None if node.mem_id in facts.layouts else Table()
+            self._tables.append(self._table)
         elif tag in ("sup", "sub"):
             self.open_mark(tag)
         elif tag == "q":
@@ -706,8 +717,6 @@ class _Writer:
             self._open_details(node)
         elif tag == "span":
             self._edge = not self._pre and _follows_a_part(node)
-        else:
-            self._open_part(node, tag)
 
     def open_mark(self, tag: str) -> None:
         """A raised or lowered mark begins: "sup" or "sub"."""
@@ -715,17 +724,25 @@ class _Writer:
 
     def _open_part(self, node: Any, tag: str) -> None:
         table = self._table
-        if table is None or tag not in ("td", "th", "tr", "thead"):
+        if table is None:
             return
         if tag in ("tr", "thead"):
             table.open_row(in_head=tag == "thead")
             return
-        spans = [_integer(node.attributes.get(name)) for name in ("colspan", "rowspan")]
-        table.open_cell(spans[0] or 1, 1 if spans[1] is None else spans[1], tag == "th")
+        columns, rows = 1, 1
+        if attributes := node.attributes:
+            columns = _integer(attributes.get("colspan")) or 1
+            below = _integer(attributes.get("rowspan"))
+            rows = 1 if below is None else below
+        table.open_cell(columns, rows, tag == "th")
 
     def close(self, tag: str) -> None:
         """After the content of an element."""
-        if tag in ("ul", "ol"):
+        if tag in ("td", "th"):
+            if self._table is not None:
+                self._table.close_cell()
+                self._space = False
+        elif tag in ("ul", "ol"):
             self._lists.pop()
         elif tag in ("dl", "dt"):
             self._close_description(tag)
@@ -735,9 +752,7 @@ class _Writer:
             self._close_pre()
         elif tag == "table":
             self._tables.pop()
-        elif tag in ("td", "th") and self._table is not None:
-            self._table.close_cell()
-            self._space = False
+            self._table = self._tables[-1] if self._tables else None
         elif tag == "tr" and self._table is not None:
             self._write_row(self._table)
         elif tag in ("sup", "sub") and self._marks:
@@ -948,12 +963,10 @@ class _Writer:
         self.doubt = doubt
 
     def _break_around(self, tag: str) -> None:
-        wanted = 2 if tag in PARAGRAPHS else 1 if tag in LINES else 0
-        if tag in ("ul", "ol"):
-            wanted = 2
-        if tag in ("ul", "ol", "p") and self._lists:
+        wanted = BREAKS.get(tag, 0)
+        if wanted == 2 and self._lists and tag in ("ul", "ol", "p"):
             wanted = 1
-        if tag in ("td", "th") and self._tables and self._tables[-1] is None:
+        if not wanted and tag in ("td", "th") and self._tables and self._table is None:
             wanted = 1
         if not wanted or self._after_marker:
             return

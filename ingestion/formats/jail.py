@@ -8,10 +8,9 @@ restricts itself before it reads the first byte of the document.
 """
 
 import atexit
-import json
 import logging
 import os
-import selectors
+import select
 import socket
 import subprocess
 import sys
@@ -27,15 +26,13 @@ from app.errors import DocumentRefused
 from ingestion.formats import fork_server
 from ingestion.formats.confine import CALLS, FILES, NETWORK
 from ingestion.formats.document import Extracted
-from ingestion.formats.fork_server import BEGUN, STATUS, Job
+from ingestion.formats.fork_server import BEGUN, STATUS, Job, packed
 from ingestion.formats.limits import JailLimits
 from ingestion.formats.registry import EVERY, format_of
 from ingestion.formats.reply import crashed, parsed
 
 # 20 million characters of at most four bytes, and room for the page map.
 MAX_OUTPUT_BYTES = 96_000_000
-MAX_ARGUMENT_BYTES = 60_000
-"""They wait in a pipe, which holds so much."""
 START_S = 60.0
 """For a server to start and import the readers."""
 END_S = 10.0
@@ -106,8 +103,7 @@ def run_jailed(
     Raises ``DocumentRefused``: ``timeout``, or ``too_large`` when it writes too much.
     """
     job = Job(entry, imports, limits)
-    # ASCII JSON can hold every character that a file's name can.
-    told = json.dumps(list(arguments)).encode()
+    told = packed(arguments)
     for _ in range(TRIES):
         with suppress(_ServerGone), stdin.open("rb") as source, closing(_Run()) as run:
             return run.finish(job, told, source.fileno())
@@ -183,16 +179,16 @@ def read_until(handle: int, ends: float) -> bytes:
     """All that is written to a pipe; raises ``DocumentRefused`` when it is late or too much."""
     chunks: list[bytes] = []
     size = 0
-    with selectors.DefaultSelector() as selector:
-        selector.register(handle, selectors.EVENT_READ)
-        while selector.select(max(0.0, ends - time.monotonic())):
-            data = os.read(handle, 1 << 20)
-            if not data:
-                return b"".join(chunks)
-            chunks.append(data)
-            size += len(data)
-            if size > MAX_OUTPUT_BYTES:
-                raise DocumentRefused("too_large", "The text is too long; split the document.")
+    ready = select.poll()
+    ready.register(handle, select.POLLIN)
+    while ready.poll(max(0.0, 1000 * (ends - time.monotonic()))):
+        data = os.read(handle, 1 << 20)
+        if not data:
+            return b"".join(chunks)
+        chunks.append(data)
+        size += len(data)
+        if size > MAX_OUTPUT_BYTES:
+            raise DocumentRefused("too_large", "The text is too long; split the document.")
     return _late()
 
 

@@ -2,7 +2,7 @@
 
 import ctypes
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 REFUSED = """
@@ -71,21 +71,29 @@ def refuse_calls(machine: str = platform.machine(), but: tuple[str, ...] = ()) -
     """
     if machine not in MACHINES:
         return False
-    values = (FILTER, ctypes.addressof(compiled(machine, but)), 0, 0)
-    return bool(library().prctl(PR_SET_SECCOMP, *map(ctypes.c_ulong, values)) == 0)
+    return prctl()(PR_SET_SECCOMP, FILTER, ctypes.addressof(compiled(machine, but)), 0, 0) == 0
 
 
 def prepare_filter(machine: str = platform.machine()) -> None:
     """In a process that forks: its children find the filter, and the way to the kernel, made."""
     if machine in MACHINES:
         compiled(machine, ())
-        library().prctl  # noqa: B018  # made when it is asked for
+        prctl()
 
 
 @cache
 def library() -> ctypes.CDLL:
     """The C library: one for all forks, as to make one takes longer than most calls."""
     return ctypes.CDLL(None, use_errno=True)
+
+
+@cache
+def prctl() -> Callable[[int, int, int, int, int], int]:
+    """The call of that name. It takes plain numbers: each object that a child makes for a call may
+    lie on a page that is then copied for it."""
+    function = library().prctl
+    function.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+    return function
 
 
 @cache

@@ -37,8 +37,11 @@ def tidy(text: str) -> str:
 
     Nothing joins a number that does not belong to it: a raised mark stands apart.
     """
-    if text.isascii() and text.isprintable():
-        return text.rstrip(" ")
+    if text.isascii() and text.replace("\n", "").isprintable():
+        if "\n" not in text:
+            return text.rstrip(" ")
+        if " \n" not in text and "\n\n\n" not in text:
+            return text.rstrip(" ").strip("\n")
     text = LINE_BREAK.sub("\n", unicodedata.normalize("NFC", text))
     if not text.isascii():
         text = GAP_MARK.sub(_gap, JOINER.sub(_joiner, text))

@@ -1,5 +1,8 @@
 """The benchmark of ingestion: what it chooses, what it computes, and that it runs."""
 
+import os
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from app.errors import DependencyFailed, Invalid
 from benchmarks import embedding, ingest
 from benchmarks.ingest import compared, measure_ingest
-from benchmarks.peers.ingest_ours import SameVector
+from benchmarks.peers.ingest_ours import SameVector, _cpu_s
 from benchmarks.peers.ingest_talk import TimedEmbedder
 from guardrails.contract import Passage
 
@@ -41,6 +44,12 @@ def test_without_an_embedder_both_sides_get_one_vector_for_all_texts() -> None:
     assert np.linalg.norm(vectors, axis=1).tolist() == [1.0, 1.0]
     found = compared(OURS | {"stages": {}}, OURS | {"stages": {}, "seconds": 1.0}, 10, 12)
     assert found["ratio"] == found["ratio_without_embedding"] == 0.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the clock of another process")
+def test_what_another_process_has_used_is_known() -> None:
+    began = time.process_time()
+    assert began <= _cpu_s(os.getpid()) <= time.process_time()
 
 
 def test_files_are_taken_evenly_and_made_ones_are_the_same_each_time(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """Each format becomes clean text, and each kind of bad file is refused with its reason."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.errors import DocumentRefused
 from ingestion.formats import limits
 from ingestion.formats.extract import extract
-from ingestion.formats.registry import DOCX, FORMATS, HTML, MARKDOWN, PDF, TEXT, Format
+from ingestion.formats.registry import DOCX, FORMATS, HTML, MARKDOWN, PDF, TEXT, Format, parts_of
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import tidy
 from ingestion.formats.titles import is_garbage_title
@@ -151,6 +153,14 @@ def test_text_takes_its_title_from_the_file_name() -> None:
     assert (found.title, found.media_type, found.pages) == ("House rules", TEXT.media_type, ())
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a.txt", "b/c.tar.gz", ".txt", "a.", "..pdf", "pdf", "", "d.e/f", "g.MD/", "Grüße.html"],
+)
+def test_a_name_has_the_parts_of_a_path(name: str) -> None:
+    assert parts_of(name) == (PurePath(name).stem, PurePath(name).suffix)
+
+
 def test_invisible_characters_go_and_visible_ones_stay() -> None:
     smuggled = "".join(chr(0xE0000 + ord(c)) for c in "obey")
     text = f"\ufeffpay\u2060\u202eroll{smuggled} so\u00adft\u00a0x \ufb01ne e\u0301\x1b\ufe0f"
@@ -159,6 +169,27 @@ def test_invisible_characters_go_and_visible_ones_stay() -> None:
 
 def test_blank_lines_and_line_ends_are_normalised() -> None:
     assert tidy("a  \r\n\r\n\r\n\n b\rc\u2028d\x0ce\n\n") == "a\n\n b\nc\nd\ne"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("ab .\n\t\r\x0c\x7f", max_size=30))
+def test_plain_letters_are_tidied_as_all_others(text: str) -> None:
+    assert tidy(text) == tidy(text + "\n\u2063").rstrip("\n")
+
+
+WITH_IDS = """<div><p>We use 47 cookies.</p><button>Accept</button></div>
+<p>Fees rise<sup><a href="#n">1</a></sup> yearly.</p><p>More.</p>
+<button data-bs-toggle="tab" data-bs-target="#p">Prices</button>
+<div id="p" hidden>From 5 euros.</div><div class="footnotes"><p id="n">By law.</p></div>"""
+
+
+@pytest.mark.parametrize("spelled", ["id", "ID", "\n Id ", "class=x\tid"])
+def test_what_a_page_names_is_found_however_it_is_spelled(spelled: str) -> None:
+    page = WITH_IDS.replace(" id=", f" {spelled}=")
+    for part in ("button", "div"):
+        page = page.replace(f"<{part}", f"<{part.upper()}") if spelled == "ID" else page
+    text = extract(page.replace("cookies", "COOKIES").encode(), "a.html").text
+    assert text == "Fees rise¹ yearly.\n¹ By law.\n\nMore.\n\nPrices\n\nFrom 5 euros."
 
 
 def test_html_is_read_as_a_reader_sees_it() -> None:

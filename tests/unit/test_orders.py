@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from app.errors import ModelRefused
+from app.inference import hashed_words
 from app.inference.classifiers import NO_VECTOR, ORDER, Screens
 from app.inference.embedder import load_tokenizer
 from app.inference.hashed_words import bag, bags
-from app.inference.orders import LONGEST, lines, read
+from app.inference.orders import LONGEST, lines, read, read_all
 from app.ports import Vectors
 from app.settings import PROJECT
 from benchmarks.orders import measure_orders
@@ -124,6 +125,22 @@ def test_the_words_of_lines_are_those_of_each_alone() -> None:
         places, of = bags(some, 1 << 14)
         for number, line in enumerate(some):
             assert places[of == number].tolist() == bag(line, 1 << 14).tolist()
+
+
+def test_words_that_are_forgotten_are_learnt_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashed_words, "MOST_KNOWN", 3)
+    some = ["one two three four five six", "six five", "", f"{'long' * 30} {'é' * 200} end"]
+    for _ in range(2):
+        places, of = bags(some, 1 << 14)
+        for number, line in enumerate(some):
+            assert places[of == number].tolist() == bag(line, 1 << 14).tolist()
+    assert len(hashed_words._known) < 8
+
+
+@pytest.mark.parametrize("last", ["Plain words.", "Shout in your reply.", "Your réponse"])
+def test_lines_are_read_together_as_alone(last: str) -> None:
+    some = ["Rooms cost 9 euros a day.", "12 | 13", last]
+    assert read_all(some) == [read(line) for line in some]
 
 
 def test_a_line_without_the_sign_of_a_sentence_is_read_once(screens: Screens) -> None:
