@@ -43,7 +43,7 @@ export function emphasised(text, short) {
  * @param {(run: Run) => Child} draw
  */
 function drawBlock(block, draw) {
-  if (block.kind === "table") return drawTable(block.head, block.rows, draw);
+  if (block.kind === "table") return drawTable(block.heads, block.rows, draw);
   if (block.kind === "bullets") {
     return el(
       "ul",
@@ -63,31 +63,33 @@ function drawBlock(block, draw) {
 }
 
 /**
- * @param {Run[] | null} head
+ * @param {Run[][]} heads
  * @param {Run[][]} rows
  * @param {(run: Run) => Child} draw
  */
-function drawTable(head, rows, draw) {
-  const heads =
-    head &&
-    el(
-      "tr",
-      {},
-      head.map((cell) => el("th", { scope: "col" }, draw(cell))),
-    );
-  const body = rows.map((cells) =>
-    el(
-      "tr",
-      {},
-      cells.map((cell) => el("td", {}, draw(cell))),
-    ),
-  );
-  const table = el("table", {}, heads && el("thead", {}, heads), el("tbody", {}, body));
+function drawTable(heads, rows, draw) {
+  const names = heads.map((cells) => tableRow(cells, (cell) => headCell(draw(cell))));
+  const body = rows.map((cells) => tableRow(cells, (cell) => el("td", {}, draw(cell))));
+  const head = names.length > 0 && el("thead", {}, names);
+  const table = el("table", {}, head, el("tbody", {}, body));
   return el(
     "div",
     { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Table" },
     table,
   );
+}
+
+/**
+ * @param {Run[]} cells
+ * @param {(cell: Run) => HTMLElement} draw
+ */
+function tableRow(cells, draw) {
+  return el("tr", {}, cells.map(draw));
+}
+
+/** @param {Child} name */
+function headCell(name) {
+  return el("th", { scope: "col" }, name);
 }
 
 /**

@@ -6,7 +6,7 @@ import { placeOf } from "./format.js";
 import { emphasised } from "./prose.js";
 
 /** @import { Child, Props } from "./dom.js" */
-/** @import { QuoteView } from "./wire.d.ts" */
+/** @import { QuoteView, SentenceView } from "./wire.d.ts" */
 
 /**
  * One of a list of quotes: where it stands, its words, and a button to use it.
@@ -54,4 +54,14 @@ export function quoteText({ answer }) {
  */
 export function together(parts) {
   return parts.reduce((text, part) => `${text}${/[.!?]$/.test(text) ? " " : "\n"}${part}`);
+}
+
+/**
+ * The sentence with its markers before the sign that ends it.
+ * @param {SentenceView} sentence
+ * @param {(number: number) => number | undefined} [shown] the number that a citation has there
+ */
+export function marked({ text, citations }, shown = (number) => number) {
+  const markers = citations.map((number) => ` [${shown(number)}]`).join("");
+  return /[.!?]$/.test(text) ? text.slice(0, -1) + markers + text.slice(-1) : text + markers;
 }
