@@ -201,6 +201,15 @@ export function progressWords(job) {
 }
 
 /**
+ * What the button says that tries a job again: some of its files may fail for good.
+ * @param {Pick<JobView, "retryable" | "failed" | "cancelled">} job
+ */
+export function retryWords({ retryable, failed, cancelled }) {
+  const all = failed + cancelled;
+  return retryable < all ? `Try ${retryable} of ${all} again` : "Try again what failed";
+}
+
+/**
  * @param {Pick<JobItemView, "source" | "state" | "error_code">} item
  */
 export function itemWords({ source, state, error_code }) {

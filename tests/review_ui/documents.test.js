@@ -84,6 +84,7 @@ const READY = {
   media_type: "text/markdown",
   state: "ready",
   error_message: null,
+  retryable: false,
   passages: 2,
   updated_at: "2026-05-01T12:00:00Z",
   valid_until: null,
