@@ -4,7 +4,7 @@
 import { el, setText } from "../shared/dom.js";
 import { moment, percent, placeOf, plural } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
-import { marked, together } from "../shared/quotes.js";
+import { writtenText } from "../shared/quotes.js";
 import { usualWait } from "./waiting.js";
 
 /** @import { AnswerBody, AnswerView, ChoiceView, CitationView, SearchedView } from "../shared/wire.d.ts" */
@@ -62,9 +62,8 @@ export function copyText(answer) {
   const sources = placesOf(citations).map(({ marks, place }) => `${marks} ${place}`);
   const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
   const unmeasured = isUnmeasured(answer) && `Checked automatically. ${NOT_MEASURED}`;
-  return [writtenText(answer.answer), list, since, answer.disclaimer, unmeasured]
-    .filter(Boolean)
-    .join("\n\n");
+  const text = answer.answer && writtenText(answer.answer);
+  return [text, list, since, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
 }
 
 /**
@@ -231,16 +230,4 @@ function searchedNote({ passages, titles }, onDocument) {
 /** @param {AnswerBody} content */
 function plainText(content) {
   return content.sentences.map((sentence) => sentence.text).join(" ") || content.text;
-}
-
-/**
- * The answer as it is copied: its lines are its own, or else rows and items each have one.
- * @param {AnswerBody | null} content
- */
-function writtenText(content) {
-  if (!content) return "";
-  const { text, sentences } = content;
-  return text.includes("\n") || !sentences.length
-    ? text
-    : together(sentences.map((one) => marked(one)));
 }

@@ -8,6 +8,7 @@ import { moment, placeOf, plural, words } from "../shared/format.js";
 import { pageImage } from "../shared/page_image.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
+import { writtenText } from "../shared/quotes.js";
 import { backgroundDraft } from "./background.js";
 import { reasonForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
@@ -112,7 +113,7 @@ function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason 
   const what = el("strong", {}, KINDS[kind] ?? kind);
   const line = el("p", {}, what, ` by ${reviewer}, ${moment(decided_at)}`);
   const why = reason && el("p", { dir: "auto" }, `Reason: ${reason}`);
-  const edited = kind === "edit" && text && changedText(draft.text, text);
+  const edited = kind === "edit" && text && changedText(writtenText(draft), text);
   const tone = kind === "reject" ? "bad" : "ok";
   const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
   const over = override_reason && `Released although checks failed: ${override_reason}`;
