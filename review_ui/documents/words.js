@@ -93,6 +93,15 @@ export function comparedWith(versions, versionId, live) {
 }
 
 /**
+ * Whether an earlier version was live, so that one can go back to it.
+ * @param {Pick<IndexVersionView, "state">[]} versions newest first
+ */
+export function mayGoBack(versions) {
+  const at = versions.findIndex(({ state }) => state === "live");
+  return at >= 0 && versions.slice(at).some(({ state }) => state === "retired");
+}
+
+/**
  * A version in a list: several are often built within one minute, and then their size tells.
  * @param {Pick<IndexVersionView, "created_at" | "passages" | "state">} version
  */
