@@ -72,8 +72,8 @@ function questionField() {
 
 function mountComposer() {
   const field = questionField();
-  field.value = loadKept(UNSENT, me);
-  field.addEventListener("input", () => keep(UNSENT, me, field.value));
+  field.value = loadKept(UNSENT);
+  field.addEventListener("input", () => keep(UNSENT, field.value));
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -273,7 +273,7 @@ async function run(exchange, asked) {
   if (running) return;
   const controller = new AbortController();
   setRunning(controller);
-  keep(UNSENT, me, asked.question);
+  keep(UNSENT, asked.question);
   exchange.progress();
   scrollToEnd();
   const listener = {
@@ -289,7 +289,7 @@ async function run(exchange, asked) {
     keepInView(exchange, () => showFailure(exchange, asked, error));
   } finally {
     setRunning(null);
-    keep(UNSENT, me, questionField().value);
+    keep(UNSENT, questionField().value);
   }
 }
 
@@ -319,7 +319,7 @@ function editAgain(exchange, question) {
   exchange.node.remove();
   showEmpty();
   questionField().value = question;
-  keep(UNSENT, me, question);
+  keep(UNSENT, question);
   questionField().focus();
 }
 

@@ -4,6 +4,7 @@
 import { wordDiff } from "../shared/diff.js";
 import { byId, el, fill, visible } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
+import { unsavedBadge } from "../shared/forms.js";
 import { writtenText } from "../shared/quotes.js";
 import { evidenceFinder, numberFor, sourcesOf } from "./evidence.js";
 import { handling, noteForm } from "./handle.js";
@@ -84,10 +85,6 @@ function unsavedRow(words, act) {
     el("span", { class: "spacer" }),
     button("Discard it", { class: "small", "data-testid": "discard" }, act.discard),
   );
-}
-
-function unsavedBadge() {
-  return el("span", { class: "badge warn" }, "Not saved");
 }
 
 /**

@@ -49,7 +49,7 @@ let listsAsked = 0;
  * @param {boolean} isListed
  */
 export async function openDesk(begun, isListed) {
-  state = { ...begun, ...loadUnsaved(begun.me) };
+  state = { ...begun, ...loadUnsaved() };
   mountControls();
   markUnsaved(state);
   if (!isListed) await refresh();
@@ -148,7 +148,7 @@ function set(next) {
     names.some((name) => before[name] !== next[name]);
   if (changed("tasks", "filter", "open")) drawList(next);
   else if (changed("selected")) markSelected(next.selected);
-  if (changed("edits", "sources")) keepUnsaved(next.me, next);
+  if (changed("edits", "sources")) keepUnsaved(next);
   if (changed("edits", "selected", "tasks")) markUnsaved(next);
   if (changed("selected")) byId("panes").classList.toggle("has-detail", Boolean(next.selected));
   if (changed("task", "selected")) drawTask();

@@ -9,22 +9,18 @@ import { keep, loadKept } from "../shared/kept.js";
 const KIND = "edits";
 
 /**
- * What this reviewer wrote before the page was loaded anew.
- * @param {string} me
+ * What was written before the page was loaded anew.
  * @returns {Unsaved}
  */
-export function loadUnsaved(me, storage = sessionStorage) {
-  const text = loadKept(KIND, me, storage);
+export function loadUnsaved(storage = sessionStorage) {
+  const text = loadKept(KIND, storage);
   return text ? JSON.parse(text) : { edits: {}, sources: {} };
 }
 
-/**
- * @param {string} me
- * @param {Unsaved} unsaved
- */
-export function keepUnsaved(me, { edits, sources }, storage = sessionStorage) {
+/** @param {Unsaved} unsaved */
+export function keepUnsaved({ edits, sources }, storage = sessionStorage) {
   const ids = Object.keys(edits);
   const cited = ids.flatMap((id) => (sources[id] ? [[id, sources[id]]] : []));
   const text = ids.length ? JSON.stringify({ edits, sources: Object.fromEntries(cited) }) : "";
-  keep(KIND, me, text, storage);
+  keep(KIND, text, storage);
 }

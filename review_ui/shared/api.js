@@ -2,7 +2,7 @@
 // Talks to the service: one error form, the CSRF token, sign-in, and the streamed question.
 
 import { takeEarly } from "./early.js";
-import { dropKept } from "./kept.js";
+import { dropKept, keepFor } from "./kept.js";
 import { readEvents } from "./sse.js";
 
 /** @import { AnswerView, ArrivingSentence, ErrorView, SessionView } from "./wire.d.ts" */
@@ -51,6 +51,7 @@ export async function loadSession() {
     const response = await exchange("GET", "/v1/session", {});
     const session = await response.json();
     csrfToken = session.csrf_token;
+    keepFor(session.name);
     return session;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return null;

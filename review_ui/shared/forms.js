@@ -119,3 +119,8 @@ export function tell(box, tone, ...children) {
 export function sender(event) {
   return event.submitter instanceof HTMLButtonElement ? event.submitter : null;
 }
+
+/** Says of what was written that it is kept in this tab only. */
+export function unsavedBadge() {
+  return el("span", { class: "badge warn" }, "Not saved");
+}

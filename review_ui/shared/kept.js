@@ -4,26 +4,32 @@
 
 const PREFIX = "countersign.kept.";
 
+/** Who is signed in. */
+let owner = "";
+
+/** @param {string} name */
+export function keepFor(name) {
+  owner = name;
+}
+
 /**
  * What was kept of this kind; "" for nothing. What somebody else wrote here is dropped.
  * @param {string} what
- * @param {string} name who is signed in
  */
-export function loadKept(what, name, storage = sessionStorage) {
+export function loadKept(what, storage = sessionStorage) {
   const [whose, ...lines] = (storage.getItem(PREFIX + what) ?? "").split("\n");
-  if (whose === name) return lines.join("\n");
+  if (whose === owner) return lines.join("\n");
   storage.removeItem(PREFIX + what);
   return "";
 }
 
 /**
  * @param {string} what
- * @param {string} name
  * @param {string} text "" drops what was kept
  */
-export function keep(what, name, text, storage = sessionStorage) {
+export function keep(what, text, storage = sessionStorage) {
   try {
-    if (text) storage.setItem(PREFIX + what, `${name}\n${text}`);
+    if (text) storage.setItem(PREFIX + what, `${owner}\n${text}`);
     else storage.removeItem(PREFIX + what);
   } catch {
     storage.removeItem(PREFIX + what); // no room: an older text would be taken for this one

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keepUnsaved, loadUnsaved } from "../../review_ui/review/unsaved.js";
-import { dropKept, keep, loadKept } from "../../review_ui/shared/kept.js";
+import { dropKept, keep, keepFor, loadKept } from "../../review_ui/shared/kept.js";
 
 /** A storage as a tab has it; `room` is how many characters fit. */
 function tab(room = 10_000) {
@@ -21,37 +21,40 @@ function tab(room = 10_000) {
 
 test("what was written is kept for who wrote it, and dropped for anybody else", () => {
   const storage = tab();
-  keep("question", "rita", "One\ntwo", storage);
-  assert.equal(loadKept("question", "rita", storage), "One\ntwo");
-  assert.equal(loadKept("question", "rob", storage), "");
-  assert.equal(loadKept("question", "rita", storage), "");
+  keepFor("rita");
+  keep("question", "One\ntwo", storage);
+  assert.equal(loadKept("question", storage), "One\ntwo");
+  keepFor("rob");
+  assert.equal(loadKept("question", storage), "");
+  keepFor("rita");
+  assert.equal(loadKept("question", storage), "");
 });
 
 test("signing out drops what was kept, and nothing else", () => {
   const storage = tab();
   storage.setItem("countersign.thread", "x");
-  keep("question", "rita", "One", storage);
-  keepUnsaved("rita", { edits: { a: "Two" }, sources: {} }, storage);
+  keep("question", "One", storage);
+  keepUnsaved({ edits: { a: "Two" }, sources: {} }, storage);
   dropKept(storage);
   assert.deepEqual(Object.keys(storage), ["countersign.thread"]);
 });
 
 test("where there is no room, no older text is taken for the newest", () => {
   const storage = tab(20);
-  keep("question", "rita", "Short", storage);
-  keep("question", "rita", "Far too long to be kept here", storage);
-  assert.equal(loadKept("question", "rita", storage), "");
+  keep("question", "Short", storage);
+  keep("question", "Far too long to be kept here", storage);
+  assert.equal(loadKept("question", storage), "");
 });
 
 test("unsaved edits come back with what they cite, and no other sources", () => {
   const storage = tab();
   const source = { number: 4, passage_id: "p4", title: "Fees", page: 2 };
   const sources = { a: [source], gone: [source] };
-  keepUnsaved("rita", { edits: { a: "Mine [4].\nMore." }, sources }, storage);
-  assert.deepEqual(loadUnsaved("rita", storage), {
+  keepUnsaved({ edits: { a: "Mine [4].\nMore." }, sources }, storage);
+  assert.deepEqual(loadUnsaved(storage), {
     edits: { a: "Mine [4].\nMore." },
     sources: { a: [source] },
   });
-  keepUnsaved("rita", { edits: {}, sources }, storage);
-  assert.deepEqual(loadUnsaved("rita", storage), { edits: {}, sources: {} });
+  keepUnsaved({ edits: {}, sources }, storage);
+  assert.deepEqual(loadUnsaved(storage), { edits: {}, sources: {} });
 });
