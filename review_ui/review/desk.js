@@ -3,6 +3,7 @@
 
 import { ApiError, isLeaving, messageOf, request } from "../shared/api.js";
 import { announce, byId, el, fill, painted } from "../shared/dom.js";
+import { undoButton } from "../shared/forms.js";
 import { showPageError } from "../shared/header.js";
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
 import { loadChanged, mountChanged } from "./changed.js";
@@ -222,17 +223,8 @@ function drawNotice(notice) {
 /** @param {NoticeAction} action */
 function noticeButton(action) {
   const props = { type: "button", class: "small", onclick: () => follow(action) };
-  if (!("until" in action)) return el("button", props, action.label);
-  const left = () => Math.ceil((action.until - Date.now()) / 1000);
-  const node = el("button", { ...props, "data-testid": "undo" }, `${action.label} (${left()} s)`);
-  const clock = setInterval(() => {
-    if (left() > 0 && node.isConnected) node.textContent = `${action.label} (${left()} s)`;
-    else {
-      clearInterval(clock);
-      node.remove();
-    }
-  }, 500);
-  return node;
+  if ("until" in action) return undoButton(action.until, () => follow(action));
+  return el("button", props, action.label);
 }
 
 /** @param {NoticeAction} action */
