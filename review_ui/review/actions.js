@@ -232,7 +232,7 @@ function editForm(task, state, act) {
   const field = textArea("edit-text", "5", "edit-help edit-problem");
   field.value = state.edits[task.task_id] ?? original;
   const problem = el("p", { id: "edit-problem", class: "flag bad", role: "alert" });
-  const changes = el("p", { class: "changes small", dir: "auto", "data-testid": "changes" });
+  const changes = changesLine();
   const help = el("p", { id: "edit-help", class: "muted small" });
   const added = [...addedTo(state)];
   const badge = unsavedBadge();
@@ -290,6 +290,18 @@ function editForm(task, state, act) {
   );
 }
 
+/** What an edit changes, below it. */
+function changesLine() {
+  return el("p", {
+    class: "changes small",
+    dir: "auto",
+    role: "group",
+    "aria-label": "What changes",
+    tabindex: "0", // a long one scrolls
+    "data-testid": "changes",
+  });
+}
+
 /** The reason for releasing a text that fails checks. */
 function overrideField() {
   const field = textArea("override-reason", "2", "override-why");
@@ -305,7 +317,11 @@ function overridePart(message, field) {
   return el(
     "div",
     { class: "notice warn", "data-testid": "unsupported" },
-    el("p", { id: "override-why", role: "alert", dir: "auto" }, `The checks say: ${message}`),
+    el(
+      "p",
+      { id: "override-why", role: "alert", dir: "auto", tabindex: "0" },
+      `The checks say: ${message}`,
+    ),
     el("label", { for: "override-reason" }, "Change the text, or say why it is to go out as it is"),
     field,
   );

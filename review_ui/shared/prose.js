@@ -10,6 +10,8 @@ import { blocksOf } from "./markdown.js";
 /** @typedef {(number: number) => Child} DrawMark */
 
 const LONGEST_KEPT = 24;
+/** Each block by its own first letter: an answer may be in two languages. */
+const DIRECTED = { dir: "auto" };
 
 /**
  * The answer as blocks; `drawMark(number)` draws a citation mark.
@@ -21,7 +23,7 @@ export function prose({ text, short, sentences }, drawMark) {
   const core = { short: short || null };
   return el(
     "div",
-    { class: "prose answer-text", dir: "auto" },
+    { class: "prose answer-text" },
     blocksOf(said).map((block) => drawBlock(block, (run) => drawRun(run, core, drawMark))),
   );
 }
@@ -47,19 +49,19 @@ function drawBlock(block, draw) {
   if (block.kind === "bullets") {
     return el(
       "ul",
-      {},
+      DIRECTED,
       block.items.map((item) => el("li", {}, draw(item))),
     );
   }
   if (block.kind === "numbers") {
     return el(
       "ol",
-      { start: block.start },
+      { ...DIRECTED, start: block.start },
       block.items.map((item) => el("li", {}, draw(item))),
     );
   }
   const runs = block.runs.map((run, index) => [index > 0 && " ", draw(run)]);
-  return el("p", {}, block.kind === "heading" ? el("strong", {}, runs) : runs);
+  return el("p", DIRECTED, block.kind === "heading" ? el("strong", {}, runs) : runs);
 }
 
 /**
@@ -74,7 +76,7 @@ function drawTable(heads, rows, draw) {
   const table = el("table", {}, head, el("tbody", {}, body));
   return el(
     "div",
-    { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Table" },
+    { ...DIRECTED, class: "scrolls", tabindex: "0", role: "group", "aria-label": "Table" },
     table,
   );
 }
