@@ -291,8 +291,8 @@ class ReviewDesk:
         ):
             give_back(session, task)
             if done.judged is not None and overridden:  # the second reviewer must know
-                said = f"The checks say: {faults_line(done.judged.problems)}"
-                note = f"{said}\n{overridden['override_reason']}"
+                failed = f"The checks say: {faults_line(done.judged.problems)}"
+                note = f"{failed}\n{overridden['override_reason']}"
                 add_note(session, task, "comment", reviewer.name, note)
             return
         else:
