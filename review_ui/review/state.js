@@ -1,6 +1,7 @@
 // @ts-check
 // What the review page knows, and every way in which that changes. Nothing here touches the page.
 
+import { namedIn } from "../shared/format.js";
 import { countWords } from "./words.js";
 
 /** @import { DecisionKind, TaskDetailView, TasksView, TaskView } from "../shared/wire.d.ts" */
@@ -151,11 +152,7 @@ export function neighbour({ tasks, selected, place }, by) {
  * @param {string} hash
  */
 export function taskOf(hash) {
-  try {
-    return decodeURIComponent(hash.slice(1)) || null;
-  } catch {
-    return null; // cut in the middle of a character
-  }
+  return namedIn(hash) || null;
 }
 
 /** Whether an edit was begun and not saved. */
