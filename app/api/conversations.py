@@ -28,7 +28,7 @@ class ConversationBody(BaseModel):
 
 
 class TitleBody(Body):
-    """A title for a conversation; empty: its first question."""
+    """A title for a conversation; empty: its first question that is no small talk."""
 
     title: Text = Field(max_length=LONGEST_TITLE)
 

@@ -87,9 +87,10 @@ def cancel(job_id: str, services: ServicesDep, principal: Changer) -> Any:
 
 @router.post("/{job_id}/retry", response_model=JobView, summary="Try again what failed of a job")
 def retry(job_id: str, services: ServicesDep, principal: Changer) -> Any:
-    """Its documents that failed or were cancelled are pending again."""
+    """Its documents that failed or were cancelled are pending again, without those that the same
+    file makes fail again."""
     _authorise(principal, "jobs.change", services.corpus.jobs.view(job_id))
-    services.corpus.jobs.retry(job_id)
+    services.corpus.jobs.retry(job_id, lasting=False)
     return services.corpus.jobs.view(job_id)
 
 

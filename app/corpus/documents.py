@@ -20,6 +20,7 @@ from app.corpus.saving import NO_METADATA, Metadata, NewRevision, save_revisions
 from app.corpus.tables import (
     DELETED,
     FAILED,
+    LASTING,
     PDF,
     PENDING,
     READY,
@@ -59,6 +60,9 @@ class DocumentView:
     state: Literal["pending", "ready", "failed"]
     error_code: str | None
     error_message: str | None
+    retryable: Annotated[
+        bool, Field(description="It failed, and the same file may be ingested if tried again.")
+    ]
     passages: int
     updated_at: str
     job_id: Annotated[str | None, Field(description="The job that gave its content.")]
@@ -606,6 +610,7 @@ def _view(row: DocumentRow, passages: int, pages: int | None, copies: list[str])
         state=state,
         error_code=row.error_code,
         error_message=row.error_message,
+        retryable=row.state == FAILED and row.error_code not in LASTING,
         passages=passages,
         updated_at=iso(row.updated_at) or "",
         job_id=row.job_id,

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.corpus.leases import Clock, is_free
 from app.corpus.tables import (
     FAILED,
+    LASTING,
     PENDING,
     READY,
     DocumentRow,
@@ -43,9 +44,10 @@ class JobView:
 
     ``passages`` counts those of its documents that are stored durably, with their vectors.
     ``failed`` counts files that could not be read, and ``replaced`` documents that another job
-    took up, or that were deleted, before they were ready. ``first`` is the source of its first
-    file, by which people know it; null: it has none yet. ``waits`` says of one that runs that
-    nobody is at any of its documents now: it waits for its turn, or for a service.
+    took up, or that were deleted, before they were ready. ``retryable`` counts the documents that
+    failed or were cancelled and may be ingested if they are tried again. ``first`` is the source of
+    its first file, by which people know it; null: it has none yet. ``waits`` says of one that runs
+    that nobody is at any of its documents now: it waits for its turn, or for a service.
     """
 
     job_id: str
@@ -62,6 +64,7 @@ class JobView:
     failed: int
     cancelled: int
     replaced: int
+    retryable: int
     passages: int
 
 
@@ -178,12 +181,15 @@ class Jobs:
             row.cancelled_at = now()
         return self.view(job_id)
 
-    def retry(self, job_id: str) -> list[str]:
-        """Make the documents of the job that failed or were cancelled pending again; returns
-        them. Raises ``NotFound``."""
+    def retry(self, job_id: str, *, lasting: bool = True) -> list[str]:
+        """Make the documents of the job that failed or were cancelled pending again, with
+        ``lasting`` also those that the same file makes fail again; returns them. Raises
+        ``NotFound``."""
         with self._database.transaction() as session:
             row = _job(session, job_id)
-            documents = session.scalars(_documents(job_id, FAILED).with_for_update()).all()
+            failed = _documents(job_id, FAILED)
+            query = failed if lasting else failed.where(_may_pass())
+            documents = session.scalars(query.with_for_update()).all()
             turn = next_turn(session)
             for at, document in enumerate(documents):
                 requeue(document, turn + at)
@@ -192,16 +198,9 @@ class Jobs:
 
     def _views(self, session: Session, rows: Sequence[JobRow]) -> list[JobView]:
         ids = [row.id for row in rows]
-        counts, passages, first = (
-            _counts(session, ids),
-            _passages(session, ids),
-            _first(session, ids),
-        )
+        counts, first = _counts(session, ids), _first(session, ids)
         held = _held(session, ids, self._clock(session))
-        return [
-            _view(row, counts[row.id], passages.get(row.id, 0), first.get(row.id), row.id in held)
-            for row in rows
-        ]
+        return [_view(row, counts[row.id], first.get(row.id), row.id in held) for row in rows]
 
     def purge(self) -> int:
         """Forget jobs that are older than ``KEPT_DAYS`` and have nothing pending."""
@@ -307,7 +306,8 @@ def _documents(job_id: str, state: str) -> Any:
 
 
 def _counts(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many items of each job are in which state."""
+    """How many items of each job are in which state, and how many ``passages`` and ``retryable``
+    documents it has."""
     counted = session.execute(
         select(JobItemRow.job_id, _STATE, func.count())
         .outerjoin(DocumentRow, DocumentRow.id == JobItemRow.document_id)
@@ -317,6 +317,9 @@ def _counts(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int
     counts: dict[str, dict[str, int]] = {job_id: {} for job_id in job_ids}
     for job_id, state, number in counted:
         counts[job_id][state] = number
+    for name, found in ("passages", _passages), ("retryable", _retryable):
+        for job_id, number in found(session, job_ids).items():
+            counts[job_id][name] = number
     return counts
 
 
@@ -350,6 +353,20 @@ def _passages(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def _retryable(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
+    """How many documents of each job failed and may be ingested if they are tried again."""
+    rows = session.execute(
+        select(DocumentRow.job_id, func.count())
+        .where(DocumentRow.job_id.in_(job_ids), DocumentRow.state == FAILED, _may_pass())
+        .group_by(DocumentRow.job_id)
+    )
+    return {row[0] or "": row[1] for row in rows}
+
+
+def _may_pass() -> ColumnElement[bool]:
+    return or_(DocumentRow.error_code.is_(None), DocumentRow.error_code.not_in(LASTING))
+
+
 def _current_of(document: type[DocumentRow]) -> ColumnElement[bool]:
     return and_(PassageRow.document_id == document.id, PassageRow.revision == document.revision)
 
@@ -359,11 +376,9 @@ def _became_ready() -> ColumnElement[bool]:
     return or_(following, JobItemRow.outcome == READY)
 
 
-def _view(
-    row: JobRow, counts: dict[str, int], passages: int, first: str | None, held: bool
-) -> JobView:
-    names = (PENDING, READY, UNCHANGED, FAILED, CANCELLED, REPLACED)
-    number = {name: counts.get(name, 0) for name in names}
+def _view(row: JobRow, counts: dict[str, int], first: str | None, held: bool) -> JobView:
+    states = (PENDING, READY, UNCHANGED, FAILED, CANCELLED, REPLACED)
+    number = {name: counts.get(name, 0) for name in states}
     state: JobState = "done"
     if number[PENDING]:
         state = "running"
@@ -379,8 +394,9 @@ def _view(
         by=row.by,
         created_at=iso(row.created_at) or "",
         first=first,
-        items=sum(counts.values()),
-        passages=passages,
+        items=sum(number.values()),
+        retryable=counts.get("retryable", 0),
+        passages=counts.get("passages", 0),
         **number,
     )
 

@@ -28,6 +28,11 @@ DELETED = "deleted"
 READY = "ready"
 PENDING = "pending"
 FAILED = "failed"
+LASTING = frozenset(
+    """unsupported_type type_mismatch empty not_text encrypted corrupt zip_bomb too_large bad_date
+    bad_metadata wrong_access not_allowed not_found changed bad_name""".split()
+)
+"""Reasons of a failure that the same file meets again: only another one helps."""
 PDF = "application/pdf"
 """The media type of documents whose pages can be drawn."""
 BATCH = 500

@@ -8,6 +8,8 @@ from app.gate.certify import Certifier, Standing
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import NotCertifiable
 
+ENOUGH, MISLEADING = 20, 2
+"""Below so many labels, no more wrong ones than this may be chance."""
 MINUTES_EACH = 1.0
 """What a label is taken to cost a reviewer."""
 
@@ -131,6 +133,11 @@ def _in_words(
             f"There are no labels yet. If none of the first is wrong, about {more} are enough: "
             f"with {minutes:g} minutes a day and a minute for each about {_time(days)}. What it "
             "takes here, the first labels will tell."
+        )
+    if more is None and found.errors <= MISLEADING and found.n < ENOUGH:
+        return (
+            f"So far {found.errors} wrong among {found.n}: too few labels to tell how many it will "
+            "take. Label on."
         )
     if more is None:
         return (

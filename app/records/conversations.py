@@ -15,13 +15,15 @@ from app.records.tables import ConversationRow, RecordRow
 
 conversation_of: ColumnElement[str] = func.coalesce(RecordRow.conversation, RecordRow.answer_id)
 """Records that the release before wrote during an upgrade stand alone."""
+reason = RecordRow.searched["reason"].as_string()
+"""Why there is no answer although nothing need be missing in the documents; null for most."""
 LONGEST_TITLE = 200
 Page = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class ConversationView:
-    """A conversation; ``title`` is its first question unless its asker gave another."""
+    """A conversation; ``title`` is its first question that is one unless its asker gave another."""
 
     conversation_id: str
     title: str
@@ -53,7 +55,7 @@ def conversations(
         query.order_by(newest.desc(), conversation_of.desc()).limit(limit + 1)
     ).all()
     page, more = rows[:limit], len(rows) > limit
-    titles = _titles(session, [row[0] for row in page])
+    titles = _titles(session, principal, [row[0] for row in page])
     shown = [
         ConversationView(row[0], titles.get(row[0], ""), row[2], iso(row[1]) or "") for row in page
     ]
@@ -76,12 +78,12 @@ def turns(
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     if not found:
         raise NotFound("There is no such conversation.")
-    title = _titles(session, [conversation_id]).get(conversation_id, "")
+    title = _titles(session, principal, [conversation_id]).get(conversation_id, "")
     return title, found[:limit][::-1], len(found) > limit
 
 
 def rename(session: Session, principal: str, conversation_id: str, title: str) -> None:
-    """Give a title, or with "" the first question again; raises ``NotFound``."""
+    """Give a title, or with "" that of its first question again; raises ``NotFound``."""
     _own_row(session, principal, conversation_id).title = title.strip()[:LONGEST_TITLE] or None
 
 
@@ -113,13 +115,34 @@ def _found(principal: str, find: str) -> Any:
     return conversation_of.in_(asked.union_all(named))
 
 
-def _titles(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    first = select(RecordRow.answer_id, RecordRow.question).where(RecordRow.answer_id.in_(ids))
+def _titles(session: Session, principal: str, ids: Sequence[str]) -> dict[str, str]:
+    """By conversation. One that begins with small talk, or in a language that no document is in, is
+    called by the first question after it that could be answered, if there is one."""
+    first = select(RecordRow.answer_id, RecordRow.question, reason).where(
+        RecordRow.answer_id.in_(ids)
+    )
     named = select(ConversationRow.id, ConversationRow.title).where(
         ConversationRow.id.in_(ids), ConversationRow.title.is_not(None)
     )
-    found: dict[str, str] = {row[0]: row[1] for row in session.execute(first)}
+    begun = session.execute(first).all()
+    found: dict[str, str] = {row[0]: row[1] for row in begun}
+    if greeted := [row[0] for row in begun if row[2]]:
+        found |= _first_questions(session, principal, greeted)
     return found | {row[0]: row[1] or "" for row in session.execute(named)}
+
+
+def _first_questions(session: Session, principal: str, ids: Sequence[str]) -> dict[str, str]:
+    """The oldest question of each conversation whose answer gives no reason to pass over it."""
+    turn = func.row_number().over(
+        partition_by=RecordRow.conversation, order_by=(RecordRow.created_at, RecordRow.answer_id)
+    )
+    asked = (
+        select(RecordRow.conversation, RecordRow.question, turn.label("turn"))
+        .where(RecordRow.principal == principal, RecordRow.conversation.in_(ids), reason.is_(None))
+        .subquery()
+    )
+    query = select(asked.c.conversation, asked.c.question).where(asked.c.turn == 1)
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _own_row(session: Session, principal: str, conversation_id: str) -> ConversationRow:

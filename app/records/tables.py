@@ -54,8 +54,8 @@ class RecordRow(Sealed, Base):
 class ConversationRow(Base):
     """What an asker made of one of their conversations (owner: records); most have no row.
 
-    ``id`` is that of its first answer. ``title`` null: its first question. One that is hidden is
-    off its asker's list; the records stay.
+    ``id`` is that of its first answer. ``title`` null: its first question that is no
+    small talk. One that is hidden is off its asker's list; the records stay.
     """
 
     __tablename__ = "conversations"

@@ -82,6 +82,7 @@ from app.review.tasks import (
 )
 from app.review.undo import due_tasks, keep_pending, release_before, take_pending, undo
 from app.review.views import EditView, TaskDetailView, TasksView
+from app.review.why import faults_line
 from app.settings import Settings
 from guardrails.contract import AnswerObject, Finding, Passage, canonical_sha256
 
@@ -289,8 +290,10 @@ class ReviewDesk:
             session, task, reviewer, answer, done.edited, overridden
         ):
             give_back(session, task)
-            if overridden:  # the second reviewer must know
-                add_note(session, task, "comment", reviewer.name, overridden["override_reason"])
+            if done.judged is not None and overridden:  # the second reviewer must know
+                failed = f"The checks say: {faults_line(done.judged.problems)}"
+                note = f"{failed}\n{overridden['override_reason']}"
+                add_note(session, task, "comment", reviewer.name, note)
             return
         else:
             write_decision(session, task, reviewer, decision, answer, done.judged)

@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from app.access.principals import Principal
-from app.corpus.passages import current_passages
+from app.corpus.passages import current_passages, find_passages
 from app.db import database_time, iso
 from app.errors import BadRequest
 from app.gate.certificates import provisional_among
@@ -542,7 +542,7 @@ def task_detail(
         why=_why(session, record),
         draft=AnswerBody.of(without_removed(draft, texts)),
         second_try=_second_try(record),
-        proposal=_proposal(proposal, texts),
+        proposal=_proposal(proposal, {*texts, *_added_sources(session, record, proposal)}),
         evidence=_evidence(record, base, texts),
         findings=[_finding(finding) for finding in record.findings],
         verdict=_verdict(record),
@@ -623,12 +623,26 @@ def _second_try(record: RecordRow) -> SecondTryView | None:
     return None if tried is None else SecondTryView(tried.judged, tried.message)
 
 
-def _proposal(row: ApprovalRow | None, texts: Mapping[str, str]) -> ProposalView | None:
+def _added_sources(
+    session: Session, record: RecordRow, proposal: ApprovalRow | None
+) -> Collection[str]:
+    """The passages that a proposal cites besides the evidence and that stand, of collections that
+    whoever sees the task may read."""
+    if proposal is None:
+        return ()
+    cited = {one["passage_id"] for one in proposal.answer["citations"]}
+    others = cited - {passage["id"] for passage in record.evidence}
+    standing, collections = current_passages(session, others), record.searched["collections"]
+    found = [passage for passage, _ in find_passages(session, standing)]
+    return {passage.id for passage in found if passage.collection in collections}
+
+
+def _proposal(row: ApprovalRow | None, readable: Collection[str]) -> ProposalView | None:
     if row is None:
         return None
     return ProposalView(
         reviewer=row.reviewer,
         edited=row.edited,
-        answer=AnswerBody.of(without_removed(row.answer, texts)),
+        answer=AnswerBody.of(without_removed(row.answer, readable)),
         approved_at=cast("str", iso(row.approved_at)),
     )

@@ -4,6 +4,7 @@
 import { el, setText } from "../shared/dom.js";
 import { moment, percent, placeOf, plural } from "../shared/format.js";
 import { prose } from "../shared/prose.js";
+import { writtenText } from "../shared/quotes.js";
 import { usualWait } from "./waiting.js";
 
 /** @import { AnswerBody, AnswerView, ChoiceView, CitationView, SearchedView } from "../shared/wire.d.ts" */
@@ -56,11 +57,12 @@ export function spokenForm(answer) {
  * @param {AnswerView} answer
  */
 export function copyText(answer) {
-  const { text, citations } = answer.answer ?? { text: "", citations: [] };
+  const citations = answer.answer?.citations ?? [];
   const since = answer.answer && answer.message;
   const sources = placesOf(citations).map(({ marks, place }) => `${marks} ${place}`);
   const list = sources.length > 0 && `Sources:\n${sources.join("\n")}`;
   const unmeasured = isUnmeasured(answer) && `Checked automatically. ${NOT_MEASURED}`;
+  const text = answer.answer && writtenText(answer.answer);
   return [text, list, since, answer.disclaimer, unmeasured].filter(Boolean).join("\n\n");
 }
 

@@ -1,18 +1,11 @@
 // @ts-check
 // The chat page: history, composer, and one running question at a time.
 
-import {
-  ApiError,
-  ask,
-  isAbort,
-  randomKey,
-  request,
-  requireSession,
-  unsentQuestion,
-} from "../shared/api.js";
+import { ApiError, ask, isAbort, randomKey, request, requireSession } from "../shared/api.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
+import { keep, loadKept } from "../shared/kept.js";
 import {
   drawConversations,
   loadConversations,
@@ -33,6 +26,8 @@ const TURNS = 20;
 /** How often suggestions are asked for while they are being tried, and every how many ms. */
 const SUGGESTED_TIMES = 6;
 const SUGGESTED_MS = 2500;
+/** A question typed but not answered yet. */
+const UNSENT = "question";
 
 /** @type {AbortController | null} */
 let running = null;
@@ -77,8 +72,8 @@ function questionField() {
 
 function mountComposer() {
   const field = questionField();
-  field.value = unsentQuestion.load();
-  field.addEventListener("input", () => unsentQuestion.save(field.value));
+  field.value = loadKept(UNSENT);
+  field.addEventListener("input", () => keep(UNSENT, field.value));
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -278,7 +273,7 @@ async function run(exchange, asked) {
   if (running) return;
   const controller = new AbortController();
   setRunning(controller);
-  unsentQuestion.save(asked.question);
+  keep(UNSENT, asked.question);
   exchange.progress();
   scrollToEnd();
   const listener = {
@@ -294,7 +289,7 @@ async function run(exchange, asked) {
     keepInView(exchange, () => showFailure(exchange, asked, error));
   } finally {
     setRunning(null);
-    unsentQuestion.save(questionField().value);
+    keep(UNSENT, questionField().value);
   }
 }
 
@@ -324,7 +319,7 @@ function editAgain(exchange, question) {
   exchange.node.remove();
   showEmpty();
   questionField().value = question;
-  unsentQuestion.save(question);
+  keep(UNSENT, question);
   questionField().focus();
 }
 

@@ -130,10 +130,12 @@ function changeBlock(shown, context, told) {
         context.gone();
       }),
   });
-  const buttons = el("div", { class: "row" }, shown.state === "failed" && again, remove);
+  const buttons = el("div", { class: "row" }, shown.retryable && again, remove);
   const summary = el("summary", { "data-testid": "replace-open" }, "Replace its content");
   const form = replaceForm(shown, context, told);
-  return el("section", { class: "block" }, buttons, el("details", {}, summary, form));
+  // Where only another file helps, that is what is offered.
+  const open = shown.state === "failed" && !shown.retryable;
+  return el("section", { class: "block" }, buttons, el("details", { open }, summary, form));
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { request, requireSession } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
-import { plural } from "../shared/format.js";
+import { namedIn, plural } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addingView } from "./adding.js";
 import { documentDetail } from "./detail.js";
@@ -172,7 +172,7 @@ async function drawViews() {
 }
 
 function chosen() {
-  return decodeURIComponent(location.hash.slice(1));
+  return namedIn(location.hash);
 }
 
 /** Draws what the address names; on a narrow screen it takes the place of the list. */

@@ -6,7 +6,15 @@ import { announce, el, fill, setText } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
 import { attempt, choices, confirming, field, tell } from "../shared/forms.js";
 import { follower, jobPath } from "./following.js";
-import { ITEM_STATES, itemWords, jobName, jobState, progressOf, progressWords } from "./words.js";
+import {
+  ITEM_STATES,
+  itemWords,
+  jobName,
+  jobState,
+  progressOf,
+  progressWords,
+  retryWords,
+} from "./words.js";
 
 /** @import { JobDetails, JobItemView, JobsView, JobView } from "../shared/wire.d.ts" */
 /** @typedef {{nodes: Node[], leave: () => void}} View */
@@ -179,11 +187,11 @@ function actionsOf(job, act) {
       act: () => act("cancel"),
     });
   }
-  if (!job.failed && !job.cancelled) return null;
+  if (!job.retryable) return null;
   const again = el(
     "button",
     { type: "button", class: "small", "data-testid": "retry-job" },
-    "Try again what failed",
+    retryWords(job),
   );
   again.addEventListener("click", () => act("retry"));
   return again;

@@ -5,7 +5,7 @@ import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
 import { moment, plural } from "../shared/format.js";
 import { attempt, choices, confirming, field } from "../shared/forms.js";
-import { changesWords, changeWords, comparedWith, versionWords } from "./words.js";
+import { changesWords, changeWords, comparedWith, mayGoBack, versionWords } from "./words.js";
 
 /** @import { ChangedDocumentView, IndexChangesView, IndexVersionView, IndexView } from "../shared/wire.d.ts" */
 
@@ -27,18 +27,12 @@ export async function versionsView() {
     const now = JSON.stringify(index);
     if (now !== shown) {
       shown = now;
+      goBack.hidden = !mayGoBack(index.versions);
       fill(table, versionTable(index, change));
       fill(compared, compareForm(index));
     }
     if (index.versions.some(({ state }) => state === "building")) lookAgain();
   };
-  const lookAgain = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (table.isConnected) request("GET", "/v1/index").then(draw, lookAgain);
-    }, POLL_MS);
-  };
-  draw(await request("GET", "/v1/index"));
   const back = confirming({
     label: "Go back one version",
     question: "The version before becomes live, in every process.",
@@ -47,13 +41,21 @@ export async function versionsView() {
     tone: "",
     act: () => change("/v1/index/rollback"),
   });
+  const goBack = el("div", {}, back);
+  const lookAgain = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (table.isConnected) request("GET", "/v1/index").then(draw, lookAgain);
+    }, POLL_MS);
+  };
+  draw(await request("GET", "/v1/index"));
   const why =
     "A version holds everything that was ready when it was built. Answers come from the live one.";
   return [
     el("h2", {}, "Index versions"),
     el("p", { class: "muted" }, why),
     told,
-    el("section", { class: "block" }, table, el("div", {}, back)),
+    el("section", { class: "block" }, table, goBack),
     el("section", { class: "block" }, el("h3", {}, "What changed between two"), compared),
   ];
 }

@@ -93,6 +93,15 @@ export function comparedWith(versions, versionId, live) {
 }
 
 /**
+ * Whether an earlier version was live, so that one can go back to it.
+ * @param {Pick<IndexVersionView, "state">[]} versions newest first
+ */
+export function mayGoBack(versions) {
+  const at = versions.findIndex(({ state }) => state === "live");
+  return at >= 0 && versions.slice(at).some(({ state }) => state === "retired");
+}
+
+/**
  * A version in a list: several are often built within one minute, and then their size tells.
  * @param {Pick<IndexVersionView, "created_at" | "passages" | "state">} version
  */
@@ -198,6 +207,15 @@ export function progressWords(job) {
   const files = job.pending ? `${done} of ${plural(total, "file")}` : plural(total, "file");
   const stored = job.passages ? `${plural(job.passages, "passage")} stored` : "";
   return [files, counts.join(", "), stored].filter(Boolean).join("; ");
+}
+
+/**
+ * What the button says that tries a job again: some of its files may fail for good.
+ * @param {Pick<JobView, "retryable" | "failed" | "cancelled">} job
+ */
+export function retryWords({ retryable, failed, cancelled }) {
+  const all = failed + cancelled;
+  return retryable < all ? `Try ${retryable} of ${all} again` : "Try again what failed";
 }
 
 /**

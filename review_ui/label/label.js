@@ -4,10 +4,12 @@
 import { ApiError, request, requireSession } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
+import { undoButton } from "../shared/forms.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { cutAtQuote, passageText } from "../shared/passage.js";
 import { progressView } from "../shared/progress.js";
-import { DECISIONS, verdictOf } from "./verdicts.js";
+import { prose } from "../shared/prose.js";
+import { CALLED, DECISIONS, verdictOf } from "./verdicts.js";
 
 /** @import { CollectionsView, EvidenceView, NextLabelView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Verdict } from "./verdicts.js" */
@@ -68,11 +70,7 @@ async function showNext() {
   const next = await request("POST", "/v1/labelling/next", { body });
   fill(byId("progress"), progressView(next.progress));
   task = next.task_id ? await request("POST", `/v1/reviews/${next.task_id}/claim`) : null;
-  byId("judge").hidden = task === null;
-  fill(
-    byId("task"),
-    task ? taskView(task) : el("p", {}, "No answer waits that a label would help."),
-  );
+  drawTask();
 }
 
 /** @param {Verdict} verdict */
@@ -81,7 +79,7 @@ async function judge(verdict) {
   const { task_id, content_sha256, fence } = task;
   const body = { ...DECISIONS[verdict], content_sha256, fence };
   try {
-    await request("POST", `/v1/reviews/${task_id}/decision`, { body });
+    offerUndo(await request("POST", `/v1/reviews/${task_id}/decision`, { body }), verdict);
   } catch (error) {
     // Decided elsewhere, lost, or changed meanwhile: the next one is as good.
     if (!(error instanceof ApiError && error.status === 409)) throw error;
@@ -91,15 +89,48 @@ async function judge(verdict) {
   await showNext();
 }
 
+/**
+ * The way back from a slip of the finger, as long as there is one.
+ * @param {TaskDetailView} judged
+ * @param {Verdict} verdict
+ */
+function offerUndo({ task_id, question, undo_until }, verdict) {
+  if (!undo_until) return fill(byId("judged"));
+  const back = () => guarded(() => takeBack(task_id));
+  const button = undoButton(Date.parse(undo_until), back);
+  const words = el("span", { dir: "auto" }, `${CALLED[verdict]}: “${question}”`);
+  fill(byId("judged"), words, " ", button);
+}
+
+/** @param {string} taskId */
+async function takeBack(taskId) {
+  task = await request("POST", `/v1/reviews/${encodeURIComponent(taskId)}/undo`);
+  fill(byId("judged"), "It was taken back: judge it again.");
+  drawTask();
+}
+
+function drawTask() {
+  byId("judge").hidden = task === null;
+  fill(
+    byId("task"),
+    task ? taskView(task) : el("p", {}, "No answer waits that a label would help."),
+  );
+}
+
 /** @param {TaskDetailView} shown */
 function taskView(shown) {
   const cited = shown.evidence.filter((passage) => passage.cited);
   return [
     el("h2", { dir: "auto" }, shown.question),
-    el("p", { dir: "auto", "data-testid": "draft" }, shown.draft.text),
+    el("div", { "data-testid": "draft" }, prose(shown.draft, markOf)),
     shown.provisional && el("p", { class: "muted small" }, PROVISIONAL),
     cited.map((passage) => sourceOf(passage, shown)),
   ];
+}
+
+/** @param {number} number */
+function markOf(number) {
+  return ` [${number}]`;
 }
 
 /**

@@ -13,6 +13,10 @@ export const DECISIONS = {
   unsure: { kind: "reject", reason: "Could not be judged while labelling." },
 };
 
+/** What is said of an answer that was judged so.
+ * @type {Record<Verdict, string>} */
+export const CALLED = { right: "Right", wrong: "Wrong", unsure: "Cannot say" };
+
 /** @type {Map<string, Verdict>} */
 const KEYS = new Map([
   ["1", "right"],

@@ -2,7 +2,7 @@
 // Checks of the database against its audit chain: asked for here, done beside the service.
 
 import { ApiError, request } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, refill } from "../shared/dom.js";
 import { age, moment, plural } from "../shared/format.js";
 import { table } from "./tables.js";
 
@@ -39,7 +39,7 @@ export function drawAudit(checks) {
   byId("check-audit", HTMLButtonElement).disabled = waits;
   const rows = (newest?.problems ?? []).map((one) => [one.where, one.key, one.message]);
   const tone = newest?.state === "broken" || newest?.state === "failed" ? "notice bad" : "";
-  fill(
+  refill(
     byId("audit"),
     el("p", { class: tone, "data-testid": "audit-result" }, checkWords(newest)),
     rows.length > 0 && table("audit-title", ["Where", "Row", "What"], rows),

@@ -1,7 +1,7 @@
 // @ts-check
 // Stacked bars by day, as SVG made by hand; `layout` is pure.
 
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, refill } from "../shared/dom.js";
 
 /** @import { DayView } from "../shared/wire.d.ts" */
 /** @typedef {"released" | "held" | "abstained" | "blocked"} Outcome */
@@ -101,7 +101,7 @@ export function drawDays(id, days) {
     picture.append(bar);
   }
   for (const { x, text } of labels) picture.append(words(x, SIZE.height - 6, text, "middle"));
-  fill(byId(id), picture, legend(sums), table(days));
+  refill(byId(id), picture, legend(sums), table(days));
 }
 
 /** @param {string[]} sums */

@@ -4,7 +4,8 @@
 import { messageOf, request, upload } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
 import { age, plural } from "../shared/format.js";
-import { choices, field } from "../shared/forms.js";
+import { choices, field, unsavedBadge } from "../shared/forms.js";
+import { keep, loadKept } from "../shared/kept.js";
 import { quoteItem, quotePlace, quoteText } from "../shared/quotes.js";
 
 /** @import { DocumentView, Gap, GapsView, QuotesView, QuoteView } from "../shared/wire.d.ts" */
@@ -21,12 +22,13 @@ const NEAREST = "What came nearest";
  */
 export async function drawGaps(collection, days, collections, wanted) {
   const place = byId("gaps");
-  if (place.querySelector("form")) return;
+  if (place.querySelector("form") || place.matches(":focus-within")) return;
   const params = new URLSearchParams({ days });
   if (collection) params.set("collection", collection);
   /** @type {GapsView} */
   const { gaps, complete } = await request("GET", `/v1/gaps?${params}`);
-  if (!wanted()) return;
+  // Nor is what somebody began with, or stands at, while this was on its way.
+  if (!wanted() || place.querySelector("form") || place.matches(":focus-within")) return;
   const none = el("p", { class: "muted" }, "Every question of this time got an answer.");
   const items = gaps.slice(0, SHOWN).map((gap) => item(gap, collections));
   const more = gaps.length > SHOWN && `The ${SHOWN} asked most of ${gaps.length}.`;
@@ -45,39 +47,52 @@ export async function drawGaps(collection, days, collections, wanted) {
  */
 function item(gap, collections) {
   const line = el("li", { "data-testid": "gap" });
+  const kind = `gap.${gap.gap_id}`;
   const open = () => {
     const { form, text } = answerForm(gap, collections, close, saved);
+    text.value = loadKept(kind);
+    text.addEventListener("input", () => keep(kind, text.value.trim()));
     const nearest = el("section", { class: "quotes", "aria-label": NEAREST });
     fill(line, about, el("div", { class: "answering" }, form, nearest));
     text.focus();
     const use = (/** @type {QuoteView} */ quote) => {
       text.value = withQuote(text.value, quote);
+      keep(kind, text.value);
       text.focus();
     };
     drawNearest(nearest, gap, use).catch((error) => {
       fill(nearest, el("p", { class: "muted small", role: "status" }, messageOf(error)));
     });
   };
-  const button = el(
-    "button",
-    { type: "button", class: "small", onclick: open, "data-testid": "answer-gap" },
-    "Write the answer…",
-  );
+  const props = { type: "button", class: "small" };
+  const button = el("button", { ...props, onclick: open, "data-testid": "answer-gap" });
   const about = aboutGap(gap);
+  const discard = () => {
+    keep(kind, "");
+    close();
+  };
+  const drop = el("button", { ...props, onclick: discard, "data-testid": "discard" }, "Discard it");
+  /** What was written and not added is kept, and says so. */
+  const buttons = () => {
+    const kept = loadKept(kind) !== "";
+    fill(button, kept ? "Go on writing…" : "Write the answer…");
+    return el("div", { class: "row" }, button, kept && [drop, unsavedBadge()]);
+  };
   const close = () => {
-    fill(line, about, button);
+    fill(line, about, buttons());
     button.focus();
   };
   const saved = (/** @type {DocumentView} */ added) => {
+    keep(kind, "");
     const told = el("p", { class: "notice ok", role: "status", tabindex: "-1" }, [
       "Added as a document: ",
       el("a", { href: `/documents#doc/${added.document_id}` }, added.source),
       ". It is read now. When the question is asked again and answered from it, it leaves this list.",
     ]);
-    fill(line, about, told, button);
+    fill(line, about, told, buttons());
     told.focus();
   };
-  fill(line, about, button);
+  fill(line, about, buttons());
   return line;
 }
 

@@ -2,7 +2,7 @@
 // The last days: volumes, what was released, the backlog, times, labels to come, what askers said.
 
 import { request } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, refill } from "../shared/dom.js";
 import { age, listed, moment, percent, plural } from "../shared/format.js";
 import { drawDays } from "./chart.js";
 
@@ -30,8 +30,8 @@ export async function refreshFigures(collection, days, wanted) {
   const figures = await request("GET", `/v1/gate/figures?${params}`);
   if (!wanted()) return;
   drawDays("volumes", figures.days);
-  fill(byId("tiles"), tilesOf(figures).map(tile));
-  fill(byId("latency"), latencyTable(figures.stages, timedWords(figures)));
+  refill(byId("tiles"), tilesOf(figures).map(tile));
+  refill(byId("latency"), latencyTable(figures.stages, timedWords(figures)));
 }
 
 /**
@@ -143,7 +143,7 @@ export async function drawPlans(collections) {
     el("li", {}, el("strong", { dir: "auto" }, collection), ": ", message),
   );
   const none = el("p", { class: "muted" }, "There are no collections yet.");
-  fill(byId("plans"), items.length ? el("ul", { class: "said" }, items) : none);
+  refill(byId("plans"), items.length ? el("ul", { class: "said" }, items) : none);
 }
 
 export async function drawFeedback() {
@@ -152,7 +152,7 @@ export async function drawFeedback() {
   const none = el("p", { class: "muted" }, "Nobody has said anything yet.");
   const useful = feedback.filter((one) => one.useful).length;
   const sum = `Of the newest ${plural(feedback.length, "word")}, ${useful} say useful.`;
-  fill(
+  refill(
     byId("feedback"),
     feedback.length ? [el("p", {}, sum), el("ul", { class: "said" }, feedback.map(said))] : none,
   );

@@ -2,7 +2,7 @@
 // The policy in force: what differs from the one before, and what the shadow policy would do.
 
 import { request } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, refill } from "../shared/dom.js";
 import { moment, percent, plural } from "../shared/format.js";
 import { table } from "./tables.js";
 
@@ -18,7 +18,7 @@ export async function drawPolicy() {
   if (text === drawn) return;
   drawn = text;
   const { before, changes, shadow } = report;
-  fill(
+  refill(
     byId("policy"),
     el("p", { "data-testid": "policy" }, el("strong", {}, named(report)), ` ${sinceWords(report)}`),
     before && el("p", { class: "muted" }, changedWords(report)),

@@ -2,7 +2,7 @@
 // Each reviewer for who leads them: decisions, time, what gold items and second reviews say.
 
 import { ApiError, request } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, refill } from "../shared/dom.js";
 import { percent } from "../shared/format.js";
 
 /** @import { ReviewersView, ReviewerView } from "../shared/wire.d.ts" */
@@ -39,11 +39,11 @@ export async function drawReviewers(collection, days, wanted) {
     /** @type {ReviewersView} */
     const { reviewers } = await request("GET", `/v1/gate/reviewers?${params}`);
     if (!wanted()) return;
-    fill(byId("reviewers"), reviewers.length ? table(reviewers) : nothing("Nobody decided yet."));
+    refill(byId("reviewers"), reviewers.length ? table(reviewers) : nothing("Nobody decided yet."));
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "invalid") throw error;
     if (!wanted()) return;
-    fill(byId("reviewers"), nothing("Choose a collection above to see its reviewers."));
+    refill(byId("reviewers"), nothing("Choose a collection above to see its reviewers."));
   }
 }
 

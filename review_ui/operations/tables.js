@@ -1,7 +1,7 @@
 // @ts-check
 // Tables of the operations page: they scroll alone where the page is narrow.
 
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, refill } from "../shared/dom.js";
 
 /** @import { Child } from "../shared/dom.js" */
 
@@ -13,8 +13,8 @@ import { byId, el, fill } from "../shared/dom.js";
  * @param {Child} [note]
  */
 export function drawTable(id, heads, rows, empty, note) {
-  if (!rows.length) return fill(byId(id), note, el("p", { class: "muted" }, empty));
-  fill(byId(id), note, table(`${id}-title`, heads, rows));
+  if (!rows.length) return refill(byId(id), note, el("p", { class: "muted" }, empty));
+  refill(byId(id), note, table(`${id}-title`, heads, rows));
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { request, requireSession } from "../shared/api.js";
 import { announce, byId, el, fill } from "../shared/dom.js";
+import { namedIn } from "../shared/format.js";
 import { attempt } from "../shared/forms.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { accountForm } from "./account_form.js";
@@ -44,7 +45,7 @@ async function load() {
 }
 
 function chosen() {
-  return decodeURIComponent(location.hash.slice(1));
+  return namedIn(location.hash);
 }
 
 function drawList() {

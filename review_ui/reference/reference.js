@@ -3,7 +3,7 @@
 
 import { loadSession, request } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
-import { plural, words } from "../shared/format.js";
+import { namedIn, plural, words } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addressOf, operationDetail } from "./detail.js";
 import { matching, operationsOf } from "./operations.js";
@@ -29,7 +29,7 @@ async function main() {
 }
 
 function chosen() {
-  return decodeURIComponent(location.hash.slice(1));
+  return namedIn(location.hash);
 }
 
 /**

@@ -4,9 +4,11 @@
 import { wordDiff } from "../shared/diff.js";
 import { byId, el, fill, visible } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
+import { unsavedBadge } from "../shared/forms.js";
+import { writtenText } from "../shared/quotes.js";
 import { evidenceFinder, numberFor, sourcesOf } from "./evidence.js";
 import { handling, noteForm } from "./handle.js";
-import { addedTo, isMine, mayApprove, otherHolder, waitsForMe } from "./state.js";
+import { addedTo, isMine, mayApprove, otherHolder, unsavedText, waitsForMe } from "./state.js";
 import { editProblem } from "./words.js";
 
 /** @import { DecisionKind, PassageView, TaskDetailView } from "../shared/wire.d.ts" */
@@ -22,6 +24,7 @@ import { editProblem } from "./words.js";
  * @property {(handling: Handling) => void} handle
  * @property {(source: Added) => void} cite remembers a passage that an unsaved answer cites
  * @property {(text: string | null) => void} keep remembers an unsaved answer
+ * @property {() => void} discard gives up the unsaved answer
  */
 
 /** The usual reasons; the key of each is its place, from 1. */
@@ -39,15 +42,49 @@ const REASONS = [
  */
 export function drawActions(state, act) {
   const bar = byId("actions");
-  bar.hidden = !waitsForMe(state);
+  const unsaved = unsavedText(state);
+  bar.hidden = !waitsForMe(state) && unsaved === null;
   const { task, mode } = state;
   if (bar.hidden || !task) return fill(bar);
+  if (!waitsForMe(state)) return fill(bar, lateEdit(unsaved ?? "", act));
   if (mode === "edit") return fill(bar, editForm(task, state, act));
   if (mode === "reject") return fill(bar, rejectForm(act));
   if (mode === "comment" || mode === "escalate") return fill(bar, noteForm(mode, act));
-  if (mode === "approve") return fill(bar, approveConfirm(act));
+  if (mode === "approve") return fill(bar, approveConfirm(act, unsaved !== null));
   const holder = otherHolder(state);
-  return fill(bar, holder ? takeOver(holder, act) : mainButtons(state, act));
+  const kept = "Your edit is kept in this tab.";
+  return fill(
+    bar,
+    unsaved !== null && unsavedRow(kept, act),
+    holder ? takeOver(holder, act) : mainButtons(state, act),
+  );
+}
+
+/**
+ * An edit of a task that can be decided no more: its words are there to be copied.
+ * @param {string} text
+ * @param {Act} act
+ */
+function lateEdit(text, act) {
+  return [
+    unsavedRow("This task waits for you no more, so your edit cannot be saved.", act),
+    el("blockquote", { class: "passage late-edit", dir: "auto", tabindex: "0" }, text),
+  ];
+}
+
+/**
+ * @param {string} words
+ * @param {Act} act
+ */
+function unsavedRow(words, act) {
+  return el(
+    "div",
+    { class: "row", "data-testid": "unsaved" },
+    unsavedBadge(),
+    el("span", {}, words),
+    el("span", { class: "spacer" }),
+    button("Discard it", { class: "small", "data-testid": "discard" }, act.discard),
+  );
 }
 
 /**
@@ -106,14 +143,18 @@ function takeOver(holder, act) {
  */
 function mainButtons(state, act) {
   const [mine, approvable] = [isMine(state), mayApprove(state)];
-  const edit = approvable || state.task?.draft.text.trim() ? "Edit…" : "Write an answer…";
+  const unsaved = unsavedText(state) !== null;
+  const first = approvable || state.task?.draft.text.trim() ? "Edit…" : "Write an answer…";
+  const edit = unsaved ? "Go on editing…" : first;
   return el(
     "div",
     { class: "row" },
-    approvable && approveButton(act),
-    button(edit, { class: !approvable && "primary", "data-testid": "edit" }, () =>
-      act.setMode("edit"),
-    ),
+    approvable && !unsaved && approveButton(act),
+    button(edit, editProps(state), () => act.setMode("edit")),
+    // It would lose the edit, so it is asked for.
+    approvable &&
+      unsaved &&
+      button("Approve the draft…", { "data-testid": "approve" }, () => act.setMode("approve")),
     button("Reject…", { class: "danger", "data-testid": "reject" }, () => act.setMode("reject")),
     el("span", { class: "spacer" }),
     mine
@@ -125,6 +166,16 @@ function mainButtons(state, act) {
           act.start,
         ),
   );
+}
+
+/**
+ * It comes first where there is nothing else to go on with.
+ * @param {State} state
+ */
+function editProps(state) {
+  const unsaved = unsavedText(state) !== null;
+  const isFirst = unsaved || !mayApprove(state);
+  return { class: isFirst && "primary", "data-testid": "edit", "data-focus": unsaved };
 }
 
 /**
@@ -155,15 +206,19 @@ function approveButton(act) {
   return el("button", { type: "button", ...props, onclick }, label);
 }
 
-/** @param {Act} act */
-function approveConfirm(act) {
+/**
+ * @param {Act} act
+ * @param {boolean} unsaved
+ */
+function approveConfirm(act, unsaved) {
+  const lost = unsaved ? " Your edit, which is not saved, is lost." : "";
   const props = { class: "primary", "data-testid": "approve-confirm", "data-focus": true };
   return el(
     "div",
     { class: "row", role: "group", "aria-label": "Confirm the approval" },
     button("Yes, approve and release", props, () => act.decide({ kind: "approve" })),
     cancelButton(act),
-    el("span", {}, "Release this answer as it is?"),
+    el("span", {}, `Release ${unsaved ? "the draft" : "this answer"} as it is?${lost}`),
   );
 }
 
@@ -173,16 +228,19 @@ function approveConfirm(act) {
  * @param {Act} act
  */
 function editForm(task, state, act) {
-  const original = visible((task.proposal?.answer ?? task.draft).text);
+  const original = visible(writtenText(task.proposal?.answer ?? task.draft));
   const field = textArea("edit-text", "5", "edit-help edit-problem");
   field.value = state.edits[task.task_id] ?? original;
   const problem = el("p", { id: "edit-problem", class: "flag bad", role: "alert" });
-  const changes = el("p", { class: "changes small", dir: "auto", "data-testid": "changes" });
+  const changes = changesLine();
   const help = el("p", { id: "edit-help", class: "muted small" });
   const added = [...addedTo(state)];
+  const badge = unsavedBadge();
+  badge.hidden = field.value === original;
   const written = () => {
     fill(problem);
     fill(changes, changesFrom(original, field.value));
+    badge.hidden = field.value === original;
     act.keep(field.value === original ? null : field.value);
   };
   field.addEventListener("input", written);
@@ -224,8 +282,24 @@ function editForm(task, state, act) {
     evidenceFinder(task, cite),
     problem,
     reason && overridePart(state.unsupported, reason),
-    row(el("button", { class: "primary", "data-testid": "edit-save" }, "Save and release"), act),
+    row(
+      el("button", { class: "primary", "data-testid": "edit-save" }, "Save and release"),
+      act,
+      badge,
+    ),
   );
+}
+
+/** What an edit changes, below it. */
+function changesLine() {
+  return el("p", {
+    class: "changes small",
+    dir: "auto",
+    role: "group",
+    "aria-label": "What changes",
+    tabindex: "0", // a long one scrolls
+    "data-testid": "changes",
+  });
 }
 
 /** The reason for releasing a text that fails checks. */
@@ -243,7 +317,11 @@ function overridePart(message, field) {
   return el(
     "div",
     { class: "notice warn", "data-testid": "unsupported" },
-    el("p", { id: "override-why", role: "alert", dir: "auto" }, `The checks say: ${message}`),
+    el(
+      "p",
+      { id: "override-why", role: "alert", dir: "auto", tabindex: "0" },
+      `The checks say: ${message}`,
+    ),
     el("label", { for: "override-reason" }, "Change the text, or say why it is to go out as it is"),
     field,
   );
@@ -338,15 +416,16 @@ function form(save, ...children) {
 /**
  * @param {HTMLElement} main
  * @param {Act} act
+ * @param {import("../shared/dom.js").Child} [sign]
  */
-function row(main, act) {
+function row(main, act, sign) {
   const hint = el(
     "span",
     { class: "muted small wide-only" },
     el("kbd", {}, "Ctrl+Enter"),
     " saves",
   );
-  return el("div", { class: "row" }, main, cancelButton(act), hint);
+  return el("div", { class: "row" }, main, cancelButton(act), sign, hint);
 }
 
 /**

@@ -1,19 +1,21 @@
 // @ts-check
 // Works on the tasks: moves the state by what the reviewer and the service do, and draws it.
 
-import { ApiError, messageOf, request } from "../shared/api.js";
+import { ApiError, isLeaving, messageOf, request } from "../shared/api.js";
 import { announce, byId, el, fill, painted } from "../shared/dom.js";
+import { undoButton } from "../shared/forms.js";
 import { showPageError } from "../shared/header.js";
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
 import { loadChanged, mountChanged } from "./changed.js";
 import { taskView } from "./detail.js";
 import { asEdit, drawEarlier } from "./earlier.js";
 import { commandOf } from "./keys.js";
-import { choose, drawList, focusTask, markSelected, showInList } from "./list.js";
+import { choose, drawList, focusTask, markSelected, markUnsaved, showInList } from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
 import { mountPractice } from "./practice.js";
 import { drawQuotes, pressQuote, quoteAsEdit } from "./quotes.js";
 import * as states from "./state.js";
+import { keepUnsaved, loadUnsaved } from "./unsaved.js";
 
 /** @import { EarlierAnswer, QuoteView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
@@ -48,8 +50,9 @@ let listsAsked = 0;
  * @param {boolean} isListed
  */
 export async function openDesk(begun, isListed) {
-  state = begun;
+  state = { ...begun, ...loadUnsaved() };
   mountControls();
+  markUnsaved(state);
   if (!isListed) await refresh();
   recount().catch(showPageError);
   loadChanged();
@@ -84,13 +87,22 @@ function mountControls() {
   document.addEventListener("keydown", onKey);
   window.addEventListener("hashchange", followHash);
   window.addEventListener("beforeunload", (event) => {
-    if (states.hasEdits(state)) event.preventDefault();
+    // Who has to sign in anew finds them again.
+    if (states.hasEdits(state) && !isLeaving()) event.preventDefault();
   });
+  byId("signout").addEventListener("click", askBeforeSignOut, { capture: true });
   document.addEventListener("visibilitychange", () => {
     followQueue();
     if (!document.hidden) refresh().catch(showPageError);
   });
   drawTask();
+}
+
+/** @param {Event} event */
+function askBeforeSignOut(event) {
+  if (!states.hasEdits(state)) return;
+  event.stopImmediatePropagation();
+  set(states.leavingAsked(state));
 }
 
 /** A hidden page has no stream: a browser opens about six connections to one site. */
@@ -137,6 +149,8 @@ function set(next) {
     names.some((name) => before[name] !== next[name]);
   if (changed("tasks", "filter", "open")) drawList(next);
   else if (changed("selected")) markSelected(next.selected);
+  if (changed("edits", "sources")) keepUnsaved(next);
+  if (changed("edits", "selected", "tasks")) markUnsaved(next);
   if (changed("selected")) byId("panes").classList.toggle("has-detail", Boolean(next.selected));
   if (changed("task", "selected")) drawTask();
   if (changed("notice")) drawNotice(next.notice);
@@ -144,7 +158,8 @@ function set(next) {
   if (changed("task", "selected", "claim")) drawHolder();
   const claimChanged = changed("claim") || drawnAsMine !== states.isMine(next);
   const redrawn =
-    changed("task", "selected", "mode", "unsupported") || (claimChanged && !next.mode);
+    changed("task", "selected", "mode", "unsupported") ||
+    ((claimChanged || changed("edits")) && !next.mode);
   if (redrawn) drawBar();
   if (redrawn || changed("busy")) setBusy(next.busy);
 }
@@ -185,7 +200,7 @@ function drawBar() {
   const bar = byId("actions");
   const focused = document.activeElement;
   const held = focused instanceof HTMLElement && bar.contains(focused) && focused.dataset.testid;
-  const act = { start, decide, setMode, keep, handle, cite };
+  const act = { start, decide, setMode, keep, discard, handle, cite };
   drawActions(state, act);
   drawHandling(state, act);
   drawnAsMine = states.isMine(state);
@@ -208,17 +223,8 @@ function drawNotice(notice) {
 /** @param {NoticeAction} action */
 function noticeButton(action) {
   const props = { type: "button", class: "small", onclick: () => follow(action) };
-  if (!("until" in action)) return el("button", props, action.label);
-  const left = () => Math.ceil((action.until - Date.now()) / 1000);
-  const node = el("button", { ...props, "data-testid": "undo" }, `${action.label} (${left()} s)`);
-  const clock = setInterval(() => {
-    if (left() > 0 && node.isConnected) node.textContent = `${action.label} (${left()} s)`;
-    else {
-      clearInterval(clock);
-      node.remove();
-    }
-  }, 500);
-  return node;
+  if ("until" in action) return undoButton(action.until, () => follow(action));
+  return el("button", props, action.label);
 }
 
 /** @param {NoticeAction} action */
@@ -227,6 +233,9 @@ function follow(action) {
     reload();
   } else if ("undo" in action) {
     takeBack(action.undo);
+  } else if ("signOut" in action) {
+    set(states.allDiscarded(state));
+    byId("signout").click();
   } else {
     choose(action.choose);
     showInList(action.choose);
@@ -293,6 +302,7 @@ async function load(coming = comingTask(state.selected)) {
     const gone = "This task no longer exists, or you may not see it.";
     const isGone = error instanceof ApiError && error.status === 404;
     set(states.notLoaded(state, taskId, isGone ? gone : messageOf(error)));
+    if (isGone) set(states.discarded(state, taskId));
   }
 }
 
@@ -317,6 +327,13 @@ function setMode(mode) {
 /** @param {string | null} text */
 function keep(text) {
   set(states.edited(state, text));
+}
+
+/** The edit of the shown task is given up; its draft is as it was. */
+function discard() {
+  if (!state.task || state.busy) return;
+  set(states.discarded(state, state.task.task_id));
+  announce("Your edit was discarded.");
 }
 
 /** @param {EarlierAnswer} earlier */

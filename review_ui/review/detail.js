@@ -8,6 +8,7 @@ import { moment, placeOf, plural, words } from "../shared/format.js";
 import { pageImage } from "../shared/page_image.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
+import { writtenText } from "../shared/quotes.js";
 import { backgroundDraft } from "./background.js";
 import { reasonForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
@@ -95,13 +96,24 @@ function headOf(task) {
  * What a first reviewer approved; a second one decides about this text.
  * @param {TaskDetailView} task
  */
-function proposalOf({ proposal, state, draft }) {
+function proposalOf({ proposal, state, draft, evidence }) {
   if (!proposal || !isUndecided({ state })) return null;
   const what = proposal.edited ? "proposes this text" : "approved the draft as it is";
   const when = ` ${what}, ${moment(proposal.approved_at)}`;
   const line = el("p", {}, el("strong", {}, proposal.reviewer), when);
-  const text = proposal.edited && changedText(draft.text, proposal.answer.text);
-  return el("section", { class: "notice warn", "data-testid": "proposal" }, line, text);
+  const text = proposal.edited && changedText(writtenText(draft), proposal.answer.text);
+  const props = { class: "notice warn", "data-testid": "proposal" };
+  const rows = proposal.edited ? sentenceRows(proposal.answer, evidence) : [];
+  return [
+    el("section", props, line, text),
+    rows.length > 0 &&
+      el(
+        "section",
+        { class: "block", "data-testid": "proposed" },
+        el("h3", {}, "Proposed text and sources"),
+        el("ol", { class: "sentences" }, rows),
+      ),
+  ];
 }
 
 /**
@@ -112,7 +124,7 @@ function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason 
   const what = el("strong", {}, KINDS[kind] ?? kind);
   const line = el("p", {}, what, ` by ${reviewer}, ${moment(decided_at)}`);
   const why = reason && el("p", { dir: "auto" }, `Reason: ${reason}`);
-  const edited = kind === "edit" && text && changedText(draft.text, text);
+  const edited = kind === "edit" && text && changedText(writtenText(draft), text);
   const tone = kind === "reject" ? "bad" : "ok";
   const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
   const over = override_reason && `Released although checks failed: ${override_reason}`;
@@ -156,10 +168,7 @@ function changedText(before, after) {
 
 /** @param {TaskDetailView} task */
 function draftOf({ draft, evidence, state, second_try: tried }) {
-  const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
-  /** @type {Set<string>} */
-  const seen = new Set();
-  const rows = draft.sentences.map((sentence) => sentenceRow(sentence, draft, texts, seen));
+  const rows = sentenceRows(draft, evidence);
   const strange = "The draft holds invisible characters. They are not shown here.";
   const todo = isUndecided({ state }) ? " Write an answer, or reject the question." : "";
   const empty = `There is no draft.${todo}`;
@@ -171,6 +180,18 @@ function draftOf({ draft, evidence, state, second_try: tried }) {
     hasInvisible(draft.text) && el("p", { class: "notice warn" }, strange),
     rows.length ? el("ol", { class: "sentences" }, rows) : el("p", { class: "muted" }, empty),
   );
+}
+
+/**
+ * Each sentence beside where it comes from.
+ * @param {AnswerBody} answer
+ * @param {EvidenceView[]} evidence
+ */
+function sentenceRows(answer, evidence) {
+  const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
+  /** @type {Set<string>} */
+  const seen = new Set();
+  return answer.sentences.map((sentence) => sentenceRow(sentence, answer, texts, seen));
 }
 
 /**
@@ -216,6 +237,10 @@ function sentenceRow(sentence, draft, texts, seen) {
 function sourceOf(citation, text, seen) {
   const where = `[${citation.number}] ${placeOf(citation)}`;
   const title = el("p", { class: "source-title", dir: "auto" }, where);
+  if (text === undefined && citation.quote && !citation.removed) {
+    const cut = { before: "", quote: citation.quote, after: "" }; // a reviewer found it
+    return el("div", { class: "source-block" }, title, passageText(cut, "source-quote"));
+  }
   if (text === undefined) {
     const gone = el(
       "p",

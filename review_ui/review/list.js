@@ -1,14 +1,14 @@
 // @ts-check
 // The list of review tasks, changed in place so that focus and selection stay.
 
-import { byId, el, setText } from "../shared/dom.js";
+import { byId, el, fill, setText } from "../shared/dom.js";
 import { age } from "../shared/format.js";
 import { isNarrow } from "./state.js";
 import { askerWords, listNotes, stateTone, stateWords } from "./words.js";
 
 /** @import { TaskView } from "../shared/wire.d.ts" */
 /** @import { Filter, State } from "./state.js" */
-/** @typedef {{node: HTMLElement, button: HTMLElement, reasons: HTMLElement, meta: HTMLElement, state: HTMLElement}} Item */
+/** @typedef {{node: HTMLElement, button: HTMLElement, reasons: HTMLElement, meta: HTMLElement, unsaved: HTMLElement, state: HTMLElement}} Item */
 
 /** @type {Record<Filter, string>} */
 const EMPTY = {
@@ -65,6 +65,20 @@ export function markSelected(selected) {
   marked = selected;
 }
 
+/**
+ * Marks the tasks with an edit that is not saved; where others than the selected one have one, also
+ * those that are not listed, a button leads there.
+ * @param {State} state
+ */
+export function markUnsaved({ edits, selected }) {
+  for (const [taskId, item] of items) item.unsaved.hidden = edits[taskId] === undefined;
+  const [first, ...more] = Object.keys(edits).filter((taskId) => taskId !== selected);
+  const words = more.length ? `${more.length + 1} edits are not saved` : "An edit is not saved";
+  const props = { type: "button", class: "small", "data-testid": "show-unsaved" };
+  const button = first && el("button", { ...props, onclick: () => choose(first) }, words);
+  fill(byId("unsaved"), button);
+}
+
 /** @param {string} taskId */
 export function focusTask(taskId) {
   const item = items.get(taskId);
@@ -100,7 +114,8 @@ function newItem(task) {
   const reasons = el("span", { class: "task-reasons" });
   const meta = el("span", { class: "task-meta" });
   const state = el("span", { class: "badge" });
-  const foot = el("span", { class: "task-foot" }, meta, state);
+  const unsaved = el("span", { class: "badge warn", hidden: true }, "Not saved");
+  const foot = el("span", { class: "task-foot" }, meta, unsaved, state);
   const props = {
     type: "button",
     class: "task",
@@ -109,7 +124,7 @@ function newItem(task) {
     onclick: () => choose(task.task_id),
   };
   const button = el("button", props, question, reasons, foot);
-  return { node: el("li", {}, button), button, reasons, meta, state };
+  return { node: el("li", {}, button), button, reasons, meta, unsaved, state };
 }
 
 /**

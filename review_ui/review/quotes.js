@@ -3,10 +3,10 @@
 
 import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
-import { quoteItem, quotePlace, together } from "../shared/quotes.js";
+import { marked, quoteItem, quotePlace, together } from "../shared/quotes.js";
 import { nextNumber } from "./evidence.js";
 
-/** @import { QuotesView, QuoteView, SentenceView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { QuotesView, QuoteView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Added } from "./evidence.js" */
 
 /**
@@ -65,17 +65,9 @@ export function quoteAsEdit({ answer }, task, added, written) {
     taken.add(here);
     numbers.set(number, here);
   }
-  const text = together(answer.sentences.map((one) => marked(one, numbers)));
+  const text = together(
+    answer.sentences.map((one) => marked(one, (number) => numbers.get(number))),
+  );
   const before = written.trim() ? `${written.trimEnd()}\n` : "";
   return { text: before + text, sources: all.slice(added.length) };
-}
-
-/**
- * The sentence with its markers before the sign that ends it.
- * @param {SentenceView} sentence
- * @param {Map<number, number>} numbers
- */
-function marked({ text, citations }, numbers) {
-  const markers = citations.map((number) => ` [${numbers.get(number)}]`).join("");
-  return /[.!?]$/.test(text) ? text.slice(0, -1) + markers + text.slice(-1) : text + markers;
 }

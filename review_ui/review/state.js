@@ -1,6 +1,7 @@
 // @ts-check
 // What the review page knows, and every way in which that changes. Nothing here touches the page.
 
+import { namedIn } from "../shared/format.js";
 import { countWords } from "./words.js";
 
 /** @import { DecisionKind, TaskDetailView, TasksView, TaskView } from "../shared/wire.d.ts" */
@@ -14,7 +15,7 @@ import { countWords } from "./words.js";
 /** @typedef {Pick<TaskDetailView, "state" | "claimed_by" | "fence" | "lease_until" | "reading_until">} Claim */
 /**
  * `until`: the action is offered no longer than that, in milliseconds.
- * @typedef {{label: string, choose: string} | {label: string, reload: true} | {label: string, undo: string, until: number}} NoticeAction
+ * @typedef {{label: string, choose: string} | {label: string, reload: true} | {label: string, signOut: true} | {label: string, undo: string, until: number}} NoticeAction
  */
 /**
  * What stands above the task; `kind` is that of a decision just made on another task.
@@ -151,16 +152,17 @@ export function neighbour({ tasks, selected, place }, by) {
  * @param {string} hash
  */
 export function taskOf(hash) {
-  try {
-    return decodeURIComponent(hash.slice(1)) || null;
-  } catch {
-    return null; // cut in the middle of a character
-  }
+  return namedIn(hash) || null;
 }
 
 /** Whether an edit was begun and not saved. */
 export function hasEdits(/** @type {State} */ { edits }) {
   return Object.keys(edits).length > 0;
+}
+
+/** The unsaved answer of the shown task; null where there is none. */
+export function unsavedText(/** @type {State} */ { task, edits }) {
+  return (task && edits[task.task_id]) ?? null;
 }
 
 // --- the list
@@ -375,6 +377,43 @@ export function edited(state, text) {
 }
 
 /**
+ * The unsaved answer of a task is given up, with what it cites besides.
+ * @param {State} state
+ * @param {string} taskId
+ * @returns {State}
+ */
+export function discarded(state, taskId) {
+  const { [taskId]: _text, ...edits } = state.edits;
+  const { [taskId]: _added, ...sources } = state.sources;
+  const asks = state.notice?.actions.some((action) => "signOut" in action);
+  return { ...state, edits, sources, notice: asks ? null : state.notice };
+}
+
+/**
+ * All unsaved answers are given up.
+ * @param {State} state
+ * @returns {State}
+ */
+export function allDiscarded(state) {
+  return { ...state, edits: {}, sources: {}, notice: null };
+}
+
+/**
+ * Signing out would lose what is not saved: it is asked for first.
+ * @param {State} state
+ * @returns {State}
+ */
+export function leavingAsked(state) {
+  const ids = Object.keys(state.edits);
+  const one = ids.length === 1;
+  const words = one ? "An edit is not saved." : `${ids.length} edits are not saved.`;
+  const label = `Sign out and lose ${one ? "it" : "them"}`;
+  const [other] = ids.filter((id) => id !== state.selected);
+  const show = other ? [{ label: one ? "Show it" : "Show the other", choose: other }] : [];
+  return { ...state, notice: warning(words, [{ label, signOut: true }, ...show]) };
+}
+
+/**
  * @param {State} state
  * @param {boolean} advance
  * @returns {State}
@@ -447,19 +486,19 @@ export function otherHolder(/** @type {State} */ state) {
  * @returns {State}
  */
 export function decided(state, task, kind) {
-  const { [task.task_id]: _, ...edits } = state.edits;
-  if (state.selected !== task.task_id) return { ...state, edits };
+  const saved = discarded(state, task.task_id);
+  if (state.selected !== task.task_id) return saved;
   const said = task.decision ? DONE[kind] : FIRST_APPROVAL;
   const next = nextWaiting(state);
   const undo = undoOf(task);
   if (!state.advance || !next?.follows) {
     const actions = [...undo, ...(next ? [{ label: next.label, choose: next.taskId }] : [])];
-    return { ...loaded({ ...state, edits }, task), notice: { tone: "ok", text: said, actions } };
+    return { ...loaded(saved, task), notice: { tone: "ok", text: said, actions } };
   }
   const actions = [...undo, { label: "Show it", choose: task.task_id }];
   const text = `${said} “${task.question}”`;
   return {
-    ...chosen({ ...state, edits }, next.taskId),
+    ...chosen(saved, next.taskId),
     notice: { tone: "ok", text, actions, kind },
   };
 }

@@ -2,6 +2,7 @@
 // Talks to the service: one error form, the CSRF token, sign-in, and the streamed question.
 
 import { takeEarly } from "./early.js";
+import { dropKept, keepFor } from "./kept.js";
 import { readEvents } from "./sse.js";
 
 /** @import { AnswerView, ArrivingSentence, ErrorView, SessionView } from "./wire.d.ts" */
@@ -10,9 +11,9 @@ import { readEvents } from "./sse.js";
 /** @typedef {{question: string, collections: string[], previous: string | null, key: string}} Asked */
 
 const IN_PROGRESS_PATIENCE_MS = 60_000;
-const DRAFT_KEY = "countersign.draft";
 
 let csrfToken = "";
+let leaving = false;
 
 /** A request that failed; `message` is for people, `code` is stable. */
 export class ApiError extends Error {
@@ -50,6 +51,7 @@ export async function loadSession() {
     const response = await exchange("GET", "/v1/session", {});
     const session = await response.json();
     csrfToken = session.csrf_token;
+    keepFor(session.name);
     return session;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return null;
@@ -74,7 +76,7 @@ export async function signIn(username, password) {
 
 export async function signOut() {
   await request("DELETE", "/v1/session");
-  unsentQuestion.clear();
+  dropKept();
   location.assign("/login");
 }
 
@@ -132,13 +134,10 @@ export async function ask({ question, collections, previous, key }, listener, si
   }
 }
 
-/** A question typed but not answered yet: survives a forced sign-in in this tab. */
-export const unsentQuestion = {
-  load: () => sessionStorage.getItem(DRAFT_KEY) ?? "",
-  /** @param {string} text */
-  save: (text) => sessionStorage.setItem(DRAFT_KEY, text),
-  clear: () => sessionStorage.removeItem(DRAFT_KEY),
-};
+/** Whether the page is being left because the sign-in has ended. */
+export function isLeaving() {
+  return leaving;
+}
 
 /** A random key of 32 digits; `crypto.randomUUID` exists only on HTTPS and localhost. */
 export function randomKey() {
@@ -287,6 +286,7 @@ async function lastAnswer(body, { onStage, onSentence }) {
  * @returns {Promise<never>}
  */
 function leaveForLogin() {
+  leaving = true;
   const next = location.pathname + location.search + location.hash;
   location.replace(`/login?next=${encodeURIComponent(next)}`);
   return new Promise(() => {});

@@ -54,6 +54,31 @@ export function fill(parent, ...children) {
 }
 
 /**
+ * As `fill`, for what is drawn again and again: what is the same stays, and so do folds that are
+ * open and the focus.
+ * @param {ParentNode & Node} parent
+ * @param {Child[]} children
+ */
+export function refill(parent, ...children) {
+  const next = el("div", {}, ...children);
+  const open = [...parent.querySelectorAll("details")].map((one) => one.open);
+  for (const [at, one] of next.querySelectorAll("details").entries())
+    one.open = open[at] ?? one.open;
+  const [before, after] = [[...parent.childNodes], [...next.childNodes]];
+  const isSame = before.length === after.length;
+  if (isSame && before.every((node, at) => node.isEqualNode(after[at] ?? null))) return;
+  const focused = reachable(parent).indexOf(/** @type {Element} */ (document.activeElement));
+  parent.replaceChildren(...after);
+  const again = reachable(parent)[focused];
+  if (again instanceof HTMLElement) again.focus({ preventScroll: true });
+}
+
+/** @param {ParentNode} parent */
+function reachable(parent) {
+  return [...parent.querySelectorAll("a, button, input, select, summary, textarea, [tabindex]")];
+}
+
+/**
  * The element with this id, of the given kind; a page without it is broken.
  * @template {HTMLElement} [Kind=HTMLElement]
  * @param {string} id

@@ -75,3 +75,15 @@ export function words(name) {
   const text = name.replaceAll("_", " ").replace("sha256", "SHA-256");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/**
+ * What the fragment of an address names; "" where it was cut in the middle of a character.
+ * @param {string} hash
+ */
+export function namedIn(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return "";
+  }
+}

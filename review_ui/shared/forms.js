@@ -119,3 +119,29 @@ export function tell(box, tone, ...children) {
 export function sender(event) {
   return event.submitter instanceof HTMLButtonElement ? event.submitter : null;
 }
+
+/** Says of what was written that it is kept in this tab only. */
+export function unsavedBadge() {
+  return el("span", { class: "badge warn" }, "Not saved");
+}
+
+/**
+ * A button to take something back, which says how long that is possible, and goes then.
+ * @param {number} until in milliseconds
+ * @param {() => void} onclick
+ */
+export function undoButton(until, onclick) {
+  const left = () => Math.ceil((until - Date.now()) / 1000);
+  const words = () => `Undo (${left()} s)`;
+  const props = { type: "button", class: "small", "data-testid": "undo", onclick };
+  const node = el("button", props, words());
+  const clock = setInterval(() => {
+    if (left() > 0 && node.isConnected) {
+      node.textContent = words();
+      return;
+    }
+    clearInterval(clock);
+    node.remove();
+  }, 500);
+  return node;
+}

@@ -10,6 +10,8 @@ import { blocksOf } from "./markdown.js";
 /** @typedef {(number: number) => Child} DrawMark */
 
 const LONGEST_KEPT = 24;
+/** Each block by its own first letter: an answer may be in two languages. */
+const DIRECTED = { dir: "auto" };
 
 /**
  * The answer as blocks; `drawMark(number)` draws a citation mark.
@@ -21,7 +23,7 @@ export function prose({ text, short, sentences }, drawMark) {
   const core = { short: short || null };
   return el(
     "div",
-    { class: "prose answer-text", dir: "auto" },
+    { class: "prose answer-text" },
     blocksOf(said).map((block) => drawBlock(block, (run) => drawRun(run, core, drawMark))),
   );
 }
@@ -43,51 +45,53 @@ export function emphasised(text, short) {
  * @param {(run: Run) => Child} draw
  */
 function drawBlock(block, draw) {
-  if (block.kind === "table") return drawTable(block.head, block.rows, draw);
+  if (block.kind === "table") return drawTable(block.heads, block.rows, draw);
   if (block.kind === "bullets") {
     return el(
       "ul",
-      {},
+      DIRECTED,
       block.items.map((item) => el("li", {}, draw(item))),
     );
   }
   if (block.kind === "numbers") {
     return el(
       "ol",
-      { start: block.start },
+      { ...DIRECTED, start: block.start },
       block.items.map((item) => el("li", {}, draw(item))),
     );
   }
   const runs = block.runs.map((run, index) => [index > 0 && " ", draw(run)]);
-  return el("p", {}, block.kind === "heading" ? el("strong", {}, runs) : runs);
+  return el("p", DIRECTED, block.kind === "heading" ? el("strong", {}, runs) : runs);
 }
 
 /**
- * @param {Run[] | null} head
+ * @param {Run[][]} heads
  * @param {Run[][]} rows
  * @param {(run: Run) => Child} draw
  */
-function drawTable(head, rows, draw) {
-  const heads =
-    head &&
-    el(
-      "tr",
-      {},
-      head.map((cell) => el("th", { scope: "col" }, draw(cell))),
-    );
-  const body = rows.map((cells) =>
-    el(
-      "tr",
-      {},
-      cells.map((cell) => el("td", {}, draw(cell))),
-    ),
-  );
-  const table = el("table", {}, heads && el("thead", {}, heads), el("tbody", {}, body));
+function drawTable(heads, rows, draw) {
+  const names = heads.map((cells) => tableRow(cells, (cell) => headCell(draw(cell))));
+  const body = rows.map((cells) => tableRow(cells, (cell) => el("td", {}, draw(cell))));
+  const head = names.length > 0 && el("thead", {}, names);
+  const table = el("table", {}, head, el("tbody", {}, body));
   return el(
     "div",
-    { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Table" },
+    { ...DIRECTED, class: "scrolls", tabindex: "0", role: "group", "aria-label": "Table" },
     table,
   );
+}
+
+/**
+ * @param {Run[]} cells
+ * @param {(cell: Run) => HTMLElement} draw
+ */
+function tableRow(cells, draw) {
+  return el("tr", {}, cells.map(draw));
+}
+
+/** @param {Child} name */
+function headCell(name) {
+  return el("th", { scope: "col" }, name);
 }
 
 /**

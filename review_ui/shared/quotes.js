@@ -6,7 +6,7 @@ import { placeOf } from "./format.js";
 import { emphasised } from "./prose.js";
 
 /** @import { Child, Props } from "./dom.js" */
-/** @import { QuoteView } from "./wire.d.ts" */
+/** @import { AnswerBody, QuoteView, SentenceView } from "./wire.d.ts" */
 
 /**
  * One of a list of quotes: where it stands, its words, and a button to use it.
@@ -54,4 +54,23 @@ export function quoteText({ answer }) {
  */
 export function together(parts) {
   return parts.reduce((text, part) => `${text}${/[.!?]$/.test(text) ? " " : "\n"}${part}`);
+}
+
+/**
+ * The sentence with its markers before the sign that ends it.
+ * @param {SentenceView} sentence
+ * @param {(number: number) => number | undefined} [shown] the number that a citation has there
+ */
+export function marked({ text, citations }, shown = (number) => number) {
+  const markers = citations.map((number) => ` [${shown(number)}]`).join("");
+  return /[.!?]$/.test(text) ? text.slice(0, -1) + markers + text.slice(-1) : text + markers;
+}
+
+/**
+ * An answer as it is written: its lines are its own, or else each row and item has one.
+ * @param {Pick<AnswerBody, "text" | "sentences">} answer
+ */
+export function writtenText({ text, sentences }) {
+  if (text.includes("\n") || !sentences.length) return text;
+  return together(sentences.map((sentence) => marked(sentence)));
 }

@@ -325,6 +325,7 @@ export interface DocumentView {
   media_type: string;
   state: "pending" | "ready" | "failed";
   error_message: string | null;
+  retryable: boolean;
   passages: number;
   updated_at: string;
   valid_until: string | null;
@@ -357,6 +358,7 @@ export interface JobView {
   failed: number;
   cancelled: number;
   replaced: number;
+  retryable: number;
   passages: number;
 }
 

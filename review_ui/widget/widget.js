@@ -110,7 +110,11 @@ async function submit(question) {
 function addQuestion(question) {
   byId("empty").hidden = true;
   const outcome = el("div", { class: "outcome" });
-  const asked = el("div", { class: "question" }, el("p", { class: "question-text" }, question));
+  const asked = el(
+    "div",
+    { class: "question" },
+    el("p", { class: "question-text", dir: "auto" }, question),
+  );
   const item = el("li", { class: "exchange" }, asked, outcome);
   byId("history").append(item);
   item.scrollIntoView({ block: "end" });
@@ -158,7 +162,8 @@ function draw(outcome, answer) {
  * @param {HTMLElement} quoted
  */
 function bodyOf(answer, quoted) {
-  if (answer.status === "held") return el("p", { class: "held-message" }, answer.message);
+  if (answer.status === "held")
+    return el("p", { class: "held-message", dir: "auto" }, answer.message);
   // Visitors cannot open documents, so none is offered.
   const searched = { ...answer.searched, titles: [] };
   const cite = (/** @type {CitationView} */ citation) => showQuote(quoted, citation);

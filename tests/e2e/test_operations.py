@@ -11,6 +11,7 @@ from app.proof.audit_checks import AuditChecks
 from app.wiring import Services
 from tests.e2e.conftest import Running
 from tests.e2e.test_browser import FACT, ask, sign_in
+from tests.e2e.test_review_desk import call
 
 pytestmark = pytest.mark.browser
 
@@ -82,6 +83,11 @@ def test_an_expert_answers_a_question_that_had_no_answer(page: Page, running: Ru
     gap.get_by_test_id("answer-gap").click()
     text = page.get_by_test_id("gap-text")
     text.fill("Bake sourdough bread at 230 degrees and add water.")
+    gap.get_by_role("button", name="Close").click()
+    expect(gap).to_contain_text("Not saved")
+    page.reload()  # or a sign-in that has ended
+    gap.get_by_role("button", name="Go on writing…").click()
+    expect(text).to_have_value("Bake sourdough bread at 230 degrees and add water.")
     quotes = gap.get_by_test_id("quote")
     expect(quotes.first.get_by_role("link")).to_have_attribute(
         "href", re.compile("^/documents#doc/")
@@ -93,6 +99,7 @@ def test_an_expert_answers_a_question_that_had_no_answer(page: Page, running: Ru
     expect(text).to_be_focused()
     page.get_by_test_id("gap-save").click()
     expect(gap).to_contain_text("Added as a document")
+    expect(gap).not_to_contain_text("Not saved")
     page.goto(f"{running.address}/documents")
     added = page.get_by_text("How do I bake sourdough bread at high altitude?").first
     expect(added).to_be_visible(timeout=60_000)
@@ -116,6 +123,14 @@ def test_the_last_days_are_shown_for_a_collection_that_is_chosen(
     expect(page.locator("#volumes svg")).to_have_attribute(
         "aria-label", re.compile("^Answers of 14 days: .*no answer")
     )
+    fold = page.locator("#volumes summary")
+    fold.press("Enter")
+    call(page, "POST", "/v1/ask", {"question": "How do I tune the strings of a cello?"})
+    with page.expect_response("**/v1/gate/figures*"):
+        page.clock.fast_forward(30_000)  # it is drawn anew
+    expect(tiles.first.locator(".figure")).to_have_text(str(asked + 1))
+    expect(page.locator("#volumes table")).to_be_visible()
+    expect(fold).to_be_focused()
     page.get_by_test_id("of").select_option("main")
     page.get_by_test_id("days").select_option("7")
     expect(page.locator("#volumes svg")).to_have_attribute("aria-label", re.compile("of 7 days"))

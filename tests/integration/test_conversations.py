@@ -83,6 +83,25 @@ def test_conversations_are_listed_searched_named_and_hidden(site: Site) -> None:
     assert site.call("ann", "GET", f"/v1/answers/{first}").status_code == 200  # the record stays
 
 
+def test_a_conversation_that_begins_with_small_talk_is_called_by_its_question(site: Site) -> None:
+    greeted = site.ask("Hi there!")
+    assert greeted["reason"] == "small_talk"
+    first = greeted["answer_id"]
+    again = site.ask("How are you?", previous_answer_id=first)["answer_id"]
+    assert [row["title"] for row in listed(site)] == ["Hi there!"]  # nothing else was said
+    asked = site.ask(RELEASED, previous_answer_id=again)["answer_id"]
+    thanked = site.ask("Thank you!", previous_answer_id=asked)["answer_id"]
+    site.ask(NEXT, previous_answer_id=thanked)
+    site.ask("Hello")  # another one, which must not lend its title
+    assert [row["title"] for row in listed(site)] == ["Hello", RELEASED]
+    path = f"/v1/conversations/{first}"
+    assert site.call("ann", "GET", path).json()["title"] == RELEASED  # as it is exported
+    assert site.call("ann", "PUT", path, json={"title": "Water"}).status_code == 204
+    assert site.call("ann", "GET", path).json()["title"] == "Water"
+    assert site.call("ann", "PUT", path, json={"title": ""}).status_code == 204
+    assert site.call("ann", "GET", path).json()["title"] == RELEASED
+
+
 def test_erasing_a_principal_leaves_no_words_of_a_conversation(site: Site) -> None:
     answer = site.ask(RELEASED)["answer_id"]
     site.call("ann", "PUT", f"/v1/conversations/{answer}", json={"title": "My secret"})

@@ -702,6 +702,19 @@ def test_the_plan_says_labels_and_days_in_plain_words(
     assert bad.more_labels is None and bad.days is None and "will not help" in bad.message
 
 
+def test_one_wrong_label_is_no_reason_to_give_up(desk: Desk) -> None:
+    house = House(desk, None, gate_mode="certified")
+    maker = Certifier(desk.database, house.settings, house.gate.certificates)
+    label(house, 1, 0)
+    first = plan_labels(maker, "main", "standard", 0.05, 0.05, 20.0)
+    assert (first.labels, first.errors, first.more_labels) == (1, 1, None)
+    assert first.message.startswith("So far 1 wrong among 1")
+    assert "will not help" not in first.message and "Label on" in first.message
+    label(house, 2, 4)
+    third = plan_labels(maker, "main", "standard", 0.05, 0.05, 20.0)
+    assert "will not help" in third.message
+
+
 def test_the_draw_keeps_its_share() -> None:
     found = [drawn("s", str(n), 0.05) for n in range(20_000)]
     assert abs(sum(found) / len(found) - 0.05) < 0.006

@@ -284,6 +284,25 @@ def test_a_job_is_tried_again_alone(library: Library) -> None:
         library.corpus.jobs.cancel("0" * 32)
 
 
+def test_a_job_is_tried_again_where_the_same_file_may_be_ingested(library: Library) -> None:
+    job_id = give(library, "a.txt", "b.txt", "c.txt")
+    documents, jobs = library.corpus.documents, library.corpus.jobs
+    for code in ("empty", "crashed", "corrupt"):
+        claimed = documents.claim()
+        assert claimed is not None
+        documents.fail(claimed, code, f"It is {code}.")
+        assert documents.get(claimed.id).retryable is (code == "crashed")
+    job = jobs.view(job_id)
+    assert (job.failed, job.retryable, job.items) == (3, 1, 3)
+    assert len(jobs.retry(job_id, lasting=False)) == 1
+    told = {item.error_message for item in jobs.get(job_id).items}
+    assert told == {"It is empty.", None, "It is corrupt."}  # the others still say why
+    assert jobs.view(job_id).retryable == 0  # it is pending
+    jobs.cancel(job_id)
+    assert jobs.view(job_id).retryable == 1
+    assert len(jobs.retry(job_id)) == 3  # by name, on the command line
+
+
 # Collections that are new, files that moved or are gone
 
 

@@ -183,6 +183,30 @@ def test_an_edit_that_fails_checks_needs_a_reason_which_is_kept(bench: Bench) ->
     assert link["override_reason"] == "An invitation needs none."
 
 
+def test_the_second_reviewer_sees_what_the_first_cited_and_which_checks_failed(
+    bench: Bench,
+) -> None:
+    task_id = bench.hold(four_eyes=True)
+    add_ready_document(bench.corpus, "storm.txt", "The excess for storms is £700.")
+    ids = bench.corpus.passages.indexable(EMBEDDER)
+    found = bench.corpus.passages.find([one.id for one in ids]).values()
+    (added,) = (one for one in found if "storms" in one.text)
+    text = "The excess for storms is £700 [9]. Please call us."
+    why = "We want them to."
+    bench.decide(task_id, "edit", text=text, sources={9: added.id}, override_reason=why)
+    seen = bench.desk.task(RAJ, task_id)
+    assert seen.proposal is not None
+    (cited,) = [one for one in seen.proposal.answer.citations if one.passage_id == added.id]
+    assert (cited.removed, cited.quote != "") == (False, True)
+    (note,) = seen.notes
+    assert "Please call us" in note.text and why in note.text
+    replace_document(bench, "storm", "Storms have another excess.")
+    seen = bench.desk.task(RAJ, task_id)
+    assert seen.proposal is not None
+    (cited,) = [one for one in seen.proposal.answer.citations if one.passage_id == added.id]
+    assert (cited.removed, cited.quote) == (True, "")
+
+
 def test_an_edit_without_a_fault_says_nothing_of_a_reason(bench: Bench) -> None:
     task_id = bench.hold()
     seen = bench.decide(task_id, "edit", text="It is £350 [1].", override_reason="In case.")

@@ -5,6 +5,7 @@ import {
   changeWords,
   comparedWith,
   factsOf,
+  mayGoBack,
   nameFirst,
   nameOf,
   sizeWords,
@@ -84,6 +85,7 @@ const READY = {
   media_type: "text/markdown",
   state: "ready",
   error_message: null,
+  retryable: false,
   passages: 2,
   updated_at: "2026-05-01T12:00:00Z",
   valid_until: null,
@@ -160,4 +162,14 @@ test("changes and uploads are told in words", () => {
   assert.equal(changeWords({ ...changed, change: "removed" }), "removed, 1 passage");
   assert.match(uploadWords({ sent: 1, size: 3 }), /^33/);
   assert.equal(uploadWords({ sent: 3, size: 3 }), "Storing…");
+});
+
+test("one can go back only to what was live before", () => {
+  /** @param {("building" | "verified" | "live" | "retired" | "failed")[]} states */
+  const may = (...states) => mayGoBack(states.map((state) => ({ state })));
+  assert.equal(may("live"), false);
+  assert.equal(may("live", "failed", "retired"), true);
+  assert.equal(may("retired", "live"), false);
+  assert.equal(may("live", "verified"), false);
+  assert.equal(may("building"), false);
 });

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasInvisible, visible } from "../../review_ui/shared/dom.js";
-import { age, listed, percent, placeOf, plural, words } from "../../review_ui/shared/format.js";
+import {
+  age,
+  listed,
+  namedIn,
+  percent,
+  placeOf,
+  plural,
+  words,
+} from "../../review_ui/shared/format.js";
 import { clip, cutAtQuote } from "../../review_ui/shared/passage.js";
 
 const NOW = Date.parse("2026-05-01T12:00:00Z");
@@ -63,4 +71,10 @@ test("clipping keeps whole characters at either end", () => {
 test("clipping cuts no word in two, where there are words", () => {
   assert.equal(clip("one two three", 9), "one two…");
   assert.equal(clip("one two three", -9), "…three");
+});
+
+test("an address that was cut names nothing", () => {
+  assert.equal(namedIn("#doc/a%20b"), "doc/a b");
+  assert.equal(namedIn("#%E0%A4%A"), "");
+  assert.equal(namedIn(""), "");
 });

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { follower } from "../../review_ui/documents/following.js";
-import { itemWords, jobName, jobState, progressWords } from "../../review_ui/documents/words.js";
+import {
+  itemWords,
+  jobName,
+  jobState,
+  progressWords,
+  retryWords,
+} from "../../review_ui/documents/words.js";
 
 /** @import { JobView } from "../../review_ui/shared/wire.d.ts" */
 
@@ -25,6 +31,7 @@ function job(changes) {
     failed: 0,
     cancelled: 0,
     replaced: 0,
+    retryable: 0,
     passages: 0,
     ...changes,
   };
@@ -125,4 +132,10 @@ test("a lost connection is kept, a refused one is told and ended", () => {
   streams[0]?.say("error", { message: "Sign in again." });
   assert.equal(streams[0]?.closed, true);
   assert.deepEqual(refused, ["Sign in again."]);
+});
+
+test("what is tried again is counted where some of it fails for good", () => {
+  const failed = job({ failed: 3, cancelled: 1, retryable: 2 });
+  assert.equal(retryWords(failed), "Try 2 of 4 again");
+  assert.equal(retryWords(job({ failed: 2, retryable: 2 })), "Try again what failed");
 });

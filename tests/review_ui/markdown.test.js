@@ -22,7 +22,7 @@ function summary(block) {
   if (block.kind === "table") {
     return {
       kind: "table",
-      head: block.head?.map(flat),
+      heads: block.heads.map((row) => row.map(flat)),
       rows: block.rows.map((row) => row.map(flat)),
     };
   }
@@ -49,19 +49,52 @@ test("list items, one sentence each, become lists", () => {
 test("table rows become a table, with a head where a rule follows it", () => {
   const rows = said("| Cover | Excess |", "|---|:--:|", "| Water | £250 |");
   assert.deepEqual(blocksOf(rows).map(summary), [
-    { kind: "table", head: ["Cover", "Excess[1]"], rows: [["Water", "£250[3]"]] },
+    { kind: "table", heads: [["Cover", "Excess[1]"]], rows: [["Water", "£250[3]"]] },
   ]);
   const bare = said("Water | £250", "Fire | £100");
   assert.deepEqual(blocksOf(bare).map(summary), [
     {
       kind: "table",
-      head: undefined,
+      heads: [],
       rows: [
         ["Water", "£250[1]"],
         ["Fire", "£100[2]"],
       ],
     },
   ]);
+});
+
+/** How many rows of a table name its columns. */
+function named(/** @type {string[]} */ ...rows) {
+  const [block] = blocksOf(said(...rows));
+  return block?.kind === "table" ? block.heads.length : -1;
+}
+
+test("rows that an answer quotes are below the names of their columns", () => {
+  assert.equal(named("Bike | Per day | Deposit", "Electric bike | €32 | €150"), 1);
+  assert.equal(named("Plan | Fee", "Basic | £5", "Pro | £9"), 1);
+  assert.equal(named("Plan | Support | Seats", "Basic | e-mail | one"), 1);
+  assert.equal(named("Fee | 2025 | 2026", "Basic | £5 | £6"), 1);
+  assert.equal(named(" | Summer | Summer", " | Day | Night", "Pitch | £20 | £15"), 1);
+  assert.equal(named("Pitch | Summer | Winter", "Pitch | Day | Day", "Tent | £20 | £15"), 2);
+});
+
+test("a column without a name keeps its place", () => {
+  const [block] = blocksOf(said("| Summer | Winter", "Pitch | £20 | £15")).map(summary);
+  assert.deepEqual(block, {
+    kind: "table",
+    heads: [["", "Summer", "Winter[1]"]],
+    rows: [["Pitch", "£20", "£15[2]"]],
+  });
+});
+
+test("rows without the names of their columns have no head", () => {
+  assert.equal(named("Water | £250", "Fire | £100"), 0);
+  assert.equal(named("Basic | 5 users | e-mail", "Pro | 10 users | phone"), 0);
+  assert.equal(named("Wi-Fi | free", "Parking | in the street"), 0);
+  assert.equal(named("| Fee | Basic |"), 0);
+  assert.equal(named("2025 | £5 | £6", "2026 | £6 | £7"), 0);
+  assert.equal(named("Mon | 8:00 | 18:00", "Tue | 9:00 | 17:00"), 0);
 });
 
 test("one line with bars is text, not a table", () => {

@@ -348,3 +348,22 @@ test("a passage that was found has one number, after those of the task", () => {
   const twice = states.cited(states.cited(state, found), found);
   assert.deepEqual(states.addedTo(twice), added);
 });
+
+test("an unsaved answer is given up only when that is asked for", () => {
+  const source = { number: 3, passage_id: "p3", title: "Fees", page: null };
+  const written = states.cited(states.edited(page(ABC, "a"), "Mine [3]."), source);
+  assert.equal(states.unsavedText(written), "Mine [3].");
+  const two = states.edited(states.loaded(states.chosen(written, "b"), detail("b")), "Other");
+  const asked = states.leavingAsked(two);
+  assert.equal(asked.notice?.text, "2 edits are not saved.");
+  assert.deepEqual(
+    asked.notice?.actions.map(({ label }) => label),
+    ["Sign out and lose them", "Show the other"],
+  );
+  const one = states.discarded(asked, "b");
+  assert.equal(states.unsavedText(one), null);
+  assert.deepEqual(Object.keys(one.edits), ["a"]);
+  assert.equal(one.notice, null, "what it asked for is done");
+  assert.deepEqual(states.discarded(one, "a").sources, {});
+  assert.deepEqual(states.allDiscarded(asked).edits, {});
+});

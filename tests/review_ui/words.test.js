@@ -109,6 +109,23 @@ test("copying takes sources and disclaimer along", () => {
   assert.equal(text, "The fee is £25 [1].\n\nSources:\n[1] Fees, page 2\n\nNo advice.");
 });
 
+test("each row of a table is copied as a line", () => {
+  const sentences = [
+    { text: "Bike | Per day", citations: [1] },
+    { text: "Cargo bike | £45", citations: [2] },
+    { text: "Helmets are free.", citations: [1] },
+    { text: "Ask us.", citations: [] },
+  ];
+  const table = { text: "Bike | Per day [1] Cargo bike | £45 [2]", short: null, sentences };
+  const rows = answer({ gate: null, answer: { ...table, citations: [] } });
+  assert.equal(
+    copyText(rows),
+    "Bike | Per day [1]\nCargo bike | £45 [2]\nHelmets are free [1]. Ask us.",
+  );
+  const edited = answer({ answer: { ...table, text: "By\na person", citations: [] } });
+  assert.match(copyText(edited), /^By\na person\n/);
+});
+
 test("what is not released is spoken as its state and message", () => {
   const held = answer({ status: "held", answer: null, message: "A person looks at it." });
   assert.equal(spokenForm(held), "A person looks at it.");

@@ -12,6 +12,7 @@ import yaml
 from app.backends import build_checks, build_support
 from app.corpus.documents import GAVE_UP
 from app.corpus.jobs import CANCELLED
+from app.corpus.tables import LASTING
 from app.errors import error_classes
 from app.main import create_app
 from app.settings import PROJECT, Settings
@@ -20,6 +21,7 @@ from benchmarks.__main__ import app as benchmarks
 from cli.commands import COMMANDS, load_command
 from cli.settings_page import settings_page
 from guardrails.policy.load import load_policy
+from ingestion.pipeline import MAY_PASS
 
 DOCS = PROJECT / "docs"
 REASON_ARGUMENT = {"DocumentRefused": 0, "_fail": 1, "Failure": 1, "fail": 1, "_refuse": 2}
@@ -76,6 +78,14 @@ def test_every_reason_to_refuse_a_document_is_documented_and_no_other() -> None:
         GAVE_UP,
         CANCELLED,
     }
+
+
+def test_whether_a_document_can_be_tried_again_is_documented() -> None:
+    section = (DOCS / "errors.md").read_text("utf-8").split("## Why a document was refused")[1]
+    told = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", section, re.M))
+    assert set(told) == set(first_column("errors.md", "Why a document was refused"))
+    assert {reason for reason, again in told.items() if again == "no"} == LASTING
+    assert MAY_PASS - {"changed"} <= set(told) - LASTING  # what changed must be ingested anew
 
 
 def leaves(command: Any, name: str) -> Iterator[str]:
