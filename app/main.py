@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -34,7 +33,7 @@ from app.api import (
 from app.api.described import describe, groups
 from app.api.edge import Door, Edge, Limits, error_response
 from app.api.openai import routes as openai
-from app.api.requests import ErrorView
+from app.api.requests import ErrorView, meant
 from app.errors import (
     BadRequest,
     CountersignError,
@@ -215,9 +214,8 @@ def _validation_error(error: RequestValidationError, request: Request) -> Counte
 def _meant(name: str, request: Request) -> str:
     """The field of the body whose name is nearest to one that it does not have."""
     params = request.scope["route"].dependant.body_params
-    fields = getattr(params[0].field_info.annotation, "model_fields", {}) if params else {}
-    near = get_close_matches(name, list(fields), 1)
-    return f" Is it {near[0]}?" if near else ""
+    form = params[0].field_info.annotation if params else None
+    return meant(name, getattr(form, "model_fields", ()))
 
 
 def _plainly(fault: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from fastapi import Path as PathParameter
 from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.api.requests import (
+    FIELD,
     MAX_INT,
     Guarded,
     IdempotencyKey,
@@ -19,6 +20,7 @@ from app.api.requests import (
     Text,
     is_storable,
     once,
+    only_known,
     page_limit,
 )
 from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
@@ -67,11 +69,7 @@ def document(document_id: str, services: ServicesDep, principal: Reader) -> Any:
 async def only_known_fields(request: Request) -> None:
     """Refuse a field of the form that the route has not: a date that is misspelt would be lost."""
     known = {field.alias for field in request.scope["route"].dependant.body_params}
-    for name in (await request.form()).keys() - known:
-        shown = name if name.isprintable() else ""
-        raise Invalid(
-            f"{shown[:80]}: there is no such field; there are {', '.join(sorted(known))}."
-        )
+    only_known((name for name, _ in (await request.form()).multi_items()), known, FIELD)
 
 
 OnlyKnown = Depends(only_known_fields)

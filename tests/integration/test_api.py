@@ -1142,6 +1142,48 @@ def test_what_is_wrong_with_an_address_is_said_plainly(site: Site) -> None:
     assert "[" not in found["message"] and "function" not in found["message"]
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_parameter_that_an_address_has_not_is_refused(
+    site: Site, operation: tuple[str, str]
+) -> None:
+    """After the caller is known, before anything is looked up or done."""
+    method, path = operation
+    sent = BODIES.get(operation, {})
+    if operation == ("DELETE", "/v1/session") or path.startswith("/v1/widget/"):
+        return  # they look at a cookie, or at the key in the address, first
+    response = site.call("eve", method, f"{filled(path)}?no_such=x", **sent)
+    if path.startswith("/v1/") and not is_openai(path):
+        told = coded(response, 422, "invalid")["message"]
+        assert told.startswith("no_such: there is no such parameter.")
+    else:  # probes are lengthened by monitors, and OpenAI's clients send what is not known here
+        assert "no_such" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("colection=main", "colection: there is no such parameter. Is it collection?"),
+        ("collection=main&collection=b", "collection: it is given twice."),
+        ("%00", None),
+        ("%ff=1", None),
+        (
+            "x%0a=1",
+            ": there is no such parameter. There are collection, find, limit, offset, state.",
+        ),
+        ("=1", ": there is no such parameter. There are collection, find, limit, offset, state."),
+    ],
+)
+def test_what_is_wrong_with_a_parameter_is_said(site: Site, query: str, says: str | None) -> None:
+    told = coded(site.call("olga", "GET", f"/v1/documents?{query}"), 422, "invalid")["message"]
+    assert says is None or told == says
+
+
+def test_the_first_of_two_files_of_an_upload_is_not_lost(site: Site) -> None:
+    files = [("file", (name, b"# A\n\nText.\n")) for name in ("a.md", "b.md")]
+    response = site.call("olga", "POST", "/v1/documents", data={"collection": "main"}, files=files)
+    assert coded(response, 422, "invalid")["message"] == "file: it is given twice."
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_probes_may_ask_for_the_head_alone(site: Site, path: str) -> None:
     head = site.client.head(path)
