@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from app.access.principals import LOCAL
 from app.corpus.corpus import Corpus
 from app.corpus.documents import USUAL_COLLECTION
 from app.corpus.jobs import JobView
+from app.corpus.registering import AS_IT_IS, ValidDays
 from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import Services, open_database, open_services
@@ -79,6 +80,12 @@ def ingest(
             help="Their last valid day; answers from them are held afterwards.",
         ),
     ] = None,
+    valid_from: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Their first valid day; answers from them are held before."
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and ingest what changes, until it is stopped.")
     ] = False,
@@ -93,21 +100,21 @@ def ingest(
     Exit status 2 when some documents could not be ingested; the others are.
     """
     paths, sources = _meant(named or [], listed or [], watch)
+    valid = ValidDays(*(given and given.date() for given in (valid_from, valid_until)))
     services = open_services(Settings())
     try:
         if not create:
             services.corpus.documents.require_collection(collection)
-        until = valid_until.date() if valid_until else None
         if watch:
-            _watch(services, paths, collection, as_json, until, prune=prune)
+            _watch(services, paths, collection, as_json, valid, prune=prune)
             return
         if sources:
             from ingestion.remote import remote_for
 
             remote = remote_for(pipeline_for(services), services.settings, services.corpus)
-            report = remote.ingest(sources, collection, until, by=LOCAL.name, prune=prune)
+            report = remote.ingest(sources, collection, valid, by=LOCAL.name, prune=prune)
         else:
-            report = ingest_paths(services, paths, collection, as_json, until, prune=prune)
+            report = ingest_paths(services, paths, collection, as_json, valid, prune=prune)
     finally:
         services.close()
     _end(report, as_json)
@@ -128,7 +135,7 @@ def _watch(
     paths: list[Path],
     collection: str,
     as_json: bool,
-    until: date | None,
+    valid: ValidDays,
     *,
     prune: bool,
 ) -> None:
@@ -144,7 +151,7 @@ def _watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     told = print_line if as_json else print_report
-    watched = Watch(pipeline_for(services), paths, collection, told, prune, until, by=LOCAL.name)
+    watched = Watch(pipeline_for(services), paths, collection, told, prune, valid, by=LOCAL.name)
     if not as_json:
         console.print("Watching; stop it with Ctrl-C.")
     watched.run(stop)
@@ -223,7 +230,7 @@ def ingest_paths(
     paths: list[Path],
     collection: str,
     quiet: bool,
-    valid_until: date | None = None,
+    valid: ValidDays = AS_IT_IS,
     *,
     prune: bool = False,
 ) -> Report:
@@ -237,7 +244,7 @@ def ingest_paths(
             files,
             collection,
             lambda _name: bar.advance(task),
-            valid_until,
+            valid,
             by=LOCAL.name,
             prune=pruned,
         )

@@ -25,6 +25,7 @@ from app.api.requests import (
 )
 from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
 from app.corpus.passages import DocumentText
+from app.corpus.registering import ValidDays
 from app.corpus.uploads import Uploads
 from app.errors import Conflict, CountersignError, DependencyFailed, Invalid, NotFound
 from app.ports import PageImages
@@ -90,6 +91,9 @@ def add(
     valid_until: Annotated[
         date | None, Form(description="Its last valid day; answers from it are held afterwards.")
     ] = None,
+    valid_from: Annotated[
+        date | None, Form(description="Its first valid day; answers from it are held before.")
+    ] = None,
     create: Annotated[bool, Form(description="The collection may be new.")] = False,
     key: IdempotencyKey = None,
 ) -> Any:
@@ -100,7 +104,7 @@ def add(
         [collection],
         "There is no such collection, or you may not see it.",
     )
-    name = _file_name(file)
+    name, valid = _file_name(file), ValidDays(valid_from, valid_until)
     check_collection_name(collection)
     if not create:
         services.corpus.documents.require_collection(collection)
@@ -114,7 +118,7 @@ def add(
             name,
             str(stored.path),
             stored.sha256,
-            valid_until=valid_until,
+            valid=valid,
             owner=principal.name,
             size=stored.size,
             by=principal.name,
@@ -126,8 +130,9 @@ def add(
     def again(document_id: str) -> DocumentView:
         return _shown(_readable(services, principal, document_id), principal)
 
-    until = [str(valid_until)] if valid_until else []
-    request = ["add", collection, name, stored.sha256, *until]
+    days = [str(valid_until)] if valid_until else []
+    days += [f"from {valid_from}"] if valid_from else []
+    request = ["add", collection, name, stored.sha256, *days]
     try:
         return once(services.access, principal, key, request, run, again)
     except DependencyFailed:
@@ -196,10 +201,11 @@ def change(
     services: ServicesDep,
     principal: Changer,
     valid_until: Annotated[date | None, Form(description="As in `POST /v1/documents`.")] = None,
+    valid_from: Annotated[date | None, Form(description="As in `POST /v1/documents`.")] = None,
 ) -> Any:
     """New content for a document that keeps its id; until it is ready, the old content answers."""
     found = _readable(services, principal, document_id)
-    uploads = _uploads(services)
+    uploads, valid = _uploads(services), ValidDays(valid_from, valid_until)
     stored = uploads.store(file.file, _file_name(file))
     try:
         added = services.corpus.documents.add(
@@ -207,7 +213,7 @@ def change(
             found.source,
             str(stored.path),
             stored.sha256,
-            valid_until=valid_until,
+            valid=valid,
             owner=principal.name,
         )
     except CountersignError as error:

@@ -1089,14 +1089,39 @@ def wait_for(site: Site, document_id: str) -> dict[str, Any]:
     raise AssertionError("the worker never took the document")
 
 
-def test_an_upload_may_have_a_last_valid_day(site: Site) -> None:
-    added = upload(site, "dated.md", b"# Dated\n\nText.\n", valid_until="2026-12-31").json()
-    assert added["valid_until"] == "2026-12-31"
+def test_an_upload_may_have_a_first_and_a_last_valid_day(site: Site) -> None:
+    text, days = b"# Dated\n\nText.\n", {"valid_from": "2026-01-01", "valid_until": "2026-12-31"}
+    added = upload(site, "dated.md", text, **days).json()
+    assert {name: added[name] for name in days} == days
     path = f"/v1/documents/{added['document_id']}"
-    assert site.call("olga", "GET", path).json()["valid_until"] == "2026-12-31"
+    later = {"data": {"valid_from": "2026-02-01"}, "files": {"file": ("dated.md", text + b"More.")}}
+    assert site.call("olga", "PUT", path, **later).status_code == 202
+    found = site.call("olga", "GET", path).json()
+    assert (found["valid_from"], found["valid_until"]) == ("2026-02-01", "2026-12-31")
+    for day in ({"valid_from": "2027-01-01"}, {"valid_until": "2026-01-31"}):
+        refused = site.call("olga", "PUT", path, **{**later, "data": day})
+        told = coded(refused, 422, "invalid")["message"]
+        assert told.startswith("dated.md: valid_from (") and "lies after valid_until (" in told
+    assert site.call("olga", "GET", path).json() == found
     assert site.call("olga", "DELETE", path).status_code == 204
-    refused = upload(site, "dated.md", b"# Dated\n\nText.\n", valid_until="soon")
-    assert "valid_until" in coded(refused, 422, "invalid")["message"]
+
+
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [
+        ({"valid_until": "soon"}, "valid_until: "),
+        ({"valid_from": "soon"}, "valid_from: "),
+        (
+            {"valid_from": "2026-12-31", "valid_until": "2026-12-30"},
+            "valid_from (2026-12-31) lies after valid_until (2026-12-30).",
+        ),
+    ],
+)
+def test_days_of_an_upload_that_cannot_be_are_refused(
+    site: Site, days: dict[str, str], says: str
+) -> None:
+    refused = upload(site, "undated.md", b"# Dated\n\nText.\n", **days)
+    assert coded(refused, 422, "invalid")["message"].startswith(says)
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PUT", "/{id}")])

@@ -213,6 +213,11 @@ def test_documents_get_a_last_valid_day(shell: Shell) -> None:
     shell.json("ingest", str(folder), "--valid-until", "2001-12-31")
     answer = shell.json("ask", "What does a parking permit cost?")
     assert answer["status"] == "held"
+    days = ("--valid-from", "2002-01-01", "--valid-until", "2001-12-31")
+    refused = shell.json("ingest", str(folder), *days, status=1)
+    assert "lies after valid_until (2001-12-31)" in refused["message"]
+    refused = shell.json("ingest", str(folder), *days[:2], status=1)
+    assert refused["message"].startswith("parking.md: valid_from (2002-01-01) lies after")
     assert (
         "--valid-until"
         in shell.run("ingest", str(folder), "--valid-until", "soon", status=2).stderr
