@@ -9,8 +9,9 @@ from pydantic import Field
 from guardrails.contract import AnswerObject
 
 View = TypeVar("View")
-SMALL_TALK, OTHER_LANGUAGE = "small_talk", "other_language"
+SMALL_TALK, OTHER_LANGUAGE, ERASED = "small_talk", "other_language", "erased"
 """Why there is no answer although nothing need be missing in the documents."""
+Reason = Literal["", "small_talk", "other_language", "erased"]
 
 
 def view_of(view: type[View], stored: Mapping[str, Any]) -> View:
@@ -131,11 +132,12 @@ class AnswerView:
     timings_ms: dict[str, float]
     gate: GateView | None
     reason: Annotated[
-        Literal["", "small_talk", "other_language"],
+        Reason,
         Field(
             description="Why there is no answer: `small_talk` (the message replies to a greeting, "
             "thanks, a farewell or “Are you a bot?”), `other_language` (the question is in another "
-            "language than the documents), or nothing of the kind."
+            "language than the documents), `erased` (its words were erased; the status is then "
+            "`rejected`), or nothing of the kind."
         ),
     ] = ""
     choices: Annotated[
