@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -93,6 +94,9 @@ def ingest(
         list[Path] | None,
         typer.Option("--list", help="A file with one address a line.", exists=True, dir_okay=False),
     ] = None,
+    all_skipped: Annotated[
+        bool, typer.Option("--all-skipped", help="Name every file that no reader knows.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ingest documents as one job, then promote an index version if anything changed.
@@ -117,7 +121,7 @@ def ingest(
             report = ingest_paths(services, paths, collection, as_json, valid, prune=prune)
     finally:
         services.close()
-    _end(report, as_json)
+    _end(report, as_json, all_skipped=all_skipped)
 
 
 def _meant(named: list[str], listed: list[Path], watch: bool) -> tuple[list[Path], list[str]]:
@@ -216,11 +220,11 @@ def retry(
     _end(report, as_json)
 
 
-def _end(report: Report, as_json: bool) -> None:
+def _end(report: Report, as_json: bool, *, all_skipped: bool = False) -> None:
     if as_json:
         print_json(asdict(report))
     else:
-        print_report(report)
+        print_report(report, all_skipped=all_skipped)
     if report.failures:
         raise typer.Exit(2)
 
@@ -257,7 +261,7 @@ def print_line(report: Report) -> None:
     print(json.dumps(asdict(report)), flush=True)
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, *, all_skipped: bool = False) -> None:
     """What an ingestion did, and why a document was refused."""
     console.print(
         f"{report.ingested} ingested ({report.passages} passages), "
@@ -274,14 +278,22 @@ def print_report(report: Report) -> None:
     if report.left_out:
         print_table("Left out", ["document and reason"], [[one] for one in report.left_out])
     if report.skipped:
-        console.print(_skipped_words(report.skipped), markup=False, highlight=False)
+        words = _skipped_words(report.skipped, named=all_skipped)
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
-def _skipped_words(skipped: list[str]) -> str:
-    """How many files no reader knows, and which: ``2 skipped: ... (a.png, b.exe)``."""
-    named = [Path(one).name for one in skipped[:SKIPPED_NAMED]]
-    more = ["…"] if len(skipped) > SKIPPED_NAMED else []
-    return f"{len(skipped)} skipped, of a kind that is not read: {', '.join(named + more)}"
+def _skipped_words(skipped: list[str], *, named: bool) -> str:
+    """How many files no reader knows, and which: their names where they are few, each path where
+    that is asked for, else how many of each ending."""
+    told = f"{len(skipped)} skipped, of a kind that is not read:"
+    if named:
+        return "\n".join([told, *skipped])
+    if len(skipped) <= SKIPPED_NAMED:
+        return f"{told} {', '.join(Path(one).name for one in skipped)}"
+    endings = Counter(Path(one).suffix.lower() or "no ending" for one in skipped)
+    counts = [f"{count} {ending}" for ending, count in endings.most_common(SKIPPED_NAMED)]
+    more = ["…"] if len(endings) > SKIPPED_NAMED else []
+    return f"{told} {', '.join(counts + more)} (--all-skipped names each)"
 
 
 @contextmanager

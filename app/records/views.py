@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field
 
 from guardrails.contract import AnswerObject
 
 View = TypeVar("View")
-SMALL_TALK, OTHER_LANGUAGE, ERASED = "small_talk", "other_language", "erased"
+SMALL_TALK, OTHER_LANGUAGE = "small_talk", "other_language"
 """Why there is no answer although nothing need be missing in the documents."""
+ERASED: Final = "erased"
 Reason = Literal["", "small_talk", "other_language", "erased"]
 
 

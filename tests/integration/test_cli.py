@@ -282,8 +282,13 @@ def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None
     assert "2 skipped, of a kind that is not read: picture.png, program.exe" in said
     for number in range(4):
         (tmp_path / f"more-{number}.png").write_bytes(b"")
-    said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
-    assert "6 skipped" in said and "picture.png, …" in said and "program.exe" not in said
+    again = ("ingest", folder, "--collection", "skips")
+    said = " ".join(shell.run(*again).stdout.split())
+    assert "6 skipped, of a kind that is not read: 5 .png, 1 .exe (--all-skipped" in said
+    told = shell.run(*again, "--all-skipped").stdout.splitlines()
+    at = told.index("6 skipped, of a kind that is not read:")
+    skipped = shell.json(*again)["skipped"]
+    assert len(skipped) == 6 and told[at + 1 : at + 7] == skipped
 
 
 @pytest.mark.parametrize("arguments", [("ingest", "--help"), ("ingest",)])
