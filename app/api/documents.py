@@ -1,7 +1,6 @@
 """Documents over HTTP: list, upload, remove. Ingestion itself runs elsewhere."""
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ from app.access.principals import Principal
 from app.api.requests import (
     FIELD,
     MAX_INT,
+    Day,
     Guarded,
     IdempotencyKey,
     May,
@@ -89,10 +89,10 @@ def add(
     services: ServicesDep,
     principal: Changer,
     valid_until: Annotated[
-        date | None, Form(description="Its last valid day; answers from it are held afterwards.")
+        Day | None, Form(description="Its last valid day; answers from it are held afterwards.")
     ] = None,
     valid_from: Annotated[
-        date | None, Form(description="Its first valid day; answers from it are held before.")
+        Day | None, Form(description="Its first valid day; answers from it are held before.")
     ] = None,
     create: Annotated[bool, Form(description="The collection may be new.")] = False,
     key: IdempotencyKey = None,
@@ -200,8 +200,8 @@ def change(
     file: Annotated[UploadFile, File(description="The document's new content, in any format.")],
     services: ServicesDep,
     principal: Changer,
-    valid_until: Annotated[date | None, Form(description="As in `POST /v1/documents`.")] = None,
-    valid_from: Annotated[date | None, Form(description="As in `POST /v1/documents`.")] = None,
+    valid_until: Annotated[Day | None, Form(description="As in `POST /v1/documents`.")] = None,
+    valid_from: Annotated[Day | None, Form(description="As in `POST /v1/documents`.")] = None,
 ) -> Any:
     """New content for a document that keeps its id; until it is ready, the old content answers."""
     found = _readable(services, principal, document_id)

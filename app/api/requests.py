@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any, TypeVar, cast
@@ -13,7 +15,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from starlette.requests import ClientDisconnect
 
 from app.access.keys import sha256
@@ -41,6 +43,16 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database stores."""
+
+
+def _as_written(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("it must be a day such as 2026-12-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_as_written)]
+"""A day as people write it: a number would be taken for seconds since 1970."""
 SOON_S = 0.1
 """A body that has come by then came soon."""
 MAX_INT = 2**31 - 1

@@ -1,6 +1,7 @@
 """The service over HTTP: every route, every refusal, and nothing shown before its verdict."""
 
 import asyncio
+import gzip
 import json
 import re
 import shutil
@@ -1109,8 +1110,10 @@ def test_an_upload_may_have_a_first_and_a_last_valid_day(site: Site) -> None:
 @pytest.mark.parametrize(
     ("days", "says"),
     [
-        ({"valid_until": "soon"}, "valid_until: "),
-        ({"valid_from": "soon"}, "valid_from: "),
+        ({"valid_until": "soon"}, "valid_until: it must be a day such as 2026-12-31"),
+        ({"valid_from": "86400"}, "valid_from: it must be a day such as 2026-12-31"),
+        ({"valid_from": "2026-01-01T00:00"}, "valid_from: it must be a day such as 2026-12-31"),
+        ({"valid_from": "2026-02-30"}, "valid_from: it must be a day such as 2026-12-31"),
         (
             {"valid_from": "2026-12-31", "valid_until": "2026-12-30"},
             "valid_from (2026-12-31) lies after valid_until (2026-12-30).",
@@ -1201,6 +1204,61 @@ def test_a_parameter_that_an_address_has_not_is_refused(
 def test_what_is_wrong_with_a_parameter_is_said(site: Site, query: str, says: str | None) -> None:
     told = coded(site.call("olga", "GET", f"/v1/documents?{query}"), 422, "invalid")["message"]
     assert says is None or told == says
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (
+            {"json": {"collection": "main"}},
+            "file: it is missing. Send a form (multipart/form-data).",
+        ),
+        ({"data": {"collection": "main", "file": "x"}, "files": {"x": b""}}, "x: there is no such"),
+        ({"files": {"file": (None, "x"), "collection": (None, "main")}}, "file: it must be a file"),
+    ],
+)
+def test_what_is_no_upload_is_told_what_to_send(
+    site: Site, sent: dict[str, Any], says: str
+) -> None:
+    told = coded(site.call("olga", "POST", "/v1/documents", **sent), 422, "invalid")["message"]
+    assert told.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (gzip.compress(b"{}"), "The body is not text in UTF-8. Send it as it is, not compressed."),
+        ('{"question": "café"}'.encode("latin-1"), "The body is not text in UTF-8."),
+        (b'{"question": "Why?"} more', "The body is not valid JSON."),
+        (b'{"limit": ' + b"9" * 5000 + b"}", "The body is not valid JSON."),
+        (
+            b'{"question": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+            "The body is nested too deeply.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_body_that_is_no_json_is_said(
+    site: Site, body: bytes, says: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = site.call("ann", "POST", "/v1/ask", content=body, headers=headers)
+    assert coded(response, 400, "bad_request")["message"].startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/documents", "GET, POST"),
+        ("/v1/documents/x", "DELETE, GET, PUT"),
+        ("/v1/session", "DELETE, GET, POST"),
+        ("/healthz", "GET, HEAD"),
+        ("/", "GET, HEAD"),
+        ("/static/shared/api.js", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_all_right_ones(site: Site, path: str, methods: str) -> None:
+    response = site.call("eve", "PATCH", path)
+    assert (response.status_code, response.headers["allow"]) == (405, methods)
 
 
 def test_the_first_of_two_files_of_an_upload_is_not_lost(site: Site) -> None:
