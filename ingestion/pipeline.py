@@ -148,13 +148,21 @@ class Pipeline:
 
     def retry(self, ids: Sequence[str]) -> Report:
         """Ingest again what failed of these documents and jobs, of all without ids; then as
-        ``ingest``."""
+        ``ingest``. Raises ``NotFound`` for what is none, before anything is done."""
         jobs = [one for one in ids if self._corpus.jobs.exists(one)]
-        again = [document for job in jobs for document in self._corpus.jobs.retry(job)]
         documents = [one for one in ids if one not in jobs]
+        for one in documents:
+            self._must_exist(one)
+        again = [document for job in jobs for document in self._corpus.jobs.retry(job)]
         if documents or not ids:
             again += self._corpus.documents.retry(documents)
         return self.finish(again, Report())
+
+    def _must_exist(self, document_id: str) -> None:
+        try:
+            self._corpus.documents.get(document_id)
+        except NotFound:
+            raise NotFound(f"There is no document and no job {document_id[:80]!r}.") from None
 
     def catch_up(self) -> Report:
         """Ingest what waits for its turn or for another attempt, whoever gave it; then as

@@ -39,7 +39,9 @@ log = structlog.get_logger()
 
 def error_response(error: CountersignError, request_id: str, path: str) -> JSONResponse:
     """The one wire form of every error; on the addresses of OpenAI's clients it is theirs."""
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     body = openai_error(error).model_dump() if is_openai(path) else error.wire(request_id)
     return JSONResponse(body, error.status, headers)
 

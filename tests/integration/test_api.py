@@ -175,6 +175,7 @@ def coded(response: Response, status: int, code: str | None = None) -> dict[str,
     assert isinstance(error["message"], str) and error["message"]
     assert isinstance(error["retryable"], bool)
     assert code is None or error["code"] == code, error
+    assert response.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
     return error
 
 

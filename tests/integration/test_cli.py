@@ -242,7 +242,8 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     assert (Path(failure["source"]).name, failure["code"]) == ("broken.pdf", "corrupt")
     again = shell.json("ingest", "retry", status=2)
     assert (again["ingested"], again["failures"]) == (0, [failure])
-    assert shell.json("ingest", "retry", "0" * 32)["failures"] == []
+    wrong = shell.json("ingest", "retry", report["job_id"], "0" * 32, status=1)
+    assert wrong["message"] == f"There is no document and no job '{'0' * 32}'."
     assert shell.json("ingest", "retry", report["job_id"], status=2)["failures"] == [failure]
     (folder / "broken.pdf").unlink()
     pruned = shell.json("ingest", str(folder), "--collection", "more", "--prune")
