@@ -65,17 +65,15 @@ export function addingView(context) {
     files,
     el("p", { class: "muted small" }, hint),
   );
-  const fields = el(
+  const days = el(
     "div",
     { class: "pair" },
-    target.node,
-    el("span"),
     field("First valid day", from, "Answers from them are held before. Empty: at once."),
     field("Last valid day", until, "Answers from them are held afterwards. Empty: for ever."),
   );
   const nodes = [
     el("h2", {}, "Add documents"),
-    el("section", { class: "block" }, fields),
+    el("section", { class: "block" }, el("div", { class: "group" }, target.node, days)),
     drop,
     list,
   ];
