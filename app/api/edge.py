@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from typing import cast
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from fastapi.responses import JSONResponse
@@ -76,7 +77,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(request_id, scope)]
+                sent = message["headers"] if status < 300 else map(_here, message["headers"])
+                message["headers"] = [*sent, *_headers(request_id, scope)]
             await send(message)
 
         try:
@@ -176,6 +178,16 @@ class _Body:
             raise TooLarge
         self._complete = not message.get("more_body", False)
         return message
+
+
+def _here(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """The header; where an address goes on (without a slash at its end) is told without a host:
+    behind a proxy nobody here knows it, nor whether the caller came encrypted."""
+    name, value = header
+    if name != b"location":
+        return header
+    _, _, path, query, _ = urlsplit(value.decode("latin-1"))
+    return name, urlunsplit(("", "", path, query, "")).encode("latin-1")
 
 
 def _headers(request_id: str, scope: Scope) -> list[tuple[bytes, bytes]]:

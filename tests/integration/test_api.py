@@ -1262,6 +1262,16 @@ def test_a_wrong_method_is_told_all_right_ones(site: Site, path: str, methods: s
     assert (response.status_code, response.headers["allow"]) == (405, methods)
 
 
+@pytest.mark.parametrize("path", ["/v1/answers", "/v1/answers?limit=1", "/review"])
+def test_an_address_with_a_slash_too_many_goes_on_at_the_same_host(site: Site, path: str) -> None:
+    name, mark, query = path.partition("?")
+    headers = {"Host": "elsewhere.example"}
+    address = f"{name}/{mark}{query}"
+    response = site.call("ann", "GET", address, headers=headers, follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (307, path)
+    assert site.call("ann", "GET", address).status_code == 200
+
+
 def test_the_first_of_two_files_of_an_upload_is_not_lost(site: Site) -> None:
     files = [("file", (name, b"# A\n\nText.\n")) for name in ("a.md", "b.md")]
     response = site.call("olga", "POST", "/v1/documents", data={"collection": "main"}, files=files)
