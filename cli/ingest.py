@@ -22,7 +22,7 @@ from app.corpus.registering import AS_IT_IS, ValidDays
 from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import Services, open_database, open_services
-from cli.output import Json, console, print_json, print_table, progress
+from cli.output import MOST_ROWS, Json, console, print_json, print_table, progress
 from ingestion.pipeline import Report, pipeline_for
 from ingestion.sources import LIST, find_files, find_folders, find_skipped, is_address
 
@@ -163,7 +163,7 @@ def _watch(
 
 @ingest_commands.command()
 def jobs(
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=MOST_ROWS)] = 20,
     as_json: Json = False,
 ) -> None:
     """Ingestion jobs, newest first, and how far each is."""

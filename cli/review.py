@@ -34,7 +34,7 @@ def list_tasks(
     asker: Annotated[str | None, typer.Option(help="Only what this principal asked.")] = None,
     assigned_to: Annotated[str | None, typer.Option(help="Only this reviewer's.")] = None,
     min_risk: Annotated[
-        float | None, typer.Option(help="Only from this risk on, or unknown.")
+        float | None, typer.Option(min=0, max=1, help="Only from this risk on, or unknown.")
     ] = None,
     text: Annotated[str, typer.Option(help="Only with these words in the question.")] = "",
     limit: Annotated[int, typer.Option(help="Tasks on one page.", min=1, max=1000)] = 50,
