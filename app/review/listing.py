@@ -589,9 +589,10 @@ def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
 
 
 def _why(session: Session, record: RecordRow) -> str:
-    settled = session.get(SettlementRow, record.answer_id)
-    if settled is not None and settled.state == "erased":
-        return ERASED_MESSAGE
+    if not record.evidence:  # what was erased has none; to look costs a statement
+        settled = session.get(SettlementRow, record.answer_id)
+        if settled is not None and settled.state == "erased":
+            return ERASED_MESSAGE
     policy = policy_content(session, record.verdict["policy_sha256"])
     said = why_line(record.draft, record.findings, record.verdict, record.gate, policy)
     return without_accidents(said)
