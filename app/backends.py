@@ -104,6 +104,20 @@ GENERATORS: dict[str, Callable[[Settings], Generator]] = {
 }
 
 
+def check_selected(settings: Settings) -> None:
+    """Raise ``SettingsInvalid`` where a setting names a folder that is not there, before anything
+    is loaded."""
+    _folder("models_dir", str(settings.models_dir))
+    for setting, known in (
+        ("embedder", EMBEDDERS),
+        ("generator", GENERATORS),
+        ("review_drafter", GENERATORS),
+    ):
+        value: str = getattr(settings, setting)
+        if value not in known and not _is_address(value):
+            _folder(setting, value)
+
+
 def build_embedder(settings: Settings) -> Embedder:
     """The embedder that ``settings.embedder`` selects; raises ``SettingsInvalid``."""
     if settings.embedder in EMBEDDERS:
@@ -255,7 +269,11 @@ def build_checks(policy: Policy, support: "SupportCheck") -> list[Check]:
 
 def is_remote(settings: Settings) -> bool:
     """Whether another server drafts."""
-    return settings.generator.startswith(("http://", "https://"))
+    return _is_address(settings.generator)
+
+
+def _is_address(selected: str) -> bool:
+    return selected.startswith(("http://", "https://"))
 
 
 def _model_server(settings: Settings) -> Generator:

@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Form
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from app.api import (
     accounts,
@@ -34,7 +35,7 @@ from app.api import (
 from app.api.described import describe, groups
 from app.api.edge import Door, Edge, Limits, error_response
 from app.api.openai import routes as openai
-from app.api.requests import ErrorView
+from app.api.requests import ErrorView, meant
 from app.errors import (
     BadRequest,
     CountersignError,
@@ -94,6 +95,7 @@ WORDS = {
     "a valid dictionary": "an object",
     "a valid boolean": "true or false",
     "a valid date or datetime": "a day such as 2026-12-31",
+    "Expected UploadFile, received: <class 'str'>": "it must be a file",
 }
 """What pydantic says, and what we say."""
 Background = Callable[[Services], AbstractContextManager[None]]
@@ -187,7 +189,9 @@ def _add_error_handlers(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         response = error_response(_http_error(error), request.state.request_id, request.url.path)
-        response.headers.update(error.headers or {})  # a 405 names what is allowed
+        response.headers.update(error.headers or {})
+        if error.status_code == 405 and (allowed := _allowed(request)):
+            response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
 
     app.add_exception_handler(CountersignError, known)
@@ -208,16 +212,25 @@ def _validation_error(error: RequestValidationError, request: Request) -> Counte
     param = place if place.isprintable() else None
     if first["type"] in ("json_invalid", "json_type"):
         return BadRequest("The body is not valid JSON.")
+    if first["type"] == "missing" and _wants_form(request, content_type):
+        return Invalid(f"{place}: it is missing. Send a form (multipart/form-data).", param=param)
     meant = _meant(place, request) if first["type"] == "extra_forbidden" else ""
     return Invalid(f"{place}: {_plainly(first)}{meant}", param=param)
+
+
+def _wants_form(request: Request, content_type: str) -> bool:
+    """Whether the route takes a form, and something else came."""
+    params = request.scope["route"].dependant.body_params
+    return not content_type.startswith("multipart/") and any(
+        isinstance(param.field_info, Form) for param in params
+    )
 
 
 def _meant(name: str, request: Request) -> str:
     """The field of the body whose name is nearest to one that it does not have."""
     params = request.scope["route"].dependant.body_params
-    fields = getattr(params[0].field_info.annotation, "model_fields", {}) if params else {}
-    near = get_close_matches(name, list(fields), 1)
-    return f" Is it {near[0]}?" if near else ""
+    form = params[0].field_info.annotation if params else None
+    return meant(name, getattr(form, "model_fields", ()))
 
 
 def _plainly(fault: Mapping[str, Any]) -> str:
@@ -233,6 +246,24 @@ def _plainly(fault: Mapping[str, Any]) -> str:
     return told
 
 
+def _allowed(request: Request) -> set[str]:
+    """The methods that an address takes; each of its routes knows its own only."""
+    routes = [*(route for router in ROUTERS for route in router.routes), *request.app.routes]
+    taking = (one for one in routes if isinstance(one, Route | APIRoute))
+    found = (one.methods for one in taking if one.path_regex.match(request.url.path))
+    return set().union(*(methods for methods in found if methods))
+
+
+def _unreadable(error: HTTPException) -> str:
+    """Why a body could not be read, as far as that is known."""
+    cause = error.__cause__
+    if isinstance(cause, UnicodeDecodeError):
+        return "The body is not text in UTF-8. Send it as it is, not compressed."
+    if isinstance(cause, RecursionError):
+        return "The body is nested too deeply."
+    return "The body is not valid JSON." if isinstance(cause, ValueError) else str(error.detail)
+
+
 def _http_error(error: HTTPException) -> CountersignError:
     if isinstance(error.__cause__, CountersignError):  # raised while the body was read
         return error.__cause__
@@ -242,4 +273,4 @@ def _http_error(error: HTTPException) -> CountersignError:
         return TooLarge()
     if error.status_code == 405:
         return MethodNotAllowed()
-    return BadRequest(str(error.detail))
+    return BadRequest(_unreadable(error))

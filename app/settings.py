@@ -1,12 +1,13 @@
 """Every setting of the service: the only reader of the environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +24,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app import addresses
 from app.errors import SettingsInvalid
 
 PREFIX = "COUNTERSIGN_"
@@ -42,12 +44,40 @@ MOST_SHOWN = 40
 """Characters of a value that cannot be used, as its error shows it."""
 
 
+SECRET_CHARS = 16
+"""Of what a webhook is signed with, at least."""
+CENTURY_DAYS, CENTURY_HOURS, YEAR_MINUTES, DAY_S = 36_500, 876_000, 525_600, 86_400
+"""The longest times: what is far beyond them has no date."""
+MOST_THREADS = 1024
+
+
+def _or_empty(form: Callable[[str], str]) -> AfterValidator:
+    """A form that a setting has unless it is empty."""
+    return AfterValidator(lambda text: form(text) if text else text)
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _model(text: str) -> str:
+    """The name of a model, a folder, or an address; what is no address is looked for at start."""
+    return addresses.base_address(text) if "://" in text else _filled(text)
+
+
+Filled = Annotated[str, AfterValidator(_filled)]
+ModelName = Annotated[str, AfterValidator(_model)]
+WebAddress = Annotated[str, _or_empty(addresses.web_address)]
+
+
 class GeneratorVersion(BaseModel):
     """The settings of another version of the generator; None: as of the one in use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    generator: str | None = None
+    generator: ModelName | None = None
     generator_model: str | None = None
     generator_api_key: str | None = Field(default=None, repr=False)
     generator_beams: int | None = Field(default=None, ge=1, le=8)
@@ -70,7 +100,9 @@ class Settings(BaseSettings):
     Raises ``SettingsInvalid`` where one cannot be used.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -83,6 +115,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing is read from files; to look for each setting in none takes a millisecond."""
         return init_settings, _Environment(settings_cls)
+
+    @model_validator(mode="after")
+    def _refuse_pairs(self) -> Self:
+        if wrong := list(_contradictions(self)):
+            raise ValueError("; ".join(wrong))
+        return self
 
     @model_validator(mode="wrap")
     @classmethod
@@ -102,12 +140,14 @@ class Settings(BaseSettings):
         description="SQLAlchemy address of the database; empty selects SQLite in `data_dir`. "
         "PostgreSQL: `postgresql+psycopg://user:password@host/name`; `postgres://` means the same.",
     )
-    host: str = Field(default="127.0.0.1", description="Address the service listens on.")
+    host: Annotated[str, AfterValidator(addresses.host)] = Field(
+        default="127.0.0.1", description="Address the service listens on."
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="Port the service listens on.")
     models_dir: Path = Field(
         default=PROJECT / "models", description="Folder with the shipped models."
     )
-    embedder: str = Field(
+    embedder: Filled = Field(
         default="minilm",
         description="`minilm` (shipped) or the path of a local sentence-transformers folder.",
     )
@@ -118,7 +158,7 @@ class Settings(BaseSettings):
         "AMX and there are more than a few hundred, int8 where it has VNNI, else float32. "
         "Questions, and passages beside a running service, are embedded in float32.",
     )
-    generator: str = Field(
+    generator: ModelName = Field(
         default="reader",
         description="`reader` (shipped, extractive), the path of a local transformers folder, "
         "or the base address of an OpenAI-compatible server (`http://127.0.0.1:8001/v1`).",
@@ -185,7 +225,7 @@ class Settings(BaseSettings):
         "background, after the asker was told to wait: those that have no draft (`missing`), "
         "`all`, beside the draft they have, or none (`off`).",
     )
-    review_drafter: str = Field(
+    review_drafter: ModelName = Field(
         default="reader",
         description="What makes these drafts: `reader` (shipped; it quotes where it is less sure "
         "than an answer must be), `seq2seq` (shipped; it writes), the path of a local transformers "
@@ -200,7 +240,10 @@ class Settings(BaseSettings):
         default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."
     )
     model_threads: int = Field(
-        default=0, ge=0, description="CPU threads for models; 0 leaves the library's default."
+        default=0,
+        ge=0,
+        le=MOST_THREADS,
+        description="CPU threads for models; 0 leaves the library's default.",
     )
     policy_file: Path | None = Field(
         default=None,
@@ -257,7 +300,7 @@ class Settings(BaseSettings):
         "unless the reader finds an answer in one, or takes one for relevant.",
     )
     deadline_s: float = Field(
-        default=30.0, gt=0, description="Longest time for one answer, in seconds."
+        default=30.0, gt=0, le=DAY_S, description="Longest time for one answer, in seconds."
     )
     stream: Literal["sentences", "answer"] = Field(
         default="sentences",
@@ -288,9 +331,10 @@ class Settings(BaseSettings):
     ingest_workers: int = Field(
         default=0,
         ge=0,
+        le=MOST_THREADS,
         description="How many processes, or cores of the cluster; 0 takes all there are.",
     )
-    ray_address: str = Field(
+    ray_address: Annotated[str, _or_empty(addresses.cluster)] = Field(
         default="",
         description="Address of a Ray cluster (`10.0.0.5:6379`, or `auto` on one of its machines); "
         "empty starts Ray on this machine.",
@@ -305,7 +349,10 @@ class Settings(BaseSettings):
         description="Whether pages may be fetched from private, loopback and link-local addresses.",
     )
     remote_timeout_s: float = Field(
-        default=30.0, gt=0, description="Seconds that one page may take, redirects and all."
+        default=30.0,
+        gt=0,
+        le=DAY_S,
+        description="Seconds that one page may take, redirects and all.",
     )
     remote_pages: int = Field(
         default=10_000, ge=1, description="Most documents that one remote source may list."
@@ -313,10 +360,11 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         default=10.0,
         gt=0,
+        le=DAY_S,
         description="Seconds that a request body may take, and one more for each 4 kB of it.",
     )
     header_timeout_s: float = Field(
-        default=10.0, gt=0, description="Seconds that the head of a request may take."
+        default=10.0, gt=0, le=DAY_S, description="Seconds that the head of a request may take."
     )
     max_connections: int = Field(
         default=2000,
@@ -333,7 +381,10 @@ class Settings(BaseSettings):
         "`serve --workers`.",
     )
     max_running_answers: int = Field(
-        default=8, ge=1, description="Answers worked on at once, each on a thread of its own."
+        default=8,
+        ge=1,
+        le=MOST_THREADS,
+        description="Answers worked on at once, each on a thread of its own.",
     )
     max_waiting_answers: int = Field(
         default=8,
@@ -342,10 +393,16 @@ class Settings(BaseSettings):
         "and told when to come back.",
     )
     review_days: float = Field(
-        default=3.0, gt=0, description="Days until an undecided review task expires."
+        default=3.0,
+        gt=0,
+        le=CENTURY_DAYS,
+        description="Days until an undecided review task expires.",
     )
     claim_minutes: float = Field(
-        default=5.0, gt=0, description="Minutes a reviewer's claim lasts without renewal."
+        default=5.0,
+        gt=0,
+        le=YEAR_MINUTES,
+        description="Minutes a reviewer's claim lasts without renewal.",
     )
     undo_seconds: float = Field(
         default=10.0,
@@ -437,6 +494,7 @@ class Settings(BaseSettings):
     probe_delay_minutes: float = Field(
         default=60.0,
         ge=0,
+        le=YEAR_MINUTES,
         description="Longest time, drawn for each, until a gold item or second review appears, so "
         "that the moment does not give it away.",
     )
@@ -448,10 +506,11 @@ class Settings(BaseSettings):
     checkpoint_hours: float = Field(
         default=24.0,
         ge=0,
+        le=CENTURY_HOURS,
         description="Hours after which the service signs a checkpoint, if there are new links; "
         "0: never.",
     )
-    checkpoint_webhook: str = Field(
+    checkpoint_webhook: WebAddress = Field(
         default="",
         description="Address that each checkpoint is sent to as JSON (POST), so that it is kept "
         "elsewhere; empty sends nothing.",
@@ -459,6 +518,7 @@ class Settings(BaseSettings):
     keep_answers_days: float = Field(
         default=0.0,
         ge=0,
+        le=CENTURY_DAYS,
         description="Days after which the words of an answer are erased: question, draft, "
         "evidence, release, what reviewers wrote; 0: never. Outcomes, figures and the audit log "
         "stay.",
@@ -466,10 +526,11 @@ class Settings(BaseSettings):
     keep_deleted_days: float = Field(
         default=0.0,
         ge=0,
+        le=CENTURY_DAYS,
         description="Days after which a deleted document is erased from the answers that used it; "
         "0: never.",
     )
-    trace_endpoint: str = Field(
+    trace_endpoint: WebAddress = Field(
         default="",
         description="Address of an OpenTelemetry collector for traces (OTLP over HTTP, "
         "`http://127.0.0.1:4318/v1/traces`); empty traces nothing. It needs "
@@ -482,14 +543,14 @@ class Settings(BaseSettings):
         description="Share of requests that are traced; a caller whose `traceparent` says so is "
         "followed all the same.",
     )
-    public_url: str = Field(
+    public_url: Annotated[str, _or_empty(addresses.base_address)] = Field(
         default="",
         description="Address under which browsers reach the service "
         "(`https://answers.example.com`): for links in notices, which have none without it, and "
         "for sign-in by a provider, which comes back to `/login` there and else takes the address "
         "of each request.",
     )
-    notice_webhook: str = Field(
+    notice_webhook: WebAddress = Field(
         default="",
         description="Address that notices are sent to as signed JSON (POST): new, urgent and late "
         "review tasks, and answers that were released, corrected, refused, withdrawn or expired; "
@@ -513,10 +574,11 @@ class Settings(BaseSettings):
     notice_deadline_hours: float = Field(
         default=4.0,
         gt=0,
+        le=CENTURY_HOURS,
         description="Hours before its deadline at which an undecided task is told of once more; at "
         "most half of its time.",
     )
-    notice_reviewers: str = Field(
+    notice_reviewers: Annotated[str, AfterValidator(addresses.e_mails)] = Field(
         default="",
         description="E-mail addresses, with commas between them, that hear of urgent tasks and "
         "near deadlines.",
@@ -526,7 +588,7 @@ class Settings(BaseSettings):
         description="Whether askers are sent an e-mail when their held answer is decided, where "
         "their account's name is an e-mail address.",
     )
-    smtp_host: str = Field(
+    smtp_host: Annotated[str, _or_empty(addresses.host)] = Field(
         default="", description="Mail server for notices by e-mail; empty sends none."
     )
     smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
@@ -535,8 +597,10 @@ class Settings(BaseSettings):
     )
     smtp_user: str = Field(default="", description="Name to sign in to the mail server with.")
     smtp_password: str = Field(default="", description="Password of `smtp_user`.", repr=False)
-    smtp_from: str = Field(default="", description="Address that e-mail comes from.")
-    oidc_issuer: str = Field(
+    smtp_from: Annotated[str, _or_empty(addresses.e_mail)] = Field(
+        default="", description="Address that e-mail comes from."
+    )
+    oidc_issuer: Annotated[str, _or_empty(addresses.safe_address)] = Field(
         default="",
         description="Issuer of an OpenID Connect provider, word for word as it calls itself; "
         "empty: no sign-in by a provider. See [signing-in.md](signing-in.md).",
@@ -545,14 +609,14 @@ class Settings(BaseSettings):
     oidc_client_secret: str = Field(
         default="", description="Secret of the service at the provider, if it has one.", repr=False
     )
-    oidc_scopes: str = Field(
+    oidc_scopes: Filled = Field(
         default="openid profile email", description="What the provider is asked for."
     )
-    oidc_label: str = Field(default="Single sign-on", description="Words on the sign-in button.")
-    oidc_name_claim: str = Field(
+    oidc_label: Filled = Field(default="Single sign-on", description="Words on the sign-in button.")
+    oidc_name_claim: Filled = Field(
         default="preferred_username", description="Claim that names a new account."
     )
-    oidc_groups_claim: str = Field(
+    oidc_groups_claim: Filled = Field(
         default="groups", description="Claim that lists a person's groups."
     )
     oidc_roles: dict[str, list[str]] = Field(
@@ -582,7 +646,9 @@ class Settings(BaseSettings):
     price_million_tokens_written: float = Field(
         default=0.0, ge=0, description="What a million tokens cost that the generator writes."
     )
-    session_hours: float = Field(default=12.0, gt=0, description="Hours a sign-in lasts.")
+    session_hours: float = Field(
+        default=12.0, gt=0, le=CENTURY_HOURS, description="Hours a sign-in lasts."
+    )
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it behind TLS."
     )
@@ -605,6 +671,19 @@ class Settings(BaseSettings):
     def index_dir(self) -> Path:
         """Where index versions lie, one folder each."""
         return self.data_dir / "index"
+
+    @field_validator("data_dir", "models_dir", "policy_file", "shadow_policy_file", mode="before")
+    @classmethod
+    def _refuse_no_path(cls, value: Any) -> Any:
+        """An empty one would mean the folder in which the service happens to start."""
+        return _filled(value) if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _refuse_file(cls, value: Path) -> Path:
+        if value.exists() and not value.is_dir():
+            raise ValueError("must be a folder")
+        return value
 
     @field_validator("gate_unions")
     @classmethod
@@ -629,6 +708,24 @@ SECRET_SETTINGS = frozenset(
 )
 
 
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What is wrong with settings that are right one by one."""
+    secret, mail = settings.notice_webhook_secret, settings.smtp_host
+    if settings.notice_webhook and len(secret) < SECRET_CHARS:
+        needed = f"{_called('notice_webhook_secret')} of at least {SECRET_CHARS} characters"
+        yield f"{_called('notice_webhook')} needs {needed}"
+    if mail and not settings.smtp_from:
+        yield f"{_called('smtp_host')} needs smtp_from, the address that e-mail comes from"
+    if mail and settings.smtp_user and settings.smtp_security == "none":
+        yield f"{_called('smtp_security')} none would send the password of smtp_user unencrypted"
+    for name in ("generator", "review_drafter"):
+        if "://" in getattr(settings, name) and not getattr(settings, f"{name}_model"):
+            yield f"{_called(name)} is a model server: {_called(f'{name}_model')} names no model"
+    for name in ("notice_reviewers", "notice_askers"):
+        if getattr(settings, name) and not mail:
+            yield f"{_called(name)} needs smtp_host, the server that sends e-mail"
+
+
 def _called(name: str) -> str:
     """The setting as whoever set it knows it: by its variable, else by its own name."""
     variable = PREFIX + name.upper()
@@ -637,8 +734,10 @@ def _called(name: str) -> str:
 
 def _fault(place: tuple[int | str, ...], told: str, value: Any) -> str:
     """What is wrong with one setting: ``COUNTERSIGN_PORT must be a whole number, not 'abc'``."""
-    name, *within = map(str, place)
     told = told.split(", unable to")[0].removeprefix("Value error, ")
+    if not place:  # of several settings, which it names
+        return told
+    name, *within = map(str, place)
     for theirs, ours in WORDS.items():
         told = told.replace(theirs, ours, 1)
     called = " ".join([_called(name), *([".".join(within)] if within else [])])

@@ -351,7 +351,8 @@ def build_corpus(settings: Settings, database: Database) -> Corpus:
 
 
 def open_services(settings: Settings) -> Services:
-    """See to the schema of the database, then connect everything."""
+    """See to the schema of the database, then connect everything. Raises ``SettingsInvalid``."""
+    backends.check_selected(settings)
     configure_tracing(settings.trace_endpoint, settings.trace_share)
     open_database(settings).close()
     return build_services(settings)

@@ -11,7 +11,7 @@ from app.access.principals import LOCAL
 from app.gate.trials import Trials, TrialView
 from app.settings import Settings
 from app.wiring import open_database, trials_of
-from cli.output import Json, console, in_short, print_json, print_table
+from cli.output import MOST_ROWS, Json, console, in_short, print_json, print_table
 
 canary_commands = typer.Typer(
     help="Try another version of the generator on a share of the questions.",
@@ -25,7 +25,9 @@ def start(
     version: Annotated[
         str, typer.Argument(help="A name of the setting generator_versions.", metavar="VERSION")
     ],
-    share: Annotated[float, typer.Option(help="Share of the questions, up to 1.")] = 0.1,
+    share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the questions, up to 1.")
+    ] = 0.1,
     shadow: Annotated[
         bool, typer.Option(help="Let it answer beside the other one; nobody sees its answers.")
     ] = False,
@@ -38,7 +40,7 @@ def start(
 
 @canary_commands.command()
 def status(
-    limit: Annotated[int, typer.Option(help="At most so many trials.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="At most so many trials.", min=1, max=MOST_ROWS)] = 20,
     as_json: Json = False,
 ) -> None:
     """The newest trials, what became of their answers, and what the test says of them."""
@@ -62,7 +64,7 @@ def stop(
 
 @canary_commands.command()
 def answers(
-    limit: Annotated[int, typer.Option(help="At most so many answers.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="At most so many answers.", min=1, max=MOST_ROWS)] = 20,
     as_json: Json = False,
 ) -> None:
     """What versions in the shadow drafted, newest first, beside what was recorded."""

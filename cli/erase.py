@@ -95,7 +95,12 @@ def _finish(eraser: Eraser, erase: Callable[[], Erased], compact: bool, as_json:
     if as_json:
         print_json(asdict(erased))
         return
-    told = f"Erased {erased.answers} answers and {erased.documents} documents."
+    counts = [_counted(erased.answers, "answer"), _counted(erased.documents, "document")]
+    told = f"Erased {' and '.join(counts)}."
     if not erased.compacted:
         told += " Old pages of the database's files may still hold words: others use the database."
     console.print(told, highlight=False)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"

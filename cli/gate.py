@@ -29,7 +29,7 @@ from app.review import disagreements as review
 from app.settings import Settings
 from app.wiring import open_database, open_services
 from cli.gate_report import RiskOutcomes, reviewer_figures, write_page
-from cli.output import Json, console, in_short, print_json, print_table
+from cli.output import MOST_ROWS, Json, console, in_short, print_json, print_table
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import NotCertifiable
 
@@ -147,8 +147,12 @@ def _labels(collection: str) -> RiskOutcomes:
 @gate_commands.command()
 def certify(
     collection: Annotated[str, typer.Option(help="Collection to certify.")],
-    alpha: Annotated[float | None, typer.Option(help="Default: setting gate_alpha.")] = None,
-    delta: Annotated[float | None, typer.Option(help="Default: setting gate_delta.")] = None,
+    alpha: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Default: setting gate_alpha.")
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Default: setting gate_delta.")
+    ] = None,
     risk_class: RiskClass = STANDARD,
     once: Annotated[
         bool,
@@ -195,7 +199,7 @@ def plan(
         str, typer.Option(help="Collection to certify; default: each that has documents.")
     ] = "",
     minutes: Annotated[
-        float, typer.Option(help="Minutes that reviewers label each day.", min=1)
+        float, typer.Option(help="Minutes that reviewers label each day.", min=1, max=1440)
     ] = MINUTES,
     risk_class: RiskClass = STANDARD,
     as_json: Json = False,
@@ -248,7 +252,9 @@ def look(
     labels: Annotated[
         int | None,
         typer.Option(
-            help="How many labels it counts, pilot and all; without it nothing is planned."
+            min=1,
+            max=MOST_ROWS,
+            help="How many labels it counts, pilot and all; without it nothing is planned.",
         ),
     ] = None,
     risk_class: RiskClass = STANDARD,

@@ -3,10 +3,11 @@
 import json
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +18,11 @@ from app.access.principals import LOCAL
 from app.corpus.corpus import Corpus
 from app.corpus.documents import USUAL_COLLECTION
 from app.corpus.jobs import JobView
+from app.corpus.registering import AS_IT_IS, ValidDays
 from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import Services, open_database, open_services
-from cli.output import Json, console, print_json, print_table, progress
+from cli.output import MOST_ROWS, Json, console, print_json, print_table, progress
 from ingestion.pipeline import Report, pipeline_for
 from ingestion.sources import LIST, find_files, find_folders, find_skipped, is_address
 
@@ -79,6 +81,12 @@ def ingest(
             help="Their last valid day; answers from them are held afterwards.",
         ),
     ] = None,
+    valid_from: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Their first valid day; answers from them are held before."
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and ingest what changes, until it is stopped.")
     ] = False,
@@ -86,6 +94,9 @@ def ingest(
         list[Path] | None,
         typer.Option("--list", help="A file with one address a line.", exists=True, dir_okay=False),
     ] = None,
+    all_skipped: Annotated[
+        bool, typer.Option("--all-skipped", help="Name every file that no reader knows.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ingest documents as one job, then promote an index version if anything changed.
@@ -93,24 +104,24 @@ def ingest(
     Exit status 2 when some documents could not be ingested; the others are.
     """
     paths, sources = _meant(named or [], listed or [], watch)
+    valid = ValidDays(*(given and given.date() for given in (valid_from, valid_until)))
     services = open_services(Settings())
     try:
         if not create:
             services.corpus.documents.require_collection(collection)
-        until = valid_until.date() if valid_until else None
         if watch:
-            _watch(services, paths, collection, as_json, until, prune=prune)
+            _watch(services, paths, collection, as_json, valid, prune=prune)
             return
         if sources:
             from ingestion.remote import remote_for
 
             remote = remote_for(pipeline_for(services), services.settings, services.corpus)
-            report = remote.ingest(sources, collection, until, by=LOCAL.name, prune=prune)
+            report = remote.ingest(sources, collection, valid, by=LOCAL.name, prune=prune)
         else:
-            report = ingest_paths(services, paths, collection, as_json, until, prune=prune)
+            report = ingest_paths(services, paths, collection, as_json, valid, prune=prune)
     finally:
         services.close()
-    _end(report, as_json)
+    _end(report, as_json, all_skipped=all_skipped)
 
 
 def _meant(named: list[str], listed: list[Path], watch: bool) -> tuple[list[Path], list[str]]:
@@ -128,7 +139,7 @@ def _watch(
     paths: list[Path],
     collection: str,
     as_json: bool,
-    until: date | None,
+    valid: ValidDays,
     *,
     prune: bool,
 ) -> None:
@@ -144,7 +155,7 @@ def _watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     told = print_line if as_json else print_report
-    watched = Watch(pipeline_for(services), paths, collection, told, prune, until, by=LOCAL.name)
+    watched = Watch(pipeline_for(services), paths, collection, told, prune, valid, by=LOCAL.name)
     if not as_json:
         console.print("Watching; stop it with Ctrl-C.")
     watched.run(stop)
@@ -152,7 +163,7 @@ def _watch(
 
 @ingest_commands.command()
 def jobs(
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=MOST_ROWS)] = 20,
     as_json: Json = False,
 ) -> None:
     """Ingestion jobs, newest first, and how far each is."""
@@ -209,11 +220,11 @@ def retry(
     _end(report, as_json)
 
 
-def _end(report: Report, as_json: bool) -> None:
+def _end(report: Report, as_json: bool, *, all_skipped: bool = False) -> None:
     if as_json:
         print_json(asdict(report))
     else:
-        print_report(report)
+        print_report(report, all_skipped=all_skipped)
     if report.failures:
         raise typer.Exit(2)
 
@@ -223,7 +234,7 @@ def ingest_paths(
     paths: list[Path],
     collection: str,
     quiet: bool,
-    valid_until: date | None = None,
+    valid: ValidDays = AS_IT_IS,
     *,
     prune: bool = False,
 ) -> Report:
@@ -237,7 +248,7 @@ def ingest_paths(
             files,
             collection,
             lambda _name: bar.advance(task),
-            valid_until,
+            valid,
             by=LOCAL.name,
             prune=pruned,
         )
@@ -250,7 +261,7 @@ def print_line(report: Report) -> None:
     print(json.dumps(asdict(report)), flush=True)
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, *, all_skipped: bool = False) -> None:
     """What an ingestion did, and why a document was refused."""
     console.print(
         f"{report.ingested} ingested ({report.passages} passages), "
@@ -267,14 +278,22 @@ def print_report(report: Report) -> None:
     if report.left_out:
         print_table("Left out", ["document and reason"], [[one] for one in report.left_out])
     if report.skipped:
-        console.print(_skipped_words(report.skipped), markup=False, highlight=False)
+        words = _skipped_words(report.skipped, named=all_skipped)
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
-def _skipped_words(skipped: list[str]) -> str:
-    """How many files no reader knows, and which: ``2 skipped: ... (a.png, b.exe)``."""
-    named = [Path(one).name for one in skipped[:SKIPPED_NAMED]]
-    more = ["…"] if len(skipped) > SKIPPED_NAMED else []
-    return f"{len(skipped)} skipped, of a kind that is not read: {', '.join(named + more)}"
+def _skipped_words(skipped: list[str], *, named: bool) -> str:
+    """How many files no reader knows, and which: their names where they are few, each path where
+    that is asked for, else how many of each ending."""
+    told = f"{len(skipped)} skipped, of a kind that is not read:"
+    if named:
+        return "\n".join([told, *skipped])
+    if len(skipped) <= SKIPPED_NAMED:
+        return f"{told} {', '.join(Path(one).name for one in skipped)}"
+    endings = Counter(Path(one).suffix.lower() or "no ending" for one in skipped)
+    counts = [f"{count} {ending}" for ending, count in endings.most_common(SKIPPED_NAMED)]
+    more = ["…"] if len(endings) > SKIPPED_NAMED else []
+    return f"{told} {', '.join(counts + more)} (--all-skipped names each)"
 
 
 @contextmanager

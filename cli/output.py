@@ -17,6 +17,8 @@ from rich.table import Table
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
 console = Console()
 errors = Console(stderr=True)
+MOST_ROWS = 1_000_000
+"""More than anybody reads of a list; what a database cannot count is beyond."""
 UNBROKEN = re.compile(r"(?=.*\d)[0-9a-fA-FTZ:.+-]{10,40}")
 """An id or a time: part of one is of no use."""
 LEAST_TEXT, IN_SHORT = 12, 120

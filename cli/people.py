@@ -148,7 +148,7 @@ def list_keys(
 def create_key(
     user: Annotated[str, typer.Argument(help="The account the key belongs to.")],
     days: Annotated[
-        float | None, typer.Option(help="Days until it expires; default never.", max=36_500)
+        float | None, typer.Option(help="Days until it expires; default never.", min=0, max=36_500)
     ] = None,
     as_json: Json = False,
 ) -> None:

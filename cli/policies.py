@@ -18,7 +18,9 @@ from guardrails.policy.tests import path_of_tests, run_policy_tests, untested_ru
 
 policy_commands = typer.Typer(help="Policies: check, test, try.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="The policy file (YAML).")]
-Since = Annotated[float | None, typer.Option(min=0, help="Only answers of the last days.")]
+Since = Annotated[
+    float | None, typer.Option(min=0, max=36_500, help="Only answers of the last days.")
+]
 
 
 @policy_commands.command()

@@ -11,17 +11,17 @@ from app.answering.regress import Regressed, corrections, replay_corrections
 from app.errors import from_os_error
 from app.settings import Settings
 from app.wiring import open_services
-from cli.output import Json, console, print_json, progress
+from cli.output import MOST_ROWS, Json, console, print_json, progress
 
 
 def regress(
     junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file, for CI.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Another policy than that in force.")] = None,
     since: Annotated[
-        float | None, typer.Option(min=0, help="Only corrections of the last days.")
+        float | None, typer.Option(min=0, max=36_500, help="Only corrections of the last days.")
     ] = None,
     approved: Annotated[
-        int, typer.Option(min=0, help="Also so many of the newest approved answers.")
+        int, typer.Option(min=0, max=MOST_ROWS, help="Also so many of the newest approved answers.")
     ] = 100,
     as_json: Json = False,
 ) -> None:

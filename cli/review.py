@@ -18,6 +18,8 @@ from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, in_short, pages_of, print_json, print_table
 
+ERASED = "(erased)"
+"""What stands for a question whose words are gone."""
 review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
 TaskId = Annotated[str, typer.Argument(help="Its id, or the first six characters or more of it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
@@ -32,7 +34,7 @@ def list_tasks(
     asker: Annotated[str | None, typer.Option(help="Only what this principal asked.")] = None,
     assigned_to: Annotated[str | None, typer.Option(help="Only this reviewer's.")] = None,
     min_risk: Annotated[
-        float | None, typer.Option(help="Only from this risk on, or unknown.")
+        float | None, typer.Option(min=0, max=1, help="Only from this risk on, or unknown.")
     ] = None,
     text: Annotated[str, typer.Option(help="Only with these words in the question.")] = "",
     limit: Annotated[int, typer.Option(help="Tasks on one page.", min=1, max=1000)] = 50,
@@ -70,7 +72,13 @@ def list_tasks(
 
 def _rows(tasks: Iterable[TaskView]) -> list[tuple[str, ...]]:
     return [
-        (t.task_id, _state(t), in_short(t.question), in_short("; ".join(t.reasons)), t.queue)
+        (
+            t.task_id,
+            _state(t),
+            in_short(t.question) or ERASED,
+            in_short("; ".join(t.reasons)),
+            t.queue,
+        )
         for t in tasks
     ]
 
@@ -249,13 +257,13 @@ def _decided_words(task: TaskDetailView) -> str:
 
 def _print_task(task: TaskDetailView) -> None:
     console.rule(f"{_state(task)} · asked by {task.asker}", align="left")
-    console.print(task.question, markup=False, style="bold")
+    console.print(task.question or ERASED, markup=False, style="bold")
     console.print(f"held: {task.why}", markup=False, style="yellow")
     for reason in task.reasons[1:]:
         console.print(f"also: {reason}", markup=False, style="yellow")
     if task.second_try is not None:
         console.print(task.second_try.message, markup=False, style="dim")
-    console.print(task.draft.text or "(no draft: the documents gave no answer)", markup=False)
+    console.print(task.draft.text or "(no draft)", markup=False)
     if task.proposal is not None:
         console.print(f"{task.proposal.reviewer} proposes:", markup=False, style="bold")
         console.print(task.proposal.answer.text, markup=False)

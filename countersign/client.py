@@ -229,9 +229,13 @@ def _asking(
 
 
 def _uploading(
-    file: Path, collection: str, valid_until: str | None, create: bool, key: str | None
+    file: Path,
+    collection: str,
+    days: Mapping[str, str | None],
+    create: bool,
+    key: str | None,
 ) -> _Call:
-    form = {"collection": collection} | ({"valid_until": valid_until} if valid_until else {})
+    form = {"collection": collection} | {name: day for name, day in days.items() if day}
     form |= {"create": "true"} if create else {}
     content = (file.name, file.read_bytes())
     key = key or uuid.uuid4().hex
@@ -419,12 +423,14 @@ class Client:
         collection: str,
         *,
         valid_until: str | None = None,
+        valid_from: str | None = None,
         create: bool = False,
         key: str | None = None,
     ) -> Document:
         """Add a document; it is read soon after, see ``document``. A collection that is new must
-        be meant: ``create``."""
-        call = _uploading(file, collection, valid_until, create, key)
+        be meant: ``create``. The days are written as ``2026-12-31``."""
+        days = {"valid_from": valid_from, "valid_until": valid_until}
+        call = _uploading(file, collection, days, create, key)
         return Document.model_validate(self._call(call))
 
     def document(self, document_id: str) -> Document:
@@ -532,11 +538,13 @@ class AsyncClient:
         collection: str,
         *,
         valid_until: str | None = None,
+        valid_from: str | None = None,
         create: bool = False,
         key: str | None = None,
     ) -> Document:
         """As ``Client.upload``."""
-        call = await asyncio.to_thread(_uploading, file, collection, valid_until, create, key)
+        days = {"valid_from": valid_from, "valid_until": valid_until}
+        call = await asyncio.to_thread(_uploading, file, collection, days, create, key)
         return Document.model_validate(await self._call(call))
 
     async def document(self, document_id: str) -> Document:

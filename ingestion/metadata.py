@@ -25,7 +25,7 @@ MOST_NAMES, MOST_CHARS = 50, 1000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*")
 READ_ELSEWHERE = frozenset({"title"})
 """What the reader of the format takes itself."""
-KEEPS_BACK = ("access", "valid_until")
+KEEPS_BACK = ("access", "valid_from", "valid_until")
 """What keeps a document from people: written wrongly, it must not open the document."""
 NEARLY = 0.88
 """How like one of these another name must be, as difflib counts, to be taken for a slip of it:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,9 +21,9 @@ from app.corpus.corpus import Corpus
 from app.corpus.documents import Added, ClaimedDocument, Outcome, check_collection_name
 from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage, batches
-from app.corpus.registering import NewFile
-from app.corpus.saving import NewRevision
-from app.corpus.tables import FAILED, PENDING, READY
+from app.corpus.registering import AS_IT_IS, NewFile, ValidDays
+from app.corpus.saving import Metadata, NewRevision
+from app.corpus.tables import FAILED, PENDING, READY, iso_day
 from app.corpus.uploads import Uploads
 from app.errors import CountersignError, DependencyFailed, DocumentRefused, NotFound, NotReady
 from app.ports import Embedder
@@ -127,14 +126,14 @@ class Pipeline:
         files: Sequence[Path],
         collection: str,
         on_document: OnDocument = lambda _source: None,
-        valid_until: date | None = None,
+        valid: ValidDays = AS_IT_IS,
         *,
         by: str = "",
         prune: Sequence[Path] = (),
     ) -> Report:
         """Ingest ``files`` as one job of ``by``, then promote an index version if anything changed.
 
-        ``valid_until`` is the last valid day of those that do not state one themselves.
+        ``valid`` are the first and last valid day of those that do not state them themselves.
         A file that cannot be read is in the report's failures; the rest goes on. What a running
         service takes up of them is waited for. Documents of the folders ``prune`` whose file is
         gone are deleted; a file that was moved is still the same document.
@@ -142,20 +141,28 @@ class Pipeline:
         check_collection_name(collection)
         report = Report(job_id=self._corpus.jobs.create(collection, by) if files else None)
         with self.spent.on("register"):
-            changed = self._register(files, collection, report, valid_until, on_document)
+            changed = self._register(files, collection, report, valid, on_document)
         for folder in prune:
             report.removed += self._prune(folder, collection)
         return self.finish(changed, report, on_document)
 
     def retry(self, ids: Sequence[str]) -> Report:
         """Ingest again what failed of these documents and jobs, of all without ids; then as
-        ``ingest``."""
+        ``ingest``. Raises ``NotFound`` for what is none, before anything is done."""
         jobs = [one for one in ids if self._corpus.jobs.exists(one)]
-        again = [document for job in jobs for document in self._corpus.jobs.retry(job)]
         documents = [one for one in ids if one not in jobs]
+        for one in documents:
+            self._must_exist(one)
+        again = [document for job in jobs for document in self._corpus.jobs.retry(job)]
         if documents or not ids:
             again += self._corpus.documents.retry(documents)
         return self.finish(again, Report())
+
+    def _must_exist(self, document_id: str) -> None:
+        try:
+            self._corpus.documents.get(document_id)
+        except NotFound:
+            raise NotFound(f"There is no document and no job {document_id[:80]!r}.") from None
 
     def catch_up(self) -> Report:
         """Ingest what waits for its turn or for another attempt, whoever gave it; then as
@@ -241,7 +248,7 @@ class Pipeline:
         files: Sequence[Path],
         collection: str,
         report: Report,
-        valid_until: date | None,
+        valid: ValidDays,
         on_document: OnDocument,
     ) -> list[str]:
         """Register the files in their order; returns the documents that are to be ingested."""
@@ -249,7 +256,7 @@ class Pipeline:
         some: dict[str, NewFile] = {}
 
         def flush() -> None:
-            for file, added in self._added([*some.values()], collection, report, valid_until):
+            for file, added in self._added([*some.values()], collection, report, valid):
                 if added.changed:
                     changed.append(added.document_id)
                 else:
@@ -273,13 +280,13 @@ class Pipeline:
         files: Sequence[NewFile],
         collection: str,
         report: Report,
-        valid_until: date | None,
+        valid: ValidDays,
     ) -> list[tuple[NewFile, Added]]:
         if not files or report.job_id is None:
             return []
         report.moved += self._moved(files, collection)
         documents, embedder = self._corpus.documents, self._embedder.name
-        added = documents.add_all(collection, files, embedder, report.job_id, valid_until)
+        added = documents.add_all(collection, files, embedder, report.job_id, valid)
         report.unchanged += sum(not one.changed for one in added)
         return list(zip(files, added, strict=True))
 
@@ -439,7 +446,8 @@ def _revision(document: ClaimedDocument, found: Document | Why) -> NewRevision:
     extracted = found.extracted
     metadata = metadata_of(Path(document.stored_at), extracted.media_type)
     check_access(metadata, document.collection)
-    until = metadata.valid_until or extracted.valid_until
+    metadata = replace(metadata, valid_until=metadata.valid_until or extracted.valid_until)
+    _check_days(document, metadata)
     return NewRevision(
         document.id,
         document.sha256,
@@ -447,9 +455,20 @@ def _revision(document: ClaimedDocument, found: Document | Why) -> NewRevision:
         extracted.media_type,
         [_new_passage(one) for one in found.passages],
         extracted.left_out,
-        replace(metadata, valid_until=until),
+        metadata,
         found.signature,
     )
+
+
+def _check_days(document: ClaimedDocument, said: Metadata) -> None:
+    """A day that the document states may not contradict one that was given with it."""
+    first = iso_day(said.valid_from) or document.valid_from
+    last = iso_day(said.valid_until) or document.valid_until
+    if (said.valid_from or said.valid_until) and first and last and first > last:
+        raise DocumentRefused(
+            "bad_date",
+            f"valid_from ({first}) lies after valid_until ({last}); correct one of them.",
+        )
 
 
 def _is_to_do(outcome: Outcome) -> bool:

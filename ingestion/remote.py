@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from app.corpus.corpus import Corpus
 from app.corpus.documents import check_collection_name
 from app.corpus.fetched import Fetched, Known
 from app.corpus.jobs import Jobs
+from app.corpus.registering import AS_IT_IS, ValidDays
 from app.corpus.uploads import StoredUpload, Uploads
 from app.errors import DocumentRefused, Invalid, NotFound, TooLarge
 from app.settings import Settings
@@ -62,7 +62,7 @@ class Remote:
         self,
         sources: Sequence[str],
         collection: str,
-        valid_until: date | None = None,
+        valid: ValidDays = AS_IT_IS,
         *,
         by: str = "",
         prune: bool = False,
@@ -75,7 +75,7 @@ class Remote:
         check_collection_name(collection)
         listed = {source: self._listed(source) for source in sources}
         report = Report()
-        run = Run(self, collection, by, report, valid_until)
+        run = Run(self, collection, by, report, valid)
         for source, entries in listed.items():
             for entry in entries:
                 run.take(source, entry)
@@ -191,7 +191,7 @@ class Run:
     collection: str
     by: str
     report: Report
-    valid_until: date | None
+    valid: ValidDays
     changed: list[str] = field(default_factory=list)
 
     def take(self, source: str, entry: Entry) -> None:
@@ -219,7 +219,7 @@ class Run:
             str(stored.path),
             stored.sha256,
             remote.pipeline.embedder_name,
-            valid_until=self.valid_until,
+            valid=self.valid,
             size=stored.size,
             job_id=self.report.job_id,
         )

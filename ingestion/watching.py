@@ -4,12 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import structlog
 from watchfiles import watch as watch_changes
 
+from app.corpus.registering import AS_IT_IS, ValidDays
 from app.errors import CountersignError, Invalid
 from ingestion.metadata import sidecar_of
 from ingestion.pipeline import Pipeline, Report
@@ -91,7 +91,7 @@ class Watch:
     collection: str
     told: Callable[[Report], None]
     prune: bool = False
-    valid_until: date | None = None
+    valid: ValidDays = AS_IT_IS
     by: str = ""
     settle_s: float = SETTLE_S
     _began: bool = False
@@ -121,7 +121,7 @@ class Watch:
             self._tell(self.pipeline.catch_up())
             return
         report = self.pipeline.ingest(
-            whole, self.collection, valid_until=self.valid_until, by=self.by, prune=folders
+            whole, self.collection, valid=self.valid, by=self.by, prune=folders
         )
         watched.taken(whole)
         if folders:

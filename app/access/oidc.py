@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -17,6 +16,7 @@ from app.access.keys import sha256
 from app.access.principals import ROLES, check_name, check_scope
 from app.access.sessions import Sessions, SignIn
 from app.access.tables import OidcAttemptRow, PrincipalRow
+from app.addresses import is_safe
 from app.db import Database
 from app.errors import (
     Conflict,
@@ -39,7 +39,6 @@ LEEWAY_S = 60
 KNOWN_FOR_S, AGAIN_AFTER_S = 3600.0, 30.0
 """How long the provider's addresses and keys are kept, and the pause before new keys are asked."""
 TIMEOUT_S = 10.0
-LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
@@ -274,10 +273,8 @@ def check_oidc_settings(settings: Settings) -> None:
 
 
 def _check_address(what: str, address: str) -> None:
-    parts = urlsplit(address)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS):
-        return
-    raise SettingsInvalid(f"{what} must be an address with https.")
+    if not is_safe(address):
+        raise SettingsInvalid(f"{what} must be an address with https.")
 
 
 def _mapped(mapping: Mapping[str, Sequence[str]], groups: Iterable[object]) -> list[str]:

@@ -1,6 +1,6 @@
 """Accounts and API keys over HTTP, for administrators."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -12,7 +12,7 @@ from app.access.passwords import new_password
 from app.access.principals import MAX_NAME, Principal
 from app.access.sessions import SignInEntry
 from app.access.widgets import QUESTIONS_PER_MINUTE, NewWidgetKey, WidgetKeyEntry
-from app.api.requests import Body, Guarded, May, ServicesDep, Text
+from app.api.requests import Body, Day, Guarded, May, ServicesDep, Text
 
 Name = Annotated[Text, Field(max_length=MAX_NAME)]
 Names = Annotated[list[Name], Field(max_length=1000)]
@@ -34,7 +34,7 @@ class AccountBody(Body):
         max_length=200,
         description="By what right they review, such as a role or a licence; null leaves it.",
     )
-    trained_on: date | None = Field(
+    trained_on: Day | None = Field(
         default=None, description="When they were last trained to review; left out: as it was."
     )
 

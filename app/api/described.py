@@ -134,7 +134,9 @@ def _errors(
     if "requestBody" in operation:
         yield from (errors.RequestTimeout, errors.TooLarge)
     if "requestBody" in operation or operation.get("parameters"):
-        yield from (errors.BadRequest, errors.Invalid)
+        yield errors.BadRequest
+    if "requestBody" in operation or operation.get("parameters") or _only_known(route):
+        yield errors.Invalid
     if any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ())):
         yield from (errors.RequestInProgress, errors.IdempotencyMismatch)
     yield from OF_THEIR_OWN.get((method, route.path_format), ())
@@ -145,3 +147,7 @@ def _errors(
     if method not in SAFE_METHODS:
         yield errors.StorageFull
     yield errors.CountersignError
+
+
+def _only_known(route: APIRoute) -> bool:
+    return isinstance(route, Guarded) and route.only_known

@@ -1,7 +1,6 @@
 """Documents over HTTP: list, upload, remove. Ingestion itself runs elsewhere."""
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,9 @@ from fastapi import Path as PathParameter
 from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.api.requests import (
+    FIELD,
     MAX_INT,
+    Day,
     Guarded,
     IdempotencyKey,
     May,
@@ -19,10 +20,12 @@ from app.api.requests import (
     Text,
     is_storable,
     once,
+    only_known,
     page_limit,
 )
 from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
 from app.corpus.passages import DocumentText
+from app.corpus.registering import ValidDays
 from app.corpus.uploads import Uploads
 from app.errors import Conflict, CountersignError, DependencyFailed, Invalid, NotFound
 from app.ports import PageImages
@@ -67,11 +70,7 @@ def document(document_id: str, services: ServicesDep, principal: Reader) -> Any:
 async def only_known_fields(request: Request) -> None:
     """Refuse a field of the form that the route has not: a date that is misspelt would be lost."""
     known = {field.alias for field in request.scope["route"].dependant.body_params}
-    for name in (await request.form()).keys() - known:
-        shown = name if name.isprintable() else ""
-        raise Invalid(
-            f"{shown[:80]}: there is no such field; there are {', '.join(sorted(known))}."
-        )
+    only_known((name for name, _ in (await request.form()).multi_items()), known, FIELD)
 
 
 OnlyKnown = Depends(only_known_fields)
@@ -90,7 +89,10 @@ def add(
     services: ServicesDep,
     principal: Changer,
     valid_until: Annotated[
-        date | None, Form(description="Its last valid day; answers from it are held afterwards.")
+        Day | None, Form(description="Its last valid day; answers from it are held afterwards.")
+    ] = None,
+    valid_from: Annotated[
+        Day | None, Form(description="Its first valid day; answers from it are held before.")
     ] = None,
     create: Annotated[bool, Form(description="The collection may be new.")] = False,
     key: IdempotencyKey = None,
@@ -102,7 +104,7 @@ def add(
         [collection],
         "There is no such collection, or you may not see it.",
     )
-    name = _file_name(file)
+    name, valid = _file_name(file), ValidDays(valid_from, valid_until)
     check_collection_name(collection)
     if not create:
         services.corpus.documents.require_collection(collection)
@@ -116,7 +118,7 @@ def add(
             name,
             str(stored.path),
             stored.sha256,
-            valid_until=valid_until,
+            valid=valid,
             owner=principal.name,
             size=stored.size,
             by=principal.name,
@@ -128,8 +130,9 @@ def add(
     def again(document_id: str) -> DocumentView:
         return _shown(_readable(services, principal, document_id), principal)
 
-    until = [str(valid_until)] if valid_until else []
-    request = ["add", collection, name, stored.sha256, *until]
+    days = [str(valid_until)] if valid_until else []
+    days += [f"from {valid_from}"] if valid_from else []
+    request = ["add", collection, name, stored.sha256, *days]
     try:
         return once(services.access, principal, key, request, run, again)
     except DependencyFailed:
@@ -197,11 +200,12 @@ def change(
     file: Annotated[UploadFile, File(description="The document's new content, in any format.")],
     services: ServicesDep,
     principal: Changer,
-    valid_until: Annotated[date | None, Form(description="As in `POST /v1/documents`.")] = None,
+    valid_until: Annotated[Day | None, Form(description="As in `POST /v1/documents`.")] = None,
+    valid_from: Annotated[Day | None, Form(description="As in `POST /v1/documents`.")] = None,
 ) -> Any:
     """New content for a document that keeps its id; until it is ready, the old content answers."""
     found = _readable(services, principal, document_id)
-    uploads = _uploads(services)
+    uploads, valid = _uploads(services), ValidDays(valid_from, valid_until)
     stored = uploads.store(file.file, _file_name(file))
     try:
         added = services.corpus.documents.add(
@@ -209,7 +213,7 @@ def change(
             found.source,
             str(stored.path),
             stored.sha256,
-            valid_until=valid_until,
+            valid=valid,
             owner=principal.name,
         )
     except CountersignError as error:

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from typing import cast
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from fastapi.responses import JSONResponse
@@ -39,7 +40,9 @@ log = structlog.get_logger()
 
 def error_response(error: CountersignError, request_id: str, path: str) -> JSONResponse:
     """The one wire form of every error; on the addresses of OpenAI's clients it is theirs."""
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     body = openai_error(error).model_dump() if is_openai(path) else error.wire(request_id)
     return JSONResponse(body, error.status, headers)
 
@@ -74,7 +77,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(request_id, scope)]
+                sent = message["headers"] if status < 300 else map(_here, message["headers"])
+                message["headers"] = [*sent, *_headers(request_id, scope)]
             await send(message)
 
         try:
@@ -174,6 +178,16 @@ class _Body:
             raise TooLarge
         self._complete = not message.get("more_body", False)
         return message
+
+
+def _here(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """The header; where an address goes on (without a slash at its end) is told without a host:
+    behind a proxy nobody here knows it, nor whether the caller came encrypted."""
+    name, value = header
+    if name != b"location":
+        return header
+    _, _, path, query, _ = urlsplit(value.decode("latin-1"))
+    return name, urlunsplit(("", "", path, query, "")).encode("latin-1")
 
 
 def _headers(request_id: str, scope: Scope) -> list[tuple[bytes, bytes]]:

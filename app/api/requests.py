@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from starlette.requests import ClientDisconnect
 
 from app.access.keys import sha256
@@ -19,7 +23,8 @@ from app.access.permissions import Action, authorise
 from app.access.principals import Principal
 from app.access.service import Access
 from app.access.sessions import SignIn, check_csrf
-from app.errors import BadRequest, CallerGone, Unauthenticated
+from app.api.openai.errors import is_openai
+from app.errors import BadRequest, CallerGone, Invalid, Unauthenticated
 from app.made import noting
 from app.serving.admission import Permit
 from app.wiring import Services
@@ -38,6 +43,16 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database stores."""
+
+
+def _as_written(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("it must be a day such as 2026-12-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_as_written)]
+"""A day as people write it: a number would be taken for seconds since 1970."""
 SOON_S = 0.1
 """A body that has come by then came soon."""
 MAX_INT = 2**31 - 1
@@ -61,6 +76,8 @@ class ErrorView(BaseModel):
 
 
 COOKIE = "countersign_session"
+PARAM, FIELD = "parameter", "field"
+"""What a name belongs to: the address, or the body."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 bearer = HTTPBearer(auto_error=False, description="An API key: `cs_…`")
 cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="A browser sign-in")
@@ -104,8 +121,40 @@ async def permit(request: Request) -> AsyncIterator[Permit]:
         taken.close()
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """Of what is known, the name that is nearest to one that is not, as a question."""
+    near = get_close_matches(name, list(known), 1)
+    return f" Is it {near[0]}?" if near else ""
+
+
+def only_known(sent: Iterable[str], known: Collection[str], kind: str) -> None:
+    """Refuse what would be lost: a ``kind`` that is misspelt, or the first of two of one name.
+
+    Raises ``Invalid``.
+    """
+    seen: set[str] = set()
+    for name in sent:
+        shown = name[:80] if name.isprintable() else ""
+        if name in seen:
+            raise Invalid(f"{shown}: it is given twice.", param=shown or None)
+        if name not in known:
+            others = f" There are {', '.join(sorted(known))}." if known else ""
+            told = f"there is no such {kind}.{meant(name, known) or others}"
+            raise Invalid(f"{shown}: {told}", param=shown or None)
+        seen.add(name)
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for within in dependant.dependencies:
+        yield from _parameters(within)
+
+
 class Guarded(APIRoute):
     """A route that knows its caller, and that the caller may, before it reads a body.
+
+    Parameters of its address that it has not are refused, but for probes, which monitors lengthen,
+    and for OpenAI's clients, which send what is not known here.
 
     Where a route needs a ``permit``, a place is held already while the caller is looked up:
     whoever comes when all are taken is told at once, and costs no look at the database. It is
@@ -123,9 +172,20 @@ class Guarded(APIRoute):
         """Whether the route needs a place for an answer."""
         return any(dependency.call is permit for dependency in self.dependant.dependencies)
 
+    @property
+    def only_known(self) -> bool:
+        """Whether parameters that it has not are refused."""
+        return self.path.startswith("/v1/") and not is_openai(self.path)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind the guard."""
-        handler, action, answers = super().get_route_handler(), self.action, self.answers
+        inner, action, answers = super().get_route_handler(), self.action, self.answers
+        known = frozenset(_parameters(self.dependant)) if self.only_known else None
+
+        async def handler(request: Request) -> Response:
+            if known is not None:
+                only_known((name for name, _ in request.query_params.multi_items()), known, PARAM)
+            return await inner(request)
 
         async def guarded(request: Request) -> Response:
             if action is None:

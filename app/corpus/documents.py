@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate, takewhile
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, suspect_row
-from app.corpus.registering import NewFile, count_documents, locked_rows, unchanged
+from app.corpus.registering import (
+    AS_IT_IS,
+    NewFile,
+    ValidDays,
+    count_documents,
+    locked_rows,
+    unchanged,
+)
 from app.corpus.relations import near_copies, part
 from app.corpus.saving import NO_METADATA, Metadata, NewRevision, save_revisions
 from app.corpus.tables import (
@@ -27,7 +34,6 @@ from app.corpus.tables import (
     CollectionRow,
     DocumentRow,
     PassageRow,
-    iso_day,
     requeue,
 )
 from app.corpus.versions import lock_index
@@ -123,7 +129,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ClaimedDocument:
-    """A document that one worker has taken, and the how many-th attempt that is."""
+    """A document that one worker has taken, and the how many-th attempt that is.
+
+    ``valid_from`` and ``valid_until`` are what it has so far (ISO 8601).
+    """
 
     id: str
     source: str
@@ -131,6 +140,8 @@ class ClaimedDocument:
     sha256: str
     attempt: int
     collection: str
+    valid_from: str | None = None
+    valid_until: str | None = None
 
 
 class Documents:
@@ -149,7 +160,7 @@ class Documents:
         sha256: str,
         embedder: str = "",
         *,
-        valid_until: date | None = None,
+        valid: ValidDays = AS_IT_IS,
         owner: str | None = None,
         size: int = 0,
         job_id: str | None = None,
@@ -164,7 +175,7 @@ class Documents:
                 _require_collection(session, collection)
             job_id = job_id or new_job(session, collection, by).id
             files = [NewFile(source, stored_at, sha256, size)]
-            (added,) = _add(session, collection, files, embedder, job_id, valid_until, owner)
+            (added,) = _add(session, collection, files, embedder, job_id, valid, owner)
             return added
 
     def add_all(
@@ -173,17 +184,17 @@ class Documents:
         files: Sequence[NewFile],
         embedder: str,
         job_id: str,
-        valid_until: date | None = None,
+        valid: ValidDays = AS_IT_IS,
     ) -> list[Added]:
         """Register files as pending, but for those of which exactly this content is ready already.
 
         Of each source one file. With ``embedder`` given, content that another embedder embedded is
-        not ready. A ``valid_until`` counts at once; without one the earlier stays. They become
-        items of the job, in their order.
+        not ready. A valid day counts at once; without one the earlier stays. They become
+        items of the job, in their order. Raises ``Invalid`` where no day would be valid.
         """
         check_collection_name(collection)
         with self._database.transaction() as session:
-            return _add(session, collection, files, embedder, job_id, valid_until)
+            return _add(session, collection, files, embedder, job_id, valid)
 
     def require_collection(self, collection: str) -> None:
         """Raise ``NotFound`` for a collection that has no document and is not the usual one."""
@@ -226,7 +237,14 @@ class Documents:
                 row.lease_until = moment + LEASE
             return [
                 ClaimedDocument(
-                    row.id, row.source, row.stored_at, row.sha256, row.attempts, row.collection
+                    row.id,
+                    row.source,
+                    row.stored_at,
+                    row.sha256,
+                    row.attempts,
+                    row.collection,
+                    row.valid_from,
+                    row.valid_until,
                 )
                 for row in taken
             ]
@@ -269,7 +287,7 @@ class Documents:
     def save_all(self, revisions: Sequence[NewRevision], embedder: str) -> list[bool]:
         """Store new revisions and mark their documents ready, all in one transaction.
 
-        Without a ``valid_until`` and an ``owner`` in its metadata a document's earlier ones stay.
+        Without valid days and an ``owner`` in its metadata a document's earlier ones stay.
 
         False for a document that changed or was deleted meanwhile: nothing of it is stored.
         """
@@ -632,7 +650,7 @@ def _add(
     files: Sequence[NewFile],
     embedder: str,
     job_id: str,
-    valid_until: date | None,
+    valid: ValidDays,
     owner: str | None = None,
 ) -> list[Added]:
     rows = locked_rows(session, collection, [file.source for file in files])
@@ -645,17 +663,16 @@ def _add(
     if revived:
         count_documents(session, collection, revived)
     return [
-        _registered(file, row, iso_day(valid_until), owner, changed=row.id not in ready)
-        for file, row in pairs
+        _registered(file, row, valid, owner, changed=row.id not in ready) for file, row in pairs
     ]
 
 
 def _registered(
-    file: NewFile, row: DocumentRow, valid_until: str | None, owner: str | None, *, changed: bool
+    file: NewFile, row: DocumentRow, valid: ValidDays, owner: str | None, *, changed: bool
 ) -> Added:
     replaced = row.stored_at if row.stored_at not in ("", file.stored_at) else ""
     row.stored_at = file.stored_at
-    row.valid_until = valid_until or row.valid_until
+    row.valid_from, row.valid_until = valid.beside(row)
     row.owner = owner or row.owner
     if changed:
         row.sha256, row.size = file.sha256, min(file.size, MAX_SIZE)

@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -10,8 +12,17 @@ from sqlalchemy.orm import Session
 
 from app.corpus.passages import batches
 from app.corpus.scans import gains_scans
-from app.corpus.tables import BATCH, DELETED, READY, CollectionRow, DocumentRow, PassageRow
+from app.corpus.tables import (
+    BATCH,
+    DELETED,
+    READY,
+    CollectionRow,
+    DocumentRow,
+    PassageRow,
+    iso_day,
+)
 from app.db import insert_or, now
+from app.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,32 @@ class NewFile:
     stored_at: str
     sha256: str
     size: int = 0
+
+
+@dataclass(frozen=True)
+class ValidDays:
+    """The first and the last valid day that somebody gives with documents; None: as they are.
+
+    Raises ``Invalid`` where no day lies between them.
+    """
+
+    first: date | None = None
+    last: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.first and self.last and self.first > self.last:
+            raise Invalid(f"valid_from ({self.first}) lies after valid_until ({self.last}).")
+
+    def beside(self, row: DocumentRow) -> tuple[str | None, str | None]:
+        """Both days of the document as they are to be; raises ``Invalid``, as above."""
+        first, last = iso_day(self.first) or row.valid_from, iso_day(self.last) or row.valid_until
+        if self != AS_IT_IS and first and last and first > last:
+            named = Path(row.source).name
+            raise Invalid(f"{named}: valid_from ({first}) lies after valid_until ({last}).")
+        return first, last
+
+
+AS_IT_IS = ValidDays()
 
 
 def locked_rows(

@@ -93,7 +93,8 @@ def _become_ready(session: Session, row: DocumentRow, revision: NewRevision) -> 
     row.number = append_audit(session, "document_ready", ready)
     row.title, row.media_type = revision.title[:500], revision.media_type
     row.left_out, row.signature = list(revision.left_out), revision.signature
-    row.valid_from, row.language = iso_day(metadata.valid_from), metadata.language
+    row.language = metadata.language
+    row.valid_from = iso_day(metadata.valid_from) or row.valid_from
     row.valid_until = iso_day(metadata.valid_until) or row.valid_until
     row.owner, row.about = metadata.owner or row.owner, dict(metadata.about)
     row.state, row.lease_until, row.updated_at = READY, None, now()

@@ -1,45 +1,25 @@
 """Notices as e-mail over SMTP: to the addresses of the settings, and to people whose account is
 named by their address."""
 
-import re
 import smtplib
 import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from app.errors import DependencyFailed, SettingsInvalid
+from app.addresses import listed
+from app.errors import DependencyFailed
 from app.notices.contents import Notice
 from app.settings import Settings
 
 TIMEOUT_S = 5.0
-ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[A-Za-z0-9.-]{1,255}")
-
-
-def is_address(text: str) -> bool:
-    """Whether the text can be written to: a plain e-mail address and nothing else."""
-    return ADDRESS.fullmatch(text) is not None and text.isascii()
-
-
-def reviewers_of(settings: Settings) -> list[str]:
-    """The addresses that hear of urgent tasks. Raises ``SettingsInvalid``."""
-    found = [one.strip() for one in settings.notice_reviewers.split(",") if one.strip()]
-    for one in found:
-        if not is_address(one):
-            raise SettingsInvalid(f"{one[:80]!r} in notice_reviewers is no e-mail address.")
-    return found
 
 
 class Mail:
     """One mail server; each notice is a message of its own, to one person."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ``SettingsInvalid``."""
-        if not is_address(settings.smtp_from):
-            raise SettingsInvalid("E-mail needs smtp_from, the address that it comes from.")
-        if settings.smtp_user and settings.smtp_security == "none":
-            raise SettingsInvalid("The password of smtp_user would be sent unencrypted.")
         self._settings = settings
-        self.reviewers = reviewers_of(settings)
+        self.reviewers = listed(settings.notice_reviewers)
 
     def send(self, notice: Notice, to: str) -> None:
         """Raises ``DependencyFailed`` where the server did not take it."""

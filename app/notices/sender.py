@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.tables import PrincipalRow
+from app.addresses import is_e_mail
 from app.db import Database, database_time, iso, now
 from app.errors import CountersignError, DependencyFailed
 from app.gate.sampling import fraction
 from app.notices.contents import Notice, notice_of
-from app.notices.mail import Mail, is_address
+from app.notices.mail import Mail
 from app.notices.webhook import Webhook
 from app.outbox import OutboxRow
 from app.settings import Settings
@@ -231,7 +232,7 @@ def _readers(
     """The addresses that a notice is mailed to."""
     if notice.kind == "task_opened":
         return []
-    person = [notice.person] if notice.person and is_address(notice.person) else []
+    person = [notice.person] if notice.person and is_e_mail(notice.person) else []
     present = [name for name in person if _is_present(session, name)]
     if notice.kind.startswith("task_"):
         return [*reviewers, *present]

@@ -19,11 +19,13 @@ from app.records.audit import append_audit
 from app.records.days import count_settled
 from app.records.tables import CitationRow, FeedbackRow, RecordRow, ReleaseRow, SettlementRow
 from app.records.views import (
+    ERASED,
     AnswerBody,
     AnswerView,
     ChoiceView,
     FeedbackView,
     GateView,
+    Reason,
     SearchedView,
     view_of,
 )
@@ -226,10 +228,16 @@ def answer_view(
         searched=view_of(SearchedView, record.searched),
         timings_ms=record.timings_ms,
         gate=_gate_view(record.gate) if record.gate else None,
-        reason=record.searched.get("reason", "") if status == "abstained" else "",
+        reason=_reason(record, state),
         choices=[ChoiceView(**one) for one in record.searched.get("choices", ())],
         feedback=FeedbackView(said.useful, said.reason) if said else None,
     )
+
+
+def _reason(record: RecordRow, state: str) -> Reason:
+    if state == "erased":
+        return ERASED
+    return cast("Reason", record.searched.get("reason", "") if state == "abstained" else "")
 
 
 def _gate_view(entry: Mapping[str, Any]) -> GateView:

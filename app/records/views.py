@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from guardrails.contract import AnswerObject
 View = TypeVar("View")
 SMALL_TALK, OTHER_LANGUAGE = "small_talk", "other_language"
 """Why there is no answer although nothing need be missing in the documents."""
+ERASED: Final = "erased"
+Reason = Literal["", "small_talk", "other_language", "erased"]
 
 
 def view_of(view: type[View], stored: Mapping[str, Any]) -> View:
@@ -131,11 +133,12 @@ class AnswerView:
     timings_ms: dict[str, float]
     gate: GateView | None
     reason: Annotated[
-        Literal["", "small_talk", "other_language"],
+        Reason,
         Field(
             description="Why there is no answer: `small_talk` (the message replies to a greeting, "
             "thanks, a farewell or “Are you a bot?”), `other_language` (the question is in another "
-            "language than the documents), or nothing of the kind."
+            "language than the documents), `erased` (its words were erased; the status is then "
+            "`rejected`), or nothing of the kind."
         ),
     ] = ""
     choices: Annotated[

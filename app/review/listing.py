@@ -30,8 +30,8 @@ from app.db import database_time, iso
 from app.errors import BadRequest
 from app.gate.certificates import provisional_among
 from app.records.recording import policy_content, recorded_second_try, searched_for
-from app.records.release import without_removed
-from app.records.tables import RecordRow
+from app.records.release import ERASED_MESSAGE, without_removed
+from app.records.tables import RecordRow, SettlementRow
 from app.records.views import AnswerBody, view_of
 from app.review.background_drafts import background_draft_of
 from app.review.decisions import (
@@ -589,6 +589,10 @@ def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
 
 
 def _why(session: Session, record: RecordRow) -> str:
+    if not record.evidence:  # what was erased has none; to look costs a statement
+        settled = session.get(SettlementRow, record.answer_id)
+        if settled is not None and settled.state == "erased":
+            return ERASED_MESSAGE
     policy = policy_content(session, record.verdict["policy_sha256"])
     said = why_line(record.draft, record.findings, record.verdict, record.gate, policy)
     return without_accidents(said)

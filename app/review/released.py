@@ -12,7 +12,7 @@ from app.access.principals import Principal
 from app.corpus.passages import find_passages
 from app.corpus.tables import DELETED, DocumentRow, PassageRow
 from app.db import Database, iso, now
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import BadRequest, Conflict, Invalid, NotFound
 from app.records.audit import append_audit
 from app.records.release import withdraw
 from app.records.tables import CitationRow, RecordRow, ReleaseRow
@@ -174,7 +174,7 @@ def _changed(session: Session, cursor: str | None, limit: int) -> Sequence[Relea
     if cursor is not None:
         before = session.get(ReleaseRow, cursor)
         if before is None:
-            raise Invalid("The cursor is not one that this list gave.")
+            raise BadRequest("The cursor is not one that this list gave.")
         query = query.where(tuple_(*order) > tuple_(before.released_at, before.answer_id))
     return session.scalars(query.order_by(*order).limit(limit)).all()
 

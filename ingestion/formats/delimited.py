@@ -1,4 +1,4 @@
-"""Tables as text: values with commas, semicolons or tabs between them, one row a line."""
+"""Tables as text: values with commas, semicolons, tabs or bars between them, one row a line."""
 
 import csv
 import io
@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from app.errors import DocumentRefused
+from ingestion.formats.aligned import blocks_of
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.tables import MAX_HEADER, REPEAT_AFTER, cell_text
+from ingestion.formats.text import LINE_BREAK
 
 SAMPLE = 20_000
 MAX_TITLES = 3
 """Lines among which the first one with several cells is looked for."""
 DELIMITERS = ",;\t|"
-DELIMITER_TOLD = re.compile(r"sep=([,;\t|])\s*\n", re.IGNORECASE)
+SELDOM = {"^": 1, "~": 1, "¦": 1, ":": 2}
+"""Delimiters of some files, and how many a line must have: one colon may be that of a time."""
+LEAST_LINES = 3
+DELIMITER_TOLD = re.compile(r"sep=([^\w\s\"]|\t)\s*\n", re.IGNORECASE)
 """The first line of a file for a spreadsheet program, which does not show it."""
 
 
@@ -25,9 +30,15 @@ def read(data: bytes) -> Read:
     source = decode(data)
     told = DELIMITER_TOLD.match(source)
     source = source[told.end() :] if told else source
-    dialect = _dialect(source, told[1] if told else DELIMITERS)
+    found = told[1] if told else _delimiter(source)
+    if not found and (aligned := list(_aligned(source))):
+        return Read("", aligned)
+
+    class Dialect(csv.excel):  # double quotes always
+        delimiter = found or DELIMITERS[0]
+
     try:
-        rows = [row for row in csv.reader(io.StringIO(source, newline=""), dialect) if row]
+        rows = [row for row in csv.reader(io.StringIO(source, newline=""), Dialect) if row]
     except csv.Error as error:
         raise DocumentRefused(
             "corrupt", "The file is damaged; open it in its program and save it again."
@@ -36,8 +47,8 @@ def read(data: bytes) -> Read:
     return Read("", list(grouped([line for line in lines if line.strip(" |")])))
 
 
-def _dialect(source: str, delimiters: str) -> type[csv.Dialect]:
-    """Double quotes always; the delimiter that parts the first lines most evenly."""
+def _delimiter(source: str) -> str:
+    """What parts the first lines most evenly; "" where most have none."""
     lines = [line for line in source[:SAMPLE].splitlines()[:-1] or [source[:SAMPLE]] if line]
 
     def evenness(delimiter: str) -> tuple[int, int]:
@@ -45,10 +56,28 @@ def _dialect(source: str, delimiters: str) -> type[csv.Dialect]:
         common = max(set(counts), key=counts.count) if counts else 0
         return counts.count(common) if common else 0, common
 
-    class Found(csv.excel):
-        delimiter = max(delimiters, key=evenness)
+    best = max(DELIMITERS, key=evenness)
+    return best if evenness(best)[1] else _seldom(source)
 
-    return Found
+
+def _seldom(source: str) -> str:
+    """One that every line has as often, below names of columns; else it may be a mark of text."""
+    lines = [line for line in source[:MAX_TEXT_CHARACTERS].splitlines() if line]
+    if len(lines) < LEAST_LINES or re.search(r"\d", lines[0]):
+        return ""
+    for delimiter, least in SELDOM.items():
+        common = lines[0].count(delimiter)
+        named = all(name.strip() for name in lines[0].split(delimiter))
+        if named and common >= least and all(line.count(delimiter) == common for line in lines):
+            return delimiter
+    return ""
+
+
+def _aligned(source: str) -> Iterator[Block]:
+    """Rows whose cells stand below each other; nothing where there is no such table."""
+    blocks = list(blocks_of(LINE_BREAK.sub("\n", source).strip("\n")))
+    if any(" | " in block.text for block in blocks):
+        yield from blocks
 
 
 def _goes_on(header: str, line: str) -> bool:

@@ -33,6 +33,15 @@ export function isFinal(answer) {
 }
 
 /**
+ * What stands above an answer that is none; "" where its message is a reply.
+ * @param {Pick<AnswerView, "status" | "reason">} answer
+ */
+function headingOf({ status, reason }) {
+  if (reason === "erased") return "Erased";
+  return reason ? "" : (HEADINGS[status] ?? "");
+}
+
+/**
  * What a screen reader hears when the answer arrives.
  * @param {AnswerView} answer
  */
@@ -48,7 +57,7 @@ export function spokenForm(answer) {
   }
   const offered = answer.choices.map((choice) => choice.label).join("; ");
   const said = offered ? `${answer.message} ${offered}` : answer.message;
-  const heading = !answer.reason && HEADINGS[answer.status];
+  const heading = headingOf(answer);
   return heading ? `${heading}. ${said}` : said;
 }
 
@@ -94,9 +103,10 @@ export function answerBody(answer, onCite, onDocument) {
     return releasedBody(answer, answer.answer, onCite);
   }
   if (answer.status === "held") return heldBody(answer);
-  if (answer.reason) return [el("p", { dir: "auto" }, answer.message)];
-  const title = answer.choices.length ? "Which one do you mean?" : HEADINGS[answer.status];
-  const heading = el("p", { class: "state-title" }, title ?? "Answer");
+  const named = headingOf(answer);
+  if (!named) return [el("p", { dir: "auto" }, answer.message)];
+  const title = answer.choices.length ? "Which one do you mean?" : named;
+  const heading = el("p", { class: "state-title" }, title);
   const message = answer.message && el("p", { dir: "auto" }, answer.message);
   if (answer.choices.length) return [heading, message, choiceList(answer.choices)];
   const searched = answer.status === "abstained" && searchedNote(answer.searched, onDocument);

@@ -36,7 +36,7 @@ export class Exchange {
     /** @type {HTMLElement | null} */
     this.arriving = null;
     this.outcome = el("div", { class: "outcome" });
-    const asked = el("p", { class: "question-text", dir: "auto" }, question);
+    const asked = el("p", { class: "question-text", dir: "auto" }, question || "Erased");
     const time = el("time", { datetime: createdAt, title: moment(createdAt) }, age(createdAt));
     const heading = el("h2", { class: "visually-hidden" }, "Question");
     const bubble = el("div", { class: "question" }, heading, asked, time);
@@ -147,7 +147,8 @@ function belowAnswer(answer) {
  * @param {AnswerView} answer
  */
 function askAgain({ status, question, answer_id, choices, reason }) {
-  if (!AGAIN.has(status) || choices.length > 0 || reason) return null;
+  const replied = reason !== "" && reason !== "erased";
+  if (!AGAIN.has(status) || choices.length > 0 || replied || !question) return null;
   const props = {
     type: "button",
     class: "quiet small",

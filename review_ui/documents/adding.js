@@ -31,6 +31,7 @@ export function addingView(context) {
     "aria-label": "Files to add",
     "data-testid": "files",
   });
+  const from = el("input", { type: "date" });
   const until = el("input", { type: "date" });
   const target = targetField(context, () => take(unnamed.splice(0)));
   /** Files that were chosen before the new collection had a name.
@@ -46,7 +47,7 @@ export function addingView(context) {
     for (const file of chosen) {
       const line = uploadLine(file.name);
       list.append(line.node);
-      const form = formOf(file, target.name(), until.value);
+      const form = formOf(file, target.name(), from.value, until.value);
       if (target.isNew()) form.append("create", "true");
       enqueue(() => send(form, line, context));
     }
@@ -64,15 +65,15 @@ export function addingView(context) {
     files,
     el("p", { class: "muted small" }, hint),
   );
-  const fields = el(
+  const days = el(
     "div",
     { class: "pair" },
-    target.node,
+    field("First valid day", from, "Answers from them are held before. Empty: at once."),
     field("Last valid day", until, "Answers from them are held afterwards. Empty: for ever."),
   );
   const nodes = [
     el("h2", {}, "Add documents"),
-    el("section", { class: "block" }, fields),
+    el("section", { class: "block" }, el("div", { class: "group" }, target.node, days)),
     drop,
     list,
   ];
@@ -121,12 +122,14 @@ function targetField({ collections, chosen }, named) {
 /**
  * @param {File} file
  * @param {string} collection
+ * @param {string} from
  * @param {string} until
  */
-function formOf(file, collection, until) {
+function formOf(file, collection, from, until) {
   const form = new FormData();
   form.append("file", file);
   form.append("collection", collection);
+  if (from) form.append("valid_from", from);
   if (until) form.append("valid_until", until);
   return form;
 }

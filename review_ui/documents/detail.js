@@ -150,19 +150,21 @@ function replaceForm(shown, context, told) {
     required: true,
     "data-testid": "replace-file",
   });
+  const from = el("input", { type: "date", name: "valid_from" });
   const until = el("input", { type: "date", name: "valid_until" });
   const button = el("button", { type: "submit", "data-testid": "replace" }, "Replace");
   const form = el(
     "form",
     { class: "group" },
     field("The new file", file, "Until it is read, the old content answers."),
+    field("First valid day", from, "Empty: as it is."),
     field("Last valid day", until, "Empty: as it is."),
     el("p", {}, button),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const data = new FormData(form);
-    if (!until.value) data.delete("valid_until");
+    for (const day of [from, until]) if (!day.value) data.delete(day.name);
     attempt(
       told,
       async () => {

@@ -14,13 +14,20 @@ const STATES = {
 };
 
 /**
- * The state of a document, and the tone of its badge; past its last valid day that is what counts.
- * @param {Pick<DocumentView, "state" | "valid_until">} document
+ * The state of a document, and the tone of its badge; outside of its valid days that is what counts.
+ * @param {Pick<DocumentView, "state" | "valid_from" | "valid_until">} document
  * @param {string} today ISO 8601
  */
-export function stateOf({ state, valid_until }, today) {
-  const over = state === "ready" && valid_until !== null && valid_until < today;
-  return over ? { words: "no longer valid", tone: /** @type {Tone} */ ("warn") } : STATES[state];
+export function stateOf({ state, valid_from, valid_until }, today) {
+  /** @type {Tone} */
+  const tone = "warn";
+  if (state === "ready" && valid_until !== null && valid_until < today) {
+    return { words: "no longer valid", tone };
+  }
+  if (state === "ready" && valid_from !== null && valid_from > today) {
+    return { words: "not valid yet", tone };
+  }
+  return STATES[state];
 }
 
 /**

@@ -110,7 +110,7 @@ function dropGone(tasks) {
  * @returns {Item}
  */
 function newItem(task) {
-  const question = el("span", { class: "task-question", dir: "auto" }, task.question);
+  const question = el("span", { class: "task-question", dir: "auto" }, task.question || "Erased");
   const reasons = el("span", { class: "task-reasons" });
   const meta = el("span", { class: "task-meta" });
   const state = el("span", { class: "badge" });

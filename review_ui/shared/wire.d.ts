@@ -258,7 +258,7 @@ export interface AnswerView {
   disclaimer: string;
   searched: SearchedView;
   gate: GateView | null;
-  reason: "" | "small_talk" | "other_language";
+  reason: "" | "small_talk" | "other_language" | "erased";
   choices: ChoiceView[];
   feedback: FeedbackView | null;
 }

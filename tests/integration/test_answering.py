@@ -24,6 +24,7 @@ from app.answering.policies import Policies
 from app.answering.small_talk import reply_to
 from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
+from app.corpus.registering import ValidDays
 from app.corpus.tables import DocumentRow
 from app.db import Database
 from app.deadline import Deadline
@@ -1161,7 +1162,7 @@ def give_last_day(desk: Desk, day: date) -> None:
     with desk.database.reading() as session:
         row = session.get_one(DocumentRow, desk.shelf.ids["handbook.txt"])
     added = desk.corpus.documents.add(
-        row.collection, row.source, row.stored_at, row.sha256, valid_until=day
+        row.collection, row.source, row.stored_at, row.sha256, valid=ValidDays(last=day)
     )
     assert not added.changed
 

@@ -213,6 +213,11 @@ def test_documents_get_a_last_valid_day(shell: Shell) -> None:
     shell.json("ingest", str(folder), "--valid-until", "2001-12-31")
     answer = shell.json("ask", "What does a parking permit cost?")
     assert answer["status"] == "held"
+    days = ("--valid-from", "2002-01-01", "--valid-until", "2001-12-31")
+    refused = shell.json("ingest", str(folder), *days, status=1)
+    assert "lies after valid_until (2001-12-31)" in refused["message"]
+    refused = shell.json("ingest", str(folder), *days[:2], status=1)
+    assert refused["message"].startswith("parking.md: valid_from (2002-01-01) lies after")
     assert (
         "--valid-until"
         in shell.run("ingest", str(folder), "--valid-until", "soon", status=2).stderr
@@ -237,7 +242,8 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     assert (Path(failure["source"]).name, failure["code"]) == ("broken.pdf", "corrupt")
     again = shell.json("ingest", "retry", status=2)
     assert (again["ingested"], again["failures"]) == (0, [failure])
-    assert shell.json("ingest", "retry", "0" * 32)["failures"] == []
+    wrong = shell.json("ingest", "retry", report["job_id"], "0" * 32, status=1)
+    assert wrong["message"] == f"There is no document and no job '{'0' * 32}'."
     assert shell.json("ingest", "retry", report["job_id"], status=2)["failures"] == [failure]
     (folder / "broken.pdf").unlink()
     pruned = shell.json("ingest", str(folder), "--collection", "more", "--prune")
@@ -277,8 +283,13 @@ def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None
     assert "2 skipped, of a kind that is not read: picture.png, program.exe" in said
     for number in range(4):
         (tmp_path / f"more-{number}.png").write_bytes(b"")
-    said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
-    assert "6 skipped" in said and "picture.png, …" in said and "program.exe" not in said
+    again = ("ingest", folder, "--collection", "skips")
+    said = " ".join(shell.run(*again).stdout.split())
+    assert "6 skipped, of a kind that is not read: 5 .png, 1 .exe (--all-skipped" in said
+    told = shell.run(*again, "--all-skipped").stdout.splitlines()
+    at = told.index("6 skipped, of a kind that is not read:")
+    skipped = shell.json(*again)["skipped"]
+    assert len(skipped) == 6 and told[at + 1 : at + 7] == skipped
 
 
 @pytest.mark.parametrize("arguments", [("ingest", "--help"), ("ingest",)])

@@ -124,6 +124,7 @@ def test_an_erased_answer_leaves_no_byte_and_the_chain_verifies(house: Erasing) 
     assert (report.problems, report.erased) == ([], len(answers))
     view = seen(house, answers[0])
     assert (view["status"], view["message"], view["question"]) == ("rejected", ERASED_MESSAGE, "")
+    assert view["reason"] == "erased"
     assert list(house.reviews.edits(RITA)) == []
     listed = [task for state in ("open", "decided") for task in house.tasks(RITA, state)]
     texts = {house.reviews.task(RITA, task["task_id"])["draft"]["text"] for task in listed}

@@ -22,10 +22,11 @@ from app.corpus import scans
 from app.corpus.corpus import Corpus
 from app.corpus.leases import LEASE
 from app.corpus.passages import NewPassage
+from app.corpus.registering import ValidDays
 from app.corpus.tables import DocumentRow, PassageRow
 from app.db import Database, database_time
 from app.deadline import Deadline
-from app.errors import Conflict, DependencyFailed, NotFound, NotReady, StorageFull
+from app.errors import Conflict, DependencyFailed, Invalid, NotFound, NotReady, StorageFull
 from app.files import sha256_file
 from app.retrieval.passage_index import PassageIndex
 from app.retrieval.retriever import Found, Retriever
@@ -755,7 +756,9 @@ def test_a_date_given_with_files_counts_at_once_and_stays(library: Library) -> N
     assert valid_until(library, "claims.txt") is None
     live = library.live()
     until = date(2025, 6, 30)
-    report = library.pipeline.ingest(find_files([library.folder]), "main", valid_until=until)
+    report = library.pipeline.ingest(
+        find_files([library.folder]), "main", valid=ValidDays(last=until)
+    )
     assert (report.unchanged, library.live()) == (2, live)
     assert library.search("theft police").hits[0].passage.valid_until == "2025-06-30"
     library.write("claims.txt", CLAIMS + "\nAnother line.\n")
@@ -766,8 +769,39 @@ def test_a_date_given_with_files_counts_at_once_and_stays(library: Library) -> N
 def test_what_the_document_says_counts_more_than_what_is_given_with_it(library: Library) -> None:
     library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{OFFICE}")
     files = find_files([library.folder])
-    library.pipeline.ingest(files, "main", valid_until=date(2025, 6, 30))
+    library.pipeline.ingest(files, "main", valid=ValidDays(last=date(2025, 6, 30)))
     assert valid_until(library, "fees.md") == "2026-12-31"
+
+
+def days(library: Library, name: str) -> tuple[str | None, str | None]:
+    found = library.document(name)
+    return found.valid_from, found.valid_until
+
+
+def test_a_first_day_given_with_files_stays_and_must_lie_before_the_last(library: Library) -> None:
+    library.write("claims.txt", CLAIMS)
+    library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{OFFICE}")
+    files = find_files([library.folder])
+    report = library.pipeline.ingest(files, "main", valid=ValidDays(first=date(2026, 3, 1)))
+    assert not report.failures
+    assert days(library, "claims.txt") == ("2026-03-01", None)
+    assert library.search("theft police").hits[0].passage.valid_from == "2026-03-01"
+    library.write("claims.txt", CLAIMS + "\nAnother line.\n")
+    library.ingest()
+    assert days(library, "claims.txt") == ("2026-03-01", None)
+    assert days(library, "fees.md") == ("2026-03-01", "2026-12-31")
+    with pytest.raises(Invalid, match=r"fees.md: valid_from \(2027-01-01\) lies after valid_until"):
+        library.pipeline.ingest(files, "main", valid=ValidDays(first=date(2027, 1, 1)))
+    assert days(library, "claims.txt") == ("2026-03-01", None)
+
+
+def test_a_document_whose_own_day_contradicts_the_given_one_is_refused(library: Library) -> None:
+    library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{OFFICE}")
+    files = find_files([library.folder])
+    report = library.pipeline.ingest(files, "main", valid=ValidDays(first=date(2027, 1, 1)))
+    assert [one.code for one in report.failures] == ["bad_date"]
+    with pytest.raises(Invalid, match="lies after"):
+        ValidDays(date(2027, 1, 1), date(2026, 1, 1))
 
 
 # Passages that seem to give orders

@@ -21,12 +21,13 @@ from sse_starlette import ServerSentEvent
 
 from app.access.principals import Principal
 from app.access.service import Access
+from app.addresses import is_e_mail
 from app.answering.reading import AnswerNews
 from app.api import reviews
 from app.api.requests import Credential
 from app.db import Database, now
 from app.errors import CredentialsExpired, DependencyFailed, SettingsInvalid
-from app.notices.mail import Mail, is_address
+from app.notices.mail import Mail
 from app.notices.sender import (
     MOST_TRIES,
     WEBHOOK,
@@ -517,6 +518,6 @@ def test_mail_that_cannot_be_used_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_what_can_be_written_to() -> None:
-    assert is_address("ann.b@example.com")
+    assert is_e_mail("ann.b@example.com")
     for text in ("ann", "a@b\r\nBcc: c@d", "Ann <a@b>", "a@b,c@d", "ä@b.com", "@b", "a@"):
-        assert not is_address(text), text
+        assert not is_e_mail(text), text

@@ -108,6 +108,7 @@ BAD = (
     ("access:\n", "bad_metadata"),
     ("acess: board\n", "bad_metadata"),
     ("valid-untill: 2026-12-31\n", "bad_metadata"),
+    ("valid_form: 2026-12-31\n", "bad_metadata"),
     ("language: klingon words\n", "bad_metadata"),
     ("valid_from: soon\n", "bad_date"),
     ("valid_from: 2027-01-02\nvalid_until: 2027-01-01\n", "bad_date"),

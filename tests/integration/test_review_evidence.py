@@ -27,6 +27,7 @@ from app.errors import (
 from app.ports import DraftRequest
 from app.proof.erasure import Eraser
 from app.records import audit, recording
+from app.records.release import ERASED_MESSAGE
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
@@ -414,6 +415,8 @@ def test_a_task_that_waits_no_more_has_no_quotes(bench: Bench) -> None:
         session.get_one(ReviewTaskRow, expired).expires_at = now() - timedelta(minutes=1)
     for task_id in (decided, expired, erased):
         assert quotes(bench, task_id) == []
+    assert bench.desk.task(RITA, erased).why == ERASED_MESSAGE
+    assert ERASED_MESSAGE not in {bench.desk.task(RITA, one).why for one in (decided, expired)}
 
 
 # Erasure

@@ -98,13 +98,15 @@ const READY = {
   near_copies: [],
 };
 
-test("a document past its last valid day says so, and one that failed says why", () => {
-  assert.equal(stateOf({ state: "ready", valid_until: "2026-05-01" }, "2026-05-01").words, "ready");
-  assert.equal(
-    stateOf({ state: "ready", valid_until: "2026-04-30" }, "2026-05-01").words,
-    "no longer valid",
-  );
-  assert.equal(stateOf({ state: "failed", valid_until: "2026-04-30" }, "2026-05-01").tone, "bad");
+test("a document outside of its valid days says so, and one that failed says why", () => {
+  const words = (/** @type {Partial<DocumentView>} */ changes) =>
+    stateOf({ ...READY, ...changes }, "2026-05-01").words;
+  assert.equal(words({ valid_until: "2026-05-01" }), "ready");
+  assert.equal(words({ valid_until: "2026-04-30" }), "no longer valid");
+  assert.equal(words({ valid_from: "2026-05-01" }), "ready");
+  assert.equal(words({ valid_from: "2026-05-02" }), "not valid yet");
+  const failed = { ...READY, state: /** @type {const} */ ("failed"), valid_until: "2026-04-30" };
+  assert.equal(stateOf(failed, "2026-05-01").tone, "bad");
   assert.equal(sizeWords(READY), "2 passages");
   assert.equal(sizeWords({ ...READY, passages: 1, pages: 3 }), "1 passage, 3 pages");
   assert.equal(sizeWords({ ...READY, state: "failed", error_message: "Damaged." }), "Damaged.");

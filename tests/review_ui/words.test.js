@@ -69,6 +69,16 @@ test("a reply to small talk is said without a heading", () => {
   assert.equal(spokenForm(answer(said)), "No answer. Hello!");
 });
 
+test("an answer that was erased says so, and not that a reviewer refused it", () => {
+  const said = {
+    answer: null,
+    message: "It was erased.",
+    status: /** @type {const} */ ("rejected"),
+  };
+  assert.equal(spokenForm(answer({ ...said, reason: "erased" })), "Erased. It was erased.");
+  assert.equal(spokenForm(answer(said)), "Not released. It was erased.");
+});
+
 test("the way to a certificate is told with it and without, and what is measured stays so", () => {
   const mine = /** @type {any} */ ({ state: "live", certificate: { provisional: false } });
   const provisional = /** @type {any} */ ({ threshold: 0.19 });

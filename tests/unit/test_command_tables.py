@@ -1,7 +1,11 @@
 """Tables of the command line: whole ids and no cut cell, however narrow the terminal."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from cli.commands import COMMANDS, load_command
 from cli.output import console, in_short, print_table
 
 ID, OTHER, TIME = "0a" * 16, "20261130T040311123456-0a1b2c3d", "2026-11-30T04:03:11Z"
@@ -51,3 +55,25 @@ def test_a_long_text_is_cut_where_a_list_shows_it() -> None:
     assert in_short("Is it\n  paid?") == "Is it paid?"
     assert in_short("x" * 120) == "x" * 120
     assert in_short("x" * 121) == "x" * 119 + "…"
+
+
+def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Each command below this one, by its whole name."""
+    if not getattr(command, "commands", None):
+        yield name, command
+        return
+    for below, found in command.commands.items():
+        yield from leaves(found, f"{name} {below}")
+
+
+def test_every_number_of_a_command_has_bounds() -> None:
+    """What is far beyond them has no date, or no database can count it."""
+    numbers = [
+        (f"{name} {option.name}", option.min, option.max)
+        for first in COMMANDS
+        for name, command in leaves(load_command(first), first)
+        for option in command.params
+        if option.type_descriptor.annotation in (int, float)
+    ]
+    assert len(numbers) > 15
+    assert [name for name, least, most in numbers if least is None or most is None] == []

@@ -151,7 +151,40 @@ def test_a_second_table_of_a_sheet_has_a_header_of_its_own() -> None:
     assert all(block.startswith("Part | Stock\n") for block in blocks[2:]) and len(blocks) > 3
 
 
+@pytest.mark.parametrize("mark", [":", "^", "~", "¦"])
+def test_a_delimiter_that_is_seldom_is_told_by_every_line(mark: str) -> None:
+    rows = ("Room,Floor,Seats", "Oak,2,12", "Elm,1,8")
+    told = [row.replace(",", mark).encode() for row in rows]
+    as_read = "Room | Floor | Seats\nOak | 2 | 12\nElm | 1 | 8"
+    assert extract(b"\n".join(told) + b"\n", "a.csv").text == as_read
+    assert extract(b"\n".join([*told[:2], b"Elm, and more"]), "a.csv").text != as_read
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Open\nMon 10:30\nTue 11:00\n",
+        "Mon: 10:00 to 18:00\nTue: 10:00 to 18:00\nWed: 10:00 to 18:00\n",
+        "Time\n10:30:00\n11:30:00\n",
+        "Question\nWhy: because?\nHow: so?\n",
+        "Start: here\nThen: there\nEnd: now\n",
+        "See https://a.example\nSee https://b.example\nSee https://c.example\n",
+        "root:x:0:0:/root\nbin:x:1:1:/bin\nsys:x:2:2:/sys\n",
+        "a^b\nc^d\n",
+    ],
+)
+def test_a_list_is_not_taken_for_a_table_by_marks_of_its_text(lines: str) -> None:
+    assert extract(lines.encode(), "a.csv").text == lines.rstrip("\n")
+
+
+def test_a_delimited_file_whose_cells_stand_below_each_other_is_a_table() -> None:
+    rows = b"Room       Floor   Seats\nOak        2       12\nGreat Elm  1       8\n"
+    found = extract(rows, "a.csv").text
+    assert found == "Room | Floor | Seats\nOak | 2 | 12\nGreat Elm | 1 | 8"
+
+
 def test_the_first_line_of_a_delimited_file_may_tell_the_delimiter() -> None:
+    assert extract(b"sep=^\r\na^b:c\r\n1^2:5\r\n", "a.csv").text == "a | b:c\n1 | 2:5"
     assert extract(b"sep=;\r\na;b,c\r\n1;2,5\r\n", "a.csv").text == "a | b,c\n1 | 2,5"
 
 

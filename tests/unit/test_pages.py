@@ -120,3 +120,40 @@ def test_a_browser_keeps_a_file_only_under_the_version_that_it_has() -> None:
     for address in ("/static/0123456789abcdef/shared/dom.js", f"/static/{pages.version()}/no.js"):
         assert client.get(address).status_code == 404
         assert client.get(address).headers["cache-control"] == "no-store"
+
+
+def parameters(described: dict[str, Any]) -> dict[str, set[str]]:
+    """The names that each address takes in its query, whatever the method."""
+    return {
+        path: {
+            one["name"]
+            for operation in operations.values()
+            for one in operation.get("parameters", ())
+            if one["in"] == "query"
+        }
+        for path, operations in described["paths"].items()
+    }
+
+
+def test_the_pages_send_only_parameters_that_there_are() -> None:
+    """Others are refused: names in a literal address are those that it takes, and names that are
+    put together are those that some address takes."""
+    known, checked = parameters(create_app(Settings()).openapi()), 0
+    anywhere = set().union(*known.values())
+    for module in PAGES.rglob("*.js"):
+        text = re.sub(r"\$\{[^{}]*\}", "-", module.read_text("utf-8"))
+        for path, query in re.findall(r"[`\"](/v1/[^`\"?]*)\?([^`\"]+)[`\"]", text):
+            takes = next(known[one] for one in sorted(known) if like(one).fullmatch(path))
+            assert set(re.findall(r"(\w+)=", query)) <= takes, f"{module.name}: {path}?{query}"
+            checked += 1
+        if module.parent.name not in ("login", "widget", "shared"):  # those name parts of pages
+            put = set(re.findall(r"(?:params|query|wanted)\.set\(\"(\w+)\"", text))
+            put |= set(re.findall(r"[`?&](\w+)=-", text))
+            assert put <= anywhere, module.name
+            checked += len(put)
+    assert checked >= 40
+
+
+def like(path: str) -> re.Pattern[str]:
+    """What a page's literal for the address looks like."""
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from app.records.views import ChoiceView, CitationView, GateView
+from app.records.views import ChoiceView, CitationView, GateView, Reason
 
 
 class Countersign(BaseModel):
@@ -18,7 +18,7 @@ class Countersign(BaseModel):
     gate: GateView | None
     disclaimer: str
     citations: list[CitationView]
-    reason: Literal["", "small_talk", "other_language"] = ""
+    reason: Reason = ""
     choices: list[ChoiceView] = []
 
 
