@@ -25,7 +25,7 @@ SHOWN = 100
 class CertificateView:
     """A certificate of one collection and risk class, and its running test.
 
-    State ``void``: what it was made for no longer runs here. ``e_value`` null: the promise is
+    State ``void``: what it was made for no longer runs here; ``reason`` names it. ``e_value`` null: the promise is
     broken.
     """
 
@@ -108,18 +108,19 @@ WAY = "No collection has one yet; `countersign gate plan` says how to get there.
 
 def _newest(session: Session, certificates: Certificates) -> list[CertificateView]:
     query = select(CertificateRow).order_by(CertificateRow.number.desc()).limit(SHOWN)
-    return [_view(row, certificates.counts(row)) for row in session.scalars(query)]
+    return [_view(row, certificates.why_void(row)) for row in session.scalars(query)]
 
 
-def _view(row: CertificateRow, counts: bool) -> CertificateView:
+def _view(row: CertificateRow, why_void: str) -> CertificateView:
     process = running_test(row)
-    state: Any = "void" if row.state == "live" and not counts else row.state
+    void = row.state == "live" and bool(why_void)
+    state: Any = "void" if void else row.state
     return CertificateView(
         id=row.id,
         collection=row.collection,
         risk_class=row.risk_class,
         state=state,
-        reason=row.reason,
+        reason=why_void if void else row.reason,
         index_version=row.index_version,
         created_at=iso(row.created_at) or "",
         ended_at=iso(row.ended_at),
