@@ -24,8 +24,8 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     """Every named file, and every document below a named folder, resolved, each once.
 
     A named file is taken whatever its suffix (its content decides); folders are searched for
-    the endings of known formats, hidden names and Office's lock files left out. Raises ``NotFound`` for a path that does
-    not exist.
+    the endings of known formats, hidden names and Office's lock files left out. Raises
+    ``NotFound`` for a path that does not exist.
     """
     found: dict[Path, None] = {}
     for path in paths:

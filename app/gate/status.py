@@ -25,8 +25,8 @@ SHOWN = 100
 class CertificateView:
     """A certificate of one collection and risk class, and its running test.
 
-    State ``void``: what it was made for no longer runs here; ``reason`` names it. ``e_value`` null: the promise is
-    broken.
+    State ``void``: what it was made for no longer runs here; ``reason`` names it. ``e_value``
+    null: the promise is broken.
     """
 
     id: str
