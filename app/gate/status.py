@@ -13,6 +13,7 @@ from app.gate.certificates import Certificates, running_test
 from app.gate.drift import AlarmView, open_alarms
 from app.gate.labels import LabelCountView, label_counts
 from app.gate.modes import GateModeView, switches
+from app.gate.strata import SERVICE
 from app.gate.tables import CertificateRow
 from guardrails.gate.binomial import GateInvalid
 from guardrails.gate.certificate import NOT_HERE, Certificate
@@ -88,6 +89,19 @@ def gate_in_words(found: GateStatusView) -> str:
     if own or found.mode in ("off", "retrieval_only"):
         return words
     return f"{words} {WAY}"
+
+
+def overruled(found: GateStatusView, setting: str) -> str:
+    """In words, that a switch of the service counts and not the setting; "" where they agree."""
+    if found.mode == setting:
+        return ""
+    for switch in found.modes:
+        if switch.collection == SERVICE:
+            return (
+                f"`countersign gate mode` said so on {switch.changed_at[:10]}: the setting "
+                f"gate_mode ({setting}) does not count. "
+            )
+    return ""
 
 
 MEANINGS: Mapping[str, str] = {

@@ -245,8 +245,10 @@ def test_old_answers_are_erased_when_the_setting_says_so(house: Erasing) -> None
     settings = settings_for(
         house.database.url, house.settings.data_dir, keep_answers_days=30, device="cpu"
     )
+    eraser = Eraser(house.database, settings, house.desk.corpus)
+    assert (house.eraser.due(), eraser.due()) == ((0, 0), (1, 0))
     (job,) = [one for one in record_jobs(house.database, settings) if one.name == "retention"]
-    assert (job.run(), job.run()) == (1, 0)
+    assert (job.run(), job.run(), eraser.due()) == (1, 0, (0, 0))
     assert seen(house, old)["message"] == ERASED_MESSAGE
     assert seen(house, new)["status"] == "released"
     assert verify_audit(house.database).problems == []
@@ -263,6 +265,7 @@ def test_deleted_documents_are_erased_when_the_setting_says_so(house: Erasing) -
         house.database.url, house.settings.data_dir, keep_deleted_days=1e-9, device="cpu"
     )
     eraser = Eraser(house.database, settings, house.desk.corpus)
-    assert (eraser.retain(), eraser.retain()) == (1, 0)
+    assert eraser.due() == (0, 1)
+    assert (eraser.retain(), eraser.retain(), eraser.due()) == (1, 0, (0, 0))
     assert seen(house, answer_id)["message"] == ERASED_MESSAGE
     assert verify_audit(house.database).problems == []
