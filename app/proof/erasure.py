@@ -158,7 +158,7 @@ class Eraser:
         erase_answer(session, record, event)
 
 
-def _older(than: datetime) -> Select[tuple[str]]:
+def _older(than: datetime) -> Select[str]:
     """The answers from before that have their words yet."""
     erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
     return select(RecordRow.answer_id).where(

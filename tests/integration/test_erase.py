@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from app.access.service import Access
 from app.access.tables import IdempotencyRow
@@ -255,6 +255,22 @@ def test_old_answers_are_erased_when_the_setting_says_so(house: Erasing) -> None
     with house.database.reading() as session:
         event = session.scalar(select(AuditRow.event).where(AuditRow.kind == "erased"))
     assert event is not None and event["by"] == "retention"
+
+
+def test_an_erasure_reads_no_other_conversation_of_its_asker(house: Erasing) -> None:
+    """One key may ask for a whole company, for years."""
+    first, _ = house.decided(ASKED), house.decided("What is the excess for water damage?")
+    read: list[str] = []
+
+    def note(row: RecordRow, _: object) -> None:
+        read.append(row.answer_id)
+
+    event.listen(RecordRow, "load", note)
+    try:
+        house.eraser.answer(first, "olga")
+    finally:
+        event.remove(RecordRow, "load", note)
+    assert set(read) == {first}
 
 
 def test_deleted_documents_are_erased_when_the_setting_says_so(house: Erasing) -> None:
