@@ -8,8 +8,13 @@ are written by the types of the columns, so a backup of SQLite can be restored i
 import base64
 import hashlib
 import json
+import lzma
+import os
 import shutil
+import struct
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -32,9 +37,9 @@ from sqlalchemy import (
     text,
 )
 
-from app.db import Database, iso, migrate, now
+from app.db import Database, iso, knows_revision, migrate, now
 from app.errors import BackupRefused, from_os_error
-from app.files import link_or_copy
+from app.files import link_or_copy, to_disk
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -46,6 +51,20 @@ BATCH = 500
 BLOCK = 1 << 20
 DATABASE_FILES = ("countersign.db", "countersign.db-wal", "countersign.db-shm")
 """The embedded database, which the tables stand for."""
+PART = ".part"
+DAMAGED = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,  # a damaged mark: another compression or version of the format
+    RuntimeError,  # a damaged mark: a password
+    LookupError,
+    ValueError,
+)
+"""How an archive shows that bits of it are not as they were written."""
 
 
 @dataclass
@@ -74,18 +93,28 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
     manifest = Manifest(created_at=iso(now()) or "", data_dir=str(settings.data_dir.resolve()))
     if out.exists():
         raise BackupRefused(f"{out} is there already; choose another name.")
-    part = out.with_name(f"{out.name}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            _write_tables(database, archive, manifest)
-            _write_files(settings.data_dir, archive, manifest, skip={part.resolve()})
-            archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
-        part.rename(out)
+        part = _new_part(out)
+        try:
+            with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                _write_tables(database, archive, manifest)
+                _write_files(settings.data_dir, archive, manifest)
+                archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
+            to_disk([part])
+            part.rename(out)
+            to_disk([out.parent])
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise from_os_error(error, out) from error
-    finally:
-        part.unlink(missing_ok=True)
     return manifest
+
+
+def _new_part(out: Path) -> Path:
+    """What becomes ``out`` once it is whole: of this backup alone, and nobody else may read it."""
+    handle, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=PART, dir=out.parent)
+    os.close(handle)
+    return Path(name)
 
 
 def _write_tables(database: Database, archive: zipfile.ZipFile, manifest: Manifest) -> None:
@@ -122,17 +151,15 @@ def _write_rows(
     return count
 
 
-def _write_files(
-    data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest, skip: set[Path]
-) -> None:
+def _write_files(data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
     first: dict[tuple[int, int], str] = {}
     for path in sorted(data_dir.rglob("*")):
-        left_out = path.name in DATABASE_FILES or path.resolve() in skip
         if (
-            left_out
-            or _is_newer_checkpoint(path, manifest)
-            or path.is_symlink()
+            path.is_symlink()
             or not path.is_file()
+            or path.name in DATABASE_FILES
+            or _is_newer_checkpoint(path, manifest)
+            or (path.parent == data_dir and _is_backup(path))
         ):
             continue
         member = f"data/{path.relative_to(data_dir).as_posix()}"
@@ -155,6 +182,17 @@ def _is_newer_checkpoint(path: Path, manifest: Manifest) -> bool:
     return signed and int(number) > manifest.rows.get("audit_log", 0)
 
 
+def _is_backup(path: Path) -> bool:
+    """Whether it is a backup, or the beginning of one: none holds the ones before it."""
+    if path.name.endswith(PART):
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, *DAMAGED):
+        return False
+
+
 def restore(database: Database, settings: Settings, source: Path) -> Manifest:
     """Put an archive into an empty database and data folder; nothing is left when it fails.
 
@@ -163,19 +201,30 @@ def restore(database: Database, settings: Settings, source: Path) -> Manifest:
     """
     _refuse_unless_empty(database, settings.data_dir)
     try:
-        with zipfile.ZipFile(source) as archive:
-            manifest = _verified(archive)
+        archive, manifest = _opened(source)
+        with archive:
             try:
                 _restore_files(archive, manifest, settings.data_dir)
                 _restore_tables(database, archive, manifest, settings)
             except BaseException:
                 _undo(database, settings.data_dir)
                 raise
-    except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise BackupRefused(f"{source} is not a whole archive.") from error
     except OSError as error:
         raise from_os_error(error, error.filename or source) from error
     return manifest
+
+
+def _opened(source: Path) -> tuple[zipfile.ZipFile, Manifest]:
+    """The archive, every member of which has been read and is as the manifest says."""
+    try:
+        archive = zipfile.ZipFile(source)
+        try:
+            return archive, _verified(archive)
+        except BaseException:
+            archive.close()
+            raise
+    except DAMAGED as error:
+        raise BackupRefused(f"{source} is not a whole archive.") from error
 
 
 def _refuse_unless_empty(database: Database, data_dir: Path) -> None:
@@ -231,12 +280,12 @@ def _is_secret(path: Path) -> bool:
 def _restore_tables(
     database: Database, archive: zipfile.ZipFile, manifest: Manifest, settings: Settings
 ) -> None:
-    try:
-        migrate(database, manifest.revision)
-    except Exception as error:
+    if not knows_revision(manifest.revision):
         raise BackupRefused(
-            f"This version does not know the schema {manifest.revision!r} of the archive."
-        ) from error
+            f"This version does not know the schema {manifest.revision!r} of the archive, "
+            f"which {manifest.version} wrote."
+        )
+    migrate(database, manifest.revision)
     moved = manifest.data_dir, str(settings.data_dir.resolve())
     with database.transaction() as session:
         connection = session.connection()

@@ -272,10 +272,14 @@ def newest_revision() -> str:
     return max(path.name[:4] for path in (PROJECT / "alembic" / "versions").glob("[0-9]*.py"))
 
 
+def knows_revision(revision: str) -> bool:
+    """Whether this release has the migration to that schema."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
 def _refuse_newer(database: Database) -> None:
     found = schema_revision(database)
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and not knows_revision(found):
         raise SchemaNewer
 
 

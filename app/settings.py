@@ -438,7 +438,11 @@ class Settings(BaseSettings):
         )
     )
     gate_alpha: float = Field(
-        default=0.05, gt=0, lt=1, description="Share of released answers that may be wrong."
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Share of released answers that may be wrong. A certificate of your own keeps "
+        "the share it was made for until it ends.",
     )
     gate_delta: float = Field(
         default=0.05, gt=0, lt=1, description="How often a certificate may be mistaken."

@@ -14,9 +14,10 @@ from app.errors import (
     ModelRefused,
     SettingsInvalid,
 )
-from app.gate.status import gate_in_words, gate_status
+from app.gate.status import gate_in_words, gate_status, overruled
 from app.notices.sender import Sender, waiting_notices
 from app.proof.audit_checks import verified
+from app.proof.erasure import Eraser
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value, unknown_variables
 from app.wiring import Services, open_database, open_services
@@ -132,7 +133,7 @@ def _gate(services: Services) -> str:
     if services.gate.problem:
         raise ModelRefused(f"{services.gate.problem}; every answer is held")
     found = gate_status(services.database, services.gate.certificates)
-    return f"{found.mode}. {gate_in_words(found)}"
+    return f"{found.mode}. {overruled(found, services.settings.gate_mode)}{gate_in_words(found)}"
 
 
 def _index(services: Services) -> str:
@@ -158,6 +159,15 @@ def _audit(services: Services) -> str:
             f"{found} rows or checkpoints do not fit; see `countersign audit verify`."
         )
     return "chain intact, and every row as it says"
+
+
+def _retention(services: Services) -> str:
+    settings = services.settings
+    if not settings.keep_answers_days and not settings.keep_deleted_days:
+        return "nothing is erased by age"
+    eraser = Eraser(services.database, settings, services.corpus)
+    answers, documents = eraser.due()
+    return f"{answers} answers and {documents} deleted documents are to be erased for their age"
 
 
 def _clock(services: Services) -> str:
@@ -193,6 +203,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("live index", _index),
     ("audit log", _audit),
     ("clock", _clock),
+    ("retention", _retention),
     ("notices", _notices),
     ("sign-in", _sign_in),
 ]

@@ -23,7 +23,7 @@ from app.gate.modes import switch_mode
 from app.gate.plan import MINUTES, look_advice, next_step, plan_labels
 from app.gate.planned_looks import plan_look
 from app.gate.reviewer_error import reviewer_report
-from app.gate.status import CertificateView, gate_in_words, gate_status
+from app.gate.status import CertificateView, gate_in_words, gate_status, overruled
 from app.gate.strata import SERVICE, STANDARD, Stratum, members_of
 from app.review import disagreements as review
 from app.settings import Settings
@@ -61,13 +61,14 @@ def mode(
 @gate_commands.command()
 def status(as_json: Json = False) -> None:
     """Modes, certificates with their running tests, labels, and alarms of drift."""
-    with _gate() as (gate, database, _):
+    with _gate() as (gate, database, settings):
         found = gate_status(database, gate.certificates)
     if as_json:
         print_json(asdict(found))
         return
     console.print(f"mode: {found.mode}", markup=False, highlight=False)
-    console.print(gate_in_words(found), markup=False, highlight=False)
+    words = overruled(found, settings.gate_mode) + gate_in_words(found)
+    console.print(words, markup=False, highlight=False)
     columns = "collection mode reason changed_by changed_at".split()
     print_table("Switches", columns, map(astuple, found.modes))
     columns = ["collection", "class", "state", "alpha", "threshold", "audits", "e-value"]

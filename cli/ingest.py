@@ -24,7 +24,14 @@ from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import MOST_ROWS, Json, console, print_json, print_table, progress
 from ingestion.pipeline import Report, pipeline_for
-from ingestion.sources import LIST, find_files, find_folders, find_skipped, is_address
+from ingestion.sources import (
+    LIST,
+    find_closed,
+    find_files,
+    find_folders,
+    find_skipped,
+    is_address,
+)
 
 
 class PathsFirst(TyperGroup):
@@ -252,6 +259,8 @@ def ingest_paths(
             by=LOCAL.name,
             prune=pruned,
         )
+    for folder in find_closed(paths):
+        pipeline.refuse(report, str(folder), "unreadable", "The folder cannot be looked into.")
     report.skipped = [str(one) for one in find_skipped(paths)]
     return report
 

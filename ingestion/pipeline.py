@@ -35,6 +35,7 @@ from ingestion.build_process import build_apart
 from ingestion.executor import Executor, Inline, Places, Processes
 from ingestion.indexing import FOLD_SHARE, IndexBuilder
 from ingestion.metadata import check_access, content_sha256, metadata_of
+from ingestion.sources import is_gone
 from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
 from ingestion.suspects import Suspects
 
@@ -300,7 +301,7 @@ class Pipeline:
             if file.source in (before for _, before in same):
                 continue
             for at, (document_id, before) in enumerate(same):
-                if not Path(before).exists() and documents.move(document_id, before, file.source):
+                if is_gone(before) and documents.move(document_id, before, file.source):
                     same[at] = document_id, file.source
                     moved += 1
                     break
@@ -311,7 +312,7 @@ class Pipeline:
         gone = [
             document_id
             for document_id, source in self._corpus.documents.below(collection, str(folder))
-            if not Path(source).exists()
+            if is_gone(source)
         ]
         for document_id in gone:
             with suppress(NotFound):  # somebody else deleted it

@@ -13,7 +13,7 @@ from app.corpus.registering import AS_IT_IS, ValidDays
 from app.errors import CountersignError, Invalid
 from ingestion.metadata import sidecar_of
 from ingestion.pipeline import Pipeline, Report
-from ingestion.sources import find_files, find_folders
+from ingestion.sources import find_files, find_folders, is_gone
 
 SETTLE_S = 2.0
 """A file is whole when it stayed the same for as long."""
@@ -52,7 +52,7 @@ class Watched:
 
     def look(self) -> list[Path]:
         """The files that changed and are whole."""
-        found = find_files([path for path in self.paths if path.exists()])
+        found = find_files([path for path in self.paths if not is_gone(path)])
         states = {file: state for file in found if (state := _state(file)) is not None}
         now = self.clock()
         self._seen = set(states)

@@ -25,6 +25,15 @@ AFTER = " after "
 """Stands in the lineage of a generator that is asked what another one left hard: its drafts are of
 other questions than those of all, so they have labels and certificates of their own."""
 
+PARTS = {
+    "generator": "generator",
+    "embedder": "embedder",
+    "risk_sha256": "risk model",
+    "policy_sha256": "policy",
+}
+"""What a certificate names in its lineage, and how people call it."""
+AGAIN = "it counts again when that does, else `countersign gate carry` and `certify`"
+
 
 @dataclass(frozen=True)
 class InForce:
@@ -106,6 +115,24 @@ class Certificates:
             return self._usable(row) is not None
         shipped, stratum = self.shipped, Stratum(row.collection, row.risk_class)
         return shipped is not None and row.id == provisional_id(shipped, stratum)
+
+    def why_void(self, row: CertificateRow) -> str:
+        """In words, why a certificate that was never ended does not count; "" where it does.
+
+        For hard questions it looks at the generator that asks, not at the one that is asked.
+        """
+        if self.counts(row):
+            return ""
+        if row.certificate.get("provisional"):
+            return "not the provisional certificate of this release"
+        made_for, here = dict(row.certificate.get("lineage", {})), self.lineage
+        first = made_for.get("generator", "").partition(AFTER)[2]
+        if first:  # of the larger generator; which one that is now, its own gate knows
+            made_for["generator"] = first
+        changed = [words for name, words in PARTS.items() if made_for.get(name) != here.get(name)]
+        if not changed:
+            return "" if first else "it cannot be read"
+        return f"made for another {' and another '.join(changed)}; {AGAIN}"
 
     def revoke(self, collection: str, risk_class: str, reason: str, by: str) -> int:
         """End the certificates of a stratum; returns how many were live. Raises ``NotFound``."""

@@ -13,6 +13,7 @@ from app.gate.certificates import Certificates, running_test
 from app.gate.drift import AlarmView, open_alarms
 from app.gate.labels import LabelCountView, label_counts
 from app.gate.modes import GateModeView, switches
+from app.gate.strata import SERVICE
 from app.gate.tables import CertificateRow
 from guardrails.gate.binomial import GateInvalid
 from guardrails.gate.certificate import NOT_HERE, Certificate
@@ -25,8 +26,8 @@ SHOWN = 100
 class CertificateView:
     """A certificate of one collection and risk class, and its running test.
 
-    State ``void``: what it was made for no longer runs here. ``e_value`` null: the promise is
-    broken.
+    State ``void``: what it was made for no longer runs here; ``reason`` names it. ``e_value``
+    null: the promise is broken.
     """
 
     id: str
@@ -90,6 +91,19 @@ def gate_in_words(found: GateStatusView) -> str:
     return f"{words} {WAY}"
 
 
+def overruled(found: GateStatusView, setting: str) -> str:
+    """In words, that a switch of the service counts and not the setting; "" where they agree."""
+    if found.mode == setting:
+        return ""
+    for switch in found.modes:
+        if switch.collection == SERVICE:
+            return (
+                f"`countersign gate mode` said so on {switch.changed_at[:10]}: the setting "
+                f"gate_mode ({setting}) does not count. "
+            )
+    return ""
+
+
 MEANINGS: Mapping[str, str] = {
     "off": "NO ERROR BOUND: the policy alone decides what is released.",
     "provisional": "Without a certificate of its own a collection releases answers under the "
@@ -108,18 +122,19 @@ WAY = "No collection has one yet; `countersign gate plan` says how to get there.
 
 def _newest(session: Session, certificates: Certificates) -> list[CertificateView]:
     query = select(CertificateRow).order_by(CertificateRow.number.desc()).limit(SHOWN)
-    return [_view(row, certificates.counts(row)) for row in session.scalars(query)]
+    return [_view(row, certificates.why_void(row)) for row in session.scalars(query)]
 
 
-def _view(row: CertificateRow, counts: bool) -> CertificateView:
+def _view(row: CertificateRow, why_void: str) -> CertificateView:
     process = running_test(row)
-    state: Any = "void" if row.state == "live" and not counts else row.state
+    void = row.state == "live" and bool(why_void)
+    state: Any = "void" if void else row.state
     return CertificateView(
         id=row.id,
         collection=row.collection,
         risk_class=row.risk_class,
         state=state,
-        reason=row.reason,
+        reason=why_void if void else row.reason,
         index_version=row.index_version,
         created_at=iso(row.created_at) or "",
         ended_at=iso(row.ended_at),

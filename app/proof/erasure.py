@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.access.forgetting import forget_answer, forget_principal
 from app.corpus.corpus import Corpus
 from app.corpus.uploads import Uploads
-from app.db import Database
+from app.db import Database, now
 from app.errors import NotFound
 from app.gate.hard_questions import forget_hard_question
 from app.gate.trials import forget_shadow
@@ -112,6 +112,17 @@ class Eraser:
             erased += 1
         return erased
 
+    def due(self) -> tuple[int, int]:
+        """How many answers and deleted documents ``retain`` would erase, the first ``AT_ONCE`` and
+        all that follow them."""
+        moment, days = now(), self._settings.keep_answers_days
+        if not days:
+            return 0, len(self._old_documents(moment))
+        count = select(func.count()).select_from(_older(moment - timedelta(days=days)).subquery())
+        with self._database.reading() as session:
+            answers = session.scalar(count) or 0
+        return answers, len(self._old_documents(moment))
+
     def _old_documents(self, moment: datetime) -> list[str]:
         days = self._settings.keep_deleted_days
         return self._corpus.documents.deleted_before(moment - timedelta(days=days)) if days else []
@@ -120,13 +131,9 @@ class Eraser:
         days = self._settings.keep_answers_days
         if not days:
             return []
+        query = _older(moment - timedelta(days=days)).order_by(RecordRow.created_at)
         with self._database.reading() as session:
-            erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
-            query = select(RecordRow.answer_id).where(
-                RecordRow.created_at < moment - timedelta(days=days),
-                RecordRow.answer_id.not_in(erased),
-            )
-            return list(session.scalars(query.order_by(RecordRow.created_at).limit(AT_ONCE)))
+            return list(session.scalars(query.limit(AT_ONCE)))
 
     def compact(self) -> bool:
         """Rewrite the database's files without what was deleted; False: it is in use."""
@@ -149,3 +156,11 @@ class Eraser:
         if not event.get("asker_kept", True):
             record.principal = NOBODY
         erase_answer(session, record, event)
+
+
+def _older(than: datetime) -> Select[str]:
+    """The answers from before that have their words yet."""
+    erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
+    return select(RecordRow.answer_id).where(
+        RecordRow.created_at < than, RecordRow.answer_id.not_in(erased)
+    )

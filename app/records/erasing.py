@@ -77,6 +77,9 @@ def _wordless_search(searched: Mapping[str, Any], *, question_kept: bool) -> dic
 def forget_standalone_questions(session: Session, record: RecordRow) -> None:
     """Later turns keep their own words only: the form that stands alone was made from these."""
     query = select(RecordRow).where(RecordRow.principal == record.principal)
+    unknown = query.where(RecordRow.conversation.is_(None)).limit(1)  # of a release before them
+    if session.scalar(unknown) is None:  # one key may ask for a whole company: not all it asked
+        query = query.where(RecordRow.conversation == record.conversation)
     after: dict[str, list[RecordRow]] = {}
     for turn in session.scalars(query):  # of any time: clocks do not tell what followed what
         after.setdefault(turn.searched.get("previous_answer_id") or "", []).append(turn)

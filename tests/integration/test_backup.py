@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import random
+import resource
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ from app.access.principals import LOCAL
 from app.answering.answerer import Ask
 from app.backup import MANIFEST, back_up, restore
 from app.db import Database
-from app.errors import BackupRefused
+from app.errors import BackupRefused, StorageFull
 from app.proof.checkpoints import Checkpoints
 from app.proof.verify import verify_audit
 from app.records.tables import AuditRow, RecordRow
@@ -21,6 +24,7 @@ from app.settings import Settings
 from app.wiring import build_services, open_database, open_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
+from tests.children import begin, ended
 
 QUESTION = "How much is the cancellation fee?"
 
@@ -139,6 +143,76 @@ def test_a_damaged_archive_leaves_nothing_behind(
         restore(database, settings, changed(archive, tmp_path, change))
     restore(database, settings, archive)  # the place is as empty as before
     database.close()
+
+
+def central(archive: bytes, name: str, at: int, value: int) -> bytes:
+    """With ``value`` as a byte of what the directory at the end says of a member."""
+    entry = archive.rindex(name.encode()) - 46 + at
+    return archive[:entry] + bytes([value]) + archive[entry + 1 :]
+
+
+def within(archive: bytes, name: str) -> bytes:
+    """With the compressed bytes of a member overwritten."""
+    start = archive.index(name.encode()) + len(name) + 40
+    return archive[:start] + bytes(64) + archive[start + 64 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda whole: whole[: len(whole) // 2], id="its end is missing"),
+        pytest.param(lambda whole: within(whole, "tables/records.jsonl"), id="zeros in a table"),
+        pytest.param(lambda whole: within(whole, MANIFEST), id="zeros in the manifest"),
+        pytest.param(lambda whole: central(whole, MANIFEST, 6, 173), id="a later version of ZIP"),
+        pytest.param(lambda whole: central(whole, MANIFEST, 8, 1), id="a password"),
+        pytest.param(lambda whole: central(whole, MANIFEST, 10, 99), id="another compression"),
+        pytest.param(lambda whole: central(whole, MANIFEST, 44, 255), id="another place"),
+        pytest.param(lambda whole: b"\0" * len(whole), id="nothing but zeros"),
+    ],
+)
+def test_bytes_that_were_damaged_are_refused_by_name(
+    archive: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    copy = tmp_path / "damaged.zip"
+    copy.write_bytes(damage(archive.read_bytes()))
+    settings = Settings(data_dir=tmp_path / "new")
+    database = Database(settings.database)
+    with pytest.raises(BackupRefused, match=r"damaged\.zip"):
+        restore(database, settings, copy)
+    database.close()
+
+
+def test_no_backup_is_read_by_others_or_holds_an_earlier_one(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    for number in range(3):
+        (settings.data_dir / f"{number}.zip.left.part").write_bytes(b"ended by a loss of power")
+        out = settings.data_dir / f"{number}.zip"
+        manifest = back_up(database, settings, out)
+        assert out.stat().st_mode & 0o777 == 0o600
+        assert [name for name in manifest.members if name.startswith("data/")] == []
+    database.close()
+    names = {path.name for path in settings.data_dir.iterdir()}
+    assert {name for name in names if name.endswith(".zip")} == {"0.zip", "1.zip", "2.zip"}
+
+
+def test_a_backup_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    (settings.data_dir / "noise").write_bytes(random.Random(7).randbytes(200_000))
+    place = tmp_path / "small"
+    place.mkdir()
+
+    def with_little_room() -> int:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        with pytest.raises(StorageFull):
+            back_up(Database(settings.database), settings, place / "backup.zip")
+        return 0
+
+    database.close()
+    assert ended(begin(with_little_room)) == 0
+    assert list(place.iterdir()) == []
 
 
 def test_a_chain_that_was_changed_before_the_backup_is_refused(

@@ -418,6 +418,16 @@ def test_gate_plan_and_look_without_arguments_say_what_to_do_and_do_nothing(shel
     assert "NO ERROR BOUND: the policy alone decides what is released." in status
 
 
+def test_a_switch_that_overrules_the_setting_says_so(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"COUNTERSIGN_GATE_MODE": "off"})
+    assert "does not count" not in shell.run("gate", "status").stdout
+    shell.run("gate", "mode", "review_everything", "--reason", "an audit")
+    parts = {one["name"]: one for one in shell.json("doctor", status=1)["parts"]}
+    for words in (shell.run("gate", "status").stdout, parts["gate"]["selected"]):
+        assert "the setting gate_mode (off) does not count." in " ".join(words.split())
+    assert parts["retention"]["selected"] == "nothing is erased by age"
+
+
 def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from app.access.service import Access
 from app.access.tables import IdempotencyRow
@@ -246,14 +246,32 @@ def test_old_answers_are_erased_when_the_setting_says_so(house: Erasing) -> None
     settings = settings_for(
         house.database.url, house.settings.data_dir, keep_answers_days=30, device="cpu"
     )
+    eraser = Eraser(house.database, settings, house.desk.corpus)
+    assert (house.eraser.due(), eraser.due()) == ((0, 0), (1, 0))
     (job,) = [one for one in record_jobs(house.database, settings) if one.name == "retention"]
-    assert (job.run(), job.run()) == (1, 0)
+    assert (job.run(), job.run(), eraser.due()) == (1, 0, (0, 0))
     assert seen(house, old)["message"] == ERASED_MESSAGE
     assert seen(house, new)["status"] == "released"
     assert verify_audit(house.database).problems == []
     with house.database.reading() as session:
         event = session.scalar(select(AuditRow.event).where(AuditRow.kind == "erased"))
     assert event is not None and event["by"] == "retention"
+
+
+def test_an_erasure_reads_no_other_conversation_of_its_asker(house: Erasing) -> None:
+    """One key may ask for a whole company, for years."""
+    first, _ = house.decided(ASKED), house.decided("What is the excess for water damage?")
+    read: list[str] = []
+
+    def note(row: RecordRow, _: object) -> None:
+        read.append(row.answer_id)
+
+    event.listen(RecordRow, "load", note)
+    try:
+        house.eraser.answer(first, "olga")
+    finally:
+        event.remove(RecordRow, "load", note)
+    assert set(read) == {first}
 
 
 def test_deleted_documents_are_erased_when_the_setting_says_so(house: Erasing) -> None:
@@ -264,6 +282,7 @@ def test_deleted_documents_are_erased_when_the_setting_says_so(house: Erasing) -
         house.database.url, house.settings.data_dir, keep_deleted_days=1e-9, device="cpu"
     )
     eraser = Eraser(house.database, settings, house.desk.corpus)
-    assert (eraser.retain(), eraser.retain()) == (1, 0)
+    assert eraser.due() == (0, 1)
+    assert (eraser.retain(), eraser.retain(), eraser.due()) == (1, 0, (0, 0))
     assert seen(house, answer_id)["message"] == ERASED_MESSAGE
     assert verify_audit(house.database).problems == []

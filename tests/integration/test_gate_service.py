@@ -21,7 +21,7 @@ from app.corpus.corpus import Corpus
 from app.db import Database, now
 from app.errors import CountersignError, Invalid, NotFound
 from app.gate.admission import Gate
-from app.gate.certificates import Premises, provisional_id
+from app.gate.certificates import AFTER, AGAIN, Premises, provisional_id
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
 from app.gate.labels import ANY_DAY, Looks, observe
@@ -533,10 +533,30 @@ def test_another_lineage_voids_a_certificate_at_once_and_its_labels_count_no_mor
     changed = {**LINEAGE, "policy_sha256": "another"}
     house.gate.certificates._premises = replace(house.premises, lineage=changed)
     assert house.ask()["status"] == "held"
-    assert house.certificates()[0].state == "void"
+    (void,) = house.certificates()
+    assert (void.state, void.reason) == ("void", f"made for another policy; {AGAIN}")
     result = house.certify()
     assert isinstance(result, NotCertifiable)
     assert result.labels == 0
+
+
+@on_sqlite
+def test_what_stands_behind_hard_questions_is_not_void_for_the_first_generator(
+    labelled: Desk,
+) -> None:
+    house = House(labelled, None, gate_mode="certified")
+    certified(house, 0)
+    with labelled.database.transaction() as session:
+        (row,) = session.scalars(select(CertificateRow))
+        lineage = row.certificate["lineage"]
+        hard = {**lineage, "generator": f"large{AFTER}{lineage['generator']}"}
+        row.certificate = {**row.certificate, "lineage": hard}
+    assert house.ask()["status"] == "held"
+    (shown,) = house.certificates()
+    assert (shown.state, shown.reason) == ("live", "")
+    changed = {**LINEAGE, "generator": "another"}
+    house.gate.certificates._premises = replace(house.premises, lineage=changed)
+    assert house.certificates()[0].reason == f"made for another generator; {AGAIN}"
 
 
 def test_a_newer_certificate_takes_over_and_a_revoked_one_fails_closed(labelled: Desk) -> None:

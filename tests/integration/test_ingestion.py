@@ -3,8 +3,10 @@
 import os
 import resource
 import shutil
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import date, datetime
@@ -34,7 +36,7 @@ from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
 from ingestion.indexing import IndexBuilder
 from ingestion.pipeline import Pipeline, Report, _drain, pipeline_for, worker
-from ingestion.sources import find_files
+from ingestion.sources import find_closed, find_files, find_skipped, is_gone
 from ingestion.suspects import Suspects
 from tests.children import begin, ended
 from tests.conftest import on_sqlite
@@ -688,7 +690,15 @@ def test_an_index_of_another_embedder_is_not_searched(library: Library) -> None:
 
 def test_a_folder_gives_its_documents_without_hidden_or_foreign_ones(tmp_path: Path) -> None:
     wanted = ["a.md", "B.TXT", "deep/er/c.html", "d.htm", "e.pdf", "f.docx", "g.markdown"]
-    unwanted = [".hidden.md", ".git/h.md", "deep/.cache/i.txt", "j.exe", "k", "l.md.bak"]
+    unwanted = [
+        ".hidden.md",
+        "~$a.docx",
+        ".git/h.md",
+        "deep/.cache/i.txt",
+        "j.exe",
+        "k",
+        "l.md.bak",
+    ]
     for name in [*wanted, *unwanted]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
@@ -696,6 +706,37 @@ def test_a_folder_gives_its_documents_without_hidden_or_foreign_ones(tmp_path: P
     (tmp_path / "broken.md").symlink_to(tmp_path / "nowhere.md")
     found = [str(path.relative_to(tmp_path.resolve())) for path in find_files([tmp_path])]
     assert sorted(found) == sorted(wanted)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user reaches, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_a_closed_folder_is_named_and_what_lies_in_it_is_not_gone(open_folder: Path) -> None:
+    (open_folder / "open.md").write_text("text")
+    for name, mode in (("closed", 0), ("listed", 0o444)):
+        (open_folder / name).mkdir()
+        (open_folder / name / "a.md").write_text("text")
+        (open_folder / name).chmod(mode)
+
+    def look() -> int:
+        if os.geteuid() == 0:  # whom no mode keeps out
+            os.setuid(65534)
+        assert find_files([open_folder]) == [open_folder / "open.md"]
+        assert {path.name for path in find_closed([open_folder])} == {"closed", "listed"}
+        assert find_skipped([open_folder]) == []
+        places = ("closed/a.md", "listed/a.md", "a.md", "open.md")
+        assert [name for name in places if is_gone(open_folder / name)] == ["a.md"]
+        return 0
+
+    assert ended(begin(look)) == 0
+    for name in ("closed", "listed"):
+        (open_folder / name).chmod(0o755)
 
 
 def test_a_named_file_is_taken_once_whatever_its_name(tmp_path: Path) -> None:

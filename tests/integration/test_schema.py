@@ -1,6 +1,9 @@
 """Migrations on both databases: they build exactly the tables the code declares, and undo them."""
 
+import itertools
+import os
 import re
+import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Boolean, DateTime, bindparam, inspect, select, text
+from sqlalchemy import Boolean, DateTime, bindparam, event, inspect, select, text
+from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.access.service import Access
@@ -206,6 +210,44 @@ def test_many_that_migrate_at_once_do_it_once(empty: Database) -> None:
     assert start_rows(empty) == [(1, 0), (1, None)]
 
 
+@pytest.mark.parametrize("statements", [5, 60, 150])
+def test_an_upgrade_that_is_killed_is_done_by_the_next_one(
+    empty: Database, statements: int
+) -> None:
+    upgrade_to(empty, "0001")
+    with empty.transaction() as session:
+        insert_released(session)
+
+    def killed_half_way() -> int:
+        done = itertools.count()
+
+        def count(*_: object) -> None:
+            if next(done) == statements:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        database = Database(empty.url)
+        event.listen(database.engine, "before_cursor_execute", count)
+        migrate(database)
+        return 0
+
+    empty.close()
+    assert ended(begin(killed_half_way)) == -signal.SIGKILL
+    assert schema_revision(empty) == "0001"
+    migrate(empty)
+    assert differences(empty) == []
+    with empty.reading() as session:
+        for name in RELEASED:
+            assert session.scalar(text(f"SELECT count(*) FROM {name}")) == 1
+
+
+def insert_released(session: Session) -> None:
+    """The rows of ``RELEASED``."""
+    for name, row in RELEASED.items():
+        values = ", ".join(f":{column}" for column in row)
+        names = ", ".join(f'"{column}"' for column in row)
+        session.execute(text(f"INSERT INTO {name} ({names}) VALUES ({values})"), row)
+
+
 RELEASED: dict[str, dict[str, Any]] = {
     "principals": {
         "name": "ann",
@@ -249,10 +291,7 @@ def test_the_last_release_writes_to_the_new_schema(empty: Database, tmp_path: Pa
     assert {name: set(row) for name, row in RELEASED.items()} == columns
     migrate(empty)
     with empty.transaction() as session:
-        for name, row in RELEASED.items():
-            values = ", ".join(f":{column}" for column in row)
-            names = ", ".join(f'"{column}"' for column in row)
-            session.execute(text(f"INSERT INTO {name} ({names}) VALUES ({values})"), row)
+        insert_released(session)
     access = Access(empty, settings_for(empty.url, tmp_path))
     (account,) = access.accounts.all()
     assert (account.scope, account.disabled, account.sessions, account.keys) == (None, False, 1, 1)

@@ -246,6 +246,7 @@ def test_an_erasure_follows_a_conversation_whatever_its_times_say(
     with database.transaction() as session:
         turn = session.get_one(RecordRow, second)
         turn.searched = {**turn.searched, "previous_answer_id": first, "question": "the excess"}
+        turn.conversation = first
         turn.created_at -= timedelta(days=5)
         append_audit(session, "for the test", {})
     Eraser(database, settings, build_corpus(settings, database)).answer(first, "olga")
