@@ -32,9 +32,7 @@ OF_VALUES = frozenset(
 
 WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})s?\b", re.I)
-_COUNTED = re.compile(
-    r"(?<![\w.,:/-])(\d{1,6}) ([a-z]{3,}s|people|children|men|women)\b(?!\s?\d)"
-)
+_COUNTED = re.compile(r"(?<![\w.,:/-])(\d{1,6}) ([a-z]{3,}s|people|children|men|women)\b(?!\s?\d)")
 _AGE = re.compile(rf"\bage[ds]?(?: of)? (\d{{1,3}}|{'|'.join(WORDS)})\b", re.I)
 DIMENSIONS = {
     **{"second": ("time", "1/86400"), "minute": ("time", "1/1440"), "hour": ("time", "1/24")},
@@ -52,8 +50,8 @@ DIMENSIONS = {
     "mw": ("power", "1000000"),
 }
 """What units of one kind are worth in a common one."""
-ROUNDED = Fraction(1, 10)
-"""How far the same may be apart in two units: a month is four weeks or 31 days."""
+ROUNDED, ROUNDED_TIME = Fraction(1, 25), Fraction(1, 10)
+"""How far the same may be apart in two units: 5 km are three miles, a month is four weeks."""
 OPPOSITES = {
     one: pair
     for pair in (
@@ -148,7 +146,8 @@ def _differ_in_kind(
         theirs = _by_dimension(other).get(unit, {})
         if len(mine) == len(theirs) == 1 and mine.keys() != theirs.keys():
             low, high = sorted([*mine.values(), *theirs.values()])
-            if high - low > ROUNDED * abs(high):
+            apart = ROUNDED_TIME if unit == "time" else ROUNDED
+            if high - low > apart * abs(high):
                 return True
     return False
 

@@ -21,14 +21,14 @@ from guardrails.words import STOP_WORDS
 DESIGNATORS = {
     **{
         word: word
-        for word in """agreement amendment annex apartment article bay block branch building bus
+        for word in """agreement amendment annex apartment article bay berth block branch building bus cabin
         category channel chapter clause class code course desk diagram directive door edition
         episode error exhibit fault figure flat flight floor form gate grade group hall invoice item
         lane lesson level
         line locker lot machine method model module number option order package page paragraph part
         phase plan platform policy port procedure product programme protocol reference regulation
         release resolution room route row rule schedule seat section series shelf site slot stage
-        stand station step storey table tariff terminal tier track tram type unit valve version
+        stall stand station step storey suite table tariff terminal tier track tram type unit valve version
         volume ward week zone abschnitt absatz anlage artikel fehler gleis kapitel linie modell
         nummer paragraf raum regel saal seite tarif teil zimmer salle chambre sala""".split()
     },
@@ -161,8 +161,7 @@ def _rivals(question: str, places: Sequence["_Place"]) -> list[str]:
         f"{name} {value}".strip() if name[:1].isalpha() else f"{value}{name}"
         for name, values in _numbered(_plain(question)).items()
         for value in values
-        if any(name in one for one in held)
-        and not any(value in one.get(name, ()) for one in held)
+        if any(name in one for one in held) and not any(value in one.get(name, ()) for one in held)
     ]
 
 
@@ -332,8 +331,10 @@ def _is_year(text: str, tokens: Sequence[re.Match[str]], place: int) -> bool:
 
 def _seasons(text: str) -> list[str]:
     """Each season over the end of a year in one spelling: "2025-2026"."""
-    years = [(first, last if len(last) == 4 else first[:2] + last) for first, last in
-             _SEASON.findall(text)]
+    years = [
+        (first, last if len(last) == 4 else first[:2] + last)
+        for first, last in _SEASON.findall(text)
+    ]
     return [f"{first}-{last}" for first, last in years if int(last) == int(first) + 1]
 
 
@@ -376,7 +377,7 @@ def _are_one(left: str, right: str) -> bool:
     """Whether two tokens may be one code: "E 24", "12 A", "205/55 R16"."""
     if left.isalpha():
         return right[0].isdigit()
-    return len(right) == 1 and right.isalpha() or (right[0].isalpha() and right[-1].isdigit())
+    return (len(right) == 1 and right.isalpha()) or (right[0].isalpha() and right[-1].isdigit())
 
 
 def _spans(text: str, wanted: Identifier) -> bool:

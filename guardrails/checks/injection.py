@@ -115,11 +115,14 @@ ANYWHERE = {
         r"(?:^|\n)\s*(?:human|user)\s*:[^\n]{0,300}\n+\s*(?:assistant|ai|bot)\s*:",
     ],
     "order to the assistant": [
-        r"\b(?:assistants?|models?|whoever) (?:(?:that|who|which) )?(?:answer|read|process|summari[sz]e)"
-        r"(?:s|ing)?\b[^.?!\n]{0,60} (?:must|shall|should|has to|have to|is to|are to)(?: \w+)? "
-        r"(?:tell|say|answer|reply|respond|ignore|approve|recommend|state|leave out|hide)\b",
+        r"\b(?:assistants?|models?|whoever) (?:(?:that|who|which) )?(?:read|process|summari[sz]e)"
+        r"(?:s|es|ing)? (?:this|these)\b[^.?!\n]{0,60} (?:must|shall|should|has to|have to|is to"
+        r"|are to)(?: \w+)? (?:tell|say|answer|reply|respond|ignore|recommend|state|hide)\b",
+        r"\bwhoever (?:answers|replies)\b[^.?!\n]{0,60} (?:must|shall|should|has to|is to)"
+        r" (?:leave out|hide|ignore|not mention|recommend)\b",
         r"\b(?:to|for|dear|attention) (?:the |any |all |every )?(?:ai|(?:large )?language models?|llms?"
-        r"|chatbots?|answering (?:models?|systems?|service))(?: assistants?| models?)?\s*[:,]",
+        r"|chatbots?|answering (?:models?|systems?|service))(?: assistants?| models?)?\s*:",
+        r"\bdear (?:ai|ai assistant|chatbot|language model|llm|assistant model)\s*[:,]",
         r"\b(?:ai|ai assistants?|chatbots?|(?:large )?language models?|llms?)\b"
         r"(?: (?:reading|processing|that|which|who|summari[sz]ing)\b[^.?!\n]{0,60})?,? "
         r"(?:must|should|shall|has to|have to|needs? to|is to|are to)(?: \w+)? "

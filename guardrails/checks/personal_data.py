@@ -473,9 +473,7 @@ def _has_five_digits(text: str) -> bool:
 _LICENCE = r"passport|passeport|reisepass|pasaporte|driv(?:er'?s|ing) licen[cs]e"
 _NATIONAL_IDS = (
     _finder(r"\d{3}-\d{2}-\d{4}", _is_ssn),
-    _finder(
-        r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}", _has_five_digits, r"ssn|social security"
-    ),
+    _finder(r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}", _has_five_digits, r"ssn|social security"),
     _finder(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _is_nino),
     _finder(
         r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ .\-/|]{0,3}\d{2}){3}[ .\-/|]{0,3}[A-D]",
@@ -774,20 +772,21 @@ _ADDRESSES = (
     ),
 )
 
-_IS_BORN, _IS_DATE, _CELL = pattern(_BORN), pattern(_DATE), re.compile(r"[^|\n]+")
+_IS_BORN, _IS_DATE, _CELL = pattern(_BORN), pattern(_DATE), re.compile(r"[^|]+")
 
 
 def _births_in_rows(text: str) -> Iterator[Offsets]:
     """Dates in the rows of a table, in a column that a row before calls dates of birth."""
-    column = -1
-    for line in re.finditer(r"[^\n]*\|[^\n]*", text):
-        cells = list(_CELL.finditer(text, *line.span()))
+    column, start = -1, 0
+    for line in text.split("\n") if "|" in text else ():
+        cells = list(_CELL.finditer(line)) if "|" in line else []
         named = [place for place, cell in enumerate(cells) if _IS_BORN.search(cell[0])]
-        if named and not _IS_DATE.search(line[0]):
+        if named and not _IS_DATE.search(line):
             column = named[0]
         elif 0 <= column < len(cells) and (date := _IS_DATE.search(cells[column][0])):
-            start = cells[column].start()
-            yield start + date.start(), start + date.end()
+            first = start + cells[column].start()
+            yield first + date.start(), first + date.end()
+        start += len(line) + 1
 
 
 _FINDERS: dict[str, tuple[Finder, ...]] = {

@@ -42,8 +42,9 @@ IRREGULAR = {
     form: verb
     for verb, *forms in map(
         str.split,
-        """beat beaten|bring brought|build built|buy bought|catch caught|choose chose chosen
-        |draw drew drawn|drive drove driven|eat ate eaten|feed fed|find found|forgive forgave forgiven
+        """beat beat beaten|cut cut|hit hit|put put|set set|let let|hurt hurt
+        |bring brought|build built|buy bought|catch caught|choose chose chosen
+        |draw drew drawn|drive drove driven|eat ate eaten|feed fed|find found|forgive forgave
         |give gave given|hold held|keep kept|know knew known|lead led|leave left|lend lent|lose lost
         |make made|pay paid|run ran|see saw seen|sell sold|send sent|show shown|strike struck
         |take took taken|teach taught|tell told|throw threw thrown|win won|write wrote written
@@ -51,7 +52,9 @@ IRREGULAR = {
     )
     for form in forms
 }
-_TOKEN = re.compile(r"\d[\d.,/:]*\d|[^\W_]+(?:['\u2019-][^\W_]+)*['\u2019]?|[,;:()?!.\u2013\u2014]+")
+_TOKEN = re.compile(
+    r"\d[\d.,/:]*\d|[^\W_]+(?:['\u2019-][^\W_]+)*['\u2019]?|[,;:()?!.\u2013\u2014]+"
+)
 _ENDING = re.compile(r"(?:['\u2019]s?)?$")
 _PLAIN = STOP_WORDS | HELPERS | ASKING | DIRECTIONS | {"by", "from", "not", "also", "only", "up"}
 
@@ -106,7 +109,7 @@ class _Text:
         """Where each direction and each word of content stands."""
         found: dict[str, list[int]] = {}
         for place, token in enumerate(self.tokens):
-            if token in DIRECTIONS or token not in _PLAIN and token.isalpha():
+            if token in DIRECTIONS or (token not in _PLAIN and token.isalpha()):
                 found.setdefault(self.stems[place], []).append(place)
         return found
 
@@ -190,7 +193,7 @@ def _are_verbs(asked: "_Text", mine: int, said: "_Text", theirs: int) -> bool:
     if helper == "does":
         return other.endswith("s") and one != other
     if helper:
-        return helper not in BE | {"did"} and one == other and not one.endswith("s")
+        return helper not in BE | {"did"} and other in (one, f"{one}s") and not one.endswith("s")
     return mine <= SUBJECT_ENDS and one == other and one.endswith("s") and not one.endswith("ss")
 
 
