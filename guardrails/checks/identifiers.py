@@ -21,16 +21,17 @@ from guardrails.words import STOP_WORDS
 DESIGNATORS = {
     **{
         word: word
-        for word in """agreement amendment annex apartment article bay berth block branch building bus cabin
-        category channel chapter clause class code course desk diagram directive door edition
-        episode error exhibit fault figure flat flight floor form gate grade group hall invoice item
-        lane lesson level
-        line locker lot machine method model module number option order package page paragraph part
-        phase plan platform policy port procedure product programme protocol reference regulation
-        release resolution room route row rule schedule seat section series shelf site slot stage
-        stall stand station step storey suite table tariff terminal tier track tram type unit valve version
-        volume ward week zone abschnitt absatz anlage artikel fehler gleis kapitel linie modell
-        nummer paragraf raum regel saal seite tarif teil zimmer salle chambre sala""".split()
+        for word in """agreement amendment annex apartment article bay berth block building bus
+            branch cabin category channel chapter clause class code course desk diagram directive door
+            edition episode error exhibit fault figure flat flight floor form gate grade group
+            hall invoice item lane lesson level line locker lot machine method model module
+            number option order package page paragraph part phase plan platform policy port
+            procedure product programme protocol reference regulation release resolution room
+            route row rule schedule seat section series shelf site slot stage stall stand
+            station step storey suite table tariff terminal tier track tram type unit valve
+            version volume ward week zone abschnitt absatz anlage artikel fehler gleis kapitel
+            linie modell nummer paragraf raum regel saal seite tarif teil zimmer salle chambre
+            sala""".split()
     },
     **dict.fromkeys(["no", "nr"], "number"),
     **dict.fromkeys(["sec", "sect"], "section"),

@@ -100,7 +100,8 @@ ANYWHERE = {
         r"|entire|exact) (?:prompts?|system prompt|instructions? (?:above|verbatim)|messages? above"
         r"|prompt texts?)\b",
         r"\b(?:repeat|print|output|copy|translate|return|spell-? ?check)\b[^.?!\n]{0,60}"
-        r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)\b",
+        r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)"
+        r"(?:\W*$|[^\w ]| (?:and|in|into|to|as|from|word|verbatim|exactly|this|that|here|your)\b)",
         r"!\[[^\]\n]{0,200}\]\(\s*(?:https?:)?//[^)\s]*[?={\[]",
         r"\b(?:send|post|forward|transmit|upload|exfiltrate)\b[^.?!\n]{0,60}"
         r"\b(?:conversation|credentials|api keys?|chat history|system prompt|secrets)\b"
@@ -120,8 +121,8 @@ ANYWHERE = {
         r"|are to)(?: \w+)? (?:tell|say|answer|reply|respond|ignore|recommend|state|hide)\b",
         r"\bwhoever (?:answers|replies)\b[^.?!\n]{0,60} (?:must|shall|should|has to|is to)"
         r" (?:leave out|hide|ignore|not mention|recommend)\b",
-        r"\b(?:to|for|dear|attention) (?:the |any |all |every )?(?:ai|(?:large )?language models?|llms?"
-        r"|chatbots?|answering (?:models?|systems?|service))(?: assistants?| models?)?\s*:",
+        r"\b(?:to|for|dear|attention) (?:the |any |all |every )?(?:ai|(?:large )?language models?"
+        r"|llms?|chatbots?|answering (?:models?|systems?|service))(?: assistants?| models?)?\s*:",
         r"\bdear (?:ai|ai assistant|chatbot|language model|llm|assistant model)\s*[:,]",
         r"\b(?:ai|ai assistants?|chatbots?|(?:large )?language models?|llms?)\b"
         r"(?: (?:reading|processing|that|which|who|summari[sz]ing)\b[^.?!\n]{0,60})?,? "
@@ -159,8 +160,8 @@ IN_QUESTIONS = {
         r"\b(?:concentrate|focus)(?: \w+)? on"
         r" (?:this|the next|the new|your new|the following) task",
         r"\b(?:change|replace|update) your (?:instructions|rules|prompt)\b",
-        rf"{TOLD}\b{DROP} (?:the |any |all )*(?:\w+ ){{0,2}}(?:role|rules|instructions|persona|limits"
-        r"|orders)\b[^.?!\n]{0,20}\b(?:you were|you have been|you've been) (?:given|told)\b",
+        rf"{TOLD}\b{DROP} (?:the |any |all )*(?:\w+ ){{0,2}}(?:role|rules|instructions|persona"
+        r"|limits|orders)\b[^.?!\n]{0,20}\b(?:you were|you have been|you've been) (?:given|told)\b",
         r"\bwhat (?:your (?:developer|operator|maker|creator|provider)s?|the operator)"
         r" (?:has |have |had )?(?:told you|instructed|configured|programmed)\b",
         r"\b(?:neue|weitere|naechste|nachste) \w*(?:aufgabe|anweisung|auftr|herausforder)\w*"
@@ -185,8 +186,8 @@ IN_QUESTIONS = {
         r"\b(?:now you are|you are now) (?:called|named|completely)\b",
         r"(?:^|[.!?:;\n\"])\s*now you are \w+",
         r"\byou are (?:an? )?\w+gpt\b",
-        r"(?P<told>\b(?:do|does|did) (?:the |our |my )?\w+ )?\b(?:stay|remain|stays|remains) (?:always |fully |completely )?in"
-        r" (?:the |their |its |your )?(?:character|roles?)\b"
+        r"(?P<told>\b(?:do|does|did) (?:the |our |my )?\w+ )?\b(?:stay|remain|stays|remains)"
+        r" (?:always |fully |completely )?in (?:the |their |its |your )?(?:character|roles?)\b"
         r"|\b(?:break|breaking)(?: out of)?(?: \w+)? characters?\b",
         r"\blet'?s play a game\b|\brepeat after me\b|\blimit output to\b|\bopenai(?:'s)? \w*polic",
         r"\b(?:ich mochte|ich will), dass (?:sie|du) als\b|\bstell(?:en sie sich)? (?:dir )?vor, "
@@ -199,8 +200,9 @@ IN_QUESTIONS = {
         r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
         r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
         r"\b(?:information|text)s? in the prompt\b",
-        r"\b(?:ton|ta|tes|votre|vos|tu|tus|su|sus|tuo|tue|teu|sua|seu|dein\w*|ihr\w*) (?:invite systeme"
-        r"|(?:prompt|mensaje|mensagem|message) (?:del? |di |do )?(?:systeme|sistema)|system-?prompt)\b",
+        r"\b(?:ton|ta|tes|votre|vos|tu|tus|su|sus|tuo|tue|teu|sua|seu|dein\w*|ihr\w*)"
+        r" (?:invite systeme|(?:prompt|mensaje|mensagem|message) (?:del? |di |do )?"
+        r"(?:systeme|sistema)|system-?prompt)\b",
         r"\b(?:ripeti|mostra|repite|muestra|repita|affiche|montre|donne|zeige?|wiederhole?)\b"
         r"[^.?!\n]{0,40}\b(?:istruzioni|instrucciones|instructions|consignes|instrucoes|anweisungen)"
         r"\b[^.?!\n]{0,20}\b(?:ricevut|recibid|recue|recebid|bekommen|erhalten)\w*",

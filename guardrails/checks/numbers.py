@@ -156,7 +156,8 @@ _AMOUNT = re.compile(
     r"|(?<!\d)\d{1,3}(?:[ ']\d{3})+(?!\d)(?:\.\d+)?"
     r"|\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
     r"(?P<scale>\s?(?:hundred|thousand|million|billion)\b|(?:bn|k|m)\b)?"
-    rf"(?:[\s-]?(?P<after>[%\u2030]|per\s?mill?e?\b|per\s?cent(?:age points?)?\b|(?:{_CURRENCY})(?!\w)"
+    rf"(?:[\s-]?(?P<after>[%\u2030]|per\s?mill?e?\b|per\s?cent(?:age points?)?\b"
+    rf"|(?:{_CURRENCY})(?!\w)"
     r"|(?:pound|euro|dollar|cent|franc|rupee|peso|rand|zloty|koruna)s?\b|yen\b|yuan\b"
     r"|kron(?:e|er|a|or)\b|p(?:ence)?\b|[ap]\.?m\b"
     r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
@@ -167,7 +168,8 @@ _AMOUNT = re.compile(
 _SENTENCE = re.compile(r"\s(?<=[.!?]\s)(?=[A-Z])")
 _SIGN = pattern(
     rf"\d|\b(?:half|thirds?|quarters?|fifths?|eighths?|tenths?|twice|thrice|doubl|tripl"
-    rf"|dozen|fortnight|{'|'.join(ORDINALS)})|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b"
+    rf"|dozen|fortnight|{'|'.join(ORDINALS)})"
+    rf"|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b"
 )
 
 

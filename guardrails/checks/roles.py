@@ -35,6 +35,8 @@ REACH, REACH_OF_TO = 4, 2
 """Words on each side of a direction that it may order; "to" is mostly no direction."""
 SUBJECT_ENDS = 3
 """Words before the verb of a question that asks for its subject: "What old town surrounds"."""
+LONGEST, OFTEN = 2000, 4
+"""Characters of a text, and places of one word in it, that are looked at."""
 UNKNOWN = 1
 """Words of content of the question, such as "day" of "on which day", that the sentence may lack."""
 ASKING = frozenset("how long far many much soon often what which who whom whose when where".split())
@@ -96,7 +98,8 @@ class _Text:
     """The words of a text, with what stands on both sides of each."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = [_ENDING.sub("", token) for token in _TOKEN.findall(folded(text))]
+        found = _TOKEN.findall(folded(text[:LONGEST]))
+        self.tokens = [_ENDING.sub("", token) for token in found]
         self.stems = [_stem(token) for token in self.tokens]
 
     @cached_property
@@ -111,7 +114,7 @@ class _Text:
         for place, token in enumerate(self.tokens):
             if token in DIRECTIONS or (token not in _PLAIN and token.isalpha()):
                 found.setdefault(self.stems[place], []).append(place)
-        return found
+        return {stem: places[:OFTEN] for stem, places in found.items()}
 
     def sides(self, place: int) -> _Sides:
         """What stands before and after the word at ``place``, as its roles are in the active."""
