@@ -22,16 +22,16 @@ DESIGNATORS = {
     **{
         word: word
         for word in """agreement amendment annex apartment article bay berth block building bus
-            branch cabin category channel chapter clause class code course desk diagram directive door
-            edition episode error exhibit fault figure flat flight floor form gate grade group
-            hall invoice item lane lesson level line locker lot machine method model module
-            number option order package page paragraph part phase plan platform policy port
-            procedure product programme protocol reference regulation release resolution room
-            route row rule schedule seat section series shelf site slot stage stall stand
-            station step storey suite table tariff terminal tier track tram type unit valve
-            version volume ward week zone abschnitt absatz anlage artikel fehler gleis kapitel
-            linie modell nummer paragraf raum regel saal seite tarif teil zimmer salle chambre
-            sala""".split()
+            branch cabin category channel chapter clause class code course desk diagram
+            directive door edition episode error exhibit fault figure flat flight floor
+            form gate grade group hall invoice item lane lesson level line locker lot
+            machine method model module number option order package page paragraph part
+            phase plan platform policy port procedure product programme protocol
+            reference regulation release resolution room route row rule schedule seat
+            section series shelf site slot stage stall stand station step storey suite
+            table tariff terminal tier track tram type unit valve version volume ward
+            week zone abschnitt absatz anlage artikel fehler gleis kapitel linie modell
+            nummer paragraf raum regel saal seite tarif teil zimmer salle chambre sala""".split()
     },
     **dict.fromkeys(["no", "nr"], "number"),
     **dict.fromkeys(["sec", "sect"], "section"),
@@ -87,6 +87,7 @@ _BEFORE_AMOUNTS = (_LEADS_TO_YEAR - {"year", "season"}).union(
     tuesday wednesday thursday friday saturday sunday what which how who does can""".split(),
 )
 """Words before a number that says how much, how many or when."""
+_CLOCK = re.compile(r"(?<![\d:])\d{1,2}:[0-5]\d(?![\d:])")
 _SEASON = re.compile(r"((?:1[0-9]|20|21)\d\d)[-/](\d{4}|\d\d)")
 _SHORT_YEAR = re.compile(r"(?:^|[\s(])['\u2019]$")
 _LETTER = re.compile(r" ([A-HJ-Z]|[b-h])(?![^\W_])")
@@ -157,10 +158,11 @@ def _years_of_other_cells(draft: Draft, asked: Sequence[Identifier]) -> list[str
 def _rivals(question: str, places: Sequence["_Place"]) -> list[str]:
     """What the question tells by a number from others of its kind, where the passages only have
     others: "Windows 11" beside "Windows 10", "a 30-day pass" beside "a 7-day pass"."""
-    held = [_numbered(place.everything) for place in places]
+    asked = _numbered(_plain(question))
+    held = [_numbered(place.everything) for place in places] if asked else []
     return [
         f"{name} {value}".strip() if name[:1].isalpha() else f"{value}{name}"
-        for name, values in _numbered(_plain(question)).items()
+        for name, values in asked.items()
         for value in values
         if any(name in one for one in held) and not any(value in one.get(name, ()) for one in held)
     ]
@@ -189,7 +191,12 @@ def _numbered(text: str) -> dict[str, frozenset[str]]:
 
 
 def _may_be_numbered(word: str) -> bool:
-    return word.isalpha() and len(word) > 2 and word not in _BEFORE_AMOUNTS | STOP_WORDS
+    return (
+        word.isalpha()
+        and len(word) > 2
+        and word not in DESIGNATORS
+        and word not in _BEFORE_AMOUNTS | STOP_WORDS
+    )
 
 
 def _counts(following: str, plain: bool, after: str) -> bool:
@@ -367,7 +374,7 @@ def holds(text: str, wanted: Identifier) -> bool:
 @lru_cache(maxsize=512)
 def _values(text: str) -> frozenset[str]:
     """Every token of a text as a value: alone, its parts, and joined with the next."""
-    tokens = _TOKEN.findall(text)
+    tokens = _TOKEN.findall(_CLOCK.sub(" ", text))
     parts = [part for token in tokens for part in _SIGNS.split(token) if _SIGNS.search(token)]
     joined = [a + b for a, b in itertools.pairwise(tokens) if _are_one(a, b)]
     settings = [name.lower() for name in _SETTING.findall(text)] if "_" in text else []

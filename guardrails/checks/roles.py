@@ -40,6 +40,7 @@ LONGEST, OFTEN = 2000, 4
 UNKNOWN = 1
 """Words of content of the question, such as "day" of "on which day", that the sentence may lack."""
 ASKING = frozenset("how long far many much soon often what which who whom whose when where".split())
+SUBJECTS = frozenset("what which who whose many much".split())
 IRREGULAR = {
     form: verb
     for verb, *forms in map(
@@ -128,10 +129,9 @@ class _Text:
             return _Sides(self._words(agent, end), self._words(start, agent))
         if passive:
             return _Sides(frozenset(), self._words(start, end))
-        if helper is not None and self._words(helper + 1, place):
-            fronted = self._words(start, helper) if self._asks(start, helper) else frozenset()
-            left = self._words(helper + 1 if fronted or self._asks(start, helper) else start, place)
-            return _Sides(left, fronted | self._words(place + 1, end))
+        if helper is not None and self._asks(start, helper):
+            after = self._words(start, helper) | self._words(place + 1, end)
+            return _Sides(self._words(helper + 1, place), after)
         return _Sides(self._words(start, place), self._words(place + 1, end))
 
     def _around_direction(self, place: int, start: int, end: int, helper: int | None) -> _Sides:
@@ -178,6 +178,10 @@ class _Text:
         led = not BE.isdisjoint(self.tokens[start:place])
         return led or self.tokens[place + 1 : place + 2] == ["by"]
 
+    def asks_subject(self, place: int) -> bool:
+        """Whether a question asks for the subject of a verb at ``place``: "What town surrounds"."""
+        return place <= SUBJECT_ENDS and not SUBJECTS.isdisjoint(self.tokens[:2])
+
     def helper_of(self, place: int) -> str:
         """The helping verb before the word at ``place`` in its clause, or ""."""
         helper = self._helper(self._clause(place)[0], place)
@@ -192,12 +196,14 @@ def _are_verbs(asked: "_Text", mine: int, said: "_Text", theirs: int) -> bool:
     """Whether the same word of both is a verb, as far as its forms tell."""
     helper, one, other = asked.helper_of(mine), asked.tokens[mine], said.tokens[theirs]
     if _is_past(other):
-        return bool(helper) or (_is_past(one) and mine <= SUBJECT_ENDS)
+        return bool(helper) or (_is_past(one) and asked.asks_subject(mine))
     if helper == "does":
         return other.endswith("s") and one != other
     if helper:
         return helper not in BE | {"did"} and other in (one, f"{one}s") and not one.endswith("s")
-    return mine <= SUBJECT_ENDS and one == other and one.endswith("s") and not one.endswith("ss")
+    return (
+        asked.asks_subject(mine) and one == other and one.endswith("s") and not one.endswith("ss")
+    )
 
 
 def _swaps(asked: _Text, said: _Text) -> Iterator[str]:
