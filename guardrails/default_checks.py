@@ -11,6 +11,7 @@ from guardrails.checks.injection import EvidenceInjectionCheck, QuestionInjectio
 from guardrails.checks.language import LanguageCheck
 from guardrails.checks.numbers import NumbersCheck
 from guardrails.checks.personal_data import PersonalDataCheck, QuestionPersonalDataCheck
+from guardrails.checks.roles import RolesCheck
 from guardrails.checks.schema import SchemaCheck
 from guardrails.checks.screens import ScreensCheck
 from guardrails.checks.terms import TermsCheck
@@ -31,6 +32,7 @@ def default_checks(policy: Policy) -> list[Check]:
         NumbersCheck(),
         TermsCheck(),
         IdentifiersCheck(),
+        RolesCheck(),
         EvidenceInjectionCheck(),
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),

@@ -8,8 +8,9 @@ reviewer who sees many false ones stops reading them.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache, partial
 
 from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
@@ -31,7 +32,26 @@ OF_VALUES = frozenset(
 
 WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})s?\b", re.I)
-_COUNTED = re.compile(r"(?<![\w.,:/-])(\d{1,6}) ([a-z]{3,}s)\b(?!\s?\d)")
+_COUNTED = re.compile(r"(?<![\w.,:/-])(\d{1,6}) ([a-z]{3,}s|people|children|men|women)\b(?!\s?\d)")
+_AGE = re.compile(rf"\bage[ds]?(?: of)? (\d{{1,3}}|{'|'.join(WORDS)})\b", re.I)
+DIMENSIONS = {
+    **{"second": ("time", "1/86400"), "minute": ("time", "1/1440"), "hour": ("time", "1/24")},
+    **{"day": ("time", "1"), "week": ("time", "7"), "month": ("time", "30.4375")},
+    "year": ("time", "365.25"),
+    **{"mm": ("length", "0.001"), "cm": ("length", "0.01"), "metre": ("length", "1")},
+    **{"km": ("length", "1000"), "mile": ("length", "1609.344"), "yard": ("length", "0.9144")},
+    **{"foot": ("length", "0.3048"), "inch": ("length", "0.0254")},
+    **{"mg": ("mass", "0.001"), "gram": ("mass", "1"), "kg": ("mass", "1000")},
+    **{"tonne": ("mass", "1000000"), "lb": ("mass", "453.6"), "ounce": ("mass", "28.35")},
+    **{"ml": ("volume", "0.001"), "litre": ("volume", "1"), "m3": ("volume", "1000")},
+    **{"km/h": ("speed", "1"), "mph": ("speed", "1.609344")},
+    **{"kb": ("data", "0.001"), "mb": ("data", "1"), "gb": ("data", "1000")},
+    **{"tb": ("data", "1000000"), "watt": ("power", "1"), "kw": ("power", "1000")},
+    "mw": ("power", "1000000"),
+}
+"""What units of one kind are worth in a common one."""
+ROUNDED, ROUNDED_TIME = Fraction(1, 25), Fraction(1, 10)
+"""How far the same may be apart in two units: 5 km are three miles, a month is four weeks."""
 OPPOSITES = {
     one: pair
     for pair in (
@@ -48,6 +68,10 @@ OPPOSITES = {
             "accepted refused",
             "possible impossible",
             "before after",
+            "includes excludes",
+            "include exclude",
+            "required unnecessary",
+            "valid invalid",
         )
     )
     for one in pair
@@ -90,9 +114,12 @@ class Claim:
             values.setdefault(unit, set()).add((value,))
         for day in _WEEKDAY.findall(text):
             values.setdefault("weekday", set()).add((day.lower(),))
+        ages = {str(WORDS.get(age.lower(), age)) for age in _AGE.findall(text)}
+        if ages:
+            values["age"] = {(age,) for age in ages}
         plain = {amount.value for _, amount in figures.amounts if not amount.unit}
         return cls(
-            frozenset(plain - {value for value, _ in counted}),
+            frozenset(plain - ages - {value for value, _ in counted}),
             {unit: frozenset(found) for unit, found in values.items()},
             frozenset(p.text.lower() for p in named_pieces(text) if not _WEEKDAY.match(p.text)),
             frozenset(_OPPOSITE.findall(text.lower())),
@@ -101,11 +128,38 @@ class Claim:
     def contradicts(self, other: "Claim") -> bool:
         """Whether both are of the same number, code or level, and one kind of value stands once
         in each and differs."""
-        return self.numbers == other.numbers and any(
+        if self.numbers != other.numbers:
+            return False
+        same_unit = any(
             len(mine) == len(theirs) == 1 and mine != theirs
             for unit, mine in self.values.items()
             if (theirs := other.values.get(unit))
         )
+        return same_unit or _differ_in_kind(self.values, other.values)
+
+
+def _differ_in_kind(
+    one: Mapping[str, frozenset[Value]], other: Mapping[str, frozenset[Value]]
+) -> bool:
+    """Whether both give one value of a kind, in different units, and not about the same."""
+    for unit, mine in _by_dimension(one).items():
+        theirs = _by_dimension(other).get(unit, {})
+        if len(mine) == len(theirs) == 1 and mine.keys() != theirs.keys():
+            low, high = sorted([*mine.values(), *theirs.values()])
+            apart = ROUNDED_TIME if unit == "time" else ROUNDED
+            if high - low > apart * abs(high):
+                return True
+    return False
+
+
+def _by_dimension(values: Mapping[str, frozenset[Value]]) -> dict[str, dict[Value, Fraction]]:
+    """The values of each kind in its common unit, by unit and spelling."""
+    found: dict[str, dict[Value, Fraction]] = {}
+    for unit, given in values.items():
+        dimension, worth = DIMENSIONS.get(unit, ("", "0"))
+        for (value,) in given if dimension else ():
+            found.setdefault(dimension, {})[unit, value] = Fraction(value) * Fraction(worth)
+    return found
 
 
 class ContradictionCheck:
@@ -144,10 +198,12 @@ class _Search:
         sources = [passage for passage in self._case.evidence if passage.id in cited]
         subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys()
         for passage in self._case.evidence:
-            if passage.id in cited or not _may_hold(words, passage.text):
+            if not _may_hold(words, passage.text):
                 continue
             for text in filter(partial(_may_hold, words), SENTENCE.split(passage.text)):
                 theirs = self._words(text)
+                if passage.id in cited and not _is_repeated(text, words, theirs):
+                    continue
                 if not subject <= _subject(theirs, [passage]):
                     continue
                 if _contradict(claim, self._read(text), words, theirs, self._of_asked(subject)):
@@ -158,6 +214,11 @@ class _Search:
         return len(subject) >= LEAST_SHARED and subject >= self._asked - ASKING
 
 
+def _is_repeated(text: str, words: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether a passage says the quoted sentence again in the same words; its rows differ."""
+    return "|" not in text and theirs == words and len(words) >= LEAST_SHARED
+
+
 def _contradict(
     one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str], covers: bool
 ) -> bool:
@@ -165,6 +226,8 @@ def _contradict(
     asked."""
     near = covers and len(words & theirs) >= MOST_OF_SHORTER * min(len(words), len(theirs))
     if (near or _are_alike(words, theirs)) and one.contradicts(other):
+        return True
+    if covers and _denies_plainly(one, other, words, theirs):
         return True
     if one.numbers != other.numbers or one.values != other.values:
         return False
@@ -182,6 +245,18 @@ def _denies(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[s
         return False
     rest = {"not"} | {part for word in said for part in content_words(word)}
     return opposite != turned and one.names == other.names and words - rest == theirs - rest
+
+
+def _denies_plainly(
+    one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]
+) -> bool:
+    """Whether one says no, without figures, where the other says yes and more about it."""
+    if ("not" in words) == ("not" in theirs) or one.says != other.says:
+        return False
+    (short, plain), (rest, _) = sorted(
+        [(words - {"not"}, one), (theirs - {"not"}, other)], key=lambda pair: len(pair[0])
+    )
+    return len(short) >= LEAST_SHARED and short <= rest and not (plain.values or plain.numbers)
 
 
 def _renames(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]) -> bool:

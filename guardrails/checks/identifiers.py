@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from guardrails.checks.asked_names import missing_names
-from guardrails.checks.numbers import ORDINALS, UNITS
+from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES, UNITS
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage
 from guardrails.words import STOP_WORDS
 
 DESIGNATORS = {
     **{
         word: word
-        for word in """agreement amendment annex apartment article bay block branch building bus
-        category channel chapter clause class code course desk diagram directive door edition
-        episode error exhibit fault figure flat flight floor form gate grade group hall invoice item
-        lane lesson level
-        line locker lot machine method model module number option order package page paragraph part
-        phase plan platform policy port procedure product programme protocol reference regulation
-        release resolution room route row rule schedule seat section series shelf site slot stage
-        stand station step storey table tariff terminal tier track tram type unit valve version
-        volume ward week zone abschnitt absatz anlage artikel fehler gleis kapitel linie modell
-        nummer paragraf raum regel saal seite tarif teil zimmer salle chambre sala""".split()
+        for word in """agreement amendment annex apartment article bay berth block building bus
+            branch cabin category channel chapter clause class code course desk diagram
+            directive door edition episode error exhibit fault figure flat flight floor
+            form gate grade group hall invoice item lane lesson level line locker lot
+            machine method model module number option order package page paragraph part
+            phase plan platform policy port procedure product programme protocol
+            reference regulation release resolution room route row rule schedule seat
+            section series shelf site slot stage stall stand station step storey suite
+            table tariff terminal tier track tram type unit valve version volume ward
+            week zone abschnitt absatz anlage artikel fehler gleis kapitel linie modell
+            nummer paragraf raum regel saal seite tarif teil zimmer salle chambre sala""".split()
     },
     **dict.fromkeys(["no", "nr"], "number"),
     **dict.fromkeys(["sec", "sect"], "section"),
@@ -39,12 +40,13 @@ DESIGNATORS = {
     **{"appendix": "annex", "program": "programme"},
 }
 """Words after which a number or a letter says which one is meant, and the kind it is of."""
-YEAR, DIGITS, SETTING, CODE = "year", "digits", "setting", "code"
+YEAR, SEASON, DIGITS, SETTING, CODE = "year", "season", "digits", "setting", "code"
 LONG_NUMBER = 6
 """Digits in a row that are a number of something rather than how many there are."""
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(UNITS) if value} | {
     word: str(value) for value, word in enumerate(ORDINALS, 1)
 }
+_CARDINALS = {word: str(value) for value, word in enumerate(UNITS) if value}
 _TOKEN = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _SETTING = re.compile(r"(?<![^\W_])[A-Za-z][^\W_]*(?:_[^\W_]+)+")
 """A name as programs write it: work_mem is not maintenance_work_mem."""
@@ -60,10 +62,35 @@ _YEAR = re.compile(r"(?:1[0-9]|20|21)\d\d")
 _NEAR_YEAR = re.compile(r"20[12]\d")
 _COUNTED_BY = frozenset("a per people kg km m cm mm g l w kw kwh mb gb kr".split())
 """What follows a number that says how many or how much."""
+UNIT_NAMES = frozenset(
+    "second minute hour day week month year night people persons percent per cent am pm euro pound"
+    " dollar out".split()
+).union(MEASURES, SCALES)
+_SIZE = re.compile(
+    r"(?<![\w.,-])(\d{1,5})[ -]?(second|minute|hour|day|week|month|year|"
+    + "|".join(sorted((re.escape(unit) for unit in MEASURES if unit.isalpha()), key=len)[::-1])
+    + r")[ -]([A-Za-z]{3,})",
+    re.I,
+)
+"""A size that tells things apart: "a 30-day pass", "the 65 W charger"."""
 _LEADS_TO_YEAR = frozenset(
     "in of since by for during until till before after from to between and or the early late mid "
     "around about year season through".split()
 )
+_BEFORE_AMOUNTS = (_LEADS_TO_YEAR - {"year", "season"}).union(
+    """above under over below per about than least most only just exactly nearly almost roughly some
+    at every each next last first other another these those has have had cost costs pay pays weigh
+    weighs take takes age aged number born died are was were says score scored won lost not nor any
+    all both one two three four five six seven eight nine ten""".split(),
+    MONTHS,
+    """january february march april june july august september october november december monday
+    tuesday wednesday thursday friday saturday sunday what which how who does can""".split(),
+)
+"""Words before a number that says how much, how many or when."""
+_CLOCK = re.compile(r"(?<![\d:])\d{1,2}:[0-5]\d(?![\d:])")
+_SEASON = re.compile(r"((?:1[0-9]|20|21)\d\d)[-/](\d{4}|\d\d)")
+_SHORT_YEAR = re.compile(r"(?:^|[\s(])['\u2019]$")
+_LETTER = re.compile(r" ([A-HJ-Z]|[b-h])(?![^\W_])")
 _PERIOD = re.compile(
     r"(?<!\d)((?:1[0-9]|20|21)\d\d)(?:(s)\b|\s?(?:-|/|to|and|until|through)\s?(\d{4}|\d\d)(?!\d))"
 )
@@ -99,6 +126,7 @@ class IdentifiersCheck:
             one.spelled for one in asked if not any(place.is_about(one, asked) for place in places)
         ]
         missed += _years_of_other_cells(case.draft, asked)
+        missed += _rivals(case.question, places)
         missed += missing_names(case.question, [place.everything for place in places])
         found = [
             Finding(
@@ -125,6 +153,58 @@ def _years_of_other_cells(draft: Draft, asked: Sequence[Identifier]) -> list[str
     known = {one.value for name, *_ in rows for one in _read(_plain(name)) if one.kind == YEAR}
     known |= {one.value for one in named}
     return [one.spelled for one in years if named and one.value not in known]
+
+
+def _rivals(question: str, places: Sequence["_Place"]) -> list[str]:
+    """What the question tells by a number from others of its kind, where the passages only have
+    others: "Windows 11" beside "Windows 10", "a 30-day pass" beside "a 7-day pass"."""
+    asked = _numbered(_plain(question))
+    held = [_numbered(place.everything) for place in places] if asked else []
+    return [
+        f"{name} {value}".strip() if name[:1].isalpha() else f"{value}{name}"
+        for name, values in asked.items()
+        for value in values
+        if any(name in one for one in held) and not any(value in one.get(name, ()) for one in held)
+    ]
+
+
+@lru_cache(maxsize=512)
+def _numbered(text: str) -> dict[str, frozenset[str]]:
+    """The numbers of a text by what they tell apart: the word before them, or "-" with the unit and
+    the noun after them."""
+    found: dict[str, set[str]] = {}
+    tokens = list(_TOKEN.finditer(text))
+    for place, (word, number) in enumerate(itertools.pairwise(tokens)):
+        name, value = word[0].lower(), number[0].lower()
+        gap = text[word.end() : number.start()]
+        digits = _CARDINALS.get(value) or (value if re.fullmatch(r"\d{1,4}", value) else "")
+        if gap not in (" ", "-") or not digits or not _may_be_numbered(name):
+            continue
+        following = tokens[place + 2][0].lower() if place + 2 < len(tokens) else ""
+        if not _counts(following, word[0].islower(), text[number.end() : number.end() + 2]):
+            found.setdefault(name, set()).add(digits.lstrip("0"))
+    for size in _SIZE.finditer(text):
+        noun = size[3].lower().rstrip("s")
+        if noun not in STOP_WORDS:
+            found.setdefault(f"-{size[2].lower()} {noun}", set()).add(size[1])
+    return {name: frozenset(values) for name, values in found.items()}
+
+
+def _may_be_numbered(word: str) -> bool:
+    return (
+        word.isalpha()
+        and len(word) > 2
+        and word not in DESIGNATORS
+        and word not in _BEFORE_AMOUNTS | STOP_WORDS
+    )
+
+
+def _counts(following: str, plain: bool, after: str) -> bool:
+    """Whether a number says how many there are of what follows, or is a part of another one;
+    ``plain``: the word before it is no name."""
+    noun = plain and len(following) > 3 and following.endswith("s")
+    unit = following in _COUNTED_BY | UNIT_NAMES or following.rstrip("s") in UNIT_NAMES
+    return noun or unit or re.match(r"[.,:/%\u2013-]\d|\s?[%\u00b0]", after) is not None
 
 
 @dataclass(frozen=True)
@@ -190,9 +270,19 @@ def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Ident
     token = tokens[place][0]
     low, digits = token.lower(), sum(map(str.isdigit, token))
     kind, spelled = _designated(text, tokens, place), token
+    if re.fullmatch(r"[vV]\d[\d.]*", token):
+        return Identifier("version", _value(token), spelled)
+    if seasons := _seasons(token):
+        return Identifier(SEASON, seasons[0], spelled)
+    if re.fullmatch(r"\d{3,}/\d+", token):
+        return Identifier(f"{CODE} ", _value(token), spelled)
+    if re.fullmatch(r"\d\d", token) and _SHORT_YEAR.search(text[: tokens[place].start()]):
+        return Identifier(YEAR, f"20{token}" if token < "50" else f"19{token}", f"'{token}")
     if kind and _is_value(token, tokens, place):
-        start = tokens[place - 1].start()
-        return Identifier(kind, _value(token), text[start : tokens[place].end()])
+        start, end = tokens[place - 1].start(), tokens[place].end()
+        letter = _LETTER.match(text, end) if token.isdigit() else None
+        value, end = (token + letter[1], letter.end()) if letter else (token, end)
+        return Identifier(kind, _value(value), text[start:end])
     if digits and digits < len(_SIGNS.sub("", token)):
         if _QUANTITY.fullmatch(low) or _COUNTED.fullmatch(low):
             return None
@@ -247,8 +337,17 @@ def _is_year(text: str, tokens: Sequence[re.Match[str]], place: int) -> bool:
     return _NEAR_YEAR.fullmatch(tokens[place][0]) is not None and not counts
 
 
+def _seasons(text: str) -> list[str]:
+    """Each season over the end of a year in one spelling: "2025-2026"."""
+    years = [
+        (first, last if len(last) == 4 else first[:2] + last)
+        for first, last in _SEASON.findall(text)
+    ]
+    return [f"{first}-{last}" for first, last in years if int(last) == int(first) + 1]
+
+
 def _value(token: str) -> str:
-    plain = _SIGNS.sub("", token).lower()
+    plain = re.sub(r"^v(?=\d)", "", _SIGNS.sub("", token).lower())
     return NUMBER_WORDS.get(plain) or _roman(token) or plain.lstrip("0") or plain
 
 
@@ -275,11 +374,18 @@ def holds(text: str, wanted: Identifier) -> bool:
 @lru_cache(maxsize=512)
 def _values(text: str) -> frozenset[str]:
     """Every token of a text as a value: alone, its parts, and joined with the next."""
-    tokens = _TOKEN.findall(text)
+    tokens = _TOKEN.findall(_CLOCK.sub(" ", text))
     parts = [part for token in tokens for part in _SIGNS.split(token) if _SIGNS.search(token)]
-    joined = [a + b for a, b in itertools.pairwise(tokens) if a.isalpha() and b[0].isdigit()]
+    joined = [a + b for a, b in itertools.pairwise(tokens) if _are_one(a, b)]
     settings = [name.lower() for name in _SETTING.findall(text)] if "_" in text else []
-    return frozenset([*map(_value, [*tokens, *parts, *joined]), *settings])
+    return frozenset([*map(_value, [*tokens, *parts, *joined]), *settings, *_seasons(text)])
+
+
+def _are_one(left: str, right: str) -> bool:
+    """Whether two tokens may be one code: "E 24", "12 A", "205/55 R16"."""
+    if left.isalpha():
+        return right[0].isdigit()
+    return (len(right) == 1 and right.isalpha()) or (right[0].isalpha() and right[-1].isdigit())
 
 
 def _spans(text: str, wanted: Identifier) -> bool:

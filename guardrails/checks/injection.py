@@ -71,6 +71,16 @@ ANYWHERE = {
         r"(?:todo|todas?|instrucciones|anteriores)\b",
         r"\b(?:oublie[rz]?|ignore[rz]?)\s+(?:\w+\s+){0,3}"
         r"(?:toutes?|tout|instructions precedentes|consignes)\b",
+        r"\b(?:ne (?:tiens|tenez|tenir) (?:plus |pas |aucun )?compte|n'obei\w+ plus"
+        r"|no (?:hagas|haga|hagan) caso|haz caso omiso|non (?:tenere|tenga|tener) conto|nao siga"
+        r"|negeer|zignoruj|bortse fran)\s+(?:[\w'-]+\s+){0,4}?"
+        r"(?:consignes|instructions|regles|instrucciones|reglas|normas|istruzioni|regole|instrucoes"
+        r"|regras|instructies|polecenia|instruktioner)\b",
+        r"\b(?:beachte|befolge|befolgen sie|beachten sie)\b[^.?!\n]{0,40}\b(?:vorgaben"
+        r"|anweisungen|regeln|anordnungen)\b[^.?!\n]{0,20}\bnicht\b",
+        # As folded as the text that it is looked for in.
+        folded(r"(?:забуд|игнорир)\w*[^.?!\n]{0,40}(?:инструкци|правил|указани)"),
+        r"(?:忽略|無視|无视)[^.?!\n。]{0,12}(?:指示|指令|提示|規則|规则)",
         r"\b(?:dimentica|ignora|esqueca)\s+(?:\w+\s+){0,3}(?:tutt[eio]|istruzioni|instrucoes)\b",
     ],
     "role": [
@@ -90,7 +100,8 @@ ANYWHERE = {
         r"|entire|exact) (?:prompts?|system prompt|instructions? (?:above|verbatim)|messages? above"
         r"|prompt texts?)\b",
         r"\b(?:repeat|print|output|copy|translate|return|spell-? ?check)\b[^.?!\n]{0,60}"
-        r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)\b",
+        r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)"
+        r"(?:\W*$|[^\w ]| (?:and|in|into|to|as|from|word|verbatim|exactly|this|that|here|your)\b)",
         r"!\[[^\]\n]{0,200}\]\(\s*(?:https?:)?//[^)\s]*[?={\[]",
         r"\b(?:send|post|forward|transmit|upload|exfiltrate)\b[^.?!\n]{0,60}"
         r"\b(?:conversation|credentials|api keys?|chat history|system prompt|secrets)\b"
@@ -100,9 +111,19 @@ ANYWHERE = {
         r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>",
         r"(?:^|\n)\s*(?:#+\s*|\*\*)?system (?:prompt|message|override|instructions?)\s*\**\s*[:\n]",
         r"</?(?:system|assistant|instructions?|prompt|evidence)>",
+        r"(?:^|\n)\s*\[(?:system|admin|developer|operator|assistant)\]",
+        r"!\[[^\]\n]{0,200}\b(?:system\s*:|prompt\b|ignore\b|instructions?\b)[^\]\n]{0,200}\]\(",
         r"(?:^|\n)\s*(?:human|user)\s*:[^\n]{0,300}\n+\s*(?:assistant|ai|bot)\s*:",
     ],
     "order to the assistant": [
+        r"\b(?:assistants?|models?|whoever) (?:(?:that|who|which) )?(?:read|process|summari[sz]e)"
+        r"(?:s|es|ing)? (?:this|these)\b[^.?!\n]{0,60} (?:must|shall|should|has to|have to|is to"
+        r"|are to)(?: \w+)? (?:tell|say|answer|reply|respond|ignore|recommend|state|hide)\b",
+        r"\bwhoever (?:answers|replies)\b[^.?!\n]{0,60} (?:must|shall|should|has to|is to)"
+        r" (?:leave out|hide|ignore|not mention|recommend)\b",
+        r"\b(?:to|for|dear|attention) (?:the |any |all |every )?(?:ai|(?:large )?language models?"
+        r"|llms?|chatbots?|answering (?:models?|systems?|service))(?: assistants?| models?)?\s*:",
+        r"\bdear (?:ai|ai assistant|chatbot|language model|llm|assistant model)\s*[:,]",
         r"\b(?:ai|ai assistants?|chatbots?|(?:large )?language models?|llms?)\b"
         r"(?: (?:reading|processing|that|which|who|summari[sz]ing)\b[^.?!\n]{0,60})?,? "
         r"(?:must|should|shall|has to|have to|needs? to|is to|are to)(?: \w+)? "
@@ -139,6 +160,10 @@ IN_QUESTIONS = {
         r"\b(?:concentrate|focus)(?: \w+)? on"
         r" (?:this|the next|the new|your new|the following) task",
         r"\b(?:change|replace|update) your (?:instructions|rules|prompt)\b",
+        rf"{TOLD}\b{DROP} (?:the |any |all )*(?:\w+ ){{0,2}}(?:role|rules|instructions|persona"
+        r"|limits|orders)\b[^.?!\n]{0,20}\b(?:you were|you have been|you've been) (?:given|told)\b",
+        r"\bwhat (?:your (?:developer|operator|maker|creator|provider)s?|the operator)"
+        r" (?:has |have |had )?(?:told you|instructed|configured|programmed)\b",
         r"\b(?:neue|weitere|naechste|nachste) \w*(?:aufgabe|anweisung|auftr|herausforder)\w*"
         r"|\b(?:nun|jetzt) (?:folg|komm)\w+ [^.\n]{0,30}(?:aufgabe|anweisung|test)",
         r"\b(?:instruction|order|command)s? ?: ?(?:forget|ignore|blame|say|write|print|answer)",
@@ -160,8 +185,9 @@ IN_QUESTIONS = {
         r"(?:^|[.!?:;,\n\"]|\bplease|\bnow|\bthen)\s*pretend(?: that)? (?:to be|you (?:can|are))\b",
         r"\b(?:now you are|you are now) (?:called|named|completely)\b",
         r"(?:^|[.!?:;\n\"])\s*now you are \w+",
-        r"\b(?:stay|remain|stays|remains) (?:always |fully |completely )?in"
-        r" (?:the |their |its |your )?(?:character|roles?)\b"
+        r"\byou are (?:an? )?\w+gpt\b",
+        r"(?P<told>\b(?:do|does|did) (?:the |our |my )?\w+ )?\b(?:stay|remain|stays|remains)"
+        r" (?:always |fully |completely )?in (?:the |their |its |your )?(?:character|roles?)\b"
         r"|\b(?:break|breaking)(?: out of)?(?: \w+)? characters?\b",
         r"\blet'?s play a game\b|\brepeat after me\b|\blimit output to\b|\bopenai(?:'s)? \w*polic",
         r"\b(?:ich mochte|ich will), dass (?:sie|du) als\b|\bstell(?:en sie sich)? (?:dir )?vor, "
@@ -174,6 +200,12 @@ IN_QUESTIONS = {
         r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
         r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
         r"\b(?:information|text)s? in the prompt\b",
+        r"\b(?:ton|ta|tes|votre|vos|tu|tus|su|sus|tuo|tue|teu|sua|seu|dein\w*|ihr\w*)"
+        r" (?:invite systeme|(?:prompt|mensaje|mensagem|message) (?:del? |di |do )?"
+        r"(?:systeme|sistema)|system-?prompt)\b",
+        r"\b(?:ripeti|mostra|repite|muestra|repita|affiche|montre|donne|zeige?|wiederhole?)\b"
+        r"[^.?!\n]{0,40}\b(?:istruzioni|instrucciones|instructions|consignes|instrucoes|anweisungen)"
+        r"\b[^.?!\n]{0,20}\b(?:ricevut|recibid|recue|recebid|bekommen|erhalten)\w*",
         r"\b(?:zeig|druck|gib|nenn|wiederhol)\w*\b[^.?!\n]{0,60}\b(?:prompt\w*|eingabeaufforderung)",
         r"!\[[^\]\n]{0,200}\]\(",
     ],

@@ -54,7 +54,8 @@ MEASURES = {
     **dict.fromkeys(["watt", "w"], "watt"),
     **dict.fromkeys(["volt", "v"], "volt"),
     **dict.fromkeys(["amp", "ampere"], "amp"),
-    **dict.fromkeys(["mw", "megawatt"], "mw"),
+    **dict.fromkeys(["mw", "megawatt"], "mw") | dict.fromkeys(["gw", "gigawatt"], "gw"),
+    **{"mwh": "mwh", "gwh": "gwh", "kv": "kv", "kilovolt": "kv"},
     **{"hz": "hz", "hertz": "hz", "khz": "khz", "mhz": "mhz", "ghz": "ghz"},
     **{"bar": "bar", "psi": "psi", "mbit/s": "mbit/s", "mbps": "mbit/s"},
     **{"gbit/s": "gbit/s", "gbps": "gbit/s", "kbit/s": "kbit/s", "kbps": "kbit/s"},
@@ -142,6 +143,9 @@ _CODE = re.compile(
     r"\b(?!(?i:gbp|eur|usd|chf|jpy)\d)(?:[A-Za-z]+|[A-Z]{1,8}-(?=\d))\d[A-Za-z\d]*(?:[-/]\d+)*"
     r"|(?<![\d.])\d+(?:\.\d+){2,}"
 )
+_DOTTED = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{3}){2,}(?!\w|\.\d)")
+"""Thousands as much of Europe writes them: 1.250.000."""
+_FORTNIGHT = re.compile(r"\b(?:a |one )?fortnight\b", re.I)
 _BULLET = re.compile(r"^[ \t]*-[ \t]+", re.MULTILINE)
 _CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
 _AMOUNT = re.compile(
@@ -152,7 +156,8 @@ _AMOUNT = re.compile(
     r"|(?<!\d)\d{1,3}(?:[ ']\d{3})+(?!\d)(?:\.\d+)?"
     r"|\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
     r"(?P<scale>\s?(?:hundred|thousand|million|billion)\b|(?:bn|k|m)\b)?"
-    rf"(?:[\s-]?(?P<after>%|per\s?cent(?:age points?)?\b|(?:{_CURRENCY})(?!\w)"
+    rf"(?:[\s-]?(?P<after>[%\u2030]|per\s?mill?e?\b|per\s?cent(?:age points?)?\b"
+    rf"|(?:{_CURRENCY})(?!\w)"
     r"|(?:pound|euro|dollar|cent|franc|rupee|peso|rand|zloty|koruna)s?\b|yen\b|yuan\b"
     r"|kron(?:e|er|a|or)\b|p(?:ence)?\b|[ap]\.?m\b"
     r"|(?:(?:working|business|calendar|full|whole)[\s-])?"
@@ -163,7 +168,8 @@ _AMOUNT = re.compile(
 _SENTENCE = re.compile(r"\s(?<=[.!?]\s)(?=[A-Z])")
 _SIGN = pattern(
     rf"\d|\b(?:half|thirds?|quarters?|fifths?|eighths?|tenths?|twice|thrice|doubl|tripl"
-    rf"|dozen|{'|'.join(ORDINALS)})|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b"
+    rf"|dozen|fortnight|{'|'.join(ORDINALS)})"
+    rf"|\b(?:{'|'.join([*WORDS, *MONTHS])})|\b(?:{'|'.join(SCALES)})\b"
 )
 
 
@@ -278,7 +284,9 @@ class _Reader:
 
     def read(self, text: str) -> Figures:
         """The figures of ``text``; a reader reads once."""
-        text = self._without_dates(_with_figures(_plain(text)))
+        text = _DOTTED.sub(_without_dots, _with_figures(_plain(text)))
+        text = _FORTNIGHT.sub("two weeks", text) if self._generous else text
+        text = self._without_dates(text)
         text = _CODE.sub(self._code, _ORDINAL_FIGURE.sub(self._ordinal, text))
         text = _PART.sub(self._part, _MULTIPLE.sub(self._multiple, text))
         text = _MIXED.sub(_with_part, _words_as_digits(text, self._generous))
@@ -364,6 +372,10 @@ class _Reader:
         return " ; "
 
 
+def _without_dots(match: re.Match[str]) -> str:
+    return match[0].replace(".", "")
+
+
 def _date(day: str | None, month: str, year: str | None) -> Date | None:
     """The date, unless there is none such. A year of two digits is of this century."""
     date = Date(int(day or 0), int(month), int(year or 0) + 2000 * (len(year or "") == 2))
@@ -433,6 +445,8 @@ def _amounts(match: re.Match[str], generous: bool) -> Iterator[Amount]:
 def _unit(before: str | None, after: str) -> str:
     if before or not after:
         return CURRENCIES[before] if before else ""
+    if after.startswith(("per m", "perm", "\u2030")):
+        return "\u2030"
     if after.startswith(("per", "%")):
         return "%"
     if after in ("am", "pm", "a.m", "p.m"):

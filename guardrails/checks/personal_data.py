@@ -473,9 +473,14 @@ def _has_five_digits(text: str) -> bool:
 _LICENCE = r"passport|passeport|reisepass|pasaporte|driv(?:er'?s|ing) licen[cs]e"
 _NATIONAL_IDS = (
     _finder(r"\d{3}-\d{2}-\d{4}", _is_ssn),
-    _finder(r"\d{3}[ .\-/]?\d{2}[ .\-/]?\d{4}", _has_five_digits, r"ssn|social security"),
+    _finder(r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}", _has_five_digits, r"ssn|social security"),
     _finder(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _is_nino),
-    _finder(r"\d{3}[ .\-]?\d{3}[ .\-]?\d{4}", _is_nhs, r"nhs"),
+    _finder(
+        r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ .\-/|]{0,3}\d{2}){3}[ .\-/|]{0,3}[A-D]",
+        _is_nino,
+        r"national insurance|nino\b|ni n(?:o\b|umber)",
+    ),
+    _finder(r"\d{3}[ .\-/|]{0,3}\d{3}[ .\-/|]{0,3}\d{4}", _is_nhs, r"nhs"),
     _finder(
         r"\d{2}[ .\-/]?\d{3}[ .\-/]?\d{3}[ .\-/]?\d{3}",
         _is_german_tax_id,
@@ -518,11 +523,12 @@ _SECRET_NAME = (
 )
 _ASSIGNED = (
     rf"\b\w*{_SECRET_NAME}['\"]?(?:\s(?:of|for|to|on|at|für|der|des|von|zum)(?:\s[\w'-]+){{1,6}}?)?"
-    r"\s*(?:is|was|ist|lautet|reads|:=|=>|[:=])\s*['\"]?([^\s'\"<>,;]{6,250})"
+    r"\s*(?:is|was|ist|lautet|reads|:=|[-=]>|→|[:=])\s*['\"]?([^\s'\"<>,;]{6,250})"
 )
+_BARE_PASSWORD = r"\b(?:pass(?:word|wd|phrase)|passwort|kennwort)\s+['\"]?([^\s'\"<>,;]{8,250})"
 _PIN = (
     r"\bpin(?: code| number)?(?:\s(?:of|for|to)(?:\s[\w'-]+){1,6}?)?\s*(?:is|was|[:=])"
-    r"\s*(\d{4,8})\b"
+    r"\s*(\d(?: ?\d){3,7})\b"
 )
 _BEARER = r"\bbearer\s+([\w.~+/-]{20,999}=*)"
 _IN_ADDRESS = r"\b[a-z][a-z0-9+.-]{1,12}://[^\s/:@]{0,64}:([^\s/@]{3,128})@"
@@ -540,6 +546,13 @@ def _looks_secret(value: str) -> bool:
     kinds = [any(map(test, value)) for test in (str.isalpha, str.isdigit, _is_sign)]
     varied = _entropy(value) >= 2.5
     return len(value) >= 6 and sum(kinds) > 1 and varied and not _PLACEHOLDER.search(value)
+
+
+def _looks_made_up(value: str) -> bool:
+    """Whether what follows the word "password" is one: with digits, and with signs or long."""
+    value = value.rstrip(".!?)")
+    mixed = any(map(_is_sign, value)) or (len(value) >= 10 and value.lower() != value)
+    return any(map(str.isdigit, value)) and mixed and _looks_secret(value)
 
 
 def _is_sign(char: str) -> bool:
@@ -639,7 +652,10 @@ _PHONE_AFTER = pattern(
     r"^[ ,(-]{1,3}(?:office|fax|mobile|cell|home|work|desk)\b ?(?:[\\,;.)]|\s*$|\s*\n)"
 )
 """What kind of number it was: business cards and signatures write that behind it."""
-_DATE_SHAPE = pattern(r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}$|^\d{4}[./-]\d{1,2}[./-]\d{1,2}\b")
+_DATE_SHAPE = pattern(
+    r"^\d{1,2}[.:]\d{2}-\d{1,2}[.:]\d{2}$"
+    r"|^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}$|^\d{4}[./-]\d{1,2}[./-]\d{1,2}\b"
+)
 _THOUSANDS = pattern(r"^\d{1,3}(?:[ .]\d{3}){1,2}$")
 
 
@@ -756,6 +772,23 @@ _ADDRESSES = (
     ),
 )
 
+_IS_BORN, _IS_DATE, _CELL = pattern(_BORN), pattern(_DATE), re.compile(r"[^|]+")
+
+
+def _births_in_rows(text: str) -> Iterator[Offsets]:
+    """Dates in the rows of a table, in a column that a row before calls dates of birth."""
+    column, start = -1, 0
+    for line in text.split("\n") if "|" in text else ():
+        cells = list(_CELL.finditer(line)) if "|" in line else []
+        named = [place for place, cell in enumerate(cells) if _IS_BORN.search(cell[0])]
+        if named and not _IS_DATE.search(line):
+            column = named[0]
+        elif 0 <= column < len(cells) and (date := _IS_DATE.search(cells[column][0])):
+            first = start + cells[column].start()
+            yield first + date.start(), first + date.end()
+        start += len(line) + 1
+
+
 _FINDERS: dict[str, tuple[Finder, ...]] = {
     "secret": (
         _private_keys,
@@ -763,12 +796,20 @@ _FINDERS: dict[str, tuple[Finder, ...]] = {
         _within(_IN_ADDRESS),
         _within(_BEARER, _looks_secret),
         _within(_ASSIGNED, _looks_secret),
+        _within(_BARE_PASSWORD, _looks_made_up),
         _within(_PIN),
     ),
     "iban": (_ibans,),
     "card": (_cards,),
     "national_id": _NATIONAL_IDS,
-    "birth_date": (_within(rf"{_BORN}[^\d\n]{{0,12}}?({_DATE})"),),
+    "birth_date": (
+        _within(rf"{_BORN}[^\d\n]{{0,12}}?({_DATE})"),
+        _within(
+            r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date)\s(?:of|for)(?:\s[\p{L}.'-]+){1,4}"
+            rf"(?:\s(?:is|was)|\s?[:=])\s({_DATE})"
+        ),
+        _births_in_rows,
+    ),
     "ip_address": (_ip_addresses,),
     "email": (_emails,),
     "phone": (_phones,),
