@@ -60,7 +60,11 @@ export function taskView(task, handle) {
 
 /** @param {TaskDetailView} task */
 function headOf(task) {
-  const title = el("h2", { id: "task-title", tabindex: "-1", dir: "auto" }, task.question || "Erased");
+  const title = el(
+    "h2",
+    { id: "task-title", tabindex: "-1", dir: "auto" },
+    task.question || "Erased",
+  );
   const understood = task.searched_for !== task.question && `Searched for: ${task.searched_for}`;
   const reasons = whyWords(task.reasons, task.verdict.reasons);
   const more =
