@@ -309,8 +309,8 @@ def test_users_and_keys(shell: Shell) -> None:
     assert len(user["password"]) >= 12
     key = shell.json("keys", "create", "ann", "--days", "1")
     assert key["key"].startswith("cs_")
-    for days in ("0", "-1"):
-        refused = shell.json("keys", "create", "ann", "--days", days, status=1)
+    for days, status in (("0", 1), ("-1", 2)):
+        refused = shell.json("keys", "create", "ann", "--days", days, status=status)
         assert refused["code"] == "invalid", "not a key that is over when it is made"
     assert shell.json("keys", "revoke", key["key_id"]) == {"key_id": key["key_id"], "revoked": True}
     assert shell.json("users", "create", "ann", "--role", "asker", status=1)["code"] == "conflict"

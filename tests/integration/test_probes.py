@@ -249,7 +249,7 @@ def test_tasks_that_open_at_once_do_not_take_the_same_gold_item(desk: Desk) -> N
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_probe_appears_at_a_moment_of_its_own(desk: Desk, share: float) -> None:
     gold(desk, 1)
-    quiz = Quiz(desk, gold_share=share, probe_delay_minutes=1e6)
+    quiz = Quiz(desk, gold_share=share, probe_delay_minutes=5e5)
     quiz.ask()
     assert not any(map(is_gold, quiz.tasks(RITA)))
     assert quiz.reviews.count_open() == 1
