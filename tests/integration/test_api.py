@@ -1229,7 +1229,10 @@ def test_what_is_no_upload_is_told_what_to_send(
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (gzip.compress(b"{}", mtime=0), "The body is not text in UTF-8. Send it as it is, not compressed."),
+        (
+            gzip.compress(b"{}", mtime=0),
+            "The body is not text in UTF-8. Send it as it is, not compressed.",
+        ),
         ('{"question": "café"}'.encode("latin-1"), "The body is not text in UTF-8."),
         (b'{"question": "Why?"} more', "The body is not valid JSON."),
         (b'{"limit": ' + b"9" * 5000 + b"}", "The body is not valid JSON."),
