@@ -1,6 +1,7 @@
 """Questions of a page that stand above their answers and are no headings by their tags."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,7 @@ def asked(tree: Any) -> Asked:
     bold = [_in_bold(node) for node in tree.css(BOLD)[:MOST]]
     opening = [_opening(node) for node in tree.css(OPENERS)[:MOST]]
     for question, part in filter(None, [*bold, *opening]):
-        if _is_within(question):
+        if is_within(question, NOT_IN):
             continue
         found.questions.add(question.mem_id)
         outer = _whole(part).parent
@@ -137,11 +138,11 @@ def _follows(question: Any, least: int) -> bool:
     return len(text) >= least and not (ASKS.search(text) and len(text) <= LONGEST)
 
 
-def _is_within(node: Any) -> bool:
-    """Whether an element is part of a list, a table or the like."""
+def is_within(node: Any, tags: Container[str]) -> bool:
+    """Whether an element stands within one with such a tag."""
     outer = node.parent
     while outer is not None:
-        if outer.tag in NOT_IN:
+        if outer.tag in tags:
             return True
         outer = outer.parent
     return False

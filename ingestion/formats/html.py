@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from ingestion.formats.asked import Asked, asked
+from ingestion.formats.asked import Asked, asked, is_within
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 from ingestion.formats.equations import from_mathml
@@ -469,7 +469,7 @@ def _style(node: Any, style: Any, sheets: Any, facts: _Facts) -> Any | None:
         return None
     if id in facts.banners:
         return None
-    if tag == "footer" and not _owns(node):
+    if tag == "footer" and not is_within(node, OWN_FOOTER):
         return None
     attributes = node.attributes
     if not attributes and sheets.are_empty and tag not in JUDGED:  # as most elements
@@ -527,15 +527,6 @@ def _switched_off(tag: str, attributes: dict[str, str | None], reachable: bool) 
         return True
     closed = "hidden" in attributes or "popover" in attributes
     return (closed and not reachable) or (tag == "dialog" and "open" not in attributes)
-
-
-def _owns(footer: Any) -> bool:
-    parent = footer.parent
-    while parent is not None:
-        if parent.tag in OWN_FOOTER:
-            return True
-        parent = parent.parent
-    return False
 
 
 def _says_something(button: Any, attributes: dict[str, str | None]) -> bool:

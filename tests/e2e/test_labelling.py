@@ -1,39 +1,26 @@
 """The labelling page in a browser: a key judges, a slip is taken back, a table is a table."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from app.gate.modes import switch_mode
 from app.wiring import Services
 from tests.e2e.conftest import Running
 from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_browser import ask, sign_in
+from tests.e2e.test_review_desk import page
 
 pytestmark = pytest.mark.browser
 NUMBER = "What is the number of the fraud line?"
-__all__ = ["axe"]
+__all__ = ["axe", "page"]
 
 
 @pytest.fixture(scope="module")
 def undo_seconds() -> float:
     """However slow the machine is."""
     return 600.0
-
-
-@pytest.fixture
-def page(browser: Browser, axe: str) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.add_init_script(axe)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
 
 
 def test_a_judgement_is_taken_back_and_made_again(

@@ -1,13 +1,13 @@
 """Texts that strain a page: words that nothing breaks, two directions of writing, great length."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import sign_in_as_eve
 from tests.e2e.test_accessibility import axe, violations
+from tests.e2e.test_review_desk import page
 from tests.integration.test_api import HELD
 from tests.servers import Served
 
@@ -17,20 +17,7 @@ LONG = " ".join(f"Sentence {n} of a very long answer." for n in range(150))
 TEXT = f"{ARABIC}\n\n# Next\n\n| Bike | Fee |\n|---|---|\n| City | £5 |\n\nSee {WORD} now. {LONG}"
 OVER = "(node) => node.scrollWidth > node.clientWidth"
 DIRECTION = "(node) => getComputedStyle(node).direction"
-__all__ = ["axe"]
-
-
-@pytest.fixture
-def page(browser: Browser, axe: str) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.add_init_script(axe)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
+__all__ = ["axe", "page"]
 
 
 def test_an_answer_of_odd_texts_is_edited_and_read(page: Page, tiny: Served) -> None:

@@ -41,6 +41,7 @@ def end_undo(services: Services) -> None:
 
 @pytest.fixture
 def page(browser: Browser, axe: str) -> Iterator[Page]:
+    """A page on which no script may fail."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     context.add_init_script(axe)
     page = context.new_page()

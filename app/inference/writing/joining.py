@@ -199,13 +199,9 @@ def speaks_of_both(question: str, evidence: Sequence[Passage]) -> bool:
     evidence, for each side; False where no two sides are named."""
     named = sides(question)
     known = stems(plain("\n".join(f"{one.place}\n{one.text}" for one in evidence)))
-    own = [words for words in _own_words(named) if words] if named else []
+    first, second = map(stems, named or ("", ""))
+    own = [words for words in (first - second, second - first) if words]
     return bool(own) and all(2 * len(words & known) >= len(words) for words in own)
-
-
-def _own_words(named: tuple[str, str]) -> list[frozenset[str]]:
-    first, second = stems(named[0]), stems(named[1])
-    return [first - second, second - first]
 
 
 def compared(question: str, named: tuple[str, str], evidence: Sequence[Passage]) -> list[Quote]:

@@ -241,7 +241,7 @@ class Layout:
     def _leads_on(self, place: int, own: Offsets, below: str) -> bool:
         """Whether a sentence only says that something follows, and it does."""
         said = self.text[slice(*own)]
-        last = own[1] >= self.blocks[place][0] + len(self.text[slice(*self.blocks[place])].rstrip())
+        last = own[1] >= self.whole(place)[1]
         shown = last and below in (ITEM, ROW) and _FOLLOWS.search(said)
         return said.endswith(":") or bool(shown)
 
