@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import NoReturn
 
 import faiss
@@ -12,10 +13,11 @@ import faiss
 from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import Conflict, CountersignError, DependencyFailed, StorageFull
+from app.ports import Embedder
 from app.retrieval.passage_index import FileKey
 from app.settings import PROJECT, Settings
 from ingestion.formats.confine import die_with
-from ingestion.indexing import IndexBuilder
+from ingestion.indexing import IndexBuilder, asked_vectors
 
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); from ingestion.build_process import main; main()"
@@ -60,6 +62,7 @@ def main() -> None:
     try:
         keep, folder = settings.keep_index_versions, settings.index_dir
         builder = IndexBuilder(Corpus(database), told["embedder"], folder, keep=keep, device="cpu")
+        builder.asked = partial(asked_vectors, database, lambda: _embedder(settings))
         index = builder.write(told["version_id"])
         print(json.dumps([[*key, digest] for key, digest in index.files.items()]))
     except CountersignError as error:
@@ -67,6 +70,12 @@ def main() -> None:
         sys.exit(1)
     finally:
         database.close()
+
+
+def _embedder(settings: Settings) -> Embedder:
+    from app.backends import build_embedder  # costs as much as all else that is imported here
+
+    return build_embedder(settings)
 
 
 def _refuse(output: bytes, status: int) -> NoReturn:

@@ -15,6 +15,7 @@ from app.corpus.corpus import Corpus
 from app.corpus.leases import renewed
 from app.corpus.passages import IndexedPassage
 from app.corpus.versions import Extension, IndexVersion
+from app.db import Database
 from app.errors import (
     Conflict,
     CountersignError,
@@ -22,8 +23,10 @@ from app.errors import (
     StorageFull,
     from_os_error,
 )
-from app.ports import Vectors
+from app.ports import Embedder, Vectors
+from app.records.asked import asked_of
 from app.retrieval.entries import Entry, read_entries
+from app.retrieval.inverted_file import SAMPLED, Asked, never_asked
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import (
     MANIFEST,
@@ -57,6 +60,16 @@ REST_S = 20.0
 """After a build that failed, no thread tries at once; nor is a mended version mended at once."""
 
 
+def asked_vectors(database: Database, embedder: Callable[[], Embedder], collection: str) -> Vectors:
+    """The vectors [m, dimension] of the newest questions that ``collection`` was asked.
+
+    ``embedder`` is called only where there are any: a process that builds has none loaded.
+    """
+    with database.reading() as session:
+        questions = asked_of(session, collection, SAMPLED)
+    return embedder().embed(questions) if questions else never_asked(collection)
+
+
 class IndexBuilder:
     """Makes index versions of one corpus for one embedder, in one folder.
 
@@ -81,6 +94,9 @@ class IndexBuilder:
         self.apart: Callable[[str], Mapping[FileKey, str]] | None = None
         """Calls ``write`` in another process, where questions are answered meanwhile; returns the
         hashes of the files that it has checked."""
+        self.asked: Asked = never_asked
+        """Gives the vectors of the questions that a collection was asked: how a large one is
+        searched is chosen with them."""
         self._promoting = threading.Lock()
         self._rests_until = self._mends_from = 0.0
         self.rebuilt_below = REBUILT_BELOW
@@ -113,7 +129,7 @@ class IndexBuilder:
         vectors, folder = _vectors(passages), self.folder / version_id
         with _disk_errors():
             entries, texts = _entries(passages), _texts(passages)
-            digest = write_index(folder, entries, texts, vectors, self._embedder)
+            digest = write_index(folder, entries, texts, vectors, self._embedder, self.asked)
         index = PassageIndex(folder, self._device)
         _verify(index, vectors, len(vectors))
         self._corpus.versions.mark_verified(version_id, passages, digest)

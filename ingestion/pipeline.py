@@ -33,7 +33,7 @@ from app.settings import Settings
 from app.wiring import Services
 from ingestion.build_process import build_apart
 from ingestion.executor import Executor, Inline, Places, Processes
-from ingestion.indexing import FOLD_SHARE, IndexBuilder
+from ingestion.indexing import FOLD_SHARE, IndexBuilder, asked_vectors
 from ingestion.metadata import check_access, content_sha256, metadata_of
 from ingestion.sources import is_gone
 from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
@@ -504,7 +504,9 @@ def pipeline_for(services: Services, *, beside: bool = False) -> Pipeline:
     embedder = services.embedder
     if not beside:
         embedder = build_passage_embedder(settings, embedder)
-    return Pipeline(services.corpus, embedder, settings, suspects, live_index, executor)
+    pipeline = Pipeline(services.corpus, embedder, settings, suspects, live_index, executor)
+    pipeline.index.asked = partial(asked_vectors, services.database, lambda: services.embedder)
+    return pipeline
 
 
 def executor_for(settings: Settings) -> Executor | None:

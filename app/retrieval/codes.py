@@ -23,9 +23,11 @@ from app.retrieval.faiss_files import (
 )
 from app.retrieval.inverted_file import (
     DEPTH,
+    Asked,
     Positions,
     large,
     nearest,
+    never_asked,
     recall_of,
     sampled_queries,
 )
@@ -79,7 +81,10 @@ class Codes:
 
 
 def write_codes(
-    folder: Path, vectors: Vectors, ranges: Mapping[str, tuple[int, int]]
+    folder: Path,
+    vectors: Vectors,
+    ranges: Mapping[str, tuple[int, int]],
+    asked: Asked = never_asked,
 ) -> dict[str, Coding]:
     """Codes of those collections of ``vectors`` [n, dimension] that are large and whose recall is
     high enough with them; ``ranges`` gives each collection's [first, last)."""
@@ -88,7 +93,7 @@ def write_codes(
         return written
     for number, (name, (first, last)) in enumerate(large(ranges).items()):
         path = folder / f"codes-{number}.faiss"
-        coding = _write_one(path, np.ascontiguousarray(vectors[first:last]))
+        coding = _write_one(path, np.ascontiguousarray(vectors[first:last]), asked(name))
         if coding is not None:
             written[name] = coding
     write_listing(folder / LISTING, written)
@@ -112,9 +117,9 @@ def _opened(folder: Path, coding: Coding) -> Codes:
     return Codes(index, coding.candidates)
 
 
-def _write_one(path: Path, vectors: Vectors) -> Coding | None:
+def _write_one(path: Path, vectors: Vectors, asked: Vectors) -> Coding | None:
     index = _coded(vectors)
-    kinds = sampled_queries(vectors)
+    kinds = sampled_queries(vectors, asked)
     best = [nearest(queries, vectors) for queries in kinds]
     for count in STEPS:
         codes = Codes(index, count)

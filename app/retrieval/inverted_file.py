@@ -6,7 +6,7 @@ searches scores them exactly, by the kept vectors.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,12 @@ LEAST_RECALL, DEPTH = 0.99, 50
 """The share of the exact ``DEPTH`` best that must be found; fusion looks as deep."""
 CANDIDATES, LEAST_CANDIDATES = 4, 100
 """How many candidates are scored for each hit that is wanted, and the fewest."""
+Asked = Callable[[str], Vectors]
+"""The vectors [m, dimension] of questions that a collection was asked; m may be 0."""
 SAMPLED = 128
-"""Passages that recall is measured with: as they are, and disturbed as far as questions are."""
+"""Passages, and questions, that recall is measured with."""
+LEAST_ASKED = 64
+"""Questions that were asked, from which on nobody guesses what questions are like."""
 QUESTION_COSINE = 0.6
 MOST_PROBED = 0.2
 """The share of lists beyond which an exact search is the better one: a vector in 8 bits takes up to
@@ -74,14 +78,23 @@ class InvertedFile:
         return found
 
 
+def never_asked(_collection: str) -> Vectors:
+    """No question at all, as ``Asked``."""
+    return np.zeros((0, 0), dtype=np.float32)
+
+
 def write_inverted(
-    folder: Path, vectors: Vectors, ranges: Mapping[str, tuple[int, int]]
+    folder: Path,
+    vectors: Vectors,
+    ranges: Mapping[str, tuple[int, int]],
+    asked: Asked = never_asked,
 ) -> dict[str, Probing]:
     """Inverted files of those collections of ``vectors`` [n, dimension] that are large and whose
     recall is high enough with them; ``ranges`` gives each collection's [first, last)."""
     written: dict[str, Probing] = {}
     for number, (name, (first, last)) in enumerate(large(ranges).items()):
-        probing = _write_one(folder / f"inverted-{number}.faiss", vectors[first:last])
+        path = folder / f"inverted-{number}.faiss"
+        probing = _write_one(path, vectors[first:last], asked(name))
         if probing is not None:
             written[name] = probing
     write_listing(folder / LISTING, written)
@@ -110,9 +123,9 @@ def _opened(folder: Path, probing: Probing) -> InvertedFile:
     return InvertedFile(index, probing.probes)
 
 
-def _write_one(path: Path, vectors: Vectors) -> Probing | None:
+def _write_one(path: Path, vectors: Vectors, asked: Vectors) -> Probing | None:
     index = _built(np.ascontiguousarray(vectors))
-    chosen = _chosen(index, vectors)
+    chosen = _chosen(index, vectors, sampled_queries(vectors, asked))
     if chosen is None:
         logger.info("%d vectors stay searched exactly", len(vectors))
         return None
@@ -139,9 +152,11 @@ def _built(vectors: Vectors) -> faiss.IndexIVF:
     return index
 
 
-def _chosen(index: faiss.IndexIVF, vectors: Vectors) -> tuple[int, float] | None:
-    """The fewest lists with enough recall, and that recall; None when too many were needed."""
-    kinds = sampled_queries(vectors)
+def _chosen(
+    index: faiss.IndexIVF, vectors: Vectors, kinds: Sequence[Vectors]
+) -> tuple[int, float] | None:
+    """The fewest lists with enough recall for each of ``kinds`` of queries, and that recall; None
+    when too many were needed."""
     best = [nearest(queries, vectors) for queries in kinds]
     for probes in _steps(int(MOST_PROBED * index.nlist)):
         file = InvertedFile(index, probes)
@@ -152,12 +167,17 @@ def _chosen(index: faiss.IndexIVF, vectors: Vectors) -> tuple[int, float] | None
     return None
 
 
-def sampled_queries(vectors: Vectors) -> tuple[Vectors, Vectors]:
-    """Passages of ``vectors`` [n, dimension] as queries, and the same disturbed: questions are
-    further from what they ask for than passages are from each other."""
+def sampled_queries(vectors: Vectors, asked: Vectors) -> tuple[Vectors, Vectors]:
+    """Passages of ``vectors`` [n, dimension] as queries, and the questions that were ``asked``.
+
+    Where those are few, the same passages disturbed stand for them: questions are further from
+    what they ask for than passages are from each other.
+    """
     rng = np.random.default_rng(len(vectors))
     chosen = vectors[np.sort(rng.choice(len(vectors), min(SAMPLED, len(vectors)), replace=False))]
     noise = _unit(rng.normal(size=chosen.shape).astype(np.float32))
+    if len(asked) >= LEAST_ASKED:
+        return chosen, asked[:SAMPLED]
     away = np.float32((1 - QUESTION_COSINE**2) ** 0.5)
     return chosen, _unit(np.float32(QUESTION_COSINE) * chosen + away * noise)
 

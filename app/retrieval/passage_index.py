@@ -19,6 +19,7 @@ from app.errors import DependencyFailed
 from app.files import link_or_copy, sha256_file, to_disk
 from app.ports import Vectors
 from app.retrieval.entries import Entry
+from app.retrieval.inverted_file import Asked, never_asked
 from app.retrieval.lexical import LexicalIndex, Weighted
 from app.retrieval.segment import RankedPositions, Segment, write_segment
 from app.retrieval.vector import Mask
@@ -177,15 +178,21 @@ def fuse(rankings: Sequence[RankedPositions]) -> RankedPositions:
 
 
 def write_index(
-    folder: Path, entries: Sequence[Entry], texts: Texts, vectors: Vectors, embedder: str
+    folder: Path,
+    entries: Sequence[Entry],
+    texts: Texts,
+    vectors: Vectors,
+    embedder: str,
+    asked: Asked = never_asked,
 ) -> str:
-    """Write a full build of ``texts`` and unit ``vectors`` [n, dimension].
+    """Write a full build of ``texts`` and unit ``vectors`` [n, dimension]; ``asked`` as of a
+    segment.
 
     Returns the manifest's SHA-256, when all of it has reached the disk. Raises ``OSError`` when
     the disk does not take it; the caller removes the folder.
     """
     folder.mkdir(parents=True)
-    write_segment(folder, entries, vectors)
+    write_segment(folder, entries, vectors, asked)
     LexicalIndex.build(folder / LEXICAL, _worded(entries, texts))
     manifest = {
         "format": FORMAT,

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.ports import Vectors
 from app.retrieval.codes import write_codes
 from app.retrieval.entries import Entry, entries_of, read_entries
-from app.retrieval.inverted_file import write_inverted
+from app.retrieval.inverted_file import Asked, never_asked, write_inverted
 from app.retrieval.vector import Mask, SegmentVectors, write_vectors
 
 RankedPositions = list[tuple[int, float]]
@@ -45,11 +45,17 @@ class Segment:
         return Counter({name: mask.alive(*span) for name, span in self.entries.ranges.items()})
 
 
-def write_segment(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> None:
-    """Write entries and their unit ``vectors`` [n, dimension] into an existing folder."""
+def write_segment(
+    folder: Path, entries: Sequence[Entry], vectors: Vectors, asked: Asked = never_asked
+) -> None:
+    """Write entries and their unit ``vectors`` [n, dimension] into an existing folder.
+
+    How a large collection is searched is chosen with the questions it was ``asked``.
+    """
     kept = entries_of(entries)
     write_vectors(folder, vectors)
     ranges = kept.ranges
-    inverted = write_inverted(folder, vectors, ranges)
-    write_codes(folder, vectors, {n: span for n, span in ranges.items() if n not in inverted})
+    inverted = write_inverted(folder, vectors, ranges, asked)
+    others = {name: span for name, span in ranges.items() if name not in inverted}
+    write_codes(folder, vectors, others, asked)
     kept.save(folder)

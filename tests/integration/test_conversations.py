@@ -8,6 +8,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -21,9 +22,11 @@ from app.corpus.tables import LiveIndexRow, PassageRow
 from app.db import Database
 from app.deadline import Deadline
 from app.proof.erasure import Eraser
+from app.records.asked import asked_of
 from app.records.tables import ConversationRow, FeedbackRow, RecordRow
 from app.settings import PROJECT
 from app.wiring import Services
+from ingestion.indexing import asked_vectors
 from tests.fakes import HashEmbedder, Shelf
 from tests.integration.test_api import HELD, RELEASED, Site, site_over
 
@@ -120,6 +123,28 @@ def test_erasing_a_principal_leaves_no_words_of_a_conversation(site: Site) -> No
         assert session.get(FeedbackRow, answer) is None
         assert session.get(ConversationRow, answer) is None
         assert session.get_one(RecordRow, answer).principal == ""
+
+
+def test_what_a_collection_was_asked(site: Site) -> None:
+    """The newest questions, each once, follow-ups as they were searched; no erased ones."""
+    first = site.ask(OTHER)["answer_id"]
+    follow_up = "And for theft?"
+    told = site.ask(follow_up, previous_answer_id=first)
+    site.ask(RELEASED, name="eve")
+    site.ask(OTHER)
+    database, embedder = site.services.database, site.services.embedder
+
+    def asked(collection: str = "main", most: int = 9) -> list[str]:
+        with database.reading() as session:
+            return asked_of(session, collection, most)
+
+    assert asked() == [OTHER, RELEASED, told["searched"]["question"] or follow_up]
+    assert asked(most=2) == [OTHER, RELEASED] and asked("elsewhere") == []
+    vectors = asked_vectors(database, lambda: embedder, "main")
+    assert np.allclose(vectors[1], embedder.embed([RELEASED])[0], atol=1e-6)
+    assert not len(asked_vectors(database, lambda: pytest.fail("not needed"), "elsewhere"))
+    Eraser(database, site.services.settings, site.services.corpus).principal("ann", "local")
+    assert asked() == [RELEASED]
 
 
 RECORD = """

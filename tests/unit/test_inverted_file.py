@@ -11,7 +11,15 @@ from app.errors import DependencyFailed
 from app.ports import Vectors
 from app.retrieval import codes, inverted_file, vector
 from app.retrieval.entries import Entry
-from app.retrieval.inverted_file import DEPTH, LISTING, sampled_queries
+from app.retrieval.inverted_file import (
+    DEPTH,
+    LEAST_ASKED,
+    LISTING,
+    SAMPLED,
+    Asked,
+    never_asked,
+    sampled_queries,
+)
 from app.retrieval.passage_index import (
     FORMAT,
     FUSION_DEPTH,
@@ -53,9 +61,11 @@ def opened(folder: Path) -> Segment:
     return Segment(folder, [path.name for path in folder.iterdir()], "cpu")
 
 
-def written(folder: Path, entries: Sequence[Entry], vectors: Vectors) -> Segment:
+def written(
+    folder: Path, entries: Sequence[Entry], vectors: Vectors, asked: Asked = never_asked
+) -> Segment:
     folder.mkdir()
-    write_segment(folder, entries, vectors)
+    write_segment(folder, entries, vectors, asked)
     return opened(folder)
 
 
@@ -123,9 +133,37 @@ def test_without_the_recall_a_large_collection_is_searched_exactly(
 
 
 def test_queries_are_passages_and_as_far_from_them_as_questions(vectors: Vectors) -> None:
-    plain, disturbed = sampled_queries(vectors)
+    plain, disturbed = sampled_queries(vectors, never_asked("much"))
     cosines = np.sum(plain * disturbed, axis=1)
     assert np.isin(plain, vectors).all() and 0.5 < cosines.mean() < 0.7
+
+
+def test_questions_that_were_asked_take_the_place_of_guessed_ones(vectors: Vectors) -> None:
+    asked = np.roll(vectors, 3, axis=1)[: SAMPLED + 9]
+    assert np.array_equal(sampled_queries(vectors, asked)[1], asked[:SAMPLED])
+    few = asked[: LEAST_ASKED - 1]
+    guessed = sampled_queries(vectors, never_asked("much"))[1]
+    assert np.array_equal(sampled_queries(vectors, few)[1], guessed)
+
+
+def test_as_many_lists_are_looked_at_as_the_questions_that_were_asked_need(
+    tmp_path: Path, vectors: Vectors
+) -> None:
+    """Near passages few lists do; further away more are needed."""
+    names = []
+    kinds = dict(zip(("near", "far"), sampled_queries(vectors, never_asked("much")), strict=True))
+    probes = {}
+    for kind, asked in kinds.items():
+
+        def asked_of(name: str, found: Vectors = asked) -> Vectors:
+            names.append(name)
+            return found
+
+        written(tmp_path / kind, ENTRIES, vectors, asked_of)
+        (listed,) = json.loads((tmp_path / kind / LISTING).read_text()).values()
+        probes[kind] = listed["probes"]
+    assert probes["near"] < probes["far"]
+    assert set(names) == {"much"}  # nobody looks for questions of what is searched exactly
 
 
 # Versions
