@@ -37,6 +37,9 @@ SAMPLED = 128
 LEAST_ASKED = 64
 """Questions that were asked, from which on nobody guesses what questions are like."""
 QUESTION_COSINE = 0.6
+GUESSED_TIMES = 2
+"""How many times as many lists are looked at where questions are guessed: real ones need up to 1.83
+times as many as disturbed passages do (docs/decisions/0015-inverted-files.md)."""
 MOST_PROBED = 0.2
 """The share of lists beyond which an exact search is the better one: a vector in 8 bits takes up to
 three times the CPU of one that is read as it is."""
@@ -125,7 +128,8 @@ def _opened(folder: Path, probing: Probing) -> InvertedFile:
 
 def _write_one(path: Path, vectors: Vectors, asked: Vectors) -> Probing | None:
     index = _built(np.ascontiguousarray(vectors))
-    chosen = _chosen(index, vectors, sampled_queries(vectors, asked))
+    times = GUESSED_TIMES if len(asked) < LEAST_ASKED else 1
+    chosen = _chosen(index, vectors, sampled_queries(vectors, asked), times)
     if chosen is None:
         logger.info("%d vectors stay searched exactly", len(vectors))
         return None
@@ -153,17 +157,17 @@ def _built(vectors: Vectors) -> faiss.IndexIVF:
 
 
 def _chosen(
-    index: faiss.IndexIVF, vectors: Vectors, kinds: Sequence[Vectors]
+    index: faiss.IndexIVF, vectors: Vectors, kinds: Sequence[Vectors], times: int
 ) -> tuple[int, float] | None:
-    """The fewest lists with enough recall for each of ``kinds`` of queries, and that recall; None
-    when too many were needed."""
+    """``times`` the fewest lists with enough recall for each of ``kinds`` of queries, and the
+    recall of the fewest; None when too many were needed."""
     best = [nearest(queries, vectors) for queries in kinds]
-    for probes in _steps(int(MOST_PROBED * index.nlist)):
+    for probes in _steps(int(MOST_PROBED * index.nlist / times)):
         file = InvertedFile(index, probes)
         found = [file.candidates(queries, CANDIDATES * DEPTH) for queries in kinds]
         recall = min(map(recall_of, found, best))
         if recall >= LEAST_RECALL:
-            return probes, round(recall, 4)
+            return probes * times, round(recall, 4)
     return None
 
 

@@ -13,6 +13,7 @@ from app.retrieval import codes, inverted_file, vector
 from app.retrieval.entries import Entry
 from app.retrieval.inverted_file import (
     DEPTH,
+    GUESSED_TIMES,
     LEAST_ASKED,
     LISTING,
     SAMPLED,
@@ -39,7 +40,7 @@ NONE = np.array([], dtype=np.int64)
 @pytest.fixture(autouse=True)
 def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inverted_file, "EXACT_UP_TO", MOST_EXACT)
-    monkeypatch.setattr(inverted_file, "MOST_PROBED", 0.5)  # of short lists more are needed
+    monkeypatch.setattr(inverted_file, "MOST_PROBED", 1.0)  # of short lists more are needed
     monkeypatch.setattr(vector, "EXACT_UP_TO", MOST_EXACT)
 
 
@@ -80,7 +81,8 @@ def test_recall_is_measured_as_deep_as_fusion_looks() -> None:
 
 
 def test_it_finds_what_an_exact_search_finds(tmp_path: Path, vectors: Vectors) -> None:
-    segment = written(tmp_path / "s", ENTRIES, vectors)
+    made = Clustered(LARGE, DIMENSION, seed=9).questions(vectors[SMALL:], SAMPLED)
+    segment = written(tmp_path / "s", ENTRIES, vectors, lambda _collection: made)
     (listed,) = json.loads((tmp_path / "s" / LISTING).read_text()).values()
     assert listed["probes"] <= listed["lists"] / 2 and listed["recall"] >= 0.99
     mask, within = Mask(len(ENTRIES), NONE), range(SMALL, SMALL + LARGE)
@@ -149,9 +151,11 @@ def test_questions_that_were_asked_take_the_place_of_guessed_ones(vectors: Vecto
 def test_as_many_lists_are_looked_at_as_the_questions_that_were_asked_need(
     tmp_path: Path, vectors: Vectors
 ) -> None:
-    """Near passages few lists do; further away more are needed."""
+    """Near passages few lists do, further away more are needed; and as nobody knows how far away
+    questions are before they were asked, twice as many then."""
     names = []
     kinds = dict(zip(("near", "far"), sampled_queries(vectors, never_asked("much")), strict=True))
+    kinds["guessed"] = never_asked("much")
     probes = {}
     for kind, asked in kinds.items():
 
@@ -162,7 +166,7 @@ def test_as_many_lists_are_looked_at_as_the_questions_that_were_asked_need(
         written(tmp_path / kind, ENTRIES, vectors, asked_of)
         (listed,) = json.loads((tmp_path / kind / LISTING).read_text()).values()
         probes[kind] = listed["probes"]
-    assert probes["near"] < probes["far"]
+    assert probes["near"] < probes["far"] == probes["guessed"] / GUESSED_TIMES
     assert set(names) == {"much"}  # nobody looks for questions of what is searched exactly
 
 
