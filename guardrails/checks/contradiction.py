@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
 
-from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
+from guardrails.checks.numbers import SCALES, Date, read_figures
 from guardrails.checks.terms import named_pieces
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage
-from guardrails.words import content_words
+from guardrails.words import WORDS, content_words
 
 ALIKE, LEAST_SHARED = 0.6, 2
 """Least share (Jaccard) and number of the words that two sentences about the same thing have in

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from guardrails.checks.asked_figures import contradicted_figures
 from guardrails.checks.asked_names import missing_names
-from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES, UNITS
+from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage
-from guardrails.words import STOP_WORDS
+from guardrails.words import STOP_WORDS, UNITS
 
 DESIGNATORS = {
     **{
@@ -128,6 +129,7 @@ class IdentifiersCheck:
         missed += _years_of_other_cells(case.draft, asked)
         missed += _rivals(case.question, places)
         missed += missing_names(case.question, [place.everything for place in places])
+        missed += contradicted_figures(case.question, [p.text for p in case.evidence])
         found = [
             Finding(
                 self.name,
