@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from guardrails.checks.numbers import (
-    CURRENCIES,
     MEASURES,
     SCALES,
     Amount,
@@ -19,7 +18,7 @@ from guardrails.checks.numbers import (
 )
 from guardrails.words import STOP_WORDS, WORDS, content_words
 
-_NUMBER = rf"(?:\d[\d.,]*|{'|'.join(WORDS)})"
+_NUMBER = rf"(?:(?<![\d.,])\d[\d.,]{{0,15}}|{'|'.join(WORDS)})"
 _UNIT = (
     r"(?:%|per\s?cent|seconds?|minutes?|hours?|days?|weeks?|months?|years?|pounds?|euros?|dollars?"
     rf"|(?:{'|'.join(map(re.escape, sorted(MEASURES, key=len, reverse=True)))})s?)(?!\w)"
@@ -101,7 +100,7 @@ def _given(known: _Known, piece: str) -> Iterator[Amount]:
 
 
 def _is_same(one: Amount, other: Amount) -> bool:
-    return one.unit == other.unit and one.value == other.value or one.equals(other)
+    return (one.unit == other.unit and one.value == other.value) or one.equals(other)
 
 
 def _singular(noun: str) -> str:

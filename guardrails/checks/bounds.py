@@ -23,7 +23,7 @@ HIGH = (
     r"at most|up to|(?:a |the )?max(?:imum|\.)(?: of| is)?|less than|fewer than|under|below|within"
     r"|(?:lower|smaller|shorter|younger|lighter|narrower|earlier) than|until|till|before|not later"
 )
-_NUMBER = rf"(?:[£€$]\s?)?(?:\d[\d.,]*|(?:{'|'.join(WORDS)})\b)"
+_NUMBER = rf"(?:[£€$]\s?)?(?:(?<![\d.,])\d[\d.,]{{0,15}}|(?:{'|'.join(WORDS)})\b)"
 _BEFORE = re.compile(
     rf"(?P<not>\b(?:not|no|never|nor)\s(?:be\s)?)?\b(?:(?P<low>{LOW})|(?P<high>{HIGH}))"
     rf"\s(?:of\s|the\s|an?\s|about\s|age\s|usd\s|eur\s|gbp\s){{0,2}}(?P<figure>{_NUMBER})",
