@@ -24,7 +24,7 @@ _UNIT = (
     rf"|(?:{'|'.join(map(re.escape, sorted(MEASURES, key=len, reverse=True)))})s?)(?!\w)"
 )
 _KNOWN = re.compile(
-    r"\b(?:the|this|that|these|those|my|our|your|its|their)\s"
+    r"\b(?:the|this|that|these|those|my|our|your|their)\s"
     rf"(?P<figure>[£€$]\s?{_NUMBER}|{_NUMBER}[\s-]{_UNIT}|{_NUMBER}\s?%"
     rf"|(?P<plain>{_NUMBER})(?=[\s-][a-z]))"
     r"(?P<rate>\s(?:an?|per)\s[a-z]+)?[\s-](?:of\s|for\s)?(?P<noun>[a-z]{3,})"
@@ -34,8 +34,8 @@ _KNOWN = re.compile(
 """A figure that a question names as known, with the noun it says something of."""
 _ROOM = re.compile(
     r"\b(?:up to|at (?:least|most)|between|from|under|over|above|below|within|until|(?:more|less"
-    r"|fewer|older|younger|longer) than|min(?:imum|\.)?|max(?:imum|\.)?|about|around|roughly|or more"
-    rf"|or less|each|every)\b|{_NUMBER}\s?(?:to|-|\u2013)\s?{_NUMBER}",
+    r"|fewer|older|younger|longer) than|min(?:imum|\.)?|max(?:imum|\.)?|about|around|roughly"
+    rf"|or more|or less|out of|each|every)\b|{_NUMBER}\s?(?:to|-|\u2013)\s?{_NUMBER}",
     re.I,
 )
 """A sentence that leaves room for other figures."""
@@ -62,10 +62,10 @@ def contradicted_figures(question: str, sources: Sequence[str]) -> list[str]:
 
 
 def _known(question: str) -> Iterator[_Known]:
-    for match in _KNOWN.finditer(question) if re.search(r"\d|-|\b[a-z]+ ", question) else ():
+    for match in _KNOWN.finditer(question):
         noun, following = match["noun"].lower(), match["more"].strip().lower()
         nouns = content_words(f"{noun} {following}") - _OTHER
-        if noun in _OTHER or not nouns:
+        if noun in _OTHER or not nouns or re.fullmatch(r"[12]\d{3}", match["plain"] or ""):
             continue
         found = read_figures(match["figure"].replace("-", " "), generous=True).amounts
         if len(found) == 1:

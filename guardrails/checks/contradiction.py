@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 from guardrails.checks.numbers import CURRENCIES, SCALES, Date, read_figures
 from guardrails.checks.terms import named_pieces
@@ -112,7 +112,6 @@ OPPOSITES = RELATIONS | _both_ways(
     "public / private",
     "full / empty",
     "wet / dry",
-    "on / off",
     "succeeded / failed",
     "hourly / daily weekly fortnightly monthly quarterly yearly annually",
     "daily / weekly fortnightly monthly quarterly yearly annually",
@@ -120,9 +119,8 @@ OPPOSITES = RELATIONS | _both_ways(
     "monthly / quarterly yearly annually",
 )
 """Words of which one denies the other, with those."""
-_OPPOSITE = re.compile(
-    rf"(?<!non-)\b({'|'.join(sorted(OPPOSITES, key=len, reverse=True))})s?\b(?!-)"
-)
+_SPELLED = {**{f"{word}s": word for word in OPPOSITES}, **{word: word for word in OPPOSITES}}
+_LOWER = re.compile("[a-z]+(?:-[a-z]+)*")
 _DENYING = ("un", "in", "im", "ir", "il", "dis", "non")
 _NO_DENIAL = frozenset("inflammable invaluable".split())
 """What begins as a denial and is none."""
@@ -141,13 +139,11 @@ Value = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Claim:
-    """The plain numbers of a sentence, its values by what they count, the words of its names, and
-    which of ``OPPOSITES`` it says ("not" turns it around)."""
+    """The plain numbers of a sentence, its values by what they count, and its names' words."""
 
     numbers: frozenset[str]
     values: dict[str, frozenset[Value]]
     names: frozenset[str]
-    says: frozenset[str]
     text: str
 
     @classmethod
@@ -173,9 +169,14 @@ class Claim:
             frozenset(plain - ages - {value for value, _ in counted}),
             {unit: frozenset(found) for unit, found in values.items()},
             frozenset(p.text.lower() for p in named_pieces(text) if not _WEEKDAY.match(p.text)),
-            frozenset(_OPPOSITE.findall(text.lower())),
             text,
         )
+
+    @cached_property
+    def says(self) -> frozenset[str]:
+        """Which of ``OPPOSITES`` it says ("not" turns it around); seldom asked for."""
+        words = _LOWER.findall(self.text.lower())
+        return frozenset(_SPELLED[word] for word in words if word in _SPELLED)
 
     def contradicts(self, other: "Claim") -> bool:
         """Whether both are of the same number, code or level, and one kind of value stands once

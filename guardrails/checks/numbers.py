@@ -186,10 +186,12 @@ _ROUGH = re.compile(
     r"\b(?:about|around|roughly|approximately|some|nearly|almost|circa|ca\.|c\.)\s?$"
 )
 _ONE_IN = re.compile(
-    rf"\b(?:one|1) (?:in|out of) (?:every )?(\d{{1,3}}|{'|'.join([*UNITS[2:], *TENS])})\b(?![.,:/%-]?\d)",
+    rf"\b(?:one|1) (?:in|out of) (?:every )?(\d{{1,3}}|{'|'.join([*UNITS[2:], *TENS])})\b"
+    r"(?![.,:/%-]?\d)",
     re.I,
 )
 """A share: one in 20."""
+_SHARES = ("ne in ", "ne out of ", "1 in ", "1 out of ")
 _SENTENCE = re.compile(r"\s(?<=[.!?]\s)(?=[A-Z])")
 _SIGN = pattern(
     rf"\d|\b(?:half|thirds?|quarters?|fifths?|eighths?|tenths?|twice|thrice|doubl|tripl"
@@ -369,7 +371,8 @@ class _Reader:
         text = _FORTNIGHT.sub("two weeks", text) if self._generous else text
         text = self._without_dates(text)
         text = _CODE.sub(self._code, _ORDINAL_FIGURE.sub(self._ordinal, text))
-        text = _ONE_IN.sub(self._one_in, text)
+        if any(share in text for share in _SHARES):  # far faster than the look for it
+            text = _ONE_IN.sub(self._one_in, text)
         text = _PART.sub(self._part, _MULTIPLE.sub(self._multiple, text))
         text = _MIXED.sub(_with_part, _words_as_digits(text, self._generous))
         for match in _AMOUNT.finditer(text.lower()):
