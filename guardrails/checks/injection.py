@@ -103,7 +103,6 @@ ANYWHERE = {
         rf"\b(?:ai|chatbot|assistant|bot|gpt|you|it|he|she|character)\b[^.?!\n]{{0,60}}{NO_LIMITS}",
         r"\b(?:ai|chatbot|bot|\w+bot|gpt|(?:language )?model)\b,? (?:that (?:has|knows) no"
         r"|with(?:out| no)(?: any)?) (?:limits|rules|restrictions|boundaries|guardrails)\b",
-        r"\byou are (?:\w+gpt|\w{3,}bot)\b",
         r"\bfrom now on,? you\b[^.?!\n]{0,80}\b(?:the|every|each) user\b",
         r"\byour (?:true|real|actual) (?:task|instructions?|mission|purpose|goal)\b[^\n]{0,80}"
         r"\b(?:the user|users|user's|you answer|your (?:answer|reply|response))\b",
@@ -327,10 +326,9 @@ MAY_BE_LEET = pattern(r"[a-z][013457@$][a-z]")
 MIXED = re.compile(r"(?<![^\W_])(?=[^\W_]*[a-z])[a-z0-9@$]*[013457@$][a-z0-9@$]*")
 BACKWARDS = ("snoitcurtsni", "tpmorp metsys", "suoiverp")
 """What a text holds that is to be read from its end."""
-QUOTES = "\"'\u00ab\u2039"
-ABOUT_ATTACKS = pattern(
-    r"\b(?:attack|injection|jailbreak|malicious|adversar|phish)\w*\b[^\n]{0,80}$"
-)
+LONGEST_QUOTE = 200
+"""Characters on each side in which a quotation begins and ends."""
+ABOUT_ATTACKS = pattern(r"\b(?:attack|injection|jailbreak|malicious|adversar|phish)\w*[^\n]{0,80}$")
 """A sentence that tells of attacks, up to the quotation mark before one."""
 MAY_BE_SPACED, MAY_HOLD_BLOB = pattern(r"(?:\w[ ._*-]){5}\w"), pattern(r"[a-z0-9+/]{24}")
 """What plain letters have of the two: RE2 sees ten times as fast that a text has neither."""

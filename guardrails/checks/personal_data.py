@@ -634,7 +634,8 @@ _DATE = (
 )
 _BORN = (
     r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geb\. ?(?:am)?"
-    r"|geburtsdatum|née? le|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il|data di nascita)"
+    r"|geburtsdatum|née? le|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il"
+    r"|data di nascita)"
 )
 _EMAIL = r"[\p{L}\d_.%+'-]+@(?:[\p{L}\d-]+\.)+\p{L}{2,}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
@@ -822,8 +823,8 @@ _ADDRESSES = (
     _finder(rf"(?:\d{{1,6}} )?{_NAMED}(?: {_NAMED}){{0,2}} {_HUNGARIAN} \d{{1,4}}\.?{_TAIL}"),
     _finder(rf"\d{{1,6}} {_NAMED}(?: {_NAMED}){{0,3}}(?: \d{{1,5}})?{_UNIT}{_TAIL}"),
     _finder(
-        r"(?:(?:h(?:ouse)?|flat|plot|door|shop)\.? ?)?no\.? ?[\w/-]{1,10}(?:, ?[\p{L}\d .'-]{2,40}){1,6}"
-        r"[ ,-]{1,3}[1-9]\d{2} ?\d{3}"
+        r"(?:(?:h(?:ouse)?|flat|plot|door|shop)\.? ?)?no\.? ?[\w/-]{1,10}"
+        r"(?:, ?[\p{L}\d .'-]{2,40}){1,6}[ ,-]{1,3}[1-9]\d{2} ?\d{3}"
     ),
     _finder(r"\bp\.? ?o\.? ?box \d{1,6}\b"),
     _finder(r"(?:apo|dpo|fpo),? a[aep] \d{5}"),
