@@ -30,13 +30,13 @@ _BEFORE = re.compile(
     re.I,
 )
 _AFTER = re.compile(
-    rf"(?P<figure>{_NUMBER})(?:\s?[^\W\d]+|\s?%|\s?°\s?C?){{0,2}}?,?\s"
+    rf"(?P<figure>{_NUMBER})(?:\s?[^\W\d]{{1,20}}|\s?%|\s?°\s?C?){{0,2}}?,?\s"
     r"(?:or|and)\s(?:(?P<low>more|over|older|above|longer|later|upwards?|higher)"
     r"|(?P<high>less|fewer|under|younger|below|shorter|earlier|lower))\b",
     re.I,
 )
 _RANGE = re.compile(
-    rf"(?:(?P<between>between)\s|(?P<from>from)\s)?(?P<first>{_NUMBER})(?:\s?[^\W\d]+|\s?%)?"
+    rf"(?:(?P<between>between)\s|(?P<from>from)\s)?(?P<first>{_NUMBER})(?:\s?[^\W\d]{{1,20}}|\s?%)?"
     rf"(?:\s(?P<word>and|to)\s|\s?[-\u2013]\s?)(?P<last>{_NUMBER})",
     re.I,
 )
