@@ -2,6 +2,15 @@
 
 import re
 
+UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {word: value for value, word in enumerate(UNITS)} | {
+    word: 10 * value for value, word in enumerate(TENS, start=2)
+}
+"""Numbers in words, with their values."""
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 STOP_WORDS = frozenset(
     re.findall(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from guardrails.checks.language import FUNCTION_WORDS
+from guardrails.checks.numbers import ORDINALS
 from guardrails.checks.terms import Held, Piece, held_words, holds_term, named_pieces
 from guardrails.checks.wording import folded
 
@@ -32,6 +33,8 @@ _OPENS = re.compile(
     re.I,
 )
 """Words that begin a question with a capital, and no name."""
+_ROMAN = "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx".split()
+_VERBS = frozenset("is are was were does did has have can will would should".split())
 _FOREIGN = (
     frozenset(FUNCTION_WORDS["German"].split())
     - frozenset(FUNCTION_WORDS["English"].split())
@@ -55,6 +58,8 @@ def missing_names(question: str, sources: Sequence[str]) -> list[str]:
 def _tells_no_names(question: str) -> bool:
     words = _WORD.findall(question)[1:]
     capitals = sum(word[0].isupper() for word in words)
+    if not _VERBS.isdisjoint(words) and _FOREIGN.isdisjoint(question.lower().split()):
+        return False  # a title writes its verbs with a capital
     return capitals * 2 > len(words) or not _FOREIGN.isdisjoint(question.lower().split())
 
 
@@ -94,6 +99,8 @@ def _has_rival(left: str, right: str, has_left: bool, has_right: bool, text: str
 
 def _is_held(word: str, held: Held) -> bool:
     plain = folded(word)
+    if plain in ORDINALS and _ROMAN[ORDINALS.index(plain)] in held.words:
+        return True  # Henry the Seventh
     if holds_term(held, word) or (word.isupper() and plain in held.every_initial):
         return True
     if len(plain) < 5:

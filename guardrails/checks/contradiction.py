@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
-from guardrails.checks.numbers import SCALES, WORDS, Date, read_figures
+from guardrails.checks.numbers import CURRENCIES, SCALES, Date, read_figures
 from guardrails.checks.terms import named_pieces
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage
-from guardrails.words import content_words
+from guardrails.words import WORDS, content_words
 
 ALIKE, LEAST_SHARED = 0.6, 2
 """Least share (Jaccard) and number of the words that two sentences about the same thing have in
@@ -49,35 +49,83 @@ DIMENSIONS = {
     **{"tb": ("data", "1000000"), "watt": ("power", "1"), "kw": ("power", "1000")},
     "mw": ("power", "1000000"),
 }
+GALLONS = frozenset("gallon pint litre".split())
+"""Units of volume, two of which are not the same in every country."""
 """What units of one kind are worth in a common one."""
 ROUNDED, ROUNDED_TIME = Fraction(1, 25), Fraction(1, 10)
 """How far the same may be apart in two units: 5 km are three miles, a month is four weeks."""
-OPPOSITES = {
-    one: pair
-    for pair in (
-        frozenset(words.split())
-        for words in (
-            "allowed forbidden",
-            "permitted prohibited",
-            "included excluded",
-            "open closed",
-            "free charged",
-            "compulsory optional",
-            "mandatory voluntary",
-            "refundable non-refundable",
-            "accepted refused",
-            "possible impossible",
-            "before after",
-            "includes excludes",
-            "include exclude",
-            "required unnecessary",
-            "valid invalid",
-        )
-    )
-    for one in pair
-}
-"""Words of which one denies the other, with both."""
-_OPPOSITE = re.compile(rf"\b(?:{'|'.join(sorted(OPPOSITES, key=len, reverse=True))})\b")
+
+
+def _both_ways(*pairs: str) -> dict[str, frozenset[str]]:
+    """The words that deny each word of ``pairs``: those before "/" and those after it."""
+    found: dict[str, frozenset[str]] = {}
+    for pair in pairs:
+        one, other = (frozenset(side.split()) for side in pair.split("/"))
+        found |= {word: found.get(word, frozenset()) | other for word in one}
+        found |= {word: found.get(word, frozenset()) | one for word in other}
+    return found
+
+
+RELATIONS = _both_ways(
+    "warmer hotter / colder cooler",
+    "heavier / lighter",
+    "longer / shorter",
+    "taller / shorter lower smaller",
+    "higher / lower",
+    "larger bigger / smaller",
+    "older / younger newer",
+    "faster quicker / slower",
+    "cheaper / dearer",
+    "earlier / later",
+    "wider / narrower",
+    "stronger / weaker",
+    "better / worse",
+    "above / below",
+    "left / right",
+    "inside / outside",
+    "upstairs / downstairs",
+    "before / after",
+    "north / south",
+    "east / west",
+)
+"""Words of which one denies the other where the same stands before it."""
+OPPOSITES = RELATIONS | _both_ways(
+    "allowed permitted / forbidden prohibited banned",
+    "included / excluded",
+    "include / exclude",
+    "open / closed shut",
+    "free / charged",
+    "compulsory mandatory obligatory required / optional voluntary unnecessary",
+    "accepted / refused rejected",
+    "accept / refuse reject",
+    "safe harmless / dangerous toxic poisonous harmful hazardous",
+    "minimum / maximum",
+    "indoors / outdoors",
+    "indoor / outdoor",
+    "automatically / manually",
+    "automatic / manual",
+    "clockwise / anticlockwise counterclockwise",
+    "rise increase / fall decrease drop",
+    "rose increased / fell decreased dropped",
+    "temporary / permanent",
+    "fixed / variable",
+    "public / private",
+    "full / empty",
+    "wet / dry",
+    "succeeded / failed",
+    "hourly / daily weekly fortnightly monthly quarterly yearly annually",
+    "daily / weekly fortnightly monthly quarterly yearly annually",
+    "weekly / fortnightly monthly quarterly yearly annually",
+    "monthly / quarterly yearly annually",
+)
+"""Words of which one denies the other, with those."""
+_SPELLED = {**{f"{word}s": word for word in OPPOSITES}, **{word: word for word in OPPOSITES}}
+_LOWER = re.compile("[a-z]+(?:-[a-z]+)*")
+_DENYING = ("un", "in", "im", "ir", "il", "dis", "non")
+_NO_DENIAL = frozenset("inflammable invaluable".split())
+"""What begins as a denial and is none."""
+FREE = frozenset("free gratis complimentary".split())
+CHARGED = frozenset("cost price fee charge charged pay paid payable".split())
 MOST_OF_SHORTER = 0.5
 """Least share of the shorter sentence's words that the longer one has, where both cover all that
 the question asks about."""
@@ -91,13 +139,12 @@ Value = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Claim:
-    """The plain numbers of a sentence, its values by what they count, the words of its names, and
-    which of ``OPPOSITES`` it says ("not" turns it around)."""
+    """The plain numbers of a sentence, its values by what they count, and its names' words."""
 
     numbers: frozenset[str]
     values: dict[str, frozenset[Value]]
     names: frozenset[str]
-    says: frozenset[str]
+    text: str
 
     @classmethod
     def read(cls, text: str) -> "Claim":
@@ -122,8 +169,14 @@ class Claim:
             frozenset(plain - ages - {value for value, _ in counted}),
             {unit: frozenset(found) for unit, found in values.items()},
             frozenset(p.text.lower() for p in named_pieces(text) if not _WEEKDAY.match(p.text)),
-            frozenset(_OPPOSITE.findall(text.lower())),
+            text,
         )
+
+    @cached_property
+    def says(self) -> frozenset[str]:
+        """Which of ``OPPOSITES`` it says ("not" turns it around); seldom asked for."""
+        words = _LOWER.findall(self.text.lower())
+        return frozenset(_SPELLED[word] for word in words if word in _SPELLED)
 
     def contradicts(self, other: "Claim") -> bool:
         """Whether both are of the same number, code or level, and one kind of value stands once
@@ -135,7 +188,12 @@ class Claim:
             for unit, mine in self.values.items()
             if (theirs := other.values.get(unit))
         )
-        return same_unit or _differ_in_kind(self.values, other.values)
+        differ = same_unit or _differ_in_kind(self.values, other.values)
+        return differ or _differ_in_unit(self.values, other.values)
+
+    def before(self, word: str) -> frozenset[str]:
+        """The words that stand before ``word``."""
+        return _words(self.text.lower().partition(word)[0])
 
 
 def _differ_in_kind(
@@ -149,6 +207,19 @@ def _differ_in_kind(
             apart = ROUNDED_TIME if unit == "time" else ROUNDED
             if high - low > apart * abs(high):
                 return True
+    return False
+
+
+def _differ_in_unit(
+    one: Mapping[str, frozenset[Value]], other: Mapping[str, frozenset[Value]]
+) -> bool:
+    """Whether both give the same number alone, of another money or measure: £120 and €120."""
+    for units in (CURRENCIES.values(), GALLONS):
+        mine, theirs = (
+            [(u, v) for u in found for v in found[u] if u in units] for found in (one, other)
+        )
+        if len(mine) == len(theirs) == 1 and mine != theirs and mine[0][1] == theirs[0][1]:
+            return True
     return False
 
 
@@ -196,7 +267,7 @@ class _Search:
         claim, words = self._read(sentence.text), _words(sentence.text)
         cited = {c.passage_id for c in self._draft.citations if c.number in sentence.citations}
         sources = [passage for passage in self._case.evidence if passage.id in cited]
-        subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys()
+        subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys() - FREE
         for passage in self._case.evidence:
             if not _may_hold(words, passage.text):
                 continue
@@ -204,7 +275,7 @@ class _Search:
                 theirs = self._words(text)
                 if passage.id in cited and not _is_repeated(text, words, theirs):
                     continue
-                if not subject <= _subject(theirs, [passage]):
+                if not _covers(_subject(theirs, [passage]), subject):
                     continue
                 if _contradict(claim, self._read(text), words, theirs, self._of_asked(subject)):
                     yield text.strip()
@@ -212,6 +283,14 @@ class _Search:
     def _of_asked(self, subject: frozenset[str]) -> bool:
         """Whether a sentence that covers ``subject`` covers all that the question asks about."""
         return len(subject) >= LEAST_SHARED and subject >= self._asked - ASKING
+
+
+def _covers(theirs: frozenset[str], subject: frozenset[str]) -> bool:
+    """Whether a sentence says all that it is to be about, or denies it: locked, unlocked."""
+    missing = subject - theirs
+    return not missing or (
+        len(missing) == 1 and any(_is_denied(missing, frozenset({word})) for word in theirs)
+    )
 
 
 def _is_repeated(text: str, words: frozenset[str], theirs: frozenset[str]) -> bool:
@@ -229,6 +308,8 @@ def _contradict(
         return True
     if covers and _denies_plainly(one, other, words, theirs):
         return True
+    if _charges(one, other, words, theirs):
+        return True
     if one.numbers != other.numbers or one.values != other.values:
         return False
     return _denies(one, other, words, theirs) or _renames(one, other, words, theirs)
@@ -236,15 +317,44 @@ def _contradict(
 
 def _denies(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]) -> bool:
     """Whether one says yes and the other no, in the same words."""
-    said = one.says | other.says
-    opposite = len(said) == 2 and all(OPPOSITES[word] == said for word in said)
     turned = ("not" in words) != ("not" in theirs)
     if one.says == other.says:
-        opposite = False
-    elif not opposite:
+        mine, their = words - theirs - {"not"}, theirs - words - {"not"}
+        denied = not mine | their if turned else _is_denied(mine, their)
+        return denied and one.names == other.names
+    mine, their = one.says - other.says, other.says - one.says
+    if len(mine) != 1 or len(their) != 1 or not their <= OPPOSITES.get(min(mine), frozenset()):
         return False
-    rest = {"not"} | {part for word in said for part in content_words(word)}
-    return opposite != turned and one.names == other.names and words - rest == theirs - rest
+    rest = {"not"} | {part for word in mine | their for part in content_words(word)}
+    same = one.names == other.names and words - rest == theirs - rest
+    return same and not turned and _are_of_the_same(one, min(mine), other, min(their))
+
+
+def _are_of_the_same(one: Claim, word: str, other: Claim, denied: str) -> bool:
+    """Whether two words that relate things to others relate the same: "the bath is warmer than the
+    hall" and "the hall is colder than the bath" do not deny each other."""
+    return word not in RELATIONS or one.before(word) == other.before(denied)
+
+
+def _is_denied(mine: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether the only word in which each differs is the other's denial: paid, unpaid."""
+    if mine | theirs == {"non"}:
+        return True
+    if len(mine) != 1 or len(theirs) != 1:
+        return False
+    short, long = sorted((min(mine), min(theirs)), key=len)
+    return long not in _NO_DENIAL and any(long == prefix + short for prefix in _DENYING)
+
+
+def _charges(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether one calls free what the other gives a price of, in the same words."""
+    (free, plain), (paid, price) = sorted(
+        [(words, one), (theirs, other)], key=lambda pair: not pair[0] & FREE
+    )
+    if not free & FREE or paid & FREE or "not" in free | paid or plain.values or plain.numbers:
+        return False
+    of_money = price.values.keys() and price.values.keys() <= set(CURRENCIES.values())
+    return bool(of_money) and free - FREE - CHARGED == paid - CHARGED and one.names == other.names
 
 
 def _denies_plainly(

@@ -10,13 +10,14 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from guardrails.checks.asked_figures import contradicted_figures
 from guardrails.checks.asked_names import missing_names
-from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES, UNITS
+from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage
-from guardrails.words import STOP_WORDS
+from guardrails.words import STOP_WORDS, UNITS
 
 DESIGNATORS = {
     **{
@@ -87,6 +88,19 @@ _BEFORE_AMOUNTS = (_LEADS_TO_YEAR - {"year", "season"}).union(
     tuesday wednesday thursday friday saturday sunday what which how who does can""".split(),
 )
 """Words before a number that says how much, how many or when."""
+ORDERED = frozenset("floor edition storey grade amendment season volume".split())
+_ORDERED = re.compile(
+    rf"\b({'|'.join(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th)) ({'|'.join(sorted(ORDERED))}|quarter)\b",
+    re.I,
+)
+"""A place in an order that tells one thing from others: the second floor."""
+_SUB_ITEM = re.compile(
+    r"(?<![\w.])(\d{1,3}(?:\.\d{1,3})*[a-z]?)\s?\(([a-z]|[ivx]{2,4}|\d{1,2})\)", re.I
+)
+"""A part of a clause: 7.1(b)."""
+_ACRONYM = re.compile(r"[A-Z]{2,6}")
+_NUMBERED_VALUE = re.compile(r"\d{1,4}")
+_ACRONYM_VALUE = re.compile(r"\d{1,6}(?:[-/.]\d{1,4})*")
 _CLOCK = re.compile(r"(?<![\d:])\d{1,2}:[0-5]\d(?![\d:])")
 _SEASON = re.compile(r"((?:1[0-9]|20|21)\d\d)[-/](\d{4}|\d\d)")
 _SHORT_YEAR = re.compile(r"(?:^|[\s(])['\u2019]$")
@@ -122,12 +136,12 @@ class IdentifiersCheck:
             return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
         asked = list(identifiers(case.question))
         places = list(_places(case.draft, case.evidence))
-        missed = [
-            one.spelled for one in asked if not any(place.is_about(one, asked) for place in places)
-        ]
+        missed = [one.spelled for one in asked if _is_missed(one, asked, case.question, places)]
         missed += _years_of_other_cells(case.draft, asked)
         missed += _rivals(case.question, places)
+        missed += _other_items(case.question, places)
         missed += missing_names(case.question, [place.everything for place in places])
+        missed += contradicted_figures(case.question, [p.text for p in case.evidence])
         found = [
             Finding(
                 self.name,
@@ -139,6 +153,22 @@ class IdentifiersCheck:
             for spelled in dict.fromkeys(missed)
         ]
         return found or [Finding(self.name, Outcome.PASS, "The answer is about what was asked.")]
+
+
+def _is_missed(
+    wanted: Identifier, asked: Sequence[Identifier], question: str, places: Sequence["_Place"]
+) -> bool:
+    """Whether no place is about what was asked for, also as 12A for 12 (a); which floor an asker
+    lives on counts only beside other floors."""
+    joined = [
+        replace(wanted, value=_value(one[1] + one[2]))
+        for one in _SUB_ITEM.finditer(question)
+        if _value(one[1]) == wanted.value
+    ]
+    if any(place.is_about(one, asked) for place in places for one in (wanted, *joined)):
+        return False
+    held = (one.kind for place in places for one in _read(place.everything))
+    return wanted.kind not in ORDERED or wanted.kind in held
 
 
 def _years_of_other_cells(draft: Draft, asked: Sequence[Identifier]) -> list[str]:
@@ -168,6 +198,22 @@ def _rivals(question: str, places: Sequence["_Place"]) -> list[str]:
     ]
 
 
+def _other_items(question: str, places: Sequence["_Place"]) -> list[str]:
+    """The parts of clauses that the question names where the passages have only other parts."""
+    asked = [(one[0], *_item(one)) for one in _SUB_ITEM.finditer(question)]
+    held = [set(map(_item, _SUB_ITEM.finditer(one.everything))) for one in places] if asked else []
+    return [
+        spelled
+        for spelled, clause, part in asked
+        if any(clause == other for items in held for other, _ in items)
+        and not any((clause, part) in items for items in held)
+    ]
+
+
+def _item(match: re.Match[str]) -> tuple[str, str]:
+    return match[1].lower(), match[2].lower()
+
+
 @lru_cache(maxsize=512)
 def _numbered(text: str) -> dict[str, frozenset[str]]:
     """The numbers of a text by what they tell apart: the word before them, or "-" with the unit and
@@ -177,8 +223,9 @@ def _numbered(text: str) -> dict[str, frozenset[str]]:
     for place, (word, number) in enumerate(itertools.pairwise(tokens)):
         name, value = word[0].lower(), number[0].lower()
         gap = text[word.end() : number.start()]
-        digits = _CARDINALS.get(value) or (value if re.fullmatch(r"\d{1,4}", value) else "")
-        if gap not in (" ", "-") or not digits or not _may_be_numbered(name):
+        values = _ACRONYM_VALUE if _ACRONYM.fullmatch(word[0]) else _NUMBERED_VALUE
+        digits = _CARDINALS.get(value) or (value if values.fullmatch(value) else "")
+        if gap not in (" ", "-") or not digits or not _may_be_numbered(word[0]):
             continue
         following = tokens[place + 2][0].lower() if place + 2 < len(tokens) else ""
         if not _counts(following, word[0].islower(), text[number.end() : number.end() + 2]):
@@ -191,11 +238,12 @@ def _numbered(text: str) -> dict[str, frozenset[str]]:
 
 
 def _may_be_numbered(word: str) -> bool:
+    low = word.lower()
     return (
         word.isalpha()
-        and len(word) > 2
-        and word not in DESIGNATORS
-        and word not in _BEFORE_AMOUNTS | STOP_WORDS
+        and len(word) > (1 if word.isupper() else 2)
+        and low not in DESIGNATORS
+        and low not in _BEFORE_AMOUNTS | STOP_WORDS | MEASURES.keys()
     )
 
 
@@ -259,6 +307,7 @@ def identifiers(text: str) -> Iterator[Identifier]:
 
 @lru_cache(maxsize=512)
 def _read(text: str) -> tuple[Identifier, ...]:
+    text = _ORDERED.sub(_by_number, text)
     tokens = list(_TOKEN.finditer(text))
     found = (_identifier(text, tokens, place) for place in range(len(tokens)))
     settings = _SETTING.findall(text) if "_" in text else ()
@@ -348,6 +397,7 @@ def _seasons(text: str) -> list[str]:
 
 def _value(token: str) -> str:
     plain = re.sub(r"^v(?=\d)", "", _SIGNS.sub("", token).lower())
+    plain = re.sub(r"^([a-z]{1,3})0+(?=\d)", r"\1", plain)
     return NUMBER_WORDS.get(plain) or _roman(token) or plain.lstrip("0") or plain
 
 
@@ -374,11 +424,22 @@ def holds(text: str, wanted: Identifier) -> bool:
 @lru_cache(maxsize=512)
 def _values(text: str) -> frozenset[str]:
     """Every token of a text as a value: alone, its parts, and joined with the next."""
-    tokens = _TOKEN.findall(_CLOCK.sub(" ", text))
-    parts = [part for token in tokens for part in _SIGNS.split(token) if _SIGNS.search(token)]
+    tokens = _TOKEN.findall(_CLOCK.sub(" ", _ORDERED.sub(_by_number, text)))
+    parts = [part for token in tokens if _SIGNS.search(token) for part in _parts(token)]
     joined = [a + b for a, b in itertools.pairwise(tokens) if _are_one(a, b)]
     settings = [name.lower() for name in _SETTING.findall(text)] if "_" in text else []
     return frozenset([*map(_value, [*tokens, *parts, *joined]), *settings, *_seasons(text)])
+
+
+def _parts(token: str) -> list[str]:
+    """The parts of a code, and what stands before its last sign: 2014/53 of 2014/53/EU."""
+    return [*_SIGNS.split(token), re.sub(r"[-/.][^-/.]*$", "", token)]
+
+
+def _by_number(match: re.Match[str]) -> str:
+    """ "floor 2" for "second floor", "Q2" for "second quarter"."""
+    number = NUMBER_WORDS.get(match[1].lower()) or match[1][:-2]
+    return f"Q{number}" if match[2].lower() == "quarter" else f"{match[2]} {number}"
 
 
 def _are_one(left: str, right: str) -> bool:

@@ -65,17 +65,26 @@ ANYWHERE = {
         r"(?:ignore|disregard)\w{0,20}(?:previous|prior|above|all)\w{0,20}"
         r"(?:instructions|prompt|rules)",
         r"\b(?:vergiss|vergessen sie|ignorier(?:e|en sie|t)|missachte|hore nicht auf)\b"
-        r"[^.?!\n]{0,40}\b(?:all(?:e|es|en)|das|die) ?"
-        r"(?:bisher\w*|vorher\w*|zuvor|davor|obig\w*|anweisung\w*|auftr\w+|regeln|gesagte\w*|was)?\b",
+        r"(?:,? [\w-]+){0,3}? (?:alles|(?:all(?:e|en)|das|die|deine|ihre|samtliche)"
+        r"(?: [\w-]+){0,2}? (?:bisher\w*|vorher\w*|zuvor|davor|obig\w*|anweisung\w*|vorgaben"
+        r"|auftr\w+|regeln|gesagte\w*|was))\b",
         r"\b(?:olvid(?:a|e|ar|en)|ignor(?:a|e|ar|en))\s+(?:\w+\s+){0,3}"
         r"(?:todo|todas?|instrucciones|anteriores)\b",
         r"\b(?:oublie[rz]?|ignore[rz]?)\s+(?:\w+\s+){0,3}"
-        r"(?:toutes?|tout|instructions precedentes|consignes)\b",
+        r"(?:toutes?|tout|instructions precedentes)\b",
+        r"\b(?:oublie[rz]?|ignore[rz]?)\s+(?:\w+\s+){0,3}consignes(?:\s+\w+)?"
+        r"(?:\s+(?:precedentes?|anterieures?|initiales|recues|donnees|ci-dessus)"
+        r"|\s*(?:[.!,;]\s*)?(?:et|puis)\s+(?:dis|dites|repond\w+|recommand\w+|affich\w+))\b",
         r"\b(?:ne (?:tiens|tenez|tenir) (?:plus |pas |aucun )?compte|n'obei\w+ plus"
         r"|no (?:hagas|haga|hagan) caso|haz caso omiso|non (?:tenere|tenga|tener) conto|nao siga"
         r"|negeer|zignoruj|bortse fran)\s+(?:[\w'-]+\s+){0,4}?"
         r"(?:consignes|instructions|regles|instrucciones|reglas|normas|istruzioni|regole|instrucoes"
-        r"|regras|instructies|polecenia|instruktioner)\b",
+        r"|regras|instructies|polecenia|instrukcje|zasady|instruktioner|instrukser|pokyny)\b",
+        r"\b(?:ignorera|ignorer|glem|glom|ignoruj(?:te)?|zapomen(?:te)?|zapomnij|pomin)\b"
+        r"[^.?!\n]{0,30}\b(?:instruktion\w*|instruks\w*|anvisning\w*|pokyny|instrukc\w+"
+        r"|polecen\w*|predchozi\w*|poprzedni\w*|tidigare|tidligere)\b",
+        folded(r"(?:以前|これまで|上記)[^.?!\n。]{0,12}(?:指示|命令)[^.?!\n。]{0,6}(?:無視|忘れ)"),
+        folded(r"(?:이전|위의?)[^.?!\n]{0,12}(?:지시|명령|지침)[^.?!\n]{0,8}(?:무시|잊)"),
         r"\b(?:beachte|befolge|befolgen sie|beachten sie)\b[^.?!\n]{0,40}\b(?:vorgaben"
         r"|anweisungen|regeln|anordnungen)\b[^.?!\n]{0,20}\bnicht\b",
         # As folded as the text that it is looked for in.
@@ -92,6 +101,11 @@ ANYWHERE = {
         r"\b(?:unfiltered|uncensored|amoral|unethical|unrestricted|jailbroken)(?:,)? (?:and \w+ )?"
         r"(?:ai|chatbot|assistant|language model|character|responses?|version|answers?|mode)\b",
         rf"\b(?:ai|chatbot|assistant|bot|gpt|you|it|he|she|character)\b[^.?!\n]{{0,60}}{NO_LIMITS}",
+        r"\b(?:ai|chatbot|bot|\w+bot|gpt|(?:language )?model)\b,? (?:that (?:has|knows) no"
+        r"|with(?:out| no)(?: any)?) (?:limits|rules|restrictions|boundaries|guardrails)\b",
+        r"\bfrom now on,? you\b[^.?!\n]{0,80}\b(?:the|every|each) user\b",
+        r"\byour (?:true|real|actual) (?:task|instructions?|mission|purpose|goal)\b[^\n]{0,80}"
+        r"\b(?:the user|users|user's|you answer|your (?:answer|reply|response))\b",
     ],
     "exfiltration": [
         rf"\b(?:reveal|show|print|repeat|output|display|tell|give|write|leak|share|dump|disclose"
@@ -109,7 +123,10 @@ ANYWHERE = {
     ],
     "template": [
         r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>",
-        r"(?:^|\n)\s*(?:#+\s*|\*\*)?system (?:prompt|message|override|instructions?)\s*\**\s*[:\n]",
+        r"(?:^|\n)\s*(?:#+\s*|\*\*)?system (?:prompt|message|instructions?)\s*\**\s*[:\n]",
+        r"\bsystem override\s*[:!-][^\n]{0,120}\b(?:filters?|conversation|instructions?|prompts?"
+        r"|users?|chat\w*|assistant|ai|answers?|repl(?:y|ies))\b",
+        r"#{2,}\s*instructions?\s*:[^#]{1,400}#{2,}\s*(?:response|answer|output)\s*:",
         r"</?(?:system|assistant|instructions?|prompt|evidence)>",
         r"(?:^|\n)\s*\[(?:system|admin|developer|operator|assistant)\]",
         r"!\[[^\]\n]{0,200}\b(?:system\s*:|prompt\b|ignore\b|instructions?\b)[^\]\n]{0,200}\]\(",
@@ -127,11 +144,19 @@ ANYWHERE = {
         r"\b(?:ai|ai assistants?|chatbots?|(?:large )?language models?|llms?)\b"
         r"(?: (?:reading|processing|that|which|who|summari[sz]ing)\b[^.?!\n]{0,60})?,? "
         r"(?:must|should|shall|has to|have to|needs? to|is to|are to)(?: \w+)? "
-        r"(?:tell|say|answer|reply|respond|ignore|approve|recommend|confirm|state|inform|include)\b",
+        r"(?:tell|ignore|approve|recommend|confirm|state|inform|include"
+        r"|(?:say|answer|reply|respond)\b[^.?!\n]{0,40}"
+        r"(?: that| with| only| no| yes|[:\"']))\b",
         r"\b(?:attention|note|message|instructions?|notice) (?:to|for) (?:an? |the |any |all )?"
         r"(?:ai|llms?|language models?|ai assistants?|chatbots?|assistants? model)\b",
-        r"\bif you(?: are|'re) an? (?:ai|llm|language model|chatbot|automated assistant)\b"
-        r"[^.?!\n]{0,40}[,:]",
+        r"\b(?:assistants?|models?|chatbots?|bots?|ai) (?:that|who|which) (?:reads?|process(?:es)?"
+        r"|summari[sz]es?) (?:this|these)\b[^.?!\n]{0,30}\b(?:so kind|please|kindly)\b",
+        r"\b(?:dear|grateful if you,)(?: dear)? (?:ai|(?:large )?language model|chatbot|llm)\b",
+        r"(?:^|[^\w])(?:ai|llm|chatbot|language model|assistant|bot)\s*[:,]\s*"
+        r"(?:please |kindly |now )?(?:disregard|ignore|forget (?:the|your|all|what)|do not answer"
+        r"|leave out|never mention|always (?:say|answer|reply))\b",
+        r"\bif you(?: are|'re) an? (?:ai|llm|(?:large )?language model|chatbot|automated assistant)"
+        r"\b[^.?!\n]{0,40}[,:]",
         r"\bdo not (?:mention|reveal|disclose|show) (?:this|these|the above) "
         r"(?:notes?|instructions?|messages?|texts?|prompts?|paragraphs?)\b",
         r"\b(?:modify|augment|alter|adjust|rephrase|render|encode|encrypt|jumble|scramble|rearrange"
@@ -295,6 +320,16 @@ APART = "\n\n.\n\n"
 """Between texts: ends what a pattern spans, and is a line's begin and end."""
 SPACED = re.compile(r"(?<!\w)(?:\w[ ._*-]){5,}\w(?!\w)")
 BLOB = re.compile(r"[A-Za-z0-9+/]{24,4000}={0,2}")
+LEET = str.maketrans("013457@$", "oieastas")
+MAY_BE_LEET = pattern(r"[a-z][013457@$][a-z]")
+"""Letters spelled with figures: 1gn0r3."""
+MIXED = re.compile(r"(?<![^\W_])(?=[^\W_]*[a-z])[a-z0-9@$]*[013457@$][a-z0-9@$]*")
+BACKWARDS = ("snoitcurtsni", "tpmorp metsys", "suoiverp")
+"""What a text holds that is to be read from its end."""
+LONGEST_QUOTE = 200
+"""Characters on each side in which a quotation begins and ends."""
+ABOUT_ATTACKS = pattern(r"\b(?:attack|injection|jailbreak|malicious|adversar|phish)\w*[^\n]{0,80}$")
+"""A sentence that tells of attacks, up to the quotation mark before one."""
 MAY_BE_SPACED, MAY_HOLD_BLOB = pattern(r"(?:\w[ ._*-]){5}\w"), pattern(r"[a-z0-9+/]{24}")
 """What plain letters have of the two: RE2 sees ten times as fast that a text has neither."""
 
@@ -422,6 +457,10 @@ def _views(text: str) -> Iterator[str]:
         yield joined.replace("  ", " ")
     if (not seen.isascii() or MAY_BE_SPACED.search(seen)) and SPACED.search(seen):
         yield " ".join(SPACED.sub(lambda m: re.sub(r"[ ._*-]", "", m[0]), seen).split())
+    if MAY_BE_LEET.search(seen):
+        yield MIXED.sub(lambda m: m[0].translate(LEET), seen)
+    if any(word in seen for word in BACKWARDS):
+        yield seen[::-1]
     for blob in BLOB.findall(text) if MAY_HOLD_BLOB.search(seen) else ():
         decoded = _decoded(blob)
         if decoded:
@@ -440,9 +479,19 @@ def _decoded(blob: str) -> str | None:
 
 def _first(expression: Any, text: str) -> str | None:
     for match in expression.finditer(text):
-        if not _tells(match.groupdict()):
+        if not _tells(match.groupdict()) and not _is_quoted(text, *match.span()):
             return str(match.group(0))
     return None
+
+
+def _is_quoted(text: str, start: int, end: int) -> bool:
+    """Whether a match stands in a short quotation of a sentence about attacks, as security manuals
+    have them."""
+    before = text[max(0, start - LONGEST_QUOTE) : start].rpartition("\n")[2]
+    telling, mark, _ = before.rpartition('"')
+    closed = '"' in text[end : end + LONGEST_QUOTE].partition("\n")[0]
+    inside = bool(mark) and before.count('"') % 2 == 1 and closed
+    return inside and ABOUT_ATTACKS.search(telling) is not None
 
 
 def _tells(groups: Mapping[str, str | None]) -> bool:

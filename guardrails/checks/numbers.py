@@ -7,20 +7,14 @@ is not supported, and a person looks at the answer.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from guardrails.checks.bounds import turned_bounds
 from guardrails.checks.wording import pattern, replaced
 from guardrails.contract import Case, Draft, Finding, Outcome, Sentence, Stage
+from guardrails.words import TENS, UNITS, WORDS
 
-UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-WORDS = {word: value for value, word in enumerate(UNITS)} | {
-    word: 10 * value for value, word in enumerate(TENS, start=2)
-}
 SCALES = {
     "hundred": 100,
     "thousand": 1_000,
@@ -67,6 +61,7 @@ MEASURES = {
     **dict.fromkeys(["tonne", "ton"], "tonne"),
     **dict.fromkeys(["litre", "liter"], "litre"),
     **dict.fromkeys(["ml", "millilitre", "milliliter"], "ml"),
+    **dict.fromkeys(["cl", "centilitre", "centiliter"], "cl") | {"dl": "dl", "mah": "mah"},
     **dict.fromkeys(["kb", "kilobyte"], "kb"),
     **dict.fromkeys(["mb", "megabyte"], "mb"),
     **dict.fromkeys(["gb", "gigabyte"], "gb"),
@@ -83,6 +78,35 @@ CURRENCIES = {
     **dict.fromkeys(["¥", "jpy", "yen"], "¥"),
     "chf": "chf",
 }
+WORTH = {
+    **{"second": ("time", "1"), "minute": ("time", "60"), "hour": ("time", "3600")},
+    **{"day": ("time", "86400"), "week": ("time", "604800")},
+    **{
+        "month": ("months", "1"),
+        "year": ("months", "12"),
+        "%": ("part", "10"),
+        "\u2030": ("part", "1"),
+    },
+    **{"mm": ("length", "1"), "cm": ("length", "10"), "metre": ("length", "1000")},
+    **{"km": ("length", "1000000"), "mg": ("mass", "1"), "gram": ("mass", "1000")},
+    **{"kg": ("mass", "1000000"), "tonne": ("mass", "1000000000")},
+    **{
+        "ml": ("volume", "1"),
+        "cl": ("volume", "10"),
+        "dl": ("volume", "100"),
+        "litre": ("volume", "1000"),
+        "m3": ("volume", "1000000"),
+    },
+    **{"watt": ("power", "1"), "kw": ("power", "1000"), "mw": ("power", "1000000")},
+    **{"gw": ("power", "1000000000"), "kwh": ("energy", "1"), "mwh": ("energy", "1000")},
+    **{"gwh": ("energy", "1000000"), "volt": ("voltage", "1"), "kv": ("voltage", "1000")},
+    **{"hz": ("pitch", "1"), "khz": ("pitch", "1000"), "mhz": ("pitch", "1000000")},
+    **{"ghz": ("pitch", "1000000000"), "kbit/s": ("rate", "1"), "mbit/s": ("rate", "1000")},
+    "gbit/s": ("rate", "1000000"),
+}
+"""What units are worth in a common one of their dimension, exactly: 250 mg are 0.25 g."""
+APART = Fraction(1, 20)
+"""How far what a claim calls "about" may be from what the evidence says, if it is rounded."""
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 _MONTH = (
@@ -165,6 +189,16 @@ _AMOUNT = re.compile(
     rf"|(?:{'|'.join(map(re.escape, sorted(MEASURES, key=len, reverse=True)))})s?\b))?"
 )
 
+_ROUGH = re.compile(
+    r"\b(?:about|around|roughly|approximately|some|nearly|almost|circa|ca\.|c\.)\s?$"
+)
+_ONE_IN = re.compile(
+    rf"\b(?:one|1) (?:in|out of) (?:every )?(\d{{1,3}}|{'|'.join([*UNITS[2:], *TENS])})\b"
+    r"(?![.,:/%-]?\d)",
+    re.I,
+)
+"""A share: one in 20."""
+_SHARES = ("ne in ", "ne out of ", "1 in ", "1 out of ")
 _SENTENCE = re.compile(r"\s(?<=[.!?]\s)(?=[A-Z])")
 _SIGN = pattern(
     rf"\d|\b(?:half|thirds?|quarters?|fifths?|eighths?|tenths?|twice|thrice|doubl|tripl"
@@ -180,11 +214,45 @@ class Amount:
 
     value: str
     unit: str
+    rough: bool = False
+    """Whether a claim says "about"."""
 
     def fits(self, other: "Amount") -> bool:
         """Whether both may be the same amount."""
         same_unit = self.unit == other.unit or not self.unit or not other.unit
         return self.value == other.value and same_unit
+
+    def equals(self, other: "Amount") -> bool:
+        """Whether both are the same in other units (250 mg, 0.25 g), or this one is the other,
+        rounded."""
+        mine, theirs = self._worth(), other._worth()
+        if mine is None or theirs is None or mine[0] != theirs[0]:
+            return False
+        return mine[1] == theirs[1] or (self.rough and self._rounds(theirs[1], mine[1]))
+
+    def of_kind(self, other: "Amount") -> bool:
+        """Whether both are money, or of one dimension, such as times."""
+        if self.unit == other.unit:
+            return self.unit not in ("", "date")
+        kinds = [
+            WORTH.get(one.unit, ("", ""))[0].replace("months", "time") for one in (self, other)
+        ]
+        money = self.unit in CURRENCIES and other.unit in CURRENCIES
+        return money or kinds[0] == kinds[1] != ""
+
+    def _worth(self) -> tuple[str, Fraction] | None:
+        """The dimension and the value in its common unit, where the value is a plain number."""
+        if not re.fullmatch(r"-?\d+(?:\.\d+|/[1-9]\d*)?", self.value):
+            return None
+        dimension, worth = WORTH.get(self.unit, (self.unit, "1"))
+        return dimension, Fraction(self.value) * Fraction(worth)
+
+    def _rounds(self, exact: Fraction, mine: Fraction) -> bool:
+        """Whether ``exact`` rounds to ``mine`` at the last digit that is written."""
+        whole, _, decimals = self.value.partition(".")
+        zeros = len(whole) - len(whole.rstrip("0")) if not decimals else -len(decimals)
+        step = Fraction(10) ** zeros * (mine / Fraction(self.value) if mine else 1)
+        return abs(exact - mine) <= min(step / 2, APART * abs(mine))
 
 
 @dataclass(frozen=True)
@@ -220,7 +288,8 @@ class NumbersCheck:
         """A fail for each number that its sources do not hold, else one pass."""
         if case.draft is None:
             return [Finding(self.name, Outcome.FAIL, "There is no draft.")]
-        held = _held_by_citation(case.draft, {p.id: p.text for p in case.evidence})
+        texts = {p.id: p.text for p in case.evidence}
+        held = _held_by_citation(case.draft, texts)
         found = [
             Finding(
                 self.name,
@@ -232,6 +301,17 @@ class NumbersCheck:
             for sentence in case.draft.sentences
             for spelled in unsupported(sentence, held)
         ]
+        found += [
+            Finding(
+                self.name,
+                Outcome.FAIL,
+                f"The sources give {value} with another bound, range or rate.",
+                "",
+                sentence.text,
+            )
+            for sentence in case.draft.sentences
+            for value in turned_bounds(sentence.text, _cited(case.draft, sentence, texts), _values)
+        ]
         return found or [Finding(self.name, Outcome.PASS, "Every number stands in its source.")]
 
 
@@ -239,6 +319,15 @@ def _held_by_citation(draft: Draft, texts: Mapping[str, str]) -> dict[int, Figur
     cited = {citation.passage_id for citation in draft.citations} & texts.keys()
     figures = {passage_id: read_figures(texts[passage_id], True) for passage_id in cited}
     return {c.number: figures[c.passage_id] for c in draft.citations if c.passage_id in figures}
+
+
+def _cited(draft: Draft, sentence: Sentence, texts: Mapping[str, str]) -> list[str]:
+    cited = {c.passage_id for c in draft.citations if c.number in sentence.citations}
+    return [texts[passage_id] for passage_id in sorted(cited & texts.keys())]
+
+
+def _values(text: str) -> list[str]:
+    return [amount.value for _, amount in read_figures(text, False).amounts]
 
 
 def unsupported(sentence: Sentence, held: Mapping[int, Figures]) -> list[str]:
@@ -260,6 +349,7 @@ def missing_figures(claimed: Figures, sources: Sequence[Figures]) -> list[str]:
         spelled
         for spelled, amount in claimed.amounts
         if not any(amount.fits(other) for other in amounts)
+        and not any(amount.equals(other) for other in amounts)
     ]
     return list(dict.fromkeys(missing))
 
@@ -288,10 +378,14 @@ class _Reader:
         text = _FORTNIGHT.sub("two weeks", text) if self._generous else text
         text = self._without_dates(text)
         text = _CODE.sub(self._code, _ORDINAL_FIGURE.sub(self._ordinal, text))
+        if any(share in text for share in _SHARES):  # far faster than the look for it
+            text = _ONE_IN.sub(self._one_in, text)
         text = _PART.sub(self._part, _MULTIPLE.sub(self._multiple, text))
         text = _MIXED.sub(_with_part, _words_as_digits(text, self._generous))
         for match in _AMOUNT.finditer(text.lower()):
             found = _amounts(match, self._generous)
+            if not self._generous and _ROUGH.search(_before(match)):
+                found = (replace(amount, rough=True) for amount in found)
             self._amounts.extend((match[0].strip(), amount) for amount in found)
         if self._generous:
             self._amounts.extend(_parts(self._dates))
@@ -359,6 +453,16 @@ class _Reader:
         if part.lower() == "half" and _AND_A.search(_before(match)):
             return match[0]
         self._amounts.append((match[0], Amount(f"{top}/{below}", "")))
+        return " ; "
+
+    def _one_in(self, match: re.Match[str]) -> str:
+        """One in 20, as 1/20 and as 5 %."""
+        below = WORDS.get(match[1].lower()) or int(match[1])
+        if below < 2:
+            return match[0]
+        self._amounts.append((match[0], Amount(f"1/{below}", "")))
+        if self._generous and 1000 % below == 0:
+            self._amounts.append((match[0], Amount(_value(str(100 / below)), "%")))
         return " ; "
 
     def _multiple(self, match: re.Match[str]) -> str:

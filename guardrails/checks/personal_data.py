@@ -470,6 +470,33 @@ def _has_five_digits(text: str) -> bool:
     return len(_digits(text)) >= 5
 
 
+def _is_aadhaar(text: str) -> bool:
+    """The check digit after Verhoeff."""
+    total = 0
+    for place, digit in enumerate(reversed(_digits(text))):
+        total = _DIHEDRAL[total][_PERMUTED[place % 8][int(digit)]]
+    return total == 0
+
+
+def _dihedral() -> list[list[int]]:
+    """The table of the group of a pentagon's turns (0 to 4) and reflections (5 to 9)."""
+    return [
+        [(a + b) % 5 if b < 5 else 5 + (a + b) % 5 for b in range(10)]
+        if a < 5
+        else [5 + (a - b) % 5 if b < 5 else (a - b) % 5 for b in range(10)]
+        for a in range(10)
+    ]
+
+
+def _permuted() -> list[list[int]]:
+    rows = [list(range(10))]
+    for _ in range(7):
+        rows.append([rows[-1][one] for one in (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)])
+    return rows
+
+
+_DIHEDRAL, _PERMUTED = _dihedral(), _permuted()
+
 _LICENCE = r"passport|passeport|reisepass|pasaporte|driv(?:er'?s|ing) licen[cs]e"
 _NATIONAL_IDS = (
     _finder(r"\d{3}-\d{2}-\d{4}", _is_ssn),
@@ -500,6 +527,11 @@ _NATIONAL_IDS = (
     _finder(r"\d{3}\.\d{3}\.\d{3}-\d{2}", _is_cpf),
     _finder(r"\d{6}-?\d{4}", _is_cpr, r"cpr"),
     _finder(r"\d{3}[ -]?\d{3}[ -]?\d{3}", _is_sin, r"sin\b|social insurance"),
+    _finder(r"[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}", _is_aadhaar, r"aadhaa?r|uidai"),
+    _finder(
+        r"(?-i:[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z])", bool, r"pan\b|permanent account|income tax"
+    ),
+    _finder(r"(?-i:[A-Z9]{5}\d[0156]\d[0-3]\d\d[A-Z9]{2}\d[A-Z]{2})"),
     _finder(r"[A-Z]{0,2}\d[\dA-Z-]{4,17}", _has_five_digits, _LICENCE),
     _finder(r"[A-Z]{0,2} ?\d{2,4}(?:[ .\-]\d{2,4}){1,4}", _has_five_digits, _LICENCE),
 )
@@ -526,8 +558,10 @@ _ASSIGNED = (
     r"\s*(?:is|was|ist|lautet|reads|:=|[-=]>|→|[:=])\s*['\"]?([^\s'\"<>,;]{6,250})"
 )
 _BARE_PASSWORD = r"\b(?:pass(?:word|wd|phrase)|passwort|kennwort)\s+['\"]?([^\s'\"<>,;]{8,250})"
+_GUARDED = r"(?:safe|vault|alarm|lock|padlock|key ?box|door|gate|entrance|cash ?box)"
 _PIN = (
-    r"\bpin(?: code| number)?(?:\s(?:of|for|to)(?:\s[\w'-]+){1,6}?)?\s*(?:is|was|[:=])"
+    rf"\b(?:pin(?: code| number)?|{_GUARDED} code|code (?:of|for|to) (?:the )?{_GUARDED})"
+    r"(?:\s(?:of|for|to)(?:\s[\w'-]+){1,6}?)?\s*(?:is|was|[:=])"
     r"\s*(\d(?: ?\d){3,7})\b"
 )
 _BEARER = r"\bbearer\s+([\w.~+/-]{20,999}=*)"
@@ -599,13 +633,16 @@ _DATE = (
     rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})"
 )
 _BORN = (
-    r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geburtsdatum|née? le"
-    r"|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il|data di nascita)"
+    r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geb\. ?(?:am)?"
+    r"|geburtsdatum|née? le|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il"
+    r"|data di nascita)"
 )
 _EMAIL = r"[\p{L}\d_.%+'-]+@(?:[\p{L}\d-]+\.)+\p{L}{2,}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _IPV6 = r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"
-_VERSION = pattern(r"(?:\bv|version|release|section|clause|§)\s*$")
+_VERSION = pattern(
+    r"(?:\bv|version|release|section|clause|§|software|firmware|logiciel|build|update)\s*$"
+)
 
 
 def _is_public_address(text: str) -> bool:
@@ -624,10 +661,34 @@ def _ip_addresses(text: str) -> Iterator[Offsets]:
 
 
 def _emails(text: str) -> Iterator[Offsets]:
-    return _finder_email(text) if "@" in text else iter(())
+    if "@" in text:
+        yield from _finder_email(text)
+    if _MAY_BE_WRITTEN_OUT.search(text):
+        yield from _finder_written_out(text)
+
+
+_COMMON_END = (
+    r"(?:com|org|net|edu|gov|info|biz|de|fr|uk|eu|ch|nl|es|pl|se|dk|io|ca|au|jp|br|in|it|ie|at|us)"
+)
+_AT_BETWEEN, _DOT_BETWEEN = (
+    r" ?[\[({<] ?(?:at|@|ät) ?[\])}>] ?",
+    r" ?[\[({<] ?(?:dot|punkt|\.) ?[\])}>] ?",
+)
+_LOCAL = r"[\p{L}\d_+-]+(?:(?:\.| dot )[\p{L}\d_+-]+)*"
+_DOMAIN = r"[\p{L}\d-]+"
+_MAY_BE_WRITTEN_OUT = pattern(r"[\[({<] ?(?:at|@|ät) ?[\])}>]|\bat [\p{L}\d-]+(?: dot |\.)\p{L}")
+_WRITTEN_OUT = (
+    rf"{_LOCAL}{_AT_BETWEEN}{_DOMAIN}(?:(?:{_DOT_BETWEEN}| ?dot |\.)[\p{{L}}\d-]+){{0,2}}"
+    rf"(?:{_DOT_BETWEEN}| dot |\.)\p{{L}}{{2,6}}"
+    rf"|{_LOCAL} at {_DOMAIN}(?: dot [\p{{L}}\d-]+)?"
+    r" dot (?:com|org|net|edu|gov|info|biz|de|fr|uk|eu|ch|nl|es|pl|se|dk|io|ca|au|co dot uk)"
+    rf"|[\p{{L}}\d]+[._-][\p{{L}}\d._-]+ at {_DOMAIN}(?:\.{_DOMAIN})?\.{_COMMON_END}"
+)
+"""An address as people spell it: h dot moreau at example dot org."""
 
 
 _finder_email = _finder(_EMAIL)
+_finder_written_out = _finder(_WRITTEN_OUT)
 _finder_ipv4 = _finder(_IPV4, _is_public_address)
 _finder_ipv6 = _finder(_IPV6, _is_public_address)
 _NUMBER_RUN = pattern(
@@ -664,7 +725,7 @@ def _phones(text: str) -> Iterator[Offsets]:
         start, end = match.span()
         before = text[max(0, start - CONTEXT) : start]
         labelled = bool(_PHONE_AFTER.search(text[end : end + 20]))
-        is_amount = before[-1:] in tuple("£$€#")
+        is_amount = before[-1:] in tuple("£$€#") or _VERSION.search(before)
         alone = _stands_alone(text, start, end)
         if is_amount or not (alone or (labelled and text[end] == "-")):
             continue
@@ -761,6 +822,10 @@ _ADDRESSES = (
     _finder(rf"\d{{1,5}}(?: bis| ter)?,? {_STREET_WORD} {_NAMES}{_TAIL}"),
     _finder(rf"(?:\d{{1,6}} )?{_NAMED}(?: {_NAMED}){{0,2}} {_HUNGARIAN} \d{{1,4}}\.?{_TAIL}"),
     _finder(rf"\d{{1,6}} {_NAMED}(?: {_NAMED}){{0,3}}(?: \d{{1,5}})?{_UNIT}{_TAIL}"),
+    _finder(
+        r"(?:(?:h(?:ouse)?|flat|plot|door|shop)\.? ?)?no\.? ?[\w/-]{1,10}"
+        r"(?:, ?[\p{L}\d .'-]{2,40}){1,6}[ ,-]{1,3}[1-9]\d{2} ?\d{3}"
+    ),
     _finder(r"\bp\.? ?o\.? ?box \d{1,6}\b"),
     _finder(r"(?:apo|dpo|fpo),? a[aep] \d{5}"),
     _finder(r"apt\.? ?#?\d{1,5}[a-z]?"),
@@ -789,6 +854,20 @@ def _births_in_rows(text: str) -> Iterator[Offsets]:
         start += len(line) + 1
 
 
+_born = _within(rf"{_BORN}[^\d\n]{{0,12}}?({_DATE})")
+_NOBODY = pattern(
+    r"\b(?:company|firm|brand|idea|club|band|team|project|product|society|magazine|movement|party"
+    r"|nation|state|city|festival|association|church|school)\s(?:was|is)\s(?:re)?born\b[^\d]{0,12}$"
+)
+
+
+def _births(text: str) -> Iterator[Offsets]:
+    """Dates on which somebody was born; companies are no persons."""
+    for start, end in _born(text):
+        if not _NOBODY.search(text[max(0, start - CONTEXT) : start]):
+            yield start, end
+
+
 _FINDERS: dict[str, tuple[Finder, ...]] = {
     "secret": (
         _private_keys,
@@ -803,7 +882,7 @@ _FINDERS: dict[str, tuple[Finder, ...]] = {
     "card": (_cards,),
     "national_id": _NATIONAL_IDS,
     "birth_date": (
-        _within(rf"{_BORN}[^\d\n]{{0,12}}?({_DATE})"),
+        _births,
         _within(
             r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date)\s(?:of|for)(?:\s[\p{L}.'-]+){1,4}"
             rf"(?:\s(?:is|was)|\s?[:=])\s({_DATE})"

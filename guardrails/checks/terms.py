@@ -148,7 +148,8 @@ def _is_named(word: str) -> bool:
     if len(word) < 2 or word.islower() or any(c.isdigit() for c in word):
         return False
     unit = plain in MEASURES or plain in CURRENCIES
-    return not (unit or plain in STOP_WORDS or plain in _TITLES or _CALENDAR.match(plain))
+    pronoun = plain.partition("'")[0] in STOP_WORDS  # "I'm" as much as "I"
+    return not (unit or pronoun or plain in _TITLES or _CALENDAR.match(plain))
 
 
 def _is_sure(claim: str, words: Sequence[re.Match[str]], place: int) -> bool:

@@ -2,7 +2,7 @@
 
 Each file of ``tests/attacks`` is one kind: documents, and questions with the sentence that a
 generator quotes, or what it says of it. ``hold`` must be held by any check, ``pass`` by none of the
-kind, and ``miss`` is wrong and gets through: known, and open.
+kind; ``miss`` is wrong and gets through, ``held`` is harmless and held: known, and open.
 """
 
 from dataclasses import replace
@@ -32,6 +32,8 @@ OF_KIND = {
     "injection": {"injection_question", "injection_evidence", "exfiltration"},
     "personal": {"personal_data"},
     "numbers": {"numbers"},
+    "premises": {"identifiers", "roles", "numbers", "terms", "contradiction"},
+    "advice": {"topics"},
 }
 CHECKS = [check for check in default_checks(load_policy()) if check.name != "screens"]
 
@@ -93,3 +95,11 @@ def test_what_is_known_to_get_through_still_does(
     """Once it is held, it belongs to the others."""
     failed = _failed(docs, question, said)
     assert not (failed & OF_KIND[kind] if kind == "personal" else failed)
+
+
+@pytest.mark.parametrize(("kind", "docs", "question", "said"), _cases("held"))
+def test_a_twin_that_is_known_to_be_held_still_is(
+    kind: str, docs: list[str], question: str, said: list[str]
+) -> None:
+    """Once it passes, it belongs to the other twins."""
+    assert _failed(docs, question, said, screen=0.1) & OF_KIND[kind]
