@@ -140,8 +140,9 @@ export function changeWords({ change, passages_added, passages_removed }) {
  * What is said to files that came before the new collection had a name.
  * @param {number} files
  */
-export function nameFirst(files) {
+export function nameFirst(files, isNew = true) {
   const wait = files === 1 ? "1 file waits" : `${files} files wait`;
+  if (!isNew) return `Choose the collection: ${wait} for it.`;
   return `Give the new collection a name, then press Enter: ${wait} for it.`;
 }
 

@@ -3,7 +3,7 @@
 
 import { ApiError, request, requireSession } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
-import { placeOf } from "../shared/format.js";
+import { placeOf, plural } from "../shared/format.js";
 import { undoButton } from "../shared/forms.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { cutAtQuote, passageText } from "../shared/passage.js";
@@ -20,6 +20,8 @@ const PROVISIONAL =
 /** @type {TaskDetailView | null} */
 let task = null;
 let busy = false;
+/** Judgements since the page was opened. */
+let judgedHere = 0;
 
 async function main() {
   const session = await requireSession();
@@ -80,6 +82,7 @@ async function judge(verdict) {
   const body = { ...DECISIONS[verdict], content_sha256, fence };
   try {
     offerUndo(await request("POST", `/v1/reviews/${task_id}/decision`, { body }), verdict);
+    count(1);
   } catch (error) {
     // Decided elsewhere, lost, or changed meanwhile: the next one is as good.
     if (!(error instanceof ApiError && error.status === 409)) throw error;
@@ -102,10 +105,22 @@ function offerUndo({ task_id, question, undo_until }, verdict) {
   fill(byId("judged"), words, " ", button);
 }
 
+/**
+ * Says that each key press was kept: the labels above grow later.
+ * @param {1 | -1} by
+ */
+function count(by) {
+  judgedHere += by;
+  byId("judged-count").hidden = judgedHere === 0;
+  const words = `You judged ${plural(judgedHere, "answer")} here. `;
+  fill(byId("judged-count"), words, "Each counts as a label once it can be undone no more.");
+}
+
 /** @param {string} taskId */
 async function takeBack(taskId) {
   task = await request("POST", `/v1/reviews/${encodeURIComponent(taskId)}/undo`);
   fill(byId("judged"), "It was taken back: judge it again.");
+  count(-1);
   drawTask();
 }
 
