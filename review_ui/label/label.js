@@ -20,6 +20,8 @@ const PROVISIONAL =
 /** @type {TaskDetailView | null} */
 let task = null;
 let busy = false;
+/** Ends with what is under way. */
+let work = Promise.resolve();
 /** Judgements since the page was opened. */
 let judgedHere = 0;
 
@@ -32,7 +34,7 @@ async function main() {
   const { collections } = await request("GET", "/v1/collections");
   const select = byId("collection", HTMLSelectElement);
   fill(select, ...collections.map(({ name }) => el("option", { value: name }, name)));
-  select.addEventListener("change", () => guarded(showNext));
+  select.addEventListener("change", () => afterwards(showNext));
   byId("judge").addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     const verdict = /** @type {Verdict | undefined} */ (button?.dataset.verdict);
@@ -52,18 +54,25 @@ function onKey(event) {
 
 /**
  * One thing at a time: a second key press while the first is sent says nothing.
- * @param {() => Promise<void>} work
+ * @param {() => Promise<void>} act
  */
-async function guarded(work) {
-  if (busy) return;
+function guarded(act) {
+  if (busy) return work;
   busy = true;
-  try {
-    await work();
-  } catch (error) {
-    showPageError(error);
-  } finally {
-    busy = false;
-  }
+  work = act()
+    .catch(showPageError)
+    .finally(() => {
+      busy = false;
+    });
+  return work;
+}
+
+/**
+ * What was chosen while the next answer is on its way is done then, and not lost.
+ * @param {() => Promise<void>} act
+ */
+function afterwards(act) {
+  return work.then(() => guarded(act));
 }
 
 async function showNext() {
@@ -99,14 +108,14 @@ async function judge(verdict) {
  */
 function offerUndo({ task_id, question, undo_until }, verdict) {
   if (!undo_until) return fill(byId("judged"));
-  const back = () => guarded(() => takeBack(task_id));
+  const back = () => afterwards(() => takeBack(task_id));
   const button = undoButton(Date.parse(undo_until), back);
   const words = el("span", { dir: "auto" }, `${CALLED[verdict]}: “${question}”`);
   fill(byId("judged"), words, " ", button);
 }
 
 /**
- * Says that each key press was kept: the labels above grow later.
+ * Says that each key press was kept: the number of labels grows later.
  * @param {1 | -1} by
  */
 function count(by) {

@@ -30,6 +30,8 @@ const REFRESH_STREAMED_MS = 20_000;
 const RECOUNT_MS = 20_000;
 const RENEW_MS = 120_000;
 const LIST_LIMIT = 100;
+/** Where letters are letters; a box to tick takes none. */
+const TYPED = "input:not([type=checkbox]), textarea, select";
 const SHORTCUTS_KEY = "countersign.shortcuts";
 const ADVANCE_KEY = "countersign.advance";
 
@@ -171,10 +173,7 @@ function set(next) {
 function drawTask() {
   const { task, selected } = state;
   const hint = selected ? "Loading…" : "Choose a task to see its draft and sources.";
-  fill(
-    byId("task"),
-    task ? taskView(task, handle, state.me) : el("p", { class: "muted placeholder" }, hint),
-  );
+  fill(byId("task"), task ? taskView(task, handle) : el("p", { class: "muted placeholder" }, hint));
   if (task) drawBeside(task).catch(() => {});
   if (task) byId("task").setAttribute("data-testid", "task-detail");
   else byId("task").removeAttribute("data-testid");
@@ -521,7 +520,7 @@ async function renewOnce(task) {
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   if (byId("practice", HTMLDialogElement).open) return;
-  const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
+  const typing = event.target instanceof Element && event.target.closest(TYPED);
   const shortcuts = byId("shortcuts", HTMLInputElement).checked;
   const context = { typing: Boolean(typing), shortcuts, mode: state.mode };
   const command = commandOf(event, context);

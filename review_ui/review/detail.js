@@ -5,7 +5,6 @@ import { messageOf } from "../shared/api.js";
 import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
-import { undoButton } from "../shared/forms.js";
 import { pageImage } from "../shared/page_image.js";
 import { clip, cutAtQuote, passageText } from "../shared/passage.js";
 import { emphasised } from "../shared/prose.js";
@@ -13,7 +12,7 @@ import { writtenText } from "../shared/quotes.js";
 import { backgroundDraft } from "./background.js";
 import { reasonForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
-import { isUndecided, TAKEN_BACK } from "./state.js";
+import { isUndecided } from "./state.js";
 import {
   askedWords,
   KINDS,
@@ -37,15 +36,13 @@ const CONTEXT = 260;
  * The whole task as nodes, without the action bar.
  * @param {TaskDetailView} task
  * @param {(handling: Handling) => void} handle
- * @param {string} me
  * @returns {Child[]}
  */
-export function taskView(task, handle, me) {
+export function taskView(task, handle) {
   const expired = "No one decided in time, so this answer was not released.";
   return [
     headOf(task),
     task.decision && decisionOf(task.decision, task.draft),
-    task.decision?.reviewer === me && undoOf(task.undo_until, handle),
     task.decision && task.decision.kind !== "reject" && withdrawal(task),
     task.state === "expired" && el("p", { class: "notice warn" }, expired),
     changesOf(task.changed_sources),
@@ -141,17 +138,6 @@ function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason 
   const props = { class: `notice ${tone}`, "data-testid": "decision", "data-kind": kind };
   const over = override_reason && `Released although checks failed: ${override_reason}`;
   return el("section", props, line, why, edited, over && el("p", { dir: "auto" }, over));
-}
-
-/**
- * The way back from one's own decision, for who looked at it once more first.
- * @param {string | null} until
- * @param {(handling: Handling) => void} handle
- */
-function undoOf(until, handle) {
-  const end = Date.parse(until ?? "");
-  const back = () => handle({ method: "POST", path: "undo", said: TAKEN_BACK });
-  return end > Date.now() && el("p", {}, undoButton(end, back));
 }
 
 /**

@@ -54,8 +54,7 @@ const DONE = {
   edit: "Saved. The asker can read your version now.",
   reject: "Rejected. The asker sees that the answer was not released.",
 };
-export const TAKEN_BACK =
-  "Your decision was taken back. The asker sees that the answer is being checked.";
+const TAKEN_BACK = "Your decision was taken back. The asker sees that the answer is being checked.";
 const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
 /** Tasks that are listed first, which index.html asks for early: more than a screen holds. */
 export const FIRST_ROWS = 25;
@@ -324,7 +323,20 @@ function unloaded(state) {
 export function loaded(state, task) {
   if (state.selected !== task.task_id) return state;
   const tasks = withHolder(state.tasks, task);
-  return { ...unloaded(state), tasks, task, claim: claimOf(task) };
+  const notice = state.notice ?? ownDecision(state.me, task);
+  return { ...unloaded(state), tasks, task, claim: claimOf(task), notice };
+}
+
+/**
+ * Who looks once more at what they just decided can still take it back.
+ * @param {string} me
+ * @param {TaskDetailView} task
+ * @returns {Notice | null}
+ */
+function ownDecision(me, task) {
+  const open = Date.parse(task.undo_until ?? "") > Date.now();
+  if (!open || task.decision?.reviewer !== me) return null;
+  return { tone: "ok", text: "You have just decided this.", actions: undoOf(task) };
 }
 
 /**
@@ -348,10 +360,20 @@ export function notLoaded(state, taskId, message) {
 export function modeSet(state, mode) {
   const possible = mode === "comment" || mode === "escalate" ? waitsForMe : mayDecide;
   if (state.busy || (mode && !possible(state))) return state;
-  if (mode === "approve" && !mayApprove(state)) return state;
+  if (mode === "approve" && !mayApprove(state)) return { ...state, notice: notApprovable(state) };
   // What went well before has been read by now, and would cover the draft.
   const notice = state.notice?.tone === "ok" ? null : state.notice;
   return { ...state, mode, notice, unsupported: "" };
+}
+
+/**
+ * A key asked for an approval that no button offers.
+ * @param {State} state
+ * @returns {Notice}
+ */
+function notApprovable({ task }) {
+  const why = task?.stale ? "Its sources changed" : "There is no draft";
+  return warning(`${why}, so there is nothing to approve. Edit (e) or reject (r).`, []);
 }
 
 /**
