@@ -19,6 +19,8 @@ const PROVISIONAL =
 
 /** @type {TaskDetailView | null} */
 let task = null;
+/** Of which answers are shown. */
+let collection = "";
 let busy = false;
 /** Ends with what is under way. */
 let work = Promise.resolve();
@@ -34,7 +36,7 @@ async function main() {
   const { collections } = await request("GET", "/v1/collections");
   const select = byId("collection", HTMLSelectElement);
   fill(select, ...collections.map(({ name }) => el("option", { value: name }, name)));
-  select.addEventListener("change", () => afterwards(showNext));
+  select.addEventListener("change", () => afterwards(showChosen));
   byId("judge").addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     const verdict = /** @type {Verdict | undefined} */ (button?.dataset.verdict);
@@ -75,8 +77,14 @@ function afterwards(act) {
   return work.then(() => guarded(act));
 }
 
+/** Of a collection that was chosen; where it is shown already nothing is lost from the screen. */
+async function showChosen() {
+  if (byId("collection", HTMLSelectElement).value !== collection) await showNext();
+}
+
 async function showNext() {
-  const body = { collection: byId("collection", HTMLSelectElement).value };
+  collection = byId("collection", HTMLSelectElement).value;
+  const body = { collection };
   /** @type {NextLabelView} */
   const next = await request("POST", "/v1/labelling/next", { body });
   fill(byId("progress"), progressView(next.progress));
