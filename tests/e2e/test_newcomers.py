@@ -162,11 +162,15 @@ def test_the_question_stays_in_sight_while_it_is_decided(
     page.get_by_test_id("whole-why").click()
     assert not why.evaluate(cut)
     page.get_by_test_id("whole-why").click()
-    for button, field in (("reject", "reject-reason"), ("edit", "edit-text")):
+    for button, field, save in (
+        ("reject", "reject-reason", "reject-confirm"),
+        ("edit", "edit-text", "edit-save"),
+    ):
         page.get_by_test_id(button).click()
         expect(page.get_by_test_id(field)).to_be_focused()
         expect(page.get_by_test_id("asked")).to_have_text(FACT)
         expect(page.get_by_test_id("asked")).to_be_in_viewport(ratio=1)
+        expect(page.get_by_test_id(save)).to_be_in_viewport(ratio=0.9)
         page.get_by_role("button", name="Cancel").click()
 
 
@@ -193,7 +197,7 @@ def test_a_long_queue_goes_on(page: Page, tiny: Served) -> None:
 def test_who_may_not_use_a_page_sees_only_that(
     page: Page, running: Running, example_services: Services
 ) -> None:
-    example_services.access.accounts.create("cara", frozenset({"asker"}), password=PASSWORD)
+    example_services.access.accounts.create("cara", ["asker"], password=PASSWORD)
     page.goto(f"{running.address}/login")
     page.get_by_test_id("login-username").fill("cara")
     page.get_by_test_id("login-password").fill(PASSWORD)
