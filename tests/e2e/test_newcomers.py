@@ -52,6 +52,8 @@ def reject_by_key(page: Page) -> None:
 
 def test_who_comes_back_by_phone_finds_what_is_being_checked(page: Page, running: Running) -> None:
     sign_in(page, running)
+    for _ in range(3):
+        ask(page, FACT, "released")
     ask(page, RISKY, "held")
     other = page.context.new_page()  # a new tab knows of no conversation
     other.set_viewport_size(PHONE)
@@ -60,11 +62,13 @@ def test_who_comes_back_by_phone_finds_what_is_being_checked(page: Page, running
     expect(other.get_by_test_id("sidebar-open")).to_be_in_viewport(ratio=1)
     expect(other.locator("#last")).to_contain_text("Being checked")
     other.get_by_test_id("sidebar-open").click()
-    listed = other.get_by_test_id("conversation").filter(has_text=RISKY)
+    listed = other.get_by_test_id("conversation").filter(has_text=FACT)
     expect(listed).to_contain_text("Being checked")
     other.locator("#sidebar-close").click()
     other.get_by_test_id("last").click()
-    expect(other.get_by_test_id("answer")).to_have_attribute("data-status", "held")
+    expect(other.get_by_test_id("answer").last).to_have_attribute("data-status", "held")
+    # Only the transcript scrolls: the page itself would scroll into nothing.
+    assert other.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
 def test_an_answer_that_comes_while_nobody_looks_is_in_the_title(
