@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.db import iso, now
 from app.errors import BadRequest, NotFound
-from app.records.tables import ConversationRow, RecordRow
+from app.records.tables import ConversationRow, RecordRow, SettlementRow
 
 conversation_of: ColumnElement[str] = func.coalesce(RecordRow.conversation, RecordRow.answer_id)
 """Records that the release before wrote during an upgrade stand alone."""
@@ -23,11 +23,13 @@ Page = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class ConversationView:
-    """A conversation; ``title`` is its first question that is one unless its asker gave another."""
+    """A conversation; ``title`` is its first question that is one unless its asker gave another,
+    ``waiting`` how many of its answers a reviewer still has to decide."""
 
     conversation_id: str
     title: str
     answers: int
+    waiting: int
     updated_at: str
 
 
@@ -55,9 +57,11 @@ def conversations(
         query.order_by(newest.desc(), conversation_of.desc()).limit(limit + 1)
     ).all()
     page, more = rows[:limit], len(rows) > limit
-    titles = _titles(session, principal, [row[0] for row in page])
+    ids = [row[0] for row in page]
+    titles, waiting = _titles(session, principal, ids), _waiting(session, principal, ids)
     shown = [
-        ConversationView(row[0], titles.get(row[0], ""), row[2], iso(row[1]) or "") for row in page
+        ConversationView(name, titles.get(name, ""), count, waiting.get(name, 0), iso(at) or "")
+        for name, at, count in page
     ]
     return ConversationsView(shown, _cursor(page[-1][1], page[-1][0]) if more else None)
 
@@ -129,6 +133,21 @@ def _titles(session: Session, principal: str, ids: Sequence[str]) -> dict[str, s
     if greeted := [row[0] for row in begun if row[2]]:
         found |= _first_questions(session, principal, greeted)
     return found | {row[0]: row[1] or "" for row in session.execute(named)}
+
+
+def _waiting(session: Session, principal: str, ids: Sequence[str]) -> dict[str, int]:
+    """By conversation, how many answers are held; those without one are left out."""
+    state = SettlementRow.state
+    held = or_(
+        and_(RecordRow.outcome == "held", state.is_(None)), state.in_(("reopened", "recalled"))
+    )
+    query = (
+        select(conversation_of, func.count())
+        .outerjoin(SettlementRow, SettlementRow.answer_id == RecordRow.answer_id)
+        .where(RecordRow.principal == principal, conversation_of.in_(ids), held)
+        .group_by(conversation_of)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _first_questions(session: Session, principal: str, ids: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import {
   pathOf,
 } from "./conversations.js";
 import { Exchange } from "./exchange.js";
+import { NEWS } from "./news.js";
 import { mountPanel } from "./panel.js";
 import { loadThread, saveThread } from "./thread.js";
 
@@ -54,7 +55,6 @@ async function main() {
   mountPanel();
   if (!session.roles.includes("asker")) {
     byId("composer").hidden = byId("sidebar").hidden = true;
-    byId("sidebar-open").hidden = true;
     return explainNoAccess("This account cannot ask questions.");
   }
   me = session.name;
@@ -62,6 +62,7 @@ async function main() {
   if (!location.hash && kept) history.replaceState(null, "", `#${kept}`);
   mountComposer();
   mountConversations(context);
+  document.addEventListener(NEWS, () => loadConversations(context));
   window.addEventListener("hashchange", () => openNamed().catch(showPageError));
   await Promise.all([loadCollections(), loadConversations(context), openNamed()]);
 }
@@ -336,7 +337,9 @@ function setRunning(controller) {
 /** @param {ScrollBehavior} behavior */
 function scrollToEnd(behavior = "auto") {
   const transcript = byId("transcript");
-  transcript.scrollTo({ top: transcript.scrollHeight, behavior });
+  // Before the first question the beginning counts: there is the way to earlier conversations.
+  const top = byId("empty").hidden ? transcript.scrollHeight : 0;
+  transcript.scrollTo({ top, behavior });
 }
 
 /**

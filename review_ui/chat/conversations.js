@@ -75,8 +75,18 @@ export function drawConversations(context) {
     shown.map((one) => entry(one, context)),
   );
   byId("more-conversations").hidden = next === null;
+  drawLast();
   const none = byId("find", HTMLInputElement).value.trim() ? "Nothing was found." : "None yet.";
   fill(byId("no-conversations"), shown.length === 0 && none);
+}
+
+/** On the empty page of a narrow screen, where the list is hidden: the way back to the newest. */
+function drawLast() {
+  const [last] = byId("find", HTMLInputElement).value.trim() ? [] : shown;
+  const waits = last && last.waiting > 0 && el("span", { class: "badge accent" }, "Being checked");
+  const props = { href: `#${last?.conversation_id}`, dir: "auto", "data-testid": "last" };
+  const link = last && el("a", props, last.title || "Erased");
+  fill(byId("last"), link && ["Go on with: ", link, " ", waits]);
 }
 
 /**
@@ -93,7 +103,9 @@ function entry(one, context) {
     onclick: () => toggle(false),
   };
   const title = el("span", { class: "conversation-title", dir: "auto" }, one.title || "Erased");
-  const link = el("a", props, title, el("span", { class: "muted small" }, age(one.updated_at)));
+  const waits = one.waiting > 0 && el("span", { class: "badge accent" }, "Being checked");
+  const foot = el("span", { class: "muted small row" }, age(one.updated_at), waits);
+  const link = el("a", props, title, foot);
   return el("li", {}, link, current && actions(one, context));
 }
 

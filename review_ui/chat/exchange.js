@@ -7,6 +7,7 @@ import { age, moment } from "../shared/format.js";
 import { answerBody, copyText, isFinal, NOT_MEASURED, spokenForm } from "./answer.js";
 import { feedbackRow } from "./feedback.js";
 import { watchAnswer, watchReleased } from "./live.js";
+import { tellOfNews } from "./news.js";
 import { openCitation, openDocument } from "./panel.js";
 
 /** @import { AnswerStatus, AnswerView, ArrivingSentence } from "../shared/wire.d.ts" */
@@ -74,6 +75,7 @@ export class Exchange {
   settle(answer, { quiet = false } = {}) {
     if (this.status === answer.status && this.releasedAt === answer.released_at) return;
     const first = this.status === null;
+    if (!first) tellOfNews();
     this.status = answer.status;
     this.releasedAt = answer.released_at;
     fill(this.outcome, answerArticle(answer));

@@ -34,7 +34,7 @@ export function addingView(context) {
   const from = el("input", { type: "date" });
   const until = el("input", { type: "date" });
   const target = targetField(context, () => take(unnamed.splice(0)));
-  /** Files that were chosen before the new collection had a name.
+  /** Files that were chosen before it was clear where they go.
    * @type {File[]} */
   const unnamed = [];
   /** @param {Iterable<File>} chosen */
@@ -45,7 +45,7 @@ export function addingView(context) {
       return;
     }
     for (const file of chosen) {
-      const line = uploadLine(file.name);
+      const line = uploadLine(file.name, target.name());
       list.append(line.node);
       const form = formOf(file, target.name(), from.value, until.value);
       if (target.isNew()) form.append("create", "true");
@@ -91,7 +91,10 @@ function targetField({ collections, chosen }, named) {
     ...collections.map((name) => /** @type {[string, string]} */ ([name, name])),
     [NEW, "a new collection…"],
   ];
-  const select = choices(options, { "data-testid": "target" }, chosen || collections[0] || NEW);
+  // Among several there is no guess: what goes to the wrong one answers the wrong people.
+  const only = collections.length > 1 ? "" : (collections[0] ?? NEW);
+  if (!chosen && !only) options.unshift(["", "choose a collection…"]);
+  const select = choices(options, { "data-testid": "target" }, chosen || only);
   const name = el("input", {
     maxlength: 80,
     "aria-label": "Name of the new collection",
@@ -109,8 +112,8 @@ function targetField({ collections, chosen }, named) {
     named();
   };
   const wantName = (/** @type {number} */ waiting) => {
-    tell(problem, "warn", nameFirst(waiting));
-    name.focus();
+    tell(problem, "warn", nameFirst(waiting, isNew()));
+    (isNew() ? name : select).focus();
   };
   name.hidden = !isNew();
   select.addEventListener("change", changed);
@@ -134,11 +137,15 @@ function formOf(file, collection, from, until) {
   return form;
 }
 
-/** @param {string} name */
-function uploadLine(name) {
+/**
+ * @param {string} name
+ * @param {string} collection
+ */
+function uploadLine(name, collection) {
   const words = el("span", { class: "muted small", role: "status" }, "Waiting…");
   const bar = el("progress", { max: 1, value: 0, "aria-label": `${name}: sent` });
-  const title = el("span", { class: "entry-title", dir: "auto" }, name);
+  const where = el("span", { class: "muted small" }, ` to ${collection}`);
+  const title = el("span", { class: "entry-title", dir: "auto" }, name, where);
   const node = el("li", { class: "block upload", "data-testid": "upload" }, title, bar, words);
   return { node, words, bar };
 }

@@ -244,7 +244,11 @@ async function oneDocument(documentId) {
 /** @param {unknown} error */
 function problem(error) {
   const words = error instanceof Error ? error.message : String(error);
-  return [el("p", { class: "notice bad", role: "alert", "data-testid": "error" }, words)];
+  // Its link in the list leads to where the page is already, so a click there does nothing.
+  const onclick = () => show().catch(showPageError);
+  const again = el("button", { type: "button", class: "small", onclick }, "Try again");
+  const props = { class: "notice bad", role: "alert", "data-testid": "error" };
+  return [el("div", props, el("p", {}, words), again)];
 }
 
 async function reload() {

@@ -59,7 +59,8 @@ export async function jobsView() {
   });
   await load();
   const timer = setInterval(() => document.hidden || load().catch(() => {}), NEW_MS);
-  const why = "Everything that was given at once is one job. Jobs stay for 30 days.";
+  const why =
+    "Each file added here is a job; so is each folder ingested by command. Jobs stay for 30 days.";
   const head = [el("h2", {}, "Jobs"), el("p", { class: "muted" }, why)];
   return {
     nodes: [...head, told, list, none, el("p", {}, more)],

@@ -13,6 +13,24 @@ const STATES = {
   failed: { words: "failed", tone: "bad" },
 };
 
+/** @type {Record<string, string>} */
+const KINDS = {
+  "application/pdf": "PDF",
+  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word",
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel",
+  "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PowerPoint",
+  "application/vnd.oasis.opendocument.text": "OpenDocument",
+  "application/epub+zip": "EPUB",
+  "application/rtf": "RTF",
+  "application/jsonl": "JSON lines",
+  "application/zip": "ZIP",
+  "message/rfc822": "E-mail",
+  "text/html": "HTML",
+  "text/markdown": "Markdown",
+  "text/csv": "CSV",
+  "text/plain": "Plain text",
+};
+
 /**
  * The state of a document, and the tone of its badge; outside of its valid days that is what counts.
  * @param {Pick<DocumentView, "state" | "valid_from" | "valid_until">} document
@@ -63,7 +81,7 @@ export function factsOf(document) {
   const facts = [
     ["Collection", document.collection],
     ["Source", document.source],
-    ["Kind", document.media_type],
+    ["Kind", kindOf(document.media_type)],
     ["Size", document.state === "failed" ? null : sizeWords(document)],
     ["Owner", document.owner],
     ["First valid day", document.valid_from],
@@ -73,6 +91,14 @@ export function factsOf(document) {
     ...Object.entries(document.about).map(aboutFact),
   ];
   return facts.filter(/** @returns {fact is [string, string]} */ (fact) => Boolean(fact[1]));
+}
+
+/**
+ * What people call a media type.
+ * @param {string} type
+ */
+export function kindOf(type) {
+  return KINDS[type] ?? type;
 }
 
 /**
@@ -140,8 +166,9 @@ export function changeWords({ change, passages_added, passages_removed }) {
  * What is said to files that came before the new collection had a name.
  * @param {number} files
  */
-export function nameFirst(files) {
+export function nameFirst(files, isNew = true) {
   const wait = files === 1 ? "1 file waits" : `${files} files wait`;
+  if (!isNew) return `Choose the collection: ${wait} for it.`;
   return `Give the new collection a name, then press Enter: ${wait} for it.`;
 }
 

@@ -3,7 +3,7 @@
 
 import { ApiError, request, requireSession } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
-import { placeOf } from "../shared/format.js";
+import { placeOf, plural } from "../shared/format.js";
 import { undoButton } from "../shared/forms.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { cutAtQuote, passageText } from "../shared/passage.js";
@@ -19,7 +19,13 @@ const PROVISIONAL =
 
 /** @type {TaskDetailView | null} */
 let task = null;
+/** Of which answers are shown. */
+let collection = "";
 let busy = false;
+/** Ends with what is under way. */
+let work = Promise.resolve();
+/** Judgements since the page was opened. */
+let judgedHere = 0;
 
 async function main() {
   const session = await requireSession();
@@ -30,7 +36,7 @@ async function main() {
   const { collections } = await request("GET", "/v1/collections");
   const select = byId("collection", HTMLSelectElement);
   fill(select, ...collections.map(({ name }) => el("option", { value: name }, name)));
-  select.addEventListener("change", () => guarded(showNext));
+  select.addEventListener("change", () => afterwards(showChosen));
   byId("judge").addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     const verdict = /** @type {Verdict | undefined} */ (button?.dataset.verdict);
@@ -50,22 +56,35 @@ function onKey(event) {
 
 /**
  * One thing at a time: a second key press while the first is sent says nothing.
- * @param {() => Promise<void>} work
+ * @param {() => Promise<void>} act
  */
-async function guarded(work) {
-  if (busy) return;
+function guarded(act) {
+  if (busy) return work;
   busy = true;
-  try {
-    await work();
-  } catch (error) {
-    showPageError(error);
-  } finally {
-    busy = false;
-  }
+  work = act()
+    .catch(showPageError)
+    .finally(() => {
+      busy = false;
+    });
+  return work;
+}
+
+/**
+ * What was chosen while the next answer is on its way is done then, and not lost.
+ * @param {() => Promise<void>} act
+ */
+function afterwards(act) {
+  return work.then(() => guarded(act));
+}
+
+/** Of a collection that was chosen; where it is shown already nothing is lost from the screen. */
+async function showChosen() {
+  if (byId("collection", HTMLSelectElement).value !== collection) await showNext();
 }
 
 async function showNext() {
-  const body = { collection: byId("collection", HTMLSelectElement).value };
+  collection = byId("collection", HTMLSelectElement).value;
+  const body = { collection };
   /** @type {NextLabelView} */
   const next = await request("POST", "/v1/labelling/next", { body });
   fill(byId("progress"), progressView(next.progress));
@@ -80,6 +99,7 @@ async function judge(verdict) {
   const body = { ...DECISIONS[verdict], content_sha256, fence };
   try {
     offerUndo(await request("POST", `/v1/reviews/${task_id}/decision`, { body }), verdict);
+    count(1);
   } catch (error) {
     // Decided elsewhere, lost, or changed meanwhile: the next one is as good.
     if (!(error instanceof ApiError && error.status === 409)) throw error;
@@ -96,16 +116,28 @@ async function judge(verdict) {
  */
 function offerUndo({ task_id, question, undo_until }, verdict) {
   if (!undo_until) return fill(byId("judged"));
-  const back = () => guarded(() => takeBack(task_id));
+  const back = () => afterwards(() => takeBack(task_id));
   const button = undoButton(Date.parse(undo_until), back);
   const words = el("span", { dir: "auto" }, `${CALLED[verdict]}: “${question}”`);
   fill(byId("judged"), words, " ", button);
+}
+
+/**
+ * Says that each key press was kept: the number of labels grows later.
+ * @param {1 | -1} by
+ */
+function count(by) {
+  judgedHere += by;
+  byId("judged-count").hidden = judgedHere === 0;
+  const words = `You judged ${plural(judgedHere, "answer")} here. `;
+  fill(byId("judged-count"), words, "Each counts as a label once it can be undone no more.");
 }
 
 /** @param {string} taskId */
 async function takeBack(taskId) {
   task = await request("POST", `/v1/reviews/${encodeURIComponent(taskId)}/undo`);
   fill(byId("judged"), "It was taken back: judge it again.");
+  count(-1);
   drawTask();
 }
 

@@ -76,6 +76,7 @@ function showError(message) {
   passwordField().select();
 }
 
+byId("ended").hidden = !new URLSearchParams(location.search).has("ended");
 byId("login").addEventListener("submit", submit);
 // Until here the button is out of use: the form alone cannot sign anybody in.
 byId("submit", HTMLButtonElement).disabled = false;

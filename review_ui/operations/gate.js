@@ -26,7 +26,7 @@ export const MODES = {
       "under the provisional certificate, which was not measured on these documents.",
   },
   off: {
-    label: "no certificate is needed",
+    label: "release what the policy passes, with no error bound",
     meaning: "NO ERROR BOUND: only the policy decides what is released.",
   },
 };

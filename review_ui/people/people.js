@@ -24,7 +24,6 @@ async function main() {
   const session = await requireSession();
   mountHeader(session);
   if (!session.roles.includes("admin")) {
-    byId("add").hidden = true;
     return explainNoAccess("This account does not administer accounts.");
   }
   /** @type {CollectionsView} */

@@ -47,10 +47,7 @@ export function drawActions(state, act) {
   const { task, mode } = state;
   if (bar.hidden || !task) return fill(bar);
   if (!waitsForMe(state)) return fill(bar, lateEdit(unsaved ?? "", act));
-  if (mode === "edit") return fill(bar, editForm(task, state, act));
-  if (mode === "reject") return fill(bar, rejectForm(act));
-  if (mode === "comment" || mode === "escalate") return fill(bar, noteForm(mode, act));
-  if (mode === "approve") return fill(bar, approveConfirm(act, unsaved !== null));
+  if (mode) return fill(bar, askedLine(task), formOf(mode, task, state, act));
   const holder = otherHolder(state);
   const kept = "Your edit is kept in this tab.";
   return fill(
@@ -58,6 +55,27 @@ export function drawActions(state, act) {
     unsaved !== null && unsavedRow(kept, act),
     holder ? takeOver(holder, act) : mainButtons(state, act),
   );
+}
+
+/**
+ * @param {Exclude<Mode, "">} mode
+ * @param {TaskDetailView} task
+ * @param {State} state
+ * @param {Act} act
+ */
+function formOf(mode, task, state, act) {
+  if (mode === "edit") return editForm(task, state, act);
+  if (mode === "reject") return rejectForm(act);
+  if (mode === "approve") return approveConfirm(act, unsavedText(state) !== null);
+  return noteForm(mode, act);
+}
+
+/**
+ * What is decided about, where one pane is shown at a time: the draft has scrolled it away there.
+ * @param {TaskDetailView} task
+ */
+function askedLine({ question }) {
+  return el("p", { class: "asked", dir: "auto", "data-testid": "asked" }, question);
 }
 
 /**

@@ -17,7 +17,7 @@ import { drawQuotes, pressQuote, quoteAsEdit } from "./quotes.js";
 import * as states from "./state.js";
 import { keepUnsaved, loadUnsaved } from "./unsaved.js";
 
-/** @import { EarlierAnswer, QuoteView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { EarlierAnswer, QuoteView, TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
 /** @import { Added } from "./evidence.js" */
 /** @import { Handling } from "./handle.js" */
@@ -30,6 +30,8 @@ const REFRESH_STREAMED_MS = 20_000;
 const RECOUNT_MS = 20_000;
 const RENEW_MS = 120_000;
 const LIST_LIMIT = 100;
+/** Where letters are letters; a box to tick takes none. */
+const TYPED = "input:not([type=checkbox]), textarea, select";
 const SHORTCUTS_KEY = "countersign.shortcuts";
 const ADVANCE_KEY = "countersign.advance";
 
@@ -43,6 +45,8 @@ let stream = null;
 let refreshedAt = 0;
 /** How often the list was asked for: an earlier answer that comes later says what no longer holds. */
 let listsAsked = 0;
+/** How many pages of the list are wanted. */
+let pages = 1;
 
 /**
  * Begins with what the page shows already: the first rows, unless they could not be had.
@@ -74,10 +78,12 @@ function mountControls() {
     refresh().catch(showPageError);
   });
   mountNarrow((change) => {
+    pages = 1;
     set(states.narrowed(state, change));
     refresh().catch(showPageError);
   });
   byId("back").addEventListener("click", () => choose(null));
+  byId("more-tasks").addEventListener("click", () => showMore().catch(showPageError));
   mountPractice();
   for (const control of byId("panes").querySelectorAll(":disabled")) {
     control.removeAttribute("disabled");
@@ -147,7 +153,7 @@ function set(next) {
   state = next;
   const changed = (/** @type {(keyof State)[]} */ ...names) =>
     names.some((name) => before[name] !== next[name]);
-  if (changed("tasks", "filter", "open")) drawList(next);
+  if (changed("tasks", "filter", "open", "more")) drawList(next);
   else if (changed("selected")) markSelected(next.selected);
   if (changed("edits", "sources")) keepUnsaved(next);
   if (changed("edits", "selected", "tasks")) markUnsaved(next);
@@ -249,10 +255,31 @@ async function refresh() {
   refreshedAt = Date.now();
   listsAsked += 1;
   const asked = listsAsked;
-  const list = await request("GET", states.listPath(state, LIST_LIMIT));
+  const lists = await listPages(states.listPath(state, LIST_LIMIT));
   if (asked !== listsAsked) return;
   fill(byId("page-error"));
-  set(states.listed(state, { filter, narrow, ...states.listOf(list, LIST_LIMIT) }));
+  set(states.listed(state, { filter, narrow, ...states.listOf(...lists) }));
+}
+
+/**
+ * As many pages of a list as are wanted, or as there are.
+ * @param {string} path
+ */
+async function listPages(path) {
+  /** @type {TasksView[]} */
+  const lists = [await request("GET", path)];
+  for (let cursor = lists[0]?.next_cursor; cursor && lists.length < pages; ) {
+    /** @type {TasksView} */
+    const next = await request("GET", `${path}&cursor=${encodeURIComponent(cursor)}`);
+    lists.push(next);
+    cursor = next.next_cursor;
+  }
+  return lists;
+}
+
+async function showMore() {
+  pages += 1;
+  await refresh();
 }
 
 async function recount() {
@@ -261,6 +288,7 @@ async function recount() {
 
 /** @param {Filter} filter */
 async function changeFilter(filter) {
+  pages = 1;
   set(states.filtered(state, filter));
   await refresh();
 }
@@ -320,8 +348,10 @@ function setMode(mode) {
   const bar = byId("actions");
   const target = bar.querySelector("[data-focus]") ?? bar.querySelector("button");
   if (target instanceof HTMLElement) target.focus();
-  // While writing, the sentences and their sources are what one needs to see.
-  if (mode) document.getElementById("draft")?.scrollIntoView({ block: "start" });
+  // While writing, the sentences and their sources are what one needs to see. Who only confirms
+  // keeps the question before them.
+  if (mode && mode !== "approve")
+    document.getElementById("draft")?.scrollIntoView({ block: "start" });
 }
 
 /** @param {string | null} text */
@@ -490,7 +520,7 @@ async function renewOnce(task) {
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   if (byId("practice", HTMLDialogElement).open) return;
-  const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
+  const typing = event.target instanceof Element && event.target.closest(TYPED);
   const shortcuts = byId("shortcuts", HTMLInputElement).checked;
   const context = { typing: Boolean(typing), shortcuts, mode: state.mode };
   const command = commandOf(event, context);
@@ -505,8 +535,17 @@ function obey(command) {
   else if (command === "previous") step(-1);
   else if (command === "cancel") setMode("");
   else if (command === "save") submitForm();
+  else if (command === "undo") undoLast();
+  else if (command === "search") byId("search").focus();
   else if (command === "1" || command === "2" || command === "3") pressQuote(command);
   else setMode(command);
+}
+
+/** The newest decision, also once the line that offers it is gone. */
+function undoLast() {
+  const taskId = states.undoable(state);
+  if (taskId) takeBack(taskId);
+  else if (!state.busy) set(states.nothingUndone(state));
 }
 
 /** @param {1 | -1} by */

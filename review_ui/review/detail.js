@@ -88,12 +88,17 @@ function headOf(task) {
       el("strong", {}, "Why it was held: "),
       task.why,
     ),
-    more && folded("All reasons", more),
+    more ? folded("All reasons", more) : el("details", { class: "whole-why" }, wholeWhy()),
     el("p", { class: "muted small" }, askedWords(task)),
     notes && el("p", { class: "muted small", "data-testid": "task-notes" }, notes),
     task.provisional &&
       el("p", { class: "muted small", "data-testid": "provisional" }, PROVISIONAL),
   );
+}
+
+/** Opens the reason where a small screen cuts it off; there is nothing else in this fold. */
+function wholeWhy() {
+  return el("summary", { "data-testid": "whole-why" }, "The whole reason");
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 // Which key does what on the review page.
 
-/** @typedef {"next" | "previous" | "approve" | "edit" | "reject" | "cancel" | "save" | "1" | "2" | "3"} Command */
+/** @typedef {"next" | "previous" | "approve" | "edit" | "reject" | "escalate" | "undo" | "search" | "cancel" | "save" | "1" | "2" | "3"} Command */
 /** @typedef {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey">} Press */
 
 /** @type {Map<string, Command>} */
@@ -11,6 +11,9 @@ const LETTERS = new Map([
   ["a", "approve"],
   ["e", "edit"],
   ["r", "reject"],
+  ["x", "escalate"],
+  ["u", "undo"],
+  ["/", "search"],
 ]);
 
 /** The digits that use a quote, while nothing is being done: a form may have digits of its own. */

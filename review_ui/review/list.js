@@ -52,6 +52,8 @@ export function drawList(state) {
   list.setAttribute("aria-busy", "false");
   byId("list-empty").hidden = tasks.length > 0;
   setText(byId("list-empty"), isNarrow(state) ? "No task fits these filters." : EMPTY[filter]);
+  byId("more-row").hidden = !state.more;
+  setText(byId("listed"), `${tasks.length} tasks are listed.`);
   drawCounts(filter, open);
 }
 

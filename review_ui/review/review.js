@@ -15,15 +15,12 @@ async function main() {
   const session = await requireSession();
   mountHeader(session);
   if (!session.roles.includes("reviewer")) {
-    byId("panes").classList.add("without-detail");
     return explainNoAccess("This account is not a reviewer.");
   }
   const list = await first;
   const begun = states.begin(session.name);
   const { filter } = begun;
-  const shown = list
-    ? states.listed(begun, { filter, ...states.listOf(list, states.FIRST_ROWS) })
-    : begun;
+  const shown = list ? states.listed(begun, { filter, ...states.listOf(list) }) : begun;
   if (list) drawList(shown);
   await painted();
   document.head.append(byId("later", HTMLTemplateElement).content);

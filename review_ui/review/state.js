@@ -31,7 +31,8 @@ import { countWords } from "./words.js";
  * @property {Narrow} narrow
  * @property {TaskView[]} tasks the list, as the service ordered it
  * @property {number | string} open how many tasks wait
- * @property {boolean} complete whether the list holds every task of the filter
+ * @property {boolean} complete whether the list holds every task that is open
+ * @property {boolean} more whether the list goes on
  * @property {string | null} selected
  * @property {number} place where the selected task stands in the list, or stood when it left
  * @property {TaskDetailView | null} task the selected task, as it was when it was loaded
@@ -43,6 +44,7 @@ import { countWords } from "./words.js";
  * @property {Readonly<Record<string, string>>} edits unsaved answers, by task
  * @property {Readonly<Record<string, Added[]>>} sources what unsaved answers cite besides, by task
  * @property {string} unsupported why the service did not take an edit without a reason
+ * @property {{taskId: string, until: number} | null} last the newest decision that can be taken back
  * @property {boolean} advance go to the next task after a decision
  */
 
@@ -52,6 +54,7 @@ const DONE = {
   edit: "Saved. The asker can read your version now.",
   reject: "Rejected. The asker sees that the answer was not released.",
 };
+const TAKEN_BACK = "Your decision was taken back. The asker sees that the answer is being checked.";
 const FIRST_APPROVAL = "Your approval is saved. A second reviewer must approve this answer too.";
 /** Tasks that are listed first, which index.html asks for early: more than a screen holds. */
 export const FIRST_ROWS = 25;
@@ -89,6 +92,7 @@ export function begin(me, advance = true) {
     tasks: [],
     open: 0,
     complete: false,
+    more: false,
     selected: null,
     place: 0,
     task: null,
@@ -100,6 +104,7 @@ export function begin(me, advance = true) {
     edits: {},
     sources: {},
     unsupported: "",
+    last: null,
     advance,
   };
 }
@@ -206,25 +211,28 @@ export function listPath({ filter, narrow, me }, limit) {
 }
 
 /**
- * What a page of the list says, when it was asked for `limit` tasks.
- * @param {TasksView} list
- * @param {number} limit
+ * What the pages of a list say, the first one first. A task may have moved from one to the next
+ * while they came; it stands once.
+ * @param {TasksView[]} pages
  */
-export function listOf(list, limit) {
-  return { tasks: list.tasks, open: countWords(list), complete: list.tasks.length < limit };
+export function listOf(...pages) {
+  const [first, last] = [pages[0], pages.at(-1)];
+  const all = new Map(pages.flatMap(({ tasks }) => tasks.map((task) => [task.task_id, task])));
+  const more = Boolean(last?.next_cursor);
+  return { tasks: [...all.values()], open: first ? countWords(first) : 0, complete: !more, more };
 }
 
 /**
  * A list has come; one that was asked for under another filter is too late.
  * @param {State} state
- * @param {{filter: Filter, narrow?: Narrow, tasks: TaskView[], open: number | string, complete: boolean}} list
+ * @param {{filter: Filter, narrow?: Narrow, tasks: TaskView[], open: number | string, complete: boolean, more?: boolean}} list
  * @returns {State}
  */
-export function listed(state, { filter, narrow, tasks, open, complete: all }) {
+export function listed(state, { filter, narrow, tasks, open, complete: all, more = false }) {
   if (filter !== state.filter || (narrow && narrow !== state.narrow)) return state;
   // What a narrow list does not hold may stand in the whole one.
   const complete = all && !isNarrow(state);
-  return heldAsListed(warnedOfChange(placed({ ...state, tasks, open, complete })));
+  return heldAsListed(warnedOfChange(placed({ ...state, tasks, open, complete, more })));
 }
 
 /**
@@ -315,7 +323,20 @@ function unloaded(state) {
 export function loaded(state, task) {
   if (state.selected !== task.task_id) return state;
   const tasks = withHolder(state.tasks, task);
-  return { ...unloaded(state), tasks, task, claim: claimOf(task) };
+  const notice = state.notice ?? ownDecision(state.me, task);
+  return { ...unloaded(state), tasks, task, claim: claimOf(task), notice };
+}
+
+/**
+ * Who looks once more at what they just decided can still take it back.
+ * @param {string} me
+ * @param {TaskDetailView} task
+ * @returns {Notice | null}
+ */
+function ownDecision(me, task) {
+  const open = Date.parse(task.undo_until ?? "") > Date.now();
+  if (!open || task.decision?.reviewer !== me) return null;
+  return { tone: "ok", text: "You have just decided this.", actions: undoOf(task) };
 }
 
 /**
@@ -339,10 +360,20 @@ export function notLoaded(state, taskId, message) {
 export function modeSet(state, mode) {
   const possible = mode === "comment" || mode === "escalate" ? waitsForMe : mayDecide;
   if (state.busy || (mode && !possible(state))) return state;
-  if (mode === "approve" && !mayApprove(state)) return state;
+  if (mode === "approve" && !mayApprove(state)) return { ...state, notice: notApprovable(state) };
   // What went well before has been read by now, and would cover the draft.
   const notice = state.notice?.tone === "ok" ? null : state.notice;
   return { ...state, mode, notice, unsupported: "" };
+}
+
+/**
+ * A key asked for an approval that no button offers.
+ * @param {State} state
+ * @returns {Notice}
+ */
+function notApprovable({ task }) {
+  const why = task?.stale ? "Its sources changed" : "There is no draft";
+  return warning(`${why}, so there is nothing to approve. Edit (e) or reject (r).`, []);
 }
 
 /**
@@ -486,7 +517,9 @@ export function otherHolder(/** @type {State} */ state) {
  * @returns {State}
  */
 export function decided(state, task, kind) {
-  const saved = discarded(state, task.task_id);
+  const until = Date.parse(task.undo_until ?? "");
+  const last = until ? { taskId: task.task_id, until } : state.last;
+  const saved = { ...discarded(state, task.task_id), last };
   if (state.selected !== task.task_id) return saved;
   const said = task.decision ? DONE[kind] : FIRST_APPROVAL;
   const next = nextWaiting(state);
@@ -519,9 +552,22 @@ function undoOf({ task_id, undo_until }) {
  * @returns {State}
  */
 export function undone(state, task) {
-  const text = "Your decision was taken back. The asker sees that the answer is being checked.";
   const shown = loaded(chosen(state, task.task_id), task);
-  return { ...shown, notice: { tone: "ok", text, actions: [] } };
+  return { ...shown, last: null, notice: { tone: "ok", text: TAKEN_BACK, actions: [] } };
+}
+
+/**
+ * The key for it was pressed, and there is nothing to take back.
+ * @param {State} state
+ * @returns {State}
+ */
+export function nothingUndone(state) {
+  return { ...state, notice: warning("No decision of yours can be taken back now.", []) };
+}
+
+/** The task whose decision can be taken back now; null where there is none. */
+export function undoable(/** @type {State} */ { last, busy }, now = Date.now()) {
+  return last && !busy && last.until > now ? last.taskId : null;
 }
 
 /**

@@ -66,7 +66,8 @@ export function listNotes(task) {
   const whose = task.assigned_to ? `for ${task.assigned_to}` : "";
   const urgent = task.urgency === "normal" ? "" : URGENCIES[task.urgency];
   const stale = task.stale ? "sources changed" : "";
-  return [urgent, stale, task.queue, whose, approvalWords(task), certificate].filter(Boolean);
+  const queue = task.queue.toLowerCase() === urgent.toLowerCase() ? "" : task.queue;
+  return [urgent, stale, queue, whose, approvalWords(task), certificate].filter(Boolean);
 }
 
 /**

@@ -61,7 +61,7 @@ export async function loadSession() {
 
 /** The signed-in principal; goes to the sign-in page when there is none. */
 export async function requireSession() {
-  return (await loadSession()) ?? leaveForLogin();
+  return (await loadSession()) ?? leaveForLogin(false);
 }
 
 /**
@@ -282,12 +282,13 @@ async function lastAnswer(body, { onStage, onSentence }) {
 }
 
 /**
- * Never settles: the page is being left, so nothing may happen on it any more.
+ * Never settles: the page is being left, so nothing may happen on it any more. `ended`: somebody
+ * was signed in here until now, which the sign-in page says.
  * @returns {Promise<never>}
  */
-function leaveForLogin() {
+function leaveForLogin(ended = true) {
   leaving = true;
   const next = location.pathname + location.search + location.hash;
-  location.replace(`/login?next=${encodeURIComponent(next)}`);
+  location.replace(`/login?next=${encodeURIComponent(next)}${ended ? "&ended=1" : ""}`);
   return new Promise(() => {});
 }

@@ -40,6 +40,12 @@ export function explainNoAccess(message) {
   const box = el("div", { class: "notice warn", "data-testid": "error" });
   fill(box, el("p", {}, message), links.length > 0 && el("p", { class: "row" }, "Open:", links));
   fill(byId("page-error"), box);
+  // Without what it is for, the frame of the page would look as if something were broken.
+  const main = byId("page-error").closest("main");
+  if (!main) return;
+  main.className = "no-access";
+  fill(main, byId("page-error"));
+  document.querySelector(".skip")?.remove();
 }
 
 /**

@@ -8,6 +8,7 @@ import { plural } from "./format.js";
 
 const WIDTH = 320;
 const HEIGHT = 80;
+const KEY = "The curve: evidence so far. The dashed line: what a certificate takes.";
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -20,7 +21,7 @@ export function progressView(progress) {
     "div",
     { class: "progress" },
     el("p", {}, counts, " ", progress.message),
-    progress.curve.length > 1 && curveOf(progress.curve),
+    progress.curve.length > 1 && [curveOf(progress.curve), el("p", { class: "muted small" }, KEY)],
   );
 }
 

@@ -267,6 +267,7 @@ export interface ConversationView {
   conversation_id: string;
   title: string;
   answers: number;
+  waiting: number;
   updated_at: string;
 }
 
@@ -484,6 +485,7 @@ export interface TasksView {
   tasks: TaskView[];
   open: number;
   open_more: boolean;
+  next_cursor: string | null;
 }
 
 export interface QueueCount {

@@ -103,6 +103,7 @@ def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(
     page: Page, running: Running, tmp_path: Path
 ) -> None:
     sign_in(page, running, "/documents")
+    page.locator("#collection").select_option("main")  # what is narrowed to is where files go
     expect(page.get_by_test_id("document").first).to_be_visible()
     drop = """(text) => {
       const data = new DataTransfer();

@@ -21,7 +21,9 @@ from app.corpus.corpus import Corpus
 from app.corpus.tables import LiveIndexRow, PassageRow
 from app.db import Database
 from app.deadline import Deadline
+from app.gate.modes import switch_mode
 from app.proof.erasure import Eraser
+from app.records import release
 from app.records.asked import asked_of
 from app.records.tables import ConversationRow, FeedbackRow, RecordRow
 from app.settings import PROJECT
@@ -84,6 +86,22 @@ def test_conversations_are_listed_searched_named_and_hidden(site: Site) -> None:
     assert [row["conversation_id"] for row in listed(site)] == [other]
     assert site.call("ann", "GET", path).status_code == 404
     assert site.call("ann", "GET", f"/v1/answers/{first}").status_code == 200  # the record stays
+
+
+def test_a_list_of_conversations_says_where_somebody_still_decides(site: Site) -> None:
+    switch_mode(site.services.database, "review_everything", "no labels yet", "admin", "main")
+    first = site.ask(RELEASED)["answer_id"]
+    second = site.ask(NEXT, previous_answer_id=first)["answer_id"]
+    other = site.ask(OTHER)["answer_id"]
+
+    def waiting() -> dict[str, int]:
+        return {row["conversation_id"]: row["waiting"] for row in listed(site)}
+
+    assert waiting() == {first: 2, other: 1}
+    with site.services.database.transaction() as session:
+        release.refuse(session, second, by="eve")
+        release.expire(session, other)
+    assert waiting() == {first: 1, other: 0}
 
 
 def test_a_conversation_that_begins_with_small_talk_is_called_by_its_question(site: Site) -> None:

@@ -124,6 +124,16 @@ test("a document outside of its valid days says so, and one that failed says why
   );
 });
 
+test("a kind of file is called as people call it", () => {
+  const word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+  const kinds = [word, "text/markdown", "image/tiff"].map((media_type) =>
+    factsOf({ ...READY, media_type })
+      .find(([name]) => name === "Kind")
+      ?.at(1),
+  );
+  assert.deepEqual(kinds, ["Word", "Markdown", "image/tiff"]);
+});
+
 test("a version is compared with the live one, and that with the one before it", () => {
   const versions = /** @type {const} */ ([
     { version_id: "c", state: "verified" },
@@ -147,6 +157,7 @@ test("versions built within one minute differ in the list by what they hold", ()
 test("files that come before their collection has a name are said to wait", () => {
   assert.match(nameFirst(1), /1 file waits/);
   assert.match(nameFirst(3), /3 files wait/);
+  assert.match(nameFirst(3, false), /^Choose the collection: 3 files wait/);
 });
 
 test("changes and uploads are told in words", () => {

@@ -10,9 +10,11 @@ function press(key, held = {}) {
 }
 
 test("letters move and decide", () => {
-  const commands = ["j", "k", "a", "e", "r"].map((key) => commandOf(press(key), IDLE));
-  assert.deepEqual(commands, ["next", "previous", "approve", "edit", "reject"]);
-  assert.equal(commandOf(press("x"), IDLE), null);
+  const letters = ["j", "k", "a", "e", "r", "x", "u", "/"];
+  const commands = letters.map((key) => commandOf(press(key), IDLE));
+  const deciding = ["approve", "edit", "reject", "escalate", "undo"];
+  assert.deepEqual(commands, ["next", "previous", ...deciding, "search"]);
+  assert.equal(commandOf(press("y"), IDLE), null);
   assert.equal(commandOf(press("toString"), IDLE), null);
 });
 

@@ -207,6 +207,39 @@ test("an unsaved answer outlives another choice, and goes when it is saved or un
   assert.equal(states.hasEdits(approved(back, "a")), false);
 });
 
+test("the newest decision can be taken back until its time is over, whatever is shown", () => {
+  const undo_until = "2026-05-01T13:00:10Z";
+  const decision = detail("a", { state: "decided", decision: DECISION, undo_until });
+  const after = states.decided(page(ABC, "a"), decision, "approve");
+  const elsewhere = states.modeSet(states.loaded(states.chosen(after, "c"), detail("c")), "edit");
+  const until = Date.parse(undo_until);
+  assert.equal(states.undoable(elsewhere, until - 1), "a");
+  assert.equal(states.undoable(elsewhere, until), null);
+  assert.equal(states.undoable(states.started(elsewhere), until - 1), null);
+  assert.equal(states.undoable(states.undone(elsewhere, detail("a")), until - 1), null);
+  assert.equal(states.undoable(approved(elsewhere, "c"), until - 1), "a");
+  assert.match(states.nothingUndone(after).notice?.text ?? "", /taken back/);
+});
+
+test("the key for an approval that no button offers says why", () => {
+  const empty = page(ABC, "a");
+  if (empty.task) empty.task.draft.text = " ";
+  assert.match(states.modeSet(empty, "approve").notice?.text ?? "", /no draft/);
+  const stale = page(ABC, "a", { stale: true });
+  assert.match(states.modeSet(stale, "approve").notice?.text ?? "", /sources changed/);
+  assert.equal(states.modeSet(stale, "approve").mode, "");
+});
+
+test("pages of a list are one list, with each task once", () => {
+  const first = { tasks: [task("a"), task("b")], open: 3, open_more: false, next_cursor: "x" };
+  const last = { ...first, tasks: [task("b"), task("c")], next_cursor: null };
+  const some = states.listOf(first);
+  assert.deepEqual([some.tasks.length, some.complete, some.more], [2, false, true]);
+  const all = states.listOf(first, last);
+  const ids = all.tasks.map(({ task_id }) => task_id);
+  assert.deepEqual([ids, all.open, all.complete, all.more], [["a", "b", "c"], 3, true, false]);
+});
+
 test("an address names a task, or none", () => {
   assert.equal(states.taskOf("#a%2Fb"), "a/b");
   assert.equal(states.taskOf(""), null);

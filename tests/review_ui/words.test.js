@@ -209,6 +209,8 @@ test("a task's small print says who holds it and what is still needed", () => {
     "provisional certificate",
   ]);
   assert.equal(taskNotes(task("a")), "");
+  const urgent = { ...task("a"), urgency: /** @type {const} */ ("urgent"), queue: "urgent" };
+  assert.deepEqual(listNotes(urgent), ["Urgent"]);
 });
 
 test("how many tasks wait is counted up to a limit", () => {

@@ -1,0 +1,256 @@
+"""What somebody who sees the pages for the first time must not lose, miss or misread."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from app.gate.modes import switch_mode
+from app.wiring import Services
+from ingestion.pipeline import pipeline_for
+from ingestion.sources import find_files
+from tests.e2e.conftest import Running, sign_in_as_eve
+from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
+from tests.integration.test_api import PASSWORD
+from tests.servers import Served
+
+pytestmark = pytest.mark.browser
+PHONE: ViewportSize = {"width": 360, "height": 560}
+BICYCLE = "Will you pay my claim for a stolen bicycle?"
+SHED = "Will you pay my claim for the roof of my shed?"
+LOOKING = """(away) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => away });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""As if the tab was put behind another one, or came to the front again."""
+
+
+@pytest.fixture(scope="module")
+def undo_seconds() -> float:
+    """However slow the machine is."""
+    return 600.0
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def reject_by_key(page: Page) -> None:
+    page.keyboard.press("r")
+    expect(page.get_by_test_id("reject-reason")).to_be_focused()
+    page.keyboard.press("1")
+
+
+def test_who_comes_back_by_phone_finds_what_is_being_checked(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    for _ in range(3):
+        ask(page, FACT, "released")
+    ask(page, RISKY, "held")
+    other = page.context.new_page()  # a new tab knows of no conversation
+    other.set_viewport_size(PHONE)
+    other.goto(running.address)
+    expect(other.get_by_test_id("suggestion").first).to_be_visible()
+    expect(other.get_by_test_id("sidebar-open")).to_be_in_viewport(ratio=1)
+    expect(other.locator("#last")).to_contain_text("Being checked")
+    other.get_by_test_id("sidebar-open").click()
+    listed = other.get_by_test_id("conversation").filter(has_text=FACT)
+    expect(listed).to_contain_text("Being checked")
+    other.locator("#sidebar-close").click()
+    other.get_by_test_id("last").click()
+    expect(other.get_by_test_id("answer").last).to_have_attribute("data-status", "held")
+    # Only the transcript scrolls: the page itself would scroll into nothing.
+    assert other.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_an_answer_that_comes_while_nobody_looks_is_in_the_title(
+    page: Page, browser: Browser, running: Running
+) -> None:
+    page.clock.install()
+    sign_in(page, running)
+    answer = ask(page, BICYCLE, "held")
+    current = page.locator('[data-testid="conversation"][aria-current]')
+    expect(current).to_contain_text("Being checked")
+    page.evaluate(LOOKING, True)
+    reviewer = browser.new_context().new_page()
+    sign_in(reviewer, running, "/review")
+    open_task(reviewer, BICYCLE)
+    reviewer.get_by_label("Go to the next task").uncheck()
+    reject_by_key(reviewer)
+    expect(reviewer.get_by_test_id("decision")).to_be_visible()
+    reviewer.context.close()
+    expect(page).to_have_title("Countersign")
+    page.clock.fast_forward(15_000)  # as often a hidden page asks
+    expect(page).to_have_title("(1) Countersign")
+    expect(answer).to_have_attribute("data-status", "rejected")
+    expect(current).not_to_contain_text("Being checked")
+    page.evaluate(LOOKING, False)
+    expect(page).to_have_title("Countersign")
+
+
+def test_who_is_signed_out_meanwhile_is_told_why(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    page.locator("#history[aria-busy=false]").wait_for(state="attached")
+    kept = page.context.cookies()
+    page.context.clear_cookies()
+    page.get_by_test_id("question").fill(FACT)
+    page.get_by_test_id("question").press("Enter")
+    expect(page.get_by_test_id("ended")).to_contain_text("Your sign-in has ended")
+    page.goto(running.address)  # who was not signed in is told no such thing
+    expect(page.get_by_test_id("login-submit")).to_be_enabled()
+    expect(page.get_by_test_id("ended")).to_be_hidden()
+    page.context.add_cookies(kept)  # type: ignore[arg-type]
+    page.goto(running.address)
+    expect(page.get_by_test_id("question")).to_have_value(FACT)
+
+
+def test_a_decision_is_taken_back_by_key_once_its_notice_is_gone(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    for question in (SHED, NO_DRAFT):
+        ask(page, question, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, SHED)
+    page.keyboard.press("u")
+    expect(page.locator("#task-notice")).to_contain_text("No decision of yours")
+    reject_by_key(page)
+    expect(page.get_by_test_id("decision")).to_be_visible()
+    open_task(page, NO_DRAFT)
+    page.keyboard.press("e")  # who goes on working has read the notice
+    page.keyboard.press("Escape")
+    expect(page.locator("#task-notice")).to_be_empty()
+    page.keyboard.press("a")
+    expect(page.locator("#task-notice")).to_contain_text("There is no draft")
+    page.keyboard.press("u")
+    expect(page.locator("#task-notice")).to_contain_text("taken back")
+    expect(page.locator("#task-title")).to_have_text(SHED)
+
+    reject_by_key(page)
+    page.get_by_role("button", name="Show it").click()
+    expect(page.locator("#task-notice")).to_contain_text("You have just decided this.")
+    page.get_by_test_id("undo").click()
+    expect(page.locator("#task-notice")).to_contain_text("taken back")
+    expect(page.locator("#task [data-testid=decision]")).to_have_count(0)
+    page.keyboard.press("x")
+    expect(page.get_by_test_id("note-text")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page.get_by_test_id("search")).to_be_focused()
+
+
+def test_the_question_stays_in_sight_while_it_is_decided(
+    page: Page, running: Running, example_services: Services
+) -> None:
+    switch_mode(example_services.database, "review_everything", "no labels yet", "admin", "main")
+    sign_in(page, running)
+    ask(page, FACT, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, FACT)
+    page.keyboard.press("a")
+    expect(page.get_by_test_id("approve-confirm")).to_be_focused()
+    expect(page.locator("#task-title")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    page.set_viewport_size(PHONE)
+    why = page.get_by_test_id("why")
+    cut = "(node) => node.scrollHeight > node.clientHeight"
+    assert why.evaluate(cut)
+    page.get_by_test_id("whole-why").click()
+    assert not why.evaluate(cut)
+    page.get_by_test_id("whole-why").click()
+    for button, field, save in (
+        ("reject", "reject-reason", "reject-confirm"),
+        ("edit", "edit-text", "edit-save"),
+    ):
+        page.get_by_test_id(button).click()
+        expect(page.get_by_test_id(field)).to_be_focused()
+        expect(page.get_by_test_id("asked")).to_have_text(FACT)
+        expect(page.get_by_test_id("asked")).to_be_in_viewport(ratio=1)
+        expect(page.get_by_test_id(save)).to_be_in_viewport(ratio=0.9)
+        page.get_by_role("button", name="Cancel").click()
+
+
+def test_a_long_queue_goes_on(page: Page, tiny: Served) -> None:
+    database = tiny.site.services.database
+    switch_mode(database, "review_everything", "a long queue", "admin", "main")
+    for number in range(103):
+        tiny.site.ask(f"When is the office number {number} open?")
+    sign_in_as_eve(page, tiny, "/review")
+    tasks, more = page.get_by_test_id("task"), page.get_by_test_id("more-tasks")
+    expect(tasks).to_have_count(100)
+    expect(page.locator("#listed")).to_have_text("100 tasks are listed.")
+    more.click()
+    expect(tasks).to_have_count(103)
+    expect(more).to_be_hidden()
+    page.keyboard.press("j")  # what comes of it reads the list anew
+    expect(page.locator("#task-title")).to_contain_text("open?")
+    page.get_by_test_id("reject").click()
+    page.keyboard.press("1")
+    expect(page.locator("#open-count")).to_have_text("102")
+    expect(tasks).to_have_count(102)
+
+
+def test_who_may_not_use_a_page_sees_only_that(
+    page: Page, running: Running, example_services: Services
+) -> None:
+    example_services.access.accounts.create("cara", ["asker"], password=PASSWORD)
+    page.goto(f"{running.address}/login")
+    page.get_by_test_id("login-username").fill("cara")
+    page.get_by_test_id("login-password").fill(PASSWORD)
+    page.get_by_test_id("login-submit").click()
+    expect(page.get_by_test_id("question")).to_be_enabled()
+    for path in ("/review", "/label", "/operations", "/people"):
+        page.goto(f"{running.address}{path}")
+        expect(page.get_by_test_id("error")).to_contain_text("This account")
+        assert page.locator("main").inner_text().endswith("Open:\nChat"), path
+
+
+def test_files_wait_until_it_is_said_where_they_go(
+    page: Page, running: Running, example_services: Services, tmp_path: Path
+) -> None:
+    (tmp_path / "bikes.md").write_text("# Bikes\n\nA tandem costs £48 a day.\n", "utf-8")
+    pipeline_for(example_services).ingest(find_files([tmp_path]), "bikes")
+    (tmp_path / "parking.md").write_text("# Parking\n\nParking costs £3 a day.\n", "utf-8")
+    sign_in(page, running, "/documents#add")
+    page.get_by_test_id("files").set_input_files(tmp_path / "parking.md")
+    expect(page.get_by_test_id("no-name")).to_contain_text("Choose the collection: 1 file waits")
+    expect(page.get_by_test_id("target")).to_be_focused()
+    expect(page.get_by_test_id("upload")).to_have_count(0)
+    page.get_by_test_id("target").select_option("bikes")
+    expect(page.get_by_test_id("upload")).to_contain_text("to bikes")
+    expect(page.get_by_test_id("upload")).to_have_attribute("data-state", "ready")
+
+    page.context.set_offline(True)
+    page.get_by_test_id("document").filter(has_text="Parking").click()
+    expect(page.get_by_test_id("error")).to_contain_text("connection")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_test_id("document-title")).to_contain_text("Parking")
+
+
+def test_the_keys_of_the_labelling_page_stay_in_sight(
+    page: Page, running: Running, example_services: Services
+) -> None:
+    switch_mode(example_services.database, "review_everything", "no labels yet", "admin", "main")
+    sign_in(page, running)
+    ask(page, FACT, "held")
+    page.set_viewport_size({"width": 640, "height": 360})
+    page.goto(f"{running.address}/label")
+    page.get_by_test_id("collection").select_option("main")
+    expect(page.locator("#task h2")).to_be_visible()
+    expect(page.get_by_test_id("judged-count")).to_be_hidden()
+    expect(page.get_by_test_id("wrong")).to_be_in_viewport(ratio=1)
+    page.locator("body").press("3")
+    expect(page.get_by_test_id("judged-count")).to_contain_text("You judged 1 answer here.")
+    undo = page.get_by_test_id("judged").get_by_test_id("undo")
+    expect(undo).to_be_in_viewport(ratio=1)
+    undo.click()
+    expect(page.get_by_test_id("judged-count")).to_be_hidden()
