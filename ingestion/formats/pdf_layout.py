@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ingestion.formats.pdf_columns import Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
+from ingestion.formats.pdf_groups import with_labels
 from ingestion.formats.pdf_page import Printed, Word
 from ingestion.formats.pdf_rows import Cell, joined, rows_of
 from ingestion.formats.pdf_rows import Line as CellLine
@@ -197,9 +198,10 @@ class _Layout:
         texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
         groups = rows_of(lines)
         if groups is None:
-            cells = _continued(texts, rows)
-        else:
-            cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
+            groups = _continued(texts, rows)
+        cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
+        ys = [(rows[group[0]].y + rows[group[-1]].y) / 2 for group in groups]
+        cells = with_labels(cells, ys)
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
@@ -235,21 +237,23 @@ def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
     return CellLine(tuple(cells), row.y, row.size)
 
 
-def _continued(lines: list[list[str]], rows: list[_Row]) -> list[Cells]:
-    """The cells of each row, of lines of which some only go on with the row above."""
-    cells: list[Cells] = []
+def _continued(lines: list[list[str]], rows: list[_Row]) -> list[list[int]]:
+    """The lines of each row, of which some only go on with the row above."""
+    groups: list[list[int]] = []
+    above: list[str] = []
     steps = [a.y - b.y for a, b in pairwise(rows)]
     usual = statistics.median(steps) if steps else 0.0
     for number, texts in enumerate(lines):
-        if number and _continues(texts, cells[-1], steps[number - 1], usual):
-            pairs = zip(cells[-1], texts, strict=True)
-            cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
+        if number and _continues(texts, above, steps[number - 1], usual):
+            groups[-1].append(number)
+            above = [f"{a} {b}".strip() for a, b in zip(above, texts, strict=True)]
         else:
-            cells.append(tuple(texts))
-    return cells
+            groups.append([number])
+            above = texts
+    return groups
 
 
-def _continues(texts: list[str], above: Cells, step: float, usual: float) -> bool:
+def _continues(texts: list[str], above: list[str], step: float, usual: float) -> bool:
     """Whether a row only goes on with cells of the row above that were too long for one line."""
     if not any(texts) or all(texts):
         return False
@@ -257,6 +261,8 @@ def _continues(texts: list[str], above: Cells, step: float, usual: float) -> boo
         return False
     if step < 0.8 * usual:
         return True
+    if len(texts) > 2 and all(texts[1:]):
+        return False  # a row of its own, whose label stands above it
     pairs = [(before, text) for before, text in zip(above, texts, strict=True) if text]
     return all(text[0].islower() and not ENDS_SENTENCE.search(before) for before, text in pairs)
 

@@ -192,7 +192,7 @@ class _Print:
         self._x, self._y, self._rect = ctypes.c_double(), ctypes.c_double(), raw.FS_RECTF()
         self._to_x, self._to_y = ctypes.addressof(self._x), ctypes.addressof(self._y)
         self._to_rect = ctypes.addressof(self._rect)
-        # By text object: all that one of them draws has one turn and one font.
+        # By text object, of which all has one turn, and by font.
         self._turns: dict[int, float] = {}
         self._bold: dict[int, bool] = {}
 
@@ -238,13 +238,20 @@ class _Print:
         box, drawn = (left, bottom, right, top), self._object(first)
         degrees = round(math.degrees(turn)) % 360
         x0, x1, size = _turned(box, degrees)
-        bold = self._bold.get(drawn)
-        if bold is None or not drawn:
-            bold = PDFIUM.FPDFText_GetFontWeight(self._page, first) >= 600
-            self._bold[drawn] = bold
+        bold = self._is_bold(drawn, first)
         return Word(
             "", x0, x1, level, max(size, 0.1), 0, bold=bold, object=drawn, box=box, turn=degrees
         )
+
+    def _is_bold(self, drawn: int, at: int) -> bool:
+        """Whether a font says by its weight or by its name that it is; many state no weight."""
+        font = PDFIUM.FPDFTextObj_GetFont(drawn) if drawn else None
+        bold = self._bold.get(font) if font else None
+        if bold is None:
+            bold = PDFIUM.FPDFText_GetFontWeight(self._page, at) >= 600 or _is_named_bold(font)
+            if font:
+                self._bold[font] = bold
+        return bold
 
     def _level(self, at: int, turn: float) -> float:
         """How high a character's base line is, across the print."""
@@ -260,6 +267,18 @@ class _Print:
     def _object(self, at: int) -> int:
         """The address of what draws a character; 0 for one that pdfium put in between."""
         return PDFIUM.FPDFText_GetTextObject(self._page, at) or 0
+
+
+BOLD = re.compile(rb"bold|black|heavy", re.IGNORECASE)
+LONGEST_NAME = 200
+
+
+def _is_named_bold(font: int | None) -> bool:
+    if not font:
+        return False
+    name = ctypes.create_string_buffer(LONGEST_NAME)
+    PDFIUM.FPDFFont_GetBaseFontName(font, ctypes.addressof(name), LONGEST_NAME)
+    return BOLD.search(name.value) is not None
 
 
 def _turned(box: Box, degrees: int) -> tuple[float, float, float]:
