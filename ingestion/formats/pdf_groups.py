@@ -3,7 +3,7 @@
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,7 +32,7 @@ def with_labels(rows: Sequence[Cells], ys: Sequence[float]) -> list[Cells]:
     The label stands at the first of its rows, or in the middle of them, in the first column. Where
     it is not told for sure, the rows stay as they are.
     """
-    if len(rows) < 3 or len(rows[0]) < 3 or all(row[0] for row in rows):
+    if len(rows) <= MOST_HEADS or len(rows[0]) < 3 or all(row[0] for row in rows):
         return [*rows]
     table = _Table(rows, ys)
     for groups in (table.from_top(), table.around()):
@@ -52,25 +52,23 @@ class _Table:
     def from_top(self) -> list[_Group] | None:
         """Each label at the first of its rows; None where a row stands above all labels."""
         groups: list[_Group] = []
-        label, under = -1, list[int]()
+        label, under = self._first, list[int]()
         for at in range(self._first, len(self._rows)):
-            if self._rows[at][0]:
+            ends = at not in self._values and any(map(FIGURE.fullmatch, self._rows[at]))
+            if self._rows[at][0] or ends:
                 groups += _grouped(label, under)
                 label, under = at, []
-            if at in self._values:
-                if label < 0:
-                    return None
+            if at in self._values and self._rows[label][0]:
                 under.append(at)
-            elif not self._rows[at][0]:
-                groups += _grouped(label, under)
-                label, under = len(self._rows), []  # a sum, or a note
-        return [one for one in [*groups, *_grouped(label, under)] if one.label < len(self._rows)]
+        groups += _grouped(label, under)
+        return groups if groups and groups[0].label == self._first else None
 
     def around(self) -> list[_Group] | None:
         """As many rows above each label as below it; None where that does not come out even."""
         steps = [self._ys[a] - self._ys[b] for a, b in pairwise(self._values)]
-        if not steps:
-            return None
+        body = range(self._first, len(self._rows))
+        if not steps or not all(self._rows[at][0] or at in self._values for at in body):
+            return None  # some are parts of cells, or sums
         near = NEAR * statistics.median(steps)
         groups: list[_Group] = []
         at = 0
@@ -111,15 +109,18 @@ class _Table:
 
 
 def _grouped(label: int, rows: Sequence[int]) -> Iterator[_Group]:
-    if label >= 0 and rows:
+    if rows:
         yield _Group(label, tuple(rows))
 
 
 def _heads(rows: Sequence[Cells]) -> int:
-    """How many rows at the top name columns: those before the first one with a figure."""
-    has_figure: Callable[[Cells], bool] = lambda row: any(map(str.isdigit, "".join(row[1:])))
-    first = next((at for at, row in enumerate(rows) if has_figure(row)), 1)
-    return min(first, MOST_HEADS)
+    """How many rows at the top name columns."""
+    first = next((at for at, row in enumerate(rows[:MOST_HEADS]) if row[0]), 0)
+    while first < MOST_HEADS and not any(map(str.isdigit, "".join(rows[first][1:]))):
+        first += 1
+        if rows[first][0]:
+            break
+    return first
 
 
 def _has_values(row: Cells) -> bool:
