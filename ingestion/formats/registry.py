@@ -12,6 +12,7 @@ from ingestion.formats import (
     markdown,
     odt,
     pdf,
+    pictures,
     records,
     rtf,
     sheet,
@@ -118,9 +119,18 @@ RECORDS = Format(
 )
 ZIP = Format("application/zip", (".zip",), containers.read_zip, magic=b"PK\x03\x04", imports=EVERY)
 
+IMAGES = tuple(
+    Format(media_type, suffixes, pictures.read, TEXT_LIMITS, magic=mark)
+    for media_type, suffixes, mark in (
+        (pictures.PNG, (".png",), b"\x89PNG"),
+        (pictures.JPEG, (".jpg", ".jpeg"), b"\xff\xd8\xff"),
+        (pictures.TIFF, (".tif", ".tiff"), b"II*\0"),
+        (pictures.WEBP, (".webp",), pictures.RIFF),
+    )
+)
 OFFICE = (DOCX, XLSX, PPTX)
 PACKED = (*OFFICE, EPUB, ODT)
-FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, MAIL, RECORDS, ZIP)
+FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, MAIL, RECORDS, ZIP, *IMAGES)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

@@ -5,11 +5,12 @@ import io
 import zipfile
 
 from app.errors import DocumentRefused
-from ingestion.formats import limits
+from ingestion.formats import limits, pictures
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
     BY_SUFFIX,
     HTML,
+    IMAGES,
     MARKDOWN,
     OFFICE,
     PACKED,
@@ -77,6 +78,8 @@ def _marked(data: bytes, declared: Format | None) -> Format | None:
         return RTF
     if data.startswith(EMPTY_ARCHIVE):
         raise DocumentRefused("empty", "The archive holds nothing; check that it was saved whole.")
+    if kind := pictures.kind_of(data[: pictures.NEEDED]):
+        return next(format for format in IMAGES if format.media_type == kind)
     return _packed(data, declared) if data.startswith(ZIP.magic) else None
 
 
