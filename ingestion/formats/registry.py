@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestion.formats import (
+    calendar,
     containers,
     delimited,
     docx,
     epub,
     html,
     markdown,
+    odp,
+    ods,
     odt,
     pdf,
     pictures,
@@ -110,6 +113,21 @@ EPUB = Format(
 ODT = Format(
     "application/vnd.oasis.opendocument.text", (".odt",), odt.read, part="content.xml", imports=XML
 )
+ODS = Format(
+    "application/vnd.oasis.opendocument.spreadsheet",
+    (".ods",),
+    ods.read,
+    part="content.xml",
+    imports=XML,
+)
+ODP = Format(
+    "application/vnd.oasis.opendocument.presentation",
+    (".odp",),
+    odp.read,
+    part="content.xml",
+    imports=XML,
+)
+CALENDAR = Format("text/calendar", (".ics",), calendar.read, TEXT_LIMITS, imports=CHARSET)
 RTF = Format(
     "application/rtf", (".rtf",), rtf.read, magic=b"{\\rtf", imports=("striprtf.striprtf",)
 )
@@ -129,8 +147,9 @@ IMAGES = tuple(
     )
 )
 OFFICE = (DOCX, XLSX, PPTX)
-PACKED = (*OFFICE, EPUB, ODT)
-FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, MAIL, RECORDS, ZIP, *IMAGES)
+OPEN = (ODT, ODS, ODP)
+PACKED = (*OFFICE, EPUB, *OPEN)
+FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, CALENDAR, MAIL, RECORDS, ZIP, *IMAGES)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

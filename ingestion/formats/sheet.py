@@ -45,11 +45,11 @@ def _sheet(sheet: Any) -> Iterator[Block]:
     lines = list(_lines(sheet))
     if any(lines):
         yield Block(str(sheet.title), level=1)
-        for table in _tables(lines):
+        for table in tables_of(lines):
             yield from grouped(table)
 
 
-def _tables(lines: list[str]) -> Iterator[list[str]]:
+def tables_of(lines: list[str]) -> Iterator[list[str]]:
     """The rows of each table of a sheet: one with a header of its own begins after a blank row."""
     table: list[str] = []
     for place, line in enumerate(lines):
