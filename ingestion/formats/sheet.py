@@ -1,14 +1,14 @@
 """Excel workbooks: what each sheet shows, row by row under its header."""
 
 import io
-import re
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt
+from ingestion.formats.number_formats import moment, number, span
 from ingestion.formats.tables import MAX_LABEL, cell_text
 from ingestion.formats.titles import is_garbage_title
 
@@ -16,11 +16,6 @@ MAX_COLUMNS = 200
 MAX_HEIGHT = 100
 """Rows of a merged label that stands in each of its columns."""
 VISIBLE = "visible"
-_WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹ ])')
-"""What a number format writes as it is: quoted words, escaped signs, currencies and spaces."""
-_PADDING = re.compile(r'("[^"]*"|\\.)|[_*].')
-"""Space as wide as a sign, and signs that fill a cell; not within what is written as it is."""
-_PLACES = re.compile(r"\.(0+)")
 
 
 def read(data: bytes) -> Read:
@@ -122,35 +117,10 @@ def _shown(cell: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime):
-        plain = value.time() == time(0)
-        return value.date().isoformat() if plain else value.isoformat(" ", "minutes")
-    if isinstance(value, date | time | timedelta):
-        return str(value)
+    if isinstance(value, timedelta):
+        return span(value, style)
+    if isinstance(value, date | time):
+        return moment(value, style)
     if isinstance(value, int | float):
-        return _number(value, style)
+        return number(value, style)
     return cell_text(str(value))
-
-
-def _number(value: float, style: str) -> str:
-    positive = _PADDING.sub(lambda match: match[1] or "", style.split(";")[0]).strip()
-    if positive in ("General", "@"):
-        return f"{value:.10g}" if isinstance(value, float) else str(value)
-    percent = "%" in positive
-    places = _PLACES.search(_WORD.sub("", positive))
-    digits = len(places[1]) if places else 0
-    text = f"{abs(value) * (100 if percent else 1):{',' if ',' in positive else ''}.{digits}f}"
-    sign = "-" if value < 0 else ""
-    before, after = _words(positive)
-    return f"{sign}{before}{text}{'%' if percent else ''}{after}"
-
-
-def _words(style: str) -> tuple[str, str]:
-    """What a format writes before a number and after it: currencies and quoted words."""
-    at = re.search(r"[0#?]", style)
-    place = at.start() if at else len(style)
-    return _quoted(style[:place]), _quoted(style[place:])
-
-
-def _quoted(style: str) -> str:
-    return "".join("".join(found) for found in _WORD.findall(style))

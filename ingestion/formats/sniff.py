@@ -137,7 +137,8 @@ def _open_kind(data: bytes, entries: Sequence[zipfile.ZipInfo]) -> Format:
             stated = archive.read(entries[0]).decode("ascii", "replace").strip()
     except DAMAGED as error:
         raise corrupt() from error
-    kinds = [format for format in OPEN if stated.removesuffix("-template") == format.media_type]
+    # Templates and web pages of a kind are called like it, and more.
+    kinds = [format for format in OPEN if stated.startswith(format.media_type)]
     if not kinds and stated.startswith(OPEN_TYPE):
         raise DocumentRefused(
             "unsupported_type", "Of OpenDocument files, texts, spreadsheets and slides are read."
