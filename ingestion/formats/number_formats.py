@@ -52,7 +52,11 @@ def _section(value: float, style: str) -> tuple[str, float, bool]:
     parts = _ENDS.sub(lambda match: match[1] or "\0", _ASIDE.sub("", style)).split("\0")
     plain = [_PADDING.sub(lambda match: match[1] or "", part).strip() for part in parts]
     chosen = 1 if value < 0 and len(plain) > 1 else 2 if value == 0 and len(plain) > 2 else 0
-    return (plain[chosen] if plain else ""), abs(value), chosen != 1
+    section = plain[chosen]
+    if chosen == 1 and "(" in section and section.endswith(")"):
+        # Only accountants read brackets as a minus.
+        return section.replace("(", "-", 1)[:-1], abs(value), False
+    return section, abs(value), chosen != 1
 
 
 def _plain(value: float) -> str:

@@ -23,6 +23,8 @@ SPLIT = 1.2
 """Gaps wider than so many times the size part a line; narrower ones are spaces of a line."""
 GUTTER = 0.9
 """The least width of the free strip between columns, in sizes of print."""
+LARGER = 1.12
+"""The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
 FLOWS = 0.25
@@ -401,6 +403,8 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         row = rows[end]
         if rows[end - 1].y - row.y > FAR_BELOW * max(row.size, rows[end - 1].size):
             break
+        if _is_larger(row, rows[at]):
+            break
         left = _still_free(free, row)
         if not left:
             break
@@ -410,6 +414,11 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     if many < 2 or end - at < 2:
         return at + 1, []
     return end, [(left + right) / 2 for left, right in free]
+
+
+def _is_larger(row: _Row, first: _Row) -> bool:
+    """Whether a line by itself is in larger print than the row that a table begins with."""
+    return len(row.segments) == 1 and row.size >= LARGER * first.size
 
 
 def _gaps(row: _Row) -> list[Interval]:
@@ -454,7 +463,7 @@ def _close_table(
 def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:
     """The words of the rows from one on, as far as these are no ruled table."""
     for row in rows[at:]:
-        if any(one.tables is not None for one in row.segments):
+        if any(one.tables is not None for one in row.segments) or _is_larger(row, rows[at]):
             return
         if row.by_words is None:
             row.by_words = Row.of(row.segments)

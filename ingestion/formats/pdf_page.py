@@ -155,6 +155,9 @@ def _boxes(words: list[Word]) -> dict[int, list[Box]]:
 PIECE = re.compile("[\x02\ufffe]|[^\x00-\x20\xa0\ufffe]+")
 """A hyphen's mark, or characters that stand together."""
 WITHOUT_MEANING = re.compile("[\x00\ufffd\ue000-\uf8ff]")
+RAISED, SMALL, SIZE_OF_DIGIT = 0.25, 0.5, 1.5
+"""Of the height of a line, how far above it a raised digit begins and how high it is at most; and
+the size of print whose digits are so high."""
 FIRST_OF_OTHER_WRITING = "\u0590"
 """Letters from here on may run from right to left, which pdfium sorts."""
 
@@ -192,6 +195,12 @@ class _Print:
         self._x, self._y, self._rect = ctypes.c_double(), ctypes.c_double(), raw.FS_RECTF()
         self._to_x, self._to_y = ctypes.addressof(self._x), ctypes.addressof(self._y)
         self._to_rect = ctypes.addressof(self._rect)
+        self._left, self._right = ctypes.c_double(), ctypes.c_double()
+        self._bottom, self._top = ctypes.c_double(), ctypes.c_double()
+        self._to_left, self._to_right = ctypes.addressof(self._left), ctypes.addressof(self._right)
+        self._to_bottom, self._to_top = ctypes.addressof(self._bottom), ctypes.addressof(self._top)
+        # Of digits that their font draws small and raised.
+        self._heights: dict[int, float] = {}
         # By text object, of which all has one turn, and by font.
         self._turns: dict[int, float] = {}
         self._bold: dict[int, bool] = {}
@@ -216,12 +225,27 @@ class _Print:
         last, most = first + len(letters) - 1, 3.0 if turn else 0.8
         begun, level = first, self._level(first, turn)
         if not self._is_one(letters, first, last) or abs(self._level(last, turn) - level) > most:
-            for at in range(first + 1, last + 1):
+            for at in range(first, last + 1):
                 here = self._level(at, turn)
+                if not turn and letters[at - first].isdecimal():
+                    here = self._drawn_above(at, here)
+                level = here if at == first else level
                 if abs(here - level) > most:
                     yield begun, at, level
                     begun, level = at, here
         yield begun, last + 1, level
+
+    def _drawn_above(self, at: int, level: float) -> float:
+        """Where a digit stands that its font draws raised, on the base line though it is set."""
+        call = PDFIUM.FPDFText_GetCharBox
+        if not call(self._page, at, self._to_left, self._to_right, self._to_bottom, self._to_top):
+            return level
+        loose = self._box(at)
+        height, bottom = self._top.value - self._bottom.value, self._bottom.value
+        if bottom - level < RAISED * (loose[3] - loose[1]) or height > SMALL * (loose[3] - loose[1]):
+            return level
+        self._heights[at] = SIZE_OF_DIGIT * height
+        return bottom
 
     def _is_one(self, letters: str, first: int, last: int) -> bool:
         """Whether one object draws them all, so that those in between need not be asked."""
@@ -238,6 +262,7 @@ class _Print:
         box, drawn = (left, bottom, right, top), self._object(first)
         degrees = round(math.degrees(turn)) % 360
         x0, x1, size = _turned(box, degrees)
+        size = self._heights.get(first, size)
         bold = self._is_bold(drawn, first)
         return Word(
             "", x0, x1, level, max(size, 0.1), 0, bold=bold, object=drawn, box=box, turn=degrees
