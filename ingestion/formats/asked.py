@@ -88,7 +88,7 @@ def _in_bold(node: Any, heavy: Container[int]) -> Found:
     """The paragraph that is only bold and asks, or the bold line that begins one."""
     styled = node.tag not in ("b", "strong")
     own = node.attributes.get("style") or ""
-    if not HEAVY.search(own) and (styled and node.mem_id not in heavy or LIGHT.search(own)):
+    if not HEAVY.search(own) and ((styled and node.mem_id not in heavy) or LIGHT.search(own)):
         return None
     if not _asks(node):
         return None

@@ -18,8 +18,8 @@ NAMED = re.compile(r'([A-Z0-9-]+)((?:;[A-Z0-9-]+=(?:"[^"]*"|[^;:"]*))*):(.*)', r
 ZONE = re.compile(r';TZID="?([^";:]+)', re.IGNORECASE)
 RULE = re.compile(r"(FREQ|INTERVAL|COUNT|UNTIL|BYDAY)=([\w,+-]+)", re.IGNORECASE)
 MOMENT = re.compile(r"(\d{8})(?:T(\d{4})\d{2}(Z?))?")
-DAYS = dict(MO="Monday", TU="Tuesday", WE="Wednesday", TH="Thursday", FR="Friday", SA="Saturday")
-DAYS |= {"SU": "Sunday"}
+DAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday"}
+DAYS |= {"SA": "Saturday", "SU": "Sunday"}
 EACH = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
 
 

@@ -1041,7 +1041,9 @@ def _told_by_sign(cell: Any) -> str:
         return ""
     if signs[0].tag == "input":
         return "☒" if "checked" in attributes else "☐"
-    said = next((said for name in ("alt", "aria-label", "title") if (said := attributes.get(name))), "")
+    said = next(
+        (said for name in ("alt", "aria-label", "title") if (said := attributes.get(name))), ""
+    )
     return said if len(said) <= LONGEST_PART else ""
 
 

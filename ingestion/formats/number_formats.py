@@ -32,9 +32,9 @@ def number(value: float, style: str) -> str:
         return _plain(value)
     if not _DIGITS.search(_WORD.sub("", section)):
         return _quoted(section).strip()
-    if grouped := _GROUPS.search(section):
-        if isinstance(value, int) or value.is_integer():
-            return _in_groups(int(amount), section, grouped)
+    whole = isinstance(value, int) or value.is_integer()
+    if whole and (grouped := _GROUPS.search(section)):
+        return _in_groups(int(amount), section, grouped)
     if "E+" in section.upper() or "E-" in section.upper() or "?/?" in section:
         return _plain(value)
     percent = 100 if "%" in section else 1
@@ -107,7 +107,9 @@ def moment(value: datetime | date | time, style: str) -> str:
     """A day or a time. One that its format writes in figures only is told as in ISO 8601, the same
     for readers of every country; names of days and months, and parts alone, as they are shown."""
     parts = [found.lower() for found in _codes(style)]
-    days = [part for part in parts if part[0] in "yd"] + [p for p in parts if p[0] == "m" and len(p) > 2]
+    days = [part for part in parts if part[0] in "yd"] + [
+        p for p in parts if p[0] == "m" and len(p) > 2
+    ]
     named = any(len(part) > 2 and part[0] in "md" for part in parts)
     whole = any(part in ("d", "dd") for part in parts) and any(part[0] == "y" for part in parts)
     if isinstance(value, time) or (parts and (named or not whole) and (days or "h" in str(parts))):

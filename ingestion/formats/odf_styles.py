@@ -1,4 +1,4 @@
-"""How the print and the lists of an OpenDocument file look: what its styles say, and their parents."""
+"""How the print and the lists of an OpenDocument file look, as its styles say."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +12,8 @@ STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 FO = "{urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0}"
 PARTS = ("styles.xml", "content.xml")
 MAX_CHAIN, MAX_LEVEL = 30, 10
-STATED = (f"{FO}font-weight", f"{T}display", f"{STYLE}text-position")
-STATED += (f"{STYLE}text-line-through-style", f"{STYLE}text-line-through-type")
+STRUCK = (f"{STYLE}text-line-through-style", f"{STYLE}text-line-through-type")
+STATED = (f"{FO}font-weight", f"{T}display", f"{STYLE}text-position", *STRUCK)
 NUMBERS = {"1": "decimal", "a": "lower-alpha", "A": "upper-alpha", "i": "lower-roman"}
 NUMBERS |= {"I": "upper-roman", "": "none"}
 
@@ -78,7 +78,9 @@ class Styles:
 
     def of_list(self, paragraph: str) -> str:
         """The list that a paragraph's style belongs to; empty for none."""
-        named = (node.get(f"{STYLE}list-style-name") for node in self._chain("paragraph", paragraph))
+        named = (
+            node.get(f"{STYLE}list-style-name") for node in self._chain("paragraph", paragraph)
+        )
         return next(filter(None, named), "")
 
     def level(self, name: str, level: int) -> Any | None:
@@ -91,7 +93,7 @@ class Styles:
 
 
 def _look(stated: dict[str, str]) -> Look:
-    struck = {stated.get(one, "none") for one in STATED[-2:]} != {"none"}
+    struck = {stated.get(one, "none") for one in STRUCK} != {"none"}
     place = (stated.get(f"{STYLE}text-position") or "0%").split()[0]
     lowered = place == "sub" or place.startswith("-")
     raised = place == "super" or (place[:1].isdigit() and place.strip("0%") != "")

@@ -111,5 +111,3 @@ def _shown(cell: Any) -> str:
     """The text of a cell as it is shown: without comments and drawings."""
     lines = ("".join(one.itertext()) for one in cell.iterchildren(f"{T}p"))
     return cell_text(" ".join(lines))
-
-

@@ -93,7 +93,9 @@ class Body:
     _counts: dict[tuple[str, int], int] = field(default_factory=dict)
     """The number of the last item, by the list's name and level."""
 
-    def pieces(self, parent: Any, bullet: str = "", numbers: tuple[int, ...] = ()) -> Iterator[Piece]:
+    def pieces(
+        self, parent: Any, bullet: str = "", numbers: tuple[int, ...] = ()
+    ) -> Iterator[Piece]:
         """The pieces below ``parent``; ``bullet`` stands before the first one of a list item, which
         has these numbers in the lists that it is in."""
         for node in parent:
@@ -123,7 +125,9 @@ class Body:
                 mark = label([*numbers, number], level)
                 own = f"{indent}{mark} " if mark and not _is_only_list(item) else ""
             for piece in self._item(item, own, name, (*numbers, number)):
-                yield piece if piece.level or piece.kind in (ROW, END) else replace(piece, kind=LIST)
+                yield (
+                    piece if piece.level or piece.kind in (ROW, END) else replace(piece, kind=LIST)
+                )
         self._counts[name, depth] = number
 
     def _item(self, item: Any, mark: str, name: str, numbers: tuple[int, ...]) -> Iterator[Piece]:

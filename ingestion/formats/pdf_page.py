@@ -242,7 +242,9 @@ class _Print:
             return level
         loose = self._box(at)
         height, bottom = self._top.value - self._bottom.value, self._bottom.value
-        if bottom - level < RAISED * (loose[3] - loose[1]) or height > SMALL * (loose[3] - loose[1]):
+        if bottom - level < RAISED * (loose[3] - loose[1]) or height > SMALL * (
+            loose[3] - loose[1]
+        ):
             return level
         self._heights[at] = SIZE_OF_DIGIT * height
         return bottom

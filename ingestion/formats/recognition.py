@@ -239,9 +239,7 @@ def _image(path: Path, page: int, letters: str) -> bytes | None:
     with path.open("rb") as file:
         is_picture = pictures.kind_of(file.read(pictures.NEEDED))
     reader, arguments = (pictures, [str(page)]) if is_picture else (scan, [str(page), letters])
-    run = run_jailed(
-        f"{reader.__name__}:child_main", arguments, path, DRAWING, ("pypdfium2",)
-    )
+    run = run_jailed(f"{reader.__name__}:child_main", arguments, path, DRAWING, ("pypdfium2",))
     if run.status != 0:
         raise DocumentRefused("crashed", f"Page {page} could not be drawn within its limits.")
     warn_once(run.walls)

@@ -73,12 +73,12 @@ def _lines(sheet: Any) -> Iterator[str]:
         for column in range(dimension.min or 0, (dimension.max or 0) + 1)
     }
     merged = _merged(sheet)
-    for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
-        dimension = sheet.row_dimensions.get(number)
+    for place, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
+        dimension = sheet.row_dimensions.get(place)
         if dimension is not None and dimension.hidden:
             continue
         seen = [
-            merged.get((number, column), cell)
+            merged.get((place, column), cell)
             for column, cell in enumerate(row, start=1)
             if column not in hidden
         ]

@@ -122,7 +122,9 @@ def huge() -> dict[str, bytes]:
     tags = [(256, 4, 1, side), (257, 4, 1, side)]
     tiff = b"II*\0" + struct.pack("<IH", 8, 2) + b"".join(struct.pack("<HHII", *t) for t in tags)
     return {
-        "a.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", side, side) + b"\x08\0\0\0\0",
+        "a.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+        + struct.pack(">II", side, side)
+        + b"\x08\0\0\0\0",
         "a.jpg": b"\xff\xd8\xff\xc0\0\x11\x08" + struct.pack(">HH", side, side) + b"\3" * 12,
         "a.tif": tiff + b"\0\0\0\0",
         "a.webp": b"RIFF\0\0\0\0WEBPVP8X\n\0\0\0\0\0\0\0" + b"\xff\xff\x0f" * 2,
@@ -160,8 +162,12 @@ def test_half_a_photo_is_refused_or_read_as_far_as_it_goes(tmp_path: Path) -> No
 
 def test_pages_that_lead_in_a_ring_end() -> None:
     ring = b"II*\0" + struct.pack("<IH", 8, 0) + struct.pack("<I", 8)
-    many = b"II*\0" + struct.pack("<I", 8) + b"".join(
-        struct.pack("<HHHIII", 1, 256, 4, 1, 50, 8 + 18 * (n + 1)) for n in range(20_000)
+    many = (
+        b"II*\0"
+        + struct.pack("<I", 8)
+        + b"".join(
+            struct.pack("<HHHIII", 1, 256, 4, 1, 50, 8 + 18 * (n + 1)) for n in range(20_000)
+        )
     )
     began = time.process_time()
     for data in (ring, many, b"\xff\xd8" + b"\xff" * 2_000_000):
