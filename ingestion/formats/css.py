@@ -41,7 +41,8 @@ PROPERTIES = frozenset(
     | {"text-decoration", "text-decoration-line", "list-style", "list-style-type", "scale"}
     | {"content-visibility", "-webkit-text-fill-color", "vertical-align"}
 )
-LAYOUT = frozenset({"font-weight", "font", "display", "flex-direction"})
+WEIGHTS = frozenset({"font-weight", "font"})
+LAYOUT = WEIGHTS | {"display", "flex-direction"}
 """What tells a question or a label from what it stands above or beside."""
 DYNAMIC = re.compile(r"::|:(?:hover|focus|active|target|checked|visited|before|after|first-l)")
 LENGTH = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(px|pt|pc|em|rem|ex|ch|in|cm|mm|vw|vh|%)?")
@@ -97,11 +98,12 @@ class Sheets:
         default_factory=dict
     )
     """Elements whose weight of print, or the way they set their parts, is stated."""
+    _wanted: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(tree: Any) -> "Sheets":
-        """Read all ``style`` elements of a page."""
-        sheets = Sheets()
+    def of(tree: Any, asks: bool = True) -> "Sheets":
+        """Read all ``style`` elements of a page; the weight of print only if it ``asks``."""
+        sheets = Sheets(_wanted=LAYOUT if asks else LAYOUT - WEIGHTS)
         source = "\n".join(node.text() for node in tree.css("style"))[:MAX_SHEET]
         if source.strip():
             for order, (selector, declarations) in enumerate(_rules(source)):
@@ -150,7 +152,7 @@ class Sheets:
             if name.startswith("--"):
                 self._variables[name] = value
         wanted = [one for one in declarations if one[0] in PROPERTIES]
-        layout = [one for one in declarations if one[0] in LAYOUT]
+        layout = [one for one in declarations if one[0] in self._wanted and _bears(one)]
         if not wanted and not layout:
             return
         from selectolax.lexbor import SelectolaxError
@@ -186,6 +188,13 @@ class Sheets:
 
 Parsed = tuple[str, str, bool]
 HEAVY = re.compile(r"bold|bolder|[6-9]00")
+WEIGHT = re.compile(r"bold|lighter|normal|[1-9]00")
+
+
+def _bears(declaration: Parsed) -> bool:
+    """Whether a declaration says how parts are set, or how heavy print is."""
+    name, value, _ = declaration
+    return name == "display" or name.startswith("flex") or WEIGHT.search(value) is not None
 
 
 def _stated(found: dict[str, tuple[tuple[int, ...], str]]) -> Declarations:

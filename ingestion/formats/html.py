@@ -405,7 +405,7 @@ def _place(facts: _Facts, tab: Any, panel: Any) -> None:
 def _walk(tree: Any, source: str) -> "_Writer":
     from ingestion.formats.css import Sheets, Style
 
-    sheets = Sheets.of(tree)
+    sheets = Sheets.of(tree, MAY_ASK.search(source) is not None)
     facts, writer = _facts(tree, source, sheets), _Writer()
     start = Style()
     # An explicit stack: hostile pages nest deeper than Python recurses.

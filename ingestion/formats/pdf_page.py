@@ -201,7 +201,7 @@ class _Print:
         self._to_bottom, self._to_top = ctypes.addressof(self._bottom), ctypes.addressof(self._top)
         # Of digits that their font draws small and raised.
         self._heights: dict[int, float] = {}
-        # By text object, of which all has one turn, and by font.
+        # By the address of text objects, of which all has one turn, and of fonts.
         self._turns: dict[int, float] = {}
         self._bold: dict[int, bool] = {}
 
@@ -272,12 +272,14 @@ class _Print:
 
     def _is_bold(self, drawn: int, at: int) -> bool:
         """Whether a font says by its weight or by its name that it is; many state no weight."""
-        font = PDFIUM.FPDFTextObj_GetFont(drawn) if drawn else None
-        bold = self._bold.get(font) if font else None
-        if bold is None:
-            bold = PDFIUM.FPDFText_GetFontWeight(self._page, at) >= 600 or _is_named_bold(font)
-            if font:
-                self._bold[font] = bold
+        bold = self._bold.get(drawn)
+        if bold is None or not drawn:
+            font = PDFIUM.FPDFTextObj_GetFont(drawn) if drawn else None
+            bold = self._bold.get(font) if font else None
+            if bold is None:
+                heavy = PDFIUM.FPDFText_GetFontWeight(self._page, at) >= 600
+                bold = heavy or _is_named_bold(font)
+            self._bold[font or 0] = self._bold[drawn] = bold
         return bold
 
     def _level(self, at: int, turn: float) -> float:
