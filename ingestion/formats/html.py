@@ -291,6 +291,9 @@ def _cards(tree: Any) -> dict[int, str]:
 
 def _side_by_side(row: Any) -> dict[int, str]:
     """The second part of a row that a style sheet sets, of a label and what is told of it."""
+    inner = (one.tag for part in row.iter() for one in part.iter())
+    if any(tag in PARAGRAPHS or tag in LINES for tag in inner):
+        return {}
     parts = _parts_of_card(row)
     pair = len(parts) == 2 and not _has_figure(parts[0]) and _has_figure(parts[1])
     return {parts[1].mem_id: ": "} if pair else {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.odf_styles import STYLE, Styles, T, whole
 from ingestion.formats.odt import TAB, opened, title_of
 from ingestion.formats.sheet import MAX_COLUMNS, MAX_HEIGHT, tables_of
@@ -45,9 +46,10 @@ class _Sheet:
         self._hidden = self._hidden_columns()
         self._labels: dict[tuple[int, int], str] = {}
         self._row = 0
+        self._size = 0
 
     def lines(self) -> Iterator[str]:
-        """Each row that can be seen; an empty one is blank."""
+        """Each row that can be seen, an empty one blank; raises ``DocumentRefused``."""
         for row in _within(self._table, ROWS, GROUPS):
             cells = self._cells(row)
             seen = [text for at, text in enumerate(cells) if at not in self._hidden]
@@ -59,7 +61,11 @@ class _Sheet:
             # A cell over all that a row shows is one.
             seen = seen[:1] if len({*seen}) == 1 and self._spans(row) else seen
             often = whole(row.get(f"{TAB}number-rows-repeated"), 1) if seen else 1
-            yield from [" | ".join(seen)] * min(often, MOST_ALIKE)
+            line, often = " | ".join(seen), min(often, MOST_ALIKE)
+            self._size += len(line) * often
+            if self._size > MAX_TEXT_CHARACTERS:
+                raise too_long()
+            yield from [line] * often
 
     def _hidden_columns(self) -> set[int]:
         at, hidden = 0, set[int]()

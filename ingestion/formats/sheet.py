@@ -15,6 +15,7 @@ from ingestion.formats.titles import is_garbage_title
 MAX_COLUMNS = 200
 MAX_HEIGHT = 100
 """Rows of a merged label that stands in each of its columns."""
+LONGEST_FORMAT = 255
 VISIBLE = "visible"
 
 
@@ -112,7 +113,7 @@ def _once(cells: list[Any]) -> list[Any]:
 
 def _shown(cell: Any) -> str:
     """The cell's value as its number format writes it."""
-    value, style = cell.value, str(cell.number_format or "General")
+    value, style = cell.value, str(cell.number_format or "General")[:LONGEST_FORMAT]
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -98,7 +98,7 @@ def test_terms_stand_on_the_line_of_what_is_told_of_them(names: tuple[str, str])
 
 
 def test_open_sheets_show_what_is_in_sight() -> None:
-    cell = '<table:table-cell{}><text:p>{}</text:p></table:table-cell>'
+    cell = "<table:table-cell{}><text:p>{}</text:p></table:table-cell>"
     row = "<table:table-row{}>{}</table:table-row>"
     wide = ' table:number-columns-spanned="2"'
     body = (
@@ -121,6 +121,25 @@ def test_open_sheets_show_what_is_in_sight() -> None:
     data = opened("spreadsheet", body, hidden)
     assert text_of(data, "a.ods") == "Fees\n\nClub | Fee | Fee\nChess | €9.00 | 12%"
     assert extract(data, "a.ods").media_type.endswith("spreadsheet")
+
+
+def test_an_open_sheet_that_repeats_too_much_is_refused() -> None:
+    cell = f'<table:table-cell table:number-columns-repeated="200"><text:p>{"x" * 500}</text:p>'
+    row = f'<table:table-row table:number-rows-repeated="1000">{cell}</table:table-cell>'
+    body = f"<table:table>{(row + '</table:table-row>') * 3}</table:table>"
+    with pytest.raises(DocumentRefused) as caught:
+        extract(opened("spreadsheet", body), "a.ods")
+    assert caught.value.reason == "too_large"
+
+
+def test_open_texts_nest_as_deeply_as_they_may() -> None:
+    for tag in ("text:span", "text:list", "table:table"):
+        for depth in (100, 5_000):
+            body = f"<text:p>Said.</text:p>{f'<{tag}>' * depth}{f'</{tag}>' * depth}"
+            try:
+                assert extract(opened("text", body), "a.odt").text == "Said."
+            except DocumentRefused as refusal:
+                assert depth > 200 and refusal.reason == "corrupt"
 
 
 def test_open_slides_begin_with_their_titles() -> None:
@@ -233,7 +252,9 @@ def test_days_and_times_are_written_as_they_are_seen() -> None:
     assert moment(day, "[$-409]ddd d mmm yyyy") == "Mon 5 Oct 2026"
     assert moment(day, "mmm-yy") == "Oct-26" and moment(day, "mm/yyyy") == "10/2026"
     assert moment(day, "dd/mm/yyyy hh:mm") == "2026-10-05 14:05"
-    assert moment(time(18, 5), "h:mm AM/PM") == "6:05 PM" and moment(time(6, 45), "hh:mm") == "06:45"
+    assert (
+        moment(time(18, 5), "h:mm AM/PM") == "6:05 PM" and moment(time(6, 45), "hh:mm") == "06:45"
+    )
     assert span(timedelta(hours=36), "[h]:mm") == "36:00"
 
 
@@ -264,7 +285,7 @@ PAGES = {
     ),
     "expander of a wiki": (
         "<div><div class=expand-control><span>Who pays for damage?</span></div>"
-        "<div class=expand-content style='display:none'><p>The user pays 150 euros.</p></div></div>",
+        "<div class=expand-content style='display:none'><p>You pay 150 euros.</p></div></div>",
         ("Who pays for damage?", "150 euros"),
     ),
     "box with a title": (
@@ -308,7 +329,9 @@ def test_hidden_parts_stay_hidden_beside_what_opens_others() -> None:
         "<td><img alt='Secret two' hidden></td><table><tr><td>A<td>"
         "<img alt='Secret three' style='display:none'></table>"
     )
-    assert "Secret" not in text_of(f"<html><body><p>Seen.</p>{body}</body></html>".encode(), "a.html")
+    assert "Secret" not in text_of(
+        f"<html><body><p>Seen.</p>{body}</body></html>".encode(), "a.html"
+    )
 
 
 def test_questions_of_plain_text_head_their_answers() -> None:
