@@ -224,7 +224,8 @@ def _labels_pdf(case: _Case) -> Made:
     sheet.heading("Prices")
     for x, head in ((20, "Place"), (80, "For"), (130, "Fee")):
         sheet.at(x, 50, head)
-    wanted, wrong = (), ()
+    wanted: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
     for group, place in enumerate((case.place, "Zennor")):
         top = 58 + 24 * group
         sheet.at(20, top + (8 if case.number % 2 else 0), place)
