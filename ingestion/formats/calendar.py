@@ -63,7 +63,7 @@ def _entries(lines: Sequence[str]) -> tuple[_Entry, list[_Entry]]:
             if open_parts[-1] in PARTS:
                 entries.append(_Entry())
         elif name == "END":
-            open_parts = open_parts[:-1]
+            del open_parts[-1:]
         elif open_parts and open_parts[-1] in PARTS:
             entries[-1].facts.setdefault(name, (parameters, value))
         elif len(open_parts) == 1:

@@ -2,7 +2,9 @@
 
 import io
 import zipfile
+from contextlib import suppress
 from datetime import datetime, time, timedelta
+from time import process_time
 
 import pytest
 from fpdf import FPDF
@@ -225,6 +227,24 @@ def test_rich_text_keeps_rows_notes_and_marks_and_no_struck_price() -> None:
     )
     said = text_of((source + r"\pard After.\par}").encode("cp1252"), "a.rtf")
     assert said.startswith("Item | Fee\nBus | £7 (from 2026)\nBus | £25 ¹")
+
+
+MANY = 100_000
+HOSTILE = {
+    "a.ics": b"BEGIN:VCALENDAR\n" + b"BEGIN:X\n" * MANY + b"END:X\n" * MANY,
+    "b.ics": b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY" + b";A=b" * MANY,
+    "a.rtf": b"{\\rtf1 " + b"\\trowd " * MANY + b"x}",
+    "b.rtf": b"{\\rtf1 " + b"{\\*\\footnote " * MANY + b"x}",
+    "c.rtf": b"{\\rtf1 " + b"\\par " * MANY + b"}" * MANY,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_grows_with_the_size_only(name: str) -> None:
+    began = process_time()
+    with suppress(DocumentRefused):
+        extract(HOSTILE[name], name)
+    assert process_time() - began < 5
 
 
 FORMATS = [
