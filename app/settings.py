@@ -319,8 +319,8 @@ class Settings(BaseSettings):
     ocr_languages: str = Field(
         default="eng",
         pattern=r"^[A-Za-z0-9_]+(\+[A-Za-z0-9_]+)*$",
-        description="Languages of scanned PDFs, as tesseract names them (`eng+deu`); it reads them "
-        "where it is installed with these.",
+        description="Languages of scanned PDFs and images, as tesseract names them (`eng+deu`); it "
+        "reads them where it is installed with these.",
     )
     ingest_executor: Literal["inline", "processes", "ray"] = Field(
         default="inline",

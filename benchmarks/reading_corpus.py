@@ -184,6 +184,60 @@ def _raised_pdf(case: _Case) -> Made:
     return sheet.bytes(), *_mark_labels(case)
 
 
+@_kind("raised-marks", "rtf")
+def _raised_rtf(case: _Case) -> Made:
+    before, base, mark, after = _marked(case)
+    way = f"{{\\super {mark}}}" if case.number % 3 else f"{{\\fs16\\super\\f0 {mark}}}"
+    said = f"{before}{base}{way}{after}".replace("£", "\\'a3")
+    return f"{{\\rtf1\\ansi {said}\\par}}".encode(), *_mark_labels(case)
+
+
+OPEN = "urn:oasis:names:tc:opendocument:xmlns"
+
+
+@_kind("raised-marks", "odt")
+def _raised_odt(case: _Case) -> Made:
+    before, base, mark, after = _marked(case)
+    place = "super 58%" if case.number % 3 else "33% 60%"
+    content = (
+        f"<office:document-content xmlns:office='{OPEN}:office:1.0' xmlns:text='{OPEN}:text:1.0' "
+        f"xmlns:style='{OPEN}:style:1.0'><office:automatic-styles><style:style style:name='T1' "
+        f"style:family='text'><style:text-properties style:text-position='{place}'/></style:style>"
+        "</office:automatic-styles><office:body><office:text><text:p>"
+        f"{before}{base}<text:span text:style-name='T1'>{mark}</text:span>{after}"
+        "</text:p></office:text></office:body></office:document-content>"
+    )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("content.xml", content)
+    return buffer.getvalue(), *_mark_labels(case)
+
+
+# --- Labels that stand once ------------------------------------------------------------------
+
+
+@_kind("labels-once", "pdf")
+def _labels_pdf(case: _Case) -> Made:
+    spans = ("one hour", "half a day", "a day")
+    sheet = Sheet()
+    sheet.heading("Prices")
+    for x, head in ((20, "Place"), (80, "For"), (130, "Fee")):
+        sheet.at(x, 50, head)
+    wanted: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    for group, place in enumerate((case.place, "Zennor")):
+        top = 58 + 24 * group
+        sheet.at(20, top + (8 if case.number % 2 else 0), place)
+        for row, span in enumerate(spans):
+            fee = f"{case.figure + 3 * row + 10 * group} euros"
+            sheet.at(80, top + 8 * row, span)
+            sheet.at(130, top + 8 * row, fee)
+            if place == case.place and row == case.number % 3:
+                wanted, wrong = (f"{place} | {span} | {fee}",), (f"Zennor | {span} | {fee}",)
+    return sheet.bytes(), wanted, wrong
+
+
 # --- Numbers of lists ------------------------------------------------------------------------
 
 STEPS = ["Open the valve", "Close the gate", "Press the bell", "Turn the key", "Lift the bar"]

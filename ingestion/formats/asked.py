@@ -1,7 +1,7 @@
 """Questions of a page that stand above their answers and are no headings by their tags."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ LEAST_ANSWER = 15
 ASKS = re.compile(r"[?？؟]$")
 BOLD = "b, strong, [style*=font-weight]"
 HEAVY = re.compile(r"font-weight:\s*(?:bold|bolder|[6-9]00)\b")
+LIGHT = re.compile(r"font-weight:\s*(?:normal|lighter|[1-5]00)\b")
 NAMES = ("question", "accordion", "faq", "expand", "collaps", "toggle")
 OPENERS = ", ".join(
     ["button", "[role=button]", "[aria-expanded]", *(f"[class*={name} i]" for name in NAMES)]
@@ -34,12 +35,22 @@ class Asked:
 
     questions: set[int] = field(default_factory=set)
     around: set[int] = field(default_factory=set)
+    joins: set[int] = field(default_factory=set)
+    """Line breaks after questions in lists, which go on with their answers."""
 
 
-def asked(tree: Any) -> Asked:
-    """The questions in bold, or in what opens their answers, that stand on a line of their own."""
+def asked(tree: Any, heavy: Sequence[Any] = (), light: Container[int] = ()) -> Asked:
+    """The questions in bold, or in what opens their answers, that stand on a line of their own.
+
+    ``heavy`` are the elements that a style sheet prints in bold, ``light`` the ids of those of
+    which it says that they are not.
+    """
     found = Asked()
-    bold = [_in_bold(node) for node in tree.css(BOLD)[:MOST]]
+    styled = {node.mem_id for node in heavy}
+    marked = {node.mem_id: node for node in [*tree.css(BOLD)[:MOST], *heavy[:MOST]]}
+    strong = [node for id, node in marked.items() if id not in light]
+    bold = [_in_bold(node, styled) for node in strong]
+    found.joins = {line.mem_id for node in strong if (line := _break_in_item(node)) is not None}
     opening = [_opening(node) for node in tree.css(OPENERS)[:MOST]]
     for question, part in filter(None, [*bold, *opening]):
         if is_within(question, NOT_IN):
@@ -51,14 +62,33 @@ def asked(tree: Any) -> Asked:
     return found
 
 
+BOX_TITLES = ("panelheader", "panel-heading", "card-header", "card-title", "callout-title")
+"""What the top of a box is called by wikis and page builders."""
+LONGEST_TITLE = 100
+
+
+def titled(tree: Any, found: Asked) -> None:
+    """Add what stands at the top of a box as its title, above what is in the box."""
+    for node in tree.css(", ".join(f"[class*={name} i]" for name in BOX_TITLES))[:MOST]:
+        box, said = node.parent, _said(node)
+        plain = all(one.mem_id == node.mem_id for one in node.css(f"{INNER}, a"))
+        if not plain or box is None or not 1 < len(said) <= LONGEST_TITLE:
+            continue
+        first = _beside(node, forward=False) is None and _follows(node, 1)
+        if first and box.tag in BLOCKS and not is_within(node, NOT_IN):
+            found.questions.add(node.mem_id)
+            found.around.add(box.mem_id)
+
+
 Found = tuple[Any, Any] | None
 """A question, and the element that holds it and stands beside more of its answer."""
 
 
-def _in_bold(node: Any) -> Found:
+def _in_bold(node: Any, heavy: Container[int]) -> Found:
     """The paragraph that is only bold and asks, or the bold line that begins one."""
     styled = node.tag not in ("b", "strong")
-    if styled and not HEAVY.search(node.attributes.get("style") or ""):
+    own = node.attributes.get("style") or ""
+    if not HEAVY.search(own) and ((styled and node.mem_id not in heavy) or LIGHT.search(own)):
         return None
     if not _asks(node):
         return None
@@ -73,6 +103,14 @@ def _in_bold(node: Any) -> Found:
     whole, after = _whole(node), _beside(_whole(node), forward=True)
     is_line = after is not None and after.tag == "br" and _beside(whole, forward=False) is None
     return (whole, whole.parent) if is_line and whole.parent.tag in ("p", "div") else None
+
+
+def _break_in_item(node: Any) -> Any | None:
+    """The line break after a question in bold that begins an item of a list."""
+    after = _beside(node, forward=True)
+    if after is None or after.tag != "br" or node.parent.tag != "li" or not _asks(node):
+        return None
+    return after if _beside(node, forward=False) is None else None
 
 
 def _opening(node: Any) -> Found:

@@ -41,6 +41,9 @@ PROPERTIES = frozenset(
     | {"text-decoration", "text-decoration-line", "list-style", "list-style-type", "scale"}
     | {"content-visibility", "-webkit-text-fill-color", "vertical-align"}
 )
+WEIGHTS = frozenset({"font-weight", "font"})
+LAYOUT = WEIGHTS | {"display", "flex-direction"}
+"""What tells a question or a label from what it stands above or beside."""
 DYNAMIC = re.compile(r"::|:(?:hover|focus|active|target|checked|visited|before|after|first-l)")
 LENGTH = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(px|pt|pc|em|rem|ex|ch|in|cm|mm|vw|vh|%)?")
 PIXELS = {"px": 1.0, "": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 37.8, "mm": 3.78}
@@ -91,11 +94,16 @@ class Sheets:
 
     _cascade: dict[int, dict[str, tuple[tuple[int, ...], str]]] = field(default_factory=dict)
     _variables: Declarations = field(default_factory=dict)
+    _laid_out: dict[int, tuple[Any, dict[str, tuple[tuple[int, ...], str]]]] = field(
+        default_factory=dict
+    )
+    """Elements whose weight of print, or the way they set their parts, is stated."""
+    _wanted: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(tree: Any) -> "Sheets":
-        """Read all ``style`` elements of a page."""
-        sheets = Sheets()
+    def of(tree: Any, asks: bool = True) -> "Sheets":
+        """Read all ``style`` elements of a page; the weight of print only if it ``asks``."""
+        sheets = Sheets(_wanted=LAYOUT if asks else LAYOUT - WEIGHTS)
         source = "\n".join(node.text() for node in tree.css("style"))[:MAX_SHEET]
         if source.strip():
             for order, (selector, declarations) in enumerate(_rules(source)):
@@ -106,6 +114,27 @@ class Sheets:
     def are_empty(self) -> bool:
         """Whether only its own attributes say how an element looks."""
         return not self._cascade
+
+    def bold(self) -> list[Any]:
+        """The elements that a sheet prints in bold."""
+        return [node for node, found in self._laid_out.values() if _is_heavy(_stated(found))]
+
+    def light(self) -> set[int]:
+        """Those of which a sheet says that they are not bold."""
+        return {
+            id
+            for id, (_, found) in self._laid_out.items()
+            if (stated := _stated(found)).get("font-weight") and not _is_heavy(stated)
+        }
+
+    def in_rows(self) -> list[Any]:
+        """The elements whose parts a sheet sets side by side."""
+        return [
+            node
+            for node, found in self._laid_out.values()
+            if (stated := _stated(found)).get("display") in ("flex", "inline-flex")
+            and not stated.get("flex-direction", "").startswith("column")
+        ]
 
     def declared(self, node: Any, attributes: dict[str, str | None]) -> Declarations:
         """What holds for one element, its own style attribute included."""
@@ -123,7 +152,8 @@ class Sheets:
             if name.startswith("--"):
                 self._variables[name] = value
         wanted = [one for one in declarations if one[0] in PROPERTIES]
-        if not wanted:
+        layout = [one for one in declarations if one[0] in self._wanted and _bears(one)]
+        if not wanted and not layout:
             return
         from selectolax.lexbor import SelectolaxError
 
@@ -135,7 +165,11 @@ class Sheets:
             except SelectolaxError:
                 continue  # a selector this parser does not know; browsers ignore such rules too
             weight = _specificity(part)
-            for node in nodes:
+            for node in nodes if layout else ():
+                _, stated = self._laid_out.setdefault(node.mem_id, (node, {}))
+                for name, value, important in layout:
+                    _put(stated, name, value, (important, 0, *weight, order))
+            for node in nodes if wanted else ():
                 found = self._cascade.setdefault(node.mem_id, {})
                 for name, value, important in wanted:
                     _put(found, name, value, (important, 0, *weight, order))
@@ -153,6 +187,23 @@ class Sheets:
 
 
 Parsed = tuple[str, str, bool]
+HEAVY = re.compile(r"bold|bolder|[6-9]00")
+WEIGHT = re.compile(r"bold|lighter|normal|[1-9]00")
+
+
+def _bears(declaration: Parsed) -> bool:
+    """Whether a declaration says how parts are set, or how heavy print is."""
+    name, value, _ = declaration
+    return name == "display" or name.startswith("flex") or WEIGHT.search(value) is not None
+
+
+def _stated(found: dict[str, tuple[tuple[int, ...], str]]) -> Declarations:
+    return {name: value for name, (_, value) in found.items()}
+
+
+def _is_heavy(stated: Declarations) -> bool:
+    font = re.match(r"(?:[a-z-]+\s+)*?(bold|bolder|[6-9]00)\s", stated.get("font", ""))
+    return HEAVY.fullmatch(stated.get("font-weight", "")) is not None or font is not None
 
 
 def _put(

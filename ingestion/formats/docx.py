@@ -2,17 +2,28 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from ingestion.formats.document import Block, Read
+from ingestion.formats.document import Read
 from ingestion.formats.docx_numbers import BULLET, Numbering
 from ingestion.formats.docx_styles import Styles, W, is_doubtful, is_hidden, value, w
 from ingestion.formats.equations import M, from_omml
 from ingestion.formats.limits import corrupt
 from ingestion.formats.numerals import numeral
 from ingestion.formats.ooxml import RELATION_ID, Package
+from ingestion.formats.pieces import (
+    LIST,
+    MAX_HEADING,
+    TERM,
+    TOLD,
+    Piece,
+    is_question,
+    joined,
+    kind_of,
+    with_questions,
+)
 from ingestion.formats.tables import Table
 from ingestion.formats.text import lowered, raised
 from ingestion.formats.titles import is_garbage_title
@@ -32,7 +43,6 @@ SIGNS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "�
 """What the symbol fonts of Word show for their private characters."""
 PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|PAGEREF)\b", re.IGNORECASE)
 CONTENTS = re.compile(r"(?:toc|table of figures)\b", re.IGNORECASE)
-MAX_HEADING, LONGEST_QUESTION = 6, 200
 DOUBT = "It is white, on a ground that is not known."
 PAPER = "FFFFFF"
 
@@ -49,47 +59,13 @@ def read(data: bytes) -> Read:
         Numbering.of(package.related(main, "numbering")),
         {kind: _notes(package.related(main, f"{kind}s")) for kind in ("footnote", "endnote")},
     )
-    blocks = [*_with_questions([*reader.blocks(body)]), *_margins(package, main, body, reader)]
+    blocks = [*with_questions([*reader.blocks(body)]), *_margins(package, main, body, reader)]
     stated = package.title()
     stated = "" if is_garbage_title(stated) else stated
     titles = [block.text for block in blocks if block.kind == "Title"]
     headings = [block.text for block in blocks if block.level and not block.asks]
     title = [*titles[:1], *filter(None, [stated]), *headings[:1], ""][0]
-    return Read(title, list(_joined(blocks)))
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A paragraph, list item or table row; ``kind`` is "List", "Row", "End" or a style's name."""
-
-    kind: str
-    text: str
-    level: int = 0
-    doubt: str = ""
-    asks: bool = False
-    """Whether it is a question in bold: the heading of what follows."""
-
-
-def _with_questions(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
-    """The pieces, questions in bold with a level below that of the heading that they stand under,
-    where something else follows."""
-    last = 0
-    for piece, after in zip_longest(pieces, pieces[1:], fillvalue=_Piece("End", "")):
-        if piece.asks and after.text and not after.asks and not after.level:
-            yield replace(piece, level=min(last + 1, MAX_HEADING))
-        else:
-            yield piece
-        last = piece.level or last
-
-
-def _joined(pieces: list[_Piece]) -> Iterator[Block]:
-    last = ""
-    for piece in pieces:
-        close = piece.kind == last and piece.kind in ("List", "Row")
-        gap = "\n" if close or piece.kind == "Note" else "\n\n"
-        if piece.text:
-            yield Block(piece.text, gap=gap, level=piece.level, doubt=piece.doubt)
-        last = piece.kind
+    return Read(title, list(joined(blocks)))
 
 
 def _notes(root: Any | None) -> dict[str, Any]:
@@ -99,10 +75,10 @@ def _notes(root: Any | None) -> dict[str, Any]:
     return {one.get(f"{W}id") or "": one for one in plain}
 
 
-def _margins(package: Package, main: str, body: Any, reader: "_Reader") -> list[_Piece]:
+def _margins(package: Package, main: str, body: Any, reader: "_Reader") -> list[Piece]:
     """What headers and footers say, each once."""
     relations = package.relations(main)
-    found: dict[str, _Piece] = {}
+    found: dict[str, Piece] = {}
     for tag in ("headerReference", "footerReference"):
         for one in body.iter(f"{W}{tag}"):
             relation = relations.get(one.get(RELATION_ID) or "")
@@ -111,7 +87,7 @@ def _margins(package: Package, main: str, body: Any, reader: "_Reader") -> list[
             lines = [p.text for p in reader.blocks(package.xml(relation.target)) if p.text]
             text = "\n".join(lines)
             if len(re.findall(r"[^\W\d_]{2,}", text)) > 1:
-                found.setdefault(text, _Piece("Margin", text))
+                found.setdefault(text, Piece("Margin", text))
     return list(found.values())
 
 
@@ -140,6 +116,16 @@ class _Paragraph:
     doubt: str = ""
     is_bold: bool = True
     """Whether all of its print so far is."""
+    question: str = ""
+    """A line in bold that begins it, and asks."""
+
+    def takes(self, text: str) -> None:
+        """Before more text is added: what stands there may be a question on its own line."""
+        breaks = text.startswith("\n") or (self.parts and self.parts[-1].endswith("\n"))
+        if breaks and self.is_bold and not self.question:
+            said = "".join(self.parts).strip()
+            if is_question(said):
+                self.question, self.parts = said, []
 
     @property
     def in_page_field(self) -> bool:
@@ -156,7 +142,7 @@ class _Reader:
     """The ground of the cell or box that is read; None where it is not known."""
     _table_depth: int = 0
 
-    def blocks(self, parent: Any) -> Iterator[_Piece]:
+    def blocks(self, parent: Any) -> Iterator[Piece]:
         """The pieces of a body, cell, box or note, in reading order."""
         held: _Paragraph | None = None
         for child in children(parent, f"{W}p", f"{W}tbl"):
@@ -168,20 +154,26 @@ class _Reader:
             if held is None:
                 yield from self._finished(child, paragraph)
 
-    def _finished(self, node: Any, found: _Paragraph) -> Iterator[_Piece]:
+    def _finished(self, node: Any, found: _Paragraph) -> Iterator[Piece]:
         text = re.sub(r" {2,}", " ", "".join(found.parts)).strip()
         name = self.styles.name(found.style)
         if text and not CONTENTS.match(name):
             label = self._label(node, found.style)
+            kind = kind_of(name)
             level = self._level(node, found.style, name)
-            if label == BULLET or (not label and name.startswith("List")):
+            listed = name.startswith("List") and kind not in (TERM, TOLD)
+            if label == BULLET or (not label and listed):
                 label = BULLET if not level else ""
-            kind = "List" if label and not level else name
-            asks = found.is_bold and not (label or level) and _is_question(text)
-            yield _Piece(kind, f"{label} {text}" if label else text, level, found.doubt, asks)
+            kind = LIST if label and not level else kind
+            asks = found.is_bold and not (label or level) and is_question(text)
+            if found.question and not (label or level):
+                yield Piece(kind, found.question, asks=True)
+            elif found.question:
+                text = f"{found.question}\n{text}"
+            yield Piece(kind, f"{label} {text}" if label else text, level, found.doubt, asks)
         for mark, note in found.notes:
             said = " ".join(piece.text for piece in self.blocks(note) if piece.text)
-            yield _Piece("Note", f"{mark} {said}")
+            yield Piece("Note", f"{mark} {said}")
         for box in found.boxes:
             outside, self._background = self._background, None
             yield from self.blocks(box)
@@ -256,6 +248,7 @@ class _Reader:
         text = "".join(mark)
         if text and found.background is None and is_doubtful(looks):
             found.doubt = DOUBT
+        found.takes(text)
         if text.strip():
             found.is_bold = found.is_bold and looks.get("b") == "1"
         found.parts.append(_placed(text, looks, found.parts))
@@ -271,7 +264,7 @@ class _Reader:
         found.parts.append(mark if kind == "footnote" else f" {mark}")
         found.notes.append((mark, note))
 
-    def _table(self, table: Any) -> Iterator[_Piece]:
+    def _table(self, table: Any) -> Iterator[Piece]:
         rows = Table()
         above: dict[int, str] = {}
         dark = self._has_dark_style(table)
@@ -284,9 +277,9 @@ class _Reader:
             is_header = properties is not None and properties.find(f"{W}tblHeader") is not None
             rows.open_row(in_head=is_header or (number == 0 and _first_row_is_header(table)))
             yield from self._row(row, rows, above, dark)
-        yield _Piece("End", "")
+        yield Piece("End", "")
 
-    def _row(self, row: Any, rows: Table, above: dict[int, str], dark: bool) -> Iterator[_Piece]:
+    def _row(self, row: Any, rows: Table, above: dict[int, str], dark: bool) -> Iterator[Piece]:
         column, after, doubt = 0, [], ""
         for cell in children(row, f"{W}tc"):
             span = int(value(cell, "tcPr/gridSpan") or "1") if _plain(cell) else 1
@@ -304,11 +297,11 @@ class _Reader:
             column += max(1, span)
         for line, breaks in rows.close_row():
             if breaks > 1:
-                yield _Piece("End", "")
-            yield _Piece("Row", line, doubt=doubt)
+                yield Piece("End", "")
+            yield Piece("Row", line, doubt=doubt)
         yield from after
 
-    def _cell(self, cell: Any, dark: bool) -> list[_Piece]:
+    def _cell(self, cell: Any, dark: bool) -> list[Piece]:
         shade = cell.find(w("tcPr/shd"))
         fill = "" if shade is None else shade.get(f"{W}fill") or ""
         outside = self._background
@@ -323,10 +316,6 @@ class _Reader:
             if any((one.get(f"{W}fill") or "auto") != "auto" for one in style.node.iter(f"{W}shd")):
                 return True
         return False
-
-
-def _is_question(text: str) -> bool:
-    return text.endswith("?") and 2 < len(text) <= LONGEST_QUESTION and "\n" not in text
 
 
 def _plain(cell: Any) -> bool:
@@ -394,12 +383,12 @@ def _placed(text: str, looks: dict[str, str], parts: list[str]) -> str:
     return f"{mark} " if text[-1:].isspace() else mark
 
 
-def _cell_text(pieces: Sequence[_Piece]) -> str:
+def _cell_text(pieces: Sequence[Piece]) -> str:
     """What a cell says on one line; rows of a table within it are parted by semicolons."""
     said = [
         piece.text.replace(" | ", " ") + ";" * (piece.kind == after.kind == "Row")
         if piece.kind == "Row"
         else piece.text
-        for piece, after in zip_longest(pieces, pieces[1:], fillvalue=_Piece("End", ""))
+        for piece, after in zip_longest(pieces, pieces[1:], fillvalue=Piece("End", ""))
     ]
     return " ".join(" ".join(said).split())

@@ -54,8 +54,8 @@ def without_text(left_out: Sequence[str]) -> DocumentRefused:
         return DocumentRefused("empty", f"Nothing in it could be read: {some}.")
     return DocumentRefused(
         "empty",
-        "No text was found. If this is a scan, install tesseract here, or run text recognition "
-        "on it first.",
+        "No text was found. If this is a scan or an image of text, install tesseract here, or run "
+        "text recognition on it first.",
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from ingestion.formats.asked import Asked, asked, is_within
+from ingestion.formats.asked import BOX_TITLES, Asked, asked, is_within, titled
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Block, Read
 from ingestion.formats.equations import from_mathml
@@ -149,7 +149,7 @@ OPENS = ("<button", "role", "data-t", "data-bs-t")
 What is looked for begins with plain letters: all else takes ten times as long."""
 
 
-def _facts(tree: Any, source: str) -> _Facts:
+def _facts(tree: Any, source: str, sheets: Any) -> _Facts:
     facts = _Facts()
     lowered_source = source.lower()
     if "<table" in lowered_source:
@@ -162,8 +162,12 @@ def _facts(tree: Any, source: str) -> _Facts:
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
     if lowered_source.count("<div") > 3:
         facts.beside = _cards(tree)
+    for row in sheets.in_rows():
+        facts.beside |= _side_by_side(row)
     if MAY_ASK.search(source):
-        facts.asked = asked(tree)
+        facts.asked = asked(tree, sheets.bold(), sheets.light())
+    if any(name in lowered_source for name in BOX_TITLES):
+        titled(tree, facts.asked)
     if any(words in lowered_source for words in CONSENT):
         facts.banners = _banners(tree)
     named = NAMED.search(lowered_source)
@@ -171,7 +175,24 @@ def _facts(tree: Any, source: str) -> _Facts:
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
     if any(sign in lowered_source for sign in OPENS):
         _match_tabs(tree, facts, targets)
+    if any(sign in lowered_source for sign in OPENED_BY_NAME):
+        facts.reachable.update(node.mem_id for node in tree.css(OPENED) if _has_opener(node))
     return facts
+
+
+OPENED_BY_NAME = ("expand", "accordion", "collaps", "toggle")
+OPENED = ", ".join(f"[class*={name} i]" for name in OPENED_BY_NAME)
+
+
+def _has_opener(node: Any) -> bool:
+    """Whether what stands before an element says by the same name that it opens it."""
+    before = node.prev
+    while before is not None and before.tag == "-text" and not (before.text_content or "").strip():
+        before = before.prev
+    if before is None or not before.is_element_node or not before.text().strip():
+        return False
+    both = [(one.attributes.get("class") or "").lower() for one in (before, node)]
+    return any(name in both[0] and name in both[1] for name in OPENED_BY_NAME)
 
 
 MAY_ASK = re.compile("[?？؟]|&(?:quest|#63|#x3f);", re.IGNORECASE)
@@ -268,6 +289,16 @@ def _cards(tree: Any) -> dict[int, str]:
     return found
 
 
+def _side_by_side(row: Any) -> dict[int, str]:
+    """The second part of a row that a style sheet sets, of a label and what is told of it."""
+    inner = (one.tag for part in row.iter() for one in part.iter())
+    if any(tag in PARAGRAPHS or tag in LINES for tag in inner):
+        return {}
+    parts = _parts_of_card(row)
+    pair = len(parts) == 2 and not _has_figure(parts[0]) and _has_figure(parts[1])
+    return {parts[1].mem_id: ": "} if pair else {}
+
+
 def _parts_of_card(card: Any) -> list[Any]:
     parts = [*card.iter()]
     if not 2 <= len(parts) <= MOST_PARTS or (card.text(deep=False) or "").strip():
@@ -299,13 +330,23 @@ def _follows_a_part(node: Any) -> bool:
 
 
 ENDS_WORD, STARTS_WORD = re.compile(r"[^\W\d_]{3}$"), re.compile(r"[^\W\d_]{3}")
+ENDS_SHORT, LONGER_FIGURE = re.compile(r"[^\W\d_]{2}$"), re.compile(r"\d[\d.,:]")
+PILL = re.compile(r"\b(?:badge|chip|label|pill|tag|selected-value)s?\b", re.IGNORECASE)
 
 
 def _are_two_words(before: str, after: str) -> bool:
     """Whether a word and a figure touch each other that a style sheet parts."""
     ends, starts = ENDS_WORD.search(before), STARTS_WORD.match(after)
     figure = before[-1:].isdigit() or before[-1:] == "%"
+    if ENDS_SHORT.search(before) and LONGER_FIGURE.match(after):
+        return True
     return bool((ends and after[:1].isdigit()) or (figure and starts))
+
+
+def _are_pills(node: Any) -> bool:
+    """Whether two words touch each other that stand in boxes of their own."""
+    names = [one.attributes.get("class") or "" for one in (node.prev, node)]
+    return names[0] == names[1] and PILL.search(names[1]) is not None
 
 
 def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
@@ -367,7 +408,8 @@ def _place(facts: _Facts, tab: Any, panel: Any) -> None:
 def _walk(tree: Any, source: str) -> "_Writer":
     from ingestion.formats.css import Sheets, Style
 
-    sheets, facts, writer = Sheets.of(tree), _facts(tree, source), _Writer()
+    sheets = Sheets.of(tree, MAY_ASK.search(source) is not None)
+    facts, writer = _facts(tree, source, sheets), _Writer()
     start = Style()
     # An explicit stack: hostile pages nest deeper than Python recurses.
     # What is closed is named by its tag; a raised span closes as a sup does.
@@ -391,6 +433,9 @@ def _walk(tree: Any, source: str) -> "_Writer":
         elif node.is_element_node:
             inside = _style(node, style, sheets, facts)
             if inside is None:
+                continue
+            if tag == "br" and node.mem_id in facts.asked.joins:
+                writer.text(" ")
                 continue
             if tag == "math":
                 writer.text(from_mathml(node))
@@ -708,6 +753,7 @@ class _Writer:
             self._open_details(node)
         elif tag == "span":
             self._edge = not self._pre and _follows_a_part(node)
+            self._space = self._space or (self._edge and _are_pills(node))
 
     def open_mark(self, tag: str) -> None:
         """A raised or lowered mark begins: "sup" or "sub"."""
@@ -726,6 +772,8 @@ class _Writer:
             below = _integer(attributes.get("rowspan"))
             rows = 1 if below is None else below
         table.open_cell(columns, rows, tag == "th")
+        if not node.text().strip():
+            self.text(_told_by_sign(node))
 
     def close(self, tag: str) -> None:
         """After the content of an element."""
@@ -891,7 +939,10 @@ class _Writer:
             said = node.css_first("summary")
             short = said is not None and 0 < len(" ".join(said.text().split())) <= LONGEST_QUESTION
             plain = short and said.css_first("h1, h2, h3, h4, h5, h6") is None
-            inside = self._lists or self._tables or self._described
+            alone = _is_alone_in_item(node)
+            inside = (self._lists and not alone) or self._tables or self._described
+            if alone and not inside:
+                self._marker, self._after_marker = "", False
             self._opened.append(0 if inside or not plain else min(self._last_level + 1, 6))
         elif self._opened and self._opened[-1]:
             self._breaks = max(self._breaks, 2)
@@ -978,6 +1029,33 @@ class _Writer:
         indent = "  " * min(len(self._lists) - 1, MAX_INDENT)
         self._marker = (self._marker or indent) + marker
         self._after_marker = True
+
+
+SIGNS = "img[alt], [title], [aria-label], input[type=checkbox]"
+
+
+def _told_by_sign(cell: Any) -> str:
+    """What a cell without text says by its one picture, sign or box."""
+    signs = cell.css(SIGNS)[:2]
+    if len(signs) != 1:
+        return ""
+    attributes = signs[0].attributes
+    if "hidden" in attributes or "none" in (attributes.get("style") or ""):
+        return ""
+    if signs[0].tag == "input":
+        return "☒" if "checked" in attributes else "☐"
+    said = next(
+        (said for name in ("alt", "aria-label", "title") if (said := attributes.get(name))), ""
+    )
+    return said if len(said) <= LONGEST_PART else ""
+
+
+def _is_alone_in_item(node: Any) -> bool:
+    """Whether an item of a list is nothing but what opens: then it is no list to a reader."""
+    item = node.parent
+    if item is None or item.tag != "li" or (item.text(deep=False) or "").strip():
+        return False
+    return [one.tag for one in item.iter()] == ["details"]
 
 
 def _is_inline(button: Any) -> bool:

@@ -8,8 +8,10 @@ import ctypes
 from typing import Any
 
 PER_LETTER = (
-    "FPDFText_GetUnicode FPDFText_GetCharOrigin FPDFText_GetTextObject FPDFText_GetLooseCharBox "
-    "FPDFText_GetCharAngle FPDFText_GetFontWeight FPDFPageObj_GetType FPDFPageObj_GetBounds "
+    "FPDFText_GetUnicode FPDFText_GetCharBox FPDFText_GetCharOrigin FPDFText_GetTextObject "
+    "FPDFText_GetLooseCharBox "
+    "FPDFText_GetCharAngle FPDFText_GetFontWeight FPDFTextObj_GetFont FPDFFont_GetBaseFontName "
+    "FPDFPageObj_GetType FPDFPageObj_GetBounds "
     "FPDFPageObj_GetFillColor FPDFPageObj_GetStrokeColor FPDFTextObj_GetTextRenderMode "
     "FPDFPageObj_CountMarks FPDFPageObj_GetClipPath FPDFClipPath_CountPaths FPDFPage_GetObject "
     "FPDFPath_CountSegments FPDFPath_GetPathSegment FPDFPathSegment_GetPoint "

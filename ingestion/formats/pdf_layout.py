@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ingestion.formats.pdf_columns import Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
+from ingestion.formats.pdf_groups import with_labels
 from ingestion.formats.pdf_page import Printed, Word
 from ingestion.formats.pdf_rows import Cell, joined, rows_of
 from ingestion.formats.pdf_rows import Line as CellLine
@@ -22,6 +23,8 @@ SPLIT = 1.2
 """Gaps wider than so many times the size part a line; narrower ones are spaces of a line."""
 GUTTER = 0.9
 """The least width of the free strip between columns, in sizes of print."""
+LARGER = 1.12
+"""The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
 FLOWS = 0.25
@@ -197,9 +200,10 @@ class _Layout:
         texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
         groups = rows_of(lines)
         if groups is None:
-            cells = _continued(texts, rows)
-        else:
-            cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
+            groups = _continued(texts, rows)
+        cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
+        ys = [(rows[group[0]].y + rows[group[-1]].y) / 2 for group in groups]
+        cells = with_labels(cells, ys)
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
@@ -235,21 +239,23 @@ def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
     return CellLine(tuple(cells), row.y, row.size)
 
 
-def _continued(lines: list[list[str]], rows: list[_Row]) -> list[Cells]:
-    """The cells of each row, of lines of which some only go on with the row above."""
-    cells: list[Cells] = []
+def _continued(lines: list[list[str]], rows: list[_Row]) -> list[list[int]]:
+    """The lines of each row, of which some only go on with the row above."""
+    groups: list[list[int]] = []
+    above: list[str] = []
     steps = [a.y - b.y for a, b in pairwise(rows)]
     usual = statistics.median(steps) if steps else 0.0
     for number, texts in enumerate(lines):
-        if number and _continues(texts, cells[-1], steps[number - 1], usual):
-            pairs = zip(cells[-1], texts, strict=True)
-            cells[-1] = tuple(f"{a} {b}".strip() for a, b in pairs)
+        if number and _continues(texts, above, steps[number - 1], usual):
+            groups[-1].append(number)
+            above = [f"{a} {b}".strip() for a, b in zip(above, texts, strict=True)]
         else:
-            cells.append(tuple(texts))
-    return cells
+            groups.append([number])
+            above = texts
+    return groups
 
 
-def _continues(texts: list[str], above: Cells, step: float, usual: float) -> bool:
+def _continues(texts: list[str], above: list[str], step: float, usual: float) -> bool:
     """Whether a row only goes on with cells of the row above that were too long for one line."""
     if not any(texts) or all(texts):
         return False
@@ -257,6 +263,8 @@ def _continues(texts: list[str], above: Cells, step: float, usual: float) -> boo
         return False
     if step < 0.8 * usual:
         return True
+    if len(texts) > 2 and all(texts[1:]):
+        return False  # a row of its own, whose label stands above it
     pairs = [(before, text) for before, text in zip(above, texts, strict=True) if text]
     return all(text[0].islower() and not ENDS_SENTENCE.search(before) for before, text in pairs)
 
@@ -395,6 +403,8 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         row = rows[end]
         if rows[end - 1].y - row.y > FAR_BELOW * max(row.size, rows[end - 1].size):
             break
+        if _is_larger(row, rows[at]):
+            break
         left = _still_free(free, row)
         if not left:
             break
@@ -404,6 +414,11 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     if many < 2 or end - at < 2:
         return at + 1, []
     return end, [(left + right) / 2 for left, right in free]
+
+
+def _is_larger(row: _Row, first: _Row) -> bool:
+    """Whether a line by itself is in larger print than the row that a table begins with."""
+    return len(row.segments) == 1 and row.size >= LARGER * first.size
 
 
 def _gaps(row: _Row) -> list[Interval]:
@@ -448,7 +463,7 @@ def _close_table(
 def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:
     """The words of the rows from one on, as far as these are no ruled table."""
     for row in rows[at:]:
-        if any(one.tables is not None for one in row.segments):
+        if any(one.tables is not None for one in row.segments) or _is_larger(row, rows[at]):
             return
         if row.by_words is None:
             row.by_words = Row.of(row.segments)

@@ -155,6 +155,9 @@ def _boxes(words: list[Word]) -> dict[int, list[Box]]:
 PIECE = re.compile("[\x02\ufffe]|[^\x00-\x20\xa0\ufffe]+")
 """A hyphen's mark, or characters that stand together."""
 WITHOUT_MEANING = re.compile("[\x00\ufffd\ue000-\uf8ff]")
+RAISED, SMALL, SIZE_OF_DIGIT = 0.25, 0.5, 1.5
+"""Of the height of a line, how far above it a raised digit begins and how high it is at most; and
+the size of print whose digits are so high."""
 FIRST_OF_OTHER_WRITING = "\u0590"
 """Letters from here on may run from right to left, which pdfium sorts."""
 
@@ -192,7 +195,13 @@ class _Print:
         self._x, self._y, self._rect = ctypes.c_double(), ctypes.c_double(), raw.FS_RECTF()
         self._to_x, self._to_y = ctypes.addressof(self._x), ctypes.addressof(self._y)
         self._to_rect = ctypes.addressof(self._rect)
-        # By text object: all that one of them draws has one turn and one font.
+        self._left, self._right = ctypes.c_double(), ctypes.c_double()
+        self._bottom, self._top = ctypes.c_double(), ctypes.c_double()
+        self._to_left, self._to_right = ctypes.addressof(self._left), ctypes.addressof(self._right)
+        self._to_bottom, self._to_top = ctypes.addressof(self._bottom), ctypes.addressof(self._top)
+        # Of digits that their font draws small and raised.
+        self._heights: dict[int, float] = {}
+        # By the address of text objects, of which all has one turn, and of fonts.
         self._turns: dict[int, float] = {}
         self._bold: dict[int, bool] = {}
 
@@ -216,12 +225,29 @@ class _Print:
         last, most = first + len(letters) - 1, 3.0 if turn else 0.8
         begun, level = first, self._level(first, turn)
         if not self._is_one(letters, first, last) or abs(self._level(last, turn) - level) > most:
-            for at in range(first + 1, last + 1):
+            for at in range(first, last + 1):
                 here = self._level(at, turn)
+                if not turn and letters[at - first].isdecimal():
+                    here = self._drawn_above(at, here)
+                level = here if at == first else level
                 if abs(here - level) > most:
                     yield begun, at, level
                     begun, level = at, here
         yield begun, last + 1, level
+
+    def _drawn_above(self, at: int, level: float) -> float:
+        """Where a digit stands that its font draws raised, on the base line though it is set."""
+        call = PDFIUM.FPDFText_GetCharBox
+        if not call(self._page, at, self._to_left, self._to_right, self._to_bottom, self._to_top):
+            return level
+        loose = self._box(at)
+        height, bottom = self._top.value - self._bottom.value, self._bottom.value
+        if bottom - level < RAISED * (loose[3] - loose[1]) or height > SMALL * (
+            loose[3] - loose[1]
+        ):
+            return level
+        self._heights[at] = SIZE_OF_DIGIT * height
+        return bottom
 
     def _is_one(self, letters: str, first: int, last: int) -> bool:
         """Whether one object draws them all, so that those in between need not be asked."""
@@ -238,13 +264,23 @@ class _Print:
         box, drawn = (left, bottom, right, top), self._object(first)
         degrees = round(math.degrees(turn)) % 360
         x0, x1, size = _turned(box, degrees)
-        bold = self._bold.get(drawn)
-        if bold is None or not drawn:
-            bold = PDFIUM.FPDFText_GetFontWeight(self._page, first) >= 600
-            self._bold[drawn] = bold
+        size = self._heights.get(first, size)
+        bold = self._is_bold(drawn, first)
         return Word(
             "", x0, x1, level, max(size, 0.1), 0, bold=bold, object=drawn, box=box, turn=degrees
         )
+
+    def _is_bold(self, drawn: int, at: int) -> bool:
+        """Whether a font says by its weight or by its name that it is; many state no weight."""
+        bold = self._bold.get(drawn)
+        if bold is None or not drawn:
+            font = PDFIUM.FPDFTextObj_GetFont(drawn) if drawn else None
+            bold = self._bold.get(font) if font else None
+            if bold is None:
+                heavy = PDFIUM.FPDFText_GetFontWeight(self._page, at) >= 600
+                bold = heavy or _is_named_bold(font)
+            self._bold[font or 0] = self._bold[drawn] = bold
+        return bold
 
     def _level(self, at: int, turn: float) -> float:
         """How high a character's base line is, across the print."""
@@ -260,6 +296,18 @@ class _Print:
     def _object(self, at: int) -> int:
         """The address of what draws a character; 0 for one that pdfium put in between."""
         return PDFIUM.FPDFText_GetTextObject(self._page, at) or 0
+
+
+BOLD = re.compile(rb"bold|black|heavy", re.IGNORECASE)
+LONGEST_NAME = 200
+
+
+def _is_named_bold(font: int | None) -> bool:
+    if not font:
+        return False
+    name = ctypes.create_string_buffer(LONGEST_NAME)
+    PDFIUM.FPDFFont_GetBaseFontName(font, ctypes.addressof(name), LONGEST_NAME)
+    return BOLD.search(name.value) is not None
 
 
 def _turned(box: Box, degrees: int) -> tuple[float, float, float]:

@@ -329,6 +329,8 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
         return " " if continues else "\n\n"
     if line.bold != after.bold and not continues and _parts_heading(line, ended):
         return "\n\n"
+    if after.bold and not line.bold and not continues and _ends_early(lines, i):
+        return "\n\n"  # a term or a heading below a short line
     if ITEM.match(after.text) or _is_row(line.text) or _is_row(after.text):
         return "\n"
     if _ends_early(lines, i):

@@ -1,4 +1,4 @@
-"""Scanned PDFs, also within other documents: drawn in the jail, read by tesseract where that is.
+"""Scanned PDFs and images, also within other documents: drawn in the jail, read by tesseract.
 
 tesseract runs behind the same walls as a reader, for one page, over pipes and without files.
 """
@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 from app.corpus.scans import SCAN, installed
 from app.errors import DocumentRefused
-from ingestion.formats import members, scan
+from ingestion.formats import members, pictures, scan
 from ingestion.formats.document import Block, Extracted, Scan
 from ingestion.formats.extract import assembled, inserted, with_members, without_text
 from ingestion.formats.jail import run_jailed, warn_once
@@ -48,13 +48,14 @@ class Word:
 
 
 def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) -> Extracted:
-    """The text of a scanned PDF, each paragraph that was read with little certainty in doubt.
+    """The text of a scanned PDF or of an image, each paragraph that was read with little certainty
+    in doubt.
 
-    Raises ``empty``, the refusal of a document without text, where it is no PDF, tesseract is not
+    Raises ``empty``, the refusal of a document without text, where it is neither, tesseract is not
     installed, or nothing is recognised either; other ``DocumentRefused`` as ``extract_jailed``.
     """
-    program = installed()
-    if program is None or format_of(name) is not PDF or not _has_mark(path):
+    program, kind = installed(), _kind_of(path, name)
+    if program is None or not kind:
         raise empty
     blocks: list[Block] = []
     for page in range(1, MOST_PAGES + 2):
@@ -68,13 +69,17 @@ def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) ->
         blocks += _blocks(program, image, languages, page)
     if not blocks:
         raise empty
-    return assembled(blocks, page - 1, PurePath(name).stem, PDF.media_type, MARK)
+    # Of an image there is no page to show beside its text.
+    pages = page - 1 if kind == PDF.media_type else 0
+    return assembled(blocks, pages, PurePath(name).stem, kind, MARK)
 
 
-def _has_mark(path: Path) -> bool:
-    """Whether this is a PDF by its content: a file of nothing is not, whatever its name."""
+def _kind_of(path: Path, name: str) -> str:
+    """The media type of a PDF or an image, by its content; empty for all else."""
     with path.open("rb") as file:
-        return PDF.magic in file.read(MARKED)
+        head = file.read(MARKED)
+    is_pdf = PDF.magic in head and (format_of(name) is PDF or head.startswith(PDF.magic))
+    return PDF.media_type if is_pdf else pictures.kind_of(head)
 
 
 def completed(path: Path, name: str, found: Extracted, languages: str) -> Extracted:
@@ -177,7 +182,7 @@ def _without(found: Extracted, left_out: Sequence[str]) -> Extracted:
 
 
 def _blocks(program: str, image: bytes, languages: str, page: int) -> list[Block]:
-    words = words_of(_read(program, image, languages))
+    words = words_of(_read(program, image, languages, page))
     return [Block(text, page, doubt=doubt) for text, doubt in paragraphs(words)]
 
 
@@ -231,17 +236,23 @@ def _doubt(words: Sequence[Word]) -> str:
 
 def _image(path: Path, page: int, letters: str) -> bytes | None:
     """The page, None where there is no such one; raises ``DocumentRefused``."""
-    entry = f"{scan.__name__}:{scan.child_main.__name__}"
-    run = run_jailed(entry, [str(page), letters], path, DRAWING, ("pypdfium2",))
+    with path.open("rb") as file:
+        is_picture = pictures.kind_of(file.read(pictures.NEEDED))
+    reader, arguments = (pictures, [str(page)]) if is_picture else (scan, [str(page), letters])
+    run = run_jailed(f"{reader.__name__}:child_main", arguments, path, DRAWING, ("pypdfium2",))
     if run.status != 0:
         raise DocumentRefused("crashed", f"Page {page} could not be drawn within its limits.")
     warn_once(run.walls)
+    if run.output == pictures.AS_IT_IS and is_picture:
+        return path.read_bytes()
     return scan.checked(run.output) if run.output else None
 
 
-def _read(program: str, image: bytes, languages: str) -> bytes:
+def _read(program: str, image: bytes, languages: str, page: int) -> bytes:
     """tesseract's table of one page; raises ``DocumentRefused``."""
     given = ["stdin", "stdout", "-l", languages, "--dpi", str(scan.DPI)]
+    if pictures.kind_of(image) == pictures.TIFF:
+        given += ["-c", f"tessedit_page_number={page - 1}"]
     run = run_program(program, [*given, "-c", "tessedit_create_tsv=1"], image, READING)
     warn_once(run.walls)
     if run.status != 0:

@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestion.formats import (
+    calendar,
     containers,
     delimited,
     docx,
     epub,
     html,
     markdown,
+    odp,
+    ods,
     odt,
     pdf,
+    pictures,
     records,
     rtf,
     sheet,
@@ -109,6 +113,21 @@ EPUB = Format(
 ODT = Format(
     "application/vnd.oasis.opendocument.text", (".odt",), odt.read, part="content.xml", imports=XML
 )
+ODS = Format(
+    "application/vnd.oasis.opendocument.spreadsheet",
+    (".ods",),
+    ods.read,
+    part="content.xml",
+    imports=XML,
+)
+ODP = Format(
+    "application/vnd.oasis.opendocument.presentation",
+    (".odp",),
+    odp.read,
+    part="content.xml",
+    imports=XML,
+)
+CALENDAR = Format("text/calendar", (".ics",), calendar.read, TEXT_LIMITS, imports=CHARSET)
 RTF = Format(
     "application/rtf", (".rtf",), rtf.read, magic=b"{\\rtf", imports=("striprtf.striprtf",)
 )
@@ -118,9 +137,19 @@ RECORDS = Format(
 )
 ZIP = Format("application/zip", (".zip",), containers.read_zip, magic=b"PK\x03\x04", imports=EVERY)
 
+IMAGES = tuple(
+    Format(media_type, suffixes, pictures.read, TEXT_LIMITS, magic=mark)
+    for media_type, suffixes, mark in (
+        (pictures.PNG, (".png",), b"\x89PNG"),
+        (pictures.JPEG, (".jpg", ".jpeg"), b"\xff\xd8\xff"),
+        (pictures.TIFF, (".tif", ".tiff"), b"II*\0"),
+        (pictures.WEBP, (".webp",), pictures.RIFF),
+    )
+)
 OFFICE = (DOCX, XLSX, PPTX)
-PACKED = (*OFFICE, EPUB, ODT)
-FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, MAIL, RECORDS, ZIP)
+OPEN = (ODT, ODS, ODP)
+PACKED = (*OFFICE, EPUB, *OPEN)
+FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, CALENDAR, MAIL, RECORDS, ZIP, *IMAGES)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

@@ -25,7 +25,7 @@ def child_main(page: str, letters: str = LETTERS) -> None:
             shown = document[int(page) - 1]
             if letters != LETTERS:
                 _leave_out_print(shown)
-            sys.stdout.buffer.write(_drawn(shown))
+            sys.stdout.buffer.write(drawn(shown))
 
 
 def _leave_out_print(page: Any) -> None:
@@ -44,7 +44,8 @@ def checked(image: bytes) -> bytes:
     return image
 
 
-def _drawn(page: Any) -> bytes:
+def drawn(page: Any) -> bytes:
+    """A page as PGM; raises ``DocumentRefused``."""
     width, height = page.get_size()
     if not (width > 0 and height > 0):
         raise DocumentRefused("corrupt", "A page has no size.")

@@ -1,26 +1,22 @@
 """Excel workbooks: what each sheet shows, row by row under its header."""
 
 import io
-import re
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt
+from ingestion.formats.number_formats import moment, number, span
 from ingestion.formats.tables import MAX_LABEL, cell_text
 from ingestion.formats.titles import is_garbage_title
 
 MAX_COLUMNS = 200
 MAX_HEIGHT = 100
 """Rows of a merged label that stands in each of its columns."""
+LONGEST_FORMAT = 255
 VISIBLE = "visible"
-_WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹ ])')
-"""What a number format writes as it is: quoted words, escaped signs, currencies and spaces."""
-_PADDING = re.compile(r'("[^"]*"|\\.)|[_*].')
-"""Space as wide as a sign, and signs that fill a cell; not within what is written as it is."""
-_PLACES = re.compile(r"\.(0+)")
 
 
 def read(data: bytes) -> Read:
@@ -45,11 +41,11 @@ def _sheet(sheet: Any) -> Iterator[Block]:
     lines = list(_lines(sheet))
     if any(lines):
         yield Block(str(sheet.title), level=1)
-        for table in _tables(lines):
+        for table in tables_of(lines):
             yield from grouped(table)
 
 
-def _tables(lines: list[str]) -> Iterator[list[str]]:
+def tables_of(lines: list[str]) -> Iterator[list[str]]:
     """The rows of each table of a sheet: one with a header of its own begins after a blank row."""
     table: list[str] = []
     for place, line in enumerate(lines):
@@ -78,12 +74,12 @@ def _lines(sheet: Any) -> Iterator[str]:
         for column in range(dimension.min or 0, (dimension.max or 0) + 1)
     }
     merged = _merged(sheet)
-    for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
-        dimension = sheet.row_dimensions.get(number)
+    for place, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
+        dimension = sheet.row_dimensions.get(place)
         if dimension is not None and dimension.hidden:
             continue
         seen = [
-            merged.get((number, column), cell)
+            merged.get((place, column), cell)
             for column, cell in enumerate(row, start=1)
             if column not in hidden
         ]
@@ -117,40 +113,15 @@ def _once(cells: list[Any]) -> list[Any]:
 
 def _shown(cell: Any) -> str:
     """The cell's value as its number format writes it."""
-    value, style = cell.value, str(cell.number_format or "General")
+    value, style = cell.value, str(cell.number_format or "General")[:LONGEST_FORMAT]
     if value is None:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime):
-        plain = value.time() == time(0)
-        return value.date().isoformat() if plain else value.isoformat(" ", "minutes")
-    if isinstance(value, date | time | timedelta):
-        return str(value)
+    if isinstance(value, timedelta):
+        return span(value, style)
+    if isinstance(value, date | time):
+        return moment(value, style)
     if isinstance(value, int | float):
-        return _number(value, style)
+        return number(value, style)
     return cell_text(str(value))
-
-
-def _number(value: float, style: str) -> str:
-    positive = _PADDING.sub(lambda match: match[1] or "", style.split(";")[0]).strip()
-    if positive in ("General", "@"):
-        return f"{value:.10g}" if isinstance(value, float) else str(value)
-    percent = "%" in positive
-    places = _PLACES.search(_WORD.sub("", positive))
-    digits = len(places[1]) if places else 0
-    text = f"{abs(value) * (100 if percent else 1):{',' if ',' in positive else ''}.{digits}f}"
-    sign = "-" if value < 0 else ""
-    before, after = _words(positive)
-    return f"{sign}{before}{text}{'%' if percent else ''}{after}"
-
-
-def _words(style: str) -> tuple[str, str]:
-    """What a format writes before a number and after it: currencies and quoted words."""
-    at = re.search(r"[0#?]", style)
-    place = at.start() if at else len(style)
-    return _quoted(style[:place]), _quoted(style[place:])
-
-
-def _quoted(style: str) -> str:
-    return "".join("".join(found) for found in _WORD.findall(style))

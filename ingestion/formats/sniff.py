@@ -3,15 +3,19 @@
 import codecs
 import io
 import zipfile
+from collections.abc import Sequence
 
 from app.errors import DocumentRefused
-from ingestion.formats import limits
+from ingestion.formats import limits, pictures
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
     BY_SUFFIX,
     HTML,
+    IMAGES,
     MARKDOWN,
+    ODT,
     OFFICE,
+    OPEN,
     PACKED,
     PDF,
     RTF,
@@ -23,6 +27,8 @@ from ingestion.formats.registry import (
 
 CONTENT_TYPES = "[Content_Types].xml"
 """The entry that every Office document has."""
+OPEN_KIND, OPEN_TYPE, LONGEST_KIND = "mimetype", "application/vnd.oasis.opendocument.", 200
+"""The entry by which an OpenDocument file says what it is, how that begins, and its size."""
 SAMPLE = 4096
 MARKED = 1024
 """Bytes in which a PDF shows that it is one: programs put a few before its mark."""
@@ -77,6 +83,8 @@ def _marked(data: bytes, declared: Format | None) -> Format | None:
         return RTF
     if data.startswith(EMPTY_ARCHIVE):
         raise DocumentRefused("empty", "The archive holds nothing; check that it was saved whole.")
+    if kind := pictures.kind_of(data[: pictures.NEEDED]):
+        return next(format for format in IMAGES if format.media_type == kind)
     return _packed(data, declared) if data.startswith(ZIP.magic) else None
 
 
@@ -112,9 +120,27 @@ def _packed(data: bytes, declared: Format | None) -> Format:
         # A plain archive may hold a folder of the same name.
         certain = is_office or format not in OFFICE or declared is format
         if certain and any(name.startswith(format.part) for name in names):
-            return format
+            return _open_kind(data, entries) if format is ODT else format
     if declared is ZIP:
         return ZIP
     if declared is None:
         raise DocumentRefused("unsupported_type", "No document was found in this archive.")
     raise _mismatch(declared, "another archive")
+
+
+def _open_kind(data: bytes, entries: Sequence[zipfile.ZipInfo]) -> Format:
+    """The kind of an OpenDocument file: its first entry says it, for a text it may be left out."""
+    if not entries or entries[0].filename != OPEN_KIND or entries[0].file_size > LONGEST_KIND:
+        return ODT
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            stated = archive.read(entries[0]).decode("ascii", "replace").strip()
+    except DAMAGED as error:
+        raise corrupt() from error
+    # Templates and web pages of a kind are called like it, and more.
+    kinds = [format for format in OPEN if stated.startswith(format.media_type)]
+    if not kinds and stated.startswith(OPEN_TYPE):
+        raise DocumentRefused(
+            "unsupported_type", "Of OpenDocument files, texts, spreadsheets and slides are read."
+        )
+    return kinds[0] if kinds else ODT

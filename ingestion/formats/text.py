@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 
 from ingestion.formats.aligned import blocks_of
 from ingestion.formats.charset import decode
@@ -128,6 +129,9 @@ def one_line(text: str) -> str:
 
 UNDERLINE = re.compile(r"[ \t]*(?:={3,}|-{3,}|~{3,})[ \t]*")
 NUMBERED = re.compile(r"(?:\d+\.)*\d+\.?[ \t]+[^\W\d_].*")
+ASKED = re.compile(r"(?:Q|F|Question|Frage)\s?\d{0,3}\s?[.:)].{1,200}\?", re.IGNORECASE)
+ANSWERED = re.compile(r"\s*(?:A|R|Answer|Antwort)\s?\d{0,3}\s?[.:)]", re.IGNORECASE)
+QUESTION_LEVEL = 3
 MOST_OF_HEADING = 80
 """Characters; a longer line is a sentence."""
 
@@ -137,21 +141,38 @@ def read(data: bytes) -> Read:
     source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS)).strip("\n")
     parts = re.split(r"\n[ \t]*\n\s*?(?=[^\n])", source)
     blocks: list[Block] = []
+    is_answer = False
     for place, part in enumerate(parts):
-        lines = part.split("\n", 2)
-        first, level = lines[0].strip(), 0
-        if len(lines) > 1 and UNDERLINE.fullmatch(lines[1]):
-            level, rest = (1 if "=" in lines[1] else 2), lines[2:]
-        elif len(lines) == 1:
-            level, rest = _level(first, is_first=place == 0 and len(parts) > 1), []
-        if level and first:
-            blocks.append(Block(first, level=level))
-            for text in rest:
-                blocks += blocks_of(text, "\n")
-        else:
-            blocks += blocks_of(part)
+        found = _asked(part) or _part(part, is_first=place == 0 and len(parts) > 1)
+        asks = found[0].level == QUESTION_LEVEL if found else False
+        if is_answer and found and not asks:
+            found[0] = replace(found[0], ends=QUESTION_LEVEL)
+        is_answer = asks or (is_answer and not found)
+        blocks += found
     begins = blocks[0] if blocks else Block("")
     return Read(begins.text if begins.level else "", blocks)
+
+
+def _asked(part: str) -> list[Block]:
+    """A question that is marked as one, as the heading of its answer; none in other text."""
+    first, _, rest = part.partition("\n")
+    if not ASKED.fullmatch(first.strip()) or not ANSWERED.match(rest):
+        return []
+    return [Block(first.strip(), level=QUESTION_LEVEL), *blocks_of(rest, "\n")]
+
+
+def _part(part: str, *, is_first: bool) -> list[Block]:
+    """A paragraph, or a heading with what follows it at once."""
+    lines = part.split("\n", 2)
+    first, level = lines[0].strip(), 0
+    rest: list[str] = []
+    if len(lines) > 1 and UNDERLINE.fullmatch(lines[1]):
+        level, rest = (1 if "=" in lines[1] else 2), lines[2:]
+    elif len(lines) == 1:
+        level = _level(first, is_first=is_first)
+    if not (level and first):
+        return [*blocks_of(part)]
+    return [Block(first, level=level), *(one for text in rest for one in blocks_of(text, "\n"))]
 
 
 def _level(line: str, *, is_first: bool) -> int:

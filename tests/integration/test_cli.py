@@ -273,19 +273,19 @@ def test_an_empty_file_of_any_format_is_said_to_be_empty(shell: Shell, tmp_path:
 
 def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
-    for name in ("a.md", "a.md.meta.yaml", ".hidden.png", "picture.png", "within/program.exe"):
+    for name in ("a.md", "a.md.meta.yaml", ".hidden.png", "picture.gif", "within/program.exe"):
         (tmp_path / name).write_text("title: Lifts\n", "utf-8")
     folder = str(tmp_path.resolve())
     report = shell.json("ingest", folder, "--collection", "skips", "--create")
     assert report["ingested"] == 1
-    assert report["skipped"] == [f"{folder}/picture.png", f"{folder}/within/program.exe"]
+    assert report["skipped"] == [f"{folder}/picture.gif", f"{folder}/within/program.exe"]
     said = " ".join(shell.run("ingest", folder, "--collection", "skips").stdout.split())
-    assert "2 skipped, of a kind that is not read: picture.png, program.exe" in said
+    assert "2 skipped, of a kind that is not read: picture.gif, program.exe" in said
     for number in range(4):
-        (tmp_path / f"more-{number}.png").write_bytes(b"")
+        (tmp_path / f"more-{number}.gif").write_bytes(b"")
     again = ("ingest", folder, "--collection", "skips")
     said = " ".join(shell.run(*again).stdout.split())
-    assert "6 skipped, of a kind that is not read: 5 .png, 1 .exe (--all-skipped" in said
+    assert "6 skipped, of a kind that is not read: 5 .gif, 1 .exe (--all-skipped" in said
     told = shell.run(*again, "--all-skipped").stdout.splitlines()
     at = told.index("6 skipped, of a kind that is not read:")
     skipped = shell.json(*again)["skipped"]

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from fpdf import FPDF
 
@@ -46,6 +47,14 @@ class Made:
     layout: Layout
     data: bytes = b""
     kinds: set[str] = field(default_factory=set)
+
+    @property
+    def told(self) -> list[list[str]]:
+        """The rows, each with the label that it stands under."""
+        rows = [[*row] for row in self.rows]
+        for above, row in pairwise(rows if "labels" in self.kinds else ()):
+            row[0] = row[0] or above[0]
+        return rows
 
 
 def value(pick: random.Random) -> str:

@@ -343,6 +343,7 @@ def test_without_tesseract_the_refusal_is_that_of_an_empty_document(
     with pytest.raises(DocumentRefused) as caught:
         recognised(path, "a.pdf", "eng", EMPTY)
     assert caught.value is EMPTY
+    (tmp_path / "a.txt").write_bytes(b" ")
     with pytest.raises(DocumentRefused) as caught:
         recognised(tmp_path / "a.txt", "a.txt", "eng", EMPTY)
     assert caught.value is EMPTY
