@@ -15,7 +15,8 @@ class Corked:
     """A transport that sends together what is written in one turn of the event loop.
 
     Head and body of a response are written one after the other, and each call of the system lets
-    another thread take the interpreter, which the loop then waits for.
+    another thread take the interpreter, which the loop then waits for. For the same reason what is
+    complete is sent before the turn ends: the next one begins by asking the system what is new.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -30,15 +31,16 @@ class Corked:
         if not data:
             return
         if not self._held:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._held.append(data)
 
     def close(self) -> None:
         """As the transport's, when what was written is sent."""
-        self._send()
+        self.flush()
         self._transport.close()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what was written; nothing more comes in this turn."""
         held, self._held = b"".join(self._held), []
         if held:
             self._transport.write(held)
@@ -111,7 +113,8 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's; the time for the next head begins."""
+        """As uvicorn's; what was written is sent, and the time for the next head begins."""
+        self.transport.flush()
         super().on_response_complete()
         self._watch()
 
