@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, cast
 
-from httptools import HttpParserError
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 32_768
@@ -46,6 +46,38 @@ class Corked:
             self._transport.write(held)
 
 
+class OneVersion:
+    """llhttp's parser for a server that stays with its protocol, whatever a client proposes.
+
+    The parser stops below the head of a request that asks for another one, and takes its body for
+    bytes of that: clients that would rather speak HTTP/2 (those of Java, ``curl --http2``) would
+    be answered as if they had sent none. So the head is read a second time, without the wish.
+    """
+
+    def __init__(self, protocol: "TimedProtocol") -> None:
+        self._protocol = protocol
+        self._begin()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+    def feed_data(self, data: bytes) -> None:
+        """As the parser's; raises ``HttpParserError``, and never ``HttpParserUpgrade``."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except HttpParserUpgrade as asked:
+                head = self._protocol.head_without_upgrade()
+                data = data[asked.args[0] :]
+                self._begin()
+                self._parser.feed_data(head)
+
+    def _begin(self) -> None:
+        self._parser = HttpRequestParser(self._protocol)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+
 class TimedProtocol(HttpToolsProtocol):
     """uvicorn's protocol over llhttp, with limits on what a head may hold and how long it may take.
 
@@ -54,6 +86,7 @@ class TimedProtocol(HttpToolsProtocol):
     """
 
     header_timeout_s: float
+    _corked: Corked
     _late: asyncio.TimerHandle | None = None
     _waits_for = ""
     _in_body = False
@@ -61,7 +94,9 @@ class TimedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """As uvicorn's, with a time for the first head."""
-        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+        self.parser = cast("HttpRequestParser", OneVersion(self))
+        self._corked = Corked(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._corked))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -88,6 +123,8 @@ class TimedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """As uvicorn's; raises ``HttpParserError`` for what ``_check_head`` refuses."""
         self._check_head()
+        if self.parser.should_upgrade():  # it is read again
+            return
         self._in_body, self._bytes_since = True, 0
         super().on_headers_complete()
 
@@ -101,6 +138,15 @@ class TimedProtocol(HttpToolsProtocol):
             raise HttpParserError("A request of HTTP/1.1 names one host.")
         if values.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise HttpParserError("A body comes as it is, or in chunks.")
+        if self.parser.get_method() == b"CONNECT":
+            raise HttpParserError("This is no proxy.")
+
+    def head_without_upgrade(self) -> bytes:
+        """The head of the request that was read last, but for its wish for another protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn's."""
@@ -109,12 +155,14 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """As uvicorn's."""
+        if self.parser.should_upgrade():
+            return
         self._in_body, self._bytes_since = False, 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """As uvicorn's; what was written is sent, and the time for the next head begins."""
-        self.transport.flush()
+        self._corked.flush()
         super().on_response_complete()
         self._watch()
 
