@@ -27,7 +27,14 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InternalError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.errors import (
@@ -60,6 +67,9 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+UNANSWERED = (OperationalError, InternalError, PendingRollbackError)
+"""The database is away; the last two where somebody took the first failure for one of their own
+and went on in the same transaction, as the gate does."""
 TAKEN = "It is `postgresql+psycopg://user:password@host/name`, or empty for SQLite."
 
 
@@ -84,7 +94,7 @@ class Database:
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except OperationalError as error:
+        except UNANSWERED as error:
             raise _storage_error(error) from error
 
     @contextmanager
@@ -94,7 +104,7 @@ class Database:
             with Session(self.engine, expire_on_commit=False) as session:
                 session.connection(execution_options={"countersign_reading": True})
                 yield session
-        except OperationalError as error:
+        except UNANSWERED as error:
             raise _storage_error(error) from error
 
     @contextmanager
@@ -106,7 +116,7 @@ class Database:
         try:
             with engine.connect() as connection:
                 yield connection.execution_options(countersign_reading=True)
-        except OperationalError as error:
+        except UNANSWERED as error:
             raise _storage_error(error) from error
 
     def compact(self) -> bool:
@@ -220,8 +230,8 @@ def _server_engine(url: URL) -> Engine:
     )
 
 
-def _storage_error(error: DBAPIError) -> DependencyFailed:
-    text = str(error.orig).lower()
+def _storage_error(error: SQLAlchemyError) -> DependencyFailed:
+    text = str(getattr(error, "orig", "")).lower()
     if "disk is full" in text or "no space left" in text:
         return StorageFull()
     return DependencyFailed("The database did not answer.")
