@@ -145,7 +145,7 @@ async def ask(
     sentence is sent after the release is recorded."""
     asked = body.model_dump()
     question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
-    if "text/event-stream" in accept:
+    if "text/event-stream" in accept.lower():
         return asked_stream(ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 

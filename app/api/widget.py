@@ -140,7 +140,7 @@ async def ask(
     services.access.quotas.charge_widget(found.key_id, found.questions_per_minute)
     asked = {**body.model_dump(), "collections": None, "answer_schema": None}
     question = Question(services, principal, lambda: Ask(**asked), ["widget", asked], once)
-    if "text/event-stream" in accept:
+    if "text/event-stream" in accept.lower():
         return asked_stream(ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 
