@@ -58,9 +58,6 @@ class OneVersion:
         self._protocol = protocol
         self._begin()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._parser, name)
-
     def feed_data(self, data: bytes) -> None:
         """As the parser's; raises ``HttpParserError``, and never ``HttpParserUpgrade``."""
         while data:
@@ -74,8 +71,13 @@ class OneVersion:
                 self._parser.feed_data(head)
 
     def _begin(self) -> None:
-        self._parser = HttpRequestParser(self._protocol)
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._parser = parser = HttpRequestParser(self._protocol)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.get_method, self.get_http_version = parser.get_method, parser.get_http_version
+        self.should_upgrade, self.should_keep_alive = (
+            parser.should_upgrade,
+            parser.should_keep_alive,
+        )
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -124,6 +126,8 @@ class TimedProtocol(HttpToolsProtocol):
         """As uvicorn's; raises ``HttpParserError`` for what ``_check_head`` refuses."""
         self._check_head()
         if self.parser.should_upgrade():  # it is read again
+            if self.parser.get_method() == b"CONNECT":
+                raise HttpParserError("This is no proxy.")
             return
         self._in_body, self._bytes_since = True, 0
         super().on_headers_complete()
@@ -138,8 +142,6 @@ class TimedProtocol(HttpToolsProtocol):
             raise HttpParserError("A request of HTTP/1.1 names one host.")
         if values.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise HttpParserError("A body comes as it is, or in chunks.")
-        if self.parser.get_method() == b"CONNECT":
-            raise HttpParserError("This is no proxy.")
 
     def head_without_upgrade(self) -> bytes:
         """The head of the request that was read last, but for its wish for another protocol."""
