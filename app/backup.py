@@ -37,7 +37,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db import Database, iso, knows_revision, migrate, now
+from app.db import Database, iso, knows_revision, migrate, now, storage_errors
 from app.errors import BackupRefused, from_os_error
 from app.files import link_or_copy, to_disk
 from app.records.audit import broken_audit_link
@@ -84,6 +84,7 @@ class Manifest:
     links: dict[str, str] = field(default_factory=dict)
 
 
+@storage_errors()
 def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
     """Write ``out``; the service may go on meanwhile. Raises ``BackupRefused`` where it exists.
 
@@ -193,6 +194,7 @@ def _is_backup(path: Path) -> bool:
         return False
 
 
+@storage_errors()
 def restore(database: Database, settings: Settings, source: Path) -> Manifest:
     """Put an archive into an empty database and data folder; nothing is left when it fails.
 

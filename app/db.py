@@ -27,7 +27,14 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InternalError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.errors import (
@@ -60,6 +67,10 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+UNANSWERED = (OperationalError, InternalError, PendingRollbackError)
+"""The database is away; the last two where somebody took the first failure for one of their own
+and went on in the same transaction, as the gate does."""
+NOT_WRITABLE = "The database cannot be written: see to the rights of its file and its folder."
 TAKEN = "It is `postgresql+psycopg://user:password@host/name`, or empty for SQLite."
 
 
@@ -81,21 +92,19 @@ class Database:
         On SQLite every transaction takes the write lock at once (BEGIN IMMEDIATE): a
         transaction that reads and then writes can never fail half-way for a stale snapshot.
         """
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except OperationalError as error:
-            raise _storage_error(error) from error
+        with (
+            storage_errors(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads; it takes no write lock and commits nothing."""
-        try:
-            with Session(self.engine, expire_on_commit=False) as session:
-                session.connection(execution_options={"countersign_reading": True})
-                yield session
-        except OperationalError as error:
-            raise _storage_error(error) from error
+        with storage_errors(), Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={"countersign_reading": True})
+            yield session
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -103,11 +112,8 @@ class Database:
         engine = self.engine
         if not self.embedded:  # SQLite's reading transaction is one snapshot anyway
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        try:
-            with engine.connect() as connection:
-                yield connection.execution_options(countersign_reading=True)
-        except OperationalError as error:
-            raise _storage_error(error) from error
+        with storage_errors(), engine.connect() as connection:
+            yield connection.execution_options(countersign_reading=True)
 
     def compact(self) -> bool:
         """Rewrite the files without what was deleted; False when others use the database.
@@ -220,10 +226,22 @@ def _server_engine(url: URL) -> Engine:
     )
 
 
-def _storage_error(error: DBAPIError) -> DependencyFailed:
-    text = str(error.orig).lower()
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """What becomes of the database within the block is said by our errors: ``StorageFull``, else
+    ``DependencyFailed``."""
+    try:
+        yield
+    except UNANSWERED as error:
+        raise _storage_error(error) from error
+
+
+def _storage_error(error: SQLAlchemyError) -> DependencyFailed:
+    text = str(getattr(error, "orig", "")).lower()
     if "disk is full" in text or "no space left" in text:
         return StorageFull()
+    if "readonly database" in text or "unable to open database file" in text:
+        return DependencyFailed(NOT_WRITABLE)
     return DependencyFailed("The database did not answer.")
 
 

@@ -12,8 +12,9 @@ from app.db import Database
 from app.errors import IdempotencyMismatch, Invalid, RequestInProgress
 from guardrails.contract import canonical_sha256
 
-STALE_REQUEST = timedelta(minutes=10)
-"""An idempotent request that never finished is given up after this long."""
+STALE_REQUEST = timedelta(minutes=1)
+"""An idempotent request that never finished is given up after this long: its process was killed.
+One that only takes longer makes nothing more once another has finished under its key."""
 KEPT = timedelta(days=30)
 """How long a key is remembered."""
 MAX_KEY = 200

@@ -1,12 +1,13 @@
 """One question of a request: asked once, dropped when nobody waits, and told of as it goes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from fastapi import Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
 from app.answering.answerer import OnStage
@@ -21,6 +22,9 @@ from app.wiring import Services
 log = structlog.get_logger()
 FINAL = frozenset({"released", "blocked", "abstained", "rejected", "withdrawn"})
 """The statuses of an answer that nothing but a later review changes."""
+FINISH_S = 9.0
+"""How long a question that is being asked may go on when the service is told to end: a little less
+than the server then waits for its requests. Streams that only follow something are cut at once."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,12 @@ async def _hung_up(request: Request) -> None:
     """Returns when the caller closes the connection; the body was read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def asked_stream(events: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
+    """The events of a question that is being asked; when the service is told to end they are
+    finished, as an answer without a stream is."""
+    return EventSourceResponse(events, ping=15, shutdown_grace_period=FINISH_S)
 
 
 async def news_of(question: Question, permit: Permit, request: Request) -> AsyncGenerator[News]:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, cast
 
-from httptools import HttpParserError
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 32_768
@@ -15,7 +15,8 @@ class Corked:
     """A transport that sends together what is written in one turn of the event loop.
 
     Head and body of a response are written one after the other, and each call of the system lets
-    another thread take the interpreter, which the loop then waits for.
+    another thread take the interpreter, which the loop then waits for. For the same reason what is
+    complete is sent before the turn ends: the next one begins by asking the system what is new.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -30,18 +31,53 @@ class Corked:
         if not data:
             return
         if not self._held:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._held.append(data)
 
     def close(self) -> None:
         """As the transport's, when what was written is sent."""
-        self._send()
+        self.flush()
         self._transport.close()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what was written; nothing more comes in this turn."""
         held, self._held = b"".join(self._held), []
         if held:
             self._transport.write(held)
+
+
+class OneVersion:
+    """llhttp's parser for a server that stays with its protocol, whatever a client proposes.
+
+    The parser stops below the head of a request that asks for another one, and takes its body for
+    bytes of that: clients that would rather speak HTTP/2 (those of Java, ``curl --http2``) would
+    be answered as if they had sent none. So the head is read a second time, without the wish.
+    """
+
+    def __init__(self, protocol: "TimedProtocol") -> None:
+        self._protocol = protocol
+        self._begin()
+
+    def feed_data(self, data: bytes) -> None:
+        """As the parser's; raises ``HttpParserError``, and never ``HttpParserUpgrade``."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except HttpParserUpgrade as asked:
+                head = self._protocol.head_without_upgrade()
+                data = data[asked.args[0] :]
+                self._begin()
+                self._parser.feed_data(head)
+
+    def _begin(self) -> None:
+        self._parser = parser = HttpRequestParser(self._protocol)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.get_method, self.get_http_version = parser.get_method, parser.get_http_version
+        self.should_upgrade, self.should_keep_alive = (
+            parser.should_upgrade,
+            parser.should_keep_alive,
+        )
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -52,6 +88,7 @@ class TimedProtocol(HttpToolsProtocol):
     """
 
     header_timeout_s: float
+    _corked: Corked
     _late: asyncio.TimerHandle | None = None
     _waits_for = ""
     _in_body = False
@@ -59,7 +96,9 @@ class TimedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """As uvicorn's, with a time for the first head."""
-        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+        self.parser = cast("HttpRequestParser", OneVersion(self))
+        self._corked = Corked(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._corked))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +125,10 @@ class TimedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """As uvicorn's; raises ``HttpParserError`` for what ``_check_head`` refuses."""
         self._check_head()
+        if self.parser.should_upgrade():  # it is read again
+            if self.parser.get_method() == b"CONNECT":
+                raise HttpParserError("This is no proxy.")
+            return
         self._in_body, self._bytes_since = True, 0
         super().on_headers_complete()
 
@@ -100,6 +143,13 @@ class TimedProtocol(HttpToolsProtocol):
         if values.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise HttpParserError("A body comes as it is, or in chunks.")
 
+    def head_without_upgrade(self) -> bytes:
+        """The head of the request that was read last, but for its wish for another protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
     def on_body(self, body: bytes) -> None:
         """As uvicorn's."""
         self._bytes_since = 0
@@ -107,11 +157,14 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """As uvicorn's."""
+        if self.parser.should_upgrade():
+            return
         self._in_body, self._bytes_since = False, 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's; the time for the next head begins."""
+        """As uvicorn's; what was written is sent, and the time for the next head begins."""
+        self._corked.flush()
         super().on_response_complete()
         self._watch()
 

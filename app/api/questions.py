@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from app.access.permissions import authorise
 from app.access.principals import Principal
 from app.answering.stages import Ask
-from app.api.asking import Question, Stage, follow, news_of, while_connected
+from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
 from app.api.requests import (
     Body,
     CredentialDep,
@@ -145,8 +145,8 @@ async def ask(
     sentence is sent after the release is recorded."""
     asked = body.model_dump()
     question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
-    if "text/event-stream" in accept:
-        return EventSourceResponse(ask_events(question, permit, request))
+    if "text/event-stream" in accept.lower():
+        return asked_stream(ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 
 

@@ -69,9 +69,12 @@ class Certifier:
             # Else documents could change between the choice of the labels and the certificate.
             lock_index(session)
             result = self._tested(session, stratum, alpha, delta, looks)
-            note_look(session, stratum, self._certificates.lineage, looks)
+            noted = note_look(session, stratum, self._certificates.lineage, looks)
             if isinstance(result, Certificate):
                 _enforce(session, stratum, result, by)
+            elif noted:  # what changed is sealed by a link
+                event = {"collection": collection, "risk_class": risk_class, "by": by}
+                append_audit(session, "labels_looked_at", {**event, "looks": looks, "new": noted})
         return result
 
     def tried(

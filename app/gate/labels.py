@@ -95,10 +95,12 @@ MOST_LENT = 1000
 """More labels of others would change nothing about where to begin."""
 
 
-def note_look(session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks) -> None:
-    """Note that a certificate was tried on these labels."""
-    for row in _label_rows(session, stratum, lineage, looks):
+def note_look(session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks) -> int:
+    """Note that a certificate was tried on these labels; of how many that was not noted yet."""
+    rows = [row for row in _label_rows(session, stratum, lineage, looks) if row.looked != looks]
+    for row in rows:
         row.looked = looks
+    return len(rows)
 
 
 def _label_rows(

@@ -16,7 +16,7 @@ from app.access.principals import LOCAL
 from app.answering.answerer import Ask
 from app.backup import MANIFEST, back_up, restore
 from app.db import Database
-from app.errors import BackupRefused, StorageFull
+from app.errors import BackupRefused, DependencyFailed, StorageFull
 from app.proof.checkpoints import Checkpoints
 from app.proof.verify import verify_audit
 from app.records.tables import AuditRow, RecordRow
@@ -241,6 +241,15 @@ def test_an_archive_is_never_written_over(tmp_path: Path) -> None:
         back_up(database, settings, out)
     database.close()
     assert out.read_bytes() == b"precious"
+
+
+def test_a_database_that_cannot_be_opened_is_no_crash(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    closed = Database(f"sqlite:///{tmp_path}")  # a folder
+    for act in (restore, back_up):
+        with pytest.raises(DependencyFailed, match="rights of its file"):
+            act(closed, settings, tmp_path / "backup.zip")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_that_index_versions_share_are_kept_once(tmp_path: Path) -> None:

@@ -274,6 +274,32 @@ def test_a_trailer_is_no_header_of_its_request_nor_of_the_next(address: tuple[st
         assert [known in answers[0], b"Sign in" in answers[1], len(answers)] == [True, True, 2]
 
 
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+SOCKET = b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize("wish", [H2C, SOCKET])
+@pytest.mark.parametrize("sent_by", [1, 7, 100_000])
+def test_a_wish_for_another_protocol_loses_no_body_and_no_later_request(
+    address: tuple[str, int], wish: bytes, sent_by: int
+) -> None:
+    body = b'{"username": 7, "password": "wrong"}'
+    head = POST + wish + b"Content-Type: application/json\r\n"
+    plain = head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    chunks = b"1\r\n{\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body) - 1, body[1:])
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+    probe = b"GET /healthz HTTP/1.1\r\n" + HOST + wish + b"\r\n"
+    last = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    sent = plain + probe + chunked + last
+    with socket.create_connection(address) as connection:
+        for at in range(0, len(sent), sent_by):
+            connection.sendall(sent[at : at + sent_by])
+        _, said = closed_after(connection)
+    answers = said.split(b"HTTP/1.1 ")[1:]
+    assert [one[:3] for one in answers] == [b"422", b"200", b"422", b"200"]
+    assert all(b"username: it must be a text" in one for one in answers[::2])
+
+
 def test_a_request_that_was_refused_early_leaves_its_connection_in_order(
     address: tuple[str, int],
 ) -> None:

@@ -31,6 +31,7 @@ from app.gate.sampling import audit_chance, audit_floor, drawn
 from app.gate.status import CertificateView, gate_status
 from app.gate.strata import DAMAGED, Stratum
 from app.gate.tables import CertificateRow, GateModeRow, LabelRow
+from app.proof.verify import verify_audit
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.decisions import Decision
@@ -141,6 +142,11 @@ class House:
         """Try to certify the standard stratum of a collection."""
         maker = Certifier(self.desk.database, self.settings, self.gate.certificates)
         return maker.certify(collection, "standard", alpha, delta, "olga", looks)
+
+    def links(self) -> list[str]:
+        """What the links of the audit log say, in order."""
+        with self.desk.database.reading() as session:
+            return list(session.scalars(select(AuditRow.kind).order_by(AuditRow.number)))
 
     def certificates(self) -> list[CertificateView]:
         """Every certificate as operators see it, newest first."""
@@ -538,6 +544,19 @@ def test_another_lineage_voids_a_certificate_at_once_and_its_labels_count_no_mor
     result = house.certify()
     assert isinstance(result, NotCertifiable)
     assert result.labels == 0
+
+
+@on_sqlite
+@pytest.mark.parametrize("looks", ["day", "once"])
+def test_a_try_that_certifies_nothing_leaves_the_audit_log_sound(desk: Desk, looks: Looks) -> None:
+    house = House(desk, None, gate_mode="certified", undo_seconds=0)
+    for kind in ("approve", "approve"):
+        house.decide(house.ask()["answer_id"], kind)
+    links = house.links()
+    for _ in range(2):  # the second finds nothing to note
+        assert isinstance(house.certify(looks=looks), NotCertifiable)
+        assert verify_audit(desk.database).problems == []
+    assert house.links() == [*links, "labels_looked_at"]
 
 
 @on_sqlite

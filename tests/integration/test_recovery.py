@@ -5,13 +5,15 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 import ingestion.stages
@@ -664,6 +666,23 @@ def test_the_file_of_a_refused_document_that_is_no_upload_stays(library: Library
     file = library.write("broken.pdf", sample.pdf([["A page."]])[:40])
     assert [failure.code for failure in library.ingest().failures] == ["corrupt"]
     assert file.exists()
+
+
+# A database that goes away
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("fault", ["SELECT pg_terminate_backend(pg_backend_pid())", "SELECT 1/0"])
+def test_who_goes_on_after_the_database_has_failed_is_told_so_and_stores_nothing(
+    library: Library, fault: str
+) -> None:
+    """As the gate does, which takes any failure for its own."""
+    with pytest.raises(DependencyFailed), library.database.transaction() as session:
+        with suppress(DBAPIError):
+            session.execute(text(fault))
+        session.add(IdempotencyRow(principal="ann", key="k", request_sha256="", created_at=now()))
+    with library.database.reading() as session:
+        assert session.get(IdempotencyRow, ("ann", "k")) is None
 
 
 # Counts, and what a search reads

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
+from sse_starlette.sse import AppStatus
 from starlette.testclient import TestClient
 
 from app.access.service import Access
@@ -262,3 +263,28 @@ def held_without_a_byte(desk: Desk, body: bytes) -> None:
         assert record is not None and record.draft is not None
         assert "350" in record.draft["text"]
         assert session.scalar(select(ReleaseRow)) is None
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("path", "body", "last"),
+    [
+        ("/v1/ask", {"question": EXCESS}, b"event: answer"),
+        (
+            "/v1/chat/completions",
+            {"model": "countersign", "messages": [{"role": "user", "content": EXCESS}]},
+            b"[DONE]",
+        ),
+        ("/v1/responses", {"model": "countersign", "input": EXCESS}, b"response.completed"),
+    ],
+)
+def test_a_question_that_is_being_asked_is_answered_although_the_service_ends(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], last: bytes
+) -> None:
+    answerer = desk.answerer()
+    monkeypatch.setattr(AppStatus, "should_exit", True)
+    with client(desk, answerer) as service:
+        sent = body if path == "/v1/ask" else {**body, "stream": True}
+        said = service.post(path, json=sent)
+    assert said.status_code == 200
+    assert last in said.content and b"350" in said.content

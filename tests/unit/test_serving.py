@@ -13,11 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 
 from app.allocator import MOST_ARENAS
 from app.api.edge import Door
-from app.api.protocol import Corked
+from app.api.protocol import Corked, timed_protocol
 from app.api.questions import router
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
@@ -401,6 +402,9 @@ class Wire:
     def is_closing(self) -> bool:
         return "closed" in self.told
 
+    def get_extra_info(self, _name: str) -> None:
+        """Of nobody."""
+
 
 def test_head_and_body_of_a_response_are_sent_together_and_before_the_end() -> None:
     wire = Wire()
@@ -421,6 +425,30 @@ def test_head_and_body_of_a_response_are_sent_together_and_before_the_end() -> N
         assert wire.told == ["head body", "more", "last", "closed"]
 
     asyncio.run(scene())
+
+
+def test_a_response_that_is_complete_is_sent_before_the_turn_ends() -> None:
+    wire, sent = Wire(), list[str]()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        assert wire.told == []
+        await send({"type": "http.response.body", "body": b"full"})
+        sent.extend(wire.told)
+
+    async def scene() -> None:
+        config = uvicorn.Config(app, http=timed_protocol(60), ws="none", lifespan="off")
+        config.load()
+        protocol = config.http_protocol_class(config, uvicorn.server.ServerState(), {})  # type: ignore[call-arg]
+        protocol.connection_made(wire)  # type: ignore[arg-type]
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await asyncio.sleep(0.01)
+        protocol.connection_lost(None)
+
+    asyncio.run(scene())
+    assert len(sent) == 1
+    assert sent[0].startswith("HTTP/1.1 503 ") and sent[0].endswith("full")
 
 
 ARENAS = """

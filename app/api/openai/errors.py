@@ -5,6 +5,7 @@ from pydantic import BaseModel
 from app.errors import CountersignError
 
 ADDRESSES = ("/v1/chat/completions", "/v1/responses", "/v1/models", "/v1/embeddings")
+BELOW = tuple(f"{address}/" for address in ADDRESSES)
 TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -30,7 +31,7 @@ class OpenAIErrorView(BaseModel):
 
 def is_openai(path: str) -> bool:
     """Whether this address, which may not exist, is one of OpenAI's."""
-    return any(path == address or path.startswith(f"{address}/") for address in ADDRESSES)
+    return path in ADDRESSES or path.startswith(BELOW)
 
 
 def openai_error(error: CountersignError) -> OpenAIErrorView:

@@ -15,7 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
 from app.answering.stages import Ask
-from app.api.asking import Question, Stage, follow, news_of, while_connected
+from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
 from app.api.openai import wire
 from app.api.openai.answers import (
     Told,
@@ -93,7 +93,7 @@ async def chat_completions(
             yield from (ServerSentEvent(one.model_dump_json()) for one in chunks)
             yield ServerSentEvent("[DONE]")
 
-        return EventSourceResponse(_chat_events(question, permit, request, events), ping=15)
+        return asked_stream(_chat_events(question, permit, request, events))
     return chat_completion(told(await while_connected(request, permit.run(question.answer))))
 
 
@@ -114,8 +114,7 @@ async def make_response(
     question = _question(services, principal, wanted, ["response", _asked(body)], key)
     telling = _Telling(request, services, body.model, wanted.schema)
     if body.stream:
-        news = news_of(question, permit, request)
-        return EventSourceResponse(telling.events(news), ping=15)
+        return asked_stream(telling.events(news_of(question, permit, request)))
     return telling.response(await while_connected(request, permit.run(question.answer)))
 
 
