@@ -25,6 +25,8 @@ MAX_BLOCKS = 15
 """Items of the longest list that is answered whole."""
 MAX_UNIT = 1_500
 """Characters of the longest answer that is more than the sentence around its span."""
+MAX_PARAGRAPH = 600
+"""Characters of a paragraph that is answered whole."""
 MAX_TITLE = 60
 """Characters of the longest line that is taken for a heading."""
 
@@ -39,10 +41,13 @@ CONTENTS = re.compile(
 _ASKS_LIST = re.compile(
     r"\b(?:list|steps?|stages|procedure|process|requirements|options|ways|kinds|types|examples|"
     r"benefits|conditions|criteria|reasons|rules|documents|items|things)\b"
-    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|should (?:i|we|you))\b"
+    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|(?:should|can|may|must) (?:i|we|you))\b"
     r"|\bwhat is (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
     r"|\bhow (?:do|does|can|could|should|to|must|may|is|are)\b|\bwhich \w+s\b",
     re.IGNORECASE,
+)
+_ASKS_WHAT_TO_DO = re.compile(
+    r"\bwhat (?:happens|(?:do|should|can|could|may|must|shall) (?:i|we|you))\b"
 )
 LEANS_BACK = re.compile(
     r"(?:it|its|they|their|them|he|she|his|her|this|these|that|those|such|both|otherwise|"
@@ -219,7 +224,7 @@ class Layout:
 
     def _wider(self, place: int, own: Offsets, whole: bool, question: str) -> list[Offsets]:
         if self.kinds[place] == ITEM:
-            whole = whole or self._asks_for_all(place, question)
+            whole = whole or self._asks_for_all(place, question) or self._tells(own, question)
             return self._of_list(place, own, whole=whole)
         if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
             return self._of_list(step, own, whole=True)
@@ -234,9 +239,32 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
+        if self._asks_around(own, question) and (paragraph := self._paragraph(place)):
+            return paragraph
         asked = core(question)
         supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
         return self._with_context(place, own, _IF if supposes else _EXPLAINS if explains else None)
+
+    def _tells(self, own: Offsets, question: str) -> bool:
+        """Whether the question only tells of something, in words that ``own`` does not have."""
+        if question_type(question) is not QuestionType.OTHER:
+            return False
+        return not stems(core(question)) & stems(plain(self.text[slice(*own)]))
+
+    def _asks_around(self, own: Offsets, question: str) -> bool:
+        """Whether more than the sentence ``own`` is asked for: what to do, or what comes of
+        something that is only told of."""
+        kind, asked = question_type(question), core(question)
+        if kind is QuestionType.PROCEDURE or _ASKS_WHAT_TO_DO.search(asked):
+            return True
+        said = stems(plain(self.text[slice(*own)]))
+        return kind is QuestionType.OTHER and not stems(asked) <= said
+
+    def _paragraph(self, place: int) -> list[Offsets]:
+        """All of the paragraph ``place``, unless it is long; a procedure in prose, or what happens
+        next, is told over several sentences."""
+        spans = self.spans(place)
+        return spans if spans and spans[-1][1] - spans[0][0] <= MAX_PARAGRAPH else []
 
     def _leads_on(self, place: int, own: Offsets, below: str) -> bool:
         """Whether a sentence only says that something follows, and it does."""
