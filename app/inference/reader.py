@@ -30,7 +30,7 @@ from app.inference.writing.question_types import (
     question_type,
     two_questions,
 )
-from app.inference.writing.units import named_list, span_answer
+from app.inference.writing.units import named_list, span_answer, with_paragraph
 from app.ports import DraftRequest, Reading, Span
 from guardrails.checks.identifiers import CODE, SETTING, identifiers
 from guardrails.contract import AnswerObject, Draft, Passage, block_ends
@@ -334,7 +334,7 @@ class ReaderGenerator:
             return Draft((), (), self.name)
         implies = draft.sentences and may_imply(request.question, draft, passage)
         if kind is QuestionType.YES_NO and implies:
-            return implied(draft)
+            return implied(with_paragraph(draft, passage))
         unsure = self._unsure(kind, request, readings)
         return unsure or replace(draft, sentences=(), citations=(), short=None)
 
@@ -353,7 +353,9 @@ class ReaderGenerator:
         fitting = fits(kind, request.question, draft, passage) or (
             kind is QuestionType.YES_NO and may_imply(request.question, draft, passage)
         )
-        return of_unknown_risk(draft, UNSURE) if draft.sentences and fitting else None
+        if not draft.sentences or not fitting:
+            return None
+        return of_unknown_risk(with_paragraph(draft, passage), UNSURE)
 
     def _drafts(
         self, request: DraftRequest, readings: Sequence[Reading]

@@ -5,7 +5,7 @@ Pure text work on one passage. Offsets are character offsets in ``Passage.text``
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, takewhile
 
 from app.inference.evidence_selection import stems
@@ -135,6 +135,23 @@ def span_answer(
         raise ValueError(f"span {start}:{end} is outside passage {passage.id}")
     short = one_line(passage.text[start:end])
     unit = Layout(passage.text).unit(start, end, question) if short else []
+    return _quoting(passage, unit, short, model, features)
+
+
+def with_paragraph(draft: Draft, passage: Passage) -> Draft:
+    """The draft, of one quote from ``passage``, with the rest of that quote's paragraph: for a
+    reviewer, who decides what follows from it. As it is where the paragraph is long, or none."""
+    if len(draft.citations) != 1 or draft.short is None:
+        return draft
+    layout = Layout(passage.text)
+    place = layout.place(draft.citations[0].start)
+    unit = layout.paragraph(place) if layout.kinds[place] in (PROSE, ITEM) else []
+    return _quoting(passage, unit, draft.short, draft.model, draft.features) if unit else draft
+
+
+def _quoting(
+    passage: Passage, unit: Sequence[Offsets], short: str, model: str, features: Mapping[str, float]
+) -> Draft:
     book = CitationBook()
     sentences = []
     for span in unit:
@@ -198,7 +215,7 @@ class Layout:
 
     def unit(self, start: int, end: int, question: str) -> list[Offsets]:
         """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
-        place = self._place(start)
+        place = self.place(start)
         if self.kinds[place] == ROW:
             return self._row(place, start, end)
         if CONTENTS.search(self.line(place)):
@@ -239,7 +256,7 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
-        if self._asks_around(own, question) and (paragraph := self._paragraph(place)):
+        if self._asks_around(own, question) and (paragraph := self.paragraph(place)):
             return paragraph
         asked = core(question)
         supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
@@ -260,7 +277,7 @@ class Layout:
         said = stems(plain(self.text[slice(*own)]))
         return kind is QuestionType.OTHER and not stems(asked) <= said
 
-    def _paragraph(self, place: int) -> list[Offsets]:
+    def paragraph(self, place: int) -> list[Offsets]:
         """All of the paragraph ``place``, unless it is long; a procedure in prose, or what happens
         next, is told over several sentences."""
         spans = self.spans(place)
@@ -424,7 +441,7 @@ class Layout:
         """The quotable spans that ``start:end`` touches, as one; of the number of an item what it
         numbers; the span itself if in none."""
         touched = [span for span in self._quotable if span[0] < end and start < span[1]]
-        touched = touched or [span for span in self.spans(self._place(start)) if end <= span[0]][:1]
+        touched = touched or [span for span in self.spans(self.place(start)) if end <= span[0]][:1]
         return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
     def spans(self, place: int) -> list[Offsets]:
@@ -432,7 +449,8 @@ class Layout:
         start, end = self.blocks[place]
         return [span for span in self._quotable if start <= span[0] < end]
 
-    def _place(self, offset: int) -> int:
+    def place(self, offset: int) -> int:
+        """The block that the character ``offset`` is in."""
         return max(0, bisect_right(self._starts, offset) - 1)
 
     def _next(self, place: int, step: int) -> int | None:
