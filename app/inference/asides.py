@@ -26,18 +26,20 @@ _ASKS_EDITION = re.compile(
     re.IGNORECASE,
 )
 _PLACE = r"(?:sections?|chapters?|appendix|appendices|tables?|figures?|fig\.|annex|clauses?|parts?)"
+_NUMBERED = rf"{_PLACE} \(?[\dA-Z][\w.-]*\)?(?: and [\dA-Z][\w.]*)?"
+_TELLS = (
+    r"(?:explor|discuss|describ|present|show|explain|given|report|list|detail|illustrat|compar|"
+    r"found|summari[sz]|introduc|analy[sz]|evaluat|document)\w*"
+)
 _POINTS = re.compile(
-    rf"(?:(?:please )?(?:see|refer to|consult)\b"
-    r"|.*\b(?:explor|discuss|describ|present|show|explain|given|report|list|detail|illustrat|"
-    r"compar|found|cover|summari[sz]|introduc|analy[sz]|provid|evaluat|document)\w*\b)"
-    rf"[^.;:]{{0,80}}?\b(?:{_PLACE} \(?[\dA-Z][\w.-]*\)?"
-    rf"|(?:the )?(?:following|next|remaining|previous) ?{_PLACE}?|below|above)"
-    r"(?: (?:for|of|on) [^.;:]{0,40})?\W*",
+    rf"(?:(?:please )?(?:see|refer to|consult)\b|.*\b{_TELLS}\b)(?:[^.;:]{{0,80}}?\b"
+    rf"(?:{_NUMBERED}|(?:in )?(?:the )?(?:following|next|remaining|previous) ?{_PLACE}?)| ?below)"
+    r"(?: (?:for|of|on) [^.;:]{0,60})?\W*",
     re.IGNORECASE | re.DOTALL,
 )
 """A sentence that ends with the place where something is told, and tells nothing itself."""
-_OF_PLACES = re.compile(rf"\b{_PLACE} \(?[\dA-Z][\w.-]*", re.IGNORECASE)
-_CAPTION = re.compile(r"(?:figure|fig\.|table|abbildung|tabelle)\s?[\dA-Z][\w.]*[.:]\s", re.I)
+_OF_PLACES = re.compile(rf"\b{_NUMBERED}", re.IGNORECASE)
+_CAPTION = re.compile(r"(?:figure|fig\.|table|abbildung|tabelle)\s?[\dA-Z][\w.]*[.:](?:\s|$)", re.I)
 _ASKS_PLACE = re.compile(
     r"\bwhere\b|\b(?:sections?|chapters?|appendix|tables?|figures?|page|annex|clauses?)\b", re.I
 )
@@ -50,6 +52,7 @@ _ASKS_WORKS = re.compile(
     r"\b(?:who|authors?|wrote|papers?|articles?|publi\w*|cit\w+|references?|bibliography|year|when)\b",
     re.IGNORECASE,
 )
+_FOLLOWING = re.compile(r"\b(?:following|below)\b")
 _DIGIT = re.compile(r"\d")
 
 
@@ -58,7 +61,7 @@ def asides(question: str, passage: Passage, start: int) -> list[tuple[Offsets, i
     for just that; each counts as lacking the most words."""
     found = [*_imprint(question, passage, start), *_works(question, passage)]
     if not _ASKS_PLACE.search(question):
-        found += _pointing(passage.text)
+        found += pointing(passage.text)
     return [(span, MOST_MISSED) for span in found]
 
 
@@ -79,13 +82,13 @@ def _works(question: str, passage: Passage) -> list[Offsets]:
     return [(0, len(passage.text))]
 
 
-def _pointing(text: str) -> Iterator[Offsets]:
-    """Sentences that only say where something is told, and the names of figures and tables."""
-    if not _OF_PLACES.search(text) and not re.search(r"\bthe following\b", text):
+def pointing(text: str) -> Iterator[Offsets]:
+    """The quotable spans that only say where something is told, and names of figures and tables."""
+    if not _OF_PLACES.search(text) and not _FOLLOWING.search(text):
         return
     for start, end in quotable_bounds(text):
         said = text[start:end]
-        if _CAPTION.match(said) or (
+        if _CAPTION.match(text, start, end) or (
             _POINTS.fullmatch(said) and not _DIGIT.search(_OF_PLACES.sub("", said))
         ):
             yield start, end

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.inference.writing.units import named_list, span_answer
+from app.inference.writing.units import named_list, span_answer, with_paragraph
 from guardrails.contract import Passage
 
 FARES = "Fares of the bay line:\nZone | Ticket | Price\nNorth | Day | £14\nSouth | One day | £19"
@@ -221,7 +221,9 @@ def test_what_happens_if_is_answered_with_the_other_condition_beside_it() -> Non
 def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None:
     text = "Old pipes lose heat. Because of this loss, we wrap them. This saves gas. Call us."
     why = ["Old pipes lose heat.", "Because of this loss, we wrap them.", "This saves gas."]
-    assert said(text, "we wrap them", "why do you wrap old pipes") == why
+    assert said(text, "we wrap them", "why do you wrap old pipes") == [*why, "Call us."]
+    long = text.replace("Call us.", "Call us on any day. " * 30)
+    assert said(long, "we wrap them", "why do you wrap old pipes") == why
     assert said(text, "we wrap them", "who wraps old pipes") == why[:2]
     paper = "Old pipes lose heat. As of this year, we wrap them."
     assert said(paper, "we wrap them", "who wraps old pipes") == ["As of this year, we wrap them."]
@@ -230,3 +232,56 @@ def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None
 def test_the_number_of_a_step_stands_for_the_step() -> None:
     question = "Where is the gate key?"
     assert said(CLOSING, "2", question) == said(CLOSING, "Roll out", question)
+
+
+DRAINING = "Draining\n\nTurn the red tap. Water runs out for a minute. Close the lid."
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("how do I drain it", True),
+        ("what can I do if it is frozen", True),
+        ("it froze last night", True),  # only tells of something
+        ("the tap that is red", False),  # in words that the sentence has
+        ("which tap is red", False),
+        ("how many taps are there", False),
+    ],
+)
+def test_what_to_do_is_told_by_the_whole_paragraph(question: str, whole: bool) -> None:
+    every = ["Turn the red tap.", "Water runs out for a minute.", "Close the lid."]
+    assert said(DRAINING, "red tap", question) == (every if whole else every[:1])
+
+
+def test_a_paragraph_comes_without_what_a_passage_cuts_and_what_only_points() -> None:
+    text = "and so it ends. Turn the tap. See Section 4 for more. It turns twice. Then you"
+    assert said(text, "the tap", "how do I drain it") == ["Turn the tap.", "It turns twice."]
+    long = "Turn the tap. " + "Wait until it is dry. " * 30
+    assert said(long, "the tap", "how do I drain it") == ["Turn the tap."]
+
+
+def test_a_list_is_whole_where_its_item_has_no_word_of_what_is_told() -> None:
+    text = "Never insured:\n- rust\n- damage by animals\n- war"
+    every = ["Never insured:", "rust", "damage by animals", "war"]
+    assert said(text, "war", "my dog ate the sofa") == every
+    assert said(text, "war", "there is a war") == [every[0], "war"]
+
+
+def test_a_reviewer_sees_the_paragraph_around_the_one_sentence() -> None:
+    passage = Passage("p", "d", "main", "Pump", DRAINING, 0, len(DRAINING))
+    start = DRAINING.index("Water")
+    draft = span_answer(passage, start, start + 5, "when does it run", "reader", {"margin": 1.0})
+    wide = with_paragraph(draft, passage)
+    assert [one.text for one in wide.sentences] == [
+        "Turn the red tap.",
+        "Water runs out for a minute.",
+        "Close the lid.",
+    ]
+    assert (wide.short, wide.features) == (draft.short, draft.features)
+    assert all(one.quote in DRAINING for one in wide.citations)
+    assert with_paragraph(wide, passage) == wide
+    row = FARES.index("North")
+    of_row = span_answer(
+        Passage("p", "d", "main", "T", FARES, 0, len(FARES)), row, row + 5, "q", "m", {}
+    )
+    assert with_paragraph(of_row, Passage("p", "d", "main", "T", FARES, 0, len(FARES))) == of_row

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, takewhile
 
+from app.inference.asides import pointing
 from app.inference.evidence_selection import stems
 from app.inference.tables import akin, cells_of, header_rows
 from app.inference.writing.grounding import (
@@ -42,12 +43,17 @@ _ASKS_LIST = re.compile(
     r"\b(?:list|steps?|stages|procedure|process|requirements|options|ways|kinds|types|examples|"
     r"benefits|conditions|criteria|reasons|rules|documents|items|things)\b"
     r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|(?:should|can|may|must) (?:i|we|you))\b"
-    r"|\bwhat is (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
+    r"|\bwhat is(?:n't)? (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
     r"|\bhow (?:do|does|can|could|should|to|must|may|is|are)\b|\bwhich \w+s\b",
     re.IGNORECASE,
 )
 _ASKS_WHAT_TO_DO = re.compile(
     r"\bwhat (?:happens|(?:do|should|can|could|may|must|shall) (?:i|we|you))\b"
+)
+_ASKS_REASON = re.compile(
+    r"^(?:what|which|in what ways?)\b.*\b(?:roles?|purpose|reasons?|impact|effects?|goals?|aims?|approach"
+    r"|method\w*|strateg\w+|significance|importance|benefits?|advantages?|consequences?|"
+    r"implications?|limitations?|challenges?|motivation|ways?|contribut\w+)\b"
 )
 LEANS_BACK = re.compile(
     r"(?:it|its|they|their|them|he|she|his|her|this|these|that|those|such|both|otherwise|"
@@ -70,6 +76,7 @@ _EXPLAINS = re.compile(
     re.IGNORECASE,
 )
 """How a sentence begins that goes on with a reason or a way."""
+_CLOSES = ".!?:;)\"'\u2019\u201d\u3002"
 _IF = re.compile(
     r"(?:if|when|where|only|as long as|subject to|provided|in (?:that|this|such) case|"
     r"(?:that|this|it) depends|you (?:must|need|have to)|ask|exclu|not)\b"
@@ -145,7 +152,8 @@ def with_paragraph(draft: Draft, passage: Passage) -> Draft:
         return draft
     layout = Layout(passage.text)
     place = layout.place(draft.citations[0].start)
-    unit = layout.paragraph(place) if layout.kinds[place] in (PROSE, ITEM) else []
+    own = draft.citations[0].start, draft.citations[0].end
+    unit = layout.paragraph(place, own) if layout.kinds[place] in (PROSE, ITEM) else []
     return _quoting(passage, unit, draft.short, draft.model, draft.features) if unit else draft
 
 
@@ -176,20 +184,22 @@ def named_list(question: str, passage: Passage) -> Offsets | None:
             continue
         led = " ".join(passage.text[slice(*span)] for span in lead)
         numbered = bool(_STEP.match(passage.text, *layout.blocks[items[0]]))
-        said = _spoken(led) | _headed(question, passage, numbered=numbered)
+        above = layout.heading_above(items[0])
+        said = _spoken(led) | _headed(question, passage, above, numbered=numbered)
         whole = said if led.rstrip().endswith(":") or len(said) > len(_spoken(led)) else frozenset()
         if all(any(akin(word, one) for one in whole) for word in asked):
             return layout.spans(items[0])[0]
     return None
 
 
-def _headed(question: str, passage: Passage, *, numbered: bool) -> frozenset[str]:
+def _headed(question: str, passage: Passage, above: str, *, numbered: bool) -> frozenset[str]:
     """The words over a list, where these say that it is asked for: steps under any heading of a
-    text on what is asked, other lists only where the heading next above speaks of it."""
-    kind, around = question_type(question), _spoken(passage.place)
+    text on what is asked, other lists only where the heading next above, ``above`` where the text
+    itself has one, speaks of it."""
+    kind, around = question_type(question), _spoken(f"{passage.place}\n{above}")
     if kind is QuestionType.PROCEDURE:
         return around if numbered else frozenset()
-    nearest = stems(plain(passage.headings[-1] if passage.headings else passage.title))
+    nearest = stems(plain(above or (passage.headings or (passage.title,))[-1]))
     asked = stems(core(question)) - _ASKING_FOR_LISTS
     return around if kind is QuestionType.LIST and asked & nearest else frozenset()
 
@@ -256,7 +266,7 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
-        if self._asks_around(own, question) and (paragraph := self.paragraph(place)):
+        if self._asks_around(own, question) and (paragraph := self.paragraph(place, own)):
             return paragraph
         asked = core(question)
         supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
@@ -274,14 +284,28 @@ class Layout:
         kind, asked = question_type(question), core(question)
         if kind is QuestionType.PROCEDURE or _ASKS_WHAT_TO_DO.search(asked):
             return True
+        if _ASKS_WHY.match(asked) or _ASKS_REASON.search(asked):
+            return True
         said = stems(plain(self.text[slice(*own)]))
         return kind is QuestionType.OTHER and not stems(asked) <= said
 
-    def paragraph(self, place: int) -> list[Offsets]:
-        """All of the paragraph ``place``, unless it is long; a procedure in prose, or what happens
-        next, is told over several sentences."""
-        spans = self.spans(place)
+    def paragraph(self, place: int, own: Offsets) -> list[Offsets]:
+        """The paragraph ``place`` around ``own``, unless it is long; a procedure in prose, or what
+        happens next, is told over several sentences. Without the sentences that a passage cuts."""
+        idle = set(pointing(self.text))
+        spans = [
+            span
+            for span in self.spans(place)
+            if span == own or (span not in idle and self._is_whole(place, span))
+        ]
         return spans if spans and spans[-1][1] - spans[0][0] <= MAX_PARAGRAPH else []
+
+    def _is_whole(self, place: int, span: Offsets) -> bool:
+        """Whether it is no part of a sentence at an edge of the paragraph ``place``, which the end
+        of a passage or a table cuts."""
+        said, (start, end) = self.text[slice(*span)], self.blocks[place]
+        begins = bool(self.text[start : span[0]].strip()) or not said[0].islower()
+        return begins and (bool(self.text[span[1] : end].strip()) or said[-1] in _CLOSES)
 
     def _leads_on(self, place: int, own: Offsets, below: str) -> bool:
         """Whether a sentence only says that something follows, and it does."""
@@ -374,6 +398,11 @@ class Layout:
             elif items:
                 yield items, self._lead(self._next(items[0], -1), whole=True)
                 items = []
+
+    def heading_above(self, place: int) -> str:
+        """The heading that the list with the first item ``place`` stands right below, or ""."""
+        above = self._next(place, -1)
+        return self.line(above) if above is not None and self.kinds[above] == HEADING else ""
 
     def _asks_for_all(self, place: int, question: str) -> bool:
         """Whether the question says what leads to the list, and no word of the item itself."""
