@@ -7,6 +7,8 @@ never meet the row, but the values of one column tell it.
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from app.inference.evidence_selection import stems
+from app.inference.evidence_selection import stems
 from app.inference.ranges import TIMES
 
 _SUPERLATIVE = re.compile(
@@ -38,10 +40,12 @@ def extreme_row(
 
     ``asked`` are the words of the question, ``columns`` those of each column's name; the first
     column names the ``rows``, which are the texts of their cells. None where no superlative is
-    asked for, where no column or several are meant, and where two rows have as much.
+    asked for, where the question names rows, where no column or several are meant, and where two
+    rows have as much.
     """
     found = _SUPERLATIVE.search(question)
-    if found is None:
+    named = set(asked) - set(columns[0])
+    if found is None or any(named & stems(row[0]) for row in rows):
         return None
     money = bool(_OF_MONEY.search(question))
     column = _column(asked, columns, rows, money=money)
