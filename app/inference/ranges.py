@@ -60,7 +60,9 @@ _NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
 _AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
 _ONE = rf"{_SIGN}?\s?({_FIGURE})"
 _BETWEEN = re.compile(
-    rf"{_ONE}{_AND_UNIT}\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}", re.IGNORECASE
+    rf"{_ONE}\s*(?:({_UNIT})s?)?\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}"
+    rf"(?:\s*({_UNIT})s?\b)?",
+    re.IGNORECASE,
 )
 _OVER = re.compile(rf"\b(?:more than|over|above|longer than|older than)\s*{_ONE}", re.IGNORECASE)
 _UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)\s*{_ONE}", re.I)
@@ -256,7 +258,8 @@ def _range(name: str) -> _Range | None:
     if _DATED.search(name):
         return None
     if found := _BETWEEN.search(name):
-        low_end, high_end = sorted((_value(found[1]), _value(found[2])))
+        first, unit, second, last = found.groups()
+        low_end, high_end = sorted((_value(first) * _times(unit, last), _value(second)))
         return _Range(low_end, high_end)
     over, under = _OVER.search(name), _UNDER.search(name)
     low, high = over or _LEAST.search(name), under or _MOST.search(name)
@@ -268,6 +271,12 @@ def _range(name: str) -> _Range | None:
         open_low=over is not None,
         open_high=under is not None,
     )
+
+
+def _times(unit: str | None, last: str | None) -> float:
+    """How many of the ``last`` unit one of the first is: of "7 days to 2 hours" 24."""
+    first, second = (TIMES.get((one or "").lower()) for one in (unit, last))
+    return first / second if first and second else 1.0
 
 
 def _value(said: str) -> float:

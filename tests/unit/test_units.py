@@ -285,3 +285,9 @@ def test_a_reviewer_sees_the_paragraph_around_the_one_sentence() -> None:
         Passage("p", "d", "main", "T", FARES, 0, len(FARES)), row, row + 5, "q", "m", {}
     )
     assert with_paragraph(of_row, Passage("p", "d", "main", "T", FARES, 0, len(FARES))) == of_row
+
+
+def test_a_row_is_told_whole_whatever_sentences_it_has() -> None:
+    text = "Code | What to do\nE12 | No water. Fill the tank.\nE23 | Too hot. Wait an hour."
+    whole = ["Code | What to do", "E23 | Too hot.", "Wait an hour."]
+    assert said(text, "Too hot", "what is E23") == whole

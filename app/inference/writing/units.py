@@ -333,7 +333,9 @@ class Layout:
         names = self.header(place)
         if place in names:
             return []
-        return [*map(self.whole, names), self._around(start, end)]
+        said = self.spans(place)
+        short = said and said[-1][1] - said[0][0] <= MAX_PARAGRAPH
+        return [*map(self.whole, names), *(said if short else [self._around(start, end)])]
 
     def whole(self, place: int) -> Offsets:
         """The block ``place`` without the white space around it: a row that names columns keeps its
