@@ -13,7 +13,7 @@ from app.inference.ranges import TIMES
 
 _SUPERLATIVE = re.compile(
     r"\b(?:(?P<most>dearest|priciest|highest|largest|biggest|greatest|longest|heaviest|tallest|"
-    r"widest|deepest|fastest|strongest|most (?:expensive|costly)|the most|most$)"
+    r"widest|deepest|fastest|strongest|most (?:expensive|costly)|the most|most(?: [a-z]+)?\W*$)"
     r"|(?P<least>cheapest|lowest|smallest|shortest|lightest|thinnest|slowest|weakest|the least|"
     r"(?:the )?fewest)|(?P<old>oldest|earliest)|(?P<new>newest|youngest|latest))(?!\w)"
 )
@@ -28,6 +28,11 @@ _CODE = re.compile(r"\b(?:eur|gbp|usd|euros?|pounds?|dollars?)\b", re.IGNORECASE
 _YEARS = range(1000, 2200)
 LEAST_ROWS = 3
 """Rows with values of a column, and at least two thirds of all."""
+
+
+def asks_extreme(question: str) -> bool:
+    """Whether ``question``, in lower case, asks for the one that has the most or the least."""
+    return _SUPERLATIVE.search(question) is not None
 
 
 def extreme_row(

@@ -49,6 +49,7 @@ def test_the_only_column_of_prices_needs_no_name() -> None:
     columns = [stems("Card"), stems("Fee"), stems("Books")]
     rows = [["Gold", "£9", "40"], ["Silver", "£5", "10"], ["Green", "£2", "4"]]
     assert extreme_row("cheapest one?", stems("cheapest one"), columns, rows) == 2
+    assert extreme_row("which has most books?", stems("books"), columns, rows) == 0
     assert extreme_row("the highest one?", stems("the highest one"), columns, rows) is None
 
 
