@@ -4,6 +4,7 @@ import pytest
 
 from app.inference.writing.units import named_list, span_answer, with_paragraph
 from guardrails.contract import Passage
+from guardrails.features import risk_features
 
 FARES = "Fares of the bay line:\nZone | Ticket | Price\nNorth | Day | £14\nSouth | One day | £19"
 CONTACTS = "Manager | Ines Vale\nDeputy | Tom Arkwright\nDesk | Ground floor"
@@ -291,3 +292,23 @@ def test_a_row_is_told_whole_whatever_sentences_it_has() -> None:
     text = "Code | What to do\nE12 | No water. Fill the tank.\nE23 | Too hot. Wait an hour."
     whole = ["Code | What to do", "E23 | Too hot.", "Wait an hour."]
     assert said(text, "Too hot", "what is E23") == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "question", "fewer"),
+    [
+        (DRAINING, "Water runs", "how do I drain it", "when does it run"),
+        (CLOSING.replace("1. ", "- "), "Roll out", "it rains a lot here", "where is the cover"),
+    ],
+)
+def test_what_stands_around_an_answer_makes_it_no_surer(
+    text: str, span: str, question: str, fewer: str
+) -> None:
+    passage = Passage("p", "d", "main", "Title", text, 0, len(text))
+    start = text.index(span)
+    place = start, start + len(span)
+    wide = span_answer(passage, *place, question, "reader", {"margin": 1.0})
+    narrow = span_answer(passage, *place, fewer, "reader", {"margin": 1.0})
+    assert len(wide.sentences) > len(narrow.sentences)
+    weighed = [risk_features("may I drain the cover", one, [passage]) for one in (wide, narrow)]
+    assert weighed[0] == weighed[1]

@@ -20,6 +20,7 @@ from app.inference.writing.grounding import (
 )
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from guardrails.contract import Draft, Passage, Sentence, block_ends
+from guardrails.features import CORE_FROM, CORE_TO
 from guardrails.words import STOP_WORDS
 
 MAX_BLOCKS = 15
@@ -141,7 +142,12 @@ def span_answer(
     if not 0 <= start <= end <= len(passage.text):
         raise ValueError(f"span {start}:{end} is outside passage {passage.id}")
     short = one_line(passage.text[start:end])
-    unit = Layout(passage.text).unit(start, end, question) if short else []
+    layout = Layout(passage.text)
+    unit = layout.unit(start, end, question) if short else []
+    core = layout.unit(start, end, question, around=False) if short else []
+    inside = [n for n, (a, b) in enumerate(unit) if any(c <= a and b <= d for c, d in core)]
+    if inside and len(unit) > len(core):
+        features = {**features, CORE_FROM: inside[0], CORE_TO: inside[-1] + 1}
     return _quoting(passage, unit, short, model, features)
 
 
@@ -223,15 +229,19 @@ class Layout:
         self._quotable = quotable_bounds(text)
         self._names: dict[int, int] = {}
 
-    def unit(self, start: int, end: int, question: str) -> list[Offsets]:
-        """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
+    def unit(self, start: int, end: int, question: str, *, around: bool = True) -> list[Offsets]:
+        """The quotable spans that answer ``question``, around ``start:end``; [] for none.
+
+        Without ``around`` these are the fewest: not the paragraph of what to do.
+        """
         place = self.place(start)
         if self.kinds[place] == ROW:
-            return self._row(place, start, end)
+            return self._row(place, start, end, around=around)
         if CONTENTS.search(self.line(place)):
             return []
         own = self._around(start, end)
-        wider = self._wider(place, own, self._asks_whole(start, end, question), question)
+        whole = self._asks_whole(start, end, question)
+        wider = self._wider(place, own, question, whole=whole, around=around)
         return wider if wider and wider[-1][1] - wider[0][0] <= MAX_UNIT else [own]
 
     def _asks_whole(self, start: int, end: int, question: str) -> bool:
@@ -249,9 +259,12 @@ class Layout:
         beside = {n for one, n in pairwise(told) if n == one + 1}
         return [n for n in told if n in beside or n + 1 in beside]
 
-    def _wider(self, place: int, own: Offsets, whole: bool, question: str) -> list[Offsets]:
+    def _wider(
+        self, place: int, own: Offsets, question: str, *, whole: bool, around: bool
+    ) -> list[Offsets]:
         if self.kinds[place] == ITEM:
-            whole = whole or self._asks_for_all(place, question) or self._tells(own, question)
+            whole = whole or self._asks_for_all(place, question)
+            whole = whole or (around and self._tells(own, question))
             return self._of_list(place, own, whole=whole)
         if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
             return self._of_list(step, own, whole=True)
@@ -266,7 +279,8 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
-        if self._asks_around(own, question) and (paragraph := self.paragraph(place, own)):
+        asks = around and self._asks_around(own, question)
+        if asks and (paragraph := self.paragraph(place, own)):
             return paragraph
         asked = core(question)
         supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
@@ -328,12 +342,13 @@ class Layout:
             following = self._next(following, 1)
         return None
 
-    def _row(self, place: int, start: int, end: int) -> list[Offsets]:
-        """The row with its header; nothing for the header itself."""
+    def _row(self, place: int, start: int, end: int, *, around: bool) -> list[Offsets]:
+        """The row with its header, all its sentences unless they are long; nothing for the header
+        itself."""
         names = self.header(place)
         if place in names:
             return []
-        said = self.spans(place)
+        said = self.spans(place) if around else []
         short = said and said[-1][1] - said[0][0] <= MAX_PARAGRAPH
         return [*map(self.whole, names), *(said if short else [self._around(start, end)])]
 
