@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from app.inference.evidence_selection import stems
-from app.inference.evidence_selection import stems
 from app.inference.ranges import TIMES
 
 _SUPERLATIVE = re.compile(

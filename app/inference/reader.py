@@ -6,7 +6,6 @@ sentence around the best span, so it cannot say what the evidence does not.
 
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from tokenizers import Encoding
 from app.errors import ModelRefused
 from app.inference.asides import asides
 from app.inference.embedder import shared_tokenizer
-from app.inference.evidence_selection import stems
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over

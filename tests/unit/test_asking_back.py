@@ -215,7 +215,10 @@ def test_five_are_offered_and_six_are_not() -> None:
 
 
 def test_who_asks_for_the_most_is_not_asked_which() -> None:
-    fees = [passage("Pottery", "The fee is £30.", "Fee"), passage("Welding", "The fee is £90.", "Fee")]
+    fees = [
+        passage("Pottery", "The fee is £30.", "Fee"),
+        passage("Welding", "The fee is £90.", "Fee"),
+    ]
     assert labels("What is the fee?", *fees) == ["Pottery", "Welding"]
     assert labels("What is the lowest fee?", *fees) == []
     assert labels("which is the cheapest fee", *fees) == []

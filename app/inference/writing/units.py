@@ -52,8 +52,8 @@ _ASKS_WHAT_TO_DO = re.compile(
     r"\bwhat (?:happens|(?:do|should|can|could|may|must|shall) (?:i|we|you))\b"
 )
 _ASKS_REASON = re.compile(
-    r"^(?:what|which|in what ways?)\b.*\b(?:roles?|purpose|reasons?|impact|effects?|goals?|aims?|approach"
-    r"|method\w*|strateg\w+|significance|importance|benefits?|advantages?|consequences?|"
+    r"^(?:what|which|in what ways?)\b.*\b(?:roles?|purpose|reasons?|impact|effects?|goals?|aims?|"
+    r"approach|method\w*|strateg\w+|significance|importance|benefits?|advantages?|consequences?|"
     r"implications?|limitations?|challenges?|motivation|ways?|contribut\w+)\b"
 )
 LEANS_BACK = re.compile(
