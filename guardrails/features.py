@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from guardrails.contract import Draft, Passage
 from guardrails.words import WORD, content_words
@@ -41,6 +42,9 @@ DIRECTIONS: dict[str, int] = {
 }
 """Every figure the risk may use, and whether more of it raises or lowers the risk."""
 
+CORE_FROM, CORE_TO = "core_from", "core_to"
+"""Features of a draft: its sentences from the one on and before the other answer, and those around
+them are shown with them. Only the former are weighed: a longer quote makes nothing surer."""
 NEAR = 120
 """Characters around the short answer in which the words of the question are looked for."""
 
@@ -86,8 +90,19 @@ def risk_features(
         # Nobody says anything else: the rival is "no answer", whose margin is 0.
         found.setdefault("lead", found["margin"])
     found |= _search_features(draft, evidence, similarities)
-    found |= _word_features(question, draft, evidence)
+    found |= _word_features(question, _core(draft), evidence)
     return {name: float(value) for name, value in found.items() if _finite(value)}
+
+
+def _core(draft: Draft) -> Draft:
+    """The draft without what is only shown around its answer."""
+    first, last = (draft.features.get(name) for name in (CORE_FROM, CORE_TO))
+    if first is None or last is None:
+        return draft
+    sentences = draft.sentences[int(first) : int(last)]
+    cited = {number for sentence in sentences for number in sentence.citations}
+    citations = tuple(one for n, one in enumerate(draft.citations, 1) if n in cited)
+    return replace(draft, sentences=sentences, citations=citations)
 
 
 def _finite(value: object) -> bool:

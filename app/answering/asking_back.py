@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 
 from app.inference.evidence_selection import stems
+from app.inference.extremes import asks_extreme
 from app.inference.tables import shape
 from app.inference.writing.grounding import Offsets, one_line
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from app.inference.writing.units import CONTENTS, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Passage
 
-LEAST, MOST = 2, 4
+LEAST, MOST = 2, 5
 """Choices that are offered."""
+MOST_NAMED = 4
+"""Words of a question that may leave open what it is about; one that names more does not."""
 MAX_LABEL = 80
 """Characters of a name that is offered."""
 _ASKED_BACK = frozenset(
@@ -31,6 +34,7 @@ _ASKED_BACK = frozenset(
         QuestionType.PROCEDURE,
     }
 )
+_ASKS_FOR_VALUES = (QuestionType.FACT, QuestionType.COUNT)
 _GENERAL = stems(
     """long much many often high soon late early good best there need get
     have take takes last lasts cost costs pay pays start starts begin begins end ends open opens
@@ -76,17 +80,19 @@ class _Candidate:
 def choices(
     question: str, evidence: Sequence[Passage], earlier: Iterable[str] = ()
 ) -> tuple[Choice, ...]:
-    """Two to four things that ``question`` may be about; () where one is meant or all agree.
+    """Two to five things that ``question`` may be about; () where one is meant or all agree.
 
     ``earlier`` are the questions that it follows: what they name is not asked again.
     """
     if question_type(question) not in _ASKED_BACK or _chosen(question, evidence):
         return ()
+    if asks_extreme(core(question)):  # which of them is what is asked
+        return ()
     asked = stems(core(question)) - _GENERAL
-    if not asked or len(asked) > MOST:
+    if not asked or len(asked) > MOST_NAMED:
         return ()
     found = list(_candidates(question, asked, evidence))
-    labels = _told_apart(found, asked)
+    labels = _told_apart(found, asked, values=question_type(question) in _ASKS_FOR_VALUES)
     said = plain(" ".join((question, *earlier)))
     if not LEAST <= len(labels) <= MOST or any(_spelled(label, said) for label in labels):
         return ()
@@ -221,24 +227,26 @@ def _value(text: str, known: frozenset[str]) -> frozenset[str]:
     return numbers or stems(plain(text)) - known
 
 
-def _told_apart(found: Sequence[_Candidate], asked: frozenset[str]) -> list[str]:
+def _told_apart(
+    found: Sequence[_Candidate], asked: frozenset[str], *, values: bool = True
+) -> list[str]:
     """The names of candidates that give different values; [] where they agree, or where one of
     them stands under no name of its own and so speaks for all, or where sections of one document
     say it in other words: what they tell is not the same of several things."""
     shared = set.intersection(*(set(one.names) for one in found)) if found else set()
-    # Beside places that give a number, one without any only mentions what was asked.
-    counting = any(one.counts for one in found)
-    values: dict[str, frozenset[str]] = {}
+    # Where a value is asked for, a place without a number beside others only mentions it.
+    counting = values and any(one.counts for one in found)
+    told: dict[str, frozenset[str]] = {}
     for one in found:
         own = [name for name in one.names if name not in shared and not stems(plain(name)) <= asked]
         if not own:
             return []
         if one.counts or not counting:
-            values.setdefault(_label(own[0]), one.value)
+            told.setdefault(_label(own[0]), one.value)
     if len({one.names[0] for one in found}) == 1 and not _said_alike(found):
         return []
-    first, *others = values.values() or [frozenset()]
-    return list(values) if any(not _same(first, other) for other in others) else []
+    first, *others = told.values() or [frozenset()]
+    return list(told) if any(not _same(first, other) for other in others) else []
 
 
 def _said_alike(found: Sequence[_Candidate]) -> bool:

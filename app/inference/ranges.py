@@ -1,4 +1,5 @@
-"""Which row of a table a quantity of the question falls into: ages, weights, prices, days before.
+"""Which row of a table a quantity of the question falls into: ages, weights, prices, days before,
+and months and days of the week.
 
 "Two weeks before" is the row "8 to 21 days before", "after 4 years" the row "3 to 5" below "Years
 of service", "I'm 16" the row "Teen (15 to 17)". Words alone never meet there.
@@ -9,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from app.inference.evidence_selection import stems
 
@@ -20,7 +22,7 @@ _WORDS = {
 }
 _FIGURE = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?"
 _NUMBER = rf"(?:{_FIGURE}|{'|'.join([*_WORDS, 'a', 'an'])})"
-_TIMES = {
+TIMES = {
     **dict.fromkeys(["minute", "min"], 1 / 1440),
     **dict.fromkeys(["hour", "hr"], 1 / 24),
     **{"day": 1.0, "night": 1.0, "week": 7.0, "wk": 7.0, "month": 30.4},
@@ -28,7 +30,7 @@ _TIMES = {
 }
 """Units of time, in days."""
 _OTHER_UNITS = "kg g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
-_UNIT = "|".join(sorted([*_TIMES, *_OTHER_UNITS], key=len, reverse=True))
+_UNIT = "|".join(sorted([*TIMES, *_OTHER_UNITS], key=len, reverse=True))
 _MONEY = {
     **{"£": "£", "pound": "£", "quid": "£", "gbp": "£"},
     **{"€": "€", "euro": "€", "eur": "€", "$": "$", "dollar": "$", "usd": "$"},
@@ -58,7 +60,9 @@ _NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
 _AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
 _ONE = rf"{_SIGN}?\s?({_FIGURE})"
 _BETWEEN = re.compile(
-    rf"{_ONE}{_AND_UNIT}\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}", re.IGNORECASE
+    rf"{_ONE}\s*(?:({_UNIT})s?)?\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}"
+    rf"(?:\s*({_UNIT})s?\b)?",
+    re.IGNORECASE,
 )
 _OVER = re.compile(rf"\b(?:more than|over|above|longer than|older than)\s*{_ONE}", re.IGNORECASE)
 _UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)\s*{_ONE}", re.I)
@@ -82,6 +86,22 @@ _AGE = re.compile(
 """Says that numbers are years of age."""
 _ENDS_UNDER = re.compile(r"\b(?:under|below|(?:less|fewer|younger) than)\s*$", re.IGNORECASE)
 _ENDS_OVER = re.compile(r"\b(?:over|above|(?:more|older|longer) than)\s*$", re.IGNORECASE)
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_WEEK = "mon tue wed thu fri sat sun".split()
+_CALENDARS = (
+    re.compile(
+        r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|t|tember|"
+        r"ober|ember)?\b",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b(mon|tue|wed|thu|fri|sat|sun)(?:day|sday|s|nesday|rsday|r|rs|urday)?s?\b", re.IGNORECASE
+    ),
+)
+"""Names of months, and of days."""
+_MAY_BE = re.compile(r"\bmay\b(?! \d)(?<!(?:in|of|by) may)(?<!during may)", re.IGNORECASE)
+"""The verb."""
+_THROUGH = re.compile(r"\s*(?:to|until|till|through|bis|-|\u2013|\u2014)\s*", re.IGNORECASE)
 LITTLE = 1e-6
 LEAST_ROWS = 2
 LONGEST = 100
@@ -104,10 +124,10 @@ class Quantity:
             return self.value
         if self.unit == AGE:
             return {"year": self.value, "month": 12 * self.value}.get(unit)
-        if self.unit in _TIMES and unit in _TIMES:
-            if _TIMES[unit] > LONGEST * _TIMES[self.unit]:
+        if self.unit in TIMES and unit in TIMES:
+            if TIMES[unit] > LONGEST * TIMES[self.unit]:
                 return None
-            return self.value * _TIMES[self.unit] / _TIMES[unit]
+            return self.value * TIMES[self.unit] / TIMES[unit]
         return None
 
 
@@ -129,7 +149,7 @@ def quantities(question: str) -> tuple[Quantity, ...]:
     """The quantities that a question names; () where it names one measure twice, as "from 2 to 3
     days" does. Kept, as it is asked of each passage that is read."""
     found = tuple(_named(question))
-    kinds = ["time" if one.unit in _TIMES else one.unit for one in found]
+    kinds = ["time" if one.unit in TIMES else one.unit for one in found]
     return found if len(set(kinds)) == len(kinds) else ()
 
 
@@ -167,6 +187,32 @@ def row_of(asked: Sequence[Quantity], names: Sequence[str], column: str) -> int 
     return rows.pop() if len(rows) == 1 else None
 
 
+def row_of_date(question: str, names: Sequence[str]) -> int | None:
+    """Which of the rows with these ``names`` the month or the day of the week falls into that
+    ``question`` names: "in June" into "May to August". None where it names none or several, and
+    where no row holds it, or more than one."""
+    question = _MAY_BE.sub(" ", question)
+    for calendar, order in zip(_CALENDARS, (_MONTHS, _WEEK), strict=True):
+        asked = _named_dates(question, calendar, order)
+        held = [_named_dates(name, calendar, order) for name in names]
+        if len(asked) != 1 or sum(map(bool, held)) < LEAST_ROWS:
+            continue
+        rows = [place for place, days in enumerate(held) if asked <= days]
+        if len(rows) == 1:
+            return rows[0]
+    return None
+
+
+def _named_dates(text: str, calendar: re.Pattern[str], order: Sequence[str]) -> frozenset[int]:
+    """The places in ``order`` of all that ``text`` names, and what lies between two of them."""
+    found = [(match, order.index(match[1].lower())) for match in calendar.finditer(text)]
+    named = {place for _, place in found}
+    for (first, begins), (last, ends) in pairwise(found):
+        if _THROUGH.fullmatch(text, first.end(), last.start()):
+            named |= {(begins + n) % len(order) for n in range((ends - begins) % len(order))}
+    return frozenset(named)
+
+
 def _row(
     asked: Quantity, names: Sequence[str], column: str, ranges: Sequence[_Range | None]
 ) -> int | None:
@@ -195,7 +241,7 @@ def _in_row(asked: Quantity, name: str, column: str) -> float | None:
     value = asked.in_unit(unit) if unit else None
     if value is not None:
         return value
-    if asked.unit == AGE or asked.unit in _TIMES or asked.unit in _OTHER_UNITS:
+    if asked.unit == AGE or asked.unit in TIMES or asked.unit in _OTHER_UNITS:
         return None
     if asked.unit in _MONEY:
         return asked.value if asked.unit in f"{name} {column}" else None
@@ -205,14 +251,15 @@ def _in_row(asked: Quantity, name: str, column: str) -> float | None:
 def _unit(text: str) -> str:
     """The last unit that ``text`` names; ages are in years."""
     named = next((unit.lower() for unit in reversed(_NAMED_UNIT.findall(text))), "")
-    return "year" if _AGE.search(text) and named not in _TIMES else named
+    return "year" if _AGE.search(text) and named not in TIMES else named
 
 
 def _range(name: str) -> _Range | None:
     if _DATED.search(name):
         return None
     if found := _BETWEEN.search(name):
-        low_end, high_end = sorted((_value(found[1]), _value(found[2])))
+        first, unit, second, last = found.groups()
+        low_end, high_end = sorted((_value(first) * _times(unit, last), _value(second)))
         return _Range(low_end, high_end)
     over, under = _OVER.search(name), _UNDER.search(name)
     low, high = over or _LEAST.search(name), under or _MOST.search(name)
@@ -224,6 +271,12 @@ def _range(name: str) -> _Range | None:
         open_low=over is not None,
         open_high=under is not None,
     )
+
+
+def _times(unit: str | None, last: str | None) -> float:
+    """How many of the ``last`` unit one of the first is: of "7 days to 2 hours" 24."""
+    first, second = (TIMES.get((one or "").lower()) for one in (unit, last))
+    return first / second if first and second else 1.0
 
 
 def _value(said: str) -> float:

@@ -6,7 +6,6 @@ sentence around the best span, so it cannot say what the evidence does not.
 
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from app.errors import ModelRefused
+from app.inference.asides import asides
 from app.inference.embedder import shared_tokenizer
-from app.inference.evidence_selection import stems
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
@@ -30,7 +29,7 @@ from app.inference.writing.question_types import (
     question_type,
     two_questions,
 )
-from app.inference.writing.units import named_list, span_answer
+from app.inference.writing.units import named_list, span_answer, with_paragraph
 from app.ports import DraftRequest, Reading, Span
 from guardrails.checks.identifiers import CODE, SETTING, identifiers
 from guardrails.contract import AnswerObject, Draft, Passage, block_ends
@@ -64,19 +63,6 @@ FIRST_FOUND = 2
 """So many passages may hold the list that is asked for in the words of its headings."""
 LEAST_CHANCE = 1e-12
 """Stands for a probability of 0, whose logarithm is none."""
-LONGEST_IMPRINT = 160
-"""Characters."""
-_IMPRINT = re.compile(
-    r"\b(?:edition|version|revision|last (?:changed|updated|reviewed|modified|amended)|valid "
-    r"(?:from|until|for|since)|in force|effective|applies to|apply from|next review|issued"
-    r"|published)\b",
-    re.IGNORECASE,
-)
-_ASKS_EDITION = re.compile(
-    r"\b(?:edition|version|revision|valid|force|effect\w*|updated?|changed?|reviewed|current\w*|"
-    r"latest|newest|recent|old|dated?|since|issued|published|apply|applies)\b",
-    re.IGNORECASE,
-)
 SEPARATOR = "[SEP]"
 """The tokenizer reads it as its own token: question and title stay apart, as in training."""
 SURE_MARGIN, SURE_LEAD = 2.0, 8.0
@@ -198,8 +184,9 @@ class Reader:
         return [one for one in found if one.span is not None]
 
     def _logits(self, scores: PairScores, question: str, passage: Passage) -> NDArray[np.float32]:
-        heads = ((0, headings_end(passage)), MOST_MISSED)  # what names a section answers nothing
-        parts = [heads, *misplaced(question, passage.text), *imprint(question, passage)]
+        end = headings_end(passage)
+        heads = ((0, end), MOST_MISSED)  # what names a section answers nothing
+        parts = [heads, *misplaced(question, passage.text), *asides(question, passage, end)]
         return lowered(scores.token, scores.encoding, parts)
 
     def _bonus(self, scores: PairScores) -> float:
@@ -334,7 +321,7 @@ class ReaderGenerator:
             return Draft((), (), self.name)
         implies = draft.sentences and may_imply(request.question, draft, passage)
         if kind is QuestionType.YES_NO and implies:
-            return implied(draft)
+            return implied(with_paragraph(draft, passage))
         unsure = self._unsure(kind, request, readings)
         return unsure or replace(draft, sentences=(), citations=(), short=None)
 
@@ -353,7 +340,9 @@ class ReaderGenerator:
         fitting = fits(kind, request.question, draft, passage) or (
             kind is QuestionType.YES_NO and may_imply(request.question, draft, passage)
         )
-        return of_unknown_risk(draft, UNSURE) if draft.sentences and fitting else None
+        if not draft.sentences or not fitting:
+            return None
+        return of_unknown_risk(with_paragraph(draft, passage), UNSURE)
 
     def _drafts(
         self, request: DraftRequest, readings: Sequence[Reading]
@@ -559,17 +548,6 @@ def headings_end(passage: Passage) -> int:
         if name and len(line) > 1 and " ".join(line[0].split()) == name:
             end = len(passage.text) - len(line[1])
     return end
-
-
-def imprint(question: str, passage: Passage) -> list[tuple[Offsets, int]]:
-    """The lines below a title that say which edition it is of, unless the question asks for that:
-    a reader takes them for an answer to whatever the title speaks of."""
-    end = headings_end(passage)
-    said = passage.text[end:]
-    if len(said) > LONGEST_IMPRINT or not _IMPRINT.search(said) or _ASKS_EDITION.search(question):
-        return []
-    asked = stems(question) - stems(passage.place)
-    return [] if asked & stems(said) else [((end, len(passage.text)), MOST_MISSED)]
 
 
 def lowered(

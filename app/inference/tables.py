@@ -13,7 +13,8 @@ from functools import lru_cache
 from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
-from app.inference.ranges import Quantity, quantities, row_of
+from app.inference.extremes import extreme_row
+from app.inference.ranges import Quantity, quantities, row_of, row_of_date
 from guardrails.contract import block_ends
 
 Offsets = tuple[int, int]
@@ -114,7 +115,8 @@ def misplaced(question: str, text: str) -> list[tuple[Offsets, int]]:
         around = _concepts(" ".join(text[slice(*row.bounds)] for row in rows[:top]))
         sure = _meets_all(asked - around - _ASKING_FOR, body, text)
         found += _fewer([row.bounds for row in body], _held(asked, body, text), sure=sure)
-        found += _out_of_range(amounts, rows, texts, top)
+        found += _out_of_range(question, amounts, rows, texts, top)
+        found += _less_extreme(question, asked, rows, texts, top)
         # What names a column is no value of it.
         found += [(row.bounds, MOST_MISSED) for row in rows[:top]]
         if top:
@@ -248,14 +250,35 @@ def _ranged(
     return cells[1 + held.index(best)] if best and held.count(best) == 1 else None
 
 
-def _out_of_range(
-    amounts: Sequence[Quantity], rows: Sequence[_Row], texts: Sequence[Sequence[str]], top: int
+def _less_extreme(
+    question: str,
+    asked: frozenset[str],
+    rows: Sequence[_Row],
+    texts: Sequence[Sequence[str]],
+    top: int,
 ) -> list[tuple[Offsets, int]]:
-    """The other rows, or columns, where a quantity of the question falls into one of them."""
-    if not amounts:
+    """The other rows, where the question asks for the one that has the most or the least."""
+    if not top:
         return []
+    columns = [_concepts(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
+    best = extreme_row(question.lower(), asked, columns, texts[top:])
+    others = [one for place, one in enumerate(rows[top:]) if place != best]
+    return [] if best is None else [(one.bounds, MOST_MISSED) for one in others]
+
+
+def _out_of_range(
+    question: str,
+    amounts: Sequence[Quantity],
+    rows: Sequence[_Row],
+    texts: Sequence[Sequence[str]],
+    top: int,
+) -> list[tuple[Offsets, int]]:
+    """The other rows, or columns, where a quantity or a date of the question falls into one of
+    them."""
     over = [" ".join(cells) for cells in zip_longest(*texts[:top], fillvalue="")] or [""]
-    row = row_of(amounts, [cells[0] for cells in texts[top:]], over[0])
+    names = [cells[0] for cells in texts[top:]]
+    row = row_of(amounts, names, over[0])
+    row = row_of_date(question, names) if row is None else row
     if row is not None:
         others = [one for place, one in enumerate(rows[top:]) if place != row]
         return [(one.bounds, MOST_MISSED) for one in others]
@@ -263,6 +286,7 @@ def _out_of_range(
     unnamed = all(len(one.cells) > len(over) for one in rows[top:])
     names = over if unnamed else over[1:]
     column = row_of(amounts, names, "" if unnamed else over[0]) if top else None
+    column = row_of_date(question, names) if top and column is None else column
     cells = [one.cells[1:] for one in rows[top:] if len(one.cells) == len(names) + 1]
     return [
         (cell, MOST_MISSED)

@@ -1,6 +1,7 @@
 """Asking back: where a question leaves open what it is about, never where one thing is meant."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_open_questions_are_asked_back_and_clear_ones_are_not() -> None:
     assert len(false) <= 0.02 * len(clear), false
 
 
-def test_two_to_four_are_offered_by_their_names() -> None:
+def test_two_to_five_are_offered_by_their_names() -> None:
     offered = [choices(q, CORPUS.find(q)) for q in lines(OPEN)]
     assert all(LEAST <= len(found) <= MOST for found in offered if found)
     assert labels("What is the excess?", *CORPUS.find("What is the excess?")) == [
@@ -191,3 +192,33 @@ def test_a_number_of_something_else_does_not_count_what_is_counted() -> None:
     rules = passage("Rules", "Mobile plans have no minimum term.")
     prices = passage("Prices", "All mobile plans hold calls of 60 minutes.")
     assert labels("how many mobile plans do you have", rules, prices) == []
+
+
+def test_yes_or_no_and_lists_differ_whether_they_give_a_number_or_not() -> None:
+    covers = [
+        passage("Bicycle", "Theft is covered after 2 days.", "Theft"),
+        passage("Phone", "Theft is never covered.", "Theft"),
+    ]
+    assert labels("Is theft covered?", *covers) == ["Bicycle", "Phone"]
+    # A value is given by one of them alone.
+    assert labels("How long is theft covered?", *covers) == []
+
+
+def test_five_are_offered_and_six_are_not() -> None:
+    fees = [passage(f"Course {n}", f"The fee is £{n}0.", "Fee") for n in "abcdef"]
+    fees = [
+        replace(one, text=one.text.replace(f"£{one.title[-1]}", f"£{place}"))
+        for place, one in enumerate(fees, 1)
+    ]
+    assert len(labels("What is the fee?", *fees[:5])) == 5
+    assert labels("What is the fee?", *fees) == []
+
+
+def test_who_asks_for_the_most_is_not_asked_which() -> None:
+    fees = [
+        passage("Pottery", "The fee is £30.", "Fee"),
+        passage("Welding", "The fee is £90.", "Fee"),
+    ]
+    assert labels("What is the fee?", *fees) == ["Pottery", "Welding"]
+    assert labels("What is the lowest fee?", *fees) == []
+    assert labels("which is the cheapest fee", *fees) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.inference.ranges import quantities, row_of
+from app.inference.ranges import quantities, row_of, row_of_date
 
 AGES = ["Cubs (3 to 11 months)", "Foxes (1 year)", "Bears (2 to 5 years)", "over 5 years"]
 TICKETS = [
@@ -46,6 +46,8 @@ WEIGHTS = ["up to 2 kg", "over 2 kg up to 10 kg", "over 10 kg"]
         ("10 min in the car park", ["Up to 15 minutes", "Up to 30 minutes"], "", 0),
         ("day pass for a boat under 8 m", ["Under 8 m", "8 – 14 m", "over 14 m"], "", 0),
         ("day pass for a boat over 14 m", ["Under 8 m", "8 – 14 m", "over 14 m"], "", 2),
+        ("change 3 days before", ["more than 7 days", "7 days to 2 hours"], "", 1),
+        ("change 1 hour before", ["more than 7 days", "7 days to 2 hours"], "", None),
         ("20 min in the car park", ["Up to 15 minutes", "Up to 30 minutes"], "", 1),
     ],
 )
@@ -58,3 +60,29 @@ def test_the_row_is_found_by_its_range(
 @pytest.mark.parametrize("question", ["how old must I be", "from 2 days to 3 weeks", "room 2"])
 def test_no_quantity_or_several_name_no_row(question: str) -> None:
     assert quantities(question) == ()
+
+
+SEASONS = ["March – April", "May - August", "Sept to Oct", "November – February"]
+OPEN = ["Mon–Thu", "Friday", "Saturdays and Sundays"]
+
+
+@pytest.mark.parametrize(
+    ("question", "names", "row"),
+    [
+        ("when do you close in june", SEASONS, 1),
+        ("last entry in May?", SEASONS, 1),
+        ("last entry during december", SEASONS, 3),
+        ("open in January 2027", SEASONS, 3),
+        ("may I come in", SEASONS, None),  # the verb
+        ("may I come in october", SEASONS, 2),
+        ("from june to september", SEASONS, None),
+        ("are you open on wednesday", OPEN, 0),
+        ("open on a sunday", OPEN, 2),
+        ("open on a sunday", ["Friday", "every day"], None),
+        ("open in june", OPEN, None),
+    ],
+)
+def test_the_row_is_found_by_its_months_or_days(
+    question: str, names: list[str], row: int | None
+) -> None:
+    assert row_of_date(question, names) == row

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import best_span, headings_end, imprint, lowered, of_cell
+from app.inference.reader import best_span, headings_end, lowered, of_cell
 from app.inference.tables import (
     MOST_MISSED,
     cells_of,
@@ -285,23 +285,6 @@ def test_a_question_is_no_answer_to_itself() -> None:
 def test_where_the_headings_end(text: str, headings: tuple[str, ...], end: str) -> None:
     passage = Passage("p", "d", "main", "House", text, 0, len(text), headings=headings)
     assert text[: headings_end(passage)] == end
-
-
-@pytest.mark.parametrize(
-    ("question", "text", "taken"),
-    [
-        ("what does the manual say of frost", "MX-40\n\nEdition 3, May 2025.", False),
-        ("which edition is this", "MX-40\n\nEdition 3, May 2025.", True),
-        ("does the guide fit the MX-60", "MX-40\n\nApplies to MX-40 and MX-60.", True),
-        ("how heavy is it", "MX-40\n\nIt weighs 9 kg.", True),
-    ],
-)
-def test_which_edition_a_text_is_answers_only_who_asks_for_that(
-    question: str, text: str, taken: bool
-) -> None:
-    passage = Passage("p", "d", "main", "MX-40", text, 0, len(text), headings=("MX-40",))
-    parts = [] if taken else [((text.index("\n") + 1, len(text)), MOST_MISSED)]
-    assert imprint(question, passage) == parts
 
 
 def test_what_stands_before_a_colon_may_have_a_comma() -> None:

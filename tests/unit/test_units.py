@@ -2,8 +2,9 @@
 
 import pytest
 
-from app.inference.writing.units import named_list, span_answer
+from app.inference.writing.units import named_list, span_answer, with_paragraph
 from guardrails.contract import Passage
+from guardrails.features import risk_features
 
 FARES = "Fares of the bay line:\nZone | Ticket | Price\nNorth | Day | £14\nSouth | One day | £19"
 CONTACTS = "Manager | Ines Vale\nDeputy | Tom Arkwright\nDesk | Ground floor"
@@ -221,7 +222,9 @@ def test_what_happens_if_is_answered_with_the_other_condition_beside_it() -> Non
 def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None:
     text = "Old pipes lose heat. Because of this loss, we wrap them. This saves gas. Call us."
     why = ["Old pipes lose heat.", "Because of this loss, we wrap them.", "This saves gas."]
-    assert said(text, "we wrap them", "why do you wrap old pipes") == why
+    assert said(text, "we wrap them", "why do you wrap old pipes") == [*why, "Call us."]
+    long = text.replace("Call us.", "Call us on any day. " * 30)
+    assert said(long, "we wrap them", "why do you wrap old pipes") == why
     assert said(text, "we wrap them", "who wraps old pipes") == why[:2]
     paper = "Old pipes lose heat. As of this year, we wrap them."
     assert said(paper, "we wrap them", "who wraps old pipes") == ["As of this year, we wrap them."]
@@ -230,3 +233,82 @@ def test_a_reason_goes_on_and_an_opening_phrase_leans_on_what_was_said() -> None
 def test_the_number_of_a_step_stands_for_the_step() -> None:
     question = "Where is the gate key?"
     assert said(CLOSING, "2", question) == said(CLOSING, "Roll out", question)
+
+
+DRAINING = "Draining\n\nTurn the red tap. Water runs out for a minute. Close the lid."
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("how do I drain it", True),
+        ("what can I do if it is frozen", True),
+        ("it froze last night", True),  # only tells of something
+        ("the tap that is red", False),  # in words that the sentence has
+        ("which tap is red", False),
+        ("how many taps are there", False),
+    ],
+)
+def test_what_to_do_is_told_by_the_whole_paragraph(question: str, whole: bool) -> None:
+    every = ["Turn the red tap.", "Water runs out for a minute.", "Close the lid."]
+    assert said(DRAINING, "red tap", question) == (every if whole else every[:1])
+
+
+def test_a_paragraph_comes_without_what_a_passage_cuts_and_what_only_points() -> None:
+    text = "and so it ends. Turn the tap. See Section 4 for more. It turns twice. Then you"
+    assert said(text, "the tap", "how do I drain it") == ["Turn the tap.", "It turns twice."]
+    long = "Turn the tap. " + "Wait until it is dry. " * 30
+    assert said(long, "the tap", "how do I drain it") == ["Turn the tap."]
+
+
+def test_a_list_is_whole_where_its_item_has_no_word_of_what_is_told() -> None:
+    text = "Never insured:\n- rust\n- damage by animals\n- war"
+    every = ["Never insured:", "rust", "damage by animals", "war"]
+    assert said(text, "war", "my dog ate the sofa") == every
+    assert said(text, "war", "there is a war") == [every[0], "war"]
+
+
+def test_a_reviewer_sees_the_paragraph_around_the_one_sentence() -> None:
+    passage = Passage("p", "d", "main", "Pump", DRAINING, 0, len(DRAINING))
+    start = DRAINING.index("Water")
+    draft = span_answer(passage, start, start + 5, "when does it run", "reader", {"margin": 1.0})
+    wide = with_paragraph(draft, passage)
+    assert [one.text for one in wide.sentences] == [
+        "Turn the red tap.",
+        "Water runs out for a minute.",
+        "Close the lid.",
+    ]
+    assert (wide.short, wide.features) == (draft.short, draft.features)
+    assert all(one.quote in DRAINING for one in wide.citations)
+    assert with_paragraph(wide, passage) == wide
+    row = FARES.index("North")
+    of_row = span_answer(
+        Passage("p", "d", "main", "T", FARES, 0, len(FARES)), row, row + 5, "q", "m", {}
+    )
+    assert with_paragraph(of_row, Passage("p", "d", "main", "T", FARES, 0, len(FARES))) == of_row
+
+
+def test_a_row_is_told_whole_whatever_sentences_it_has() -> None:
+    text = "Code | What to do\nE12 | No water. Fill the tank.\nE23 | Too hot. Wait an hour."
+    whole = ["Code | What to do", "E23 | Too hot.", "Wait an hour."]
+    assert said(text, "Too hot", "what is E23") == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "question", "fewer"),
+    [
+        (DRAINING, "Water runs", "how do I drain it", "when does it run"),
+        (CLOSING.replace("1. ", "- "), "Roll out", "it rains a lot here", "where is the cover"),
+    ],
+)
+def test_what_stands_around_an_answer_makes_it_no_surer(
+    text: str, span: str, question: str, fewer: str
+) -> None:
+    passage = Passage("p", "d", "main", "Title", text, 0, len(text))
+    start = text.index(span)
+    place = start, start + len(span)
+    wide = span_answer(passage, *place, question, "reader", {"margin": 1.0})
+    narrow = span_answer(passage, *place, fewer, "reader", {"margin": 1.0})
+    assert len(wide.sentences) > len(narrow.sentences)
+    weighed = [risk_features("may I drain the cover", one, [passage]) for one in (wide, narrow)]
+    assert weighed[0] == weighed[1]

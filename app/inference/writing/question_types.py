@@ -41,6 +41,7 @@ def core(question: str) -> str:
     if len(text) > MOST_READ:
         text = f"{text[: MOST_READ // 2]} {text[-MOST_READ // 2 :]}"
     text = _WORD.sub(lambda found: _spelled(found[0]), text.lstrip("\"'(*- "))
+    text = _NEGATED.sub(r"\1n't", text)
     text = _ENDS_ASKING.sub("?", _RESTARTS.split(text)[-1] or text)
     before = ""
     while before != text:
@@ -75,6 +76,10 @@ MOST_NAMING = 8
 MOST_READ = 600
 """Characters of a question that are looked at: its first ones and its last ones."""
 _WORD = re.compile(r"[^\W\d_]+")
+_NEGATED = re.compile(
+    r"\b(is|are|was|were|do|does|did|has|have|had|ca|could|would|should|wo|must)nt\b"
+)
+"""A negation as it is typed in haste: "isnt", "wont"."""
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -259,7 +264,7 @@ _LIST = _any(
     r"^pros ?(?:/|and) ?cons\b|^documents? (?:needed|required)\b|^exclusions\b",
     r"\bwhat (?:documents|papers|information|things|items) (?:do|does|must|should|can|are|is)\b",
     r"\bwhat (?:do|should|must) (?:i|we) (?:need|bring|pack|have)\b",
-    r"\bwhat is (?:\w+ ){0,3}(?:included|covered|excluded)\b",
+    r"\bwhat is(?:n't)? (?:\w+ ){0,3}(?:included|covered|excluded)\b",
     r"^welche (?!\w+ (?:ist|hat|gilt|wird)\b)|^(?:nenne?|liste|noem|enumera|elenca)\b",
     r"^quel(?:le)?s (?:sont|documents)\b|^(?:cuales|que \w+s)\b|^quali\b|^welke \w+en\b",
 )

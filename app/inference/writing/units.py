@@ -5,9 +5,10 @@ Pure text work on one passage. Offsets are character offsets in ``Passage.text``
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, takewhile
 
+from app.inference.asides import pointing
 from app.inference.evidence_selection import stems
 from app.inference.tables import akin, cells_of, header_rows
 from app.inference.writing.grounding import (
@@ -19,12 +20,15 @@ from app.inference.writing.grounding import (
 )
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from guardrails.contract import Draft, Passage, Sentence, block_ends
+from guardrails.features import CORE_FROM, CORE_TO
 from guardrails.words import STOP_WORDS
 
 MAX_BLOCKS = 15
 """Items of the longest list that is answered whole."""
 MAX_UNIT = 1_500
 """Characters of the longest answer that is more than the sentence around its span."""
+MAX_PARAGRAPH = 600
+"""Characters of a paragraph that is answered whole."""
 MAX_TITLE = 60
 """Characters of the longest line that is taken for a heading."""
 
@@ -39,10 +43,18 @@ CONTENTS = re.compile(
 _ASKS_LIST = re.compile(
     r"\b(?:list|steps?|stages|procedure|process|requirements|options|ways|kinds|types|examples|"
     r"benefits|conditions|criteria|reasons|rules|documents|items|things)\b"
-    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|should (?:i|we|you))\b"
-    r"|\bwhat is (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
+    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|(?:should|can|may|must) (?:i|we|you))\b"
+    r"|\bwhat is(?:n't)? (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
     r"|\bhow (?:do|does|can|could|should|to|must|may|is|are)\b|\bwhich \w+s\b",
     re.IGNORECASE,
+)
+_ASKS_WHAT_TO_DO = re.compile(
+    r"\bwhat (?:happens|(?:do|should|can|could|may|must|shall) (?:i|we|you))\b"
+)
+_ASKS_REASON = re.compile(
+    r"^(?:what|which|in what ways?)\b.*\b(?:roles?|purpose|reasons?|impact|effects?|goals?|aims?|"
+    r"approach|method\w*|strateg\w+|significance|importance|benefits?|advantages?|consequences?|"
+    r"implications?|limitations?|challenges?|motivation|ways?|contribut\w+)\b"
 )
 LEANS_BACK = re.compile(
     r"(?:it|its|they|their|them|he|she|his|her|this|these|that|those|such|both|otherwise|"
@@ -65,6 +77,7 @@ _EXPLAINS = re.compile(
     re.IGNORECASE,
 )
 """How a sentence begins that goes on with a reason or a way."""
+_CLOSES = ".!?:;)\"'\u2019\u201d\u3002"
 _IF = re.compile(
     r"(?:if|when|where|only|as long as|subject to|provided|in (?:that|this|such) case|"
     r"(?:that|this|it) depends|you (?:must|need|have to)|ask|exclu|not)\b"
@@ -129,7 +142,30 @@ def span_answer(
     if not 0 <= start <= end <= len(passage.text):
         raise ValueError(f"span {start}:{end} is outside passage {passage.id}")
     short = one_line(passage.text[start:end])
-    unit = Layout(passage.text).unit(start, end, question) if short else []
+    layout = Layout(passage.text)
+    unit = layout.unit(start, end, question) if short else []
+    core = layout.unit(start, end, question, around=False) if short else []
+    inside = [n for n, (a, b) in enumerate(unit) if any(c <= a and b <= d for c, d in core)]
+    if inside and len(unit) > len(core):
+        features = {**features, CORE_FROM: inside[0], CORE_TO: inside[-1] + 1}
+    return _quoting(passage, unit, short, model, features)
+
+
+def with_paragraph(draft: Draft, passage: Passage) -> Draft:
+    """The draft, of one quote from ``passage``, with the rest of that quote's paragraph: for a
+    reviewer, who decides what follows from it. As it is where the paragraph is long, or none."""
+    if len(draft.citations) != 1 or draft.short is None:
+        return draft
+    layout = Layout(passage.text)
+    place = layout.place(draft.citations[0].start)
+    own = draft.citations[0].start, draft.citations[0].end
+    unit = layout.paragraph(place, own) if layout.kinds[place] in (PROSE, ITEM) else []
+    return _quoting(passage, unit, draft.short, draft.model, draft.features) if unit else draft
+
+
+def _quoting(
+    passage: Passage, unit: Sequence[Offsets], short: str, model: str, features: Mapping[str, float]
+) -> Draft:
     book = CitationBook()
     sentences = []
     for span in unit:
@@ -154,20 +190,22 @@ def named_list(question: str, passage: Passage) -> Offsets | None:
             continue
         led = " ".join(passage.text[slice(*span)] for span in lead)
         numbered = bool(_STEP.match(passage.text, *layout.blocks[items[0]]))
-        said = _spoken(led) | _headed(question, passage, numbered=numbered)
+        above = layout.heading_above(items[0])
+        said = _spoken(led) | _headed(question, passage, above, numbered=numbered)
         whole = said if led.rstrip().endswith(":") or len(said) > len(_spoken(led)) else frozenset()
         if all(any(akin(word, one) for one in whole) for word in asked):
             return layout.spans(items[0])[0]
     return None
 
 
-def _headed(question: str, passage: Passage, *, numbered: bool) -> frozenset[str]:
+def _headed(question: str, passage: Passage, above: str, *, numbered: bool) -> frozenset[str]:
     """The words over a list, where these say that it is asked for: steps under any heading of a
-    text on what is asked, other lists only where the heading next above speaks of it."""
-    kind, around = question_type(question), _spoken(passage.place)
+    text on what is asked, other lists only where the heading next above, ``above`` where the text
+    itself has one, speaks of it."""
+    kind, around = question_type(question), _spoken(f"{passage.place}\n{above}")
     if kind is QuestionType.PROCEDURE:
         return around if numbered else frozenset()
-    nearest = stems(plain(passage.headings[-1] if passage.headings else passage.title))
+    nearest = stems(plain(above or (passage.headings or (passage.title,))[-1]))
     asked = stems(core(question)) - _ASKING_FOR_LISTS
     return around if kind is QuestionType.LIST and asked & nearest else frozenset()
 
@@ -191,15 +229,19 @@ class Layout:
         self._quotable = quotable_bounds(text)
         self._names: dict[int, int] = {}
 
-    def unit(self, start: int, end: int, question: str) -> list[Offsets]:
-        """The quotable spans that answer ``question``, around ``start:end``; [] for none."""
-        place = self._place(start)
+    def unit(self, start: int, end: int, question: str, *, around: bool = True) -> list[Offsets]:
+        """The quotable spans that answer ``question``, around ``start:end``; [] for none.
+
+        Without ``around`` these are the fewest: not the paragraph of what to do.
+        """
+        place = self.place(start)
         if self.kinds[place] == ROW:
-            return self._row(place, start, end)
+            return self._row(place, start, end, around=around)
         if CONTENTS.search(self.line(place)):
             return []
         own = self._around(start, end)
-        wider = self._wider(place, own, self._asks_whole(start, end, question), question)
+        whole = self._asks_whole(start, end, question)
+        wider = self._wider(place, own, question, whole=whole, around=around)
         return wider if wider and wider[-1][1] - wider[0][0] <= MAX_UNIT else [own]
 
     def _asks_whole(self, start: int, end: int, question: str) -> bool:
@@ -217,9 +259,12 @@ class Layout:
         beside = {n for one, n in pairwise(told) if n == one + 1}
         return [n for n in told if n in beside or n + 1 in beside]
 
-    def _wider(self, place: int, own: Offsets, whole: bool, question: str) -> list[Offsets]:
+    def _wider(
+        self, place: int, own: Offsets, question: str, *, whole: bool, around: bool
+    ) -> list[Offsets]:
         if self.kinds[place] == ITEM:
             whole = whole or self._asks_for_all(place, question)
+            whole = whole or (around and self._tells(own, question))
             return self._of_list(place, own, whole=whole)
         if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
             return self._of_list(step, own, whole=True)
@@ -234,9 +279,47 @@ class Layout:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO:
             return self._with_conditions(place, own)
+        asks = around and self._asks_around(own, question)
+        if asks and (paragraph := self.paragraph(place, own)):
+            return paragraph
         asked = core(question)
         supposes, explains = _SUPPOSES.match(asked), _ASKS_WHY.match(asked)
         return self._with_context(place, own, _IF if supposes else _EXPLAINS if explains else None)
+
+    def _tells(self, own: Offsets, question: str) -> bool:
+        """Whether the question only tells of something, in words that ``own`` does not have."""
+        if question_type(question) is not QuestionType.OTHER:
+            return False
+        return not stems(core(question)) & stems(plain(self.text[slice(*own)]))
+
+    def _asks_around(self, own: Offsets, question: str) -> bool:
+        """Whether more than the sentence ``own`` is asked for: what to do, or what comes of
+        something that is only told of."""
+        kind, asked = question_type(question), core(question)
+        if kind is QuestionType.PROCEDURE or _ASKS_WHAT_TO_DO.search(asked):
+            return True
+        if _ASKS_WHY.match(asked) or _ASKS_REASON.search(asked):
+            return True
+        said = stems(plain(self.text[slice(*own)]))
+        return kind is QuestionType.OTHER and not stems(asked) <= said
+
+    def paragraph(self, place: int, own: Offsets) -> list[Offsets]:
+        """The paragraph ``place`` around ``own``, unless it is long; a procedure in prose, or what
+        happens next, is told over several sentences. Without the sentences that a passage cuts."""
+        idle = set(pointing(self.text))
+        spans = [
+            span
+            for span in self.spans(place)
+            if span == own or (span not in idle and self._is_whole(place, span))
+        ]
+        return spans if spans and spans[-1][1] - spans[0][0] <= MAX_PARAGRAPH else []
+
+    def _is_whole(self, place: int, span: Offsets) -> bool:
+        """Whether it is no part of a sentence at an edge of the paragraph ``place``, which the end
+        of a passage or a table cuts."""
+        said, (start, end) = self.text[slice(*span)], self.blocks[place]
+        begins = bool(self.text[start : span[0]].strip()) or not said[0].islower()
+        return begins and (bool(self.text[span[1] : end].strip()) or said[-1] in _CLOSES)
 
     def _leads_on(self, place: int, own: Offsets, below: str) -> bool:
         """Whether a sentence only says that something follows, and it does."""
@@ -259,12 +342,15 @@ class Layout:
             following = self._next(following, 1)
         return None
 
-    def _row(self, place: int, start: int, end: int) -> list[Offsets]:
-        """The row with its header; nothing for the header itself."""
+    def _row(self, place: int, start: int, end: int, *, around: bool) -> list[Offsets]:
+        """The row with its header, all its sentences unless they are long; nothing for the header
+        itself."""
         names = self.header(place)
         if place in names:
             return []
-        return [*map(self.whole, names), self._around(start, end)]
+        said = self.spans(place) if around else []
+        short = said and said[-1][1] - said[0][0] <= MAX_PARAGRAPH
+        return [*map(self.whole, names), *(said if short else [self._around(start, end)])]
 
     def whole(self, place: int) -> Offsets:
         """The block ``place`` without the white space around it: a row that names columns keeps its
@@ -329,6 +415,11 @@ class Layout:
             elif items:
                 yield items, self._lead(self._next(items[0], -1), whole=True)
                 items = []
+
+    def heading_above(self, place: int) -> str:
+        """The heading that the list with the first item ``place`` stands right below, or ""."""
+        above = self._next(place, -1)
+        return self.line(above) if above is not None and self.kinds[above] == HEADING else ""
 
     def _asks_for_all(self, place: int, question: str) -> bool:
         """Whether the question says what leads to the list, and no word of the item itself."""
@@ -396,7 +487,7 @@ class Layout:
         """The quotable spans that ``start:end`` touches, as one; of the number of an item what it
         numbers; the span itself if in none."""
         touched = [span for span in self._quotable if span[0] < end and start < span[1]]
-        touched = touched or [span for span in self.spans(self._place(start)) if end <= span[0]][:1]
+        touched = touched or [span for span in self.spans(self.place(start)) if end <= span[0]][:1]
         return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
     def spans(self, place: int) -> list[Offsets]:
@@ -404,7 +495,8 @@ class Layout:
         start, end = self.blocks[place]
         return [span for span in self._quotable if start <= span[0] < end]
 
-    def _place(self, offset: int) -> int:
+    def place(self, offset: int) -> int:
+        """The block that the character ``offset`` is in."""
         return max(0, bisect_right(self._starts, offset) - 1)
 
     def _next(self, place: int, step: int) -> int | None:
