@@ -127,6 +127,18 @@ class Database:
         except (DBAPIError, sqlite3.OperationalError):
             return False
 
+    def empty_log(self) -> bool:
+        """Cut off SQLite's write-ahead log, where old pages still hold what was deleted since;
+        False when somebody reads for longer. The log of a server is its own."""
+        if not self.embedded:
+            return True
+        plain = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with plain.connect() as connection:
+                return _truncated(connection.connection.driver_connection)
+        except (DBAPIError, sqlite3.OperationalError):
+            return False
+
     def clock(self) -> ColumnElement[datetime]:
         """The database's own time as an SQL expression: one clock for every host that uses it."""
         if self.embedded:
@@ -169,12 +181,27 @@ def table_of(mapped: type[DeclarativeBase]) -> Table:
     return cast("Table", mapped.__table__)
 
 
+LOG_WAIT_MS, WRITE_WAIT_MS = 500, 30_000
+"""How long a cut of the log waits for those that read, while nobody can write; and a write for
+another."""
+
+
+def _truncated(connection: Any) -> bool:
+    """Whether SQLite's log is empty now."""
+    connection.execute(f"PRAGMA busy_timeout={LOG_WAIT_MS}")
+    try:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={WRITE_WAIT_MS}")
+
+
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 """``secure_delete``: what is deleted or overwritten leaves no bytes in free pages."""
 
 
 def _sqlite_engine(url: str) -> Engine:
-    connect = {"timeout": 30, "check_same_thread": False}
+    connect = {"timeout": WRITE_WAIT_MS / 1000, "check_same_thread": False}
     # Parameters can hold question text: errors must not repeat them.
     engine = create_engine(
         url, connect_args=connect, hide_parameters=True, json_serializer=compact_json
