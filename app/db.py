@@ -60,6 +60,11 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _files(path: str | None) -> list[Path]:
+    """SQLite's file with its log and its shared memory."""
+    return [Path(f"{path}{end}") for end in ("", "-wal", "-shm")] if path else []
+
+
 TAKEN = "It is `postgresql+psycopg://user:password@host/name`, or empty for SQLite."
 
 
@@ -72,6 +77,7 @@ class Database:
         self.embedded = parsed.get_backend_name() == "sqlite"
         if self.embedded and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.files = _files(parsed.database) if self.embedded else []
         self.engine = _sqlite_engine(url) if self.embedded else _server_engine(parsed)
 
     @contextmanager
