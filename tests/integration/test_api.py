@@ -786,6 +786,31 @@ def test_the_wrong_method_says_405(site: Site, path: str) -> None:
     assert response.headers["allow"]
 
 
+@pytest.mark.parametrize("path", sorted(path for method, path in ADDRESSES if method == "GET"))
+def test_a_head_answers_as_its_get_without_the_body(site: Site, path: str) -> None:
+    for name in ("eve", "ann"):
+        there, head = (site.call(name, method, filled(path)) for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (there.status_code, b"")
+        told = ("content-type", "www-authenticate", "cache-control", "x-content-type-options")
+        assert [head.headers.get(one) for one in told] == [there.headers.get(one) for one in told]
+        if path != "/metrics":  # it counts the request before
+            length = (one.headers.get("content-length") for one in (head, there))
+            assert next(length) == next(length)
+
+
+@pytest.mark.timeout(60)
+def test_a_head_of_a_stream_that_goes_on_ends_with_its_headers(fresh: Site) -> None:
+    _, answer_id = fresh.held()
+    head = fresh.call("ann", "HEAD", f"/v1/answers/{answer_id}/events")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/event-stream")
+
+
+def test_a_head_of_what_only_takes_posts_is_405(site: Site) -> None:
+    response = site.call("eve", "HEAD", "/v1/search")
+    assert (response.status_code, response.content) == (405, b"")
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1/answers/a/b", "/static/no.js"])
 def test_unknown_addresses_say_404(site: Site, path: str) -> None:
     coded(site.call("eve", "GET", path), 404, "not_found")
@@ -1253,9 +1278,10 @@ def test_what_is_wrong_with_a_body_that_is_no_json_is_said(
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/documents", "GET, POST"),
-        ("/v1/documents/x", "DELETE, GET, PUT"),
-        ("/v1/session", "DELETE, GET, POST"),
+        ("/v1/documents", "GET, HEAD, POST"),
+        ("/v1/documents/x", "DELETE, GET, HEAD, PUT"),
+        ("/v1/session", "DELETE, GET, HEAD, POST"),
+        ("/v1/search", "POST"),
         ("/healthz", "GET, HEAD"),
         ("/", "GET, HEAD"),
         ("/static/shared/api.js", "GET, HEAD"),
