@@ -1276,6 +1276,34 @@ def test_what_is_wrong_with_a_body_that_is_no_json_is_said(
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("/v1/ask", '{"question": "Is it safe?", "question": "Is it not?"}', "question"),
+        ("/v1/ask", '{"question": "x", "answer_schema": {"a": 1, "b": {"c": 1, "c": 2}}}', "c"),
+        ("/v1/ask", '{"question": "x", "quest\\u0069on": "y"}', "question"),
+        ("/v1/session", '{"name": "ann", "password": "a", "password": "b"}', "password"),
+        ("/v1/chat/completions", '{"model": "main", "model": "other", "messages": []}', "model"),
+    ],
+)
+def test_a_name_that_comes_twice_in_a_body_is_refused(
+    site: Site, path: str, body: str, named: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = site.call("eve", "POST", path, content=body, headers=headers)
+    assert response.status_code == 422
+    said = response.json()
+    told = said.get("error", said)
+    assert (told["code"], told["message"]) == ("invalid", f"{named}: it is given twice.")
+
+
+def test_what_is_no_number_in_json_is_no_json(site: Site) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = '{"question": "x", "limit": NaN}'
+    response = site.call("eve", "POST", "/v1/search", content=body, headers=headers)
+    coded(response, 400, "bad_request")
+
+
+@pytest.mark.parametrize(
     ("path", "methods"),
     [
         ("/v1/documents", "GET, HEAD, POST"),
