@@ -558,3 +558,17 @@ def test_what_is_over_is_purged(access: Access, database: Database) -> None:
     with database.reading() as session:
         assert len(session.scalars(select(SessionRow)).all()) == 1
         assert session.scalars(select(IdempotencyRow.key)).all() == ["new"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ann ", " ann", "ａｎｎ", "a\u0301nn", "Local", "gate", "Retention", "a\u200bnn"]
+)
+def test_no_account_has_a_name_that_looks_like_another(access: Access, name: str) -> None:
+    with pytest.raises(Invalid):
+        access.accounts.create(name, ["reviewer"])
+
+
+def test_who_signs_answers_cannot_be_told_apart_by_case_alone(access: Access) -> None:
+    access.accounts.create("Rita", ["reviewer"])
+    with pytest.raises(Conflict, match="named Rita"):
+        access.accounts.create("rita", ["reviewer"])
