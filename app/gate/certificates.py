@@ -186,8 +186,7 @@ def falls_short(
     return [
         name
         for name, most in asked.items()
-        if stated.get(name, 0) > most
-        and not (name in then and stated[name] > then[name] <= most)
+        if stated.get(name, 0) > most and not (name in then and stated[name] > then[name] <= most)
     ]
 
 

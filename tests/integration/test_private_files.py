@@ -79,9 +79,7 @@ def test_a_umask_that_lets_the_group_in_is_kept(tmp_path: Path, umask: Umask) ->
     assert (found["."], found["countersign.db"]) == (0o750, 0o640)
 
 
-@pytest.mark.parametrize(
-    ("folder", "given"), [(0o770, 0o002), (0o750, 0o022), (0o2775, 0o022)]
-)
+@pytest.mark.parametrize(("folder", "given"), [(0o770, 0o002), (0o750, 0o022), (0o2775, 0o022)])
 def test_a_data_folder_of_a_group_stays_the_groups(
     tmp_path: Path, umask: Umask, folder: int, given: int
 ) -> None:
