@@ -1,5 +1,5 @@
-"""Files: JSON lines read row by row, the SHA-256 of a file, files linked and made durable, and who may
-read what this process makes."""
+"""Files: JSON lines read row by row, the SHA-256 of a file, files linked and made durable, and who
+may read what this process makes."""
 
 import gzip
 import hashlib

@@ -20,7 +20,6 @@ from app.access.tables import OidcAttemptRow, PrincipalRow
 from app.addresses import is_safe
 from app.db import Database
 from app.errors import (
-    Conflict,
     DependencyFailed,
     Forbidden,
     Invalid,

@@ -584,8 +584,8 @@ def _refuse_odd(session: Session, collection: str) -> None:
     query = select(CollectionRow.name).where(CollectionRow.name == collection)
     if session.scalar(query) is None:
         raise Invalid(
-            f"The name of a new collection has neither {' nor '.join(OF_STRATA)}, no space at its ends, and no "
-            "letters in another form, such as full-width ones."
+            f"The name of a new collection has neither {' nor '.join(OF_STRATA)}, no space at its "
+            "ends, and no letters in another form, such as full-width ones."
         )
 
 
