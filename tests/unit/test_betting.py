@@ -641,7 +641,9 @@ def test_labels_drawn_by_chances_of_their_own_keep_the_promise() -> None:
 def until_certified(seed: int) -> list[tuple[int, int]]:
     """(how many more labels were said to be needed, how many were) at every eighth label; one in a
     hundred is wrong."""
-    draw, labels, said = random.Random(seed), [], []
+    draw = random.Random(seed)
+    labels: list[Label] = []
+    said: list[tuple[int, int]] = []
     while len(labels) < 400:
         risk = round(draw.random() * 0.6, 3)
         labels.append(Label(risk, draw.random() < 0.02 * risk / 0.6))
