@@ -267,7 +267,8 @@ def _restore_files(archive: zipfile.ZipFile, manifest: Manifest, data_dir: Path)
             path = data_dir / name.removeprefix("data/")
             path.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(name) as source, path.open("xb") as target:
-                path.chmod(0o600 if _is_secret(path) else 0o644)
+                if _is_secret(path):
+                    path.chmod(0o600)
                 shutil.copyfileobj(source, target, BLOCK)
     for name, same in manifest.links.items():
         path = data_dir / name.removeprefix("data/")

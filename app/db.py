@@ -71,7 +71,14 @@ UNANSWERED = (OperationalError, InternalError, PendingRollbackError)
 """The database is away; the last two where somebody took the first failure for one of their own
 and went on in the same transaction, as the gate does."""
 NOT_WRITABLE = "The database cannot be written: see to the rights of its file and its folder."
+
+
 TAKEN = "It is `postgresql+psycopg://user:password@host/name`, or empty for SQLite."
+
+
+def _files(path: str | None) -> list[Path]:
+    """SQLite's file with its log and its shared memory."""
+    return [Path(f"{path}{end}") for end in ("", "-wal", "-shm")] if path else []
 
 
 class Database:
@@ -83,6 +90,7 @@ class Database:
         self.embedded = parsed.get_backend_name() == "sqlite"
         if self.embedded and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.files = _files(parsed.database) if self.embedded else []
         self.engine = _sqlite_engine(url) if self.embedded else _server_engine(parsed)
 
     @contextmanager
@@ -133,6 +141,18 @@ class Database:
         except (DBAPIError, sqlite3.OperationalError):
             return False
 
+    def empty_log(self) -> bool:
+        """Cut off SQLite's write-ahead log, where old pages still hold what was deleted since;
+        False when somebody reads for longer. The log of a server is its own."""
+        if not self.embedded:
+            return True
+        plain = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with plain.connect() as connection:
+                return _truncated(connection.connection.driver_connection)
+        except (DBAPIError, sqlite3.OperationalError):
+            return False
+
     def clock(self) -> ColumnElement[datetime]:
         """The database's own time as an SQL expression: one clock for every host that uses it."""
         if self.embedded:
@@ -175,12 +195,27 @@ def table_of(mapped: type[DeclarativeBase]) -> Table:
     return cast("Table", mapped.__table__)
 
 
+LOG_WAIT_MS, WRITE_WAIT_MS = 500, 30_000
+"""How long a cut of the log waits for those that read, while nobody can write; and a write for
+another."""
+
+
+def _truncated(connection: Any) -> bool:
+    """Whether SQLite's log is empty now."""
+    connection.execute(f"PRAGMA busy_timeout={LOG_WAIT_MS}")
+    try:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={WRITE_WAIT_MS}")
+
+
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 """``secure_delete``: what is deleted or overwritten leaves no bytes in free pages."""
 
 
 def _sqlite_engine(url: str) -> Engine:
-    connect = {"timeout": 30, "check_same_thread": False}
+    connect = {"timeout": WRITE_WAIT_MS / 1000, "check_same_thread": False}
     # Parameters can hold question text: errors must not repeat them.
     engine = create_engine(
         url, connect_args=connect, hide_parameters=True, json_serializer=compact_json

@@ -46,6 +46,7 @@ The one wire form is ``{code, message, retryable, request_id}``.
 """
 
 import errno
+import math
 from typing import Any, ClassVar
 
 
@@ -241,6 +242,14 @@ class DocumentRefused(Invalid):
 class QuotaExceeded(CountersignError):
     code, status, retryable, retry_after_s = "quota_exceeded", 429, True, 60
     default_message = "Too many requests; try again in a minute."
+
+    @classmethod
+    def until(cls, what: str, seconds: float) -> "QuotaExceeded":
+        """Too many of ``what``; one is free again after so many seconds."""
+        wait = max(1, math.ceil(seconds))
+        error = cls(f"Too many {what}; try again in {wait} second{'s' if wait > 1 else ''}.")
+        error.retry_after_s = wait
+        return error
 
 
 class Overloaded(CountersignError):

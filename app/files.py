@@ -1,10 +1,12 @@
-"""Files: JSON lines read row by row, the SHA-256 of a file, and files linked and made durable."""
+"""Files: JSON lines read row by row, the SHA-256 of a file, files linked and made durable, and who
+may read what this process makes."""
 
 import gzip
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,3 +58,37 @@ def to_disk(paths: Iterable[Path]) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+GROUP, OTHERS = 0o070, 0o007
+
+
+def keep_private(folder: Path) -> None:
+    """What this process makes from now on is its user's alone: questions and answers are in it.
+
+    A group may read it too where somebody chose so: by a umask that shuts out all others but not
+    the group, or by a ``folder`` whose mode does, or passes its group on to what is made in it.
+    """
+    given = os.umask(GROUP | OTHERS)
+    if given & OTHERS == OTHERS or _is_the_groups(folder):
+        os.umask(given | OTHERS)
+
+
+def close_to_others(paths: Iterable[Path]) -> None:
+    """Of these files and folders, as far as they are there and ours: others may not read them any
+    more, and the group only where its folder is the group's on purpose."""
+    for path in paths:
+        try:
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            if mode & OTHERS and not path.is_symlink():
+                path.chmod(mode & ~(OTHERS if _is_the_groups(path.parent) else GROUP | OTHERS))
+        except (FileNotFoundError, PermissionError):  # of another user: theirs to say
+            continue
+
+
+def _is_the_groups(folder: Path) -> bool:
+    try:
+        mode = folder.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return bool(mode & GROUP) and (not mode & OTHERS or bool(mode & stat.S_ISGID))

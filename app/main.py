@@ -33,7 +33,7 @@ from app.api import (
     widget,
 )
 from app.api.described import describe, groups
-from app.api.edge import Door, Edge, Limits, error_response
+from app.api.edge import Door, Edge, Heads, Limits, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView, meant
 from app.errors import (
@@ -160,6 +160,7 @@ def create_app(
     app.add_middleware(widget.Preflights)
     app.add_middleware(Limits, settings=chosen)
     app.add_middleware(Door, routes=[one for router in ROUTERS for one in router.routes])
+    app.add_middleware(Heads)
     app.add_middleware(Edge)
     return app
 
@@ -251,7 +252,8 @@ def _allowed(request: Request) -> set[str]:
     routes = [*(route for router in ROUTERS for route in router.routes), *request.app.routes]
     taking = (one for one in routes if isinstance(one, Route | APIRoute))
     found = (one.methods for one in taking if one.path_regex.match(request.url.path))
-    return set().union(*(methods for methods in found if methods))
+    allowed = set().union(*(methods for methods in found if methods))
+    return allowed | {"HEAD"} if "GET" in allowed else allowed
 
 
 def _unreadable(error: HTTPException) -> str:

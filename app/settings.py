@@ -441,11 +441,14 @@ class Settings(BaseSettings):
         default=0.05,
         gt=0,
         lt=1,
-        description="Share of released answers that may be wrong. A certificate of your own keeps "
-        "the share it was made for until it ends.",
+        description="Share of released answers that may be wrong. A certificate that was made "
+        "when it was larger does not count.",
     )
     gate_delta: float = Field(
-        default=0.05, gt=0, lt=1, description="How often a certificate may be mistaken."
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="How often a certificate may be mistaken, as for `gate_alpha`.",
     )
     gate_unions: tuple[tuple[str, ...], ...] = Field(
         default=(),

@@ -21,6 +21,7 @@ from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
 from app.errors import DependencyFailed, NotReady, SettingsInvalid
+from app.files import close_to_others, keep_private
 from app.gate.admission import Gate
 from app.gate.coverage import revoke_changed
 from app.gate.drift import DriftMonitors
@@ -334,12 +335,22 @@ def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict
     }
 
 
+def connect_database(settings: Settings) -> Database:
+    """The database, whatever its schema. From here on this process makes no file that others may
+    read, and what an earlier release left open to them is closed."""
+    keep_private(settings.data_dir)
+    database = Database(settings.database)
+    ours = ("index", "uploads", "audit_keys", "checkpoints")  # whatever else lies there
+    close_to_others([*database.files, *(settings.data_dir / name for name in ours)])
+    return database
+
+
 def open_database(settings: Settings) -> Database:
     """The database with the schema of this release; for commands that need no models.
 
     Raises ``SchemaOutdated`` or ``SchemaNewer`` when a server database has another one.
     """
-    database = Database(settings.database)
+    database = connect_database(settings)
     ensure_schema(database)
     return database
 

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from app.backup import Manifest, back_up, restore
-from app.db import Database
 from app.settings import Settings
-from app.wiring import open_database
+from app.wiring import connect_database, open_database
 from cli.output import Json, console, print_json
 
 
@@ -32,7 +31,7 @@ def restore_backup(
 ) -> None:
     """Restore an archive into an empty database and data folder, and verify its audit chain."""
     settings = Settings()
-    database = Database(settings.database)
+    database = connect_database(settings)
     try:
         manifest = restore(database, settings, archive)
     finally:

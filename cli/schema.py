@@ -1,13 +1,14 @@
 """``migrate``: bring the database to the schema of this release."""
 
-from app.db import Database, migrate, newest_revision, schema_revision
+from app.db import migrate, newest_revision, schema_revision
 from app.settings import Settings
+from app.wiring import connect_database
 from cli.output import Json, console, print_json
 
 
 def migrate_database(as_json: Json = False) -> None:
     """Migrate the database; one process does it, others wait. SQLite does it by itself."""
-    database = Database(Settings().database)
+    database = connect_database(Settings())
     try:
         before = schema_revision(database)
         migrate(database)

@@ -73,6 +73,7 @@ class Accounts:
         hashed = self._passwords.hash(password) if password is not None else None
         try:
             with self._database.transaction() as session:
+                refuse_taken(session, name)
                 row = PrincipalRow(
                     name=name,
                     roles=sorted(set(roles)),
@@ -243,3 +244,11 @@ def _account(row: PrincipalRow, sessions: dict[str, int], keys: dict[str, int]) 
         row.authority or "",
         row.trained_on,
     )
+
+
+def refuse_taken(session: Session, name: str) -> None:
+    """Raise ``Conflict`` for the name of somebody, however it is written: who signs an answer must
+    not look like another."""
+    for other in session.scalars(select(PrincipalRow.name)):
+        if other.casefold() == name.casefold():
+            raise Conflict(f"There is already a principal named {other}.")

@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.access.accounts import refuse_taken
 from app.access.keys import sha256
 from app.access.principals import ROLES, check_name, check_scope
 from app.access.sessions import Sessions, SignIn
@@ -19,7 +20,6 @@ from app.access.tables import OidcAttemptRow, PrincipalRow
 from app.addresses import is_safe
 from app.db import Database
 from app.errors import (
-    Conflict,
     DependencyFailed,
     Forbidden,
     Invalid,
@@ -208,9 +208,7 @@ class OidcSignIn:
         except Invalid as error:
             claim = self._settings.oidc_name_claim
             raise OidcRefused(f"The claim {claim} is no name for an account.") from error
-        if session.get(PrincipalRow, name) is not None:
-            # Whoever has that name here need not be who has it there.
-            raise Conflict(f"There is already another account named {name}.")
+        refuse_taken(session, str(name))  # who has it here need not be who has it there
         row = PrincipalRow(
             name=str(name), roles=[], created_at=self._database.time(session), oidc_subject=subject
         )

@@ -1,5 +1,6 @@
 """Who asks: principals, their roles and their scope."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -40,12 +41,23 @@ LOCAL = Principal("local", frozenset(ROLES))
 """Whoever runs the command line on the machine that holds the database."""
 
 
+OF_THE_SERVICE = frozenset({"gate", "retention"})
+"""Who did what no person did: ``app.gate.strata.GATE`` and ``app.proof.erasure.RETENTION``."""
+
+
 def check_name(name: str) -> None:
     """Raise ``Invalid`` for a name that a principal cannot have."""
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or "/" in name:
         raise Invalid(f"A name has 1 to {MAX_NAME} printable characters, and no slash.")
-    if name == LOCAL.name:
+    if name != name.strip() or unicodedata.normalize("NFKC", name) != name:
+        raise Invalid(
+            "A name has no space at its ends, and no letters in another form, such as full-width "
+            "ones: it would look like another name."
+        )
+    if name.casefold() == LOCAL.name:
         raise Invalid(f"The name {LOCAL.name} belongs to the command line.")
+    if name.casefold() in OF_THE_SERVICE:
+        raise Invalid(f"The name {name} stands in the audit log for what the service does itself.")
 
 
 def check_roles(roles: Sequence[str]) -> None:

@@ -59,31 +59,27 @@ class Quotas:
     def charge_question(self, principal: Principal) -> None:
         """Count one question."""
         self._mind_the_clock()
-        if not self._hit(self._questions, "question", principal.name):
-            raise QuotaExceeded
+        self._charge("requests", self._questions, "question", principal.name)
 
     def charge_visit(self, address: str) -> None:
         """Count one visit that begins on another site."""
         self._mind_the_clock()
-        if not self._limiter.hit(VISITS_OF_AN_ADDRESS, "visit", _network(address)):
-            raise QuotaExceeded("Too many visits from here; try again in a minute.")
+        self._charge_here("visits from here", VISITS_OF_AN_ADDRESS, "visit", _network(address))
 
     def charge_widget(self, key_id: str, per_minute: int) -> None:
         """Count one question of any visitor of a widget's key."""
         self._mind_the_clock()
-        if not self._limiter.hit(RateLimitItemPerMinute(per_minute), "widget", key_id):
-            raise QuotaExceeded("Too many questions on this site; try again in a minute.")
+        limit = RateLimitItemPerMinute(per_minute)
+        self._charge_here("questions on this site", limit, "widget", key_id)
 
     def charge_sign_in(self, name: str, address: str) -> None:
         """Count one try to sign in, before the password is looked at."""
         self._mind_the_clock()
         place, person = _network(address), sha256(name)
-        if not self._hit(TRIES_OF_AN_ADDRESS, "address", place):
-            raise QuotaExceeded("Too many sign-ins from here; try again in a minute.")
-        if not self._hit(TRIES_OF_A_NAME, "name at address", person, place):
-            raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+        self._charge("sign-ins from here", TRIES_OF_AN_ADDRESS, "address", place)
+        self._charge("sign-ins", TRIES_OF_A_NAME, "name at address", person, place)
         if self._guessed_at(person) and not self._knows(name, address):
-            raise QuotaExceeded("Too many sign-ins; try again in a minute.")
+            raise QuotaExceeded.until("sign-ins", self._wait(FAILURES_OF_A_NAME, "name", person))
 
     def _guessed_at(self, person: str) -> bool:
         """Whether the name had as many wrong passwords as it may, here or in all processes."""
@@ -99,11 +95,25 @@ class Quotas:
             return True
         return self._places is not None and self._places.knows(name, place)
 
-    def _hit(self, limit: RateLimitItem, *names: str) -> bool:
-        """Count one more, here and where that is set for all processes; False at the limit."""
+    def _charge(self, what: str, limit: RateLimitItem, *names: str) -> None:
+        """Count one more, here and where that is set for all processes."""
+        self._charge_here(what, limit, *names)
+        if self._shared is not None and not self._shared.hit(limit.amount, *names):
+            raise QuotaExceeded.until(what, self._shared.wait(limit.amount, *names))
+
+    def _charge_here(self, what: str, limit: RateLimitItem, *names: str) -> None:
         if not self._limiter.hit(limit, *names):
-            return False
-        return self._shared is None or self._shared.hit(limit.amount, *names)
+            raise QuotaExceeded.until(what, self._wait_here(limit, *names))
+
+    def _wait(self, limit: RateLimitItem, *names: str) -> float:
+        """Seconds until one more is free, here and in all processes."""
+        here = 0.0 if self._limiter.test(limit, *names) else self._wait_here(limit, *names)
+        shared = 0.0 if self._shared is None else self._shared.wait(limit.amount, *names)
+        return max(here, shared)
+
+    def _wait_here(self, limit: RateLimitItem, *names: str) -> float:
+        """Seconds until the oldest that counts is a minute old."""
+        return self._limiter.get_window_stats(limit, *names).reset_time - time.time()
 
     def _mind_the_clock(self) -> None:
         with self._lock:

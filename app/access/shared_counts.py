@@ -19,6 +19,8 @@ from app.access.tables import QuotaCountRow
 from app.db import Database, insert_or
 
 WINDOW_S = 60
+ROUNDING_S = 0.001
+"""Whoever is told a time is let in at it, whatever the figures are rounded to."""
 SHARE = 10
 """A process takes a tenth of a limit at once, and one where that is less."""
 MOST_TAKEN = 10_000
@@ -52,6 +54,18 @@ class SharedCounts:
         with self._database.reading() as session:
             moment = self._database.time(session)
             return _free(session, _key(*names), limit, *_minute(moment)) < 1
+
+    def wait(self, limit: int, *names: str) -> float:
+        """Seconds until one more is free, if nobody else counts; 0 when one is."""
+        with self._database.reading() as session:
+            minute, into = _minute(self._database.time(session))
+            counts = _counts(session, _key(*names), minute)
+        now, before = counts.get(minute, 0), counts.get(minute - 1, 0)
+        if now >= limit:  # of what is counted now enough must slide out of the next minute
+            return ROUNDING_S + WINDOW_S - into + WINDOW_S * (1 - (limit - 1) / now)
+        if now + before < limit:
+            return 0.0
+        return max(0.0, ROUNDING_S + WINDOW_S * (1 - (limit - 1 - now) / before) - into)
 
     def add(self, *names: str) -> None:
         """Count one more under ``names``, beyond any limit too."""
@@ -101,13 +115,18 @@ def _minute(moment: datetime) -> tuple[int, float]:
 
 def _free(session: Session, key: str, limit: int, minute: int, into: float) -> float:
     """How much of the limit is left; of the minute before, what is within sixty seconds counts."""
+    counts = _counts(session, key, minute)
+    return limit - counts.get(minute, 0) - counts.get(minute - 1, 0) * (1 - into / WINDOW_S)
+
+
+def _counts(session: Session, key: str, minute: int) -> dict[int, int]:
+    """What was counted in this minute and in the one before."""
     rows = session.execute(
         select(QuotaCountRow.minute, QuotaCountRow.count).where(
             QuotaCountRow.key == key, QuotaCountRow.minute.in_((minute, minute - 1))
         )
     )
-    counts: dict[int, int] = {row[0]: row[1] for row in rows}
-    return limit - counts.get(minute, 0) - counts.get(minute - 1, 0) * (1 - into / WINDOW_S)
+    return {row[0]: row[1] for row in rows}
 
 
 def _raise_by(session: Session, key: str, minute: int, count: int) -> None:

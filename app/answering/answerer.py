@@ -650,10 +650,10 @@ def _checked(ask: Ask, max_chars: int) -> Ask:
 
 
 def other_language_message(language: str) -> str:
-    """What who asked in another language than ``language``, that of the documents, is told."""
+    """What who asked in another language than ``language``, that of what was found, is told."""
     if language not in FUNCTION_WORDS:  # the name of a script
         return "Please ask in the language of the documents."
-    return f"Please ask in {language}: the documents are in that language."
+    return f"Please ask in {language}: what was found is in that language."
 
 
 def _wanted(collections: Sequence[str] | None, readable: Sequence[str]) -> tuple[str, ...]:

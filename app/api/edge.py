@@ -95,6 +95,48 @@ class Edge:
         return status
 
 
+class Heads:
+    """A HEAD is the GET of the same address, without its body: as allowed, as
+    counted, and as found. Of a stream the headers are all that is made."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope.get("method") != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        asked, said = {**scope, "method": "GET"}, asyncio.Event()
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b""})
+                said.set()
+
+        async def receiving() -> Message:
+            if said.is_set():  # nobody waits for what else a stream would tell
+                return {"type": "http.disconnect"}
+            return await _unless(said, receive)
+
+        try:
+            await self.app(asked, receiving, sending)
+        finally:
+            scope["route"] = asked.get("route")
+
+
+async def _unless(said: asyncio.Event, receive: Receive) -> Message:
+    """What comes next, or that nobody is there any more once it is said."""
+    coming, over = asyncio.ensure_future(receive()), asyncio.ensure_future(said.wait())
+    try:
+        await asyncio.wait({coming, over}, return_when=asyncio.FIRST_COMPLETED)
+        return coming.result() if coming.done() else {"type": "http.disconnect"}
+    finally:
+        coming.cancel()
+        over.cancel()
+
+
 class Door:
     """Refuses questions for which there is no place before anything else of them is looked at:
     under overload they are most of all requests, and what they cost is lost for answers.

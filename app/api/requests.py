@@ -150,6 +150,29 @@ def _parameters(dependant: Dependant) -> Iterator[str]:
         yield from _parameters(within)
 
 
+class StrictRequest(Request):
+    """A request whose JSON says one thing only: of a name that comes twice, one reader takes the
+    first value and another the last."""
+
+    async def json(self) -> Any:
+        """The body. Raises ``Invalid`` for a doubled name, ``ValueError`` for what is no JSON."""
+        if not hasattr(self, "_json"):
+            found = json.loads(await self.body(), object_pairs_hook=_once_each, parse_constant=_no)
+            self._json = found
+        return self._json
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        only_known((name for name, _ in pairs), found, FIELD)
+    return found
+
+
+def _no(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
 class Guarded(APIRoute):
     """A route that knows its caller, and that the caller may, before it reads a body.
 
@@ -187,7 +210,8 @@ class Guarded(APIRoute):
                 only_known((name for name, _ in request.query_params.multi_items()), known, PARAM)
             return await inner(request)
 
-        async def guarded(request: Request) -> Response:
+        async def guarded(plain: Request) -> Response:
+            request = StrictRequest(plain.scope, plain.receive)
             if action is None:
                 return await handler(request)
             shown = await _shown(request)

@@ -1,5 +1,6 @@
 """Documents: registered, claimed by a worker, then ready, failed or deleted."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -570,6 +571,24 @@ def check_collection_name(collection: str) -> None:
         raise Invalid("A collection's name has 1 to 80 printable characters.")
 
 
+OF_STRATA = "+|"
+"""What joins collections in the names of ``app.gate.strata``."""
+
+
+def _refuse_odd(session: Session, collection: str) -> None:
+    """Raise ``Invalid`` for a new name that looks like another, or like the stratum of two
+    collections: a certificate of one would be that of the other. Those that are there stay."""
+    plain = unicodedata.normalize("NFKC", collection) == collection == collection.strip()
+    if plain and not set(collection) & set(OF_STRATA):
+        return
+    query = select(CollectionRow.name).where(CollectionRow.name == collection)
+    if session.scalar(query) is None:
+        raise Invalid(
+            f"The name of a new collection has neither {' nor '.join(OF_STRATA)}, no space at its "
+            "ends, and no letters in another form, such as full-width ones."
+        )
+
+
 def _require_collection(session: Session, collection: str) -> None:
     if collection == USUAL_COLLECTION:
         return
@@ -653,6 +672,7 @@ def _add(
     valid: ValidDays,
     owner: str | None = None,
 ) -> list[Added]:
+    _refuse_odd(session, collection)
     rows = locked_rows(session, collection, [file.source for file in files])
     ready = unchanged(session, files, rows, embedder)
     pairs = [(file, rows[file.source]) for file in files]

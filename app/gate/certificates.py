@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from app.db import Database, now
 from app.gate.modes import Mode, Modes, known_stratum, read_modes
 from app.gate.strata import BROKEN, CHANGED, DAMAGED, Stratum
 from app.gate.tables import CertificateRow
 from app.records.audit import append_audit
+from app.records.tables import AuditRow
 from app.settings import Settings
 from guardrails.contract import canonical_sha256
 from guardrails.gate.binomial import GateInvalid
@@ -75,12 +76,16 @@ class Certificates:
     @property
     def shipped(self) -> Certificate | None:
         """The provisional certificate, if it was made for what runs here and promises enough."""
-        found, wanted = self._premises.shipped, self._settings
+        found = self._premises.shipped
         # It came in a file: only its date can tell that it is not meant for now.
         if found is None or not self._fits(found) or _from_the_future(found.date):
             return None
-        enough = found.alpha <= wanted.gate_alpha and found.delta <= wanted.gate_delta
-        return found if enough else None
+        return None if falls_short(found.to_json(), self.asked) else found
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """The promise that the settings ask."""
+        return {"alpha": self._settings.gate_alpha, "delta": self._settings.gate_delta}
 
     def modes(self, session: Session) -> Modes:
         """The modes of the service and of all collections, as of now."""
@@ -131,8 +136,15 @@ class Certificates:
             made_for["generator"] = first
         changed = [words for name, words in PARTS.items() if made_for.get(name) != here.get(name)]
         if not changed:
-            return "" if first else "it cannot be read"
+            return self._in_words(row) or ("" if first else "it cannot be read")
         return f"made for another {' and another '.join(changed)}; {AGAIN}"
+
+    def _too_weak(self, row: CertificateRow) -> list[str]:
+        """In which of its figures a certificate promises less than is asked now. One that somebody
+        made so on purpose counts until more is asked than then."""
+        if not falls_short(row.certificate, self.asked):
+            return []
+        return falls_short(row.certificate, self.asked, _asked_then(row))
 
     def revoke(self, collection: str, risk_class: str, reason: str, by: str) -> int:
         """End the certificates of a stratum; returns how many were live. Raises ``NotFound``."""
@@ -149,12 +161,41 @@ class Certificates:
             certificate = Certificate.from_json(row.certificate)
         except GateInvalid:
             return None
-        return certificate if self._fits(certificate) else None
+        return certificate if self._fits(certificate) and not self._too_weak(row) else None
+
+    def _in_words(self, row: CertificateRow) -> str:
+        told = [
+            f"its {name} is {row.certificate[name]:g}, and the setting gate_{name} asks for "
+            f"{self.asked[name]:g}"
+            for name in self._too_weak(row)
+        ]
+        return f"{'; '.join(told)}: `countersign gate certify` anew" if told else ""
 
     def _fits(self, certificate: Certificate) -> bool:
         lineage = self.lineage
         same = all(lineage.get(name) == value for name, value in certificate.lineage.items())
         return bool(certificate.lineage) and same
+
+
+def falls_short(
+    stated: Mapping[str, Any], asked: Mapping[str, float], then: Mapping[str, float] | None = None
+) -> list[str]:
+    """Which of alpha and delta a certificate states larger than ``asked``. ``then`` is what was
+    asked when it was made: what was larger then too was meant so, as long as no less is asked."""
+    then = then or {}
+    return [
+        name
+        for name, most in asked.items()
+        if stated.get(name, 0) > most and not (name in then and stated[name] > then[name] <= most)
+    ]
+
+
+def _asked_then(row: CertificateRow) -> Mapping[str, float]:
+    """What the settings asked when it was made; nothing is known of the time before this was
+    noted."""
+    session = object_session(row)
+    link = None if session is None else session.get(AuditRow, row.number)
+    return {} if link is None else link.event.get("asked", {})
 
 
 def end_certificate(

@@ -71,7 +71,7 @@ class Certifier:
             result = self._tested(session, stratum, alpha, delta, looks)
             noted = note_look(session, stratum, self._certificates.lineage, looks)
             if isinstance(result, Certificate):
-                _enforce(session, stratum, result, by)
+                _enforce(session, stratum, result, by, self._certificates.asked)
             elif noted:  # what changed is sealed by a link
                 event = {"collection": collection, "risk_class": risk_class, "by": by}
                 append_audit(session, "labels_looked_at", {**event, "looks": looks, "new": noted})
@@ -171,9 +171,16 @@ def _test(
     return certify, {}
 
 
-def _enforce(session: Session, stratum: Stratum, certificate: Certificate, by: str) -> None:
+def _enforce(
+    session: Session,
+    stratum: Stratum,
+    certificate: Certificate,
+    by: str,
+    asked: Mapping[str, float],
+) -> None:
     index = lock_index(session).version_id or ""
-    event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
+    event: dict[str, Any] = {"collection": stratum.collection, "risk_class": stratum.risk_class}
+    event |= {"by": by, "asked": dict(asked)}  # what the settings asked then: ``falls_short``
     number = append_audit(session, "certified", {**event, "certificate": certificate.sha256})
     stored = certificate.to_json()
     for row in session.scalars(standing_rows(stratum)):

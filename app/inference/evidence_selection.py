@@ -60,7 +60,8 @@ def _choose(
     return chosen or {max(range(len(pieces)), key=worth)}
 
 
-def _pieces(text: str) -> list[str]:
+@lru_cache(maxsize=64)  # each sentence of an answer asks for its sources
+def _pieces(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for start, end in sentence_bounds(text):
         while end - start > MAX_SENTENCE:
@@ -69,7 +70,7 @@ def _pieces(text: str) -> list[str]:
             found.append(text[start:cut])
             start = cut
         found.append(text[start:end].strip())
-    return found
+    return tuple(found)
 
 
 @lru_cache(maxsize=1024)

@@ -59,6 +59,7 @@ class Eraser:
     def answer(self, answer_id: str, by: str, reason: str = "") -> Erased:
         """Erase one answer with its question. Raises ``NotFound``."""
         self._erase(answer_id, {"by": by, "reason": reason, "question_kept": False})
+        self._database.empty_log()
         return Erased(1)
 
     def principal(self, name: str, by: str, reason: str = "") -> Erased:
@@ -79,6 +80,7 @@ class Eraser:
         for answer_id in answers:
             event = {"by": by, "reason": reason, "question_kept": False, "asker_kept": False}
             self._erase(answer_id, event)
+        self._database.empty_log()
         return Erased(len(answers))
 
     def document(self, document_id: str, by: str, reason: str = "") -> Erased:
@@ -99,17 +101,22 @@ class Eraser:
         for answer_id in answers:
             self._erase(answer_id, {"by": by, "reason": reason, "question_kept": True})
         self._corpus.documents.forget(document_id, by, reason)
+        self._database.empty_log()
         return Erased(len(answers), 1)
 
     def retain(self) -> int:
         """Erase the answers and the deleted documents that are older than the settings say, by a
-        clock that can be trusted; returns how many answers."""
+        clock that can be trusted; returns how many answers.
+
+        Whoever erased something since the last look, the database's log does not keep it.
+        """
         erased, moment = 0, trusted_time(self._database)
         for document_id in self._old_documents(moment):
             erased += self.document(document_id, RETENTION).answers
         for answer_id in self._old_answers(moment):
             self._erase(answer_id, {"by": RETENTION, "reason": "", "question_kept": False})
             erased += 1
+        self._database.empty_log()
         return erased
 
     def due(self) -> tuple[int, int]:

@@ -121,9 +121,14 @@ def language(text: str) -> str:
 
 
 def language_to_ask_in(question: str, texts: Sequence[str]) -> str:
-    """The language of ``texts`` where the question is surely in another one, else ""."""
+    """The language of ``texts`` where the question is surely in another one, else "".
+
+    One text in the language of the question is enough: whoever asks in it may mean that one.
+    """
     asked, foreign = language(question), _is_not_english(question)
     if not asked and not foreign:
+        return ""
+    if any(asked == language(text) if asked else _is_not_english(text) for text in texts):
         return ""
     written = language("\n".join(texts))
     if written == "English":

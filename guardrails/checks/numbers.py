@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from guardrails.checks.bounds import turned_bounds
 from guardrails.checks.wording import pattern, replaced
@@ -354,6 +355,7 @@ def missing_figures(claimed: Figures, sources: Sequence[Figures]) -> list[str]:
     return list(dict.fromkeys(missing))
 
 
+@lru_cache(maxsize=512)  # each sentence of an answer asks for its sources
 def read_figures(text: str, generous: bool) -> Figures:
     """All numbers and dates of a text.
 

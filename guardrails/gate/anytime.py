@@ -82,13 +82,15 @@ def certify_anytime(
     any_day = test if plan is None else replace(test, delta=test.delta * (1 - LOOK_SHARE))
     aims = None if start is not None else _aims(labels, shares, alpha, lent)
     begin = 0 if start is None else level_of(start)
-    bet = _laxest(labels, _stream(labels, shares, any_day.alpha, aims), begin, any_day)
+    stream = _stream(labels, shares, any_day.alpha, aims)
+    bet = _laxest(labels, stream, begin, any_day)
     seen = None if looked is None else looked.level
     level = max((x for x in (seen, bet) if x is not None), default=None)
     if level is None:
         if plan is not None and plan.awaits(len(labels)):
             return _not_yet(labels, plan, stated)
-        return _not_certifiable(labels, begin or ceiling_now(labels, alpha), any_day, stated)
+        at, bets = begin or ceiling_now(labels, alpha), stream if labels else None
+        return _not_certifiable(labels, at, any_day, stated, bets)
     if looked is None or level == bet:
         counted, name = _counted(labels, level), BETTING
         worst = _upper_bound(labels, shares, level, any_day, aims)
@@ -267,23 +269,28 @@ def least_labels_anytime(alpha: float, delta: float) -> int:
     return WAIT + zero_error_labels(alpha, delta * float(PURSES_OF_AIMS[0]))
 
 
-def more_labels_anytime(labels: Sequence[Label], alpha: float, delta: float) -> int | None:
+def more_labels_anytime(
+    labels: Sequence[Label], alpha: float, delta: float, stream: Stream | None = None
+) -> int | None:
     """About how many more labels would certify something, if the next are like these.
 
     For twenty levels under the ceiling: the rate of errors there, drawn to alpha / 5 as if by ten
-    labels, and the labels that the bets need at that rate. None: more labels will not help.
+    labels, and the labels that the bets need at that rate. Where the bets of the ``stream`` have
+    won less than so many labels win, as they came in another order or to other levels, it is what
+    they lack that counts. None: more labels will not help.
     """
     drawn = _at_or_below(labels, ceiling_now(labels, alpha))
     if not drawn:
         return rounded_up(least_labels_anytime(alpha, delta))
     levels = sorted(_levels(drawn))
+    won = 1.0 if stream is None else float(stream.log_wealth(0)[-1]) / math.log(1 / delta)
     wanted = []
     for level in {levels[len(levels) * place // 20] for place in range(20)} | {levels[-1]}:
         below = _at_or_below(drawn, level)
         n, errors = len(below), sum(label.counted for label in below)
         needed = _labels_for((errors + 2 * alpha) / (n + 10), alpha, delta)
         if needed is not None:
-            wanted.append(max(needed - n, 1) * len(drawn) / n)
+            wanted.append(max(needed - n, (needed - WAIT) * (1 - won), 1) * len(drawn) / n)
     return rounded_up(min(wanted)) if wanted else None
 
 
@@ -297,11 +304,15 @@ def _labels_for(rate: float, alpha: float, delta: float) -> int | None:
 
 
 def _not_certifiable(
-    labels: Sequence[Label], level: int, test: TestedRate, stated: Mapping[str, Any]
+    labels: Sequence[Label],
+    level: int,
+    test: TestedRate,
+    stated: Mapping[str, Any],
+    stream: Stream | None,
 ) -> NotCertifiable:
     n, errors = _counted(labels, level)
     few = n < least_labels_anytime(*test.levels)
-    more = more_labels_anytime(labels, *test.levels)
+    more = more_labels_anytime(labels, *test.levels, stream)
     found = f"{len(labels)} labels; of {n} with a risk up to {level / GRID:g} {errors} are wrong"
     helps = f"about {more} more labels are needed" if more else "more labels alone will not help"
     if test.miss_bound:

@@ -1,6 +1,7 @@
 """Principals, keys, sign-ins, quotas and idempotency keys on both databases."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -279,6 +280,52 @@ def test_a_count_that_is_looked_at_slides_like_the_others(
     assert not counts.reached(1, "name", "ann")
 
 
+def waits(quotas: Quotas, act: Callable[[Quotas], None]) -> int:
+    """The seconds that somebody is told to wait, who is refused."""
+    with pytest.raises(QuotaExceeded) as refused:
+        act(quotas)
+    assert f"again in {refused.value.retry_after_s} second" in refused.value.message
+    return refused.value.retry_after_s or 0
+
+
+def test_who_is_refused_is_told_when_the_quota_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quotas, start = Quotas(2), time.time()
+    later = 0.0
+    monkeypatch.setattr(time, "time", lambda: start + later)
+    quotas.charge_question(ANN)
+    later = 20
+    quotas.charge_question(ANN)
+    later = 45.5
+    assert waits(quotas, lambda q: q.charge_question(ANN)) == 15
+    later = 59.9
+    assert waits(quotas, lambda q: q.charge_question(ANN)) == 1
+    later = 60.1
+    quotas.charge_question(ANN)
+    assert waits(quotas, lambda q: q.charge_question(ANN)) == 20
+    for number in range(30):
+        quotas.note_failure("eve", f"198.51.100.{number}")
+    later = 70.1
+    assert waits(quotas, lambda q: q.charge_sign_in("eve", "203.0.113.1")) == 50
+
+
+def test_who_is_refused_by_all_processes_is_told_when_they_are_free_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2026, 11, 24, 12)
+    minute_of(monkeypatch, database, noon + timedelta(seconds=30))
+    assert [hit(Quotas(4, SharedCounts(database)), "ann") for _ in range(4)] == [True] * 4
+    # At 12:01:15 a quarter of the four is more than a minute old.
+    for second, wait in ((30, 46), (59, 17), (60, 16), (74, 2)):
+        minute_of(monkeypatch, database, noon + timedelta(seconds=second))
+        told = waits(Quotas(4, SharedCounts(database)), lambda q: q.charge_question(ANN))
+        assert told == wait, second
+    minute_of(monkeypatch, database, noon + timedelta(seconds=76))
+    Quotas(4, SharedCounts(database)).charge_question(ANN)
+    assert 0 < waits(Quotas(4, SharedCounts(database)), lambda q: q.charge_question(ANN)) < 60
+
+
 def test_where_quotas_are_counted(database: Database, database_url: str, tmp_path: Path) -> None:
     def shared(**values: object) -> bool:
         settings = settings_for(database_url, tmp_path, **values)
@@ -511,3 +558,17 @@ def test_what_is_over_is_purged(access: Access, database: Database) -> None:
     with database.reading() as session:
         assert len(session.scalars(select(SessionRow)).all()) == 1
         assert session.scalars(select(IdempotencyRow.key)).all() == ["new"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ann ", " ann", "ａｎｎ", "a\u0301nn", "Local", "gate", "Retention", "a\u200bnn"]
+)
+def test_no_account_has_a_name_that_looks_like_another(access: Access, name: str) -> None:
+    with pytest.raises(Invalid):
+        access.accounts.create(name, ["reviewer"])
+
+
+def test_who_signs_answers_cannot_be_told_apart_by_case_alone(access: Access) -> None:
+    access.accounts.create("Rita", ["reviewer"])
+    with pytest.raises(Conflict, match="named Rita"):
+        access.accounts.create("rita", ["reviewer"])

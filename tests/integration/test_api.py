@@ -786,6 +786,31 @@ def test_the_wrong_method_says_405(site: Site, path: str) -> None:
     assert response.headers["allow"]
 
 
+@pytest.mark.parametrize("path", sorted(path for method, path in ADDRESSES if method == "GET"))
+def test_a_head_answers_as_its_get_without_the_body(site: Site, path: str) -> None:
+    for name in ("eve", "ann"):
+        there, head = (site.call(name, method, filled(path)) for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (there.status_code, b"")
+        told = ("content-type", "www-authenticate", "cache-control", "x-content-type-options")
+        assert [head.headers.get(one) for one in told] == [there.headers.get(one) for one in told]
+        if path != "/metrics":  # it counts the request before
+            length = (one.headers.get("content-length") for one in (head, there))
+            assert next(length) == next(length)
+
+
+@pytest.mark.timeout(60)
+def test_a_head_of_a_stream_that_goes_on_ends_with_its_headers(fresh: Site) -> None:
+    _, answer_id = fresh.held()
+    head = fresh.call("ann", "HEAD", f"/v1/answers/{answer_id}/events")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/event-stream")
+
+
+def test_a_head_of_what_only_takes_posts_is_405(site: Site) -> None:
+    response = site.call("eve", "HEAD", "/v1/search")
+    assert (response.status_code, response.content) == (405, b"")
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1/answers/a/b", "/static/no.js"])
 def test_unknown_addresses_say_404(site: Site, path: str) -> None:
     coded(site.call("eve", "GET", path), 404, "not_found")
@@ -1251,11 +1276,40 @@ def test_what_is_wrong_with_a_body_that_is_no_json_is_said(
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("/v1/ask", '{"question": "Is it safe?", "question": "Is it not?"}', "question"),
+        ("/v1/ask", '{"question": "x", "answer_schema": {"a": 1, "b": {"c": 1, "c": 2}}}', "c"),
+        ("/v1/ask", '{"question": "x", "quest\\u0069on": "y"}', "question"),
+        ("/v1/session", '{"name": "ann", "password": "a", "password": "b"}', "password"),
+        ("/v1/chat/completions", '{"model": "main", "model": "other", "messages": []}', "model"),
+    ],
+)
+def test_a_name_that_comes_twice_in_a_body_is_refused(
+    site: Site, path: str, body: str, named: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = site.call("eve", "POST", path, content=body, headers=headers)
+    assert response.status_code == 422
+    said = response.json()
+    told = said.get("error", said)
+    assert (told["code"], told["message"]) == ("invalid", f"{named}: it is given twice.")
+
+
+def test_what_is_no_number_in_json_is_no_json(site: Site) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = '{"question": "x", "limit": NaN}'
+    response = site.call("eve", "POST", "/v1/search", content=body, headers=headers)
+    coded(response, 400, "bad_request")
+
+
+@pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/documents", "GET, POST"),
-        ("/v1/documents/x", "DELETE, GET, PUT"),
-        ("/v1/session", "DELETE, GET, POST"),
+        ("/v1/documents", "GET, HEAD, POST"),
+        ("/v1/documents/x", "DELETE, GET, HEAD, PUT"),
+        ("/v1/session", "DELETE, GET, HEAD, POST"),
+        ("/v1/search", "POST"),
         ("/healthz", "GET, HEAD"),
         ("/", "GET, HEAD"),
         ("/static/shared/api.js", "GET, HEAD"),

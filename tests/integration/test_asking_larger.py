@@ -247,8 +247,8 @@ def test_its_certificate_is_of_hard_questions_and_leaves_that_of_the_other_in_fo
     of_all = certificate(provisional=False)
     of_the_same = replace(of_all, lineage={"generator": "served-model"})
     with small.database.transaction() as session:
-        _enforce(session, MAIN, of_the_same, "ola")  # asked everything, it may have been good
-        _enforce(session, MAIN, of_all, "ola")
+        _enforce(session, MAIN, of_the_same, "ola", {})  # asked everything, it may have been good
+        _enforce(session, MAIN, of_all, "ola", {})
     answers = larger.ask(UNSURE, *range(40))
     assert {one["status"] for one in answers} == {"held"}
     for one, route in zip(answers, larger.routes(answers), strict=True):

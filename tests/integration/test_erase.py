@@ -25,6 +25,7 @@ from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.gold import add_gold_answer
 from app.review.tables import DecisionRow
 from cli.erase import build_without
+from tests.conftest import on_sqlite
 from tests.integration.test_answering import ANN, EXCESS, RITA, Desk
 from tests.integration.test_audit import check
 from tests.integration.test_probes import CARA, Quiz
@@ -256,6 +257,25 @@ def test_old_answers_are_erased_when_the_setting_says_so(house: Erasing) -> None
     with house.database.reading() as session:
         event = session.scalar(select(AuditRow.event).where(AuditRow.kind == "erased"))
     assert event is not None and event["by"] == "retention"
+
+
+@on_sqlite
+def test_retention_leaves_no_word_in_any_file_of_the_database(house: Erasing) -> None:
+    answers = written(house)
+    with house.database.transaction() as session:
+        for answer_id in answers:
+            session.get_one(RecordRow, answer_id).created_at = now() - timedelta(days=60)
+        append_audit(session, "for the test", {})
+    settings = settings_for(
+        house.database.url, house.settings.data_dir, keep_answers_days=30, device="cpu"
+    )
+    eraser = Eraser(house.database, settings, house.desk.corpus)
+    with house.database.reading() as session:  # somebody reads on, from what was there before
+        session.execute(text("SELECT count(*) FROM records")).all()
+        assert eraser.retain() == len(answers)
+        assert house.left(*WRITTEN) != []
+    assert eraser.retain() == 0, "nothing is left to be erased, and the log is cut off all the same"
+    assert house.left(*WRITTEN) == []
 
 
 def test_an_erasure_reads_no_other_conversation_of_its_asker(house: Erasing) -> None:

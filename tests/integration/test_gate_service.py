@@ -560,6 +560,39 @@ def test_a_try_that_certifies_nothing_leaves_the_audit_log_sound(desk: Desk, loo
 
 
 @on_sqlite
+def test_a_certificate_that_promises_less_than_the_settings_ask_is_void(labelled: Desk) -> None:
+    certified(House(labelled, None, gate_mode="certified"), 0)
+    stricter = House(labelled, None, gate_mode="certified", gate_alpha=0.02, gate_delta=0.01)
+    assert stricter.ask()["status"] == "held"
+    (void,) = stricter.certificates()
+    assert (void.state, void.reason) == (
+        "void",
+        "its alpha is 0.05, and the setting gate_alpha asks for 0.02; its delta is 0.05, and the "
+        "setting gate_delta asks for 0.01: `countersign gate certify` anew",
+    )
+    laxer = House(labelled, None, gate_mode="certified", gate_alpha=0.1)
+    assert laxer.ask()["status"] == "released"
+    assert [row.state for row in laxer.certificates()] == ["live"]
+
+
+@on_sqlite
+def test_a_promise_made_weaker_on_purpose_counts_until_more_is_asked(labelled: Desk) -> None:
+    house = House(labelled, None, gate_mode="certified", gate_alpha=0.04)
+    label(house, 0, 100)
+    assert isinstance(house.certify(alpha=0.3), Certificate)
+    assert house.ask()["status"] == "released"
+    states = {}
+    for asked in (0.05, 0.04, 0.03):
+        later = House(labelled, None, gate_mode="certified", gate_alpha=asked)
+        states[asked] = (later.ask()["status"], later.certificates()[0].state)
+    assert states == {
+        0.05: ("released", "live"),
+        0.04: ("released", "live"),
+        0.03: ("held", "void"),
+    }
+
+
+@on_sqlite
 def test_what_stands_behind_hard_questions_is_not_void_for_the_first_generator(
     labelled: Desk,
 ) -> None:

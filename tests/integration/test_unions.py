@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from app.corpus.corpus import Corpus
+from app.corpus.tables import CollectionRow
 from app.db import Database
-from app.errors import SettingsInvalid
+from app.errors import Invalid, SettingsInvalid
 from app.gate.modes import switch_mode
 from app.gate.reviewer_error import ReviewerCheck, gold_result, report_check
 from app.gate.strata import Stratum, members_of, parts_of
@@ -14,6 +16,7 @@ from app.gate.tables import LabelRow
 from app.settings import Settings
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Gold
+from tests.conftest import on_sqlite
 from tests.integration.test_answering import Desk
 from tests.integration.test_gate_service import House, label
 
@@ -75,3 +78,17 @@ def test_who_sees_a_union_must_see_all_of_it() -> None:
 def test_unions_that_overlap_are_refused(unions: tuple[tuple[str, ...], ...]) -> None:
     with pytest.raises(SettingsInvalid, match="union"):
         Settings(gate_unions=unions)
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["a+b", "a|b", "main ", "ｍain"])
+def test_a_new_collection_is_not_named_like_another_or_like_two(
+    database: Database, name: str
+) -> None:
+    """A certificate of answers that cite a and b would be that of the collection a+b too."""
+    documents = Corpus(database).documents
+    with pytest.raises(Invalid, match="neither"):
+        documents.add(name, "a.txt", "/nowhere/a.txt", "0" * 64)
+    with database.transaction() as session:  # one of an earlier release
+        session.add(CollectionRow(name=name, documents=1))
+    assert documents.add(name, "a.txt", "/nowhere/a.txt", "0" * 64).document_id

@@ -299,6 +299,17 @@ def test_names_and_short_questions_are_in_no_other_language(question: str) -> No
     assert language_to_ask_in(question, [IN["English"]]) == ""
 
 
+@pytest.mark.parametrize("language_of_one", ["German", "Cyrillic", "Arabic"])
+def test_one_passage_in_the_language_of_the_question_is_enough(language_of_one: str) -> None:
+    others = [IN["English"]] * 7
+    arabic = "كم هي رسوم الإلغاء؟ رسوم إلغاء الحجز هي خمسة وعشرون دينارا"
+    asked = {**IN, "Arabic": arabic}[language_of_one]
+    assert language_to_ask_in(asked, others) == "English"
+    assert language_to_ask_in(asked, [*others, asked]) == ""
+    if language_of_one == "German":
+        assert language_to_ask_in("Was kostet ein Zelt?", [*others, asked]) == ""
+
+
 def test_only_what_is_sure_is_another_language_than_german() -> None:
     documents = [IN["German"]]
     assert language_to_ask_in(IN["English"], documents) == "German"

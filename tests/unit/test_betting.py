@@ -1,6 +1,7 @@
 """The betting test: exact against rationals, valid at every look, and the tests refuse others."""
 
 import math
+import random
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -635,3 +636,30 @@ def test_labels_drawn_by_chances_of_their_own_keep_the_promise() -> None:
         found = Stream.labelled(ALPHA, np.zeros(kept.sum(), int), wrong[kept], shares[kept])
         broken += bool(found.passed(0, DELTA))
     assert lower_limit(broken, times, 0.025) <= DELTA
+
+
+def until_certified(seed: int) -> list[tuple[int, int]]:
+    """(how many more labels were said to be needed, how many were) at every eighth label; one in a
+    hundred is wrong."""
+    draw = random.Random(seed)
+    labels: list[Label] = []
+    said: list[tuple[int, int]] = []
+    while len(labels) < 400:
+        risk = round(draw.random() * 0.6, 3)
+        labels.append(Label(risk, draw.random() < 0.02 * risk / 0.6))
+        if len(labels) % 8 or len(labels) < 40:
+            continue
+        found = certify_anytime(labels, 0.05, 0.05, date=DAY, collection="main")
+        if isinstance(found, Certificate):
+            return [(more, len(labels) - n) for n, more in said]
+        said.append((len(labels), found.more_labels or 0))
+    return []
+
+
+def test_how_many_more_labels_are_needed_is_no_promise_that_moves_away() -> None:
+    """ "About 10 more" was said from the 103rd label to the 137th and beyond."""
+    looks = [look for seed in range(10) for look in until_certified(seed)]
+    late = [(said, true) for said, true in looks if true >= 20]
+    assert len(late) > 50
+    assert sum(said < true / 2 for said, true in late) < len(late) / 5
+    assert 0.7 < sum(s for s, _ in late) / sum(t for _, t in late) < 1.4

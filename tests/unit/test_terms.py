@@ -2,6 +2,7 @@
 
 import pytest
 
+from guardrails.checks.numbers import read_figures
 from guardrails.checks.terms import TermsCheck, unmatched, unmatched_terms
 from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage, Sentence
 
@@ -86,3 +87,12 @@ def test_the_check_names_each_term_and_the_title_counts_as_source() -> None:
 
 def test_without_a_draft_the_check_fails() -> None:
     assert CHECK.run(Case("Who?"))[0].outcome is Outcome.FAIL
+
+
+def test_a_source_is_read_once_however_many_sentences_cite_it() -> None:
+    """An edited answer may have two hundred sentences over eight long passages."""
+    sources = [f"The fee of branch {place} is £{place + 20}." for place in range(8)]
+    before = read_figures.cache_info().misses
+    for number in range(200):
+        assert unmatched(f"It costs £{number + 1000}.", sources)
+    assert read_figures.cache_info().misses - before == len(sources) + 200
