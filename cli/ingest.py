@@ -23,7 +23,8 @@ from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import MOST_ROWS, Json, console, print_json, print_table, progress
-from ingestion.pipeline import Report, pipeline_for
+from ingestion.formats.registry import IMAGES, format_of
+from ingestion.pipeline import Failure, Report, pipeline_for
 from ingestion.sources import (
     LIST,
     find_closed,
@@ -261,8 +262,19 @@ def ingest_paths(
         )
     for folder in find_closed(paths):
         pipeline.refuse(report, str(folder), "unreadable", "The folder cannot be looked into.")
-    report.skipped = [str(one) for one in find_skipped(paths)]
+    named = {str(path.resolve()) for path in paths}
+    pictures = [one for one in report.failures if _is_picture(one) and one.source not in named]
+    report.failures = [one for one in report.failures if one not in pictures]
+    report.skipped = [str(one) for one in find_skipped(paths)] + [one.source for one in pictures]
     return report
+
+
+def _is_picture(failure: Failure) -> bool:
+    """Whether it is a photo or a drawing: an image in which no text was found."""
+    path = Path(failure.source)
+    if failure.code != "empty" or format_of(path.name) not in IMAGES:
+        return False
+    return path.is_file() and path.stat().st_size > 0
 
 
 def print_line(report: Report) -> None:
@@ -294,7 +306,9 @@ def print_report(report: Report, *, all_skipped: bool = False) -> None:
 def _skipped_words(skipped: list[str], *, named: bool) -> str:
     """How many files no reader knows, and which: their names where they are few, each path where
     that is asked for, else how many of each ending."""
-    told = f"{len(skipped)} skipped, of a kind that is not read:"
+    pictures = any(format_of(one) in IMAGES for one in skipped)
+    told = f"{len(skipped)} skipped, of a kind that is not read"
+    told += ", or images without text:" if pictures else ":"
     if named:
         return "\n".join([told, *skipped])
     if len(skipped) <= SKIPPED_NAMED:

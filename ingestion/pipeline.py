@@ -88,7 +88,8 @@ class Report:
     left_out: list[str] = field(default_factory=list)
     """Documents within others that could not be read."""
     skipped: list[str] = field(default_factory=list)
-    """Files of the folders whose ending no reader knows; no document was made of them."""
+    """Files of the folders of which no document was made: no reader knows their ending, or they are
+    images without text. Images that were named themselves are among the failures."""
     index_version: str | None = None
     job_id: str | None = field(default=None, compare=False)
 

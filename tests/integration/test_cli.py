@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
@@ -290,6 +291,20 @@ def test_files_that_nobody_reads_are_named(shell: Shell, tmp_path: Path) -> None
     at = told.index("6 skipped, of a kind that is not read:")
     skipped = shell.json(*again)["skipped"]
     assert len(skipped) == 6 and told[at + 1 : at + 7] == skipped
+
+
+def test_photos_of_a_folder_are_no_failures(shell: Shell, tmp_path: Path) -> None:
+    """Nobody asked for them; whoever names one is told why it is no document."""
+    (tmp_path / "a.md").write_text("Lifts are out of order.\n", "utf-8")
+    photo = tmp_path.resolve() / "photo.png"
+    Image.new("RGB", (300, 200), "steelblue").save(photo)
+    folder = ("ingest", str(tmp_path), "--collection", "photos")
+    report = shell.json(*folder, "--create")
+    assert (report["ingested"], report["failures"], report["skipped"]) == (1, [], [str(photo)])
+    said = " ".join(shell.run(*folder).stdout.split())
+    assert "1 skipped, of a kind that is not read, or images without text: photo.png" in said
+    report = shell.json("ingest", str(photo), "--collection", "photos", status=2)
+    assert [one["code"] for one in report["failures"]] == ["empty"]
 
 
 @pytest.mark.parametrize("arguments", [("ingest", "--help"), ("ingest",)])
