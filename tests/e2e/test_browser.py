@@ -14,7 +14,7 @@ FACT = "How long may one journey last on annual multi-trip travel insurance?"
 FOUND = "31 days"
 PASSWORD = "How many characters must a staff password have?"
 RISKY = "Will you pay my claim for the water damage in my kitchen?"
-NO_DRAFT = "Will you pay my claim for the piano lessons I missed?"
+NO_DRAFT = "Will you pay my claim for my gym membership?"
 """Held, and no document says anything."""
 
 
@@ -141,7 +141,7 @@ def test_an_open_question_offers_what_it_may_be_about(page: Page, running: Runni
     asked_back = ask(page, "What is the excess?", "abstained")
     expect(asked_back).to_contain_text("Which one do you mean?")
     choices = asked_back.get_by_test_id("choice")
-    assert 2 <= choices.count() <= 4
+    assert 2 <= choices.count() <= 5
     name, answers = choices.first.inner_text(), page.get_by_test_id("answer").count()
     choices.first.click()
     expect(page.locator(".question-text").last).to_have_text(f"What is the excess ({name})?")
@@ -168,7 +168,7 @@ def test_a_reviewer_edits_and_rejects(page: Page, running: Running) -> None:
     desk.get_by_test_id("override-reason").fill("An invitation needs no source.")
     desk.get_by_test_id("edit-save").click()
     expect(desk.get_by_test_id("decision")).to_be_visible()
-    desk.get_by_test_id("task").filter(has_text="piano").first.click()
+    desk.get_by_test_id("task").filter(has_text=NO_DRAFT).first.click()
     desk.get_by_test_id("reject").click()
     desk.get_by_test_id("reject-reason").fill("Needs the claims team.")
     desk.get_by_test_id("reject-confirm").click()

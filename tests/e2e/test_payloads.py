@@ -5,6 +5,7 @@ payloads from running.
 """
 
 import html
+import unicodedata
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -103,8 +104,10 @@ def together(most: int) -> list[str]:
 
 
 def name_of(payload: str) -> str:
-    """The payload as a name, which has up to 80 printable characters and no slash; each its own."""
-    text = "".join(c for c in payload.replace("/", "\\") if c.isprintable())
+    """The payload as a name of its own: up to 80 printable characters in their plain form, none of
+    them "/", "+" or "|"."""
+    plain = unicodedata.normalize("NFKC", payload).replace("/", "\\")
+    text = "".join(c for c in plain if c.isprintable() and c not in "+|").strip()
     return f"{text[:77]}{PAYLOADS.index(payload)}"
 
 
