@@ -177,7 +177,7 @@ def build_versions(
     for name, version in settings.generator_versions.items():
         chosen = settings.model_copy(update=version.model_dump(exclude_none=True))
         generator = build_generator(chosen)
-        most, remote = settings.max_running_answers, is_remote(chosen)
+        most, remote = chosen.running_answers, is_remote(chosen)
         drafts = open_drafts(generator, remote=remote, most=most, name=f"drafts of {name}")
         gate = build_gate(chosen, database, embedder.name, generator.name, policies, index_problem)
         models = model_lineage(chosen, embedder, generator)
@@ -242,7 +242,7 @@ def open_extractive(settings: Settings) -> Drafting | None:
     """What drafts where the generator cannot; None where the generator is extractive itself."""
     if settings.generator == "reader":
         return None
-    return Concurrent(_reader(settings).draft, settings.max_running_answers)
+    return Concurrent(_reader(settings).draft, settings.running_answers)
 
 
 def build_quote(settings: Settings) -> Quote:

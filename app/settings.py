@@ -49,6 +49,15 @@ SECRET_CHARS = 16
 CENTURY_DAYS, CENTURY_HOURS, YEAR_MINUTES, DAY_S = 36_500, 876_000, 525_600, 86_400
 """The longest times: what is far beyond them has no date."""
 MOST_THREADS = 1024
+USUAL_ANSWERS = 8
+"""Worked on at once where threads wait for more than processors."""
+
+
+def processors() -> int:
+    """How many this process may use; a container may be given fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _or_empty(form: Callable[[str], str]) -> AfterValidator:
@@ -381,13 +390,14 @@ class Settings(BaseSettings):
         "`serve --workers`.",
     )
     max_running_answers: int = Field(
-        default=8,
-        ge=1,
+        default=0,
+        ge=0,
         le=MOST_THREADS,
-        description="Answers worked on at once, each on a thread of its own.",
+        description="Answers worked on at once, each on a thread of its own; 0: one more than this "
+        "process has processors, up to 8, and 8 where another server drafts.",
     )
     max_waiting_answers: int = Field(
-        default=8,
+        default=13,
         ge=0,
         description="Questions that wait for one of these places; more are refused at once (503) "
         "and told when to come back.",
@@ -673,6 +683,14 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address, with the embedded default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'countersign.db'}"
+
+    @property
+    def running_answers(self) -> int:
+        """``max_running_answers``, or what suits this machine: threads that compute wait for each
+        other's turns, and a refusal waits behind all of them."""
+        drafted_elsewhere = self.generator.startswith(("http://", "https://"))
+        suited = USUAL_ANSWERS if drafted_elsewhere else min(processors() + 1, USUAL_ANSWERS)
+        return self.max_running_answers or suited
 
     @property
     def index_dir(self) -> Path:

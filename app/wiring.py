@@ -287,7 +287,7 @@ def build_drafter(services: Services) -> BackgroundDrafter | None:
 
 
 def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:
-    most, waiting = settings.max_running_answers, settings.max_waiting_answers
+    most, waiting = settings.running_answers, settings.max_waiting_answers
     return AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
 
 
@@ -309,7 +309,7 @@ def _routes(
         generator,
         backends.kept_readings(settings, read, telemetry),
         remote=backends.is_remote(settings),
-        most=settings.max_running_answers,
+        most=settings.running_answers,
         together=settings.batching,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import SettingsInvalid
+from app.settings import processors
 
 Device = Literal["cpu", "cuda"]
 PassageNumbers = Literal["float32", "bfloat16", "int8"]
@@ -44,13 +45,7 @@ def _torch_sees_cuda() -> bool:
 def cpu_threads() -> int:
     """Threads for models on a CPU: what ``use_threads`` or the environment says, else each core."""
     stated = os.environ.get(THREADS_VARIABLE, "")
-    return int(stated) if stated.isdigit() and int(stated) > 0 else _cores()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # a container may be given fewer than there are
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return int(stated) if stated.isdigit() and int(stated) > 0 else processors()
 
 
 @cache

@@ -67,7 +67,7 @@ def desk(database: Database, tmp_path: Path) -> Desk:
 def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services:
     """All services around that answerer."""
     chosen = desk.settings.model_copy(update=settings)
-    most, waiting = chosen.max_running_answers, chosen.max_waiting_answers
+    most, waiting = chosen.running_answers, chosen.max_waiting_answers
     policies = Policies(checks=every_check)
     return Services(
         settings=chosen,

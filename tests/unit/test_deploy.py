@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from app.main import create_app
-from app.settings import PREFIX, PROJECT, Settings
+from app.settings import PREFIX, PROJECT, USUAL_ANSWERS, Settings
 from cli.commands import load_command
 from countersign import __version__
 
@@ -240,10 +240,11 @@ def test_ray_serves_the_application_that_is_there_and_lets_the_service_refuse() 
     (deployment,) = application["deployments"]
     assert deployment["name"] in {one.name for one in tree.body if isinstance(one, ast.ClassDef)}
     settings = Settings()
-    places = settings.max_running_answers + settings.max_waiting_answers
+    places = USUAL_ANSWERS + settings.max_waiting_answers
     assert deployment["max_ongoing_requests"] > places
     scaling = deployment["autoscaling_config"]
     assert 2 <= scaling["min_replicas"] < scaling["max_replicas"]
-    assert scaling["target_ongoing_requests"] <= settings.max_running_answers
+    processors = deployment["ray_actor_options"]["num_cpus"]
+    assert scaling["target_ongoing_requests"] <= processors + settings.max_waiting_answers
     assert "COUNTERSIGN" not in str(application)  # no password in what the dashboard shows
     assert config["http_options"]["port"] == PORT
