@@ -51,8 +51,8 @@ def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) ->
     """The text of a scanned PDF or of an image, each paragraph that was read with little certainty
     in doubt.
 
-    Raises ``empty``, the refusal of a document without text, where it is neither, tesseract is not
-    installed, or nothing is recognised either; other ``DocumentRefused`` as ``extract_jailed``.
+    Raises ``empty``, the refusal of a document without text, where it is neither, or tesseract is
+    not installed; one like it where nothing is recognised; others as ``extract_jailed``.
     """
     program, kind = installed(), _kind_of(path, name)
     if program is None or not kind:
@@ -68,7 +68,7 @@ def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) ->
             )
         blocks += _blocks(program, image, languages, page)
     if not blocks:
-        raise empty
+        raise DocumentRefused("empty", "No text was found in it, nor did tesseract read any.")
     # Of an image there is no page to show beside its text.
     pages = page - 1 if kind == PDF.media_type else 0
     return assembled(blocks, pages, PurePath(name).stem, kind, MARK)
