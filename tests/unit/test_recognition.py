@@ -119,8 +119,8 @@ def test_what_can_hardly_be_read_is_in_doubt_or_left_out(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("tesseract")
 def test_of_a_blank_scan_nobody_is_told_to_install_what_is_there(tmp_path: Path) -> None:
-    path = tmp_path / "blank.pdf"
-    path.write_bytes(scanned([[" "]]))
+    path = tmp_path / "blank.png"
+    Image.new("RGB", (600, 400), "white").save(path)
     with pytest.raises(DocumentRefused, match="nor did tesseract") as caught:
         recognised(path, path.name, "eng", EMPTY)
     assert caught.value.reason == "empty"
