@@ -365,14 +365,22 @@ def test_an_idempotency_key_runs_once_and_replays(access: Access, database: Data
         access.requests.begin(ANN, "", "one")
 
 
+def begun(database: Database, seconds: int) -> None:
+    with database.transaction() as session:
+        moment = now() - timedelta(seconds=seconds)
+        session.execute(update(IdempotencyRow).values(created_at=moment))
+
+
 def test_a_failed_or_forgotten_request_gives_its_key_back(
     access: Access, database: Database
 ) -> None:
     assert access.requests.begin(ANN, "k", "one") is None
     access.requests.give_back(ANN, "k")
     assert access.requests.begin(ANN, "k", "one") is None
-    with database.transaction() as session:
-        session.execute(update(IdempotencyRow).values(created_at=now() - timedelta(hours=1)))
+    begun(database, 40)
+    with pytest.raises(RequestInProgress):
+        access.requests.begin(ANN, "k", "one")
+    begun(database, 80)  # whoever was killed keeps nobody waiting for longer than a minute
     assert access.requests.begin(ANN, "k", "one") is None
     finish(access, database, "k", "answer 42")
     # The request that was given up comes to its end all the same: it must make nothing.
