@@ -316,6 +316,11 @@ class Settings(BaseSettings):
         description="How a released answer comes in an event stream: sentence by sentence and then "
         "whole, or `answer`: whole only. Neither sends anything before the verdict.",
     )
+    show_sections: bool = Field(
+        default=True,
+        description="Whether askers see which sections of the documents were found while an answer "
+        "waits for its reviewer, and where there is none.",
+    )
     max_question_chars: int = Field(
         default=4000, ge=1, description="Longest question, in characters."
     )

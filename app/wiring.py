@@ -16,6 +16,7 @@ from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.sections import Sections
 from app.answering.suggestions import Suggestions
 from app.answering.trying import Trying
 from app.corpus.corpus import Corpus
@@ -67,6 +68,7 @@ class Services:
     drift: DriftMonitors
     answerer: Answerer
     suggestions: Suggestions
+    sections: Sections
     screens: Screening
     embedder: Embedder
     generator: Generator
@@ -297,7 +299,13 @@ def _asking(
     """The parts of ``Services`` that askers use, in the order in which they end."""
     places = _places(settings, telemetry)
     suggestions = Suggestions(database, answerer, lambda: places.taken > 0, settings.deadline_s)
-    return {"places": places, "suggestions": suggestions, "answerer": answerer}
+    sections = Sections(database, shown=settings.show_sections)
+    return {
+        "places": places,
+        "suggestions": suggestions,
+        "sections": sections,
+        "answerer": answerer,
+    }
 
 
 def _routes(

@@ -13,6 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
+from app.answering.sections import SectionsView
 from app.answering.stages import Ask
 from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
 from app.api.requests import (
@@ -228,6 +229,18 @@ async def follow_events(
                 yield _event("error", view.wire(request_id))
             else:
                 yield _answer_event(view)
+
+
+@router.get(
+    "/answers/{answer_id}/sections",
+    response_model=SectionsView,
+    summary="What to read meanwhile",
+)
+def answer_sections(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
+    """Up to three sections of the documents that were found for a question whose answer waits, or
+    that has none, the closest first; nothing of a draft. None for an urgent question or an attack,
+    and none if `COUNTERSIGN_SHOW_SECTIONS` is off."""
+    return services.sections.of(principal, answer_id)
 
 
 @router.get("/collections", response_model=CollectionsView, summary="Collections in scope")

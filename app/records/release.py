@@ -195,6 +195,12 @@ def _settle(
         note_event(session, TOLD[state], answer_id, database_time(session))
 
 
+def shown_status(session: Session, record: RecordRow) -> str:
+    """The status that its asker sees now."""
+    settled = session.get(SettlementRow, record.answer_id)
+    return record.outcome if settled is None else SHOWN.get(settled.state, (record.outcome,))[0]
+
+
 def answer_view(
     session: Session, record: RecordRow, readable: Iterable[str], *, written_now: bool = False
 ) -> AnswerView:

@@ -10,7 +10,6 @@ import { usualWait } from "./waiting.js";
 /** @import { AnswerBody, AnswerView, ChoiceView, CitationView, SearchedView } from "../shared/wire.d.ts" */
 /** @import { Child } from "../shared/dom.js" */
 /** @typedef {(citation: CitationView, opener: HTMLElement) => void} OnCite */
-/** @typedef {(title: string, opener: HTMLElement) => void} OnDocument */
 
 const FINAL = new Set(["released", "blocked", "abstained", "rejected", "withdrawn"]);
 /** @type {Record<string, string>} */
@@ -91,14 +90,12 @@ export function releaseWords({ released_by, edited, gate }) {
 }
 
 /**
- * The inside of an answer; `onCite(citation, opener)` is called for a chosen citation,
- * `onDocument(title, opener)` for a document.
+ * The inside of an answer; `onCite(citation, opener)` is called for a chosen citation.
  * @param {AnswerView} answer
  * @param {OnCite} onCite
- * @param {OnDocument} onDocument
  * @returns {Child[]}
  */
-export function answerBody(answer, onCite, onDocument) {
+export function answerBody(answer, onCite) {
   if (answer.status === "released" && answer.answer) {
     return releasedBody(answer, answer.answer, onCite);
   }
@@ -109,7 +106,7 @@ export function answerBody(answer, onCite, onDocument) {
   const heading = el("p", { class: "state-title" }, title);
   const message = answer.message && el("p", { dir: "auto" }, answer.message);
   if (answer.choices.length) return [heading, message, choiceList(answer.choices)];
-  const searched = answer.status === "abstained" && searchedNote(answer.searched, onDocument);
+  const searched = answer.status === "abstained" && searchedNote(answer.searched);
   return [heading, message, searched];
 }
 
@@ -215,26 +212,9 @@ function isUnmeasured({ released_by, gate }) {
   return Boolean(gate?.provisional) && released_by !== "reviewer";
 }
 
-/**
- * @param {SearchedView} searched
- * @param {OnDocument} onDocument
- */
-function searchedNote({ passages, titles }, onDocument) {
-  const looked = el("p", {}, `Searched ${plural(passages, "passage")}.`);
-  if (!titles.length) return el("div", { class: "searched" }, looked);
-  const found = titles.map((title) => {
-    const props = { type: "button", class: "source small", dir: "auto", "data-testid": "closest" };
-    const button = el("button", props, title);
-    button.addEventListener("click", () => onDocument(title, button));
-    return el("li", {}, button);
-  });
-  return el(
-    "div",
-    { class: "searched" },
-    looked,
-    el("p", {}, "Closest documents:"),
-    el("ul", { class: "sources" }, found),
-  );
+/** @param {SearchedView} searched */
+function searchedNote({ passages }) {
+  return el("p", { class: "searched" }, `Searched ${plural(passages, "passage")}.`);
 }
 
 /** @param {AnswerBody} content */

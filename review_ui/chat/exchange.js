@@ -8,7 +8,8 @@ import { answerBody, copyText, isFinal, NOT_MEASURED, spokenForm } from "./answe
 import { feedbackRow } from "./feedback.js";
 import { watchAnswer, watchReleased } from "./live.js";
 import { tellOfNews } from "./news.js";
-import { openCitation, openDocument } from "./panel.js";
+import { openCitation } from "./panel.js";
+import { sectionsNote } from "./sections.js";
 
 /** @import { AnswerStatus, AnswerView, ArrivingSentence } from "../shared/wire.d.ts" */
 /** @typedef {[label: string, onclick: () => void]} Action */
@@ -128,8 +129,15 @@ function answerArticle(answer) {
     "data-answer-id": answer.answer_id,
     "aria-label": "Answer",
   };
-  const body = answerBody(answer, openCitation, openDocument);
-  return el("article", props, understoodAs(answer), body, belowAnswer(answer));
+  const body = answerBody(answer, openCitation);
+  return el(
+    "article",
+    props,
+    understoodAs(answer),
+    body,
+    sectionsNote(answer),
+    belowAnswer(answer),
+  );
 }
 
 /** @param {AnswerView} answer */

@@ -7,7 +7,7 @@ import { byId, el, fill, setText } from "../shared/dom.js";
 import { pageImage } from "../shared/page_image.js";
 import { cutAtQuote, passageText } from "../shared/passage.js";
 
-/** @import { CitationView, DocumentsView, DocumentText, PassageView } from "../shared/wire.d.ts" */
+/** @import { CitationView, DocumentsView, DocumentText, PassageView, SectionView } from "../shared/wire.d.ts" */
 
 const BESIDE = "(min-width: 1180px)";
 /** Passages that are shown at once, the cited one amid them. */
@@ -16,8 +16,8 @@ const AROUND = 40;
 /** @type {HTMLElement | null} */
 let opener = null;
 /**
- * What is shown: a citation, or the title of a document.
- * @type {CitationView | string | null}
+ * What is shown: a citation, a section, or the title of a document.
+ * @type {CitationView | SectionView | string | null}
  */
 let wanted = null;
 
@@ -55,6 +55,37 @@ export async function openDocument(title, from) {
   byId("panel-title").focus();
   const body = await documentBody(title);
   if (wanted === title) fill(byId("panel-body"), body);
+}
+
+/**
+ * Opens the panel on a section of a document.
+ * @param {SectionView} section
+ * @param {HTMLElement} from
+ */
+export async function openSection(section, from) {
+  opener = from;
+  wanted = section;
+  show();
+  setText(byId("panel-title"), section.title);
+  byId("panel-body").tabIndex = 0;
+  fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the section…"));
+  byId("panel-title").focus();
+  const body = await sectionBody(section);
+  if (wanted !== section) return;
+  fill(byId("panel-body"), body);
+  const part = byId("panel-body").querySelector(`[data-passage="${section.passage_id}"]`);
+  part?.scrollIntoView({ block: "start" });
+}
+
+/** @param {SectionView} section */
+async function sectionBody({ document_id, passage_id, collection }) {
+  try {
+    const around = `around=${encodeURIComponent(passage_id)}`;
+    return textView(document_id, collection, await loadText(document_id, around), null);
+  } catch (error) {
+    const isGone = error instanceof ApiError && error.status === 404;
+    return problem(isGone ? "This document was changed or removed meanwhile." : messageOf(error));
+  }
 }
 
 /** @param {string} title */

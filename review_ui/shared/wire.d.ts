@@ -457,6 +457,20 @@ export interface PassageView {
   headings: string[];
 }
 
+export interface SectionView {
+  passage_id: string;
+  document_id: string;
+  title: string;
+  collection: string;
+  page: number | null;
+  last_page: number | null;
+  headings: string[];
+}
+
+export interface SectionsView {
+  sections: SectionView[];
+}
+
 export interface TaskView {
   task_id: string;
   answer_id: string;

@@ -164,10 +164,8 @@ function draw(outcome, answer) {
 function bodyOf(answer, quoted) {
   if (answer.status === "held")
     return el("p", { class: "held-message", dir: "auto" }, answer.message);
-  // Visitors cannot open documents, so none is offered.
-  const searched = { ...answer.searched, titles: [] };
   const cite = (/** @type {CitationView} */ citation) => showQuote(quoted, citation);
-  return answerBody({ ...answer, searched }, cite, () => {});
+  return answerBody(answer, cite);
 }
 
 /**

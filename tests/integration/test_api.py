@@ -598,6 +598,7 @@ ANY_ROLE = {
     ("GET", "/v1/collections"),
     ("GET", "/v1/answers"),
     ("GET", "/v1/answers/{answer_id}"),
+    ("GET", "/v1/answers/{answer_id}/sections"),
     ("GET", "/v1/answers/{answer_id}/events"),
     ("PUT", "/v1/answers/{answer_id}/feedback"),
     ("GET", "/v1/conversations"),

@@ -85,6 +85,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ),
     ("GET", "/v1/answers"): Row(None, "own"),
     ("GET", "/v1/answers/{answer_id}"): Row(None, "asker's"),
+    ("GET", "/v1/answers/{answer_id}/sections"): Row(None, "asker's"),
     ("GET", "/v1/answers/{answer_id}/events"): Row(None, "asker's"),
     ("PUT", "/v1/answers/{answer_id}/feedback"): Row(None, "asker's", {"json": {"useful": True}}),
     ("GET", "/v1/feedback"): Row("operator", "own"),

@@ -17,6 +17,7 @@ from app.access.service import Access
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
+from app.answering.sections import Sections
 from app.answering.suggestions import Suggestions
 from app.db import Database
 from app.gate.drift import DriftMonitors
@@ -80,6 +81,7 @@ def services_of(desk: Desk, answerer: WireAnswerer, **settings: Any) -> Services
         drift=DriftMonitors(desk.database),
         answerer=answerer.answerer,
         suggestions=Suggestions(desk.database, answerer.answerer, lambda: False, 10.0),
+        sections=Sections(desk.database, shown=chosen.show_sections),
         screens=answerer._screens,
         support=SUPPORT,
         embedder=desk.embedder,
