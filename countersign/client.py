@@ -176,6 +176,18 @@ class Hit(Passage):
     similarity: float | None = None
 
 
+class Section(BaseModel):
+    """A section of a document; ``passage_id`` is a passage in it."""
+
+    passage_id: str
+    document_id: str
+    title: str
+    collection: str
+    page: int | None = None
+    last_page: int | None = None
+    headings: list[str] = []
+
+
 class Document(BaseModel):
     """A document, and why it failed if it did."""
 
@@ -254,6 +266,10 @@ def _one(kind: str, name: str) -> _Call:
 
 def _id(answer: Answer | str) -> str:
     return answer if isinstance(answer, str) else answer.answer_id
+
+
+def _sections(answer: Answer | str) -> _Call:
+    return _Call("GET", f"{_one('answers', _id(answer)).path}/sections")
 
 
 def _json(response: httpx.Response) -> Any:
@@ -400,6 +416,11 @@ class Client:
                 if found := events.read(line):
                     yield found
 
+    def sections(self, answer: Answer | str) -> list[Section]:
+        """Sections to read while an answer waits, or where there is none; the closest first."""
+        found = self._call(_sections(answer))
+        return [Section.model_validate(one) for one in found["sections"]]
+
     def collections(self) -> list[Collection]:
         """The collections that the caller may read."""
         found = self._call(_Call("GET", "/v1/collections"))
@@ -514,6 +535,11 @@ class AsyncClient:
             async for line in response.aiter_lines():
                 if found := events.read(line):
                     yield found
+
+    async def sections(self, answer: Answer | str) -> list[Section]:
+        """As ``Client.sections``."""
+        found = await self._call(_sections(answer))
+        return [Section.model_validate(one) for one in found["sections"]]
 
     async def collections(self) -> list[Collection]:
         """As ``Client.collections``."""

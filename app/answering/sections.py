@@ -15,12 +15,10 @@ from app.records.recording import recorded_findings
 from app.records.release import shown_status
 from app.records.tables import RecordRow
 from app.review.sources import standing
-from guardrails.contract import Outcome, Passage
+from guardrails.contract import URGENCIES, Finding, Outcome, Passage
 
 MOST = 3
 """Sections told of one question."""
-ATTACKS = frozenset({"injection_question", "screens"})
-"""The checks that find a question to be an attack; who attacks is led nowhere."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,17 @@ class Sections:
 
 
 def _may_be_told(session: Session, record: RecordRow) -> bool:
-    if shown_status(session, record) not in ("held", "abstained") or record.verdict.get("urgency"):
+    urgent = record.verdict.get("urgency") == URGENCIES[0]
+    if urgent or shown_status(session, record) not in ("held", "abstained"):
         return False
-    findings = recorded_findings(record)
-    return all(one.outcome is Outcome.PASS for one in findings if one.check in ATTACKS)
+    return not any(map(_says_attack, recorded_findings(record)))
+
+
+def _says_attack(finding: Finding) -> bool:
+    """Whether it says that the question is an attack, or could not say that it is none."""
+    if finding.check == "screens" and finding.outcome is Outcome.FAIL:
+        return finding.label.startswith("injection")
+    return finding.check in ("screens", "injection_question") and finding.outcome != Outcome.PASS
 
 
 def _readable(session: Session, record: RecordRow, asker: Principal) -> list[Passage]:

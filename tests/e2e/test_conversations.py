@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from app.answering.small_talk import GREETED
 from app.records.release import SOURCE_CHANGED_MESSAGE
@@ -90,11 +90,29 @@ def test_sources_open_beside_the_answer_and_its_worth_is_said(page: Page, runnin
 
     page.get_by_test_id("new-conversation").click()
     abstained = ask(page, SOURDOUGH, "abstained")
-    closest = abstained.get_by_test_id("closest").first
-    title = closest.inner_text()
+    reads_a_section(page, abstained)
+
+
+def reads_a_section(page: Page, answer: Locator) -> None:
+    """Opens the first of the sections that are offered, and sees it in its document."""
+    closest = answer.get_by_test_id("sections").get_by_test_id("closest").first
+    place = closest.inner_text()
     closest.click()
-    expect(page.locator("#panel-title")).to_have_text(title)
-    expect(panel.locator(".document-text").first).to_be_visible()
+    title = page.locator("#panel-title")
+    expect(title).not_to_be_empty()
+    assert place.startswith(title.inner_text())
+    expect(page.locator("#panel .document-text").first).to_be_visible()
+
+
+def test_while_an_answer_waits_its_asker_may_read_what_was_found(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    held = ask(page, RISKY, "held")
+    reads_a_section(page, held)
+    expect(page.locator("#panel mark")).to_have_count(0)  # nothing of the draft is pointed at
+    page.reload()
+    expect(page.get_by_test_id("sections").get_by_test_id("closest").first).to_be_visible()
 
 
 def test_on_a_narrow_screen_the_list_lies_over_the_chat(page: Page, running: Running) -> None:
@@ -117,7 +135,7 @@ def test_small_talk_has_a_short_reply_and_no_search_beside_it(page: Page, runnin
     expect(greeted).to_have_text(GREETED)
     unanswered = ask(page, SOURDOUGH, "abstained")
     expect(unanswered).to_contain_text("Searched ")
-    expect(unanswered.locator(".searched > p").first).not_to_contain_text(" in ")
+    expect(unanswered.locator("p.searched")).not_to_contain_text(" in ")
 
 
 def test_an_answer_whose_source_was_removed_says_so(page: Page, running: Running) -> None:

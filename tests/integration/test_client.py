@@ -74,6 +74,8 @@ def test_the_same_key_asks_once(ann: Client) -> None:
 def test_a_held_answer_is_followed_until_it_is_signed(running: Served, ann: Client) -> None:
     held = ann.ask(HELD)
     assert (held.status, held.final, held.answer, held.citations) == ("held", False, None, [])
+    first = ann.sections(held)[0]
+    assert first.title == "Making a claim" and ann.passage(first.passage_id).text
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         ann.follow(held, timeout_s=0.2)
@@ -138,6 +140,7 @@ def test_the_same_with_asyncio(running: Served, tmp_path: Path) -> None:
             assert await ann.answer(answer.answer_id) in await ann.answers()
             assert "£350" in (await ann.search(RELEASED))[0].text
             assert "main" in [one.name for one in await ann.collections()]
+            assert await ann.sections(held) and await ann.sections(answer) == []
             with pytest.raises(TimeoutError):
                 await ann.follow(held, timeout_s=0.2)
             with pytest.raises(ClientError):

@@ -114,15 +114,30 @@ def test_what_was_removed_changed_or_gives_orders_is_not_told(house: House) -> N
     assert house.told(answer_id) == ["glass"]
 
 
-@pytest.mark.parametrize("check", ["injection_question", "screens"])
-@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.COULD_NOT_RUN])
-def test_who_may_attack_is_led_nowhere(house: House, check: str, outcome: Outcome) -> None:
-    assert house.told(house.record(findings=[Finding(check, outcome, "an attack")])) == []
+@pytest.mark.parametrize(
+    ("check", "outcome", "label"),
+    [
+        ("injection_question", Outcome.FAIL, ""),
+        ("injection_question", Outcome.COULD_NOT_RUN, ""),
+        ("screens", Outcome.FAIL, "injection_likely"),
+        ("screens", Outcome.COULD_NOT_RUN, "medical_advice"),
+    ],
+)
+def test_who_may_attack_is_led_nowhere(
+    house: House, check: str, outcome: Outcome, label: str
+) -> None:
+    assert house.told(house.record(findings=[Finding(check, outcome, "an attack", label)])) == []
+
+
+def test_who_asks_for_a_decision_or_for_advice_may_read_what_is_written(house: House) -> None:
+    found = [Finding("screens", Outcome.FAIL, "a decision", "claim_decision")]
+    assert house.told(house.record(findings=found)) == ["water", "fire", "theft"]
 
 
 def test_an_urgent_question_is_for_a_person_and_not_for_reading(house: House) -> None:
     verdict = replace(trail(house.passages[0]).verdict, urgency="urgent")
     assert house.told(house.record(verdict=verdict)) == []
+    assert house.told(house.record(verdict=replace(verdict, urgency="high"))) != []
 
 
 def test_of_an_erased_question_nothing_is_left(house: House) -> None:
