@@ -74,9 +74,10 @@ def _run(settings: Settings, services: Services) -> None:
     from ingestion.formats.page_image import PageImages
     from ingestion.pipeline import worker
 
+    app = create_app(settings, [worker, background.worker, prompt], services, PageImages())
     uvicorn.run(
-        create_app(settings, [worker, background.worker, prompt], services, PageImages()),
-        http=timed_protocol(settings.header_timeout_s),
+        app,
+        http=timed_protocol(settings.header_timeout_s, app.state.refuse),
         **server_options(settings),
     )
 

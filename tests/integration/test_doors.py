@@ -153,7 +153,7 @@ def address(site: Site) -> Iterator[tuple[str, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    protocol = timed_protocol(site.services.settings.header_timeout_s)
+    protocol = timed_protocol(site.services.settings.header_timeout_s, app.state.refuse)
     config = uvicorn.Config(
         app, port=port, http=protocol, lifespan="off", log_level="error", timeout_keep_alive=5
     )
