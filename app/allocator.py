@@ -28,6 +28,15 @@ def keep_freed_memory() -> bool:
     return _tell(KEEPING)
 
 
+def return_freed_memory() -> None:
+    """Give the system back what was freed amid what is in use: of models that were read, prepared
+    and dropped again some hundred megabytes (benchmarks/LOG.md). For a moment without hurry."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # musl has none; Windows no such library
+        return
+
+
 def _tell(options: dict[str, tuple[int, int]]) -> bool:
     """False where the environment says how glibc allocates, and where there is no glibc."""
     tuned = "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")

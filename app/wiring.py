@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from app import backends
 from app.access.service import Access
+from app.allocator import return_freed_memory
 from app.answering.answerer import Answerer
 from app.answering.asking_larger import AskingLarger
 from app.answering.background_drafts import BackgroundDrafter
@@ -108,6 +109,7 @@ class Services:
         backends.forget_weights()
         with suppress(NotReady, DependencyFailed):  # it is asked for again, and says so then
             self.retriever.live_passages()
+        return_freed_memory()
 
 
 def build_services(settings: Settings) -> Services:

@@ -579,6 +579,27 @@ def test_a_process_keeps_memory_in_few_places(stated: str | None, kept: int) -> 
     assert told.count("<heap nr=") == kept
 
 
+FREED = """
+from app.allocator import return_freed_memory
+def megabytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 >> 20
+blocks = [b"x" * (4000 + one % 50) for one in range(25_000)]  # 100 MB
+kept = blocks[::25]
+del blocks
+held = megabytes()
+return_freed_memory()
+print(held - megabytes())
+"""
+
+
+def test_what_was_freed_amid_what_is_in_use_goes_back_to_the_system() -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    ran = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) > 50
+
+
 def test_short_turns_are_those_of_one_thread() -> None:
     told: list[tuple[bool, int]] = []
 
