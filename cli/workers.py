@@ -45,6 +45,10 @@ LOOK_EVERY_S = 2.0
 SWITCH_S = 0.0005
 """How long a thread that computes keeps the event loop waiting: Python's 5 ms, once for each
 write to a socket, are what a refusal would wait for behind answers."""
+COLLECT = (700, 10, 1000)
+"""When garbage is looked for: new objects as Python does it, old ones a hundred times less often.
+That holds every thread for 0.1 to 0.3 s beside a thousand event streams, and finds twenty
+objects (benchmarks/LOG.md)."""
 LASTING = (SettingsInvalid, ModelRefused, SchemaNewer, SchemaOutdated)
 """What another start would not mend."""
 log = structlog.get_logger()
@@ -153,5 +157,6 @@ def prompt(_services: Services) -> Iterator[None]:
     take_short_turns()
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()
+    gc.set_threshold(*COLLECT)
     gc.enable()
     yield

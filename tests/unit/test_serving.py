@@ -579,6 +579,24 @@ def test_a_process_keeps_memory_in_few_places(stated: str | None, kept: int) -> 
     assert told.count("<heap nr=") == kept
 
 
+STREAMS = """
+import gc
+from cli.workers import prompt
+seen = []
+gc.callbacks.append(lambda phase, told: seen.append(told["generation"]) if phase == "stop" else 0)
+with prompt(None):
+    streams = [[[] for _ in range(300)] for _ in range(1_000)]
+print(max(seen), len(seen) > 100)
+"""
+
+
+def test_a_thousand_streams_are_not_looked_through_for_garbage() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", STREAMS], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["1", "True"]
+
+
 FREED = """
 from app.allocator import return_freed_memory
 def megabytes():
