@@ -4,6 +4,7 @@
 import { messageOf, request } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
+import { passageBlock } from "../shared/passage.js";
 
 /** @import { PracticeItem, PracticeView, Truth } from "../shared/wire.d.ts" */
 
@@ -63,7 +64,7 @@ function show(dialog, items, place, right) {
     dialog,
     heading(`Practice: ${place + 1} of ${items.length}`),
     el("p", { class: "source-title", dir: "auto" }, item.question),
-    el("p", { class: "passage", dir: "auto" }, item.draft.text),
+    passageBlock(item.draft.text),
     el("ul", { class: "plain" }, item.evidence.map(source)),
     el("div", { class: "row" }, buttons, el("span", { class: "spacer" }), closeButton(dialog)),
     told,
@@ -78,7 +79,7 @@ function source(passage) {
     "li",
     {},
     el("p", { class: "source-title small", dir: "auto" }, title),
-    el("p", { class: "passage small", dir: "auto" }, passage.text),
+    passageBlock(passage.text, undefined, { class: "passage small" }),
   );
 }
 

@@ -3,6 +3,7 @@
 
 import { el, fill } from "./dom.js";
 import { blocksOf } from "./markdown.js";
+import { piecesAround, strong } from "./passage.js";
 
 /** @import { Child } from "./dom.js" */
 /** @import { Block, Piece, Run } from "./markdown.js" */
@@ -35,9 +36,7 @@ export function prose({ text, short, sentences }, drawMark) {
  * @returns {Child[]}
  */
 export function emphasised(text, short) {
-  const at = short ? text.indexOf(short) : -1;
-  if (!short || at < 0) return [text];
-  return [text.slice(0, at), el("strong", {}, short), text.slice(at + short.length)];
+  return piecesAround(text, short).map((piece) => (piece.marked ? strong(piece.text) : piece.text));
 }
 
 /**
