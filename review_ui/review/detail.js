@@ -227,7 +227,7 @@ function saidOf({ text, citations }, names, { short }) {
   if (names === null)
     return el("div", { class: "sentence-text", dir: "auto" }, blocksOf(pieces, strong), markers);
   const row = rowBelow(names, pieces, names.length === 0);
-  return el("div", { class: "sentence-text" }, drawn([row], strong), markers);
+  return el("div", { class: "sentence-text" }, drawn([row], strong), el("p", {}, markers));
 }
 
 /**

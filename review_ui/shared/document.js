@@ -2,7 +2,7 @@
 // A document's text out of its passages: headings where they change, no words twice.
 
 import { el } from "./dom.js";
-import { drawn } from "./passage.js";
+import { drawn, markedAs } from "./passage.js";
 import { laidOut } from "./rows.js";
 
 /** @import { Child } from "./dom.js" */
@@ -71,7 +71,7 @@ function cut(points, from, mark) {
  * @param {{testId?: string, below?: (passage: PlacedPassage) => Child}} [options]
  */
 export function documentBlocks(parts, { testId = "quote", below } = {}) {
-  const mark = (/** @type {string} */ text) => el("mark", { "data-testid": testId }, text);
+  const mark = markedAs(testId);
   return partsLaidOut(parts).map(({ part: { passage, headings, page }, blocks }) => {
     const title = headings.join(" › ");
     return el(
@@ -92,17 +92,30 @@ export function documentBlocks(parts, { testId = "quote", below } = {}) {
 export function partsLaidOut(parts) {
   /** @type {TextBlock | TableBlock | undefined} */
   let before;
+  let heads = "";
   return parts.map((part) => {
     const blocks = laidOut(withoutTitle(part.pieces, part.headings));
     const [first] = blocks;
     const columns = before?.kind === "table" && !part.headings.length && before.columns;
     if (first?.kind === "table" && first.columns === columns) {
-      first.rows = [...first.heads, ...first.rows];
-      first.heads = [];
+      // A long table repeats the names itself.
+      if (wordsOf(first) !== heads) {
+        first.rows = [...first.heads, ...first.rows];
+        first.heads = [];
+      }
     }
     before = blocks.at(-1) ?? before;
+    if (before?.kind === "table" && before.heads.length) heads = wordsOf(before);
     return { part, blocks };
   });
+}
+
+/** @param {TableBlock} table */
+function wordsOf({ heads }) {
+  return heads
+    .flat(2)
+    .map(({ text }) => text)
+    .join("\n");
 }
 
 /**

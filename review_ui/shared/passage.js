@@ -31,6 +31,30 @@ export function cutAtQuote(text, { start, end, quote }) {
 }
 
 /**
+ * A passage cut into what is quoted and what is not; quotes that are not in it, or lie in another,
+ * mark nothing more.
+ * @param {string} text
+ * @param {{start: number, end: number, quote: string}[]} citations
+ * @returns {Piece[]}
+ */
+export function piecesQuoted(text, citations) {
+  const spans = citations
+    .flatMap((citation) => cutAtQuote(text, citation) ?? [])
+    .map(({ before, quote }) => ({ start: before.length, end: before.length + quote.length }))
+    .sort((one, other) => one.start - other.start);
+  /** @type {Piece[]} */
+  const pieces = [];
+  let at = 0;
+  for (const { start, end } of spans) {
+    if (start < at) continue;
+    pieces.push({ text: text.slice(at, start), marked: false });
+    pieces.push({ text: text.slice(start, end), marked: true });
+    at = end;
+  }
+  return [...pieces, { text: text.slice(at), marked: false }].filter((piece) => piece.text !== "");
+}
+
+/**
  * About the last (`keep` < 0) or first `keep` code points, in whole words where there are any,
  * with an ellipsis where something is cut.
  * @param {string} text
@@ -102,7 +126,15 @@ function rowsAfter(text, at) {
  */
 export function passageText({ before, quote, after }, testId) {
   const pieces = [before, quote, after].map((text, at) => ({ text, marked: at === 1 }));
-  return passageBlock(pieces, (text) => el("mark", { "data-testid": testId }, text));
+  return passageBlock(pieces, markedAs(testId));
+}
+
+/**
+ * @param {string} testId
+ * @returns {Mark}
+ */
+export function markedAs(testId) {
+  return (text) => el("mark", { "data-testid": testId }, text);
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { partsLaidOut, partsOf } from "../../review_ui/shared/document.js";
-import { cutAtQuote, nearQuote } from "../../review_ui/shared/passage.js";
+import { cutAtQuote, nearQuote, piecesQuoted } from "../../review_ui/shared/passage.js";
 import { laidOut, namesAbove, rowBelow } from "../../review_ui/shared/rows.js";
 
 /** @import { Cell, Piece, TableBlock, TextBlock } from "../../review_ui/shared/rows.js" */
@@ -106,6 +106,13 @@ test("of a table the quoted row is shown with its neighbours below the names of 
   assert.deepEqual(table?.kind === "table" && table.heads.map((row) => row.map(flat)), [
     ["Cover", "Limit"],
   ]);
+});
+
+test("every quote of a passage is marked, each place once", () => {
+  const at = (/** @type {string} */ quote) => ({ start: 0, end: 0, quote });
+  const pieces = piecesQuoted("A | B\nx | 1\ny | 2", ["y | 2", "A | B", "| B", "z"].map(at));
+  assert.equal(flat(pieces), "[A | B]\nx | 1\n[y | 2]");
+  assert.deepEqual(piecesQuoted("Plain.", []), [plain("Plain.")]);
 });
 
 test("a table that goes on in the next passage gets no second head", () => {
