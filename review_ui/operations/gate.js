@@ -44,6 +44,21 @@ export function isLoose(mode) {
   return mode === "off";
 }
 
+/** What is typed before the bound is dropped. */
+export const SURE = "off";
+
+/**
+ * What is asked before the mode without any error bound.
+ * @param {string} collection "" is the whole service
+ */
+export function unboundWords(collection) {
+  const where = collection ? `in ${collection}` : "in the whole service";
+  return (
+    `From then on every draft that the policy passes goes out at once ${where}: no reviewer sees ` +
+    "it first, and nothing is promised about how many are wrong."
+  );
+}
+
 /**
  * Where something holds; "" is the whole service.
  * @param {{collection: string}} row
