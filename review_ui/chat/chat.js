@@ -6,12 +6,7 @@ import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
-import {
-  drawConversations,
-  loadConversations,
-  mountConversations,
-  pathOf,
-} from "./conversations.js";
+import { loadConversations, mountConversations, opened, pathOf } from "./conversations.js";
 import { Exchange } from "./exchange.js";
 import { NEWS } from "./news.js";
 import { mountPanel } from "./panel.js";
@@ -143,7 +138,7 @@ async function openNamed() {
   if (wanted !== null) await loadTurns(wanted);
   byId("history").setAttribute("aria-busy", "false");
   showEmpty();
-  drawConversations(context);
+  opened(context);
   scrollToEnd("instant");
   if (!byId("empty").hidden) await loadSuggestions();
 }

@@ -45,6 +45,16 @@ export function choose(taskId) {
 }
 
 /**
+ * The address names the task that is shown already in the place of another.
+ * @param {string} taskId
+ */
+export function nameShown(taskId) {
+  const hash = `#${encodeURIComponent(taskId)}`;
+  if (ONE_PANE.matches) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
+}
+
+/**
  * Shows the list.
  * @param {State} state
  */
