@@ -6,6 +6,7 @@ import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
+import { TOUCHED } from "../shared/touch.js";
 import { loadConversations, mountConversations, opened, pathOf } from "./conversations.js";
 import { Exchange } from "./exchange.js";
 import { NEWS } from "./news.js";
@@ -226,7 +227,9 @@ function put(question, follows = previous) {
   const exchange = new Exchange(question, new Date().toISOString());
   byId("history").append(exchange.node);
   showEmpty();
-  questionField().focus();
+  if (matchMedia(TOUCHED).matches)
+    questionField().blur(); // its keyboard would hide the answer
+  else questionField().focus();
   const key = randomKey();
   run(exchange, { question, collections: chosenCollections(), previous: follows, key });
 }

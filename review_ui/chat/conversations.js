@@ -5,6 +5,7 @@ import { request } from "../shared/api.js";
 import { announce, byId, el, fill, refill } from "../shared/dom.js";
 import { age } from "../shared/format.js";
 import { attempt, confirming } from "../shared/forms.js";
+import { TOUCHED } from "../shared/touch.js";
 import { conversationText, fileName } from "./export.js";
 import { countNews, mountNews } from "./news.js";
 
@@ -56,7 +57,8 @@ export function toggle(open) {
   const was = document.body.classList.contains("sidebar-open");
   document.body.classList.toggle("sidebar-open", open);
   byId("sidebar-open").setAttribute("aria-expanded", String(open));
-  if (open) byId("find").focus();
+  // On a phone the field would bring its keyboard up, over the list.
+  if (open) byId(matchMedia(TOUCHED).matches ? "sidebar-close" : "find").focus();
   else if (was) byId("sidebar-open").focus();
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 // Adding documents: files chosen or dropped, each with its progress until it is ready or failed.
 
-import { messageOf, request, upload } from "../shared/api.js";
+import { messageOf, request, upload as sendFile } from "../shared/api.js";
 import { el, fill, visible } from "../shared/dom.js";
 import { choices, field, tell } from "../shared/forms.js";
 import { clashes, documentNamed, nameBeside } from "./clashes.js";
@@ -10,7 +10,7 @@ import { nameFirst, sizeWords, uploadWords } from "./words.js";
 
 /** @import { DocumentView } from "../shared/wire.d.ts" */
 /** @typedef {{collections: string[], chosen: string, changed: () => Promise<void>}} Context */
-/** @typedef {{file: File, form: FormData, collection: string}} Upload */
+/** @typedef {{file: File, name?: string, collection: string, isNew: boolean, days: [from: string, until: string]}} Upload */
 /** @typedef {ReturnType<typeof uploadLine>} Line */
 
 const NEW = "+/new";
@@ -52,9 +52,10 @@ export function addingView(context) {
     for (const file of chosen) {
       const line = uploadLine(file.name, target.name());
       list.append(line.node);
-      const form = formOf(target.name(), from.value, until.value);
-      if (target.isNew()) form.append("create", "true");
-      add({ file, form, collection: target.name() }, line);
+      add(
+        { file, collection: target.name(), isNew: target.isNew(), days: [from.value, until.value] },
+        line,
+      );
     }
   };
   files.addEventListener("change", () => {
@@ -99,13 +100,16 @@ function adder(context, asking) {
       const { file, collection } = upload;
       const found = await looked(collection, file.name, line);
       if (found === undefined) return;
-      if (found === null) return send(upload, file.name, line, context);
+      if (found === null) return send(upload, line, context);
       asking.ask(line.words, found).then((choice) => {
         fill(line.words, "Waiting…");
         if (choice === "skip") return end(line, "", "left out", "The document stays as it is.");
         enqueue(async () => {
-          const name = choice === "both" ? await nameBeside(collection, file.name) : file.name;
-          await send(upload, name, line, context, choice === "replace");
+          if (choice === "replace") return send(upload, line, context, found);
+          // One of a folder keeps its place; this one stands beside it.
+          const isTaken = found.source === file.name;
+          const name = isTaken ? await nameBeside(collection, file.name) : file.name;
+          await send({ ...upload, name }, line, context);
         });
       });
     });
@@ -169,13 +173,14 @@ async function looked(collection, name, line) {
 }
 
 /**
- * @param {string} collection
- * @param {string} from
- * @param {string} until
+ * @param {Upload} upload
+ * @param {boolean} replaces a document keeps its collection, and without others its days
  */
-function formOf(collection, from, until) {
+function formOf({ file, name = file.name, collection, isNew, days: [from, until] }, replaces) {
   const form = new FormData();
-  form.append("collection", collection);
+  form.append("file", file, name);
+  if (!replaces) form.append("collection", collection);
+  if (!replaces && isNew) form.append("create", "true");
   if (from) form.append("valid_from", from);
   if (until) form.append("valid_until", until);
   return form;
@@ -213,23 +218,25 @@ function next() {
 
 /**
  * @param {Upload} upload
- * @param {string} name
  * @param {Line} line
  * @param {Context} context
- * @param {boolean} [replaces]
+ * @param {DocumentView | null} [replaced] the document that it replaces
  */
-async function send({ file, form }, name, line, context, replaces = false) {
-  form.append("file", file, name);
-  if (name !== file.name) line.name.textContent = visible(name);
+async function send(upload, line, context, replaced = null) {
+  line.name.textContent = visible(upload.name ?? upload.file.name);
+  const [method, path] = replaced
+    ? /** @type {const} */ (["PUT", pathOf(replaced.document_id)])
+    : /** @type {const} */ (["POST", "/v1/documents"]);
+  const form = formOf(upload, replaced !== null);
   try {
     const added = /** @type {DocumentView} */ (
-      await upload("POST", "/v1/documents", form, (sent, size) => {
+      await sendFile(method, path, form, (sent, size) => {
         line.bar.value = size ? sent / size : 1;
         fill(line.words, uploadWords({ sent, size }));
       })
     );
     // Exactly this content was read before, so there is nothing to read.
-    if (replaces && added.state === "ready")
+    if (replaced && added.state === "ready")
       return end(
         line,
         "ok",
@@ -240,7 +247,7 @@ async function send({ file, form }, name, line, context, replaces = false) {
     line.bar.removeAttribute("value"); // how long reading takes, nobody knows
     fill(line.words, "Being read…");
     await context.changed();
-    follow(added.document_id, line, context, replaces ? "replaced" : "ready");
+    follow(added.document_id, line, context, replaced ? "replaced" : "ready");
   } catch (error) {
     end(line, "bad", "failed", messageOf(error));
   }

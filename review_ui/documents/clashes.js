@@ -3,7 +3,7 @@
 
 import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
-import { clashWords, freeName } from "./words.js";
+import { clashWords, fileOf, freeName } from "./words.js";
 
 /** @import { DocumentsView, DocumentView } from "../shared/wire.d.ts" */
 /** @typedef {"replace" | "both" | "skip"} Choice */
@@ -16,7 +16,7 @@ const CHOICES = [
 ];
 
 /**
- * The document that an upload under this name would replace.
+ * The document that an upload under this name would replace, or else one of this name in a folder.
  * @param {string} collection
  * @param {string} name
  */
@@ -24,7 +24,8 @@ export async function documentNamed(collection, name) {
   const params = new URLSearchParams({ collection, find: name.slice(0, 200), limit: "500" });
   /** @type {DocumentsView} */
   const { documents } = await request("GET", `/v1/documents?${params}`);
-  return documents.find(({ source }) => source === name) ?? null;
+  const same = documents.find(({ source }) => source === name);
+  return same ?? documents.find(({ source }) => fileOf(source) === name) ?? null;
 }
 
 /**

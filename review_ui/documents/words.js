@@ -174,10 +174,13 @@ export function nameFirst(files, isNew = true) {
 
 /**
  * What is said of a file under the name of a document that is there.
- * @param {Pick<DocumentView, "updated_at" | "passages" | "pages" | "state" | "error_message">} found
+ * @param {Pick<DocumentView, "source" | "updated_at" | "passages" | "pages" | "state" | "error_message">} found
  */
 export function clashWords(found) {
-  return `A document of this name is there: ${sizeWords(found)}, from ${moment(found.updated_at)}.`;
+  const { source } = found;
+  const where = fileOf(source) === source ? "" : ` (${source})`;
+  const when = moment(found.updated_at);
+  return `A document of this name is there${where}: ${sizeWords(found)}, from ${when}.`;
 }
 
 /**

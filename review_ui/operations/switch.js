@@ -2,9 +2,9 @@
 // The gate's switch: a mode, where, and why; what drops every bound is confirmed by typing.
 
 import { request } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, fill, setText } from "../shared/dom.js";
 import { attempt, field, sender } from "../shared/forms.js";
-import { isLoose, modeChoices, place, SURE, unboundWords } from "./gate.js";
+import { isLoose, MODES, modeChoices, place, SURE, unboundWords } from "./gate.js";
 
 /** @import { GateModeView, Mode } from "../shared/wire.d.ts" */
 
@@ -19,7 +19,12 @@ export function mountSwitch(refresh) {
     if (isLoose(chosenMode())) confirmLoose(refresh);
     else attempt(byId("switched"), () => switchMode(refresh), sender(event));
   });
-  form.addEventListener("change", () => fill(byId("sure")));
+  const changed = () => {
+    fill(byId("sure"));
+    setText(byId("new-mode-meaning"), MODES[chosenMode()].meaning);
+  };
+  form.addEventListener("change", changed);
+  changed();
 }
 
 function chosenMode() {

@@ -9,6 +9,7 @@ import { laidOut, tableAt } from "./rows.js";
 /** @typedef {{before: string, quote: string, after: string}} Cut */
 /** @typedef {(text: string) => Child} Mark draws what is marked */
 
+const LETTER = /\p{L}/u;
 /** Rows of a table that are shown above and below those that are quoted. */
 const ROWS_AROUND = 2;
 
@@ -201,6 +202,16 @@ function draw(pieces, mark) {
 }
 
 /**
+ * What stands in a cell: figures without letters keep their order, also where the table is written
+ * from right to left ("01632 960180").
+ * @param {string} text
+ * @param {Child} said
+ */
+export function inOrder(text, said) {
+  return LETTER.test(text) ? said : el("bdi", { dir: "ltr" }, said);
+}
+
+/**
  * @param {TableBlock} block
  * @param {Mark} mark
  */
@@ -212,11 +223,11 @@ function table({ columns, heads, rows }, mark) {
   const row = (tag, cells) => {
     const colspan = cells.length === 1 && columns > 1 && columns;
     const props = { scope: tag === "th" && "col", colspan };
-    return el(
-      "tr",
-      {},
-      cells.map((cell) => el(tag, props, draw(cell, mark))),
-    );
+    const drawnCells = cells.map((cell) => {
+      const said = cell.map(({ text }) => text).join("");
+      return el(tag, props, inOrder(said, draw(cell, mark)));
+    });
+    return el("tr", {}, drawnCells);
   };
   const head = heads.length > 0 && el("thead", {}, [heads.map((cells) => row("th", cells))]);
   const body = el("tbody", {}, [rows.map((cells) => row("td", cells))]);

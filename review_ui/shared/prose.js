@@ -3,7 +3,7 @@
 
 import { el, fill } from "./dom.js";
 import { blocksOf } from "./markdown.js";
-import { piecesAround, strong } from "./passage.js";
+import { inOrder, piecesAround, strong } from "./passage.js";
 
 /** @import { Child } from "./dom.js" */
 /** @import { Block, Piece, Run } from "./markdown.js" */
@@ -69,8 +69,8 @@ function drawBlock(block, draw) {
  * @param {(run: Run) => Child} draw
  */
 function drawTable(heads, rows, draw) {
-  const names = heads.map((cells) => tableRow(cells, (cell) => headCell(draw(cell))));
-  const body = rows.map((cells) => tableRow(cells, (cell) => el("td", {}, draw(cell))));
+  const names = heads.map((cells) => tableRow(cells, (cell) => headCell(cellOf(cell, draw))));
+  const body = rows.map((cells) => tableRow(cells, (cell) => el("td", {}, cellOf(cell, draw))));
   const head = names.length > 0 && el("thead", {}, names);
   const table = el("table", {}, head, el("tbody", {}, body));
   return el(
@@ -86,6 +86,14 @@ function drawTable(heads, rows, draw) {
  */
 function tableRow(cells, draw) {
   return el("tr", {}, cells.map(draw));
+}
+
+/**
+ * @param {Run} cell
+ * @param {(run: Run) => Child} draw
+ */
+function cellOf(cell, draw) {
+  return inOrder(cell.pieces.map(({ text }) => text).join(""), draw(cell));
 }
 
 /** @param {Child} name */

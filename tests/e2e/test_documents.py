@@ -135,6 +135,11 @@ def test_a_file_under_a_name_that_is_taken_asks_first(page: Page, running: Runni
     ends(7, "unchanged")
     page.get_by_test_id("find").fill("shelf")
     expect(page.get_by_test_id("document")).to_have_count(2)
+    add(contact="# Contact\n\nRing the bell.")  # the examples have it in a folder
+    expect(lines.nth(8)).to_contain_text("handbook/contact.md")
+    lines.nth(8).get_by_test_id("clash-both").click()
+    ends(8, "ready")
+    expect(lines.nth(8)).to_contain_text("contact.md to main")
 
 
 def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(

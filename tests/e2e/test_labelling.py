@@ -24,6 +24,7 @@ from tests.e2e.test_review_desk import page
 
 pytestmark = pytest.mark.browser
 NUMBER = "What is the number of the fraud line?"
+HOURS = "Mon–Fri 8 am–6 pm"
 GOLD = [
     {
         "question": "When is the pet claims line open?",
@@ -60,6 +61,10 @@ def test_a_judgement_is_taken_back_and_made_again(
     drafted = task.get_by_test_id("draft")
     expect(drafted.locator("th").first).to_have_text(re.compile("^Service"))
     expect(drafted.locator("td").nth(1)).to_contain_text("01632 960180")
+    source = task.locator(".passage").first
+    assert "|" not in source.inner_text()
+    expect(source.locator("th mark").first).to_have_text("Service")
+    expect(task.locator(".passage td mark").filter(has_text="01632 960180")).to_be_visible()
     page.locator("body").press("2")
     judged = page.get_by_test_id("judged")
     expect(judged).to_contain_text(f"Wrong: “{NUMBER}”")
@@ -75,6 +80,24 @@ def test_a_judgement_is_taken_back_and_made_again(
     expect(answer).to_have_attribute("data-status", "released")
     expect(answer.locator("th").first).to_have_text(re.compile("^Service"))
     expect(answer.locator("td").first).to_contain_text("Fraud line")
+    answer.get_by_test_id("citation").last.click()
+    panel = page.get_by_test_id("citation-panel")
+    quoted = panel.locator("tr", has_text="Fraud line")
+    expect(quoted.locator("td mark")).to_have_text(["Fraud line", "01632 960180", HOURS])
+    assert "|" not in panel.inner_text()
+    assert violations(page) == []
+    copied = quoted.evaluate(
+        "(row) => { getSelection().selectAllChildren(row); return String(getSelection()); }"
+    )
+    assert copied.strip() == f"Fraud line\t01632 960180\t{HOURS}"
+    page.keyboard.press("Escape")
+
+    # On paper there is the whole conversation, and nothing to press.
+    page.emulate_media(media="print")
+    expect(page.locator("#composer")).to_be_hidden()
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    expect(answer.locator("td").first).to_be_visible()
+    assert page.locator("#transcript").evaluate("(all) => all.scrollHeight <= all.clientHeight")
 
 
 def test_practice_over_answers_that_are_known(

@@ -341,3 +341,17 @@ def test_back_on_a_phone_leads_to_the_list_of_tasks(page: Page, running: Running
     expect(tasks.first).to_be_visible()
     page.go_forward()  # it led back: there is a task after the list, not the list twice
     expect(page.locator("#task-title")).to_be_visible()
+
+
+def test_a_mistyped_address_is_a_page_and_for_a_program_an_error(
+    page: Page, running: Running
+) -> None:
+    response = page.goto(f"{running.address}/reviews")
+    assert response is not None and response.status == 404
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.get_by_role("link", name="first page").click()
+    expect(page.get_by_test_id("login-username")).to_be_visible()
+    told = page.request.get(f"{running.address}/reviews", headers={"Accept": "*/*"})
+    assert told.json()["code"] == "not_found"
+    told = page.request.get(f"{running.address}/v1/reviewz", headers={"Accept": "text/html"})
+    assert told.json()["code"] == "not_found"

@@ -196,8 +196,12 @@ test("a name beside one that is taken keeps its ending", () => {
   assert.equal(freeName("README", 2), "README (2)");
 });
 
+const AT = "2026-01-02T10:00:00Z";
+
 test("of a name that is taken it is said what has it", () => {
   const found = { passages: 12, pages: 3, state: "ready", error_message: null };
-  const words = clashWords(/** @type {any} */ ({ ...found, updated_at: "2026-01-02T10:00:00Z" }));
+  const words = clashWords(/** @type {any} */ ({ ...found, source: "a.md", updated_at: AT }));
   assert.match(words, /^A document of this name is there: 12 passages, 3 pages, from .*2026/);
+  const other = clashWords(/** @type {any} */ ({ ...found, source: "old/a.md", updated_at: AT }));
+  assert.match(other, /^A document of this name is there \(old\/a\.md\): 12/);
 });
