@@ -10,11 +10,12 @@ from app.gate.modes import switch_mode
 from app.proof.audit_checks import AuditChecks
 from app.wiring import Services
 from tests.e2e.conftest import Running
-from tests.e2e.test_accessibility import violations
+from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_browser import FACT, ask, sign_in
 from tests.e2e.test_review_desk import call
 
 pytestmark = pytest.mark.browser
+__all__ = ["axe"]
 
 
 @pytest.fixture
