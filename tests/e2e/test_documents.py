@@ -141,6 +141,20 @@ def test_a_file_under_a_name_that_is_taken_asks_first(page: Page, running: Runni
     ends(8, "ready")
     expect(lines.nth(8)).to_contain_text("contact.md to main")
 
+    add(rtl="# جدول\n\n| الخدمة | الرقم |\n|---|---|\n| خط الاحتيال | 01632 960180 |\n")
+    ends(9, "ready")
+    lines.nth(9).get_by_role("link", name="Open it").click()
+    number = page.get_by_test_id("document-text").locator("td").last
+    expect(number).to_have_text("01632 960180")
+    places = """(cell) => [0, 6].map((at) => {
+      const [range, text] = [document.createRange(), cell.querySelector("bdi").firstChild];
+      range.setStart(text, at);
+      range.setEnd(text, at + 5);
+      return range.getBoundingClientRect().left;
+    })"""
+    first, second = number.evaluate(places)
+    assert first < second  # read from left to right, as it is dialled
+
 
 def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(
     page: Page, running: Running, tmp_path: Path

@@ -129,11 +129,11 @@ def test_practice_over_answers_that_are_known(
     practice.get_by_role("button", name="Close").click()
     rita = Principal("rita", frozenset({"reviewer"}))
     questions = {row["question"] for row in GOLD}
-    for task in services.desk.tasks(rita, "open", limit=100).tasks:
-        if task.question in questions:
-            claimed = services.desk.claim(rita, task.task_id)
+    for shown in services.desk.tasks(rita, "open", limit=100).tasks:
+        if shown.question in questions:
+            claimed = services.desk.claim(rita, shown.task_id)
             decision = Decision("reject", claimed.content_sha256, claimed.fence, "Wrong.")
-            services.desk.decide(rita, task.task_id, decision)
+            services.desk.decide(rita, shown.task_id, decision)
 
     page.get_by_test_id("practise").click()
     for place in (1, 2):
