@@ -191,6 +191,8 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 404 and _is_looked_at(request):
+            return pages.missing()
         response = error_response(_http_error(error), request.state.request_id, request.url.path)
         response.headers.update(error.headers or {})
         if error.status_code == 405 and (allowed := _allowed(request)):
@@ -200,6 +202,12 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(CountersignError, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+
+
+def _is_looked_at(request: Request) -> bool:
+    """Whether a person typed the address or followed a link to it."""
+    path, accepted = request.url.path, request.headers.get("Accept", "")
+    return "text/html" in accepted and not path.startswith(("/v1/", f"{pages.STATIC}/"))
 
 
 def _validation_error(error: RequestValidationError, request: Request) -> CountersignError:

@@ -95,6 +95,15 @@ def rename(conversation_id: str, body: TitleBody, services: ServicesDep, princip
         own.rename(session, principal.name, conversation_id, body.title)
 
 
+@router.put(
+    "/conversations/{conversation_id}/seen", status_code=204, summary="Note that it was seen"
+)
+def see(conversation_id: str, services: ServicesDep, principal: Owner) -> None:
+    """Its answers, as they are now, count as ``unseen`` no more."""
+    with services.database.transaction() as session:
+        own.see(session, principal.name, conversation_id)
+
+
 @router.delete("/conversations/{conversation_id}", status_code=204, summary="Take off the list")
 def hide(conversation_id: str, services: ServicesDep, principal: Owner) -> None:
     """The records of its answers stay until they are erased; the caller no longer sees it here."""

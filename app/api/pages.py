@@ -38,6 +38,11 @@ def page(name: str) -> Response:
     return HTMLResponse(_html(name))
 
 
+def missing() -> Response:
+    """What a person sees at an address where there is nothing."""
+    return HTMLResponse(_html("missing"), 404)
+
+
 @cache
 def _html(name: str) -> str:
     html = (FOLDER / name / "index.html").read_text("utf-8")

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from app.gate.certify import Certifier, Standing
 from guardrails.gate.certificate import Certificate
-from guardrails.gate.certify import NotCertifiable
+from guardrails.gate.certify import LABELS_THAT_TELL, NotCertifiable
 
-ENOUGH, MISLEADING = 20, 2
-"""Below so many labels, no more wrong ones than this may be chance."""
 MINUTES_EACH = 1.0
 """What a label is taken to cost a reviewer."""
 
@@ -134,15 +132,18 @@ def _in_words(
             f"with {minutes:g} minutes a day and a minute for each about {_time(days)}. What it "
             "takes here, the first labels will tell."
         )
-    if more is None and found.errors <= MISLEADING and found.n < ENOUGH:
+    if more is None and labels < LABELS_THAT_TELL:
         return (
-            f"So far {found.errors} wrong among {found.n}: too few labels to tell how many it will "
-            "take. Label on."
+            f"Wrong so far: {found.errors} of {found.n}; at most {100 * found.alpha:g} % may "
+            f"be. Fewer than {LABELS_THAT_TELL} labels do not tell how it will go on: label on, "
+            f"{LABELS_THAT_TELL - labels} more."
         )
     if more is None:
         return (
-            f"Of the answers that look safest too many are wrong ({labels} labels): more labels "
-            "will not help. Better documents, another generator or a larger alpha may."
+            f"After {labels} labels more than {100 * found.alpha:g} % are wrong even among the "
+            "answers that look safest. While that is so, more labels of this kind will not help. "
+            "What may: better documents, another model, or a certificate that allows more wrong "
+            "answers."
         )
     return (
         f"About {more} more labels are needed, beside the {labels} there are: with "

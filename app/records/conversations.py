@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
@@ -18,27 +18,36 @@ conversation_of: ColumnElement[str] = func.coalesce(RecordRow.conversation, Reco
 reason = RecordRow.searched["reason"].as_string()
 """Why there is no answer although nothing need be missing in the documents; null for most."""
 LONGEST_TITLE = 200
+NEWS = ("released", "corrected", "withdrawn", "refused", "expired")
+"""What became of an answer that its asker has to be told of."""
+NEWS_DAYS = 30
+"""Older changes are no news."""
 Page = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class ConversationView:
     """A conversation; ``title`` is its first question that is one unless its asker gave another,
-    ``waiting`` how many of its answers a reviewer still has to decide."""
+    ``waiting`` how many of its answers a reviewer still has to decide, ``unseen`` how many were
+    decided, corrected or withdrawn since their asker last saw it."""
 
     conversation_id: str
     title: str
     answers: int
     waiting: int
+    unseen: int
     updated_at: str
 
 
 @dataclass(frozen=True)
 class ConversationsView:
-    """A page of conversations, the newest first; ``next_cursor`` gives the next page."""
+    """A page of conversations, the newest first; ``next_cursor`` gives the next page. ``waiting``
+    and ``unseen`` count the answers of all of the caller's conversations, not of this page."""
 
     conversations: list[ConversationView]
     next_cursor: str | None
+    waiting: int
+    unseen: int
 
 
 def conversations(
@@ -58,12 +67,25 @@ def conversations(
     ).all()
     page, more = rows[:limit], len(rows) > limit
     ids = [row[0] for row in page]
-    titles, waiting = _titles(session, principal, ids), _waiting(session, principal, ids)
+    titles = _titles(session, principal, ids)
+    waiting, unseen = _waiting(session, principal), _unseen(session, principal)
     shown = [
-        ConversationView(name, titles.get(name, ""), count, waiting.get(name, 0), iso(at) or "")
+        ConversationView(
+            conversation_id=name,
+            title=titles.get(name, ""),
+            answers=count,
+            waiting=waiting.get(name, 0),
+            unseen=unseen.get(name, 0),
+            updated_at=iso(at) or "",
+        )
         for name, at, count in page
     ]
-    return ConversationsView(shown, _cursor(page[-1][1], page[-1][0]) if more else None)
+    return ConversationsView(
+        conversations=shown,
+        next_cursor=_cursor(page[-1][1], page[-1][0]) if more else None,
+        waiting=sum(waiting.values()),
+        unseen=sum(unseen.values()),
+    )
 
 
 def turns(
@@ -89,6 +111,16 @@ def turns(
 def rename(session: Session, principal: str, conversation_id: str, title: str) -> None:
     """Give a title, or with "" that of its first question again; raises ``NotFound``."""
     _own_row(session, principal, conversation_id).title = title.strip()[:LONGEST_TITLE] or None
+
+
+def see(session: Session, principal: str, conversation_id: str) -> None:
+    """Its answers are no news any more, as they are now; raises ``NotFound``."""
+    newest = (
+        select(func.max(SettlementRow.number))
+        .join(RecordRow, RecordRow.answer_id == SettlementRow.answer_id)
+        .where(*_own(principal), conversation_of == conversation_id)
+    )
+    _own_row(session, principal, conversation_id).seen = session.scalar(newest)
 
 
 def hide(session: Session, principal: str, conversation_id: str) -> None:
@@ -135,7 +167,25 @@ def _titles(session: Session, principal: str, ids: Sequence[str]) -> dict[str, s
     return found | {row[0]: row[1] or "" for row in session.execute(named)}
 
 
-def _waiting(session: Session, principal: str, ids: Sequence[str]) -> dict[str, int]:
+def _unseen(session: Session, principal: str) -> dict[str, int]:
+    """By conversation, how many answers are news; those without one are left out."""
+    since = now() - timedelta(days=NEWS_DAYS)
+    query = (
+        select(conversation_of, func.count())
+        .join(SettlementRow, SettlementRow.answer_id == RecordRow.answer_id)
+        .outerjoin(ConversationRow, ConversationRow.id == conversation_of)
+        .where(
+            *_own(principal),
+            SettlementRow.state.in_(NEWS),
+            SettlementRow.settled_at > since,
+            SettlementRow.number > func.coalesce(ConversationRow.seen, 0),
+        )
+        .group_by(conversation_of)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _waiting(session: Session, principal: str) -> dict[str, int]:
     """By conversation, how many answers are held; those without one are left out."""
     state = SettlementRow.state
     held = or_(
@@ -144,7 +194,7 @@ def _waiting(session: Session, principal: str, ids: Sequence[str]) -> dict[str, 
     query = (
         select(conversation_of, func.count())
         .outerjoin(SettlementRow, SettlementRow.answer_id == RecordRow.answer_id)
-        .where(RecordRow.principal == principal, conversation_of.in_(ids), held)
+        .where(*_own(principal), held)
         .group_by(conversation_of)
     )
     return {row[0]: row[1] for row in session.execute(query)}

@@ -55,7 +55,8 @@ class ConversationRow(Base):
     """What an asker made of one of their conversations (owner: records); most have no row.
 
     ``id`` is that of its first answer. ``title`` null: its first question that is no
-    small talk. One that is hidden is off its asker's list; the records stay.
+    small talk. One that is hidden is off its asker's list; the records stay. ``seen`` is the number
+    of the newest settlement when its asker last saw its answers; null: none was seen.
     """
 
     __tablename__ = "conversations"
@@ -63,6 +64,7 @@ class ConversationRow(Base):
     principal: Mapped[str] = mapped_column(String(80), index=True)
     title: Mapped[str | None] = mapped_column(String(200))
     hidden_at: Mapped[datetime | None]
+    seen: Mapped[int | None] = mapped_column(SEQUENCE)
 
 
 class FeedbackRow(Base):

@@ -34,6 +34,7 @@ from guardrails.gate.certify import (
     TestedRate,
     least_labels,
     measured,
+    more_in_words,
     rounded_up,
 )
 from guardrails.gate.planned import LOOK_SHARE, Looked, Plan, ceiling_now, look
@@ -314,7 +315,7 @@ def _not_certifiable(
     few = n < least_labels_anytime(*test.levels)
     more = more_labels_anytime(labels, *test.levels, stream)
     found = f"{len(labels)} labels; of {n} with a risk up to {level / GRID:g} {errors} are wrong"
-    helps = f"about {more} more labels are needed" if more else "more labels alone will not help"
+    helps = more_in_words(more, len(labels))
     if test.miss_bound:
         helps += f", or more gold items: reviewers may miss {test.miss_bound:.1%} of the errors"
     code = "too_few_labels" if few else "too_many_errors"

@@ -55,6 +55,8 @@ from guardrails.gate.certificate import Certificate
 GOLD_SHARE = 0.2
 """The share of delta that is spent on the bound of the reviewers' misses, when measured."""
 
+LABELS_THAT_TELL = 20
+"""Fewer say of no collection that more of them will not help: the first ones may be chance."""
 UNRELIABLE = "Not certifiable yet: the gold items allow no bound on what reviewers miss."
 
 
@@ -338,6 +340,15 @@ def least_labels(good: Callable[[int], bool]) -> int:
     return high
 
 
+def more_in_words(more: int | None, labels: int) -> str:
+    """What ``labels`` say of how many more it takes; few of them say nothing that is final."""
+    if more:
+        return f"about {more} more labels are needed"
+    if labels < LABELS_THAT_TELL:
+        return "too few labels to tell how many more are needed"
+    return "more labels alone will not help"
+
+
 def rounded_up(value: float) -> int:
     return math.ceil(value / 10) * 10
 
@@ -382,7 +393,7 @@ def _not_certifiable(
     found = (
         f"{stated['labels']} labels; the first test counts {errors[at]} wrong among {counts[at]}"
     )
-    helps = f"about {more} more labels are needed" if more else "more labels alone will not help"
+    helps = more_in_words(more, counts[GRID])
     if test.miss_bound:
         helps += f", or more gold items: reviewers may miss {test.miss_bound:.1%} of the errors"
     return NotCertifiable(

@@ -6,12 +6,8 @@ import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
-import {
-  drawConversations,
-  loadConversations,
-  mountConversations,
-  pathOf,
-} from "./conversations.js";
+import { TOUCHED } from "../shared/touch.js";
+import { loadConversations, mountConversations, opened, pathOf } from "./conversations.js";
 import { Exchange } from "./exchange.js";
 import { NEWS } from "./news.js";
 import { mountPanel } from "./panel.js";
@@ -143,7 +139,7 @@ async function openNamed() {
   if (wanted !== null) await loadTurns(wanted);
   byId("history").setAttribute("aria-busy", "false");
   showEmpty();
-  drawConversations(context);
+  opened(context);
   scrollToEnd("instant");
   if (!byId("empty").hidden) await loadSuggestions();
 }
@@ -231,7 +227,9 @@ function put(question, follows = previous) {
   const exchange = new Exchange(question, new Date().toISOString());
   byId("history").append(exchange.node);
   showEmpty();
-  questionField().focus();
+  if (matchMedia(TOUCHED).matches)
+    questionField().blur(); // its keyboard would hide the answer
+  else questionField().focus();
   const key = randomKey();
   run(exchange, { question, collections: chosenCollections(), previous: follows, key });
 }

@@ -2,21 +2,28 @@
 // The list of conversations: find, open, name, export and delete one.
 
 import { request } from "../shared/api.js";
-import { announce, byId, el, fill } from "../shared/dom.js";
+import { announce, byId, el, fill, refill } from "../shared/dom.js";
 import { age } from "../shared/format.js";
 import { attempt, confirming } from "../shared/forms.js";
+import { TOUCHED } from "../shared/touch.js";
 import { conversationText, fileName } from "./export.js";
+import { countNews, mountNews } from "./news.js";
 
 /** @import { ConversationBody, ConversationsView, ConversationView } from "../shared/wire.d.ts" */
 /** @typedef {{current: () => string | null, deleted: () => void}} Context */
 
 const PAGE = 30;
+const MOST = 100;
 const TYPING_MS = 250;
+/** How often the list is asked for while an answer is waited for, or is news. */
+const NEWS_MS = 30_000;
 
 /** @type {ConversationView[]} */
 let shown = [];
 /** @type {string | null} */
 let next = null;
+/** Whether something in the list may change by itself. */
+let awaited = false;
 
 /** @param {string} conversationId */
 export function pathOf(conversationId) {
@@ -34,6 +41,12 @@ export function mountConversations(context) {
   byId("sidebar-open").addEventListener("click", () => toggle(true));
   byId("sidebar-close").addEventListener("click", () => toggle(false));
   byId("sidebar").addEventListener("keydown", (event) => event.key === "Escape" && toggle(false));
+  mountNews();
+  setInterval(() => awaited && loadConversations(context), NEWS_MS);
+  document.addEventListener(
+    "visibilitychange",
+    () => document.hidden || loadConversations(context),
+  );
 }
 
 /**
@@ -44,7 +57,8 @@ export function toggle(open) {
   const was = document.body.classList.contains("sidebar-open");
   document.body.classList.toggle("sidebar-open", open);
   byId("sidebar-open").setAttribute("aria-expanded", String(open));
-  if (open) byId("find").focus();
+  // On a phone the field would bring its keyboard up, over the list.
+  if (open) byId(matchMedia(TOUCHED).matches ? "sidebar-close" : "find").focus();
   else if (was) byId("sidebar-open").focus();
 }
 
@@ -53,7 +67,8 @@ export function toggle(open) {
  * @param {boolean} [more]
  */
 export async function loadConversations(context, more = false) {
-  const params = new URLSearchParams({ limit: String(PAGE) });
+  const size = more ? PAGE : Math.min(MOST, Math.max(PAGE, shown.length));
+  const params = new URLSearchParams({ limit: String(size) });
   const find = byId("find", HTMLInputElement).value.trim();
   if (find) params.set("find", find);
   if (more && next) params.set("cursor", next);
@@ -62,15 +77,45 @@ export async function loadConversations(context, more = false) {
     const found = await request("GET", `/v1/conversations?${params}`);
     shown = more ? [...shown, ...found.conversations] : found.conversations;
     next = found.next_cursor;
-    // A search that ends late must not take away what somebody is about to confirm.
-    const confirms = byId("conversations").querySelector("[data-testid=delete-conversation-sure]");
-    if (confirms === null) drawConversations(context);
+    awaited = found.waiting > 0 || found.unseen > 0;
+    countNews(found.unseen, found.unseen - (await seen(context)));
+    // What comes late must not take away what somebody is about to confirm or to name.
+    const open = "[data-testid=delete-conversation-sure], form";
+    if (byId("conversations").querySelector(open) === null) drawConversations(context);
   });
+}
+
+/**
+ * What the open conversation has of news is on the screen: the service is told, so that it is news
+ * nowhere else. Returns how many they were.
+ * @param {Context} context
+ */
+async function seen(context) {
+  const open = shown.find((one) => one.conversation_id === context.current());
+  if (!open?.unseen || document.hidden) return 0;
+  const { unseen } = open;
+  try {
+    await request("PUT", `${pathOf(open.conversation_id)}/seen`);
+  } catch {
+    return 0; // it stays news, and the next look tries again
+  }
+  open.unseen = 0;
+  return unseen;
+}
+
+/**
+ * Another conversation is open now.
+ * @param {Context} context
+ */
+export async function opened(context) {
+  drawConversations(context);
+  const open = shown.find((one) => one.conversation_id === context.current());
+  if (open?.unseen) await loadConversations(context);
 }
 
 /** @param {Context} context */
 export function drawConversations(context) {
-  fill(
+  refill(
     byId("conversations"),
     shown.map((one) => entry(one, context)),
   );
@@ -82,11 +127,20 @@ export function drawConversations(context) {
 
 /** On the empty page of a narrow screen, where the list is hidden: the way back to the newest. */
 function drawLast() {
-  const [last] = byId("find", HTMLInputElement).value.trim() ? [] : shown;
-  const waits = last && last.waiting > 0 && el("span", { class: "badge accent" }, "Being checked");
+  const found = byId("find", HTMLInputElement).value.trim() ? [] : shown;
+  const last = found.find(({ unseen }) => unseen > 0) ?? found[0];
   const props = { href: `#${last?.conversation_id}`, dir: "auto", "data-testid": "last" };
   const link = last && el("a", props, last.title || "Erased");
-  fill(byId("last"), link && ["Go on with: ", link, " ", waits]);
+  fill(byId("last"), link && ["Go on with: ", link, " ", badgesOf(last)]);
+}
+
+/** @param {ConversationView} one */
+function badgesOf({ unseen, waiting }) {
+  const fresh = el("span", { class: "badge ok", "data-testid": "unseen" }, `${unseen} new`);
+  return [
+    unseen > 0 && fresh,
+    waiting > 0 && el("span", { class: "badge accent" }, "Being checked"),
+  ];
 }
 
 /**
@@ -103,8 +157,7 @@ function entry(one, context) {
     onclick: () => toggle(false),
   };
   const title = el("span", { class: "conversation-title", dir: "auto" }, one.title || "Erased");
-  const waits = one.waiting > 0 && el("span", { class: "badge accent" }, "Being checked");
-  const foot = el("span", { class: "muted small row" }, age(one.updated_at), waits);
+  const foot = el("span", { class: "muted small row" }, age(one.updated_at), badgesOf(one));
   const link = el("a", props, title, foot);
   return el("li", {}, link, current && actions(one, context));
 }
@@ -154,11 +207,19 @@ function nameForm(one, context) {
   const props = { maxlength: 200, "aria-label": "Title", "data-testid": "title" };
   const title = el("input", props);
   title.value = one.title;
-  const form = el("form", { class: "row" }, title, el("button", { class: "small" }, "Save"));
+  const cancel = button("Cancel", "cancel-rename", () => drawConversations(context));
+  const form = el(
+    "form",
+    { class: "row" },
+    title,
+    el("button", { class: "small" }, "Save"),
+    cancel,
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(byId("sidebar-told"), async () => {
       await request("PUT", pathOf(one.conversation_id), { body: { title: title.value } });
+      form.remove();
       await loadConversations(context);
     });
   });

@@ -5,7 +5,7 @@ import { ApiError, messageOf, request } from "../shared/api.js";
 import { documentBlocks, partsOf } from "../shared/document.js";
 import { byId, el, fill, setText } from "../shared/dom.js";
 import { pageImage } from "../shared/page_image.js";
-import { cutAtQuote, passageText } from "../shared/passage.js";
+import { cutAtQuote, passageBlock, passageText } from "../shared/passage.js";
 
 /** @import { CitationView, DocumentsView, DocumentText, PassageView, SectionView } from "../shared/wire.d.ts" */
 
@@ -221,6 +221,6 @@ function passageView(passage, citation) {
   if (cut) return [where, passageText(cut, "citation-quote")];
   const changed =
     "The document has changed since this answer was written. The quoted words are no longer in it.";
-  const text = el("blockquote", { class: "passage", dir: "auto" }, passage.text);
+  const text = passageBlock(passage.text);
   return [where, el("p", { class: "notice warn" }, changed), text];
 }

@@ -1,14 +1,17 @@
 // @ts-check
 // Adding documents: files chosen or dropped, each with its progress until it is ready or failed.
 
-import { messageOf, request, upload } from "../shared/api.js";
-import { el, fill } from "../shared/dom.js";
+import { messageOf, request, upload as sendFile } from "../shared/api.js";
+import { el, fill, visible } from "../shared/dom.js";
 import { choices, field, tell } from "../shared/forms.js";
+import { clashes, documentNamed, nameBeside } from "./clashes.js";
 import { pathOf } from "./detail.js";
 import { nameFirst, sizeWords, uploadWords } from "./words.js";
 
 /** @import { DocumentView } from "../shared/wire.d.ts" */
 /** @typedef {{collections: string[], chosen: string, changed: () => Promise<void>}} Context */
+/** @typedef {{file: File, name?: string, collection: string, isNew: boolean, days: [from: string, until: string]}} Upload */
+/** @typedef {ReturnType<typeof uploadLine>} Line */
 
 const NEW = "+/new";
 const POLL_MS = 1500;
@@ -25,6 +28,8 @@ let running = 0;
  */
 export function addingView(context) {
   const list = el("ul", { class: "uploads", "data-testid": "uploads" });
+  const all = el("div", { role: "status" });
+  const add = adder(context, clashes(all));
   const files = el("input", {
     type: "file",
     multiple: true,
@@ -47,9 +52,10 @@ export function addingView(context) {
     for (const file of chosen) {
       const line = uploadLine(file.name, target.name());
       list.append(line.node);
-      const form = formOf(file, target.name(), from.value, until.value);
-      if (target.isNew()) form.append("create", "true");
-      enqueue(() => send(form, line, context));
+      add(
+        { file, collection: target.name(), isNew: target.isNew(), days: [from.value, until.value] },
+        line,
+      );
     }
   };
   files.addEventListener("change", () => {
@@ -75,9 +81,38 @@ export function addingView(context) {
     el("h2", {}, "Add documents"),
     el("section", { class: "block" }, el("div", { class: "group" }, target.node, days)),
     drop,
+    all,
     list,
   ];
   return { nodes, take, drop };
+}
+
+/**
+ * What sends a file; under a name that is taken it waits for a word of the person, and others go on
+ * meanwhile.
+ * @param {Context} context
+ * @param {ReturnType<typeof clashes>} asking
+ * @returns {(upload: Upload, line: Line) => void}
+ */
+function adder(context, asking) {
+  return (upload, line) =>
+    enqueue(async () => {
+      const { file, collection } = upload;
+      const found = await looked(collection, file.name, line);
+      if (found === undefined) return;
+      if (found === null) return send(upload, line, context);
+      asking.ask(line.words, found).then((choice) => {
+        fill(line.words, "Waiting…");
+        if (choice === "skip") return end(line, "", "left out", "The document stays as it is.");
+        enqueue(async () => {
+          if (choice === "replace") return send(upload, line, context, found);
+          // One of a folder keeps its place; this one stands beside it.
+          const isTaken = found.source === file.name;
+          const name = isTaken ? await nameBeside(collection, file.name) : file.name;
+          await send({ ...upload, name }, line, context);
+        });
+      });
+    });
 }
 
 /**
@@ -123,15 +158,29 @@ function targetField({ collections, chosen }, named) {
 }
 
 /**
- * @param {File} file
+ * The document that is there under this name, null for none; undefined when that cannot be known.
  * @param {string} collection
- * @param {string} from
- * @param {string} until
+ * @param {string} name
+ * @param {Line} line
  */
-function formOf(file, collection, from, until) {
+async function looked(collection, name, line) {
+  try {
+    return await documentNamed(collection, name);
+  } catch (error) {
+    end(line, "bad", "failed", messageOf(error));
+    return undefined;
+  }
+}
+
+/**
+ * @param {Upload} upload
+ * @param {boolean} replaces a document keeps its collection, and without others its days
+ */
+function formOf({ file, name = file.name, collection, isNew, days: [from, until] }, replaces) {
   const form = new FormData();
-  form.append("file", file);
-  form.append("collection", collection);
+  form.append("file", file, name);
+  if (!replaces) form.append("collection", collection);
+  if (!replaces && isNew) form.append("create", "true");
   if (from) form.append("valid_from", from);
   if (until) form.append("valid_until", until);
   return form;
@@ -145,9 +194,10 @@ function uploadLine(name, collection) {
   const words = el("span", { class: "muted small", role: "status" }, "Waiting…");
   const bar = el("progress", { max: 1, value: 0, "aria-label": `${name}: sent` });
   const where = el("span", { class: "muted small" }, ` to ${collection}`);
-  const title = el("span", { class: "entry-title", dir: "auto" }, name, where);
+  const shown = el("span", {}, name);
+  const title = el("span", { class: "entry-title", dir: "auto" }, shown, where);
   const node = el("li", { class: "block upload", "data-testid": "upload" }, title, bar, words);
-  return { node, words, bar };
+  return { node, name: shown, words, bar };
 }
 
 /** @param {() => Promise<void>} job */
@@ -167,57 +217,78 @@ function next() {
 }
 
 /**
- * @param {FormData} form
- * @param {ReturnType<typeof uploadLine>} line
+ * @param {Upload} upload
+ * @param {Line} line
  * @param {Context} context
+ * @param {DocumentView | null} [replaced] the document that it replaces
  */
-async function send(form, line, context) {
+async function send(upload, line, context, replaced = null) {
+  line.name.textContent = visible(upload.name ?? upload.file.name);
+  const [method, path] = replaced
+    ? /** @type {const} */ (["PUT", pathOf(replaced.document_id)])
+    : /** @type {const} */ (["POST", "/v1/documents"]);
+  const form = formOf(upload, replaced !== null);
   try {
     const added = /** @type {DocumentView} */ (
-      await upload("POST", "/v1/documents", form, (sent, size) => {
+      await sendFile(method, path, form, (sent, size) => {
         line.bar.value = size ? sent / size : 1;
         fill(line.words, uploadWords({ sent, size }));
       })
     );
+    // Exactly this content was read before, so there is nothing to read.
+    if (replaced && added.state === "ready")
+      return end(
+        line,
+        "ok",
+        "unchanged",
+        "It is there with exactly this content.",
+        openLink(added),
+      );
     line.bar.removeAttribute("value"); // how long reading takes, nobody knows
     fill(line.words, "Being read…");
     await context.changed();
-    follow(added.document_id, line, context);
+    follow(added.document_id, line, context, replaced ? "replaced" : "ready");
   } catch (error) {
-    end(line, "bad", messageOf(error));
+    end(line, "bad", "failed", messageOf(error));
   }
 }
 
 /**
  * @param {string} documentId
- * @param {ReturnType<typeof uploadLine>} line
+ * @param {Line} line
  * @param {Context} context
+ * @param {string} done what it is called once it is read
  */
-async function follow(documentId, line, context) {
+async function follow(documentId, line, context, done) {
   try {
     /** @type {DocumentView} */
     const now = await request("GET", pathOf(documentId));
     if (now.state === "pending") {
-      setTimeout(() => follow(documentId, line, context), POLL_MS);
+      setTimeout(() => follow(documentId, line, context, done), POLL_MS);
       return;
     }
-    const open = el("a", { href: `#doc/${documentId}` }, "Open it");
-    end(line, now.state === "ready" ? "ok" : "bad", sizeWords(now), open);
+    const isReady = now.state === "ready";
+    end(line, isReady ? "ok" : "bad", isReady ? done : "failed", sizeWords(now), openLink(now));
     await context.changed();
   } catch (error) {
-    end(line, "bad", messageOf(error));
+    end(line, "bad", "failed", messageOf(error));
   }
 }
 
+/** @param {Pick<DocumentView, "document_id">} document */
+function openLink({ document_id }) {
+  return el("a", { href: `#doc/${document_id}` }, "Open it");
+}
+
 /**
- * @param {ReturnType<typeof uploadLine>} line
- * @param {"ok" | "bad"} tone
+ * @param {Line} line
+ * @param {"" | "ok" | "bad"} tone
+ * @param {string} state
  * @param {string} words
  * @param {Node} [more]
  */
-function end(line, tone, words, more) {
+function end(line, tone, state, words, more) {
   line.bar.remove();
-  const badge = el("span", { class: `badge ${tone}` }, tone === "ok" ? "ready" : "failed");
-  fill(line.words, badge, " ", words, " ", more);
-  line.node.dataset.state = tone === "ok" ? "ready" : "failed";
+  fill(line.words, el("span", { class: `badge ${tone}` }, state), " ", words, " ", more);
+  line.node.dataset.state = state;
 }

@@ -27,6 +27,8 @@ let documents = [];
 /** @type {ReturnType<typeof addingView> | null} */
 let adding = null;
 let shownState = "";
+/** Whether a view was drawn. */
+let isDrawn = false;
 /** Ends what the view before follows. */
 let leave = () => {};
 
@@ -41,7 +43,8 @@ async function main() {
   await Promise.all([load(), drawViews()]);
   // Only now: a view that is opened while the list still loads must not be drawn twice.
   window.addEventListener("hashchange", () => show().catch(showPageError));
-  await show();
+  // Files that were dropped meanwhile have opened the view that takes them.
+  if (!isDrawn) await show();
   setInterval(() => poll().catch(showPageError), POLL_MS);
 }
 
@@ -177,6 +180,7 @@ function chosen() {
 
 /** Draws what the address names; on a narrow screen it takes the place of the list. */
 async function show() {
+  isDrawn = true;
   const what = chosen();
   byId("panes").classList.toggle("with-detail", what !== "");
   for (const link of document.querySelectorAll(".entries a, .views a")) {

@@ -5,6 +5,7 @@ import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { attempt, confirming } from "../shared/forms.js";
+import { passageBlock } from "../shared/passage.js";
 
 /** @import { SuspectsView, SuspectView } from "../shared/wire.d.ts" */
 
@@ -64,7 +65,7 @@ function suspectCard(one, act) {
     { class: "block", "data-testid": "suspect" },
     el("p", {}, link, el("span", { class: "muted small" }, ` in ${one.collection}`)),
     el("p", {}, one.reason),
-    el("blockquote", { class: "passage", dir: "auto" }, one.text),
+    passageBlock(one.text),
     el("div", { class: "row" }, admit, remove),
   );
 }

@@ -173,6 +173,28 @@ export function nameFirst(files, isNew = true) {
 }
 
 /**
+ * What is said of a file under the name of a document that is there.
+ * @param {Pick<DocumentView, "source" | "updated_at" | "passages" | "pages" | "state" | "error_message">} found
+ */
+export function clashWords(found) {
+  const { source } = found;
+  const where = fileOf(source) === source ? "" : ` (${source})`;
+  const when = moment(found.updated_at);
+  return `A document of this name is there${where}: ${sizeWords(found)}, from ${when}.`;
+}
+
+/**
+ * "fees.md" as "fees (2).md".
+ * @param {string} name
+ * @param {number} number
+ */
+export function freeName(name, number) {
+  const dot = name.lastIndexOf(".");
+  const [stem, ending] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
+  return `${stem} (${number})${ending}`;
+}
+
+/**
  * What an upload says while it goes.
  * @param {{sent: number, size: number}} progress
  */

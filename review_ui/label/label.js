@@ -6,7 +6,7 @@ import { byId, el, fill } from "../shared/dom.js";
 import { placeOf, plural } from "../shared/format.js";
 import { undoButton } from "../shared/forms.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
-import { cutAtQuote, passageText } from "../shared/passage.js";
+import { markedAs, passageBlock, piecesQuoted } from "../shared/passage.js";
 import { progressView } from "../shared/progress.js";
 import { prose } from "../shared/prose.js";
 import { CALLED, DECISIONS, verdictOf } from "./verdicts.js";
@@ -170,16 +170,14 @@ function markOf(number) {
  * @param {TaskDetailView} shown
  */
 function sourceOf(passage, { draft }) {
-  const citation = draft.citations.find(({ passage_id }) => passage_id === passage.passage_id);
-  const cut = citation && cutAtQuote(passage.text, citation);
-  const whole = { before: passage.text, quote: "", after: "" };
+  const quoted = draft.citations.filter(({ passage_id }) => passage_id === passage.passage_id);
   return el(
     "section",
     {},
     el("h3", { dir: "auto" }, placeOf(passage)),
     passage.removed
       ? el("p", { class: "muted" }, "This source was removed.")
-      : passageText(cut || whole, "quote"),
+      : passageBlock(piecesQuoted(passage.text, quoted), markedAs("quote")),
   );
 }
 

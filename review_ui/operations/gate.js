@@ -8,32 +8,32 @@ import { percent } from "../shared/format.js";
 /** @type {Record<Mode, {label: string, meaning: string}>} */
 export const MODES = {
   review_everything: {
-    label: "a reviewer checks every draft",
+    label: "A reviewer checks every draft",
     meaning: "A reviewer checks every draft before its asker sees it.",
   },
   retrieval_only: {
-    label: "no answers, only the closest documents",
+    label: "No answers, only the closest documents",
     meaning: "Nothing is drafted. Askers see which documents are closest to their question.",
   },
   certified: {
-    label: "release under a collection’s own certificate",
+    label: "Release under a collection’s own certificate",
     meaning: "Answers go out only under a certificate of their own collection.",
   },
   provisional: {
-    label: "also release under the provisional certificate",
+    label: "Also release under the provisional certificate",
     meaning:
       "Answers go out under the certificate of their collection. Where there is none, they go out " +
       "under the provisional certificate, which was not measured on these documents.",
   },
   off: {
-    label: "release what the policy passes, with no error bound",
+    label: "Release what the policy passes, with no error bound",
     meaning: "NO ERROR BOUND: only the policy decides what is released.",
   },
 };
 
 /** Every mode with its label; the safest stands first, as a hasty click must not open anything. */
 export function modeChoices() {
-  return Object.entries(MODES).map(([mode, { label }]) => ({ mode, label: `${mode}: ${label}` }));
+  return Object.entries(MODES).map(([mode, { label }]) => ({ mode, label: `${label} (${mode})` }));
 }
 
 /**
@@ -42,6 +42,21 @@ export function modeChoices() {
  */
 export function isLoose(mode) {
   return mode === "off";
+}
+
+/** What is typed before the bound is dropped. */
+export const SURE = "off";
+
+/**
+ * What is asked before the mode without any error bound.
+ * @param {string} collection "" is the whole service
+ */
+export function unboundWords(collection) {
+  const where = collection ? `in ${collection}` : "in the whole service";
+  return (
+    `From then on every draft that the policy passes goes out at once ${where}: no reviewer sees ` +
+    "it first, and nothing is promised about how many are wrong."
+  );
 }
 
 /**

@@ -100,7 +100,9 @@ function tile({ name, value, about }) {
  */
 function latencyTable(stages, note) {
   if (!stages.length) return el("p", { class: "muted" }, "There are no answers in this time.");
-  const heads = ["Stage", "Median", "95 %", "99 %"].map((text) => el("th", { scope: "col" }, text));
+  const heads = ["Stage", "Half within", "95 % within", "99 % within"].map((text) =>
+    el("th", { scope: "col" }, text),
+  );
   const rows = stages.map(({ stage, p50, p95, p99 }) => {
     const cells = [p50, p95, p99].map((time) => el("td", {}, seconds(time)));
     return el("tr", {}, el("td", {}, STAGES[stage] ?? stage), cells);

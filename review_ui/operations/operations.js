@@ -12,7 +12,6 @@ import {
   isLoose,
   knownCollections,
   MODES,
-  modeChoices,
   place,
   provisionalWords,
 } from "./gate.js";
@@ -20,9 +19,10 @@ import { drawProgress } from "./labels.js";
 import { drawFeedback, drawPlans, refreshFigures } from "./lately.js";
 import { drawPolicy } from "./policy.js";
 import { drawReviewers } from "./reviewers.js";
+import { drawPlaces, mountSwitch } from "./switch.js";
 import { drawTable } from "./tables.js";
 
-/** @import { AuditCheckView, CollectionsView, GateModeView, GateStatusView, PolicyView } from "../shared/wire.d.ts" */
+/** @import { AuditCheckView, CollectionsView, GateStatusView, PolicyView } from "../shared/wire.d.ts" */
 
 const REFRESH_MS = 5_000;
 const FIGURES_MS = 30_000;
@@ -53,7 +53,7 @@ async function main() {
   /** @type {CollectionsView} */
   const { collections } = await request("GET", "/v1/collections");
   readable = collections.map(({ name }) => name);
-  mountSwitch();
+  mountSwitch(refresh);
   mountLately();
   mountAudit(refresh);
   await Promise.all([refresh(), figures()]);
@@ -84,32 +84,6 @@ function figures() {
   ]);
 }
 
-function mountSwitch() {
-  const options = modeChoices().map(({ mode, label }) => el("option", { value: mode }, label));
-  fill(byId("new-mode"), options);
-  const form = byId("switch");
-  form.hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    switchMode().catch(showPageError);
-  });
-}
-
-async function switchMode() {
-  const reason = byId("reason", HTMLInputElement);
-  const body = {
-    mode: byId("new-mode", HTMLSelectElement).value,
-    reason: reason.value,
-    collection: byId("collection", HTMLSelectElement).value,
-  };
-  /** @type {GateModeView} */
-  const done = await request("POST", "/v1/gate/mode", { body });
-  reason.value = "";
-  const said = `Switched: ${place(done)} is now in mode ${done.mode}.`;
-  fill(byId("switched"), el("p", { class: "notice ok" }, said));
-  await refresh();
-}
-
 async function refresh() {
   const [gate, policy, checks] = await Promise.all([
     /** @type {Promise<GateStatusView>} */ (request("GET", "/v1/gate")),
@@ -131,20 +105,6 @@ async function refresh() {
   const labels = JSON.stringify([gate.labels, readable]);
   if (labels !== counted) await drawProgress(readable);
   counted = labels;
-}
-
-/**
- * Changed only when a collection comes or goes, so that a choice being made is not lost.
- * @param {string[]} names
- */
-function drawPlaces(names) {
-  const select = byId("collection", HTMLSelectElement);
-  const present = [...select.options].map((option) => option.value);
-  if (present.join("\n") === ["", ...names].join("\n")) return;
-  const chosen = select.value;
-  const options = names.map((name) => el("option", { value: name }, name));
-  fill(select, el("option", { value: "" }, "The whole service"), options);
-  select.value = names.includes(chosen) ? chosen : "";
 }
 
 /**

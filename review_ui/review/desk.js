@@ -10,7 +10,15 @@ import { loadChanged, mountChanged } from "./changed.js";
 import { taskView } from "./detail.js";
 import { asEdit, drawEarlier } from "./earlier.js";
 import { commandOf } from "./keys.js";
-import { choose, drawList, focusTask, markSelected, markUnsaved, showInList } from "./list.js";
+import {
+  choose,
+  drawList,
+  focusTask,
+  markSelected,
+  markUnsaved,
+  nameShown,
+  showInList,
+} from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
 import { mountPractice } from "./practice.js";
 import { drawQuotes, pressQuote, quoteAsEdit } from "./quotes.js";
@@ -448,7 +456,7 @@ async function takeBack(taskId) {
   try {
     const task = await request("POST", `${pathOf(taskId)}/undo`);
     set(states.undone(state, task));
-    history.pushState(null, "", `#${encodeURIComponent(taskId)}`);
+    nameShown(taskId);
     byId("detail").focus();
   } catch (error) {
     showPageError(error);
@@ -465,7 +473,7 @@ async function show(next) {
   set(next);
   byId("detail").focus();
   if (!moved || !next.selected) return;
-  history.pushState(null, "", `#${encodeURIComponent(next.selected)}`);
+  nameShown(next.selected);
   showInList(next.selected);
   await load();
 }

@@ -6,9 +6,18 @@ import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
 import { pageImage } from "../shared/page_image.js";
-import { clip, cutAtQuote, passageText } from "../shared/passage.js";
-import { emphasised } from "../shared/prose.js";
+import {
+  blocksOf,
+  cutAtQuote,
+  drawn,
+  nearQuote,
+  passageBlock,
+  passageText,
+  piecesAround,
+  strong,
+} from "../shared/passage.js";
 import { writtenText } from "../shared/quotes.js";
+import { namesAbove, rowBelow } from "../shared/rows.js";
 import { backgroundDraft } from "./background.js";
 import { reasonForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
@@ -170,7 +179,7 @@ function changedText(before, after) {
     kind === "same" ? text : el(kind === "new" ? "ins" : "del", {}, text),
   );
   return [
-    el("blockquote", { class: "passage", dir: "auto" }, after),
+    passageBlock(after),
     before && folded("What changed", el("p", { class: "passage", dir: "auto" }, changes)),
   ];
 }
@@ -200,19 +209,36 @@ function sentenceRows(answer, evidence) {
   const texts = new Map(evidence.map((item) => [item.passage_id, item.text]));
   /** @type {Set<string>} */
   const seen = new Set();
-  return answer.sentences.map((sentence) => sentenceRow(sentence, answer, texts, seen));
+  const names = namesAbove(answer.sentences.map(({ text }) => text));
+  return answer.sentences.map((sentence, at) =>
+    sentenceRow(sentence, saidOf(sentence, names[at] ?? null, answer), answer, texts, seen),
+  );
+}
+
+/**
+ * The words of a sentence with its markers; a row of a table stands below the names of its columns.
+ * @param {SentenceView} sentence
+ * @param {string[] | null} names
+ * @param {AnswerBody} draft
+ */
+function saidOf({ text, citations }, names, { short }) {
+  const markers = citations.map((n) => el("span", { class: "marker" }, ` [${n}]`));
+  const pieces = piecesAround(text, short);
+  if (names === null)
+    return el("div", { class: "sentence-text", dir: "auto" }, blocksOf(pieces, strong), markers);
+  const row = rowBelow(names, pieces, names.length === 0);
+  return el("div", { class: "sentence-text" }, drawn([row], strong), el("p", {}, markers));
 }
 
 /**
  * @param {SentenceView} sentence
+ * @param {HTMLElement} said
  * @param {AnswerBody} draft
  * @param {Map<string, string>} texts
  * @param {Set<string>} seen the passages that stand above already; those shown are added
  */
-function sentenceRow(sentence, draft, texts, seen) {
+function sentenceRow(sentence, said, draft, texts, seen) {
   const cited = draft.citations.filter((item) => sentence.citations.includes(item.number));
-  const markers = sentence.citations.map((n) => el("span", { class: "marker" }, ` [${n}]`));
-  const said = emphasised(sentence.text, draft.short);
   const sources = cited.map((item) => texts.get(item.passage_id) ?? item.quote);
   const strange = cited.length > 0 ? strangeNumbers(sentence.text, sources) : [];
   const doubt = strange.length > 0 && `Not in the source: ${strange.join(", ")}`;
@@ -227,12 +253,7 @@ function sentenceRow(sentence, draft, texts, seen) {
   return el(
     "li",
     props,
-    el(
-      "div",
-      { class: "said" },
-      el("p", { class: "sentence-text", dir: "auto" }, said, markers),
-      doubt && el("p", { class: "flag warn" }, doubt),
-    ),
+    el("div", { class: "said" }, said, doubt && el("p", { class: "flag warn" }, doubt)),
     el("div", { class: "shown" }, shown),
   );
 }
@@ -266,7 +287,7 @@ function sourceOf(citation, text, seen) {
     const shown = clippedPassage(cut, again ? 0 : CONTEXT);
     return el("div", { class: "source-block" }, title, shown, page);
   }
-  const whole = el("blockquote", { class: "passage", dir: "auto" }, text);
+  const whole = passageBlock(text);
   const wrong = el("p", { class: "flag bad" }, "The quoted words are not in this passage.");
   return el("div", { class: "source-block" }, title, wrong, whole, page);
 }
@@ -276,9 +297,9 @@ function sourceOf(citation, text, seen) {
  * @param {number} context code points around the quote
  */
 function clippedPassage(cut, context) {
-  const [before, after] = [clip(cut.before, -context), clip(cut.after, context)];
-  if (before === cut.before && after === cut.after) return passageText(cut, "source-quote");
-  const near = { before, quote: cut.quote, after };
+  const near = nearQuote(cut, context);
+  if (near.before === cut.before && near.after === cut.after)
+    return passageText(cut, "source-quote");
   const box = el("div", {});
   const props = { type: "button", class: "quiet small", "aria-expanded": "false" };
   const button = el("button", props, "Show the whole passage");
@@ -356,7 +377,7 @@ function otherEvidence(evidence) {
       "li",
       {},
       el("p", { class: "source-title", dir: "auto" }, `[${item.number}] ${placeOf(item)}`),
-      el("blockquote", { class: "passage", dir: "auto" }, item.text),
+      passageBlock(item.text),
     ),
   );
   const summary = `${plural(others.length, "more passage")} found but not cited`;

@@ -4,6 +4,7 @@
 import { request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
 import { moment, placeOf } from "../shared/format.js";
+import { passageBlock } from "../shared/passage.js";
 import { numberFor, sourcesOf } from "./evidence.js";
 
 /** @import { EarlierAnswer, EarlierAnswers, TaskDetailView } from "../shared/wire.d.ts" */
@@ -37,7 +38,7 @@ function earlier(earlier, onUse) {
     "li",
     { "data-testid": "earlier-answer" },
     el("p", { class: "source-title", dir: "auto" }, question),
-    el("p", { class: "passage small", dir: "auto" }, answer.text),
+    passageBlock(answer.text, undefined, { class: "passage small" }),
     el("p", { class: "muted small", dir: "auto" }, `${how}, ${moment(released_at)}. ${sources}`),
     el(
       "button",

@@ -4,7 +4,7 @@
 import { messageOf, request } from "../shared/api.js";
 import { el, fill } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
-import { clip } from "../shared/passage.js";
+import { clip, passageBlock } from "../shared/passage.js";
 
 /** @import { PassageView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @typedef {{number: number, title: string, page: number | null, last_page?: number | null}} Source */
@@ -99,7 +99,7 @@ function list(passages, onCite) {
       "li",
       { "data-testid": "found-passage" },
       el("p", { class: "source-title", dir: "auto" }, placeOf(passage)),
-      el("p", { class: "passage small", dir: "auto" }, clip(passage.text, SHOWN)),
+      passageBlock(clip(passage.text, SHOWN), undefined, { class: "passage small" }),
       el(
         "button",
         { type: "button", class: "small", "data-testid": "cite", onclick: () => onCite(passage) },

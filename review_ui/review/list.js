@@ -23,12 +23,35 @@ const items = new Map();
 /** @type {string | null} */
 let marked = null;
 
+/** Where the list and a task are not shown side by side. */
+const ONE_PANE = matchMedia("(max-width: 860px)");
+/** Whether "Back" leads from the shown task to the list. */
+let listIsBelow = false;
+
 /**
- * The address names the selected task, so that it can be linked to and "Back" works.
+ * The address names the selected task, so that it can be linked to and "Back" works. Where one pane
+ * is shown at a time, "Back" leads to the list, not through the tasks that were decided.
  * @param {string | null} taskId
  */
 export function choose(taskId) {
-  location.hash = encodeURIComponent(taskId ?? "");
+  const hash = `#${encodeURIComponent(taskId ?? "")}`;
+  const isOnTask = location.hash.length > 1;
+  if (!ONE_PANE.matches || !isOnTask) {
+    listIsBelow = ONE_PANE.matches && taskId !== null;
+    location.hash = hash;
+  } else if (taskId === null && listIsBelow) {
+    history.back();
+  } else location.replace(hash);
+}
+
+/**
+ * The address names the task that is shown already in the place of another.
+ * @param {string} taskId
+ */
+export function nameShown(taskId) {
+  const hash = `#${encodeURIComponent(taskId)}`;
+  if (ONE_PANE.matches) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
 }
 
 /**

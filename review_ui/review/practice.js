@@ -4,12 +4,15 @@
 import { messageOf, request } from "../shared/api.js";
 import { byId, el, fill } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
+import { markedAs, passageBlock, piecesQuoted } from "../shared/passage.js";
+import { prose } from "../shared/prose.js";
 
 /** @import { PracticeItem, PracticeView, Truth } from "../shared/wire.d.ts" */
 
 /** The button opens a dialog over the page. */
 export function mountPractice() {
   const dialog = byId("practice", HTMLDialogElement);
+  dialog.addEventListener("keydown", (event) => onKey(dialog, event));
   byId("practise").addEventListener("click", () => {
     dialog.showModal();
     begin(dialog);
@@ -18,13 +21,14 @@ export function mountPractice() {
 
 /** @param {HTMLDialogElement} dialog */
 async function begin(dialog) {
-  fill(dialog, el("p", {}, "Loading…"));
+  fill(dialog, heading("Practice"), el("p", {}, "Loading…"));
   try {
     /** @type {PracticeView} */
     const { items } = await request("GET", "/v1/practice");
     show(dialog, items, 0, 0);
   } catch (error) {
-    fill(dialog, el("p", { role: "alert" }, messageOf(error)), closeButton(dialog));
+    const failed = el("p", { class: "notice bad", role: "alert" }, messageOf(error));
+    fill(dialog, heading("Practice"), failed, closeButton(dialog));
   }
 }
 
@@ -38,7 +42,9 @@ function show(dialog, items, place, right) {
   const item = items[place];
   if (!item) {
     const said = endWords(right, items.length);
-    return fill(dialog, heading("Practice"), el("p", {}, said), closeButton(dialog));
+    const props = { role: "status", "data-testid": "practice-end" };
+    fill(dialog, heading("Practice"), el("p", props, said), closeButton(dialog));
+    return dialog.querySelector("button")?.focus();
   }
   const told = el("div", { role: "status", "data-testid": "practice-told" });
   const judge = async (/** @type {boolean} */ wrong) => {
@@ -52,33 +58,42 @@ function show(dialog, items, place, right) {
       fill(told, el("p", { class: `notice ${truth.right ? "ok" : "bad"}` }, truthWords(truth)), go);
       go.focus();
     } catch (error) {
-      fill(told, el("p", { role: "alert" }, messageOf(error)));
+      fill(told, el("p", { class: "notice bad", role: "alert" }, messageOf(error)));
+      for (const button of buttons) button.disabled = false;
     }
   };
   const buttons = [
-    judgeButton("It may go out", "practice-right", () => judge(false)),
-    judgeButton("It is wrong", "practice-wrong", () => judge(true)),
+    judgeButton("It may go out", "1", "practice-right", () => judge(false)),
+    judgeButton("It is wrong", "2", "practice-wrong", () => judge(true)),
   ];
   fill(
     dialog,
     heading(`Practice: ${place + 1} of ${items.length}`),
-    el("p", { class: "source-title", dir: "auto" }, item.question),
-    el("p", { class: "passage", dir: "auto" }, item.draft.text),
-    el("ul", { class: "plain" }, item.evidence.map(source)),
+    el("p", { class: "practice-question", dir: "auto" }, item.question),
+    prose(item.draft, (number) => ` [${number}]`),
+    el(
+      "ul",
+      { class: "plain" },
+      item.evidence.map((passage) => source(passage, item)),
+    ),
     el("div", { class: "row" }, buttons, el("span", { class: "spacer" }), closeButton(dialog)),
     told,
   );
   dialog.querySelector("h2")?.focus();
 }
 
-/** @param {PracticeItem["evidence"][number]} passage */
-function source(passage) {
+/**
+ * @param {PracticeItem["evidence"][number]} passage
+ * @param {PracticeItem} item
+ */
+function source(passage, { draft }) {
+  const quoted = piecesQuoted(passage.text, passage.cited ? draft.citations : []);
   const title = `${placeOf(passage)}${passage.cited ? " (cited)" : ""}`;
   return el(
     "li",
     {},
     el("p", { class: "source-title small", dir: "auto" }, title),
-    el("p", { class: "passage small", dir: "auto" }, passage.text),
+    passageBlock(quoted, markedAs("practice-quote"), { class: "passage small" }),
   );
 }
 
@@ -104,11 +119,25 @@ function heading(text) {
 
 /**
  * @param {string} label
+ * @param {string} key
  * @param {string} testId
  * @param {() => void} onclick
  */
-function judgeButton(label, testId, onclick) {
-  return el("button", { type: "button", "data-testid": testId, onclick }, label);
+function judgeButton(label, key, testId, onclick) {
+  const props = { type: "button", "data-testid": testId, "data-key": key, onclick };
+  const shown = el("kbd", { "aria-hidden": "true" }, key);
+  return el("button", { ...props, "aria-keyshortcuts": key }, label, " ", shown);
+}
+
+/**
+ * The digits judge, as they do while labelling.
+ * @param {HTMLDialogElement} dialog
+ * @param {KeyboardEvent} event
+ */
+function onKey(dialog, { key, ctrlKey, metaKey, altKey, repeat }) {
+  if (ctrlKey || metaKey || altKey || repeat || (key !== "1" && key !== "2")) return;
+  const button = dialog.querySelector(`[data-key="${key}"]`);
+  if (button instanceof HTMLButtonElement) button.click();
 }
 
 /** @param {HTMLDialogElement} dialog */

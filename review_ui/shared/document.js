@@ -2,11 +2,13 @@
 // A document's text out of its passages: headings where they change, no words twice.
 
 import { el } from "./dom.js";
+import { drawn, markedAs } from "./passage.js";
+import { laidOut } from "./rows.js";
 
 /** @import { Child } from "./dom.js" */
+/** @import { Piece, TableBlock, TextBlock } from "./rows.js" */
 /** @import { PlacedPassage } from "./wire.d.ts" */
 /** @typedef {{start: number, end: number}} Span offsets in the document, in code points */
-/** @typedef {{text: string, marked: boolean}} Piece */
 /** @typedef {{passage: PlacedPassage, headings: string[], page: number | null, pieces: Piece[]}} Part */
 
 /**
@@ -69,31 +71,62 @@ function cut(points, from, mark) {
  * @param {{testId?: string, below?: (passage: PlacedPassage) => Child}} [options]
  */
 export function documentBlocks(parts, { testId = "quote", below } = {}) {
-  return parts.map(({ passage, headings, page, pieces }) => {
+  const mark = markedAs(testId);
+  return partsLaidOut(parts).map(({ part: { passage, headings, page }, blocks }) => {
     const title = headings.join(" › ");
-    const text = pieces.map(({ text, marked }) =>
-      marked ? el("mark", { "data-testid": testId }, text) : text,
-    );
     return el(
       "div",
       { class: "document-part", "data-passage": passage.passage_id },
       page !== null && el("p", { class: "page-mark muted small" }, `Page ${page}`),
       title && el("p", { class: "document-heading", dir: "auto" }, title),
-      pieces.length > 0 &&
-        el("p", { class: "document-text", dir: "auto" }, withoutTitle(text, headings)),
+      blocks.length > 0 && el("div", { class: "document-text", dir: "auto" }, drawn(blocks, mark)),
       below?.(passage),
     );
   });
 }
 
 /**
- * A passage often begins with its heading, which stands above it already.
- * @param {Child[]} text
- * @param {string[]} headings
+ * A table that goes on in the next part has the names of its columns above its first rows alone.
+ * @param {Part[]} parts
  */
-function withoutTitle(text, headings) {
-  const [first, ...rest] = text;
+export function partsLaidOut(parts) {
+  /** @type {TextBlock | TableBlock | undefined} */
+  let before;
+  let heads = "";
+  return parts.map((part) => {
+    const blocks = laidOut(withoutTitle(part.pieces, part.headings));
+    const [first] = blocks;
+    const columns = before?.kind === "table" && !part.headings.length && before.columns;
+    if (first?.kind === "table" && first.columns === columns) {
+      // A long table repeats the names itself.
+      if (wordsOf(first) !== heads) {
+        first.rows = [...first.heads, ...first.rows];
+        first.heads = [];
+      }
+    }
+    before = blocks.at(-1) ?? before;
+    if (before?.kind === "table" && before.heads.length) heads = wordsOf(before);
+    return { part, blocks };
+  });
+}
+
+/** @param {TableBlock} table */
+function wordsOf({ heads }) {
+  return heads
+    .flat(2)
+    .map(({ text }) => text)
+    .join("\n");
+}
+
+/**
+ * A passage often begins with its heading, which stands above it already.
+ * @param {Piece[]} pieces
+ * @param {string[]} headings
+ * @returns {Piece[]}
+ */
+function withoutTitle(pieces, headings) {
+  const [first, ...rest] = pieces;
   const last = headings.at(-1);
-  if (typeof first !== "string" || !last || !first.startsWith(`${last}\n`)) return text;
-  return [first.slice(last.length).trimStart(), ...rest];
+  if (!first || first.marked || !last || !first.text.startsWith(`${last}\n`)) return pieces;
+  return [{ text: first.text.slice(last.length).trimStart(), marked: false }, ...rest];
 }

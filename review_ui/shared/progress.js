@@ -16,13 +16,21 @@ const SVG = "http://www.w3.org/2000/svg";
  * @returns {HTMLElement}
  */
 export function progressView(progress) {
-  const counts = `${plural(progress.labels, "label")}, ${progress.wrong} of a wrong answer.`;
+  const counts = countsOf(progress);
   return el(
     "div",
     { class: "progress" },
-    el("p", {}, counts, " ", progress.message),
+    el("p", {}, counts && `${counts} `, progress.message),
     progress.curve.length > 1 && [curveOf(progress.curve), el("p", { class: "muted small" }, KEY)],
   );
+}
+
+/**
+ * "8 labels: 5 right, 3 wrong."; "" where there are none.
+ * @param {Pick<LabelProgressView, "labels" | "wrong">} progress
+ */
+export function countsOf({ labels, wrong }) {
+  return labels ? `${plural(labels, "label")}: ${labels - wrong} right, ${wrong} wrong.` : "";
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { el, fill } from "./dom.js";
 import { blocksOf } from "./markdown.js";
+import { inOrder, piecesAround, strong } from "./passage.js";
 
 /** @import { Child } from "./dom.js" */
 /** @import { Block, Piece, Run } from "./markdown.js" */
@@ -35,9 +36,7 @@ export function prose({ text, short, sentences }, drawMark) {
  * @returns {Child[]}
  */
 export function emphasised(text, short) {
-  const at = short ? text.indexOf(short) : -1;
-  if (!short || at < 0) return [text];
-  return [text.slice(0, at), el("strong", {}, short), text.slice(at + short.length)];
+  return piecesAround(text, short).map((piece) => (piece.marked ? strong(piece.text) : piece.text));
 }
 
 /**
@@ -70,8 +69,8 @@ function drawBlock(block, draw) {
  * @param {(run: Run) => Child} draw
  */
 function drawTable(heads, rows, draw) {
-  const names = heads.map((cells) => tableRow(cells, (cell) => headCell(draw(cell))));
-  const body = rows.map((cells) => tableRow(cells, (cell) => el("td", {}, draw(cell))));
+  const names = heads.map((cells) => tableRow(cells, (cell) => headCell(cellOf(cell, draw))));
+  const body = rows.map((cells) => tableRow(cells, (cell) => el("td", {}, cellOf(cell, draw))));
   const head = names.length > 0 && el("thead", {}, names);
   const table = el("table", {}, head, el("tbody", {}, body));
   return el(
@@ -87,6 +86,14 @@ function drawTable(heads, rows, draw) {
  */
 function tableRow(cells, draw) {
   return el("tr", {}, cells.map(draw));
+}
+
+/**
+ * @param {Run} cell
+ * @param {(run: Run) => Child} draw
+ */
+function cellOf(cell, draw) {
+  return inOrder(cell.pieces.map(({ text }) => text).join(""), draw(cell));
 }
 
 /** @param {Child} name */

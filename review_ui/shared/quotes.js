@@ -3,7 +3,7 @@
 
 import { el } from "./dom.js";
 import { placeOf } from "./format.js";
-import { emphasised } from "./prose.js";
+import { passageBlock, piecesAround, strong } from "./passage.js";
 
 /** @import { Child, Props } from "./dom.js" */
 /** @import { AnswerBody, QuoteView, SentenceView } from "./wire.d.ts" */
@@ -25,11 +25,7 @@ export function quoteItem(quote, id, { where, label, props }) {
     "li",
     { "data-testid": "quote" },
     el("p", { id: `${id}-place`, class: "source-title", dir: "auto" }, where),
-    el(
-      "blockquote",
-      { id, class: "passage", dir: "auto" },
-      emphasised(quoteText(quote), quote.answer.short),
-    ),
+    passageBlock(piecesAround(quoteText(quote), quote.answer.short), strong, { id }),
     el("button", { ...about, ...props }, label),
   );
 }

@@ -268,12 +268,15 @@ export interface ConversationView {
   title: string;
   answers: number;
   waiting: number;
+  unseen: number;
   updated_at: string;
 }
 
 export interface ConversationsView {
   conversations: ConversationView[];
   next_cursor: string | null;
+  waiting: number;
+  unseen: number;
 }
 
 export interface ConversationBody {

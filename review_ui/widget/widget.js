@@ -7,6 +7,7 @@ import { copyButton } from "../shared/clipboard.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { tell } from "../shared/forms.js";
+import { passageBlock } from "../shared/passage.js";
 import { keptBySite, Visit, whoVisits } from "./visit.js";
 
 /** @import { AnswerView, CitationView } from "../shared/wire.d.ts" */
@@ -179,7 +180,7 @@ function showQuote(quoted, citation) {
         { class: "notice warn" },
         "The quoted words hold personal data, so they are not shown.",
       )
-    : el("blockquote", { class: "passage", dir: "auto", "data-testid": "quote" }, citation.quote);
+    : passageBlock(citation.quote, undefined, { "data-testid": "quote" });
   const where = el("p", { class: "muted small" }, `[${citation.number}] ${placeOf(citation)}`);
   fill(quoted, words, where);
 }

@@ -99,6 +99,63 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     expect(page.get_by_test_id("version").first.locator(".badge")).to_have_text("live")
 
 
+def test_a_file_under_a_name_that_is_taken_asks_first(page: Page, running: Running) -> None:
+    sign_in(page, running, "/documents#add")
+    page.get_by_test_id("target").select_option("main")
+    lines = page.get_by_test_id("upload")
+
+    def add(**texts: str) -> None:
+        files = [put(page, f"{name}.md", text) for name, text in texts.items()]
+        page.get_by_test_id("files").set_input_files(files)  # type: ignore[arg-type]
+
+    def ends(at: int, state: str) -> None:
+        expect(lines.nth(at)).to_have_attribute("data-state", state, timeout=READING_MS)
+
+    add(shelf="# Shelf\n\nThe shelf holds 40 kg.", rail="# Rail\n\nThe rail is 2 m long.")
+    ends(0, "ready")
+    ends(1, "ready")
+    new = "# Shelf\n\nThe shelf holds 60 kg."
+    add(shelf=new)
+    expect(lines.nth(2)).to_contain_text("A document of this name is there: 1 passage, from")
+    lines.nth(2).get_by_test_id("clash-skip").click()
+    ends(2, "left out")
+    add(shelf=new)
+    lines.nth(3).get_by_test_id("clash-both").click()
+    expect(lines.nth(3)).to_contain_text("shelf (2).md")
+    ends(3, "ready")
+    add(shelf=new, rail="# Rail\n\nThe rail is 3 m long.", hook="# Hook\n\nThe hook is new.")
+    ends(6, "ready")  # nobody has to answer for it
+    expect(page.get_by_test_id("clashes")).to_contain_text("2 of these files")
+    page.get_by_test_id("clashes").get_by_test_id("clash-replace").click()
+    ends(4, "replaced")
+    ends(5, "replaced")
+    expect(page.get_by_test_id("clashes")).to_have_count(0)
+    add(shelf=new)
+    lines.nth(7).get_by_test_id("clash-replace").click()
+    ends(7, "unchanged")
+    page.get_by_test_id("find").fill("shelf")
+    expect(page.get_by_test_id("document")).to_have_count(2)
+    add(contact="# Contact\n\nRing the bell.")  # the examples have it in a folder
+    expect(lines.nth(8)).to_contain_text("handbook/contact.md")
+    lines.nth(8).get_by_test_id("clash-both").click()
+    ends(8, "ready")
+    expect(lines.nth(8)).to_contain_text("contact.md to main")
+
+    add(rtl="# جدول\n\n| الخدمة | الرقم |\n|---|---|\n| خط الاحتيال | 01632 960180 |\n")
+    ends(9, "ready")
+    lines.nth(9).get_by_role("link", name="Open it").click()
+    number = page.get_by_test_id("document-text").locator("td").last
+    expect(number).to_have_text("01632 960180")
+    places = """(cell) => [0, 6].map((at) => {
+      const [range, text] = [document.createRange(), cell.querySelector("bdi").firstChild];
+      range.setStart(text, at);
+      range.setEnd(text, at + 5);
+      return range.getBoundingClientRect().left;
+    })"""
+    first, second = number.evaluate(places)
+    assert first < second  # read from left to right, as it is dialled
+
+
 def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(
     page: Page, running: Running, tmp_path: Path
 ) -> None:

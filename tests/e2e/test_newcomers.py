@@ -11,7 +11,7 @@ from app.wiring import Services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 from tests.e2e.conftest import Running, sign_in_as_eve
-from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
+from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, reject_everything, sign_in
 from tests.integration.test_api import PASSWORD
 from tests.servers import Served
 
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 360, "height": 560}
 BICYCLE = "Will you pay my claim for a stolen bicycle?"
 SHED = "Will you pay my claim for the roof of my shed?"
+LOFT = "Will you pay my claim for the window of my loft?"
 LOOKING = """(away) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => away });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -257,3 +258,100 @@ def test_the_keys_of_the_labelling_page_stay_in_sight(
     expect(undo).to_be_in_viewport(ratio=1)
     undo.click()
     expect(page.get_by_test_id("judged-count")).to_be_hidden()
+
+
+NOTIFIED = """
+window.told = [];
+window.Notification = class {
+  static requestPermission = async () => window.answers;
+  constructor(title, { body }) { window.told.push(`${title}: ${body}`); }
+  addEventListener() {}
+};
+"""
+
+
+def test_an_answer_is_news_on_another_day_and_in_another_browser(
+    page: Page, browser: Browser, running: Running
+) -> None:
+    page.clock.install()
+    page.add_init_script(NOTIFIED)
+    sign_in(page, running)
+    ask(page, LOFT, "held")
+    page.get_by_test_id("new-conversation").click()
+    tell_me = page.get_by_test_id("tell-me")
+    expect(tell_me).not_to_be_checked()
+    expect(page.get_by_test_id("tell-sound")).not_to_be_checked()
+    page.evaluate("window.answers = 'denied'")
+    tell_me.click()
+    expect(page.locator("#telling")).to_contain_text("blocks notifications")
+    expect(tell_me).not_to_be_checked()
+    page.evaluate("window.answers = 'granted'")
+    tell_me.click()
+    expect(tell_me).to_be_checked()
+    page.evaluate(LOOKING, True)
+
+    reviewer = browser.new_context().new_page()
+    sign_in(reviewer, running, "/review")
+    open_task(reviewer, LOFT)
+    reject_by_key(reviewer)
+    expect(reviewer.get_by_test_id("decision").first).to_be_visible()
+    listed = page.get_by_test_id("conversation").filter(has_text=LOFT)
+    page.clock.fast_forward(31_000)
+    expect(page).to_have_title("(1) Countersign")
+    assert page.evaluate("window.told.length") == 1
+    assert LOFT not in page.evaluate("window.told[0]")  # it may show on a locked screen
+
+    other = reviewer.context.new_page()  # another browser, of the same person
+    other.set_viewport_size(PHONE)
+    other.goto(running.address)
+    expect(other).to_have_title("(1) Countersign")
+    expect(other.get_by_test_id("sidebar-open")).to_have_text("Conversations (1 new)")
+    expect(other.locator("#last")).to_contain_text(LOFT)
+    other.get_by_test_id("last").click()
+    expect(other.get_by_test_id("answer").last).to_have_attribute("data-status", "rejected")
+    expect(other).to_have_title("Countersign")
+    reviewer.context.close()
+    expect(listed.get_by_test_id("unseen")).to_have_text("1 new")
+    page.evaluate(LOOKING, False)
+    expect(page).to_have_title("Countersign")
+    expect(listed.get_by_test_id("unseen")).to_have_count(0)
+    assert page.evaluate("window.told.length") == 1
+
+
+def test_back_on_a_phone_leads_to_the_list_of_tasks(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    reject_everything(page)
+    for question in (BICYCLE, SHED, LOFT):
+        ask(page, question, "held")
+    page.set_viewport_size(PHONE)
+    page.goto(f"{running.address}/review")
+    tasks = page.get_by_test_id("task")
+    expect(tasks).to_have_count(3)
+    tasks.first.click()
+    for _ in range(2):
+        expect(page.get_by_test_id("task-detail")).to_be_visible()
+        title = page.locator("#task-title").inner_text()
+        reject_by_key(page)
+        expect(page.locator("#task-title")).not_to_have_text(title)
+    page.go_back()
+    expect(tasks.first).to_be_visible()
+    expect(page.locator("#task-title")).to_be_hidden()
+    tasks.first.click()
+    page.get_by_role("button", name="All tasks").click()
+    expect(tasks.first).to_be_visible()
+    page.go_forward()  # it led back: there is a task after the list, not the list twice
+    expect(page.locator("#task-title")).to_be_visible()
+
+
+def test_a_mistyped_address_is_a_page_and_for_a_program_an_error(
+    page: Page, running: Running
+) -> None:
+    response = page.goto(f"{running.address}/reviews")
+    assert response is not None and response.status == 404
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.get_by_role("link", name="first page").click()
+    expect(page.get_by_test_id("login-username")).to_be_visible()
+    told = page.request.get(f"{running.address}/reviews", headers={"Accept": "*/*"})
+    assert told.json()["code"] == "not_found"
+    told = page.request.get(f"{running.address}/v1/reviewz", headers={"Accept": "text/html"})
+    assert told.json()["code"] == "not_found"

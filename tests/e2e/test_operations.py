@@ -10,16 +10,19 @@ from app.gate.modes import switch_mode
 from app.proof.audit_checks import AuditChecks
 from app.wiring import Services
 from tests.e2e.conftest import Running
+from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_browser import FACT, ask, sign_in
 from tests.e2e.test_review_desk import call
 
 pytestmark = pytest.mark.browser
+__all__ = ["axe"]
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, axe: str) -> Iterator[Page]:
     """A page on which no script may fail."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(axe)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -52,7 +55,15 @@ def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Runnin
     page.goto(f"{running.address}/operations")
     page.get_by_test_id("new-mode").select_option("off")
     page.get_by_test_id("reason").fill("to see the warning")
-    page.get_by_test_id("switch").click()
+    page.get_by_test_id("switch").dblclick()
+    expect(page.locator("#sure")).to_contain_text("no reviewer sees it first")
+    expect(page.get_by_test_id("sure")).to_be_disabled()
+    expect(mode).to_have_text("review_everything")  # a reason alone drops no bound
+    assert violations(page) == []
+    page.get_by_test_id("sure-word").press("Enter")
+    page.get_by_test_id("sure-word").press_sequentially("OFF")
+    page.get_by_test_id("sure-word").press("Enter")
+    expect(page.get_by_test_id("sure-word")).to_have_count(0)
     expect(page.locator("#mode-meaning")).to_have_class(re.compile("bad"))
     page.goto(running.address)
     answer = ask(page, FACT, "released")

@@ -604,6 +604,7 @@ ANY_ROLE = {
     ("GET", "/v1/conversations"),
     ("GET", "/v1/conversations/{conversation_id}"),
     ("PUT", "/v1/conversations/{conversation_id}"),
+    ("PUT", "/v1/conversations/{conversation_id}/seen"),
     ("DELETE", "/v1/conversations/{conversation_id}"),
     ("GET", "/v1/suggestions"),
     ("GET", "/v1/waiting"),

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,20 +12,21 @@ import numpy as np
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import DateTime, bindparam, func, select, text
+from sqlalchemy import DateTime, bindparam, func, select, text, update
 
 from app.access.principals import Principal
 from app.answering.stages import Ask
 from app.answering.suggestions import TRIED, Suggestions, as_question
 from app.corpus.corpus import Corpus
 from app.corpus.tables import LiveIndexRow, PassageRow
-from app.db import Database
+from app.db import Database, now
 from app.deadline import Deadline
 from app.gate.modes import switch_mode
 from app.proof.erasure import Eraser
 from app.records import release
 from app.records.asked import asked_of
-from app.records.tables import ConversationRow, FeedbackRow, RecordRow
+from app.records.conversations import NEWS_DAYS
+from app.records.tables import ConversationRow, FeedbackRow, RecordRow, SettlementRow
 from app.settings import PROJECT
 from app.wiring import Services
 from ingestion.indexing import asked_vectors
@@ -102,6 +103,41 @@ def test_a_list_of_conversations_says_where_somebody_still_decides(site: Site) -
         release.refuse(session, second, by="eve")
         release.expire(session, other)
     assert waiting() == {first: 1, other: 0}
+
+
+def test_an_answer_is_news_until_its_asker_has_seen_it(site: Site) -> None:
+    switch_mode(site.services.database, "review_everything", "no labels yet", "admin", "main")
+    first = site.ask(RELEASED)["answer_id"]
+    second = site.ask(NEXT, previous_answer_id=first)["answer_id"]
+    other = site.ask(OTHER)["answer_id"]
+
+    def unseen() -> dict[str, int]:
+        page = site.call("ann", "GET", "/v1/conversations").json()
+        found = {row["conversation_id"]: row["unseen"] for row in page["conversations"]}
+        assert page["unseen"] == sum(found.values())
+        one = site.call("ann", "GET", "/v1/conversations?limit=1").json()
+        assert (one["unseen"], one["waiting"]) == (page["unseen"], page["waiting"])
+        return found
+
+    def settle(change: Any, *args: Any, **more: Any) -> None:
+        with site.services.database.transaction() as session:
+            change(session, *args, **more)
+
+    assert unseen() == {first: 0, other: 0}
+    settle(release.refuse, second, by="eve")
+    settle(release.expire, other)
+    assert unseen() == {first: 1, other: 1}
+    assert site.call("ann", "PUT", f"/v1/conversations/{first}/seen").status_code == 204
+    assert site.call("eve", "PUT", f"/v1/conversations/{other}/seen").status_code == 404
+    assert unseen() == {first: 0, other: 1}
+    settle(release.expire, first)
+    assert unseen() == {first: 1, other: 1}  # what changes after that is news again
+    assert site.call("ann", "DELETE", f"/v1/conversations/{other}").status_code == 204
+    assert unseen() == {first: 1}
+    with site.services.database.transaction() as session:
+        later = {"settled_at": now() - timedelta(days=NEWS_DAYS, hours=1)}
+        session.execute(update(SettlementRow).values(later))
+    assert unseen() == {first: 0}
 
 
 def test_a_conversation_that_begins_with_small_talk_is_called_by_its_question(site: Site) -> None:
@@ -193,6 +229,30 @@ def test_answers_from_before_there_were_conversations_are_filed(database: Databa
         ("d", "a"),
         ("e", "e"),
     ]
+
+
+def test_what_was_settled_before_news_were_counted_was_seen(database: Database) -> None:
+    migrated(database, "0033", down=True)
+    at = bindparam("at", type_=DateTime)
+    settled = text(
+        "INSERT INTO settlements (answer_id, state, number, settled_at) "
+        "VALUES (:answer_id, 'released', :number, :at)"
+    )
+    kept = text("INSERT INTO conversations (id, principal, title) VALUES ('b', 'ann', 'Mine')")
+    with database.transaction() as session:
+        for number, answer_id in enumerate("abc", 7):
+            values = {"answer_id": answer_id, "searched": "{}", "at": now()}
+            session.execute(text(RECORD).bindparams(at), values)
+            if answer_id != "c":
+                values = {"answer_id": answer_id, "number": number, "at": now()}
+                session.execute(settled.bindparams(at), values)
+        session.execute(kept)
+    migrated(database, "head")
+    with database.reading() as session:
+        rows = session.execute(
+            select(ConversationRow.id, ConversationRow.title, ConversationRow.seen)
+        )
+        assert sorted(map(tuple, rows)) == [("a", None, 7), ("b", "Mine", 8)]
 
 
 def migrated(database: Database, revision: str, *, down: bool = False) -> None:

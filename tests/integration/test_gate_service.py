@@ -780,11 +780,16 @@ def test_one_wrong_label_is_no_reason_to_give_up(desk: Desk) -> None:
     label(house, 1, 0)
     first = plan_labels(maker, "main", "standard", 0.05, 0.05, 20.0)
     assert (first.labels, first.errors, first.more_labels) == (1, 1, None)
-    assert first.message.startswith("So far 1 wrong among 1")
-    assert "will not help" not in first.message and "Label on" in first.message
-    label(house, 2, 4)
-    third = plan_labels(maker, "main", "standard", 0.05, 0.05, 20.0)
-    assert "will not help" in third.message
+    assert first.message.startswith("Wrong so far: 1 of 1; at most 5 % may be.")
+    assert "will not help" not in first.message and "label on, 19 more" in first.message
+    label(house, 2, 5)
+    eight = plan_labels(maker, "main", "standard", 0.05, 0.05, 20.0)
+    assert "3 of 8" in eight.message and "label on, 12 more" in eight.message
+    tried = maker.tried("main", "standard", 0.05, 0.05)
+    assert isinstance(tried, NotCertifiable) and "too few labels to tell" in tried.message
+    label(house, 5, 7)
+    twenty = plan_labels(maker, "main", "standard", 0.05, 0.05, 20.0)
+    assert "more labels of this kind will not help" in twenty.message
 
 
 def test_the_draw_keeps_its_share() -> None:

@@ -92,6 +92,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/conversations"): Row(None, "own"),
     ("GET", "/v1/conversations/{conversation_id}"): Row(None, "asker's"),
     ("PUT", "/v1/conversations/{conversation_id}"): Row(None, "asker's", {"json": {"title": "x"}}),
+    ("PUT", "/v1/conversations/{conversation_id}/seen"): Row(None, "asker's"),
     ("DELETE", "/v1/conversations/{conversation_id}"): Row(None, "asker's"),
     ("GET", "/v1/suggestions"): Row(None, "own"),
     ("GET", "/v1/waiting"): Row(None, "own"),

@@ -3,8 +3,10 @@ import { test } from "node:test";
 import {
   changesWords,
   changeWords,
+  clashWords,
   comparedWith,
   factsOf,
+  freeName,
   mayGoBack,
   nameFirst,
   nameOf,
@@ -185,4 +187,21 @@ test("one can go back only to what was live before", () => {
   assert.equal(may("retired", "live"), false);
   assert.equal(may("live", "verified"), false);
   assert.equal(may("building"), false);
+});
+
+test("a name beside one that is taken keeps its ending", () => {
+  assert.equal(freeName("fees.md", 2), "fees (2).md");
+  assert.equal(freeName("a.tar.gz", 3), "a.tar (3).gz");
+  assert.equal(freeName(".notes", 2), ".notes (2)");
+  assert.equal(freeName("README", 2), "README (2)");
+});
+
+const AT = "2026-01-02T10:00:00Z";
+
+test("of a name that is taken it is said what has it", () => {
+  const found = { passages: 12, pages: 3, state: "ready", error_message: null };
+  const words = clashWords(/** @type {any} */ ({ ...found, source: "a.md", updated_at: AT }));
+  assert.match(words, /^A document of this name is there: 12 passages, 3 pages, from .*2026/);
+  const other = clashWords(/** @type {any} */ ({ ...found, source: "old/a.md", updated_at: AT }));
+  assert.match(other, /^A document of this name is there \(old\/a\.md\): 12/);
 });

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { auditAlarms, checkWords } from "../../review_ui/operations/audit.js";
 import { layout, niceMost, SIZE } from "../../review_ui/operations/chart.js";
+import { unboundWords } from "../../review_ui/operations/gate.js";
 import { costOf, seconds, tilesOf } from "../../review_ui/operations/lately.js";
 import { changedWords, shadowWords } from "../../review_ui/operations/policy.js";
+import { countsOf } from "../../review_ui/shared/progress.js";
 
 /** @import { AuditCheckView } from "../../review_ui/shared/wire.d.ts" */
 
@@ -130,4 +132,15 @@ test("the policy before and the shadow are told in words", () => {
     shadowWords(shadow),
     /^The shadow policy agreed with 75.% .*stricter with 1.*failed at 1\./,
   );
+});
+
+test("labels are counted by what they say, and none are not counted", () => {
+  assert.equal(countsOf({ labels: 8, wrong: 3 }), "8 labels: 5 right, 3 wrong.");
+  assert.equal(countsOf({ labels: 1, wrong: 0 }), "1 label: 1 right, 0 wrong.");
+  assert.equal(countsOf({ labels: 0, wrong: 0 }), "");
+});
+
+test("before the bound is dropped it is said where", () => {
+  assert.match(unboundWords(""), /in the whole service: no reviewer sees it first/);
+  assert.match(unboundWords("main"), /at once in main: no reviewer/);
 });
