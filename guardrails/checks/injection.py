@@ -116,6 +116,10 @@ ANYWHERE = {
         r"\b(?:repeat|print|output|copy|translate|return|spell-? ?check)\b[^.?!\n]{0,60}"
         r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)"
         r"(?:\W*$|[^\w ]| (?:and|in|into|to|as|from|word|verbatim|exactly|this|that|here|your)\b)",
+        r"\bwie lautet\w* (?:der|die|das|dein\w*) (?:geheim\w*|versteckt\w*|ursprunglich\w*)"
+        r" (?:text|prompt|anweisung\w*|vorgabe\w*)\b",
+        r"\bmit (?:dem|der|denen) du (?:eingerichtet|gestartet|programmiert|instruiert)"
+        r" (?:wurdest|worden bist|bist)\b",
         r"!\[[^\]\n]{0,200}\]\(\s*(?:https?:)?//[^)\s]*[?={\[]",
         r"\b(?:send|post|forward|transmit|upload|exfiltrate)\b[^.?!\n]{0,60}"
         r"\b(?:conversation|credentials|api keys?|chat history|system prompt|secrets)\b"
@@ -170,6 +174,15 @@ ANYWHERE = {
         r"\bin your (?:response|reply|answer|output), (?:also )?"
         r"(?:suggest|mention|recommend|include|tell|state|add|promote|encourage|say|advise)\b",
         r"\bhaha pwned\b",
+        r"\b(?:reply|response|answer) (?:that|which) (?:is|gets)(?: \w+){0,2} (?:put together"
+        r"|written|drafted|generated|composed|prepared|assembled)\b",
+        r"\b(?:whatever|no matter what|regardless of what)\b[^.?!\n]{0,60}"
+        r"\b(?:asks?|asked|wants? to know|questions? (?:is|are))\b[^.?!\n]{0,40}"
+        r"\b(?:only|always|right|fitting|correct|proper) (?:\w+ )?(?:response|reply|answer)\b",
+        r"\b(?:quien|quienquiera que|el que|chi|celui qui|wer) (?:genere|redacte|escriba|elabore"
+        r"|genera|scrive|redige|erstellt|schreibt|formuliert|verfasst)?(?: \w+)?"
+        r" ?(?:respuesta|risposta|reponse|antwort)\b[^.?!\n]{0,40}"
+        r"\b(?:debe|debera|tiene que|deve|doit|muss|soll)\b",
     ],
     "encoded": [
         r"\b(?:decode|decrypt|decipher|base64|rot13)\b[^\n]{0,80}"
@@ -225,6 +238,8 @@ IN_QUESTIONS = {
         r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
         r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
         r"\b(?:information|text)s? in the prompt\b",
+        r"\b(?:message|text|line|turn|words?)s? (?:in|of|at the (?:start|top|beginning) of) (?:this|our"
+        r"|the) (?:conversation|chat|session|thread),? (?:before|prior to|preceding) (?:mine|my)\b",
         r"\b(?:ton|ta|tes|votre|vos|tu|tus|su|sus|tuo|tue|teu|sua|seu|dein\w*|ihr\w*)"
         r" (?:invite systeme|(?:prompt|mensaje|mensagem|message) (?:del? |di |do )?"
         r"(?:systeme|sistema)|system-?prompt)\b",
@@ -250,6 +265,10 @@ AMBIGUOUS = {
         r"(?P<told2>\b(?:i|we|they|don't|not|never) )?\b(?:ignore|disregard|forget|igmre)"
         r" (?:about )?(?:all|everything|anything|what(?:ever)?)\b(?: of)?(?: [\w']+){0,6}?"
         r" (?:above|before|so far|told|said|previously|earlier|learned|know|talked|discussed)\b",
+    ],
+    "order to the assistant": [
+        r"\b(?:reply|respond|answer) (?:only|solely|always|exclusively) with"
+        r" (?:the (?:phrase|words?|sentence|text)\b|['\"])",
     ],
     "role": [
         r"\b(?:developer|debug|god|dan|jailbreak|sudo) mode\b(?: \w+){0,2} ?"

@@ -149,6 +149,8 @@ class _Plain(dict[int, str]):
         kind = unicodedata.category(char)
         if kind == "Pd" or char == "\u2212":
             plain = "-"
+        elif char in "\u00b7\u2022\u2219\u2027":
+            plain = "."
         elif kind in ("Zs", "Cf"):
             plain = " "
         elif kind == "Nd":
@@ -629,11 +631,12 @@ _MONTHS = (
 )
 _DATE = (
     r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+    r"|\d{1,2}[./ -]{1,2}(?:i{1,3}|i?v|vi{1,3}|ix|xi{0,2})[./ -]{1,2}\d{4}"
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTHS},? (?:de )?\d{{4}}"
     rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})"
 )
 _BORN = (
-    r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geb\. ?(?:am)?"
+    r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|b\.|geboren am|geb\. ?(?:am)?"
     r"|geburtsdatum|née? le|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il"
     r"|data di nascita)"
 )
@@ -816,6 +819,11 @@ _ADDRESSES = (
     ),
     _finder(
         rf"{_LIVES}({_NAMED}(?: {_NAMED}){{0,3}} {_HOUSE}, {_NAMED}{_TAIL})", _has_no_date, group=1
+    ),
+    _finder(
+        rf"{_NAMED}(?: {_NAMED}){{0,3}} \d{{1,3}}[a-z]?(?:/\d{{1,3}})?, (?:[A-Z]{{1,2}}-)?"
+        rf"(?:\d{{5}}|[3-9]\d{{3}}|1[0-8]\d{{2}}|2[1-9]\d{{2}}) {_NAMED}",
+        _has_no_date,
     ),
     _finder(rf"(?m){_COUNTRY}[ ,]{{1,2}}(\d{{5,6}})[ \t\r]*$", group=1),
     _finder(rf"(?:\d{{1,6}},? )?{_STREET_WORD} {_NAMES},? \d{{1,5}}\b{_TAIL}"),
