@@ -7,7 +7,7 @@ is looked at only where its words are its source's own: in doubt nothing is said
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from guardrails.checks.roles import BE, HELPERS, stem
@@ -64,7 +64,8 @@ _EXCEPTION = re.compile(
     r"|(?:is|are) (?:excluded|exempt|excepted)|not apply)\b",
     re.I,
 )
-_MAY_EXCEPT = re.compile(r"not|exce|exclu|exempt|unless", re.I)
+SIGNS = ("not ", "excep", "exclu", "exempt", "unless")
+"""Without one of these there is no exception."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _NOTE = re.compile(r"^\s*\*\s*(\S.*)$", re.M)
 
@@ -89,7 +90,9 @@ class ConditionsCheck:
 
 def _broken(case: Case, draft: Draft) -> Iterator[tuple[str, str, str]]:
     passages = {passage.id: passage for passage in case.evidence}
-    cited = [(one, passages[one.passage_id]) for one in draft.citations if one.passage_id in passages]
+    cited = [
+        (one, passages[one.passage_id]) for one in draft.citations if one.passage_id in passages
+    ]
     asked = _words(case.question)
     places = " ".join(dict.fromkeys(passage.place for _, passage in cited))
     for sentence in draft.sentences:
@@ -122,10 +125,16 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(plain.replace("cannot", "can not")))
 
 
-def _content(words: Sequence[str]) -> frozenset[str]:
+@lru_cache(maxsize=256)
+def _content(words: tuple[str, ...]) -> frozenset[str]:
+    """The stems of the words of content."""
     return frozenset(
         stem(word) for word in words if word not in _PLAIN and word[0].isalpha() and len(word) > 1
     )
+
+
+def _without(words: Iterable[str], others: Container[str]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in others)
 
 
 # Conditions exchanged
@@ -136,7 +145,7 @@ def exchanged(asked: tuple[str, ...], said: tuple[str, ...], places: str) -> str
 
     ``places`` are titles and headings, which may say the condition too.
     """
-    for mine in {word for word in asked if word in _SIDES}:
+    for mine in _SIDES.keys() & asked:
         group, side = _SIDES[mine]
         theirs = [word for word in said if word in _SIDES and _SIDES[word][0] == group]
         known = [*theirs, *(w for w in _words(places) if w in _SIDES and _SIDES[w][0] == group)]
@@ -157,7 +166,8 @@ _RATE = re.compile(rf"[\u00a3\u20ac$]?\d[\d.,]*(?: [a-z]+)?? (?:per|an?|each|eve
 def other_rate(question: str, sentence: str) -> str:
     """The span of time of the only rate in a sentence, where money for another one is asked."""
     asked = folded(question)
-    spans = set(_PER.findall(asked)) if _HOW_MUCH.search(asked) else set()
+    spans = set(_PER.findall(asked))
+    spans = spans if spans and _HOW_MUCH.search(asked) else set()
     if len(spans) != 1:
         return ""
     said = folded(sentence)
@@ -168,7 +178,7 @@ def other_rate(question: str, sentence: str) -> str:
 def _alike(asked: Sequence[str], mine: str, said: Sequence[str], theirs: str) -> bool:
     """Whether two sentences say the same but for one word, beside the same neighbour or with all
     words of the question."""
-    rest = _content([word for word in asked if word != mine and word not in ASKING])
+    rest = _content(_without(asked, ASKING | {mine}))
     lacking = rest - _content(said)
     if len(lacking) > UNKNOWN or len(rest) - len(lacking) < 1:
         return False
@@ -230,13 +240,13 @@ def outdated(asked: tuple[str, ...], quote: str) -> str:
 def excepted(asked: tuple[str, ...], cited: Citation, passage: Passage) -> str:
     """What the question asks about, the quote does not say, and a sentence after it excepts."""
     after = passage.text[cited.end : cited.end + NEAR]
-    starred = "*" in passage.text
-    if not starred and not _MAY_EXCEPT.search(after):
+    starred, lower = "*" in passage.text, after.lower()
+    if not starred and not any(sign in lower for sign in SIGNS):
         return ""
     pieces = [piece for piece in _SENTENCE.split(after)[:3] if _EXCEPTION.search(piece)]
     if starred and "*" in cited.quote:
         pieces += _NOTE.findall(passage.text)
-    wanted = _content([word for word in asked if word not in ASKING])
+    wanted = _content(_without(asked, ASKING))
     missing = wanted - (said := _content(_words(cited.quote)))
     for piece in pieces if missing and wanted & said else ():
         if missing <= _content(_words(piece)):
@@ -363,7 +373,9 @@ def _following(words: Sequence[str], place: int) -> str:
 
 def _denies(mine: Sequence[str], theirs: Sequence[str], content: frozenset[str]) -> bool:
     """Whether the second says no to what the first says yes to."""
-    if not (_NO | _EXCEPT).isdisjoint(mine) or any(_DENIES.match(word) for word in set(mine) - set(theirs)):
+    if not (_NO | _EXCEPT).isdisjoint(mine) or any(
+        _DENIES.match(word) for word in set(mine) - set(theirs)
+    ):
         return False
     return any(
         word in _NO and (after := _following(theirs, place)) in content and after not in _NO_DENIAL
@@ -375,6 +387,8 @@ def _denies(mine: Sequence[str], theirs: Sequence[str], content: frozenset[str])
 
 _OPEN = re.compile(r"\b(?:not|no|never|without|if|cannot|why)\b|n['\u2019]t\b", re.I)
 _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|how)\b", re.I)
+DENIALS = (" not ", "n't", "n\u2019t", "cannot", "no ", "never ")
+"""Without one of these nothing is denied."""
 _DENIAL = re.compile(r"\b(?:not|cannot|no|never)\b|n['\u2019]t\b", re.I)
 _KNOWN = frozenset("the my our your their his her this these".split())
 _LIGHT = frozenset(map(stem, "made given taken needed done there offered available paid".split()))
@@ -387,7 +401,10 @@ def denied(question: str, asked: tuple[str, ...], text: str, quotes: Sequence[st
         return ""
     if free := "much" not in asked and "free" not in asked and _is_free(asked, text, quotes):
         return free
-    content = _content([word for word in asked if word not in ASKING])
+    lower = text.lower()
+    if not any(sign in lower for sign in DENIALS):
+        return ""
+    content = _content(_without(asked, ASKING))
     for match in _DENIAL.finditer(text):
         start, end = _around(text, match.start())
         sentence = text[start:end]
@@ -395,14 +412,18 @@ def denied(question: str, asked: tuple[str, ...], text: str, quotes: Sequence[st
             continue
         words = _words(sentence)
         said = _content(words) - _LIGHT - _OPERATORS
-        if said and all(_is_asked(one, content) for one in said) and (
-            len(said) > 1 or (not BE.isdisjoint(words) and _is_known(min(said), asked))
+        if (
+            said
+            and all(_is_asked(one, content) for one in said)
+            and (len(said) > 1 or (not BE.isdisjoint(words) and _is_known(min(said), asked)))
         ):
             return sentence
     return ""
 
 
-_FREE = re.compile(r"^([^.\n|]*?)\b(?:free(?: of charge)?|at no (?:extra )?(?:cost|charge))[.!]?$", re.M | re.I)
+_FREE = re.compile(
+    r"^([^.\n|]*?)\b(?:free(?: of charge)?|at no (?:extra )?(?:cost|charge))[.!]?$", re.M | re.I
+)
 _PAYING = frozenset("fee charge pay payment price surcharge".split())
 
 

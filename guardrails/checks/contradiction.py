@@ -8,10 +8,10 @@ reviewer who sees many false ones stops reading them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 
 from guardrails.checks.numbers import CURRENCIES, SCALES, Date, read_figures
 from guardrails.checks.roles import stem
@@ -289,11 +289,14 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in words if word not in STOP_WORDS) - _OF_STANCE
 
 
-def _denying(stance: Stance, asked: frozenset[str], text: str) -> Iterator[str]:
+def _denying(
+    stance: Stance, asked: frozenset[str], lower: str, pieces: Sequence[tuple[str, str]]
+) -> Iterator[str]:
     """The sentences of another passage that take the other stance on what was asked."""
-    if _may_hold(stance.stems & asked, text):
-        for piece in SENTENCE.split(text):
-            if _may_hold(stance.stems & asked, piece) and opposed(asked, stance, piece):
+    wanted = stance.stems & asked
+    if _may_hold(wanted, lower):
+        for piece, low in pieces:
+            if _may_hold(wanted, low) and opposed(asked, stance, piece):
                 yield piece.strip()
 
 
@@ -334,7 +337,7 @@ class _Search:
     def __init__(self, case: Case, draft: Draft) -> None:
         self._case, self._draft = case, draft
         self._asked = content_words(case.question)
-        self._read, self._words = cache(Claim.read), cache(_words)
+        self._read, self._words, self._pieces = cache(Claim.read), cache(_words), cache(_pieces)
 
     def contradicting(self) -> list[str]:
         """The sentences that give another value, each once."""
@@ -350,10 +353,11 @@ class _Search:
         subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys() - FREE
         for passage in self._case.evidence:
             if stance and passage.id not in cited:
-                yield from _denying(stance, asked, passage.text)
-            if not _may_hold(words, passage.text):
+                yield from _denying(stance, asked, *self._pieces(passage.text))
+            lower, pieces = self._pieces(passage.text)
+            if not _may_hold(words, lower):
                 continue
-            for text in filter(partial(_may_hold, words), SENTENCE.split(passage.text)):
+            for text in (text for text, low in pieces if _may_hold(words, low)):
                 theirs = self._words(text)
                 if passage.id in cited and not _is_repeated(text, words, theirs):
                     continue
@@ -467,10 +471,20 @@ def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
     return shared >= LEAST_SHARED and shared >= ALIKE * len(words | others)
 
 
-def _may_hold(words: frozenset[str], text: str) -> bool:
-    """Whether ``text`` holds so many of the words that it can be alike: a cheap first look."""
-    lower = text.lower()
-    return 0 < min(LEAST_SHARED, len(words)) <= sum(word in lower for word in words)
+def _pieces(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """A passage in lower case, and its sentences, each as written and in lower case."""
+    return text.lower(), [(piece, piece.lower()) for piece in SENTENCE.split(text)]
+
+
+def _may_hold(words: frozenset[str], lower: str) -> bool:
+    """Whether a text holds so many of the words that it can be alike: a cheap first look."""
+    missing = min(LEAST_SHARED, len(words))
+    for word in words if missing else ():
+        if word in lower:
+            missing -= 1
+            if not missing:
+                return True
+    return False
 
 
 def _words(text: str) -> frozenset[str]:

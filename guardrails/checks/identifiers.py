@@ -358,7 +358,9 @@ def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Ident
         value, end = (token + letter[1], letter.end()) if letter else (token, end)
         return Identifier(kind, _value(value), text[start:end])
     if digits and digits < len(_SIGNS.sub("", token)):
-        if (_QUANTITY.fullmatch(low) and not _NAMED_PART.fullmatch(token)) or _COUNTED.fullmatch(low):
+        if (_QUANTITY.fullmatch(low) and not _NAMED_PART.fullmatch(token)) or _COUNTED.fullmatch(
+            low
+        ):
             return None
         return Identifier(f"{CODE} {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
     if _YEAR.fullmatch(token) and _is_year(text, tokens, place):

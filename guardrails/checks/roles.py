@@ -226,7 +226,12 @@ def _swaps(asked: _Text, said: _Text) -> Iterator[str]:
                 second = (other.right & one.left) - other.left - one.right
                 if first and second:
                     yield f"{min(first)} {said.tokens[theirs]} {min(second)}"
-                elif second and not one.right - {pivot} and asked.has_agent(mine) and said.has_agent(theirs):
+                elif (
+                    second
+                    and not one.right - {pivot}
+                    and asked.has_agent(mine)
+                    and said.has_agent(theirs)
+                ):
                     yield f"{said.tokens[theirs]} {min(second)}"
 
 
