@@ -6,6 +6,7 @@ goods where the next sentence excepts them. A swap counts only where the rest is
 is looked at only where its words are its source's own: in doubt nothing is said.
 """
 
+import itertools
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -50,7 +51,9 @@ _SIDES = {
 }
 _TOKEN = re.compile(r"[a-z]+(?:-[a-z]+)*|\d[\d.,:]*")
 _PLAIN = STOP_WORDS | frozenset("by not no how long often per there also any".split())
-ASKING = frozenset("what which who whom whose when where how much many time cost price".split())
+ASKING = frozenset(
+    "what which who whom whose when where how much many time cost costs price prices".split()
+)
 UNKNOWN = 1
 """Words of content of the question, besides the condition, that the sentence may lack."""
 SHORT = 4
@@ -89,6 +92,7 @@ class ConditionsCheck:
 
 
 def _broken(case: Case, draft: Draft) -> Iterator[tuple[str, str, str]]:
+    """(what is wrong, with what, where) of each fault."""
     passages = {passage.id: passage for passage in case.evidence}
     cited = [
         (one, passages[one.passage_id]) for one in draft.citations if one.passage_id in passages
@@ -96,27 +100,44 @@ def _broken(case: Case, draft: Draft) -> Iterator[tuple[str, str, str]]:
     asked = _words(case.question)
     places = " ".join(dict.fromkeys(passage.place for _, passage in cited))
     for sentence in draft.sentences:
-        if what := exchanged(asked, _words(sentence.text), places):
-            yield "Another condition than asked for", what, sentence.text
-        if what := other_rate(case.question, sentence.text):
-            yield "The rate is for another span of time", what, sentence.text
-        sources = [passage.text for one, passage in cited if one.number in sentence.citations]
-        if not any(sentence.text in source for source in sources):
-            quotes = [one.quote for one, _ in cited if one.number in sentence.citations]
-            if what := strengthened(sentence.text, quotes):
-                yield "The source says it only with", what, sentence.text
-            if what := renamed(sentence.text, quotes):
-                yield "The quote is about another", what, sentence.text
+        yield from _in_sentence(case.question, sentence.text, places)
+        sources = [pair for pair in cited if pair[0].number in sentence.citations]
+        if not any(sentence.text in passage.text for _, passage in sources):
+            yield from _in_own_words(sentence.text, [one.quote for one, _ in sources])
     for one, passage in cited:
-        if what := excepted(asked, one, passage):
-            yield "An exception stands near", what, one.quote
+        yield from _around_quote(asked, one, passage)
     quotes = [one.quote for one, _ in cited]
-    if what := next(filter(None, (outdated(asked, quote) for quote in quotes)), ""):
-        yield "It is no longer so, or not yet", what, quotes[0]
     for passage in dict.fromkeys(passage for _, passage in cited):
         what = denied(case.question, asked, passage.text, quotes)
         if what := what or of_another_kind(asked, passage):
-            yield "The passage denies what the question takes for granted", what, passage.text[:200]
+            yield "The passage denies what the question takes for granted", what, what[:200]
+
+
+def _in_sentence(question: str, text: str, places: str) -> Iterator[tuple[str, str, str]]:
+    if what := exchanged(_words(question), _words(text), places):
+        yield "Another condition than asked for", what, text
+    if _taxed(question) * _taxed(text) < 0:
+        yield "Another condition than asked for", "tax", text
+    if what := other_rate(question, text):
+        yield "The rate is for another span of time", what, text
+
+
+def _in_own_words(claim: str, quotes: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    if what := strengthened(claim, quotes):
+        yield "The source says it only with", what, claim
+    if what := renamed(claim, quotes):
+        yield "The quote is about another", what, claim
+
+
+def _around_quote(
+    asked: tuple[str, ...], cited: Citation, passage: Passage
+) -> Iterator[tuple[str, str, str]]:
+    if what := of_a_rival(asked, cited, passage):
+        yield "The quote is about another", what, cited.quote
+    if what := excepted(asked, cited, passage):
+        yield "An exception stands near", what, cited.quote
+    if what := outdated(asked, cited.quote):
+        yield "It is no longer so", what, cited.quote
 
 
 @lru_cache(maxsize=256)
@@ -161,6 +182,17 @@ _SPAN = r"(hour|day|night|week|fortnight|month|quarter|year)"
 _PER = re.compile(rf"\b(?:per|an?|each|every) {_SPAN}\b(?! (?:and|or|pass|ticket|card))")
 _HOW_MUCH = re.compile(r"\b(?:how much|what)\b.*\b(?:costs?|pay|paid|earns?|price|fee|rent|wage)\b")
 _RATE = re.compile(rf"[\u00a3\u20ac$]?\d[\d.,]*(?: [a-z]+)?? (?:per|an?|each|every) {_SPAN}\b")
+_TAX = r"(?:vat|gst|sales tax|taxe?s?)\b"
+_NET = re.compile(rf"\b(?:plus|excluding|excl\.?|exclusive of|without|before) {_TAX}")
+_GROSS = re.compile(rf"\b(?:including|incl\.?|inclusive of|with|after) {_TAX}")
+
+
+def _taxed(text: str) -> int:
+    """1 for a price with tax, -1 for one without, 0 for neither or both."""
+    low = text.lower()
+    if "tax" not in low and "vat" not in low and "gst" not in low:
+        return 0
+    return bool(_GROSS.search(low)) - bool(_NET.search(low))
 
 
 def other_rate(question: str, sentence: str) -> str:
@@ -183,21 +215,23 @@ def _alike(asked: Sequence[str], mine: str, said: Sequence[str], theirs: str) ->
     if len(lacking) > UNKNOWN or len(rest) - len(lacking) < 1:
         return False
     beside = _neighbours(asked, mine) & _neighbours(said, theirs)
-    return bool(beside) or (not lacking and len(rest) > 1)
+    return bool(beside) or len(rest) - len(lacking) > 1
 
 
 def _neighbours(words: Sequence[str], word: str) -> frozenset[str]:
     """The nearest words of content on both sides of a word."""
     place = words.index(word)
-    before = [w for w in words[:place] if w not in _PLAIN and w not in ASKING]
-    after = [w for w in words[place + 1 :] if w not in _PLAIN and w not in ASKING]
+    before, after = (
+        [w for w in side if w[0].isalpha() and w not in _PLAIN and w not in ASKING]
+        for side in (words[:place], words[place + 1 :])
+    )
     return frozenset(map(stem, [*before[-1:], *after[:1]]))
 
 
 def of_another_kind(asked: tuple[str, ...], passage: Passage) -> str:
     """A sentence that knows what was asked about only as the other kind: the outdoor lessons, where
     lessons take place indoors."""
-    for mine, noun in zip(asked, asked[1:], strict=False):
+    for mine, noun in itertools.pairwise(asked):
         if mine not in _SIDES or noun in _PLAIN or noun in _SIDES:
             continue
         group, side = _SIDES[mine]
@@ -208,7 +242,7 @@ def of_another_kind(asked: tuple[str, ...], passage: Passage) -> str:
             words = _words(piece)
             others = [w for w in words if w in _SIDES and _SIDES[w][0] == group]
             if others and stem(noun) in (content := _content(words)):
-                beside = (others[0], noun) in zip(words, words[1:], strict=False)
+                beside = (others[0], noun) in itertools.pairwise(words)
                 if beside or len(content) <= SHORT:
                     return piece
     return ""
@@ -232,6 +266,34 @@ def outdated(asked: tuple[str, ...], quote: str) -> str:
     found = _NO_MORE.search(quote)
     passive = found and "used to" in found[0] and not HELPERS.isdisjoint(_words(quote))
     return found[0] if found and not passive else ""
+
+
+_POINTS = re.compile(r"^\W*(?:it|its|they|their|this|these)\b", re.I)
+
+
+def of_a_rival(asked: tuple[str, ...], cited: Citation, passage: Passage) -> str:
+    """What a quote that begins with a pronoun is about, where that is another of what was asked for
+    and the passage speaks of this too: "It weighs 9 kg" after the Aqua 50 pump, not the Aqua 30."""
+    if not _POINTS.match(cited.quote):
+        return ""
+    before = passage.text[: cited.start].rstrip()
+    last = _SENTENCE.split(before)[-1]
+    pairs, near = _pairs(asked), _pairs(_words(last))
+    heard = {*_words(last), *_words(cited.quote)}
+    for word, noun in pairs - near:
+        others = {other for other, same in near if same == noun and other not in asked}
+        if others and word not in heard and (word, noun) in _pairs(_words(before)):
+            return f"{min(others)} {noun}"
+    return ""
+
+
+def _pairs(words: Sequence[str]) -> set[tuple[str, str]]:
+    """Neighbouring words of content; the second is no number."""
+    return {
+        (one, other)
+        for one, other in itertools.pairwise(words)
+        if other[0].isalpha() and not {one, other} & (_PLAIN | ASKING)
+    }
 
 
 # Exceptions after the quote
@@ -281,7 +343,8 @@ _CONDITION = re.compile(
     r"\b(?:if|unless|except|provided|as long as|subject to|but not|apart from)\b"
 )
 _CONDITIONAL = re.compile(
-    rf"{_CONDITION.pattern}|\b(?:only|excluding|other than|depends?|in case|when|not|no|with)\b"
+    rf"{_CONDITION.pattern}|\b(?:only|excluding|other than|depends?|in case|when|with"
+    r"|not (?:on|for|at|in))\b"
 )
 _PAST = frozenset("was were used formerly once had did previously past".split())
 _AHEAD = re.compile(r"\bwill\b.*\b(next|soon|planned)\b")
@@ -343,6 +406,8 @@ def _lost_limit(mine: Sequence[str], content: frozenset[str], theirs: Sequence[s
     kept = {_LIMITS[word] for word in mine if word in _LIMITS}
     for place, word in enumerate(theirs):
         kind = _LIMITS.get(word)
+        if theirs[place - 1 : place] == ("not",):  # not only
+            continue
         whole = kind == "only" or _following(theirs, place) in content
         if kind and kind not in kept and whole:
             return word
@@ -429,7 +494,7 @@ _PAYING = frozenset("fee charge pay payment price surcharge".split())
 
 def _is_free(asked: tuple[str, ...], text: str, quotes: Sequence[str]) -> str:
     """What a passage calls free, and nothing more, and the question speaks of the price of."""
-    if "free" not in text and "at no " not in text or _PAYING.isdisjoint(asked):
+    if ("free" not in text and "at no " not in text) or _PAYING.isdisjoint(asked):
         return ""
     content = _content(asked)
     for piece in _SENTENCE.split(text):
@@ -442,7 +507,7 @@ def _is_free(asked: tuple[str, ...], text: str, quotes: Sequence[str]) -> str:
 
 def _is_known(one: str, asked: Sequence[str]) -> bool:
     """Whether a question speaks of "the" or "my" such thing."""
-    pairs = zip(asked, asked[1:], strict=False)
+    pairs = itertools.pairwise(asked)
     return any(stem(word) == one and before in _KNOWN for before, word in pairs)
 
 

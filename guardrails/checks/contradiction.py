@@ -237,20 +237,24 @@ def _by_dimension(values: Mapping[str, frozenset[Value]]) -> dict[str, dict[Valu
 _STANCES = {
     "spared": re.compile(
         r"\bwithout\b|\bno(?:t)? (?:need|needed|required|necessary|compulsory)\b|\bnever needs?\b"
-        r"|\bneed(?:s)? (?:not|no)\b|\b(?:do|does) not (?:need|have to|require)\b|\bexempt\b"
+        r"|\bneed(?:s)? (?:not|no)\b|\b(?:do|does) not (?:need|have to|require)\b"
     ),
     "forbidden": re.compile(
         r"\b(?:forbidden|prohibited|banned|refused|(?:must|may|can|should) not|cannot"
         r"|not (?:allowed|permitted))\b"
     ),
+    "free": re.compile(r"\b(?:exempt|free (?:of charge|for|to all)|(?:is|are) free)\b"),
+    "paid": re.compile(r"\b(?:pays?|(?:is|are) charged|must be paid for)\b"),
     "required": re.compile(
-        r"\b(?:must|ha(?:s|ve) to|need(?:s|ed)?|required|compulsory|mandatory|necessary|pays?)\b"
+        r"\b(?:must|ha(?:s|ve) to|need(?:s|ed)?|required|compulsory|mandatory|necessary)\b"
     ),
     "allowed": re.compile(r"\b(?:welcome to|may|allowed|permitted|free to|can)\b"),
 }
 """How a sentence says that something need not, must not, must or may be; the first found counts."""
 _OPPOSED = {
     frozenset({"required", "spared"}),
+    frozenset({"paid", "spared"}),
+    frozenset({"paid", "free"}),
     frozenset({"forbidden", "allowed"}),
     frozenset({"forbidden", "required"}),
 }
@@ -259,15 +263,14 @@ _OF_STANCE = frozenset(
         stem,
         """must has have need needs needed required compulsory mandatory necessary pay pays exempt
         without not never no forbidden prohibited banned refused may can cannot should allowed
-        permitted welcome free always any every time times""".split(),
+        permitted welcome free charge charged before always any every time times""".split(),
     )
 )
 
 
 @dataclass(frozen=True)
 class Stance:
-    """Whether something is ``required``, ``spared``, ``forbidden`` or ``allowed``, and the stems of
-    what."""
+    """What a sentence says of a duty, a key of ``_STANCES``, and the stems of what it is to."""
 
     kind: str
     stems: frozenset[str]
@@ -301,8 +304,8 @@ def _denying(
 
 
 def opposed(asked: frozenset[str], one: Stance | None, text: str) -> bool:
-    """Whether another sentence says of what was ``asked`` that it need not be where one says that it
-    must, or that it may where one says that it must not: in any words."""
+    """Whether another sentence says of what was ``asked`` that it need not be where one says that
+    it must, or that it may where one says that it must not: in any words."""
     if one is None:
         return False
     other = Stance.read(text)

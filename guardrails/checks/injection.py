@@ -53,6 +53,16 @@ NO_LIMITS = (
     r" (?:\w+ (?:or |and )?){0,2}"
     r"(?:ethic\w*|moral\w*|censorship|filters?|guidelines|openai \w+|content polic\w+)"
 )
+OWN_WORDS = (
+    r"\b(?:instruc[tc]\w+|istruzion\w+|instruk\w+|consignes|anweisung\w*|polecen\w+|pokyn\w*"
+    r"|utasitas\w*|talimat\w*|ohjee\w*|prompt\w*)|инструкци|указани|οδηγι|指示|指令|提示詞|提示词"
+)
+SECRET_WORDS = (
+    r"\b(?:hidden|secret\w*|segret\w*|ascuns\w*|ocult\w*|nascost\w*|geheim\w*|versteckt\w*"
+    r"|verborgen\w*|cachee?s?|ukryt\w*|skryt\w*|tajn\w*|rejtett|titkos|gizli|dolda|skjulte"
+    r"|salais\w*)|скрыт|секретн|κρυφ|隐藏|隱藏|秘密"
+)
+"""What a service was told, and that it is secret, in languages of which each has both."""
 ANYWHERE = {
     "override": [
         rf"{TOLD}\b{DROP} {WORDS}{EARLIER} {WORDS}{SURE_ORDERS}\b",
@@ -87,6 +97,10 @@ ANYWHERE = {
         folded(r"(?:이전|위의?)[^.?!\n]{0,12}(?:지시|명령|지침)[^.?!\n]{0,8}(?:무시|잊)"),
         r"\b(?:beachte|befolge|befolgen sie|beachten sie)\b[^.?!\n]{0,40}\b(?:vorgaben"
         r"|anweisungen|regeln|anordnungen)\b[^.?!\n]{0,20}\bnicht\b",
+        r"\bignora\w*(?: \w+){0,2} (?:regulile|instructiunile|indicatiile|pravidla|zasady)\b",
+        r"\b(?:talimat|kural|komut)\w*(?: \w+){0,2}"
+        r" (?:unut|yok ?say|gormezden gel|dikkate alma)\w*",
+        r"(?:忘记|忘記|忘掉|不要理会)[^.?!\n。]{0,12}(?:指示|指令|提示|規則|规则)",
         # As folded as the text that it is looked for in.
         folded(r"(?:забуд|игнорир)\w*[^.?!\n]{0,40}(?:инструкци|правил|указани)"),
         r"(?:忽略|無視|无视)[^.?!\n。]{0,12}(?:指示|指令|提示|規則|规则)",
@@ -238,8 +252,11 @@ IN_QUESTIONS = {
         r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
         r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
         r"\b(?:information|text)s? in the prompt\b",
-        r"\b(?:message|text|line|turn|words?)s? (?:in|of|at the (?:start|top|beginning) of) (?:this|our"
-        r"|the) (?:conversation|chat|session|thread),? (?:before|prior to|preceding) (?:mine|my)\b",
+        folded(rf"(?:{OWN_WORDS})[^.?!\n]{{0,20}}(?:{SECRET_WORDS})"),
+        folded(rf"(?:{SECRET_WORDS})[^.?!\n]{{0,20}}(?:{OWN_WORDS})"),
+        r"\b(?:message|text|line|turn|words?)s? (?:in|of|at the (?:start|top|beginning) of)"
+        r" (?:this|our|the) (?:conversation|chat|session|thread),?"
+        r" (?:before|prior to|preceding) (?:mine|my)\b",
         r"\b(?:ton|ta|tes|votre|vos|tu|tus|su|sus|tuo|tue|teu|sua|seu|dein\w*|ihr\w*)"
         r" (?:invite systeme|(?:prompt|mensaje|mensagem|message) (?:del? |di |do )?"
         r"(?:systeme|sistema)|system-?prompt)\b",

@@ -502,7 +502,11 @@ _DIHEDRAL, _PERMUTED = _dihedral(), _permuted()
 _LICENCE = r"passport|passeport|reisepass|pasaporte|driv(?:er'?s|ing) licen[cs]e"
 _NATIONAL_IDS = (
     _finder(r"\d{3}-\d{2}-\d{4}", _is_ssn),
-    _finder(r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}", _has_five_digits, r"ssn|social security"),
+    _finder(
+        r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}",
+        _has_five_digits,
+        r"s\.?s\.?n\b|social security",
+    ),
     _finder(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _is_nino),
     _finder(
         r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ .\-/|]{0,3}\d{2}){3}[ .\-/|]{0,3}[A-D]",
@@ -551,6 +555,7 @@ _TOKEN = (
 _SECRET_NAME = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|(?:auth|access|api|bearer|security"
     r"|session)?[ _-]?token"
+    r"|(?:wi-?fi|wlan|network|router)[ _-]?key|key (?:for|of|to) the (?:wi-?fi|wlan|network|router)"
     r"|(?:api|access|secret|private|account|encryption|storage)[ _-]?key|credentials?"
     r"|client[ _-]?secret"
     r"|passwor[td]|kennwort|mot de passe|contraseña|senha|parola)"
@@ -641,7 +646,7 @@ _BORN = (
     r"|data di nascita)"
 )
 _EMAIL = r"[\p{L}\d_.%+'-]+@(?:[\p{L}\d-]+\.)+\p{L}{2,}"
-_IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+_IPV4 = r"\d{1,3}(?:(?:\.| \. |\[\.\]|\(\.\))\d{1,3}){3}"
 _IPV6 = r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"
 _VERSION = pattern(
     r"(?:\bv|version|release|section|clause|§|software|firmware|logiciel|build|update)\s*$"
@@ -651,7 +656,7 @@ _VERSION = pattern(
 def _is_public_address(text: str) -> bool:
     """Addresses of a local network name no person."""
     try:
-        return ipaddress.ip_address(text).is_global
+        return ipaddress.ip_address(re.sub(r"[\s()\[\]]", "", text)).is_global
     except ValueError:
         return False
 

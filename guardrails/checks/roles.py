@@ -51,6 +51,8 @@ IRREGULAR = {
         |give gave given|hold held|keep kept|know knew known|lead led|leave left|lend lent|lose lost
         |make made|pay paid|run ran|see saw seen|sell sold|send sent|show shown|strike struck
         |take took taken|teach taught|tell told|throw threw thrown|win won|write wrote written
+        |drink drank drunk|wear wore worn|ride rode ridden|break broke broken|steal stole stolen
+        |grow grew grown|speak spoke spoken|spend spent|swim swam swum|begin began begun
         |become became|overtake overtook overtaken|succeed succeeded""".split("|"),
     )
     for form in forms
