@@ -1,6 +1,7 @@
 """All checks of this project, set up for a policy."""
 
 from guardrails.checks.citations import CitationsCheck
+from guardrails.checks.conditions import ConditionsCheck
 from guardrails.checks.confidence import ConfidenceCheck
 from guardrails.checks.contradiction import ContradictionCheck
 from guardrails.checks.evasive import EvasiveCheck
@@ -33,6 +34,7 @@ def default_checks(policy: Policy) -> list[Check]:
         TermsCheck(),
         IdentifiersCheck(),
         RolesCheck(),
+        ConditionsCheck(),
         EvidenceInjectionCheck(),
         TopicsCheck(policy.topics, "draft"),
         ConfidenceCheck(policy.min_margin),

@@ -39,6 +39,10 @@ _ROOM = re.compile(
     re.I,
 )
 """A sentence that leaves room for other figures."""
+_A_SPAN = re.compile(
+    r"(?<=\b(?:lasts|takes) )an? (hour|day|week|fortnight|month|year)\b(?! and)", re.I
+)
+"""How long something is: "a day" says how often elsewhere."""
 _PIECE = re.compile(r"(?<=[.!?])\s+|\n+")
 _OTHER = STOP_WORDS.union(
     SCALES, WORDS, "other first last next same different following old and not more less".split()
@@ -95,6 +99,7 @@ def _given(known: _Known, piece: str) -> Iterator[Amount]:
             value = str(WORDS.get(match[1].lower(), match[1].replace(",", "")))
             yield Amount(value, "")
         return
+    piece = _A_SPAN.sub(r"1 \1", piece)
     amounts = read_figures(piece, generous=True).amounts if known.nouns else ()
     yield from (amount for _, amount in amounts if amount.of_kind(known.amount))
 

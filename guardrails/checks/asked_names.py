@@ -83,9 +83,15 @@ def _is_missing(words: Sequence[str], held: Held, text: str) -> bool:
     if all(found):
         return False
     if not any(found):
-        return not all(folded(word) in EVERYDAY or _DEMONYM.fullmatch(word) for word in words)
+        return not all(_is_everyday(word) for word in words)
     pairs = zip(words, words[1:], found, found[1:], strict=False)
     return any(_has_rival(*pair, text) for pair in pairs)
+
+
+def _is_everyday(word: str) -> bool:
+    plain = folded(word)
+    known = plain in EVERYDAY or plain.removesuffix("s") in EVERYDAY
+    return known or _DEMONYM.fullmatch(word) is not None
 
 
 def _has_rival(left: str, right: str, has_left: bool, has_right: bool, text: str) -> bool:

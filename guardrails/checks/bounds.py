@@ -40,9 +40,11 @@ _RANGE = re.compile(
     rf"(?:\s(?P<word>and|to)\s|\s?[-\u2013]\s?)(?P<last>{_NUMBER})",
     re.I,
 )
+_LINKS = "per|for|an?|each|every|to|in|of|and|or|from|at|by|on|the|with|plus|is"
 _RATE = re.compile(
-    rf"(?P<figure>{_NUMBER})(?:\s?(?:%|pounds?|euros?|dollars?|pence|cents?|p\b|[kmg]?g\b|ml\b"
-    r"|litres?|hours?|days?))?(?P<rates>(?:\s(?:per|for each|for every|an?|each|every)\s[a-z]+)+)",
+    rf"(?P<figure>{_NUMBER})(?:\s(?:thousand|million|billion))?"
+    rf"(?:\s?%|\s?(?!(?:{_LINKS})\b)[^\W\d]{{1,12}}\b)?"
+    r"(?P<rates>(?:\s(?:per|for each|for every|an?|each|every)\s[a-z]+)+)",
     re.I,
 )
 _EACH = re.compile(r"(?P<how>per|for each|for every|an?|each|every)\s(?P<what>[a-z]+)", re.I)

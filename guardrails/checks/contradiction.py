@@ -8,15 +8,16 @@ reviewer who sees many false ones stops reading them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 
 from guardrails.checks.numbers import CURRENCIES, SCALES, Date, read_figures
+from guardrails.checks.roles import stem
 from guardrails.checks.terms import named_pieces
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage
-from guardrails.words import WORDS, content_words
+from guardrails.words import STOP_WORDS, WORDS, content_words
 
 ALIKE, LEAST_SHARED = 0.6, 2
 """Least share (Jaccard) and number of the words that two sentences about the same thing have in
@@ -233,6 +234,89 @@ def _by_dimension(values: Mapping[str, frozenset[Value]]) -> dict[str, dict[Valu
     return found
 
 
+_STANCES = {
+    "spared": re.compile(
+        r"\bwithout\b|\bno(?:t)? (?:need|needed|required|necessary|compulsory)\b|\bnever needs?\b"
+        r"|\bneed(?:s)? (?:not|no)\b|\b(?:do|does) not (?:need|have to|require)\b"
+    ),
+    "forbidden": re.compile(
+        r"\b(?:forbidden|prohibited|banned|refused|(?:must|may|can|should) not|cannot"
+        r"|not (?:allowed|permitted))\b"
+    ),
+    "free": re.compile(r"\b(?:exempt|free (?:of charge|for|to all)|(?:is|are) free)\b"),
+    "paid": re.compile(r"\b(?:pays?|(?:is|are) charged|must be paid for)\b"),
+    "required": re.compile(
+        r"\b(?:must|ha(?:s|ve) to|need(?:s|ed)?|required|compulsory|mandatory|necessary)\b"
+    ),
+    "allowed": re.compile(r"\b(?:welcome to|may|allowed|permitted|free to|can)\b"),
+}
+"""How a sentence says that something need not, must not, must or may be; the first found counts."""
+_OPPOSED = {
+    frozenset({"required", "spared"}),
+    frozenset({"paid", "spared"}),
+    frozenset({"paid", "free"}),
+    frozenset({"forbidden", "allowed"}),
+    frozenset({"forbidden", "required"}),
+}
+_OF_STANCE = frozenset(
+    map(
+        stem,
+        """must has have need needs needed required compulsory mandatory necessary pay pays exempt
+        without not never no forbidden prohibited banned refused may can cannot should allowed
+        permitted welcome free charge charged before always any every time times""".split(),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Stance:
+    """What a sentence says of a duty, a key of ``_STANCES``, and the stems of what it is to."""
+
+    kind: str
+    stems: frozenset[str]
+
+    @classmethod
+    def read(cls, text: str) -> "Stance | None":
+        """The stance of a sentence, if it takes one."""
+        plain = _NOT.sub(" not", text.lower())
+        kind = next((kind for kind, found in _STANCES.items() if found.search(plain)), "")
+        return cls(kind, stems(plain)) if kind else None
+
+
+_NOT = re.compile(r"n['\u2019]t\b")
+
+
+def stems(text: str) -> frozenset[str]:
+    """The stems of the words of content, but those that say what is allowed."""
+    words = _LOWER.findall(text.lower())
+    return frozenset(stem(word) for word in words if word not in STOP_WORDS) - _OF_STANCE
+
+
+def _denying(
+    stance: Stance, asked: frozenset[str], lower: str, pieces: Sequence[tuple[str, str]]
+) -> Iterator[str]:
+    """The sentences of another passage that take the other stance on what was asked."""
+    wanted = stance.stems & asked
+    if _may_hold(wanted, lower):
+        for piece, low in pieces:
+            if _may_hold(wanted, low) and opposed(asked, stance, piece):
+                yield piece.strip()
+
+
+def opposed(asked: frozenset[str], one: Stance | None, text: str) -> bool:
+    """Whether another sentence says of what was ``asked`` that it need not be where one says that
+    it must, or that it may where one says that it must not: in any words."""
+    if one is None:
+        return False
+    other = Stance.read(text)
+    if other is None or frozenset({one.kind, other.kind}) not in _OPPOSED:
+        return False
+    shared, smaller = one.stems & other.stems, min(len(one.stems), len(other.stems))
+    alike = len(shared) >= max(LEAST_SHARED, ALIKE * len(one.stems | other.stems))
+    whole = len(shared) == smaller >= LEAST_SHARED
+    return (alike or whole) and len(asked & shared) >= LEAST_SHARED and asked & one.stems <= shared
+
+
 class ContradictionCheck:
     """Fails for each other sentence of the evidence that gives another value."""
 
@@ -256,7 +340,7 @@ class _Search:
     def __init__(self, case: Case, draft: Draft) -> None:
         self._case, self._draft = case, draft
         self._asked = content_words(case.question)
-        self._read, self._words = cache(Claim.read), cache(_words)
+        self._read, self._words, self._pieces = cache(Claim.read), cache(_words), cache(_pieces)
 
     def contradicting(self) -> list[str]:
         """The sentences that give another value, each once."""
@@ -267,11 +351,16 @@ class _Search:
         claim, words = self._read(sentence.text), _words(sentence.text)
         cited = {c.passage_id for c in self._draft.citations if c.number in sentence.citations}
         sources = [passage for passage in self._case.evidence if passage.id in cited]
+        stance = Stance.read(sentence.text)
+        asked = stems(self._case.question) if stance else frozenset()
         subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys() - FREE
         for passage in self._case.evidence:
-            if not _may_hold(words, passage.text):
+            if stance and passage.id not in cited:
+                yield from _denying(stance, asked, *self._pieces(passage.text))
+            lower, pieces = self._pieces(passage.text)
+            if not _may_hold(words, lower):
                 continue
-            for text in filter(partial(_may_hold, words), SENTENCE.split(passage.text)):
+            for text in (text for text, low in pieces if _may_hold(words, low)):
                 theirs = self._words(text)
                 if passage.id in cited and not _is_repeated(text, words, theirs):
                     continue
@@ -385,10 +474,20 @@ def _are_alike(words: frozenset[str], others: frozenset[str]) -> bool:
     return shared >= LEAST_SHARED and shared >= ALIKE * len(words | others)
 
 
-def _may_hold(words: frozenset[str], text: str) -> bool:
-    """Whether ``text`` holds so many of the words that it can be alike: a cheap first look."""
-    lower = text.lower()
-    return 0 < min(LEAST_SHARED, len(words)) <= sum(word in lower for word in words)
+def _pieces(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """A passage in lower case, and its sentences, each as written and in lower case."""
+    return text.lower(), [(piece, piece.lower()) for piece in SENTENCE.split(text)]
+
+
+def _may_hold(words: frozenset[str], lower: str) -> bool:
+    """Whether a text holds so many of the words that it can be alike: a cheap first look."""
+    missing = min(LEAST_SHARED, len(words))
+    for word in words if missing else ():
+        if word in lower:
+            missing -= 1
+            if not missing:
+                return True
+    return False
 
 
 def _words(text: str) -> frozenset[str]:

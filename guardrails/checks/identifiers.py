@@ -57,6 +57,8 @@ _QUANTITY = re.compile(
     r"\d[\d.]*(?:st|nd|rd|th|s|d|h|hrs?|min|sec|ms|k|m|bn|mn|x|km|[cnu]m|[km]?g|lbs?|oz|l|ml|[kmgt]b"
     r"|k?wh?|[kmg]?hz|v|m?ah|am|pm|a\.m|p\.m|ft|mph|kmh|c|f|px|fps|bit)"
 )
+_NAMED_PART = re.compile(r"(?![23]D)\d{1,3}[DH]")
+"""Pier 7D: days and hours are written small."""
 _COUNTED = re.compile(r"\d[\d.]*-[a-z]{2,}(?:-[a-z]+)*")
 _VALUE = re.compile(r"\d{1,6}(?:[.-]\d{1,4})*[A-Za-z]?|[A-HJ-Z]|[b-hj-z]|[IVXL]{2,6}")
 _YEAR = re.compile(r"(?:1[0-9]|20|21)\d\d")
@@ -138,6 +140,7 @@ class IdentifiersCheck:
         places = list(_places(case.draft, case.evidence))
         missed = [one.spelled for one in asked if _is_missed(one, asked, case.question, places)]
         missed += _years_of_other_cells(case.draft, asked)
+        missed += _other_months(case.question, places)
         missed += _rivals(case.question, places)
         missed += _other_items(case.question, places)
         missed += missing_names(case.question, [place.everything for place in places])
@@ -183,6 +186,28 @@ def _years_of_other_cells(draft: Draft, asked: Sequence[Identifier]) -> list[str
     known = {one.value for name, *_ in rows for one in _read(_plain(name)) if one.kind == YEAR}
     known |= {one.value for one in named}
     return [one.spelled for one in years if named and one.value not in known]
+
+
+_MONTH_OF_YEAR = re.compile(
+    r"\b(january|february|march|april|may|june|july|august|september|october|november|december)"
+    r",? ((?:19|20)\d\d)\b",
+    re.I,
+)
+
+
+def _other_months(question: str, places: Sequence["_Place"]) -> list[str]:
+    """The months of a year that the question names, where the answer names other ones of that year
+    alone."""
+    asked = [(m[1].lower(), m[2], m[0]) for m in _MONTH_OF_YEAR.finditer(question)]
+    if not asked:
+        return []
+    said = [(m[1].lower(), m[2]) for one in places for m in _MONTH_OF_YEAR.finditer(one.near)]
+    return [
+        spelled
+        for month, year, spelled in asked
+        if any(year == other for _, other in said)
+        and not any(month in one.near.lower() for one in places)
+    ]
 
 
 def _rivals(question: str, places: Sequence["_Place"]) -> list[str]:
@@ -333,7 +358,9 @@ def _identifier(text: str, tokens: Sequence[re.Match[str]], place: int) -> Ident
         value, end = (token + letter[1], letter.end()) if letter else (token, end)
         return Identifier(kind, _value(value), text[start:end])
     if digits and digits < len(_SIGNS.sub("", token)):
-        if _QUANTITY.fullmatch(low) or _COUNTED.fullmatch(low):
+        if (_QUANTITY.fullmatch(low) and not _NAMED_PART.fullmatch(token)) or _COUNTED.fullmatch(
+            low
+        ):
             return None
         return Identifier(f"{CODE} {re.split(r'[^a-z]', low)[0]}", _value(token), spelled)
     if _YEAR.fullmatch(token) and _is_year(text, tokens, place):

@@ -53,6 +53,16 @@ NO_LIMITS = (
     r" (?:\w+ (?:or |and )?){0,2}"
     r"(?:ethic\w*|moral\w*|censorship|filters?|guidelines|openai \w+|content polic\w+)"
 )
+OWN_WORDS = (
+    r"\b(?:instruc[tc]\w+|istruzion\w+|instruk\w+|consignes|anweisung\w*|polecen\w+|pokyn\w*"
+    r"|utasitas\w*|talimat\w*|ohjee\w*|prompt\w*)|инструкци|указани|οδηγι|指示|指令|提示詞|提示词"
+)
+SECRET_WORDS = (
+    r"\b(?:hidden|secret\w*|segret\w*|ascuns\w*|ocult\w*|nascost\w*|geheim\w*|versteckt\w*"
+    r"|verborgen\w*|cachee?s?|ukryt\w*|skryt\w*|tajn\w*|rejtett|titkos|gizli|dolda|skjulte"
+    r"|salais\w*)|скрыт|секретн|κρυφ|隐藏|隱藏|秘密"
+)
+"""What a service was told, and that it is secret, in languages of which each has both."""
 ANYWHERE = {
     "override": [
         rf"{TOLD}\b{DROP} {WORDS}{EARLIER} {WORDS}{SURE_ORDERS}\b",
@@ -87,6 +97,10 @@ ANYWHERE = {
         folded(r"(?:이전|위의?)[^.?!\n]{0,12}(?:지시|명령|지침)[^.?!\n]{0,8}(?:무시|잊)"),
         r"\b(?:beachte|befolge|befolgen sie|beachten sie)\b[^.?!\n]{0,40}\b(?:vorgaben"
         r"|anweisungen|regeln|anordnungen)\b[^.?!\n]{0,20}\bnicht\b",
+        r"\bignora\w*(?: \w+){0,2} (?:regulile|instructiunile|indicatiile|pravidla|zasady)\b",
+        r"\b(?:talimat|kural|komut)\w*(?: \w+){0,2}"
+        r" (?:unut|yok ?say|gormezden gel|dikkate alma)\w*",
+        r"(?:忘记|忘記|忘掉|不要理会)[^.?!\n。]{0,12}(?:指示|指令|提示|規則|规则)",
         # As folded as the text that it is looked for in.
         folded(r"(?:забуд|игнорир)\w*[^.?!\n]{0,40}(?:инструкци|правил|указани)"),
         r"(?:忽略|無視|无视)[^.?!\n。]{0,12}(?:指示|指令|提示|規則|规则)",
@@ -116,6 +130,10 @@ ANYWHERE = {
         r"\b(?:repeat|print|output|copy|translate|return|spell-? ?check)\b[^.?!\n]{0,60}"
         r"\b(?:text|words|everything|all|prompt)(?: \w+)? (?:above|before this)"
         r"(?:\W*$|[^\w ]| (?:and|in|into|to|as|from|word|verbatim|exactly|this|that|here|your)\b)",
+        r"\bwie lautet\w* (?:der|die|das|dein\w*) (?:geheim\w*|versteckt\w*|ursprunglich\w*)"
+        r" (?:text|prompt|anweisung\w*|vorgabe\w*)\b",
+        r"\bmit (?:dem|der|denen) du (?:eingerichtet|gestartet|programmiert|instruiert)"
+        r" (?:wurdest|worden bist|bist)\b",
         r"!\[[^\]\n]{0,200}\]\(\s*(?:https?:)?//[^)\s]*[?={\[]",
         r"\b(?:send|post|forward|transmit|upload|exfiltrate)\b[^.?!\n]{0,60}"
         r"\b(?:conversation|credentials|api keys?|chat history|system prompt|secrets)\b"
@@ -170,6 +188,15 @@ ANYWHERE = {
         r"\bin your (?:response|reply|answer|output), (?:also )?"
         r"(?:suggest|mention|recommend|include|tell|state|add|promote|encourage|say|advise)\b",
         r"\bhaha pwned\b",
+        r"\b(?:reply|response|answer) (?:that|which) (?:is|gets)(?: \w+){0,2} (?:put together"
+        r"|written|drafted|generated|composed|prepared|assembled)\b",
+        r"\b(?:whatever|no matter what|regardless of what)\b[^.?!\n]{0,60}"
+        r"\b(?:asks?|asked|wants? to know|questions? (?:is|are))\b[^.?!\n]{0,40}"
+        r"\b(?:only|always|right|fitting|correct|proper) (?:\w+ )?(?:response|reply|answer)\b",
+        r"\b(?:quien|quienquiera que|el que|chi|celui qui|wer) (?:genere|redacte|escriba|elabore"
+        r"|genera|scrive|redige|erstellt|schreibt|formuliert|verfasst)?(?: \w+)?"
+        r" ?(?:respuesta|risposta|reponse|antwort)\b[^.?!\n]{0,40}"
+        r"\b(?:debe|debera|tiene que|deve|doit|muss|soll)\b",
     ],
     "encoded": [
         r"\b(?:decode|decrypt|decipher|base64|rot13)\b[^\n]{0,80}"
@@ -225,6 +252,11 @@ IN_QUESTIONS = {
         r"(?: were| are)?\s*(?:[.?!\"',]|$|verbatim|word for word)",
         r"\b(?:return|show|print|reveal|leak) (?:me )?(?:all )?your (?:prompt|embeddings|weights)",
         r"\b(?:information|text)s? in the prompt\b",
+        folded(rf"(?:{OWN_WORDS})[^.?!\n]{{0,20}}(?:{SECRET_WORDS})"),
+        folded(rf"(?:{SECRET_WORDS})[^.?!\n]{{0,20}}(?:{OWN_WORDS})"),
+        r"\b(?:message|text|line|turn|words?)s? (?:in|of|at the (?:start|top|beginning) of)"
+        r" (?:this|our|the) (?:conversation|chat|session|thread),?"
+        r" (?:before|prior to|preceding) (?:mine|my)\b",
         r"\b(?:ton|ta|tes|votre|vos|tu|tus|su|sus|tuo|tue|teu|sua|seu|dein\w*|ihr\w*)"
         r" (?:invite systeme|(?:prompt|mensaje|mensagem|message) (?:del? |di |do )?"
         r"(?:systeme|sistema)|system-?prompt)\b",
@@ -250,6 +282,10 @@ AMBIGUOUS = {
         r"(?P<told2>\b(?:i|we|they|don't|not|never) )?\b(?:ignore|disregard|forget|igmre)"
         r" (?:about )?(?:all|everything|anything|what(?:ever)?)\b(?: of)?(?: [\w']+){0,6}?"
         r" (?:above|before|so far|told|said|previously|earlier|learned|know|talked|discussed)\b",
+    ],
+    "order to the assistant": [
+        r"\b(?:reply|respond|answer) (?:only|solely|always|exclusively) with"
+        r" (?:the (?:phrase|words?|sentence|text)\b|['\"])",
     ],
     "role": [
         r"\b(?:developer|debug|god|dan|jailbreak|sudo) mode\b(?: \w+){0,2} ?"

@@ -106,6 +106,9 @@ WORTH = {
     "gbit/s": ("rate", "1000000"),
 }
 """What units are worth in a common one of their dimension, exactly: 250 mg are 0.25 g."""
+_HUNDREDTHS = {"cent": ("\u20ac", "$"), "pence": ("\u00a3",), "p": ("\u00a3",)}
+WRAPPED = 50
+"""Characters of a line before a number at its end that is prose, and no cell."""
 APART = Fraction(1, 20)
 """How far what a claim calls "about" may be from what the evidence says, if it is rounded."""
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
@@ -170,6 +173,8 @@ _CODE = re.compile(
 )
 _DOTTED = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{3}){2,}(?!\w|\.\d)")
 """Thousands as much of Europe writes them: 1.250.000."""
+_CUT = re.compile(r"(?<=\w )(\d{1,3},?)\n(?=\d{3}(?!\d))")
+"""A number that the end of a line cuts in two, as "a total of 12" and "400 tonnes"."""
 _FORTNIGHT = re.compile(r"\b(?:a |one )?fortnight\b", re.I)
 _BULLET = re.compile(r"^[ \t]*-[ \t]+", re.MULTILINE)
 _CURRENCY = r"us\$|gbp|eur|usd|chf|jpy|[£€$¥]"
@@ -228,7 +233,7 @@ class Amount:
         rounded."""
         mine, theirs = self._worth(), other._worth()
         if mine is None or theirs is None or mine[0] != theirs[0]:
-            return False
+            return self._in_hundredths(other) or other._in_hundredths(self)
         return mine[1] == theirs[1] or (self.rough and self._rounds(theirs[1], mine[1]))
 
     def of_kind(self, other: "Amount") -> bool:
@@ -247,6 +252,13 @@ class Amount:
             return None
         dimension, worth = WORTH.get(self.unit, (self.unit, "1"))
         return dimension, Fraction(self.value) * Fraction(worth)
+
+    def _in_hundredths(self, whole: "Amount") -> bool:
+        """Whether this is ``whole`` in cents or pence."""
+        if whole.unit not in _HUNDREDTHS.get(self.unit, ()):
+            return False
+        mine, theirs = self._worth(), whole._worth()
+        return mine is not None and theirs is not None and mine[1] == 100 * theirs[1]
 
     def _rounds(self, exact: Fraction, mine: Fraction) -> bool:
         """Whether ``exact`` rounds to ``mine`` at the last digit that is written."""
@@ -376,6 +388,7 @@ class _Reader:
 
     def read(self, text: str) -> Figures:
         """The figures of ``text``; a reader reads once."""
+        text = _CUT.sub(_rejoined, text) if "\n" in text else text
         text = _DOTTED.sub(_without_dots, _with_figures(_plain(text)))
         text = _FORTNIGHT.sub("two weeks", text) if self._generous else text
         text = self._without_dates(text)
@@ -478,6 +491,14 @@ class _Reader:
         return " ; "
 
 
+def _rejoined(match: re.Match[str]) -> str:
+    """The first part of a number that goes on in the next line, where prose was wrapped."""
+    line = match.start() - (match.string.rfind("\n", 0, match.start()) + 1)
+    if line < WRAPPED:
+        return match[0]
+    return match[1] if match[1].endswith(",") else f"{match[1]} "
+
+
 def _without_dots(match: re.Match[str]) -> str:
     return match[0].replace(".", "")
 
@@ -544,7 +565,7 @@ def _amounts(match: re.Match[str], generous: bool) -> Iterator[Amount]:
     if scale and (scale != "m" or match["before"]):  # "5m" may be five metres
         value = _scaled(value, SCALES[scale])
     yield Amount(f"-{value}" if match["minus"] else value, unit)
-    if generous and " " in number:  # "12 500" may be one number or two
+    if generous and " " in number and not unit:  # "12 500" may be one number or two
         yield from (Amount(_value(piece), "") for piece in number.split())
 
 

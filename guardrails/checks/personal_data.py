@@ -149,6 +149,8 @@ class _Plain(dict[int, str]):
         kind = unicodedata.category(char)
         if kind == "Pd" or char == "\u2212":
             plain = "-"
+        elif char in "\u00b7\u2022\u2219\u2027":
+            plain = "."
         elif kind in ("Zs", "Cf"):
             plain = " "
         elif kind == "Nd":
@@ -500,7 +502,11 @@ _DIHEDRAL, _PERMUTED = _dihedral(), _permuted()
 _LICENCE = r"passport|passeport|reisepass|pasaporte|driv(?:er'?s|ing) licen[cs]e"
 _NATIONAL_IDS = (
     _finder(r"\d{3}-\d{2}-\d{4}", _is_ssn),
-    _finder(r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}", _has_five_digits, r"ssn|social security"),
+    _finder(
+        r"\d{3}[ .\-/|]{0,3}\d{2}[ .\-/|]{0,3}\d{4}",
+        _has_five_digits,
+        r"s\.?s\.?n\b|social security",
+    ),
     _finder(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _is_nino),
     _finder(
         r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ .\-/|]{0,3}\d{2}){3}[ .\-/|]{0,3}[A-D]",
@@ -549,6 +555,7 @@ _TOKEN = (
 _SECRET_NAME = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|(?:auth|access|api|bearer|security"
     r"|session)?[ _-]?token"
+    r"|(?:wi-?fi|wlan|network|router)[ _-]?key|key (?:for|of|to) the (?:wi-?fi|wlan|network|router)"
     r"|(?:api|access|secret|private|account|encryption|storage)[ _-]?key|credentials?"
     r"|client[ _-]?secret"
     r"|passwor[td]|kennwort|mot de passe|contraseña|senha|parola)"
@@ -629,16 +636,17 @@ _MONTHS = (
 )
 _DATE = (
     r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+    r"|\d{1,2}[./ -]{1,2}(?:i{1,3}|i?v|vi{1,3}|ix|xi{0,2})[./ -]{1,2}\d{4}"
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)? (?:of |de )?{_MONTHS},? (?:de )?\d{{4}}"
     rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})"
 )
 _BORN = (
-    r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|geboren am|geb\. ?(?:am)?"
+    r"\b(?:date of birth|d\.?o\.?b\b\.?|birth ?date|birthday|born|b\.|geboren am|geb\. ?(?:am)?"
     r"|geburtsdatum|née? le|date de naissance|nacid[oa] el|fecha de nacimiento|nat[oa] il"
     r"|data di nascita)"
 )
 _EMAIL = r"[\p{L}\d_.%+'-]+@(?:[\p{L}\d-]+\.)+\p{L}{2,}"
-_IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+_IPV4 = r"\d{1,3}(?:(?:\.| \. |\[\.\]|\(\.\))\d{1,3}){3}"
 _IPV6 = r"[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}"
 _VERSION = pattern(
     r"(?:\bv|version|release|section|clause|§|software|firmware|logiciel|build|update)\s*$"
@@ -648,7 +656,7 @@ _VERSION = pattern(
 def _is_public_address(text: str) -> bool:
     """Addresses of a local network name no person."""
     try:
-        return ipaddress.ip_address(text).is_global
+        return ipaddress.ip_address(re.sub(r"[\s()\[\]]", "", text)).is_global
     except ValueError:
         return False
 
@@ -816,6 +824,11 @@ _ADDRESSES = (
     ),
     _finder(
         rf"{_LIVES}({_NAMED}(?: {_NAMED}){{0,3}} {_HOUSE}, {_NAMED}{_TAIL})", _has_no_date, group=1
+    ),
+    _finder(
+        rf"{_NAMED}(?: {_NAMED}){{0,3}} \d{{1,3}}[a-z]?(?:/\d{{1,3}})?, (?:[A-Z]{{1,2}}-)?"
+        rf"(?:\d{{5}}|[3-9]\d{{3}}|1[0-8]\d{{2}}|2[1-9]\d{{2}}) {_NAMED}",
+        _has_no_date,
     ),
     _finder(rf"(?m){_COUNTRY}[ ,]{{1,2}}(\d{{5,6}})[ \t\r]*$", group=1),
     _finder(rf"(?:\d{{1,6}},? )?{_STREET_WORD} {_NAMES},? \d{{1,5}}\b{_TAIL}"),

@@ -51,6 +51,8 @@ IRREGULAR = {
         |give gave given|hold held|keep kept|know knew known|lead led|leave left|lend lent|lose lost
         |make made|pay paid|run ran|see saw seen|sell sold|send sent|show shown|strike struck
         |take took taken|teach taught|tell told|throw threw thrown|win won|write wrote written
+        |drink drank drunk|wear wore worn|ride rode ridden|break broke broken|steal stole stolen
+        |grow grew grown|speak spoke spoken|spend spent|swim swam swum|begin began begun
         |become became|overtake overtook overtaken|succeed succeeded""".split("|"),
     )
     for form in forms
@@ -101,7 +103,7 @@ class _Text:
     def __init__(self, text: str) -> None:
         found = _TOKEN.findall(folded(text[:LONGEST]))
         self.tokens = [_ENDING.sub("", token) for token in found]
-        self.stems = [_stem(token) for token in self.tokens]
+        self.stems = [stem(token) for token in self.tokens]
 
     @cached_property
     def content(self) -> frozenset[str]:
@@ -178,6 +180,11 @@ class _Text:
         led = not BE.isdisjoint(self.tokens[start:place])
         return led or self.tokens[place + 1 : place + 2] == ["by"]
 
+    def has_agent(self, place: int) -> bool:
+        """Whether the word at ``place`` is a passive that says by whom."""
+        start, end = self._clause(place)
+        return self._is_passive(start, place) and "by" in self.tokens[place:end]
+
     def asks_subject(self, place: int) -> bool:
         """Whether a question asks for the subject of a verb at ``place``: "What town surrounds"."""
         return place <= SUBJECT_ENDS and not SUBJECTS.isdisjoint(self.tokens[:2])
@@ -209,16 +216,25 @@ def _are_verbs(asked: "_Text", mine: int, said: "_Text", theirs: int) -> bool:
 def _swaps(asked: _Text, said: _Text) -> Iterator[str]:
     if len(asked.content - said.content) > UNKNOWN:
         return
-    for stem in asked.pivots.keys() & said.pivots.keys() - MUTUAL:
-        for mine in asked.pivots[stem]:
-            for theirs in said.pivots[stem]:
-                if stem not in DIRECTIONS and not _are_verbs(asked, mine, said, theirs):
+    for pivot in asked.pivots.keys() & said.pivots.keys() - MUTUAL:
+        for mine in asked.pivots[pivot]:
+            for theirs in said.pivots[pivot]:
+                if pivot not in DIRECTIONS and not _are_verbs(asked, mine, said, theirs):
                     continue
+                if pivot == "than" and asked.tokens[mine - 1] != said.tokens[theirs - 1]:
+                    continue  # longer than, shorter than
                 one, other = asked.sides(mine), said.sides(theirs)
                 first = (other.left & one.right) - other.right - one.left
                 second = (other.right & one.left) - other.left - one.right
                 if first and second:
                     yield f"{min(first)} {said.tokens[theirs]} {min(second)}"
+                elif (
+                    second
+                    and not one.right - {pivot}
+                    and asked.has_agent(mine)
+                    and said.has_agent(theirs)
+                ):
+                    yield f"{said.tokens[theirs]} {min(second)}"
 
 
 def _opposites(asked: _Text, said: _Text) -> Iterator[str]:
@@ -235,13 +251,13 @@ def _opposites(asked: _Text, said: _Text) -> Iterator[str]:
 def _object(text: str, word: str) -> str:
     """The first word of content after ``word`` that is no number."""
     following = text.partition(f" {word} ")[2].split()
-    return next((_stem(w) for w in following if w not in _PLAIN | _NUMBERS and w.isalpha()), "")
+    return next((stem(w) for w in following if w not in _PLAIN | _NUMBERS and w.isalpha()), "")
 
 
 _NUMBERS = frozenset("one two three four five six seven eight nine ten twelve".split())
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """A word without the endings of its forms; a crude one serves, as both sides are cut alike."""
     word = IRREGULAR.get(word, word)
     if len(word) < 3:

@@ -32,8 +32,10 @@ OF_KIND = {
     "injection": {"injection_question", "injection_evidence", "exfiltration"},
     "personal": {"personal_data"},
     "numbers": {"numbers"},
-    "premises": {"identifiers", "roles", "numbers", "terms", "contradiction"},
+    "premises": {"identifiers", "roles", "numbers", "terms", "contradiction", "conditions"},
     "advice": {"topics"},
+    "others": {"topics"},
+    "conditions": {"conditions", "roles", "identifiers", "numbers", "terms", "contradiction"},
 }
 CHECKS = [check for check in default_checks(load_policy()) if check.name != "screens"]
 
