@@ -1,9 +1,9 @@
 """Fine-tune a local causal or seq2seq model on answering from evidence, with LoRA.
 
 Run as:
-    python -m training.lora --model FOLDER --data DATA --out FOLDER --minutes 60
-    python -m training.lora --model FOLDER --data DATA --out FOLDER --edits FILE
-    python -m training.lora ... --resume       # go on after a stop, with the same options
+    python -m training.generator lora --model FOLDER --data DATA --out FOLDER --minutes 60
+    python -m training.generator lora --model FOLDER --data DATA --out FOLDER --edits FILE
+    python -m training.generator lora ... --resume   # go on after a stop, with the same options
 
 The base stays frozen; small low-rank matrices beside its linear layers are trained (Hu et al.,
 2021) and merged at the end, so that ``COUNTERSIGN_GENERATOR=OUT`` serves the result. Prompts
@@ -45,14 +45,13 @@ from app.errors import (
 )
 from app.files import sha256_file
 from app.inference import local_model
-from app.inference.networks.weights import MANIFEST, TEXT_SUFFIXES, UNLISTED
+from app.inference.networks.weights import TEXT_SUFFIXES, UNLISTED
 from app.inference.writing.prompt import Chat, build_prompt, passage_line
 from app.inference.writing.search import Decoding, as_tokens, decoder_opening
 from app.ports import DraftRequest
-from guardrails.contract import (
-    canonical_sha256,
-)
+from guardrails.contract import canonical_sha256
 from training.lora_rows import Row, Rows, load_rows, readable
+from training.model_folder import write_manifest
 
 MAX_NEW_TOKENS = 160
 """Longest target; the service stops a model there."""
@@ -520,13 +519,7 @@ def seal(out: Path, base: str, figures: Mapping[str, float]) -> None:
     files = sorted(p for p in out.iterdir() if p.is_file() and p.name.lower() not in UNLISTED)
     for path in files:
         path.chmod(0o644)
-    manifest = {
-        "name": out.resolve().name,
-        "base": base,
-        "training": dict(figures),
-        "files": {path.name: sha256_file(path) for path in files},
-    }
-    (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    write_manifest(out, out.resolve().name, figures, (path.name for path in files), base)
 
 
 # --- the command -----------------------------------------------------------------------------
@@ -662,10 +655,3 @@ def lora(
         typer.echo(f"{error.code}: {error.message}", err=True)
         raise typer.Exit(1) from error
     typer.echo(json.dumps(figures))
-
-
-app = typer.Typer(help="Fine-tune a local model with LoRA.", add_completion=False)
-app.command()(lora)
-
-if __name__ == "__main__":
-    app()

@@ -29,20 +29,18 @@ from typing import Annotated, Protocol
 
 import torch
 import typer
-from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from app.files import sha256_file
+from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_model import PairModel, new_pair_model
 from app.inference.networks.pair_tensors import READER_HEADS
-from app.inference.networks.weights import base_folder, load_tensors
+from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import Tuning, load_tuning
-from training.blend import write_mean
 from training.companies import Asked, asked_of, rows_of
-from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
+from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 from training.handbook import made_examples
+from training.model_folder import seal, training_figures, write_mean, write_weights
 from training.resuming import Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
@@ -245,12 +243,12 @@ class MixedBatches:
         self._others, self._asked, self._share = others, asked, share
         self._tokens, self._seed = tokens, seed
         self._rng = random.Random(seed)
-        self._order = shuffled_passes(len(asked), self._rng)
+        self._order = shuffled(len(asked), self._rng)
 
     def start(self, done: Progress) -> None:
         """See ``Source``."""
         self._rng = random.Random(self._seed + done.step)
-        self._order = shuffled_passes(len(self._asked), self._rng)
+        self._order = shuffled(len(self._asked), self._rng)
         self._others.start(done)
 
     def next(self, window: int) -> Batch:
@@ -263,12 +261,6 @@ class MixedBatches:
             examples, ranked = rows_of(self._asked[place], self._rng)
             rows += [Row(one, place if ranked else -1) for one in examples]
         return collate(rows, window, self._rng)
-
-
-def shuffled_passes(count: int, rng: random.Random) -> Iterator[int]:
-    """Endless numbers below ``count``, pass after pass in a new order."""
-    while True:
-        yield from rng.sample(range(count), count)
 
 
 def span_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -439,31 +431,20 @@ class _Meter:
 
 
 def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
-    """Write the trained tensors as fp16 safetensors, with a manifest."""
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
-    save_file(tensors, out / "model.safetensors")
-    (out / "model.safetensors").chmod(0o644)
-    seal(out, UNTUNED, figures, model.base)
+    """Write the trained tensors, without a tuning yet."""
+    write_weights(out, model.trained_state())
+    seal_reader(out, UNTUNED, figures)
 
 
-def seal(out: Path, tuning: Tuning, figures: dict[str, float], base: str = PairModel.base) -> None:
-    """Write the tuning and the manifest with every file's SHA-256."""
-    config = json.dumps(asdict(tuning), indent=2)
-    (out / "config.json").write_text(config + "\n", "utf-8")
-    manifest = {
-        "name": "reader",
-        "base": base,
-        "training": figures,
-        "files": {name: sha256_file(out / name) for name in ("config.json", "model.safetensors")},
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+def seal_reader(out: Path, tuning: Tuning, figures: dict[str, float]) -> None:
+    """Write the tuning as the config, and the manifest."""
+    seal(out, "reader", asdict(tuning), figures)
 
 
 def start_from(model: PairModel, init: Path) -> None:
     """Load an earlier reader, or the encoder of a generator; new heads stay as they are."""
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    tensors = load_tensors(init / "model.safetensors")
+    tensors = load_tensors(init / WEIGHTS)
     kept = {k: t for k, t in tensors.items() if own.get(k) == t.shape}
     if not any(name.startswith("encoder.") for name in kept):
         raise typer.BadParameter(f"{init} holds no encoder of this size")
@@ -474,9 +455,7 @@ def reader_rows(
     data: Path, seed: int, negatives: Path | None, made: int, limit: int | None
 ) -> ReaderData:
     """The rows of ``data``, at most ``limit`` of them, with ``made`` passages beside."""
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = load_tokenizer()
     loaded = load_reader_data(data, tokenizer, seed, negatives)
     examples = [*loaded.examples[:limit], *made_examples(tokenizer, made, seed)]
     typer.echo(f"{len(examples)} questions")
@@ -494,9 +473,9 @@ def tune(
     out: Annotated[Path, typer.Option(help="model folder")] = Path("models/reader"),
 ) -> None:
     """Set the tuning of a trained reader."""
-    figures = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
     titles = load_tuning(out).titles  # a matter of the training, not of the tuning
-    seal(out, Tuning(min_margin, answer_weight, relevance_weight, titles), figures)
+    tuning = Tuning(min_margin, answer_weight, relevance_weight, titles)
+    seal_reader(out, tuning, training_figures(out))
 
 
 @app.command()
@@ -507,7 +486,7 @@ def blend(
     share: Annotated[float, typer.Option(help="what the second counts", min=0, max=1)] = 0.5,
 ) -> None:
     """The mean of two readers' weights; tune it afterwards."""
-    seal(out, UNTUNED, write_mean(first, second, out, share))
+    seal_reader(out, UNTUNED, write_mean(first, second, out, share))
 
 
 @app.command("train")

@@ -28,6 +28,7 @@ from app.inference.writing.grounding import NO_ANSWER
 from app.inference.writing.prompt import INSTRUCTIONS
 from app.ports import DraftRequest
 from tests.conformance.generators import CHAT_TEMPLATE, save_causal, save_tokenizer
+from training.generator import app
 from training.lora import (
     CHECKPOINT,
     IGNORED,
@@ -35,7 +36,6 @@ from training.lora import (
     Paths,
     Plan,
     State,
-    app,
     fine_tune,
     make_plan,
 )
@@ -340,7 +340,7 @@ def test_a_smoke_run_makes_a_model_that_serves(
 ) -> None:
     base, out = kind(tmp_path / "model"), tmp_path / "out"
     arguments = ["--model", base, "--data", data, "--edits", edits, "--out", out, "--smoke"]
-    done = CliRunner().invoke(app, list(map(str, arguments)))
+    done = CliRunner().invoke(app, ["lora", *map(str, arguments)])
     assert done.exit_code == 0, done.output
     figures = json.loads(done.stdout.strip().splitlines()[-1])
     assert (figures["steps"], figures["examples"]) == (3, 6)
@@ -483,7 +483,7 @@ def test_a_run_that_cannot_be_is_one_coded_line(
     causal(tmp_path / "model")
     named = {"--model", "--data", "--out", "--edits"}
     values = {k: str(tmp_path / v) if k in named else v for k, v in options.items()}
-    done = CliRunner().invoke(app, [part for pair in values.items() for part in pair])
+    done = CliRunner().invoke(app, ["lora", *(part for pair in values.items() for part in pair)])
     assert done.exit_code == 1
     assert done.stdout == ""
     assert any(line.startswith(f"{code}: ") for line in done.stderr.splitlines()), done.stderr

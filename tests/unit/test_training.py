@@ -20,9 +20,9 @@ from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import SEPARATOR, Reader, Tuning
 from app.settings import PROJECT
 from training import reader
-from training.blend import write_mean
 from training.data import ReaderData, SpanExample, held_out, load_reader_data, nameless, title_of
 from training.mining import main as mine
+from training.model_folder import write_mean
 from training.noise import TAKEN_BACK, disfluent, keywords, noisy, with_typos
 from training.reader import (
     PLAIN_SHARE,
@@ -40,7 +40,7 @@ from training.reader import (
     ranking_loss,
     save,
     schedule,
-    seal,
+    seal_reader,
     span_loss,
     start_from,
     train,
@@ -396,7 +396,7 @@ def test_a_short_run_learns_and_ships_a_reader_that_loads(data: Path, tmp_path: 
     Reader(tmp_path / "reader").warm_up()
     size = (tmp_path / "reader" / "model.safetensors").stat().st_size
     assert size < 22_000_000
-    seal(tmp_path / "reader", Tuning(1.5, 0.5, 0.25), figures)
+    seal_reader(tmp_path / "reader", Tuning(1.5, 0.5, 0.25), figures)
     tuned = Reader(tmp_path / "reader")
     tuned.warm_up()
     assert tuned.tuning == Tuning(1.5, 0.5, 0.25)
