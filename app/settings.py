@@ -772,12 +772,9 @@ def _fault(place: tuple[int | str, ...], told: str, value: Any) -> str:
     return says + (f", not {str(value)[:MOST_SHOWN]!r}" if shown else "")
 
 
-def setting_sources(
-    settings: Settings, environment: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def setting_sources(settings: Settings) -> dict[str, str]:
     """Where each setting's value came from: its variable's name, ``argument`` or ``default``."""
-    env = os.environ if environment is None else environment
-    upper = {name.upper() for name in env}
+    upper = {name.upper() for name in os.environ}
     sources = {}
     for name in Settings.model_fields:
         variable = PREFIX + name.upper()

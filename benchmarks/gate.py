@@ -67,21 +67,6 @@ class Outcomes:
         return self.answered if self.held is None else self.answered & ~self.held
 
 
-def measure_gate(
-    outcomes: Path,
-    alpha: float = 0.05,
-    delta: float = 0.05,
-    splits: int = 100,
-    labels: int = LABELS,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """``measure_outcomes`` on rows {score, wrong[, answerable, abstained, held]}; bad rows raise
-    ``Invalid``."""
-    return measure_outcomes(
-        read_outcomes(outcomes), alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
-    )
-
-
 def read_outcomes(path: Path) -> Outcomes:
     """The rows of JSON lines, plain or gzip; raises ``Invalid`` naming the row."""
     return parse_outcomes(_rows(path), path.name)

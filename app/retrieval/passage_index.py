@@ -260,11 +260,6 @@ def read_replaced(folder: Path) -> dict[str, int]:
     return found
 
 
-def verify_index(folder: Path, manifest_sha256: str = "") -> dict[str, Any]:
-    """The manifest, after checking every file against it; raises ``DependencyFailed``."""
-    return _verified(folder, manifest_sha256, {})[0]
-
-
 def _verified(
     folder: Path, manifest_sha256: str, checked: Mapping[FileKey, str]
 ) -> tuple[dict[str, Any], dict[FileKey, str]]:

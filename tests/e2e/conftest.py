@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from app import background
 from app.access.principals import ROLES
@@ -51,6 +51,28 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+
+
+@contextmanager
+def faultless_page(browser: Browser, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """A page on which no script may fail, and what was wrong on it: nothing, at the end."""
+    context = browser.new_context(**{"viewport": WIDE, **options})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page, problems
+    context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail; a module may have another one."""
+    with faultless_page(browser) as (page, _):
+        yield page
 
 
 @dataclass(frozen=True)

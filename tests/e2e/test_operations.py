@@ -1,10 +1,9 @@
 """The operations page in a browser: what stands behind releases, and the switch that stops them."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from app.gate.modes import switch_mode
 from app.proof.audit_checks import AuditChecks
@@ -14,18 +13,6 @@ from tests.e2e.test_browser import FACT, ask, sign_in
 from tests.e2e.test_review_desk import call
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
 
 
 @pytest.fixture(autouse=True)
