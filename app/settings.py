@@ -435,8 +435,7 @@ class Settings(BaseSettings):
         description="From which risk on a held draft must be read for `min_reading_seconds`.",
     )
     self_review: bool = Field(
-        default=True,
-        description="Whether a reviewer may decide an answer to their own question.",
+        default=True, description="Whether a reviewer may decide an answer to their own question."
     )
     gate_mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"] = (
         Field(

@@ -116,8 +116,7 @@ def pipeline(
 @app.command()
 def quotes(
     folder: Annotated[
-        Path,
-        typer.Option(help="It holds questions.jsonl and documents/, or folders that do."),
+        Path, typer.Option(help="It holds questions.jsonl and documents/, or folders that do.")
     ] = Path("examples"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     as_json: Json = False,
@@ -371,8 +370,7 @@ def _scored_rows(
 
 @app.command()
 def judge(
-    runs: Annotated[int, typer.Option(help="Answers to judge.", min=1)] = 200,
-    as_json: Json = False,
+    runs: Annotated[int, typer.Option(help="Answers to judge.", min=1)] = 200, as_json: Json = False
 ) -> None:
     """Milliseconds of all deterministic checks on one answer, and of each alone."""
     from benchmarks.judging import measure_judging

@@ -278,11 +278,7 @@ class Pipeline:
         return changed
 
     def _added(
-        self,
-        files: Sequence[NewFile],
-        collection: str,
-        report: Report,
-        valid: ValidDays,
+        self, files: Sequence[NewFile], collection: str, report: Report, valid: ValidDays
     ) -> list[tuple[NewFile, Added]]:
         if not files or report.job_id is None:
             return []

@@ -170,10 +170,7 @@ class Learner:
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         mask = self._pad([[1] * len(row) for row in rows], 0)
-        return {
-            "input_ids": self._pad(rows, self._tokenizer.pad_token_id),
-            "attention_mask": mask,
-        }
+        return {"input_ids": self._pad(rows, self._tokenizer.pad_token_id), "attention_mask": mask}
 
     def _pad(self, rows: Sequence[Sequence[int]], filler: int) -> Tensor:
         width = max(map(len, rows))

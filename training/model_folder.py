@@ -34,11 +34,7 @@ def seal(out: Path, name: str, config: Mapping[str, Any], training: Mapping[str,
 
 
 def write_manifest(
-    out: Path,
-    name: str,
-    training: Mapping[str, Any],
-    files: Iterable[str],
-    base: str = BASE_NAME,
+    out: Path, name: str, training: Mapping[str, Any], files: Iterable[str], base: str = BASE_NAME
 ) -> None:
     """Write the manifest with the SHA-256 of ``files``; ``training`` are figures of the run."""
     manifest = {

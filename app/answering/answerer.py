@@ -21,12 +21,7 @@ from app.answering.asking_larger import AskingLarger, under_a_certificate
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
-from app.answering.reading import (
-    Recheck,
-    own_view,
-    read_again,
-    read_before,
-)
+from app.answering.reading import Recheck, own_view, read_again, read_before
 from app.answering.small_talk import reply_to
 from app.answering.stages import (
     Admitted,
@@ -60,13 +55,7 @@ from app.errors import (
 )
 from app.gate.admission import Gate
 from app.made import note_made
-from app.ports import (
-    Drafting,
-    DraftRequest,
-    Misfit,
-    Screening,
-    Vectors,
-)
+from app.ports import Drafting, DraftRequest, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow

@@ -42,9 +42,7 @@ class AskBody(Body):
         description="The question, plain text.", examples=["How many days of leave do I have?"]
     )
     collections: list[str] | None = Field(
-        default=None,
-        min_length=1,
-        description="Collections to search; null searches all in scope.",
+        default=None, min_length=1, description="Collections to search; null searches all in scope."
     )
     answer_schema: dict[str, Any] | None = Field(
         default=None,
@@ -98,9 +96,7 @@ class SearchBody(Body):
 
     question: Text = Field(min_length=1, max_length=4000, examples=["leave in the first year"])
     collections: list[Text] | None = Field(
-        default=None,
-        min_length=1,
-        description="Collections to search; null searches all in scope.",
+        default=None, min_length=1, description="Collections to search; null searches all in scope."
     )
     limit: int = Field(default=5, ge=1, le=20)
 

@@ -465,11 +465,7 @@ def test_the_last_administrator_stays(access: Access) -> None:
     access.accounts.create("eve", ["admin"])
     access.accounts.create("sam", ["admin"], scope=["a"])
     access.accounts.change("sam", "eve", roles=["asker"])
-    attempts: list[dict[str, Any]] = [
-        {"roles": ["asker"]},
-        {"scope": ["a"]},
-        {"disabled": True},
-    ]
+    attempts: list[dict[str, Any]] = [{"roles": ["asker"]}, {"scope": ["a"]}, {"disabled": True}]
     for attempt in attempts:
         with pytest.raises(Conflict):
             access.accounts.change("eve", "eve", **attempt)

@@ -252,11 +252,7 @@ def test_events_are_the_stages_in_order_then_the_sentences_and_one_answer(site: 
 
 def test_an_event_stream_that_fails_ends_with_one_coded_error(site: Site) -> None:
     response = site.call(
-        "ann",
-        "POST",
-        "/v1/ask",
-        json={"question": " "},
-        headers={"Accept": "text/event-stream"},
+        "ann", "POST", "/v1/ask", json={"question": " "}, headers={"Accept": "text/event-stream"}
     )
     ((name, error),) = events(response.text)
     assert (name, error["code"]) == ("error", "question_empty")

@@ -67,11 +67,7 @@ class Library:
     def new_retriever(self) -> Retriever:
         """A retriever that has loaded nothing yet, as another process has it."""
         return Retriever(
-            self.corpus,
-            self.embedder.question,
-            self.embedder.name,
-            self.settings.index_dir,
-            "cpu",
+            self.corpus, self.embedder.question, self.embedder.name, self.settings.index_dir, "cpu"
         )
 
     def write(self, name: str, content: str | bytes) -> Path:

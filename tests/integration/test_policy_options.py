@@ -13,14 +13,7 @@ from sqlalchemy import func, select, update
 from app.access.principals import Principal
 from app.corpus.corpus import Corpus
 from app.db import Database, now
-from app.errors import (
-    AlreadyDecided,
-    ApprovalVoid,
-    ClaimLost,
-    Conflict,
-    Forbidden,
-    Invalid,
-)
+from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Conflict, Forbidden, Invalid
 from app.proof.dry_run import dry_run, judged_of, shadow_report
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
@@ -363,9 +356,7 @@ def test_a_record_gives_back_what_was_judged(database: Database) -> None:
     assert list(judged.findings) == list(made.findings)
 
 
-def test_a_dry_run_is_for_operators_over_what_they_may_read_and_lately(
-    database: Database,
-) -> None:
+def test_a_dry_run_is_for_operators_over_what_they_may_read_and_lately(database: Database) -> None:
     corpus = Corpus(database)
     add_ready_document(corpus)
     record(database, trail(only_passage(corpus), "released"))

@@ -17,14 +17,7 @@ from app.records.tables import AuditRow, RecordRow
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import early_tasks
 from benchmarks.invariants import broken_invariants, left_over
-from tests.simulation.actions import (
-    COLLECTIONS,
-    REFUSED,
-    REVIEWERS,
-    THINGS,
-    Actions,
-    Wrong,
-)
+from tests.simulation.actions import COLLECTIONS, REFUSED, REVIEWERS, THINGS, Actions, Wrong
 from tests.simulation.world import Ground, World, world
 
 STEPS = 50
