@@ -258,18 +258,13 @@ class Answerer:
     def view(self, principal: Principal, answer_id: str) -> AnswerView:
         """One of the principal's own answers as it stands now; raises ``NotFound``."""
         with self._database.reading() as session:
-            record = session.get(RecordRow, answer_id)
-            if record is None or record.principal != principal.name:
-                raise NotFound("There is no such answer.")
-            return own_view(session, principal, record)
+            return own_view(session, principal, _own_record(session, principal, answer_id))
 
     def schema(self, principal: Principal, answer_id: str) -> Mapping[str, Any] | None:
         """The schema that one of the principal's own questions came with; raises ``NotFound``."""
         with self._database.reading() as session:
-            record = session.get(RecordRow, answer_id)
-            if record is None or record.principal != principal.name:
-                raise NotFound("There is no such answer.")
-            found: Mapping[str, Any] | None = (record.inputs or {}).get("answer_schema")
+            inputs = _own_record(session, principal, answer_id).inputs or {}
+            found: Mapping[str, Any] | None = inputs.get("answer_schema")
             return found
 
     def history(self, principal: Principal, limit: int) -> list[AnswerView]:
@@ -619,6 +614,13 @@ class Answerer:
         for finding in admitted.reached.findings:
             if finding.outcome is not Outcome.PASS:
                 self._telemetry.findings.labels(finding.check, finding.outcome.value).inc()
+
+
+def _own_record(session: Session, principal: Principal, answer_id: str) -> RecordRow:
+    record = session.get(RecordRow, answer_id)
+    if record is None or record.principal != principal.name:
+        raise NotFound("There is no such answer.")
+    return record
 
 
 def _checked(ask: Ask, max_chars: int) -> Ask:

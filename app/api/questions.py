@@ -141,12 +141,17 @@ async def ask(
     sentence is sent after the release is recorded."""
     asked = body.model_dump()
     question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
+    return await asked_as(accept, question, permit, request)
+
+
+async def asked_as(accept: str, question: Question, permit: Permit, request: Request) -> Any:
+    """The answer to a question that is asked now, as JSON or as events."""
     if "text/event-stream" in accept.lower():
-        return asked_stream(ask_events(question, permit, request))
+        return asked_stream(_ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 
 
-async def ask_events(
+async def _ask_events(
     question: Question, permit: Permit, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a question that is being asked: stages, sentences, then answer or error."""
