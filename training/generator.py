@@ -39,6 +39,7 @@ from app.inference.networks.weights import WEIGHTS, load_tensors
 from training.data import FusedData, FusedExample, load_fused_data, shuffled
 from training.lora import lora
 from training.model_folder import seal, write_weights
+from training.runs import Meter
 
 MASK = 103
 STATEMENT_WEIGHT = 0.3
@@ -272,7 +273,8 @@ def train(
         torch.nn.utils.clip_grad_norm_((p for g in groups for p in g["params"]), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        meter.add(batch, loss.item())
+        read = int(batch.attention_mask.sum()) + int((batch.weights > 0).sum())
+        meter.add(len(batch.targets), read, loss=loss.item())
         step += 1
         if step % 50 == 0:
             elapsed = time.monotonic() - began
@@ -291,36 +293,6 @@ def _groups(model: Seq2SeqModel, plan: Plan) -> list[dict[str, Any]]:
         {"params": rest, "peak": plan.learning_rate},
         {"params": encoder, "peak": plan.encoder_rate},
     ]
-
-
-class Meter:
-    """Counts of what was seen, and the recent losses."""
-
-    def __init__(self) -> None:
-        self._examples = self._tokens = 0
-        self._losses: list[float] = []
-
-    def add(self, batch: Batch, loss: float) -> None:
-        """Count one batch."""
-        self._examples += len(batch.targets)
-        self._tokens += int(batch.attention_mask.sum()) + int((batch.weights > 0).sum())
-        self._losses.append(loss)
-
-    def line(self, elapsed: float) -> str:
-        """For the log, while training."""
-        figures = self.figures(elapsed, last=50)
-        return " ".join(f"{name} {value}" for name, value in figures.items())
-
-    def figures(self, elapsed: float, last: int = 200) -> dict[str, float]:
-        """Examples, tokens read and written, minutes, speed and the mean of the last losses."""
-        losses = self._losses[-last:]
-        return {
-            "examples": self._examples,
-            "tokens": self._tokens,
-            "minutes": round(elapsed / 60, 1),
-            "tokens_per_second": round(self._tokens / max(elapsed, 1e-9)),
-            "loss": round(sum(losses) / max(1, len(losses)), 4),
-        }
 
 
 def save(model: Seq2SeqModel, out: Path, figures: dict[str, float]) -> None:

@@ -41,7 +41,7 @@ from training.companies import Asked, asked_of, rows_of
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 from training.handbook import made_examples
 from training.model_folder import seal, training_figures, write_mean, write_weights
-from training.resuming import Progress, load_progress, save_progress
+from training.runs import Meter, Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
@@ -69,6 +69,7 @@ TITLED_SHARE = 0.7
 PLAIN_SHARE = 0.6
 """How many of the questions without an unanswerable twin take part in one pass over the data."""
 SAVE_EVERY_S = 240.0
+LOSSES = ("span_loss", "ranking_loss", "answer_loss")
 
 
 @dataclass(frozen=True)
@@ -369,7 +370,7 @@ def train(
     source.start(done)
     saved = time.monotonic()
     began = saved - done.seconds
-    meter = _Meter(done.rows, done.tokens)
+    meter = Meter(done.rows, done.tokens)
     model.train()
     while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
         factor, window = schedule(progress, done.step)
@@ -381,16 +382,16 @@ def train(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        meter.add(batch, losses.tolist())
+        seen = len(batch.groups), int(batch.attention_mask.sum())
+        meter.add(*seen, **dict(zip(LOSSES, losses.tolist(), strict=True)))
         done.step += 1
         elapsed = time.monotonic() - began
         if done.step % 50 == 0:
-            figures = meter.figures(elapsed, last=50)
-            typer.echo(f"step {done.step} progress {progress:.3f} {json.dumps(figures)}")
+            typer.echo(f"step {done.step} progress {progress:.3f} {meter.line(elapsed)}")
         if time.monotonic() - saved > SAVE_EVERY_S:
             saved = time.monotonic()
             save(model, out, meter.figures(elapsed))
-            done.seconds, done.rows, done.tokens = elapsed, meter.rows, meter.tokens
+            done.seconds, done.rows, done.tokens = elapsed, meter.examples, meter.tokens
             if state:
                 save_progress(state, model, optimizer, done)
     return meter.figures(time.monotonic() - began)
@@ -403,31 +404,6 @@ def _from(order: Iterator[int], done: Progress) -> Iterator[int]:
     for place in order:
         done.drawn += 1
         yield place
-
-
-class _Meter:
-    """Counts of what was seen, and the recent losses."""
-
-    def __init__(self, rows: int = 0, tokens: int = 0) -> None:
-        self.rows, self.tokens = rows, tokens
-        self._losses: list[list[float]] = []
-
-    def add(self, batch: Batch, losses: list[float]) -> None:
-        self.rows += len(batch.groups)
-        self.tokens += int(batch.attention_mask.sum())
-        self._losses.append(losses)
-
-    def figures(self, elapsed: float, last: int = 200) -> dict[str, float]:
-        recent = self._losses[-last:]
-        names = ("span_loss", "ranking_loss", "answer_loss")
-        means = [sum(column) / len(recent) for column in zip(*recent, strict=True)]
-        return {
-            "examples": self.rows,
-            "tokens": self.tokens,
-            "minutes": round(elapsed / 60, 1),
-            "tokens_per_second": round(self.tokens / max(elapsed, 1e-9)),
-            **{name: round(mean, 3) for name, mean in zip(names, means, strict=False)},
-        }
 
 
 def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:

@@ -33,6 +33,7 @@ from app.inference.networks.weights import WEIGHTS, load_tensors
 from training.claims import REFUTED, SUPPORTED, Claim
 from training.lexicon import load_lexicon
 from training.model_folder import seal, training_figures, write_mean, write_weights
+from training.runs import Meter
 from training.support_data import load_claims
 
 CLS, SEP = 101, 102
@@ -154,9 +155,7 @@ def train(
     """Train for ``minutes``; saves to ``out`` every tenth of the budget; returns figures."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
-    began, saves = time.monotonic(), 0
-    figures: dict[str, float] = {"examples": 0, "tokens": 0}
-    losses: list[float] = []
+    began, meter, saves = time.monotonic(), Meter(), 0
     model.train()
     for step, group in enumerate(batches(rows, batch_tokens, random.Random(seed))):
         progress = min(1.0, (time.monotonic() - began) / (minutes * 60))
@@ -165,19 +164,15 @@ def train(
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * min(1.0, (step + 1) / 50) * max(0.02, 1 - progress)
         batch = collate(group)
-        losses.append(_step(model, batch, optimizer, parameters))
-        figures["examples"] += len(group)
-        figures["tokens"] += int(batch.attention_mask.sum())
+        loss = _step(model, batch, optimizer, parameters)
+        meter.add(len(group), int(batch.attention_mask.sum()), final_loss=loss)
+        elapsed = time.monotonic() - began
         if step % 50 == 49:
-            speed = figures["tokens"] / (time.monotonic() - began)
-            mean = sum(losses[-50:]) / 50
-            typer.echo(f"step {step + 1} {progress:.3f} loss {mean:.3f} tokens/s {speed:.0f}")
+            typer.echo(f"step {step + 1} progress {progress:.3f} {meter.line(elapsed)}")
         if int(progress * 10) > saves:
             saves = int(progress * 10)
-            save(model, out, figures)
-    last = losses[-200:]
-    minutes = round((time.monotonic() - began) / 60, 1)
-    return figures | {"minutes": minutes, "final_loss": round(sum(last) / max(1, len(last)), 3)}
+            save(model, out, meter.figures(elapsed))
+    return meter.figures(time.monotonic() - began)
 
 
 def _step(

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import timedelta
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -30,7 +29,6 @@ from tests.trails import (
     draft_from,
     hold,
     only_passage,
-    settings_for,
     trail,
 )
 
@@ -38,11 +36,6 @@ ANN = Principal("ann", frozenset({"asker", "reviewer"}))
 RITA = Principal("rita", frozenset({"reviewer"}))
 RAJ = Principal("raj", frozenset({"reviewer"}))
 OLGA = Principal("olga", frozenset({"operator"}))
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return settings_for(database_url, tmp_path)
 
 
 @pytest.fixture

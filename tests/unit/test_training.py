@@ -45,7 +45,7 @@ from training.reader import (
     start_from,
     train,
 )
-from training.resuming import Progress, load_progress, save_progress
+from training.runs import Progress, load_progress, save_progress
 from training.unanswerable import OPPOSITES, alter, exchange
 
 PASSAGES = {
