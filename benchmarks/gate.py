@@ -25,6 +25,7 @@ from app.files import read_rows
 from app.inference.risk import RISK_FOLDER, load_risk
 from app.settings import Settings
 from benchmarks.answers import read_questions
+from benchmarks.metrics import rounded
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
 from guardrails.contract import Action, Case
 from guardrails.gate.binomial import GRID, GateInvalid, level_of, upper_limit
@@ -200,10 +201,10 @@ def measure_outcomes(
     answerable = [run.share_answerable for run in runs if run.share_answerable is not None]
     return {
         **_quality(outcomes),
-        "splits_within_alpha": _rounded(np.mean([(run.error or 0) <= alpha for run in runs])),
-        "released_share": _rounded(np.mean([run.share for run in runs])),
-        "released_share_answerable": _rounded(np.mean(answerable)) if answerable else None,
-        "error_among_released": _rounded(np.mean(errors)) if errors else None,
+        "splits_within_alpha": rounded(np.mean([(run.error or 0) <= alpha for run in runs])),
+        "released_share": rounded(np.mean([run.share for run in runs])),
+        "released_share_answerable": rounded(np.mean(answerable)) if answerable else None,
+        "error_among_released": rounded(np.mean(errors)) if errors else None,
         "certifiable_splits": sum(run.certified for run in runs),
         "answers": int(outcomes.answered.sum()),
         "releasable": able,
@@ -229,11 +230,11 @@ def _quality(outcomes: Outcomes) -> dict[str, float | None]:
     answered = outcomes.answered
     scores, wrong = outcomes.scores[answered].tolist(), outcomes.wrong[answered].tolist()
     return {
-        "auroc": _rounded(auroc(scores, wrong)),
-        "ece": _rounded(calibration_error(scores, wrong)),
-        "brier": _rounded(brier(scores, wrong)),
-        "aurc": _rounded(risk_coverage(scores, wrong).aurc),
-        "error_of_all": _rounded(np.mean(wrong)) if wrong else None,
+        "auroc": rounded(auroc(scores, wrong)),
+        "ece": rounded(calibration_error(scores, wrong)),
+        "brier": rounded(brier(scores, wrong)),
+        "aurc": rounded(risk_coverage(scores, wrong).aurc),
+        "error_of_all": rounded(np.mean(wrong)) if wrong else None,
     }
 
 
@@ -277,10 +278,6 @@ def _tested(
         share_answerable = float(released[outcomes.answerable[rest]].mean())
     error = float(wrong.mean()) if len(wrong) else None
     return _Run(level >= 0, float(released.mean()), share_answerable, error)
-
-
-def _rounded(value: Any) -> float | None:
-    return None if value is None else round(float(value), 4)
 
 
 @dataclass(frozen=True)

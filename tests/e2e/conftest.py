@@ -31,8 +31,9 @@ from app.settings import PROJECT, Settings
 from app.wiring import Services, open_services
 from cli.workers import server_options
 from ingestion.formats.page_image import PageImages
-from ingestion.pipeline import pipeline_for, worker
+from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
+from ingestion.worker import worker
 from tests.commands import countersign
 from tests.conftest import NO_BROWSER, find_browser, made_once
 from tests.integration.test_api import PASSWORD

@@ -37,9 +37,10 @@ from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_drafter, build_services
-from ingestion.pipeline import Pipeline, pipeline_for, worker
+from ingestion.pipeline import Pipeline, pipeline_for
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
+from ingestion.worker import worker
 from tests.conftest import HANDBOOK
 
 RELEASED = "What is the excess for water damage?"

@@ -35,7 +35,8 @@ from app.retrieval.live_index import RETRY_S
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.wiring import build_services
-from ingestion.pipeline import Pipeline, Report, worker
+from ingestion.pipeline import Pipeline, Report
+from ingestion.worker import worker
 from tests.children import begin, ended
 from tests.clocks import clock_off, every_clock_off
 from tests.conftest import DURABLE
