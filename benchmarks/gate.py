@@ -10,7 +10,7 @@ Run as:
 import itertools
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -32,7 +32,6 @@ from guardrails.gate.binomial import GRID, GateInvalid, level_of, upper_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify, first_level, last_level
 from guardrails.judge import Judge
-from guardrails.policy.decide import Policy
 from guardrails.policy.load import load_policy
 from guardrails.risk import UNKNOWN, RiskModel
 from training.outcomes import LabelledDraft, draft_outcomes
@@ -103,21 +102,18 @@ def _flags(rows: list[dict[str, Any]], flag: str, name: str) -> NDArray[np.bool_
 
 
 def score_questions(
-    questions: Path,
-    generator: str = "reader",
-    limit: int | None = None,
-    policy: Policy | None = None,
+    questions: Path, generator: str = "reader", limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Rows for ``read_outcomes``: each question of ``questions`` drafted, judged and scored once.
 
-    The contexts are the evidence. ``policy`` None is the packaged one. Raises ``Invalid``,
+    The contexts are the evidence. Raises ``Invalid``,
     ``SettingsInvalid`` or ``ModelRefused``.
     """
     rows = read_questions(questions)[:limit]
     settings = Settings(generator=generator)
     chosen, embedder = build_generator(settings), build_embedder(settings)
     risk = load_risk(settings.models_dir / RISK_FOLDER)
-    rules = policy or load_policy(settings.policy_file)
+    rules = load_policy(settings.policy_file)
     judge = Judge(build_checks(rules, build_support(settings)), rules)
     screens = build_screens(settings, embedder)
     vectors = embedder.embed([row["question"] for row in rows])
@@ -354,14 +350,13 @@ def simulate(
     }
 
 
-def simulated_grid(
-    alphas: Sequence[float] = (0.1, 0.05, 0.02), times: int = 4000
-) -> list[dict[str, float]]:
+def simulated_grid() -> list[dict[str, float]]:
     """``simulate`` over base rates, AUROCs and label counts, at delta 0.05."""
-    grid = itertools.product(alphas, (0.1, 0.2, 0.4), (0.75, 0.85, 0.93), (100, 300, 1000, 3000))
+    alphas, labels = (0.1, 0.05, 0.02), (100, 300, 1000, 3000)
+    grid = itertools.product(alphas, (0.1, 0.2, 0.4), (0.75, 0.85, 0.93), labels)
     return [
         {"alpha": alpha, "base_rate": base, "auroc": area, "labels": n}
-        | simulate(World.binormal(base, area), n, alpha, 0.05, times)
+        | simulate(World.binormal(base, area), n, alpha, 0.05, 4000)
         for alpha, base, area, n in grid
     ]
 

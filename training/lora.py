@@ -479,7 +479,8 @@ def ship(
         # A chat template in a file of its own would be no text file to the manifest's check.
         tokenizer.save_pretrained(out, save_jinja_files=False)
         _copy_licences(base, out)
-        seal(out, base.resolve().name, {**figures, **_options(plan)})
+        options = {k: v for k, v in asdict(plan).items() if k not in ("inputs", "minutes", "steps")}
+        seal(out, base.resolve().name, {**figures, **options})
 
 
 def _plain(settings: GenerationConfig) -> GenerationConfig:
@@ -491,16 +492,6 @@ def _plain(settings: GenerationConfig) -> GenerationConfig:
     return GenerationConfig(  # type: ignore[no-untyped-call]
         **{name: value for name, value in kept.items() if value is not None}
     )
-
-
-def _options(plan: Plan) -> dict[str, float]:
-    return {
-        "seed": plan.seed,
-        "rank": plan.rank,
-        "batch_size": plan.batch_size,
-        "learning_rate": plan.learning_rate,
-        "max_tokens": plan.max_tokens,
-    }
 
 
 def _copy_licences(base: Path, out: Path) -> None:

@@ -16,6 +16,7 @@ from app.access.principals import Principal
 from app.answering.stages import Ask
 from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
 from app.api.requests import (
+    EVENTS,
     Body,
     CredentialDep,
     Guarded,
@@ -124,7 +125,7 @@ Reader = Annotated[Principal, Depends(May("passages.read"))]
     "/ask",
     response_model=AnswerView,
     summary="Ask a question",
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def ask(
     permit: Annotated[Permit, Depends(permit)],
@@ -199,7 +200,7 @@ def answer(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
     "/answers/{answer_id}/events",
     summary="Follow an answer until it is final",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def answer_events(
     answer_id: str,

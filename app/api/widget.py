@@ -22,6 +22,7 @@ from app.api.asking import Question, follow
 from app.api.edge import HEADERS
 from app.api.questions import asked_as, follow_events
 from app.api.requests import (
+    EVENTS,
     Body,
     Credential,
     Guarded,
@@ -122,7 +123,7 @@ def visit(key: Text, body: VisitBody, request: Request, services: ServicesDep) -
     "/questions",
     response_model=AnswerView,
     summary="Ask as a visitor",
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def ask(
     key: Text,
@@ -153,7 +154,7 @@ def answer(key: Text, answer_id: str, services: ServicesDep, principal: Visitor)
     "/answers/{answer_id}/events",
     summary="Follow a visitor's answer until it is final",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def answer_events(
     key: Text, answer_id: str, request: Request, services: ServicesDep, principal: Visitor

@@ -28,6 +28,7 @@ from app.inference.writing.grounding import NO_ANSWER
 from app.inference.writing.prompt import INSTRUCTIONS
 from app.ports import DraftRequest
 from tests.conformance.generators import CHAT_TEMPLATE, save_causal, save_tokenizer
+from tests.training_rows import question_rows, write_tables
 from training.generator import app
 from training.lora import (
     CHECKPOINT,
@@ -75,28 +76,14 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     passages = [{"passage_id": k, "title": t, "text": x} for k, (t, x) in PASSAGES.items()]
     questions = [
-        {
-            "id": key,
-            "question": question,
-            "passage_ids": [passage],
-            "answers": answers,
-            "answerable": bool(answers),
-            "source": "test",
-        }
-        for key, question, passage, answers in QUESTIONS
+        {**row, "id": key}
+        for (key, *_), row in zip(
+            QUESTIONS, question_rows([asked[1:] for asked in QUESTIONS]), strict=True
+        )
     ]
-    write_rows(folder, "passages", passages)
-    write_rows(folder, "questions", questions)
-    write_rows(
-        folder, "distractors", [{"id": "q1", "gold": "p1", "distractors": ["p2", "p3", "gone"]}]
-    )
+    distractors = [{"id": "q1", "gold": "p1", "distractors": ["p2", "p3", "gone"]}]
+    write_tables(folder, passages=passages, questions=questions, distractors=distractors)
     return folder
-
-
-def write_rows(data: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    (data / "train/qa").mkdir(parents=True, exist_ok=True)
-    with gzip.open(data / f"train/qa/{name}.jsonl.gz", "wt", encoding="utf-8") as target:
-        target.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 @pytest.fixture
