@@ -215,9 +215,7 @@ def test_one_screen_alone_says_of_each_text_what_all_of_them_do(embedder: MiniLM
         screens.chances("injection", texts, np.full((3, 384), np.nan, np.float32))
 
 
-def test_beside_another_embedder_the_screens_embed_for_themselves(
-    embedder: MiniLMEmbedder,
-) -> None:
+def test_beside_another_embedder_the_screens_embed_for_themselves(embedder: MiniLMEmbedder) -> None:
     text = "Should I sue my landlord?"
     other = np.zeros(7, np.float32)
     assert OwnVectors(Screens(SHIPPED), embedder).scores(text, other) == scores(embedder, text)

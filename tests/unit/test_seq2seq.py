@@ -18,15 +18,7 @@ from app.ports import DraftRequest, Misfit
 from guardrails.contract import Passage
 from tests.training_rows import question_rows, write_tables
 from training.data import FusedData, load_fused_data
-from training.generator import (
-    Plan,
-    answer_item,
-    collate,
-    denoise_item,
-    loss_of,
-    save,
-    train,
-)
+from training.generator import Plan, answer_item, collate, denoise_item, loss_of, save, train
 from training.statements import state, statement
 
 SHIPPED = Path(__file__).parents[2] / "models" / "seq2seq"

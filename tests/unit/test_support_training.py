@@ -185,12 +185,7 @@ def data(tmp_path: Path) -> Path:
         for n in range(20)
     ]
     files[qa / "questions.jsonl.gz"] = [
-        {
-            "question": question,
-            "passage_ids": [f"p{n}"],
-            "answers": [answer],
-            "answerable": True,
-        }
+        {"question": question, "passage_ids": [f"p{n}"], "answers": [answer], "answerable": True}
         for n in range(20)
         for question, answer in (("Who opened the bridge?", "Ada Bell"), ("When?", "1890"))
     ]
