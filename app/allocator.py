@@ -8,10 +8,7 @@ MOST_ARENAS = 4
 that each change of a document builds are built by another thread each time: with glibc's eight for
 each core a service over few documents kept 85 MB more (benchmarks/LOG.md)."""
 ARENAS = {"MALLOC_ARENA_MAX": (-8, MOST_ARENAS)}
-KEEPING = {
-    "MALLOC_MMAP_THRESHOLD_": (-3, 1 << 25),
-    "MALLOC_TRIM_THRESHOLD_": (-1, (1 << 31) - 1),
-}
+KEEPING = {"MALLOC_MMAP_THRESHOLD_": (-3, 1 << 25), "MALLOC_TRIM_THRESHOLD_": (-1, (1 << 31) - 1)}
 """The variables by which glibc is told, with the option's number and value (mallopt(3))."""
 
 

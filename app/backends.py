@@ -98,10 +98,7 @@ def _seq2seq(settings: Settings) -> Generator:
 
 
 EMBEDDERS: dict[str, Callable[[Settings], Embedder]] = {"minilm": _minilm}
-GENERATORS: dict[str, Callable[[Settings], Generator]] = {
-    "reader": _reader,
-    "seq2seq": _seq2seq,
-}
+GENERATORS: dict[str, Callable[[Settings], Generator]] = {"reader": _reader, "seq2seq": _seq2seq}
 
 
 def check_selected(settings: Settings) -> None:

@@ -67,10 +67,7 @@ class Background:
     """Runs jobs when they are due, while this process holds the lease."""
 
     def __init__(
-        self,
-        lease: Lease,
-        jobs: Sequence[Job],
-        clock: Callable[[], float] = time.monotonic,
+        self, lease: Lease, jobs: Sequence[Job], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._lease, self._jobs, self._clock = lease, jobs, clock
         self._next = {job.name: clock() for job in jobs}
@@ -110,11 +107,7 @@ class Background:
 
 
 def background_of(
-    database: Database,
-    desk: ReviewDesk,
-    drift: DriftMonitors,
-    access: Access,
-    settings: Settings,
+    database: Database, desk: ReviewDesk, drift: DriftMonitors, access: Access, settings: Settings
 ) -> Background:
     """The periodic work of a service over that database."""
     jobs = [

@@ -37,13 +37,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app.errors import (
-    DependencyFailed,
-    SchemaNewer,
-    SchemaOutdated,
-    SettingsInvalid,
-    StorageFull,
-)
+from app.errors import DependencyFailed, SchemaNewer, SchemaOutdated, SettingsInvalid, StorageFull
 from app.settings import PROJECT
 
 if TYPE_CHECKING:  # alembic takes a moment to import, and only commands need it

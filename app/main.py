@@ -36,14 +36,7 @@ from app.api.described import describe, groups
 from app.api.edge import Door, Edge, Heads, Limits, Refusals, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView, meant
-from app.errors import (
-    BadRequest,
-    CountersignError,
-    Invalid,
-    MethodNotAllowed,
-    NotFound,
-    TooLarge,
-)
+from app.errors import BadRequest, CountersignError, Invalid, MethodNotAllowed, NotFound, TooLarge
 from app.ports import PageImages
 from app.settings import Settings
 from app.telemetry import configure_logging

@@ -49,11 +49,7 @@ def forget_destination(session: Session, name: str) -> None:
 
 
 def note_event(
-    session: Session,
-    kind: NoticeKind,
-    subject: str,
-    at: datetime,
-    due_at: datetime | None = None,
+    session: Session, kind: NoticeKind, subject: str, at: datetime, due_at: datetime | None = None
 ) -> None:
     """Have it told that this happened to a task or an answer, not before ``due_at``."""
     session.add(

@@ -440,8 +440,7 @@ class Settings(BaseSettings):
         description="From which risk on a held draft must be read for `min_reading_seconds`.",
     )
     self_review: bool = Field(
-        default=True,
-        description="Whether a reviewer may decide an answer to their own question.",
+        default=True, description="Whether a reviewer may decide an answer to their own question."
     )
     gate_mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"] = (
         Field(
@@ -777,12 +776,9 @@ def _fault(place: tuple[int | str, ...], told: str, value: Any) -> str:
     return says + (f", not {str(value)[:MOST_SHOWN]!r}" if shown else "")
 
 
-def setting_sources(
-    settings: Settings, environment: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def setting_sources(settings: Settings) -> dict[str, str]:
     """Where each setting's value came from: its variable's name, ``argument`` or ``default``."""
-    env = os.environ if environment is None else environment
-    upper = {name.upper() for name in env}
+    upper = {name.upper() for name in os.environ}
     sources = {}
     for name in Settings.model_fields:
         variable = PREFIX + name.upper()

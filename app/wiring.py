@@ -116,7 +116,7 @@ def build_services(settings: Settings) -> Services:
     """Connect everything; cheap, as models load on first use or in ``warm_up``."""
     if settings.model_threads:
         use_threads(settings.model_threads)
-    database, telemetry = Database(settings.database), _telemetry(settings)
+    database, telemetry = Database(settings.database), Telemetry(backends.prices(settings))
     embedder, generator = backends.build_embedder(settings), backends.build_generator(settings)
     support, screens = backends.build_support(settings), backends.build_screens(settings, embedder)
     checks = partial(backends.build_checks, support=support)
@@ -290,16 +290,12 @@ def build_drafter(services: Services) -> BackgroundDrafter | None:
     )
 
 
-def _places(settings: Settings, telemetry: Telemetry) -> AnswerPlaces:
-    most, waiting = settings.running_answers, settings.max_waiting_answers
-    return AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
-
-
 def _asking(
     settings: Settings, database: Database, telemetry: Telemetry, answerer: Answerer
 ) -> dict[str, Any]:
     """The parts of ``Services`` that askers use, in the order in which they end."""
-    places = _places(settings, telemetry)
+    most, waiting = settings.running_answers, settings.max_waiting_answers
+    places = AnswerPlaces(most, waiting, settings.deadline_s, telemetry.running)
     suggestions = Suggestions(database, answerer, lambda: places.taken > 0, settings.deadline_s)
     sections = Sections(database, shown=settings.show_sections)
     return {
@@ -329,10 +325,6 @@ def _kept_answers(
 ) -> KeptAnswers | None:
     most = settings.answer_cache
     return KeptAnswers(database, models, telemetry, most) if most else None
-
-
-def _telemetry(settings: Settings) -> Telemetry:
-    return Telemetry(backends.prices(settings))
 
 
 def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict[str, Any]:

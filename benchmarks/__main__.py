@@ -1,45 +1,6 @@
-"""Quality and speed as commands.
+"""Quality and speed as commands: ``python -m benchmarks`` lists them, ``--help`` their options.
 
-Run as:
-    python -m benchmarks retrieval --corpus F --questions F --json
-    python -m benchmarks answers --questions F [--generator NAME ...] [--device D ...]
-        [--distractors K] [--limit N] --json
-    python -m benchmarks runtime [--runs N] [--threads N] --json
-    python -m benchmarks margin --questions F [--questions G] --json
-    python -m benchmarks gate --questions F [--whole] [--save-outcomes G] --json
-    python -m benchmarks gate --outcomes G --json
-    python -m benchmarks gate --examples [--folder F] [--save-outcomes G] --json
-    python -m benchmarks certify [--streams N] [--keep FILE] --json
-    python -m benchmarks power --outcomes F [--alpha A] [--labels N --labels M] --json
-    python -m benchmarks tutorial [--questions F --corpus FOLDER] [--limit N] --json
-    python -m benchmarks shipped --questions F [--corpus FILE_OR_FOLDER] [--limit N] --json
-    python -m benchmarks followups --rewrite-file F --questions F [--corpus F] --json
-    python -m benchmarks support --file F [--limit N] --json
-    python -m benchmarks support-numbers --file F [--file G] --json
-    python -m benchmarks pipeline --corpus FILE_OR_FOLDER --questions F --json
-    python -m benchmarks quotes [--folder F] --json
-    python -m benchmarks judge [--runs N] --json
-    python -m benchmarks reading --json
-    python -m benchmarks index [--passages N | --vectors N ...] [--rebuild] --json
-    python -m benchmarks ingest [--peer haystack|llamaindex] [--documents FOLDER] --json
-    python -m benchmarks embedding --corpus F --questions F [--limit N] --json
-    python -m benchmarks review [--tasks N] [--runs N] --json
-    python -m benchmarks review --reviewers N [--decide M] --json
-    python -m benchmarks regress [--planted N] --json
-    python -m benchmarks review [--tasks N] [--runs N] [--browser] --json
-    python -m benchmarks load [--askers N] [--streams N] [--answers N] --json
-    python -m benchmarks load [--askers N] [--streams N] [--answers N] [--seconds S]
-        [--crowd N] --json
-    python -m benchmarks load --soak SECONDS [--rate R] --json
-    python -m benchmarks latency [--passages N] [--rate R] [--seconds S] [--traced N]
-        [--documents FOLDER] --json
-    python -m benchmarks peers [--install] [--users N ...] [--seconds S] [--rounds N]
-        [--environment FOLDER] --json
-    python -m benchmarks capacity [--passages N --requests R] --json
-    python -m benchmarks kills [--runs N] [--database sqlite|postgresql] --json
-    python -m benchmarks pii --file F [--presidio] --json
-    python -m benchmarks screen --name injection|scope|advice|toxicity --file F [--file G] --json
-    python -m benchmarks orders --data DATA [--documents FOLDER] --json
+Every command takes ``--json``. benchmarks/LOG.md holds the figures.
 """
 
 import sys
@@ -116,8 +77,7 @@ def pipeline(
 @app.command()
 def quotes(
     folder: Annotated[
-        Path,
-        typer.Option(help="It holds questions.jsonl and documents/, or folders that do."),
+        Path, typer.Option(help="It holds questions.jsonl and documents/, or folders that do.")
     ] = Path("examples"),
     generator: Annotated[str, typer.Option(help="As in the setting generator.")] = "reader",
     as_json: Json = False,
@@ -371,8 +331,7 @@ def _scored_rows(
 
 @app.command()
 def judge(
-    runs: Annotated[int, typer.Option(help="Answers to judge.", min=1)] = 200,
-    as_json: Json = False,
+    runs: Annotated[int, typer.Option(help="Answers to judge.", min=1)] = 200, as_json: Json = False
 ) -> None:
     """Milliseconds of all deterministic checks on one answer, and of each alone."""
     from benchmarks.judging import measure_judging

@@ -89,28 +89,12 @@ def erlang_c(servers: int, load: float) -> float:
     return blocked / (1 - load / servers * (1 - blocked))
 
 
-def mean_wait_s(arrivals_s: float, service_s: float, servers: int) -> float:
-    """Mean seconds in the queue of M/M/c; infinite where it only grows."""
-    load = arrivals_s * service_s
-    if load >= servers:
-        return math.inf
-    return erlang_c(servers, load) * service_s / (servers - load)
-
-
 def late_share(arrivals_s: float, service_s: float, servers: int, wait_s: float) -> float:
     """The share that waits longer than ``wait_s`` in M/M/c."""
     load = arrivals_s * service_s
     if load >= servers:
         return 1.0
     return erlang_c(servers, load) * math.exp(-(servers - load) / service_s * wait_s)
-
-
-def refused_share(arrivals_s: float, service_s: float, servers: int, places: int) -> float:
-    """The share that finds all ``places`` (servers and queue) taken in M/M/c/K."""
-    load, weights = arrivals_s * service_s, [1.0]
-    for count in range(1, places + 1):
-        weights.append(weights[-1] * load / min(count, servers))
-    return weights[-1] / sum(weights)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Run as:
 import itertools
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -25,13 +25,13 @@ from app.files import read_rows
 from app.inference.risk import RISK_FOLDER, load_risk
 from app.settings import Settings
 from benchmarks.answers import read_questions
+from benchmarks.metrics import rounded
 from guardrails.calibration import auroc, brier, calibration_error, risk_coverage
 from guardrails.contract import Action, Case
 from guardrails.gate.binomial import GRID, GateInvalid, level_of, upper_limit
 from guardrails.gate.certificate import Certificate
 from guardrails.gate.certify import Label, certify, first_level, last_level
 from guardrails.judge import Judge
-from guardrails.policy.decide import Policy
 from guardrails.policy.load import load_policy
 from guardrails.risk import UNKNOWN, RiskModel
 from training.outcomes import LabelledDraft, draft_outcomes
@@ -65,21 +65,6 @@ class Outcomes:
     def releasable(self) -> NDArray[np.bool_]:
         """Which rows the gate decides on."""
         return self.answered if self.held is None else self.answered & ~self.held
-
-
-def measure_gate(
-    outcomes: Path,
-    alpha: float = 0.05,
-    delta: float = 0.05,
-    splits: int = 100,
-    labels: int = LABELS,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """``measure_outcomes`` on rows {score, wrong[, answerable, abstained, held]}; bad rows raise
-    ``Invalid``."""
-    return measure_outcomes(
-        read_outcomes(outcomes), alpha=alpha, delta=delta, splits=splits, labels=labels, seed=seed
-    )
 
 
 def read_outcomes(path: Path) -> Outcomes:
@@ -117,21 +102,18 @@ def _flags(rows: list[dict[str, Any]], flag: str, name: str) -> NDArray[np.bool_
 
 
 def score_questions(
-    questions: Path,
-    generator: str = "reader",
-    limit: int | None = None,
-    policy: Policy | None = None,
+    questions: Path, generator: str = "reader", limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Rows for ``read_outcomes``: each question of ``questions`` drafted, judged and scored once.
 
-    The contexts are the evidence. ``policy`` None is the packaged one. Raises ``Invalid``,
+    The contexts are the evidence. Raises ``Invalid``,
     ``SettingsInvalid`` or ``ModelRefused``.
     """
     rows = read_questions(questions)[:limit]
     settings = Settings(generator=generator)
     chosen, embedder = build_generator(settings), build_embedder(settings)
     risk = load_risk(settings.models_dir / RISK_FOLDER)
-    rules = policy or load_policy(settings.policy_file)
+    rules = load_policy(settings.policy_file)
     judge = Judge(build_checks(rules, build_support(settings)), rules)
     screens = build_screens(settings, embedder)
     vectors = embedder.embed([row["question"] for row in rows])
@@ -215,10 +197,10 @@ def measure_outcomes(
     answerable = [run.share_answerable for run in runs if run.share_answerable is not None]
     return {
         **_quality(outcomes),
-        "splits_within_alpha": _rounded(np.mean([(run.error or 0) <= alpha for run in runs])),
-        "released_share": _rounded(np.mean([run.share for run in runs])),
-        "released_share_answerable": _rounded(np.mean(answerable)) if answerable else None,
-        "error_among_released": _rounded(np.mean(errors)) if errors else None,
+        "splits_within_alpha": rounded(np.mean([(run.error or 0) <= alpha for run in runs])),
+        "released_share": rounded(np.mean([run.share for run in runs])),
+        "released_share_answerable": rounded(np.mean(answerable)) if answerable else None,
+        "error_among_released": rounded(np.mean(errors)) if errors else None,
         "certifiable_splits": sum(run.certified for run in runs),
         "answers": int(outcomes.answered.sum()),
         "releasable": able,
@@ -244,11 +226,11 @@ def _quality(outcomes: Outcomes) -> dict[str, float | None]:
     answered = outcomes.answered
     scores, wrong = outcomes.scores[answered].tolist(), outcomes.wrong[answered].tolist()
     return {
-        "auroc": _rounded(auroc(scores, wrong)),
-        "ece": _rounded(calibration_error(scores, wrong)),
-        "brier": _rounded(brier(scores, wrong)),
-        "aurc": _rounded(risk_coverage(scores, wrong).aurc),
-        "error_of_all": _rounded(np.mean(wrong)) if wrong else None,
+        "auroc": rounded(auroc(scores, wrong)),
+        "ece": rounded(calibration_error(scores, wrong)),
+        "brier": rounded(brier(scores, wrong)),
+        "aurc": rounded(risk_coverage(scores, wrong).aurc),
+        "error_of_all": rounded(np.mean(wrong)) if wrong else None,
     }
 
 
@@ -292,10 +274,6 @@ def _tested(
         share_answerable = float(released[outcomes.answerable[rest]].mean())
     error = float(wrong.mean()) if len(wrong) else None
     return _Run(level >= 0, float(released.mean()), share_answerable, error)
-
-
-def _rounded(value: Any) -> float | None:
-    return None if value is None else round(float(value), 4)
 
 
 @dataclass(frozen=True)
@@ -372,14 +350,13 @@ def simulate(
     }
 
 
-def simulated_grid(
-    alphas: Sequence[float] = (0.1, 0.05, 0.02), times: int = 4000
-) -> list[dict[str, float]]:
+def simulated_grid() -> list[dict[str, float]]:
     """``simulate`` over base rates, AUROCs and label counts, at delta 0.05."""
-    grid = itertools.product(alphas, (0.1, 0.2, 0.4), (0.75, 0.85, 0.93), (100, 300, 1000, 3000))
+    alphas, labels = (0.1, 0.05, 0.02), (100, 300, 1000, 3000)
+    grid = itertools.product(alphas, (0.1, 0.2, 0.4), (0.75, 0.85, 0.93), labels)
     return [
         {"alpha": alpha, "base_rate": base, "auroc": area, "labels": n}
-        | simulate(World.binormal(base, area), n, alpha, 0.05, times)
+        | simulate(World.binormal(base, area), n, alpha, 0.05, 4000)
         for alpha, base, area, n in grid
     ]
 

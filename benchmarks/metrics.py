@@ -1,6 +1,7 @@
 """Measures: SQuAD's exact match and F1, recall at k, reciprocal rank, percentiles."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from guardrails.words import STOP_WORDS, WORD
 from training.scoring import exact_match as exact_match
@@ -34,9 +35,14 @@ def unsupported_words(answer: str, sources: Sequence[str]) -> tuple[int, int]:
     return sum(word not in known for word in said), len(said)
 
 
+def rounded(value: Any) -> float | None:
+    """Four decimals; None stays None."""
+    return None if value is None else round(float(value), 4)
+
+
 def share(part: float, whole: float) -> float | None:
     """``part / whole`` with four decimals; None of nothing."""
-    return round(part / whole, 4) if whole else None
+    return rounded(part / whole) if whole else None
 
 
 def ranking_scores(rankings: Sequence[Sequence[str]], gold: Sequence[set[str]]) -> dict[str, float]:

@@ -131,10 +131,7 @@ def _questions_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def score_whole(
-    questions: Path,
-    generator: str = "reader",
-    limit: int | None = None,
-    keep: Path | None = None,
+    questions: Path, generator: str = "reader", limit: int | None = None, keep: Path | None = None
 ) -> list[dict[str, Any]]:
     """As ``score_examples``, over the contexts of rows as documents, where the service must find
     them; so many passages are left out that at least half of the questions have no answer.

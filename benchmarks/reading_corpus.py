@@ -717,10 +717,7 @@ LEGACY = [
     ("cp437", "Die Bücherei schließt in {} Minuten. Die Gebühr für Bücher beträgt zwölf Cent."),
     ("shift_jis", "商品は{}日以内に返品できます。送料は五百円です。"),
     ("gb18030", "商品可以在{}天内退回。运费为三十元，由买方支付。"),
-    (
-        "cp1254",
-        "Kütüphane {} dakika sonra kapanır. Gecikme ücreti günlük beş liradır, ışıklar.",
-    ),
+    ("cp1254", "Kütüphane {} dakika sonra kapanır. Gecikme ücreti günlük beş liradır, ışıklar."),
 ]
 
 

@@ -27,11 +27,12 @@ from ingestion.indexing import IndexBuilder
 
 RATE, HITS, ASKING, QUESTIONS = 50.0, 10, 8, 400
 QUIET_S = 20.0
+ROUNDS = 3
 WAYS = ("quiet", "inside", "apart")
 """Nothing is built; it is built in the process that answers; in a process of its own."""
 
 
-def measure_rebuild(passages: int, rounds: int = 3) -> dict[str, Any]:
+def measure_rebuild(passages: int) -> dict[str, Any]:
     """Milliseconds of searches of both kinds, reranking left out, that arrive at a fixed rate;
     a late one counts from when it should have begun. The ways take turns; threads switch as soon
     as those of a service do, and what is loaded is left out of garbage collections as there."""
@@ -41,12 +42,12 @@ def measure_rebuild(passages: int, rounds: int = 3) -> dict[str, Any]:
         database = Database(settings.database)
         try:
             migrate(database)
-            return _measured(settings, database, passages, rounds)
+            return _measured(settings, database, passages)
         finally:
             database.close()
 
 
-def _measured(settings: Settings, database: Database, passages: int, rounds: int) -> dict[str, Any]:
+def _measured(settings: Settings, database: Database, passages: int) -> dict[str, Any]:
     made = Made(Corpus(database), np.random.default_rng(3))
     for number in range(passages // PER_DOCUMENT):
         made.store(f"{number}.txt")
@@ -63,7 +64,7 @@ def _measured(settings: Settings, database: Database, passages: int, rounds: int
     took: dict[str, list[float]] = {way: [] for way in WAYS}
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     failures = Counter[str]()
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for way in WAYS:
             builder.apart = partial(build_apart, settings, EMBEDDER) if way == "apart" else None
             work = partial(time.sleep, QUIET_S) if way == "quiet" else builder.build_and_promote

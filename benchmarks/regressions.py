@@ -258,11 +258,7 @@ def _is_right(said: str, right: str) -> bool:
 
 
 def _tried(
-    house: House,
-    folder: Path,
-    cases: list[Correction],
-    truth: dict[str, str],
-    one: Candidate,
+    house: House, folder: Path, cases: list[Correction], truth: dict[str, str], one: Candidate
 ) -> tuple[bool, bool]:
     """(whether something wrong would go out, whether it is blocked)."""
     answerer = _answerer(house, folder, one)

@@ -81,10 +81,7 @@ def measure_retrieval(
 def _rerank(settings: Settings, depth: int) -> Rerank:
     reader = Reader(settings.models_dir / "reader", settings.device)
     reader.warm_up()
-    return Rerank(
-        lambda question, passages, _: reader.read([(question, passages)])[0],
-        depth,
-    )
+    return Rerank(lambda question, passages, _: reader.read([(question, passages)])[0], depth)
 
 
 def _search(built: Corpus, question: str, vector: Vectors, rerank: Rerank | None) -> Found:

@@ -259,12 +259,7 @@ def _content(collections: list[str], chance: random.Random) -> Row:
 def _record(task: Row, content: Row) -> Row:
     rest: Row = {"message": "", "timings_ms": {}, "content_sha256": "0" * 64, "outcome": "held"}
     rest |= {"inputs": None, "gate": None, "facts": None, "shadow": None}
-    return {
-        "answer_id": task["answer_id"],
-        "created_at": task["created_at"],
-        **content,
-        **rest,
-    }
+    return {"answer_id": task["answer_id"], "created_at": task["created_at"], **content, **rest}
 
 
 def _probe(task_id: str, content: Row, state: str) -> Row:

@@ -12,7 +12,8 @@ from app.errors import Invalid
 from app.files import read_rows
 from app.inference.classifiers import Screens
 from app.settings import Settings
-from benchmarks.metrics import share
+from benchmarks.metrics import rounded, share
+from guardrails.calibration import auroc
 from guardrails.checks.screens import TOPICS, FirstTier
 from guardrails.policy.load import load_policy
 
@@ -67,19 +68,9 @@ def _figures(
         "recall": share(int(both[positive].sum()), int(positive.sum())),
         "false_positive_rate": share(int(both[~positive].sum()), int((~positive).sum())),
         # What a pattern finds stands above whatever the head thinks of it.
-        "auroc": auroc(positive, scores + caught),
+        "auroc": rounded(auroc(scores + caught, positive)),
         "recall_head": share(int(found[positive].sum()), int(positive.sum())),
         "false_positive_rate_head": share(int(found[~positive].sum()), int((~positive).sum())),
-        "auroc_head": auroc(positive, scores),
+        "auroc_head": rounded(auroc(scores, positive)),
         "n": len(positive),
     }
-
-
-def auroc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
-    """The chance that a positive scores above a negative, ties half; None without either."""
-    above, below = scores[positive], np.sort(scores[~positive])
-    if not len(above) or not len(below):
-        return None
-    less = np.searchsorted(below, above, "left")
-    most = np.searchsorted(below, above, "right")
-    return round(float((less + most).mean() / 2 / len(below)), 4)

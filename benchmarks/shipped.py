@@ -7,6 +7,7 @@ from typing import Any
 
 from app.wiring import Services
 from benchmarks.gate import score_questions
+from benchmarks.metrics import rounded, share
 from benchmarks.pipeline import ask_questions, temporary_service
 from guardrails.gate.binomial import upper_limit
 
@@ -74,11 +75,7 @@ def summary(found: list[Released]) -> dict[str, Any]:
     return {
         "n": len(found),
         "released": len(released),
-        "released_share_answerable": _share(sum(o.released for o in answerable), len(answerable)),
-        "wrong_among_released": _share(wrong, len(released)),
-        "upper_95": round(upper_limit(wrong, len(released), DELTA), 4) if released else None,
+        "released_share_answerable": share(sum(o.released for o in answerable), len(answerable)),
+        "wrong_among_released": share(wrong, len(released)),
+        "upper_95": rounded(upper_limit(wrong, len(released), DELTA)) if released else None,
     }
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None

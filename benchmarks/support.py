@@ -11,6 +11,7 @@ from app.errors import Invalid
 from app.files import read_rows
 from app.inference.support import Shipped, Support, SupportCheck, token_spans
 from app.settings import Settings
+from benchmarks.metrics import rounded
 from guardrails.calibration import auroc
 
 KEYS = {"context": str, "claim": str, "label": str}
@@ -39,7 +40,7 @@ def measure_support(path: Path, limit: int | None = None) -> dict[str, Any]:
     scores = np.array([support.probability for support in found])
     return {
         "balanced_accuracy": balanced_accuracy(scores >= check.threshold, supported),
-        "auroc": _rounded(auroc(1 - scores, ~supported)),
+        "auroc": rounded(auroc(1 - scores, ~supported)),
         "n": len(rows),
         "supported": int(supported.sum()),
         **_token_figures(rows, found),
@@ -90,7 +91,7 @@ def _best(measured: Sequence[tuple[list[Support], Any]], shipped: Shipped) -> di
         "balanced_accuracy": float(max(means)),
         "auroc": float(np.mean(areas)),
         "files": [
-            [balanced_accuracy(values >= cut, truth), _rounded(area)]
+            [balanced_accuracy(values >= cut, truth), rounded(area)]
             for (values, truth), area in zip(scores, areas, strict=True)
         ],
     }
@@ -150,7 +151,3 @@ def _token_figures(
         "token_precision": round(right / max(1, marked), 4),
         "token_recall": round(right / max(1, wanted), 4),
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

@@ -23,6 +23,7 @@ TOPIC, DOCUMENT, QUESTION = 0.45, 0.72, 0.65
 DECAY = 0.35
 """The spread of dimension i is that of the first by (i + 1) to the minus of this."""
 STREAMED_BYTES = 1 << 28
+QUESTIONS = 200
 
 
 class Clustered:
@@ -63,14 +64,14 @@ class Clustered:
         return _unit(drawn * self._spread)
 
 
-def measure_vectors(sizes: Sequence[int], questions: int = 200) -> dict[str, Any]:
+def measure_vectors(sizes: Sequence[int]) -> dict[str, Any]:
     """Latency, recall and bytes of each size, and how fast this machine reads memory.
 
     ``ms`` are percentiles 50, 95 and 99 of the wall clock; ``cpu_ms``, the median of CPU time, is
     changed less by whatever else the machine does.
     """
-    figures = {str(size): _measured(size, questions) for size in sizes}
-    return {"questions": questions, "memory_gb_s": memory_gb_s(), "sizes": figures}
+    figures = {str(size): _measured(size, QUESTIONS) for size in sizes}
+    return {"questions": QUESTIONS, "memory_gb_s": memory_gb_s(), "sizes": figures}
 
 
 def _measured(size: int, questions: int) -> dict[str, Any]:

@@ -26,8 +26,7 @@ Out = Annotated[Path | None, typer.Option(help="Also write it here.")]
 @audit_commands.command()
 def verify(
     checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(help="A checkpoint that was kept elsewhere (repeatable)."),
+        list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere (repeatable).")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -14,8 +14,7 @@ from app.wiring import open_database, trials_of
 from cli.output import MOST_ROWS, Json, console, in_short, print_json, print_table
 
 canary_commands = typer.Typer(
-    help="Try another version of the generator on a share of the questions.",
-    no_args_is_help=True,
+    help="Try another version of the generator on a share of the questions.", no_args_is_help=True
 )
 COLUMNS = ("version", "how", "share", "state", "tried", "other", "worse : better", "reason")
 

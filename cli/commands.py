@@ -10,10 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
     "serve": ("cli.serve:serve", "Start the service; Ctrl-C finishes what is running and stops."),
-    "ingest": (
-        "cli.ingest:ingest_commands",
-        "Ingest files and folders; jobs, and what failed.",
-    ),
+    "ingest": ("cli.ingest:ingest_commands", "Ingest files and folders; jobs, and what failed."),
     "ask": (
         "cli.serve:ask",
         "Ask one question here, with the same checks and the same record as over HTTP.",

@@ -17,8 +17,7 @@ from app.wiring import build_corpus, open_database
 from cli.output import Json, console, print_json
 
 erase_commands = typer.Typer(
-    help="Erase the words of an answer, a document or a principal, for good.",
-    no_args_is_help=True,
+    help="Erase the words of an answer, a document or a principal, for good.", no_args_is_help=True
 )
 Reason = Annotated[str, typer.Option(help="Why; it stays in the audit log.")]
 Compact = Annotated[

@@ -25,14 +25,7 @@ from app.wiring import Services, open_database, open_services
 from cli.output import MOST_ROWS, Json, console, print_json, print_table, progress
 from ingestion.formats.registry import IMAGES, format_of
 from ingestion.pipeline import Failure, Report, pipeline_for
-from ingestion.sources import (
-    LIST,
-    find_closed,
-    find_files,
-    find_folders,
-    find_skipped,
-    is_address,
-)
+from ingestion.sources import LIST, find_closed, find_files, find_folders, find_skipped, is_address
 
 
 class PathsFirst(TyperGroup):
@@ -79,8 +72,7 @@ def ingest(
     collection: Annotated[str, typer.Option(help="Collection to put them in.")] = USUAL_COLLECTION,
     create: Annotated[bool, typer.Option("--create", help="The collection may be new.")] = False,
     prune: Annotated[
-        bool,
-        typer.Option("--prune", help="Delete documents of the folders whose file is gone."),
+        bool, typer.Option("--prune", help="Delete documents of the folders whose file is gone.")
     ] = False,
     valid_until: Annotated[
         datetime | None,
@@ -253,12 +245,7 @@ def ingest_paths(
     with progress(quiet) as bar:
         task = bar.add_task("Ingesting", total=len(files))
         report = pipeline.ingest(
-            files,
-            collection,
-            lambda _name: bar.advance(task),
-            valid,
-            by=LOCAL.name,
-            prune=pruned,
+            files, collection, lambda _name: bar.advance(task), valid, by=LOCAL.name, prune=pruned
         )
     for folder in find_closed(paths):
         pipeline.refuse(report, str(folder), "unreadable", "The folder cannot be looked into.")

@@ -52,9 +52,7 @@ def build_server(address: str, key: str) -> "MCPServer":
 
     @server.tool()
     async def ask(
-        question: str,
-        collections: list[str] | None = None,
-        previous_answer_id: str | None = None,
+        question: str, collections: list[str] | None = None, previous_answer_id: str | None = None
     ) -> Answer:
         """Ask the documents. `status` says whether there is an answer: `released` (in `answer`,
         with citations), `held` (a person is checking, call follow), `abstained` (where `choices`

@@ -72,7 +72,7 @@ def _run(settings: Settings, services: Services) -> None:
     from app.main import create_app
     from cli.workers import prompt, server_options
     from ingestion.formats.page_image import PageImages
-    from ingestion.pipeline import worker
+    from ingestion.worker import worker
 
     app = create_app(settings, [worker, background.worker, prompt], services, PageImages())
     uvicorn.run(

@@ -36,7 +36,7 @@ from app.settings import Settings
 from app.telemetry import SHARED_METRICS, configure_logging
 from app.wiring import Services, open_services
 from ingestion.formats.page_image import PageImages
-from ingestion.pipeline import worker
+from ingestion.worker import worker
 
 DRAIN_S = 10
 HANGS_S = 30

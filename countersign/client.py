@@ -241,11 +241,7 @@ def _asking(
 
 
 def _uploading(
-    file: Path,
-    collection: str,
-    days: Mapping[str, str | None],
-    create: bool,
-    key: str | None,
+    file: Path, collection: str, days: Mapping[str, str | None], create: bool, key: str | None
 ) -> _Call:
     form = {"collection": collection} | {name: day for name, day in days.items() if day}
     form |= {"create": "true"} if create else {}

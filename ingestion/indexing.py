@@ -16,13 +16,7 @@ from app.corpus.leases import renewed
 from app.corpus.passages import IndexedPassage
 from app.corpus.versions import Extension, IndexVersion
 from app.db import Database
-from app.errors import (
-    Conflict,
-    CountersignError,
-    DependencyFailed,
-    StorageFull,
-    from_os_error,
-)
+from app.errors import Conflict, CountersignError, DependencyFailed, StorageFull, from_os_error
 from app.ports import Embedder, Vectors
 from app.records.asked import asked_of
 from app.retrieval.entries import Entry, read_entries

@@ -175,8 +175,7 @@ def _report(drafted: list[LabelledDraft], generator: str) -> dict[str, Any]:
 def certify_public(
     outcomes: Annotated[list[Path], typer.Option(help="Rows of --whole (repeatable).")],
     given: Annotated[
-        list[Path] | None,
-        typer.Option(help="Rows of sets whose passages were given (repeatable)."),
+        list[Path] | None, typer.Option(help="Rows of sets whose passages were given (repeatable).")
     ] = None,
     out: Out = Path("models/risk"),
     generator: Annotated[str, typer.Option(help="The generator that wrote them.")] = "reader",

@@ -23,11 +23,9 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 
-from app.files import sha256_file
+from app.inference.embedder import load_tokenizer
 from app.inference.networks.seq2seq_model import (
     CLOSE,
     CLS,
@@ -37,9 +35,11 @@ from app.inference.networks.seq2seq_model import (
     Seq2SeqModel,
     new_seq2seq_model,
 )
-from app.inference.networks.weights import base_folder, load_tensors
+from app.inference.networks.weights import WEIGHTS, load_tensors
 from training.data import FusedData, FusedExample, load_fused_data, shuffled
 from training.lora import lora
+from training.model_folder import seal, write_weights
+from training.runs import Meter
 
 MASK = 103
 STATEMENT_WEIGHT = 0.3
@@ -273,7 +273,8 @@ def train(
         torch.nn.utils.clip_grad_norm_((p for g in groups for p in g["params"]), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        meter.add(batch, loss.item())
+        read = int(batch.attention_mask.sum()) + int((batch.weights > 0).sum())
+        meter.add(len(batch.targets), read, loss=loss.item())
         step += 1
         if step % 50 == 0:
             elapsed = time.monotonic() - began
@@ -294,63 +295,22 @@ def _groups(model: Seq2SeqModel, plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-class Meter:
-    """Counts of what was seen, and the recent losses."""
-
-    def __init__(self) -> None:
-        self._examples = self._tokens = 0
-        self._losses: list[float] = []
-
-    def add(self, batch: Batch, loss: float) -> None:
-        """Count one batch."""
-        self._examples += len(batch.targets)
-        self._tokens += int(batch.attention_mask.sum()) + int((batch.weights > 0).sum())
-        self._losses.append(loss)
-
-    def line(self, elapsed: float) -> str:
-        """For the log, while training."""
-        figures = self.figures(elapsed, last=50)
-        return " ".join(f"{name} {value}" for name, value in figures.items())
-
-    def figures(self, elapsed: float, last: int = 200) -> dict[str, float]:
-        """Examples, tokens read and written, minutes, speed and the mean of the last losses."""
-        losses = self._losses[-last:]
-        return {
-            "examples": self._examples,
-            "tokens": self._tokens,
-            "minutes": round(elapsed / 60, 1),
-            "tokens_per_second": round(self._tokens / max(elapsed, 1e-9)),
-            "loss": round(sum(losses) / max(1, len(losses)), 4),
-        }
-
-
 def save(model: Seq2SeqModel, out: Path, figures: dict[str, float]) -> None:
-    """Write the trained tensors as fp16 safetensors, the config and the manifest of hashes."""
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
-    save_file(tensors, out / "model.safetensors")
-    (out / "model.safetensors").chmod(0o644)
-    config = json.dumps({"decoder_layers": model.config.decoder_layers}, indent=2)
-    (out / "config.json").write_text(config + "\n", "utf-8")
-    manifest = {
-        "name": "seq2seq",
-        "base": "all-MiniLM-L6-v2",
-        "training": figures,
-        "files": {name: sha256_file(out / name) for name in ("config.json", "model.safetensors")},
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    """Write the trained tensors, the config and the manifest."""
+    write_weights(out, model.trained_state())
+    seal(out, "seq2seq", {"decoder_layers": model.config.decoder_layers}, figures)
 
 
 def start_from(model: Seq2SeqModel, encoder: Path | None, init: Path | None) -> None:
     """Load a reader's encoder, or all tensors of an earlier generator."""
     if encoder is not None:
-        tensors = load_tensors(encoder / "model.safetensors")
+        tensors = load_tensors(encoder / WEIGHTS)
         kept = {k: v for k, v in tensors.items() if k.startswith("encoder.")}
         unexpected = model.load_state_dict(kept, strict=False).unexpected_keys
         if unexpected or not kept:
             raise typer.BadParameter(f"{encoder} holds no encoder of this size")
     if init is not None:
-        model.load_state_dict(load_tensors(init / "model.safetensors"), strict=False)
+        model.load_state_dict(load_tensors(init / WEIGHTS), strict=False)
 
 
 app = typer.Typer(help="Train the generator.", no_args_is_help=True)
@@ -375,10 +335,7 @@ def main(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_seq2seq_model(decoder_layers, "eager" if device.type == "cpu" else "sdpa")
     start_from(model, encoder, init)
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    fused = load_fused_data(data, tokenizer, seed)
+    fused = load_fused_data(data, load_tokenizer(), seed)
     typer.echo(f"{len(fused.examples)} examples, {len(fused.passages)} passages")
     plan = Plan(minutes, learning_rate, encoder_rate, unfreeze, tokens_per_batch, seed)
     model.to(device)  # type: ignore[arg-type]

@@ -1,9 +1,9 @@
 """Fine-tune a local causal or seq2seq model on answering from evidence, with LoRA.
 
 Run as:
-    python -m training.lora --model FOLDER --data DATA --out FOLDER --minutes 60
-    python -m training.lora --model FOLDER --data DATA --out FOLDER --edits FILE
-    python -m training.lora ... --resume       # go on after a stop, with the same options
+    python -m training.generator lora --model FOLDER --data DATA --out FOLDER --minutes 60
+    python -m training.generator lora --model FOLDER --data DATA --out FOLDER --edits FILE
+    python -m training.generator lora ... --resume   # go on after a stop, with the same options
 
 The base stays frozen; small low-rank matrices beside its linear layers are trained (Hu et al.,
 2021) and merged at the end, so that ``COUNTERSIGN_GENERATOR=OUT`` serves the result. Prompts
@@ -45,14 +45,13 @@ from app.errors import (
 )
 from app.files import sha256_file
 from app.inference import local_model
-from app.inference.networks.weights import MANIFEST, TEXT_SUFFIXES, UNLISTED
+from app.inference.networks.weights import TEXT_SUFFIXES, UNLISTED
 from app.inference.writing.prompt import Chat, build_prompt, passage_line
 from app.inference.writing.search import Decoding, as_tokens, decoder_opening
 from app.ports import DraftRequest
-from guardrails.contract import (
-    canonical_sha256,
-)
+from guardrails.contract import canonical_sha256
 from training.lora_rows import Row, Rows, load_rows, readable
+from training.model_folder import write_manifest
 
 MAX_NEW_TOKENS = 160
 """Longest target; the service stops a model there."""
@@ -171,10 +170,7 @@ class Learner:
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         mask = self._pad([[1] * len(row) for row in rows], 0)
-        return {
-            "input_ids": self._pad(rows, self._tokenizer.pad_token_id),
-            "attention_mask": mask,
-        }
+        return {"input_ids": self._pad(rows, self._tokenizer.pad_token_id), "attention_mask": mask}
 
     def _pad(self, rows: Sequence[Sequence[int]], filler: int) -> Tensor:
         width = max(map(len, rows))
@@ -483,7 +479,8 @@ def ship(
         # A chat template in a file of its own would be no text file to the manifest's check.
         tokenizer.save_pretrained(out, save_jinja_files=False)
         _copy_licences(base, out)
-        seal(out, base.resolve().name, {**figures, **_options(plan)})
+        options = {k: v for k, v in asdict(plan).items() if k not in ("inputs", "minutes", "steps")}
+        seal(out, base.resolve().name, {**figures, **options})
 
 
 def _plain(settings: GenerationConfig) -> GenerationConfig:
@@ -495,16 +492,6 @@ def _plain(settings: GenerationConfig) -> GenerationConfig:
     return GenerationConfig(  # type: ignore[no-untyped-call]
         **{name: value for name, value in kept.items() if value is not None}
     )
-
-
-def _options(plan: Plan) -> dict[str, float]:
-    return {
-        "seed": plan.seed,
-        "rank": plan.rank,
-        "batch_size": plan.batch_size,
-        "learning_rate": plan.learning_rate,
-        "max_tokens": plan.max_tokens,
-    }
 
 
 def _copy_licences(base: Path, out: Path) -> None:
@@ -520,13 +507,7 @@ def seal(out: Path, base: str, figures: Mapping[str, float]) -> None:
     files = sorted(p for p in out.iterdir() if p.is_file() and p.name.lower() not in UNLISTED)
     for path in files:
         path.chmod(0o644)
-    manifest = {
-        "name": out.resolve().name,
-        "base": base,
-        "training": dict(figures),
-        "files": {path.name: sha256_file(path) for path in files},
-    }
-    (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    write_manifest(out, out.resolve().name, figures, (path.name for path in files), base)
 
 
 # --- the command -----------------------------------------------------------------------------
@@ -662,10 +643,3 @@ def lora(
         typer.echo(f"{error.code}: {error.message}", err=True)
         raise typer.Exit(1) from error
     typer.echo(json.dumps(figures))
-
-
-app = typer.Typer(help="Fine-tune a local model with LoRA.", add_completion=False)
-app.command()(lora)
-
-if __name__ == "__main__":
-    app()

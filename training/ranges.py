@@ -10,7 +10,6 @@ are written beside the reader's weights, and into a folder of their own for the 
 the graph divides by them and multiplies the weights (Xiao et al., 2023: SmoothQuant).
 """
 
-import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +17,17 @@ from typing import Annotated
 
 import torch
 import typer
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from app.files import read_rows, sha256_file
+from app.files import read_rows
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_model import PairModel, load_pair_model, new_pair_model
 from app.inference.networks.pair_tensors import RANGES_PREFIX, READER_HEADS
-from app.inference.networks.weights import BASE_NAME, MANIFEST, WEIGHTS, load_tensors
+from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import SEPARATOR, load_tuning
 from training.data import title_of
-from training.reader import seal
+from training.model_folder import training_figures, write_manifest, write_weights
+from training.reader import seal_reader
 
 TEXTS = 24
 """Of so many the largest values hardly grow any more."""
@@ -65,31 +64,16 @@ def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) ->
 def write_ranges(folder: Path, pairs: Sequence[tuple[str, str | None]]) -> None:
     """Measure the reader of ``folder`` over ``pairs`` and write the ranges beside its weights."""
     ranges = measure_ranges(load_pair_model(folder, READER_HEADS), pairs)
-    figures = json.loads((folder / MANIFEST).read_text("utf-8"))["training"]
-    tuning = load_tuning(folder)
-    _save(folder, load_tensors(folder / WEIGHTS) | ranges)
-    seal(folder, tuning, figures)
+    write_weights(folder, load_tensors(folder / WEIGHTS) | ranges)
+    seal_reader(folder, load_tuning(folder), training_figures(folder))
 
 
 def write_embedder_ranges(folder: Path, texts: Sequence[str]) -> None:
     """Measure the packaged embedder over ``texts`` and write its ranges, and nothing else, into
     ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _save(
-        folder, measure_ranges(new_pair_model(READER_HEADS).eval(), [(one, None) for one in texts])
-    )
-    manifest = {
-        "name": folder.name,
-        "base": BASE_NAME,
-        "training": {"texts": len(texts)},
-        "files": {WEIGHTS: sha256_file(folder / WEIGHTS)},
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-
-
-def _save(folder: Path, tensors: dict[str, Tensor]) -> None:
-    save_file({k: t.half().contiguous() for k, t in tensors.items()}, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)
+    encoder = new_pair_model(READER_HEADS).eval()
+    write_weights(folder, measure_ranges(encoder, [(one, None) for one in texts]))
+    write_manifest(folder, folder.name, {"texts": len(texts)}, (WEIGHTS,))
 
 
 @cli.command()

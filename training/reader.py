@@ -29,22 +29,19 @@ from typing import Annotated, Protocol
 
 import torch
 import typer
-from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from app.files import sha256_file
+from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_model import PairModel, new_pair_model
 from app.inference.networks.pair_tensors import READER_HEADS
-from app.inference.networks.weights import base_folder, load_tensors
+from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import Tuning, load_tuning
-from training.blend import write_mean
 from training.companies import Asked, asked_of, rows_of
-from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data
+from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 from training.handbook import made_examples
-from training.master_weights import MasterAdamW, adamw
-from training.resuming import Progress, load_progress, save_progress
+from training.model_folder import seal, training_figures, write_mean, write_weights
+from training.runs import Meter, Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
@@ -72,9 +69,7 @@ TITLED_SHARE = 0.7
 PLAIN_SHARE = 0.6
 """How many of the questions without an unanswerable twin take part in one pass over the data."""
 SAVE_EVERY_S = 240.0
-TAUGHT, SOFTNESS = 0.6, 2.0
-"""How much of a loss comes from the teacher, where there is one, and the temperature at which both
-are compared: what the teacher nearly chose shows then."""
+LOSSES = ("span_loss", "ranking_loss", "answer_loss")
 
 
 @dataclass(frozen=True)
@@ -97,20 +92,6 @@ class Batch:
     token_type_ids: Tensor
     positions: Tensor
     groups: Tensor
-    taught: "Taught | None" = None
-
-    def taught_by(self, taught: "Taught") -> "Batch":
-        """The same rows with a teacher's scores."""
-        return replace(self, taught=taught)
-
-
-@dataclass(frozen=True)
-class Taught:
-    """A teacher's scores of a batch: of each token [batch, length, 2], and "the passage answers"
-    [batch], as logits."""
-
-    token: Tensor
-    answers: Tensor
 
 
 def group_rows(
@@ -263,12 +244,12 @@ class MixedBatches:
         self._others, self._asked, self._share = others, asked, share
         self._tokens, self._seed = tokens, seed
         self._rng = random.Random(seed)
-        self._order = shuffled_passes(len(asked), self._rng)
+        self._order = shuffled(len(asked), self._rng)
 
     def start(self, done: Progress) -> None:
         """See ``Source``."""
         self._rng = random.Random(self._seed + done.step)
-        self._order = shuffled_passes(len(self._asked), self._rng)
+        self._order = shuffled(len(self._asked), self._rng)
         self._others.start(done)
 
     def next(self, window: int) -> Batch:
@@ -283,90 +264,14 @@ class MixedBatches:
         return collate(rows, window, self._rng)
 
 
-class TaughtBatches:
-    """The batches that a teacher has read (``training.teacher``), pass after pass in new order."""
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._kept = [
-            batch for path in sorted(folder.glob("*.safetensors")) for batch in _taught(path)
-        ]
-        if not self._kept:
-            raise typer.BadParameter(f"{folder} holds no batches of training.teacher")
-        self._seed = seed
-        self.start(Progress())
-
-    def start(self, done: Progress) -> None:
-        """See ``Source``."""
-        self._order = _from(shuffled_passes(len(self._kept), random.Random(self._seed)), done)
-
-    def next(self, window: int) -> Batch:
-        """The next batch; its windows are those that the teacher saw."""
-        return self._kept[next(self._order)]
-
-
-def shuffled_passes(count: int, rng: random.Random) -> Iterator[int]:
-    """Endless numbers below ``count``, pass after pass in a new order."""
-    while True:
-        yield from rng.sample(range(count), count)
-
-
-def save_taught(some: Sequence[Batch]) -> dict[str, Tensor]:
-    """Batches that a teacher has read as tensors to write; ``TaughtBatches`` reads them."""
-    tensors: dict[str, Tensor] = {}
-    for place, batch in enumerate(some):
-        assert batch.taught is not None
-        tensors |= {
-            f"{place}/ids": batch.input_ids.to(torch.int32),
-            f"{place}/mask": batch.attention_mask.to(torch.uint8),
-            f"{place}/types": batch.token_type_ids.to(torch.uint8),
-            f"{place}/positions": batch.positions.to(torch.int32),
-            f"{place}/groups": batch.groups.to(torch.int32),
-            f"{place}/token": batch.taught.token.half(),
-            f"{place}/answers": batch.taught.answers.half(),
-        }
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
-
-
-def _taught(path: Path) -> Iterator[Batch]:
-    tensors = load_file(path)
-    for place in range(len(tensors) // 7):
-        ids, mask, types, positions, groups, token, answers = (
-            tensors[f"{place}/{name}"]
-            for name in ("ids", "mask", "types", "positions", "groups", "token", "answers")
-        )
-        yield Batch(
-            ids.long(),
-            mask.long(),
-            types.long(),
-            positions.long(),
-            groups.long(),
-            Taught(token.float(), answers.float()),
-        )
-
-
-def _candidates(batch: Batch) -> Tensor:
-    """Where a span may start or end [batch, length]: [CLS] and the passage's tokens."""
-    candidate = (batch.token_type_ids == 1) & (batch.attention_mask == 1)
-    candidate[:, 0] = True
-    return candidate
-
-
 def span_loss(logits: Tensor, batch: Batch) -> Tensor:
     """Cross-entropy of start and end over [CLS] and the passage's tokens."""
-    masked = logits.float().masked_fill(~_candidates(batch).unsqueeze(-1), IGNORED)
+    candidate = (batch.token_type_ids == 1) & (batch.attention_mask == 1)
+    candidate[:, 0] = True
+    masked = logits.float().masked_fill(~candidate.unsqueeze(-1), IGNORED)
     return functional.cross_entropy(
         masked.transpose(1, 2).reshape(-1, masked.shape[1]), batch.positions.reshape(-1)
     )
-
-
-def taught_span_loss(logits: Tensor, batch: Batch, taught: Taught) -> Tensor:
-    """Divergence of the starts and ends from the teacher's, both softened (Hinton et al., 2015)."""
-    closed = ~_candidates(batch).unsqueeze(-1)
-    own, theirs = (
-        (scores.float() / SOFTNESS).masked_fill(closed, IGNORED).log_softmax(1)
-        for scores in (logits, taught.token)
-    )
-    return SOFTNESS**2 * (theirs.exp() * (theirs - own)).sum(1).mean()
 
 
 def ranking_loss(relevance: Tensor, groups: Tensor) -> Tensor:
@@ -385,11 +290,6 @@ def answer_loss(answers: Tensor, positions: Tensor) -> Tensor:
     )
 
 
-def taught_answer_loss(answers: Tensor, taught: Taught) -> Tensor:
-    """Binary cross-entropy against how likely the teacher thinks "the passage answers"."""
-    return functional.binary_cross_entropy_with_logits(answers.float(), taught.answers.sigmoid())
-
-
 def schedule(progress: float, step: int, warmup: int = 150) -> tuple[float, int]:
     """(learning-rate factor, passage tokens) at ``progress`` in [0, 1] of the budget."""
     window = next(size for until, size in PHASES if progress <= until)
@@ -403,10 +303,7 @@ def freeze(model: PairModel, layers: int) -> None:
 
 
 def losses_of(model: PairModel, batch: Batch, device: torch.device, half: bool) -> Tensor:
-    """The three losses [3]: span, ranking, answerability; ``half`` computes in bf16.
-
-    Where a teacher has read the batch, ``TAUGHT`` of span and answerability is learned from it.
-    """
+    """The three losses [3]: span, ranking, answerability; ``half`` computes in bf16."""
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         token, pair = model(
             batch.input_ids.to(device),
@@ -414,11 +311,13 @@ def losses_of(model: PairModel, batch: Batch, device: torch.device, half: bool) 
             batch.token_type_ids.to(device),
         )
     token, pair = token.cpu(), pair.cpu()
-    span, answers = span_loss(token, batch), answer_loss(pair[:, 1], batch.positions)
-    if batch.taught is not None:
-        span = torch.lerp(span, taught_span_loss(token, batch, batch.taught), TAUGHT)
-        answers = torch.lerp(answers, taught_answer_loss(pair[:, 1], batch.taught), TAUGHT)
-    return torch.stack([span, ranking_loss(pair[:, 0], batch.groups), answers])
+    return torch.stack(
+        [
+            span_loss(token, batch),
+            ranking_loss(pair[:, 0], batch.groups),
+            answer_loss(pair[:, 1], batch.positions),
+        ]
+    )
 
 
 def fastest(device: torch.device) -> tuple[str, bool]:
@@ -466,14 +365,12 @@ def train(
     go on, from which it does go on when there is one.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = adamw(parameters, learning_rate)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
     done = load_progress(state, model, optimizer) if state else Progress()
-    if isinstance(optimizer, MasterAdamW):
-        optimizer.take()
     source.start(done)
     saved = time.monotonic()
     began = saved - done.seconds
-    meter = _Meter(done.rows, done.tokens)
+    meter = Meter(done.rows, done.tokens)
     model.train()
     while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
         factor, window = schedule(progress, done.step)
@@ -485,16 +382,16 @@ def train(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        meter.add(batch, losses.tolist())
+        seen = len(batch.groups), int(batch.attention_mask.sum())
+        meter.add(*seen, **dict(zip(LOSSES, losses.tolist(), strict=True)))
         done.step += 1
         elapsed = time.monotonic() - began
         if done.step % 50 == 0:
-            figures = meter.figures(elapsed, last=50)
-            typer.echo(f"step {done.step} progress {progress:.3f} {json.dumps(figures)}")
+            typer.echo(f"step {done.step} progress {progress:.3f} {meter.line(elapsed)}")
         if time.monotonic() - saved > SAVE_EVERY_S:
             saved = time.monotonic()
             save(model, out, meter.figures(elapsed))
-            done.seconds, done.rows, done.tokens = elapsed, meter.rows, meter.tokens
+            done.seconds, done.rows, done.tokens = elapsed, meter.examples, meter.tokens
             if state:
                 save_progress(state, model, optimizer, done)
     return meter.figures(time.monotonic() - began)
@@ -509,57 +406,21 @@ def _from(order: Iterator[int], done: Progress) -> Iterator[int]:
         yield place
 
 
-class _Meter:
-    """Counts of what was seen, and the recent losses."""
-
-    def __init__(self, rows: int = 0, tokens: int = 0) -> None:
-        self.rows, self.tokens = rows, tokens
-        self._losses: list[list[float]] = []
-
-    def add(self, batch: Batch, losses: list[float]) -> None:
-        self.rows += len(batch.groups)
-        self.tokens += int(batch.attention_mask.sum())
-        self._losses.append(losses)
-
-    def figures(self, elapsed: float, last: int = 200) -> dict[str, float]:
-        recent = self._losses[-last:]
-        names = ("span_loss", "ranking_loss", "answer_loss")
-        means = [sum(column) / len(recent) for column in zip(*recent, strict=True)]
-        return {
-            "examples": self.rows,
-            "tokens": self.tokens,
-            "minutes": round(elapsed / 60, 1),
-            "tokens_per_second": round(self.tokens / max(elapsed, 1e-9)),
-            **{name: round(mean, 3) for name, mean in zip(names, means, strict=False)},
-        }
-
-
 def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
-    """Write the trained tensors as fp16 safetensors, with a manifest."""
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in model.trained_state().items()}
-    save_file(tensors, out / "model.safetensors")
-    (out / "model.safetensors").chmod(0o644)
-    seal(out, UNTUNED, figures, model.base)
+    """Write the trained tensors, without a tuning yet."""
+    write_weights(out, model.trained_state())
+    seal_reader(out, UNTUNED, figures)
 
 
-def seal(out: Path, tuning: Tuning, figures: dict[str, float], base: str = PairModel.base) -> None:
-    """Write the tuning and the manifest with every file's SHA-256."""
-    config = json.dumps(asdict(tuning), indent=2)
-    (out / "config.json").write_text(config + "\n", "utf-8")
-    manifest = {
-        "name": "reader",
-        "base": base,
-        "training": figures,
-        "files": {name: sha256_file(out / name) for name in ("config.json", "model.safetensors")},
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+def seal_reader(out: Path, tuning: Tuning, figures: dict[str, float]) -> None:
+    """Write the tuning as the config, and the manifest."""
+    seal(out, "reader", asdict(tuning), figures)
 
 
 def start_from(model: PairModel, init: Path) -> None:
     """Load an earlier reader, or the encoder of a generator; new heads stay as they are."""
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    tensors = load_tensors(init / "model.safetensors")
+    tensors = load_tensors(init / WEIGHTS)
     kept = {k: t for k, t in tensors.items() if own.get(k) == t.shape}
     if not any(name.startswith("encoder.") for name in kept):
         raise typer.BadParameter(f"{init} holds no encoder of this size")
@@ -570,9 +431,7 @@ def reader_rows(
     data: Path, seed: int, negatives: Path | None, made: int, limit: int | None
 ) -> ReaderData:
     """The rows of ``data``, at most ``limit`` of them, with ``made`` passages beside."""
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = load_tokenizer()
     loaded = load_reader_data(data, tokenizer, seed, negatives)
     examples = [*loaded.examples[:limit], *made_examples(tokenizer, made, seed)]
     typer.echo(f"{len(examples)} questions")
@@ -590,9 +449,9 @@ def tune(
     out: Annotated[Path, typer.Option(help="model folder")] = Path("models/reader"),
 ) -> None:
     """Set the tuning of a trained reader."""
-    figures = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
     titles = load_tuning(out).titles  # a matter of the training, not of the tuning
-    seal(out, Tuning(min_margin, answer_weight, relevance_weight, titles), figures)
+    tuning = Tuning(min_margin, answer_weight, relevance_weight, titles)
+    seal_reader(out, tuning, training_figures(out))
 
 
 @app.command()
@@ -603,7 +462,7 @@ def blend(
     share: Annotated[float, typer.Option(help="what the second counts", min=0, max=1)] = 0.5,
 ) -> None:
     """The mean of two readers' weights; tune it afterwards."""
-    seal(out, UNTUNED, write_mean(first, second, out, share))
+    seal_reader(out, UNTUNED, write_mean(first, second, out, share))
 
 
 @app.command("train")
@@ -620,7 +479,6 @@ def main(
     init: Annotated[Path | None, typer.Option(help="start from this reader or generator")] = None,
     made: Annotated[int, typer.Option(help="passages of training.handbook beside")] = 20000,
     limit: Annotated[int | None, typer.Option(help="use only this many examples")] = None,
-    taught: Annotated[Path | None, typer.Option(help="batches of training.teacher")] = None,
     companies: Annotated[
         list[Path] | None, typer.Option(help="folder of companies with questions (repeatable)")
     ] = None,
@@ -634,11 +492,8 @@ def main(
     if init is not None:
         start_from(model, init)
     freeze(model, frozen_layers)
-    if taught:
-        source: Source = TaughtBatches(taught, seed)
-    else:
-        rows = reader_rows(data, seed, negatives, made, limit)
-        source = DrawnBatches(rows, tokens_per_batch, seed)
+    rows = reader_rows(data, seed, negatives, made, limit)
+    source: Source = DrawnBatches(rows, tokens_per_batch, seed)
     if companies:
         asked = [one for folder in companies for one in asked_of(folder)]
         typer.echo(f"{len(asked)} questions of companies")

@@ -25,14 +25,15 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.files import read_rows, sha256_file
+from app.files import read_rows
 from app.inference.classifiers import Head
 from app.inference.embedder import MiniLMEmbedder
 from app.inference.hashed_words import bag
-from app.inference.networks.weights import BASE_NAME
+from app.inference.networks.weights import WEIGHTS
 from app.ports import Vectors
 from guardrails.checks.screens import FirstTier
 from guardrails.policy.load import load_policy
+from training.model_folder import seal, training_figures
 from training.screen_rows import ADVICE_NAMES, ROWS, Rows, held_out, read_sources
 from training.screen_texts import ADVICE, filled
 
@@ -371,13 +372,13 @@ def kept(out: Path, without: Sequence[str]) -> tuple[dict[str, Any], dict[str, A
     """(tensors, config, counts) of the heads in ``out`` but those to be trained anew."""
     tensors = {
         name: tensor
-        for name, tensor in load_file(out / "model.safetensors").items()
+        for name, tensor in load_file(out / WEIGHTS).items()
         if name.partition(".")[0] not in without
     }
     config = json.loads((out / "config.json").read_text("utf-8"))
     gone = {own for name in without if name in RECIPES for own in RECIPES[name].names}
     points = [point for point in config["operating_points"] if point["score"] not in gone]
-    counts = json.loads((out / "manifest.json").read_text("utf-8"))["training"]
+    counts = training_figures(out)
     return tensors, {**config, "operating_points": points}, counts
 
 
@@ -386,15 +387,8 @@ def write(
 ) -> None:
     """Write weights, config and the manifest that vouches for both."""
     out.mkdir(parents=True, exist_ok=True)
-    save_file(dict(tensors), out / "model.safetensors")
-    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    manifest = {
-        "name": "screens",
-        "base": BASE_NAME,
-        "training": training,
-        "files": {name: sha256_file(out / name) for name in ("config.json", "model.safetensors")},
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    save_file(dict(tensors), out / WEIGHTS)
+    seal(out, "screens", config, training)
 
 
 if __name__ == "__main__":

@@ -22,18 +22,18 @@ from typing import Annotated
 
 import torch
 import typer
-from safetensors.torch import save_file
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.files import sha256_file
+from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_model import PairModel, new_pair_model
 from app.inference.networks.pair_tensors import FROZEN_PREFIX, SUPPORT_HEADS
-from app.inference.networks.weights import WEIGHTS, base_folder, load_tensors
-from training.blend import write_mean
+from app.inference.networks.weights import WEIGHTS, load_tensors
 from training.claims import REFUTED, SUPPORTED, Claim
 from training.lexicon import load_lexicon
+from training.model_folder import seal, training_figures, write_mean, write_weights
+from training.runs import Meter
 from training.support_data import load_claims
 
 CLS, SEP = 101, 102
@@ -155,9 +155,7 @@ def train(
     """Train for ``minutes``; saves to ``out`` every tenth of the budget; returns figures."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
-    began, saves = time.monotonic(), 0
-    figures: dict[str, float] = {"examples": 0, "tokens": 0}
-    losses: list[float] = []
+    began, meter, saves = time.monotonic(), Meter(), 0
     model.train()
     for step, group in enumerate(batches(rows, batch_tokens, random.Random(seed))):
         progress = min(1.0, (time.monotonic() - began) / (minutes * 60))
@@ -166,19 +164,15 @@ def train(
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * min(1.0, (step + 1) / 50) * max(0.02, 1 - progress)
         batch = collate(group)
-        losses.append(_step(model, batch, optimizer, parameters))
-        figures["examples"] += len(group)
-        figures["tokens"] += int(batch.attention_mask.sum())
+        loss = _step(model, batch, optimizer, parameters)
+        meter.add(len(group), int(batch.attention_mask.sum()), final_loss=loss)
+        elapsed = time.monotonic() - began
         if step % 50 == 49:
-            speed = figures["tokens"] / (time.monotonic() - began)
-            mean = sum(losses[-50:]) / 50
-            typer.echo(f"step {step + 1} {progress:.3f} loss {mean:.3f} tokens/s {speed:.0f}")
+            typer.echo(f"step {step + 1} progress {progress:.3f} {meter.line(elapsed)}")
         if int(progress * 10) > saves:
             saves = int(progress * 10)
-            save(model, out, figures)
-    last = losses[-200:]
-    minutes = round((time.monotonic() - began) / 60, 1)
-    return figures | {"minutes": minutes, "final_loss": round(sum(last) / max(1, len(last)), 3)}
+            save(model, out, meter.figures(elapsed))
+    return meter.figures(time.monotonic() - began)
 
 
 def _step(
@@ -195,25 +189,9 @@ def _step(
 
 
 def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
-    """Write the trained tensors as fp16 safetensors, with a manifest."""
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().half().contiguous() for k, v in model.trained_state().items()}
-    save_file(tensors, out / WEIGHTS)
-    (out / WEIGHTS).chmod(0o644)
-    seal(out, UNCHOSEN, figures)
-
-
-def seal(out: Path, chosen: dict[str, float], figures: dict[str, float]) -> None:
-    """Write the chosen numbers and the manifest with every file's SHA-256."""
-    config = json.dumps(chosen, indent=2)
-    (out / "config.json").write_text(config + "\n", "utf-8")
-    manifest = {
-        "name": "support",
-        "base": "all-MiniLM-L6-v2",
-        "training": figures,
-        "files": {name: sha256_file(out / name) for name in ("config.json", WEIGHTS)},
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    """Write the trained tensors, without chosen numbers yet."""
+    write_weights(out, model.trained_state())
+    seal(out, "support", UNCHOSEN, figures)
 
 
 def start_from(model: PairModel, folder: Path) -> None:
@@ -247,7 +225,7 @@ def choose(
         "cover_power": cover_power,
         "length_power": length_power,
     }
-    seal(out, chosen, json.loads((out / "manifest.json").read_text("utf-8"))["training"])
+    seal(out, "support", chosen, training_figures(out))
 
 
 @app.command()
@@ -257,7 +235,7 @@ def blend(
     out: Annotated[Path, typer.Option(help="model folder to write")] = Path("models/support"),
 ) -> None:
     """The mean of two checks' weights: it does better on unseen kinds of text than either."""
-    seal(out, UNCHOSEN, write_mean(first, second, out))
+    seal(out, "support", UNCHOSEN, write_mean(first, second, out))
 
 
 @app.command("train")
@@ -280,12 +258,9 @@ def main(
     model = new_pair_model(SUPPORT_HEADS, "eager")
     if init is not None:
         start_from(model, init)
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
     lexicon = load_lexicon(wordnet) if wordnet else None
     claims = load_claims(data, lexicon, passages, seed)
-    rows = encode(claims, tokenizer)
+    rows = encode(claims, load_tokenizer())
     supported = sum(row.label == SUPPORTED for row in rows)
     typer.echo(f"{len(rows)} rows, {supported} supported")
     figures = train(

@@ -19,14 +19,7 @@ from app.access.sessions import Sessions, SignIn
 from app.access.tables import OidcAttemptRow, PrincipalRow
 from app.addresses import is_safe
 from app.db import Database
-from app.errors import (
-    DependencyFailed,
-    Forbidden,
-    Invalid,
-    NotFound,
-    OidcRefused,
-    SettingsInvalid,
-)
+from app.errors import DependencyFailed, Forbidden, Invalid, NotFound, OidcRefused, SettingsInvalid
 from app.records.audit import append_audit
 from app.settings import Settings
 

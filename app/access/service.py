@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from app.access.accounts import Accounts
 from app.access.idempotency import IdempotentRequests
-from app.access.keys import CREDENTIAL, Keys
+from app.access.keys import Keys
 from app.access.known_places import KnownPlaces, purge_places
 from app.access.oidc import OidcSignIn
 from app.access.passwords import Passwords
-from app.access.principals import LOCAL, Principal
+from app.access.principals import Principal
 from app.access.quotas import Quotas
 from app.access.sessions import Sessions
 from app.access.shared_counts import SharedCounts, purge_counts
@@ -39,17 +39,6 @@ class Access:
     def charge_question(self, principal: Principal) -> None:
         """Count one question against the quota; raises ``QuotaExceeded``."""
         self.quotas.charge_question(principal)
-
-    def still_valid(self, principal: Principal) -> bool:
-        """Whether the key or sign-in that the principal came with still stands, with the same
-        roles and scope: an event stream asks now and then, and ends when it does not."""
-        if principal is LOCAL:
-            return True
-        with self._database.reading() as session:
-            if principal.credential.startswith(CREDENTIAL):
-                key_id = principal.credential.removeprefix(CREDENTIAL)
-                return self.keys.current(session, key_id) == principal
-            return self.sessions.current(session, principal.credential) == principal
 
     def purge(self) -> None:
         """Delete ended sign-ins and keys of requests of long ago, by a clock that is trusted."""

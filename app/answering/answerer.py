@@ -21,12 +21,7 @@ from app.answering.asking_larger import AskingLarger, under_a_certificate
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.kept_answers import KeptAnswers
 from app.answering.policies import Policies
-from app.answering.reading import (
-    Recheck,
-    own_view,
-    read_again,
-    read_before,
-)
+from app.answering.reading import Recheck, own_view, read_again, read_before
 from app.answering.small_talk import reply_to
 from app.answering.stages import (
     Admitted,
@@ -60,13 +55,7 @@ from app.errors import (
 )
 from app.gate.admission import Gate
 from app.made import note_made
-from app.ports import (
-    Drafting,
-    DraftRequest,
-    Misfit,
-    Screening,
-    Vectors,
-)
+from app.ports import Drafting, DraftRequest, Misfit, Screening, Vectors
 from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
@@ -269,18 +258,13 @@ class Answerer:
     def view(self, principal: Principal, answer_id: str) -> AnswerView:
         """One of the principal's own answers as it stands now; raises ``NotFound``."""
         with self._database.reading() as session:
-            record = session.get(RecordRow, answer_id)
-            if record is None or record.principal != principal.name:
-                raise NotFound("There is no such answer.")
-            return own_view(session, principal, record)
+            return own_view(session, principal, _own_record(session, principal, answer_id))
 
     def schema(self, principal: Principal, answer_id: str) -> Mapping[str, Any] | None:
         """The schema that one of the principal's own questions came with; raises ``NotFound``."""
         with self._database.reading() as session:
-            record = session.get(RecordRow, answer_id)
-            if record is None or record.principal != principal.name:
-                raise NotFound("There is no such answer.")
-            found: Mapping[str, Any] | None = (record.inputs or {}).get("answer_schema")
+            inputs = _own_record(session, principal, answer_id).inputs or {}
+            found: Mapping[str, Any] | None = inputs.get("answer_schema")
             return found
 
     def history(self, principal: Principal, limit: int) -> list[AnswerView]:
@@ -630,6 +614,13 @@ class Answerer:
         for finding in admitted.reached.findings:
             if finding.outcome is not Outcome.PASS:
                 self._telemetry.findings.labels(finding.check, finding.outcome.value).inc()
+
+
+def _own_record(session: Session, principal: Principal, answer_id: str) -> RecordRow:
+    record = session.get(RecordRow, answer_id)
+    if record is None or record.principal != principal.name:
+        raise NotFound("There is no such answer.")
+    return record
 
 
 def _checked(ask: Ask, max_chars: int) -> Ask:

@@ -11,15 +11,7 @@ from app.answering.trying import Judging, Version, admission
 from app.db import Database
 from app.gate.admission import NO_CERTIFICATE, Admission, Gate
 from app.gate.expected_gain import Cell
-from app.gate.hard_questions import (
-    FAILED,
-    FIRST_STOOD,
-    LATE,
-    SPENT,
-    STOOD,
-    HardQuestions,
-    Route,
-)
+from app.gate.hard_questions import FAILED, FIRST_STOOD, LATE, SPENT, STOOD, HardQuestions, Route
 from app.inference.writing.question_types import question_type
 from app.ports import DraftRequest
 from guardrails.contract import SEVERITY, Action, Draft

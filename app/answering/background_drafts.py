@@ -13,12 +13,7 @@ from app.deadline import Deadline
 from app.errors import CountersignError, DeadlineExceeded
 from app.records.recording import Trail, searched_for
 from app.records.tables import RecordRow
-from app.review.background_drafts import (
-    begin_draft,
-    finish_draft,
-    forget_draft,
-    undrafted_tasks,
-)
+from app.review.background_drafts import begin_draft, finish_draft, forget_draft, undrafted_tasks
 
 AT_ONCE = 8
 """Tasks of one run, so that tasks which came meanwhile are seen."""

@@ -29,16 +29,7 @@ from app.retrieval.retriever import Found, Hit
 from app.telemetry import CHARACTERS_PER_TOKEN, StageClock
 from guardrails.checks.language import language_to_ask_in
 from guardrails.checks.schema import SchemaCheck
-from guardrails.contract import (
-    URGENCIES,
-    Asker,
-    Case,
-    Draft,
-    Finding,
-    Outcome,
-    Passage,
-    Verdict,
-)
+from guardrails.contract import URGENCIES, Asker, Case, Draft, Finding, Outcome, Passage, Verdict
 
 WORDS_STAND_FOR, SAYS_ITS_WORDS = 0.12, 2 / 3
 """What the least cosine is lowered by where a passage holds this share of the question's words."""

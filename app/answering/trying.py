@@ -8,15 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy.orm import Session
 
-from app.answering.stages import (
-    Admitted,
-    Asked,
-    Drafted,
-    Judged,
-    Reached,
-    Screened,
-    drafted_of,
-)
+from app.answering.stages import Admitted, Asked, Drafted, Judged, Reached, Screened, drafted_of
 from app.db import Database
 from app.deadline import Deadline
 from app.gate.admission import Admission, Gate
@@ -51,11 +43,7 @@ class Trying:
     """The versions beside the one in use, and the trial of one of them, where one runs."""
 
     def __init__(
-        self,
-        database: Database,
-        trials: Trials,
-        versions: Mapping[str, Version],
-        deadline_s: float,
+        self, database: Database, trials: Trials, versions: Mapping[str, Version], deadline_s: float
     ) -> None:
         self._database, self._trials, self._deadline_s = database, trials, deadline_s
         self.versions = versions

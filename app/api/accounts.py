@@ -197,10 +197,7 @@ def widget_keys(services: ServicesDep, _admin: Admin, user: Text | None = None) 
 def make_widget_key(body: WidgetKeyBody, services: ServicesDep, admin: Admin) -> NewWidgetKey:
     """The key may stand in a page; the secret, with which a site signs its users, is shown once."""
     return services.access.widgets.create(
-        body.user,
-        body.origins,
-        questions_per_minute=body.questions_per_minute,
-        by=admin.name,
+        body.user, body.origins, questions_per_minute=body.questions_per_minute, by=admin.name
     )
 
 

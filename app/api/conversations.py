@@ -13,7 +13,7 @@ from app.records import conversations as own
 from app.records.conversations import LONGEST_TITLE, ConversationsView
 from app.records.feedback import GivenView, give, given
 from app.records.views import AnswerView
-from app.review.waiting import WaitView, usual_wait
+from app.review.minutes import WaitView, usual_wait
 
 LONGEST_REASON = 2000
 

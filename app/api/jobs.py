@@ -14,6 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from app.access.permissions import Action, authorise
 from app.access.principals import Principal
 from app.api.requests import (
+    EVENTS,
     MAX_INT,
     Credential,
     CredentialDep,
@@ -62,7 +63,7 @@ def job(
     "/{job_id}/events",
     summary="Follow an ingestion job until it has ended",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def job_events(
     job_id: str,

@@ -17,6 +17,7 @@ from app.answering.sections import SectionsView
 from app.answering.stages import Ask
 from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
 from app.api.requests import (
+    EVENTS,
     Body,
     CredentialDep,
     Guarded,
@@ -43,9 +44,7 @@ class AskBody(Body):
         description="The question, plain text.", examples=["How many days of leave do I have?"]
     )
     collections: list[str] | None = Field(
-        default=None,
-        min_length=1,
-        description="Collections to search; null searches all in scope.",
+        default=None, min_length=1, description="Collections to search; null searches all in scope."
     )
     answer_schema: dict[str, Any] | None = Field(
         default=None,
@@ -99,9 +98,7 @@ class SearchBody(Body):
 
     question: Text = Field(min_length=1, max_length=4000, examples=["leave in the first year"])
     collections: list[Text] | None = Field(
-        default=None,
-        min_length=1,
-        description="Collections to search; null searches all in scope.",
+        default=None, min_length=1, description="Collections to search; null searches all in scope."
     )
     limit: int = Field(default=5, ge=1, le=20)
 
@@ -129,7 +126,7 @@ Reader = Annotated[Principal, Depends(May("passages.read"))]
     "/ask",
     response_model=AnswerView,
     summary="Ask a question",
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def ask(
     permit: Annotated[Permit, Depends(permit)],
@@ -146,12 +143,17 @@ async def ask(
     sentence is sent after the release is recorded."""
     asked = body.model_dump()
     question = Question(services, principal, lambda: Ask(**asked), ["ask", asked], key)
+    return await asked_as(accept, question, permit, request)
+
+
+async def asked_as(accept: str, question: Question, permit: Permit, request: Request) -> Any:
+    """The answer to a question that is asked now, as JSON or as events."""
     if "text/event-stream" in accept.lower():
-        return asked_stream(ask_events(question, permit, request))
+        return asked_stream(_ask_events(question, permit, request))
     return await while_connected(request, permit.run(question.answer))
 
 
-async def ask_events(
+async def _ask_events(
     question: Question, permit: Permit, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a question that is being asked: stages, sentences, then answer or error."""
@@ -199,7 +201,7 @@ def answer(answer_id: str, services: ServicesDep, principal: Owner) -> Any:
     "/answers/{answer_id}/events",
     summary="Follow an answer until it is final",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def answer_events(
     answer_id: str,

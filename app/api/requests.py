@@ -58,6 +58,8 @@ SOON_S = 0.1
 MAX_INT = 2**31 - 1
 """The largest number that an integer column holds."""
 T = TypeVar("T")
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+"""What the OpenAPI document says of a route that may answer with events."""
 
 
 class Body(BaseModel):

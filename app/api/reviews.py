@@ -15,6 +15,7 @@ from app.answering.reading import REVIEWS
 from app.api.asking import while_connected
 from app.api.questions import HitsView, HitView, shown_hits
 from app.api.requests import (
+    EVENTS,
     MAX_INT,
     Body,
     Credential,
@@ -163,7 +164,7 @@ def counts(services: ServicesDep, principal: Reader) -> Any:
     "/events",
     summary="Follow the review queue",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def events(
     request: Request,

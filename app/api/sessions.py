@@ -110,9 +110,7 @@ def current(_principal: Own, session: SignInDep) -> SessionView:
 
 @router.delete("", status_code=204, summary="Sign out", name="sign_out")
 def end(
-    services: ServicesDep,
-    _principal: Own,
-    token: Annotated[str | None, Depends(cookie)],
+    services: ServicesDep, _principal: Own, token: Annotated[str | None, Depends(cookie)]
 ) -> Response:
     """Ends the session on the server and drops the cookie."""
     if token is not None:

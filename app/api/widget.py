@@ -18,10 +18,11 @@ from app.access.principals import Principal
 from app.access.widgets import WidgetKey
 from app.answering.stages import Ask
 from app.api import pages
-from app.api.asking import Question, asked_stream, follow, while_connected
+from app.api.asking import Question, follow
 from app.api.edge import HEADERS
-from app.api.questions import ask_events, follow_events
+from app.api.questions import asked_as, follow_events
 from app.api.requests import (
+    EVENTS,
     Body,
     Credential,
     Guarded,
@@ -122,7 +123,7 @@ def visit(key: Text, body: VisitBody, request: Request, services: ServicesDep) -
     "/questions",
     response_model=AnswerView,
     summary="Ask as a visitor",
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def ask(
     key: Text,
@@ -140,9 +141,7 @@ async def ask(
     services.access.quotas.charge_widget(found.key_id, found.questions_per_minute)
     asked = {**body.model_dump(), "collections": None, "answer_schema": None}
     question = Question(services, principal, lambda: Ask(**asked), ["widget", asked], once)
-    if "text/event-stream" in accept.lower():
-        return asked_stream(ask_events(question, permit, request))
-    return await while_connected(request, permit.run(question.answer))
+    return await asked_as(accept, question, permit, request)
 
 
 @router.get("/answers/{answer_id}", response_model=AnswerView, summary="One of a visitor's answers")
@@ -155,7 +154,7 @@ def answer(key: Text, answer_id: str, services: ServicesDep, principal: Visitor)
     "/answers/{answer_id}/events",
     summary="Follow a visitor's answer until it is final",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=EVENTS,
 )
 async def answer_events(
     key: Text, answer_id: str, request: Request, services: ServicesDep, principal: Visitor

@@ -101,10 +101,7 @@ class JobsView:
 
 _STATE = func.coalesce(
     JobItemRow.outcome,
-    case(
-        (DocumentRow.error_code == CANCELLED, CANCELLED),
-        else_=DocumentRow.state,
-    ),
+    case((DocumentRow.error_code == CANCELLED, CANCELLED), else_=DocumentRow.state),
 )
 
 
@@ -267,9 +264,7 @@ def settle_items(session: Session, document: DocumentRow) -> None:
         update(JobItemRow)
         .where(JobItemRow.document_id == document.id, JobItemRow.outcome.is_(None))
         .values(
-            outcome=outcome,
-            error_code=document.error_code,
-            error_message=document.error_message,
+            outcome=outcome, error_code=document.error_code, error_message=document.error_message
         )
     )
 

@@ -139,8 +139,7 @@ class Passages:
     def quoting(self, collection: str, quote: str) -> Passage | None:
         """A current passage of the collection that holds ``quote``, verbatim; None without one."""
         query = _current(_evidence()).where(
-            DocumentRow.collection == collection,
-            PassageRow.text.contains(quote, autoescape=True),
+            DocumentRow.collection == collection, PassageRow.text.contains(quote, autoescape=True)
         )
         with self._database.reading() as session:
             # LIKE ignores the case on SQLite.

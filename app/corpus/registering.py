@@ -12,15 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.corpus.passages import batches
 from app.corpus.scans import gains_scans
-from app.corpus.tables import (
-    BATCH,
-    DELETED,
-    READY,
-    CollectionRow,
-    DocumentRow,
-    PassageRow,
-    iso_day,
-)
+from app.corpus.tables import BATCH, DELETED, READY, CollectionRow, DocumentRow, PassageRow, iso_day
 from app.db import insert_or, now
 from app.errors import Invalid
 
@@ -77,10 +69,7 @@ def locked_rows(
 
 
 def unchanged(
-    session: Session,
-    files: Sequence[NewFile],
-    rows: Mapping[str, DocumentRow],
-    embedder: str,
+    session: Session, files: Sequence[NewFile], rows: Mapping[str, DocumentRow], embedder: str
 ) -> set[str]:
     """The ids of those that are ready with exactly this content, embedded by ``embedder`` where
     that is given; not those of which scans were left out that can be recognised by now."""

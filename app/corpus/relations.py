@@ -13,14 +13,7 @@ from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.corpus.editions import DAY, Edition, edition_of, is_newer
-from app.corpus.tables import (
-    BATCH,
-    READY,
-    DocumentBandRow,
-    DocumentRow,
-    FetchedRow,
-    NearCopyRow,
-)
+from app.corpus.tables import BATCH, READY, DocumentBandRow, DocumentRow, FetchedRow, NearCopyRow
 from app.db import Database, table_of
 
 BANDS, ROWS = 32, 4

@@ -14,13 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.corpus.leases import LEASE, Clock, is_free
 from app.corpus.passages import IndexedPassage
-from app.corpus.tables import (
-    READY,
-    DocumentRow,
-    IndexPassagesRow,
-    IndexVersionRow,
-    LiveIndexRow,
-)
+from app.corpus.tables import READY, DocumentRow, IndexPassagesRow, IndexVersionRow, LiveIndexRow
 from app.db import Database, iso, now
 from app.errors import Conflict, NotFound
 from app.records.audit import append_audit

@@ -10,12 +10,7 @@ from sqlalchemy.orm import Session
 from app.corpus.versions import lock_index
 from app.db import Database, now
 from app.errors import Invalid
-from app.gate.certificates import (
-    Certificates,
-    certificate_row,
-    for_hard_questions,
-    standing_rows,
-)
+from app.gate.certificates import Certificates, certificate_row, for_hard_questions, standing_rows
 from app.gate.coverage import note_certificate
 from app.gate.labels import ANY_DAY, Looks, labels_of, lent_to, note_look
 from app.gate.modes import Mode
@@ -157,11 +152,7 @@ def _plan(
 
 
 def _test(
-    session: Session,
-    stratum: Stratum,
-    lineage: Mapping[str, str],
-    looks: Looks,
-    plan: Plan | None,
+    session: Session, stratum: Stratum, lineage: Mapping[str, str], looks: Looks, plan: Plan | None
 ) -> tuple[Any, dict[str, Any]]:
     """The test and what only it is told. Raises ``Invalid`` for a single look beside a plan."""
     if looks == ANY_DAY:

@@ -9,12 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, now
 from app.gate.carry import content_key, resolve_pending
-from app.gate.certificates import (
-    certificate_row,
-    end_certificate,
-    passages_changed,
-    running_test,
-)
+from app.gate.certificates import certificate_row, end_certificate, passages_changed, running_test
 from app.gate.draws import EVERYTHING, ceilings_of
 from app.gate.modes import set_mode
 from app.gate.strata import BROKEN, GATE, SERVICE, Stratum
@@ -199,11 +194,7 @@ def _first_provisional_row(
     stated = {name: entry[name] for name in ("alpha", "delta", "threshold")}
     index = str(record.lineage.get("index_version", ""))
     row = certificate_row(
-        entry["certificate"],
-        stratum,
-        {**stated, "provisional": True},
-        index,
-        newest_link(session),
+        entry["certificate"], stratum, {**stated, "provisional": True}, index, newest_link(session)
     )
     session.add(row)
     return row

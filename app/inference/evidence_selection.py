@@ -38,10 +38,7 @@ def covered(claim: str, evidence: str) -> float:
 
 
 def _choose(
-    pieces: Sequence[str],
-    held: Sequence[frozenset[str]],
-    weight: dict[str, float],
-    max_chars: int,
+    pieces: Sequence[str], held: Sequence[frozenset[str]], weight: dict[str, float], max_chars: int
 ) -> set[int]:
     chosen: set[int] = set()
     covered: set[str] = set()

@@ -113,10 +113,6 @@ class SupportCheck:
         ]
         return found or [Finding(self.name, Outcome.PASS, "The sources support every sentence.")]
 
-    def support_scores(self, draft: Draft, evidence: Sequence[Passage]) -> list[float]:
-        """The probability of each sentence of ``draft``, in order."""
-        return [support.probability for support in self.draft_support(draft, evidence)]
-
     def draft_support(self, draft: Draft, evidence: Sequence[Passage]) -> list[Support]:
         """What is known of each sentence over the passages it cites, or over all without any.
 

@@ -30,6 +30,7 @@ MOST_TRIES = 80
 KEPT = timedelta(days=30)
 MOST = 50
 """Notices sent to one destination in one run, so that other work is not kept waiting."""
+MOST_LISTED = 100
 log = structlog.get_logger()
 Key = tuple[str, str]
 
@@ -180,11 +181,11 @@ def pause(attempts: int, key: Key) -> timedelta:
     return timedelta(seconds=seconds * (1 + 0.1 * fraction(*key)))
 
 
-def waiting_notices(database: Database, limit: int = 100) -> list[WaitingNotice]:
+def waiting_notices(database: Database) -> list[WaitingNotice]:
     """What was not sent yet, what was given up first."""
     order = OutboxRow.gave_up.desc(), OutboxRow.due_at, OutboxRow.event_id
     with database.reading() as session:
-        rows = session.scalars(select(OutboxRow).order_by(*order).limit(limit))
+        rows = session.scalars(select(OutboxRow).order_by(*order).limit(MOST_LISTED))
         return [_waiting(row) for row in rows]
 
 

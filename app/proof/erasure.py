@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.access.forgetting import forget_answer, forget_principal
+from app.access.erasing import forget_answer, forget_principal
 from app.corpus.corpus import Corpus
 from app.corpus.uploads import Uploads
 from app.db import Database, now

@@ -115,10 +115,7 @@ def _reviewers(session: Session, task: ReviewTaskRow | None) -> list[dict[str, A
 
 def _checks(record: RecordRow, walk: ChainWalk) -> Mapping[str, Any]:
     found = recording.content_hash(record.question, record.draft, record.evidence, record.lineage)
-    return {
-        "content_sha256_fits": found == record.content_sha256,
-        "broken_audit_link": walk.broken,
-    }
+    return {"content_sha256_fits": found == record.content_sha256, "broken_audit_link": walk.broken}
 
 
 def _links(walk: ChainWalk, names: set[str], leaves: list[bytes]) -> list[Link]:

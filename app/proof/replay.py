@@ -131,10 +131,7 @@ def _own_policy(content: Mapping[str, Any] | None, sha256: str) -> Policy:
 
 
 def _comparison(
-    record: RecordRow,
-    findings: Sequence[Finding],
-    verdict: Verdict,
-    warnings: list[ReplayWarning],
+    record: RecordRow, findings: Sequence[Finding], verdict: Verdict, warnings: list[ReplayWarning]
 ) -> Replayed:
     then, stored = recorded_findings(record), record.verdict
     added = [one for one in findings if one not in then]

@@ -154,11 +154,7 @@ def write(session: Session, trail: Trail, spent: Spent = NOTHING) -> RecordRow:
     append_audit(
         session,
         "recorded",
-        {
-            "answer_id": row.answer_id,
-            "outcome": row.outcome,
-            "content_sha256": row.content_sha256,
-        },
+        {"answer_id": row.answer_id, "outcome": row.outcome, "content_sha256": row.content_sha256},
     )
     count_recorded(session, row, spent)
     keep_policy(session, trail)

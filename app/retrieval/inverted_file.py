@@ -15,13 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ports import Vectors
-from app.retrieval.faiss_files import (
-    Listed,
-    map_faiss,
-    read_listing,
-    write_faiss,
-    write_listing,
-)
+from app.retrieval.faiss_files import Listed, map_faiss, read_listing, write_faiss, write_listing
 
 Positions = NDArray[np.int64]
 EXACT_UP_TO = 50_000

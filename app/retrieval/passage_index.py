@@ -35,8 +35,6 @@ FIRST = ""
 """The folder of the only segment of a full build: the version's own."""
 Texts = Sequence[tuple[str, str]]
 """(place, text) of passages."""
-Replaced = Mapping[str, int]
-"""Documents of which the passages in that many first segments count no more."""
 FileKey = tuple[int, int, int, int]
 """Device, inode, size and time of change: the same file, unchanged."""
 NONE_CHECKED: Mapping[FileKey, str] = {}
@@ -254,15 +252,11 @@ def listed_in(folder: Path) -> list[tuple[Path, dict[str, str]]]:
 
 
 def read_replaced(folder: Path) -> dict[str, int]:
-    """The documents that were replaced since the version's first segment, as ``Replaced``."""
+    """The documents that were replaced since the version's first segment, each with the number of
+    first segments whose passages of it count no more."""
     path = folder / REPLACED
     found: dict[str, int] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return found
-
-
-def verify_index(folder: Path, manifest_sha256: str = "") -> dict[str, Any]:
-    """The manifest, after checking every file against it; raises ``DependencyFailed``."""
-    return _verified(folder, manifest_sha256, {})[0]
 
 
 def _verified(

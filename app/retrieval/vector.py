@@ -83,11 +83,7 @@ class SegmentVectors:
     """The vectors of a segment's folder; ``ranges`` gives each collection's [first, last)."""
 
     def __init__(
-        self,
-        folder: Path,
-        files: Collection[str],
-        ranges: Mapping[str, Span],
-        device: str = "auto",
+        self, folder: Path, files: Collection[str], ranges: Mapping[str, Span], device: str = "auto"
     ) -> None:
         """``files`` were checked; no other is read. Raises ``OSError``, ``ValueError``,
         ``TypeError`` or ``RuntimeError`` for damage."""

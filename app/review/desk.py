@@ -189,12 +189,7 @@ class ReviewDesk:
         )
 
     def _take(
-        self,
-        session: Session,
-        task: ReviewTaskRow,
-        reviewer: Principal,
-        *,
-        take_over: bool = False,
+        self, session: Session, task: ReviewTaskRow, reviewer: Principal, *, take_over: bool = False
     ) -> None:
         lease = timedelta(minutes=self._settings.claim_minutes)
         if not take(session, task, reviewer, lease, take_over=take_over):
@@ -224,10 +219,7 @@ class ReviewDesk:
         return self._handle(reviewer, task_id, lambda s, t: escalate(s, t, reviewer.name, reason))
 
     def _handle(
-        self,
-        reviewer: Principal,
-        task_id: str,
-        change: Callable[[Session, ReviewTaskRow], None],
+        self, reviewer: Principal, task_id: str, change: Callable[[Session, ReviewTaskRow], None]
     ) -> TaskDetailView:
         """Change an undecided task that the reviewer may see. Raises ``AlreadyDecided``."""
         reviewer.require("reviewer")

@@ -90,11 +90,7 @@ class FiguresView:
 
 
 def figures(
-    session: Session,
-    principal: Principal,
-    collection: str | None,
-    days: int,
-    prices: Prices = FREE,
+    session: Session, principal: Principal, collection: str | None, days: int, prices: Prices = FREE
 ) -> FiguresView:
     """Of answers for which the collection was searched, or of all within the principal's scope;
     for ``days`` whole days, today among them."""

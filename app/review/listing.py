@@ -49,13 +49,7 @@ from app.review.redrafts import newest_redraft
 from app.review.scopes import from_collection, readable_by
 from app.review.sources import changed_sources, stale
 from app.review.states import in_state, is_held, state_at, waiting
-from app.review.tables import (
-    ApprovalRow,
-    PendingDecisionRow,
-    ProbeRow,
-    RedraftRow,
-    ReviewTaskRow,
-)
+from app.review.tables import ApprovalRow, PendingDecisionRow, ProbeRow, RedraftRow, ReviewTaskRow
 from app.review.views import (
     EvidenceView,
     FindingView,

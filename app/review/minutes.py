@@ -1,13 +1,16 @@
-"""How long reviewers took for their decisions, from claim to decision."""
+"""How long reviewers took, from claim to decision, and how long held answers wait for them."""
 
 import statistics
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from app.db import now
 from app.review.tables import DecisionRow, ReviewTaskRow
 
 SHORTEST_S = 0.5
@@ -15,6 +18,20 @@ MOST_S = 1800.0
 """A claim over lunch is not half an hour of work, let alone more."""
 MOST_READ = 5000
 """Decisions whose times are looked at, the newest ones."""
+LATELY = timedelta(days=30)
+LOOKED_AT = 50
+FEWEST = 5
+"""Decisions without which nothing is said of how long answers wait."""
+
+
+@dataclass(frozen=True)
+class WaitView:
+    """How long a held answer usually waits."""
+
+    usual_seconds: Annotated[
+        float | None,
+        Field(description="Median of the newest decisions of 30 days; null: too few to say."),
+    ]
 
 
 def seconds_taken(claimed: datetime | None, decided: datetime) -> float | None:
@@ -42,6 +59,19 @@ def review_seconds(
     times = [seconds_taken(*row) for row in session.execute(newest)]
     known = [min(one, MOST_S) for one in times if one is not None]
     return statistics.fmean(known) * number if known else 0.0
+
+
+def usual_wait(session: Session) -> WaitView:
+    """The median of the newest decisions on held answers."""
+    query = (
+        select(ReviewTaskRow.created_at, DecisionRow.decided_at)
+        .join(DecisionRow, DecisionRow.task_id == ReviewTaskRow.id)
+        .where(ReviewTaskRow.kind == "held", DecisionRow.decided_at >= now() - LATELY)
+        .order_by(DecisionRow.decided_at.desc())
+        .limit(LOOKED_AT)
+    )
+    waits = [max(0.0, (row[1] - row[0]).total_seconds()) for row in session.execute(query)]
+    return WaitView(round(statistics.median(waits), 1) if len(waits) >= FEWEST else None)
 
 
 def _times() -> Select[*tuple[Any, ...]]:

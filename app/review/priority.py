@@ -68,10 +68,7 @@ def shown_risk(verdict: Mapping[str, Any], gate: Mapping[str, Any] | None) -> fl
 
 
 def task_facts(
-    shown: Mapping[str, Any],
-    gate: Mapping[str, Any] | None,
-    created: datetime,
-    expires: datetime,
+    shown: Mapping[str, Any], gate: Mapping[str, Any] | None, created: datetime, expires: datetime
 ) -> dict[str, Any]:
     """The columns of a task that lists sort and filter by, from what is shown of it."""
     verdict = shown["verdict"]

@@ -261,8 +261,7 @@ def visible_to(reviewer: Principal, moment: Moment) -> ColumnElement[bool]:
     # Only a decided task has a probe.
     plain = or_(ReviewTaskRow.state != "decided", not_(_sees_probe_of(me, moment)))
     return or_(
-        and_(ReviewTaskRow.kind.not_in(PROBES), plain),
-        and_(ReviewTaskRow.kind.in_(PROBES), shown),
+        and_(ReviewTaskRow.kind.not_in(PROBES), plain), and_(ReviewTaskRow.kind.in_(PROBES), shown)
     )
 
 

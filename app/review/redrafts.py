@@ -84,11 +84,7 @@ def hash_of(record: RecordRow, content: Mapping[str, Any]) -> str:
 
 
 def exchange_draft(
-    session: Session,
-    task: ReviewTaskRow,
-    record: RecordRow,
-    content: dict[str, Any],
-    by: str,
+    session: Session, task: ReviewTaskRow, record: RecordRow, content: dict[str, Any], by: str
 ) -> None:
     """Put ``content`` in the place of the draft, with what lists show of the task."""
     _keep(session, task, record, content, by)

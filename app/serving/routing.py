@@ -5,15 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.deadline import Deadline
-from app.ports import (
-    DraftRequest,
-    Embedder,
-    Generator,
-    Reading,
-    Rewriter,
-    RewriteRequest,
-    Vectors,
-)
+from app.ports import DraftRequest, Embedder, Generator, Reading, Rewriter, RewriteRequest, Vectors
 from app.serving.batcher import Batcher, Concurrent, Runs
 from app.serving.breaker import Breaker
 from app.telemetry import CHARACTERS_PER_TOKEN

@@ -5,13 +5,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks.peers.ingest_talk import (
-    PASSAGE_WORDS,
-    Ingested,
-    IngestTask,
-    TimedEmbedder,
-    run,
-)
+from benchmarks.peers.ingest_talk import PASSAGE_WORDS, Ingested, IngestTask, TimedEmbedder, run
 
 KINDS = {"html": "text/html", "pdf": "application/pdf", "text": "text/plain"}
 

@@ -3,13 +3,7 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
-from benchmarks.peers.ingest_talk import (
-    PASSAGE_TOKENS,
-    Ingested,
-    IngestTask,
-    TimedEmbedder,
-    run,
-)
+from benchmarks.peers.ingest_talk import PASSAGE_TOKENS, Ingested, IngestTask, TimedEmbedder, run
 
 AT_ONCE = 64
 """Passages that its pipeline embeds together; its own default is 10."""

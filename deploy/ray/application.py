@@ -15,7 +15,7 @@ from app.telemetry import configure_logging
 from app.wiring import open_services
 from cli.workers import prompt
 from ingestion.formats.page_image import PageImages
-from ingestion.pipeline import worker
+from ingestion.worker import worker
 
 
 def build() -> FastAPI:

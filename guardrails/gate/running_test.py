@@ -9,12 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from guardrails.contract import canonical_sha256
-from guardrails.gate.binomial import (
-    GateInvalid,
-    check_loss,
-    check_positive,
-    check_probability,
-)
+from guardrails.gate.binomial import GateInvalid, check_loss, check_positive, check_probability
 
 BETS = (1.5, 2.0, 4.0)
 """The running test bets that the true rate is this many times alpha."""

@@ -29,7 +29,6 @@ FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
-MAX_ROWS_IN_PAGE = 20_000
 MOST_WORDS, MOST_FLOWING = (3.5, 9.0), 4.5
 LEAST_FILLED, LEAST_OF_COLUMN = 0.35, 0.12
 """Of a table whose columns stand close: words of a cell on average, in half of its columns, in

@@ -29,7 +29,7 @@ CODE = re.compile(
     r"|\b\d{1,2}:\d{2}:\d{2}\b|\b\d{4}-\d{2}-\d{2}T"
     r"|\b(?:INFO|DEBUG|WARN|WARNING|ERROR|FATAL|TRACE)\b"
     r"|\.\.\. \d+%"
-    r"|^[0-9a-fA-F]{6,}[: ]|^\s*@|^diff |^[-+]\s?\S.*[:;(]$",
+    r"|^[0-9a-fA-F]{6,}[: ]|^\s*@|^diff |^[-+]\s?\S.*[:;(]$"
 )
 """A line that people write for machines, or machines for people who run them."""
 SETTING = re.compile(r"\s*(?:- )?[\w.-]+:(?:\s|$)")

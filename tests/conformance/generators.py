@@ -500,10 +500,7 @@ def _fake(folder: Path) -> Iterator[Generator]:
 
 
 def tiny(
-    folder: Path,
-    max_new_tokens: int = NEW_TOKENS,
-    decoding: Decoding = GREEDY,
-    **options: int,
+    folder: Path, max_new_tokens: int = NEW_TOKENS, decoding: Decoding = GREEDY, **options: int
 ) -> TransformersGenerator:
     """The generator of a folder saved here, on the CPU."""
     return TransformersGenerator(folder, "cpu", max_new_tokens, decoding=decoding, **options)

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from app import background
 from app.access.principals import ROLES
@@ -31,8 +31,9 @@ from app.settings import PROJECT, Settings
 from app.wiring import Services, open_services
 from cli.workers import server_options
 from ingestion.formats.page_image import PageImages
-from ingestion.pipeline import pipeline_for, worker
+from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
+from ingestion.worker import worker
 from tests.commands import countersign
 from tests.conftest import NO_BROWSER, find_browser, made_once
 from tests.integration.test_api import PASSWORD
@@ -51,6 +52,28 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+
+
+@contextmanager
+def faultless_page(browser: Browser, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """A page on which no script may fail, and what was wrong on it: nothing, at the end."""
+    context = browser.new_context(**{"viewport": WIDE, **options})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page, problems
+    context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script may fail; a module may have another one."""
+    with faultless_page(browser) as (page, _):
+        yield page
 
 
 @dataclass(frozen=True)

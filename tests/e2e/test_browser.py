@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, faultless_page
 
 pytestmark = pytest.mark.browser
 FACT = "How long may one journey last on annual multi-trip travel insurance?"
@@ -20,21 +20,14 @@ NO_DRAFT = "Will you pay my claim for my gym membership?"
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            problems.append(message.text)
-            if message.type == "error" and "Failed to load resource" not in message.text
-            else None
-        ),
-    )
-    yield page
-    context.close()
-    assert problems == []
+    with faultless_page(browser) as (page, problems):
+        page.on("console", lambda message: problems.extend(_failed(message)))
+        yield page
+
+
+def _failed(message: ConsoleMessage) -> list[str]:
+    expected = message.type != "error" or "Failed to load resource" in message.text
+    return [] if expected else [message.text]
 
 
 COOKIES: dict[str, Any] = {}

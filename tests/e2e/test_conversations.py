@@ -1,10 +1,9 @@
 """Conversations in a browser: kept, found, named, exported, deleted; sources beside the answer."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from app.answering.small_talk import GREETED
 from app.records.release import SOURCE_CHANGED_MESSAGE
@@ -13,18 +12,6 @@ from tests.e2e.test_browser import FACT, FOUND, RISKY, ask, sign_in
 
 pytestmark = pytest.mark.browser
 SOURDOUGH = "How do I bake sourdough bread at high altitude?"
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
 
 
 def test_a_conversation_is_kept_found_named_exported_and_deleted(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, faultless_page
 from tests.e2e.test_browser import ask, sign_in
 
 pytestmark = pytest.mark.browser
@@ -19,15 +19,9 @@ READING_MS = 60_000
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: problems.append("a dialog opened"))
-    yield page
-    context.close()
-    assert problems == []
+    with faultless_page(browser) as (page, problems):
+        page.on("dialog", lambda dialog: problems.append("a dialog opened"))
+        yield page
 
 
 def put(page: Page, name: str, text: str) -> dict[str, bytes | str]:

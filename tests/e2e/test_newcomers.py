@@ -10,7 +10,7 @@ from app.gate.modes import switch_mode
 from app.wiring import Services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
-from tests.e2e.conftest import Running, sign_in_as_eve
+from tests.e2e.conftest import Running, faultless_page, sign_in_as_eve
 from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, reject_everything, sign_in
 from tests.integration.test_api import PASSWORD
 from tests.servers import Served
@@ -35,14 +35,8 @@ def undo_seconds() -> float:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
+    with faultless_page(browser, reduced_motion="reduce") as (page, _):
+        yield page
 
 
 def reject_by_key(page: Page) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.gate.modes import switch_mode
 from app.proof.audit_checks import AuditChecks
 from app.wiring import Services
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, faultless_page
 from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_browser import FACT, ask, sign_in
 from tests.e2e.test_review_desk import call
@@ -20,15 +20,10 @@ __all__ = ["axe"]
 
 @pytest.fixture
 def page(browser: Browser, axe: str) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.add_init_script(axe)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
+    """A page with the rules of accessibility."""
+    with faultless_page(browser) as (page, _):
+        page.context.add_init_script(axe)
+        yield page
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,5 @@
 """The pages of accounts in a browser: add, change, keys, disable, and one's own password."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -11,18 +9,6 @@ from tests.e2e.test_browser import sign_in
 pytestmark = pytest.mark.browser
 NAME = "<b>rosa & co?%23"
 NEW_PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
 
 
 def log_in(browser: Browser, running: Running, name: str, password: str, path: str = "/") -> Page:

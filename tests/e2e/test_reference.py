@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.conftest import faultless_page
 from tests.e2e.test_accessibility import axe, violations
 from tests.servers import Served
 
@@ -34,15 +35,10 @@ DRAWN = """async () => {
 
 @pytest.fixture
 def page(browser: Browser, axe: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
-    context.add_init_script(axe)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda sent: problems.extend(_foreign(sent.url)))
-    yield page
-    context.close()
-    assert problems == []
+    with faultless_page(browser, color_scheme="light") as (page, problems):
+        page.context.add_init_script(axe)
+        page.on("request", lambda sent: problems.extend(_foreign(sent.url)))
+        yield page
 
 
 def _foreign(address: str) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from app.db import now
 from app.review.tables import PendingDecisionRow
 from app.wiring import Services
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, faultless_page
 from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_browser import FACT, FOUND, ask, open_task, reject_everything, sign_in
 
@@ -41,15 +41,10 @@ def end_undo(services: Services) -> None:
 
 @pytest.fixture
 def page(browser: Browser, axe: str) -> Iterator[Page]:
-    """A page on which no script may fail."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.add_init_script(axe)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
+    tall = {"width": 1280, "height": 900}
+    with faultless_page(browser, viewport=tall, reduced_motion="reduce") as (page, _):
+        page.context.add_init_script(axe)
+        yield page
 
 
 def call(page: Page, method: str, path: str, body: Any = None) -> Any:

@@ -849,10 +849,7 @@ def test_a_deleted_document_takes_its_quotes_away(desk: Desk) -> None:
     seen = desk.ask(EXCESS)
     assert seen["answer"]["citations"][0]["quote"]
     desk.corpus.documents.delete(desk.shelf.ids["handbook.txt"])
-    for view in (
-        desk.answerer().view(ANN, seen["answer_id"]),
-        *desk.answerer().history(ANN, 5),
-    ):
+    for view in (desk.answerer().view(ANN, seen["answer_id"]), *desk.answerer().history(ANN, 5)):
         (citation,) = view["answer"]["citations"]
         assert (citation["quote"], citation["removed"]) == ("", True)
     assert desk.ask(EXCESS)["status"] == "abstained"

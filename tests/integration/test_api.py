@@ -37,9 +37,10 @@ from app.records.tables import RecordRow
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_drafter, build_services
-from ingestion.pipeline import Pipeline, pipeline_for, worker
+from ingestion.pipeline import Pipeline, pipeline_for
 from ingestion.sources import find_files
 from ingestion.suspects import Suspects
+from ingestion.worker import worker
 from tests.conftest import HANDBOOK
 
 RELEASED = "What is the excess for water damage?"
@@ -252,11 +253,7 @@ def test_events_are_the_stages_in_order_then_the_sentences_and_one_answer(site: 
 
 def test_an_event_stream_that_fails_ends_with_one_coded_error(site: Site) -> None:
     response = site.call(
-        "ann",
-        "POST",
-        "/v1/ask",
-        json={"question": " "},
-        headers={"Accept": "text/event-stream"},
+        "ann", "POST", "/v1/ask", json={"question": " "}, headers={"Accept": "text/event-stream"}
     )
     ((name, error),) = events(response.text)
     assert (name, error["code"]) == ("error", "question_empty")

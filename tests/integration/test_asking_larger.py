@@ -38,7 +38,7 @@ from cli.__main__ import app as commands
 from guardrails.contract import Case, Finding, Outcome
 from guardrails.gate.certificate import Certificate
 from guardrails.risk import NOBODY, RiskModel
-from tests.conformance.generators import ModelServer, Reply, model_server
+from tests.conformance.generators import ModelServer, Reply
 from tests.fakes import ScriptedCheck
 from tests.integration.test_answering import ANN, Desk
 from tests.integration.test_gate_service import MAIN, House, Measured, certificate
@@ -107,28 +107,10 @@ class Larger:
 
 
 @pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with model_server() as running:
-        yield running
-
-
-@pytest.fixture
 def desk(database: Database, tmp_path: Path) -> Desk:
     built = Desk(database, tmp_path)
     built.stock()
     return built
-
-
-@pytest.fixture
-def small(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Desk]:
-    """A desk on SQLite, where both databases would show the same."""
-    path = tmp_path / "countersign.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
-    database = Database(f"sqlite:///{path}")
-    built = Desk(database, tmp_path)
-    built.stock()
-    yield built
-    database.close()
 
 
 def served(server: ModelServer) -> Concurrent[DraftRequest, Any]:

@@ -222,13 +222,7 @@ def test_answers_from_before_there_were_conversations_are_filed(database: Databa
     migrated(database, "head")
     with database.reading() as session:
         filed = session.execute(select(RecordRow.answer_id, RecordRow.conversation)).all()
-    assert sorted(map(tuple, filed)) == [
-        ("a", "a"),
-        ("b", "a"),
-        ("c", "c"),
-        ("d", "a"),
-        ("e", "e"),
-    ]
+    assert sorted(map(tuple, filed)) == [("a", "a"), ("b", "a"), ("c", "c"), ("d", "a"), ("e", "e")]
 
 
 def test_what_was_settled_before_news_were_counted_was_seen(database: Database) -> None:

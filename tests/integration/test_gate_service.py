@@ -197,9 +197,7 @@ def test_the_margin_of_the_policy_decides_only_without_a_gate(
     assert house.ask(-1.0)["status"] == wanted
 
 
-def test_a_gate_switched_off_while_an_answer_is_judged_counts_from_the_next_one(
-    desk: Desk,
-) -> None:
+def test_a_gate_switched_off_while_an_answer_is_judged_counts_from_the_next_one(desk: Desk) -> None:
     house = House(desk, certificate())
     draft = Draft((), (), "quoting-generator", None, {"margin": 5})
     with desk.database.reading() as session:
@@ -748,9 +746,7 @@ def test_one_may_try_every_day_and_a_single_look_uses_labels_up(desk: Desk) -> N
     assert isinstance(later, Certificate) and later.labels == 72
 
 
-def test_the_plan_says_labels_and_days_in_plain_words(
-    desk: Desk,
-) -> None:
+def test_the_plan_says_labels_and_days_in_plain_words(desk: Desk) -> None:
     house = House(desk, None, gate_mode="certified")
 
     def planned(minutes: float = 20.0) -> LabelPlan:

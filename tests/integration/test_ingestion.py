@@ -35,9 +35,10 @@ from app.retrieval.retriever import Found, Retriever
 from app.wiring import Services, build_services
 from guardrails.policy.load import load_policy
 from ingestion.indexing import IndexBuilder
-from ingestion.pipeline import Pipeline, Report, _drain, pipeline_for, worker
+from ingestion.pipeline import Pipeline, Report, pipeline_for
 from ingestion.sources import find_closed, find_files, find_skipped, is_gone
 from ingestion.suspects import Suspects
+from ingestion.worker import drain, worker
 from tests.children import begin, ended
 from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, HashEmbedder, Shelf
@@ -67,11 +68,7 @@ class Library:
     def new_retriever(self) -> Retriever:
         """A retriever that has loaded nothing yet, as another process has it."""
         return Retriever(
-            self.corpus,
-            self.embedder.question,
-            self.embedder.name,
-            self.settings.index_dir,
-            "cpu",
+            self.corpus, self.embedder.question, self.embedder.name, self.settings.index_dir, "cpu"
         )
 
     def write(self, name: str, content: str | bytes) -> Path:
@@ -764,8 +761,8 @@ def test_a_build_that_fails_is_not_tried_again_at_once(services: Services, tmp_p
     services.corpus.documents.add("main", str(added), str(added), sha256_file(added))
     pipeline = pipeline_for(services)
     with pytest.raises(DependencyFailed):
-        _drain(pipeline, services, Event(), mends=False)
-    assert not _drain(pipeline, services, Event(), mends=False)  # as another thread, right after
+        drain(pipeline, services, Event(), mends=False)
+    assert not drain(pipeline, services, Event(), mends=False)  # as another thread, right after
     states = [version.state for version in services.corpus.versions.all()]
     assert states.count("failed") == 1
 

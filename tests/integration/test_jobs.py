@@ -17,8 +17,9 @@ from app.errors import Invalid, NotFound
 from app.files import sha256_file
 from app.proof.erasure import Eraser
 from app.wiring import build_services
-from ingestion.pipeline import Report, worker
+from ingestion.pipeline import Report
 from ingestion.sources import find_files, find_folders
+from ingestion.worker import worker
 from tests.integration.test_ingestion import CANCEL, CLAIMS, OFFICE, Library
 
 

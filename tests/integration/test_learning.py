@@ -177,11 +177,7 @@ class Nearest:
         self.shelf.index()
 
     def quotes(
-        self,
-        gap_id: str,
-        reader: Principal = OLGA,
-        quote: Quote | None = None,
-        seconds: float = 60,
+        self, gap_id: str, reader: Principal = OLGA, quote: Quote | None = None, seconds: float = 60
     ) -> list[str]:
         quotes = Quotes(self.place.database, quote or build_quote(self.place.settings))
         nearest = NearestQuotes(self.place.gaps, self.retriever, quotes, passages=5)

@@ -391,10 +391,7 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 
 @on_sqlite
 def test_a_private_address_is_refused_also_behind_a_name(
-    database: Database,
-    settings: Settings,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    database: Database, settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public_only = settings.model_copy(update={"notice_private_addresses": False})
     with pytest.raises(DependencyFailed, match="private"):

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text, update
@@ -14,14 +13,9 @@ from app.proof.policy_report import policy_report
 from app.records.tables import PolicyRow, RecordRow
 from app.settings import Settings
 from guardrails.policy.load import load_policy, policy_from_text
-from tests.trails import hold, settings_for
+from tests.trails import hold
 
 OLGA = Principal("olga", frozenset({"operator"}))
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return settings_for(database_url, tmp_path)
 
 
 @pytest.fixture

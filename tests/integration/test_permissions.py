@@ -154,9 +154,7 @@ TABLE: dict[tuple[str, str], Row] = {
         "reviewer", "object", {"json": {"reason": "x"}}
     ),
     ("POST", "/v1/reviews/{task_id}/decision"): Row(
-        "reviewer",
-        "object",
-        {"json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}},
+        "reviewer", "object", {"json": {"kind": "approve", "content_sha256": "0" * 64, "fence": 1}}
     ),
     ("POST", "/v1/labelling/next"): Row("reviewer", "object", {"json": {"collection": "main"}}),
     ("GET", "/v1/labelling/progress"): Row(

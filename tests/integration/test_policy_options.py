@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import timedelta
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -13,14 +12,7 @@ from sqlalchemy import func, select, update
 from app.access.principals import Principal
 from app.corpus.corpus import Corpus
 from app.db import Database, now
-from app.errors import (
-    AlreadyDecided,
-    ApprovalVoid,
-    ClaimLost,
-    Conflict,
-    Forbidden,
-    Invalid,
-)
+from app.errors import AlreadyDecided, ApprovalVoid, ClaimLost, Conflict, Forbidden, Invalid
 from app.proof.dry_run import dry_run, judged_of, shadow_report
 from app.records import audit, recording, release
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
@@ -37,7 +29,6 @@ from tests.trails import (
     draft_from,
     hold,
     only_passage,
-    settings_for,
     trail,
 )
 
@@ -45,11 +36,6 @@ ANN = Principal("ann", frozenset({"asker", "reviewer"}))
 RITA = Principal("rita", frozenset({"reviewer"}))
 RAJ = Principal("raj", frozenset({"reviewer"}))
 OLGA = Principal("olga", frozenset({"operator"}))
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return settings_for(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -363,9 +349,7 @@ def test_a_record_gives_back_what_was_judged(database: Database) -> None:
     assert list(judged.findings) == list(made.findings)
 
 
-def test_a_dry_run_is_for_operators_over_what_they_may_read_and_lately(
-    database: Database,
-) -> None:
+def test_a_dry_run_is_for_operators_over_what_they_may_read_and_lately(database: Database) -> None:
     corpus = Corpus(database)
     add_ready_document(corpus)
     record(database, trail(only_passage(corpus), "released"))

@@ -29,19 +29,14 @@ from app.corpus.tables import DocumentRow
 from app.corpus.uploads import UNNAMED_S, Uploads
 from app.db import Database, database_time, now
 from app.deadline import Deadline
-from app.errors import (
-    ClaimLost,
-    CountersignError,
-    DependencyFailed,
-    RequestInProgress,
-    TooLarge,
-)
+from app.errors import ClaimLost, CountersignError, DependencyFailed, RequestInProgress, TooLarge
 from app.files import sha256_file
 from app.retrieval.live_index import RETRY_S
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.wiring import build_services
-from ingestion.pipeline import Pipeline, Report, worker
+from ingestion.pipeline import Pipeline, Report
+from ingestion.worker import worker
 from tests.children import begin, ended
 from tests.clocks import clock_off, every_clock_off
 from tests.conftest import DURABLE
@@ -227,9 +222,7 @@ def test_the_database_is_the_one_clock_of_all_hosts(
         assert library.corpus.documents.claim() is None
 
 
-def test_a_document_that_kills_its_worker_is_tried_last_and_then_given_up(
-    library: Library,
-) -> None:
+def test_a_document_that_kills_its_worker_is_tried_last_and_then_given_up(library: Library) -> None:
     pending(library, "deadly.txt", CLAIMS)
     deadly = library.document("deadly.txt").id
     for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -343,12 +336,7 @@ def test_one_document_that_crashes_does_not_keep_the_others_out(
 
 # Clocks
 
-JUMPS = [
-    {"days": -5.0},
-    {"days": 5.0},
-    {"seconds": -20.0},
-    {"seconds": 20.0},
-]
+JUMPS = [{"days": -5.0}, {"days": 5.0}, {"seconds": -20.0}, {"seconds": 20.0}]
 
 
 @pytest.mark.parametrize("jump", JUMPS)

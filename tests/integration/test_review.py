@@ -44,11 +44,6 @@ RAJ = Principal("raj", frozenset({"reviewer"}))
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return settings_for(database_url, tmp_path)
-
-
-@pytest.fixture
 def desk(database: Database, settings: Settings) -> WireDesk:
     return WireDesk(database, settings)
 

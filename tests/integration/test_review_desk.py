@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,22 +20,12 @@ from app.review.tables import ReviewTaskRow, TaskNoteRow
 from app.review.tasks import open_task
 from app.settings import Settings
 from guardrails.contract import Action
-from tests.trails import add_ready_document, only_passage, settings_for, trail
+from tests.trails import add_ready_document, only_passage, trail
 
 RITA = Principal("rita", frozenset({"reviewer"}))
 RAJ = Principal("raj", frozenset({"reviewer"}))
 HOURS = "What are your opening hours?"
 PAINS = "I have chest pains"
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return settings_for(database_url, tmp_path)
-
-
-@pytest.fixture
-def desk(database: Database, settings: Settings) -> ReviewDesk:
-    return ReviewDesk(database, settings)
 
 
 class Inbox:

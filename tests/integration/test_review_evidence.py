@@ -16,14 +16,7 @@ from app.backends import build_quote
 from app.corpus.corpus import Corpus
 from app.db import Database, now
 from app.deadline import Deadline
-from app.errors import (
-    AlreadyDecided,
-    ApprovalVoid,
-    EditNotSupported,
-    Forbidden,
-    Invalid,
-    NotFound,
-)
+from app.errors import AlreadyDecided, ApprovalVoid, EditNotSupported, Forbidden, Invalid, NotFound
 from app.ports import DraftRequest
 from app.proof.erasure import Eraser
 from app.records import audit, recording

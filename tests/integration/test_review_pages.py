@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,19 +25,9 @@ from app.review.tables import ReviewTaskRow, TaskScopeRow
 from app.review.tasks import open_task
 from app.settings import Settings
 from tests.conftest import on_sqlite
-from tests.trails import add_ready_document, only_passage, settings_for, trail
+from tests.trails import add_ready_document, only_passage, trail
 
 RITA = Principal("rita", frozenset({"reviewer"}))
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return settings_for(database_url, tmp_path)
-
-
-@pytest.fixture
-def desk(database: Database, settings: Settings) -> ReviewDesk:
-    return ReviewDesk(database, settings)
 
 
 class Queue:

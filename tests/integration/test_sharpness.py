@@ -178,12 +178,7 @@ def test_a_rubber_stamp_is_warned_of(database: Database, settings: Settings) -> 
             report_check(session, check("second", place % 2 == 0, place < 5, f"s{place}"))
     work = work_of(database, settings)
     assert work.decisions == 61
-    assert work.warnings == [
-        "misses_wrong",
-        "approves_nearly_all",
-        "very_fast",
-        "agrees_little",
-    ]
+    assert work.warnings == ["misses_wrong", "approves_nearly_all", "very_fast", "agrees_little"]
 
 
 def _copy(session: Any, row: Any, **changes: Any) -> None:

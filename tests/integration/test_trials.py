@@ -1,7 +1,6 @@
 """A generator version that is tried: who drafts, what is recorded, and when it is stopped."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from app.records.tables import AuditRow
 from app.serving.batcher import Concurrent
 from cli.__main__ import app as commands
 from guardrails.risk import NOBODY
-from tests.conformance.generators import ModelServer, Reply, model_server, save_causal, tiny
+from tests.conformance.generators import ModelServer, Reply, save_causal, tiny
 from tests.integration.test_answering import ANN, Desk
 from tests.integration.test_gate_service import LINEAGE, Measured, certificate, risk_model
 from tests.trails import WireAnswerer, settings_for
@@ -73,24 +72,6 @@ class Trial:
         with self.database.reading() as session:
             kinds = session.scalars(select(AuditRow.kind).order_by(AuditRow.number))
             return [kind for kind in kinds if kind.startswith("trial_")]
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with model_server() as running:
-        yield running
-
-
-@pytest.fixture
-def small(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Desk]:
-    """A desk on SQLite, where both databases would show the same."""
-    path = tmp_path / "countersign.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
-    database = Database(f"sqlite:///{path}")
-    desk = Desk(database, tmp_path)
-    desk.stock()
-    yield desk
-    database.close()
 
 
 def served(server: ModelServer) -> OpenAIGenerator:

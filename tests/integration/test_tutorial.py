@@ -71,9 +71,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return play_tutorial(folder / "documents", file)
 
 
-def test_the_tutorial_ends_in_a_certificate_or_says_what_is_missing(
-    played: dict[str, Any],
-) -> None:
+def test_the_tutorial_ends_in_a_certificate_or_says_what_is_missing(played: dict[str, Any]) -> None:
     assert played["questions"] == 12
     assert 0 < played["labels"] <= 12 and 0 <= played["wrong"] <= played["labels"]
     assert not played["certified"], "so few labels can certify nothing"

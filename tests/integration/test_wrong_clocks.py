@@ -141,9 +141,7 @@ def erased(database: Database) -> set[str]:
 
 
 def test_a_clock_that_is_ahead_erases_nothing_that_is_not_old(
-    database: Database,
-    aged: tuple[Settings, list[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    database: Database, aged: tuple[Settings, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it jumps while the service runs or before it starts, and when it jumps twice."""
     settings, (younger, older) = aged
@@ -171,9 +169,7 @@ def retain(database: Database, settings: Settings) -> int:
 
 
 def test_time_that_passes_is_believed_at_once(
-    database: Database,
-    aged: tuple[Settings, list[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    database: Database, aged: tuple[Settings, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, _ = aged
     assert retain(database, settings) == 1

@@ -15,6 +15,7 @@ from fastapi import UploadFile
 from sqlalchemy import select
 
 import ingestion.pipeline
+import ingestion.worker
 from app.access.principals import ROLES, Principal
 from app.answering.stages import Ask
 from app.api import documents
@@ -258,7 +259,7 @@ class Actions:
 
         def do() -> None:
             pipeline = self.process.pipeline
-            ingestion.pipeline._drain(pipeline, self.services(), threading.Event())
+            ingestion.worker.drain(pipeline, self.services(), threading.Event())
 
         return Plan("drain", do)
 

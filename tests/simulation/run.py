@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 import ingestion.pipeline
+import ingestion.worker
 from app.corpus.tables import READY, DocumentRow, PassageRow
 from app.deadline import Deadline
 from app.errors import CountersignError
@@ -17,14 +18,7 @@ from app.records.tables import AuditRow, RecordRow
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import early_tasks
 from benchmarks.invariants import broken_invariants, left_over
-from tests.simulation.actions import (
-    COLLECTIONS,
-    REFUSED,
-    REVIEWERS,
-    THINGS,
-    Actions,
-    Wrong,
-)
+from tests.simulation.actions import COLLECTIONS, REFUSED, REVIEWERS, THINGS, Actions, Wrong
 from tests.simulation.world import Ground, World, world
 
 STEPS = 50
@@ -95,7 +89,7 @@ def recover(actions: Actions) -> None:
             folder = made.files / collection
             if folder.is_dir():
                 process.pipeline.ingest(sorted(folder.iterdir()), collection)
-        ingestion.pipeline._drain(process.pipeline, actions.services(), threading.Event())
+        ingestion.worker.drain(process.pipeline, actions.services(), threading.Event())
     if made.settings.upload_dir.is_dir():
         for path in made.settings.upload_dir.iterdir():
             os.utime(path, (0, 0))

@@ -94,11 +94,7 @@ TABLES = {
     ),
     "names of any length": (
         "Telephone     555 0140\nLost or stolen card   555 0141, always\nPost          PO Box 7",
-        [
-            "Telephone | 555 0140",
-            "Lost or stolen card | 555 0141, always",
-            "Post | PO Box 7",
-        ],
+        ["Telephone | 555 0140", "Lost or stolen card | 555 0141, always", "Post | PO Box 7"],
     ),
 }
 

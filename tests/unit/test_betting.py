@@ -216,15 +216,17 @@ def test_without_errors_few_more_labels_than_the_exact_test(
     assert (1 - alpha) ** needed < delta
 
 
-def chance_of_passing(rate: float, most: int) -> float:
-    """P(the wealth is ever 1/delta within ``most`` plain labels), exactly."""
+def chance_of_passing(
+    rate: float, most: int, against: float = ALPHA, bound: float = LIMIT
+) -> float:
+    """P(the wealth is ever ``bound`` within ``most`` plain labels of that rate), exactly."""
     alive, passed = np.zeros(most + 1), 0.0
     alive[0] = 1.0
     for n in range(1, most + 1):
         alive[1:] = alive[1:] * (1 - rate) + alive[:-1] * rate
         alive[0] *= 1 - rate
         for errors in range(min(n, 60)):
-            if alive[errors] and wealth_of(errors, n, ALPHA) >= LIMIT:
+            if alive[errors] and wealth_of(errors, n, against) >= bound:
                 passed, alive[errors] = passed + alive[errors], 0.0
     return passed
 

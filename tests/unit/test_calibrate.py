@@ -1,6 +1,5 @@
 """The rows that the risk is fitted on, and the provisional certificate that is written with it."""
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,13 @@ from app.inference.risk import CERTIFICATE, RISK, load_certificate, load_risk, v
 from benchmarks.pipeline import half_unanswerable, is_wrong_draft, score_examples, score_whole
 from guardrails.contract import Draft, Sentence
 from guardrails.gate.certify import Label
+from tests.training_rows import write_rows
 from tests.unit.test_risk import content
 from training.calibrate import app, risk_rows, worst_threshold
 from training.data import OLD_NEGATIVES, held_out
 
 HELD = [f"p{n}" for n in range(400) if held_out(f"p{n}")]
 TRAINED = [f"p{n}" for n in range(40) if not held_out(f"p{n}")]
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt", encoding="utf-8") as target:
-        target.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 @pytest.fixture
@@ -43,20 +37,20 @@ def data(tmp_path: Path) -> Path:
     ]
     texts = [{"passage_id": p, "title": p.upper(), "text": f"Ann is in {p}."} for p in passages]
     folder = tmp_path / "train" / "qa"
-    write(folder / "questions.jsonl.gz", questions)
-    write(folder / "distractors.jsonl.gz", others)
-    write(folder / "passages.jsonl.gz", texts)
+    write_rows(folder / "questions.jsonl.gz", questions)
+    write_rows(folder / "distractors.jsonl.gz", others)
+    write_rows(folder / "passages.jsonl.gz", texts)
     tempting = [
         {"id": f"u{p}", "question": "Who wept?", "passage_ids": [p], "answers": [],
          "answerable": False, "source": "s"}
         for p in passages
     ]  # fmt: skip
-    write(folder / "squad2_unanswerable.jsonl.gz", tempting)
+    write_rows(folder / "squad2_unanswerable.jsonl.gz", tempting)
     old = {"question": "Which?", "answers": [], "answerable": False}
     questions += [
         {"id": f"o{p}", "passage_ids": [p], "source": OLD_NEGATIVES, **old} for p in passages
     ]
-    write(folder / "questions.jsonl.gz", questions)
+    write_rows(folder / "questions.jsonl.gz", questions)
     return tmp_path
 
 
@@ -82,9 +76,9 @@ def test_a_run_over_the_whole_service_goes_on_where_it_ended(tmp_path: Path) -> 
     ]  # fmt: skip
     asked, _ = half_unanswerable(rows)
     kept = [{"id": row["id"], "answerable": row["answerable"], "score": 0.5} for row in asked]
-    write(tmp_path / "questions.jsonl.gz", rows)
-    write(tmp_path / "kept.jsonl.gz", kept)
-    write(tmp_path / "others.jsonl.gz", [{**row, "id": "x"} for row in kept])
+    write_rows(tmp_path / "questions.jsonl.gz", rows)
+    write_rows(tmp_path / "kept.jsonl.gz", kept)
+    write_rows(tmp_path / "others.jsonl.gz", [{**row, "id": "x"} for row in kept])
     found = score_whole(tmp_path / "questions.jsonl.gz", keep=tmp_path / "kept.jsonl.gz")
     assert found == kept, "all are finished: nothing is asked again"
     with pytest.raises(Invalid, match="other questions"):

@@ -13,7 +13,7 @@ from app.settings import PROJECT
 from ingestion.formats.extract import extract
 from training.companies import Asked, asked_of, rows_of
 from training.reader import Batch, MixedBatches
-from training.resuming import Progress
+from training.runs import Progress
 
 COMPANY_QUESTIONS = PROJECT / "training" / "company_questions"
 PRICES = """# Lockers

@@ -88,11 +88,7 @@ def test_the_answer_object_is_plain_json_and_holds_no_raw_figures() -> None:
 
 
 def test_actions_are_ordered() -> None:
-    assert sorted(Action, key=SEVERITY.__getitem__) == [
-        Action.RELEASE,
-        Action.REVIEW,
-        Action.BLOCK,
-    ]
+    assert sorted(Action, key=SEVERITY.__getitem__) == [Action.RELEASE, Action.REVIEW, Action.BLOCK]
 
 
 def reversed_keys(value: Any) -> Any:

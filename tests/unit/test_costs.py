@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from app.backends import prices
 from app.settings import Settings
 from app.telemetry import Prices, Telemetry
-from app.wiring import _telemetry
 
 
 def value(telemetry: Telemetry, name: str, **labels: str) -> float:
@@ -36,12 +36,12 @@ def test_tokens_decisions_and_cpu_time_are_counted_and_priced() -> None:
 
 
 def test_prices_come_from_the_settings_and_are_none_by_default() -> None:
-    priced = _telemetry(Settings(price_reviewer_hour=42, price_million_tokens_read=1.5))
+    priced = Telemetry(prices(Settings(price_reviewer_hour=42, price_million_tokens_read=1.5)))
     priced.decided("approve", 60.0)
     priced.spent_tokens(1_000_000, 0)
     assert value(priced, "cost", of="reviewers") == 0.7
     assert value(priced, "cost", of="generator") == 1.5
-    free = _telemetry(Settings())
+    free = Telemetry(prices(Settings()))
     free.decided("approve", 60.0)
     assert value(free, "cost", of="reviewers") == 0
 

@@ -143,6 +143,15 @@ def pages_of(nav: Any) -> Iterator[str]:
         yield from pages_of(part)
 
 
+def test_the_map_of_the_files_names_every_module() -> None:
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"\w+", page.split("## Files")[1].split("## Words")[0]))
+    folders = ("app", "benchmarks", "cli", "countersign", "guardrails", "ingestion", "training")
+    modules = {path.stem for folder in folders for path in (PROJECT / folder).rglob("*.py")}
+    peers = {path.stem for path in (PROJECT / "benchmarks" / "peers").glob("*.py")}
+    assert modules - peers - {"__init__", "__main__"} - named == set()
+
+
 def test_the_site_leads_to_every_page() -> None:
     site = yaml.safe_load((PROJECT / "mkdocs.yml").read_text("utf-8"))
     found = sorted(pages_of(site["nav"]))

@@ -21,7 +21,6 @@ from benchmarks.gate import (
     Outcomes,
     World,
     calibrated_levels,
-    measure_gate,
     measure_outcomes,
     read_outcomes,
 )
@@ -858,7 +857,7 @@ def test_outcomes_are_measured_over_splits(tmp_path: Path) -> None:
     file = tmp_path / "outcomes.jsonl.gz"
     with gzip.open(file, "wt", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in outcomes(4000))
-    found = measure_gate(file, splits=20, labels=1000)
+    found = measure_outcomes(read_outcomes(file), splits=20, labels=1000)
     assert found["n"] == 4000
     assert 15 <= found["certifiable_splits"] <= 20
     assert found["splits_within_alpha"] >= 0.9
@@ -866,7 +865,7 @@ def test_outcomes_are_measured_over_splits(tmp_path: Path) -> None:
     assert found["released_share_answerable"] == pytest.approx(found["released_share"], abs=0.03)
     assert found["error_among_released"] <= 0.05
     assert found["ece"] < 0.03 and 0.7 < found["auroc"] < 0.95
-    assert found == measure_gate(file, splits=20, labels=1000)
+    assert found == measure_outcomes(read_outcomes(file), splits=20, labels=1000)
 
 
 def test_outcomes_that_certify_nothing_release_nothing() -> None:

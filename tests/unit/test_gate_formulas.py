@@ -38,6 +38,7 @@ from guardrails.gate.certify import Gold, Label, SecondReviews, certify
 from guardrails.gate.certify import TestedRate as Rate
 from guardrails.gate.planned import LOOK_SHARE, Plan, gates
 from guardrails.gate.running_test import EProcess
+from tests.unit.test_betting import chance_of_passing
 
 ALPHA = DELTA = 0.05
 DAY = "2026-11-29"
@@ -128,21 +129,8 @@ def test_the_bound_that_holds_at_all_times_is_the_root_of_the_wealth(
     assert upper_limit_anytime(errors, n, delta) == pytest.approx(root, abs=1e-7)
 
 
-def chance_ever(rate: float, bound: float, most: int) -> float:
-    """P(the wealth against ``rate`` is ever ``bound`` within ``most`` labels of that rate)."""
-    alive, passed = np.zeros(most + 1), 0.0
-    alive[0] = 1.0
-    for n in range(1, most + 1):
-        alive[1:] = alive[1:] * (1 - rate) + alive[:-1] * rate
-        alive[0] *= 1 - rate
-        for errors in range(min(n, 60)):
-            if alive[errors] and wealth_of(errors, n, rate) >= bound:
-                passed, alive[errors] = passed + alive[errors], 0.0
-    return passed
-
-
 def test_gold_items_bound_misses_at_all_times_at_once() -> None:
-    assert 0.003 < chance_ever(0.2, 100, 200) <= 0.01
+    assert 0.003 < chance_of_passing(0.2, 200, against=0.2, bound=100) <= 0.01
 
 
 def test_a_margin_lies_above_what_floats_can_err() -> None:

@@ -14,12 +14,7 @@ import pytest
 from scipy import stats
 
 from guardrails.gate.aims import PLACES, aims_of, ceiling_of, ceiling_of_pilot
-from guardrails.gate.anytime import (
-    betting_curve,
-    certify_anytime,
-    more_labels_anytime,
-    share_below,
-)
+from guardrails.gate.anytime import betting_curve, certify_anytime, more_labels_anytime, share_below
 from guardrails.gate.betting import BETS, PURSES, Aims, Stream, upper_limit_anytime, wealth_of
 from guardrails.gate.binomial import GRID, GateInvalid, upper_limit
 from guardrails.gate.certificate import Certificate

@@ -12,7 +12,8 @@ from app.settings import PROJECT
 PACKAGES = ("app", "benchmarks", "cli", "guardrails", "ingestion", "training")
 BROAD = {"app/serving/batcher.py", "app/api/asking.py", "app/api/edge.py", "app/background.py"}
 """The worker loops and the ASGI edge; judge, gate and the ingestion worker are added below."""
-BROAD |= {"guardrails/judge.py", "app/gate/admission.py", "ingestion/pipeline.py"}
+BROAD |= {"guardrails/judge.py", "app/gate/admission.py"}
+BROAD |= {"ingestion/pipeline.py", "ingestion/worker.py"}
 BROAD |= {"app/serving/watching.py"}
 """A look at the database that fails must not leave streams waiting for ever."""
 BROAD |= {"app/answering/policies.py"}

@@ -28,17 +28,9 @@ from app.inference.writing.grounding import NO_ANSWER
 from app.inference.writing.prompt import INSTRUCTIONS
 from app.ports import DraftRequest
 from tests.conformance.generators import CHAT_TEMPLATE, save_causal, save_tokenizer
-from training.lora import (
-    CHECKPOINT,
-    IGNORED,
-    Learner,
-    Paths,
-    Plan,
-    State,
-    app,
-    fine_tune,
-    make_plan,
-)
+from tests.training_rows import question_rows, write_tables
+from training.generator import app
+from training.lora import CHECKPOINT, IGNORED, Learner, Paths, Plan, State, fine_tune, make_plan
 from training.lora_rows import Row, load_rows
 
 PASSAGES = {
@@ -75,28 +67,14 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     passages = [{"passage_id": k, "title": t, "text": x} for k, (t, x) in PASSAGES.items()]
     questions = [
-        {
-            "id": key,
-            "question": question,
-            "passage_ids": [passage],
-            "answers": answers,
-            "answerable": bool(answers),
-            "source": "test",
-        }
-        for key, question, passage, answers in QUESTIONS
+        {**row, "id": key}
+        for (key, *_), row in zip(
+            QUESTIONS, question_rows([asked[1:] for asked in QUESTIONS]), strict=True
+        )
     ]
-    write_rows(folder, "passages", passages)
-    write_rows(folder, "questions", questions)
-    write_rows(
-        folder, "distractors", [{"id": "q1", "gold": "p1", "distractors": ["p2", "p3", "gone"]}]
-    )
+    distractors = [{"id": "q1", "gold": "p1", "distractors": ["p2", "p3", "gone"]}]
+    write_tables(folder, passages=passages, questions=questions, distractors=distractors)
     return folder
-
-
-def write_rows(data: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    (data / "train/qa").mkdir(parents=True, exist_ok=True)
-    with gzip.open(data / f"train/qa/{name}.jsonl.gz", "wt", encoding="utf-8") as target:
-        target.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 @pytest.fixture
@@ -340,7 +318,7 @@ def test_a_smoke_run_makes_a_model_that_serves(
 ) -> None:
     base, out = kind(tmp_path / "model"), tmp_path / "out"
     arguments = ["--model", base, "--data", data, "--edits", edits, "--out", out, "--smoke"]
-    done = CliRunner().invoke(app, list(map(str, arguments)))
+    done = CliRunner().invoke(app, ["lora", *map(str, arguments)])
     assert done.exit_code == 0, done.output
     figures = json.loads(done.stdout.strip().splitlines()[-1])
     assert (figures["steps"], figures["examples"]) == (3, 6)
@@ -483,7 +461,7 @@ def test_a_run_that_cannot_be_is_one_coded_line(
     causal(tmp_path / "model")
     named = {"--model", "--data", "--out", "--edits"}
     values = {k: str(tmp_path / v) if k in named else v for k, v in options.items()}
-    done = CliRunner().invoke(app, [part for pair in values.items() for part in pair])
+    done = CliRunner().invoke(app, ["lora", *(part for pair in values.items() for part in pair)])
     assert done.exit_code == 1
     assert done.stdout == ""
     assert any(line.startswith(f"{code}: ") for line in done.stderr.splitlines()), done.stderr

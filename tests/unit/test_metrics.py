@@ -32,12 +32,7 @@ def test_exact_match_ignores_case_articles_and_punctuation() -> None:
 
 def test_ranking_scores() -> None:
     scores = ranking_scores([["a", "b"], ["c", "d"], ["e"]], [{"a"}, {"d"}, {"z"}])
-    assert scores == {
-        "recall@1": 0.3333,
-        "recall@5": 0.6667,
-        "recall@10": 0.6667,
-        "mrr@10": 0.5,
-    }
+    assert scores == {"recall@1": 0.3333, "recall@5": 0.6667, "recall@10": 0.6667, "mrr@10": 0.5}
 
 
 def test_percentiles_and_percent() -> None:

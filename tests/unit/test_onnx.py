@@ -21,12 +21,7 @@ from app.inference.embedder import MiniLMEmbedder
 from app.inference.networks.onnx_encoder import OnnxEncoder
 from app.inference.networks.onnx_graph import Precision, quantise_columns
 from app.inference.networks.pair_model import TorchNetwork, encoder_arrays, load_pair_model
-from app.inference.networks.pair_runner import (
-    OnnxNetwork,
-    PairRunner,
-    PairScores,
-    load_pair_runner,
-)
+from app.inference.networks.pair_runner import OnnxNetwork, PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.seq2seq import Seq2SeqGenerator
 from app.settings import PROJECT

@@ -1,6 +1,5 @@
 """Lines of passages that give orders: how they are cut, what the head finds, its training."""
 
-import gzip
 import json
 import random
 import shutil
@@ -25,6 +24,7 @@ from ingestion.formats.document import Extracted
 from ingestion.stages import Document, Read, Stages
 from ingestion.suspects import AT_ONCE, Suspects
 from tests.fakes import FixedScreens, HashEmbedder
+from tests.training_rows import write_rows
 from training.orders import calibrated, order_rows, trained, unseen
 from training.screens import kept, write
 
@@ -247,12 +247,6 @@ def test_a_trained_head_holds_the_rate_it_was_calibrated_for() -> None:
     assert head.head.raw(read(ATTACKS[0]), NO_VECTOR) > head.head.raw(read(honest[0]), NO_VECTOR)
 
 
-def rows_of(path: Path, rows: list[dict[str, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt", encoding="utf-8") as out:
-        out.writelines(json.dumps(row) + "\n" for row in rows)
-
-
 def test_only_unseen_wordings_and_carriers_are_measured(tmp_path: Path) -> None:
     held = [line for line in ATTACKS if unseen(line)]
     assert 0 < len(held) < len(ATTACKS)
@@ -261,8 +255,8 @@ def test_only_unseen_wordings_and_carriers_are_measured(tmp_path: Path) -> None:
         for line in (*ATTACKS, "How do tides work?")
     ]
     plain = [{"text": f"| Room | Beds |\n| {n} | 2 |", "label": "benign"} for n in range(40)]
-    rows_of(tmp_path / "train/guard/indirect_injections.jsonl.gz", attacks + plain)
-    rows_of(tmp_path / "train/qa/passages.jsonl.gz", [{"text": LETTER.format("")}] * 3)
+    write_rows(tmp_path / "train/guard/indirect_injections.jsonl.gz", attacks + plain)
+    write_rows(tmp_path / "train/qa/passages.jsonl.gz", [{"text": LETTER.format("")}] * 3)
     documents = tmp_path / "documents"
     documents.mkdir()
     (documents / "fees.txt").write_text("The fee is due in May.\n" + ATTACKS[0], "utf-8")

@@ -27,7 +27,7 @@ from app.inference.networks.weights import verify_model
 from app.inference.reader import load_tuning
 from app.settings import PROJECT
 from training.ranges import write_embedder_ranges, write_ranges
-from training.reader import seal
+from training.reader import seal_reader
 
 READER = PROJECT / "models" / "reader"
 EMBEDDER = PROJECT / "models" / "embedder-ranges"
@@ -67,7 +67,7 @@ def test_ranges_are_written_beside_the_weights(tmp_path: Path) -> None:
     shutil.copytree(READER, folder)
     before = {k: t for k, t in load_file(READER / "model.safetensors").items() if RANGES not in k}
     save_file(before, folder / "model.safetensors")
-    seal(folder, load_tuning(READER), {"examples": 1})
+    seal_reader(folder, load_tuning(READER), {"examples": 1})
     write_ranges(folder, PAIRS)
     after = load_file(folder / "model.safetensors")
     assert all((after[name] == tensor).all() for name, tensor in before.items())
@@ -83,7 +83,7 @@ def test_ranges_of_another_width_are_refused(tmp_path: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     name = next(name for name in tensors if RANGES in name)
     save_file(tensors | {name: tensors[name][:7]}, folder / "model.safetensors")
-    seal(folder, load_tuning(READER), {})
+    seal_reader(folder, load_tuning(READER), {})
     with pytest.raises(ModelRefused, match="do not fit"):
         read_pair_tensors(folder, READER_HEADS)
 

@@ -16,7 +16,7 @@ from app.inference.classifiers import Head, OwnVectors, Screens
 from app.inference.embedder import MiniLMEmbedder
 from app.inference.hashed_words import MAX_TOKENS, bag
 from app.settings import PROJECT
-from benchmarks.screen import auroc, measure_screen
+from benchmarks.screen import measure_screen
 from guardrails.checks.injection import EvidenceInjectionCheck
 from guardrails.checks.screens import TOPICS, FirstTier, ScreensCheck
 from guardrails.contract import Case, Outcome, Passage, Screen
@@ -215,9 +215,7 @@ def test_one_screen_alone_says_of_each_text_what_all_of_them_do(embedder: MiniLM
         screens.chances("injection", texts, np.full((3, 384), np.nan, np.float32))
 
 
-def test_beside_another_embedder_the_screens_embed_for_themselves(
-    embedder: MiniLMEmbedder,
-) -> None:
+def test_beside_another_embedder_the_screens_embed_for_themselves(embedder: MiniLMEmbedder) -> None:
     text = "Should I sue my landlord?"
     other = np.zeros(7, np.float32)
     assert OwnVectors(Screens(SHIPPED), embedder).scores(text, other) == scores(embedder, text)
@@ -285,12 +283,6 @@ def test_an_operating_point_keeps_its_rate_with_what_the_patterns_find() -> None
     least = operating_point(negatives, caught, 0.02)
     assert ((negatives >= least) | caught).mean() == pytest.approx(0.02, abs=0.0011)
     assert operating_point(negatives, np.ones(1000, bool), 0.02) > negatives.max() - 1
-
-
-def test_auroc_counts_ties_half() -> None:
-    positive = np.array([True, True, False, False])
-    assert auroc(positive, np.array([3.0, 2.0, 2.0, 1.0])) == 0.875
-    assert auroc(np.array([True]), np.array([1.0])) is None
 
 
 def test_the_benchmark_measures_patterns_and_heads_together(tmp_path: Path) -> None:

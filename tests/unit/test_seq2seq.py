@@ -1,11 +1,8 @@
 """The generator that writes: its mixture, its copying, its text, and a tiny training run."""
 
-import gzip
-import json
 import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,16 +16,9 @@ from app.inference.seq2seq import Seq2SeqGenerator
 from app.inference.writing.search import Decoding
 from app.ports import DraftRequest, Misfit
 from guardrails.contract import Passage
+from tests.training_rows import question_rows, write_tables
 from training.data import FusedData, load_fused_data
-from training.generator import (
-    Plan,
-    answer_item,
-    collate,
-    denoise_item,
-    loss_of,
-    save,
-    train,
-)
+from training.generator import Plan, answer_item, collate, denoise_item, loss_of, save, train
 from training.statements import state, statement
 
 SHIPPED = Path(__file__).parents[2] / "models" / "seq2seq"
@@ -53,26 +43,12 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture
 def data(tmp_path: Path, tokenizer: Tokenizer) -> FusedData:
-    folder = tmp_path / "train" / "qa"
-    folder.mkdir(parents=True)
-    tables: dict[str, list[dict[str, Any]]] = {
-        "passages": [{"passage_id": k, "title": "", "text": text} for k, text in TEXTS.items()],
-        "questions": [
-            {
-                "id": str(number),
-                "question": question,
-                "passage_ids": [passage],
-                "answers": answers,
-                "answerable": bool(answers),
-                "source": "test",
-            }
-            for number, (question, passage, answers) in enumerate(QUESTIONS)
-        ],
-        "distractors": [{"id": "2", "gold": "p3", "distractors": ["p1", "p2"]}],
-    }
-    for name, rows in tables.items():
-        with gzip.open(folder / f"{name}.jsonl.gz", "wt", encoding="utf-8") as target:
-            target.writelines(json.dumps(row) + "\n" for row in rows)
+    write_tables(
+        tmp_path,
+        passages=[{"passage_id": k, "title": "", "text": text} for k, text in TEXTS.items()],
+        questions=question_rows(QUESTIONS),
+        distractors=[{"id": "2", "gold": "p3", "distractors": ["p1", "p2"]}],
+    )
     return load_fused_data(tmp_path, tokenizer, seed=1)
 
 

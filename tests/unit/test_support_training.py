@@ -1,7 +1,5 @@
 """Training rows of the support check: edits mark what they changed, labels reach their tokens."""
 
-import gzip
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_model import new_pair_model
 from app.inference.networks.pair_tensors import SUPPORT_HEADS
 from app.inference.support import SupportCheck
+from tests.training_rows import write_rows
 from training import claims as made
 from training.claims import EDITS, SUPPORTED, Claim, Source, begin, corrupted, paraphrased
 from training.lexicon import Lexicon, load_lexicon
@@ -186,18 +185,12 @@ def data(tmp_path: Path) -> Path:
         for n in range(20)
     ]
     files[qa / "questions.jsonl.gz"] = [
-        {
-            "question": question,
-            "passage_ids": [f"p{n}"],
-            "answers": [answer],
-            "answerable": True,
-        }
+        {"question": question, "passage_ids": [f"p{n}"], "answers": [answer], "answerable": True}
         for n in range(20)
         for question, answer in (("Who opened the bridge?", "Ada Bell"), ("When?", "1890"))
     ]
     for path, rows in files.items():
-        with gzip.open(path, "wt", encoding="utf-8") as target:
-            target.writelines(json.dumps(one) + "\n" for one in rows)
+        write_rows(path, rows)
     return tmp_path
 
 

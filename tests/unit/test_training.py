@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,10 +18,11 @@ from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import WEIGHTS, load_tensors
 from app.inference.reader import SEPARATOR, Reader, Tuning
 from app.settings import PROJECT
+from tests.training_rows import question_rows, write_tables
 from training import reader
-from training.blend import write_mean
 from training.data import ReaderData, SpanExample, held_out, load_reader_data, nameless, title_of
 from training.mining import main as mine
+from training.model_folder import write_mean
 from training.noise import TAKEN_BACK, disfluent, keywords, noisy, with_typos
 from training.reader import (
     PLAIN_SHARE,
@@ -40,12 +40,12 @@ from training.reader import (
     ranking_loss,
     save,
     schedule,
-    seal,
+    seal_reader,
     span_loss,
     start_from,
     train,
 )
-from training.resuming import Progress, load_progress, save_progress
+from training.runs import Progress, load_progress, save_progress
 from training.unanswerable import OPPOSITES, alter, exchange
 
 PASSAGES = {
@@ -70,36 +70,20 @@ TEMPTING = [
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "train" / "qa"
-    folder.mkdir(parents=True)
-    passages = [
-        {"passage_id": key, "title": TITLES[key], "text": text} for key, text in PASSAGES.items()
-    ]
-    questions = [
-        {
-            "id": str(number),
-            "question": question,
-            "passage_ids": [passage],
-            "answers": answers,
-            "answerable": bool(answers),
-            "source": "test",
-        }
-        for number, (question, passage, answers) in enumerate(QUESTIONS)
-    ]
-    distractors = [{"id": "0", "gold": "p1", "distractors": ["p2"]}]
-    tables: dict[str, list[dict[str, Any]]] = {
-        "passages": passages,
-        "questions": questions,
-        "distractors": distractors,
-        "squad2_unanswerable": [
+    write_tables(
+        tmp_path,
+        passages=[
+            {"passage_id": key, "title": TITLES[key], "text": text}
+            for key, text in PASSAGES.items()
+        ],
+        questions=question_rows(QUESTIONS),
+        distractors=[{"id": "0", "gold": "p1", "distractors": ["p2"]}],
+        squad2_unanswerable=[
             {"id": f"u{n}", "question": question, "passage_ids": [passage], "answers": []}
             | ({"pair": pair} if pair else {})
             for n, (question, passage, pair) in enumerate(TEMPTING)
         ],
-    }
-    for name, rows in tables.items():
-        with gzip.open(folder / f"{name}.jsonl.gz", "wt", encoding="utf-8") as target:
-            target.writelines(json.dumps(row) + "\n" for row in rows)
+    )
     return tmp_path
 
 
@@ -396,7 +380,7 @@ def test_a_short_run_learns_and_ships_a_reader_that_loads(data: Path, tmp_path: 
     Reader(tmp_path / "reader").warm_up()
     size = (tmp_path / "reader" / "model.safetensors").stat().st_size
     assert size < 22_000_000
-    seal(tmp_path / "reader", Tuning(1.5, 0.5, 0.25), figures)
+    seal_reader(tmp_path / "reader", Tuning(1.5, 0.5, 0.25), figures)
     tuned = Reader(tmp_path / "reader")
     tuned.warm_up()
     assert tuned.tuning == Tuning(1.5, 0.5, 0.25)

@@ -35,7 +35,15 @@ from app.api.openai.bodies import (
     collections_of,
 )
 from app.api.openai.errors import OpenAIErrorView, openai_error
-from app.api.requests import CredentialDep, Guarded, IdempotencyKey, May, ServicesDep, permit
+from app.api.requests import (
+    EVENTS,
+    CredentialDep,
+    Guarded,
+    IdempotencyKey,
+    May,
+    ServicesDep,
+    permit,
+)
 from app.deadline import Deadline
 from app.errors import CountersignError, Invalid, NotFound
 from app.ports import Vectors
@@ -47,7 +55,6 @@ HISTORY = 50
 """Newest answers of the caller among which the one that the assistant said is looked for."""
 MAX_TEXTS = 256
 """Texts to embed in one request."""
-STREAM: Any = {200: {"content": {"text/event-stream": {}}}}
 
 router = APIRouter(
     prefix="/v1",
@@ -65,7 +72,7 @@ PermitDep = Annotated[Permit, Depends(permit)]
     "/chat/completions",
     response_model=wire.ChatCompletion,
     summary="Answer a conversation",
-    responses=STREAM,
+    responses=EVENTS,
 )
 async def chat_completions(
     permit: PermitDep,
@@ -98,7 +105,7 @@ async def chat_completions(
 
 
 @router.post(
-    "/responses", response_model=wire.Response, summary="Make a response", responses=STREAM
+    "/responses", response_model=wire.Response, summary="Make a response", responses=EVENTS
 )
 async def make_response(
     permit: PermitDep,
@@ -122,7 +129,7 @@ async def make_response(
     "/responses/{response_id}",
     response_model=wire.Response,
     summary="One response",
-    responses=STREAM,
+    responses=EVENTS,
 )
 async def one_response(
     response_id: str,

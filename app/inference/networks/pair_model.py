@@ -2,7 +2,6 @@
 
 import threading
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -36,9 +35,6 @@ def unfilled_encoder(config: BertConfig) -> BertModel:
 
 class PairModel(nn.Module):
     """``forward`` maps token ids [B, L] to token scores [B, L, token] and pair scores [B, pair]."""
-
-    base: ClassVar[str] = "all-MiniLM-L6-v2"
-    """The encoder that was trained on, as the manifest says it."""
 
     def __init__(self, config: BertConfig, heads: Heads) -> None:
         super().__init__()

@@ -13,13 +13,7 @@ from app.inference.device import pick_device
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
 from app.inference.networks.onnx_graph import Precision
-from app.inference.networks.pair_tensors import (
-    Floats,
-    Heads,
-    Linear,
-    base_shape,
-    read_pair_tensors,
-)
+from app.inference.networks.pair_tensors import Floats, Heads, Linear, base_shape, read_pair_tensors
 
 MAX_TOKENS = 384
 """Of both texts together; the second is cut."""

@@ -56,10 +56,7 @@ class Unit:
 
 
 def joined_draft(
-    kind: QuestionType,
-    question: str,
-    evidence: Sequence[Passage],
-    readings: Sequence[Reading],
+    kind: QuestionType, question: str, evidence: Sequence[Passage], readings: Sequence[Reading]
 ) -> Draft | None:
     """The joined answer to a comparison or a request for a summary.
 

@@ -58,10 +58,7 @@ class Prompt:
 
 
 def build_prompt(
-    request: DraftRequest,
-    count: Callable[[str], int],
-    room: int,
-    instructions: str = INSTRUCTIONS,
+    request: DraftRequest, count: Callable[[str], int], room: int, instructions: str = INSTRUCTIONS
 ) -> Prompt:
     """The prompt for ``request`` whose question and evidence take at most ``room`` tokens.
 

@@ -133,10 +133,7 @@ class Search:
         return inputs["input_ids" if self._causal else "decoder_input_ids"].shape[1]
 
     def write(
-        self,
-        inputs: Mapping[str, Tensor],
-        constraint: LogitsProcessor | None,
-        until: UntilDeadline,
+        self, inputs: Mapping[str, Tensor], constraint: LogitsProcessor | None, until: UntilDeadline
     ) -> list[Written]:
         """One text for each row of ``inputs``, which lie on the model's device.
 
@@ -149,10 +146,7 @@ class Search:
             return self._beam_search(inputs, constraint, until)
 
     def _greedy(
-        self,
-        inputs: Mapping[str, Tensor],
-        constraint: LogitsProcessor | None,
-        until: UntilDeadline,
+        self, inputs: Mapping[str, Tensor], constraint: LogitsProcessor | None, until: UntilDeadline
     ) -> list[Written]:
         watch = Watch(constraint, self._refusals)
         rows = self._generate(inputs, watch, until)
@@ -165,10 +159,7 @@ class Search:
         ]
 
     def _beam_search(
-        self,
-        inputs: Mapping[str, Tensor],
-        constraint: LogitsProcessor | None,
-        until: UntilDeadline,
+        self, inputs: Mapping[str, Tensor], constraint: LogitsProcessor | None, until: UntilDeadline
     ) -> list[Written]:
         found = []
         for place, row in enumerate(self._generate(inputs, constraint, until)):
@@ -178,10 +169,7 @@ class Search:
         return found
 
     def _generate(
-        self,
-        inputs: Mapping[str, Tensor],
-        processor: LogitsProcessor | None,
-        until: UntilDeadline,
+        self, inputs: Mapping[str, Tensor], processor: LogitsProcessor | None, until: UntilDeadline
     ) -> Tensor:
         """The new tokens [batch, longest], padded."""
         output: Tensor = self._model.generate(

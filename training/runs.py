@@ -1,9 +1,10 @@
-"""What a training needs to go on after a stop: weights, optimizer and how far it has come.
+"""A run of a training: what it has seen, and what it needs to go on after a stop.
 
-Written as safetensors and JSON into a folder of its own; each file appears whole or not at all.
+That is written as safetensors into a folder of its own; the file appears whole or not at all.
 """
 
 import json
+from collections import defaultdict, deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,36 @@ from torch import Tensor, nn
 
 STATE = "state.safetensors"
 WEIGHT, MOMENT = "weight/", "optimizer/"
+
+
+class Meter:
+    """Counts of what a training has seen, and its recent losses by name."""
+
+    def __init__(self, examples: int = 0, tokens: int = 0) -> None:
+        self.examples, self.tokens = examples, tokens
+        self._losses: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=200))
+
+    def add(self, examples: int, tokens: int, **losses: float) -> None:
+        """Count one batch."""
+        self.examples += examples
+        self.tokens += tokens
+        for name, loss in losses.items():
+            self._losses[name].append(loss)
+
+    def figures(self, seconds: float, last: int = 200) -> dict[str, float]:
+        """Examples, tokens, minutes, speed, and the means of the last losses (at most 200)."""
+        recent = {name: list(losses)[-last:] for name, losses in self._losses.items()}
+        return {
+            "examples": self.examples,
+            "tokens": self.tokens,
+            "minutes": round(seconds / 60, 1),
+            "tokens_per_second": round(self.tokens / max(seconds, 1e-9)),
+            **{name: round(sum(some) / len(some), 4) for name, some in recent.items()},
+        }
+
+    def line(self, seconds: float) -> str:
+        """For the log, while training: the losses of the last 50 batches."""
+        return " ".join(f"{name} {value}" for name, value in self.figures(seconds, 50).items())
 
 
 @dataclass
