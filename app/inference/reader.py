@@ -20,11 +20,19 @@ from app.inference.embedder import shared_tokenizer
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
+from app.inference.writing.fitting import (
+    fits,
+    implied,
+    may_imply,
+    of_unknown_risk,
+    says_besides,
+    telling,
+)
 from app.inference.writing.grounding import quotable_bounds, visible
 from app.inference.writing.joining import both_answers, joined_draft, speaks_of_both
 from app.inference.writing.question_types import (
     QuestionType,
+    added_question,
     as_question,
     question_type,
     two_questions,
@@ -275,6 +283,25 @@ class ReaderGenerator:
             both = self._both(halves, request, readings)
             if both is not None:
                 return both
+        draft = self._one_draft(request, readings)
+        added = added_question(request.question)
+        return self._with_added(added, draft, request, readings) if added else draft
+
+    def _with_added(
+        self, added: str, draft: Draft, request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft:
+        """The draft with what answers the question that was ``added``, where it does not say that
+        itself and something else does."""
+        if draft.abstained or request.misfit is not None or says_besides(added, draft):
+            return draft
+        alone = replace(request, question=added, readings=())
+        other = self._one_draft(alone, self._reader.read([(added, request.evidence)])[0])
+        if other.abstained or not says_besides(added, other):
+            return draft
+        return both_answers([draft, other], request.evidence, readings) or draft
+
+    def _one_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
+        """The draft that answers one question."""
         kind = question_type(request.question)
         joined = joined_draft(kind, request.question, request.evidence, readings)
         if joined is not None and request.misfit is None:
