@@ -17,9 +17,10 @@ from tokenizers import Encoding
 from app.errors import ModelRefused
 from app.inference.asides import asides
 from app.inference.embedder import shared_tokenizer
+from app.inference.extremes import asks_extreme
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
+from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over, told_row
 from app.inference.writing.fitting import (
     fits,
     implied,
@@ -34,6 +35,7 @@ from app.inference.writing.question_types import (
     QuestionType,
     added_question,
     as_question,
+    core,
     question_type,
     two_questions,
 )
@@ -67,6 +69,8 @@ LEAST_RELEVANCE, UNSURE_BELOW = -2.0, 10.0
 """Of the passage that such a draft is from, and how far its margin may be under the least one;
 chosen on typed questions over small documents (benchmarks/LOG.md)."""
 _STOPS = (".", "!")
+SURE_OF_NO_ROW = 5.0
+"""From this margin on a draft stands beside a row that is told by its values alone."""
 FIRST_FOUND = 2
 """So many passages may hold the list that is asked for in the words of its headings."""
 LEAST_CHANCE = 1e-12
@@ -312,10 +316,31 @@ class ReaderGenerator:
             if draft.sentences and fits(kind, request.question, draft, passage)
         )
         if request.misfit is None:
-            return next(answers, None) or self._otherwise(kind, request, readings)
+            draft = next(answers, None) or self._otherwise(kind, request, readings)
+            return self._told_by_row(request, draft) or draft
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _told_by_row(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, the row of a table in the first passages that is the most or the least, or
+        that a date or quantity of the question falls into, in the place of a draft that is far from
+        sure and says something else."""
+        if draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW:
+            return None
+        asked, question = core(request.question), request.question
+        for passage in request.evidence[: FIRST_FOUND if asks_extreme(asked) else 1]:
+            row = told_row(asked, passage.text)
+            if row is None:
+                continue
+            if any(
+                one.passage_id == passage.id and row[0] <= one.start < row[1]
+                for one in draft.citations
+            ):
+                return None
+            told = span_answer(passage, *row, question, self.name, draft.features)
+            return of_unknown_risk(told, UNSURE) if told.sentences else None
+        return None
 
     def _one_side(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft | None:
         """For a reviewer, what the reader points at for a comparison that no two places make, where
