@@ -329,7 +329,10 @@ class ReaderGenerator:
         if draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW:
             return None
         asked, question = core(request.question), request.question
-        for passage in request.evidence[: FIRST_FOUND if asks_extreme(asked) else 1]:
+        extreme = asks_extreme(asked)
+        if not extreme and question_type(question) is QuestionType.YES_NO:  # words tell that
+            return None
+        for passage in request.evidence[: FIRST_FOUND if extreme else 1]:
             row = told_row(asked, passage.text)
             if row is None:
                 continue
