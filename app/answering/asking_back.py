@@ -46,12 +46,14 @@ _GENERAL = stems(
 """Words that ask and name nothing."""
 _KINDS = stems(
     """price prices pricing fee fees fare fares charge charges rate rates tariff tariffs cost costs
-    payment payments billing bills excesses discounts refunds refund changes change terms conditions rules regulations ordinance schedule schedules
-    annex appendix glossary guide guides guidance handbook overview information info notes faq faqs
+    payment payments billing bills excesses discounts refunds refund changes change terms conditions
+    rules regulations ordinance schedule schedules annex appendix glossary guide guides guidance handbook overview information info notes faq faqs
     questions answers help visit visiting contact wording list all general our your extract"""
 )
 """Words of titles that say what sort of text it is: "Prices 2026" is nothing to choose."""
-_SECTION = re.compile(r"(?:\d+(?:\.\d+)*\.|\d+(?:\.\d+)+|§ ?\d+[a-z]?|(?:section|chapter|part|article) \w+)[: ]", re.I)
+_SECTION = re.compile(
+    r"(?:\d+(?:\.\d+)*\.|\d+(?:\.\d+)+|§ ?\d+[a-z]?|(?:section|chapter|part|article) \w+)[: ]", re.I
+)
 """How a section of one work begins, which is no thing of its own."""
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")

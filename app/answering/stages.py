@@ -177,7 +177,8 @@ class Retrieved:
             return True
         near = self.similarity >= least - WORDS_STAND_FOR
         return near and any(
-            covered(self.question, f"{one.place} {one.text}") >= SAYS_ITS_WORDS for one in self.evidence
+            covered(self.question, f"{one.place} {one.text}") >= SAYS_ITS_WORDS
+            for one in self.evidence
         )
 
     @cached_property

@@ -20,7 +20,15 @@ from app.inference.embedder import shared_tokenizer
 from app.inference.extremes import asks_extreme
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over, told_row
+from app.inference.tables import (
+    MOST_MISSED,
+    Offsets,
+    cell_ends,
+    misplaced,
+    named_cell,
+    passed_over,
+    told_row,
+)
 from app.inference.writing.fitting import (
     fits,
     implied,
@@ -323,9 +331,9 @@ class ReaderGenerator:
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
 
     def _told_by_row(self, request: DraftRequest, draft: Draft) -> Draft | None:
-        """For a reviewer, the row of a table in the first passages that is the most or the least, or
-        that a date or quantity of the question falls into, in the place of a draft that is far from
-        sure and says something else."""
+        """For a reviewer, the row of a table in the first passages that has the most or the least,
+        or that a date or quantity falls into, in the place of a draft that is far from sure and says
+        something else."""
         if draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW:
             return None
         asked, question = core(request.question), request.question

@@ -204,7 +204,9 @@ def told_row(question: str, text: str) -> Offsets | None:
         columns = [_concepts(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
         names = [cells[0] for cells in texts[top:]]
         row = extreme_row(question.lower(), asked, columns, texts[top:])
-        row = row_of(amounts, names, " ".join(one[0] for one in texts[:top])) if row is None else row
+        row = (
+            row_of(amounts, names, " ".join(one[0] for one in texts[:top])) if row is None else row
+        )
         row = row_of_date(question, names) if row is None else row
         found += [] if row is None else [rows[top + row].bounds]
     return found[0] if len(found) == 1 else None

@@ -28,12 +28,13 @@ class Respelling:
     def __call__(self, question: str, passages: Sequence[Passage]) -> str:
         """``question`` with its slips mended; the same text where none is."""
         slips = [word for word in _WORD.finditer(question) if self._may_be_slip(word, question)]
-        if not slips:
+        if not slips:  # the usual case: no passage is looked at
             return question
         texts = (f"{one.place} {one.text}" for one in passages[:MOST_PASSAGES])
         known = Counter(word for text in texts for word in _LETTERS.findall(text.casefold()))
         for slip in reversed(slips):
             if meant := _meant(slip[0].casefold(), known):
+                meant = meant.capitalize() if slip[0][0].isupper() else meant
                 question = question[: slip.start()] + meant + question[slip.end() :]
         return question
 

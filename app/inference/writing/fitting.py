@@ -74,7 +74,7 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
 
 def says_besides(added: str, draft: Draft) -> bool:
     """Whether the draft gives what the question ``added`` asks for: a reason, a number, a time."""
-    said, asked = plain(draft.text), core(added)
+    said, asked = plain(" ".join(one.text for one in draft.sentences)), core(added)
     if asked.startswith("why"):
         return bool(_GIVES_REASON.search(said))
     if asked.startswith(("when", "how often")):

@@ -196,7 +196,10 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 """A second question of one word or two: "... and why?"."""
-_LEANS = re.compile(r"\b(?:it|its|they|them|their|this|these|that|those)\b|^what (?:are|were|is) the \w+$", re.IGNORECASE)
+_LEANS = re.compile(
+    r"\b(?:it|its|they|them|their|this|these|that|those)\b|^what (?:are|were|is) the \w+$",
+    re.IGNORECASE,
+)
 _ASKING_WORDS = re.compile(
     rf"^(?:how (?:much|many|long|often)|what|which|who|how|when|where|why)?(?:\s+{_AUXILIARY})?\s+",
     re.IGNORECASE,

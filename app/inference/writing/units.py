@@ -52,7 +52,8 @@ _ASKS_WHAT_TO_DO = re.compile(
     r"\bwhat (?:happens|(?:do|should|can|could|may|must|shall) (?:i|we|you))\b"
 )
 _TELLS_FIRST = re.compile(
-    r"(?:(?:hi|hello|hey|dear \w+)\W+)?(?:i|i'm|im|i've|ive|i'd|my|we|we're|we've|our|someone|somebody)\b"
+    r"(?:(?:hi|hello|hey|dear \w+)\W+)?"
+    r"(?:i|i'm|im|i've|ive|i'd|my|we|we're|we've|our|someone|somebody)\b"
     r"[^?]{6,}?(?:[.,;!\u2026]| -|:)\s*\w",
 )
 """Tells of a case before it asks: "My dog ate it. Guarantee?"."""
@@ -443,7 +444,9 @@ class Layout:
         first = place
         while (before := self._next(first, -1)) is not None and self.kinds[before] == ITEM:
             first = before
-        return bool(_STEP.match(self.text, *self.blocks[place])) and bool(self._lead(before, whole=False))
+        return bool(_STEP.match(self.text, *self.blocks[place])) and bool(
+            self._lead(before, whole=False)
+        )
 
     def _asks_for_all(self, place: int, question: str) -> bool:
         """Whether the question says what leads to the list, and no word of the item itself."""
