@@ -47,8 +47,9 @@ _GENERAL = stems(
 _KINDS = stems(
     """price prices pricing fee fees fare fares charge charges rate rates tariff tariffs cost costs
     payment payments billing bills excesses discounts refunds refund changes change terms conditions
-    rules regulations ordinance schedule schedules annex appendix glossary guide guides guidance handbook overview information info notes faq faqs
-    questions answers help visit visiting contact wording list all general our your extract"""
+    rules regulations ordinance schedule schedules annex appendix glossary guide guides guidance
+    handbook overview information info notes faq faqs questions answers help visit visiting contact
+    wording list all general our your extract"""
 )
 """Words of titles that say what sort of text it is: "Prices 2026" is nothing to choose."""
 _SECTION = re.compile(

@@ -41,9 +41,9 @@ _GENERAL_WORDS = frozenset(
     happen happened happens hello help hi however important include information kind know known
     large last let list long lot made main make makes many mean meaning means method need needs new
     number offer often ok okay paid pay people place play please possible process provide purpose
-    put really reason right say see set show something start started steps still store sure take tell
-    thank thanks thing things think time two type types understand use used using usually want way well
-    whether without work works year years""".split()
+    put really reason right say see set show something start started steps still store sure take
+    tell thank thanks thing things think time two type types understand use used using usually want
+    way well whether without work works year years""".split()
 )
 _EMPTY = _FUNCTION_WORDS | _GENERAL_WORDS
 _SENTENCE_WORDS = frozenset(

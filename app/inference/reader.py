@@ -332,8 +332,8 @@ class ReaderGenerator:
 
     def _told_by_row(self, request: DraftRequest, draft: Draft) -> Draft | None:
         """For a reviewer, the row of a table in the first passages that has the most or the least,
-        or that a date or quantity falls into, in the place of a draft that is far from sure and says
-        something else."""
+        or that a date or quantity falls into, in the place of a draft that is far from sure and
+        says something else."""
         if draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW:
             return None
         asked, question = core(request.question), request.question
