@@ -13,8 +13,8 @@ from functools import lru_cache
 from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
-from app.inference.extremes import extreme_row
-from app.inference.ranges import Quantity, quantities, row_of, row_of_date
+from app.inference.extremes import asks_extreme, extreme_row
+from app.inference.ranges import Quantity, names_date, quantities, row_of, row_of_date
 from guardrails.contract import block_ends
 
 Offsets = tuple[int, int]
@@ -195,7 +195,10 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
 def told_row(question: str, text: str) -> Offsets | None:
     """The one row of the tables in ``text`` that ``question`` means without its name: the one with
     the most or the least of a column, or that a quantity or date falls into; None without one."""
-    asked, amounts, found = _concepts(question), quantities(question), list[Offsets]()
+    amounts, found = quantities(question), list[Offsets]()
+    if not amounts and not asks_extreme(question.lower()) and not names_date(question):
+        return None
+    asked = _concepts(question)
     for rows in _tables(text):
         texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
         top = 0 if rows[0].entry else header_rows(texts)

@@ -62,6 +62,7 @@ def as_question(text: str) -> str:
     return f"What is the {text}?"
 
 
+@lru_cache(maxsize=512)
 def two_questions(text: str) -> tuple[str, str] | None:
     """The two questions that are asked at once ("How much is it, and when do I pay?"); None for
     one question, or more than two."""
@@ -73,6 +74,7 @@ def two_questions(text: str) -> tuple[str, str] | None:
     return f"{first}?", _about(second, first) if _LEANS.search(second) else f"{second}?"
 
 
+@lru_cache(maxsize=512)
 def added_question(text: str) -> str | None:
     """What a few words at the end ask besides ("... and why?"), with what that is about; None where
     nothing is added."""

@@ -6,6 +6,7 @@ Pure text work on one passage. Offsets are character offsets in ``Passage.text``
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise, takewhile
 
 from app.inference.asides import pointing
@@ -222,6 +223,13 @@ def _spoken(text: str) -> frozenset[str]:
     return stems(plain(text)) | {word.replace("-", "") for word in _CODE.findall(plain(text))}
 
 
+@lru_cache(maxsize=512)
+def _tells_first(question: str) -> bool:
+    """Whether a case is told before it is asked what comes of it, and not only how much."""
+    text = plain(question)
+    return bool(_TELLS_FIRST.match(text)) and not _ASKS_VALUE.search(text)
+
+
 class Layout:
     """A text as blocks (paragraphs, headings, list items, table rows) of quotable spans."""
 
@@ -287,7 +295,7 @@ class Layout:
         if leads_on or self.kinds[place] == HEADING:
             return [own, *self._first_of(following)]
         if question_type(question) is QuestionType.YES_NO and not (
-            around and self._tells_first(question)
+            around and _tells_first(question)
         ):
             return self._with_conditions(place, own)
         asks = around and self._asks_around(own, question)
@@ -303,18 +311,13 @@ class Layout:
             return False
         return not stems(core(question)) & stems(plain(self.text[slice(*own)]))
 
-    def _tells_first(self, question: str) -> bool:
-        """Whether a case is told before it is asked what comes of it, and not only how much."""
-        text = plain(question)
-        return bool(_TELLS_FIRST.match(text)) and not _ASKS_VALUE.search(text)
-
     def _asks_around(self, own: Offsets, question: str) -> bool:
         """Whether more than the sentence ``own`` is asked for: what to do, or what comes of
         something that is only told of."""
         kind, asked = question_type(question), core(question)
         if kind is QuestionType.PROCEDURE or _ASKS_WHAT_TO_DO.search(asked):
             return True
-        if self._tells_first(question):
+        if _tells_first(question):
             return True
         if _ASKS_WHY.match(asked) or _ASKS_REASON.search(asked):
             return True
