@@ -19,6 +19,7 @@ from app.inference.classifiers import OwnVectors, Screens
 from app.inference.networks.weights import BASE_NAME, models_sha256
 from app.inference.token_count import TokenCount
 from app.ports import Drafting, DraftRequest, Embedder, Generator, Screening
+from app.retrieval.respelling import Respelling
 from app.retrieval.retriever import Rerank, Retriever
 from app.review.quotes import Quote
 from app.serving.batcher import Concurrent, Runs
@@ -365,7 +366,17 @@ def build_retriever(settings: Settings, corpus: Corpus, embedder: str, routes: R
     certain = _reader_generator(settings).certain if first else None
     ahead = read_ahead(first) if first else 0
     rerank = Rerank(routes.read, depth, first, certain, ahead) if depth else None
-    return Retriever(corpus, routes.embed, embedder, settings.index_dir, settings.device, rerank)
+    respell = Respelling(is_word) if depth else None
+    return Retriever(
+        corpus, routes.embed, embedder, settings.index_dir, settings.device, rerank, respell
+    )
+
+
+def is_word(text: str) -> bool:
+    """Whether a lower-case text is one of the words that the shipped models know whole."""
+    from app.inference.embedder import shared_tokenizer
+
+    return shared_tokenizer().token_to_id(text) is not None
 
 
 def build_gate(

@@ -378,7 +378,7 @@ class Answerer:
         if screened.verdict.action is not Action.RELEASE:
             return retrieved
         earlier = screened.asked.before.earlier
-        found = choices(screened.meaning.question, retrieved.evidence, earlier)
+        found = choices(retrieved.question, retrieved.evidence, earlier)
         return replace(retrieved, choices=found)
 
     def _draft(self, retrieved: Retrieved) -> Drafted:

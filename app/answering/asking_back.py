@@ -44,12 +44,25 @@ _GENERAL = stems(
     would s t re ve ll d"""
 )
 """Words that ask and name nothing."""
+_KINDS = stems(
+    """price prices pricing fee fees fare fares charge charges rate rates tariff tariffs cost costs
+    payment payments billing bills excesses discounts refunds refund changes change terms conditions
+    rules regulations ordinance schedule schedules annex appendix glossary guide guides guidance
+    handbook overview information info notes faq faqs questions answers help visit visiting contact
+    wording list all general our your extract"""
+)
+"""Words of titles that say what sort of text it is: "Prices 2026" is nothing to choose."""
+_SECTION = re.compile(
+    r"(?:\d+(?:\.\d+)*\.|\d+(?:\.\d+)+|§ ?\d+[a-z]?|(?:section|chapter|part|article) \w+)[: ]", re.I
+)
+"""How a section of one work begins, which is no thing of its own."""
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
 COUNTED = 30
 """Characters after a number in which stands what it counts."""
 _CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
+_ASKS_WHY = re.compile(r"\bwhy\b")
 _ASKS_VALUE = re.compile(
     r"\bhow (?:much|many|long|often|far|high|old|big|large|soon|late)\b|\bwhen\b"
 )
@@ -86,6 +99,8 @@ def choices(
     """
     if question_type(question) not in _ASKED_BACK or _chosen(question, evidence):
         return ()
+    if _ASKS_WHY.search(core(question)):  # each reason is one
+        return ()
     if asks_extreme(core(question)):  # which of them is what is asked
         return ()
     asked = stems(core(question)) - _GENERAL
@@ -93,6 +108,7 @@ def choices(
         return ()
     found = list(_candidates(question, asked, evidence))
     labels = _told_apart(found, asked, values=question_type(question) in _ASKS_FOR_VALUES)
+    labels = [label for label in labels if not _speaks_for_all(label, evidence)]
     said = plain(" ".join((question, *earlier)))
     if not LEAST <= len(labels) <= MOST or any(_spelled(label, said) for label in labels):
         return ()
@@ -260,6 +276,17 @@ def _said_alike(found: Sequence[_Candidate]) -> bool:
         texts.append({word for word in own if not word[0].isdigit()})
     texts = [words for words in texts if words]
     return not texts or 3 * len(set.intersection(*texts)) >= 2 * len(set.union(*texts))
+
+
+def _speaks_for_all(label: str, evidence: Sequence[Passage]) -> bool:
+    """Whether a name is that of a section of a work, or says no more than what sort of text it is
+    and, as other titles do, whose."""
+    if _SECTION.match(label):
+        return True
+    own = {word for word in stems(plain(label)) if not word[0].isdigit()}
+    titles = {one.title for one in evidence} - {label}
+    others = frozenset[str]().union(*(stems(plain(title)) for title in titles))
+    return own - others <= _KINDS and bool(own & _KINDS)
 
 
 def _label(name: str) -> str:

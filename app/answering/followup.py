@@ -29,7 +29,9 @@ _FUNCTION_WORDS = frozenset(
     if in into is it its just like may me might more most much must my no not of off on one ones
     only or other our out over own same shall she should so some such than that the their them then
     there these they this those through to too under until up us very was we were what what's when
-    where which while who whom whose why will with would yes you your""".split()
+    where which while who whom whose why will with would yes you
+    your u ur im ive dont cant wont isnt doesnt didnt arent whats hows pls plz else someone somebody
+    anyone anybody everyone nobody""".split()
 )
 _GENERAL_WORDS = frozenset(
     """actually always anything apply approve ask available become begin best better call called
@@ -38,10 +40,10 @@ _GENERAL_WORDS = frozenset(
     go going good great
     happen happened happens hello help hi however important include information kind know known
     large last let list long lot made main make makes many mean meaning means method need needs new
-    number offer often ok okay people place play please possible process provide purpose put really
-    reason right say see set show something start started steps still store sure take tell thank
-    thanks thing things think time two type types understand use used using usually want way well
-    whether without work works year years""".split()
+    number offer often ok okay paid pay people place play please possible process provide purpose
+    put really reason right say see set show something start started steps still store sure take
+    tell thank thanks thing things think time two type types understand use used using usually want
+    way well whether without work works year years""".split()
 )
 _EMPTY = _FUNCTION_WORDS | _GENERAL_WORDS
 _SENTENCE_WORDS = frozenset(
@@ -57,7 +59,7 @@ _CLAUSE = re.compile(
 """What comes before one of these, names included, may be what a later pronoun points at."""
 _EMPTY_IT = re.compile(
     r"\s*(?:is\s+|was\s+)?(?:possible|true|necessary|important|better|best|legal|safe|worth|"
-    r"easier|mandatory|required|too late|the same)\b",
+    r"easier|mandatory|required|too late|the same|different|a|an)\b",
     re.IGNORECASE,
 )
 _ONLY_NEW = re.compile(
@@ -68,6 +70,14 @@ _ONLY_NEW = re.compile(
 _PREPOSITION = re.compile(
     r"(for|in|on|at|with|from|by|of|during|after|before|under)\s", re.IGNORECASE
 )
+_NEW_CASE = re.compile(
+    r"(?:and|or|but)\s+(?:what (?:about )?)?"
+    r"((?:if|when) (?!(?:is|are|am|was|were|do|does|did|can|could|will|would|may|must|should|has|"
+    r"have|shall)\b).{3,60})",
+    re.IGNORECASE,
+)
+"""Another case of what was asked: "And if it was a riot?"."""
+_OLD_CASE = re.compile(r",? \b(?:if|when|where)\b(?! (?:is|are|do|does|can|will)\b)", re.IGNORECASE)
 _MAX_NEW_WORDS = 5
 _LEADS = re.compile(
     r"(?:(?:for|in|on|at|with|from|by|of|during|after|before|under)\s+)?(?:(?:the|a|an|my|your)\s+)?",
@@ -104,6 +114,9 @@ _KINDS = (
     "small medium large",
     "hour day week month year",
     "basic standard plus premium bronze silver gold platinum",
+    "front rear back",
+    "left right",
+    "online offline",
 )
 """Words of which one may stand in the place of another."""
 
@@ -158,6 +171,10 @@ def stand_alone(question: str, earlier: Sequence[str]) -> str:
     """
     if not earlier:
         return question
+    if case := _NEW_CASE.fullmatch(question.strip(" ?.!")):
+        last = earlier[-1].rstrip(" ?.!")
+        if _ASKS.search(last) or _names_only(last):
+            return f"{_OLD_CASE.split(last, maxsplit=1)[0]} {case[1]}?"
     pronoun = _open_pronoun(question)
     if pronoun is None:
         return _completed(question, earlier[-1])
@@ -204,12 +221,18 @@ def _completed(question: str, last: str) -> str:
     last = last.rstrip(" ?.!")
     if swapped := _swapped(new, last):
         return f"{swapped}?"
-    if not _ASKS.search(last):
+    if not _ASKS.search(last) and not _names_only(last):
         return question
     if led is None:
         return _for_another(new, last) or question
     place = re.compile(rf"\b{led.group(1)}\s", re.IGNORECASE)
     return f"{place.split(last, maxsplit=1)[0].rstrip(' ?')} {new}?"
+
+
+def _names_only(last: str) -> bool:
+    """Whether what was typed is no sentence, and names what is looked for."""
+    words = {word.lower() for word in _WORD.findall(last)}
+    return not words & (_SENTENCE_WORDS | {"my", "our", "me", "us"})
 
 
 def _swapped(new: str, last: str) -> str:
@@ -248,6 +271,8 @@ def _for_another(new: str, last: str) -> str:
     if len(led) != 1:
         return ""
     verb = _LAST_VERB.search(last, led[0].end())
+    article = _ARTICLE.search(last[: led[0].end()])
+    new = _LEADS.sub("", new) if article else new
     return f"{last[: led[0].end()]}{new}{verb[0] if verb else ''}?"
 
 
@@ -286,7 +311,8 @@ def _name_of(run: Sequence[re.Match[str]], text: str) -> list[re.Match[str]]:
     for place, word in enumerate(run):
         letters = word.group()[int(word.start() == start) :]
         if any(not c.islower() for c in letters if c.isalnum()):
-            return list(run[place:])
+            # A number alone is no name: of "fix 24" both.
+            return list(run[max(0, place - letters.isdigit()) :])
     return []
 
 

@@ -147,6 +147,11 @@ class Retrieved:
         return tuple(hit.passage for hit in self.hits)
 
     @property
+    def question(self) -> str:
+        """The question as it was read: alone, without slips of typing."""
+        return self.found.respelled or self.screened.meaning.question
+
+    @property
     def similarity(self) -> float:
         """The highest cosine among the hits; -1 without one."""
         return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
@@ -162,9 +167,9 @@ class Retrieved:
         if self.similarity >= least or any(map(_says_about, readings)):
             return True
         near = self.similarity >= least - WORDS_STAND_FOR
-        asked = self.screened.meaning.question
         return near and any(
-            covered(asked, f"{one.place} {one.text}") >= SAYS_ITS_WORDS for one in self.evidence
+            covered(self.question, f"{one.place} {one.text}") >= SAYS_ITS_WORDS
+            for one in self.evidence
         )
 
     @cached_property
@@ -192,10 +197,10 @@ class Retrieved:
     def request(self) -> DraftRequest:
         """What the generator is asked."""
         readings = tuple(hit.reading for hit in self.hits if hit.reading is not None)
-        question, deadline = self.screened.meaning.question, self.screened.asked.deadline
+        deadline = self.screened.asked.deadline
         # Where hits were taken out, the one that answers may be among them.
         certain = self.found.certain and self.hits == self.found.hits
-        return DraftRequest(question, self.evidence, deadline, readings, certain=certain)
+        return DraftRequest(self.question, self.evidence, deadline, readings, certain=certain)
 
     @property
     def searched(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ never meet the row, but the values of one column tell it.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from app.inference.evidence_selection import stems
@@ -16,6 +17,7 @@ _SUPERLATIVE = re.compile(
     r"|(?P<least>cheapest|lowest|smallest|shortest|lightest|thinnest|slowest|weakest|the least|"
     r"(?:the )?fewest)|(?P<old>oldest|earliest)|(?P<new>newest|youngest|latest))(?!\w)"
 )
+_ONE = stems("one ones")
 _OF_MONEY = re.compile(r"\b(?:cheapest|dearest|priciest|most (?:expensive|costly))\b")
 _UNIT = "|".join(sorted(TIMES, key=len, reverse=True))
 _VALUE = re.compile(
@@ -48,8 +50,13 @@ def extreme_row(
     rows have as much.
     """
     found = _SUPERLATIVE.search(question)
-    named = set(asked) - set(columns[0])
-    if found is None or any(named & stems(row[0]) for row in rows):
+    if found is None:
+        return None
+    names = [stems(row[0]) for row in rows]
+    often = Counter(word for name in names for word in name)
+    # What half of the rows are called names none of them: each of the grants is one.
+    named = {word for word in set(asked) - set(columns[0]) - _ONE if 2 * often[word] < len(rows)}
+    if any(named & name for name in names):
         return None
     money = bool(_OF_MONEY.search(question))
     column = _column(asked, columns, rows, money=money)

@@ -187,6 +187,11 @@ def row_of(asked: Sequence[Quantity], names: Sequence[str], column: str) -> int 
     return rows.pop() if len(rows) == 1 else None
 
 
+def names_date(question: str) -> bool:
+    """Whether it names a month or a day of the week."""
+    return any(calendar.search(question) for calendar in _CALENDARS)
+
+
 def row_of_date(question: str, names: Sequence[str]) -> int | None:
     """Which of the rows with these ``names`` the month or the day of the week falls into that
     ``question`` names: "in June" into "May to August". None where it names none or several, and

@@ -17,15 +17,33 @@ from tokenizers import Encoding
 from app.errors import ModelRefused
 from app.inference.asides import asides
 from app.inference.embedder import shared_tokenizer
+from app.inference.extremes import asks_extreme
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell, passed_over
-from app.inference.writing.fitting import fits, implied, may_imply, of_unknown_risk, telling
+from app.inference.tables import (
+    MOST_MISSED,
+    Offsets,
+    cell_ends,
+    misplaced,
+    named_cell,
+    passed_over,
+    told_row,
+)
+from app.inference.writing.fitting import (
+    fits,
+    implied,
+    may_imply,
+    of_unknown_risk,
+    says_besides,
+    telling,
+)
 from app.inference.writing.grounding import quotable_bounds, visible
 from app.inference.writing.joining import both_answers, joined_draft, speaks_of_both
 from app.inference.writing.question_types import (
     QuestionType,
+    added_question,
     as_question,
+    core,
     question_type,
     two_questions,
 )
@@ -59,6 +77,8 @@ LEAST_RELEVANCE, UNSURE_BELOW = -2.0, 10.0
 """Of the passage that such a draft is from, and how far its margin may be under the least one;
 chosen on typed questions over small documents (benchmarks/LOG.md)."""
 _STOPS = (".", "!")
+SURE_OF_NO_ROW = 5.0
+"""From this margin on a draft stands beside a row that is told by its values alone."""
 FIRST_FOUND = 2
 """So many passages may hold the list that is asked for in the words of its headings."""
 LEAST_CHANCE = 1e-12
@@ -275,6 +295,25 @@ class ReaderGenerator:
             both = self._both(halves, request, readings)
             if both is not None:
                 return both
+        draft = self._one_draft(request, readings)
+        added = added_question(request.question)
+        return self._with_added(added, draft, request, readings) if added else draft
+
+    def _with_added(
+        self, added: str, draft: Draft, request: DraftRequest, readings: Sequence[Reading]
+    ) -> Draft:
+        """The draft with what answers the question that was ``added``, where it does not say that
+        itself and something else does."""
+        if draft.abstained or request.misfit is not None or says_besides(added, draft):
+            return draft
+        alone = replace(request, question=added, readings=())
+        other = self._one_draft(alone, self._reader.read([(added, request.evidence)])[0])
+        if other.abstained or not says_besides(added, other):
+            return draft
+        return both_answers([draft, other], request.evidence, readings) or draft
+
+    def _one_draft(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft:
+        """The draft that answers one question."""
         kind = question_type(request.question)
         joined = joined_draft(kind, request.question, request.evidence, readings)
         if joined is not None and request.misfit is None:
@@ -285,10 +324,34 @@ class ReaderGenerator:
             if draft.sentences and fits(kind, request.question, draft, passage)
         )
         if request.misfit is None:
-            return next(answers, None) or self._otherwise(kind, request, readings)
+            draft = next(answers, None) or self._otherwise(kind, request, readings)
+            return self._told_by_row(request, draft) or draft
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _told_by_row(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, the row of a table in the first passages that has the most or the least,
+        or that a date or quantity falls into, in the place of a draft that is far from sure and
+        says something else."""
+        if draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW:
+            return None
+        asked, question = core(request.question), request.question
+        extreme = asks_extreme(asked)
+        if not extreme and question_type(question) is QuestionType.YES_NO:  # words tell that
+            return None
+        for passage in request.evidence[: FIRST_FOUND if extreme else 1]:
+            row = told_row(asked, passage.text)
+            if row is None:
+                continue
+            if any(
+                one.passage_id == passage.id and row[0] <= one.start < row[1]
+                for one in draft.citations
+            ):
+                return None
+            told = span_answer(passage, *row, question, self.name, draft.features)
+            return of_unknown_risk(told, UNSURE) if told.sentences else None
+        return None
 
     def _one_side(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft | None:
         """For a reviewer, what the reader points at for a comparison that no two places make, where

@@ -13,8 +13,8 @@ from functools import lru_cache
 from itertools import groupby, pairwise, zip_longest
 
 from app.inference.evidence_selection import stems
-from app.inference.extremes import extreme_row
-from app.inference.ranges import Quantity, quantities, row_of, row_of_date
+from app.inference.extremes import asks_extreme, extreme_row
+from app.inference.ranges import Quantity, names_date, quantities, row_of, row_of_date
 from guardrails.contract import block_ends
 
 Offsets = tuple[int, int]
@@ -190,6 +190,29 @@ def named_cell(question: str, text: str, place: str = "") -> Offsets | None:
     most = max((count for count, _ in found), default=0)
     best = [cell for count, cell in found if count == most]
     return best[0] if len(best) == 1 else None
+
+
+def told_row(question: str, text: str) -> Offsets | None:
+    """The one row of the tables in ``text`` that ``question`` means without its name: the one with
+    the most or the least of a column, or that a quantity or date falls into; None without one."""
+    amounts, found = quantities(question), list[Offsets]()
+    if not amounts and not asks_extreme(question.lower()) and not names_date(question):
+        return None
+    asked = _concepts(question)
+    for rows in _tables(text):
+        texts = [[text[slice(*cell)] for cell in row.cells] for row in rows]
+        top = 0 if rows[0].entry else header_rows(texts)
+        if not top:
+            continue
+        columns = [_concepts(" ".join(cells)) for cells in zip_longest(*texts[:top], fillvalue="")]
+        names = [cells[0] for cells in texts[top:]]
+        row = extreme_row(question.lower(), asked, columns, texts[top:])
+        row = (
+            row_of(amounts, names, " ".join(one[0] for one in texts[:top])) if row is None else row
+        )
+        row = row_of_date(question, names) if row is None else row
+        found += [] if row is None else [rows[top + row].bounds]
+    return found[0] if len(found) == 1 else None
 
 
 def named_cells(text: str) -> Iterator[tuple[str, str]]:

@@ -51,13 +51,14 @@ class Found:
     """Hits, best first, the index version they come from, and how many passages of the
     collections searched it holds. Without ``ranked`` the reader failed, and the order is that of
     the search. With ``certain`` one of the first passages answers so surely that the others were
-    not read."""
+    not read. ``respelled`` is the question as it was read where slips in it were mended."""
 
     hits: tuple[Hit, ...]
     version_id: str
     searched_passages: int
     ranked: bool = True
     certain: bool = False
+    respelled: str = ""
 
     @property
     def best_similarity(self) -> float:
@@ -242,8 +243,10 @@ class Retriever:
         index_dir: Path,
         device: str = "auto",
         rerank: Rerank | None = None,
+        respell: Callable[[str, Sequence[Passage]], str] | None = None,
     ) -> None:
         self._corpus, self._embed, self._rerank = corpus, embed, rerank
+        self._respell = respell
         self.live_index = LiveIndex(corpus, embedder_name, index_dir, device)
 
     @property
@@ -274,29 +277,43 @@ class Retriever:
         """
         live, deleted = self.live_index.current(pointer)
         known = {} if vector is None else {question: vector}
-        vector = mean_vector(
-            [(question, 1.0), *earlier],
-            lambda text: known[text] if text in known else self._embed(text, deadline),
-        )
-        with span("dense search"):
-            dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
-        with span("word search"):
-            lexical = live.index.lexical(question, collections, FUSION_DEPTH, deleted, earlier)
-        deadline.remaining()
-        scores = search_scores(dense, lexical)
         depth = max(k, self._rerank.depth) if self._rerank else k
-        with span("passages"):
-            hits, ranked = self._meant(question, live.index, scores, depth, collections), True
-        certain = False
-        if self._rerank is not None and hits:
-            try:
-                hits = self._rerank(question, hits, deadline)
-                certain = self._rerank.stopped(hits)
-            except (DependencyFailed, RuntimeError) as error:
-                log.warning("reader_failed", error=type(error).__name__)
-                ranked = False
+
+        def search(asked: str) -> list[Hit]:
+            vector = mean_vector(
+                [(asked, 1.0), *earlier],
+                lambda text: known[text] if text in known else self._embed(text, deadline),
+            )
+            with span("dense search"):
+                dense = live.index.dense(vector, collections, FUSION_DEPTH, deleted)
+            with span("word search"):
+                lexical = live.index.lexical(asked, collections, FUSION_DEPTH, deleted, earlier)
+            deadline.remaining()
+            scores = search_scores(dense, lexical)
+            with span("passages"):
+                return self._meant(asked, live.index, scores, depth, collections)
+
+        hits, meant = search(question), question
+        if self._respell is not None:
+            meant = self._respell(question, [hit.passage for hit in hits])
+            hits = hits if meant == question else search(meant)
+        hits, ranked, certain = self._ranked(meant, hits, deadline)
         searched = sum(live.passages.get(name, 0) for name in set(collections))
-        return Found(tuple(hits[:k]), live.version.id, searched, ranked, certain)
+        respelled = "" if meant == question else meant
+        return Found(tuple(hits[:k]), live.version.id, searched, ranked, certain, respelled)
+
+    def _ranked(
+        self, question: str, hits: list[Hit], deadline: Deadline
+    ) -> tuple[list[Hit], bool, bool]:
+        """The hits as they were read, whether that worked, and whether some were left unread."""
+        if self._rerank is None or not hits:
+            return hits, True, False
+        try:
+            read = self._rerank(question, hits, deadline)
+        except (DependencyFailed, RuntimeError) as error:
+            log.warning("reader_failed", error=type(error).__name__)
+            return hits, False, False
+        return read, True, self._rerank.stopped(read)
 
     def _meant(
         self,

@@ -222,3 +222,29 @@ def test_who_asks_for_the_most_is_not_asked_which() -> None:
     assert labels("What is the fee?", *fees) == ["Pottery", "Welding"]
     assert labels("What is the lowest fee?", *fees) == []
     assert labels("which is the cheapest fee", *fees) == []
+
+
+def test_sorts_of_text_and_sections_of_a_work_are_nothing_to_choose() -> None:
+    prices = passage("Prices 2026 – Larkhill", "The car for the test costs £95.")
+    tests = passage("Guide to the tests – Larkhill", "You pay £30 less for the test car.")
+    assert labels("how much is the test car", prices, tests) == []
+    parts = [
+        passage("19.5. Shutting Down", "The mode of a shutdown is set by 3 signals."),
+        passage("30.4. Commits", "A shutdown in mode 2 loses no commit."),
+    ]
+    assert labels("which shutdown mode is there", *parts) == []
+    # Beside things that differ they take no part.
+    covers = [passage("Basic", "The excess is £75."), passage("Plus", "The excess is £50.")]
+    glossary = passage("Glossary", "The excess is 1 part of a loss.")
+    assert labels("What is the excess?", *covers, glossary) == ["Basic", "Plus"]
+    terms = [passage("Boat terms", "The excess is £75."), passage("Van terms", "The excess is £5.")]
+    assert labels("What is the excess?", *terms) == ["Boat terms", "Van terms"]
+
+
+def test_who_asks_why_is_not_asked_which() -> None:
+    covers = [
+        passage("Basic", "The excess is £75, because repairs are dear."),
+        passage("Plus", "The excess is £50, because you pay more."),
+    ]
+    assert labels("What is the excess?", *covers) == ["Basic", "Plus"]
+    assert labels("Why is there an excess?", *covers) == []

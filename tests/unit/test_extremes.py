@@ -4,7 +4,7 @@ import pytest
 
 from app.inference.evidence_selection import stems
 from app.inference.extremes import extreme_row
-from app.inference.tables import misplaced
+from app.inference.tables import misplaced, told_row
 
 HEAD = ["Bike", "Day", "Week", "Range", "Built"]
 BIKES = [
@@ -58,3 +58,31 @@ def test_the_other_rows_are_no_answer() -> None:
     lowered = {text[start:end] for (start, end), _ in misplaced("cheapest one by the week", text)}
     assert {"City | £20 | £95 | 40 km | 2019", "Cargo | £50 | £240 | 60 km | 2016"} <= lowered
     assert "Trail | £35 | £90 | 60 km | 2022" not in lowered
+
+
+def test_what_half_of_the_rows_are_called_names_none_of_them() -> None:
+    columns = [stems("Scheme"), stems("Monthly")]
+    rows = [["Starter grant", "£900"], ["Return grant", "£950"], ["Fellowship", "£990"]]
+    for asked, row in (
+        ("which grant has the highest monthly pay", 2),
+        ("highest starter grant monthly", None),
+    ):
+        assert extreme_row(asked, stems(asked), columns, rows) == row
+    one = [["For one", "£9"], ["For two", "£12"], ["Family", "£15"]]
+    columns = [stems("Pass"), stems("Price")]
+    assert extreme_row("dearest one?", stems("dearest one?"), columns, one) == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("closing time in june", "May to August | 8 to 21"),
+        ("which part of the year has the earliest last entry", None),
+        ("when are you open", None),
+        ("opening hours in april and june", None),
+    ],
+)
+def test_a_row_is_told_by_its_values(question: str, row: str | None) -> None:
+    text = "Season | Open\nMarch to April | 9 to 18\nMay to August | 8 to 21\nWinter | 9 to 16"
+    found = told_row(question, text)
+    assert (found and text[slice(*found)]) == row

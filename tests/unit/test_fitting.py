@@ -8,11 +8,11 @@ import pytest
 from app.deadline import Deadline
 from app.inference.reader import Reader, ReaderGenerator, Tuning
 from app.inference.risk import load_risk
-from app.inference.writing.fitting import IMPLIED, telling
+from app.inference.writing.fitting import IMPLIED, says_besides, telling
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.settings import PROJECT
 from guardrails.checks.confidence import ConfidenceCheck
-from guardrails.contract import Case, Draft, Outcome, Passage
+from guardrails.contract import Case, Draft, Outcome, Passage, Sentence
 from guardrails.risk import NOBODY, UNKNOWN
 
 DOGS = (
@@ -218,3 +218,19 @@ def test_a_sentence_that_says_whether_is_kept_though_it_uses_other_words() -> No
     start = text.index("Persons")
     for question in ("can my son mow the lawn with it?", "may I mow on a hill?"):
         assert telling(question, passage, (start, len(text))) == (start, len(text))
+
+
+@pytest.mark.parametrize(
+    ("added", "said", "says"),
+    [
+        ("why (the pool shut)?", "The pool is shut because the roof leaks.", True),
+        ("why (the pool shut)?", "The pool is shut until May.", False),
+        ("how much (i use the car)?", "The car costs £95.", True),
+        ("how much (i use the car)?", "You may use our car.", False),
+        ("when (the shop open)?", "It is open on Mondays.", True),
+        ("when (the shop open)?", "The shop is open.", False),
+        ("where (the shop open)?", "The shop is open.", True),
+    ],
+)
+def test_a_draft_may_say_what_was_asked_besides(added: str, said: str, says: bool) -> None:
+    assert says_besides(added, Draft((Sentence(said, ()),), (), "reader")) is says

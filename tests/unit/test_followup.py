@@ -154,3 +154,45 @@ def test_a_rewrite_that_fails_or_is_none_leaves_it_to_the_rules(rewrite: Rewrite
 def test_a_question_without_history_asks_no_model() -> None:
     found = make_stand_alone("What is it?", [], fails(DependencyFailed), Deadline(5))
     assert found.question == "What is it?"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "question", "alone"),
+    [
+        # What was typed without a question is one all the same.
+        ("price of a locker for a year", "and for a month", "price of a locker for a month?"),
+        ("requests per minute on team", "what about business", "requests per minute on business?"),
+        ("we have a locker for a year", "what about the office", "what about the office"),
+        # Another case.
+        (
+            "how long do i have to report a claim",
+            "and if it was a riot",
+            "how long do i have to report a claim if it was a riot?",
+        ),
+        ("Is it open when it rains?", "And when it is full?", "Is it open when it is full?"),
+        ("how do I cancel", "and when can i book again", "and when can i book again"),
+        ("my dog is ill", "and if my cat is", "and if my cat is"),
+        # A number goes with its name, and haste names nothing.
+        ("fee to leave fix 24", "is it refunded", "is fix 24 refunded"),
+        (
+            "what do u pay for my solar if someone else fits it",
+            "how often do you pay it out",
+            "how often do you pay solar out",
+        ),
+        (
+            "until when can i fly when im pregnant",
+            "is it different for twins?",
+            "is it different for twins?",
+        ),
+        (
+            "how long is the guarantee on the motor",
+            "and the battery",
+            "how long is the guarantee on the battery?",
+        ),
+        ("how much is a rear mudguard", "and for the front?", "how much is a front mudguard?"),
+    ],
+)
+def test_questions_as_customers_type_them_are_followed_up(
+    earlier: str, question: str, alone: str
+) -> None:
+    assert stand_alone(question, [earlier]) == alone

@@ -7,6 +7,7 @@ import pytest
 from app.inference.writing.question_types import (
     MOST_READ,
     QuestionType,
+    added_question,
     as_question,
     question_type,
     two_questions,
@@ -83,7 +84,36 @@ def test_what_is_typed_is_given_the_form_of_a_question(typed: str, asked: str) -
         ("Can I bring a dog and a cat?", None),
         ("what differs between how it is and what it was", None),
         ("what is it and who made it and when was it made", None),
+        # The second says nothing without the first.
+        (
+            "What are the main plans, and how do they differ?",
+            ("What are the main plans?", "how do they differ (the main plans)?"),
+        ),
+        (
+            "How is the score made, and what were the results?",
+            ("How is the score made?", "what were the results (the score made)?"),
+        ),
     ],
 )
 def test_two_questions_at_once_are_told_apart(asked: str, halves: tuple[str, str] | None) -> None:
     assert two_questions(asked) == halves
+
+
+@pytest.mark.parametrize(
+    ("asked", "added"),
+    [
+        (
+            "can i use your car for the test and how much",
+            "how much (can i use your car for the test)?",
+        ),
+        ("Which data sets were used, and why?", "why (data sets were used)?"),
+        ("can i raise the target and if not why", "why (can i raise the target)?"),
+        ("is the cafe cheaper for members, why not?", "why not (is the cafe cheaper for members)?"),
+        ("when is it open and how much is a ticket", None),
+        ("why is it closed", None),
+        ("pots and how", None),
+        ("Who do I ask?", None),
+    ],
+)
+def test_what_a_few_words_at_the_end_ask_besides(asked: str, added: str | None) -> None:
+    assert added_question(asked) == added

@@ -501,3 +501,81 @@ def test_an_answer_under_the_name_of_another_setting_counts_less(question: str, 
         [DraftRequest(question, tuple(both), Deadline(60), readings)]
     )
     assert draft[0].citations[0].passage_id == first
+
+
+class Second(Deaf):
+    """A reader that is asked the second question once, and finds the words in the first passage."""
+
+    def __init__(self, words: str = "") -> None:
+        super().__init__()
+        self._words, self.asked = words, list[str]()
+
+    def read(self, requests: Sequence[tuple[str, Sequence[Passage]]]) -> list[list[Reading]]:
+        for question, (first, *rest) in requests:
+            self.asked.append(question)
+            start = first.text.index(self._words)
+            found = reading(0, 4, start, start + len(self._words))
+            return [[found, *(Reading(-9.0, None) for _ in rest)]]
+        return []
+
+
+def drafted(reader: Reader, question: str, text: str, *readings: Reading) -> tuple[str, list[str]]:
+    """The model of the draft and its sentences."""
+    request = DraftRequest(question, (passage(0, text),), Deadline(60), readings)
+    draft = ReaderGenerator(reader).draft([request])[0]
+    return draft.model, [one.text for one in draft.sentences]
+
+
+@pytest.mark.parametrize(
+    ("question", "second", "said"),
+    [
+        ("May we use the hall, and how much?", "£40", ["You may use the hall.", "A day is £40."]),
+        # Neither says how long.
+        ("May we use the hall, and how long?", "by the sea", ["You may use the hall."]),
+    ],
+)
+def test_what_is_asked_besides_is_added_where_something_says_it(
+    question: str, second: str, said: list[str]
+) -> None:
+    text = "You may use the hall. It stands by the sea.\n\nA day is £40."
+    reader, first = Second(second), reading(0, 9, text.index("use"), text.index("use") + 12)
+    model, found = drafted(reader, question, text, first)
+    assert (len(reader.asked), found) == (1, said)
+    assert (model == "reader:joined") is (len(said) > 1)
+
+
+def test_what_a_draft_says_already_is_not_read_again() -> None:
+    text = "You may use the hall for £40."
+    assert drafted(Deaf(), "May we use the hall, and how much?", text, reading(0, 9, 4, 20)) == (
+        "reader",
+        [text],
+    )
+
+
+SEASONS = (
+    "Season | Garden\nMarch to May | 9 to 17\nJune to August | 9 to 20\n\n"
+    "The garden is shut on 24 December. Dogs may come in, except in July."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "margin", "told"),
+    [
+        ("closing time in july", 2, True),
+        ("closing time in july", 6, False),  # sure enough of another place
+        ("closing time in december", 2, False),  # no row is told
+        ("may my dog come in july", 2, False),  # words say yes or no
+    ],
+)
+def test_a_row_told_by_its_values_stands_for_an_unsure_draft(
+    question: str, margin: float, told: bool
+) -> None:
+    start = SEASONS.index("shut") if "dog" not in question else SEASONS.index("Dogs")
+    model, said = drafted(Deaf(), question, SEASONS, reading(0, margin, start, start + 4))
+    assert (said[-1] == "June to August | 9 to 20", model == UNSURE) == (told, told)
+
+
+def test_a_draft_from_the_row_that_is_told_stays() -> None:
+    start = SEASONS.index("9 to 20")
+    model, said = drafted(Deaf(), "closing time in july", SEASONS, reading(0, 2, start, start + 7))
+    assert (model, said[-1]) == ("reader", "June to August | 9 to 20")

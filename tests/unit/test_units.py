@@ -312,3 +312,22 @@ def test_what_stands_around_an_answer_makes_it_no_surer(
     assert len(wide.sentences) > len(narrow.sentences)
     weighed = [risk_features("may I drain the cover", one, [passage]) for one in (wide, narrow)]
     assert weighed[0] == weighed[1]
+
+
+def test_a_case_that_is_told_first_gets_the_paragraph() -> None:
+    text = (
+        "The guarantee covers faults, not loss. A dog that chews it counts as loss. We lend aids."
+    )
+    told = said(text, "faults, not loss", "My dog ate it. Guarantee?")
+    assert len(told) == 3
+    assert said(text, "faults, not loss", "What does the guarantee cover?") == told[:1]
+    # How much is one thing, whatever the case.
+    assert said(text, "faults, not loss", "my dog ate it, how much do I pay") == told[:1]
+
+
+def test_steps_are_told_whole_to_who_only_says_what_is_wrong() -> None:
+    text = "Check in this order:\n\n1. Look at the icon.\n2. Rename the file.\n3. Restart."
+    assert len(said(text, "Look at the icon", "icon file broken help")) == 4
+    assert len(said(text, "Rename the file", "Where do I rename the file?")) == 2
+    loose = "Parts\n\n- the icon\n- the file\n\nEnd"
+    assert said(loose, "the icon", "icon file broken help") == ["the icon"]

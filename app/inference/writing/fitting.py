@@ -48,6 +48,14 @@ _BELOW = re.compile(
     r"\b(?:within|before|until|up to|under|below|at most|no more than|less than|in the first)"
     rf"{_GAP}"
 )
+_GIVES_REASON = re.compile(
+    r"\b(?:because|since|as|so|due to|owing to|reasons?|why|therefore|thus|otherwise|else|"
+    r"in order to|to (?:avoid|prevent|protect|keep|make|ensure))\b"
+)
+_GIVES_TIME = re.compile(
+    r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|daily|weekly|monthly|yearly|annually|"
+    r"(?:each|every) \w+|days?|weeks?|months?|years?|after|before|until|when|once|always|never)\b"
+)
 SAYS_IT, NEARLY_SAYS_IT = 0.6, 0.45
 """Share of the question's words that the answer and the place it stands in hold: enough alone, and
 enough beside words that say whether."""
@@ -62,6 +70,16 @@ def fits(kind: QuestionType, question: str, draft: Draft, passage: Passage) -> b
     if kind is QuestionType.DEFINITION:
         return _explains(question, draft, passage)
     return True
+
+
+def says_besides(added: str, draft: Draft) -> bool:
+    """Whether the draft gives what the question ``added`` asks for: a reason, a number, a time."""
+    said, asked = plain(" ".join(one.text for one in draft.sentences)), core(added)
+    if asked.startswith("why"):
+        return bool(_GIVES_REASON.search(said))
+    if asked.startswith(("when", "how often")):
+        return bool(_GIVES_TIME.search(said))
+    return not asked.startswith("how") or bool(NUMBER.search(said))
 
 
 def may_imply(question: str, draft: Draft, passage: Passage) -> bool:

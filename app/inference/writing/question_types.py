@@ -62,13 +62,29 @@ def as_question(text: str) -> str:
     return f"What is the {text}?"
 
 
+@lru_cache(maxsize=512)
 def two_questions(text: str) -> tuple[str, str] | None:
     """The two questions that are asked at once ("How much is it, and when do I pay?"); None for
     one question, or more than two."""
-    found = _TWO.fullmatch(" ".join(text[:MOST_READ].split()))
+    text = " ".join(text[:MOST_READ].split())
+    found = _TWO.fullmatch(text)
     if found is None or len(_ASKS_AGAIN.findall(text)) > 1:
         return None
-    return f"{found[1].rstrip(' ?,')}?", f"{found[2].rstrip(' ?')}?"
+    first, second = found[1].rstrip(" ?,"), found[2].rstrip(" ?")
+    return f"{first}?", _about(second, first) if _LEANS.search(second) else f"{second}?"
+
+
+@lru_cache(maxsize=512)
+def added_question(text: str) -> str | None:
+    """What a few words at the end ask besides ("... and why?"), with what that is about; None where
+    nothing is added."""
+    tail = _TAIL.fullmatch(" ".join(text[:MOST_READ].split()))
+    return _about(tail[2], tail[1]) if tail else None
+
+
+def _about(second: str, first: str) -> str:
+    """The second of two questions, which says nothing alone, beside what the first is about."""
+    return f"{second} ({_ASKING_WORDS.sub('', first).rstrip(' ?,')})?"
 
 
 MOST_NAMING = 8
@@ -175,6 +191,20 @@ def _without_one(word: str) -> Iterator[str]:
 _BEGINS = rf"(?:what|how|which|who|when|where|why|{_AUXILIARY})\b"
 _TWO = re.compile(
     rf"({_BEGINS}.{{12,}}?)(?:\?|,? and(?: also)?|, but) ({_BEGINS}.{{8,}})", re.IGNORECASE
+)
+_TAIL = re.compile(
+    rf"({_BEGINS}.{{12,}}?)(?:\?|,? (?:and|but)(?: also)?|,)(?: if (?:so|not|yes|no),?)? "
+    r"(why(?: not)?|how (?:much|long|often)|when|where|who)(?: is (?:it|that)| so| exactly)?\W*",
+    re.IGNORECASE,
+)
+"""A second question of one word or two: "... and why?"."""
+_LEANS = re.compile(
+    r"\b(?:it|its|they|them|their|this|these|that|those)\b|^what (?:are|were|is) the \w+$",
+    re.IGNORECASE,
+)
+_ASKING_WORDS = re.compile(
+    rf"^(?:how (?:much|many|long|often)|what|which|who|how|when|where|why)?(?:\s+{_AUXILIARY})?\s+",
+    re.IGNORECASE,
 )
 _ASKS_AGAIN = re.compile(rf"(?:\?|\band(?: also)?|, but) {_BEGINS}", re.IGNORECASE)
 

@@ -6,6 +6,7 @@ Pure text work on one passage. Offsets are character offsets in ``Passage.text``
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise, takewhile
 
 from app.inference.asides import pointing
@@ -51,6 +52,13 @@ _ASKS_LIST = re.compile(
 _ASKS_WHAT_TO_DO = re.compile(
     r"\bwhat (?:happens|(?:do|should|can|could|may|must|shall) (?:i|we|you))\b"
 )
+_TELLS_FIRST = re.compile(
+    r"(?:(?:hi|hello|hey|dear \w+)\W+)?"
+    r"(?:i|i'm|im|i've|ive|i'd|my|we|we're|we've|our|someone|somebody)\b"
+    r"[^?]{6,}?(?:[.,;!\u2026]| -|:)\s*\w",
+)
+"""Tells of a case before it asks: "My dog ate it. Guarantee?"."""
+_ASKS_VALUE = re.compile(r"\b(?:how (?:much|many|long|often|soon|late)|when|who|where|which)\b")
 _ASKS_REASON = re.compile(
     r"^(?:what|which|in what ways?)\b.*\b(?:roles?|purpose|reasons?|impact|effects?|goals?|aims?|"
     r"approach|method\w*|strateg\w+|significance|importance|benefits?|advantages?|consequences?|"
@@ -215,6 +223,13 @@ def _spoken(text: str) -> frozenset[str]:
     return stems(plain(text)) | {word.replace("-", "") for word in _CODE.findall(plain(text))}
 
 
+@lru_cache(maxsize=512)
+def _tells_first(question: str) -> bool:
+    """Whether a case is told before it is asked what comes of it, and not only how much."""
+    text = plain(question)
+    return bool(_TELLS_FIRST.match(text)) and not _ASKS_VALUE.search(text)
+
+
 class Layout:
     """A text as blocks (paragraphs, headings, list items, table rows) of quotable spans."""
 
@@ -265,6 +280,8 @@ class Layout:
         if self.kinds[place] == ITEM:
             whole = whole or self._asks_for_all(place, question)
             whole = whole or (around and self._tells(own, question))
+            other = question_type(question) is QuestionType.OTHER
+            whole = whole or (around and other and self._is_led_step(place))
             return self._of_list(place, own, whole=whole)
         if question_type(question) is QuestionType.PROCEDURE and (step := self._step_below(place)):
             return self._of_list(step, own, whole=True)
@@ -277,7 +294,9 @@ class Layout:
             return [own, *self._rows_from(following)]
         if leads_on or self.kinds[place] == HEADING:
             return [own, *self._first_of(following)]
-        if question_type(question) is QuestionType.YES_NO:
+        if question_type(question) is QuestionType.YES_NO and not (
+            around and _tells_first(question)
+        ):
             return self._with_conditions(place, own)
         asks = around and self._asks_around(own, question)
         if asks and (paragraph := self.paragraph(place, own)):
@@ -297,6 +316,8 @@ class Layout:
         something that is only told of."""
         kind, asked = question_type(question), core(question)
         if kind is QuestionType.PROCEDURE or _ASKS_WHAT_TO_DO.search(asked):
+            return True
+        if _tells_first(question):
             return True
         if _ASKS_WHY.match(asked) or _ASKS_REASON.search(asked):
             return True
@@ -420,6 +441,15 @@ class Layout:
         """The heading that the list with the first item ``place`` stands right below, or ""."""
         above = self._next(place, -1)
         return self.line(above) if above is not None and self.kinds[above] == HEADING else ""
+
+    def _is_led_step(self, place: int) -> bool:
+        """Whether the item is one of numbered steps that a sentence leads to."""
+        first = place
+        while (before := self._next(first, -1)) is not None and self.kinds[before] == ITEM:
+            first = before
+        return bool(_STEP.match(self.text, *self.blocks[place])) and bool(
+            self._lead(before, whole=False)
+        )
 
     def _asks_for_all(self, place: int, question: str) -> bool:
         """Whether the question says what leads to the list, and no word of the item itself."""
