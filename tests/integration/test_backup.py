@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import os
 import random
 import resource
 import signal
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -186,7 +190,9 @@ def test_no_backup_is_read_by_others_or_holds_an_earlier_one(tmp_path: Path) -> 
     settings = Settings(data_dir=tmp_path / "data")
     database = open_database(settings)
     for number in range(3):
-        (settings.data_dir / f"{number}.zip.left.part").write_bytes(b"ended by a loss of power")
+        for end in (".part", ".countersign-part"):  # of an earlier release, and of this one
+            left = settings.data_dir / f"{number}.zip.left{end}"
+            left.write_bytes(b"ended by a loss of power")
         out = settings.data_dir / f"{number}.zip"
         manifest = back_up(database, settings, out)
         assert out.stat().st_mode & 0o777 == 0o600
@@ -212,6 +218,51 @@ def test_a_backup_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
 
     database.close()
     assert ended(begin(with_little_room)) == 0
+    assert list(place.iterdir()) == []
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    (settings.data_dir / "noise").write_bytes(random.Random(7).randbytes(20_000_000))
+    place = tmp_path / "backups"
+    place.mkdir()
+    (place / "film.part").write_bytes(b"another program's")
+
+    def back_up_slowly() -> int:
+        back_up(Database(settings.database), settings, place / "monday.zip")
+        return 0
+
+    child = begin(back_up_slowly)
+    while not (parts := list(place.glob("monday.zip.*"))) or not parts[0].stat().st_size:
+        time.sleep(0.001)
+    os.kill(child, signal.SIGSTOP)
+    back_up(database, settings, place / "tuesday.zip")
+    assert parts[0].exists()  # who writes it lives
+    os.kill(child, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+    assert parts[0].exists() and not (place / "monday.zip").exists()
+    back_up(database, settings, place / "wednesday.zip")
+    database.close()
+    names = {path.name for path in place.iterdir()}
+    assert names == {"film.part", "tuesday.zip", "wednesday.zip"}
+
+
+def test_a_backup_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    open_database(settings).close()
+    (settings.data_dir / "noise").write_bytes(random.Random(7).randbytes(20_000_000))
+    place = tmp_path / "backups"
+    place.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "countersign", "backup", str(place / "monday.zip")],
+        env={**os.environ, "COUNTERSIGN_DATA_DIR": str(settings.data_dir)},
+    )
+    while not list(place.iterdir()):
+        assert child.poll() is None
+        time.sleep(0.001)
+    child.terminate()
+    assert child.wait(30) == 128 + signal.SIGTERM
     assert list(place.iterdir()) == []
 
 

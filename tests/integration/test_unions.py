@@ -81,7 +81,7 @@ def test_unions_that_overlap_are_refused(unions: tuple[tuple[str, ...], ...]) ->
 
 
 @on_sqlite
-@pytest.mark.parametrize("name", ["a+b", "a|b", "main ", "ｍain"])
+@pytest.mark.parametrize("name", ["a+b", "a|b", "main ", "ｍain", "m\u0430in"])
 def test_a_new_collection_is_not_named_like_another_or_like_two(
     database: Database, name: str
 ) -> None:
