@@ -394,15 +394,16 @@ class Client:
             return self._wait(answer, time.monotonic() + timeout_s)
         tries = _Tries(math.inf)
         while True:
-            wait: float | None = PAUSE_S
+            wait = PAUSE_S
             try:
                 for now in self.changes(answer):
                     tries = _Tries(math.inf)
                     if now.final:
                         return now
             except (ClientError, httpx.TransportError) as error:
-                if (wait := tries.pause(error)) is None:
+                if (pause := tries.pause(error)) is None:
                     raise
+                wait = pause
             time.sleep(wait)  # the connection was lost; the answer was not
 
     def _wait(self, answer: Answer | str, ends: float) -> Answer:
@@ -522,15 +523,16 @@ class AsyncClient:
         tries = _Tries(math.inf)
         async with asyncio.timeout(timeout_s):
             while True:
-                wait: float | None = PAUSE_S
+                wait = PAUSE_S
                 try:
                     async for now in self.changes(answer):
                         tries = _Tries(math.inf)
                         if now.final:
                             return now
                 except (ClientError, httpx.TransportError) as error:
-                    if (wait := tries.pause(error)) is None:
+                    if (pause := tries.pause(error)) is None:
                         raise
+                    wait = pause
                 await asyncio.sleep(wait)  # the connection was lost; the answer was not
 
     async def changes(self, answer: Answer | str) -> AsyncIterator[Answer]:
