@@ -269,12 +269,7 @@ def _refuse_unless_empty(database: Database, data_dir: Path) -> None:
 
 def _verified(archive: zipfile.ZipFile) -> Manifest:
     """The manifest, after the SHA-256 of every member; members it does not list are refused."""
-    try:
-        manifest = Manifest(**json.loads(archive.read(MANIFEST)))
-    except (KeyError, TypeError, ValueError) as error:
-        raise BackupRefused("The archive has no readable manifest.") from error
-    if manifest.format != FORMAT:
-        raise BackupRefused(f"The archive has the format {manifest.format}, not {FORMAT}.")
+    manifest = _manifest(archive)
     names = set(archive.namelist()) - {MANIFEST}
     if names != set(manifest.members):
         raise BackupRefused("The archive and its manifest do not list the same members.")
@@ -289,6 +284,19 @@ def _verified(archive: zipfile.ZipFile) -> Manifest:
             if hashlib.file_digest(stream, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                 raise BackupRefused(f"{name} does not match its SHA-256 in the manifest.")
     return manifest
+
+
+def _manifest(archive: zipfile.ZipFile) -> Manifest:
+    try:
+        told = dict(json.loads(archive.read(MANIFEST)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackupRefused("The archive has no readable manifest.") from error
+    if told.get("format") != FORMAT or not told.keys() <= asdict(Manifest()).keys():
+        by = str(told.get("version", "unknown"))[:40]
+        raise BackupRefused(
+            f"The archive is of another form, which version {by} wrote: restore it with that one."
+        )
+    return Manifest(**told)
 
 
 def _restore_files(archive: zipfile.ZipFile, manifest: Manifest, data_dir: Path) -> None:

@@ -132,6 +132,11 @@ def escape(members: dict[str, bytes]) -> None:
     members[MANIFEST] = json.dumps(manifest).encode() + content
 
 
+def of_a_later_release(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members[MANIFEST])
+    members[MANIFEST] = json.dumps({**manifest, "version": "9.1.0", "seals": {}}).encode()
+
+
 def unknown_schema(members: dict[str, bytes]) -> None:
     manifest = json.loads(members[MANIFEST]) | {"revision": "9999"}
     members[MANIFEST] = json.dumps(manifest).encode()
@@ -146,6 +151,16 @@ def test_a_damaged_archive_leaves_nothing_behind(
     with pytest.raises(BackupRefused):
         restore(database, settings, changed(archive, tmp_path, change))
     restore(database, settings, archive)  # the place is as empty as before
+    database.close()
+
+
+def test_an_archive_of_a_later_release_says_which_one_wrote_it(
+    archive: Path, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "new")
+    database = Database(settings.database)
+    with pytest.raises(BackupRefused, match=r"version 9\.1\.0 wrote"):
+        restore(database, settings, changed(archive, tmp_path, of_a_later_release))
     database.close()
 
 
