@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DBAPIError,
     InternalError,
     OperationalError,
@@ -67,9 +68,14 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-UNANSWERED = (OperationalError, InternalError, PendingRollbackError)
-"""The database is away; the last two where somebody took the first failure for one of their own
-and went on in the same transaction, as the gate does."""
+UNANSWERED = (OperationalError, InternalError)
+"""The database is away. So it is for ``InternalError`` and ``PendingRollbackError`` where somebody
+took the first failure for one of their own and went on in the same transaction, as the gate does.
+"""
+DAMAGED = (
+    "The database file is damaged: keep it, and restore a backup into a new folder "
+    "(docs/disaster-recovery.md)."
+)
 NOT_WRITABLE = "The database cannot be written: see to the rights of its file and its folder."
 
 
@@ -267,7 +273,12 @@ def storage_errors() -> Iterator[None]:
     ``DependencyFailed``."""
     try:
         yield
-    except UNANSWERED as error:
+    except DatabaseError as error:
+        # The class itself, and none below it: how SQLite says that a file is no database of its.
+        if type(error) is DatabaseError or isinstance(error, UNANSWERED):
+            raise _storage_error(error) from error
+        raise
+    except PendingRollbackError as error:
         raise _storage_error(error) from error
 
 
@@ -275,6 +286,8 @@ def _storage_error(error: SQLAlchemyError) -> DependencyFailed:
     text = str(getattr(error, "orig", "")).lower()
     if "disk is full" in text or "no space left" in text:
         return StorageFull()
+    if "not a database" in text or "malformed" in text:
+        return DependencyFailed(DAMAGED)
     if "readonly database" in text or "unable to open database file" in text:
         return DependencyFailed(NOT_WRITABLE)
     return DependencyFailed("The database did not answer.")
@@ -292,7 +305,8 @@ def migrate(database: Database, revision: str = "head") -> None:
     from alembic import command
 
     _refuse_newer(database)
-    command.upgrade(_alembic(database), revision)
+    with storage_errors():
+        command.upgrade(_alembic(database), revision)
 
 
 def ensure_schema(database: Database) -> None:

@@ -309,6 +309,20 @@ def test_an_archive_is_never_written_over(tmp_path: Path) -> None:
     assert out.read_bytes() == b"precious"
 
 
+def test_a_database_file_that_is_damaged_says_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    open_database(settings).close()
+    file = settings.data_dir / "countersign.db"
+    whole = file.read_bytes()
+    rubbish = random.Random(7).randbytes(len(whole))
+    for damaged in (rubbish, whole[:4096] + rubbish[4096:]):
+        for log in settings.data_dir.glob("countersign.db-*"):
+            log.unlink()
+        file.write_bytes(damaged)
+        with pytest.raises(DependencyFailed, match="restore a backup"):
+            open_database(settings).close()
+
+
 def test_a_database_that_cannot_be_opened_is_no_crash(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     closed = Database(f"sqlite:///{tmp_path}")  # a folder
