@@ -12,6 +12,7 @@ from app.errors import (
     CountersignError,
     DependencyFailed,
     ModelRefused,
+    NotReady,
     SettingsInvalid,
 )
 from app.gate.status import gate_in_words, gate_status, overruled
@@ -138,9 +139,13 @@ def _gate(services: Services) -> str:
 
 
 def _index(services: Services) -> str:
-    passages = services.retriever.live_passages()
-    if services.retriever.problem:
-        raise DependencyFailed(services.retriever.problem)
+    try:
+        passages = services.retriever.live_passages()
+        if services.retriever.problem:
+            raise DependencyFailed(services.retriever.problem)
+    except (NotReady, DependencyFailed) as error:
+        told = f"{error.message} `countersign index build` makes one of what was ingested."
+        raise type(error)(told) from error
     live = services.corpus.versions.live()
     return f"{live.id if live else ''}, {passages} passages"
 

@@ -449,6 +449,7 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
     assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
+    assert "`countersign index build`" in missing["live index"]
 
 
 @pytest.mark.parametrize(
