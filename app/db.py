@@ -76,6 +76,9 @@ DAMAGED = (
     "The database file is damaged: keep it, and restore a backup into a new folder "
     "(docs/disaster-recovery.md)."
 )
+DISK_FAILS = "The disk does not read or write the database's file: it may be full, away or broken."
+NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+"""How SQLite says that the disk is full; the second where its shared memory finds no room."""
 NOT_WRITABLE = "The database cannot be written: see to the rights of its file and its folder."
 
 
@@ -283,9 +286,12 @@ def storage_errors() -> Iterator[None]:
 
 
 def _storage_error(error: SQLAlchemyError) -> DependencyFailed:
-    text = str(getattr(error, "orig", "")).lower()
-    if "disk is full" in text or "no space left" in text:
+    cause = getattr(error, "orig", None)
+    text, named = str(cause).lower(), getattr(cause, "sqlite_errorname", "")
+    if "disk is full" in text or "no space left" in text or named in NO_ROOM:
         return StorageFull()
+    if "disk i/o error" in text:
+        return DependencyFailed(DISK_FAILS)
     if "not a database" in text or "malformed" in text:
         return DependencyFailed(DAMAGED)
     if "readonly database" in text or "unable to open database file" in text:

@@ -323,6 +323,20 @@ def test_a_database_file_that_is_damaged_says_what_to_do(tmp_path: Path) -> None
             open_database(settings).close()
 
 
+def test_a_disk_without_any_room_is_full_and_not_a_database_that_is_away(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    open_database(settings).close()
+
+    def without_room() -> int:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+        with pytest.raises(StorageFull):
+            open_database(settings).close()
+        return 0
+
+    assert ended(begin(without_room)) == 0
+
+
 def test_a_database_that_cannot_be_opened_is_no_crash(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     closed = Database(f"sqlite:///{tmp_path}")  # a folder
