@@ -6,6 +6,7 @@ are written by the types of the columns, so a backup of SQLite can be restored i
 """
 
 import base64
+import fcntl
 import hashlib
 import json
 import lzma
@@ -16,6 +17,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -51,7 +53,10 @@ BATCH = 500
 BLOCK = 1 << 20
 DATABASE_FILES = ("countersign.db", "countersign.db-wal", "countersign.db-shm")
 """The embedded database, which the tables stand for."""
-PART = ".part"
+PART = ".countersign-part"
+"""How the name of a backup ends until it is whole: no other program's files end so."""
+PARTS = (PART, ".part")
+"""The same, with that of earlier releases."""
 DAMAGED = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -95,8 +100,8 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
     if out.exists():
         raise BackupRefused(f"{out} is there already; choose another name.")
     try:
-        part = _new_part(out)
-        try:
+        _remove_dead_parts(out.parent)
+        with _new_part(out) as part:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 _write_tables(database, archive, manifest)
                 _write_files(settings.data_dir, archive, manifest)
@@ -104,18 +109,43 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
             to_disk([part])
             part.rename(out)
             to_disk([out.parent])
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise from_os_error(error, out) from error
     return manifest
 
 
-def _new_part(out: Path) -> Path:
-    """What becomes ``out`` once it is whole: of this backup alone, and nobody else may read it."""
+@contextmanager
+def _new_part(out: Path) -> Iterator[Path]:
+    """What becomes ``out`` once it is whole: of this backup alone, and nobody else may read it.
+
+    It is locked as long as this process lives: whoever finds it without a lock may remove it.
+    """
+    handle, name = _locked_part(out)
+    while not os.fstat(handle).st_nlink:  # another backup took it for dead before it was locked
+        os.close(handle)
+        handle, name = _locked_part(out)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked_part(out: Path) -> tuple[int, str]:
     handle, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=PART, dir=out.parent)
-    os.close(handle)
-    return Path(name)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle, name
+
+
+def _remove_dead_parts(folder: Path) -> None:
+    """Remove what backups left in ``folder`` that were killed: they hold questions and keys."""
+    for part in folder.glob(f"*{PART}"):
+        try:
+            with part.open("r+b") as stream:  # a lock over NFS must be of one who may write
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+        except OSError:  # another backup writes it, or it is another user's
+            continue
 
 
 def _write_tables(database: Database, archive: zipfile.ZipFile, manifest: Manifest) -> None:
@@ -185,7 +215,7 @@ def _is_newer_checkpoint(path: Path, manifest: Manifest) -> bool:
 
 def _is_backup(path: Path) -> bool:
     """Whether it is a backup, or the beginning of one: none holds the ones before it."""
-    if path.name.endswith(PART):
+    if path.name.endswith(PARTS):
         return True
     try:
         with zipfile.ZipFile(path) as archive:
@@ -239,12 +269,7 @@ def _refuse_unless_empty(database: Database, data_dir: Path) -> None:
 
 def _verified(archive: zipfile.ZipFile) -> Manifest:
     """The manifest, after the SHA-256 of every member; members it does not list are refused."""
-    try:
-        manifest = Manifest(**json.loads(archive.read(MANIFEST)))
-    except (KeyError, TypeError, ValueError) as error:
-        raise BackupRefused("The archive has no readable manifest.") from error
-    if manifest.format != FORMAT:
-        raise BackupRefused(f"The archive has the format {manifest.format}, not {FORMAT}.")
+    manifest = _manifest(archive)
     names = set(archive.namelist()) - {MANIFEST}
     if names != set(manifest.members):
         raise BackupRefused("The archive and its manifest do not list the same members.")
@@ -259,6 +284,19 @@ def _verified(archive: zipfile.ZipFile) -> Manifest:
             if hashlib.file_digest(stream, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                 raise BackupRefused(f"{name} does not match its SHA-256 in the manifest.")
     return manifest
+
+
+def _manifest(archive: zipfile.ZipFile) -> Manifest:
+    try:
+        told = dict(json.loads(archive.read(MANIFEST)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackupRefused("The archive has no readable manifest.") from error
+    if told.get("format") != FORMAT or not told.keys() <= asdict(Manifest()).keys():
+        by = str(told.get("version", "unknown"))[:40]
+        raise BackupRefused(
+            f"The archive is of another form, which version {by} wrote: restore it with that one."
+        )
+    return Manifest(**told)
 
 
 def _restore_files(archive: zipfile.ZipFile, manifest: Manifest, data_dir: Path) -> None:

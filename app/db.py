@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DBAPIError,
     InternalError,
     OperationalError,
@@ -61,9 +62,17 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-UNANSWERED = (OperationalError, InternalError, PendingRollbackError)
-"""The database is away; the last two where somebody took the first failure for one of their own
-and went on in the same transaction, as the gate does."""
+UNANSWERED = (OperationalError, InternalError)
+"""The database is away. So it is for ``InternalError`` and ``PendingRollbackError`` where somebody
+took the first failure for one of their own and went on in the same transaction, as the gate does.
+"""
+DAMAGED = (
+    "The database file is damaged: keep it, and restore a backup into a new folder "
+    "(docs/disaster-recovery.md)."
+)
+DISK_FAILS = "The disk does not read or write the database's file: it may be full, away or broken."
+NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+"""How SQLite says that the disk is full; the second where its shared memory finds no room."""
 NOT_WRITABLE = "The database cannot be written: see to the rights of its file and its folder."
 
 
@@ -261,14 +270,24 @@ def storage_errors() -> Iterator[None]:
     ``DependencyFailed``."""
     try:
         yield
-    except UNANSWERED as error:
+    except DatabaseError as error:
+        # The class itself, and none below it: how SQLite says that a file is no database of its.
+        if type(error) is DatabaseError or isinstance(error, UNANSWERED):
+            raise _storage_error(error) from error
+        raise
+    except PendingRollbackError as error:
         raise _storage_error(error) from error
 
 
 def _storage_error(error: SQLAlchemyError) -> DependencyFailed:
-    text = str(getattr(error, "orig", "")).lower()
-    if "disk is full" in text or "no space left" in text:
+    cause = getattr(error, "orig", None)
+    text, named = str(cause).lower(), getattr(cause, "sqlite_errorname", "")
+    if "disk is full" in text or "no space left" in text or named in NO_ROOM:
         return StorageFull()
+    if "disk i/o error" in text:
+        return DependencyFailed(DISK_FAILS)
+    if "not a database" in text or "malformed" in text:
+        return DependencyFailed(DAMAGED)
     if "readonly database" in text or "unable to open database file" in text:
         return DependencyFailed(NOT_WRITABLE)
     return DependencyFailed("The database did not answer.")
@@ -286,7 +305,8 @@ def migrate(database: Database, revision: str = "head") -> None:
     from alembic import command
 
     _refuse_newer(database)
-    command.upgrade(_alembic(database), revision)
+    with storage_errors():
+        command.upgrade(_alembic(database), revision)
 
 
 def ensure_schema(database: Database) -> None:

@@ -308,16 +308,25 @@ class CallerGone(CountersignError):
 
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+MISNAMED = (
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    FileExistsError,
+)
+"""What another name or other rights would mend, and another try would not."""
 
 
-def from_os_error(error: OSError, path: object = "A file") -> DependencyFailed:
+def from_os_error(error: OSError, path: object = "") -> DependencyFailed | Invalid:
     """The coded form of a file system failure; a full disk is told apart.
 
     ``path`` is what whoever asked has named; others are not told where our files lie.
     """
     if error.errno in DISK_FULL:
         return StorageFull()
-    return DependencyFailed(f"{path} could not be read or written ({error.strerror}).")
+    told = f"{path or 'A file'} could not be read or written ({error.strerror})."
+    return Invalid(told) if path and isinstance(error, MISNAMED) else DependencyFailed(told)
 
 
 def error_classes(root: type[CountersignError] = CountersignError) -> list[type[CountersignError]]:

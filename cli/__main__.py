@@ -54,7 +54,7 @@ def main() -> None:
         _show(error)
         sys.exit(1)
     except OSError as error:  # whoever types commands knows where the files lie
-        _show(from_os_error(error, error.filename or "A file"))
+        _show(from_os_error(error, error.filename or ""))
         sys.exit(1)
 
 

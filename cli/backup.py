@@ -1,6 +1,9 @@
 """``backup`` and ``restore``: everything a service holds, as one archive."""
 
+import signal
+import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -16,6 +19,7 @@ def write_backup(
     as_json: Json = False,
 ) -> None:
     """Write database, index versions, uploads and keys into one archive; the service may go on."""
+    signal.signal(signal.SIGTERM, _end)
     settings = Settings()
     database = open_database(settings)
     try:
@@ -30,6 +34,7 @@ def restore_backup(
     as_json: Json = False,
 ) -> None:
     """Restore an archive into an empty database and data folder, and verify its audit chain."""
+    signal.signal(signal.SIGTERM, _end)
     settings = Settings()
     database = connect_database(settings)
     try:
@@ -37,6 +42,11 @@ def restore_backup(
     finally:
         database.close()
     _report(manifest, f"restored into {settings.data_dir}", as_json)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: what was begun is taken away again."""
+    sys.exit(128 + number)
 
 
 def _report(manifest: Manifest, what: str, as_json: bool) -> None:

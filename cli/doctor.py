@@ -12,12 +12,14 @@ from app.errors import (
     CountersignError,
     DependencyFailed,
     ModelRefused,
+    NotReady,
     SettingsInvalid,
 )
 from app.gate.status import gate_in_words, gate_status, overruled
 from app.notices.sender import Sender, waiting_notices
 from app.proof.audit_checks import verified
 from app.proof.erasure import Eraser
+from app.proof.verify import AuditReport
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value, unknown_variables
 from app.wiring import Services, open_database, open_services
@@ -137,9 +139,13 @@ def _gate(services: Services) -> str:
 
 
 def _index(services: Services) -> str:
-    passages = services.retriever.live_passages()
-    if services.retriever.problem:
-        raise DependencyFailed(services.retriever.problem)
+    try:
+        passages = services.retriever.live_passages()
+        if services.retriever.problem:
+            raise DependencyFailed(services.retriever.problem)
+    except (NotReady, DependencyFailed) as error:
+        told = f"{error.message} `countersign index build` makes one of what was ingested."
+        raise type(error)(told) from error
     live = services.corpus.versions.live()
     return f"{live.id if live else ''}, {passages} passages"
 
@@ -150,7 +156,11 @@ def _documents(services: Services) -> str:
 
 
 def _audit(services: Services) -> str:
-    report = verified(services.database, services.settings)
+    return audit_in_words(verified(services.database, services.settings))
+
+
+def audit_in_words(report: AuditReport) -> str:
+    """What was found, and what is left to do; raises ``AuditBroken``."""
     if report.broken_link is not None:
         raise AuditBroken(f"The audit chain is broken at link {report.broken_link}.")
     if not report.sound:
@@ -158,7 +168,9 @@ def _audit(services: Services) -> str:
         raise AuditBroken(
             f"{found} rows or checkpoints do not fit; see `countersign audit verify`."
         )
-    return "chain intact, and every row as it says"
+    told = "chain intact, and every row as it says"
+    older = report.rows_without_seals
+    return f"{told}; {older} rows have no seal: `countersign audit seal`" if older else told
 
 
 def _retention(services: Services) -> str:

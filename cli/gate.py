@@ -19,7 +19,7 @@ from app.gate.carry import Carried, carry_labels
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
 from app.gate.labels import ANY_DAY, ONCE, labelled
-from app.gate.modes import switch_mode
+from app.gate.modes import known_stratum, switch_mode
 from app.gate.plan import MINUTES, look_advice, next_step, plan_labels
 from app.gate.planned_looks import plan_look
 from app.gate.reviewer_error import reviewer_report
@@ -171,6 +171,7 @@ def certify(
 ) -> None:
     """Certify a collection from its own labels; exit status 1 when that is not possible yet."""
     with _gate(larger=larger) as (gate, database, settings):
+        collection = _stratum(database, collection)
         result = Certifier(database, settings, gate.certificates).certify(
             collection,
             risk_class,
@@ -239,6 +240,14 @@ def _chosen(database: Database, collection: str) -> list[str]:
     return [collection]
 
 
+def _stratum(database: Database, collection: str) -> str:
+    """The name by which a collection, or several of them, are known; raises ``NotFound``."""
+    if not collection:
+        raise Invalid("Please name the collection.")
+    with database.reading() as session:
+        return known_stratum(session, collection)
+
+
 def _tell_each(told: Mapping[str, str]) -> None:
     lines = [f"{name}: {words}" for name, words in told.items()] or [NO_DOCUMENTS]
     for line in lines:
@@ -269,6 +278,7 @@ def look(
         _advise_look(collection, risk_class, as_json)
         return
     with _gate() as (gate, database, settings):
+        collection = _stratum(database, collection)
         stratum = Stratum(collection, risk_class)
         alpha, delta = settings.gate_alpha, settings.gate_delta
         plan = plan_look(database, stratum, gate.lineage, labels, alpha, delta, LOCAL.name)
@@ -309,6 +319,7 @@ def carry(
     when that is not possible yet."""
     services = open_services(Settings())
     try:
+        collection = _stratum(services.database, collection)
         answerer, gate = services.answerer, services.gate
         carried = carry_labels(
             services.database,

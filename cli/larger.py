@@ -15,7 +15,7 @@ def larger(as_json: Json = False) -> None:
     """What the larger generator gains, by what is asked, and what is left of its budget."""
     settings = Settings()
     if not settings.larger_generator:
-        console.print("The setting larger_generator names none.", highlight=False)
+        _print_none(as_json)
         return
     database = open_database(settings)
     try:
@@ -28,6 +28,13 @@ def larger(as_json: Json = False) -> None:
         return
     left = f"{found.spent:g} of {found.budget:g} {found.unit} spent this hour"
     print_table(f"{found.version}: {left}", COLUMNS, map(_cells, found.cells))
+
+
+def _print_none(as_json: bool) -> None:
+    if as_json:
+        print_json(None)
+    else:
+        console.print("The setting larger_generator names none.", highlight=False)
 
 
 def _cells(cell: CellView) -> tuple[str, ...]:

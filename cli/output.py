@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.errors import Invalid
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
 console = Console()
 errors = Console(stderr=True)
@@ -38,6 +40,12 @@ def pages_of(page: int | None, last_page: int | None) -> str:
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def refuse_to_ask(yes: bool, as_json: bool) -> None:
+    """Raise ``Invalid`` with ``--json`` and without ``--yes``: a program cannot be asked."""
+    if as_json and not yes:
+        raise Invalid("With --json nobody is asked whether it is meant; --yes says so.")
 
 
 def in_short(text: str) -> str:

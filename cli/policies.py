@@ -26,7 +26,7 @@ Since = Annotated[
 @policy_commands.command()
 def check(file: File, as_json: Json = False) -> None:
     """Whether a policy file can be used, and its hash."""
-    policy = _read(file)
+    policy = read_policy_file(file)
     told = {
         "policy": f"{policy.name} {policy.version}",
         "sha256": policy.sha256,
@@ -44,7 +44,7 @@ def check(file: File, as_json: Json = False) -> None:
 @policy_commands.command()
 def test(file: File, as_json: Json = False) -> None:
     """Run the tests that lie beside a policy file; exit status 1 when one fails."""
-    policy, beside = _read(file), path_of_tests(file)
+    policy, beside = read_policy_file(file), path_of_tests(file)
     if not beside.is_file():
         raise NotFound(f"There are no tests beside the policy: {beside.name} is missing.")
     try:
@@ -75,7 +75,7 @@ def _print_tests(cases: int, failed: list[dict[str, Any]], untested: list[int]) 
 @policy_commands.command()
 def diff(file: File, since: Since = None, as_json: Json = False) -> None:
     """What a policy would have done with the recorded answers."""
-    policy = _read(file)
+    policy = read_policy_file(file)
     database = open_database(Settings())
     try:
         report = dry_run(database, LOCAL, policy, since)
@@ -120,7 +120,8 @@ def _print_changed(report: dict[str, Any]) -> None:
         print_table("Changed", ["answer", "was", "becomes", "question", "why"], rows)
 
 
-def _read(file: Path) -> Policy:
+def read_policy_file(file: Path) -> Policy:
+    """A policy that is to be tried; raises ``PolicyRefused``, or ``Invalid`` without a file."""
     return read_policy(_text(file), file.name)
 
 

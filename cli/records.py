@@ -6,14 +6,12 @@ from typing import Annotated
 
 import typer
 
-from app.errors import SettingsInvalid
 from app.proof.replay import Replayed
 from app.settings import Settings
 from app.wiring import open_services
 from cli.audit import write_export
 from cli.output import Json, console, print_json, print_table
-from guardrails.policy.decide import Policy
-from guardrails.policy.load import PolicyInvalid, load_policy
+from cli.policies import read_policy_file
 
 DIFFERENT = 2
 """Exit status when an answer's own policy gives another verdict."""
@@ -27,7 +25,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Judge a recorded answer again; its own policy must give the same verdict."""
-    other = _policy(policy) if policy is not None else None
+    other = read_policy_file(policy) if policy is not None else None
     services = open_services(Settings())
     try:
         result = services.replayer.replay(answer_id, other)
@@ -48,13 +46,6 @@ def export(
 ) -> None:
     """Write all evidence of one answer with its proof, as `audit export` does."""
     write_export(answer_id, out, as_json)
-
-
-def _policy(path: Path) -> Policy:
-    try:
-        return load_policy(path)
-    except PolicyInvalid as error:
-        raise SettingsInvalid(f"The policy file is invalid: {error}") from error
 
 
 def _print_replay(result: Replayed) -> None:

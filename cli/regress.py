@@ -12,6 +12,7 @@ from app.errors import from_os_error
 from app.settings import Settings
 from app.wiring import open_services
 from cli.output import MOST_ROWS, Json, console, print_json, progress
+from cli.policies import read_policy_file
 
 
 def regress(
@@ -26,6 +27,8 @@ def regress(
     as_json: Json = False,
 ) -> None:
     """Ask every corrected question again; exit status 1 when a mistake would go out again."""
+    if policy is not None:
+        read_policy_file(policy)
     settings = Settings() if policy is None else Settings(policy_file=policy)
     services = open_services(settings)
     try:

@@ -16,7 +16,15 @@ from app.review.released import ChangedAnswer, ReleasedAnswers
 from app.review.views import DecisionKind, EditView, TaskDetailView, TaskView
 from app.settings import Settings
 from app.wiring import open_database
-from cli.output import Json, console, in_short, pages_of, print_json, print_table
+from cli.output import (
+    Json,
+    console,
+    in_short,
+    pages_of,
+    print_json,
+    print_table,
+    refuse_to_ask,
+)
 
 ERASED = "(erased)"
 """What stands for a question whose words are gone."""
@@ -165,6 +173,7 @@ def withdraw(
     as_json: Json = False,
 ) -> None:
     """Take a released answer back; its asker sees that, and no longer the answer."""
+    refuse_to_ask(yes, as_json)
     settings = Settings()
     if not yes:
         typer.confirm(f"Withdraw answer {answer_id}?", abort=True)
@@ -230,6 +239,7 @@ def _write_lines(out: Path, rows: Iterable[EditView]) -> int:
 
 
 def _decide(task_id: str, kind: DecisionKind, reason: str, yes: bool, as_json: bool) -> None:
+    refuse_to_ask(yes, as_json)
     settings = Settings()
     database = open_database(settings)
     desk = ReviewDesk(database, settings)

@@ -9,6 +9,8 @@ It needs nothing of the service but its address and an API key.
 
 import asyncio
 import json
+import math
+import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -36,8 +38,13 @@ __all__ = [
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 SILENCE = httpx.Timeout(60.0, connect=10.0, read=45.0)
 """A service that lives sends something every 15 seconds while an answer is followed."""
-TRIES = 3
-PAUSE_S = 1.0
+PATIENCE_S = 90.0
+"""For how long what may be tried again is, by default: longer than the minute for which the key of
+a request stays taken whose service was killed, and its start."""
+PAUSE_S = 0.5
+LONGEST_PAUSE_S = 8.0
+LOOK_S = 1.0
+"""Between two looks at an answer whose events cannot be waited for."""
 FINAL = frozenset({"released", "blocked", "abstained", "rejected", "withdrawn"})
 Found = TypeVar("Found", bound=BaseModel)
 
@@ -287,15 +294,28 @@ def _json(response: httpx.Response) -> Any:
     )
 
 
-def _pause(error: Exception, tries: int) -> float | None:
-    """Seconds to wait before the next try; None when there is to be none."""
-    if isinstance(error, httpx.TransportError):
-        wait: float | None = PAUSE_S
-    elif isinstance(error, ClientError) and error.retryable:
-        wait = error.retry_after_s if error.retry_after_s is not None else PAUSE_S
-    else:
-        wait = None
-    return wait if tries < TRIES and wait is not None and wait <= 10 else None
+class _Tries:
+    """When one call is tried again: at growing, random distances, so that not all callers come back
+    at once, never before the service asks for it, and for ``patience_s`` seconds in all."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._ends, self._longest = time.monotonic() + patience_s, PAUSE_S
+
+    def pause(self, error: Exception) -> float | None:
+        """Seconds until the next try; None when there is to be none."""
+        if not _may_pass(error):
+            return None
+        wait = random.uniform(self._longest / 2, self._longest)
+        self._longest = min(2 * self._longest, LONGEST_PAUSE_S)
+        if isinstance(error, ClientError) and error.retry_after_s is not None:
+            wait += error.retry_after_s
+        return wait if time.monotonic() + wait <= self._ends else None
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, ClientError):
+        return error.retryable
+    return not isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
 
 
 class _Events:
@@ -335,11 +355,12 @@ class Client:
     """A caller of the service at ``address``, with an API key.
 
     Every method raises ``ClientError`` for what the service refuses, and ``httpx.TransportError``
-    when it cannot be reached, after some tries of what may be tried again.
+    when it cannot be reached. What may pass is tried again for ``patience_s`` seconds, the question
+    itself with one idempotency key, so that it is asked once; 0: never.
     """
 
-    def __init__(self, address: str, key: str) -> None:
-        self._http = httpx.Client(**_options(address, key))
+    def __init__(self, address: str, key: str, *, patience_s: float = PATIENCE_S) -> None:
+        self._http, self._patience_s = httpx.Client(**_options(address, key)), patience_s
 
     def __enter__(self) -> Self:
         return self
@@ -383,22 +404,28 @@ class Client:
         """The answer when it is final; raises ``TimeoutError`` after ``timeout_s`` seconds."""
         if timeout_s is not None:
             return self._wait(answer, time.monotonic() + timeout_s)
+        tries = _Tries(math.inf)
         while True:
+            wait = PAUSE_S
             try:
                 for now in self.changes(answer):
+                    tries = _Tries(math.inf)
                     if now.final:
                         return now
-            except httpx.TransportError:
-                pass  # the connection was lost; the answer was not
-            time.sleep(PAUSE_S)
+            except (ClientError, httpx.TransportError) as error:
+                if (pause := tries.pause(error)) is None:
+                    raise
+                wait = pause
+            time.sleep(wait)  # the connection was lost; the answer was not
 
     def _wait(self, answer: Answer | str, ends: float) -> Answer:
         """By asking now and then: a stream cannot be left in time while nothing comes."""
-        while not (now := self.answer(_id(answer))).final:
+        call, left = _one("answers", _id(answer)), ends - time.monotonic()
+        while not (now := Answer.model_validate(self._call(call, left))).final:
             left = ends - time.monotonic()
             if left <= 0:
                 raise TimeoutError("Nobody has decided on the answer yet.")
-            time.sleep(min(PAUSE_S, left))
+            time.sleep(min(LOOK_S, left))
         return now
 
     def changes(self, answer: Answer | str) -> Iterator[Answer]:
@@ -454,23 +481,22 @@ class Client:
         """A document as it stands now."""
         return Document.model_validate(self._call(_one("documents", document_id)))
 
-    def _call(self, call: _Call) -> Any:
-        tries = 1
+    def _call(self, call: _Call, most_s: float = math.inf) -> Any:
+        tries = _Tries(min(self._patience_s, most_s))
         while True:
             try:
                 return _json(self._http.request(**call.arguments()))
             except (ClientError, httpx.TransportError) as error:
-                if (pause := _pause(error, tries)) is None:
+                if (pause := tries.pause(error)) is None:
                     raise
             time.sleep(pause)
-            tries += 1
 
 
 class AsyncClient:
     """``Client`` for asyncio."""
 
-    def __init__(self, address: str, key: str) -> None:
-        self._http = httpx.AsyncClient(**_options(address, key))
+    def __init__(self, address: str, key: str, *, patience_s: float = PATIENCE_S) -> None:
+        self._http, self._patience_s = httpx.AsyncClient(**_options(address, key)), patience_s
 
     async def __aenter__(self) -> Self:
         return self
@@ -511,15 +537,20 @@ class AsyncClient:
 
     async def follow(self, answer: Answer | str, timeout_s: float | None = None) -> Answer:
         """As ``Client.follow``, but ``timeout_s`` ends the wait at once."""
+        tries = _Tries(math.inf)
         async with asyncio.timeout(timeout_s):
             while True:
+                wait = PAUSE_S
                 try:
                     async for now in self.changes(answer):
+                        tries = _Tries(math.inf)
                         if now.final:
                             return now
-                except httpx.TransportError:
-                    pass  # the connection was lost; the answer was not
-                await asyncio.sleep(PAUSE_S)
+                except (ClientError, httpx.TransportError) as error:
+                    if (pause := tries.pause(error)) is None:
+                        raise
+                    wait = pause
+                await asyncio.sleep(wait)  # the connection was lost; the answer was not
 
     async def changes(self, answer: Answer | str) -> AsyncIterator[Answer]:
         """As ``Client.changes``."""
@@ -574,12 +605,11 @@ class AsyncClient:
         return Document.model_validate(await self._call(_one("documents", document_id)))
 
     async def _call(self, call: _Call) -> Any:
-        tries = 1
+        tries = _Tries(self._patience_s)
         while True:
             try:
                 return _json(await self._http.request(**call.arguments()))
             except (ClientError, httpx.TransportError) as error:
-                if (pause := _pause(error, tries)) is None:
+                if (pause := tries.pause(error)) is None:
                     raise
             await asyncio.sleep(pause)
-            tries += 1

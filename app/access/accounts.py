@@ -22,6 +22,7 @@ from app.access.sessions import in_force
 from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow
 from app.db import Database, iso
 from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.look_alikes import look
 from app.records.audit import append_audit
 
 
@@ -247,8 +248,8 @@ def _account(row: PrincipalRow, sessions: dict[str, int], keys: dict[str, int]) 
 
 
 def refuse_taken(session: Session, name: str) -> None:
-    """Raise ``Conflict`` for the name of somebody, however it is written: who signs an answer must
-    not look like another."""
+    """Raise ``Conflict`` for the name of somebody, however it is written, or for one that looks the
+    same: who signs an answer must not look like another."""
     for other in session.scalars(select(PrincipalRow.name)):
-        if other.casefold() == name.casefold():
+        if look(other) == look(name):
             raise Conflict(f"There is already a principal named {other}.")

@@ -200,7 +200,9 @@ class OidcSignIn:
             check_name(name if isinstance(name, str) else "")
         except Invalid as error:
             claim = self._settings.oidc_name_claim
-            raise OidcRefused(f"The claim {claim} is no name for an account.") from error
+            raise OidcRefused(
+                f"The claim {claim} is no name for an account: {error.message}"
+            ) from error
         refuse_taken(session, str(name))  # who has it here need not be who has it there
         row = PrincipalRow(
             name=str(name), roles=[], created_at=self._database.time(session), oidc_subject=subject

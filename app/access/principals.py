@@ -1,11 +1,11 @@
 """Who asks: principals, their roles and their scope."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app.access.tables import PrincipalRow
 from app.errors import Forbidden, Invalid
+from app.look_alikes import is_plain
 
 ROLES = ("asker", "reviewer", "operator", "admin")
 MAX_NAME = 80
@@ -49,10 +49,10 @@ def check_name(name: str) -> None:
     """Raise ``Invalid`` for a name that a principal cannot have."""
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or "/" in name:
         raise Invalid(f"A name has 1 to {MAX_NAME} printable characters, and no slash.")
-    if name != name.strip() or unicodedata.normalize("NFKC", name) != name:
+    if not is_plain(name):
         raise Invalid(
-            "A name has no space at its ends, and no letters in another form, such as full-width "
-            "ones: it would look like another name."
+            "A name is in letters of one script, in their usual form, with nothing invisible and "
+            "no space at its ends: it would look like another name."
         )
     if name.casefold() == LOCAL.name:
         raise Invalid(f"The name {LOCAL.name} belongs to the command line.")

@@ -1,6 +1,5 @@
 """Documents: registered, claimed by a worker, then ready, failed or deleted."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,6 +39,7 @@ from app.corpus.tables import (
 from app.corpus.versions import lock_index
 from app.db import Database, iso, now
 from app.errors import Invalid, NotFound
+from app.look_alikes import is_plain
 from app.made import note_made
 from app.records.audit import append_audit
 
@@ -578,14 +578,13 @@ OF_STRATA = "+|"
 def _refuse_odd(session: Session, collection: str) -> None:
     """Raise ``Invalid`` for a new name that looks like another, or like the stratum of two
     collections: a certificate of one would be that of the other. Those that are there stay."""
-    plain = unicodedata.normalize("NFKC", collection) == collection == collection.strip()
-    if plain and not set(collection) & set(OF_STRATA):
+    if is_plain(collection) and not set(collection) & set(OF_STRATA):
         return
     query = select(CollectionRow.name).where(CollectionRow.name == collection)
     if session.scalar(query) is None:
         raise Invalid(
             f"The name of a new collection has neither {' nor '.join(OF_STRATA)}, no space at its "
-            "ends, and no letters in another form, such as full-width ones."
+            "ends, nothing invisible, and letters of one script in their usual form."
         )
 
 

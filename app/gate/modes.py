@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.corpus.tables import CollectionRow
 from app.db import Database, iso, now
 from app.errors import Invalid, NotFound
-from app.gate.strata import MAX_STRATUM, SERVICE
+from app.gate.strata import MAX_STRATUM, SERVICE, UNION
 from app.gate.tables import GateModeRow
 from app.records.audit import append_audit
 
@@ -82,11 +82,13 @@ def switch_mode(
 
 def known_stratum(session: Session, name: str) -> str:
     """The service, a collection with documents, or several of them joined, by the one name that
-    counts: ``b+a+a`` is ``a+b``. Raises ``NotFound`` for what does not exist."""
+    counts: ``b+a+a`` is ``a+b``, and the union ``b|a`` is ``a|b``. Raises ``NotFound`` for what
+    does not exist."""
     if name == SERVICE:
         return name
-    parts = sorted(set(name.split("+")))
-    joined = "+".join(parts)
+    sign = UNION if UNION in name else "+"
+    parts = sorted(set(name.split(sign)))
+    joined = sign.join(parts)
     wanted = select(CollectionRow.name).where(CollectionRow.name.in_({name, *parts}))
     found = set(session.scalars(wanted))
     for known in (name, joined):

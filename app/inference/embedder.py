@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from tokenizers import Tokenizer
 
+from app.errors import ModelRefused
 from app.inference.device import pick_device
 from app.inference.networks.onnx_encoder import Ids, OnnxEncoder
 from app.inference.networks.onnx_graph import Floats, Precision
@@ -112,18 +113,26 @@ class SentenceTransformerEmbedder:
         self._model: Any = None
 
     def warm_up(self) -> None:
-        """Load the folder; refuses code, pickles and anything that is not local."""
+        """Load the folder; raises ``ModelRefused`` for code, pickles, anything that is not local,
+        and for what is no model."""
         refuse_code(self._path)
+        self._model = self._loaded()
+        self.dimension = int(self._model.get_embedding_dimension())
+
+    def _loaded(self) -> Any:
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
 
-        self._model = SentenceTransformer(
-            str(self._path),
-            device=pick_device(self._wanted),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
-        self.dimension = int(self._model.get_embedding_dimension())
+        try:
+            return SentenceTransformer(
+                str(self._path),
+                device=pick_device(self._wanted),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+            raise ModelRefused(f"{self._path} cannot be loaded: {error}") from error
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape [len(texts), dimension], unit length."""

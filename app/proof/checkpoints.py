@@ -139,10 +139,10 @@ class Checkpoints:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(self._folder / f"{signed.number:012d}-{signed.key[:8]}.json", text, 0o644)
-            if out is not None:
-                out.write_bytes(text)
         except OSError as error:
             raise from_os_error(error) from error
+        if out is not None:
+            _write_copy(out, text)
         self._send(signed)
         return signed
 
@@ -194,6 +194,13 @@ class Checkpoints:
             raise DependencyFailed(
                 f"The checkpoint was kept; the webhook did not take it ({type(error).__name__})."
             ) from error
+
+
+def _write_copy(out: Path, text: bytes) -> None:
+    try:
+        out.write_bytes(text)
+    except OSError as error:
+        raise from_os_error(error, out) from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -50,11 +50,16 @@ def policy_from_text(text: str, name: str) -> Policy:
     return parse_policy(read_yaml(text, name), name)
 
 
+def _in_short(message: str) -> str:
+    """Beginning and end of a message that quotes what may be a whole file."""
+    return message if len(message) <= 300 else f"{message[:150]} … {message[-150:]}"
+
+
 def parse_policy(content: Any, name: str) -> Policy:
     """A policy from its content; ``name`` is used in messages. Raises ``PolicyInvalid``."""
     problem = best_match(_schema().iter_errors(content))
     if problem is not None:
-        raise PolicyInvalid(f"{name}: {problem.json_path}: {problem.message}")
+        raise PolicyInvalid(f"{name}: {problem.json_path}: {_in_short(problem.message)}")
     if not math.isfinite(content["min_margin"]):
         raise PolicyInvalid(f"{name}: $.min_margin: it must be finite")
     topics = tuple(_topic(topic, name, place) for place, topic in enumerate(content["topics"]))

@@ -28,7 +28,11 @@ export async function versionsView() {
     if (now !== shown) {
       shown = now;
       goBack.hidden = !mayGoBack(index.versions);
-      fill(table, versionTable(index, change));
+      fill(
+        table,
+        index.problem && el("p", { class: "notice bad" }, index.problem),
+        versionTable(index, change),
+      );
       fill(compared, compareForm(index));
     }
     if (index.versions.some(({ state }) => state === "building")) lookAgain();

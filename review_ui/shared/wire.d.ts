@@ -428,6 +428,7 @@ export interface IndexVersionView {
 
 export interface IndexView {
   live: string | null;
+  problem: string;
   versions: IndexVersionView[];
 }
 

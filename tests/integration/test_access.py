@@ -559,14 +559,16 @@ def test_what_is_over_is_purged(access: Access, database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ann ", " ann", "ａｎｎ", "a\u0301nn", "Local", "gate", "Retention", "a\u200bnn"]
+    "name",
+    ["ann ", " ann", "ａｎｎ", "a\u0301nn", "Local", "gate", "Retention", "a\u200bnn", "\u0430nn"],
 )
 def test_no_account_has_a_name_that_looks_like_another(access: Access, name: str) -> None:
     with pytest.raises(Invalid):
         access.accounts.create(name, ["reviewer"])
 
 
-def test_who_signs_answers_cannot_be_told_apart_by_case_alone(access: Access) -> None:
-    access.accounts.create("Rita", ["reviewer"])
-    with pytest.raises(Conflict, match="named Rita"):
-        access.accounts.create("rita", ["reviewer"])
+@pytest.mark.parametrize("other", ["coco", "COCO", "\u0441\u043e\u0441\u043e"])
+def test_who_signs_answers_looks_like_nobody_else(access: Access, other: str) -> None:
+    access.accounts.create("Coco", ["reviewer"])
+    with pytest.raises(Conflict, match="named Coco"):
+        access.accounts.create(other, ["reviewer"])

@@ -47,6 +47,7 @@ from app.review.decisions import Decision
 from app.review.gold import add_gold_answer
 from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
+from cli.doctor import audit_in_words
 from guardrails.contract import canonical_json, canonical_sha256
 from guardrails.drift import Change
 from tests.conftest import on_sqlite
@@ -551,6 +552,7 @@ def test_earlier_rows_are_compared_as_far_as_their_links_go(busy: Database) -> N
     assert report.problems == []
     assert report.links_without_seals == report.links
     assert report.rows_without_seals == report.rows
+    assert f"{report.rows} rows have no seal: `countersign audit seal`" in audit_in_words(report)
     assert unnoticed(busy, {name: EDITS[name] for name in EARLIER}) == []
 
 

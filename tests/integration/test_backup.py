@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import os
 import random
 import resource
 import signal
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +132,11 @@ def escape(members: dict[str, bytes]) -> None:
     members[MANIFEST] = json.dumps(manifest).encode() + content
 
 
+def of_a_later_release(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members[MANIFEST])
+    members[MANIFEST] = json.dumps({**manifest, "version": "9.1.0", "seals": {}}).encode()
+
+
 def unknown_schema(members: dict[str, bytes]) -> None:
     manifest = json.loads(members[MANIFEST]) | {"revision": "9999"}
     members[MANIFEST] = json.dumps(manifest).encode()
@@ -142,6 +151,16 @@ def test_a_damaged_archive_leaves_nothing_behind(
     with pytest.raises(BackupRefused):
         restore(database, settings, changed(archive, tmp_path, change))
     restore(database, settings, archive)  # the place is as empty as before
+    database.close()
+
+
+def test_an_archive_of_a_later_release_says_which_one_wrote_it(
+    archive: Path, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "new")
+    database = Database(settings.database)
+    with pytest.raises(BackupRefused, match=r"version 9\.1\.0 wrote"):
+        restore(database, settings, changed(archive, tmp_path, of_a_later_release))
     database.close()
 
 
@@ -186,7 +205,9 @@ def test_no_backup_is_read_by_others_or_holds_an_earlier_one(tmp_path: Path) -> 
     settings = Settings(data_dir=tmp_path / "data")
     database = open_database(settings)
     for number in range(3):
-        (settings.data_dir / f"{number}.zip.left.part").write_bytes(b"ended by a loss of power")
+        for end in (".part", ".countersign-part"):  # of an earlier release, and of this one
+            left = settings.data_dir / f"{number}.zip.left{end}"
+            left.write_bytes(b"ended by a loss of power")
         out = settings.data_dir / f"{number}.zip"
         manifest = back_up(database, settings, out)
         assert out.stat().st_mode & 0o777 == 0o600
@@ -212,6 +233,51 @@ def test_a_backup_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
 
     database.close()
     assert ended(begin(with_little_room)) == 0
+    assert list(place.iterdir()) == []
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    (settings.data_dir / "noise").write_bytes(random.Random(7).randbytes(20_000_000))
+    place = tmp_path / "backups"
+    place.mkdir()
+    (place / "film.part").write_bytes(b"another program's")
+
+    def back_up_slowly() -> int:
+        back_up(Database(settings.database), settings, place / "monday.zip")
+        return 0
+
+    child = begin(back_up_slowly)
+    while not (parts := list(place.glob("monday.zip.*"))) or not parts[0].stat().st_size:
+        time.sleep(0.001)
+    os.kill(child, signal.SIGSTOP)
+    back_up(database, settings, place / "tuesday.zip")
+    assert parts[0].exists()  # who writes it lives
+    os.kill(child, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+    assert parts[0].exists() and not (place / "monday.zip").exists()
+    back_up(database, settings, place / "wednesday.zip")
+    database.close()
+    names = {path.name for path in place.iterdir()}
+    assert names == {"film.part", "tuesday.zip", "wednesday.zip"}
+
+
+def test_a_backup_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    open_database(settings).close()
+    (settings.data_dir / "noise").write_bytes(random.Random(7).randbytes(20_000_000))
+    place = tmp_path / "backups"
+    place.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "countersign", "backup", str(place / "monday.zip")],
+        env={**os.environ, "COUNTERSIGN_DATA_DIR": str(settings.data_dir)},
+    )
+    while not list(place.iterdir()):
+        assert child.poll() is None
+        time.sleep(0.001)
+    child.terminate()
+    assert child.wait(30) == 128 + signal.SIGTERM
     assert list(place.iterdir()) == []
 
 
@@ -241,6 +307,34 @@ def test_an_archive_is_never_written_over(tmp_path: Path) -> None:
         back_up(database, settings, out)
     database.close()
     assert out.read_bytes() == b"precious"
+
+
+def test_a_database_file_that_is_damaged_says_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    open_database(settings).close()
+    file = settings.data_dir / "countersign.db"
+    whole = file.read_bytes()
+    rubbish = random.Random(7).randbytes(len(whole))
+    for damaged in (rubbish, whole[:4096] + rubbish[4096:]):
+        for log in settings.data_dir.glob("countersign.db-*"):
+            log.unlink()
+        file.write_bytes(damaged)
+        with pytest.raises(DependencyFailed, match="restore a backup"):
+            open_database(settings).close()
+
+
+def test_a_disk_without_any_room_is_full_and_not_a_database_that_is_away(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    open_database(settings).close()
+
+    def without_room() -> int:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+        with pytest.raises(StorageFull):
+            open_database(settings).close()
+        return 0
+
+    assert ended(begin(without_room)) == 0
 
 
 def test_a_database_that_cannot_be_opened_is_no_crash(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from app.files import read_rows
 from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
+from cli.commands import load_command
+from cli.permissions import ACTIONS
 from guardrails.policy.load import DEFAULT_POLICY
 from ingestion.formats.registry import BY_SUFFIX
 from tests.commands import Ended, countersign, own_environment
@@ -175,7 +177,7 @@ def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [out]
     missing = tmp_path / "missing" / "edits.jsonl"
     failed = shell.json("review", "edits", "--out", str(missing), status=1)
-    assert failed["code"] == "dependency_failed"
+    assert (failed["code"], failed["retryable"]) == ("invalid", False)
 
 
 def test_a_conversation_goes_on_from_an_answer(shell: Shell) -> None:
@@ -196,7 +198,7 @@ def test_a_recorded_answer_is_judged_again(shell: Shell, tmp_path: Path) -> None
     assert (other["same"], other["replayed"]["action"]) == (False, "review")
     stricter.write_text("name: x", "utf-8")
     refused = shell.json("replay", first, "--policy", str(stricter), status=1)
-    assert refused["code"] == "settings_invalid"
+    assert refused["code"] == "policy_invalid"
 
 
 def test_all_evidence_of_an_answer_is_written_to_a_file(shell: Shell, tmp_path: Path) -> None:
@@ -447,6 +449,7 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
     assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
+    assert "`countersign index build`" in missing["live index"]
 
 
 @pytest.mark.parametrize(
@@ -483,7 +486,81 @@ def test_a_folder_that_cannot_be_made_is_named_on_one_line(tmp_path: Path) -> No
         "gold", "list", status=1
     )
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("dependency_failed: ") and f"{tmp_path}/file" in line
+    assert line.startswith("invalid: ") and f"{tmp_path}/file" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("backup", "{missing}"),
+        ("audit", "checkpoint", "--out", "{missing}"),
+        ("audit", "verify", "--checkpoint", "{missing}"),
+        ("policy", "check", "{missing}"),
+        ("replay", "some", "--policy", "{missing}"),
+        ("regress", "--policy", "{missing}"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named_and_not_worth_another_try(
+    shell: Shell, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    missing = str(tmp_path / "missing" / "file")
+    failed = shell.json(*(word.format(missing=missing) for word in words), status=1)
+    assert (failed["code"], failed["retryable"]) == ("invalid", False)
+    why = "could not be read or written (No such file or directory)."
+    assert failed["message"] == f"{missing} {why}"
+
+
+def test_every_command_that_needs_no_argument_prints_one_json_value(shell: Shell) -> None:
+    others = {"serve", "mcp", "background run", "index rollback"}  # no end, or of other tests
+    tried = [name for name in ACTIONS if name not in others and needs_nothing(name)]
+    assert len(tried) > 20
+    for name in tried:
+        ended = countersign(*name.split(), "--json", settings=shell.settings)
+        assert ended.returncode in (0, 1, 2), (name, ended)
+        json.loads(ended.stdout)
+
+
+def needs_nothing(name: str) -> bool:
+    """Whether a command can be called without any argument."""
+    first, *rest = name.split()
+    command = load_command(first)
+    for word in rest:
+        command = command.commands[word]
+    return not any(one.required for one in command.params)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("certify",),
+        ("certify", "--once"),
+        ("look", "--labels", "150"),
+        ("carry",),
+        ("plan",),
+        ("mode", "off", "--reason", "A slip."),
+        ("revoke", "--reason", "A slip."),
+    ],
+)
+def test_a_slip_in_the_name_of_a_collection_changes_no_gate(
+    shell: Shell, words: tuple[str, ...]
+) -> None:
+    for name in ("mian", "main+mian", "main|mian"):
+        refused = shell.json("gate", *words, "--collection", name, status=1)
+        assert refused["code"] == "not_found" and "mian" in refused["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("review", "approve", "some"),
+        ("review", "reject", "some", "--reason", "Wrong."),
+        ("review", "withdraw", "some", "--reason", "Wrong."),
+    ],
+)
+def test_with_json_nobody_is_asked(shell: Shell, words: tuple[str, ...]) -> None:
+    asked = shell.json(*words, status=1)
+    assert asked["code"] == "invalid" and "--yes" in asked["message"]
+    assert shell.json(*words, "--yes", status=1)["code"] == "not_found"
 
 
 @pytest.mark.parametrize(

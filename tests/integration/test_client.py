@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 import sys
 import threading
 import time
@@ -9,13 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 
+from app.access.idempotency import STALE_REQUEST
+from app.errors import RequestInProgress
 from app.settings import PROJECT
-from countersign.client import AsyncClient, Client, ClientError
+from countersign import client
+from countersign.client import Answer, AsyncClient, Client, ClientError
 from tests.commands import countersign
 from tests.integration.test_api import HELD, RELEASED
-from tests.servers import Served, handbook_services, served
+from tests.servers import Served, free_port, handbook_services, listening, served
 
 EXCESS = "The excess for water damage is £350 [1]."
 
@@ -117,6 +123,76 @@ def test_what_can_be_tried_again_is(running: Served, ann: Client) -> None:
     freeing.start()
     assert ann.ask(RELEASED).status == "released"
     freeing.join()
+
+
+def again_after(seconds: float, running: Served, port: int) -> threading.Thread:
+    """The same service on another port, from some seconds on, for ten."""
+
+    def serve() -> None:
+        time.sleep(seconds)
+        with listening(uvicorn.Config(running.site.app, port=port, lifespan="off")):
+            time.sleep(10)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_service_that_was_killed_is_waited_for(running: Served, kind: str) -> None:
+    port, key = free_port(), running.site.keys["ann"]
+    back = again_after(4.0, running, port)  # longer than the three tries of before took
+    hasty = Client(f"http://127.0.0.1:{port}", key, patience_s=0.5)
+    with hasty, pytest.raises(httpx.ConnectError):
+        hasty.collections()
+
+    async def ask() -> Answer:
+        async with AsyncClient(f"http://127.0.0.1:{port}", key) as service:
+            return await service.ask(RELEASED)
+
+    if kind == "async":
+        assert asyncio.run(ask()).status == "released"
+    else:
+        with Client(f"http://127.0.0.1:{port}", key) as service:
+            assert service.ask(RELEASED).status == "released"
+    back.join()
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_answer_is_followed_over_a_restart(running: Served, ann: Client, kind: str) -> None:
+    port, key, held = free_port(), running.site.keys["ann"], ann.ask(HELD)
+    back = again_after(1.0, running, port)
+    signing = threading.Timer(3.0, running.release, [held.answer_id])
+    signing.start()
+
+    async def follow() -> Answer:
+        async with AsyncClient(f"http://127.0.0.1:{port}", key) as service:
+            return await service.follow(held)
+
+    if kind == "async":
+        assert asyncio.run(follow()).status == "released"
+    else:
+        with Client(f"http://127.0.0.1:{port}", key) as service:
+            assert service.follow(held).status == "released"
+    signing.join()
+    back.join()
+
+
+def test_tries_come_at_growing_distances_within_the_patience() -> None:
+    tries, lost = client._Tries(math.inf), httpx.ConnectError("refused")
+    pauses = [tries.pause(lost) for _ in range(8)]
+    for pause, longest in zip(pauses, [0.5, 1, 2, 4, 8, 8, 8, 8], strict=True):
+        assert pause is not None and longest / 2 <= pause <= longest
+    asked_for = ClientError("overloaded", "", retryable=True, retry_after_s=20.0)
+    assert client._Tries(30.0).pause(asked_for) >= 20.0  # type: ignore[operator]
+    assert client._Tries(10.0).pause(asked_for) is None
+    for hopeless in (ClientError("not_found", ""), httpx.UnsupportedProtocol("no http://")):
+        assert client._Tries(math.inf).pause(hopeless) is None
+
+
+def test_the_patience_outlasts_the_key_of_a_request_that_was_killed() -> None:
+    longest_pause = client.LONGEST_PAUSE_S + (RequestInProgress.retry_after_s or 0)
+    assert STALE_REQUEST.total_seconds() + longest_pause < client.PATIENCE_S
 
 
 def test_a_document_is_uploaded(running: Served, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 from app.corpus.corpus import Corpus
 from app.corpus.tables import CollectionRow
 from app.db import Database
-from app.errors import Invalid, SettingsInvalid
-from app.gate.modes import switch_mode
+from app.errors import Invalid, NotFound, SettingsInvalid
+from app.gate.modes import known_stratum, switch_mode
 from app.gate.reviewer_error import ReviewerCheck, gold_result, report_check
 from app.gate.strata import Stratum, members_of, parts_of
 from app.gate.tables import LabelRow
@@ -74,6 +74,18 @@ def test_who_sees_a_union_must_see_all_of_it() -> None:
     assert Stratum("a+b", "standard").collections == ("a+b", "a", "b")
 
 
+@on_sqlite
+def test_collections_joined_have_one_name_in_whatever_order(database: Database) -> None:
+    with database.transaction() as session:
+        session.add_all(CollectionRow(name=name, documents=1) for name in ("a", "b"))
+    with database.reading() as session:
+        assert known_stratum(session, "b|a|a") == "a|b"
+        assert known_stratum(session, "b+a") == "a+b"
+        for slip in ("a|c", "c", "a+c"):
+            with pytest.raises(NotFound):
+                known_stratum(session, slip)
+
+
 @pytest.mark.parametrize("unions", [(("a",),), (("a", "b"), ("b", "c")), (("a", "a"),)])
 def test_unions_that_overlap_are_refused(unions: tuple[tuple[str, ...], ...]) -> None:
     with pytest.raises(SettingsInvalid, match="union"):
@@ -81,7 +93,7 @@ def test_unions_that_overlap_are_refused(unions: tuple[tuple[str, ...], ...]) ->
 
 
 @on_sqlite
-@pytest.mark.parametrize("name", ["a+b", "a|b", "main ", "ｍain"])
+@pytest.mark.parametrize("name", ["a+b", "a|b", "main ", "ｍain", "m\u0430in"])
 def test_a_new_collection_is_not_named_like_another_or_like_two(
     database: Database, name: str
 ) -> None:

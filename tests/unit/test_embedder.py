@@ -1,8 +1,11 @@
 """Both embedders, one suite: unit vectors, in order, and the same ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from app.errors import ModelRefused
 from app.inference.embedder import MiniLMEmbedder, SentenceTransformerEmbedder
 from app.inference.networks.weights import base_folder
 from app.ports import Embedder
@@ -69,3 +72,20 @@ def test_meaning_decides_what_is_near(embedder: Embedder) -> None:
 def test_both_give_the_same_vectors() -> None:
     mine, theirs = (loaded(name).embed(TEXTS) for name in ("minilm", "sentence-transformers"))
     assert np.abs(mine - theirs).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"notes.txt": "no model at all"},
+        {"config.json": "not JSON"},
+        {"config.json": '{"model_type": "bert"}', "model.safetensors": "not weights"},
+    ],
+)
+def test_a_folder_that_is_no_model_is_refused_by_name(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(ModelRefused, match=str(tmp_path)):
+        SentenceTransformerEmbedder(tmp_path, "cpu").warm_up()

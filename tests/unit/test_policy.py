@@ -198,6 +198,15 @@ def test_an_invalid_policy_is_refused_with_file_and_place(
     assert caught.value.code == "policy_invalid"
 
 
+def test_a_file_that_is_no_policy_is_not_told_whole(tmp_path: Path) -> None:
+    path = tmp_path / "novel.yaml"
+    path.write_text("word " * 10_000, "utf-8")
+    with pytest.raises(PolicyInvalid) as caught:
+        load_policy(path)
+    assert "novel.yaml: $: " in str(caught.value) and "type 'object'" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
 def test_a_missing_or_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match=r"^none\.yaml: "):
         load_policy(tmp_path / "none.yaml")
