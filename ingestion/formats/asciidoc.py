@@ -27,6 +27,7 @@ USED = re.compile(r"\{([\w-]{1,60})\}")
 LISTED = re.compile(r"\s*(\*{1,5}|-|\.{1,5}|\d{1,4}\.|<\d+>|<\.>)\s+(\S.*)$")
 TERM = re.compile(r"\s*(\S.{0,200}?)(:{2,4}|;;)(?:\s+(.*))?$")
 STYLE = re.compile(r"\[([^\[\]]*)\]\s*$")
+ANCHOR_LINE = re.compile(r"\[\[[^\[\]]*\]\]\s*$")
 CAPTION = re.compile(r"\.([^\s.].*)$")
 ALERT = re.compile(r"([A-Z]{3,9}):\s+(.*)$")
 FENCE = re.compile(
@@ -99,7 +100,9 @@ class _Reader:
         made, at, about = list[str](), 0, _About()
         while at < len(lines):
             line = lines[at]
-            if STYLE.match(line):
+            if ANCHOR_LINE.match(line):
+                at += 1
+            elif STYLE.match(line):
                 about.style = f"{about.style},{line[1:-1]}".lstrip(",")
                 at += 1
             elif (found := CAPTION.match(line)) and not LISTED.match(line):
@@ -160,9 +163,8 @@ class _Reader:
         return self._of_kind(mark, inside, about), end + 1
 
     def _of_kind(self, mark: str, inside: Sequence[str], about: _About) -> str:
-        if mark.endswith("==="):
-            if mark[0] in "|!,:":
-                return self._table(inside, about, mark[0])
+        if mark.endswith("===") and mark[0] in "|!,:":
+            return self._table(inside, about, mark[0])
         if mark[0] == "/" or about.kind in ("comment", "stem", "latexmath"):
             return ""
         if mark[0] in "-.`" and mark != "--":
@@ -189,10 +191,9 @@ class _Reader:
             return "", end
         if about.kind in ("source", "listing", "literal") or run[0][0] == " ":
             return preformatted("\n".join(run)), end
-        if found := ALERT.match(run[0]):
-            if found[1].lower() in ALERTS:
-                text = self.inline(" ".join([found[2], *run[1:]]))
-                return box(found[1].capitalize(), element("p", text)), end
+        if (found := ALERT.match(run[0])) and found[1].lower() in ALERTS:
+            text = self.inline(" ".join([found[2], *run[1:]]))
+            return box(found[1].capitalize(), element("p", text)), end
         breaks = "%hardbreaks" in about.style
         text = ("<br>" if breaks else " ").join(self._lines(run))
         return self._boxed(element("p", text), about), end
@@ -205,7 +206,12 @@ class _Reader:
 
     def _begins(self, line: str) -> bool:
         """Whether a line begins another block, though no blank line stands before it."""
-        fenced = FENCE.match(line) or STYLE.match(line) or CONDITION.match(line)
+        fenced = (
+            FENCE.match(line)
+            or STYLE.match(line)
+            or ANCHOR_LINE.match(line)
+            or CONDITION.match(line)
+        )
         return bool(fenced) or line == "+" or line.startswith("endif::")
 
     def _list(self, lines: Sequence[str], at: int, about: _About) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Documents that hold documents: archives, e-mails with attachments, boxes of mails, saved pages."""
+"""Documents that hold documents: archives, e-mails, boxes of mails, saved pages, previews."""
 
 import email
 import io
@@ -244,7 +244,7 @@ def _alone(unpacked: Any) -> Iterator[tuple[str, bytes | DocumentRefused]]:
 def _files_of(unpacked: Any) -> Iterator[tuple[str, bytes | DocumentRefused]]:
     count = 0
     try:
-        archive = tarfile.open(fileobj=unpacked, mode="r|")
+        archive = tarfile.open(fileobj=unpacked, mode="r|")  # noqa: SIM115 - it is read on demand
         for entry in archive:
             count += 1
             if count > MAX_ARCHIVE_ENTRIES:

@@ -14,7 +14,8 @@ from ingestion.formats.markup import element, heading, preformatted
 from ingestion.formats.text import LINE_BREAK
 
 TOKEN = re.compile(
-    r"%[^\n]*\n?[ \t]*|\\begin\s*\{([^{}]{1,40})\}|\\end\s*\{([^{}]{1,40})\}|\\([a-zA-Z@]+)\*?[ \t]*\n?[ \t]*"
+    r"%[^\n]*\n?[ \t]*|\\begin\s*\{([^{}]{1,40})\}|\\end\s*\{([^{}]{1,40})\}"
+    r"|\\([a-zA-Z@]+)\*?[ \t]*\n?[ \t]*"
     r"|\\(.|\n)|(\n[ \t]*\n\s*)|([{}~&$])|``|''|---?|[^\\{}~&$%\n`'-]+|[\n`'-]",
     re.DOTALL,
 )
@@ -305,7 +306,7 @@ class _Reader:
                 if level
                 else element("p", element("b", self.inline(said)))
             )
-            self._out.append(f"\0{html}\0" if level else f"\0{html}\0")
+            self._out.append(f"\0{html}\0")
         elif name == "item":
             self._item()
         elif name in ("footnote", "footnotetext", "marginpar", "endnote"):
@@ -365,7 +366,7 @@ class _Reader:
 
     def _keep_last(self, count: int) -> None:
         self._option()
-        for n in range(count):
+        for _ in range(count):
             said = self._argument()
             self._option()
         self._out.append(self.inline(said))
@@ -477,11 +478,10 @@ _SCRIPT = re.compile(r"([\^_])(\w)?")
 
 
 def _in_math(text: str) -> str:
-    said = _SCRIPT.sub(
+    return _SCRIPT.sub(
         lambda one: element("sup" if one[1] == "^" else "sub", one[2] or ""),
         escape(text, quote=False),
     )
-    return said
 
 
 UNITS: dict[str, str] = {

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 _WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹° ()+:!&\'~{}<>=-])')
 """What a number format writes as it is: quoted words, escaped signs, currencies and spaces."""
@@ -69,7 +70,8 @@ def _digits(value: float, section: str) -> str:
         return ""
     places = _PLACES.search(bare)
     most = len(places[1]) if places else 0
-    text = f"{value:{',' if re.search('[0#?],[0#?]', bare) else ''}.{most}f}"
+    comma = "," if re.search("[0#?],[0#?]", bare) else ""
+    text = f"{_rounded(value, most):{comma}.{most}f}"
     if places and (free := len(places[1]) - len(places[1].rstrip("#?"))):
         kept = text[len(text) - free :].rstrip("0")
         text = (text[: len(text) - free] + kept).rstrip(".")
@@ -77,6 +79,14 @@ def _digits(value: float, section: str) -> str:
     least = (whole[0] if whole else "").count("0")
     missing = least - len(re.sub(r"\D", "", text.split(".")[0]))
     return "0" * missing + text if "," not in text else text
+
+
+def _rounded(value: float, places: int) -> Decimal:
+    """As spreadsheets round: halves away from zero, of the fifteen digits that they count in."""
+    exact = Decimal(f"{value:.15g}")
+    if exact.adjusted() > 20 or not exact.is_finite():
+        return exact
+    return exact.quantize(Decimal(1).scaleb(-min(places, 30)), ROUND_HALF_UP)
 
 
 def _in_groups(value: int, section: str, pattern: re.Match[str]) -> str:

@@ -118,9 +118,9 @@ class _Reader:
             one = Directive(found[2], *self._argument(found[3] or "", body))
             return shown(one, self.blocks, self.inline), after
         if found := NOTE.match(lines[at]):
-            mark = found[1].lstrip("#*")
+            mark = escape(found[1].lstrip("#*"))
             said = self.blocks([found[2], *body])
-            return element("p", f"<sup>[{escape(mark)}]</sup>") + said if mark else said, after
+            return f'<aside class="footnote" id="note-{mark}">{said}</aside>', after
         return "", after
 
     def _argument(self, argument: str, body: list[str]) -> tuple[str, list[str]]:
@@ -265,7 +265,7 @@ class _Reader:
         text = BARS.sub(lambda one: self._replaced.get(one[1].lower(), one[1]), text)
         text = ROLE.sub(lambda one: keep(_role(one[1], one[2])), text)
         text = LINK.sub(lambda one: one[1] or one[2], text)
-        text = CITED.sub(lambda one: keep(f"<sup>[{escape(one[1].lstrip('#*'))}]</sup>"), text)
+        text = CITED.sub(lambda one: keep(_cited(one[1])), text)
         text = NAMED.sub(r"\1", text)
         text = BOLD.sub(lambda one: keep(element("b", escape(one[1]))), text)
         text = ITALIC.sub(lambda one: one[1], text)
@@ -288,6 +288,11 @@ BOLD = re.compile(r"\*\*(\S(?:[^*\n]{0,500}\S)?)\*\*")
 ITALIC = re.compile(r"(?<![\w*])\*(\S(?:[^*\n]{0,500}?\S)?)\*(?![\w*])")
 KEPT = re.compile("\0(\\d+)\0")
 TARGET = re.compile(r"^!?~?(.*?)(?:\s*<[^>]*>)?$", re.DOTALL)
+
+
+def _cited(mark: str) -> str:
+    name = escape(mark.lstrip("#*"))
+    return f'<a href="#note-{name}"><sup>[{name or "*"}]</sup></a>'
 
 
 def _role(name: str, text: str) -> str:
