@@ -41,7 +41,7 @@ PAGE = (*CHARSET, "selectolax.lexbor", "ingestion.formats.css")
 XML = ("lxml.etree", "encodings.cp437")
 PARTS = tuple(f"ingestion.formats.pdf_{part}" for part in ("sight", "layout", "paragraphs"))
 PRINT = ("pypdfium2.raw", "heapq", *PARTS, "ingestion.formats.pdf_calls:prepare")
-NOTES = (*PAGE, "markdown_it", "mdit_py_plugins.footnote")
+NOTES = (*PAGE, "markdown_it", "mdit_py_plugins.footnote", "mdit_py_plugins.deflist")
 EVERY = (*PRINT, *XML, *NOTES, "openpyxl", "striprtf.striprtf", "email.parser")
 """Modules that readers import late: once, in the process that forks for each document."""
 REHEARSAL = "ingestion.formats.rehearsal"
