@@ -4,7 +4,7 @@ Places are in pixels, from the top left.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import median
@@ -68,6 +68,7 @@ def laid_out(words: Sequence[Word]) -> Iterator[Told]:
     word."""
     tables = _tables(words) if len(words) <= MOST_WORDS_OF_PAGE else []
     of_table = {id(word): table for table in tables for word in table.words}
+    words = _from_the_top(words, of_table) if tables else words
     told: set[int] = set()
     run: list[Word] = []
     for word in words:
@@ -80,6 +81,21 @@ def laid_out(words: Sequence[Word]) -> Iterator[Told]:
             told.add(id(table))
             yield from table.told()
     yield from paragraphs(run)
+
+
+def _from_the_top(words: Sequence[Word], tabled: Container[int]) -> Sequence[Word]:
+    """The words with paragraphs from the top, where none stands beside another one: what is above
+    a table may be recognised after it. Of words in tables the ids are in ``tabled``."""
+    runs = [list(within) for _, within in groupby(words, key=lambda word: word.paragraph)]
+    runs.sort(key=lambda run: min(word.place[1] for word in run))
+    plain = [run for run in runs if not any(id(word) in tabled for word in run)]
+    beside = any(
+        max(word.place[3] for word in a) > min(word.place[3] for word in b)
+        for a, b in pairwise(plain)
+    )
+    if beside:
+        return words
+    return [word for run in runs for word in run]
 
 
 def paragraphs(words: Sequence[Word]) -> Iterator[Told]:

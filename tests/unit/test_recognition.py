@@ -194,7 +194,7 @@ def test_scans_within_archives_are_read_in_their_place(tmp_path: Path) -> None:
     path = tmp_path / "all.zip"
     path.write_bytes(packed())
     found = within(path)
-    first = f"first.pdf\n\n{SHARP[0]}\n\n{SHARP[1]}\n\nNote\n\nNote\n\nDogs are welcome.\n\n"
+    first = f"first.pdf\n\n{SHARP[0]}\n\n{SHARP[1]}\n\nNote\n\nDogs are welcome.\n\n"
     assert found.text.startswith(first)
     printed = [OPEN, STAMP, CLOSED, OTHER, *SHARP, LAST, "more.zip", "a.txt", "Cats too."]
     places = [found.text.index(one, len(first)) for one in printed]
