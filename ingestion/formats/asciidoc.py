@@ -404,6 +404,8 @@ def _cells_of(parts: Sequence[str]) -> list[tuple[int, int, str]]:
 
 def _nested(items: Sequence[tuple[str, str, str]], asks: bool) -> str:
     """Items with their marks as lists in lists: a mark that is open already ends those in it."""
+    if asks:
+        return "".join(box(name, html) for _, name, html in items)
     made, marks = list[str](), list[str]()
     for mark, name, html in items:
         while mark in marks and marks[-1] != mark:
@@ -415,8 +417,7 @@ def _nested(items: Sequence[tuple[str, str, str]], asks: bool) -> str:
             made.append("</li>")
         if name:
             ended = "</dd>" if made[-1] != f"<{_tag(mark)}>" else ""
-            question = f"<dt>{name}</dt>" if not asks else f"<dt><b>{name}</b></dt>"
-            made.append(f"{ended}{question}<dd>{html}")
+            made.append(f"{ended}<dt>{name}</dt><dd>{html}")
         else:
             made.append(f"<li>{html}")
     return "".join([*made, *(_closed(mark) for mark in reversed(marks))])

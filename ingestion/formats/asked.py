@@ -65,8 +65,10 @@ def asked(tree: Any, heavy: Sequence[Any] = (), light: Container[int] = ()) -> A
     return found
 
 
-BOX_TITLES = ("panelheader", "panel-heading", "card-header", "card-title", "callout-title")
-BOX_TITLES += ("admonition-title", "admonitionheading", "admonition-heading", "step-title")
+BOX_TITLES = (
+    *("panelheader", "panel-heading", "card-header", "card-title", "callout-title"),
+    *("admonition-title", "admonitionheading", "admonition-heading", "step-title"),
+)
 """What the top of a box is called by wikis and page builders."""
 BOXED = ", ".join(
     [*(f"[class*={name} i]" for name in BOX_TITLES), "[data-component-part$=step-title]"]

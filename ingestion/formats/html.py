@@ -145,7 +145,7 @@ BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
 IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
 """What stands in a table only where that arranges a page."""
 NAMED = re.compile(r"id\b(?<!\wid)")
-OPENS = ("<button", "role", "data-t", "data-bs-t")
+OPENS = ("<button", "role", "data-t", "data-bs-t", "tabs")
 """Without these a source in small letters has no element with an id, and none that opens another.
 What is looked for begins with plain letters: all else takes ten times as long."""
 
@@ -410,7 +410,7 @@ def _are_pills(node: Any) -> bool:
 def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
     """Tabs to their panels: by id, by the panel's label, else in order."""
     openers = tree.css("button, [role=tab], [role=button], [data-bs-target], [data-target]")
-    openers += tree.css("a[data-toggle], a[data-bs-toggle]")
+    openers += tree.css("a[data-toggle], a[data-bs-toggle], a[class*=tab i][href^='#']")
     tabs = []
     # One that several selectors find is found several times.
     for node in {node.mem_id: node for node in openers}.values():
@@ -419,7 +419,8 @@ def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
         found = [targets[n.lstrip("#")] for n in names if n.lstrip("#") in targets]
         facts.reachable.update(one.mem_id for one in found)
         toggle = _toggle(attributes)
-        if attributes.get("role") == "tab" or "tab" in toggle or "pill" in toggle:
+        named = node.tag == "a" and found and "tab" in (attributes.get("class") or "").lower()
+        if attributes.get("role") == "tab" or "tab" in toggle or "pill" in toggle or named:
             tabs.append(node)
             if found:
                 _place(facts, node, found[0])
@@ -513,9 +514,19 @@ def _walk(tree: Any, source: str) -> "_Writer":
                 tag = ASKED if is_asked else _part_of_table(node, tag)
                 writer.open(node, tag, facts, inside.list_type)
                 stack.append((node, tag, inside))
-            stack += [(child, "", inside) for child in node.iter(include_text=True)][::-1]
+            children = node.iter(include_text=True) if tag != "table" else _in_order(node)
+            stack += [(child, "", inside) for child in children][::-1]
     writer.finish()
     return writer
+
+
+PLACES = {"caption": 0, "colgroup": 0, "thead": 1, "tfoot": 3}
+
+
+def _in_order(table: Any) -> list[Any]:
+    """The parts of a table as they are shown: its head first and its foot last, wherever they
+    stand."""
+    return sorted(table.iter(include_text=True), key=lambda part: PLACES.get(part.tag, 2))
 
 
 TABLE_ROLES = {"table": "table", "grid": "table", "row": "tr", "cell": "td", "gridcell": "td"}
@@ -618,6 +629,7 @@ TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-si
 
 HIDING_NAMES = frozenset("sr-only visually-hidden screen-reader-text d-none invisible".split())
 HIDING_NAMES |= {"govuk-visually-hidden", "mw-editsection", "mw-jump-link", "mw-cite-backlink"}
+HIDING_NAMES |= {"govuk-skip-link", "skip-link", "skip-to-content", "skip-nav"}
 HIDING_NAMES |= {"headerlink", "header-anchor", "hash-link", "anchorjs-link", "catlinks"}
 SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
 

@@ -115,7 +115,9 @@ class _Reader:
         if found := DIRECTIVE.match(lines[at]):
             if found[1]:
                 return "", after
-            one = Directive(found[2], *self._argument(found[3] or "", body))
+            goes_on = at + 1 < len(lines) and bool(lines[at + 1])
+            told = self._argument(found[3] or "", body) if goes_on else (found[3] or "", body)
+            one = Directive(found[2], *told)
             return shown(one, self.blocks, self.inline), after
         if found := NOTE.match(lines[at]):
             mark = escape(found[1].lstrip("#*"))

@@ -16,8 +16,10 @@ LEAST_CONFIDENCE, LEAST_OF_NUMBERS = 75.0, 80.0
 """Of 100, of a paragraph's words on average, and of each word with a digit; less is in doubt."""
 GAP, STRIP = 1.4, 0.7
 """Between two cells of a row, and of the strip between two columns, in heights of a line."""
-PITCH, NEXT = 3.6, 1.9
-"""From a row to the next one of a table, and to a line that goes on with its cells, in heights."""
+PITCH, NEXT, APART = 5.0, 1.9, 1.6
+"""From a row to the next one of a table, to a line that goes on with its cells, and between two
+lines that are not of one paragraph, in heights."""
+ITEM = re.compile(r"\(?\d{1,2}[.)]|[•●▪*–-]")
 LEAST_ROWS = {2: 3}
 """Rows that make a table of so many columns; two where there are more."""
 MOST_WORDS, MOST_COLUMNS, MOST_WORDS_OF_PAGE = 4, 12, 20_000
@@ -114,10 +116,18 @@ def _joined(lines: Sequence[Sequence[Word]]) -> str:
         if re.search(r"[^\W\d_]-$", text) and line[0].text[:1].islower():
             text = f"{text[:-1]}{_text(line)}"
             continue
-        need = line[0].right - line[0].left + line[0].height // 2
-        fits = 0 < need < edge - before[-1].right
-        text += ("\n" if fits else " ") + _text(line)
+        text += ("\n" if _is_broken(before, line, edge) else " ") + _text(line)
     return text
+
+
+def _is_broken(before: Sequence[Word], line: Sequence[Word], edge: int) -> bool:
+    """Whether the writer began a line here, and not the edge of the page."""
+    first, height = line[0], max(word.height for word in line)
+    need = first.right - first.left + first.height // 2
+    fits = 0 < need < edge - before[-1].right
+    bottom, top = max(word.place[3] for word in before), min(word.place[1] for word in line)
+    is_item = ITEM.fullmatch(first.text) is not None and before[-1].text[-1:] in ".:;!?"
+    return fits or is_item or (0 < APART * height < top - bottom)
 
 
 def _text(line: Sequence[Word]) -> str:

@@ -45,6 +45,8 @@ CELLS = frozenset(
     "entry stentry chdesc choption chdeschd choptionhd proptype propvalue propdesc td th "
     "proptypehd propvaluehd propdeschd".split()
 )
+STEPS = frozenset({"step", "substep", "stepsection"})
+"""In these `info` is text; DocBook calls so what is told about the whole."""
 TITLES = frozenset({"title", "refname"})
 IN_LISTS = {"varlistentry": "dd", "glossentry": "dd"}
 BLANK_ENTITY = re.compile(r"&([A-Za-z][\w.-]{0,30});")
@@ -91,7 +93,8 @@ def _shown(node: Any, level: int) -> str:
     name = _name(node)
     if not name:
         return _entity(node)
-    if name in UNSEEN or node.get("conformance") == "hidden":
+    is_of_step = name == "info" and _name(node.getparent()) in STEPS
+    if (name in UNSEEN and not is_of_step) or node.get("conformance") == "hidden":
         return ""
     if name in CELLS:
         return _cell(node, level, name)
