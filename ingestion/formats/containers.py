@@ -74,9 +74,8 @@ def _body(message: EmailMessage) -> Iterator[Block]:
     part = message.get_body(("plain", "html"))
     if part is None:
         return
-    content = part.get_content()
-    if not isinstance(content, str):
-        return
+    # What states no encoding is seldom ASCII, whatever the standard says.
+    content = _text_of(part)
     if part.get_content_subtype() == "html":
         yield from html.page(content).blocks
     else:
