@@ -47,8 +47,10 @@ CODE_SPAN = re.compile(r"(`+)(?:(?!\1).)+\1(?!`)")
 HELD = "\ue000"
 HELD_BLOCK = re.compile(f"<p>{HELD}(\\d+){HELD}</p>|{HELD}(\\d+){HELD}")
 IN_LINE = ("{", "[[", "^", "==", "~", "++")
-MARKS = ("{", ":::", "===", "[[", "%%", "^", "<", "==", "~", "++", "import ", "export ")
-"""Without these a source has none of it."""
+FIRST = frozenset("`~:=<({[")
+WITHIN = ("{", "^", "~", "[[", "==", "++", "%%")
+WORDS = ("import ", "export ", "% ")
+"""A line that neither begins with one of these nor holds one has none of it."""
 
 
 @dataclass
@@ -62,11 +64,11 @@ class Dialects:
 
     def plain(self, source: str) -> str:
         """The source as Markdown with places for what is rendered already."""
-        if not any(mark in source for mark in MARKS) or self._depth > MAX_DEPTH:
+        if self._depth > MAX_DEPTH:
             return source
         self._depth += 1
         source = source.replace(HELD, "")
-        is_module = JSX.search(source) is not None or _has_tags(source)
+        is_module = "<" in source and (bool(JSX.search(source)) or _has_tags(source))
         if is_module:
             source = JSX_NOTE.sub("", source)
         if "%%" in source:
@@ -100,7 +102,10 @@ class Dialects:
         made, at = list[str](), 0
         while at < len(lines):
             line = lines[at]
-            if found := self._directive(line):
+            if not _is_special(line):
+                made.append(line)
+                at += 1
+            elif found := self._directive(line):
                 end = _end_of_fence(lines, at, found[1])
                 made += self._hold(self._shown(found, lines[at + 1 : end]))
                 at = end + 1
@@ -207,6 +212,11 @@ class Dialects:
             named = [word.lower() for word in (*found[3].split(), found[2])]
             title = next((word.capitalize() for word in named if word in ALERTS), "")
         return self._hold(box(title, self._html(dedented(lines[at + 1 : end])))), end + 1
+
+
+def _is_special(line: str) -> bool:
+    begins = line.lstrip()[:1] in FIRST or line.startswith(WORDS)
+    return begins or any(mark in line for mark in WITHIN)
 
 
 def _has_tags(source: str) -> bool:

@@ -36,6 +36,8 @@ INDENT = re.compile(r"(?m)^[ ]*(?:[ ]{4}|\t)")
 """Notes, warnings and the like: quoted, or indented below a line."""
 PAGE_TITLE = re.compile(r"\A(?:%[ \t]+\S.*\n){1,3}(?=\n)")
 """Title, author and date as pandoc writes them."""
+TOLD = re.compile(r"(?m)^[ ]{0,3}[:~][ \t]")
+"""What is told of a term."""
 DENSE = 1000
 """Brackets in one paragraph beyond which they are no links: the parser tries each with each."""
 STARTS_UNIT = re.compile(r"[ \t]*(?:[-*+|#>]|\d+[.)]|$)")
@@ -54,7 +56,9 @@ def read(data: bytes) -> Read:
     front = FRONT_MATTER.match(source)
     body = PAGE_TITLE.sub("", source[front.end() :] if front else source)
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
-    parser.use(footnote_plugin).use(deflist_plugin)
+    parser.use(footnote_plugin)
+    if TOLD.search(body):
+        parser.use(deflist_plugin)
     if _is_dense(body):
         parser.disable(LINKS)
     dialects = Dialects(lambda text: parser.render(_prepared(text)))
