@@ -17,7 +17,7 @@ from ingestion.formats.limits import (
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line
 
-MAX_DEPTH = 2
+MAX_DEPTH = 3
 """How deep documents may stand in documents."""
 MAX_HEADING = 6
 MOST_LEFT_OUT, MAX_NAME = 100, 200

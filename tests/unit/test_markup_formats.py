@@ -451,3 +451,13 @@ def test_a_zip_is_no_document_of_pages_by_a_folder_alone() -> None:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("Index/a.md", "Open at 9.")
     assert "Open at 9." in extract(buffer.getvalue(), "a.zip").text
+
+
+def test_attachments_of_a_box_of_mails_within_an_archive_are_read() -> None:
+    body = (
+        'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="B"\n\n--B\n\nHi.\n--B\n'
+        'Content-Disposition: attachment; filename="a.md"\n\nPay in 19 days.\n--B--\n'
+    )
+    box = f"From a@x.example Wed Mar  4 09:00:00 2026\nFrom: a@x.example\nSubject: S\n{body}\n"
+    found = extract(samples.zipped({"box.mbox": box.encode()}), "all.zip")
+    assert "Pay in 19 days." in found.text and not found.left_out
