@@ -925,3 +925,61 @@ def _headed_pdf(case: _Case) -> Made:
     sheet.at(20, 60, section, size=12.5)
     sheet.paragraph(said)
     return sheet.bytes(), (part, said.split("\n\n")[-1]), ()
+
+
+# --- Markup ----------------------------------------------------------------------------------
+
+
+def _warned(case: _Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is right of a table of prices, or of the warning above it by turns, and what stands in
+    a comment."""
+    priced = f"Thing | Price\n{case.thing} | £{case.figure}"
+    waits = f"Wait {case.other} minutes"
+    return (waits if case.number % 2 else priced,), (f"{case.figure}999",)
+
+
+@_kind("markup", "rst")
+def _markup_rst(case: _Case) -> Made:
+    text = f"{case.place} rules\n=============\n\n.. warning::\n\n   Wait {case.other} minutes.\n\n"
+    text += ".. list-table::\n   :header-rows: 1\n\n   * - Thing\n     - Price\n"
+    text += f"   * - {case.thing}\n     - £{case.figure}\n\n.. {case.figure}999\n"
+    return text.encode(), *_warned(case)
+
+
+@_kind("markup", "adoc")
+def _markup_adoc(case: _Case) -> Made:
+    text = f"= {case.place} rules\n:wait: {case.other}\n\nWARNING: Wait {{wait}} minutes.\n\n"
+    text += f"|===\n|Thing |Price\n\n|{case.thing}\n|£{case.figure}\n|===\n\n// {case.figure}999\n"
+    return text.encode(), *_warned(case)
+
+
+@_kind("markup", "tex")
+def _markup_tex(case: _Case) -> Made:
+    text = (
+        f"\\newcommand{{\\wait}}{{{case.other}}}\n\\begin{{document}}\nWait \\wait{{}} minutes.\n"
+    )
+    text += "\\begin{tabular}{lr}\\toprule Thing & Price \\\\ \\midrule "
+    text += f"{case.thing} & \\pounds {case.figure} \\\\ \\bottomrule\\end{{tabular}}\n"
+    text += f"% {case.figure}999\n\\end{{document}}\n"
+    return text.encode(), *_warned(case)
+
+
+@_kind("markup", "xml")
+def _markup_xml(case: _Case) -> Made:
+    rows = [("Thing", "Price"), (case.thing, f"£{case.figure}")]
+    head, row = ("".join(f"<entry>{one}</entry>" for one in cells) for cells in rows)
+    text = (
+        f"<article><title>{case.place}</title><note><para>Wait {case.other} minutes.</para></note>"
+    )
+    text += (
+        f"<informaltable><tgroup cols='2'><thead><row>{head}</row></thead><tbody><row>{row}</row>"
+    )
+    text += f"</tbody></tgroup></informaltable><remark>{case.figure}999</remark></article>"
+    return text.encode(), *_warned(case)
+
+
+@_kind("markup", "md")
+def _markup_md(case: _Case) -> Made:
+    text = f"# {case.place}\n\n:::warning\nWait {case.other} minutes.\n:::\n\n"
+    text += f"```{{csv-table}}\n:header: Thing, Price\n\n{case.thing}, £{case.figure}\n```\n\n"
+    return f"{text}%% {case.figure}999 %%\n".encode(), *_warned(case)

@@ -95,7 +95,7 @@ def blocks_of(paragraph: str, gap: str = "\n\n", *, aligned: bool = True) -> Ite
     """
     for lines, table in drawn.parts(paragraph.split("\n")):
         if table is not None:
-            yield from _grouped(table.rows, gap, table.headers)
+            yield from grouped_rows(table.rows, gap, table.headers)
         elif aligned:
             yield from _aligned(lines, gap)
         else:
@@ -115,7 +115,7 @@ def _aligned(source: Sequence[str], gap: str) -> Iterator[Block]:
             gap = "\n"
             continue
         for _, rows in lines:
-            yield from _grouped(rows, gap)
+            yield from grouped_rows(rows, gap)
             gap = "\n"
 
 
@@ -266,7 +266,7 @@ def _are_contents(rows: Sequence[Sequence[str]]) -> bool:
     return len(pages) == len(rows) and pages == sorted(pages)
 
 
-def _grouped(rows: Sequence[Sequence[str]], gap: str, headers: int = 0) -> Iterator[Block]:
+def grouped_rows(rows: Sequence[Sequence[str]], gap: str, headers: int = 0) -> Iterator[Block]:
     """The rows, below their header once more where the table is long."""
     lines = [" | ".join(row) for row in rows]
     header = lines[: headers or int(has_header(rows))]

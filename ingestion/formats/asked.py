@@ -35,6 +35,9 @@ class Asked:
 
     questions: set[int] = field(default_factory=set)
     around: set[int] = field(default_factory=set)
+    titles: set[int] = field(default_factory=set)
+    """Questions that are titles of boxes: headings in the box stand below them."""
+    boxes: set[int] = field(default_factory=set)
     joins: set[int] = field(default_factory=set)
     """Line breaks after questions in lists, which go on with their answers."""
 
@@ -62,14 +65,20 @@ def asked(tree: Any, heavy: Sequence[Any] = (), light: Container[int] = ()) -> A
     return found
 
 
-BOX_TITLES = ("panelheader", "panel-heading", "card-header", "card-title", "callout-title")
+BOX_TITLES = (
+    *("panelheader", "panel-heading", "card-header", "card-title", "callout-title"),
+    *("admonition-title", "admonitionheading", "admonition-heading", "step-title"),
+)
 """What the top of a box is called by wikis and page builders."""
+BOXED = ", ".join(
+    [*(f"[class*={name} i]" for name in BOX_TITLES), "[data-component-part$=step-title]"]
+)
 LONGEST_TITLE = 100
 
 
 def titled(tree: Any, found: Asked) -> None:
     """Add what stands at the top of a box as its title, above what is in the box."""
-    for node in tree.css(", ".join(f"[class*={name} i]" for name in BOX_TITLES))[:MOST]:
+    for node in tree.css(BOXED)[:MOST]:
         box, said = node.parent, _said(node)
         plain = all(one.mem_id == node.mem_id for one in node.css(f"{INNER}, a"))
         if not plain or box is None or not 1 < len(said) <= LONGEST_TITLE:
@@ -77,7 +86,8 @@ def titled(tree: Any, found: Asked) -> None:
         first = _beside(node, forward=False) is None and _follows(node, 1)
         if first and box.tag in BLOCKS and not is_within(node, NOT_IN):
             found.questions.add(node.mem_id)
-            found.around.add(box.mem_id)
+            found.titles.add(node.mem_id)
+            found.boxes.add(box.mem_id)
 
 
 Found = tuple[Any, Any] | None
@@ -121,7 +131,8 @@ def _opening(node: Any) -> Found:
     beside = [_beside(_whole(node), forward=way) for way in (True, False)]
     in_line = any(one is not None and one.tag in IN_LINE for one in beside)
     plain = inner in ([], ["p"], ["div"]) and not in_line
-    return (node, node) if plain and _follows(node, LEAST_ANSWER) else None
+    named = NAMES[0] in (node.attributes.get("class") or "").lower()
+    return (node, node) if plain and _follows(node, 1 if named else LEAST_ANSWER) else None
 
 
 def _asks(node: Any) -> bool:

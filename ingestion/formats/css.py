@@ -132,7 +132,7 @@ class Sheets:
         return [
             node
             for node, found in self._laid_out.values()
-            if (stated := _stated(found)).get("display") in ("flex", "inline-flex")
+            if (stated := _stated(found)).get("display") in ("flex", "inline-flex", "grid")
             and not stated.get("flex-direction", "").startswith("column")
         ]
 

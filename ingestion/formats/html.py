@@ -22,8 +22,9 @@ DROPPED = frozenset(
 DROPPED_ROLES = frozenset({"navigation", "contentinfo", "search"})
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 PARAGRAPHS = HEADINGS | {"address", "article", "aside", "blockquote", "dl", "fieldset", "figure"}
-ASKED, ANSWERED = "asked", "answered"
-"""A question above its answer, and the end of what holds both; no page has such tags."""
+ASKED, ANSWERED, BOXED = "asked", "answered", "boxed"
+"""A question above its answer or the title of a box, the end of what holds the question and its
+answer, and that of a box; no page has such tags."""
 PARAGRAPHS |= {ASKED, "footer", "header", "hr", "main", "p", "pre", "section", "table"}
 LINES = frozenset(
     {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}
@@ -144,7 +145,7 @@ BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
 IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
 """What stands in a table only where that arranges a page."""
 NAMED = re.compile(r"id\b(?<!\wid)")
-OPENS = ("<button", "role", "data-t", "data-bs-t")
+OPENS = ("<button", "role", "data-t", "data-bs-t", "tabs")
 """Without these a source in small letters has no element with an id, and none that opens another.
 What is looked for begins with plain letters: all else takes ten times as long."""
 
@@ -176,7 +177,13 @@ def _facts(tree: Any, source: str, sheets: Any) -> _Facts:
     if any(sign in lowered_source for sign in OPENS):
         _match_tabs(tree, facts, targets)
     if any(sign in lowered_source for sign in OPENED_BY_NAME):
-        facts.reachable.update(node.mem_id for node in tree.css(OPENED) if _has_opener(node))
+        for node in tree.css(OPENED):
+            if (opener := _opener(node)) is not None:
+                facts.reachable.add(node.mem_id)
+                if _is_plain_title(opener, facts):
+                    _place(facts, opener, node)
+    if any(name in lowered_source for name in TAB_SETS):
+        _match_labels(tree, facts)
     return facts
 
 
@@ -184,15 +191,51 @@ OPENED_BY_NAME = ("expand", "accordion", "collaps", "toggle")
 OPENED = ", ".join(f"[class*={name} i]" for name in OPENED_BY_NAME)
 
 
-def _has_opener(node: Any) -> bool:
-    """Whether what stands before an element says by the same name that it opens it."""
+TAB_SETS = ("tabbed-set", "sd-tab-set")
+
+
+def _match_labels(tree: Any, facts: _Facts) -> None:
+    """Tabs that are labels of buttons to panels, in their order: as one box beside the other, or
+    each before its own."""
+    for labels in tree.css(".tabbed-labels"):
+        panels = labels.parent.css(".tabbed-content > .tabbed-block")
+        tabs = labels.css("label")
+        if len(tabs) == len(panels):
+            for tab, panel in zip(tabs, panels, strict=True):
+                _place(facts, tab, panel)
+    for panel in tree.css(".tabbed-set > .tabbed-content, .sd-tab-set > .sd-tab-content"):
+        before = _before(panel)
+        if before is not None and before.tag == "label":
+            _place(facts, before, panel)
+
+
+def _is_plain_title(opener: Any, facts: _Facts) -> bool:
+    """Whether what opens an element is a short title of it, and no heading or question already."""
+    said = " ".join(opener.text().split())
+    inner = opener.css_first("h1, h2, h3, h4, h5, h6, p, ul, table, [role=heading], input")
+    asked_already = opener.mem_id in facts.asked.questions or QUESTION.search(said)
+    is_heading = opener.tag in HEADINGS or opener.tag in ("summary", "td", "th", "li", "label")
+    return inner is None and not asked_already and not is_heading and len(said) <= LONGEST_TERM
+
+
+def _before(node: Any) -> Any | None:
+    """The element before one, where only white space parts them."""
+    before = node.prev
+    while before is not None and before.tag == "-text" and not (before.text_content or "").strip():
+        before = before.prev
+    return before if before is not None and before.is_element_node else None
+
+
+def _opener(node: Any) -> Any | None:
+    """What stands before an element and says by the same name that it opens it."""
     before = node.prev
     while before is not None and before.tag == "-text" and not (before.text_content or "").strip():
         before = before.prev
     if before is None or not before.is_element_node or not before.text().strip():
-        return False
+        return None
     both = [(one.attributes.get("class") or "").lower() for one in (before, node)]
-    return any(name in both[0] and name in both[1] for name in OPENED_BY_NAME)
+    opens = any(name in both[0] and name in both[1] for name in OPENED_BY_NAME)
+    return before if opens else None
 
 
 MAY_ASK = re.compile("[?？؟]|&(?:quest|#63|#x3f);", re.IGNORECASE)
@@ -264,7 +307,7 @@ def _around(node: Any, tag: str) -> Any:
     return node
 
 
-LEAST_CARDS, MOST_PARTS, LONGEST_PART = 2, 4, 80
+LEAST_CARDS, MOST_PARTS, LONGEST_PART, MOST_CELLS = 2, 4, 80, 200
 """Cards side by side, the parts of one, and the characters of a part."""
 LEAF_TAGS = frozenset({"div", "p", "span"})
 
@@ -291,12 +334,27 @@ def _cards(tree: Any) -> dict[int, str]:
 
 def _side_by_side(row: Any) -> dict[int, str]:
     """The second part of a row that a style sheet sets, of a label and what is told of it."""
+    if len(pairs := _pairs_of_grid(row)) > 1:
+        return {told.mem_id: ": " for _, told in pairs}
     inner = (one.tag for part in row.iter() for one in part.iter())
     if any(tag in PARAGRAPHS or tag in LINES for tag in inner):
         return {}
     parts = _parts_of_card(row)
     pair = len(parts) == 2 and not _has_figure(parts[0]) and _has_figure(parts[1])
     return {parts[1].mem_id: ": "} if pair else {}
+
+
+def _pairs_of_grid(grid: Any) -> list[tuple[Any, Any]]:
+    """The labels of a grid and what is told of each, where both stand by turns; [] for others."""
+    parts = [*grid.iter()]
+    names = [part.attributes.get("class") or "" for part in parts]
+    by_turns = len(set(names[::2])) == len(set(names[1::2])) == 1 and len(set(names)) == 2
+    if len(parts) % 2 or not 4 <= len(parts) <= MOST_CELLS or not by_turns:
+        return []
+    short = all(len(part.text()) <= LONGEST_PART for part in parts)
+    if not short or not all(part.tag in LEAF_TAGS and _is_leaf(part) for part in parts):
+        return []
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _parts_of_card(card: Any) -> list[Any]:
@@ -352,7 +410,7 @@ def _are_pills(node: Any) -> bool:
 def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
     """Tabs to their panels: by id, by the panel's label, else in order."""
     openers = tree.css("button, [role=tab], [role=button], [data-bs-target], [data-target]")
-    openers += tree.css("a[data-toggle], a[data-bs-toggle]")
+    openers += tree.css("a[data-toggle], a[data-bs-toggle], a[class*=tab i][href^='#']")
     tabs = []
     # One that several selectors find is found several times.
     for node in {node.mem_id: node for node in openers}.values():
@@ -360,7 +418,9 @@ def _match_tabs(tree: Any, facts: _Facts, targets: dict[str, Any]) -> None:
         names = [attributes.get(name) or "" for name in (*CONTROLS, "href")]
         found = [targets[n.lstrip("#")] for n in names if n.lstrip("#") in targets]
         facts.reachable.update(one.mem_id for one in found)
-        if attributes.get("role") == "tab" or "tab" in _toggle(attributes):
+        toggle = _toggle(attributes)
+        named = node.tag == "a" and found and "tab" in (attributes.get("class") or "").lower()
+        if attributes.get("role") == "tab" or "tab" in toggle or "pill" in toggle or named:
             tabs.append(node)
             if found:
                 _place(facts, node, found[0])
@@ -446,19 +506,32 @@ def _walk(tree: Any, source: str) -> "_Writer":
                 writer.open_mark(inside.mark)
                 stack.append((node, inside.mark, inside))
             else:
+                if node.mem_id in facts.asked.boxes:
+                    stack.append((node, BOXED, inside))
                 if node.mem_id in facts.asked.around:
                     stack.append((node, ANSWERED, inside))
                 is_asked = node.mem_id in facts.asked.questions
                 tag = ASKED if is_asked else _part_of_table(node, tag)
                 writer.open(node, tag, facts, inside.list_type)
                 stack.append((node, tag, inside))
-            stack += [(child, "", inside) for child in node.iter(include_text=True)][::-1]
+            children = node.iter(include_text=True) if tag != "table" else _in_order(node)
+            stack += [(child, "", inside) for child in children][::-1]
     writer.finish()
     return writer
 
 
+PLACES = {"caption": 0, "colgroup": 0, "thead": 1, "tfoot": 3}
+
+
+def _in_order(table: Any) -> list[Any]:
+    """The parts of a table as they are shown: its head first and its foot last, wherever they
+    stand."""
+    return sorted(table.iter(include_text=True), key=lambda part: PLACES.get(part.tag, 2))
+
+
 TABLE_ROLES = {"table": "table", "grid": "table", "row": "tr", "cell": "td", "gridcell": "td"}
 TABLE_ROLES |= {"columnheader": "th", "rowheader": "th"}
+MAX_HEADING = 6
 MAY_BE_TABLE = frozenset({"div", "span", "ul", "ol", "li", "section", "a", "p", "h3", "h4"})
 
 
@@ -466,7 +539,12 @@ def _part_of_table(node: Any, tag: str) -> str:
     """The tag that an element stands for: one that arranges a table says so by its role."""
     if tag not in MAY_BE_TABLE:
         return tag
-    return TABLE_ROLES.get(node.attributes.get("role") or "", tag)
+    attributes = node.attributes
+    role = attributes.get("role") or ""
+    if role == "heading":
+        level = _integer(attributes.get("aria-level")) or 2
+        return f"h{max(1, min(level, MAX_HEADING))}"
+    return TABLE_ROLES.get(role, tag)
 
 
 def _cites(link: Any, facts: _Facts) -> bool:
@@ -550,6 +628,9 @@ TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-si
 
 
 HIDING_NAMES = frozenset("sr-only visually-hidden screen-reader-text d-none invisible".split())
+HIDING_NAMES |= {"govuk-visually-hidden", "mw-editsection", "mw-jump-link", "mw-cite-backlink"}
+HIDING_NAMES |= {"govuk-skip-link", "skip-link", "skip-to-content", "skip-nav"}
+HIDING_NAMES |= {"headerlink", "header-anchor", "hash-link", "anchorjs-link", "catlinks"}
 SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
 
 
@@ -607,6 +688,8 @@ class _List:
 
 
 LIST_TYPES = {"a": "lower-alpha", "A": "upper-alpha", "i": "lower-roman", "I": "upper-roman"}
+GOOGLE_LIST = re.compile(r"\blst-kix_\w+-(\d)\b")
+COUNTED = ("decimal", "lower-alpha", "lower-roman")
 BULLETS = frozenset({"", "disc", "circle", "square", "none", "inherit", "initial", "unset"})
 
 
@@ -619,7 +702,10 @@ def _list(node: Any, style: str) -> _List:
     if node.tag == "ul" and kind in ("", *BULLETS):
         return _List(None, 0, "")
     if style == "none" and node.tag == "ol":
-        return _List(1, 1, "none")
+        # Some programs write the numbers by counters of a style sheet.
+        counted = GOOGLE_LIST.search(attributes.get("class") or "")
+        kind = COUNTED[int(counted[1]) % len(COUNTED)] if counted else style
+        return _List(_integer(attributes.get("start")) or 1, 1, kind)
     step = -1 if "reversed" in attributes else 1
     start = _integer(attributes.get("start"))
     if start is None:
@@ -697,6 +783,7 @@ class _Writer:
     _last_level: int = 0
     _described: list[tuple[_Terms, int]] = field(default_factory=list)
     """Open description lists, and the level of the headings that their terms are."""
+    _in_summary: bool = False
     _opened: list[int] = field(default_factory=list)
     """Open details, and the level of the heading that each summary is, 0 for none."""
     _edge: bool = False
@@ -706,6 +793,8 @@ class _Writer:
     _question: int = 0
     """The level of the question whose answer is open, 0 for none."""
     _is_question: bool = False
+    _floors: list[int] = field(default_factory=list)
+    """The levels of the titles of open boxes: headings in them are below these."""
     _ends: int = 0
     """The level of headings that a description list was, which has been closed."""
 
@@ -726,11 +815,13 @@ class _Writer:
         if tag in OF_TABLES:
             self._open_part(node, tag)
         elif tag in HEADINGS:
-            self._level = 0 if self._in_cell else int(tag[1])
+            self._level = 0 if self._in_cell else max(int(tag[1]), min(self._floor + 1, 6))
         elif tag == ASKED:
             self._cut()
-            self._level = self._question = min(self._last_level + 1, 6)
-            self._is_question = True
+            self._level = min(max(self._last_level, self._floor) + 1, 6)
+            self._question, self._is_question = self._level, True
+            if node.mem_id in facts.asked.titles:
+                self._floors.append(self._level)
         elif tag == "li":
             self._open_item(_integer(node.attributes.get("value")))
         elif tag in ("ul", "ol"):
@@ -806,6 +897,8 @@ class _Writer:
             self._is_question = False
         elif tag == ANSWERED:
             self._end_answer()
+        elif tag == BOXED:
+            self._end_box()
         elif tag == "li":
             self._marker, self._after_marker = "", False  # of an item without text
         self._break_around(tag)
@@ -890,7 +983,7 @@ class _Writer:
             self.blocks.append(Block(text, gap=self._gap, level=level, doubt=doubt, ends=ends))
             if level and not self._is_question:
                 self._last_level, self._question = level, 0
-                self.heading = self.heading or text
+                self.heading = self.heading or ("" if self._in_summary else text)
         self._parts = []
 
     def _end_answer(self) -> None:
@@ -899,6 +992,17 @@ class _Writer:
             self._cut()
             self._breaks = max(self._breaks, 2)
             self._ends, self._question = self._question, 0
+
+    @property
+    def _floor(self) -> int:
+        return self._floors[-1] if self._floors else 0
+
+    def _end_box(self) -> None:
+        """What follows stands no longer under the title of the box."""
+        if self._floors:
+            self._cut()
+            self._breaks, self._ends = max(self._breaks, 2), self._floors.pop()
+            self._last_level, self._question = self._ends - 1, 0
 
     def _write_heading(self, label: str) -> None:
         self._cut()
@@ -946,14 +1050,14 @@ class _Writer:
             self._opened.append(0 if inside or not plain else min(self._last_level + 1, 6))
         elif self._opened and self._opened[-1]:
             self._breaks = max(self._breaks, 2)
-            self._level = self._opened[-1]
+            self._level, self._in_summary = self._opened[-1], True
 
     def _close_details(self, tag: str) -> None:
         if tag == "summary":
             if self._opened and self._opened[-1]:
                 self._level = 0
                 self._cut()
-                self._breaks = 2
+                self._breaks, self._in_summary = 2, False
         elif self._opened and (level := self._opened.pop()):
             self._cut()
             self._breaks = 2

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 from itertools import groupby
 
 from ingestion.formats import drawn
 from ingestion.formats.aligned import has_header
 from ingestion.formats.charset import decode
+from ingestion.formats.dialects import Dialects
 from ingestion.formats.document import Read
 from ingestion.formats.html import page
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS
@@ -25,14 +27,17 @@ TITLE = re.compile(r"(?m)^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$")
 
 ALERT = re.compile(r"(?m)^([ \t]*>[ \t]*)\[!(\w{1,20})\][-+]?[ \t]*(.*)$")
 BOX = re.compile(
-    r"(?m)^([ ]*)(?:!!!|\?\?\?\+?)[ \t]+[\w-]{1,30}(?:[ \t]+\"(.*)\")?[ \t]*\n"
+    r"(?m)^([ ]*)(?:!!!|\?\?\?\+?)[ \t]+([\w-]{1,30})(?:[ \t][\w -]*)?(?:[ \t]+\"(.*)\")?[ \t]*\n"
     r"((?:(?:\1(?:[ ]{4}|\t).*|[ \t]*)(?:\n|\Z))+)"
 )
-FENCED_BOX = re.compile(r"(?m)^:::+(?:[ \t]*\w{1,30}\b(.*))?$")
 FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
 QUESTION = re.compile(r"(?m)^[ ]{0,3}(\*\*|__)[^*_\n]{1,200}\?\1[ \t]*\\?$")
 INDENT = re.compile(r"(?m)^[ ]*(?:[ ]{4}|\t)")
-"""Notes, warnings and the like: quoted, indented below a line, or between two."""
+"""Notes, warnings and the like: quoted, or indented below a line."""
+PAGE_TITLE = re.compile(r"\A(?:%[ \t]+\S.*\n){1,3}(?=\n)")
+"""Title, author and date as pandoc writes them."""
+TOLD = re.compile(r"(?m)^[ ]{0,3}[:~][ \t]")
+"""What is told of a term."""
 DENSE = 1000
 """Brackets in one paragraph beyond which they are no links: the parser tries each with each."""
 STARTS_UNIT = re.compile(r"[ \t]*(?:[-*+|#>]|\d+[.)]|$)")
@@ -44,26 +49,33 @@ def read(data: bytes) -> Read:
     # Through HTML, so that raw HTML inside Markdown is judged by the same rules: text hidden in
     # a <div> that spans several blocks stays out.
     from markdown_it import MarkdownIt
+    from mdit_py_plugins.deflist import deflist_plugin
     from mdit_py_plugins.footnote import footnote_plugin
 
     source = LINE_BREAK.sub("\n", decode(data, MAX_TEXT_CHARACTERS))
     front = FRONT_MATTER.match(source)
-    body = _with_questions(_with_rows(_without_boxes(source[front.end() :] if front else source)))
+    body = PAGE_TITLE.sub("", source[front.end() :] if front else source)
     parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
     parser.use(footnote_plugin)
+    if TOLD.search(body):
+        parser.use(deflist_plugin)
     if _is_dense(body):
         parser.disable(LINKS)
-    found = page(parser.render(body))
+    dialects = Dialects(lambda text: parser.render(_prepared(text)))
+    found = page(dialects.filled(parser.render(_prepared(dialects.plain(body)))))
     facts = (front[1] or front[2] or "") if front else ""
     stated, until = TITLE.search(facts), VALID_UNTIL.search(facts)
     title = found.title or (stated[1] if stated else "")
     return Read(title, found.blocks, until[1] if until else None)
 
 
+def _prepared(source: str) -> str:
+    return _with_questions(_with_rows(_without_boxes(source)))
+
+
 def _without_boxes(source: str) -> str:
     """The source with the boxes of several programs as paragraphs under their titles."""
     source = ALERT.sub(lambda match: f"{match[1]}**{match[2].capitalize()}:** {match[3]}", source)
-    source = FENCED_BOX.sub(lambda match: f"\n{_bold(match[1])}\n", source)
     return BOX.sub(_unboxed, source) if "!!!" in source or "???" in source else source
 
 
@@ -114,12 +126,11 @@ def _piped(table: drawn.Drawn) -> Iterator[str]:
 
 
 def _unboxed(box: re.Match[str]) -> str:
-    return f"{box[1]}{_bold(box[2])}\n\n{re.sub(INDENT, box[1], box[3])}\n"
-
-
-def _bold(title: str | None) -> str:
-    said = (title or "").strip().removeprefix("[").removesuffix("]").strip()
-    return f"**{said}**" if said else ""
+    title = (box[3] if box[3] is not None else box[2].capitalize()).strip()
+    inside = re.sub(INDENT, box[1], box[4])
+    if not title or box[1]:
+        return f"{box[1]}**{title}**\n\n{inside}\n" if title else f"\n{inside}\n"
+    return f"<details><summary>{escape(title)}</summary>\n\n{inside}\n\n</details>\n\n"
 
 
 def _is_dense(source: str) -> bool:

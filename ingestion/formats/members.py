@@ -17,7 +17,7 @@ from ingestion.formats.limits import (
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line
 
-MAX_DEPTH = 2
+MAX_DEPTH = 3
 """How deep documents may stand in documents."""
 MAX_HEADING = 6
 MOST_LEFT_OUT, MAX_NAME = 100, 200
@@ -89,7 +89,10 @@ def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Bloc
     if found.scans:
         said.append(Block("", scan=Scan(name, (), tuple(found.scans))))
     if any(block.text.strip() for block in said):
-        yield Block(found.title or title, level=1)
+        heading = found.title or title
+        yield Block(heading, level=1)
+        if said[0].level and one_line(said[0].text) == one_line(heading):
+            del said[0]
     for block in said:
         # The pages of one member are not those of the whole.
         level = min(block.level + 1, MAX_HEADING) if block.level else 0

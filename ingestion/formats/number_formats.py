@@ -1,7 +1,10 @@
 """Values of spreadsheet cells as their number formats write them (ECMA-376, part 1, 18.8.31)."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from operator import eq, ge, gt, le, lt, ne
 
 _WORD = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]\-]+)[^\]]*\]|([£$€¥₹° ()+:!&\'~{}<>=-])')
 """What a number format writes as it is: quoted words, escaped signs, currencies and spaces."""
@@ -13,7 +16,7 @@ _ENDS = re.compile(r'("[^"]*"|\\.)|;')
 _PLACES = re.compile(r"\.([0#?]+)")
 _DIGITS = re.compile(r"[0#?][0#?,.]*[0#?]|[0#?]")
 _SCALE = re.compile(r"[0#?](,+)(?![0#?,])")
-_GROUPS = re.compile(r"[0#]+(?:(?:\\?-|\\?/|\\? |\\?\.(?=\d{3}\.))[0#]+)+")
+_GROUPS = re.compile(r"[0#]+(?:(?:\\?-|\\?/|\\? |\\?\)\\? ?|\\?\.(?=\d{3}\.))[0#]+)+")
 """Digits with signs between them, as of a telephone."""
 _DATE = re.compile(
     r'"([^"]*)"|\\(.)|(\[h+\]|\[m+\]|\[s+\])|(am/pm|a/p)|(y+|m+|d+|h+|s+)|(\.0+)|(.)',
@@ -49,7 +52,11 @@ def _section(value: float, style: str) -> tuple[str, float, bool]:
     """The part of a format for this value, the value as it is written by it, and whether a minus
     is still to be written."""
     # Within quotes a semicolon is one.
-    parts = _ENDS.sub(lambda match: match[1] or "\0", _ASIDE.sub("", style)).split("\0")
+    parts = _ENDS.sub(lambda match: match[1] or "\0", style).split("\0")
+    stated = _stated(parts, value)
+    parts = [_ASIDE.sub("", part) for part in parts]
+    if stated >= 0:
+        return _PADDING.sub(lambda match: match[1] or "", parts[stated]).strip(), abs(value), True
     plain = [_PADDING.sub(lambda match: match[1] or "", part).strip() for part in parts]
     chosen = 1 if value < 0 and len(plain) > 1 else 2 if value == 0 and len(plain) > 2 else 0
     section = plain[chosen]
@@ -57,6 +64,22 @@ def _section(value: float, style: str) -> tuple[str, float, bool]:
         # Only accountants read brackets as a minus.
         return section.replace("(", "-", 1)[:-1], abs(value), False
     return section, abs(value), chosen != 1
+
+
+_CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)(-?\d+(?:\.\d+)?)\]")
+_COMPARED = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
+
+
+def _stated(parts: Sequence[str], value: float) -> int:
+    """The part of a format whose condition holds, else the first without one; -1 where no part
+    states a condition."""
+    found = [_CONDITION.search(part) for part in parts]
+    if not any(found):
+        return -1
+    for at, one in enumerate(found):
+        if one is None or _COMPARED[one[1]](value, float(one[2])):
+            return at
+    return len(parts) - 1
 
 
 def _plain(value: float) -> str:
@@ -69,7 +92,8 @@ def _digits(value: float, section: str) -> str:
         return ""
     places = _PLACES.search(bare)
     most = len(places[1]) if places else 0
-    text = f"{value:{',' if re.search('[0#?],[0#?]', bare) else ''}.{most}f}"
+    comma = "," if re.search("[0#?],[0#?]", bare) else ""
+    text = f"{_rounded(value, most):{comma}.{most}f}"
     if places and (free := len(places[1]) - len(places[1].rstrip("#?"))):
         kept = text[len(text) - free :].rstrip("0")
         text = (text[: len(text) - free] + kept).rstrip(".")
@@ -77,6 +101,14 @@ def _digits(value: float, section: str) -> str:
     least = (whole[0] if whole else "").count("0")
     missing = least - len(re.sub(r"\D", "", text.split(".")[0]))
     return "0" * missing + text if "," not in text else text
+
+
+def _rounded(value: float, places: int) -> Decimal:
+    """As spreadsheets round: halves away from zero, of the fifteen digits that they count in."""
+    exact = Decimal(f"{value:.15g}")
+    if exact.adjusted() > 20 or not exact.is_finite():
+        return exact
+    return exact.quantize(Decimal(1).scaleb(-min(places, 30)), ROUND_HALF_UP)
 
 
 def _in_groups(value: int, section: str, pattern: re.Match[str]) -> str:

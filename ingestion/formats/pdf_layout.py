@@ -29,6 +29,8 @@ FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
+LEAST_OF_PRINT = 6
+"""Words of a line of print, in which figures say nothing of a table."""
 MOST_WORDS, MOST_FLOWING = (3.5, 9.0), 4.5
 LEAST_FILLED, LEAST_OF_COLUMN = 0.35, 0.12
 """Of a table whose columns stand close: words of a cell on average, in half of its columns, in
@@ -161,7 +163,7 @@ class _Layout:
         at = 0
         while at < len(rows):
             end, gutters = _band(rows, at)
-            is_prose = bool(gutters) and _is_prose(_columns(rows[at:end], gutters))
+            end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
             close = None if is_prose else _close_table(rows, at, end, gutters)
             if close is not None:
                 end, table, columns = close
@@ -292,6 +294,9 @@ def _joins(segment: Segment, word: Word) -> bool:
     joint = " " if word.space or gap > 0.17 * size else ""
     if abs(rise) <= 0.12 * size:
         text = joint + word.text
+    elif _leads(segment, gap / size, rise / size):
+        segment.y, segment.size = word.y, word.size
+        text = (joint or " ") + word.text
     elif word.size < 0.86 * segment.size and 0.12 * size < rise < 0.85 * size:
         joint = joint if gap > 0.35 * size else ""
         text = joint + raised(word.text, joint or segment.text)
@@ -308,6 +313,16 @@ def _joins(segment: Segment, word: Word) -> bool:
     segment.words.append(word)
     segment.x0, segment.x1 = min(segment.x0, word.x0), max(segment.x1, word.x1)
     return True
+
+
+ITEM_MARK = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]?|[•●○▪■◦–-]")
+
+
+def _leads(segment: Segment, gap: float, rise: float) -> bool:
+    """Whether a segment is the mark of an item in larger print, a little below the line that it
+    begins; gap and rise in sizes of print."""
+    is_mark = len(segment.words) == 1 and ITEM_MARK.fullmatch(segment.text) is not None
+    return is_mark and gap > 0.35 and 0.12 < abs(rise) < 0.5
 
 
 def _opens(segment: Segment, word: Word, rise: float) -> bool:
@@ -413,6 +428,23 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     if many < 2 or end - at < 2:
         return at + 1, []
     return end, [(left + right) / 2 for left, right in free]
+
+
+def _prose_end(rows: list[_Row], at: int, end: int, gutters: list[float]) -> tuple[int, bool]:
+    """Where columns of print end, and whether they are such: lines below them that stand in one
+    column only may be of what follows."""
+    if _is_prose(_columns(rows[at:end], gutters)):
+        return end, True
+    last = max(i for i in range(at, end) if i == at or _spreads(rows[i], gutters))
+    for shorter in range(end - 1, max(last, at + 1), -1):
+        if _is_prose(_columns(rows[at:shorter], gutters)):
+            return shorter, True
+    return end, False
+
+
+def _spreads(row: _Row, gutters: list[float]) -> bool:
+    """Whether a row stands in more than one column."""
+    return len(_columns([row], gutters)) > 1
 
 
 def _is_larger(row: _Row, first: _Row) -> bool:
@@ -556,12 +588,17 @@ def _is_prose(columns: list[list[Segment]]) -> bool:
     if any(word.filled for column in columns for one in column for word in one.words):
         return False
     lines = [[one.text for one in column] for column in columns]
-    figures = [sum(bool(FIGURE.search(t)) for t in texts) / len(texts) for texts in lines]
+    figures = [sum(map(_is_figure, texts)) / len(texts) for texts in lines]
     ends = [(min(o.order for o in c), max(o.order for o in c)) for c in columns]
     in_turn = all(before[1] < after[0] for before, after in pairwise(ends))
     if in_turn and max(figures[1:]) < 0.5 and min(len(texts) for texts in lines) > 1:
         return True
     return min(len(texts) for texts in lines) > 1 and all(map(_flows, lines))
+
+
+def _is_figure(text: str) -> bool:
+    """Whether a line says a figure in a few words, as a cell does."""
+    return FIGURE.search(text) is not None and len(text.split()) < LEAST_OF_PRINT
 
 
 def _flows(texts: list[str]) -> bool:

@@ -3,13 +3,11 @@
 tesseract runs behind the same walls as a reader, for one page, over pipes and without files.
 """
 
-import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from app.corpus.scans import SCAN, installed
@@ -22,12 +20,11 @@ from ingestion.formats.limits import JailLimits
 from ingestion.formats.members import MOST_LEFT_OUT, pages_named
 from ingestion.formats.one_program import run_program
 from ingestion.formats.registry import EVERY, PDF, format_of
+from ingestion.formats.scan_layout import Word, laid_out
 from ingestion.formats.sniff import MARKED
 
 MARK = "Recognised text"
 """The heading of everything that was recognised: it stands wherever a passage is shown."""
-LEAST_CONFIDENCE, LEAST_OF_NUMBERS = 75.0, 80.0
-"""Of 100, of a paragraph's words on average, and of each word with a digit; less is in doubt."""
 MOST_PAGES = 500
 MOST_WORD = 200
 DRAWING = JailLimits(cpu_s=30, memory_bytes=1024**3, wall_s=45.0)
@@ -35,16 +32,6 @@ READING = JailLimits(cpu_s=60, memory_bytes=2 * 1024**3, wall_s=90.0)
 WORD_LEVEL, COLUMNS = "5", 12
 UNRECOGNISED = "unrecognised"
 """In tesseract's table of what it found."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word that was recognised, how surely (0 to 100), and the lines it stands among."""
-
-    text: str
-    confidence: float
-    paragraph: tuple[int, int]
-    line: int
 
 
 def recognised(path: Path, name: str, languages: str, empty: DocumentRefused) -> Extracted:
@@ -183,7 +170,7 @@ def _without(found: Extracted, left_out: Sequence[str]) -> Extracted:
 
 def _blocks(program: str, image: bytes, languages: str, page: int) -> list[Block]:
     words = words_of(_read(program, image, languages, page))
-    return [Block(text, page, doubt=doubt) for text, doubt in paragraphs(words)]
+    return [Block(one.text, page, one.gap, doubt=one.doubt) for one in laid_out(words)]
 
 
 def words_of(table: bytes) -> list[Word]:
@@ -200,38 +187,11 @@ def words_of(table: bytes) -> list[Word]:
                     float(cells[10]),
                 )
                 text = cells[11].strip()[:MOST_WORD]
+                left, top, width, height = map(int, cells[6:10])
                 if text and 0 <= confidence <= 100:
-                    found.append(Word(text, confidence, (block, paragraph), line))
+                    place = (left, top, left + width, top + height)
+                    found.append(Word(text, confidence, (block, paragraph), line, place))
     return found
-
-
-def paragraphs(words: Sequence[Word]) -> Iterator[tuple[str, str]]:
-    """The text of each paragraph, and why it is in doubt, if it is."""
-    for _, within in groupby(words, key=lambda word: word.paragraph):
-        some = list(within)
-        lines = [
-            " ".join(word.text for word in line)
-            for _, line in groupby(some, key=lambda word: word.line)
-        ]
-        yield _joined(lines), _doubt(some)
-
-
-def _joined(lines: Sequence[str]) -> str:
-    text = lines[0]
-    for line in lines[1:]:
-        broken = re.search(r"[^\W\d_]-$", text) and line[:1].islower()
-        text = f"{text[:-1]}{line}" if broken else f"{text} {line}"
-    return text
-
-
-def _doubt(words: Sequence[Word]) -> str:
-    mean = sum(word.confidence for word in words) / len(words)
-    if mean < LEAST_CONFIDENCE:
-        return f"It was recognised from an image with little certainty ({mean:.0f} of 100)."
-    for word in words:
-        if word.confidence < LEAST_OF_NUMBERS and any(map(str.isdigit, word.text)):
-            return f'"{word.text}" was recognised with little certainty.'[:200]
-    return ""
 
 
 def _image(path: Path, page: int, letters: str) -> bytes | None:

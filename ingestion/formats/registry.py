@@ -4,22 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestion.formats import (
+    asciidoc,
     calendar,
+    compound,
     containers,
+    cues,
     delimited,
     docx,
     epub,
     html,
+    latex,
     markdown,
+    notebook,
     odp,
     ods,
     odt,
+    outlook,
     pdf,
     pictures,
     records,
+    rst,
     rtf,
     sheet,
     slides,
+    structured,
     text,
 )
 from ingestion.formats.document import Read
@@ -33,7 +41,7 @@ PAGE = (*CHARSET, "selectolax.lexbor", "ingestion.formats.css")
 XML = ("lxml.etree", "encodings.cp437")
 PARTS = tuple(f"ingestion.formats.pdf_{part}" for part in ("sight", "layout", "paragraphs"))
 PRINT = ("pypdfium2.raw", "heapq", *PARTS, "ingestion.formats.pdf_calls:prepare")
-NOTES = (*PAGE, "markdown_it", "mdit_py_plugins.footnote")
+NOTES = (*PAGE, "markdown_it", "mdit_py_plugins.footnote", "mdit_py_plugins.deflist")
 EVERY = (*PRINT, *XML, *NOTES, "openpyxl", "striprtf.striprtf", "email.parser")
 """Modules that readers import late: once, in the process that forks for each document."""
 REHEARSAL = "ingestion.formats.rehearsal"
@@ -65,7 +73,7 @@ class Format:
 PDF = Format("application/pdf", (".pdf",), pdf.read, magic=b"%PDF-", imports=PRINT)
 DOCX = Format(
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    (".docx",),
+    (".docx", ".docm", ".dotx", ".dotm"),
     docx.read,
     part="word/",
     imports=XML,
@@ -95,14 +103,14 @@ CSV = Format("text/csv", (".csv", ".tsv"), delimited.read, TEXT_LIMITS, imports=
 
 XLSX = Format(
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    (".xlsx", ".xlsm"),
+    (".xlsx", ".xlsm", ".xltx", ".xltm"),
     sheet.read,
     part="xl/",
     imports=(*XML, "openpyxl"),
 )
 PPTX = Format(
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    (".pptx", ".ppsx"),
+    (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
     slides.read,
     part="ppt/",
     imports=XML,
@@ -111,18 +119,22 @@ EPUB = Format(
     "application/epub+zip", (".epub",), epub.read, part=epub.CONTAINER, imports=(*XML, *PAGE)
 )
 ODT = Format(
-    "application/vnd.oasis.opendocument.text", (".odt",), odt.read, part="content.xml", imports=XML
+    "application/vnd.oasis.opendocument.text",
+    (".odt", ".ott"),
+    odt.read,
+    part="content.xml",
+    imports=XML,
 )
 ODS = Format(
     "application/vnd.oasis.opendocument.spreadsheet",
-    (".ods",),
+    (".ods", ".ots"),
     ods.read,
     part="content.xml",
     imports=XML,
 )
 ODP = Format(
     "application/vnd.oasis.opendocument.presentation",
-    (".odp",),
+    (".odp", ".otp"),
     odp.read,
     part="content.xml",
     imports=XML,
@@ -137,6 +149,46 @@ RECORDS = Format(
 )
 ZIP = Format("application/zip", (".zip",), containers.read_zip, magic=b"PK\x03\x04", imports=EVERY)
 
+MAILS = Format("application/mbox", (".mbox", ".mbx"), containers.read_mails, imports=EVERY)
+OUTLOOK = Format(
+    "application/vnd.ms-outlook", (".msg",), outlook.read, magic=compound.MARK, imports=EVERY
+)
+SAVED_PAGE = Format(
+    "multipart/related",
+    (".mhtml", ".mht"),
+    containers.read_saved_page,
+    imports=(*PAGE, "email.parser"),
+)
+RST = Format("text/x-rst", (".rst", ".rest"), rst.read, TEXT_LIMITS, imports=PAGE)
+ASCIIDOC = Format(
+    "text/asciidoc", (".adoc", ".asciidoc", ".asc"), asciidoc.read, TEXT_LIMITS, imports=PAGE
+)
+LATEX = Format("application/x-tex", (".tex", ".latex"), latex.read, TEXT_LIMITS, imports=PAGE)
+MANUAL = Format(
+    "application/xml",
+    (".xml", ".dita", ".ditamap", ".dbk", ".docbook"),
+    structured.read,
+    imports=(*XML, *PAGE),
+)
+NOTEBOOK = Format(
+    "application/x-ipynb+json", (".ipynb",), notebook.read, TEXT_LIMITS, imports=NOTES
+)
+SUBTITLES = Format("text/vtt", (".vtt", ".srt"), cues.read, TEXT_LIMITS, imports=CHARSET)
+TAR = Format(
+    "application/gzip",
+    (".gz", ".tgz", ".tar", ".bz2", ".tbz2", ".xz", ".txz"),
+    containers.read_tar,
+    magic=b"\x1f\x8b",
+    imports=EVERY,
+)
+PREVIEWED = Format(
+    "application/vnd.apple.iwork",
+    (".pages", ".numbers", ".key"),
+    containers.read_preview,
+    part="Index/",
+    imports=PRINT,
+)
+
 IMAGES = tuple(
     Format(media_type, suffixes, pictures.read, TEXT_LIMITS, magic=mark)
     for media_type, suffixes, mark in (
@@ -149,7 +201,10 @@ IMAGES = tuple(
 OFFICE = (DOCX, XLSX, PPTX)
 OPEN = (ODT, ODS, ODP)
 PACKED = (*OFFICE, EPUB, *OPEN)
-FORMATS = (PDF, *PACKED, RTF, HTML, MARKDOWN, TEXT, CSV, CALENDAR, MAIL, RECORDS, ZIP, *IMAGES)
+MARKUP = (RST, ASCIIDOC, LATEX, MANUAL, NOTEBOOK, SUBTITLES)
+HOLDING = (MAIL, MAILS, OUTLOOK, SAVED_PAGE, ZIP, TAR, PREVIEWED)
+TEXTS = (HTML, MARKDOWN, TEXT, CSV, CALENDAR, RECORDS, *MARKUP)
+FORMATS = (PDF, *PACKED, RTF, *TEXTS, *HOLDING, *IMAGES)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

@@ -9,6 +9,7 @@ from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import DAMAGED, corrupt
 from ingestion.formats.number_formats import moment, number, span
+from ingestion.formats.ooxml import RELATION_ID, Package
 from ingestion.formats.tables import MAX_LABEL, cell_text
 from ingestion.formats.titles import is_garbage_title
 
@@ -16,6 +17,11 @@ MAX_COLUMNS = 200
 MAX_HEIGHT = 100
 """Rows of a merged label that stands in each of its columns."""
 LONGEST_FORMAT = 255
+DRAWN = b"xl/drawings/drawing"
+"""In the list of a workbook's parts, where something is drawn over its cells."""
+S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+D = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
+A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 VISIBLE = "visible"
 
 
@@ -29,12 +35,37 @@ def read(data: bytes) -> Read:
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == VISIBLE]
-        blocks = [block for sheet in shown for block in _sheet(sheet)]
+        boxes = _boxes(data) if DRAWN in data else {}
+        blocks = [
+            block for sheet in shown for block in (*_sheet(sheet), *boxes.get(sheet.title, ()))
+        ]
     except (*DAMAGED, TypeError, AttributeError, SyntaxError, AssertionError) as error:
         # How the library and its XML parser report what no workbook holds.
         raise corrupt() from error
     stated = str(book.properties.title or "")
     return Read("" if is_garbage_title(stated) else stated, blocks)
+
+
+def _boxes(data: bytes) -> dict[str, list[Block]]:
+    """What stands in boxes over the cells, by the name of the sheet."""
+    package = Package.open(data)
+    main = package.main()
+    relations = package.relations(main)
+    found: dict[str, list[Block]] = {}
+    for sheet in package.xml(main).iter(f"{S}sheet"):
+        relation = relations.get(sheet.get(RELATION_ID) or "")
+        drawing = package.related(relation.target, "drawing") if relation else None
+        if drawing is not None:
+            found[sheet.get("name") or ""] = [Block(text) for text in _texts(drawing)]
+    return found
+
+
+def _texts(drawing: Any) -> Iterator[str]:
+    for shape in drawing.iter(f"{D}sp"):
+        facts = shape.find(f".//{D}cNvPr")
+        if facts is None or facts.get("hidden") not in ("1", "true"):
+            lines = ["".join(t.text or "" for t in p.iter(f"{A}t")) for p in shape.iter(f"{A}p")]
+            yield "\n".join(line for line in lines if line.strip())
 
 
 def _sheet(sheet: Any) -> Iterator[Block]:

@@ -1,15 +1,18 @@
 """PowerPoint presentations: each slide that is shown is a page, with its notes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ingestion.formats.document import Block, Read
 from ingestion.formats.ooxml import RELATION_ID, Package
-from ingestion.formats.tables import Table
+from ingestion.formats.tables import Table, cell_text
 from ingestion.formats.titles import is_garbage_title
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+MOST_SERIES, MOST_POINTS = 50, 2_000
+LONGEST_OF_CARD = 40
 TITLES = ("title", "ctrTitle")
 LEFT_OUT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
 """Placeholders that say nothing of their own: number, date, running lines, the slide's picture."""
@@ -31,6 +34,7 @@ def read(data: bytes) -> Read:
             continue
         number += 1
         blocks += _slide(slide, number)
+        blocks += _charts(package, relation.target, number)
         notes = package.related(relation.target, "notesSlide")
         if notes is not None:
             blocks += [Block(b.text, number, b.gap, 0) for b in _slide(notes, number)]
@@ -52,9 +56,51 @@ def _slide(slide: Any, page: int) -> Iterator[Block]:
         body = shape.find(f"{P}txBody")
         if body is None:
             continue
-        lines = [_text(paragraph) for paragraph in body.iter(f"{A}p")]
-        text = "\n".join(line for line in lines if line.strip())
+        lines = [line for p in body.iter(f"{A}p") if (line := _text(p)).strip()]
+        text = (": " if _is_card(lines, kind) else "\n").join(lines)
         yield Block(text, page, level=1 if kind in TITLES else 0)
+
+
+def _is_card(lines: Sequence[str], kind: str) -> bool:
+    """Whether a box of its own holds a name and a figure that is told of it."""
+    if kind or len(lines) != 2 or max(map(len, lines)) > LONGEST_OF_CARD:
+        return False
+    figures = [any(map(str.isdigit, line)) for line in lines]
+    return figures == [False, True] and lines[0][-1] not in ".:;,!?"
+
+
+def _charts(package: Package, part: str, page: int) -> Iterator[Block]:
+    """The figures of the charts of a slide, a row for each category."""
+    for one in package.relations(part).values():
+        if one.kind == "chart" and one.target in package.archive.NameToInfo:
+            yield from _chart(package.xml(one.target), page)
+
+
+def _chart(chart: Any, page: int) -> Iterator[Block]:
+    series = [*chart.iter(f"{C}ser")][:MOST_SERIES]
+    names = [_values(one.find(f"{C}tx")) for one in series]
+    figures = [_values(one.find(f"{C}val")) for one in series]
+    labels = next((found for one in series if (found := _values(one.find(f"{C}cat")))), {})
+    places = sorted({*labels, *(at for one in figures for at in one)})[:MOST_POINTS]
+    if not places or not any(figures):
+        return
+    title = " ".join(node.text or "" for node in chart.iterfind(f"{C}chart/{C}title//{A}t"))
+    head = " | ".join(["", *(next(iter(name.values()), "") for name in names)])
+    rows = [
+        " | ".join([labels.get(at, ""), *(one.get(at, "") for one in figures)]) for at in places
+    ]
+    yield Block("\n".join([*([title] if title.strip() else []), head, *rows]), page)
+
+
+def _values(node: Any) -> dict[int, str]:
+    """What a chart keeps of the cells that it draws, by their place."""
+    found: dict[int, str] = {}
+    for point in node.iter(f"{C}pt") if node is not None else ():
+        value = point.find(f"{C}v")
+        place = point.get("idx") or ""
+        if value is not None and place.isdecimal() and len(place) < 7:
+            found.setdefault(int(place), cell_text(value.text or ""))
+    return found
 
 
 def _shapes(slide: Any) -> Iterator[tuple[Any, str]]:

@@ -2,23 +2,31 @@
 
 import codecs
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 
 from app.errors import DocumentRefused
-from ingestion.formats import limits, pictures
+from ingestion.formats import cues, limits, outlook, pictures
+from ingestion.formats.containers import PACKED_BY, is_tar
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
     BY_SUFFIX,
     HTML,
     IMAGES,
+    MAIL,
     MARKDOWN,
     ODT,
     OFFICE,
     OPEN,
+    OUTLOOK,
     PACKED,
     PDF,
+    PREVIEWED,
     RTF,
+    SAVED_PAGE,
+    SUBTITLES,
+    TAR,
     TEXT,
     ZIP,
     Format,
@@ -29,11 +37,14 @@ CONTENT_TYPES = "[Content_Types].xml"
 """The entry that every Office document has."""
 OPEN_KIND, OPEN_TYPE, LONGEST_KIND = "mimetype", "application/vnd.oasis.opendocument.", 200
 """The entry by which an OpenDocument file says what it is, how that begins, and its size."""
+IWORK, IWORK_PART = frozenset({"QuickLook/Preview.pdf", "Index.zip"}), "Index/Document.iwa"
+"""What documents of Pages, Numbers and Keynote hold."""
 SAMPLE = 4096
 MARKED = 1024
 """Bytes in which a PDF shows that it is one: programs put a few before its mark."""
 MARKS_AND_SPACE = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n\x0b\x0c"
 """The bytes of byte order marks, and white space."""
+UNREAD_ARCHIVES = {b"7z\xbc\xaf'\x1c": "7-Zip", b"Rar!\x1a\x07": "RAR"}
 OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
 EMPTY_ARCHIVE = b"PK\x05\x06"
 """An archive without members begins with its end."""
@@ -55,6 +66,8 @@ def detect_format(data: bytes, name: str) -> Format:
     found = _marked(data, declared)
     if found is not None:
         return found
+    if (found := _told_by_text(data, declared)) is not None:
+        return found
     if declared is None:
         raise DocumentRefused(
             "unsupported_type",
@@ -63,7 +76,33 @@ def detect_format(data: bytes, name: str) -> Format:
     if not declared.is_text:
         raise _mismatch(declared, "something else")
     # Readers of text decode it, and refuse what they cannot.
-    return HTML if declared in (TEXT, MARKDOWN) and _is_page(data) else declared
+    return declared
+
+
+def _told_by_text(data: bytes, declared: Format | None) -> Format | None:
+    """The format that the beginning of text shows, where an ending says less than that."""
+    plain = declared in (TEXT, MARKDOWN, None)
+    if plain and _is_page(data):
+        return HTML
+    if (plain or declared in (HTML, MAIL)) and _is_saved_page(data):
+        return SAVED_PAGE
+    is_cues = declared is TEXT and data[:SAMPLE].lstrip(MARKS_AND_SPACE).startswith(CUES)
+    return SUBTITLES if is_cues else None
+
+
+CUES = cues.MARK.encode()
+SAVED = re.compile(rb"(?im)^Content-Type:\s*multipart/related\b")
+HEADER = re.compile(rb"[A-Za-z][A-Za-z-]{1,40}:")
+WITH_PAGE = b"text/html"
+
+
+def _is_saved_page(data: bytes) -> bool:
+    """Whether it begins with the headers of a page that was saved with its parts, which has no
+    sender and no receiver."""
+    head = re.split(rb"\r?\n\r?\n", data[:SAMPLE].lstrip(), maxsplit=1)[0]
+    if not HEADER.match(head) or not SAVED.search(head) or WITH_PAGE not in data[: 4 * SAMPLE]:
+        return False
+    return not re.search(rb"(?im)^(?:To|Received|Message-ID):", head)
 
 
 def _is_page(data: bytes) -> bool:
@@ -78,7 +117,16 @@ def _marked(data: bytes, declared: Format | None) -> Format | None:
     if PDF.magic in data[:MARKED] and (declared is PDF or data.startswith(PDF.magic)):
         return PDF
     if data.startswith(OLE_HEADER):
+        if outlook.MARK in data and OLE_ENCRYPTED not in data:
+            return OUTLOOK
         raise _old_office(data)
+    if data.startswith(tuple(PACKED_BY)) or is_tar(data[:SAMPLE]):
+        return TAR
+    for mark, kind in UNREAD_ARCHIVES.items():
+        if data.startswith(mark):
+            raise DocumentRefused(
+                "unsupported_type", f"Archives of {kind} are not read; pack the files as ZIP."
+            )
     if data.startswith(RTF.magic):
         return RTF
     if data.startswith(EMPTY_ARCHIVE):
@@ -121,6 +169,8 @@ def _packed(data: bytes, declared: Format | None) -> Format:
         certain = is_office or format not in OFFICE or declared is format
         if certain and any(name.startswith(format.part) for name in names):
             return _open_kind(data, entries) if format is ODT else format
+    if IWORK & set(names) or any(name.startswith(IWORK_PART) for name in names):
+        return PREVIEWED
     if declared is ZIP:
         return ZIP
     if declared is None:

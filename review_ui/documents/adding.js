@@ -63,7 +63,7 @@ export function addingView(context) {
     files.value = "";
   });
   const hint =
-    "Word, PDF, Excel, PowerPoint, OpenDocument, RTF, HTML, Markdown, plain text, CSV, e-mail, EPUB or ZIP; the content decides.";
+    "Word, PDF, Excel, PowerPoint, OpenDocument, RTF, HTML, Markdown, reStructuredText, AsciiDoc, LaTeX, plain text, CSV, e-mail, EPUB, ZIP or tar; the content decides.";
   const drop = el(
     "div",
     { class: "drop" },

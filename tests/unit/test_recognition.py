@@ -27,13 +27,12 @@ from ingestion.formats.limits import JailLimits
 from ingestion.formats.one_program import run_program
 from ingestion.formats.recognition import (
     MARK,
-    Word,
     completed,
-    paragraphs,
     recognised,
     words_of,
 )
 from ingestion.formats.reply import parsed
+from ingestion.formats.scan_layout import Told, Word, paragraphs
 from tests.unit import sample_documents as samples
 
 NO_TESSERACT = "tesseract IS NOT INSTALLED: scanned PDFs were not read (apt install tesseract-ocr)."
@@ -195,7 +194,7 @@ def test_scans_within_archives_are_read_in_their_place(tmp_path: Path) -> None:
     path = tmp_path / "all.zip"
     path.write_bytes(packed())
     found = within(path)
-    first = f"first.pdf\n\n{SHARP[0]}\n\n{SHARP[1]}\n\nNote\n\nNote\n\nDogs are welcome.\n\n"
+    first = f"first.pdf\n\n{SHARP[0]}\n\n{SHARP[1]}\n\nNote\n\nDogs are welcome.\n\n"
     assert found.text.startswith(first)
     printed = [OPEN, STAMP, CLOSED, OTHER, *SHARP, LAST, "more.zip", "a.txt", "Cats too."]
     places = [found.text.index(one, len(first)) for one in printed]
@@ -374,8 +373,8 @@ def test_only_words_in_the_right_form_are_taken_from_the_table() -> None:
         row(5, 1, 1, 2, 1, 1, 0, 0, 9, 9, 88, "words"),
     ]
     assert words_of("\n".join(table).encode()) == [
-        Word("Two", 96.5, (1, 1), 1),
-        Word("words", 88, (1, 2), 1),
+        Word("Two", 96.5, (1, 1), 1, (0, 0, 9, 9)),
+        Word("words", 88, (1, 2), 1, (0, 0, 9, 9)),
     ]
     assert words_of(b"\xff\xfe\n\t\t") == []
 
@@ -383,10 +382,10 @@ def test_only_words_in_the_right_form_are_taken_from_the_table() -> None:
 def test_lines_of_a_paragraph_are_joined_and_an_unsure_number_puts_it_in_doubt() -> None:
     lines = [["Insur-"], ["ance", "of", "12-", "month"], ["terms"]]
     words = [Word(text, 95, (1, 1), at) for at, line in enumerate(lines) for text in line]
-    assert list(paragraphs(words)) == [("Insurance of 12- month terms", "")]
+    assert list(paragraphs(words)) == [Told("Insurance of 12- month terms", "")]
     unsure = [*words, Word("£250", 70, (1, 1), 3), Word("hazy", 20, (2, 1), 1)]
-    (_, first), (_, second) = paragraphs(unsure)
-    assert '"£250"' in first and "20 of 100" in second
+    first, second = paragraphs(unsure)
+    assert '"£250"' in first.doubt and "20 of 100" in second.doubt
 
 
 # The walls
