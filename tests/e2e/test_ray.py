@@ -153,7 +153,7 @@ def test_a_replica_killed_under_load_loses_no_accepted_question(
 
     def ask_on(address: str) -> None:
         headers = {"Authorization": f"Bearer {api_key}"}
-        with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+        with httpx.Client(base_url=address, headers=headers, timeout=120) as client:
             while True:
                 with lock:
                     number = next(numbers, None)

@@ -457,13 +457,14 @@ def test_a_stream_of_the_queue_tells_of_tasks_and_ends_with_its_credential(
         async def next_event() -> ServerSentEvent:
             return await anext(told)
 
+        names.append((await asyncio.wait_for(next_event(), 60)).event)
         follow = asyncio.create_task(next_event())
         while (await asyncio.wait({follow}, timeout=0.3))[0]:  # until nothing has changed
             names.append(follow.result().event)
             follow = asyncio.create_task(next_event())
         assert set(names) == {"changed"} and len(names) <= 3
         hold(database, settings)
-        names.append((await asyncio.wait_for(follow, 10)).event)
+        names.append((await asyncio.wait_for(follow, 60)).event)
         ended = True
         hold(database, settings, asker="bob")
         names += [one.event async for one in told]
@@ -480,7 +481,7 @@ def test_who_opens_the_queue_is_told_once(database: Database) -> None:
         watch = Watch(AnswerNews(database), every_s=0.01)
         services: Any = SimpleNamespace(watch=watch)
         told = reviews._changes(services, Credential("x", lambda: RITA), "r", keep=True)
-        first = await asyncio.wait_for(anext(told), 10)
+        first = await asyncio.wait_for(anext(told), 60)
         second = asyncio.ensure_future(anext(told))
         came, _ = await asyncio.wait({second}, timeout=0.2)
         second.cancel()

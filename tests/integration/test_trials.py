@@ -94,7 +94,7 @@ def small(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Desk]:
 
 
 def served(server: ModelServer) -> OpenAIGenerator:
-    return OpenAIGenerator(server.url, "served-model", None, timeout_s=10)
+    return OpenAIGenerator(server.url, "served-model", None, timeout_s=60)
 
 
 def test_a_canary_takes_its_share_and_its_records_name_it(
