@@ -466,12 +466,12 @@ def test_a_refusal_is_not_retried(server: ModelServer, status: int) -> None:
 def test_a_server_that_is_down(capfd: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    generator = OpenAIGenerator(f"http://127.0.0.1:{port}/v1", "m", KEY, timeout_s=2)
-    with pytest.raises(DependencyFailed) as caught:
-        generator.warm_up()
-    with pytest.raises(DependencyFailed):
-        generator.draft([ask(NOTICE, passage("a", CONTRACT))])
+        port = unused.getsockname()[1]  # it is taken, and nobody listens on it
+        generator = OpenAIGenerator(f"http://127.0.0.1:{port}/v1", "m", KEY, timeout_s=60)
+        with pytest.raises(DependencyFailed) as caught:
+            generator.warm_up()
+        with pytest.raises(DependencyFailed):
+            generator.draft([ask(NOTICE, passage("a", CONTRACT))])
     shown = f"{caught.value!r}{caught.getrepr()}{generator!r}{capfd.readouterr()}"
     assert KEY not in shown
 

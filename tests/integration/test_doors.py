@@ -5,7 +5,6 @@ import contextlib
 import json
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.wiring import build_services
 from tests.integration.test_api import Site, raw, site_over
+from tests.servers import free_port, listening
 
 TIMEOUT_S = 2
 """Of headers and bodies here; what is refused at once is closed well before."""
@@ -150,22 +150,13 @@ def address(site: Site) -> Iterator[tuple[str, int]]:
     """The same service behind a real socket, with the timeouts of its settings."""
     app = create_app(site.services.settings)
     app.state.services = site.services
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     protocol = timed_protocol(site.services.settings.header_timeout_s)
     config = uvicorn.Config(
         app, port=port, http=protocol, lifespan="off", log_level="error", timeout_keep_alive=5
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    ends = time.monotonic() + 30
-    while not server.started and time.monotonic() < ends:
-        time.sleep(0.05)
-    yield "127.0.0.1", port
-    server.should_exit = True
-    thread.join(timeout=10)
+    with listening(config):
+        yield "127.0.0.1", port
 
 
 def closed_after(connection: socket.socket, dribble: bytes = b"") -> tuple[float, bytes]:
