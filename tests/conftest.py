@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, update
@@ -39,6 +40,14 @@ os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
 """Decisions are measured at once, but for the tests of undoing them."""
 os.environ.setdefault("COUNTERSIGN_DEADLINE_S", "120")
 """On a busy machine an answer may take long; what a deadline does has tests of its own."""
+hypothesis.settings.register_profile(
+    "the same everywhere",
+    deadline=None,  # a busy machine is slow, and what is slow has tests of its own
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=True,  # what fails, fails again
+    database=None,
+)
+hypothesis.settings.load_profile("the same everywhere")
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
     "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "

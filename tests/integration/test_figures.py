@@ -117,7 +117,7 @@ def test_what_a_released_answer_costs(site: Site) -> None:
         free = figures(session, OPERATOR, "main", 2).cost
         elsewhere = figures(session, OPERATOR, "board", 2, prices).cost
     assert cost.cpu_s > 0 and cost.tokens_read > 0
-    assert cost.reviewer_minutes == pytest.approx(2 + 30, abs=0.2)
+    assert cost.reviewer_minutes == pytest.approx(2 + 30, abs=2)
     assert cost.total is not None
     assert cost.total == pytest.approx(cost.cpu_s * 10 + cost.reviewer_minutes, abs=2)
     assert cost.per_released == pytest.approx(cost.total / 3, abs=0.01)

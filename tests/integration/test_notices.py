@@ -229,12 +229,12 @@ def test_what_is_not_taken_is_tried_again_later_and_given_up_in_the_end(
     receiver.status = status
     hold(database, settings)
     hold(database, settings, asker="bob")
-    sender = Sender(database, settings)
+    sender, began = Sender(database, settings), now()
     assert sender.run() == 0
     assert len(receiver.got) == 1  # one failure, and the destination rests until the next run
     (failed,) = [row for row in rows(database) if row.attempts]
     assert failed.problem == f"The webhook answered {status}."
-    assert failed.due_at > now() + timedelta(seconds=4)
+    assert failed.due_at > began + timedelta(seconds=4)
     with database.transaction() as session:
         session.execute(update(OutboxRow).values(attempts=MOST_TRIES - 1))
     make_due(database)
