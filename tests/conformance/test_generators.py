@@ -318,7 +318,7 @@ def test_padding_does_not_change_a_draft(causal_folder: Path) -> None:
 def deadline_of(model: Generator) -> None:
     model.warm_up()
     with cpu_within(2), pytest.raises(DeadlineExceeded):
-        model.draft([ask(NOTICE, passage("a", CONTRACT), seconds=0.3)])
+        model.draft([ask(NOTICE, passage("a", CONTRACT), seconds=0.1)])
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_an_assistant_asks_over_mcp(running: Served) -> None:
             waiting = await call("follow", answer_id=held["answer_id"], wait_s=0.1)
             assert waiting == held
             await asyncio.to_thread(running.release, held["answer_id"])
-            signed = await call("follow", answer_id=held["answer_id"], wait_s=10)
+            signed = await call("follow", answer_id=held["answer_id"], wait_s=60)
             assert signed["status"] == "released" and "£350" in signed["answer"]["text"]
             refused = await client.call_tool("ask", {"question": " "})
             assert refused.is_error and "question_empty" in str(refused.content)
