@@ -69,6 +69,8 @@ def opened(page: Page, origin: str = "") -> Frame:
         "aria-expanded", "true"
     )
     page.wait_for_timeout(200)
+    while len(page.frames) < 2:
+        page.wait_for_timeout(50)  # the time limit of tests ends it
     return page.frames[-1]
 
 
