@@ -250,6 +250,16 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def a_write_waits_as_long_as_it_takes() -> Iterator[None]:
+    """Where many threads write to one SQLite file on a busy machine, the last may wait longer than
+    a service would."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(db, "WRITE_WAIT_MS", 240_000)
+    yield
+    patch.undo()
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """The folder that ``make`` filled, for all processes of a run of tests: the first that asks for
     it makes it."""
