@@ -38,7 +38,7 @@ from tests.postgres import PostgresServer, postgres_server
 
 os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
 """Decisions are measured at once, but for the tests of undoing them."""
-os.environ.setdefault("COUNTERSIGN_DEADLINE_S", "120")
+os.environ.setdefault("COUNTERSIGN_DEADLINE_S", "100")
 """On a busy machine an answer may take long; what a deadline does has tests of its own."""
 hypothesis.settings.register_profile(
     "the same everywhere",
