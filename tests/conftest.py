@@ -20,11 +20,13 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from app import db
-from app.access import passwords
+from app.access import oidc, passwords
 from app.corpus.tables import DocumentRow
 from app.db import Database, migrate
 from app.inference.networks import onnx_encoder
 from app.main import Described
+from app.notices import mail, webhook
+from app.proof import checkpoints
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
@@ -231,6 +233,17 @@ def our_checks_have_time() -> Iterator[None]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(judge._Runner, "__init__", patient)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def receivers_have_time() -> Iterator[None]:
+    """Webhooks, mail and sign-in providers of tests are threads of the same busy process."""
+    patch = pytest.MonkeyPatch()
+    for module in (webhook, mail, oidc):
+        patch.setattr(module, "TIMEOUT_S", SLOWEST)
+    patch.setattr(checkpoints, "WEBHOOK_TIMEOUT_S", SLOWEST)
     yield
     patch.undo()
 

@@ -367,7 +367,7 @@ def test_refusals_of_a_burst_go_out_before_anybody_of_it_is_looked_up(
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {house.key}"}
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://burst", headers=headers
+            transport=transport, base_url="http://burst", headers=headers, timeout=240
         ) as client:
 
             async def ask() -> int:

@@ -54,7 +54,7 @@ def test_a_question_is_traced_under_its_caller(
             timeout=240,
         )
         assert asked.status_code == 200, asked.text
-        httpx.get(f"{service.address}/healthz")
+        httpx.get(f"{service.address}/healthz", timeout=240)
     spans = named(kept)
     request = spans["POST /v1/ask"]
     trace, request_id, above = ids(request)
