@@ -46,8 +46,7 @@ def burn(seconds: float) -> None:
 
 
 def test_a_stage_is_charged_with_its_own_cpu_time_not_with_that_of_stages_within() -> None:
-    # The clock is that of the process, and what other tests left running counts in it: so it is
-    # read here, too.
+    # The clock is that of the process: what other tests left running counts, so it is read here.
     within = 0.0
     with latency._stage_times() as spent:
         began = time.process_time()
