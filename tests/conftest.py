@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, update
@@ -19,21 +20,36 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from app import db
-from app.access import passwords
+from app.access import oidc, passwords
 from app.corpus.tables import DocumentRow
 from app.db import Database, migrate
 from app.inference.networks import onnx_encoder
 from app.main import Described
+from app.notices import mail, webhook
+from app.proof import checkpoints
 from app.settings import Settings
 from app.telemetry import configure_logging
 from app.wiring import Services, build_services
+from guardrails import judge
+from guardrails.contract import Check
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
+from tests.effort import SLOWEST
 from tests.fakes import Stock
 from tests.postgres import PostgresServer, postgres_server
 
 os.environ.setdefault("COUNTERSIGN_UNDO_SECONDS", "0")
 """Decisions are measured at once, but for the tests of undoing them."""
+os.environ.setdefault("COUNTERSIGN_DEADLINE_S", "100")
+"""On a busy machine an answer may take long; what a deadline does has tests of its own."""
+hypothesis.settings.register_profile(
+    "the same everywhere",
+    deadline=None,  # a busy machine is slow, and what is slow has tests of its own
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=True,  # what fails, fails again
+    database=None,
+)
+hypothesis.settings.load_profile("the same everywhere")
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = (
     "NO CHROMIUM WAS FOUND: the browser tests did not run. Install it, for example with "
@@ -204,6 +220,34 @@ def an_interface_is_described_once() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def our_checks_have_time() -> Iterator[None]:
+    """A check that is late holds an answer. One of a test is late on purpose, one of ours only
+    where the machine is busy with something else for seconds."""
+    real = judge._Runner.__init__
+
+    def patient(runner: judge._Runner, check: Check) -> None:
+        real(runner, check)
+        if type(check).__module__.startswith(("guardrails.", "app.")):
+            runner.timeout_s = max(runner.timeout_s, SLOWEST)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(judge._Runner, "__init__", patient)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def receivers_have_time() -> Iterator[None]:
+    """Webhooks, mail and sign-in providers of tests are threads of the same busy process."""
+    patch = pytest.MonkeyPatch()
+    for module in (webhook, mail, oidc):
+        patch.setattr(module, "TIMEOUT_S", SLOWEST)
+    patch.setattr(checkpoints, "WEBHOOK_TIMEOUT_S", SLOWEST)
+    yield
+    patch.undo()
+
+
 DURABLE = db.PRAGMAS
 """How SQLite is opened outside of the tests."""
 
@@ -215,6 +259,16 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
     pragmas = tuple(pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in DURABLE)
     patch.setattr(db, "PRAGMAS", pragmas)
     patch.setattr(os, "fsync", lambda _handle: None)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_write_waits_as_long_as_it_takes() -> Iterator[None]:
+    """Where many threads write to one SQLite file on a busy machine, the last may wait longer than
+    a service would."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(db, "WRITE_WAIT_MS", 240_000)
     yield
     patch.undo()
 

@@ -152,7 +152,7 @@ class ScriptedCheck:
 
     act: Callable[[Case], list[Finding]] = passing
     stage: Stage = "draft"
-    timeout_s: float = 5.0
+    timeout_s: float = 60.0
     name: str = "scripted"
 
     def run(self, case: Case) -> list[Finding]:

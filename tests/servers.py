@@ -1,12 +1,14 @@
 """A service behind a real socket of this machine, for clients that speak HTTP themselves."""
 
+import os
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +122,22 @@ def served(services: Services) -> Iterator[Served]:
             yield Served(site, f"http://127.0.0.1:{port}")
 
 
+PORTS = range(11_000, 31_000)
+"""Below those that a system gives to outgoing connections, and above those that browsers refuse."""
+WORKERS = 20
+_TRIED = count(os.getpid())
+
+
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of this machine that nobody listens on. Until its service does, nobody else takes it:
+    no connection, and no other worker of the tests, which has ports of its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    own = PORTS[worker::WORKERS]
+    for number in _TRIED:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", own[number % len(own)]))
+            return own[number % len(own)]
+    raise AssertionError("there is no end to numbers")
 
 
 @contextmanager
@@ -141,7 +153,7 @@ def listening(config: uvicorn.Config) -> Iterator[None]:
         yield
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=120)
 
 
 def citation(number: int) -> CitationView:

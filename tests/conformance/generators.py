@@ -345,7 +345,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, reply: Reply) -> None:
         if reply.hang:
-            self._state.closing.wait(10)
+            self._state.closing.wait(60)
             return
         self.send_response(reply.status)
         for name, value in reply.headers:
@@ -485,13 +485,13 @@ def _random_evidence_beams(folder: Path) -> Iterator[Generator]:
 @contextmanager
 def _openai_json(folder: Path) -> Iterator[Generator]:
     with model_server() as server:
-        yield OpenAIGenerator(server.url, "served-model", None, timeout_s=10, as_json=True)
+        yield OpenAIGenerator(server.url, "served-model", None, timeout_s=60, as_json=True)
 
 
 @contextmanager
 def _openai(folder: Path) -> Iterator[Generator]:
     with model_server() as server:
-        yield OpenAIGenerator(server.url, "served-model", "sk-conformance", timeout_s=10)
+        yield OpenAIGenerator(server.url, "served-model", "sk-conformance", timeout_s=60)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def ask(page: Page, question: str, status: str) -> Locator:
     page.get_by_test_id("question").fill(question)
     page.get_by_test_id("question").press("Enter")
     answer = page.get_by_test_id("answer").nth(before)
-    expect(answer).to_have_attribute("data-status", status, timeout=30_000)
+    expect(answer).to_have_attribute("data-status", status)
     return answer
 
 
@@ -88,14 +88,14 @@ def test_ask_hold_sign_and_see(page: Page, browser: Browser, running: Running) -
     desk.context.close()
 
     live = page.locator(f'[data-answer-id="{answer_id}"]')
-    expect(live).to_have_attribute("data-status", "released", timeout=15_000)
+    expect(live).to_have_attribute("data-status", "released")
     expect(live).to_contain_text(re.compile("reviewer", re.IGNORECASE))
     first_words = " ".join(drafted.split()[:3])
     assert first_words in live.inner_text().replace("\n", " ")
 
     page.reload()
     expect(page.locator(f'[data-answer-id="{answer_id}"]')).to_have_attribute(
-        "data-status", "released", timeout=15_000
+        "data-status", "released"
     )
 
 
@@ -138,7 +138,7 @@ def test_an_open_question_offers_what_it_may_be_about(page: Page, running: Runni
     name, answers = choices.first.inner_text(), page.get_by_test_id("answer").count()
     choices.first.click()
     expect(page.locator(".question-text").last).to_have_text(f"What is the excess ({name})?")
-    expect(page.get_by_test_id("answer")).to_have_count(answers + 1, timeout=30_000)
+    expect(page.get_by_test_id("answer")).to_have_count(answers + 1)
     expect(page.get_by_test_id("answer").last.get_by_test_id("choice")).to_have_count(0)
     page.reload()  # what was offered is kept
     page.locator("#history[aria-busy=false]").wait_for(state="attached")
@@ -169,10 +169,10 @@ def test_a_reviewer_edits_and_rejects(page: Page, running: Running) -> None:
 
     page.bring_to_front()
     expect(page.locator(f'[data-answer-id="{edited}"]')).to_contain_text(
-        "Please call our claims team", timeout=20_000
+        "Please call our claims team"
     )
     expect(page.locator(f'[data-answer-id="{rejected}"]')).to_have_attribute(
-        "data-status", "rejected", timeout=20_000
+        "data-status", "rejected"
     )
 
 
@@ -205,9 +205,7 @@ def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
     page.get_by_test_id("question").fill("How long is it valid?")
     page.get_by_test_id("question").press("Enter")
     understood = page.get_by_test_id("searched-for")
-    expect(understood).to_have_text(
-        "Searched for: How long is a staff password valid?", timeout=30_000
-    )
+    expect(understood).to_have_text("Searched for: How long is a staff password valid?")
     page.reload()
     expect(page.get_by_test_id("new-conversation")).to_be_visible()  # the thread goes on
     expect(page.get_by_test_id("answer")).to_have_count(2)
@@ -217,7 +215,7 @@ def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
     expect(page.get_by_test_id("question")).to_be_focused()
     page.get_by_test_id("question").fill("How long is it valid?")
     page.get_by_test_id("question").press("Enter")
-    expect(page.get_by_test_id("answer")).to_have_count(1, timeout=30_000)
+    expect(page.get_by_test_id("answer")).to_have_count(1)
     expect(understood).to_have_count(0)
 
 

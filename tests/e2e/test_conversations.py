@@ -67,7 +67,7 @@ def test_sources_open_beside_the_answer_and_its_worth_is_said(page: Page, runnin
 
     page.get_by_test_id("ask-again").click()
     answers = page.locator('[data-testid="answer"][data-status="released"]')
-    expect(answers).to_have_count(2, timeout=30_000)
+    expect(answers).to_have_count(2)
     page.reload()
     expect(answers).to_have_count(2)  # in one conversation, the old one as it was
     first, second = answers.all()

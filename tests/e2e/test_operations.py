@@ -85,7 +85,7 @@ def test_an_expert_answers_a_question_that_had_no_answer(page: Page, running: Ru
     ask(page, "How do I bake sourdough bread at high altitude?", "abstained")
     page.goto(f"{running.address}/operations")
     gap = page.get_by_test_id("gap").filter(has_text="sourdough")
-    expect(gap).to_contain_text("not found", timeout=30_000)
+    expect(gap).to_contain_text("not found")
     gap.get_by_test_id("answer-gap").click()
     text = page.get_by_test_id("gap-text")
     text.fill("Bake sourdough bread at 230 degrees and add water.")
@@ -108,9 +108,9 @@ def test_an_expert_answers_a_question_that_had_no_answer(page: Page, running: Ru
     expect(gap).not_to_contain_text("Not saved")
     page.goto(f"{running.address}/documents")
     added = page.get_by_text("How do I bake sourdough bread at high altitude?").first
-    expect(added).to_be_visible(timeout=60_000)
+    expect(added).to_be_visible()
     page.goto(f"{running.address}/operations")
-    expect(gap.get_by_test_id("gap-written")).to_contain_text("leaves this list", timeout=60_000)
+    expect(gap.get_by_test_id("gap-written")).to_contain_text("leaves this list")
 
 
 def test_the_last_days_are_shown_for_a_collection_that_is_chosen(

@@ -7,7 +7,6 @@ COUNTERSIGN_RAY_PYTHON, or install `ray[serve]`; else this says loudly that it d
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from app.settings import PROJECT, Settings
 from app.wiring import open_services
 from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
+from tests.servers import free_port
 
 PYTHON = os.environ.get("COUNTERSIGN_RAY_PYTHON") or (
     sys.executable if importlib.util.find_spec("ray") else ""
@@ -60,9 +60,7 @@ KILL_AFTER = 20
 @contextmanager
 def ray_serve(folder: Path, database_url: str) -> Iterator[tuple[str, str]]:
     """The address of the service with two replicas, and a mark that their environment has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     mark = uuid.uuid4().hex
     told = {
         "COUNTERSIGN_DATA_DIR": str(folder),
@@ -153,7 +151,7 @@ def test_a_replica_killed_under_load_loses_no_accepted_question(
 
     def ask_on(address: str) -> None:
         headers = {"Authorization": f"Bearer {api_key}"}
-        with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+        with httpx.Client(base_url=address, headers=headers, timeout=120) as client:
             while True:
                 with lock:
                     number = next(numbers, None)

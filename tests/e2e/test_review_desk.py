@@ -136,18 +136,18 @@ def test_an_edit_cites_what_was_found_and_can_be_undone(
     page.get_by_text("Find more evidence").click()
     page.get_by_test_id("evidence-text").fill("excess for water damage")
     page.get_by_test_id("evidence-find").click()
-    page.get_by_test_id("cite").first.click(timeout=30_000)
+    page.get_by_test_id("cite").first.click()
     expect(field).to_have_value(re.compile(r"^Please call us\. \[\d+\]$"))
     assert violations(page) == []
     field.fill("Please call us.")
     page.get_by_test_id("edit-save").click()
-    expect(page.get_by_test_id("unsupported")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("unsupported")).to_be_visible()
     expect(field).to_have_value("Please call us.")
     assert violations(page) == []
     page.get_by_test_id("override-reason").fill("An invitation needs no source.")
     page.get_by_test_id("override-reason").press("Control+Enter")
     decided = page.locator('#task [data-testid="decision"]')
-    expect(decided).to_contain_text("An invitation needs no source.", timeout=30_000)
+    expect(decided).to_contain_text("An invitation needs no source.")
     page.get_by_test_id("undo").click()
     expect(page.locator("#task-notice")).to_contain_text("taken back")
     expect(page.get_by_test_id("claimed-by-me")).to_be_visible()
@@ -189,12 +189,12 @@ def test_a_quote_beside_the_draft_becomes_the_edit_by_its_digit(
     assert violations(page) == []
     page.keyboard.press("Control+Enter")
     told = page.locator('#task [data-testid="decision"], [data-testid="unsupported"]').first
-    expect(told).to_be_visible(timeout=30_000)
+    expect(told).to_be_visible()
     if page.get_by_test_id("unsupported").is_visible():
         page.get_by_test_id("override-reason").fill("It answers.")
         page.keyboard.press("Control+Enter")
     decided = page.locator('#task [data-testid="decision"]')
-    expect(decided).to_have_attribute("data-kind", "edit", timeout=30_000)
+    expect(decided).to_have_attribute("data-kind", "edit")
     expect(page.locator("#quotes")).to_have_count(0)  # it is decided
 
 
@@ -237,7 +237,7 @@ def test_a_document_goes_from_under_a_draft_and_an_answer(page: Page, running: R
     expect(page.get_by_test_id("approve")).to_have_count(0)
     before = call(page, "GET", "/v1/reviews")["tasks"]
     page.get_by_test_id("draft-again").click()
-    expect(page.get_by_test_id("stale")).to_have_count(0, timeout=60_000)
+    expect(page.get_by_test_id("stale")).to_have_count(0)
     expect(page.get_by_test_id("note").last).to_contain_text("asked for a new draft")
     after = call(page, "GET", "/v1/reviews")["tasks"]
     assert {one["task_id"] for one in before} == {one["task_id"] for one in after}

@@ -27,7 +27,7 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with (
         service(data, ingest=documents, stop=signal.SIGTERM) as announced,
-        httpx.Client(base_url=announced["chat"], timeout=30) as client,
+        httpx.Client(base_url=announced["chat"], timeout=120) as client,
     ):
         login = announced["first_login"]
         own = client.post("/v1/session", json=login).json()
@@ -37,7 +37,7 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
         asked = client.post("/v1/ask", json=question, headers=sign_in(client, login)).json()
     with (
         service(data, ingest=documents) as announced,
-        httpx.Client(base_url=announced["chat"], timeout=30) as client,
+        httpx.Client(base_url=announced["chat"], timeout=120) as client,
     ):
         assert announced["first_login"] is None
         sign_in(client, login)
@@ -60,7 +60,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
     assert done.returncode == 1
     assert "COUNTERSIGN_PORT" in done.stderr

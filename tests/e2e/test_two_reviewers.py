@@ -108,7 +108,7 @@ def test_a_claim_made_after_the_task_was_opened_is_told(
     rob.get_by_test_id("take-over").click()
     expect(rob.get_by_test_id("claimed-by-me")).to_be_visible()
     expect(rob.get_by_test_id("holder")).to_have_count(0)
-    expect(rita.get_by_test_id("holder")).to_have_text("rob is reviewing this", timeout=30_000)
+    expect(rita.get_by_test_id("holder")).to_have_text("rob is reviewing this")
     expect(rita.get_by_test_id("approve")).to_have_count(0)
 
 

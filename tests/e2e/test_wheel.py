@@ -66,7 +66,7 @@ def test_it_ingests_and_answers_in_an_empty_folder(
             command=[str(installed / "countersign")],
             folder=tmp_path,
         ) as announced,
-        httpx.Client(base_url=announced["chat"], timeout=60) as client,
+        httpx.Client(base_url=announced["chat"], timeout=120) as client,
     ):
         headers = sign_in(client, announced["first_login"])
         asked = {"question": "How long must a password be?"}

@@ -50,7 +50,7 @@ class Askers:
 
     def __init__(self, address: str, login: dict[str, str]) -> None:
         self._address = address
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with httpx.Client(base_url=address, timeout=120) as client:
             self.headers = sign_in(client, login)
             self.cookies = dict(client.cookies)
 
@@ -66,7 +66,7 @@ class Askers:
                 json=QUESTION,
                 headers=headers,
                 cookies=self.cookies,
-                timeout=60,
+                timeout=120,
             )
         except httpx.TransportError:
             return None

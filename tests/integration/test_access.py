@@ -233,13 +233,20 @@ def test_what_a_process_took_is_not_used_after_its_minute(
     assert sorted(row[1] for row in counted) == [4, 4]
 
 
-def test_sign_ins_are_limited_over_all_processes(database: Database) -> None:
+def test_sign_ins_are_limited_over_all_processes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute_of(monkeypatch, database, datetime(2026, 11, 24, 12))
     processes = [Quotas(1, SharedCounts(database)) for _ in range(2)]
     tries = [tried(processes[number % 2], "ann", "192.0.2.1") for number in range(30)]
     assert sum(tries) == 10
 
 
-def test_wrong_passwords_of_a_name_are_counted_over_all_processes(database: Database) -> None:
+def test_wrong_passwords_of_a_name_are_counted_over_all_processes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute_of(monkeypatch, database, datetime(2026, 11, 24, 12))
+
     def process() -> Quotas:
         return Quotas(1, SharedCounts(database), KnownPlaces(database))
 

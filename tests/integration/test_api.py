@@ -300,7 +300,6 @@ def test_answers_are_seen_by_their_asker_only(site: Site) -> None:
 # Reviewing
 
 
-@pytest.mark.timeout(60)
 def test_an_approved_answer_reaches_its_asker_live(site: Site) -> None:
     task_id, answer_id = site.held()
     with ThreadPoolExecutor(1) as pool:
@@ -309,7 +308,7 @@ def test_an_approved_answer_reaches_its_asker_live(site: Site) -> None:
         assert (task["state"], task["claimed_by"]) == ("claimed", "rita")
         decided = site.decide("rita", task, "approve")
         assert decided.json()["decision"]["kind"] == "approve", decided.text
-        stream = events(following.result(timeout=20).text)
+        stream = events(following.result(timeout=60).text)
     assert [name for name, _ in stream] == ["answer"] * len(stream)
     assert stream[-1][1]["status"] == "released"
     answer = site.call("ann", "GET", f"/v1/answers/{answer_id}").json()
@@ -797,7 +796,6 @@ def test_a_head_answers_as_its_get_without_the_body(site: Site, path: str) -> No
             assert next(length) == next(length)
 
 
-@pytest.mark.timeout(60)
 def test_a_head_of_a_stream_that_goes_on_ends_with_its_headers(fresh: Site) -> None:
     _, answer_id = fresh.held()
     head = fresh.call("ann", "HEAD", f"/v1/answers/{answer_id}/events")
@@ -1107,7 +1105,7 @@ def upload(
 
 def wait_for(site: Site, document_id: str) -> dict[str, Any]:
     """The document once the worker is done with it."""
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 120
     while time.monotonic() < ends:
         document: dict[str, Any] = site.call("olga", "GET", f"/v1/documents/{document_id}").json()
         if document["state"] != "pending":
@@ -1354,7 +1352,7 @@ def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Si
         failed = wait_for(site, bad)
         assert (document["state"], document["title"]) == ("ready", "Parking")
         assert (failed["state"], failed["error_code"]) == ("failed", "corrupt")
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 120
         while site.services.corpus.versions.unindexed() and time.monotonic() < ends:
             time.sleep(0.1)
     assert {name for name, _ in told} == {"job"} and told[0][1]["items"] == 1

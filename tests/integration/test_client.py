@@ -85,11 +85,12 @@ def test_a_held_answer_is_followed_until_it_is_signed(running: Served, ann: Clie
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         ann.follow(held, timeout_s=0.2)
-    assert time.monotonic() - began < 5
-    signing = threading.Timer(0.3, running.release, [held.answer_id])
-    signing.start()
-    seen = [answer.status for answer in ann.changes(held)]
-    signing.join()
+    assert time.monotonic() - began < 60  # nobody signs meanwhile: without an end it is for ever
+    seen = []
+    for answer in ann.changes(held):
+        seen.append(answer.status)
+        if len(seen) == 1:
+            running.release(held.answer_id)
     assert seen == ["held", "released"]
     assert "£350" in ann.follow(held).text
 
@@ -119,7 +120,7 @@ def test_what_can_be_tried_again_is(running: Served, ann: Client) -> None:
         for permit in taken:
             permit.close()
 
-    freeing = threading.Timer(0.5, free)
+    freeing = threading.Timer(0.1, free)
     freeing.start()
     assert ann.ask(RELEASED).status == "released"
     freeing.join()
@@ -277,7 +278,7 @@ def test_an_assistant_asks_over_mcp(running: Served) -> None:
             waiting = await call("follow", answer_id=held["answer_id"], wait_s=0.1)
             assert waiting == held
             await asyncio.to_thread(running.release, held["answer_id"])
-            signed = await call("follow", answer_id=held["answer_id"], wait_s=10)
+            signed = await call("follow", answer_id=held["answer_id"], wait_s=60)
             assert signed["status"] == "released" and "£350" in signed["answer"]["text"]
             refused = await client.call_tool("ask", {"question": " "})
             assert refused.is_error and "question_empty" in str(refused.content)

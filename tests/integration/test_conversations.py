@@ -303,7 +303,7 @@ class Rehearsing:
 
 
 def tried(suggestions: Suggestions, principal: Principal) -> list[str]:
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while not (found := suggestions.view(principal)).complete and time.monotonic() < ends:
         time.sleep(0.02)
     assert found.complete

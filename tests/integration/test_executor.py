@@ -117,12 +117,14 @@ def test_the_setting_selects_and_ray_need_not_be_installed(
 
 def test_no_more_run_at_once_than_there_are_places() -> None:
     running, most, lock = 0, 0, threading.Lock()
+    together = threading.Barrier(3, timeout=60)
 
     def work() -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+        together.wait()  # nobody is through alone
         time.sleep(0.01)
         with lock:
             running -= 1

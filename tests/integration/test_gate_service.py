@@ -3,7 +3,6 @@
 import json
 import math
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -246,16 +245,14 @@ def test_the_gate_never_releases_what_the_policy_holds(desk: Desk) -> None:
         assert House(desk, certificate(1.0), gate_mode=mode).ask(1.0, COVERAGE)["status"] == "held"
 
 
-def test_a_switch_counts_within_a_second_in_another_process(desk: Desk) -> None:
+def test_a_switch_counts_at_once_in_another_process(desk: Desk) -> None:
     here = House(desk, certificate())
     elsewhere = Database(desk.database.url)
     there = House(replace_database(desk, elsewhere), certificate())
     try:
         assert there.ask()["status"] == "released"
-        began = time.monotonic()
         switch_mode(here.desk.database, "review_everything", "an incident", "olga")
-        assert there.gate.mode() == "review_everything"
-        assert time.monotonic() - began < 1
+        assert there.gate.mode() == "review_everything"  # without a second look
         assert there.ask()["status"] == "held"
         switch_mode(elsewhere, "provisional", "it is over", "olga")
         assert here.ask()["status"] == "released"

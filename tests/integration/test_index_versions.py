@@ -419,13 +419,16 @@ def test_many_versions_push_out_nothing_that_was_live_at_a_full_hour(stocked: St
     assert yesterday not in shown  # it is live
 
 
-def test_what_was_live_at_each_full_hour_is_kept(library: Library) -> None:
+def test_what_was_live_at_each_full_hour_is_kept(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = []
     for number in range(6):
         library.shelf.store("claims.txt", f"Theft rule number {number}.")
         made.append(library.pipeline.index.build())
         library.corpus.versions.promote(made[-1])
-    hour = datetime.now().replace(minute=0, second=0, microsecond=0)
+    hour = datetime(2026, 11, 24, 12)
+    monkeypatch.setattr(library.corpus.versions, "_clock", lambda _session: hour)
     moments = [timedelta(hours=-5), *(timedelta(hours=-3, minutes=m) for m in (-9, -8, -7))]
     with library.database.transaction() as session:
         for version_id, before in zip(made, [*moments, timedelta(), timedelta()], strict=True):

@@ -300,7 +300,7 @@ def test_the_service_takes_up_and_indexes_what_a_dead_worker_left(library: Libra
     )
     try:
         with worker(services):
-            ends = time.monotonic() + 60
+            ends = time.monotonic() + 120
             while library.corpus.versions.live() is None and time.monotonic() < ends:
                 time.sleep(0.05)
     finally:
@@ -529,7 +529,7 @@ def test_a_document_saved_while_a_version_is_begun_is_not_lost(library: Library)
         embedder=library.embedder.name,
         passages=[NewPassage(OFFICE, 0, 9, None, library.embedder.embed([OFFICE])[0])],
     )
-    library.corpus.versions.promote(begun[0].result(timeout=30))
+    library.corpus.versions.promote(begun[0].result(timeout=120))
     pool.shutdown()
     found = library.found("theft head office")
     assert OFFICE.strip() in found or library.corpus.versions.unindexed()

@@ -192,12 +192,12 @@ def test_a_small_upload_is_found_while_a_large_one_is_read(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = library.write("large.txt", "The archive is long. " * 20_000)
-    give_up_waiting = time.monotonic() + 60
+    give_up_waiting = time.monotonic() + 120
     prepare, looked = library.embedder.embed, threading.Event()
 
     def slowly(texts: list[str]) -> object:
         if any("archive" in text for text in texts):
-            looked.wait(60)
+            looked.wait(240)
         return prepare(texts)
 
     library.shelf.store("claims.txt", CLAIMS)

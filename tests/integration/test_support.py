@@ -123,7 +123,7 @@ def test_a_crashing_support_check_fails_closed(
 
 def test_a_hanging_support_check_fails_closed(ask: Callable[..., dict[str, Any]]) -> None:
     never = Event()
-    support = WatchedSupport(Path("models/support"), lambda: never.wait(5), 0.1)
+    support = WatchedSupport(Path("models/support"), lambda: never.wait(60), 0.1)
     assert ask(SOURCE, support)["status"] == "held"
     never.set()
 

@@ -48,7 +48,7 @@ class House:
 
     def __init__(self, database: Database, url: str, folder: Path) -> None:
         self.database = database
-        self.settings = settings_for(url, folder, undo_seconds=10.0)
+        self.settings = settings_for(url, folder, undo_seconds=100.0)
         self.desk = ReviewDesk(database, self.settings)
         self.released = ReleasedAnswers(database, self.settings)
         self.corpus = Corpus(database)
@@ -87,7 +87,7 @@ class House:
         with self.database.reading() as session:
             return list(session.scalars(select(AuditRow.kind).order_by(AuditRow.number)))
 
-    def later(self, seconds: float = 11) -> None:
+    def later(self, seconds: float = 101) -> None:
         with self.database.transaction() as session:
             before = PendingDecisionRow.due_at > now()
             due = now() - timedelta(seconds=1)

@@ -75,7 +75,7 @@ class Trial:
 
 
 def served(server: ModelServer) -> OpenAIGenerator:
-    return OpenAIGenerator(server.url, "served-model", None, timeout_s=10)
+    return OpenAIGenerator(server.url, "served-model", None, timeout_s=60)
 
 
 def test_a_canary_takes_its_share_and_its_records_name_it(

@@ -159,10 +159,10 @@ def test_latency_runs_full_batches_of_every_size() -> None:
 
 
 def test_latency_ends_in_time_and_says_what_was_not_measured() -> None:
-    writer = Writer(seconds=0.08)
+    writer = Writer(seconds=0.2)
     began = time.monotonic()
     figures = measure_latency(writer, ROWS * 20, seconds=0.6)
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 7  # half of what all would take
     one = figures["1"]
     assert one is not None and one["n"] < 64
     out_of_time = measure_latency(writer, ROWS, seconds=0.0)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -36,6 +35,7 @@ from guardrails.contract import (
     Topic,
 )
 from guardrails.policy.load import parse_policy
+from tests.effort import cpu_within
 
 TEXT = "Report a theft within 24 hours. The excess is £350."
 SCHEMA, CITATIONS, NUMBERS = SchemaCheck(), CitationsCheck(), NumbersCheck()
@@ -745,9 +745,8 @@ def test_documents_may_sound_like_orders(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["ignore " * 8_000, "a b " * 8_000, "A" * 60_000, "[" * 60_000])
 def test_hostile_text_costs_little_time(text: str) -> None:
-    began = time.perf_counter()
-    QUESTION_ORDERS.run(Case(text))
-    assert time.perf_counter() - began < 3.0
+    with cpu_within(3.0):
+        QUESTION_ORDERS.run(Case(text))
 
 
 @pytest.mark.parametrize(

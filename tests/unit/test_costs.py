@@ -9,6 +9,13 @@ from app.settings import Settings
 from app.telemetry import Prices, Telemetry
 
 
+def burn(seconds: float) -> None:
+    """Use so much CPU time of this process."""
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        pass
+
+
 def value(telemetry: Telemetry, name: str, **labels: str) -> float:
     found = telemetry.registry.get_sample_value(f"countersign_{name}_total", labels)
     return 0.0 if found is None else found
@@ -25,12 +32,10 @@ def test_tokens_decisions_and_cpu_time_are_counted_and_priced() -> None:
     telemetry.decided("edit", None)  # claimed and decided in one step
     assert value(telemetry, "cost", of="reviewers") == 1.0
     assert value(telemetry, "decisions", kind="edit") == 1
-    ends = time.process_time() + 0.02
-    while time.process_time() < ends:
-        pass
+    burn(0.02)
     shown = telemetry.exposition().decode()
     spent = value(telemetry, "cpu_seconds")
-    assert 0.02 <= spent < 5
+    assert 0.02 <= spent < 60
     assert value(telemetry, "cost", of="cpu") == pytest.approx(spent / 1000)
     assert "countersign_cpu_seconds_total" in shown
 
@@ -49,6 +54,7 @@ def test_prices_come_from_the_settings_and_are_none_by_default() -> None:
 def test_what_could_not_be_kept_is_told_again() -> None:
     telemetry = Telemetry()
     telemetry.spent_tokens(100, 10)
+    burn(0.05)  # what is told again is more than what the tests beside this one take meanwhile
     with pytest.raises(RuntimeError), telemetry.keeping() as lost:
         raise RuntimeError("the transaction was rolled back")
     with telemetry.keeping() as kept:

@@ -161,7 +161,7 @@ def test_a_deadline_ends_the_search(beams: int) -> None:
     model, tokenizer = random_model("bpe")
     forever = EvidenceOnly([set(tokenizer.encode("ab"))], len(tokenizer), beams)
     with pytest.raises(DeadlineExceeded):
-        write(model, tokenizer, PROMPTS[:1], beams, 1_500, forever, seconds=0.2)
+        write(model, tokenizer, PROMPTS[:1], beams, 1_500, forever, seconds=0.05)
 
 
 @pytest.mark.parametrize("beams", [0, 9])

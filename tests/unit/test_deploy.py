@@ -73,7 +73,7 @@ def test_hadolint_would_find_something(tmp_path: Path) -> None:
 
 def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sysconfig.get_path("scripts")) / "hadolint"
-    return subprocess.run([program, path], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([program, path], capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.mark.parametrize("version", ["1.29", "1.37"])

@@ -1,7 +1,7 @@
 """A slow call to a model server is sent a second time, seldom, and the first reply counts."""
 
 import asyncio
-from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
@@ -9,19 +9,26 @@ from app.inference.hedging import LEAST, Hedge
 
 
 class Server:
-    """Replies after the given seconds, call by call; an error where there are none."""
+    """Replies after the given seconds, call by call, or once it was called again; an error where
+    there are none."""
 
-    def __init__(self, *seconds: float | None) -> None:
-        self._seconds: Iterator[float | None] = iter(seconds)
+    def __init__(self, *seconds: float | str | None) -> None:
+        self._seconds = iter(seconds)
         self.calls = self.given_up = 0
+        self._again = asyncio.Event()
 
     async def send(self) -> int:
         self.calls += 1
         number, seconds = self.calls, next(self._seconds)
+        if number > 1:
+            self._again.set()
         if seconds is None:
             raise ConnectionError(f"call {number}")
         try:
-            await asyncio.sleep(seconds)
+            if isinstance(seconds, str):
+                await self._again.wait()
+            else:
+                await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             self.given_up += 1
             raise
@@ -30,7 +37,8 @@ class Server:
 
 def warmed(share: float) -> Hedge:
     """A hedge that has seen quick replies."""
-    hedge = Hedge(share)
+    ticks = count()
+    hedge = Hedge(share, clock=lambda: next(ticks) / 1000)
     quick = Server(*[0.0] * LEAST)
     for _ in range(LEAST):
         asyncio.run(hedge.run(quick.send))
@@ -45,13 +53,13 @@ def test_a_slow_call_is_sent_again_and_the_first_reply_counts() -> None:
 
 
 def test_the_first_call_still_counts_when_it_replies_first() -> None:
-    server = Server(0.05, 30.0)
+    server = Server("called again", 30.0)
     assert asyncio.run(warmed(0.1).run(server.send)) == 1
     assert server.given_up == 1
 
 
 def test_a_call_that_fails_leaves_the_other_one() -> None:
-    assert asyncio.run(warmed(0.1).run(Server(0.05, None).send)) == 1
+    assert asyncio.run(warmed(0.1).run(Server("called again", None).send)) == 1
     with pytest.raises(ConnectionError, match="call 1"):
         asyncio.run(warmed(0.1).run(Server(None).send))
 

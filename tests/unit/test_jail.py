@@ -19,7 +19,7 @@ from ingestion.formats.limits import JailLimits
 from ingestion.formats.registry import format_of
 from tests.unit import sample_documents as samples
 
-LIMITS = JailLimits(cpu_s=10, memory_bytes=1024**3, wall_s=20.0)
+LIMITS = JailLimits(cpu_s=10, memory_bytes=1024**3, wall_s=120.0)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_an_endless_child_is_killed_at_the_wall_clock(source: Path) -> None:
     with pytest.raises(DocumentRefused) as caught:
         run("sleep", source, limits=JailLimits(wall_s=0.7))
     assert caught.value.reason == "timeout"
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30  # it sleeps for twice as long
 
 
 def test_a_timeout_ends_one_child_and_no_other(source: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_child_that_closes_its_output_and_stays_is_killed_too(source: Path) ->
 
 
 def test_a_busy_child_is_killed_by_its_cpu_limit(source: Path) -> None:
-    assert run("spin", source, limits=JailLimits(cpu_s=1, wall_s=60.0)).status < 0
+    assert run("spin", source, limits=JailLimits(cpu_s=1, wall_s=240.0)).status < 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
@@ -227,7 +227,7 @@ def memory_of(pid: int) -> bytes:
 def test_a_server_that_is_killed_is_replaced_and_its_document_read_again(source: Path) -> None:
     server = jail.SERVERS.current().process
     with ThreadPoolExecutor() as pool:
-        slow = pool.submit(run, "nap", source, "0.5")
+        slow = pool.submit(run, "nap", source, "1.5")
         time.sleep(0.2)
         server.kill()
         parent, words = slow.result().output.split()

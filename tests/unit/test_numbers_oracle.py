@@ -5,7 +5,6 @@ oracle knows the values it wrote; it reads no text.
 """
 
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,6 +13,7 @@ import pytest
 
 from guardrails.checks.numbers import NumbersCheck
 from guardrails.contract import Case, Citation, Draft, Outcome, Passage, Sentence
+from tests.effort import assert_linear
 
 CHECK = NumbersCheck()
 CASES = 3_000
@@ -212,7 +212,8 @@ def test_no_near_miss_leaks_and_few_right_values_are_held() -> None:
 
 @pytest.mark.parametrize("piece", ["May ", "half ", "1", "1 ", "one ", "3 May ", "third "])
 def test_time_grows_with_the_length_of_the_text_only(piece: str) -> None:
-    text = piece * (20_000 // len(piece))
-    began = time.process_time()
-    is_held(f"It is {text}due.", text)
-    assert time.process_time() - began < 4
+    def held(length: int) -> None:
+        text = piece * (length // len(piece))
+        is_held(f"It is {text}due.", text)
+
+    assert_linear(held, 20_000)

@@ -199,13 +199,15 @@ def test_to_load_a_segment_makes_nothing_for_each_passage(tmp_path: Path) -> Non
     entries = [Entry(f"p{n:031}", f"d{n // 9:031}", "main") for n in range(count)]
     write_segment(tmp_path, entries, unit_vectors(count, 2))
     files = [path.name for path in tmp_path.iterdir()]
-    tracemalloc.start()
-    try:
-        segment = Segment(tmp_path, files, "cpu")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 20 * count
+    peaks = []
+    for _ in range(3):  # other threads may make something meanwhile
+        tracemalloc.start()
+        try:
+            segment = Segment(tmp_path, files, "cpu")
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert min(peaks) < 20 * count
     assert segment.entries[count - 1] == entries[-1]
     assert segment.positions_of([entries[9].document_id, "none"]) == [*range(9, 18)]
     assert segment.entries.naming({entries[7].passage_id, "none"}) == {entries[7].passage_id}

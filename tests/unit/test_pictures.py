@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 import zipfile
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ingestion.formats.extract import extract
 from ingestion.formats.jail import extract_jailed
 from ingestion.formats.pictures import kind_of, pages_of
 from ingestion.formats.recognition import MARK, completed, recognised
+from tests.effort import cpu_within
 from tests.unit import sample_documents as samples
 
 SAID = "The excess for storm damage is 250 pounds."
@@ -169,8 +169,6 @@ def test_pages_that_lead_in_a_ring_end() -> None:
             struct.pack("<HHHIII", 1, 256, 4, 1, 50, 8 + 18 * (n + 1)) for n in range(20_000)
         )
     )
-    began = time.process_time()
     for data in (ring, many, b"\xff\xd8" + b"\xff" * 2_000_000):
-        with pytest.raises(DocumentRefused):
+        with cpu_within(2), pytest.raises(DocumentRefused):
             extract(data, "a.tif")
-    assert time.process_time() - began < 2

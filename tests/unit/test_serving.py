@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,9 +28,10 @@ from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
 from app.serving.admission import AnswerPlaces, Pace
 from app.serving.turns import SHORT_NS, take_short_turns
 from app.serving.watching import Watch
+from tests.effort import SLOWEST
 
 
-def places(running: int, waiting: int, deadline_s: float = 10.0) -> AnswerPlaces:
+def places(running: int, waiting: int, deadline_s: float = 60.0) -> AnswerPlaces:
     gauge = Gauge("running", "Answers.", registry=CollectorRegistry())
     return AnswerPlaces(running, waiting, deadline_s, gauge)
 
@@ -42,12 +43,11 @@ def test_beyond_running_and_waiting_everybody_is_refused_at_once() -> None:
     rooms, over = places(2, 1), threading.Event()
 
     async def scene() -> None:
-        tasks = [asyncio.create_task(rooms.enter().run(lambda _: over.wait(10))) for _ in range(3)]
-        await asyncio.sleep(0.05)
+        tasks = [asyncio.create_task(rooms.enter().run(lambda _: over.wait(60))) for _ in range(3)]
         began = time.monotonic()
         with pytest.raises(Overloaded):
             rooms.enter()
-        assert time.monotonic() - began < 0.05
+        assert time.monotonic() - began < 30  # not when one of them is over
         over.set()
         assert await asyncio.gather(*tasks) == [True] * 3
         assert rooms.taken == 0
@@ -77,16 +77,20 @@ def test_threads_are_started_before_the_first_burst() -> None:
 
 
 def test_the_deadline_counts_from_arrival_not_from_a_free_thread() -> None:
-    rooms, over = places(1, 1, deadline_s=0.3), threading.Event()
-    begun: list[str] = []
+    rooms, over = places(1, 1, deadline_s=1.0), threading.Event()
+    has_thread, begun = threading.Event(), list[str]()
+
+    def first_one(_deadline: Deadline) -> None:
+        has_thread.set()
+        over.wait(60)
 
     def late(_deadline: Deadline) -> None:
         begun.append("late")
 
     async def scene() -> None:
         first, second = rooms.enter(), rooms.enter()
-        running = asyncio.create_task(first.run(lambda _: over.wait(10)))
-        await asyncio.sleep(0.02)  # it has the thread
+        running = asyncio.create_task(first.run(first_one))
+        await told_by(has_thread.is_set)
         with pytest.raises(DeadlineExceeded):
             await second.run(late)
         with pytest.raises(DeadlineExceeded):
@@ -106,7 +110,7 @@ def test_whoever_hangs_up_is_never_begun_or_ends_at_the_next_step() -> None:
 
     def work(deadline: Deadline) -> None:
         begun.append("work")
-        over.wait(10)
+        over.wait(60)
         try:
             deadline.remaining()
         except CallerGone:
@@ -115,18 +119,16 @@ def test_whoever_hangs_up_is_never_begun_or_ends_at_the_next_step() -> None:
 
     async def scene() -> None:
         tasks = [asyncio.create_task(rooms.enter().run(work)) for _ in range(5)]
-        while not begun:
-            await asyncio.sleep(0.01)
+        await told_by(lambda: begun)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
         assert rooms.taken == 1
         over.set()
-        while rooms.taken:
-            await asyncio.sleep(0.01)
+        await told_by(lambda: not rooms.taken)
 
     asyncio.run(scene())
-    assert stopped.wait(10)
+    assert stopped.wait(60)
     assert begun == ["work"]
     rooms.close()
 
@@ -140,7 +142,7 @@ def test_who_would_wait_longer_than_an_answer_may_take_is_told_at_once() -> None
     async def scene() -> None:
         tasks = []
         for _ in range(7):
-            tasks.append(asyncio.create_task(rooms.enter().run(lambda _: over.wait(10))))
+            tasks.append(asyncio.create_task(rooms.enter().run(lambda _: over.wait(60))))
         with pytest.raises(Overloaded) as refused:
             rooms.enter()  # it would be answered after 8.8 seconds
         assert refused.value.retry_after_s == 9
@@ -211,17 +213,34 @@ class Paper:
         return len(self.links)
 
     def since(self, number: int) -> tuple[int, Collection[str]]:
+        links = list(self.links)  # as they are now: the test goes on meanwhile
         self.looks.append("since")
         if self.away:
             raise ConnectionError
-        return len(self.links), self.links[number:]
+        return len(links), links[number:]
 
     def ended(self, credentials: Collection[str]) -> Collection[str]:
         self.looks.append("ended")
         return self.gone & set(credentials)
 
 
-async def soon(stream: Any, within: float = 2.0) -> bool:
+async def told_by(true: Callable[[], object]) -> None:
+    """Return when it is true."""
+    async with asyncio.timeout(SLOWEST):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+async def looked(paper: Paper, *streams: Any) -> None:
+    """Return when all was looked at once more, and nothing is left to tell these streams: a look
+    begins when what the one before it found was told."""
+    before = len(paper.looks)
+    await told_by(lambda: len(paper.looks) >= before + 4)
+    for stream in streams:
+        await soon(stream, 0.01)
+
+
+async def soon(stream: Any, within: float = SLOWEST) -> bool:
     """Whether the stream is woken."""
     try:
         await asyncio.wait_for(stream.change(), within)
@@ -240,17 +259,14 @@ def test_streams_are_woken_by_their_own_answer_in_one_look_for_all() -> None:
             watch.follow("b", "key", watch.seen) as other,
         ):
             assert await soon(mine) and await soon(other)  # nobody knows what came before
-            while "newest" not in paper.looks:
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(0.05)
-            for stream in (mine, other):
-                await soon(stream, 0.05)  # the first look wakes all
+            await looked(paper, mine, other)  # the first look wakes all
             paper.links.append("a")
             assert await soon(mine)
             assert not await soon(other, 0.1)
             assert len(watch) == 2
         assert len(watch) == 0
-        await asyncio.sleep(0.05)
+        assert watch._task is not None
+        await asyncio.wait_for(watch._task, SLOWEST)
         looks = len(paper.looks)
         await asyncio.sleep(0.1)
         assert len(paper.looks) == looks  # without streams nobody looks
@@ -268,9 +284,7 @@ def test_a_stream_is_woken_when_its_credential_ends() -> None:
             watch.follow("a", "revoked", watch.seen) as mine,
             watch.follow("a", "good", watch.seen) as other,
         ):
-            await asyncio.sleep(0.1)
-            for stream in (mine, other):
-                await soon(stream, 0.05)
+            await looked(paper, mine, other)
             paper.gone.add("revoked")
             assert await soon(mine)
             assert not await soon(other, 0.1)
@@ -285,15 +299,12 @@ def test_a_stream_hears_of_what_changed_between_reading_and_following() -> None:
     async def scene() -> None:
         watch = Watch(paper, every_s=0.01, recheck_s=60)
         with watch.follow("a", "key", watch.seen):
-            while watch.seen is None:
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(0.05)
+            await told_by(lambda: watch.seen is not None)
             with watch.follow("b", "key", watch.seen) as other:
                 assert not await soon(other, 0.1)  # nothing changed, so it need not look
             before = watch.seen
             paper.links.append("b")
-            while watch.seen == before:
-                await asyncio.sleep(0.01)
+            await told_by(lambda: watch.seen != before)
             with watch.follow("b", "key", before) as other:
                 assert await soon(other)
         watch.close()
@@ -307,8 +318,7 @@ def test_a_look_that_fails_is_made_up_for() -> None:
     async def scene() -> None:
         watch = Watch(paper, every_s=0.01, recheck_s=60)
         with watch.follow("a", "key", watch.seen) as mine:
-            await asyncio.sleep(0.1)
-            await soon(mine, 0.05)
+            await looked(paper, mine)
             paper.away = True
             paper.links.append("a")
             assert not await soon(mine, 0.1)
@@ -327,10 +337,8 @@ def test_a_thousand_streams_take_no_thread_each() -> None:
         before = threading.active_count()
         follows = [watch.follow(f"answer {n}", "key", watch.seen) for n in range(1000)]
         streams = [follow.__enter__() for follow in follows]
-        await asyncio.sleep(0.2)
+        await looked(paper, *streams)
         assert threading.active_count() <= before + 2
-        for stream in streams:
-            await soon(stream)
         paper.links.append("answer 7")
         assert await soon(streams[7])
         for follow in follows:

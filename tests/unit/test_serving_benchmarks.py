@@ -22,12 +22,14 @@ from benchmarks.peers.models import _best_span
 from benchmarks.peers.talk import run_round
 from benchmarks.rebuild import _asked_beside
 from benchmarks.service import Told, ask_at_rate, ask_in_turn, example_questions
+from tests.effort import wait_until
 
 PEER = """
 import itertools, os, sys, time
 calls = itertools.count()
 sys.argv = ["peer", sys.argv[1]]
 from benchmarks.peers.talk import serve
+from tests.effort import wait_until
 def build(task):
     def answer(question):
         time.sleep({pause})
@@ -71,6 +73,8 @@ def test_the_open_loop_does_not_wait_for_answers_and_counts_from_when_a_question
         async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             arrived.append(1)
+            if len(arrived) == 1:
+                time.sleep(0.5)  # the client is held up: that counts too
             if len(arrived) == 10:
                 everybody.set()
             await everybody.wait()  # nobody is answered before all have asked
@@ -79,10 +83,7 @@ def test_the_open_loop_does_not_wait_for_answers_and_counts_from_when_a_question
 
         async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            asking = asyncio.create_task(ask_at_rate(port, "key", ["a", "ü"], 50, 0.2))
-            await asyncio.sleep(0.05)
-            time.sleep(0.5)  # the client is held up: that counts too
-            return await asking
+            return await ask_at_rate(port, "key", ["a", "ü"], 50, 0.2)
 
     told = asyncio.run(scene())
     assert [one.status for one in told] == [200] * 10
@@ -162,9 +163,9 @@ def test_systems_are_compared_in_one_run_and_a_broken_one_says_why(tmp_path: Pat
 
     commands = {
         "ours": system(PEER.format(pause=0)),
-        "slow": system(PEER.format(pause=0.1)),
+        "slow": system(PEER.format(pause=0.5)),
         "broken": system("raise ImportError('no such toolkit')"),
-        "fragile": system(PEER.format(pause="os._exit(1) if next(calls) > 4 else 0")),
+        "fragile": system(PEER.format(pause="os._exit(1) if next(calls) > 2 else 0")),
     }
     seen = compare_systems(commands, [1, 4], 0.3, 1)
     ended = {"broken": "ImportError: no such toolkit", "fragile": "it ended in the middle"}
@@ -177,12 +178,12 @@ def test_systems_are_compared_in_one_run_and_a_broken_one_says_why(tmp_path: Pat
 
 
 def test_a_round_ends_with_its_questions_or_its_time() -> None:
-    told = run_round(lambda question: question, ["a", "", "c"], users=2, seconds=5)
+    told = run_round(lambda question: question, ["a", "", "c"], users=2, seconds=60)
     assert (told["answered"], told["filled"]) == (3, 2)
-    assert told["seconds"] < 1
+    assert told["seconds"] < 30
     began = time.perf_counter()
     run_round(lambda _: time.sleep(0.05) or "", ["a"] * 1000, users=2, seconds=0.1)  # type: ignore[func-returns-value]
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 12  # half of what all would take
 
 
 def test_the_best_span_is_short_and_in_order() -> None:
@@ -224,6 +225,10 @@ def test_what_fails_while_an_index_is_built_is_named() -> None:
 
     retriever = cast(Retriever, SimpleNamespace(retrieve=retrieve))
     questions = dict.fromkeys("abc", np.zeros(3, np.float32))
-    took, wrong, _ = _asked_beside(retriever, questions, lambda: time.sleep(0.15))
+
+    def until_all_asked() -> None:
+        wait_until(lambda: {*asked} == {*"abc"})
+
+    took, wrong, _ = _asked_beside(retriever, questions, until_all_asked)
     assert len(asked) >= 3 and len(took) == len(asked) - asked.count("b")
     assert wrong == {"NotReady: no index": asked.count("b"), "nothing found": asked.count("c")}
