@@ -17,9 +17,12 @@ from app.wiring import Services
 
 
 class ReadyView(BaseModel):
-    """What a probe is told."""
+    """What a probe is told: of a damaged index the last good version answers, and of a policy file
+    that is invalid the policy before it."""
 
     status: Literal["ready"] = "ready"
+    index: Literal["ok", "damaged"] = "ok"
+    policy: Literal["ok", "invalid file"] = "ok"
 
 
 class IndexView(BaseModel):
@@ -106,7 +109,11 @@ async def healthz(services: ServicesDep) -> dict[str, str]:
 def readyz(services: ServicesDep) -> ReadyView:
     """503 until a database, an index version and the models are there."""
     services.retriever.live_passages()
-    return ReadyView()  # whoever asks has not said who they are
+    # Whoever asks has not said who they are: no more than that something is wrong.
+    return ReadyView(
+        index="damaged" if services.retriever.problem else "ok",
+        policy="invalid file" if services.policies.status()["problem"] else "ok",
+    )
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

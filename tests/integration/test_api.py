@@ -1529,7 +1529,7 @@ def test_operators_see_and_roll_back_index_versions(fresh: Site, handbook: Path)
     assert fresh.ask(RELEASED)["status"] == "released"
 
 
-def test_operators_and_nobody_else_are_told_that_the_live_version_is_damaged(
+def test_operators_are_told_what_is_wrong_with_the_live_version_and_probes_that_something_is(
     fresh: Site, handbook: Path
 ) -> None:
     (handbook / "new.md").write_text("# New\n\nA new page.", "utf-8")
@@ -1538,7 +1538,8 @@ def test_operators_and_nobody_else_are_told_that_the_live_version_is_damaged(
     settings = fresh.services.settings
     (settings.index_dir / live / "lexical" / ".managed.json").write_text("not JSON", "utf-8")
     fresh.app.state.services = restarted = build_services(settings)
-    assert fresh.client.get("/readyz").json() == {"status": "ready"}
+    ready = {"status": "ready", "index": "damaged", "policy": "ok"}
+    assert fresh.client.get("/readyz").json() == ready
     told = fresh.call("olga", "GET", "/v1/index").json()
     assert told["live"] == live and "answers instead" in told["problem"]
     restarted.close()
@@ -1647,7 +1648,8 @@ def test_ready_once_there_is_an_index(
     suspects = Suspects(services.screens, services.policies.current().policy)
     pipeline = Pipeline(services.corpus, site.services.embedder, settings, suspects)
     pipeline.ingest(find_files([handbook]), "main")
-    assert client.get("/readyz").json() == {"status": "ready"}  # to anybody, no more
+    ready = {"status": "ready", "index": "ok", "policy": "ok"}
+    assert client.get("/readyz").json() == ready  # to anybody, no more
     folder = next(settings.index_dir.iterdir())
     (folder / "lexical" / ".managed.json").write_text("not JSON", "utf-8")
     app.state.services = restarted = build_services(settings)

@@ -1106,6 +1106,7 @@ def test_the_gate_by_command(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_wrong_alpha_is_refused_by_command(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alpha: str, bounded: bool
 ) -> None:
+    add_ready_document(Corpus(database))
     monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", database.url)
     monkeypatch.setenv("COUNTERSIGN_DATA_DIR", str(tmp_path))
     words = ["gate", "certify", "--collection", "main", "--alpha", alpha]

@@ -7,7 +7,7 @@ import pytest
 
 from app.answering.stages import READS_IT, TAKES_FOR_RELEVANT, Retrieved
 from app.ports import Reading, Span
-from app.retrieval.retriever import Hit
+from app.retrieval.retriever import Found, Hit
 from guardrails.contract import Passage
 
 TEXT = "Average. A reduction of a claim. Endorsement. A written change to the standard terms."
@@ -20,7 +20,8 @@ def is_about(
     passage = Passage("p", "d", "main", "Glossary", TEXT, 0, len(TEXT))
     screened = cast("Any", SimpleNamespace(meaning=SimpleNamespace(question=question)))
     hits = (Hit(passage, similarity, 1.0, 0.1), Hit(passage, similarity, reading=reading))
-    return Retrieved(screened, cast("Any", None), hits, "provisional").is_about(0.32)
+    found = Found(hits, "v1", 1)
+    return Retrieved(screened, found, hits, "provisional").is_about(0.32)
 
 
 @pytest.mark.parametrize(
