@@ -26,8 +26,8 @@ CHANGED |= {
     for name in ("type", "additionalProperties")
 }
 """Places that changed on purpose: probes are told what was any object before; a response never
-leaves these fields out, so needs no default; a decision may leave out its fence, and those of before
-have one; an empty list of collections, which searched nothing, is refused."""
+leaves these fields out, so needs no default; a decision may leave out its fence, and those of
+before have one; an empty list of collections, which searched nothing, is refused."""
 
 
 def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
