@@ -28,6 +28,7 @@ def keep_freed_memory() -> bool:
 def return_freed_memory() -> None:
     """Give the system back what was freed amid what is in use: of models that were read, prepared
     and dropped again some hundred megabytes (benchmarks/LOG.md). For a moment without hurry."""
+    keep_freed_memory()  # from here on: what each answer frees, the next one takes
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):  # musl has none; Windows no such library
