@@ -27,8 +27,11 @@ def keep_freed_memory() -> bool:
 
 def return_freed_memory() -> None:
     """Give the system back what was freed amid what is in use: of models that were read, prepared
-    and dropped again some hundred megabytes (benchmarks/LOG.md). For a moment without hurry."""
-    keep_freed_memory()  # from here on: what each answer frees, the next one takes
+    and dropped again some hundred megabytes (benchmarks/LOG.md). For a moment without hurry.
+
+    What is freed later is kept: else what each answer frees would be asked for again by the next.
+    """
+    keep_freed_memory()
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):  # musl has none; Windows no such library

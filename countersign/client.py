@@ -161,28 +161,6 @@ class Collection(BaseModel):
     documents: int
 
 
-class Passage(BaseModel):
-    """The text that a citation points into."""
-
-    passage_id: str
-    document_id: str
-    title: str
-    collection: str
-    page: int | None = None
-    last_page: int | None = None
-    text: str
-    start: int
-    end: int
-    source: str = ""
-    headings: list[str] = []
-
-
-class Hit(Passage):
-    """A passage that was found. ``similarity`` is always None: scores stay inside the service."""
-
-    similarity: float | None = None
-
-
 class Section(BaseModel):
     """A section of a document; ``passage_id`` is a passage in it."""
 
@@ -193,6 +171,21 @@ class Section(BaseModel):
     page: int | None = None
     last_page: int | None = None
     headings: list[str] = []
+
+
+class Passage(Section):
+    """The text that a citation points into."""
+
+    text: str
+    start: int
+    end: int
+    source: str = ""
+
+
+class Hit(Passage):
+    """A passage that was found. ``similarity`` is always None: scores stay inside the service."""
+
+    similarity: float | None = None
 
 
 class Document(BaseModel):

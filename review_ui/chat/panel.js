@@ -7,6 +7,7 @@ import { byId, el, fill, setText } from "../shared/dom.js";
 import { pageImage } from "../shared/page_image.js";
 import { cutAtQuote, passageBlock, passageText } from "../shared/passage.js";
 
+/** @import { Child } from "../shared/dom.js" */
 /** @import { CitationView, DocumentsView, DocumentText, PassageView, SectionView } from "../shared/wire.d.ts" */
 
 const BESIDE = "(min-width: 1180px)";
@@ -27,17 +28,9 @@ let wanted = null;
  * @param {HTMLElement} from
  */
 export async function openCitation(citation, from) {
-  opener = from;
-  wanted = citation;
-  show();
-  setText(byId("panel-title"), `[${citation.number}] ${citation.title}`);
-  fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the passage…"));
-  byId("panel-body").tabIndex = 0; // a long passage scrolls by keys too
-  byId("panel-title").focus();
-  const body = await passageBody(citation);
-  if (wanted !== citation) return;
-  fill(byId("panel-body"), body);
-  byId("panel-body").querySelector("mark")?.scrollIntoView({ block: "center" });
+  const title = `[${citation.number}] ${citation.title}`;
+  const body = await opened(citation, from, title, "passage", passageBody(citation));
+  body?.querySelector("mark")?.scrollIntoView({ block: "center" });
 }
 
 /**
@@ -46,15 +39,7 @@ export async function openCitation(citation, from) {
  * @param {HTMLElement} from
  */
 export async function openDocument(title, from) {
-  opener = from;
-  wanted = title;
-  show();
-  setText(byId("panel-title"), title);
-  byId("panel-body").tabIndex = 0;
-  fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the document…"));
-  byId("panel-title").focus();
-  const body = await documentBody(title);
-  if (wanted === title) fill(byId("panel-body"), body);
+  await opened(title, from, title, "document", documentBody(title));
 }
 
 /**
@@ -63,18 +48,32 @@ export async function openDocument(title, from) {
  * @param {HTMLElement} from
  */
 export async function openSection(section, from) {
-  opener = from;
-  wanted = section;
-  show();
-  setText(byId("panel-title"), section.title);
-  byId("panel-body").tabIndex = 0;
-  fill(byId("panel-body"), el("p", { class: "muted" }, "Loading the section…"));
-  byId("panel-title").focus();
-  const body = await sectionBody(section);
-  if (wanted !== section) return;
-  fill(byId("panel-body"), body);
-  const part = byId("panel-body").querySelector(`[data-passage="${section.passage_id}"]`);
+  const body = await opened(section, from, section.title, "section", sectionBody(section));
+  const part = body?.querySelector(`[data-passage="${section.passage_id}"]`);
   part?.scrollIntoView({ block: "start" });
+}
+
+/**
+ * The panel's body once what is `coming` stands in it; null if something else is wanted by then.
+ * @param {NonNullable<typeof wanted>} what
+ * @param {HTMLElement} from
+ * @param {string} title
+ * @param {string} kind
+ * @param {Promise<Child>} coming
+ */
+async function opened(what, from, title, kind, coming) {
+  opener = from;
+  wanted = what;
+  show();
+  const body = byId("panel-body");
+  setText(byId("panel-title"), title);
+  fill(body, el("p", { class: "muted" }, `Loading the ${kind}…`));
+  body.tabIndex = 0; // a long passage scrolls by keys too
+  byId("panel-title").focus();
+  const found = await coming;
+  if (wanted !== what) return null;
+  fill(body, found);
+  return body;
 }
 
 /** @param {SectionView} section */
