@@ -33,7 +33,7 @@ from app.api import (
     widget,
 )
 from app.api.described import describe, groups
-from app.api.edge import Door, Edge, Heads, Limits, Refusals, error_response
+from app.api.edge import Door, Edge, Heads, Limits, error_response
 from app.api.openai import routes as openai
 from app.api.requests import ErrorView, meant
 from app.errors import BadRequest, CountersignError, Invalid, MethodNotAllowed, NotFound, TooLarge
@@ -150,11 +150,9 @@ def create_app(
         app.include_router(router)
     _add_pages(app)
     _add_error_handlers(app)
-    routes = [one for router in ROUTERS for one in router.routes]
-    app.state.refuse = Refusals(app, routes)
     app.add_middleware(widget.Preflights)
     app.add_middleware(Limits, settings=chosen)
-    app.add_middleware(Door, routes=routes)
+    app.add_middleware(Door, routes=[one for router in ROUTERS for one in router.routes])
     app.add_middleware(Heads)
     app.add_middleware(Edge)
     return app

@@ -74,10 +74,9 @@ def _run(settings: Settings, services: Services) -> None:
     from ingestion.formats.page_image import PageImages
     from ingestion.worker import worker
 
-    app = create_app(settings, [worker, background.worker, prompt], services, PageImages())
     uvicorn.run(
-        app,
-        http=timed_protocol(settings.header_timeout_s, app.state.refuse),
+        create_app(settings, [worker, background.worker, prompt], services, PageImages()),
+        http=timed_protocol(settings.header_timeout_s),
         **server_options(settings),
     )
 

@@ -82,9 +82,9 @@ class OneOfSeveral(uvicorn.Config):
         except CountersignError as error:
             log.error("process_not_started", code=error.code, message=error.message)
             sys.exit(STARTUP_FAILURE if isinstance(error, LASTING) else 1)
+        self.http = timed_protocol(settings.header_timeout_s)
         beside = [worker, background.worker, prompt, minded]
-        self.app = app = create_app(settings, beside, services, PageImages())
-        self.http = timed_protocol(settings.header_timeout_s, app.state.refuse)
+        self.app = create_app(settings, beside, services, PageImages())
         super().load()
 
 

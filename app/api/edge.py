@@ -151,42 +151,12 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        self.look(scope)
-        await self.app(scope, receive, send)
-
-    def look(self, scope: Scope) -> None:
-        """Raises ``Overloaded`` or ``NotReady`` for a question that has no place."""
         if scope["type"] == "http" and scope["method"] == "POST":
             route = self._routes.get(scope["path"])
             if route is not None and _shows_key(scope):
                 scope["route"] = route  # it is counted under its route, refused or not
                 cast("Services", scope["app"].state.services).places.look()
-
-
-class Refusals:
-    """What ``Door`` refuses, for a server that can answer it before it begins a task: a task waits
-    for the next turn of the loop, and a turn for the interpreter."""
-
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
-        self._app, self._door = app, Door(app, routes)
-
-    def __call__(self, scope: Scope) -> ASGIApp | None:
-        """An application that refuses this request without waiting for anything; None where it is
-        not refused here."""
-        scope["app"] = self._app
-        try:
-            self._door.look(scope)
-        except CountersignError as error:
-            return Edge(_Refused(error))
-        return None
-
-
-class _Refused:
-    def __init__(self, error: CountersignError) -> None:
-        self._error = error
-
-    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise self._error
+        await self.app(scope, receive, send)
 
 
 def _shows_key(scope: Scope) -> bool:

@@ -1,12 +1,10 @@
 """HTTP on the wire: a connection whose request does not come in time is closed."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 32_768
 """Of one request, besides its body: its address and headers, and what stands between the parts of a
@@ -82,10 +80,6 @@ class OneVersion:
         )
 
 
-Refuse = Callable[[Scope], ASGIApp | None]
-"""An application that answers a request without waiting for anything; None for most requests."""
-
-
 class TimedProtocol(HttpToolsProtocol):
     """uvicorn's protocol over llhttp, with limits on what a head may hold and how long it may take.
 
@@ -94,11 +88,10 @@ class TimedProtocol(HttpToolsProtocol):
     """
 
     header_timeout_s: float
-    refuse: Refuse
     _corked: Corked
     _late: asyncio.TimerHandle | None = None
     _waits_for = ""
-    _in_body = _next_in_line = False
+    _in_body = False
     _head_bytes = _bytes_since = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -139,16 +132,6 @@ class TimedProtocol(HttpToolsProtocol):
         self._in_body, self._bytes_since = True, 0
         super().on_headers_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """As uvicorn's; what is refused is answered now, where it need not wait: for a client that
-        does not read, or behind another request, within whose end it would be answered."""
-        waits = self._next_in_line or self.flow.write_paused
-        refusal = None if waits else self.refuse(cast("Scope", cycle.scope))
-        if refusal is None:
-            super()._start_asgi_task(cycle, app)
-        else:
-            _run_now(cycle.run_asgi(cast("Any", refusal)))
-
     def _check_head(self) -> None:
         """Raises ``HttpParserError`` for what the parser lets through."""
         if self._head_bytes + len(self.url) > MAX_HEADER_BYTES:
@@ -182,9 +165,7 @@ class TimedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's; what was written is sent, and the time for the next head begins."""
         self._corked.flush()
-        self._next_in_line = True
         super().on_response_complete()
-        self._next_in_line = False
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -209,17 +190,6 @@ class TimedProtocol(HttpToolsProtocol):
         self._late = self.loop.call_later(self.header_timeout_s, close) if what else None
 
 
-def _run_now(work: Coroutine[Any, Any, None]) -> None:
-    """Raises ``RuntimeError`` if it waits for anything."""
-    try:
-        work.send(None)
-    except StopIteration:
-        return
-    work.close()
-    raise RuntimeError("A refusal waited.")
-
-
-def timed_protocol(header_timeout_s: float, refuse: Refuse) -> type[TimedProtocol]:
-    """The protocol with so many seconds for the head of a request, and what it refuses."""
-    own = {"header_timeout_s": header_timeout_s, "refuse": staticmethod(refuse)}
-    return type("Timed", (TimedProtocol,), own)
+def timed_protocol(header_timeout_s: float) -> type[TimedProtocol]:
+    """The protocol with so many seconds for the head of a request."""
+    return type("Timed", (TimedProtocol,), {"header_timeout_s": header_timeout_s})

@@ -223,8 +223,7 @@ def running(example_services: Services) -> Iterator[Running]:
     example_services.access.accounts.create("admin", ROLES, password=PASSWORD)
     app = create_app(settings, [worker, background.worker], example_services, PageImages())
     options = server_options(settings)
-    protocol = timed_protocol(settings.header_timeout_s, app.state.refuse)
-    config = uvicorn.Config(app, http=protocol, **options)
+    config = uvicorn.Config(app, http=timed_protocol(settings.header_timeout_s), **options)
     with listening(config):
         yield Running(f"http://127.0.0.1:{settings.port}", "admin", PASSWORD)
 

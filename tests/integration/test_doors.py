@@ -162,7 +162,7 @@ def behind_a_socket(site: Site, timeout_s: float) -> Iterator[tuple[str, int]]:
     app = create_app(site.services.settings.model_copy(update=limits))
     app.state.services = site.services
     port = free_port()
-    protocol = timed_protocol(timeout_s, app.state.refuse)
+    protocol = timed_protocol(timeout_s)
     config = uvicorn.Config(
         app, port=port, http=protocol, lifespan="off", log_level="error", timeout_keep_alive=LONG_S
     )

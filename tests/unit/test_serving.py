@@ -1,27 +1,24 @@
 """Places for answers, and event streams that wait: both without a server and without a database."""
 
 import asyncio
-import json
 import os
 import platform
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 
 from app.allocator import MOST_ARENAS
-from app.api.edge import Door, Refusals
-from app.api.protocol import Corked, Refuse, TimedProtocol, timed_protocol
+from app.api.edge import Door
+from app.api.protocol import Corked, timed_protocol
 from app.api.questions import router
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
@@ -413,11 +410,6 @@ class Wire:
     def is_closing(self) -> bool:
         return "closed" in self.told
 
-    def pause_reading(self) -> None:
-        """What comes is told to the protocol all the same."""
-
-    resume_reading = pause_reading
-
     def get_extra_info(self, _name: str) -> None:
         """Of nobody."""
 
@@ -454,104 +446,17 @@ def test_a_response_that_is_complete_is_sent_before_the_turn_ends() -> None:
         sent.extend(wire.told)
 
     async def scene() -> None:
-        with connection(app, wire) as protocol:
-            protocol.data_received(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-            await asyncio.sleep(0.01)
+        config = uvicorn.Config(app, http=timed_protocol(60), ws="none", lifespan="off")
+        config.load()
+        protocol = config.http_protocol_class(config, uvicorn.server.ServerState(), {})  # type: ignore[call-arg]
+        protocol.connection_made(wire)  # type: ignore[arg-type]
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await asyncio.sleep(0.01)
+        protocol.connection_lost(None)
 
     asyncio.run(scene())
     assert len(sent) == 1
     assert sent[0].startswith("HTTP/1.1 503 ") and sent[0].endswith("full")
-
-
-@contextmanager
-def connection(app: Any, wire: Wire, refuse: Refuse = lambda _: None) -> Iterator[TimedProtocol]:
-    """A connection over that wire; needs a running loop."""
-    config = uvicorn.Config(app, http=timed_protocol(60, refuse), ws="none", lifespan="off")
-    config.load()
-    protocol: Any = config.http_protocol_class(config, uvicorn.server.ServerState(), {})  # type: ignore[call-arg]
-    protocol.connection_made(wire)
-    yield protocol
-    protocol.connection_lost(None)
-
-
-def question(body: bytes = b"{}") -> bytes:
-    head = "POST /v1/ask HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer cs_any\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-class FullHouse:
-    """An application without a place to answer; ``counted`` are (route, status)."""
-
-    def __init__(self) -> None:
-        self.places, self.counted = places(1, 0), Counter[tuple[str, str]]()
-        self.places.enter()
-        self.refused: list[bool] = []
-        telemetry = SimpleNamespace(requests=SimpleNamespace(labels=self._labels))
-        services = SimpleNamespace(places=self.places, telemetry=telemetry)
-        self.state = SimpleNamespace(services=services)
-        self._refuse = Refusals(cast("Any", self), router.routes)
-
-    def _labels(self, _method: str, route: str, status: str) -> Any:
-        return SimpleNamespace(inc=lambda: self.counted.update([(route, status)]))
-
-    def refuse(self, scope: Any) -> Any:
-        found = self._refuse(scope)
-        self.refused.append(found is not None)
-        return found
-
-
-async def slow(_scope: Any, _receive: Any, send: Any) -> None:
-    await asyncio.sleep(0)
-    headers = [(b"content-length", b"2")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"ok"})
-
-
-def test_what_is_refused_is_answered_before_any_task() -> None:
-    house, wire = FullHouse(), Wire()
-
-    async def scene() -> None:
-        with connection(slow, wire, house.refuse) as protocol:
-            for turn in range(1, 4):  # on one connection, one after the other
-                protocol.data_received(question())
-                assert len(wire.told) == turn and not protocol.tasks
-            protocol.data_received(question(b"a" * 9_000)[:4_000])  # before the body has come
-            assert len(wire.told) == 4
-            protocol.data_received(b"a" * (len(question(b"a" * 9_000)) - 4_000) + question())
-            assert len(wire.told) == 5 and not wire.is_closing()
-
-    asyncio.run(scene())
-    house.places.close()
-    assert house.counted == {("/v1/ask", "503"): 5}
-    *refusals, end = wire.told
-    assert end == "closed"
-    for told in refusals:
-        head, _, body = told.partition("\r\n\r\n")
-        assert head.startswith("HTTP/1.1 503 ") and "\r\nretry-after: " in head
-        assert json.loads(body)["code"] == "overloaded"
-        assert f"x-request-id: {json.loads(body)['request_id']}" in head
-
-
-def test_behind_another_request_or_with_nobody_reading_a_refusal_takes_its_turn() -> None:
-    house, wire = FullHouse(), Wire()
-
-    async def scene() -> None:
-        with connection(slow, wire, house.refuse) as protocol:
-            get = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
-            protocol.data_received(get + question() * 1_000)
-            assert wire.told == []
-            while "".join(wire.told).count("HTTP/1.1 200") < 1_001:
-                await asyncio.sleep(0.01)
-        with connection(slow, wire, house.refuse) as protocol:
-            protocol.pause_writing()
-            protocol.data_received(question())
-            assert len(protocol.tasks) == 1
-            protocol.resume_writing()
-            await asyncio.sleep(0.01)
-
-    asyncio.run(scene())
-    house.places.close()
-    assert house.refused == [False]  # the GET alone was looked at
 
 
 ARENAS = """
