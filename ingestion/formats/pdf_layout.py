@@ -164,6 +164,8 @@ class _Layout:
         while at < len(rows):
             end, gutters = _band(rows, at)
             end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
+            if gutters and not is_prose and not _has_rows(rows[at:end]):
+                end, gutters = at + 1, []
             close = None if is_prose else _close_table(rows, at, end, gutters)
             if close is not None:
                 end, table, columns = close
@@ -411,7 +413,7 @@ Interval = tuple[float, float]
 
 def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     """Where the rows end that share free strips from ``at`` on, and the middles of the strips."""
-    free = _gaps(rows[at])
+    free = _gaps(rows[at]) or _between(rows[at : at + 2])
     end, many = at + 1, 1
     while free and end < len(rows):
         row = rows[end]
@@ -422,7 +424,7 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         left = _still_free(free, row)
         if not left:
             break
-        free, many = left, many + (len(row.segments) > 1)
+        free, many = left, many + _is_beside(rows[end - 1], row)
         end += 1
     end = _trimmed(rows, at, end)
     if many < 2 or end - at < 2:
@@ -447,6 +449,11 @@ def _spreads(row: _Row, gutters: list[float]) -> bool:
     return len(_columns([row], gutters)) > 1
 
 
+def _has_rows(rows: list[_Row]) -> bool:
+    """Whether cells of these rows stand beside each other, on one base line from the first on."""
+    return len(rows[0].segments) > 1 and sum(len(row.segments) > 1 for row in rows) > 1
+
+
 def _is_larger(row: _Row, first: _Row) -> bool:
     """Whether a line by itself is in larger print than the row that a table begins with."""
     return len(row.segments) == 1 and row.size >= LARGER * first.size
@@ -458,6 +465,14 @@ def _gaps(row: _Row) -> list[Interval]:
         for a, b in pairwise(row.segments)
         if b.x0 - a.x1 >= GUTTER * min(a.size, b.size)
     ]
+
+
+def _between(rows: list[_Row]) -> list[Interval]:
+    """The strip between two rows that take turns."""
+    if len(rows) < 2 or not _is_beside(*rows) or any(len(row.segments) > 1 for row in rows):
+        return []
+    left, right = sorted((row.segments[0] for row in rows), key=lambda one: one.x0)
+    return [(left.x1, right.x0)]
 
 
 def _still_free(free: list[Interval], row: _Row) -> list[Interval]:
@@ -543,12 +558,31 @@ def _lines_in(column: list[Segment]) -> list[str]:
 
 def _trimmed(rows: list[_Row], at: int, end: int) -> int:
     """Without single lines at the end that stand further down than the lines of a column do."""
-    last = max(i for i in range(at, end) if i == at or len(rows[i].segments) > 1)
-    steps = [rows[i].y - rows[i + 1].y for i in range(at, last)]
+    last = max(i for i in range(at, end) if i == at or _is_beside(rows[i - 1], rows[i]))
+    steps = [_step(rows[at:i], rows[i]) for i in range(at + 1, last + 1)]
     usual = statistics.median(steps) if steps else 0.0
-    while last + 1 < end and rows[last].y - rows[last + 1].y <= 1.3 * max(usual, rows[last].size):
+    while last + 1 < end and _step(rows[at : last + 1], rows[last + 1]) <= 1.3 * max(
+        usual, rows[last].size
+    ):
         last += 1
     return last + 1
+
+
+def _is_beside(above: _Row, row: _Row) -> bool:
+    """Whether a row has print in two columns, or takes turns with the row above, whose base line
+    is a little higher."""
+    near = above.y - row.y < min(above.size, row.size)
+    return len(row.segments) > 1 or (near and not _is_under(above, row))
+
+
+def _step(above: list[_Row], row: _Row) -> float:
+    """How far a row stands below what is printed above it."""
+    over = next((other for other in reversed(above) if _is_under(other, row)), above[-1])
+    return over.y - row.y
+
+
+def _is_under(above: _Row, row: _Row) -> bool:
+    return any(a.x0 < b.x1 and b.x0 < a.x1 for a in above.segments for b in row.segments)
 
 
 def _columns(rows: list[_Row], gutters: list[float]) -> list[list[Segment]]:

@@ -525,6 +525,44 @@ def test_columns_that_are_drawn_row_by_row_are_read_one_by_one() -> None:
     assert read_pdf(pdf).text == f"{' '.join(left)}\n\n{' '.join(right)}"
 
 
+@pytest.mark.parametrize(
+    "gaps",
+    [
+        ({}, {0: 5.5}),
+        ({}, {0: 5.5, 8: -5.5, 14: 7}),
+        ({14: 7}, {0: 6.5, 8: -6.5}),
+        ({14: 7}, {}),
+    ],
+    ids=["all", "at both ends", "right, then left", "at the end"],
+)
+def test_lines_of_two_columns_may_take_turns(
+    gaps: tuple[dict[int, float], dict[int, float]],
+) -> None:
+    """As on pages on which a heading or a gap moves one column down by a part of a line."""
+    pdf = sheet()
+    pdf.set_font_size(9)
+    left = [f"the left column of the page goes on with its line {n} of text" for n in range(24)]
+    right = [f"while the right column of it says this in line {n} as well" for n in range(24)]
+    for x, lines, gap in zip((60, 312), (left, right), gaps, strict=True):
+        y = 100.0
+        for n, line in enumerate(lines):
+            y += 12 + gap.get(n, 0)
+            pdf.text(x, y, line)
+    pdf.text(300, 430, "7")
+    text = read_pdf(pdf).text.replace("\n\n", " ")
+    assert " ".join(left) in text and " ".join(right) in text
+
+
+def test_what_stands_a_little_lower_beside_a_line_is_no_column() -> None:
+    pdf = sheet()
+    pdf.text(60, 100, "The fee for a berth")
+    pdf.text(320, 104, "12 March 2026")
+    for n, line in enumerate(["A berth costs nine euros a night", "and six for each day."]):
+        pdf.text(60, 140 + 14 * n, line)
+    text = read_pdf(pdf).text
+    assert "|" not in text and "A berth costs nine euros a night and six for each day." in text
+
+
 def test_a_shaded_box_beside_text_is_read_by_itself() -> None:
     pdf = sheet()
     pdf.set_fill_color(230)
