@@ -7,7 +7,7 @@ German), nothing tells a name, and nothing is said.
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from guardrails.checks.language import FUNCTION_WORDS
 from guardrails.checks.numbers import ORDINALS
@@ -53,6 +53,36 @@ def missing_names(question: str, sources: Sequence[str]) -> list[str]:
         for name in _names(question)
         if _is_missing([piece.text for piece in name], held, text)
     ]
+
+
+def rival_names(question: str, quotes: Sequence[str], sources: Sequence[str]) -> list[str]:
+    """The names of several words, as written, that no source holds as they are, where a quote has
+    one that differs in a single word: the Studio Pro plan beside the Studio Plus plan."""
+    if _tells_no_names(question):
+        return []
+    text = " ".join(folded("\n".join(sources)).split())
+    rivals = [_parts(name) for quote in quotes for name in _names(quote)]
+    return [
+        question[name[0].start : name[-1].end]
+        for name in _names(question)
+        if len(parts := _parts(name)) > 1
+        and " ".join(parts) not in text
+        and any(_differ_once(parts, rival) for rival in rivals)
+    ]
+
+
+def _parts(name: Sequence[Piece]) -> tuple[str, ...]:
+    return tuple(folded(piece.text) for piece in name)
+
+
+def _differ_once(name: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two names differ in one word, which is no other spelling or ending of its own."""
+    differ = [pair for pair in zip(name, other, strict=False) if pair[0] != pair[1]]
+    return (
+        len(name) == len(other)
+        and len(differ) == 1
+        and SequenceMatcher(None, *differ[0]).ratio() < ALIKE
+    )
 
 
 def _tells_no_names(question: str) -> bool:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from guardrails.checks.roles import BE, HELPERS, stem
+from guardrails.checks.actuality import not_so
+from guardrails.checks.roles import BE, stem
 from guardrails.checks.terms import named_pieces
 from guardrails.checks.wording import folded
 from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage, Stage
@@ -106,6 +107,8 @@ def _broken(case: Case, draft: Draft) -> Iterator[tuple[str, str, str]]:
             yield from _in_own_words(sentence.text, [one.quote for one, _ in sources])
     for one, passage in cited:
         yield from _around_quote(asked, one, passage)
+        if what := not_so(case.question, one.quote, passage.place):
+            yield "The source does not say that it is so today", what, one.quote
     quotes = [one.quote for one, _ in cited]
     for passage in dict.fromkeys(passage for _, passage in cited):
         what = denied(case.question, asked, passage.text, quotes)
@@ -136,8 +139,6 @@ def _around_quote(
         yield "The quote is about another", what, cited.quote
     if what := excepted(asked, cited, passage):
         yield "An exception stands near", what, cited.quote
-    if what := outdated(asked, cited.quote):
-        yield "It is no longer so", what, cited.quote
 
 
 @lru_cache(maxsize=256)
@@ -246,26 +247,6 @@ def of_another_kind(asked: tuple[str, ...], passage: Passage) -> str:
                 if beside or len(content) <= SHORT:
                     return piece
     return ""
-
-
-_NO_MORE = re.compile(
-    r"^(?:[\w'-]+ ){1,5}used to \w+"
-    r"|\buntil (?:19|20)\d\d\b[^.]* (?:was|were)\b|\b(?:was|were)\b[^.]* until (?:19|20)\d\d\b",
-    re.I,
-)
-"""What is over: "a ride used to cost", but not "data is used to" nor "cookies used to"."""
-_NOW = frozenset("is are does do am can may".split())
-
-
-def outdated(asked: tuple[str, ...], quote: str) -> str:
-    """What a quote says of the past only, where the question asks what is so today, or ""."""
-    if "used to" not in quote and "until" not in quote.lower():
-        return ""
-    if _NOW.isdisjoint(asked[:5]) or not _PAST.isdisjoint(asked):
-        return ""
-    found = _NO_MORE.search(quote)
-    passive = found and "used to" in found[0] and not HELPERS.isdisjoint(_words(quote))
-    return found[0] if found and not passive else ""
 
 
 _POINTS = re.compile(r"^\W*(?:it|its|they|their|this|these)\b", re.I)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from guardrails.checks.asked_figures import contradicted_figures
-from guardrails.checks.asked_names import missing_names
+from guardrails.checks.asked_names import missing_names, rival_names
 from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage
 from guardrails.words import STOP_WORDS, UNITS
@@ -101,7 +101,8 @@ _SUB_ITEM = re.compile(
 )
 """A part of a clause: 7.1(b)."""
 _ACRONYM = re.compile(r"[A-Z]{2,6}")
-_NUMBERED_VALUE = re.compile(r"\d{1,4}")
+_NUMBERED_VALUE = re.compile(r"\d{1,4}(?:(?<=\d\d)[abdeinrtuvxyz])?")
+"""Also the 300X beside the 300; a letter that may be a unit tells nothing."""
 _ACRONYM_VALUE = re.compile(r"\d{1,6}(?:[-/.]\d{1,4})*")
 _CLOCK = re.compile(r"(?<![\d:])\d{1,2}:[0-5]\d(?![\d:])")
 _SEASON = re.compile(r"((?:1[0-9]|20|21)\d\d)[-/](\d{4}|\d\d)")
@@ -143,7 +144,9 @@ class IdentifiersCheck:
         missed += _other_months(case.question, places)
         missed += _rivals(case.question, places)
         missed += _other_items(case.question, places)
-        missed += missing_names(case.question, [place.everything for place in places])
+        held = [place.everything for place in places]
+        missed += missing_names(case.question, held)
+        missed += rival_names(case.question, [place.near for place in places], held)
         missed += contradicted_figures(case.question, [p.text for p in case.evidence])
         found = [
             Finding(

@@ -34,6 +34,13 @@ FEES = "The berth fee for 2023 was 410 euros. The berth fee for 2024 was 455 eur
     [
         ("How much is TR-5120-C?", "The seal TR-5102-C costs 9 euros.", PARTS),
         ("how much is tr-5121-c?", "The seal TR-5120-C costs 4 euros.", PARTS),
+        ("What does the Vento 200X weigh?", "The Vento 200 weighs 4 kg.", ""),
+        (
+            "how many users has the Cargo Pro plan",
+            "The Cargo Plus plan has 5 users.",
+            "Plus, Pro: The Cargo Plus plan has 5 users.",
+        ),
+        ("Who runs the East Moor clinic?", "The West Moor clinic is run by Dr Pye.", ""),
         ("What does fault F-208 mean?", "Fault F-207 means that the lid is open.", ""),
         ("Who uses hall 27?", "Hall 72 is used by the dance class.", HALLS),
         ("Who uses hall 29?", "Hall 27 is used by the judo class.", HALLS),
@@ -103,6 +110,9 @@ def test_an_answer_about_another_one_is_held(question: str, cited: str, text: st
         ("What's the fee?", "The fee is 3 euros.", ""),
         ("Wann beginnt die Ruhezeit im Haus?", "Ab 22 Uhr ist Ruhe.", ""),
         ("WHAT IS THE EXCESS FOR THEFT?", "It is 90 euros.", ""),
+        ("What does the Vento 200 weigh?", "The Vento 200 weighs 4 kg.", ""),
+        ("Who runs the West-Moor Clinic?", "The West Moor clinic is run by Dr Pye.", ""),
+        ("Does Pro Cargo have users?", "Cargo Pro has 5 users. Cargo Plus has 9.", ""),
     ],
 )
 def test_an_answer_about_what_was_asked_passes(question: str, cited: str, text: str) -> None:
