@@ -127,6 +127,14 @@ _NO_DENIAL = frozenset("inflammable invaluable".split())
 """What begins as a denial and is none."""
 FREE = frozenset("free gratis complimentary".split())
 CHARGED = frozenset("cost price fee charge charged pay paid payable".split())
+OF_MONEY = CHARGED.union(
+    """costs prices priced fees charges charging pays paying amount amounts ask asks asked sell
+    sells sold come comes""".split()
+)
+OF_TIME = frozenset(
+    "last lasts lasting period take takes taking duration run runs running valid length".split()
+)
+"""Words that say no more than that what follows is a price, or how long something is."""
 MOST_OF_SHORTER = 0.5
 """Least share of the shorter sentence's words that the longer one has, where both cover all that
 the question asks about."""
@@ -354,19 +362,22 @@ class _Search:
         stance = Stance.read(sentence.text)
         asked = stems(self._case.question) if stance else frozenset()
         subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys() - FREE
+        told = words - _plain_words(claim, claim) or words
         for passage in self._case.evidence:
             if stance and passage.id not in cited:
                 yield from _denying(stance, asked, *self._pieces(passage.text))
             lower, pieces = self._pieces(passage.text)
-            if not _may_hold(words, lower):
+            if not (_may_hold(words, lower) or _may_hold(told, lower)):
                 continue
-            for text in (text for text, low in pieces if _may_hold(words, low)):
+            for text in (t for t, low in pieces if _may_hold(words, low) or _may_hold(told, low)):
                 theirs = self._words(text)
                 if passage.id in cited and not _is_repeated(text, words, theirs):
                     continue
-                if not _covers(_subject(theirs, [passage]), subject):
+                said = _subject(theirs, [passage])
+                if not _covers(said, subject & (told | said)):
                     continue
-                if _contradict(claim, self._read(text), words, theirs, self._of_asked(subject)):
+                covers = _covers(said, subject) and self._of_asked(subject)
+                if _contradict(claim, self._read(text), words, theirs, covers):
                     yield text.strip()
 
     def _of_asked(self, subject: frozenset[str]) -> bool:
@@ -393,7 +404,9 @@ def _contradict(
     """Whether two sentences speak of the same thing and differ; ``covers``: both cover all that was
     asked."""
     near = covers and len(words & theirs) >= MOST_OF_SHORTER * min(len(words), len(theirs))
-    if (near or _are_alike(words, theirs)) and one.contradicts(other):
+    plain = _plain_words(one, other)
+    alike = _are_alike(words, theirs) or _are_alike(words - plain, theirs - plain)
+    if (near or alike) and one.contradicts(other):
         return True
     if covers and _denies_plainly(one, other, words, theirs):
         return True
@@ -402,6 +415,18 @@ def _contradict(
     if one.numbers != other.numbers or one.values != other.values:
         return False
     return _denies(one, other, words, theirs) or _renames(one, other, words, theirs)
+
+
+def _plain_words(one: Claim, other: Claim) -> frozenset[str]:
+    """The words that the kind of value which both give says already."""
+    units = one.values.keys() & other.values.keys()
+    money = OF_MONEY if units & set(CURRENCIES.values()) else frozenset()
+    times = [unit for claim in (one, other) for unit in claim.values if _is_of_time(unit)]
+    return money | (OF_TIME if len(times) > 1 else frozenset())
+
+
+def _is_of_time(unit: str) -> bool:
+    return DIMENSIONS.get(unit, ("", ""))[0] == "time"
 
 
 def _denies(one: Claim, other: Claim, words: frozenset[str], theirs: frozenset[str]) -> bool:

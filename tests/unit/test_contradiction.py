@@ -211,3 +211,57 @@ def test_most_contradictions_are_found_and_few_consistent_pairs() -> None:
 )
 def test_two_documents_that_name_two_dates_are_held(question: str, one: str, other: str) -> None:
     assert is_held(question, one, other)
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        (
+            "What does a day ticket cost?",
+            "A day ticket costs £12.",
+            "The price of a day ticket is £15.",
+        ),
+        ("How much is the joining fee?", "The joining fee is £25.", "Joining costs £30."),
+        ("What do you charge for a skip?", "A skip is €90.", "We charge 110 euros for a skip."),
+        (
+            "How long is the course?",
+            "The course lasts six weeks.",
+            "The course runs for eight weeks.",
+        ),
+        (
+            "How long is the lease?",
+            "The lease is valid for 5 years.",
+            "The lease runs for three years.",
+        ),
+    ],
+)
+def test_values_told_in_other_words_of_price_and_length_are_held(
+    question: str, one: str, other: str
+) -> None:
+    assert is_held(question, one, other) and is_held(question, other, one)
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        (
+            "What does a day ticket cost?",
+            "A day ticket costs £12.",
+            "The price of a day ticket is £12.",
+        ),
+        ("How much is the joining fee?", "The joining fee is £25.", "The cancellation fee is £30."),
+        (
+            "How long is the course?",
+            "The course lasts six weeks.",
+            "The advanced course runs for ten weeks.",
+        ),
+        (
+            "How long is the lease?",
+            "The lease is valid for 2 years.",
+            "The lease runs for 24 months.",
+        ),
+        ("What does a locker cost?", "A locker costs £2.", "Parking costs £9."),
+    ],
+)
+def test_other_prices_and_lengths_are_not(question: str, one: str, other: str) -> None:
+    assert not is_held(question, one, other) and not is_held(question, other, one)
