@@ -1,7 +1,7 @@
 """Redaction: what a policy names is masked everywhere in the answer, and quotes stay verbatim."""
 
-from guardrails.checks.personal_data import KINDS, find_personal_data
 from guardrails.contract import AnswerObject, CitationObject
+from guardrails.personal_data.find import KINDS, find_personal_data
 from guardrails.redaction import redacted
 
 MAIL = "jo.doe@example.org"
