@@ -37,7 +37,7 @@ _PLAIN = _Plain()
 
 
 def plain_text(text: str) -> str:
-    """The text with plain digits, dashes and spaces, and lines that were wrapped joined; as long."""
+    """The text with plain digits, dashes and spaces, wrapped lines joined; as long as before."""
     plain = text if text.isascii() else text.translate(_PLAIN)
     return _WRAP.sub(_joined, plain) if "\n" in plain else plain
 
