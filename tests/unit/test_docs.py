@@ -15,7 +15,7 @@ from app.corpus.jobs import CANCELLED
 from app.corpus.tables import LASTING
 from app.errors import error_classes
 from app.main import create_app
-from app.settings import PROJECT, Settings
+from app.settings import GROUPS, PROJECT, Settings
 from app.telemetry import Telemetry
 from benchmarks.__main__ import app as benchmarks
 from cli.commands import COMMANDS, load_command
@@ -37,6 +37,8 @@ def first_column(page: str, section: str) -> list[str]:
 
 def test_the_settings_page_is_what_the_settings_say() -> None:
     assert (DOCS / "settings.md").read_text("utf-8") == settings_page(), "run: make docs"
+    grouped = [name for group in GROUPS for name in group.model_fields]
+    assert grouped == list(Settings.model_fields), "every setting belongs to one of the groups"
 
 
 def test_every_error_code_is_documented_and_no_other() -> None:
