@@ -168,3 +168,35 @@ def test_every_benchmark_that_a_page_names_can_be_called() -> None:
     commands = benchmarks.registered_commands
     known = {one.name or one.callback.__name__ for one in commands if one.callback}
     assert named - known == set() and len(named) > 3
+
+
+def called(page: Path) -> Iterator[list[str]]:
+    """The words of each call of ``countersign`` in the code of a page."""
+    for code in re.findall(r"```.*?```|`[^`]+`", page.read_text("utf-8"), re.S):
+        for line in code.strip("`").replace("\\\n", " ").split("\n"):
+            for call in re.findall(r"(?:^|[\s(/])countersign (\w[^|;#]*)", line):
+                yield call.split()
+
+
+def unknown(words: list[str]) -> Iterator[str]:
+    """The command and the options of a call that do not exist."""
+    if words[0] not in COMMANDS:
+        yield from [words[0]] if re.fullmatch("[a-z]+", words[0]) else []
+        return
+    command = load_command(words[0])
+    if words[0] == "ingest" and words[1:2] and words[1] not in command.commands:
+        command = command.commands["files"]
+    for word in words[1:]:
+        if (below := getattr(command, "commands", {}).get(word)) is not None:
+            command = below
+        options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        if word.startswith("--") and word.split("=")[0] not in options:
+            yield word
+
+
+def test_every_command_that_a_page_names_takes_the_options_it_is_given() -> None:
+    pages = [*DOCS.rglob("*.md"), *PROJECT.glob("*.md")]
+    calls = [(page.name, words) for page in pages for words in called(page) if words]
+    wrong = [(page, *words) for page, words in calls if list(unknown(words))]
+    assert wrong == [] and len(calls) > 200
+    assert list(unknown(["gate", "plan", "--minuets", "3"])) == ["--minuets"]
