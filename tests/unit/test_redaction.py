@@ -53,6 +53,11 @@ def test_a_short_form_is_masked_though_no_word_says_what_it_is() -> None:
     assert redacted(answer(None), ["phone"])["short"] is None
 
 
+def test_one_digit_at_the_end_is_no_part_of_a_number() -> None:
+    assert redacted(answer("Ask at desk 3"), ["phone"])["short"] == "Ask at desk 3"
+    assert redacted(answer("Ask under 01"), ["phone"])["short"] == "Ask under [phone]"
+
+
 def test_nothing_is_left_to_be_found() -> None:
     done = redacted(answer(MAIL), list(KINDS))
     texts = [done["text"], done["short"] or "", *(one["text"] for one in done["sentences"])]
