@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingestion.formats.asked import BOX_TITLES, Asked, asked, titled
 from ingestion.formats.html_tags import (
     CONTROLS,
     HEADINGS,
@@ -16,6 +15,7 @@ from ingestion.formats.html_tags import (
     names_of,
     toggle_of,
 )
+from ingestion.formats.page_questions import BOX_TITLES, Asked, asked, titled
 
 
 @dataclass

@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ingestion.formats.asked import is_within
 from ingestion.formats.html_facts import Facts
 from ingestion.formats.html_tags import BACK_LINK, CONTROLS, HEADINGS, QUESTION, names_of, toggle_of
+from ingestion.formats.page_questions import is_within
 
 DROPPED = frozenset(
     {"audio", "canvas", "datalist", "del", "head", "iframe", "nav", "noscript", "object", "rp"}
