@@ -56,6 +56,13 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds") + "Z"
 
 
+def window_of(moment: datetime, length_s: int) -> tuple[int, float]:
+    """The number of the window of time that a moment of the database lies in, counted from 1970,
+    and the seconds into it."""
+    seconds = moment.replace(tzinfo=UTC).timestamp()
+    return int(seconds // length_s), seconds % length_s
+
+
 def compact_json(value: Any) -> str:
     """How JSON columns are written: without spaces, so that a digest of a row can be taken from
     what is stored."""

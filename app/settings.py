@@ -29,7 +29,6 @@ from app.errors import SettingsInvalid
 
 PREFIX = "COUNTERSIGN_"
 PROJECT = Path(__file__).resolve().parent.parent
-PASSAGES_CHANGED = 0.2
 WHERE = "See docs/settings.md."
 WORDS = {
     "Input should": "must",
@@ -93,53 +92,8 @@ class GeneratorVersion(BaseModel):
     generator_constraint: Literal["none", "evidence", "json"] | None = None
 
 
-class _Environment(EnvSettingsSource):
-    """The variables; one that is to be JSON and is not has a coded error."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        try:
-            return super().decode_complex_value(field_name, field, value)
-        except ValueError as error:
-            raise SettingsInvalid(f"{_called(field_name)} must be JSON. {WHERE}") from error
-
-
-class Settings(BaseSettings):
-    """Read from ``COUNTERSIGN_*`` variables; every default works on a laptop without network.
-
-    Raises ``SettingsInvalid`` where one cannot be used.
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing is read from files; to look for each setting in none takes a millisecond."""
-        return init_settings, _Environment(settings_cls)
-
-    @model_validator(mode="after")
-    def _refuse_pairs(self) -> Self:
-        if wrong := list(_contradictions(self)):
-            raise ValueError("; ".join(wrong))
-        return self
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _say_what_is_wrong(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(data)
-        except ValidationError as error:
-            faults = [_fault(one["loc"], one["msg"], one["input"]) for one in error.errors()]
-            # Not its cause: that holds the values of secrets.
-            raise SettingsInvalid(f"{'; '.join(faults)}. {WHERE}") from None
+class PlaceSettings(BaseModel):
+    """Where it runs"""
 
     data_dir: Path = Field(
         default=Path("data"), description="Folder for the database, index versions and uploads."
@@ -153,6 +107,18 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address the service listens on."
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port the service listens on.")
+    public_url: Annotated[str, _or_empty(addresses.base_address)] = Field(
+        default="",
+        description="Address under which browsers reach the service "
+        "(`https://answers.example.com`): for links in notices, which have none without it, and "
+        "for sign-in by a provider, which comes back to `/login` there and else takes the address "
+        "of each request.",
+    )
+
+
+class ModelsSettings(BaseModel):
+    """Models"""
+
     models_dir: Path = Field(
         default=PROJECT / "models", description="Folder with the shipped models."
     )
@@ -167,6 +133,25 @@ class Settings(BaseSettings):
         "AMX and there are more than a few hundred, int8 where it has VNNI, else float32. "
         "Questions, and passages beside a running service, are embedded in float32.",
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."
+    )
+    model_threads: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_THREADS,
+        description="CPU threads for models; 0 leaves the library's default.",
+    )
+    batching: bool = Field(
+        default=True,
+        description="Whether questions that arrive together share runs of the models; `false` is "
+        "for comparing.",
+    )
+
+
+class GeneratorSettings(BaseModel):
+    """What writes drafts"""
+
     generator: ModelName = Field(
         default="reader",
         description="`reader` (shipped, extractive), the path of a local transformers folder, "
@@ -205,10 +190,16 @@ class Settings(BaseSettings):
         'JSON: names to `generator` settings, such as `{"next": {"generator": "/models/next"}}`; '
         "what a version leaves out is as of the generator in use.",
     )
+    trial_delta: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="How often a version that is tried may be stopped although it is no worse.",
+    )
     larger_generator: str = Field(
         default="",
         description="Which of the `generator_versions` is asked hard questions too: those whose "
-        "first draft would not go out. Which of them, is learned from what became of answers; its "
+        "first draft would not go out. Which of them is learned from what became of answers; its "
         "draft stands if the checks say nothing worse of it, and has its own risk and certificate. "
         "Empty: none.",
     )
@@ -222,38 +213,11 @@ class Settings(BaseSettings):
         description="What `larger_budget` counts: `calls`, or their `price` by tokens, at "
         "`price_million_tokens_read` and `price_million_tokens_written`.",
     )
-    trial_delta: float = Field(
-        default=0.05,
-        gt=0,
-        lt=1,
-        description="How often a version that is tried may be stopped although it is no worse.",
-    )
-    review_drafts: Literal["off", "missing", "all"] = Field(
-        default="missing",
-        description="For which held answers a slower model writes reviewers a draft in the "
-        "background, after the asker was told to wait: those that have no draft (`missing`), "
-        "`all`, beside the draft they have, or none (`off`).",
-    )
-    review_drafter: ModelName = Field(
-        default="reader",
-        description="What makes these drafts: `reader` (shipped; it quotes where it is less sure "
-        "than an answer must be), `seq2seq` (shipped; it writes), the path of a local transformers "
-        "folder, or the base address of an OpenAI-compatible server.",
-    )
-    review_drafter_model: str = Field(default="", description="Model name to ask that server for.")
-    review_drafter_api_key: str = Field(default="", description="Key for that server.", repr=False)
-    review_drafter_passages: int = Field(
-        default=10, ge=1, le=20, description="Passages given to the drafter."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Where models and the FAISS index run; `auto` prefers CUDA."
-    )
-    model_threads: int = Field(
-        default=0,
-        ge=0,
-        le=MOST_THREADS,
-        description="CPU threads for models; 0 leaves the library's default.",
-    )
+
+
+class AnsweringSettings(BaseModel):
+    """Answers"""
+
     policy_file: Path | None = Field(
         default=None,
         description="Policy file (YAML); unset selects the packaged default. A changed file takes "
@@ -262,11 +226,6 @@ class Settings(BaseSettings):
     shadow_policy_file: Path | None = Field(
         default=None,
         description="Policy file whose verdict is recorded and counted, and never acted upon.",
-    )
-    batching: bool = Field(
-        default=True,
-        description="Whether questions that arrive together share runs of the models; `false` is "
-        "for comparing.",
     )
     kept_readings: int = Field(
         default=20_000,
@@ -279,9 +238,6 @@ class Settings(BaseSettings):
         ge=0,
         description="Drafts that are kept in memory and used again for the same question, where "
         "index, scope, models, policy and every passage are still the same; 0 keeps none.",
-    )
-    passage_tokens: int = Field(
-        default=200, ge=32, le=254, description="Most tokens in one passage."
     )
     evidence_passages: int = Field(
         default=5, ge=1, le=20, description="Passages given to the generator."
@@ -321,6 +277,11 @@ class Settings(BaseSettings):
         description="Whether askers see which sections of the documents were found while an answer "
         "waits for its reviewer, and where there is none.",
     )
+
+
+class LimitsSettings(BaseModel):
+    """Limits"""
+
     max_question_chars: int = Field(
         default=4000, ge=1, description="Longest question, in characters."
     )
@@ -329,6 +290,50 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(
         default=50_000_000, ge=1024, description="Largest uploaded document."
+    )
+    body_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=DAY_S,
+        description="Seconds that a request body may take, and one more for each 4 kB of it.",
+    )
+    header_timeout_s: float = Field(
+        default=10.0, gt=0, le=DAY_S, description="Seconds that the head of a request may take."
+    )
+    max_connections: int = Field(
+        default=2000,
+        ge=10,
+        description="Connections held at once, event streams among them; more are sent away (503).",
+    )
+    questions_per_minute: int = Field(
+        default=60, ge=1, description="Questions one principal may ask in a minute."
+    )
+    quotas: Literal["auto", "process", "database"] = Field(
+        default="auto",
+        description="Where questions and tries to sign in are counted: in each `process`, or in "
+        "the `database` for all of them; `auto` is the database on PostgreSQL and with "
+        "`serve --workers`.",
+    )
+    max_running_answers: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_THREADS,
+        description="Answers worked on at once, each on a thread of its own; 0: one more than this "
+        "process has processors, up to 8, and 8 where another server drafts.",
+    )
+    max_waiting_answers: int = Field(
+        default=13,
+        ge=0,
+        description="Questions that wait for one of these places; more are refused at once (503) "
+        "and told when to come back.",
+    )
+
+
+class IngestionSettings(BaseModel):
+    """Documents and their index"""
+
+    passage_tokens: int = Field(
+        default=200, ge=32, le=254, description="Most tokens in one passage."
     )
     ocr_languages: str = Field(
         default="eng",
@@ -371,42 +376,20 @@ class Settings(BaseSettings):
     remote_pages: int = Field(
         default=10_000, ge=1, description="Most documents that one remote source may list."
     )
-    body_timeout_s: float = Field(
-        default=10.0,
-        gt=0,
-        le=DAY_S,
-        description="Seconds that a request body may take, and one more for each 4 kB of it.",
+    keep_index_versions: int = Field(
+        default=3, ge=2, description="Newest index versions kept on disk for rollback."
     )
-    header_timeout_s: float = Field(
-        default=10.0, gt=0, le=DAY_S, description="Seconds that the head of a request may take."
-    )
-    max_connections: int = Field(
-        default=2000,
-        ge=10,
-        description="Connections held at once, event streams among them; more are sent away (503).",
-    )
-    questions_per_minute: int = Field(
-        default=60, ge=1, description="Questions one principal may ask in a minute."
-    )
-    quotas: Literal["auto", "process", "database"] = Field(
-        default="auto",
-        description="Where questions and tries to sign in are counted: in each `process`, or in "
-        "the `database` for all of them; `auto` is the database on PostgreSQL and with "
-        "`serve --workers`.",
-    )
-    max_running_answers: int = Field(
-        default=0,
+    keep_index_hours: int = Field(
+        default=24,
         ge=0,
-        le=MOST_THREADS,
-        description="Answers worked on at once, each on a thread of its own; 0: one more than this "
-        "process has processors, up to 8, and 8 where another server drafts.",
+        le=1000,
+        description="Kept too is the index version that was live at each of so many full hours.",
     )
-    max_waiting_answers: int = Field(
-        default=13,
-        ge=0,
-        description="Questions that wait for one of these places; more are refused at once (503) "
-        "and told when to come back.",
-    )
+
+
+class ReviewSettings(BaseModel):
+    """Review"""
+
     review_days: float = Field(
         default=3.0,
         gt=0,
@@ -442,6 +425,28 @@ class Settings(BaseSettings):
     self_review: bool = Field(
         default=True, description="Whether a reviewer may decide an answer to their own question."
     )
+    review_drafts: Literal["off", "missing", "all"] = Field(
+        default="missing",
+        description="For which held answers a slower model writes reviewers a draft in the "
+        "background, after the asker was told to wait: those that have no draft (`missing`), "
+        "`all`, beside the draft they have, or none (`off`).",
+    )
+    review_drafter: ModelName = Field(
+        default="reader",
+        description="What makes these drafts: `reader` (shipped; it quotes where it is less sure "
+        "than an answer must be), `seq2seq` (shipped; it writes), the path of a local transformers "
+        "folder, or the base address of an OpenAI-compatible server.",
+    )
+    review_drafter_model: str = Field(default="", description="Model name to ask that server for.")
+    review_drafter_api_key: str = Field(default="", description="Key for that server.", repr=False)
+    review_drafter_passages: int = Field(
+        default=10, ge=1, le=20, description="Passages given to the drafter."
+    )
+
+
+class GateSettings(BaseModel):
+    """The gate"""
+
     gate_mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"] = (
         Field(
             default="provisional",
@@ -470,12 +475,17 @@ class Settings(BaseSettings):
         'JSON, as `[["faq", "handbook"]]`. No collection may be in two.',
     )
     gate_passages_changed: float = Field(
-        default=PASSAGES_CHANGED,
+        default=0.2,
         ge=0,
         le=1,
         description="A certificate ends when a larger share of a collection's passages is new or "
         "gone since it was made; 1: never.",
     )
+
+
+class MeasuringSettings(BaseModel):
+    """Audits, and how reviewers are measured"""
+
     audit_share: float = Field(
         default=0.05,
         ge=0,
@@ -519,6 +529,11 @@ class Settings(BaseSettings):
         description="Longest time, drawn for each, until a gold item or second review appears, so "
         "that the moment does not give it away.",
     )
+
+
+class EvidenceSettings(BaseModel):
+    """The audit log, and how long words are kept"""
+
     checkpoint_links: int = Field(
         default=10_000,
         ge=0,
@@ -551,26 +566,11 @@ class Settings(BaseSettings):
         description="Days after which a deleted document is erased from the answers that used it; "
         "0: never.",
     )
-    trace_endpoint: WebAddress = Field(
-        default="",
-        description="Address of an OpenTelemetry collector for traces (OTLP over HTTP, "
-        "`http://127.0.0.1:4318/v1/traces`); empty traces nothing. It needs "
-        "`countersign[traces]`.",
-    )
-    trace_share: float = Field(
-        default=1.0,
-        ge=0,
-        le=1,
-        description="Share of requests that are traced; a caller whose `traceparent` says so is "
-        "followed all the same.",
-    )
-    public_url: Annotated[str, _or_empty(addresses.base_address)] = Field(
-        default="",
-        description="Address under which browsers reach the service "
-        "(`https://answers.example.com`): for links in notices, which have none without it, and "
-        "for sign-in by a provider, which comes back to `/login` there and else takes the address "
-        "of each request.",
-    )
+
+
+class NoticesSettings(BaseModel):
+    """Notices"""
+
     notice_webhook: WebAddress = Field(
         default="",
         description="Address that notices are sent to as signed JSON (POST): new, urgent and late "
@@ -621,6 +621,17 @@ class Settings(BaseSettings):
     smtp_from: Annotated[str, _or_empty(addresses.e_mail)] = Field(
         default="", description="Address that e-mail comes from."
     )
+
+
+class SignInSettings(BaseModel):
+    """Signing in"""
+
+    session_hours: float = Field(
+        default=12.0, gt=0, le=CENTURY_HOURS, description="Hours a sign-in lasts."
+    )
+    secure_cookies: bool = Field(
+        default=False, description="Send cookies over HTTPS only; set it behind TLS."
+    )
     oidc_issuer: Annotated[str, _or_empty(addresses.safe_address)] = Field(
         default="",
         description="Issuer of an OpenID Connect provider, word for word as it calls itself; "
@@ -649,6 +660,24 @@ class Settings(BaseSettings):
         default={},
         description="Collections that each group may read, as JSON; empty: everybody reads all.",
     )
+
+
+class WatchingSettings(BaseModel):
+    """Traces and costs"""
+
+    trace_endpoint: WebAddress = Field(
+        default="",
+        description="Address of an OpenTelemetry collector for traces (OTLP over HTTP, "
+        "`http://127.0.0.1:4318/v1/traces`); empty traces nothing. It needs "
+        "`countersign[traces]`.",
+    )
+    trace_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of requests that are traced; a caller whose `traceparent` says so is "
+        "followed all the same.",
+    )
     price_cpu_hour: float = Field(
         default=0.0,
         ge=0,
@@ -667,21 +696,88 @@ class Settings(BaseSettings):
     price_million_tokens_written: float = Field(
         default=0.0, ge=0, description="What a million tokens cost that the generator writes."
     )
-    session_hours: float = Field(
-        default=12.0, gt=0, le=CENTURY_HOURS, description="Hours a sign-in lasts."
+
+
+GROUPS: tuple[type[BaseModel], ...] = (
+    PlaceSettings,
+    ModelsSettings,
+    GeneratorSettings,
+    AnsweringSettings,
+    LimitsSettings,
+    IngestionSettings,
+    ReviewSettings,
+    GateSettings,
+    MeasuringSettings,
+    EvidenceSettings,
+    NoticesSettings,
+    SignInSettings,
+    WatchingSettings,
+)
+"""What settings configure, in the order in which they are shown; the first line says what."""
+
+
+class _Environment(EnvSettingsSource):
+    """The variables; one that is to be JSON and is not has a coded error."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError as error:
+            raise SettingsInvalid(f"{_called(field_name)} must be JSON. {WHERE}") from error
+
+
+class Settings(  # from the last to the first, as pydantic puts the fields of bases in order
+    WatchingSettings,
+    SignInSettings,
+    NoticesSettings,
+    EvidenceSettings,
+    MeasuringSettings,
+    GateSettings,
+    ReviewSettings,
+    IngestionSettings,
+    LimitsSettings,
+    AnsweringSettings,
+    GeneratorSettings,
+    ModelsSettings,
+    PlaceSettings,
+    BaseSettings,
+):
+    """Read from ``COUNTERSIGN_*`` variables; every default works on a laptop without network.
+
+    Raises ``SettingsInvalid`` where one cannot be used.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", allow_inf_nan=False
     )
-    secure_cookies: bool = Field(
-        default=False, description="Send cookies over HTTPS only; set it behind TLS."
-    )
-    keep_index_versions: int = Field(
-        default=3, ge=2, description="Newest index versions kept on disk for rollback."
-    )
-    keep_index_hours: int = Field(
-        default=24,
-        ge=0,
-        le=1000,
-        description="Kept too is the index version that was live at each of so many full hours.",
-    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read from files; to look for each setting in none takes a millisecond."""
+        return init_settings, _Environment(settings_cls)
+
+    @model_validator(mode="after")
+    def _refuse_pairs(self) -> Self:
+        if wrong := list(_contradictions(self)):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_wrong(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            faults = [_fault(one["loc"], one["msg"], one["input"]) for one in error.errors()]
+            # Not its cause: that holds the values of secrets.
+            raise SettingsInvalid(f"{'; '.join(faults)}. {WHERE}") from None
 
     @property
     def database(self) -> str:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.tracing import span
-from guardrails.checks.personal_data import KINDS, mask
+from guardrails.personal_data.find import KINDS, mask
 
 STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 CHARACTERS_PER_TOKEN = 4

@@ -91,7 +91,7 @@ def quotes(
 @app.command()
 def reading(as_json: Json = False) -> None:
     """Is what is stored what people see? A made corpus of documents that are easy to misread."""
-    from benchmarks.reading import measure_reading
+    from benchmarks.reading.measure import measure_reading
 
     _show(measure_reading(), as_json)
 

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from app.db import Database, migrate
 from app.ports import Vectors
 from app.retrieval.live_index import LiveIndex
 from app.retrieval.passage_index import FUSION_DEPTH, PassageIndex
+from benchmarks.machine import took_ms
 from benchmarks.vectors import memory_gb_s
 from ingestion.indexing import IndexBuilder
 
@@ -95,15 +96,15 @@ def _measured(made: Made, folder: Path, passages: int) -> dict[str, Any]:
         "build_s": round(time.perf_counter() - begun, 2),
         "build_cpu_s": round(time.process_time() - cpu, 2),
         "bytes_a_passage": round(_size(index_dir / built) / passages),
-        "load_ms": round(_ms(lambda: PassageIndex(index_dir / built, "cpu")), 1),
+        "load_ms": round(took_ms(lambda: PassageIndex(index_dir / built, "cpu")), 1),
         "memory_gb_s": memory_gb_s(),
     }
     figures |= _searched(made, live, "built")
     figures["live_ms"] = _changed(made, builder, live)
     figures["live_cpu_ms"] = figures["live_ms"].pop("cpu")
-    figures["rollback_ms"] = round(_ms(corpus.versions.rollback), 1)
+    figures["rollback_ms"] = round(took_ms(corpus.versions.rollback), 1)
     figures["promote_ms"] = round(
-        _ms(lambda: corpus.versions.promote(corpus.versions.all()[0].version_id)), 1
+        took_ms(lambda: corpus.versions.promote(corpus.versions.all()[0].version_id)), 1
     )
     return figures | _searched(made, live, "extended") | _compared(made, builder, live)
 
@@ -119,13 +120,13 @@ def _changed(made: Made, builder: IndexBuilder, live: LiveIndex) -> dict[str, fl
     for number in range(CHANGES):
         made.store(f"added-{number}.txt")
         cpu = time.process_time()
-        took["added"].append(_ms(indexed))
+        took["added"].append(took_ms(indexed))
         took["cpu"].append((time.process_time() - cpu) * 1000)
         made.store(f"{number}.txt")
-        took["changed"].append(_ms(indexed))
+        took["changed"].append(took_ms(indexed))
         gone = made.store(f"{number + CHANGES}.txt")
         indexed()
-        took["deleted"].append(_ms(lambda gone=gone: made.corpus.documents.delete(gone)))  # type: ignore[misc]
+        took["deleted"].append(took_ms(lambda gone=gone: made.corpus.documents.delete(gone)))  # type: ignore[misc]
     return {kind: round(float(np.median(times)), 1) for kind, times in took.items()}
 
 
@@ -134,10 +135,10 @@ def _searched(made: Made, live: LiveIndex, which: str) -> dict[str, Any]:
     dense, lexical = [], []
     for question, vector in made_questions(made):
         dense.append(
-            _ms(lambda v=vector: index.index.dense(v, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
+            took_ms(lambda v=vector: index.index.dense(v, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
         )
         lexical.append(
-            _ms(lambda q=question: index.index.lexical(q, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
+            took_ms(lambda q=question: index.index.lexical(q, [COLLECTION], FUSION_DEPTH, deleted))  # type: ignore[misc]
         )
     times = {"dense": dense, "lexical": lexical}
     figures: dict[str, Any] = {
@@ -190,9 +191,3 @@ def made_questions(made: Made, count: int = QUESTIONS) -> list[tuple[str, Vector
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _ms(run: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    run()
-    return (time.perf_counter() - begun) * 1000

@@ -1,6 +1,8 @@
 """What a figure was measured on, and what a process has used of it; needs Linux."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,13 @@ def machine() -> dict[str, Any]:
         "cores": cores,
         "load_average": round(os.getloadavg()[0], 2),
     }
+
+
+def took_ms(run: Callable[[], object]) -> float:
+    """Milliseconds, by the clock, that a call takes."""
+    began = time.perf_counter()
+    run()
+    return (time.perf_counter() - began) * 1000
 
 
 def cpu_seconds(process: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from app.errors import DependencyFailed
 from app.files import read_rows
 from benchmarks.metrics import percentile, share
-from guardrails.checks.personal_data import KINDS, find_personal_data
+from guardrails.personal_data.find import KINDS, find_personal_data
 
 Marked = tuple[str, int, int]
 Finder = Callable[[str], Iterable[Marked]]

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.retrieval.entries import Entry
 from app.retrieval.inverted_file import DEPTH
 from app.retrieval.segment import Segment, write_segment
 from app.retrieval.vector import Mask
+from benchmarks.machine import took_ms
 
 COLLECTION, DIMENSION, BLOCK = "made", 384, 50_000
 PER_DOCUMENT, PER_TOPIC = 20, 1_000
@@ -134,13 +135,9 @@ def _searched(folders: dict[str, Path], asked: Vectors, figures: dict[str, Any])
 def memory_gb_s() -> float:
     """How fast this machine reads memory, in one thread."""
     block = np.ones(STREAMED_BYTES // 4, dtype=np.float32)
-    return round(STREAMED_BYTES / min(_ms(lambda: float(np.max(block))) for _ in range(3)) / 1e6, 1)
-
-
-def _ms(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return (time.perf_counter() - began) * 1000
+    return round(
+        STREAMED_BYTES / min(took_ms(lambda: float(np.max(block))) for _ in range(3)) / 1e6, 1
+    )
 
 
 def _resident() -> int:

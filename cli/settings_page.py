@@ -7,14 +7,17 @@ Run as:
 import sys
 from typing import Any
 
-from app.settings import PREFIX, PROJECT, Settings
+from pydantic import BaseModel
+
+from app.settings import GROUPS, PREFIX, PROJECT
 
 HEAD = """# Settings
 
 Every setting is an environment variable, and every default works on a laptop without network.
 `countersign doctor` shows the values in force, where they come from and what they select.
 This page is generated (`make docs`); a test keeps it true.
-
+"""
+TABLE = """
 | variable | default | meaning |
 |---|---|---|
 """
@@ -22,11 +25,14 @@ This page is generated (`make docs`); a test keeps it true.
 
 def settings_page() -> str:
     """The page as Markdown."""
-    rows = [
+    return HEAD + "".join(f"\n## {group.__doc__}\n{TABLE}{_rows(group)}" for group in GROUPS)
+
+
+def _rows(group: type[BaseModel]) -> str:
+    return "".join(
         f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {_cell(field.description)} |\n"
-        for name, field in Settings.model_fields.items()
-    ]
-    return HEAD + "".join(rows)
+        for name, field in group.model_fields.items()
+    )
 
 
 def _default(value: Any) -> str:

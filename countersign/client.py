@@ -13,11 +13,11 @@ import math
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -46,7 +46,8 @@ LONGEST_PAUSE_S = 8.0
 LOOK_S = 1.0
 """Between two looks at an answer whose events cannot be waited for."""
 FINAL = frozenset({"released", "blocked", "abstained", "rejected", "withdrawn"})
-Found = TypeVar("Found", bound=BaseModel)
+Told = TypeVar("Told")
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ClientError(Exception):
@@ -200,11 +201,13 @@ class Document(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Call:
-    """One request, whoever sends it; one with a ``key`` does the same however often it comes."""
+class _Call(Generic[Told]):
+    """One request, whoever sends it, and how its response is read; one with a ``key`` does the
+    same however often it comes."""
 
     method: str
     path: str
+    read: Callable[[Any], Told]
     params: Mapping[str, Any] | None = None
     body: Any = None
     form: Mapping[str, str] | None = None
@@ -224,48 +227,68 @@ class _Call:
         }
 
 
+def _listed(name: str, model: type[Model]) -> Callable[[Any], list[Model]]:
+    """Reads what a response lists under a name."""
+    return lambda told: [model.model_validate(one) for one in told[name]]
+
+
+def _one(kind: str, name: str, model: type[Model]) -> _Call[Model]:
+    return _Call("GET", f"/v1/{kind}/{quote(name, safe='')}", model.model_validate)
+
+
+def _answer(answer: Answer | str) -> _Call[Answer]:
+    return _one("answers", answer if isinstance(answer, str) else answer.answer_id, Answer)
+
+
 def _asking(
     question: str,
     collections: Sequence[str] | None,
     answer_schema: Mapping[str, Any] | None,
     previous: Answer | str | None,
     key: str | None,
-) -> _Call:
+) -> _Call[Answer]:
     body = {
         "question": question,
         "collections": list(collections) if collections is not None else None,
         "answer_schema": answer_schema,
-        "previous_answer_id": _id(previous) if previous is not None else None,
+        "previous_answer_id": previous.answer_id if isinstance(previous, Answer) else previous,
     }
-    return _Call("POST", "/v1/ask", body=body, key=key or uuid.uuid4().hex)
+    key = key or uuid.uuid4().hex
+    return _Call("POST", "/v1/ask", Answer.model_validate, body=body, key=key)
 
 
 def _uploading(
     file: Path, collection: str, days: Mapping[str, str | None], create: bool, key: str | None
-) -> _Call:
+) -> _Call[Document]:
     form = {"collection": collection} | {name: day for name, day in days.items() if day}
     form |= {"create": "true"} if create else {}
     content = (file.name, file.read_bytes())
     key = key or uuid.uuid4().hex
-    return _Call("POST", "/v1/documents", form=form, file=content, key=key)
+    read = Document.model_validate
+    return _Call("POST", "/v1/documents", read, form=form, file=content, key=key)
 
 
-def _searching(question: str, collections: Sequence[str] | None, limit: int) -> _Call:
+def _searching(question: str, collections: Sequence[str] | None, limit: int) -> _Call[list[Hit]]:
     wanted = list(collections) if collections is not None else None
     body = {"question": question, "collections": wanted, "limit": limit}
-    return _Call("POST", "/v1/search", body=body)
+    return _Call("POST", "/v1/search", _listed("passages", Hit), body=body)
 
 
-def _one(kind: str, name: str) -> _Call:
-    return _Call("GET", f"/v1/{kind}/{quote(name, safe='')}")
+def _newest(limit: int) -> _Call[list[Answer]]:
+    return _Call("GET", "/v1/answers", _listed("answers", Answer), params={"limit": limit})
 
 
-def _id(answer: Answer | str) -> str:
-    return answer if isinstance(answer, str) else answer.answer_id
+def _sections(answer: Answer | str) -> _Call[list[Section]]:
+    return _Call("GET", f"{_answer(answer).path}/sections", _listed("sections", Section))
 
 
-def _sections(answer: Answer | str) -> _Call:
-    return _Call("GET", f"{_one('answers', _id(answer)).path}/sections")
+def _collections() -> _Call[list[Collection]]:
+    return _Call("GET", "/v1/collections", _listed("collections", Collection))
+
+
+def _passage(passage: Citation | str) -> _Call[Passage]:
+    name = passage if isinstance(passage, str) else passage.passage_id
+    return _one("passages", name, Passage)
 
 
 def _json(response: httpx.Response) -> Any:
@@ -382,16 +405,15 @@ class Client:
         """The answer, which may be held; ``previous`` is the answer that the question follows,
         ``key`` an idempotency key."""
         call = _asking(question, collections, answer_schema, previous, key)
-        return Answer.model_validate(self._call(call))
+        return self._call(call)
 
     def answer(self, answer_id: str) -> Answer:
         """An answer as it stands now."""
-        return Answer.model_validate(self._call(_one("answers", answer_id)))
+        return self._call(_answer(answer_id))
 
     def answers(self, limit: int = 20) -> list[Answer]:
         """The caller's newest answers, newest first."""
-        found = self._call(_Call("GET", "/v1/answers", params={"limit": limit}))
-        return [Answer.model_validate(one) for one in found["answers"]]
+        return self._call(_newest(limit))
 
     def follow(self, answer: Answer | str, timeout_s: float | None = None) -> Answer:
         """The answer when it is final; raises ``TimeoutError`` after ``timeout_s`` seconds."""
@@ -413,8 +435,8 @@ class Client:
 
     def _wait(self, answer: Answer | str, ends: float) -> Answer:
         """By asking now and then: a stream cannot be left in time while nothing comes."""
-        call, left = _one("answers", _id(answer)), ends - time.monotonic()
-        while not (now := Answer.model_validate(self._call(call, left))).final:
+        call, left = _answer(answer), ends - time.monotonic()
+        while not (now := self._call(call, left)).final:
             left = ends - time.monotonic()
             if left <= 0:
                 raise TimeoutError("Nobody has decided on the answer yet.")
@@ -423,7 +445,7 @@ class Client:
 
     def changes(self, answer: Answer | str) -> Iterator[Answer]:
         """The answer now, and again whenever its status changes, until it is final."""
-        path, events = f"{_one('answers', _id(answer)).path}/events", _Events()
+        path, events = f"{_answer(answer).path}/events", _Events()
         with self._http.stream("GET", path, timeout=SILENCE) as response:
             if not response.is_success:
                 response.read()
@@ -434,25 +456,21 @@ class Client:
 
     def sections(self, answer: Answer | str) -> list[Section]:
         """Sections to read while an answer waits, or where there is none; the closest first."""
-        found = self._call(_sections(answer))
-        return [Section.model_validate(one) for one in found["sections"]]
+        return self._call(_sections(answer))
 
     def collections(self) -> list[Collection]:
         """The collections that the caller may read."""
-        found = self._call(_Call("GET", "/v1/collections"))
-        return [Collection.model_validate(one) for one in found["collections"]]
+        return self._call(_collections())
 
     def search(
         self, question: str, *, collections: Sequence[str] | None = None, limit: int = 5
     ) -> list[Hit]:
         """The best passages for a question; nothing is drafted, nothing recorded."""
-        found = self._call(_searching(question, collections, limit))
-        return [Hit.model_validate(one) for one in found["passages"]]
+        return self._call(_searching(question, collections, limit))
 
     def passage(self, passage: Citation | str) -> Passage:
         """The passage that a citation points into."""
-        name = passage if isinstance(passage, str) else passage.passage_id
-        return Passage.model_validate(self._call(_one("passages", name)))
+        return self._call(_passage(passage))
 
     def upload(
         self,
@@ -468,17 +486,17 @@ class Client:
         be meant: ``create``. The days are written as ``2026-12-31``."""
         days = {"valid_from": valid_from, "valid_until": valid_until}
         call = _uploading(file, collection, days, create, key)
-        return Document.model_validate(self._call(call))
+        return self._call(call)
 
     def document(self, document_id: str) -> Document:
         """A document as it stands now."""
-        return Document.model_validate(self._call(_one("documents", document_id)))
+        return self._call(_one("documents", document_id, Document))
 
-    def _call(self, call: _Call, most_s: float = math.inf) -> Any:
+    def _call(self, call: _Call[Told], most_s: float = math.inf) -> Told:
         tries = _Tries(min(self._patience_s, most_s))
         while True:
             try:
-                return _json(self._http.request(**call.arguments()))
+                return call.read(_json(self._http.request(**call.arguments())))
             except (ClientError, httpx.TransportError) as error:
                 if (pause := tries.pause(error)) is None:
                     raise
@@ -517,16 +535,15 @@ class AsyncClient:
     ) -> Answer:
         """As ``Client.ask``."""
         call = _asking(question, collections, answer_schema, previous, key)
-        return Answer.model_validate(await self._call(call))
+        return await self._call(call)
 
     async def answer(self, answer_id: str) -> Answer:
         """As ``Client.answer``."""
-        return Answer.model_validate(await self._call(_one("answers", answer_id)))
+        return await self._call(_answer(answer_id))
 
     async def answers(self, limit: int = 20) -> list[Answer]:
         """As ``Client.answers``."""
-        found = await self._call(_Call("GET", "/v1/answers", params={"limit": limit}))
-        return [Answer.model_validate(one) for one in found["answers"]]
+        return await self._call(_newest(limit))
 
     async def follow(self, answer: Answer | str, timeout_s: float | None = None) -> Answer:
         """As ``Client.follow``, but ``timeout_s`` ends the wait at once."""
@@ -547,7 +564,7 @@ class AsyncClient:
 
     async def changes(self, answer: Answer | str) -> AsyncIterator[Answer]:
         """As ``Client.changes``."""
-        path, events = f"{_one('answers', _id(answer)).path}/events", _Events()
+        path, events = f"{_answer(answer).path}/events", _Events()
         async with self._http.stream("GET", path, timeout=SILENCE) as response:
             if not response.is_success:
                 await response.aread()
@@ -558,25 +575,21 @@ class AsyncClient:
 
     async def sections(self, answer: Answer | str) -> list[Section]:
         """As ``Client.sections``."""
-        found = await self._call(_sections(answer))
-        return [Section.model_validate(one) for one in found["sections"]]
+        return await self._call(_sections(answer))
 
     async def collections(self) -> list[Collection]:
         """As ``Client.collections``."""
-        found = await self._call(_Call("GET", "/v1/collections"))
-        return [Collection.model_validate(one) for one in found["collections"]]
+        return await self._call(_collections())
 
     async def search(
         self, question: str, *, collections: Sequence[str] | None = None, limit: int = 5
     ) -> list[Hit]:
         """As ``Client.search``."""
-        found = await self._call(_searching(question, collections, limit))
-        return [Hit.model_validate(one) for one in found["passages"]]
+        return await self._call(_searching(question, collections, limit))
 
     async def passage(self, passage: Citation | str) -> Passage:
         """As ``Client.passage``."""
-        name = passage if isinstance(passage, str) else passage.passage_id
-        return Passage.model_validate(await self._call(_one("passages", name)))
+        return await self._call(_passage(passage))
 
     async def upload(
         self,
@@ -591,17 +604,17 @@ class AsyncClient:
         """As ``Client.upload``."""
         days = {"valid_from": valid_from, "valid_until": valid_until}
         call = await asyncio.to_thread(_uploading, file, collection, days, create, key)
-        return Document.model_validate(await self._call(call))
+        return await self._call(call)
 
     async def document(self, document_id: str) -> Document:
         """As ``Client.document``."""
-        return Document.model_validate(await self._call(_one("documents", document_id)))
+        return await self._call(_one("documents", document_id, Document))
 
-    async def _call(self, call: _Call) -> Any:
+    async def _call(self, call: _Call[Told]) -> Told:
         tries = _Tries(self._patience_s)
         while True:
             try:
-                return _json(await self._http.request(**call.arguments()))
+                return call.read(_json(await self._http.request(**call.arguments())))
             except (ClientError, httpx.TransportError) as error:
                 if (pause := tries.pause(error)) is None:
                     raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from guardrails.contract import Draft, Passage
-from guardrails.words import WORD, content_words
+from guardrails.words import WORD, content_words, covered
 
 RAISES, LOWERS = 1, -1
 
@@ -91,7 +91,7 @@ def risk_features(
         found.setdefault("lead", found["margin"])
     found |= _search_features(draft, evidence, similarities)
     found |= _word_features(question, _core(draft), evidence)
-    return {name: float(value) for name, value in found.items() if _finite(value)}
+    return {name: float(value) for name, value in found.items() if is_finite(value)}
 
 
 def _core(draft: Draft) -> Draft:
@@ -105,7 +105,8 @@ def _core(draft: Draft) -> Draft:
     return replace(draft, sentences=sentences, citations=citations)
 
 
-def _finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
+    """Whether a value is a number with which one can reckon."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -136,17 +137,13 @@ def _word_features(question: str, draft: Draft, evidence: Sequence[Passage]) -> 
     answer = content_words(short)
     return {
         "answer_words": float(len(WORD.findall(short))),
-        "sentence_overlap": _share(asked, content_words(said)),
-        "passage_overlap": _share(asked, sources),
-        "names_met": _share(names, sources) if names else 1.0,
-        "near_overlap": _share(asked, content_words(_around(draft, evidence))),
-        "echo": _share(answer, asked),
+        "sentence_overlap": covered(asked, content_words(said)),
+        "passage_overlap": covered(asked, sources),
+        "names_met": covered(names, sources) if names else 1.0,
+        "near_overlap": covered(asked, content_words(_around(draft, evidence))),
+        "echo": covered(answer, asked),
         "kind_fits": _kind_fits(question, short),
     }
-
-
-def _share(wanted: frozenset[str], there: frozenset[str]) -> float:
-    return len(wanted & there) / len(wanted) if wanted else 0.0
 
 
 def _around(draft: Draft, evidence: Sequence[Passage]) -> str:

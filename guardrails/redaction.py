@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from guardrails.checks.personal_data import find_personal_data, mask
 from guardrails.contract import AnswerObject
+from guardrails.personal_data.find import find_personal_data, mask
 
 NUMBERED = frozenset({"iban", "card", "national_id", "phone"})
 """Kinds of which a part, cut off at the end of a quote, still gives something away."""

@@ -14,11 +14,12 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from guardrails.contract import canonical_sha256
-from guardrails.features import DIRECTIONS, RAISES
+from guardrails.features import DIRECTIONS, RAISES, is_finite
 
 UNKNOWN = 1.0
 """The risk of what nobody can judge."""
 FORMAT = 1
+MOST_DRIVERS = 2
 
 
 class RiskInvalid(ValueError):
@@ -72,7 +73,7 @@ class _Model:
     calibration: Curve
 
     def risk(self, features: Mapping[str, float]) -> float:
-        if any(not _finite(features.get(name)) for name in self.needs):
+        if any(not is_finite(features.get(name)) for name in self.needs):
             return UNKNOWN
         return self.calibration.at(sum(term.of(features) for term in self.terms))
 
@@ -89,8 +90,8 @@ class RiskModel:
         model = self.models.get(generator)
         return UNKNOWN if model is None else model.risk(features)
 
-    def drivers(self, generator: str, features: Mapping[str, float], most: int = 2) -> list[str]:
-        """The figures that raise the risk of this draft most, each against its best; worst first.
+    def drivers(self, generator: str, features: Mapping[str, float]) -> list[str]:
+        """The two figures that raise the risk of this draft most, each against its best.
 
         Empty where nothing raises it, or no model knows the generator.
         """
@@ -99,7 +100,7 @@ class RiskModel:
             return []
         parts = {t.feature: t.of(features) - min(t.curve.values) for t in model.terms}
         worst = sorted(parts, key=lambda name: -parts[name])
-        return [name for name in worst if parts[name] > 0][:most]
+        return [name for name in worst if parts[name] > 0][:MOST_DRIVERS]
 
     @classmethod
     def parse(cls, content: Any) -> "RiskModel":
@@ -113,10 +114,6 @@ class RiskModel:
 
 NOBODY = RiskModel({}, "")
 """Knows no generator: every risk is 1."""
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _field(content: Any, name: str, kind: type, where: str) -> Any:
@@ -154,7 +151,7 @@ def _term(content: Any, where: str) -> Term:
 def _curve(content: Any, where: str) -> Curve:
     knots = _field(content, "knots", list, where)
     values = _field(content, "values", list, where)
-    if len(knots) != len(values) or not knots or not all(map(_finite, [*knots, *values])):
+    if len(knots) != len(values) or not knots or not all(map(is_finite, [*knots, *values])):
         raise RiskInvalid(f"{where}: knots and values must be equally many finite numbers")
     if any(right <= left for left, right in pairwise(knots)):
         raise RiskInvalid(f"{where}: knots must rise")

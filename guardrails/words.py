@@ -1,6 +1,7 @@
 """The words of a text that carry meaning, whatever their form."""
 
 import re
+from collections.abc import Set
 
 UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -28,6 +29,16 @@ def content_words(text: str) -> frozenset[str]:
     """Lower-case words and numbers that carry meaning: no plurals, one word for any negation."""
     words = WORD.findall(_NEGATION.sub(" not ", text.lower()))
     return frozenset(_stem(word) for word in words if word not in STOP_WORDS)
+
+
+def covered(wanted: Set[str], there: Set[str]) -> float:
+    """The share of ``wanted`` that is ``there``; 0 where nothing is wanted."""
+    return len(wanted & there) / len(wanted) if wanted else 0.0
+
+
+def dice(one: Set[str], other: Set[str]) -> float:
+    """How alike two sets of words are (Dice's coefficient), from 0 to 1; 0 for two empty ones."""
+    return 2 * len(one & other) / max(len(one) + len(other), 1)
 
 
 def _stem(word: str) -> str:

@@ -17,13 +17,14 @@ import structlog
 
 from app.backends import build_passage_embedder
 from app.corpus.corpus import Corpus
-from app.corpus.documents import Added, ClaimedDocument, Outcome, check_collection_name
+from app.corpus.documents import Added, ClaimedDocument, check_collection_name
 from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage, batches
 from app.corpus.registering import AS_IT_IS, NewFile, ValidDays
 from app.corpus.saving import Metadata, NewRevision
 from app.corpus.tables import FAILED, PENDING, READY, iso_day
 from app.corpus.uploads import Uploads
+from app.corpus.views import Outcome
 from app.errors import CountersignError, DocumentRefused, NotFound
 from app.ports import Embedder
 from app.retrieval.live_index import LiveIndex

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, DateTime, Select, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.access.principals import LOCAL, Principal, principal_of
+from app.access.principals import LOCAL, Principal, lock_active, principal_of
 from app.access.tables import ApiKeyRow, PrincipalRow
 from app.db import Database, iso
 from app.errors import CredentialsExpired, DependencyFailed, NotFound, Unauthenticated
@@ -61,10 +61,7 @@ class Keys:
         key = KEY_PREFIX + secrets.token_urlsafe(32)
         key_id = secrets.token_hex(8)
         with self._database.transaction() as session:
-            # Locked: a key that is made while its principal is disabled must not outlive that.
-            row = session.get(PrincipalRow, principal, with_for_update=True)
-            if row is None or row.disabled_at is not None:
-                raise NotFound(f"There is no active principal named {principal}.")
+            lock_active(session, principal)
             made = self._database.time(session)
             expires_at = None if lifetime is None else made + lifetime
             session.add(

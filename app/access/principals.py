@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy.orm import Session
+
 from app.access.tables import PrincipalRow
-from app.errors import Forbidden, Invalid
+from app.errors import Forbidden, Invalid, NotFound
 from app.look_alikes import is_plain
 
 ROLES = ("asker", "reviewer", "operator", "admin")
@@ -73,6 +75,15 @@ def check_scope(scope: Sequence[str] | None) -> None:
     """Raise ``Invalid`` for a scope that names what cannot be a collection."""
     if any(not 1 <= len(name) <= MAX_NAME or not name.isprintable() for name in scope or ()):
         raise Invalid(f"A collection's name has 1 to {MAX_NAME} printable characters.")
+
+
+def lock_active(session: Session, name: str) -> None:
+    """Hold the row of a principal until the transaction ends: a key that is made while its
+    principal is disabled must not outlive that. Raises ``NotFound`` unless there is an active one.
+    """
+    row = session.get(PrincipalRow, name, with_for_update=True)
+    if row is None or row.disabled_at is not None:
+        raise NotFound(f"There is no active principal named {name}.")
 
 
 def principal_of(row: PrincipalRow, credential: str = "") -> Principal:

@@ -9,14 +9,14 @@ be exact is looked at before it is raised, one by one (``reached``, ``add``).
 import threading
 import time
 from collections import OrderedDict
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.access.keys import sha256
 from app.access.tables import QuotaCountRow
-from app.db import Database, insert_or
+from app.db import Database, insert_or, window_of
 
 WINDOW_S = 60
 ROUNDING_S = 0.001
@@ -53,12 +53,12 @@ class SharedCounts:
         """Whether ``limit`` were counted under ``names`` in the last minute; counts nothing."""
         with self._database.reading() as session:
             moment = self._database.time(session)
-            return _free(session, _key(*names), limit, *_minute(moment)) < 1
+            return _free(session, _key(*names), limit, *window_of(moment, WINDOW_S)) < 1
 
     def wait(self, limit: int, *names: str) -> float:
         """Seconds until one more is free, if nobody else counts; 0 when one is."""
         with self._database.reading() as session:
-            minute, into = _minute(self._database.time(session))
+            minute, into = window_of(self._database.time(session), WINDOW_S)
             counts = _counts(session, _key(*names), minute)
         now, before = counts.get(minute, 0), counts.get(minute - 1, 0)
         if now >= limit:  # of what is counted now enough must slide out of the next minute
@@ -71,7 +71,7 @@ class SharedCounts:
         """Count one more under ``names``, beyond any limit too."""
         key = _key(*names)
         with self._database.transaction() as session:
-            minute, _ = _minute(self._database.time(session))
+            minute, _ = window_of(self._database.time(session), WINDOW_S)
             _begin(session, key, minute)
             _raise_by(session, key, minute, 1)
 
@@ -90,7 +90,7 @@ def _take(
     session: Session, database: Database, key: str, limit: int, wanted: int
 ) -> tuple[int, float]:
     """How many of ``wanted`` may still be used, and the seconds until the minute is over."""
-    minute, into = _minute(database.time(session))
+    minute, into = window_of(database.time(session), WINDOW_S)
     _begin(session, key, minute)
     own = QuotaCountRow.key == key
     session.execute(
@@ -105,12 +105,6 @@ def _take(
 
 def _key(*names: str) -> str:
     return sha256("\0".join(names))
-
-
-def _minute(moment: datetime) -> tuple[int, float]:
-    """The minute of the database's time, and the seconds into it."""
-    seconds = moment.replace(tzinfo=UTC).timestamp()
-    return int(seconds // WINDOW_S), seconds % WINDOW_S
 
 
 def _free(session: Session, key: str, limit: int, minute: int, into: float) -> float:
@@ -145,5 +139,5 @@ def _begin(session: Session, key: str, minute: int) -> None:
 
 def purge_counts(session: Session, moment: datetime) -> None:
     """Delete the counts of minutes that are over."""
-    minute, _ = _minute(moment)
+    minute, _ = window_of(moment, WINDOW_S)
     session.execute(delete(QuotaCountRow).where(QuotaCountRow.minute < minute - 1))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.access.principals import LOCAL, MAX_NAME, Principal
+from app.access.principals import LOCAL, MAX_NAME, Principal, lock_active
 from app.access.tables import PrincipalRow, WidgetKeyRow
 from app.db import Database, iso
 from app.errors import CredentialsExpired, Invalid, NotFound, Unauthenticated
@@ -97,10 +97,7 @@ class WidgetKeys:
         key_id, key = secrets.token_hex(8), KEY_PREFIX + secrets.token_urlsafe(24)
         secret = secrets.token_urlsafe(32)
         with self._database.transaction() as session:
-            # Locked: a key that is made while its account is disabled must not outlive that.
-            row = session.get(PrincipalRow, principal, with_for_update=True)
-            if row is None or row.disabled_at is not None:
-                raise NotFound(f"There is no active principal named {principal}.")
+            lock_active(session, principal)
             session.add(
                 WidgetKeyRow(
                     id=key_id,

@@ -19,7 +19,7 @@ from app.records.tables import RecordRow, SettlementRow
 from app.records.views import SMALL_TALK
 from app.retrieval.retriever import Retriever
 from app.review.quotes import Quotes, QuotesView
-from guardrails.checks.personal_data import without_accidents
+from guardrails.personal_data.find import without_accidents
 
 SAME = 0.75
 """Least cosine similarity of two questions that ask the same."""

@@ -24,7 +24,7 @@ from app.errors import CountersignError
 from app.records.recording import searched_for
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.review.tables import DecisionRow, ReviewTaskRow
-from guardrails.words import content_words
+from guardrails.words import content_words, dice
 
 Outcome = Literal["passed", "regression", "error"]
 SAME = 0.8
@@ -206,5 +206,4 @@ def _negations(text: str) -> int:
 
 
 def _alike(one: str, other: str) -> float:
-    left, right = set(_said(one)), set(_said(other))
-    return 2 * len(left & right) / max(len(left) + len(right), 1)
+    return dice(set(_said(one)), set(_said(other)))

@@ -25,7 +25,7 @@ from app.inference.evidence_selection import covered
 from app.ports import TOKENS_READ, TOKENS_WRITTEN, DraftRequest, Reading, Vectors
 from app.records.recording import SecondTry
 from app.records.views import OTHER_LANGUAGE, SMALL_TALK
-from app.retrieval.retriever import Found, Hit
+from app.retrieval.retriever import Found, Hit, best_similarity
 from app.telemetry import CHARACTERS_PER_TOKEN, StageClock
 from guardrails.checks.language import language_to_ask_in
 from guardrails.checks.schema import SchemaCheck
@@ -154,7 +154,7 @@ class Retrieved:
     @property
     def similarity(self) -> float:
         """The highest cosine among the hits; -1 without one."""
-        return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
+        return best_similarity(self.hits)
 
     def is_about(self, least: float) -> bool:
         """Whether a passage is about the question: by a cosine of ``least``, or a little less

@@ -23,10 +23,11 @@ from app.api.requests import (
     only_known,
     page_limit,
 )
-from app.corpus.documents import DocumentsView, DocumentView, check_collection_name
+from app.corpus.documents import check_collection_name
 from app.corpus.passages import DocumentText
 from app.corpus.registering import ValidDays
 from app.corpus.uploads import Uploads
+from app.corpus.views import DocumentsView, DocumentView
 from app.errors import Conflict, CountersignError, DependencyFailed, Invalid, NotFound
 from app.ports import PageImages
 from app.wiring import Services

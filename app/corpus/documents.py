@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, takewhile
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -22,12 +20,11 @@ from app.corpus.registering import (
     locked_rows,
     unchanged,
 )
-from app.corpus.relations import near_copies, part
+from app.corpus.relations import part
 from app.corpus.saving import NO_METADATA, Metadata, NewRevision, save_revisions
 from app.corpus.tables import (
     DELETED,
     FAILED,
-    LASTING,
     PDF,
     PENDING,
     READY,
@@ -37,7 +34,16 @@ from app.corpus.tables import (
     requeue,
 )
 from app.corpus.versions import lock_index
-from app.db import Database, iso, now
+from app.corpus.views import (
+    DocumentsView,
+    DocumentView,
+    Outcome,
+    document_views,
+    outcome_of,
+    passage_counts,
+    suspect_counts,
+)
+from app.db import Database, now
 from app.errors import Invalid, NotFound
 from app.look_alikes import is_plain
 from app.made import note_made
@@ -56,53 +62,6 @@ FORGOTTEN = "erased "
 
 
 @dataclass(frozen=True)
-class DocumentView:
-    """A document and where it stands."""
-
-    document_id: str
-    collection: str
-    title: str
-    source: str
-    media_type: str
-    state: Literal["pending", "ready", "failed"]
-    error_code: str | None
-    error_message: str | None
-    retryable: Annotated[
-        bool, Field(description="It failed, and the same file may be ingested if tried again.")
-    ]
-    passages: int
-    updated_at: str
-    job_id: Annotated[str | None, Field(description="The job that gave its content.")]
-    left_out: Annotated[
-        list[str], Field(description="Documents or pages within it that were not read, and why.")
-    ]
-    valid_until: Annotated[str | None, Field(description="Its last valid day, if it has one.")]
-    pages: Annotated[int | None, Field(description="Its last page with text; null: no pages.")]
-    owner: Annotated[
-        str | None, Field(description="As its metadata say, else who added it over HTTP.")
-    ]
-    valid_from: Annotated[str | None, Field(description="Its first valid day, if it has one.")]
-    language: Annotated[str | None, Field(description="As its metadata say.")]
-    about: Annotated[
-        dict[str, str | list[str]], Field(description="What its metadata say besides.")
-    ]
-    superseded_by: Annotated[
-        str | None, Field(description="The newest edition of the same document, if this is not it.")
-    ]
-    near_copies: Annotated[
-        list[str], Field(description="Documents of its collection with nearly the same words.")
-    ]
-
-
-@dataclass(frozen=True)
-class DocumentsView:
-    """A page of documents, and how many there are in all."""
-
-    documents: list[DocumentView]
-    total: int
-
-
-@dataclass(frozen=True)
 class Added:
     """A registered document; ``changed`` False: exactly this content is ready already.
 
@@ -112,20 +71,6 @@ class Added:
     document_id: str
     changed: bool
     replaced: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a document that was to be ingested; ``waits`` for another attempt."""
-
-    source: str
-    state: str
-    waits: bool
-    error_code: str | None
-    error_message: str | None
-    passages: int
-    suspects: int
-    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -345,10 +290,10 @@ class Documents:
         with self._database.reading() as session:
             for some in batches(document_ids):
                 query = select(DocumentRow).where(DocumentRow.id.in_(some))
-                counts, suspects = _passage_counts(session, some), _suspect_counts(session, some)
+                counts, suspects = passage_counts(session, some), suspect_counts(session, some)
                 for row in session.scalars(query.where(DocumentRow.state != DELETED)):
                     passages, _ = counts.get(row.id, (0, None))
-                    found[row.id] = _outcome(row, passages, suspects.get(row.id, 0))
+                    found[row.id] = outcome_of(row, passages, suspects.get(row.id, 0))
         return found
 
     def delete(self, document_id: str) -> str:
@@ -475,7 +420,7 @@ class Documents:
     def get(self, document_id: str) -> DocumentView:
         """One document; raises ``NotFound``, also for a deleted one."""
         with self._database.reading() as session:
-            found = _views(session, DocumentRow.id == document_id)
+            found = document_views(session, DocumentRow.id == document_id)
         if not found:
             raise NotFound("There is no such document.")
         return found[0]
@@ -514,7 +459,7 @@ class Documents:
             else:
                 counted = select(func.count()).where(wanted, DocumentRow.state != DELETED)
             total = session.scalar(counted)
-            return DocumentsView(_views(session, wanted, limit, offset), total or 0)
+            return DocumentsView(document_views(session, wanted, limit, offset), total or 0)
 
     def collections(self) -> dict[str, int]:
         """Each collection's name and its number of documents."""
@@ -554,17 +499,6 @@ _DELETED_SINCE = select(DocumentRow.id).where(
 )
 
 
-def _views(
-    session: Session, wanted: ColumnElement[bool], limit: int = 1, offset: int = 0
-) -> list[DocumentView]:
-    query = select(DocumentRow).where(wanted, DocumentRow.state != DELETED)
-    query = query.order_by(DocumentRow.source, DocumentRow.id).limit(limit).offset(offset)
-    rows = session.scalars(query).all()
-    ids = [row.id for row in rows]
-    counts, copies = _passage_counts(session, ids), near_copies(session, ids)
-    return [_view(row, *counts.get(row.id, (0, None)), copies.get(row.id, [])) for row in rows]
-
-
 def check_collection_name(collection: str) -> None:
     """Raise ``Invalid`` for what cannot be the name of a collection."""
     if not 1 <= len(collection) <= 80 or not collection.isprintable():
@@ -599,67 +533,6 @@ def _require_collection(session: Session, collection: str) -> None:
             f"There is no collection {collection[:80]!r}. If the name is right, say that it may be "
             "new (--create; over HTTP, create)."
         )
-
-
-def _outcome(row: DocumentRow, passages: int, suspects: int) -> Outcome:
-    ready = row.state == READY
-    return Outcome(
-        row.source,
-        row.state,
-        row.state == PENDING and row.error_code is not None,
-        row.error_code,
-        row.error_message,
-        passages if ready else 0,
-        suspects if ready else 0,
-        tuple(row.left_out) if ready else (),
-    )
-
-
-def _suspect_counts(session: Session, document_ids: Sequence[str]) -> dict[str, int]:
-    found = _passage_counts(session, document_ids, PassageRow.suspect.is_not(None))
-    return {document_id: count for document_id, (count, _) in found.items()}
-
-
-def _passage_counts(
-    session: Session, document_ids: Sequence[str], *wanted: ColumnElement[bool]
-) -> dict[str, tuple[int, int | None]]:
-    """How many passages the current revision of each document has, and its last page."""
-    last = func.max(func.coalesce(PassageRow.last_page, PassageRow.page))
-    rows = session.execute(
-        select(PassageRow.document_id, func.count(), last)
-        .join(DocumentRow, DocumentRow.id == PassageRow.document_id)
-        .where(PassageRow.document_id.in_(document_ids))
-        .where(PassageRow.revision == DocumentRow.revision, *wanted)
-        .group_by(PassageRow.document_id)
-    )
-    return {row[0]: (row[1], row[2]) for row in rows}
-
-
-def _view(row: DocumentRow, passages: int, pages: int | None, copies: list[str]) -> DocumentView:
-    state: Any = row.state
-    return DocumentView(
-        document_id=row.id,
-        collection=row.collection,
-        title=row.title,
-        source=row.source,
-        media_type=row.media_type,
-        state=state,
-        error_code=row.error_code,
-        error_message=row.error_message,
-        retryable=row.state == FAILED and row.error_code not in LASTING,
-        passages=passages,
-        updated_at=iso(row.updated_at) or "",
-        job_id=row.job_id,
-        left_out=row.left_out,
-        valid_until=row.valid_until,
-        pages=pages,
-        owner=row.owner,
-        valid_from=row.valid_from,
-        language=row.language,
-        about=row.about,
-        superseded_by=row.superseded_by,
-        near_copies=copies,
-    )
 
 
 def _add(

@@ -26,12 +26,12 @@ def is_free(lease: InstrumentedAttribute[datetime | None], moment: datetime) -> 
 
 
 @contextmanager
-def renewed(renew: Callable[[], Any], every_s: float = RENEW_S) -> Iterator[None]:
+def renewed(renew: Callable[[], Any]) -> Iterator[None]:
     """Call ``renew`` now and then beside the block."""
     done = threading.Event()
 
     def keep() -> None:
-        while not done.wait(every_s):
+        while not done.wait(RENEW_S):
             with suppress(DependencyFailed):  # the database may answer again in time
                 renew()
 

@@ -6,14 +6,14 @@ The budget is counted in the database, by clock hours and for all processes, bef
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database, database_time, insert_or
+from app.db import Database, database_time, insert_or, window_of
 from app.gate.expected_gain import Cell, ExpectedGain, Seen
 from app.gate.tables import HardQuestionRow, LargerHourRow
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
@@ -122,7 +122,7 @@ class HardQuestions:
     def route(self, session: Session, cell: Cell) -> Route:
         """What is expected of a question of that cell now."""
         learned, moment = self._expected(session), database_time(session)
-        hour, into = _hour(moment)
+        hour, into = window_of(moment, HOUR_S)
         left = self._budget - _spent(session, hour)
         chance = learned.chance(cell, left, 1 - into / HOUR_S)
         outcome = SPENT if left < learned.known(cell).cost else NOT_ASKED
@@ -131,7 +131,7 @@ class HardQuestions:
     def claim(self, cost: float) -> bool:
         """Take ``cost`` of this hour's budget; False where there is not so much left."""
         with self._database.transaction() as session:
-            hour, _ = _hour(database_time(session))
+            hour, _ = window_of(database_time(session), HOUR_S)
             row = insert_or(session, LargerHourRow).values(hour=hour, spent=0.0)
             session.execute(row.on_conflict_do_nothing())
             own, spent = LargerHourRow.hour == hour, LargerHourRow.spent + cost
@@ -152,7 +152,7 @@ class HardQuestions:
         row.cost = route.cost if route.asked else 0.0
         session.add(row)
         if route.asked and route.cost != route.claimed:
-            hour, _ = _hour(moment)
+            hour, _ = window_of(moment, HOUR_S)
             spent = LargerHourRow.spent + (route.cost - route.claimed)
             session.execute(
                 update(LargerHourRow).where(LargerHourRow.hour == hour).values(spent=spent)
@@ -162,7 +162,7 @@ class HardQuestions:
         """What operators see of it."""
         with self._database.reading() as session:
             seen, moment = self._seen(session), database_time(session)
-            hour, into = _hour(moment)
+            hour, into = window_of(moment, HOUR_S)
             spent = _spent(session, hour)
         learned = ExpectedGain(seen, self._call_cost)
         left, hours = self._budget - spent, 1 - into / HOUR_S
@@ -212,12 +212,6 @@ def worth_of(state: str, *, edited: bool) -> float | None:
 def forget_hard_question(session: Session, answer_id: str) -> None:
     """Delete what was decided of an answer's question, in a transaction that is open."""
     session.execute(delete(HardQuestionRow).where(HardQuestionRow.answer_id == answer_id))
-
-
-def _hour(moment: datetime) -> tuple[int, float]:
-    """The hour of the database's time, and the seconds into it."""
-    seconds = moment.replace(tzinfo=UTC).timestamp()
-    return int(seconds // HOUR_S), seconds % HOUR_S
 
 
 def _spent(session: Session, hour: int) -> float:

@@ -50,6 +50,8 @@ class OpenAIGenerator:
 
     ATTEMPTS = 4
     MAX_REPLY_BYTES = 1_000_000
+    MOST_READ, MOST_WRITTEN = 6_000, 160
+    """Tokens of a prompt, roughly counted, and of a draft."""
 
     def __init__(
         self,
@@ -57,8 +59,6 @@ class OpenAIGenerator:
         model: str,
         api_key: str | None = None,
         timeout_s: float = 30.0,
-        max_new_tokens: int = 160,
-        max_input_tokens: int = 6_000,
         as_json: bool = False,
         hedged_share: float = 0.0,
     ) -> None:
@@ -72,8 +72,6 @@ class OpenAIGenerator:
         self._host = parts.netloc
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout_s = timeout_s
-        self._max_new_tokens = max_new_tokens
-        self._room = max_input_tokens
         self._as_json = as_json
         self._hedge = Hedge(hedged_share) if hedged_share else None
         self._tls = httpx.create_ssl_context()
@@ -102,7 +100,7 @@ class OpenAIGenerator:
             return await asyncio.gather(*(self._rewrite(client, r) for r in requests))
 
     async def _rewrite(self, client: httpx.AsyncClient, request: RewriteRequest) -> str:
-        prompt = rewrite_prompt(request, _count_roughly, self._room)
+        prompt = rewrite_prompt(request, _count_roughly, self.MOST_READ)
         body = self._body(prompt.messages)
         reply = await self._send(client, "POST", "/chat/completions", body, request.deadline)
         text, truncated = self._read(reply)
@@ -124,7 +122,7 @@ class OpenAIGenerator:
         if not answerable(request):
             return Draft((), (), self.name)
         instructions = JSON_INSTRUCTIONS if self._as_json else INSTRUCTIONS
-        prompt = build_prompt(request, _count_roughly, self._room, instructions)
+        prompt = build_prompt(request, _count_roughly, self.MOST_READ, instructions)
         body = self._body(prompt.messages)
         if self._as_json:
             schema = answer_schema(len(prompt.evidence))
@@ -147,7 +145,7 @@ class OpenAIGenerator:
             "model": self.name,
             "messages": messages,
             "temperature": 0,
-            "max_tokens": self._max_new_tokens,
+            "max_tokens": self.MOST_WRITTEN,
         }
 
     def _client(self) -> httpx.AsyncClient:

@@ -19,8 +19,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from app.inference.device import pick_device
 from app.inference.embedder import load_tokenizer, shared_tokenizer
-from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
-from app.inference.networks.onnx_graph import Precision
+from app.inference.networks.onnx_encoder import OnnxEncoder
 from app.inference.networks.pair_model import encoder_arrays
 from app.inference.networks.seq2seq_model import (
     CLOSE,
@@ -100,14 +99,9 @@ class Seq2SeqGenerator:
     name = "seq2seq"
 
     def __init__(
-        self,
-        folder: Path,
-        device: str = "auto",
-        decoding: Decoding | None = None,
-        precision: WantedPrecision = "auto",
+        self, folder: Path, device: str = "auto", decoding: Decoding | None = None
     ) -> None:
-        """``precision`` of the half that reads, on a CPU."""
-        self._folder, self._wanted, self._precision = folder, device, precision
+        self._folder, self._wanted = folder, device
         self._decoding = decoding or Decoding()
         self._lock = threading.Lock()
         self._model: Any = None
@@ -131,8 +125,7 @@ class Seq2SeqGenerator:
         """The half that reads, for a CPU; most of an answer's time is spent in it."""
         if self._device != "cpu":
             return None
-        precision: Precision = "int8" if self._precision == "int8" else "fp32"
-        return OnnxEncoder(*encoder_arrays(model.encoder), precision)
+        return OnnxEncoder(*encoder_arrays(model.encoder), "fp32")
 
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """One draft per request; requests over equally many passages share a batch.

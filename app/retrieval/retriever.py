@@ -63,7 +63,12 @@ class Found:
     @property
     def best_similarity(self) -> float:
         """The highest cosine among the hits; -1 when the dense search found none."""
-        return max((h.similarity for h in self.hits if h.similarity is not None), default=-1.0)
+        return best_similarity(self.hits)
+
+
+def best_similarity(hits: Sequence[Hit]) -> float:
+    """The highest cosine among hits; -1 where none has one."""
+    return max((hit.similarity for hit in hits if hit.similarity is not None), default=-1.0)
 
 
 RELEVANCE_WEIGHT, SIMILARITY_WEIGHT, BM25_WEIGHT, FUSION_WEIGHT = 0.8, 20.0, 2.0, 100.0

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
-from guardrails.checks.personal_data import without_accidents
+from guardrails.personal_data.find import without_accidents
 
 
 @dataclass(frozen=True)

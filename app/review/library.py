@@ -23,7 +23,7 @@ from app.review.probes import visible_to
 from app.review.sources import stale
 from app.review.tables import ProbeRow, ReviewTaskRow
 from app.review.tasks import load_task, may_read
-from guardrails.checks.personal_data import without_accidents
+from guardrails.personal_data.find import without_accidents
 
 SIMILAR = 0.7
 """Least cosine similarity of two questions."""

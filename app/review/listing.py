@@ -62,8 +62,8 @@ from app.review.views import (
     VerdictView,
 )
 from app.review.why import why_line
-from guardrails.checks.personal_data import without_accidents
 from guardrails.contract import AnswerObject
+from guardrails.personal_data.find import without_accidents
 
 UNSIGNED = "A person must look at this answer."
 """Why a draft without any finding is here; the same for audits, so that they stay unmarked."""

@@ -16,8 +16,8 @@ from app.gate.sampling import fraction
 from app.records.views import AnswerBody
 from app.review.tables import GoldItemRow, PracticeRow, ProbeRow, ReviewTaskRow
 from app.review.tasks import may_read
-from guardrails.checks.personal_data import without_accidents
 from guardrails.contract import AnswerObject
+from guardrails.personal_data.find import without_accidents
 
 BURST = 5
 """Items in one burst: some minutes."""

@@ -23,8 +23,8 @@ from app.review.tasks import may_read, open_task
 from app.review.telling import note_task
 from app.review.undo import supersede
 from app.settings import Settings
-from guardrails.checks.personal_data import without_accidents
 from guardrails.contract import passage_object
+from guardrails.personal_data.find import without_accidents
 
 GONE = "There is no such released answer, or you may not see it."
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.corpus.tables import BATCH, DELETED, DocumentRow, PassageRow
 from app.review.views import SourceChange
-from guardrails.words import content_words
+from guardrails.words import content_words, dice
 
 MOST_READ = 500
 """Passages of a changed document among which the one that took a passage's place is looked for."""
@@ -67,10 +67,6 @@ def _change(session: Session, passage: Mapping[str, Any]) -> SourceChange:
         PassageRow.document_id == document.id, PassageRow.revision == document.revision
     )
     texts = list(session.scalars(query.order_by(PassageRow.ordinal).limit(MOST_READ)))
-    now = max(texts, key=lambda text: _alike(passage["text"], text), default="")
+    before = content_words(passage["text"])
+    now = max(texts, key=lambda text: dice(before, content_words(text)), default="")
     return SourceChange(passage["id"], passage["title"], False, passage["text"], now)
-
-
-def _alike(one: str, other: str) -> float:
-    left, right = frozenset(content_words(one)), frozenset(content_words(other))
-    return 2 * len(left & right) / max(len(left) + len(right), 1)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from guardrails.checks.numbers import (
+from guardrails.checks.figures import (
     MEASURES,
     SCALES,
     Amount,

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
+from guardrails.checks.figures import ORDINALS
 from guardrails.checks.language import FUNCTION_WORDS
-from guardrails.checks.numbers import ORDINALS
 from guardrails.checks.terms import Held, Piece, held_words, holds_term, named_pieces
 from guardrails.checks.wording import folded
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 
-from guardrails.checks.numbers import CURRENCIES, SCALES, Date, read_figures
+from guardrails.checks.figures import CURRENCIES, SCALES, Date, read_figures
 from guardrails.checks.roles import stem
 from guardrails.checks.terms import named_pieces
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage

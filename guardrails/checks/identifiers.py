@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from guardrails.checks.asked_figures import contradicted_figures
 from guardrails.checks.asked_names import missing_names, rival_names
-from guardrails.checks.numbers import MEASURES, MONTHS, ORDINALS, SCALES
+from guardrails.checks.figures import MEASURES, MONTHS, ORDINALS, SCALES
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Stage
 from guardrails.words import STOP_WORDS, UNITS
 

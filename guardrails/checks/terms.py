@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from guardrails.checks.numbers import CURRENCIES, MEASURES, missing_figures, read_figures
+from guardrails.checks.figures import CURRENCIES, MEASURES, missing_figures, read_figures
 from guardrails.checks.wording import folded
 from guardrails.contract import Case, Draft, Finding, Outcome, Stage, sentence_bounds
 from guardrails.words import STOP_WORDS

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise, zip_longest
 from statistics import median
 
-from ingestion.formats import drawn
+from ingestion.formats import drawn_tables
 from ingestion.formats.document import Block
 from ingestion.formats.tables import REPEAT_AFTER, cell_text
 
@@ -93,7 +93,7 @@ def blocks_of(paragraph: str, gap: str = "\n\n", *, aligned: bool = True) -> Ite
 
     Without ``aligned`` only those that are drawn.
     """
-    for lines, table in drawn.parts(paragraph.split("\n")):
+    for lines, table in drawn_tables.parts(paragraph.split("\n")):
         if table is not None:
             yield from grouped_rows(table.rows, gap, table.headers)
         elif aligned:

@@ -171,7 +171,6 @@ def _text_of(part: Any) -> str:
 # --- Other archives --------------------------------------------------------------------------
 
 SLICE = 1 << 16
-LONGEST_HEADER_OF_TAR = 1 << 20
 PACKED_BY = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from ingestion.formats import drawn
+from ingestion.formats import drawn_tables
 from ingestion.formats.aligned import has_header
 from ingestion.formats.charset import decode
-from ingestion.formats.dialects import Dialects
 from ingestion.formats.document import Read
 from ingestion.formats.html import page
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS
+from ingestion.formats.markdown_dialects import Dialects
 from ingestion.formats.text import LINE_BREAK
 
 FRONT_MATTER = re.compile(
@@ -86,7 +86,7 @@ def _with_rows(source: str) -> str:
     made: list[str] = []
     for fenced, lines in groupby(_told_fenced(source.split("\n")), key=lambda told: told[0]):
         run = [line for _, line in lines]
-        for part, table in [(run, None)] if fenced else drawn.parts(run):
+        for part, table in [(run, None)] if fenced else drawn_tables.parts(run):
             is_set = part[0].startswith(("    ", "\t"))
             made += part if table is None or is_set else ["", *_piped(table), ""]
     return "\n".join(made)
@@ -117,7 +117,7 @@ def _told_fenced(lines: Sequence[str]) -> Iterator[tuple[bool, str]]:
             fence = ""
 
 
-def _piped(table: drawn.Drawn) -> Iterator[str]:
+def _piped(table: drawn_tables.Drawn) -> Iterator[str]:
     columns = max(map(len, table.rows))
     headers = min(table.headers, 1) or int(has_header(table.rows))
     rows = [row if len(row) > 1 else row * columns for row in table.rows]

@@ -8,7 +8,6 @@ from ingestion.formats import (
     calendar,
     compound,
     containers,
-    cues,
     delimited,
     docx,
     epub,
@@ -28,6 +27,7 @@ from ingestion.formats import (
     sheet,
     slides,
     structured,
+    subtitles,
     text,
 )
 from ingestion.formats.document import Read
@@ -173,7 +173,7 @@ MANUAL = Format(
 NOTEBOOK = Format(
     "application/x-ipynb+json", (".ipynb",), notebook.read, TEXT_LIMITS, imports=NOTES
 )
-SUBTITLES = Format("text/vtt", (".vtt", ".srt"), cues.read, TEXT_LIMITS, imports=CHARSET)
+SUBTITLES = Format("text/vtt", (".vtt", ".srt"), subtitles.read, TEXT_LIMITS, imports=CHARSET)
 TAR = Format(
     "application/gzip",
     (".gz", ".tgz", ".tar", ".bz2", ".tbz2", ".xz", ".txz"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 
-from ingestion.formats import drawn
+from ingestion.formats import drawn_tables
 from ingestion.formats.charset import decode
 from ingestion.formats.directives import Directive, shown
 from ingestion.formats.document import Read
@@ -137,7 +137,7 @@ class _Reader:
     def _table(self, lines: Sequence[str], at: int) -> tuple[str, int] | None:
         if lines[at][0] == "+":
             run = self._paragraph_lines(lines, at)
-            found = next(iter(drawn.parts(run)), None)
+            found = next(iter(drawn_tables.parts(run)), None)
             if found is None or found[1] is None:
                 return None
             made = found[1]

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 
 from app.errors import DocumentRefused
-from ingestion.formats import cues, limits, outlook, pictures
+from ingestion.formats import limits, outlook, pictures, subtitles
 from ingestion.formats.containers import PACKED_BY, is_tar
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
@@ -90,7 +90,7 @@ def _told_by_text(data: bytes, declared: Format | None) -> Format | None:
     return SUBTITLES if is_cues else None
 
 
-CUES = cues.MARK.encode()
+CUES = subtitles.MARK.encode()
 SAVED = re.compile(rb"(?im)^Content-Type:\s*multipart/related\b")
 HEADER = re.compile(rb"[A-Za-z][A-Za-z-]{1,40}:")
 WITH_PAGE = b"text/html"

@@ -74,9 +74,9 @@ def refuse_calls(machine: str = platform.machine(), but: tuple[str, ...] = ()) -
     return prctl()(PR_SET_SECCOMP, FILTER, ctypes.addressof(compiled(machine, but)), 0, 0) == 0
 
 
-def prepare_filter(machine: str = platform.machine()) -> None:
+def prepare_filter() -> None:
     """In a process that forks: its children find the filter, and the way to the kernel, made."""
-    if machine in MACHINES:
+    if (machine := platform.machine()) in MACHINES:
         compiled(machine, ())
         prctl()
 

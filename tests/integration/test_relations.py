@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import ingestion.stages
-from app.corpus.documents import DocumentView
 from app.corpus.editions import edition_of, is_newer, names_edition
+from app.corpus.views import DocumentView
 from app.db import Database
 from app.proof.erasure import Eraser
 from app.retrieval.retriever import says_the_same

@@ -4,7 +4,7 @@ import pytest
 
 from guardrails.checks.asked_figures import contradicted_figures
 from guardrails.checks.bounds import turned_bounds
-from guardrails.checks.numbers import missing_figures, read_figures
+from guardrails.checks.figures import missing_figures, read_figures
 
 
 def values(text: str) -> list[str]:

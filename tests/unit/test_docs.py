@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from app.backends import build_checks, build_support
 from app.corpus.documents import GAVE_UP
@@ -15,7 +16,7 @@ from app.corpus.jobs import CANCELLED
 from app.corpus.tables import LASTING
 from app.errors import error_classes
 from app.main import create_app
-from app.settings import PROJECT, Settings
+from app.settings import GROUPS, PROJECT, Settings
 from app.telemetry import Telemetry
 from benchmarks.__main__ import app as benchmarks
 from cli.commands import COMMANDS, load_command
@@ -37,6 +38,8 @@ def first_column(page: str, section: str) -> list[str]:
 
 def test_the_settings_page_is_what_the_settings_say() -> None:
     assert (DOCS / "settings.md").read_text("utf-8") == settings_page(), "run: make docs"
+    grouped = [name for group in GROUPS for name in group.model_fields]
+    assert grouped == list(Settings.model_fields), "every setting belongs to one of the groups"
 
 
 def test_every_error_code_is_documented_and_no_other() -> None:
@@ -166,3 +169,49 @@ def test_every_benchmark_that_a_page_names_can_be_called() -> None:
     commands = benchmarks.registered_commands
     known = {one.name or one.callback.__name__ for one in commands if one.callback}
     assert named - known == set() and len(named) > 3
+
+
+def called(page: Path, program: str) -> Iterator[list[str]]:
+    """The words of each call of a program in the code of a page."""
+    for code in re.findall(r"```.*?```|`[^`]+`", page.read_text("utf-8"), re.S):
+        for line in code.strip("`").replace("\\\n", " ").split("\n"):
+            for call in re.findall(rf"(?:^|[\s(/]){program} (\w[^|;#&]*)", line):
+                yield call.split()
+
+
+def unknown_options(command: Any, words: list[str]) -> list[str]:
+    """The options of a call that the command does not take."""
+    found = []
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+        options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        if word.startswith("--") and word.split("=")[0] not in options | {"--help"}:
+            found.append(word)
+    return found
+
+
+def command_of(words: list[str]) -> Any:
+    """What the first words of a call of ``countersign`` name; None for no command."""
+    if words[0] not in COMMANDS:
+        return None
+    found: Any = load_command(words[0])
+    plain_ingest = words[0] == "ingest" and words[1:2] and words[1] not in found.commands
+    return found.commands["files"] if plain_ingest else found
+
+
+def test_every_call_on_a_page_takes_the_options_it_is_given() -> None:
+    pages = [*DOCS.rglob("*.md"), *PROJECT.glob("*.md")]
+    calls = [(page.name, words) for page in pages for words in called(page, "countersign")]
+    wrong = [call for call in calls if (c := command_of(call[1])) and unknown_options(c, call[1])]
+    assert wrong == [] and len(calls) > 200
+    all_benchmarks = get_command(benchmarks)
+    calls = [(page.name, w) for page in pages for w in called(page, "python -m benchmarks")]
+    assert [call for call in calls if unknown_options(all_benchmarks, call[1])] == []
+    assert len(calls) > 20
+    assert unknown_options(load_command("gate"), ["plan", "--minuets", "3"]) == ["--minuets"]
+
+
+def test_every_command_that_a_page_names_exists() -> None:
+    pages = [*DOCS.rglob("*.md"), *PROJECT.glob("*.md")]
+    named = {words[0] for page in pages for words in called(page, "countersign")}
+    assert {name for name in named if re.fullmatch("[a-z]+", name)} - set(COMMANDS) == set()

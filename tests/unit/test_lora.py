@@ -30,8 +30,10 @@ from app.ports import DraftRequest
 from tests.conformance.generators import CHAT_TEMPLATE, save_causal, save_tokenizer
 from tests.training_rows import question_rows, write_tables
 from training.generator import app
-from training.lora import CHECKPOINT, IGNORED, Learner, Paths, Plan, State, fine_tune, make_plan
+from training.lora import CHECKPOINT, Paths, fine_tune, make_plan
+from training.lora_learner import IGNORED, Learner
 from training.lora_rows import Row, load_rows
+from training.lora_training import Plan, State
 
 PASSAGES = {
     "p1": ("Water", "The excess for water damage is £350. Claims close after 30 days."),

@@ -1,6 +1,7 @@
 """Index versions: search, scope, deletions, fusion and damage."""
 
 import json
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,22 @@ def test_lexical_search_stems_and_stays_in_scope(index: PassageIndex) -> None:
     assert [p for p, _ in index.lexical("passports", ["public"], 4)] == [2]
 
 
-@pytest.mark.parametrize("question", ["", "???", 'title:"x" AND (', "text:* OR -a", "\\ ^ ~ [ }"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "???",
+        'title:"x" AND (',
+        "text:* OR -a",
+        "\\ ^ ~ [ }",
+        "-storm",
+        "storm AND (",
+        "storm*~2",
+    ],
+)
 def test_query_syntax_in_a_question_is_only_text(index: PassageIndex, question: str) -> None:
-    index.lexical(question, ["public"], 4)
+    words = " ".join(re.findall(r"\w+", question))
+    assert index.lexical(question, ["public"], 4) == index.lexical(words, ["public"], 4)
 
 
 @pytest.mark.parametrize(

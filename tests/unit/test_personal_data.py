@@ -11,17 +11,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.telemetry import configure_logging
-from guardrails.checks.personal_data import (
+from guardrails.checks.personal_data import PersonalDataCheck, QuestionPersonalDataCheck
+from guardrails.contract import Case, Citation, Draft, Outcome, Sentence
+from guardrails.personal_data.find import (
     KINDS,
     TYPED_BY_ACCIDENT,
-    PersonalDataCheck,
-    QuestionPersonalDataCheck,
     find_personal_data,
-    luhn,
     mask,
     without_accidents,
 )
-from guardrails.contract import Case, Citation, Draft, Outcome, Sentence
+from guardrails.personal_data.matching import luhn
 from tests.effort import assert_linear
 
 # Numbers that issuers publish for tests, or that no one holds.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from guardrails.checks.personal_data import find_personal_data, mask
 from guardrails.contract import AnswerObject, CitationObject
+from guardrails.personal_data.find import find_personal_data, mask
 from guardrails.redaction import redacted
 from tests.effort import assert_linear
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from app.backends import build_checks, build_support
 from app.settings import Settings
-from guardrails.checks.personal_data import KINDS
 from guardrails.contract import (
     SEVERITY,
     URGENCIES,
@@ -26,6 +25,7 @@ from guardrails.contract import (
     Stage,
 )
 from guardrails.judge import Judge
+from guardrails.personal_data.find import KINDS
 from guardrails.policy.decide import MESSAGES, Policy, Rule
 from guardrails.policy.load import PolicyInvalid, load_policy, parse_policy
 from tests.effort import cpu_of

@@ -10,7 +10,7 @@ from ingestion.formats.extract import extract
 from ingestion.formats.preformatted import tables_within
 from tests.effort import cpu_within
 from tests.unit.test_aligned import FEES, PROSE, TABLES
-from tests.unit.test_drawn import SIMPLE
+from tests.unit.test_drawn_tables import SIMPLE
 
 STAYS = {
     "assignments": "x = 1        # first\nfoo = 22     # second\nname = 333   # third",

@@ -13,10 +13,9 @@ from docx.shared import Pt, RGBColor
 from fpdf import FPDF
 
 from app.errors import DocumentRefused
-from benchmarks.reading import PASSAGE_TOKENS, read_fact
-from benchmarks.reading_corpus import facts
-from benchmarks.reading_life import FIRST, SECOND
-from benchmarks.reading_together import measure_together
+from benchmarks.reading.facts import facts
+from benchmarks.reading.measure import PASSAGE_TOKENS, read_fact
+from benchmarks.reading.together import everyday, measure_together
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.charset import decode
 from ingestion.formats.document import Extracted
@@ -66,7 +65,7 @@ def test_facts_of_every_kind_are_read_right_and_no_wrong_value_is_stored() -> No
 
 
 def test_what_belongs_together_in_documents_of_every_day_stands_together() -> None:
-    found = measure_together([*FIRST, *SECOND], TOKENIZER, PASSAGE_TOKENS)
+    found = measure_together([*everyday("first"), *everyday("second")], TOKENIZER, PASSAGE_TOKENS)
     assert found["missing"] == []
     assert found["shown"] == []
     assert found["pairs"] > 240

@@ -1,7 +1,7 @@
 """Redaction: what a policy names is masked everywhere in the answer, and quotes stay verbatim."""
 
-from guardrails.checks.personal_data import KINDS, find_personal_data
 from guardrails.contract import AnswerObject, CitationObject
+from guardrails.personal_data.find import KINDS, find_personal_data
 from guardrails.redaction import redacted
 
 MAIL = "jo.doe@example.org"
@@ -51,6 +51,11 @@ def test_a_short_form_is_masked_though_no_word_says_what_it_is() -> None:
     assert redacted(answer("496 0123"), ["phone"])["short"] == "[phone]"
     assert redacted(answer(""), ["phone"])["short"] == ""
     assert redacted(answer(None), ["phone"])["short"] is None
+
+
+def test_one_digit_at_the_end_is_no_part_of_a_number() -> None:
+    assert redacted(answer("Ask at desk 3"), ["phone"])["short"] == "Ask at desk 3"
+    assert redacted(answer("Ask under 01"), ["phone"])["short"] == "Ask under [phone]"
 
 
 def test_nothing_is_left_to_be_found() -> None:

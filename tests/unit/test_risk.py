@@ -183,6 +183,12 @@ def test_figures_of_a_draft() -> None:
     assert set(found) <= set(DIRECTIONS)
 
 
+def test_the_similarity_is_that_of_what_is_cited() -> None:
+    found = risk_features("What is the excess?", draft(), [OTHER, PASSAGE], [0.9, 0.7])
+    assert (found["similarity"], found["rank"]) == (0.7, 1.0)
+    assert "similarity" not in risk_features("Why?", draft(), [OTHER, PASSAGE], [0.9, None])
+
+
 def test_names_and_numbers_that_the_source_lacks() -> None:
     for question, share in (
         ("What does Northmere pay for water?", 0.0),

@@ -9,7 +9,7 @@ import pytest
 from fpdf import FPDF
 
 from app.errors import DocumentRefused
-from benchmarks.reading_together import stand_together
+from benchmarks.reading.together import stand_together
 from ingestion.chunk import Cut
 from ingestion.formats.extract import extract
 from ingestion.formats.number_formats import moment, number, span

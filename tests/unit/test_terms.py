@@ -2,7 +2,7 @@
 
 import pytest
 
-from guardrails.checks.numbers import read_figures
+from guardrails.checks.figures import read_figures
 from guardrails.checks.terms import TermsCheck, unmatched, unmatched_terms
 from guardrails.contract import Case, Citation, Draft, Finding, Outcome, Passage, Sentence
 

@@ -65,8 +65,8 @@ def _scores(states: Floats, head: Linear) -> Floats:
 class PairRunner:
     """A pair model ready to run; construction loads it."""
 
-    def __init__(self, network: PairNetwork, max_tokens: int = MAX_TOKENS) -> None:
-        self._network, self._tokenizer = network, _tokenizer_of_pairs(max_tokens)
+    def __init__(self, network: PairNetwork) -> None:
+        self._network, self._tokenizer = network, _tokenizer_of_pairs()
 
     def run(self, pairs: Sequence[tuple[str, str]]) -> list[PairScores]:
         """Scores of each pair, in order. The first text must leave room for the second."""
@@ -84,9 +84,9 @@ class PairRunner:
 
 
 @cache
-def _tokenizer_of_pairs(max_tokens: int) -> Tokenizer:
+def _tokenizer_of_pairs() -> Tokenizer:
     tokenizer = load_tokenizer()
-    tokenizer.enable_truncation(max_tokens, strategy="only_second")
+    tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
     tokenizer.enable_padding()
     return tokenizer
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from guardrails.contract import Citation, Draft, Passage, Sentence, sentence_bounds
-from guardrails.words import STOP_WORDS, WORD, content_words
+from guardrails.words import STOP_WORDS, WORD, content_words, covered, dice
 
 NO_ANSWER = "NO_ANSWER"
 """What a model is told to write when its evidence does not answer."""
@@ -125,7 +125,7 @@ def best_span(statement: str, question: str, text: str) -> Offsets:
 
     def rank(span: Offsets) -> tuple[float, float]:
         words = content_words(text[slice(*span)])
-        return _share(said, words), _dice(said | asked, words)
+        return covered(said, words), dice(said | asked, words)
 
     return max(quotable_bounds(text), key=rank, default=(0, 0))
 
@@ -191,7 +191,7 @@ def _own_citation(
     for passage in evidence:
         span = best_span(words, question, passage.text)
         held = content_words(passage.text[slice(*span)])
-        if (share := _share(said, held)) > best_share and _agrees(said, held):
+        if (share := covered(said, held)) > best_share and _agrees(said, held):
             best, best_share = [(passage, span)], share
     return best if best_share >= OWN_CITATION_THRESHOLD else []
 
@@ -307,12 +307,3 @@ def _split(
             first = left + len(piece) - len(piece.lstrip())
             spans.append((first, first + len(stripped)))
     return spans
-
-
-def _share(said: frozenset[str], held: frozenset[str]) -> float:
-    """The share of ``said`` found in ``held``; 0 when nothing was said."""
-    return len(said & held) / len(said) if said else 0.0
-
-
-def _dice(left: frozenset[str], right: frozenset[str]) -> float:
-    return 2 * len(left & right) / (len(left) + len(right)) if left or right else 0.0

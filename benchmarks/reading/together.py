@@ -1,26 +1,63 @@
 """Does what belongs together in documents of every day still stand together when it was read?"""
 
+import json
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 from tokenizers import Tokenizer
 
 from app.errors import DocumentRefused
-from benchmarks.reading_life import Life
 from guardrails.contract import sentence_bounds
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.extract import extract
 from ingestion.formats.text import RAISED_DIGITS
 
+FOLDER = Path(__file__).parent / "everyday"
+"""The documents, as page builders, wikis, word processors, spreadsheets and mail programs write
+them; ``pairs.json`` says what a reader of each finds."""
+
+
+@dataclass(frozen=True)
+class Everyday:
+    """A document as offices, shops and clubs write them, and what a reader of it finds.
+
+    ``pairs`` are (label, value) that stand on one line or in one sentence, or the value stands
+    under the label as its heading; of three, (row, column, value), the value also stands below
+    the name of its column. ``hidden`` is what nobody sees.
+    """
+
+    name: str
+    data: bytes
+    pairs: tuple[tuple[str, ...], ...]
+    hidden: tuple[str, ...]
+
+
+def everyday(which: Literal["first", "second"]) -> list[Everyday]:
+    """The documents of one set; readers were written by the first one, and the second came after.
+
+    Raises ``OSError`` where the folder or a document of it is not there.
+    """
+    listed = json.loads((FOLDER / "pairs.json").read_text("utf-8"))[which]
+    return [
+        Everyday(
+            name,
+            (FOLDER / name).read_bytes(),
+            tuple(map(tuple, said["pairs"])),
+            tuple(said.get("hidden", ())),
+        )
+        for name, said in listed.items()
+    ]
+
 
 def measure_together(
-    makers: Sequence[Callable[[], Life]], tokenizer: Tokenizer, passage_tokens: int
+    documents: Sequence[Everyday], tokenizer: Tokenizer, passage_tokens: int
 ) -> dict[str, Any]:
     """Pairs found together, and hidden text that was stored, of these documents."""
     missing, shown, pairs = [], [], 0
-    for make in makers:
-        one = make()
+    for one in documents:
         try:
             cuts = cut_passages(extract(one.data, one.name), tokenizer, passage_tokens)
         except DocumentRefused:
@@ -31,7 +68,7 @@ def measure_together(
         shown += [[one.name, said] for said in one.hidden if any(said in text for text in plain)]
     right = pairs - len(missing)
     return {
-        "documents": len(makers),
+        "documents": len(documents),
         "pairs": pairs,
         "right": right,
         "missing": missing,

@@ -9,9 +9,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from app.errors import DocumentRefused
-from benchmarks.reading_corpus import Fact, facts
-from benchmarks.reading_life import FIRST, SECOND
-from benchmarks.reading_together import measure_together
+from benchmarks.reading.facts import Fact, facts
+from benchmarks.reading.together import everyday, measure_together
 from guardrails.contract import sentence_bounds
 from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.extract import extract
@@ -47,8 +46,8 @@ def measure_reading() -> dict[str, Any]:
         "wrong_stored": sum(bool(one.stored) for one in outcomes),
         "by_kind": dict(by_kind),
         "together": {
-            name: measure_together(makers, tokenizer, PASSAGE_TOKENS)
-            for name, makers in (("first", FIRST), ("second", SECOND))
+            name: measure_together(everyday(name), tokenizer, PASSAGE_TOKENS)
+            for name in ("first", "second")
         },
         "missed": [one.fact.name for one in outcomes if not one.right or one.stored],
     }

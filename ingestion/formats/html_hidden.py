@@ -1,0 +1,101 @@
+"""What no reader of a page sees, or what only leads elsewhere."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from ingestion.formats.html_facts import Facts
+from ingestion.formats.html_tags import BACK_LINK, CONTROLS, HEADINGS, QUESTION, names_of, toggle_of
+from ingestion.formats.page_questions import is_within
+
+DROPPED = frozenset(
+    {"audio", "canvas", "datalist", "del", "head", "iframe", "nav", "noscript", "object", "rp"}
+    | {"rt", "s", "script", "select", "strike", "style", "svg", "template", "textarea", "video"}
+)
+DROPPED_ROLES = frozenset({"navigation", "contentinfo", "search"})
+OWN_FOOTER = frozenset({"article", "blockquote", "section", "figure", "dialog", "li"})
+"""A footer in one of these belongs to it; any other is the site's."""
+
+
+def style_inside(node: Any, style: Any, sheets: Any, facts: Facts) -> Any | None:
+    """The style inside an element, None where no reader sees it."""
+    tag, id = node.tag, node.mem_id
+    if tag in DROPPED or id in facts.site_headers or id in facts.placed or id in facts.moved:
+        return None
+    if id in facts.banners:
+        return None
+    if tag == "footer" and not is_within(node, OWN_FOOTER):
+        return None
+    attributes = node.attributes
+    if not attributes and sheets.are_empty and tag not in JUDGED:  # as most elements
+        return replace(style, mark="") if style.mark else style
+    if tag == "a" and facts.notes and BACK_LINK.search(names_of(attributes)):
+        return None
+    found = sheets.declared(node, attributes)
+    if attributes or tag == "dialog":
+        if _switched_off(tag, attributes, id in facts.reachable):
+            return None
+        if tag == "button" and not _says_something(node, attributes):
+            return None
+        _legacy(attributes, found)
+    if tag == "button" and not attributes and not _says_something(node, attributes):
+        return None
+    if "display" not in found and _is_hidden_by_name(attributes.get("class")):
+        return None
+    if not found:
+        return replace(style, mark="") if style.mark else style
+    from ingestion.formats.css import gone, inherited
+
+    if id in facts.reachable:
+        found = {name: value for name, value in found.items() if name in TEXT_PROPERTIES}
+    return None if gone(found) else inherited(style, found)
+
+
+JUDGED = frozenset({"button", "dialog"})
+"""What may be left out though it has no attribute."""
+LEGACY = (("color", "color"), ("text", "color"), ("bgcolor", "background-color"))
+TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-size", "font"})
+"""A panel that opens later is judged by its print only."""
+
+
+HIDING_NAMES = frozenset("sr-only visually-hidden screen-reader-text d-none invisible".split())
+HIDING_NAMES |= {"govuk-visually-hidden", "mw-editsection", "mw-jump-link", "mw-cite-backlink"}
+HIDING_NAMES |= {"govuk-skip-link", "skip-link", "skip-to-content", "skip-nav"}
+HIDING_NAMES |= {"headerlink", "header-anchor", "hash-link", "anchorjs-link", "catlinks"}
+SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
+
+
+def _is_hidden_by_name(names: str | None) -> bool:
+    """Whether a class hides an element by a convention that the common style sheets share."""
+    found = (names or "").split()
+    return not HIDING_NAMES.isdisjoint(found) and not any(map(SHOWN_AGAIN.fullmatch, found))
+
+
+def _legacy(attributes: dict[str, str | None], found: dict[str, str]) -> None:
+    for name, wanted in LEGACY:
+        if value := attributes.get(name):
+            found.setdefault(wanted, value.lower())
+
+
+def _switched_off(tag: str, attributes: dict[str, str | None], reachable: bool) -> bool:
+    if (attributes.get("role") or "").lower() in DROPPED_ROLES:
+        return True
+    if (attributes.get("aria-hidden") or "").lower() == "true" and not reachable:
+        return True
+    closed = "hidden" in attributes or "popover" in attributes
+    return (closed and not reachable) or (tag == "dialog" and "open" not in attributes)
+
+
+def _says_something(button: Any, attributes: dict[str, str | None]) -> bool:
+    """Whether a button is text to read: a question, a heading, a tab, a word in a sentence."""
+    if attributes.get("role") == "tab" or any(name in attributes for name in CONTROLS):
+        return True
+    if "aria-expanded" in attributes or toggle_of(attributes) or QUESTION.search(button.text()):
+        return True
+    parent = button.parent
+    if parent is None:
+        return False
+    if parent.tag in HEADINGS | {"summary", "dt", "legend", "th", "caption"}:
+        return True
+    beside = (parent.text(deep=False) or "").strip()
+    return len(re.findall(r"\w+", beside)) >= 2
