@@ -14,6 +14,7 @@ from app.answering.answerer import Answerer
 from app.answering.asking_larger import AskingLarger
 from app.answering.background_drafts import BackgroundDrafter
 from app.answering.kept_answers import KeptAnswers
+from app.answering.near_answers import NearAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
@@ -144,6 +145,7 @@ def build_services(settings: Settings) -> Services:
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
         kept=_kept_answers(settings, database, models, telemetry),
+        near=_near_answers(settings, models, telemetry),
         **others,
     )
     asking = _asking(settings, database, telemetry, answerer)
@@ -325,6 +327,15 @@ def _kept_answers(
 ) -> KeptAnswers | None:
     most = settings.answer_cache
     return KeptAnswers(database, models, telemetry, most) if most else None
+
+
+def _near_answers(
+    settings: Settings, models: Mapping[str, str], telemetry: Telemetry
+) -> NearAnswers | None:
+    """None also where another generator drafts: what it writes does not come from readings."""
+    most, least = settings.answer_cache, settings.near_answers
+    reads = settings.generator == "reader" and backends.rerank_depth(settings) > 0
+    return NearAnswers(models, telemetry, most, least) if most and least and reads else None
 
 
 def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict[str, Any]:
