@@ -8,6 +8,7 @@ read. The draft is made, judged, gated and recorded anew. Nothing of an earlier 
 what is lent are the scores of passages that did not answer.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from app.answering.kept_answers import drafted_under, passage_sha256
 from app.answering.stages import Drafted, Retrieved, Screened
 from app.deadline import Deadline
 from app.inference.extremes import asks_extreme
-from app.inference.writing.question_types import core, question_type
+from app.inference.writing.question_types import core
 from app.ports import Reading, Vectors
 from app.retrieval.identity import asked_of
 from app.retrieval.retriever import Over, Read
@@ -29,19 +30,31 @@ from guardrails.checks.conditions import conditions_of
 from guardrails.checks.contradiction import OPPOSITES
 from guardrails.checks.language import language
 from guardrails.checks.numbers import read_figures
-from guardrails.checks.terms import named_pieces
-from guardrails.checks.wording import folded
+from guardrails.checks.roles import stem
 from guardrails.contract import Draft, Passage, canonical_sha256
-from guardrails.words import WORD, content_words
+from guardrails.words import content_words
 
 NEAREST = 3
 """Kept questions that are looked at, nearest first."""
-_ASKS_FOR = frozenset("who whom whose when where why many much long often old far".split())
-"""Words that say what kind of thing is asked for."""
-Place = tuple[str, int, int]
-"""Of a citation: passage, start, end."""
+LEAST_MARGIN = 2.0
+"""Of the place that the reader takes again; chosen by questions altered to mislead and by
+paraphrases (benchmarks/LOG.md)."""
+_ASKS_FOR = re.compile(
+    r"\b(?:who|whom|whose|when|where|why|what (?:year|time|day|date|percentage)"
+    r"|how (?:much|many|long|often|far|old|big|soon|late|high|fast))\b"
+)
+"""What says which kind of thing is asked for."""
 Search = Callable[[Over | None], Retrieved | Drafted]
 """Searches and drafts, with what stands before the reader."""
+
+
+def stems(text: str) -> frozenset[str]:
+    """The words of content, without the endings of their forms."""
+    return frozenset(map(stem, content_words(text)))
+
+
+_OPPOSED = frozenset(map(stem, OPPOSITES))
+"""The stems of words of which one denies another."""
 
 
 @dataclass(frozen=True)
@@ -49,54 +62,43 @@ class Telling:
     """What tells a question from others in nearly the same words.
 
     ``same`` are its numbers, dates and codes, its conditions (adult or child, before or after), its
-    negation and what kind of answer it asks for: of two questions that ask the same they are
-    equal. ``names`` are folded, as ``words`` are.
+    negation and what it asks for: questions that ask the same have the same ones. ``words`` are
+    the stems of its words of content, of which passages that are lent hold all or none.
     """
 
     same: tuple[object, ...]
-    names: frozenset[str]
     words: frozenset[str]
     language: str
 
     def agrees(self, other: "Telling") -> bool:
-        """Whether nothing tells the two questions apart."""
+        """Whether nothing tells the two questions apart but words."""
         languages = {self.language, other.language} - {""}
-        named = self.names <= other.words and other.names <= self.words
-        return self.same == other.same and named and len(languages) < 2
+        return self.same == other.same and len(languages) < 2
 
 
 @lru_cache(maxsize=512)
 def telling(question: str) -> Telling:
     """What tells ``question`` from others."""
-    asked, figures, words = (
-        asked_of(question),
-        read_figures(question, generous=False),
-        _words(question),
-    )
-    content = content_words(question)
+    asked, figures = asked_of(question), read_figures(question, generous=False)
+    said, words = core(question), stems(question)
     same = (
-        question_type(question),
-        asks_extreme(core(question)),
+        asks_extreme(said),
         asked.latest,
         frozenset((one.kind, one.value) for one in asked.identifiers),
         frozenset(amount.value for _, amount in figures.amounts),
         frozenset(dates for _, dates in figures.dates),
         conditions_of(question),
-        words & (OPPOSITES.keys() | _ASKS_FOR),
-        "not" in content,
+        _OPPOSED & words,
+        frozenset(_ASKS_FOR.findall(said)),
+        "not" in words,
     )
-    names = frozenset(folded(piece.text) for piece in named_pieces(question))
-    return Telling(same, names, words, language(question))
-
-
-def _words(question: str) -> frozenset[str]:
-    return frozenset(WORD.findall(folded(question)))
+    return Telling(same, words, language(question))
 
 
 @dataclass(frozen=True)
 class NearAnswer:
     """A draft that readings may be lent from: its question, what the reader made of each passage,
-    by id and with the hash of the passage, the places it cites, and the seconds that it took.
+    by id and with the hash of the passage, the passages it cites, and the seconds that it took.
 
     ``key`` is all else that it came from.
     """
@@ -105,14 +107,8 @@ class NearAnswer:
     key: str
     asked: Telling
     readings: Mapping[str, tuple[str, Reading]]
-    places: tuple[Place, ...]
-    short: str | None
+    cited: frozenset[str]
     seconds: float
-
-    @property
-    def cited(self) -> frozenset[str]:
-        """The passages that the answer stands in."""
-        return frozenset(passage_id for passage_id, _, _ in self.places)
 
     def reading(self, passage: Passage) -> Reading | None:
         """What the reader made of the passage, if that stands as it did."""
@@ -126,9 +122,25 @@ class NearAnswer:
         found = len(cited) == len(self.cited) and passages[0].id in self.cited
         return found and self.asked.agrees(asked) and all(map(self.reading, cited))
 
+    def lent(self, asked: Telling, passages: Sequence[Passage]) -> dict[str, Reading]:
+        """The readings, by passage, that may serve for ``asked``: of passages that stand as they
+        did and hold no word that only one of the two questions has."""
+        apart = self.asked.words ^ asked.words
+        others = [one for one in passages if one.id not in self.cited]
+        alike = [one for one in others if not apart & stems(f"{one.place} {one.text}")]
+        readings = ((one.id, self.reading(one)) for one in alike)
+        return {name: reading for name, reading in readings if reading is not None}
+
+    def is_confirmed(self, passage: Passage, reading: Reading) -> bool:
+        """Whether the reader surely takes the same place of a cited passage again."""
+        before, now = self.reading(passage), reading.span
+        if before is None or before.span is None or now is None or now.margin < LEAST_MARGIN:
+            return False
+        return before.span.start < now.end and now.start < before.span.end
+
     def says(self, draft: Draft) -> bool:
-        """Whether the draft is this answer: from the same places."""
-        return (_places(draft), draft.short) == (self.places, self.short)
+        """Whether the draft is this answer: from the same passages."""
+        return {one.passage_id for one in draft.citations} == self.cited
 
 
 class Lending:
@@ -162,8 +174,8 @@ class Lending:
                 lender = self._lender(self.asked, passages)
                 cited = [one for one in passages if lender and one.id in lender.cited]
                 read_here(question, cited, deadline)
-                self.used = lender if self._are_same(lender, cited) else None
-            lent = _lent(self.used, passages) if self.used else {}
+                self.used = lender if self._confirms(lender, cited) else None
+            lent = self.used.lent(self.asked, passages) if self.used else {}
             known = lent.keys() | self.read.keys()
             read_here(question, [one for one in passages if one.id not in known], deadline)
             own = {name: reading for name, (_, reading) in self.read.items()}
@@ -174,11 +186,8 @@ class Lending:
     def _lender(self, asked: Telling, passages: Sequence[Passage]) -> NearAnswer | None:
         return next((one for one in self._near if one.may_lend(asked, passages)), None)
 
-    def _are_same(self, lender: NearAnswer | None, cited: Sequence[Passage]) -> bool:
-        """Whether the reader takes the same place in each passage that the answer stands in."""
-        return lender is not None and all(
-            _same_place(lender.reading(one), self.read[one.id][1]) for one in cited
-        )
+    def _confirms(self, lender: NearAnswer | None, cited: Sequence[Passage]) -> bool:
+        return lender is not None and all(lender.is_confirmed(*self.read[one.id]) for one in cited)
 
 
 class NearAnswers:
@@ -242,8 +251,7 @@ class NearAnswers:
             key,
             asked,
             {name: (passage_sha256(one), reading) for name, (one, reading) in read.items()},
-            _places(drafted.draft),
-            drafted.draft.short,
+            frozenset(one.passage_id for one in drafted.draft.citations),
             seconds,
         )
         with self._lock:
@@ -266,18 +274,3 @@ class NearAnswers:
         if under is None or screened.asked.ask.answer_schema is not None:
             return None
         return canonical_sha256(under)
-
-
-def _lent(kept: NearAnswer, passages: Sequence[Passage]) -> dict[str, Reading]:
-    readings = ((one.id, kept.reading(one)) for one in passages)
-    return {name: reading for name, reading in readings if reading is not None}
-
-
-def _same_place(before: Reading | None, now: Reading) -> bool:
-    if before is None or before.span is None or now.span is None:
-        return False
-    return (before.span.start, before.span.end) == (now.span.start, now.span.end)
-
-
-def _places(draft: Draft) -> tuple[Place, ...]:
-    return tuple((one.passage_id, one.start, one.end) for one in draft.citations)
