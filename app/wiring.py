@@ -144,8 +144,7 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
-        kept=_kept_answers(settings, database, models, telemetry),
-        near=_near_answers(settings, models, telemetry),
+        **_kept(settings, database, models, telemetry),
         **others,
     )
     asking = _asking(settings, database, telemetry, answerer)
@@ -322,20 +321,18 @@ def _routes(
     )
 
 
-def _kept_answers(
+def _kept(
     settings: Settings, database: Database, models: Mapping[str, str], telemetry: Telemetry
-) -> KeptAnswers | None:
-    most = settings.answer_cache
-    return KeptAnswers(database, models, telemetry, most) if most else None
-
-
-def _near_answers(
-    settings: Settings, models: Mapping[str, str], telemetry: Telemetry
-) -> NearAnswers | None:
-    """None also where another generator drafts: what it writes does not come from readings."""
+) -> dict[str, Any]:
+    """What is kept of earlier answers. Where another generator than the reader drafts, no readings
+    are lent: what it writes does not come from them."""
     most, least = settings.answer_cache, settings.near_answers
     reads = settings.generator == "reader" and backends.rerank_depth(settings) > 0
-    return NearAnswers(models, telemetry, most, least) if most and least and reads else None
+    lends = most and least and reads
+    return {
+        "kept": KeptAnswers(database, models, telemetry, most) if most else None,
+        "near": NearAnswers(models, telemetry, most, least) if lends else None,
+    }
 
 
 def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict[str, Any]:
