@@ -36,9 +36,10 @@ from guardrails.words import content_words
 
 NEAREST = 3
 """Kept questions that are looked at, nearest first."""
-LEAST_MARGIN = 2.0
-"""Of the place that the reader takes again; chosen by questions altered to mislead and by
-paraphrases (benchmarks/LOG.md)."""
+LEAST_MARGIN, LEAST_LEAD = 2.0, 2.0
+"""Of the place that the reader takes again, and of the draft over those of other passages, whose
+readings were lent; chosen on questions altered to mislead and on paraphrases (benchmarks/LOG.md).
+"""
 _ASKS_FOR = re.compile(
     r"\b(?:who|whom|whose|when|where|why|what (?:year|time|day|date|percentage)"
     r"|how (?:much|many|long|often|far|old|big|soon|late|high|fast))\b"
@@ -139,8 +140,9 @@ class NearAnswer:
         return before.span.start < now.end and now.start < before.span.end
 
     def says(self, draft: Draft) -> bool:
-        """Whether the draft is this answer: from the same passages."""
-        return {one.passage_id for one in draft.citations} == self.cited
+        """Whether the draft is this answer, from the same passages, and no other one is near."""
+        cited = {one.passage_id for one in draft.citations}
+        return cited == self.cited and draft.features.get("lead", LEAST_LEAD) >= LEAST_LEAD
 
 
 class Lending:

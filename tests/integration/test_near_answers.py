@@ -28,18 +28,18 @@ OTHERWISE = "Please tell me: what is the excess for water damage?"
 THIRD = "Hello, what is the excess for water damage, please?"
 SALARY = "What does the director of the company earn?"
 SALARY_OTHERWISE = "Hello, what does the director of the company earn?"
-ANSWERS = ("£350", "£351", "£90,000", "£45,000")
-"""What the reader points at, wherever it stands."""
+EXCESSES, SALARIES = ("£350", "£351", "£45,000"), ("£90,000",)
+"""What the reader points at, wherever it stands; the latter where it is asked who earns what."""
 
 
 class Pointing(Reader):
-    """A reader that points at one of ``ANSWERS``, or at what ``instead`` says for a question."""
+    """A reader that points at what was asked for, or at what ``instead`` says for a question."""
 
     def __init__(self) -> None:
         self.tuning = Tuning(0.0, 0.0, 0.5)
         self.read_texts: list[str] = []
         self.instead: dict[str, str] = {}
-        self.margin = 9.0
+        self.margin, self.rival = 9.0, -9.0
 
     def warm_up(self) -> None:
         """There is nothing to load."""
@@ -56,10 +56,11 @@ class Pointing(Reader):
 
     def _one(self, question: str, passage: Passage) -> Reading:
         self.read_texts.append(passage.text)
-        wanted = [self.instead[question]] if question in self.instead else ANSWERS
+        usual = SALARIES if "earn" in question else EXCESSES
+        wanted = [self.instead[question]] if question in self.instead else usual
         found = next((one for one in wanted if one in passage.text), "")
         if not found:
-            return Reading(-5.0, Span(0, 3, -9.0, 1.0, 1.0))
+            return Reading(-5.0, Span(0, 3, self.rival, 1.0, 1.0))
         start = passage.text.index(found)
         return Reading(5.0, Span(start, start + len(found), self.margin, 9.0, 0.1))
 
@@ -107,7 +108,7 @@ class House:
 
     def lender(self, answer: dict[str, Any]) -> str:
         """The answer that lent to this one, "" where none did."""
-        return self.desk.record(answer["answer_id"]).lineage.get("kept_from", "")
+        return str(self.desk.record(answer["answer_id"]).lineage.get("kept_from", ""))
 
     def count(self, outcome: str) -> int:
         """How often something came of a kept answer."""
@@ -251,6 +252,13 @@ def test_a_place_that_the_reader_is_not_sure_of_is_not_the_same(house: House) ->
     house.reader.margin = 1.9
     assert house.lender(house.ask(OTHERWISE)) == ""
     assert len(house.reader.read_texts) == 3
+
+
+def test_where_another_answer_is_near_all_is_read(house: House) -> None:
+    house.reader.rival = 7.5
+    house.ask(EXCESS)
+    assert house.lender(house.ask(OTHERWISE)) == ""
+    assert len(house.reader.read_texts) == 1 + 3 and house.count("differed") == 1
 
 
 def test_another_passage_that_changed_is_read_anew(house: House) -> None:
