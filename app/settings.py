@@ -287,7 +287,7 @@ class Settings(BaseSettings):
         description="With `answer_cache` and the generator `reader`: cosine from which on a "
         "question may ask what an earlier one did. What the reader made of passages that did not "
         "answer serves again where nothing tells the two apart and it takes the same place for "
-        "the answer; 0 reads all anew.",
+        "the answer (0.85 was measured); 0 reads all anew.",
     )
     passage_tokens: int = Field(
         default=200, ge=32, le=254, description="Most tokens in one passage."
