@@ -239,6 +239,15 @@ class AnsweringSettings(BaseModel):
         description="Drafts that are kept in memory and used again for the same question, where "
         "index, scope, models, policy and every passage are still the same; 0 keeps none.",
     )
+    near_answers: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="With `answer_cache` and the generator `reader`: cosine from which on a "
+        "question may ask what an earlier one did. What the reader made of passages that did not "
+        "answer serves again where nothing tells the two apart and it takes the same place for "
+        "the answer (0.85 was measured); 0 reads all anew.",
+    )
     evidence_passages: int = Field(
         default=5, ge=1, le=20, description="Passages given to the generator."
     )

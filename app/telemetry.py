@@ -119,7 +119,8 @@ class Telemetry:
         )
         self.kept_answers = self._counter(
             "kept_answers",
-            "Questions by whether an earlier draft was used, had changed, or was missed.",
+            "Questions by whether an earlier draft was used, had changed, or was missed; and by "
+            "whether a near one lent readings, or these led to another answer.",
             "outcome",
         )
         self.kept_answers_saved = self._counter(

@@ -14,6 +14,7 @@ from app.answering.answerer import Answerer
 from app.answering.asking_larger import AskingLarger
 from app.answering.background_drafts import BackgroundDrafter
 from app.answering.kept_answers import KeptAnswers
+from app.answering.near_answers import NearAnswers
 from app.answering.policies import Policies
 from app.answering.reading import AnswerNews
 from app.answering.revising import Reviser
@@ -143,7 +144,7 @@ def build_services(settings: Settings) -> Services:
         telemetry=telemetry,
         rewrite=routes.rewrites.submit if routes.rewrites else None,
         extractive=backends.open_extractive(settings),
-        kept=_kept_answers(settings, database, models, telemetry),
+        **_kept(settings, database, models, telemetry),
         **others,
     )
     asking = _asking(settings, database, telemetry, answerer)
@@ -320,11 +321,18 @@ def _routes(
     )
 
 
-def _kept_answers(
+def _kept(
     settings: Settings, database: Database, models: Mapping[str, str], telemetry: Telemetry
-) -> KeptAnswers | None:
-    most = settings.answer_cache
-    return KeptAnswers(database, models, telemetry, most) if most else None
+) -> dict[str, Any]:
+    """What is kept of earlier answers. Where another generator than the reader drafts, no readings
+    are lent: what it writes does not come from them."""
+    most, least = settings.answer_cache, settings.near_answers
+    reads = settings.generator == "reader" and backends.rerank_depth(settings) > 0
+    lends = most and least and reads
+    return {
+        "kept": KeptAnswers(database, models, telemetry, most) if most else None,
+        "near": NearAnswers(models, telemetry, most, least) if lends else None,
+    }
 
 
 def _reviewing(settings: Settings, reviser: Reviser, database: Database) -> dict[str, Any]:

@@ -123,6 +123,24 @@ def index(
 
 
 @app.command()
+def near(
+    folder: Annotated[
+        Path, typer.Option(help="It holds questions.jsonl and documents/, or folders that do.")
+    ] = Path("examples"),
+    pairs: Annotated[
+        Path | None, typer.Option(help="Folder of questions altered to have none.", exists=True)
+    ] = None,
+    least: Annotated[float, typer.Option(help="As in the setting near_answers.")] = 0.8,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """What readings lent to questions in other words save, and what is wrong by them."""
+    from benchmarks.near import measure_near
+
+    _show(measure_near(folder, limit, least, pairs), as_json)
+
+
+@app.command()
 def runtime(
     runs: Annotated[int, typer.Option(help="Times each way is measured.", min=1)] = 50,
     threads: Annotated[int, typer.Option(help="CPU threads for each way.", min=1)] = 2,

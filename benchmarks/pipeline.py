@@ -55,7 +55,7 @@ def ask_questions(
     """The rows of ``questions`` and what became of each, asked over ``corpus``."""
     rows = list(read_rows(questions))[:limit]
     with temporary_service(generator) as (services, folder):
-        sources = _ingest(services, corpus, folder)
+        sources = ingest_corpus(services, corpus, folder)
         return rows, [_ask(services, row, sources) for row in rows]
 
 
@@ -68,10 +68,10 @@ def score_examples(
     such folders, each of which is asked by itself. ``held`` is what the policy said; the gate's
     own certificate plays no part. Raises ``Invalid``.
     """
-    return [row for part in _parts(folder) for row in _scored_folder(part, generator, limit)]
+    return [row for part in folders_of(folder) for row in _scored_folder(part, generator, limit)]
 
 
-def _parts(folder: Path) -> list[Path]:
+def folders_of(folder: Path) -> list[Path]:
     """The folders of questions in ``folder``, or itself."""
     return sorted(path.parent for path in folder.glob("*/questions.jsonl")) or [folder]
 
@@ -83,7 +83,7 @@ def measure_quotes(folder: Path, generator: str = "reader") -> dict[str, Any]:
     ``none`` have no draft, ``held`` are before a reviewer, with a draft or without: only these have
     quotes. Raises ``Invalid``.
     """
-    found = [one for part in _parts(folder) for one in _quoted_folder(part, generator)]
+    found = [one for part in folders_of(folder) for one in _quoted_folder(part, generator)]
     counts = {"n": len(found), **{name: sum(one[name] for one in found) for name in OUTCOMES}}
     for most in range(1, MOST + 1):
         counts[f"right_with_{most}"] = sum(any(one["rights"][: most + 1]) for one in found)
@@ -91,9 +91,9 @@ def measure_quotes(folder: Path, generator: str = "reader") -> dict[str, Any]:
 
 
 def _quoted_folder(folder: Path, generator: str) -> list[dict[str, Any]]:
-    answerable = [row for row in _questions_of(folder) if row["answerable"]]
+    answerable = [row for row in questions_of(folder) if row["answerable"]]
     with temporary_service(generator, gate_mode="review_everything") as (services, store):
-        _ingest(services, folder / "documents", store)
+        ingest_corpus(services, folder / "documents", store)
         return [_quoted(services, row) for row in answerable]
 
 
@@ -120,10 +120,10 @@ def _quoted(services: Services, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scored_folder(folder: Path, generator: str, limit: int | None) -> list[dict[str, Any]]:
-    return _scored_over(folder / "documents", _questions_of(folder)[:limit], generator)
+    return _scored_over(folder / "documents", questions_of(folder)[:limit], generator)
 
 
-def _questions_of(folder: Path) -> list[dict[str, Any]]:
+def questions_of(folder: Path) -> list[dict[str, Any]]:
     rows = read_questions(folder / "questions.jsonl", LABELS)
     if not (folder / "documents").is_dir():
         raise Invalid(f"{folder} has no folder documents.")
@@ -199,7 +199,7 @@ def _scored_over(
     if len(scored) == len(rows):
         return scored
     with temporary_service(generator, gate_mode="review_everything") as (services, store):
-        _ingest(services, corpus, store)
+        ingest_corpus(services, corpus, store)
         for row in rows[len(scored) :]:
             scored.append(_scored(services, row))
             if keep is not None:
@@ -271,7 +271,7 @@ def is_wrong_draft(draft: Draft, row: dict[str, Any]) -> bool:
     return is_wrong(answer_text(draft), row["answers"], row["answerable"])
 
 
-def _ingest(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
+def ingest_corpus(services: Services, corpus: Path, folder: Path) -> dict[str, str]:
     """Ingest the corpus; returns the name of each document as the questions know it, by id."""
     root = corpus if corpus.is_dir() else corpus.parent
     if corpus.name.removesuffix(".gz").endswith(".jsonl"):

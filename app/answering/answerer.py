@@ -20,6 +20,7 @@ from app.answering.asking_back import choices, picked
 from app.answering.asking_larger import AskingLarger, under_a_certificate
 from app.answering.followup import Rewrite, StandAlone, make_stand_alone
 from app.answering.kept_answers import KeptAnswers
+from app.answering.near_answers import NearAnswers
 from app.answering.policies import Policies
 from app.answering.reading import Recheck, own_view, read_again, read_before
 from app.answering.small_talk import reply_to
@@ -60,7 +61,7 @@ from app.records import recording, release
 from app.records.recording import SecondTry
 from app.records.tables import RecordRow
 from app.records.views import AnswerView
-from app.retrieval.retriever import Hit, Retriever
+from app.retrieval.retriever import Hit, Over, Retriever
 from app.review.tasks import open_task
 from app.settings import Settings
 from app.telemetry import StageClock, Telemetry
@@ -122,17 +123,20 @@ class Answerer:
         rewrite: Rewrite | None = None,
         extractive: Drafting | None = None,
         kept: KeptAnswers | None = None,
+        near: NearAnswers | None = None,
         trying: Trying | None = None,
         larger: AskingLarger | None = None,
     ) -> None:
         """``extractive`` drafts where ``generator`` cannot; None where that is the same one.
-        Without ``kept`` every question is searched and drafted anew; without ``trying`` no other
-        version of the generator is tried; without ``larger`` hard questions have the first draft.
+        Without ``kept`` every question is searched and drafted anew, without ``near`` all that is
+        found is read for each; without ``trying`` no other version of the generator is tried;
+        without ``larger`` hard questions have the first draft.
         """
         self._database, self._retriever = database, retriever
         self._policies, self._screens, self._gate = policies, screens, gate
         self._models, self._settings, self._telemetry = models, settings, telemetry
         self._rewrite, self._extractive, self._kept = rewrite, extractive, kept
+        self._near = near
         self._in_use = Version("", generator, gate, models)
         self._trying, self._larger = trying, larger
         self._kept_policies: set[str] = set()
@@ -180,9 +184,23 @@ class Answerer:
         return self._larger_asked(self._judge_or_try_again(drafted), begin)
 
     def _new_draft(self, screened: Screened, begin: OnStage) -> Retrieved | Drafted:
+        """Search and draft, with what near questions lend."""
+
+        def search(over: Over | None = None) -> Retrieved | Drafted:
+            return self._searched_draft(screened, begin, over)
+
+        began, usual = time.perf_counter(), self._canary(screened) is None
+        near = self._near if usual else None
+        drafted = near.drafted(screened, search) if near is not None else search()
+        if isinstance(drafted, Drafted) and self._kept is not None and usual:
+            self._kept.keep(drafted, time.perf_counter() - began)
+        return drafted
+
+    def _searched_draft(
+        self, screened: Screened, begin: OnStage, over: Over | None
+    ) -> Retrieved | Drafted:
         """Search and draft; nothing is drafted where that would be a guess."""
-        began = time.perf_counter()
-        retrieved = self._switched_on(self._retrieve(screened))
+        retrieved = self._switched_on(self._retrieve(screened, over))
         if retrieved.mode == "retrieval_only":
             return retrieved
         begin("drafting", f"Reading {len(retrieved.evidence)} passages")
@@ -191,12 +209,7 @@ class Answerer:
         if retrieved.language and self._extractive is None:
             return retrieved  # the reader could only quote, in a language that was not asked in
         retrieved = self._asked_back(retrieved)
-        if retrieved.choices:
-            return retrieved
-        drafted = self._draft(retrieved)
-        if self._kept is not None and self._canary(screened) is None:
-            self._kept.keep(drafted, time.perf_counter() - began)
-        return drafted
+        return retrieved if retrieved.choices else self._draft(retrieved)
 
     def _larger_asked(self, first: Drafted | Judged, begin: OnStage) -> Drafted | Judged:
         """The first draft, or of a hard question that of the larger generator."""
@@ -343,7 +356,7 @@ class Answerer:
         except ModelRefused:
             return None
 
-    def _retrieve(self, screened: Screened) -> Retrieved:
+    def _retrieve(self, screened: Screened, over: Over | None = None) -> Retrieved:
         asked, meaning = screened.asked, screened.meaning
         if asked.before.pointer is None:
             raise NotReady
@@ -356,6 +369,7 @@ class Answerer:
                 meaning.history,
                 screened.vector,
                 asked.before.pointer,
+                over,
             )
         return Retrieved(screened, found, found.hits, asked.before.modes.service)
 

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from app.answering.stages import Drafted, Retrieved, Screened
 from app.corpus.passages import find_passages
@@ -93,21 +94,10 @@ class KeptAnswers:
                 self._answers.popitem(last=False)
 
     def _key(self, screened: Screened) -> str | None:
-        """None of a question that is not answered from its own words and the index alone."""
-        asked, pointer = screened.asked, screened.asked.before.pointer
-        if pointer is None or asked.before.earlier or asked.ask.previous_answer_id:
+        under = drafted_under(screened, self._models)
+        if under is None:
             return None
-        return canonical_sha256(
-            {
-                "question": screened.meaning.question,
-                "collections": sorted(asked.collections),
-                "version": pointer.version.id,
-                "deleted": sorted(pointer.deleted),
-                "models": self._models,
-                "policy": asked.in_force.policy.sha256,
-                "modes": [asked.before.modes.service, asked.before.modes.stored],
-            }
-        )
+        return canonical_sha256({**under, "question": screened.meaning.question})
 
     def _standing(self, kept: KeptAnswer, screened: Screened) -> tuple[Hit, ...] | None:
         """The hits with today's passages; None where one is gone, out of scope, or another."""
@@ -120,6 +110,22 @@ class KeptAnswers:
             if now is None or now.collection not in scope or passage_sha256(now) != sha256:
                 return None
         return tuple(replace(hit, passage=today[hit.passage.id]) for hit in kept.found.hits)
+
+
+def drafted_under(screened: Screened, models: Mapping[str, str]) -> dict[str, Any] | None:
+    """All that a draft comes from but the question; None of a question that is not answered from
+    its own words and the index alone."""
+    asked, pointer = screened.asked, screened.asked.before.pointer
+    if pointer is None or asked.before.earlier or asked.ask.previous_answer_id:
+        return None
+    return {
+        "collections": sorted(asked.collections),
+        "version": pointer.version.id,
+        "deleted": sorted(pointer.deleted),
+        "models": dict(models),
+        "policy": asked.in_force.policy.sha256,
+        "modes": [asked.before.modes.service, asked.before.modes.stored],
+    }
 
 
 def passage_sha256(passage: Passage) -> str:

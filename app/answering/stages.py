@@ -219,8 +219,9 @@ class Retrieved:
 class Drafted:
     """A draft; without sentences the generator abstained. ``degraded`` says which part was missing
     when it was made, so that a person decides; ``kept_from`` is the answer that it was first made
-    for. ``version`` names the generator version that wrote it where that is not the one in use, and
-    ``failed_version`` the one that should have. ``route`` is what was decided of a hard question.
+    for, or that lent readings to it. ``version`` names the generator version that wrote it where
+    that is not the one in use, and ``failed_version`` the one that should have. ``route`` is what
+    was decided of a hard question.
     """
 
     retrieved: Retrieved

@@ -108,6 +108,8 @@ def search_scores(dense: RankedPositions, lexical: RankedPositions) -> Scores:
 
 Read = Callable[[str, Sequence[Passage], Deadline], list[Reading]]
 """A question and passages to one reading for each passage, in order."""
+Over = Callable[[Read], Read]
+"""What stands before a reader and may know what it would say."""
 
 
 Certain = Callable[[str, Sequence[Passage], Sequence[Reading]], bool]
@@ -272,13 +274,15 @@ class Retriever:
         earlier: Weighted = (),
         vector: Vectors | None = None,
         pointer: Pointer | None = None,
+        over: Over | None = None,
     ) -> Found:
         """The ``k`` best passages of ``collections`` for the question.
 
         Each of the ``earlier`` texts of the conversation counts by its weight beside 1.
         ``vector`` is what ``embed`` made of the question; without it it is embedded here. Scope
         and deletions act inside both searches, before anything is read. ``pointer`` is read here
-        where the caller has not done so. Raises ``NotReady`` before the first promotion.
+        where the caller has not done so. ``over`` stands before the reader and may know what it
+        would say. Raises ``NotReady`` before the first promotion.
         """
         live, deleted = self.live_index.current(pointer)
         known = {} if vector is None else {question: vector}
@@ -302,23 +306,30 @@ class Retriever:
         if self._respell is not None:
             meant = self._respell(question, [hit.passage for hit in hits])
             hits = hits if meant == question else search(meant)
-        hits, ranked, certain = self._ranked(meant, hits, deadline)
+        hits, ranked, certain = self._ranked(meant, hits, deadline, over)
         searched = sum(live.passages.get(name, 0) for name in set(collections))
         respelled = "" if meant == question else meant
         return Found(tuple(hits[:k]), live.version.id, searched, ranked, certain, respelled)
 
     def _ranked(
-        self, question: str, hits: list[Hit], deadline: Deadline
+        self,
+        question: str,
+        hits: list[Hit],
+        deadline: Deadline,
+        over: Over | None,
     ) -> tuple[list[Hit], bool, bool]:
         """The hits as they were read, whether that worked, and whether some were left unread."""
         if self._rerank is None or not hits:
             return hits, True, False
+        rerank = self._rerank
+        if over is not None:
+            rerank = replace(rerank, read=over(rerank.read))
         try:
-            read = self._rerank(question, hits, deadline)
+            read = rerank(question, hits, deadline)
         except (DependencyFailed, RuntimeError) as error:
             log.warning("reader_failed", error=type(error).__name__)
             return hits, False, False
-        return read, True, self._rerank.stopped(read)
+        return read, True, rerank.stopped(read)
 
     def _meant(
         self,

@@ -162,6 +162,11 @@ def _without(words: Iterable[str], others: Container[str]) -> tuple[str, ...]:
 # Conditions exchanged
 
 
+def conditions_of(text: str) -> frozenset[tuple[int, int]]:
+    """The conditions that a text names: for each its kind and its side, as numbers."""
+    return frozenset(_SIDES[word] for word in _words(text) if word in _SIDES)
+
+
 def exchanged(asked: tuple[str, ...], said: tuple[str, ...], places: str) -> str:
     """A condition that was ``asked`` for and the other one that is ``said`` instead, or "".
 

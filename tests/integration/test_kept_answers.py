@@ -1,6 +1,7 @@
 """A draft that is kept is used again only where nothing has changed, and is judged like any."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,10 @@ def house(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Keeping]:
 def test_the_same_question_is_searched_once_and_each_answer_has_its_own_record(
     house: Keeping,
 ) -> None:
-    first, second = house.ask(EXCESS), house.ask(EXCESS)
+    first = house.ask(EXCESS)
+    for key, kept in house.kept._answers.items():  # it took a minute, however busy the machine is
+        house.kept._answers[key] = replace(kept, seconds=60.0)
+    second = house.ask(EXCESS)
     assert house.desk.searches == [EXCESS]
     assert second["answer_id"] != first["answer_id"]
     for told in ("status", "answer", "searched"):
