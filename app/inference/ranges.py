@@ -29,7 +29,7 @@ TIMES = {
     **dict.fromkeys(["year", "yr"], 365.0),
 }
 """Units of time, in days."""
-_OTHER_UNITS = "kg g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
+_OTHER_UNITS = "kg kilo g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
 _UNIT = "|".join(sorted([*TIMES, *_OTHER_UNITS], key=len, reverse=True))
 _MONEY = {
     **{"£": "£", "pound": "£", "quid": "£", "gbp": "£"},
@@ -58,24 +58,35 @@ AGE = "age"
 """The unit of ages: beside one a question may name a time, as "a day ticket" does."""
 _NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
 _AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
-_ONE = rf"{_SIGN}?\s?({_FIGURE})"
+_SAID = rf"(?:{'|'.join(_WORDS)})(?=[ -](?:{_UNIT})s?\b| or (?:more|less|fewer|over|older)\b)"
+"""A number in a word, where it counts something: "from one of our sites" does not."""
+_ONE = rf"{_SIGN}?\s?({_FIGURE}|{_SAID})"
 _BETWEEN = re.compile(
     rf"{_ONE}\s*(?:({_UNIT})s?)?\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}"
     rf"(?:\s*({_UNIT})s?\b)?",
     re.IGNORECASE,
 )
-_OVER = re.compile(rf"\b(?:more than|over|above|longer than|older than)\s*{_ONE}", re.IGNORECASE)
-_UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)\s*{_ONE}", re.I)
+_OVER = re.compile(
+    rf"\b(?:more than|over|above|beyond|after|past|longer than|older than)[\s-]*{_ONE}", re.IGNORECASE
+)
+_UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)[\s-]*{_ONE}", re.I)
 _LEAST = re.compile(
     rf"\b(?:at least|from)\s*{_ONE}|{_ONE}{_AND_UNIT}\s*(?:or (?:more|older|over|above)"
     rf"|and (?:more|older|over|above)|\+)",
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"\b(?:up to|at most|no more than|until|within)\s*{_ONE}"
+    rf"\b(?:up to|at most|no more than|until|within|(?:in|during) the first)(?: the first)?\s*{_ONE}"
     rf"|{_ONE}{_AND_UNIT}\s*(?:or|and) (?:less|fewer|younger|under|below)",
     re.IGNORECASE,
 )
+_NO_LIMIT = re.compile(
+    r":\d|[ -]?%| ?per cent\b| ?[ap]\.?m\b| o'clock|(?:st|nd|rd|th)\b"
+    r"| (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b",
+    re.IGNORECASE,
+)
+"""What follows the number of a time of day, of a date, or of a share."""
+_NOUN = re.compile(r"[ -]?[^\W\d_]+")
 _DATED = re.compile(r"\b(?:19|20)\d\d\b|\d:\d\d|\d ?[ap]\.?m\b", re.IGNORECASE)
 """What has numbers that are no quantities."""
 _AGE = re.compile(
@@ -185,6 +196,43 @@ def row_of(asked: Sequence[Quantity], names: Sequence[str], column: str) -> int 
         return None
     rows = {_row(one, names, column, ranges) for one in asked} - {None}
     return rows.pop() if len(rows) == 1 else None
+
+
+def limits_in(text: str) -> list[tuple[int, int]]:
+    """Where ``text`` names limits ("up to 5 kg", "from 21 to 100 km"), in order, each with the word
+    that follows its number."""
+    found: list[tuple[int, int]] = []
+    for pattern in (_BETWEEN, _OVER, _UNDER, _LEAST, _MOST):
+        for one in pattern.finditer(text):
+            counts = pattern is not _BETWEEN or _is_range(text, one)
+            taken = any(start < one.end() and one.start() < end for start, end in found)
+            if counts and not taken and not _NO_LIMIT.match(text, one.end()):
+                noun = _NOUN.match(text, one.end())
+                found.append((one.start(), noun.end() if noun else one.end()))
+    return sorted(found)
+
+
+def _is_range(text: str, two: re.Match[str]) -> bool:
+    """Whether two numbers are the ends of one: "3 and 14" are so only after "between"."""
+    if not re.search(r"\band\b", two[0]):
+        return True
+    return text[: two.start()].rstrip().lower().endswith("between")
+
+
+def has_unit(limit: str) -> str:
+    """The unit or the sign of money that ``limit`` names; "" for none."""
+    sign = re.search(_SIGN, limit)
+    return sign[0] if sign else _unit(limit)
+
+
+def beyond(limit: str, *, more: bool) -> str:
+    """What lies beyond ``limit``, or below it, as a limit of its own; "" where it has no such end."""
+    one = _range(limit)
+    if one is None or math.isinf(end := one.high if more else one.low):
+        return ""
+    unit = has_unit(limit)
+    sign, unit = (unit, "") if unit in "£€$" else ("", unit)
+    return f"{'over' if more else 'under'} {sign}{end:g} {unit}".rstrip()
 
 
 def names_date(question: str) -> bool:

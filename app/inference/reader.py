@@ -17,7 +17,9 @@ from tokenizers import Encoding
 from app.errors import ModelRefused
 from app.inference.asides import asides
 from app.inference.embedder import shared_tokenizer
+from app.inference.evidence_selection import stems
 from app.inference.extremes import asks_extreme
+from app.inference.limits import beside_limits, told_clauses
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
 from app.inference.tables import (
@@ -38,7 +40,7 @@ from app.inference.writing.fitting import (
     telling,
 )
 from app.inference.writing.grounding import quotable_bounds, visible
-from app.inference.writing.joining import both_answers, joined_draft, speaks_of_both
+from app.inference.writing.joining import JOINED, both_answers, joined_draft, speaks_of_both
 from app.inference.writing.question_types import (
     QuestionType,
     added_question,
@@ -206,7 +208,8 @@ class Reader:
     def _logits(self, scores: PairScores, question: str, passage: Passage) -> NDArray[np.float32]:
         end = headings_end(passage)
         heads = ((0, end), MOST_MISSED)  # what names a section answers nothing
-        parts = [heads, *misplaced(question, passage.text), *asides(question, passage, end)]
+        beside = beside_limits(question, passage.text)
+        parts = [heads, *misplaced(question, passage.text), *beside, *asides(question, passage, end)]
         return lowered(scores.token, scores.encoding, parts)
 
     def _bonus(self, scores: PairScores) -> float:
@@ -325,7 +328,8 @@ class ReaderGenerator:
         )
         if request.misfit is None:
             draft = next(answers, None) or self._otherwise(kind, request, readings)
-            return self._told_by_row(request, draft) or draft
+            told = self._told_by_row(request, draft) or self._told_by_limit(request, draft)
+            return told or draft
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
@@ -352,6 +356,30 @@ class ReaderGenerator:
             told = span_answer(passage, *row, question, self.name, draft.features)
             return of_unknown_risk(told, UNSURE) if told.sentences else None
         return None
+
+    def _told_by_limit(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, the sentence of the first passage whose limit holds what the question
+        says, in the place of a draft that is far from sure: of another sentence of the same
+        paragraph, or of none."""
+        sure = draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW
+        if sure or not request.evidence or draft.model == JOINED:
+            return None
+        passage, question = request.evidence[0], request.question
+        found = [one for one in told_clauses(question, passage.text) if one.meant is not None]
+        if len(found) != 1 or found[0].meant is None:
+            return None
+        begin, end = found[0].paragraph
+        quoted = [(one.passage_id, one.start, one.end) for one in draft.citations]
+        if any(one != passage.id or b <= begin or end <= a for one, a, b in quoted):
+            return None
+        meant = found[0].meant
+        if any(a < meant[1] and meant[0] < b for _, a, b in quoted):
+            return None
+        about = f"{passage.place} {passage.text[begin:end]}"
+        if not quoted and not stems(core(question)) & stems(about):
+            return None
+        told = span_answer(passage, *meant, question, self.name, draft.features)
+        return of_unknown_risk(told, UNSURE) if told.sentences else None
 
     def _one_side(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft | None:
         """For a reviewer, what the reader points at for a comparison that no two places make, where

@@ -1,0 +1,168 @@
+"""Which of the sentences beside each other a quantity, a date or a "not" of the question means.
+
+"Up to 20 km you get everything back. From 21 to 100 km we keep 10 %": sentences of one paragraph, or
+clauses of one sentence, that name limits are told apart as rows of a table are.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby, pairwise
+
+from app.inference.evidence_selection import stems
+from app.inference.ranges import (
+    AGE,
+    LEAST_ROWS,
+    Quantity,
+    beyond,
+    has_unit,
+    limits_in,
+    names_date,
+    quantities,
+    row_of,
+    row_of_date,
+)
+from app.inference.tables import MOST_MISSED, Offsets
+from app.inference.writing.grounding import quotable_bounds
+
+MOST_CLAUSES = 24
+"""Of one paragraph."""
+_CELLS = re.compile(r"[|\t]")
+_BETWEEN = re.compile(r"[;,:]\s+(?:(?:and|but|or|while)\s+)?|\s+(?:and|but|while)\s+")
+"""What may stand between two clauses."""
+_BEGINS = r"\W*(?:(?:anything|those|what is|for|if) )?"
+_MORE = re.compile(
+    rf"{_BEGINS}(?:(?:heavier|larger|longer|bigger|older|taller|wider|later|further|higher|more)\b"
+    r"(?! than)|(?:above|beyond|after|over|past) (?:that|this|then)\b|(?:after|upward)wards?\b"
+    r"|thereafter\b)",
+    re.IGNORECASE,
+)
+_LESS = re.compile(
+    rf"{_BEGINS}(?:(?:lighter|smaller|shorter|younger|earlier|lower|fewer|less)\b(?! than)"
+    r"|(?:below|under|before) (?:that|this|then)\b)",
+    re.IGNORECASE,
+)
+"""How a clause begins that goes on beyond, or below, the limit that was named before it."""
+_NOT = re.compile(
+    r"\b(?:not|n['\u2019]?t|non|never been)[ -](?:yet )?(?:an? |the )?([a-z]{4,})", re.IGNORECASE
+)
+WHOM = 3
+"""Words at the beginning of a clause that say whom it is about."""
+
+
+@dataclass(frozen=True)
+class _Clause:
+    """A part of a sentence with the limit that it names, "" for none."""
+
+    span: Offsets
+    text: str
+    limit: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """Clauses of one paragraph: the one that is meant, if it is one, and those that are not."""
+
+    paragraph: Offsets
+    meant: Offsets | None
+    others: tuple[Offsets, ...]
+
+
+def beside_limits(question: str, text: str) -> list[tuple[Offsets, int]]:
+    """The clauses beside those that the question means; each counts as lacking the most words."""
+    return [(one, MOST_MISSED) for told in told_clauses(question, text) for one in told.others]
+
+
+def told_clauses(question: str, text: str) -> Iterator[Told]:
+    """Each paragraph of ``text`` whose clauses the question tells apart by a quantity, by a date,
+    or by what it says that the asker is not."""
+    amounts, dated = quantities(question), names_date(question)
+    negated = frozenset[str]().union(*map(stems, _NOT.findall(question)))
+    if not amounts and not dated and not negated:  # the usual case
+        return
+    for clauses in _paragraphs(text):
+        row = _row(question, amounts, clauses)
+        if row is not None and _holds_most(question, clauses, row):
+            limited = [one.span for n, one in enumerate(clauses) if n != row and one.limit]
+            yield Told(_around(clauses), clauses[row].span, tuple(limited))
+        elif negated and not amounts and (others := _about(negated, clauses)):
+            yield Told(_around(clauses), None, others)
+
+
+def _row(question: str, amounts: Sequence[Quantity], clauses: Sequence[_Clause]) -> int | None:
+    """The clause that a quantity falls into, or a date."""
+    limits = [one.limit for one in clauses]
+    row = row_of(amounts, limits, "")
+    if row is None and any(one.unit == AGE for one in amounts):
+        row = row_of(amounts, [f"{one} years" if one and not has_unit(one) else one for one in limits], "")
+    return row_of_date(question, [one.text for one in clauses]) if row is None else row
+
+
+def _holds_most(question: str, clauses: Sequence[_Clause], row: int) -> bool:
+    """Whether no other clause with a limit holds more words of the question: then it is meant by
+    these, and what looks like a limit is what it tells ("to Norway it takes 5 to 8 days")."""
+    asked = stems(question)
+    held = [len(asked & stems(one.text)) if one.limit else 0 for one in clauses]
+    return held[row] >= max(held)
+
+
+def _about(negated: Collection[str], clauses: Sequence[_Clause]) -> tuple[Offsets, ...]:
+    """The clauses about those whom the asker does not belong to, with those that name a limit,
+    where one is about nobody in particular; () else."""
+    own = {n for n, one in enumerate(clauses) if stems(_beginning(one.text)) & set(negated)}
+    if not own or any(_NOT.search(clauses[n].text) for n in own):
+        return ()
+    others = {n for n, one in enumerate(clauses) if one.limit} | own
+    return tuple(clauses[n].span for n in others) if len(others) < len(clauses) else ()
+
+
+def _beginning(text: str) -> str:
+    return " ".join(text.split()[:WHOM])
+
+
+def _around(clauses: Sequence[_Clause]) -> Offsets:
+    return clauses[0].span[0], clauses[-1].span[1]
+
+
+@lru_cache(maxsize=256)
+def _paragraphs(text: str) -> tuple[Sequence[_Clause], ...]:
+    """The clauses of each paragraph that has several. Kept, as each passage that is read is looked
+    at several times."""
+    spans = [one for one in quotable_bounds(text) if not _CELLS.search(text[slice(*one)])]
+    found = []
+    for _, group in groupby(spans, key=lambda span: text.count("\n\n", 0, span[0])):
+        clauses = [one for span in group for one in _clauses(text, span)]
+        if LEAST_ROWS <= len(clauses) <= MOST_CLAUSES:
+            found.append(_continued(clauses))
+    return tuple(found)
+
+
+def _clauses(text: str, span: Offsets) -> Iterator[_Clause]:
+    """The sentence, or where it names several limits the parts that name one each."""
+    said = text[slice(*span)]
+    found = limits_in(said)
+    cuts = [0]
+    for (_, before), (begins, _) in pairwise(found):
+        gaps = list(_BETWEEN.finditer(said, before, begins))
+        cuts += [gaps[-1].end()] if gaps else []
+    for begins, ends in pairwise([*cuts, len(said)]):
+        limit = next((said[a:b] for a, b in found if begins <= a < ends), "")
+        yield _Clause((span[0] + begins, span[0] + ends), said[begins:ends], limit)
+
+
+def _continued(clauses: Sequence[_Clause]) -> Sequence[_Clause]:
+    """The clauses, with the unit of the limit before where one names none, and with a limit where
+    one only goes on beyond that."""
+    last, whole = "", []
+    for one in clauses:
+        limit = one.limit
+        if not limit and last and _MORE.match(one.text):
+            limit = beyond(last, more=True)
+        elif not limit and last and _LESS.match(one.text):
+            limit = beyond(last, more=False)
+        elif limit and last and not has_unit(limit) and len(has_unit(last)) > 1:
+            limit = f"{limit} {has_unit(last)}"
+        last = limit or last
+        whole.append(replace(one, limit=limit))
+    return whole
