@@ -22,6 +22,7 @@ from app.inference.extremes import asks_extreme
 from app.inference.limits import beside_limits, told_clauses
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
+from app.inference.ranges import quantities
 from app.inference.tables import (
     MOST_MISSED,
     Offsets,
@@ -376,7 +377,7 @@ class ReaderGenerator:
         if any(a < meant[1] and meant[0] < b for _, a, b in quoted):
             return None
         about = f"{passage.place} {passage.text[begin:end]}"
-        if not quoted and not stems(core(question)) & stems(about):
+        if not quoted and not (quantities(question) and stems(core(question)) & stems(about)):
             return None
         told = span_answer(passage, *meant, question, self.name, draft.features)
         return of_unknown_risk(told, UNSURE) if told.sentences else None
