@@ -14,7 +14,7 @@ from itertools import takewhile, zip_longest
 from app.inference.evidence_selection import stems
 from app.inference.extremes import asks_extreme
 from app.inference.tables import shape
-from app.inference.writing.grounding import Offsets, one_line
+from app.inference.writing.grounding import Offsets, one_line, quotable_bounds
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from app.inference.writing.units import CONTENTS, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Passage
@@ -59,6 +59,29 @@ _SECTION = re.compile(
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
+FIRST_FOUND = 2
+"""Passages whose sentences are compared with each other."""
+_VERB = r"(?P<verb>is|are|lasts?|takes?|costs?|runs?|can be \w+|may be \w+|must be \w+|has|have)"
+_VALUE = r"(?P<value>(?:about |around |at most |up to |for |a |an |only )*[£€$]?\d.*|(?:%s)\b.*)" % (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|none|free"
+)
+_OF_WHAT = re.compile(
+    rf"(?P<frame>[^,;:]{{4,60}}? (?:on|at|for|in|with|of|to|from|by) )(?:(?:the|our|a|an) )?"
+    rf"(?P<name>[\w-]+(?: [\w-]+){{0,3}}) {_VERB} {_VALUE}",
+    re.IGNORECASE,
+)
+_WHAT_FIRST = re.compile(
+    rf"(?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+)?)(?P<frame>(?: [\w-]+){{1,4}}) "
+    rf"{_VERB} {_VALUE}",
+    re.IGNORECASE,
+)
+"""A sentence that gives a value of something: what is told before its name, or after it."""
+_GOES_ON = re.compile(
+    r"(?:on|at|for|in|with|of|to|from|by) (?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+){0,3}),? "
+    rf"(?:it|this|that|they) {_VERB} {_VALUE}",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(r"\b\d+\b")
 COUNTED = 30
 """Characters after a number in which stands what it counts."""
 _CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
@@ -106,6 +129,10 @@ def choices(
     asked = stems(core(question)) - _GENERAL
     if not asked or len(asked) > MOST_NAMED:
         return ()
+    if beside := _beside_each_other(question, asked, evidence[:FIRST_FOUND]):
+        said = plain(" ".join((question, *earlier)))
+        named = any(_spelled(label, said) for label in beside)
+        return () if named else tuple(Choice(one, _full(question, one)) for one in beside)
     found = list(_candidates(question, asked, evidence))
     labels = _told_apart(found, asked, values=question_type(question) in _ASKS_FOR_VALUES)
     labels = [label for label in labels if not _speaks_for_all(label, evidence)]
@@ -156,8 +183,53 @@ def _candidates(
                 counts = bool(NUMBER.search(text))
                 yield _Candidate(parts, _value(text, asked | around), counts, words)
                 break
-        yield from _rows(passage, layout, asked, around)
-        yield from _named_rows(passage, layout, asked, around)
+        for row in (
+            *_rows(passage, layout, asked, around),
+            *_named_rows(passage, layout, asked, around),
+        ):
+            if not needs_number or any(map(NUMBER.search, row.value)):
+                yield row
+
+
+def _beside_each_other(
+    question: str, asked: frozenset[str], evidence: Sequence[Passage]
+) -> list[str]:
+    """The things that sentences of one passage tell of in the same words, with other values: "The
+    time limit on the lathe is 4 hours", "The time limit on the saw is 2 hours". [] where the
+    passage says it without a name too, or the question names one."""
+    if question_type(question) not in _ASKS_FOR_VALUES:
+        return []
+    for passage in evidence:
+        told: dict[str, dict[str, str]] = {}
+        layout = Layout(passage.text)
+        around = stems(plain(passage.place))
+        for _, span in _speaking(layout, asked, around):
+            for frame, name, value in _frames(one_line(passage.text[slice(*span)])):
+                if asked <= stems(frame) | around and asked & stems(frame):
+                    told.setdefault(frame, {})[name] = value
+        for names in told.values():
+            if len(names) >= LEAST:
+                names |= _going_on(passage.text)
+            if LEAST <= len(names) <= MOST and len(set(names.values())) > 1:
+                return list(names)
+    return []
+
+
+def _going_on(text: str) -> dict[str, str]:
+    """The things of which sentences go on to tell the same: "On the drill it is 1 hour"."""
+    spans = (one_line(text[slice(*span)]) for span in quotable_bounds(text))
+    found = filter(None, map(_GOES_ON.fullmatch, spans))
+    return {one["name"]: one["value"] for one in found}
+
+
+def _frames(sentence: str) -> Iterator[tuple[str, str, str]]:
+    """How a sentence may be read as (what is told, of what, value)."""
+    for pattern in (_OF_WHAT, _WHAT_FIRST):
+        if found := pattern.match(sentence):
+            name = found["name"].strip()
+            if not _COUNTS.search(name) and stems(name):
+                frame = plain(f"{found['frame']} {found['verb']}")
+                yield frame, name, found["value"]
 
 
 def _counts(question: str, asked: frozenset[str], text: str) -> bool:

@@ -33,10 +33,12 @@ from app.inference.tables import (
     told_row,
 )
 from app.inference.writing.fitting import (
+    IMPLIED,
     fits,
     implied,
     may_imply,
     of_unknown_risk,
+    row_whether,
     says_besides,
     telling,
 )
@@ -329,11 +331,31 @@ class ReaderGenerator:
         )
         if request.misfit is None:
             draft = next(answers, None) or self._otherwise(kind, request, readings)
-            told = self._told_by_row(request, draft) or self._told_by_limit(request, draft)
-            return told or draft
+            return self._told(request, draft) or draft
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _told(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, what rules over words find in the place of a draft that is unsure."""
+        return (
+            self._told_by_row(request, draft)
+            or self._told_by_limit(request, draft)
+            or self._told_whether(request, draft)
+        )
+
+    def _told_whether(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, the row of a table in the first passages that says yes or no, in the
+        place of a draft that does not, or of none."""
+        unsure = draft.abstained or draft.model in (UNSURE, IMPLIED)
+        if not unsure or question_type(request.question) is not QuestionType.YES_NO:
+            return None
+        for passage in request.evidence[:FIRST_FOUND]:
+            row = row_whether(request.question, passage, draft.text)
+            if row is not None:
+                told = span_answer(passage, *row, request.question, self.name, draft.features)
+                return of_unknown_risk(told, UNSURE) if told.sentences else None
+        return None
 
     def _told_by_row(self, request: DraftRequest, draft: Draft) -> Draft | None:
         """For a reviewer, the row of a table in the first passages that has the most or the least,
