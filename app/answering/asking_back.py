@@ -82,6 +82,8 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 _COUNTS = re.compile(r"\b\d+\b")
+_WHETHER = frozenset(("yes", "no"))
+"""What a cell says that gives no value."""
 COUNTED = 30
 """Characters after a number in which stands what it counts."""
 _CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
@@ -187,7 +189,7 @@ def _candidates(
             *_rows(passage, layout, asked, around),
             *_named_rows(passage, layout, asked, around),
         ):
-            if not needs_number or any(map(NUMBER.search, row.value)):
+            if not needs_number or not row.value <= _WHETHER:
                 yield row
 
 
@@ -197,7 +199,8 @@ def _beside_each_other(
     """The things that sentences of one passage tell of in the same words, with other values: "The
     time limit on the lathe is 4 hours", "The time limit on the saw is 2 hours". [] where the
     passage says it without a name too, or the question names one."""
-    if question_type(question) not in _ASKS_FOR_VALUES:
+    told_of = stems(plain(question)) - _GENERAL - asked
+    if question_type(question) not in _ASKS_FOR_VALUES or told_of:  # a case is one
         return []
     for passage in evidence:
         told: dict[str, dict[str, str]] = {}

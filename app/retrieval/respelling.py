@@ -15,9 +15,9 @@ LEAST_LETTERS = 5
 """Of a word that is looked at: one slip makes many a shorter one another word."""
 LONG = 8
 """Letters of a word that may hold two slips."""
-SAME_FIRST, SAME_LAST = 4, 2
-"""Letters that such a word has in common with what is meant: "qualitative" is no slip of
-"quantitative", nor "protestors" of "protests"."""
+SAME_FIRST, SAME_LAST = 1, 2
+"""Letters that such a word has in common with what is meant: "protestors" is no slip of
+"protests". Nor may it be two letters shorter or longer: "prednisone" is none of "prednisolone"."""
 MOST_PASSAGES = 8
 """Whose words are looked at, best found first."""
 _WORD = re.compile(r"(?<![\w@./-])[^\W\d_]+(?![\w@/-]|\.\w)")
@@ -95,7 +95,7 @@ def _without_one(word: str) -> Iterator[str]:
 
 def are_two_slips(word: str, meant: str) -> bool:
     """Whether two slips make a long ``word`` of another that begins and ends as it does."""
-    if min(len(word), len(meant)) < LONG or abs(len(word) - len(meant)) > 2:
+    if min(len(word), len(meant)) < LONG or abs(len(word) - len(meant)) > 1:
         return False
     if word[:SAME_FIRST] != meant[:SAME_FIRST] or word[-SAME_LAST:] != meant[-SAME_LAST:]:
         return False
