@@ -41,7 +41,7 @@ _GENERAL = stems(
     close closes run runs apply applies valid given give tell please know want like current
     currently usual usually happen happens exactly use used work works say says look find got i me
     my we our you your it its one someone somebody anyone people about let like
-    would s t re ve ll d"""
+    would must should within day days week weeks month months hour hours s t re ve ll d"""
 )
 """Words that ask and name nothing."""
 _KINDS = stems(
@@ -273,15 +273,25 @@ def _rows(
         names = layout.header(top)
         head = _joined([layout.cells(place) for place in names])
         columns = [n for n, cell in enumerate(head) if n and asked & stems(plain(cell))]
-        if not columns or not asked <= around | stems(plain(" ".join(head))):
+        if not columns:
             continue
         below = takewhile(lambda n: layout.kinds[n] == ROW, range(names.stop, len(layout.blocks)))
         rows = [cells for place in below if len(cells := layout.cells(place)) > columns[0]]
+        rows = _called(rows, asked - around - stems(plain(" ".join(head))))
         told = [(cells[0], cells[columns[0]]) for cells in rows if cells[0] and cells[columns[0]]]
         if _of_one_kind([value for _, value in told]):
             for name, value in told:
                 under = (passage.title, *passage.headings, name)
                 yield _Candidate(under, _value(value, frozenset()), counts=True)
+
+
+def _called(rows: Sequence[Sequence[str]], words: frozenset[str]) -> Sequence[Sequence[str]]:
+    """The rows whose names hold the words, as "Home claims" and "Car claims" do; [] where one is
+    called just so, and is meant."""
+    held = [(cells, stems(plain(cells[0]))) for cells in rows]
+    if words and any(name == words for _, name in held):
+        return []
+    return [cells for cells, name in held if words <= name]
 
 
 def _named_rows(
