@@ -41,7 +41,7 @@ _GENERAL = stems(
     close closes run runs apply applies valid given give tell please know want like current
     currently usual usually happen happens exactly use used work works say says look find got i me
     my we our you your it its one someone somebody anyone people about let like
-    would must should within day days week weeks month months hour hours s t re ve ll d"""
+    would must should within s t re ve ll d"""
 )
 """Words that ask and name nothing."""
 _KINDS = stems(
@@ -56,6 +56,7 @@ _SECTION = re.compile(
     r"(?:\d+(?:\.\d+)*\.|\d+(?:\.\d+)+|§ ?\d+[a-z]?|(?:section|chapter|part|article) \w+)[: ]", re.I
 )
 """How a section of one work begins, which is no thing of its own."""
+_UNITS_ASKED = re.compile(r"\bhow many (?:minutes|hours|days|weeks|months|years)\b")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
@@ -128,7 +129,7 @@ def choices(
         return ()
     if asks_extreme(core(question)):  # which of them is what is asked
         return ()
-    asked = stems(core(question)) - _GENERAL
+    asked = stems(_UNITS_ASKED.sub(" ", core(question))) - _GENERAL
     if not asked or len(asked) > MOST_NAMED:
         return ()
     if beside := _beside_each_other(question, asked, evidence[:FIRST_FOUND]):

@@ -17,6 +17,7 @@ from app.inference.ranges import (
     Quantity,
     beyond,
     has_unit,
+    holds,
     limits_in,
     names_date,
     quantities,
@@ -26,6 +27,7 @@ from app.inference.ranges import (
 from app.inference.tables import MOST_MISSED, Offsets
 from app.inference.writing.grounding import quotable_bounds
 
+RULED_OUT = 2 * MOST_MISSED
 MOST_CLAUSES = 24
 """Of one paragraph."""
 _CELLS = re.compile(r"[|\t]")
@@ -47,6 +49,11 @@ _LESS = re.compile(
 _NOT = re.compile(
     r"\b(?:not|n['\u2019]?t|non|never been)[ -](?:yet )?(?:an? |the )?([a-z]{4,})", re.IGNORECASE
 )
+_LEANS = re.compile(
+    r"\W*(?:(?:if|when|where|for|with) )?(?:it|they|this|these|those|he|she)\b", re.IGNORECASE
+)
+_AGED = re.compile(r"\b(?:age[ds]?|old|years of age|child|children|adults?)\b", re.IGNORECASE)
+_PAYS = re.compile(r"[£€$] ?\d|\bfree\b|\bhalf\b|\bnothing\b|\d ?%")
 WHOM = 3
 """Words at the beginning of a clause that say whom it is about."""
 
@@ -70,8 +77,9 @@ class Told:
 
 
 def beside_limits(question: str, text: str) -> list[tuple[Offsets, int]]:
-    """The clauses beside those that the question means; each counts as lacking the most words."""
-    return [(one, MOST_MISSED) for told in told_clauses(question, text) for one in told.others]
+    """The clauses beside those that the question means, and how many words each counts as lacking:
+    what a number rules out is no answer, whatever words it has."""
+    return [(one, RULED_OUT) for told in told_clauses(question, text) for one in told.others]
 
 
 def told_clauses(question: str, text: str) -> Iterator[Told]:
@@ -83,20 +91,57 @@ def told_clauses(question: str, text: str) -> Iterator[Told]:
         return
     for clauses in _paragraphs(text):
         row = _row(question, amounts, clauses)
-        if row is not None and _holds_most(question, clauses, row):
-            limited = [one.span for n, one in enumerate(clauses) if n != row and one.limit]
-            yield Told(_around(clauses), clauses[row].span, tuple(limited))
+        if row is not None and (_leads(clauses[row]) or _holds_most(question, clauses, row)):
+            limited = [one for n, one in enumerate(clauses) if n != row and _is_limited(one)]
+            yield Told(_around(clauses), clauses[row].span, tuple(one.span for one in limited))
         elif negated and not amounts and (others := _about(negated, clauses)):
             yield Told(_around(clauses), None, others)
+        elif told := _by_age(amounts, clauses):
+            yield told
 
 
 def _row(question: str, amounts: Sequence[Quantity], clauses: Sequence[_Clause]) -> int | None:
     """The clause that a quantity falls into, or a date."""
-    limits = [one.limit for one in clauses]
-    row = row_of(amounts, limits, "")
-    if row is None and any(one.unit == AGE for one in amounts):
-        row = row_of(amounts, [f"{one} years" if one and not has_unit(one) else one for one in limits], "")
+    ages = [one for one in amounts if one.unit == AGE]
+    others = [one for one in amounts if one.unit != AGE]
+    row = row_of(others, [one.limit for one in clauses], "") if others else None
+    row = row_of(ages, list(map(_of_age, clauses)), "") if row is None and ages else row
     return row_of_date(question, [one.text for one in clauses]) if row is None else row
+
+
+def _by_age(amounts: Sequence[Quantity], clauses: Sequence[_Clause]) -> Told | None:
+    """What one of the asker's age pays, where one clause says so, and the clauses that say what
+    others pay; None where no age is named, or no clause names one."""
+    age = next((one for one in amounts if one.unit == AGE), None)
+    if age is None:
+        return None
+    priced = [one for one in clauses if one.limit and _PAYS.search(one.text)]
+    held = {one.span: holds(age, _of_age(one)) for one in priced}
+    own = [span for span, within in held.items() if within]
+    others = tuple(span for span, within in held.items() if within is False)
+    meant = own[0] if len(own) == 1 else None
+    return Told(_around(clauses), meant, others) if own or others else None
+
+
+def _of_age(clause: _Clause) -> str:
+    """Its limit as one of age: of years only where the clause speaks of age, else they may last."""
+    unit = has_unit(clause.limit)
+    if not unit and clause.limit:
+        return f"{clause.limit} years"
+    return clause.limit if unit in ("year", "yr") and _AGED.search(clause.text) else ""
+
+
+def _is_limited(clause: _Clause) -> bool:
+    return bool(clause.limit) or names_date(clause.text)
+
+
+def _leads(clause: _Clause) -> bool:
+    """Whether the clause begins with its limit or its date, or leans on the one before: "From 5 to 9
+    years it is two", "If it is later, …"."""
+    start = _beginning(clause.text)
+    if _LEANS.match(start):
+        return True
+    return bool(clause.limit and clause.limit.split()[0] in start) or names_date(start)
 
 
 def _holds_most(question: str, clauses: Sequence[_Clause], row: int) -> bool:

@@ -29,8 +29,15 @@ TIMES = {
     **dict.fromkeys(["year", "yr"], 365.0),
 }
 """Units of time, in days."""
-_OTHER_UNITS = "kg kilo g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
-_UNIT = "|".join(sorted([*TIMES, *_OTHER_UNITS], key=len, reverse=True))
+_OTHER_UNITS = "kg g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
+_SHORT = {
+    **dict.fromkeys("kilo kilogram kilogramme".split(), "kg"),
+    **{"gram": "g", "liter": "litre"},
+    **dict.fromkeys("kilometre kilometer".split(), "km"),
+    **dict.fromkeys("metre meter".split(), "m"),
+}
+"""Units as they are spelled out, and as they are compared."""
+_UNIT = "|".join(sorted([*TIMES, *_OTHER_UNITS, *_SHORT], key=len, reverse=True))
 _MONEY = {
     **{"£": "£", "pound": "£", "quid": "£", "gbp": "£"},
     **{"€": "€", "euro": "€", "eur": "€", "$": "$", "dollar": "$", "usd": "$"},
@@ -42,6 +49,10 @@ _SUM = re.compile(
     rf"|(?<![\w.,-])({_FIGURE}) ?(pound|quid|gbp|euro|eur|dollar|usd)s?\b",
     re.IGNORECASE,
 )
+_GROUP = re.compile(
+    rf"\b(?:group|party|class|team|family|crew|table) of ({_NUMBER})\b(?![.,:]?\d)", re.IGNORECASE
+)
+"""So many people."""
 _COUNTED = re.compile(rf"(?<![\w.,:£€$/-])({_FIGURE}) ([a-z]{{4,}})\b", re.IGNORECASE)
 """So many of what has a name: "4000 contacts"."""
 _WHO = "son daughter child kid boy girl mum dad mother father wife husband partner nan grandad"
@@ -168,6 +179,8 @@ def _named(question: str) -> Iterator[Quantity]:
     ages = [match.span() for match in _OLD.finditer(question)]
     for match in _OLD.finditer(question):
         yield Quantity(_value(next(filter(None, match.groups()))), AGE, match[0])
+    for match in _GROUP.finditer(question):
+        yield Quantity(_value(match[1]), "people", match[0])
     sums = [match.span() for match in _SUM.finditer(question)]
     for match in _SUM.finditer(question):
         number, unit = (match[2], match[1]) if match[1] else (match[3], match[4])
@@ -178,7 +191,7 @@ def _named(question: str) -> Iterator[Quantity]:
             if not any(start < match.end() and match.start() < end for start, end in taken):
                 taken.append(match.span())
                 value = _nudged(_value(match[1]), question[: match.start()])
-                yield Quantity(value, match[2].lower(), match[0])
+                yield Quantity(value, _SHORT.get(match[2].lower(), match[2].lower()), match[0])
 
 
 def _nudged(value: float, before: str) -> float:
@@ -223,6 +236,12 @@ def has_unit(limit: str) -> str:
     """The unit or the sign of money that ``limit`` names; "" for none."""
     sign = re.search(_SIGN, limit)
     return sign[0] if sign else _unit(limit)
+
+
+def holds(asked: Quantity, limit: str) -> bool | None:
+    """Whether the quantity lies within ``limit``; None where that measures something else."""
+    value, one = _in_row(asked, limit, ""), _range(limit)
+    return None if value is None or one is None else one.holds(value)
 
 
 def beyond(limit: str, *, more: bool) -> str:
@@ -304,6 +323,7 @@ def _in_row(asked: Quantity, name: str, column: str) -> float | None:
 def _unit(text: str) -> str:
     """The last unit that ``text`` names; ages are in years."""
     named = next((unit.lower() for unit in reversed(_NAMED_UNIT.findall(text))), "")
+    named = _SHORT.get(named, named)
     return "year" if _AGE.search(text) and named not in TIMES else named
 
 

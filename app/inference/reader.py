@@ -399,7 +399,10 @@ class ReaderGenerator:
         if any(a < meant[1] and meant[0] < b for _, a, b in quoted):
             return None
         about = f"{passage.place} {passage.text[begin:end]}"
-        if not quoted and not (quantities(question) and stems(core(question)) & stems(about)):
+        near = bool(stems(core(question)) & stems(about)) or (
+            bool(request.readings) and request.readings[0].relevance >= LEAST_RELEVANCE
+        )
+        if not quoted and not (near and quantities(question)):
             return None
         told = span_answer(passage, *meant, question, self.name, draft.features)
         return of_unknown_risk(told, UNSURE) if told.sentences else None
