@@ -204,13 +204,13 @@ def _beside_each_other(
     if question_type(question) not in _ASKS_FOR_VALUES or told_of:  # a case is one
         return []
     for passage in evidence:
-        told: dict[str, dict[str, str]] = {}
+        told: dict[str, dict[str, frozenset[str]]] = {}
         layout = Layout(passage.text)
         around = stems(plain(passage.place))
         for _, span in _speaking(layout, asked, around):
             for frame, name, value in _frames(one_line(passage.text[slice(*span)])):
                 if asked <= stems(frame) | around and asked & stems(frame):
-                    told.setdefault(frame, {})[name] = value
+                    told.setdefault(frame, {})[name] = _value(value, frozenset())
         for names in told.values():
             if len(names) >= LEAST:
                 names |= _going_on(passage.text)
@@ -219,11 +219,11 @@ def _beside_each_other(
     return []
 
 
-def _going_on(text: str) -> dict[str, str]:
+def _going_on(text: str) -> dict[str, frozenset[str]]:
     """The things of which sentences go on to tell the same: "On the drill it is 1 hour"."""
     spans = (one_line(text[slice(*span)]) for span in quotable_bounds(text))
     found = filter(None, map(_GOES_ON.fullmatch, spans))
-    return {one["name"]: one["value"] for one in found}
+    return {one["name"]: _value(one["value"], frozenset()) for one in found}
 
 
 def _frames(sentence: str) -> Iterator[tuple[str, str, str]]:

@@ -139,7 +139,7 @@ def _leads(clause: _Clause) -> bool:
     """Whether the clause begins with its limit or its date, or leans on the one before: "From 5 to 9
     years it is two", "If it is later, …"."""
     start = _beginning(clause.text)
-    if _LEANS.match(start):
+    if any(one.match(start) for one in (_LEANS, _MORE, _LESS)):
         return True
     return bool(clause.limit and clause.limit.split()[0] in start) or names_date(start)
 

@@ -22,6 +22,8 @@ _WORDS = {
 }
 _FIGURE = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?"
 _NUMBER = rf"(?:{_FIGURE}|{'|'.join([*_WORDS, 'a', 'an'])})"
+_YEARS_OLD = rf"(?:{_FIGURE}|{'|'.join(_WORDS)})"
+""""I'm a student" names no age."""
 TIMES = {
     **dict.fromkeys(["minute", "min"], 1 / 1440),
     **dict.fromkeys(["hour", "hr"], 1 / 24),
@@ -58,9 +60,9 @@ _COUNTED = re.compile(rf"(?<![\w.,:£€$/-])({_FIGURE}) ([a-z]{{4,}})\b", re.IG
 _WHO = "son daughter child kid boy girl mum dad mother father wife husband partner nan grandad"
 _OLD = re.compile(
     rf"(?<![\w.,£€$-])({_NUMBER})[ -]?(?:years?|yrs?)[ -]?olds?\b"
-    rf"|\b(?:aged?|age of|turn(?:s|ed|ing)?) ({_NUMBER})\b(?![.,:]?\d)"
+    rf"|\b(?:aged?|age of|turn(?:s|ed|ing)?) ({_YEARS_OLD})\b(?![.,:]?\d)"
     r"|\b(?:i['’]?m|i am|(?:he|she|who)(?:['’]?s| is)|"
-    rf"(?:{'|'.join(_WHO.split())})(?:['’]s| is))(?: only| just)? ({_NUMBER})"
+    rf"(?:{'|'.join(_WHO.split())})(?:['’]s| is))(?: only| just)? ({_YEARS_OLD})"
     rf"\b(?![.,:/-]?\d| ?(?:%|°|(?:{_UNIT})s?\b))",
     re.IGNORECASE,
 )
@@ -249,9 +251,9 @@ def beyond(limit: str, *, more: bool) -> str:
     one = _range(limit)
     if one is None or math.isinf(end := one.high if more else one.low):
         return ""
-    unit = has_unit(limit)
-    sign, unit = (unit, "") if unit in "£€$" else ("", unit)
-    return f"{'over' if more else 'under'} {sign}{end:g} {unit}".rstrip()
+    sign = re.search(_SIGN, limit)
+    counted = re.split(r"\d", limit)[-1].strip()
+    return f"{'over' if more else 'under'} {sign[0] if sign else ''}{end:g} {counted}".rstrip()
 
 
 def names_date(question: str) -> bool:
