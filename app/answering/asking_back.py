@@ -63,8 +63,9 @@ _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 FIRST_FOUND = 2
 """Passages whose sentences are compared with each other."""
 _VERB = r"(?P<verb>is|are|lasts?|takes?|costs?|runs?|can be \w+|may be \w+|must be \w+|has|have)"
-_VALUE = r"(?P<value>(?:about |around |at most |up to |for |a |an |only )*[£€$]?\d.*|(?:%s)\b.*)" % (
-    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|none|free"
+_VALUE = (
+    r"(?P<value>(?:about |around |at most |up to |for |a |an |only )*[£€$]?\d.*"
+    r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|none|free)\b.*)"
 )
 _OF_WHAT = re.compile(
     rf"(?P<frame>[^,;:]{{4,60}}? (?:on|at|for|in|with|of|to|from|by) )(?:(?:the|our|a|an) )?"

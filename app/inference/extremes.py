@@ -16,11 +16,13 @@ _SUPERLATIVE = re.compile(
     r"widest|deepest|fastest|strongest|most (?:expensive|costly)|the most|costs? most|farthest|"
     r"most(?: [a-z]+)?\W*$)"
     r"|(?P<least>cheapest|lowest|smallest|shortest|lightest|thinnest|slowest|weakest|the least|"
-    r"least expensive|costs? least|closest|nearest|(?:the )?fewest)|(?P<old>oldest|earliest)|(?P<new>newest|youngest|latest))(?!\w)"
+    r"least expensive|costs? least|closest|nearest|(?:the )?fewest)|(?P<old>oldest|earliest)"
+    r"|(?P<new>newest|youngest|latest))(?!\w)"
 )
 _ONE = stems("one ones")
 _OF_MONEY = re.compile(
-    r"\b(?:cheapest|dearest|priciest|(?:most|least) (?:expensive|costly)|costs? (?:the )?(?:most|least))\b"
+    r"\b(?:cheapest|dearest|priciest|(?:most|least) (?:expensive|costly)"
+    r"|costs? (?:the )?(?:most|least))\b"
 )
 _UNIT = "|".join(sorted(TIMES, key=len, reverse=True))
 _VALUE = re.compile(

@@ -1,7 +1,7 @@
 """Which of the sentences beside each other a quantity, a date or a "not" of the question means.
 
-"Up to 20 km you get everything back. From 21 to 100 km we keep 10 %": sentences of one paragraph, or
-clauses of one sentence, that name limits are told apart as rows of a table are.
+"Up to 20 km you get everything back. From 21 to 100 km we keep 10 %": sentences of one paragraph,
+or clauses of one sentence, that name limits are told apart as rows of a table are.
 """
 
 import re
@@ -136,8 +136,8 @@ def _is_limited(clause: _Clause) -> bool:
 
 
 def _leads(clause: _Clause) -> bool:
-    """Whether the clause begins with its limit or its date, or leans on the one before: "From 5 to 9
-    years it is two", "If it is later, …"."""
+    """Whether the clause begins with its limit or its date, or leans on the one before: "From 5 to
+    9 years it is two", "If it is later, …"."""
     start = _beginning(clause.text)
     if any(one.match(start) for one in (_LEANS, _MORE, _LESS)):
         return True

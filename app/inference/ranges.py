@@ -80,7 +80,8 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _OVER = re.compile(
-    rf"\b(?:more than|over|above|beyond|after|past|longer than|older than)[\s-]*{_ONE}", re.IGNORECASE
+    rf"\b(?:more than|over|above|beyond|after|past|longer than|older than)[\s-]*{_ONE}",
+    re.IGNORECASE,
 )
 _UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)[\s-]*{_ONE}", re.I)
 _LEAST = re.compile(
@@ -89,7 +90,8 @@ _LEAST = re.compile(
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"\b(?:up to|at most|no more than|until|within|(?:in|during) the first)(?: the first)?\s*{_ONE}"
+    rf"\b(?:up to|at most|no more than|until|within|(?:in|during) the first)(?: the first)?"
+    rf"\s*{_ONE}"
     rf"|{_ONE}{_AND_UNIT}\s*(?:or|and) (?:less|fewer|younger|under|below)",
     re.IGNORECASE,
 )
@@ -247,7 +249,7 @@ def holds(asked: Quantity, limit: str) -> bool | None:
 
 
 def beyond(limit: str, *, more: bool) -> str:
-    """What lies beyond ``limit``, or below it, as a limit of its own; "" where it has no such end."""
+    """What lies beyond ``limit``, or below it, as a limit; "" where it has no such end."""
     one = _range(limit)
     if one is None or math.isinf(end := one.high if more else one.low):
         return ""

@@ -212,7 +212,12 @@ class Reader:
         end = headings_end(passage)
         heads = ((0, end), MOST_MISSED)  # what names a section answers nothing
         beside = beside_limits(question, passage.text)
-        parts = [heads, *misplaced(question, passage.text), *beside, *asides(question, passage, end)]
+        parts = [
+            heads,
+            *misplaced(question, passage.text),
+            *beside,
+            *asides(question, passage, end),
+        ]
         return lowered(scores.token, scores.encoding, parts)
 
     def _bonus(self, scores: PairScores) -> float:

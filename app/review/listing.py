@@ -237,7 +237,9 @@ def _reads() -> Select[Any]:
     columns = (
         record.question,
         record.principal,
-        func.coalesce(record.searched["read_as"].as_string(), record.searched["question"].as_string()),
+        func.coalesce(
+            record.searched["read_as"].as_string(), record.searched["question"].as_string()
+        ),
         record.verdict["reasons"],
         record.lineage["certificate"],
         record.draft["citations"],

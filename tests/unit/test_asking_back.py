@@ -111,9 +111,7 @@ LINES = "Line | Report within | Phone\nHome claims | 30 days | 110\nCar claims |
         ("which phone for claims", LINES.replace("Car claims", "Claims"), []),  # one is called so
     ],
 )
-def test_things_of_one_passage_are_told_apart(
-    question: str, text: str, offered: list[str]
-) -> None:
+def test_things_of_one_passage_are_told_apart(question: str, text: str, offered: list[str]) -> None:
     assert labels(question, passage("Terms", text)) == offered
 
 
