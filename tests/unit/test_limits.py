@@ -30,7 +30,10 @@ LEAVING = (
     "we pay nothing."
 )
 ABROAD = "Parcels to Norway take 5 to 8 days. Parcels to Spain take 2 to 6 days."
-LATE = "If a parcel is up to one day late, we refund half. If it is two or more days late, we refund all."
+LATE = (
+    "If a parcel is up to one day late, we refund half. If it is two or more days late, we refund "
+    "all of it."
+)
 
 
 def meant(question: str, text: str) -> str | None:
@@ -52,7 +55,7 @@ def meant(question: str, text: str) -> str | None:
         ("what does a 70 year old pay", FEES, "People aged 65 or over pay £24."),
         ("I'm 22, how much is membership", YOUNG, "Under-26s pay £15."),
         ("leaving in june, what do I get", LEAVING, "From April to July you get a quarter."),
-        ("it came three days late", LATE, "If it is two or more days late, we refund all."),
+        ("it came three days late", LATE, "If it is two or more days late, we refund all of it."),
     ],
 )
 def test_the_clause_whose_limit_holds_it_is_meant(question: str, text: str, clause: str) -> None:
