@@ -205,6 +205,8 @@ def _beside_each_other(
     if question_type(question) not in _ASKS_FOR_VALUES or told_of:  # a case is one
         return []
     for passage in evidence:
+        if not _may_hold(passage, asked):
+            continue
         told: dict[str, dict[str, frozenset[str]]] = {}
         layout = Layout(passage.text)
         around = stems(plain(passage.place))

@@ -87,7 +87,9 @@ def told_clauses(question: str, text: str) -> Iterator[Told]:
     or by what it says that the asker is not."""
     amounts, dated = quantities(question), names_date(question)
     negated = frozenset[str]().union(*map(stems, _NOT.findall(question)))
-    if not amounts and not dated and not negated:  # the usual case
+    if not (
+        (amounts and limits_in(text)) or (dated and names_date(text)) or _speaks_of(negated, text)
+    ):  # the usual case: no sentence is looked for
         return
     for clauses in _paragraphs(text):
         row = _row(question, amounts, clauses)
@@ -98,6 +100,10 @@ def told_clauses(question: str, text: str) -> Iterator[Told]:
             yield Told(_around(clauses), None, others)
         elif told := _by_age(amounts, clauses):
             yield told
+
+
+def _speaks_of(negated: Collection[str], text: str) -> bool:
+    return bool(negated) and any(word in text.casefold() for word in negated)
 
 
 def _row(question: str, amounts: Sequence[Quantity], clauses: Sequence[_Clause]) -> int | None:
