@@ -62,24 +62,26 @@ _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
 FIRST_FOUND = 2
 """Passages whose sentences are compared with each other."""
-_VERB = r"(?P<verb>is|are|lasts?|takes?|costs?|runs?|can be \w+|may be \w+|must be \w+|has|have)"
+_VERB = r"(?P<verb>can be \w+|may be \w+|must be \w+|\w+)"
+_TELLS = re.compile(r"is|are|lasts?|takes?|costs?|runs?|has|have|(?:can|may|must) be \w+")
+"""A verb that gives a value; of others that which the question has ("when do they leave")."""
 _VALUE = (
-    r"(?P<value>(?:about |around |at most |up to |for |a |an |only )*[£€$]?\d.*"
+    r"(?P<value>(?:about |around |at |most |up to |on |from |for |a |an |only )*[£€$]?\d.*"
     r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|none|free)\b.*)"
 )
 _OF_WHAT = re.compile(
     rf"(?P<frame>[^,;:]{{4,60}}? (?:on|at|for|in|with|of|to|from|by) )(?:(?:the|our|a|an) )?"
-    rf"(?P<name>[\w-]+(?: [\w-]+){{0,3}}) {_VERB} {_VALUE}",
+    rf"(?P<name>[\w-]+(?: [\w-]+){{0,3}}?) {_VERB} {_VALUE}",
     re.IGNORECASE,
 )
 _WHAT_FIRST = re.compile(
-    rf"(?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+)?)(?P<frame>(?: [\w-]+){{1,4}}) "
+    rf"(?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+)?)(?P<frame>(?: [\w-]+){{1,4}}?) "
     rf"{_VERB} {_VALUE}",
     re.IGNORECASE,
 )
 """A sentence that gives a value of something: what is told before its name, or after it."""
 _GOES_ON = re.compile(
-    r"(?:on|at|for|in|with|of|to|from|by) (?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+){0,3}),? "
+    r"(?:on|at|for|in|with|of|to|from|by) (?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+){0,3}?),? "
     rf"(?:it|this|that|they) {_VERB} {_VALUE}",
     re.IGNORECASE,
 )
@@ -211,7 +213,7 @@ def _beside_each_other(
         layout = Layout(passage.text)
         around = stems(plain(passage.place))
         for _, span in _speaking(layout, asked, around):
-            for frame, name, value in _frames(one_line(passage.text[slice(*span)])):
+            for frame, name, value in _frames(one_line(passage.text[slice(*span)]), asked):
                 if asked <= stems(frame) | around and asked & stems(frame):
                     told.setdefault(frame, {})[name] = _value(value, frozenset())
         for names in told.values():
@@ -229,12 +231,16 @@ def _going_on(text: str) -> dict[str, frozenset[str]]:
     return {one["name"]: _value(one["value"], frozenset()) for one in found}
 
 
-def _frames(sentence: str) -> Iterator[tuple[str, str, str]]:
+def _may_tell(verb: str, asked: frozenset[str]) -> bool:
+    return bool(_TELLS.fullmatch(verb)) or bool(stems(verb) & asked)
+
+
+def _frames(sentence: str, asked: frozenset[str]) -> Iterator[tuple[str, str, str]]:
     """How a sentence may be read as (what is told, of what, value)."""
     for pattern in (_OF_WHAT, _WHAT_FIRST):
         if found := pattern.match(sentence):
             name = found["name"].strip()
-            if not _COUNTS.search(name) and stems(name):
+            if not _COUNTS.search(name) and stems(name) and _may_tell(found["verb"], asked):
                 frame = plain(f"{found['frame']} {found['verb']}")
                 yield frame, name, found["value"]
 
@@ -280,8 +286,8 @@ def _rows(
         if not columns:
             continue
         below = takewhile(lambda n: layout.kinds[n] == ROW, range(names.stop, len(layout.blocks)))
-        rows = [cells for place in below if len(cells := layout.cells(place)) > columns[0]]
-        rows = _called(rows, asked - around - stems(plain(" ".join(head))))
+        body = [cells for place in below if len(cells := layout.cells(place)) > columns[0]]
+        rows = _called(body, asked - around - stems(plain(" ".join(head))))
         told = [(cells[0], cells[columns[0]]) for cells in rows if cells[0] and cells[columns[0]]]
         if _of_one_kind([value for _, value in told]):
             for name, value in told:

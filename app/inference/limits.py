@@ -18,6 +18,7 @@ from app.inference.ranges import (
     beyond,
     has_unit,
     holds,
+    in_years,
     limits_in,
     names_date,
     quantities,
@@ -33,15 +34,19 @@ MOST_CLAUSES = 24
 _CELLS = re.compile(r"[|\t]")
 _BETWEEN = re.compile(r"[;,:]\s+(?:(?:and|but|or|while)\s+)?|\s+(?:and|but|while)\s+")
 """What may stand between two clauses."""
-_BEGINS = r"\W*(?:(?:anything|those|what is|for|if) )?"
+_BEGINS = (
+    r"\W*(?:(?:(?:if|when|where) (?:it|they|this|that) (?:is|are|comes?|takes?|lasts?)"
+    r"|anything|those|what is|for|if) )?"
+)
+_THAN = r"\b(?! than(?! that| this))"
 _MORE = re.compile(
-    rf"{_BEGINS}(?:(?:heavier|larger|longer|bigger|older|taller|wider|later|further|higher|more)\b"
-    r"(?! than)|(?:above|beyond|after|over|past) (?:that|this|then)\b|(?:after|upward)wards?\b"
+    rf"{_BEGINS}(?:(?:heavier|larger|longer|bigger|older|taller|wider|later|further|higher|more)"
+    rf"{_THAN}|(?:above|beyond|after|over|past) (?:that|this|then)\b|(?:after|upward)wards?\b"
     r"|thereafter\b)",
     re.IGNORECASE,
 )
 _LESS = re.compile(
-    rf"{_BEGINS}(?:(?:lighter|smaller|shorter|younger|earlier|lower|fewer|less)\b(?! than)"
+    rf"{_BEGINS}(?:(?:lighter|smaller|shorter|younger|earlier|lower|fewer|less){_THAN}"
     r"|(?:below|under|before) (?:that|this|then)\b)",
     re.IGNORECASE,
 )
@@ -133,7 +138,7 @@ def _of_age(clause: _Clause) -> str:
     """Its limit as one of age: of years only where the clause speaks of age, else they may last."""
     unit = has_unit(clause.limit)
     if not unit and clause.limit:
-        return f"{clause.limit} years"
+        return in_years(clause.limit)
     return clause.limit if unit in ("year", "yr") and _AGED.search(clause.text) else ""
 
 

@@ -90,8 +90,7 @@ _LEAST = re.compile(
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"\b(?:up to|at most|no more than|until|within|(?:in|during) the first)(?: the first)?"
-    rf"\s*{_ONE}"
+    rf"\b(?:up to|at most|no more than|until|within|the first)(?: the first)?\s*{_ONE}"
     rf"|{_ONE}{_AND_UNIT}\s*(?:or|and) (?:less|fewer|younger|under|below)",
     re.IGNORECASE,
 )
@@ -240,6 +239,11 @@ def has_unit(limit: str) -> str:
     """The unit or the sign of money that ``limit`` names; "" for none."""
     sign = re.search(_SIGN, limit)
     return sign[0] if sign else _unit(limit)
+
+
+def in_years(limit: str) -> str:
+    """The limit as one of age, where it names no unit: "under 18"."""
+    return limit if has_unit(limit) else f"{limit} years"
 
 
 def holds(asked: Quantity, limit: str) -> bool | None:

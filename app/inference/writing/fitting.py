@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from app.inference.evidence_selection import stems
-from app.inference.ranges import quantities
+from app.inference.ranges import holds, in_years, quantities
 from app.inference.writing.grounding import Offsets
 from app.inference.writing.question_types import QuestionType, core, plain
 from app.inference.writing.units import BARE, HEADING, NUMBER, ROW, Layout
@@ -123,20 +123,28 @@ def row_whether(question: str, passage: Passage, said: str) -> Offsets | None:
     name and the names of its columns; None where none says half of it, several say as much, or
     ``said`` says as much."""
     asked = stems(core(question)) - _ASKING - _ASKING_ROWS - _amounts(question)
+    asked = asked - stems(plain(passage.place)) or asked
     layout = Layout(passage.text)
     told: list[tuple[int, Offsets]] = []
     for place in (n for n, kind in enumerate(layout.kinds) if kind == ROW and asked):
         name, *cells = layout.cells(place)
         whether = [n for n, cell in enumerate(cells, 1) if _WHETHER.match(plain(cell))]
-        if not whether or place in layout.header(place) or not asked & stems(plain(name)):
+        named = len(asked & stems(plain(name))) or _within(question, name)
+        if not whether or place in layout.header(place) or not named:
             continue
         heads = [layout.cells(top) for top in layout.header(place)]
         over = " ".join(head[n] for head in heads for n in whether if n < len(head))
-        told.append((len(asked & stems(plain(f"{name} {over}"))), layout.blocks[place]))
+        held = len(asked & stems(plain(f"{name} {over}"))) + _within(question, name)
+        told.append((held, layout.blocks[place]))
     most = max((held for held, _ in told), default=0)
     best = [row for held, row in told if held == most]
     enough = 2 * most >= len(asked) and most > len(asked & stems(plain(said)))
     return best[0] if len(best) == 1 and enough else None
+
+
+def _within(question: str, name: str) -> int:
+    """How many of the question's quantities lie within the limit that a row is called by."""
+    return sum(holds(one, in_years(name)) is True for one in quantities(question))
 
 
 def _amounts(question: str) -> frozenset[str]:
