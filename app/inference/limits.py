@@ -58,6 +58,10 @@ _LEANS = re.compile(
     r"\W*(?:(?:if|when|where|for|with) )?(?:it|they|this|these|those|he|she)\b", re.IGNORECASE
 )
 _AGED = re.compile(r"\b(?:age[ds]?|old|years of age|child|children|adults?)\b", re.IGNORECASE)
+_AHEAD = re.compile(r"\b(?:before|ahead|in advance|beforehand|prior)\b", re.IGNORECASE)
+_UNTIL = re.compile(r"^\s*(?:up to|until|at most|no later than)", re.IGNORECASE)
+NEAR = 16
+"""Characters after a limit in which "before" belongs to it."""
 _PAYS = re.compile(r"[£€$] ?\d|\bfree\b|\bhalf\b|\bnothing\b|\d ?%")
 WHOM = 3
 """Words at the beginning of a clause that say whom it is about."""
@@ -203,22 +207,26 @@ def _clauses(text: str, span: Offsets) -> Iterator[_Clause]:
         gaps = list(_BETWEEN.finditer(said, before, begins))
         cuts += [gaps[-1].end()] if gaps else []
     for begins, ends in pairwise([*cuts, len(said)]):
-        limit = next((said[a:b] for a, b in found if begins <= a < ends), "")
+        at = next(((a, b) for a, b in found if begins <= a < ends), None)
+        limit = said[slice(*at)] if at else ""
+        if at and _AHEAD.search(said, at[0], min(ends, at[1] + NEAR)):
+            limit = _UNTIL.sub("at least", limit)  # who does it sooner does it in time
         yield _Clause((span[0] + begins, span[0] + ends), said[begins:ends], limit)
 
 
 def _continued(clauses: Sequence[_Clause]) -> Sequence[_Clause]:
     """The clauses, with the unit of the limit before where one names none, and with a limit where
     one only goes on beyond that."""
-    last, whole = "", []
+    last, ahead, whole = "", False, []
     for one in clauses:
         limit = one.limit
-        if not limit and last and _MORE.match(one.text):
-            limit = beyond(last, more=True)
-        elif not limit and last and _LESS.match(one.text):
-            limit = beyond(last, more=False)
+        if not limit and last and (_MORE.match(one.text) or _LESS.match(one.text)):
+            # What is later is less far ahead.
+            limit = beyond(last, more=bool(_MORE.match(one.text)) is not ahead)
         elif limit and last and not has_unit(limit) and len(has_unit(last)) > 1:
             limit = f"{limit} {has_unit(last)}"
+        if one.limit:
+            ahead = bool(_AHEAD.search(one.text))
         last = limit or last
         whole.append(replace(one, limit=limit))
     return whole

@@ -35,6 +35,11 @@ LATE = (
     "all of it."
 )
 
+AHEAD = (
+    "Up to 72 hours ahead we refund all but £2. From 71 to 24 hours before, half. Later than that, "
+    "nothing is refunded."
+)
+
 
 def meant(question: str, text: str) -> str | None:
     (told,) = told_clauses(question, text) or (None,)
@@ -55,6 +60,9 @@ def meant(question: str, text: str) -> str | None:
         ("what does a 70 year old pay", FEES, "People aged 65 or over pay £24."),
         ("I'm 22, how much is membership", YOUNG, "Under-26s pay £15."),
         ("leaving in june, what do I get", LEAVING, "From April to July you get a quarter."),
+        ("I cancel 4 days before", AHEAD, "Up to 72 hours ahead we refund all but £2."),
+        ("I cancel 30 hours ahead", AHEAD, "From 71 to 24 hours before, half."),
+        ("I cancel 2 hours ahead", AHEAD, "Later than that, nothing is refunded."),
         ("it came three days late", LATE, "If it is two or more days late, we refund all of it."),
     ],
 )
