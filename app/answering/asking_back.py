@@ -81,7 +81,8 @@ _WHAT_FIRST = re.compile(
 )
 """A sentence that gives a value of something: what is told before its name, or after it."""
 _GOES_ON = re.compile(
-    r"(?:on|at|for|in|with|of|to|from|by) (?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+){0,3}?),? "
+    r"(?:on|at|for|in|with|of|to|from|by) (?:(?:the|our|a|an) )?"
+    r"(?P<name>[\w-]+(?: [\w-]+){0,3}?),? "
     rf"(?:it|this|that|they) {_VERB} {_VALUE}",
     re.IGNORECASE,
 )

@@ -60,6 +60,7 @@ _LEANS = re.compile(
 _AGED = re.compile(r"\b(?:age[ds]?|old|years of age|child|children|adults?)\b", re.IGNORECASE)
 _AHEAD = re.compile(r"\b(?:before|ahead|in advance|beforehand|prior)\b", re.IGNORECASE)
 _UNTIL = re.compile(r"^\s*(?:up to|until|at most|no later than)", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 NEAR = 16
 """Characters after a limit in which "before" belongs to it."""
 _PAYS = re.compile(r"[£€$] ?\d|\bfree\b|\bhalf\b|\bnothing\b|\d ?%")
@@ -156,7 +157,8 @@ def _leads(clause: _Clause) -> bool:
     start = _beginning(clause.text)
     if any(one.match(start) for one in (_LEANS, _MORE, _LESS)):
         return True
-    return bool(clause.limit and clause.limit.split()[0] in start) or names_date(start)
+    named = clause.limit.split()[0] in start or _DIGIT.search(start) if clause.limit else None
+    return bool(named) or names_date(start)
 
 
 def _holds_most(question: str, clauses: Sequence[_Clause], row: int) -> bool:
