@@ -198,7 +198,7 @@ def test_narrow_screens_and_the_keyboard(browser: Browser, running: Running, sch
 
 def test_a_question_with_a_slip_says_what_it_was_read_as(page: Page, running: Running) -> None:
     sign_in(page, running)
-    ask(page, PASSWORD.replace("password", "passwrod"), "held")
+    ask(page, PASSWORD.replace("characters", "charcters"), "held")
     expect(page.get_by_test_id("searched-for")).to_have_text(f"Searched for: {PASSWORD}")
 
 
