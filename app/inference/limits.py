@@ -52,8 +52,10 @@ _LESS = re.compile(
 )
 """How a clause begins that goes on beyond, or below, the limit that was named before it."""
 _NOT = re.compile(
-    r"\b(?:not|n['\u2019]?t|non|never been)[ -](?:yet )?(?:an? |the )?([a-z]{4,})", re.IGNORECASE
+    r"\b(?:(?:[Nn]ot|n['\u2019]?t|never been) (?:yet )?an? |[Nn]on[ -]"
+    r"|(?:am|['\u2019]m|are|['\u2019]re) not (?:yet )?)([a-z]{4,})"
 )
+"""What somebody is not: "not a student", "non-members", "we are not pensioners"."""
 _LEANS = re.compile(
     r"\W*(?:(?:if|when|where|for|with) )?(?:it|they|this|these|those|he|she)\b", re.IGNORECASE
 )
@@ -103,7 +105,10 @@ def told_clauses(question: str, text: str) -> Iterator[Told]:
         return
     for clauses in _paragraphs(text):
         row = _row(question, amounts, clauses)
-        if row is not None and (_leads(clauses[row]) or _holds_most(question, clauses, row)):
+        # In a story a date tells when something was, and limits nothing.
+        if row is not None and (
+            _leads(clauses[row]) or (amounts and _holds_most(question, clauses, row))
+        ):
             limited = [one for n, one in enumerate(clauses) if n != row and _is_limited(one)]
             yield Told(_around(clauses), clauses[row].span, tuple(one.span for one in limited))
         elif negated and not amounts and (others := _about(negated, clauses)):

@@ -80,6 +80,11 @@ def test_the_clause_whose_limit_holds_it_is_meant(question: str, text: str, clau
         ("how much is membership", FEES),
         ("can I leave when I'm 30", FILMS),  # years that one has been a member are no age
         ("is there a room 7", "Room 5 is for up to 8 people. Room 7 is for up to 20."),
+        (
+            "who complained in July",
+            "The merger was stopped in May, and a complaint was filed by Ann in July.",
+        ),
+        ("what did the hymn Not given express", "The hymn was given. It expresses joy."),
         ("I arrive at 9", "From 8 to 10 there is breakfast. After 10 there is none."),
         ("12 km", "| 0 to 20 km | free |\n| 21 to 100 km | £6 |"),  # a table
     ],
