@@ -14,7 +14,7 @@ from itertools import takewhile, zip_longest
 from app.inference.evidence_selection import stems
 from app.inference.extremes import asks_extreme
 from app.inference.tables import shape
-from app.inference.writing.grounding import Offsets, one_line
+from app.inference.writing.grounding import Offsets, one_line, quotable_bounds
 from app.inference.writing.question_types import QuestionType, core, plain, question_type
 from app.inference.writing.units import CONTENTS, HEADING, NUMBER, ROW, Layout
 from guardrails.contract import Passage
@@ -41,7 +41,7 @@ _GENERAL = stems(
     close closes run runs apply applies valid given give tell please know want like current
     currently usual usually happen happens exactly use used work works say says look find got i me
     my we our you your it its one someone somebody anyone people about let like
-    would s t re ve ll d"""
+    would must should within s t re ve ll d"""
 )
 """Words that ask and name nothing."""
 _KINDS = stems(
@@ -56,9 +56,39 @@ _SECTION = re.compile(
     r"(?:\d+(?:\.\d+)*\.|\d+(?:\.\d+)+|§ ?\d+[a-z]?|(?:section|chapter|part|article) \w+)[: ]", re.I
 )
 """How a section of one work begins, which is no thing of its own."""
+_UNITS_ASKED = re.compile(r"\bhow many (?:minutes|hours|days|weeks|months|years)\b")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAMED = re.compile(r"(?<=[^.?!]\s)[A-Z]\w+|\w*\d\w*")
 """Names and numbers of a question; the word it begins with is no name."""
+FIRST_FOUND = 2
+"""Passages whose sentences are compared with each other."""
+_VERB = r"(?P<verb>can be \w+|may be \w+|must be \w+|\w+)"
+_TELLS = re.compile(r"is|are|lasts?|takes?|costs?|runs?|has|have|(?:can|may|must) be \w+")
+"""A verb that gives a value; of others that which the question has ("when do they leave")."""
+_VALUE = (
+    r"(?P<value>(?:about |around |at |most |up to |on |from |for |a |an |only )*[£€$]?\d.*"
+    r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|none|free)\b.*)"
+)
+_OF_WHAT = re.compile(
+    rf"(?P<frame>[^,;:]{{4,60}}? (?:on|at|for|in|with|of|to|from|by) )(?:(?:the|our|a|an) )?"
+    rf"(?P<name>[\w-]+(?: [\w-]+){{0,3}}?) {_VERB} {_VALUE}",
+    re.IGNORECASE,
+)
+_WHAT_FIRST = re.compile(
+    rf"(?:(?:the|our|a|an) )?(?P<name>[\w-]+(?: [\w-]+)?)(?P<frame>(?: [\w-]+){{1,4}}?) "
+    rf"{_VERB} {_VALUE}",
+    re.IGNORECASE,
+)
+"""A sentence that gives a value of something: what is told before its name, or after it."""
+_GOES_ON = re.compile(
+    r"(?:on|at|for|in|with|of|to|from|by) (?:(?:the|our|a|an) )?"
+    r"(?P<name>[\w-]+(?: [\w-]+){0,3}?),? "
+    rf"(?:it|this|that|they) {_VERB} {_VALUE}",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(r"\b\d+\b")
+_WHETHER = frozenset(("yes", "no"))
+"""What a cell says that gives no value."""
 COUNTED = 30
 """Characters after a number in which stands what it counts."""
 _CHOICE = re.compile(r"\((.{1,80})\)[?!. ]*$")
@@ -103,9 +133,13 @@ def choices(
         return ()
     if asks_extreme(core(question)):  # which of them is what is asked
         return ()
-    asked = stems(core(question)) - _GENERAL
+    asked = stems(_UNITS_ASKED.sub(" ", core(question))) - _GENERAL
     if not asked or len(asked) > MOST_NAMED:
         return ()
+    if beside := _beside_each_other(question, asked, evidence[:FIRST_FOUND]):
+        said = plain(" ".join((question, *earlier)))
+        named = any(_spelled(label, said) for label in beside)
+        return () if named else tuple(Choice(one, _full(question, one)) for one in beside)
     found = list(_candidates(question, asked, evidence))
     labels = _told_apart(found, asked, values=question_type(question) in _ASKS_FOR_VALUES)
     labels = [label for label in labels if not _speaks_for_all(label, evidence)]
@@ -156,8 +190,60 @@ def _candidates(
                 counts = bool(NUMBER.search(text))
                 yield _Candidate(parts, _value(text, asked | around), counts, words)
                 break
-        yield from _rows(passage, layout, asked, around)
-        yield from _named_rows(passage, layout, asked, around)
+        for row in (
+            *_rows(passage, layout, asked, around),
+            *_named_rows(passage, layout, asked, around),
+        ):
+            if not needs_number or not row.value <= _WHETHER:
+                yield row
+
+
+def _beside_each_other(
+    question: str, asked: frozenset[str], evidence: Sequence[Passage]
+) -> list[str]:
+    """The things that sentences of one passage tell of in the same words, with other values: "The
+    time limit on the lathe is 4 hours", "The time limit on the saw is 2 hours". [] where the
+    passage says it without a name too, or the question names one."""
+    told_of = stems(plain(question)) - _GENERAL - asked
+    if question_type(question) not in _ASKS_FOR_VALUES or told_of:  # a case is one
+        return []
+    for passage in evidence:
+        if not _may_hold(passage, asked):
+            continue
+        told: dict[str, dict[str, frozenset[str]]] = {}
+        layout = Layout(passage.text)
+        around = stems(plain(passage.place))
+        for _, span in _speaking(layout, asked, around):
+            for frame, name, value in _frames(one_line(passage.text[slice(*span)]), asked):
+                if asked <= stems(frame) | around and asked & stems(frame):
+                    told.setdefault(frame, {})[name] = _value(value, frozenset())
+        for names in told.values():
+            if len(names) >= LEAST:
+                names |= _going_on(passage.text)
+            if LEAST <= len(names) <= MOST and len(set(names.values())) > 1:
+                return list(names)
+    return []
+
+
+def _going_on(text: str) -> dict[str, frozenset[str]]:
+    """The things of which sentences go on to tell the same: "On the drill it is 1 hour"."""
+    spans = (one_line(text[slice(*span)]) for span in quotable_bounds(text))
+    found = filter(None, map(_GOES_ON.fullmatch, spans))
+    return {one["name"]: _value(one["value"], frozenset()) for one in found}
+
+
+def _may_tell(verb: str, asked: frozenset[str]) -> bool:
+    return bool(_TELLS.fullmatch(verb)) or bool(stems(verb) & asked)
+
+
+def _frames(sentence: str, asked: frozenset[str]) -> Iterator[tuple[str, str, str]]:
+    """How a sentence may be read as (what is told, of what, value)."""
+    for pattern in (_OF_WHAT, _WHAT_FIRST):
+        if found := pattern.match(sentence):
+            name = found["name"].strip()
+            if not _COUNTS.search(name) and stems(name) and _may_tell(found["verb"], asked):
+                frame = plain(f"{found['frame']} {found['verb']}")
+                yield frame, name, found["value"]
 
 
 def _counts(question: str, asked: frozenset[str], text: str) -> bool:
@@ -198,15 +284,25 @@ def _rows(
         names = layout.header(top)
         head = _joined([layout.cells(place) for place in names])
         columns = [n for n, cell in enumerate(head) if n and asked & stems(plain(cell))]
-        if not columns or not asked <= around | stems(plain(" ".join(head))):
+        if not columns:
             continue
         below = takewhile(lambda n: layout.kinds[n] == ROW, range(names.stop, len(layout.blocks)))
-        rows = [cells for place in below if len(cells := layout.cells(place)) > columns[0]]
+        body = [cells for place in below if len(cells := layout.cells(place)) > columns[0]]
+        rows = _called(body, asked - around - stems(plain(" ".join(head))))
         told = [(cells[0], cells[columns[0]]) for cells in rows if cells[0] and cells[columns[0]]]
         if _of_one_kind([value for _, value in told]):
             for name, value in told:
                 under = (passage.title, *passage.headings, name)
                 yield _Candidate(under, _value(value, frozenset()), counts=True)
+
+
+def _called(rows: Sequence[Sequence[str]], words: frozenset[str]) -> Sequence[Sequence[str]]:
+    """The rows whose names hold the words, as "Home claims" and "Car claims" do; [] where one is
+    called just so, and is meant."""
+    held = [(cells, stems(plain(cells[0]))) for cells in rows]
+    if words and any(name == words for _, name in held):
+        return []
+    return [cells for cells, name in held if words <= name]
 
 
 def _named_rows(

@@ -28,8 +28,8 @@ from app.retrieval.retriever import Over, Read
 from app.telemetry import Telemetry
 from guardrails.checks.conditions import conditions_of
 from guardrails.checks.contradiction import OPPOSITES
+from guardrails.checks.figures import read_figures
 from guardrails.checks.language import language
-from guardrails.checks.numbers import read_figures
 from guardrails.checks.roles import stem
 from guardrails.contract import Draft, Passage, canonical_sha256
 from guardrails.words import content_words

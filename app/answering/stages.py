@@ -204,11 +204,13 @@ class Retrieved:
 
     @property
     def searched(self) -> dict[str, Any]:
-        """As of ``Screened``, with the titles that were found, and what is asked back, or that the
-        question is in another language."""
+        """As of ``Screened``, with the titles that were found, what the question was read as where
+        slips were mended, and what is asked back, or that it is in another language."""
         titles = dict.fromkeys(hit.passage.title for hit in self.found.hits)
         passages = self.found.searched_passages
         found = {**self.screened.searched, "passages": passages, "titles": list(titles)[:5]}
+        if self.found.respelled:
+            found["read_as"] = self.found.respelled
         choices = [asdict(choice) for choice in self.choices]
         if self.language:
             return {**found, "reason": OTHER_LANGUAGE}

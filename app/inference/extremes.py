@@ -13,12 +13,17 @@ from app.inference.ranges import TIMES
 
 _SUPERLATIVE = re.compile(
     r"\b(?:(?P<most>dearest|priciest|highest|largest|biggest|greatest|longest|heaviest|tallest|"
-    r"widest|deepest|fastest|strongest|most (?:expensive|costly)|the most|most(?: [a-z]+)?\W*$)"
+    r"widest|deepest|fastest|strongest|most (?:expensive|costly)|the most|costs? most|farthest|"
+    r"most(?: [a-z]+)?\W*$)"
     r"|(?P<least>cheapest|lowest|smallest|shortest|lightest|thinnest|slowest|weakest|the least|"
-    r"(?:the )?fewest)|(?P<old>oldest|earliest)|(?P<new>newest|youngest|latest))(?!\w)"
+    r"least expensive|costs? least|closest|nearest|(?:the )?fewest)|(?P<old>oldest|earliest)"
+    r"|(?P<new>newest|youngest|latest))(?!\w)"
 )
 _ONE = stems("one ones")
-_OF_MONEY = re.compile(r"\b(?:cheapest|dearest|priciest|most (?:expensive|costly))\b")
+_OF_MONEY = re.compile(
+    r"\b(?:cheapest|dearest|priciest|(?:most|least) (?:expensive|costly)"
+    r"|costs? (?:the )?(?:most|least))\b"
+)
 _UNIT = "|".join(sorted(TIMES, key=len, reverse=True))
 _VALUE = re.compile(
     rf"(?P<sign>[£€$])?\s?(?P<number>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)"
@@ -27,6 +32,8 @@ _VALUE = re.compile(
 )
 _CODE = re.compile(r"\b(?:eur|gbp|usd|euros?|pounds?|dollars?)\b", re.IGNORECASE)
 _YEARS = range(1000, 2200)
+LEAST_NAMED = 2
+"""Rows that are compared where the question names some."""
 LEAST_ROWS = 3
 """Rows with values of a column, and at least two thirds of all."""
 
@@ -46,41 +53,54 @@ def extreme_row(
 
     ``asked`` are the words of the question, ``columns`` those of each column's name; the first
     column names the ``rows``, which are the texts of their cells. None where no superlative is
-    asked for, where the question names rows, where no column or several are meant, and where two
-    rows have as much.
+    asked for, where the question names one row, where no column is meant or several that do not
+    agree, and where two rows have as much.
     """
     found = _SUPERLATIVE.search(question)
     if found is None:
         return None
-    names = [stems(row[0]) for row in rows]
+    among = _named_rows(set(asked) - set(columns[0]) - _ONE, [stems(row[0]) for row in rows])
+    if len(among) < LEAST_NAMED:
+        return None
+    chosen = _columns(asked, columns, rows, money=bool(_OF_MONEY.search(question)))
+    best = {_best(found, rows, column, among) for column in chosen}
+    return best.pop() if len(best) == 1 else None
+
+
+def _named_rows(asked: Collection[str], names: Sequence[Collection[str]]) -> Sequence[int]:
+    """The rows that the question names ("the cheapest twin room"); all where it names none."""
     often = Counter(word for name in names for word in name)
     # What half of the rows are called names none of them: each of the grants is one.
-    named = {word for word in set(asked) - set(columns[0]) - _ONE if 2 * often[word] < len(rows)}
-    if any(named & name for name in names):
-        return None
-    money = bool(_OF_MONEY.search(question))
-    column = _column(asked, columns, rows, money=money)
-    if column is None:
-        return None
+    named = {word for word in asked if 0 < 2 * often[word] < len(names)}
+    return [row for row, name in enumerate(names) if named <= set(name)]
+
+
+def _best(
+    asks: re.Match[str], rows: Sequence[Sequence[str]], column: int, among: Collection[int]
+) -> int | None:
+    """The one row of those with the most or the least of the column."""
     values = _values([row[column] if column < len(row) else "" for row in rows])
-    most = found["most"] is not None
-    if found["old"] or found["new"]:
+    values = {row: value for row, value in values.items() if row in among}
+    most = asks["most"] is not None
+    if asks["old"] or asks["new"]:
         if not all(value in _YEARS for value in values.values()):
             return None
-        most = found["new"] is not None
+        most = asks["new"] is not None
+    if not values:
+        return None
     best = (max if most else min)(values.values())
     best_rows = [row for row, value in values.items() if value == best]
     return best_rows[0] if len(best_rows) == 1 else None
 
 
-def _column(
+def _columns(
     asked: Collection[str],
     columns: Sequence[Collection[str]],
     rows: Sequence[Sequence[str]],
     *,
     money: bool,
-) -> int | None:
-    """The column of values that is named in most words; of prices the only one needs no name."""
+) -> Sequence[int]:
+    """The columns of values that are named in most words; prices need no name."""
     met: dict[int, int] = {}
     for place in range(1, len(columns)):
         cells = [row[place] for row in rows if place < len(row)]
@@ -89,7 +109,7 @@ def _column(
             met[place] = len(set(asked) & set(columns[place]))
     best = max(met.values(), default=0)
     chosen = [place for place, count in met.items() if count == best]
-    return chosen[0] if len(chosen) == 1 and (best or money) else None
+    return chosen if best or money else []
 
 
 def _is_price(cell: str) -> bool:

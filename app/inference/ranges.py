@@ -22,6 +22,8 @@ _WORDS = {
 }
 _FIGURE = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?"
 _NUMBER = rf"(?:{_FIGURE}|{'|'.join([*_WORDS, 'a', 'an'])})"
+_YEARS_OLD = rf"(?:{_FIGURE}|{'|'.join(_WORDS)})"
+""""I'm a student" names no age."""
 TIMES = {
     **dict.fromkeys(["minute", "min"], 1 / 1440),
     **dict.fromkeys(["hour", "hr"], 1 / 24),
@@ -30,7 +32,14 @@ TIMES = {
 }
 """Units of time, in days."""
 _OTHER_UNITS = "kg g lb km m cm mm mile litre kw mbit gb mb person people guest adult".split()
-_UNIT = "|".join(sorted([*TIMES, *_OTHER_UNITS], key=len, reverse=True))
+_SHORT = {
+    **dict.fromkeys("kilo kilogram kilogramme".split(), "kg"),
+    **{"gram": "g", "liter": "litre"},
+    **dict.fromkeys("kilometre kilometer".split(), "km"),
+    **dict.fromkeys("metre meter".split(), "m"),
+}
+"""Units as they are spelled out, and as they are compared."""
+_UNIT = "|".join(sorted([*TIMES, *_OTHER_UNITS, *_SHORT], key=len, reverse=True))
 _MONEY = {
     **{"£": "£", "pound": "£", "quid": "£", "gbp": "£"},
     **{"€": "€", "euro": "€", "eur": "€", "$": "$", "dollar": "$", "usd": "$"},
@@ -42,14 +51,18 @@ _SUM = re.compile(
     rf"|(?<![\w.,-])({_FIGURE}) ?(pound|quid|gbp|euro|eur|dollar|usd)s?\b",
     re.IGNORECASE,
 )
+_GROUP = re.compile(
+    rf"\b(?:group|party|class|team|family|crew|table) of ({_NUMBER})\b(?![.,:]?\d)", re.IGNORECASE
+)
+"""So many people."""
 _COUNTED = re.compile(rf"(?<![\w.,:£€$/-])({_FIGURE}) ([a-z]{{4,}})\b", re.IGNORECASE)
 """So many of what has a name: "4000 contacts"."""
 _WHO = "son daughter child kid boy girl mum dad mother father wife husband partner nan grandad"
 _OLD = re.compile(
     rf"(?<![\w.,£€$-])({_NUMBER})[ -]?(?:years?|yrs?)[ -]?olds?\b"
-    rf"|\b(?:aged?|age of|turn(?:s|ed|ing)?) ({_NUMBER})\b(?![.,:]?\d)"
+    rf"|\b(?:aged?|age of|turn(?:s|ed|ing)?) ({_YEARS_OLD})\b(?![.,:]?\d)"
     r"|\b(?:i['’]?m|i am|(?:he|she|who)(?:['’]?s| is)|"
-    rf"(?:{'|'.join(_WHO.split())})(?:['’]s| is))(?: only| just)? ({_NUMBER})"
+    rf"(?:{'|'.join(_WHO.split())})(?:['’]s| is))(?: only| just)? ({_YEARS_OLD})"
     rf"\b(?![.,:/-]?\d| ?(?:%|°|(?:{_UNIT})s?\b))",
     re.IGNORECASE,
 )
@@ -58,24 +71,36 @@ AGE = "age"
 """The unit of ages: beside one a question may name a time, as "a day ticket" does."""
 _NAMED_UNIT = re.compile(rf"\b({_UNIT})s?\b", re.IGNORECASE)
 _AND_UNIT = rf"\s*(?:(?:{_UNIT})s?)?"
-_ONE = rf"{_SIGN}?\s?({_FIGURE})"
+_SAID = rf"(?:{'|'.join(_WORDS)})(?=[ -](?:{_UNIT})s?\b| or (?:more|less|fewer|over|older)\b)"
+"""A number in a word, where it counts something: "from one of our sites" does not."""
+_ONE = rf"{_SIGN}?\s?({_FIGURE}|{_SAID})"
 _BETWEEN = re.compile(
     rf"{_ONE}\s*(?:({_UNIT})s?)?\s*(?:to|-|\u2013|\u2014|and|bis|until)\s*{_ONE}"
     rf"(?:\s*({_UNIT})s?\b)?",
     re.IGNORECASE,
 )
-_OVER = re.compile(rf"\b(?:more than|over|above|longer than|older than)\s*{_ONE}", re.IGNORECASE)
-_UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)\s*{_ONE}", re.I)
+_OVER = re.compile(
+    rf"\b(?:more than|over|above|beyond|after|past|longer than|older than)[\s-]*{_ONE}",
+    re.IGNORECASE,
+)
+_UNDER = re.compile(rf"\b(?:less than|fewer than|under|below|younger than)[\s-]*{_ONE}", re.I)
 _LEAST = re.compile(
     rf"\b(?:at least|from)\s*{_ONE}|{_ONE}{_AND_UNIT}\s*(?:or (?:more|older|over|above)"
     rf"|and (?:more|older|over|above)|\+)",
     re.IGNORECASE,
 )
 _MOST = re.compile(
-    rf"\b(?:up to|at most|no more than|until|within)\s*{_ONE}"
+    rf"\b(?:up to|at most|no more than|until|within|the first)(?: the first)?\s*{_ONE}"
     rf"|{_ONE}{_AND_UNIT}\s*(?:or|and) (?:less|fewer|younger|under|below)",
     re.IGNORECASE,
 )
+_NO_LIMIT = re.compile(
+    r":\d|[ -]?%| ?per cent\b| ?[ap]\.?m\b| o'clock|(?:st|nd|rd|th)\b"
+    r"| (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b",
+    re.IGNORECASE,
+)
+"""What follows the number of a time of day, of a date, or of a share."""
+_NOUN = re.compile(r"[ -]?[^\W\d_]+")
 _DATED = re.compile(r"\b(?:19|20)\d\d\b|\d:\d\d|\d ?[ap]\.?m\b", re.IGNORECASE)
 """What has numbers that are no quantities."""
 _AGE = re.compile(
@@ -157,6 +182,8 @@ def _named(question: str) -> Iterator[Quantity]:
     ages = [match.span() for match in _OLD.finditer(question)]
     for match in _OLD.finditer(question):
         yield Quantity(_value(next(filter(None, match.groups()))), AGE, match[0])
+    for match in _GROUP.finditer(question):
+        yield Quantity(_value(match[1]), "people", match[0])
     sums = [match.span() for match in _SUM.finditer(question)]
     for match in _SUM.finditer(question):
         number, unit = (match[2], match[1]) if match[1] else (match[3], match[4])
@@ -167,7 +194,7 @@ def _named(question: str) -> Iterator[Quantity]:
             if not any(start < match.end() and match.start() < end for start, end in taken):
                 taken.append(match.span())
                 value = _nudged(_value(match[1]), question[: match.start()])
-                yield Quantity(value, match[2].lower(), match[0])
+                yield Quantity(value, _SHORT.get(match[2].lower(), match[2].lower()), match[0])
 
 
 def _nudged(value: float, before: str) -> float:
@@ -185,6 +212,54 @@ def row_of(asked: Sequence[Quantity], names: Sequence[str], column: str) -> int 
         return None
     rows = {_row(one, names, column, ranges) for one in asked} - {None}
     return rows.pop() if len(rows) == 1 else None
+
+
+def limits_in(text: str) -> list[tuple[int, int]]:
+    """Where ``text`` names limits ("up to 5 kg", "from 21 to 100 km"), in order, each with the word
+    that follows its number."""
+    found: list[tuple[int, int]] = []
+    for pattern in (_BETWEEN, _OVER, _UNDER, _LEAST, _MOST):
+        for one in pattern.finditer(text):
+            counts = pattern is not _BETWEEN or _is_range(text, one)
+            taken = any(start < one.end() and one.start() < end for start, end in found)
+            if counts and not taken and not _NO_LIMIT.match(text, one.end()):
+                noun = _NOUN.match(text, one.end())
+                found.append((one.start(), noun.end() if noun else one.end()))
+    return sorted(found)
+
+
+def _is_range(text: str, two: re.Match[str]) -> bool:
+    """Whether two numbers are the ends of one: "3 and 14" are so only after "between"."""
+    if not re.search(r"\band\b", two[0]):
+        return True
+    return text[: two.start()].rstrip().lower().endswith("between")
+
+
+def has_unit(limit: str) -> str:
+    """The unit or the sign of money that ``limit`` names; "" for none."""
+    sign = re.search(_SIGN, limit)
+    return sign[0] if sign else _unit(limit)
+
+
+def in_years(limit: str) -> str:
+    """The limit as one of age, where it names no unit: "under 18"."""
+    return limit if has_unit(limit) else f"{limit} years"
+
+
+def holds(asked: Quantity, limit: str) -> bool | None:
+    """Whether the quantity lies within ``limit``; None where that measures something else."""
+    value, one = _in_row(asked, limit, ""), _range(limit)
+    return None if value is None or one is None else one.holds(value)
+
+
+def beyond(limit: str, *, more: bool) -> str:
+    """What lies beyond ``limit``, or below it, as a limit; "" where it has no such end."""
+    one = _range(limit)
+    if one is None or math.isinf(end := one.high if more else one.low):
+        return ""
+    sign = re.search(_SIGN, limit)
+    counted = re.split(r"\d", limit)[-1].strip()
+    return f"{'over' if more else 'under'} {sign[0] if sign else ''}{end:g} {counted}".rstrip()
 
 
 def names_date(question: str) -> bool:
@@ -256,6 +331,7 @@ def _in_row(asked: Quantity, name: str, column: str) -> float | None:
 def _unit(text: str) -> str:
     """The last unit that ``text`` names; ages are in years."""
     named = next((unit.lower() for unit in reversed(_NAMED_UNIT.findall(text))), "")
+    named = _SHORT.get(named, named)
     return "year" if _AGE.search(text) and named not in TIMES else named
 
 

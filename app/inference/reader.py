@@ -17,9 +17,12 @@ from tokenizers import Encoding
 from app.errors import ModelRefused
 from app.inference.asides import asides
 from app.inference.embedder import shared_tokenizer
+from app.inference.evidence_selection import stems
 from app.inference.extremes import asks_extreme
+from app.inference.limits import beside_limits, told_clauses
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
+from app.inference.ranges import quantities
 from app.inference.tables import (
     MOST_MISSED,
     Offsets,
@@ -30,15 +33,17 @@ from app.inference.tables import (
     told_row,
 )
 from app.inference.writing.fitting import (
+    IMPLIED,
     fits,
     implied,
     may_imply,
     of_unknown_risk,
+    row_whether,
     says_besides,
     telling,
 )
 from app.inference.writing.grounding import quotable_bounds, visible
-from app.inference.writing.joining import both_answers, joined_draft, speaks_of_both
+from app.inference.writing.joining import JOINED, both_answers, joined_draft, speaks_of_both
 from app.inference.writing.question_types import (
     QuestionType,
     added_question,
@@ -206,7 +211,13 @@ class Reader:
     def _logits(self, scores: PairScores, question: str, passage: Passage) -> NDArray[np.float32]:
         end = headings_end(passage)
         heads = ((0, end), MOST_MISSED)  # what names a section answers nothing
-        parts = [heads, *misplaced(question, passage.text), *asides(question, passage, end)]
+        beside = beside_limits(question, passage.text)
+        parts = [
+            heads,
+            *misplaced(question, passage.text),
+            *beside,
+            *asides(question, passage, end),
+        ]
         return lowered(scores.token, scores.encoding, parts)
 
     def _bonus(self, scores: PairScores) -> float:
@@ -325,10 +336,31 @@ class ReaderGenerator:
         )
         if request.misfit is None:
             draft = next(answers, None) or self._otherwise(kind, request, readings)
-            return self._told_by_row(request, draft) or draft
+            return self._told(request, draft) or draft
         if joined is None:
             next(answers, None)  # the first draft, which did not fit the schema
         return next(filter(request.misfit.fits, answers), Draft((), (), self.name))
+
+    def _told(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, what rules over words find in the place of a draft that is unsure."""
+        return (
+            self._told_by_row(request, draft)
+            or self._told_by_limit(request, draft)
+            or self._told_whether(request, draft)
+        )
+
+    def _told_whether(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, the row of a table in the first passages that says yes or no, in the
+        place of a draft that does not, or of none."""
+        unsure = draft.abstained or draft.model in (UNSURE, IMPLIED)
+        if not unsure or question_type(request.question) is not QuestionType.YES_NO:
+            return None
+        for passage in request.evidence[:FIRST_FOUND]:
+            row = row_whether(request.question, passage, draft.text)
+            if row is not None:
+                told = span_answer(passage, *row, request.question, self.name, draft.features)
+                return of_unknown_risk(told, UNSURE) if told.sentences else None
+        return None
 
     def _told_by_row(self, request: DraftRequest, draft: Draft) -> Draft | None:
         """For a reviewer, the row of a table in the first passages that has the most or the least,
@@ -352,6 +384,33 @@ class ReaderGenerator:
             told = span_answer(passage, *row, question, self.name, draft.features)
             return of_unknown_risk(told, UNSURE) if told.sentences else None
         return None
+
+    def _told_by_limit(self, request: DraftRequest, draft: Draft) -> Draft | None:
+        """For a reviewer, the sentence of the first passage whose limit holds what the question
+        says, in the place of a draft that is far from sure: of another sentence of the same
+        paragraph, or of none."""
+        sure = draft.features.get("margin", -math.inf) >= SURE_OF_NO_ROW
+        if sure or not request.evidence or draft.model == JOINED:
+            return None
+        passage, question = request.evidence[0], request.question
+        found = [one for one in told_clauses(question, passage.text) if one.meant is not None]
+        if len(found) != 1 or found[0].meant is None:
+            return None
+        begin, end = found[0].paragraph
+        quoted = [(one.passage_id, one.start, one.end) for one in draft.citations]
+        if any(one != passage.id or b <= begin or end <= a for one, a, b in quoted):
+            return None
+        meant = found[0].meant
+        if any(a < meant[1] and meant[0] < b for _, a, b in quoted):
+            return None
+        about = f"{passage.place} {passage.text[begin:end]}"
+        near = bool(stems(core(question)) & stems(about)) or (
+            bool(request.readings) and request.readings[0].relevance >= LEAST_RELEVANCE
+        )
+        if not quoted and not (near and quantities(question)):
+            return None
+        told = span_answer(passage, *meant, question, self.name, draft.features)
+        return of_unknown_risk(told, UNSURE) if told.sentences else None
 
     def _one_side(self, request: DraftRequest, readings: Sequence[Reading]) -> Draft | None:
         """For a reviewer, what the reader points at for a comparison that no two places make, where

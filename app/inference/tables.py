@@ -56,6 +56,7 @@ _SAME = {
         "month monthly",
         "week weekly",
         "daily day",
+        "hour hourly",
     )
     for one in words.split()
     for word in stems(one)

@@ -69,6 +69,7 @@ def wordless_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
 def _wordless_search(searched: Mapping[str, Any], *, question_kept: bool) -> dict[str, Any]:
     kept = {**searched, "titles": []}
     kept.pop("choices", None)
+    kept.pop("read_as", None)  # words of documents mended it
     if not question_kept:
         kept.pop("question", None)
     return kept
@@ -83,7 +84,7 @@ def forget_standalone_questions(session: Session, record: RecordRow) -> None:
     after: dict[str, list[RecordRow]] = {}
     for turn in session.scalars(query):  # of any time: clocks do not tell what followed what
         after.setdefault(turn.searched.get("previous_answer_id") or "", []).append(turn)
-    made, follows = ("question", "choices"), [record.answer_id]
+    made, follows = ("question", "read_as", "choices"), [record.answer_id]
     for answer_id in follows:
         for turn in after.pop(answer_id, ()):
             follows.append(turn.answer_id)

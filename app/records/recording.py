@@ -227,6 +227,11 @@ def searched_for(record: Searched) -> str:
     return record.searched.get("question") or record.question
 
 
+def read_as(record: Searched) -> str:
+    """What passages were read with: what was searched for, without slips of typing."""
+    return record.searched.get("read_as") or searched_for(record)
+
+
 def recorded_case(record: RecordRow) -> Case:
     """What was judged: the question as it stands alone, the draft and its evidence, on that day."""
     facts, inputs = record.facts or {}, record.inputs or {}

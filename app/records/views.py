@@ -69,9 +69,11 @@ class AnswerBody:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedView:
-    """What was searched; of a follow-up, ``question`` is the form that stands alone."""
+    """What was searched; of a follow-up, ``question`` is the form that stands alone. ``read_as`` is
+    the question without slips of typing, "" where there was none."""
 
     question: str = ""
+    read_as: str = ""
     previous_answer_id: str | None = None
     collections: list[str]
     passages: int

@@ -1,7 +1,8 @@
 """Slips of typing in a question, mended by the words of the passages that the search found.
 
-A search still finds what "tutoin fees" means; a reader hardly does. Only a word that is one slip
-from a word of the passages changes, and none that is a word itself, a name or a code.
+A search still finds what "tutoin fees" means; a reader hardly does. Only a word that is one slip,
+or a long one that is two, from a word of the passages changes, and none that is a word itself, a
+name or a code.
 """
 
 import re
@@ -12,6 +13,11 @@ from guardrails.contract import Passage
 
 LEAST_LETTERS = 5
 """Of a word that is looked at: one slip makes many a shorter one another word."""
+LONG = 8
+"""Letters of a word that may hold two slips."""
+SAME_FIRST, SAME_LAST = 1, 2
+"""Letters that such a word has in common with what is meant: "protestors" is no slip of
+"protests". Nor may it be two letters shorter or longer: "prednisone" is none of "prednisolone"."""
 MOST_PASSAGES = 8
 """Whose words are looked at, best found first."""
 _WORD = re.compile(r"(?<![\w@./-])[^\W\d_]+(?![\w@/-]|\.\w)")
@@ -54,6 +60,7 @@ def _meant(slip: str, known: Counter[str]) -> str:
     if any(word.startswith(slip) for word in known):
         return ""
     near = [word for word in known if len(word) >= LEAST_LETTERS - 1 and is_slip(slip, word)]
+    near = near or [word for word in known if are_two_slips(slip, word)]
     if any(slip[:-1] == word[: len(slip) - 1] for word in near):
         return ""
     shortest = min(near, key=len, default="")
@@ -84,3 +91,29 @@ def _change_places(word: str, meant: str, first: int, second: int) -> bool:
 def _without_one(word: str) -> Iterator[str]:
     """``word`` without each of its letters but the first."""
     return (word[:n] + word[n + 1 :] for n in range(1, len(word)))
+
+
+def are_two_slips(word: str, meant: str) -> bool:
+    """Whether two slips make a long ``word`` of another that begins and ends as it does."""
+    if min(len(word), len(meant)) < LONG or abs(len(word) - len(meant)) > 1:
+        return False
+    if word[:SAME_FIRST] != meant[:SAME_FIRST] or word[-SAME_LAST:] != meant[-SAME_LAST:]:
+        return False
+    return slips_between(word, meant) == 2
+
+
+def slips_between(word: str, meant: str) -> int:
+    """How many slips: letters missing, too many or other ones, or neighbours that changed places.
+
+    After Damerau, "A technique for computer detection and correction of spelling errors" (1964).
+    """
+    before, last = list[int](), list(range(len(meant) + 1))
+    for n, letter in enumerate(word, 1):
+        row = [n]
+        for m, other in enumerate(meant, 1):
+            least = min(last[m] + 1, row[m - 1] + 1, last[m - 1] + (letter != other))
+            if n > 1 and m > 1 and letter == meant[m - 2] and word[n - 2] == other:
+                least = min(least, before[m - 2] + 1)
+            row.append(least)
+        before, last = last, row
+    return last[-1]

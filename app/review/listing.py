@@ -29,7 +29,7 @@ from app.corpus.passages import current_passages, find_passages
 from app.db import database_time, iso
 from app.errors import BadRequest
 from app.gate.certificates import provisional_among
-from app.records.recording import policy_content, recorded_second_try, searched_for
+from app.records.recording import policy_content, read_as, recorded_second_try
 from app.records.release import ERASED_MESSAGE, without_removed
 from app.records.tables import RecordRow, SettlementRow
 from app.records.views import AnswerBody, view_of
@@ -237,7 +237,9 @@ def _reads() -> Select[Any]:
     columns = (
         record.question,
         record.principal,
-        record.searched["question"],
+        func.coalesce(
+            record.searched["read_as"].as_string(), record.searched["question"].as_string()
+        ),
         record.verdict["reasons"],
         record.lineage["certificate"],
         record.draft["citations"],
@@ -287,7 +289,7 @@ def _of_content(content: Mapping[str, Any] | None) -> _Shown | None:
     return _Shown(
         question,
         content["principal"],
-        content["searched"].get("question") or question,
+        content["searched"].get("read_as") or content["searched"].get("question") or question,
         content["verdict"]["reasons"],
         content["lineage"].get("certificate", ""),
         draft["citations"],
@@ -569,7 +571,7 @@ def _of_whole(record: RecordRow) -> _Shown:
     return _Shown(
         record.question,
         record.principal,
-        searched_for(record),
+        read_as(record),
         record.verdict["reasons"],
         record.lineage.get("certificate", ""),
         [],

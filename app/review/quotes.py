@@ -18,7 +18,7 @@ from app.db import Database, database_time
 from app.deadline import Deadline
 from app.ports import DraftRequest
 from app.records.erasing import no_answer
-from app.records.recording import searched_for
+from app.records.recording import read_as
 from app.records.tables import RecordRow
 from app.records.views import AnswerBody
 from app.review.decisions import newest_proposal
@@ -65,7 +65,7 @@ class Quotes:
         reviewer.require("reviewer")
         with self._database.reading() as session:
             record, seen, evidence = _shown(session, reviewer, task_id)
-        request = DraftRequest(searched_for(record), tuple(evidence.values()), deadline)
+        request = DraftRequest(read_as(record), tuple(evidence.values()), deadline)
         return self._quotes(request, seen, lambda session: _shown(session, reviewer, task_id)[2])
 
     def among(self, reader: Principal, request: DraftRequest) -> QuotesView:

@@ -170,11 +170,12 @@ function askAgain({ status, question, answer_id, choices, reason }) {
 }
 
 /**
- * Of a follow-up question, what was searched for in its place.
+ * Of a follow-up question, or one with slips of typing, what was searched for in its place.
  * @param {AnswerView} answer
  */
 function understoodAs({ question, searched }) {
-  if (!searched.question || searched.question === question) return null;
+  const meant = searched.read_as || searched.question;
+  if (!meant || meant === question) return null;
   const props = { class: "muted small", dir: "auto", "data-testid": "searched-for" };
-  return el("p", props, `Searched for: ${searched.question}`);
+  return el("p", props, `Searched for: ${meant}`);
 }

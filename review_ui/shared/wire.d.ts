@@ -222,6 +222,7 @@ export interface AnswerBody {
 
 export interface SearchedView {
   question: string;
+  read_as: string;
   collections: string[];
   passages: number;
   titles: string[];

@@ -196,6 +196,12 @@ def test_narrow_screens_and_the_keyboard(browser: Browser, running: Running, sch
     context.close()
 
 
+def test_a_question_with_a_slip_says_what_it_was_read_as(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    ask(page, PASSWORD.replace("characters", "charcters"), "held")
+    expect(page.get_by_test_id("searched-for")).to_have_text(f"Searched for: {PASSWORD}")
+
+
 def test_a_conversation_keeps_its_subject_until_a_new_one_begins(
     page: Page, running: Running
 ) -> None:

@@ -53,7 +53,7 @@ from app.review.tables import ReviewTaskRow
 from app.serving.batcher import Batcher
 from app.telemetry import Telemetry
 from app.wiring import Services
-from guardrails.contract import Case, Draft, Finding, Outcome, Sentence
+from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence
 from guardrails.policy.load import load_policy
 from guardrails.risk import NOBODY
 from tests.conftest import on_sqlite
@@ -134,6 +134,7 @@ class Desk:
         gate: Gate | None = None,
         rewrite: Rewrite | None = None,
         screens: Screening | None = None,
+        respell: Callable[[str, Sequence[Passage]], str] | None = None,
         **settings: object,
     ) -> WireAnswerer:
         """An answerer over the stock; ``checks`` run beside the service's own."""
@@ -147,6 +148,8 @@ class Desk:
                 self.embedder.name,
                 self.settings.index_dir,
                 "cpu",
+                None,
+                respell,
             ),
             screens=screens or FixedScreens(),
             generator=generator or self.generator,
@@ -1150,6 +1153,23 @@ def test_reviewers_see_what_a_follow_up_was_taken_to_mean(desk: Desk) -> None:
     task = the_only_task(desk)
     assert task["question"] == "And will you pay me for water damage?"
     assert task["searched_for"]
+
+
+def test_what_a_question_with_slips_was_read_as_is_recorded_and_shown(desk: Desk) -> None:
+    def respell(question: str, _passages: Sequence[Passage]) -> str:
+        return question.replace("damgae", "damage")
+
+    typed, meant = "Will you pay me for water damgae?", "Will you pay me for water damage?"
+    answerer = desk.answerer(respell=respell)
+    seen = answerer.answer(ANN, Ask(typed))
+    assert (seen["question"], seen["searched"]["question"]) == (typed, typed)
+    assert seen["searched"]["read_as"] == meant
+    assert desk.record(seen["answer_id"]).searched["read_as"] == meant
+    task = the_only_task(desk)
+    assert (task["question"], task["searched_for"]) == (typed, meant)
+    plain = answerer.answer(ANN, Ask(meant))
+    assert plain["searched"]["read_as"] == ""
+    assert "read_as" not in desk.record(plain["answer_id"]).searched
 
 
 # Sources past their last valid day

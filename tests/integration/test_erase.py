@@ -142,6 +142,15 @@ def test_an_erased_answer_leaves_no_byte_and_the_chain_verifies(house: Erasing) 
     assert follows["searched"]["question"] in ("", EXCESS)
 
 
+def test_what_an_erased_question_was_read_as_goes_with_it(house: Erasing) -> None:
+    answerer = house.desk.answerer(respell=lambda typed, _: typed.replace("zepelin", "zeppelin"))
+    first = answerer.answer(ANN, _ask("What is the excess for water, dear zepelin?"))["answer_id"]
+    later = answerer.answer(ANN, _ask("And for a zepelin?", previous_answer_id=first))["answer_id"]
+    assert all("read_as" in house.desk.record(one).searched for one in (first, later))
+    house.eraser.answer(first, "olga")
+    assert not any("read_as" in house.desk.record(one).searched for one in (first, later))
+
+
 def test_an_erased_answer_can_still_be_proven(house: Erasing, tmp_path: Path) -> None:
     answer_id = house.decided(ASKED)
     house.eraser.answer(answer_id, "olga")

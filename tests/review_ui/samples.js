@@ -43,7 +43,7 @@ export function answer(changes) {
       citations: [citation()],
     },
     disclaimer: "",
-    searched: { question: "", collections: ["main"], passages: 3, titles: ["Fees"] },
+    searched: { question: "", read_as: "", collections: ["main"], passages: 3, titles: ["Fees"] },
     reason: "",
     choices: [],
     gate: {

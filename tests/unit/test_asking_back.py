@@ -87,6 +87,34 @@ def test_the_full_question_keeps_its_form() -> None:
     assert [choice.question for choice in keyed] == ["excess (Basic)?!", "excess (Plus)?!"]
 
 
+LIMITS = (
+    "The time limit on the laser cutter is 2 hours a day. The time limit on the lathe is 4 hours. "
+    "On the 3D printer it is 12 hours."
+)
+LESSONS = "Lathe lessons take 2 hours. Saw lessons take 3 hours."
+LINES = "Line | Report within | Phone\nHome claims | 30 days | 110\nCar claims | 2 days | 120"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "offered"),
+    [
+        ("What is the time limit?", LIMITS, ["laser cutter", "lathe", "3D printer"]),
+        ("how long do lessons take", LESSONS, ["Lathe", "Saw"]),
+        ("how long is the time limit on the lathe", LIMITS, []),
+        ("What is the time limit (3D printer)?", LIMITS, []),
+        ("My mum died and I stop. Time limit?", LIMITS, []),  # a case is one
+        ("how long do saw lessons take", LESSONS, []),
+        ("what is the time limit", LIMITS.replace("4", "2").replace("12", "2"), []),  # they agree
+        ("which phone for claims", LINES, ["Home claims", "Car claims"]),
+        ("within how many days must claims be reported", LINES, ["Home claims", "Car claims"]),
+        ("which phone for home claims", LINES, []),
+        ("which phone for claims", LINES.replace("Car claims", "Claims"), []),  # one is called so
+    ],
+)
+def test_things_of_one_passage_are_told_apart(question: str, text: str, offered: list[str]) -> None:
+    assert labels(question, passage("Terms", text)) == offered
+
+
 def test_places_that_agree_are_one_answer() -> None:
     same = [passage(name, f"The {name} card deposit is £5.") for name in ("Tram", "Bus", "Ferry")]
     assert labels("What is the card deposit?", *same) == []

@@ -27,6 +27,7 @@ LOANS = [["Gold", "2 weeks"], ["Silver", "10 days"], ["Green", "36 hours"], ["Re
         ("the cheapest bike", None),  # by day or by week?
         ("what is the highest", None),
         ("how much is the longest ride on the trail per day", None),  # the row is named
+        ("which bike costs least per day", 0),
         ("how much is a week", None),
     ],
 )
@@ -35,6 +36,25 @@ def test_the_row_is_told_by_the_values_of_the_column_that_is_named(
 ) -> None:
     columns = [stems(name) for name in HEAD]
     assert extreme_row(question, stems(question), columns, BIKES) == row
+
+
+def test_columns_that_agree_need_no_name_and_rows_that_are_named_are_compared_alone() -> None:
+    columns = [stems(name) for name in ("Room", "Term", "Year", "Walk to campus")]
+    rows = [
+        ["Ash, en suite", "£178", "£171", "6 min"],
+        ["Ash, twin", "£120", "£110", "6 min"],
+        ["Elm, twin", "£104", "£99", "25 min"],
+        ["Oak, single", "£90", "£160", "2 min"],
+        ["Yew, single", "£150", "£165", "9 min"],
+    ]
+    for asked, row in (
+        ("which room is the cheapest", None),  # Oak for a term, Elm for a year
+        ("which is the cheapest twin room", 2),
+        ("which room is the dearest", 0),
+        ("which is the closest room to campus", 3),
+        ("what is the cheapest elm room", None),
+    ):
+        assert extreme_row(asked, stems(asked), columns, rows) == row
 
 
 def test_times_are_compared_whatever_their_unit() -> None:

@@ -8,7 +8,7 @@ import pytest
 from app.deadline import Deadline
 from app.inference.reader import Reader, ReaderGenerator, Tuning
 from app.inference.risk import load_risk
-from app.inference.writing.fitting import IMPLIED, says_besides, telling
+from app.inference.writing.fitting import IMPLIED, row_whether, says_besides, telling
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.settings import PROJECT
 from guardrails.checks.confidence import ConfidenceCheck
@@ -162,6 +162,38 @@ def test_the_sentence_that_speaks_of_what_was_asked_says_yes_or_no(
     question: str, text: str, span: str, told: str | None
 ) -> None:
     assert said(question, (text, span))[0] == (told or text.split("\n\n")[1])
+
+
+MACHINES = (
+    "Machine | Under 18 allowed | Own wood allowed\n"
+    "Laser cutter | no | yes\nSewing machine | yes | \u2013\n3D printer | yes | no"
+)
+RULES = "Dogs | no\nHot drinks | yes\nBonfires | no\nOpen | 9 to 17"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "row"),
+    [
+        ("may a 16 year old use the laser cutter", MACHINES, "Laser cutter | no | yes"),
+        ("is own wood ok on the sewing machine", MACHINES, "Sewing machine | yes | \u2013"),
+        ("is it ok to light a bonfire", RULES, "Bonfires | no"),
+        ("may I come with two dogs", RULES, "Dogs | no"),
+        ("are under 18s allowed", MACHINES, None),  # on which?
+        ("is it open", RULES, None),  # says when
+        ("can I pay the fee for my dog by card", RULES, None),  # that says another thing
+        ("is there a lift", RULES, None),
+    ],
+)
+def test_the_row_that_says_whether_is_told(question: str, text: str, row: str | None) -> None:
+    found = row_whether(question, passage(0, text), "")
+    assert (None if found is None else text[slice(*found)].strip()) == row
+
+
+def test_a_row_says_whether_for_a_reviewer_where_no_draft_does() -> None:
+    other = "The laser cutter stands in the hall."
+    (told,) = [drafted("may a 16 year old use the laser cutter", (MACHINES, "18"), (other, "hall"))]
+    assert (told.sentences[-1].text, told.model) == ("Laser cutter | no | yes", "reader:unsure")
+    assert row_whether("is a bonfire ok", passage(0, RULES), "A bonfire is ok.") is None
 
 
 def test_an_answer_says_what_the_question_above_it_asks() -> None:

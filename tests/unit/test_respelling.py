@@ -3,7 +3,7 @@
 import pytest
 
 from app.backends import is_word
-from app.retrieval.respelling import Respelling, is_slip
+from app.retrieval.respelling import Respelling, are_two_slips, is_slip, slips_between
 from guardrails.contract import Passage
 
 TEXT = (
@@ -74,3 +74,29 @@ def test_without_passages_nothing_changes() -> None:
 )
 def test_one_slip_is_one_letter_or_two_neighbours(word: str, meant: str, slip: bool) -> None:
     assert is_slip(word, meant) is slip
+
+
+@pytest.mark.parametrize(
+    ("word", "meant", "slips"),
+    [
+        ("equpiemnt", "equipment", True),  # two pairs changed places
+        ("contrubtor", "contributor", True),
+        ("manufactoriing", "manufacturing", True),
+        ("protestors", "protests", False),  # another ending
+        ("prednisone", "prednisolone", False),  # two letters shorter
+        ("library", "liberty", False),  # short
+        ("equipment", "equipment", False),
+        ("equimpent", "equipment", False),  # one slip
+    ],
+)
+def test_two_slips_are_within_a_long_word(word: str, meant: str, slips: bool) -> None:
+    assert are_two_slips(word, meant) is slips
+
+
+def test_slips_are_counted() -> None:
+    pairs = [("a", ""), ("ab", "ba"), ("abc", "acb"), ("abcd", "badc"), ("kitten", "sitting")]
+    assert [slips_between(*pair) for pair in pairs] == [1, 1, 1, 2, 3]
+
+
+def test_a_long_word_with_two_slips_is_read_as_it_was_meant() -> None:
+    assert respelled("what does the equpiemnt cost", [PAGE]) == "what does the equipment cost"

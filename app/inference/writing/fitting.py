@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from app.inference.evidence_selection import stems
+from app.inference.ranges import holds, in_years, quantities
 from app.inference.writing.grounding import Offsets
 from app.inference.writing.question_types import QuestionType, core, plain
 from app.inference.writing.units import BARE, HEADING, NUMBER, ROW, Layout
@@ -33,6 +34,13 @@ _ASKING = stems(
     website site service user users customer customers people"""
 )
 """Words of a question that an answer need not repeat."""
+_ASKING_ROWS = stems("ok okay come comes use used using come got have has one")
+"""Words that ask for what the cell of a row says."""
+_WHETHER = re.compile(
+    r"(?:yes|no|not|none|never|always|included|optional|free|allowed|possible|required)\b"
+    r"|[\u2713\u2714\u2717\u2718\u2013\u2014-]$"
+)
+"""How a cell says whether something is so."""
 _ASKS_MEANING = re.compile(
     r"\b(?:mean(?:s|ing)?|meant|define[ds]?|definition|stands? for|refers? to|"
     r"the (?:term|word|phrase)|bedeutet|heisst|betekent|signifi(?:e|ca)|veut dire)\b"
@@ -108,6 +116,39 @@ def telling(question: str, passage: Passage, span: Offsets) -> Offsets:
     told = [(len(asked & stems(text)), one) for one, text in said if _says(text)]
     most, best = max(told, key=lambda one: one[0], default=(0, span))
     return best if most else span
+
+
+def row_whether(question: str, passage: Passage, said: str) -> Offsets | None:
+    """The one row of a table in ``passage`` that says yes or no to most of what was asked, by its
+    name and the names of its columns; None where none says half of it, several say as much, or
+    ``said`` says as much."""
+    asked = stems(core(question)) - _ASKING - _ASKING_ROWS - _amounts(question)
+    asked = asked - stems(plain(passage.place)) or asked
+    layout = Layout(passage.text)
+    told: list[tuple[int, Offsets]] = []
+    for place in (n for n, kind in enumerate(layout.kinds) if kind == ROW and asked):
+        name, *cells = layout.cells(place)
+        whether = [n for n, cell in enumerate(cells, 1) if _WHETHER.match(plain(cell))]
+        named = len(asked & stems(plain(name))) or _within(question, name)
+        if not whether or place in layout.header(place) or not named:
+            continue
+        heads = [layout.cells(top) for top in layout.header(place)]
+        over = " ".join(head[n] for head in heads for n in whether if n < len(head))
+        held = len(asked & stems(plain(f"{name} {over}"))) + _within(question, name)
+        told.append((held, layout.blocks[place]))
+    most = max((held for held, _ in told), default=0)
+    best = [row for held, row in told if held == most]
+    enough = 2 * most >= len(asked) and most > len(asked & stems(plain(said)))
+    return best[0] if len(best) == 1 and enough else None
+
+
+def _within(question: str, name: str) -> int:
+    """How many of the question's quantities lie within the limit that a row is called by."""
+    return sum(holds(one, in_years(name)) is True for one in quantities(question))
+
+
+def _amounts(question: str) -> frozenset[str]:
+    return stems(" ".join(one.said for one in quantities(question)))
 
 
 def _question_above(passage: Passage, start: int) -> str:

@@ -44,7 +44,8 @@ CONTENTS = re.compile(
 _ASKS_LIST = re.compile(
     r"\b(?:list|steps?|stages|procedure|process|requirements|options|ways|kinds|types|examples|"
     r"benefits|conditions|criteria|reasons|rules|documents|items|things)\b"
-    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|(?:should|can|may|must) (?:i|we|you))\b"
+    r"|\bwhat (?:are|happens|do (?:i|we|you) (?:need|have)|am i not"
+    r"|(?:should|can|may|must)(?:n?['\u2019]?t|not| not)? (?:i|we|you))\b"
     r"|\bwhat is(?:n't)? (?:\w+ ){0,3}(?:included|covered|excluded|needed|required|allowed)\b"
     r"|\bhow (?:do|does|can|could|should|to|must|may|is|are)\b|\bwhich \w+s\b",
     re.IGNORECASE,
