@@ -95,6 +95,8 @@ def _state(task: TaskView) -> str:
     parts = [str(task.state)]
     if task.urgency != "normal":
         parts.append(task.urgency)
+    if task.escalated_at is not None:
+        parts.append("escalated by age")
     if task.four_eyes:
         parts.append(f"{len(task.approved_by)} of {task.approvals_needed} approvals")
     if task.provisional:

@@ -129,7 +129,7 @@ class Sender:
     def _told(self, session: Session, notice: Notice) -> list[str]:
         told = [WEBHOOK] if self._webhook is not None else []
         if self._mail is not None:
-            told += _readers(session, notice, self._mail.reviewers, self._settings)
+            told += _readers(session, notice, self._mail, self._settings)
         return list(dict.fromkeys(told))
 
     # Sending
@@ -227,16 +227,15 @@ def _is_due(session: Session, settings: Settings) -> list[ColumnElement[bool]]:
     return [~OutboxRow.gave_up, OutboxRow.due_at <= moment, or_(of_task, final)]
 
 
-def _readers(
-    session: Session, notice: Notice, reviewers: Sequence[str], settings: Settings
-) -> list[str]:
+def _readers(session: Session, notice: Notice, mail: Mail, settings: Settings) -> list[str]:
     """The addresses that a notice is mailed to."""
     if notice.kind == "task_opened":
         return []
     person = [notice.person] if notice.person and is_e_mail(notice.person) else []
     present = [name for name in person if _is_present(session, name)]
     if notice.kind.startswith("task_"):
-        return [*reviewers, *present]
+        chosen = mail.escalated if notice.kind == "task_escalated" else mail.reviewers
+        return [*chosen, *present]
     return present if settings.notice_askers else []
 
 

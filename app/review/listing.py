@@ -162,6 +162,29 @@ def count_open(session: Session, moment: datetime) -> int:
     return session.scalar(query) or 0
 
 
+@dataclass(frozen=True)
+class QueueState:
+    """What waits for anybody: how many tasks, those of them that escalated by age, and the age of
+    the oldest in seconds, 0 where there is none."""
+
+    open: int
+    escalated: int
+    oldest_s: float
+
+
+def queue_state(session: Session, moment: datetime) -> QueueState:
+    """Of all tasks that wait at that moment, those that are put off too."""
+    row = ReviewTaskRow
+    open_now = waiting(moment), row.created_at <= moment
+    # Two statements: the first reads an index alone, the second the few rows that escalated.
+    number, oldest = session.execute(
+        select(func.count(), func.min(row.created_at)).where(*open_now)
+    ).one()
+    aged = select(func.count()).where(*open_now, row.escalated_at.is_not(None))
+    age = (moment - oldest).total_seconds() if oldest else 0.0
+    return QueueState(number, session.scalar(aged) or 0, age)
+
+
 def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment: datetime) -> int:
     """How many tasks wait for the reviewer, but at most one more than ``_most``."""
     state = wanted.state if wanted.state == "snoozed" else "open"
@@ -493,6 +516,7 @@ def _row(
         "approvals_needed": APPROVALS if task.four_eyes else 1,
         "provisional": shown.certificate in shipped,
         "urgency": urgency_of(task.priority),
+        "escalated_at": iso(task.escalated_at),
         "cause": task.cause,
         "risk": task.risk,
         "assigned_to": task.assigned_to,

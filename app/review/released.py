@@ -16,7 +16,7 @@ from app.errors import BadRequest, Conflict, Invalid, NotFound
 from app.records.audit import append_audit
 from app.records.release import withdraw
 from app.records.tables import CitationRow, RecordRow, ReleaseRow
-from app.review.priority import STEP, urgency_of
+from app.review.priority import STEP, escalation_time, urgency_of
 from app.review.redrafts import keep_released
 from app.review.tables import DecisionRow, PendingDecisionRow, ReviewTaskRow
 from app.review.tasks import may_read, open_task
@@ -136,6 +136,9 @@ class ReleasedAnswers:
         task.kind, task.state, task.undecided, task.claimed_by = "recheck", "open", True, None
         task.created_at = now()
         task.expires_at = now() + timedelta(days=self._settings.review_days)
+        hours = self._settings.escalate_hours
+        task.escalates_at = escalation_time(task.created_at, task.expires_at, hours)
+        task.escalated_at = None
         task.priority += int(waited.total_seconds() * 1000)
         event = {"task_id": task.id, "answer_id": task.answer_id, "by": reviewer.name}
         append_audit(session, "recheck", event)
