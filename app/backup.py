@@ -51,6 +51,8 @@ MANIFEST = "manifest.json"
 REVISIONS = "alembic_version"
 BATCH = 500
 BLOCK = 1 << 20
+UNFINISHED = "restore-unfinished"
+"""A file of the data folder as long as a restore into it lasts."""
 DATABASE_FILES = ("countersign.db", "countersign.db-wal", "countersign.db-shm")
 """The embedded database, which the tables stand for."""
 PART = ".countersign-part"
@@ -236,14 +238,36 @@ def restore(database: Database, settings: Settings, source: Path) -> Manifest:
         archive, manifest = _opened(source)
         with archive:
             try:
+                _begin(settings.data_dir)
                 _restore_files(archive, manifest, settings.data_dir)
                 _restore_tables(database, archive, manifest, settings)
+                _end(settings.data_dir)
             except BaseException:
                 _undo(database, settings.data_dir)
                 raise
     except OSError as error:
         raise from_os_error(error, error.filename or source) from error
     return manifest
+
+
+def refuse_unfinished(data_dir: Path) -> None:
+    """Raise ``BackupRefused`` where a restore was killed: what is there looks like a service."""
+    if (data_dir / UNFINISHED).exists():
+        raise BackupRefused(
+            f"A restore into {data_dir} did not end. Empty that folder and the database, and "
+            "restore again."
+        )
+
+
+def _begin(data_dir: Path) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / UNFINISHED).touch()
+    to_disk([data_dir])
+
+
+def _end(data_dir: Path) -> None:
+    (data_dir / UNFINISHED).unlink()
+    to_disk([data_dir])
 
 
 def _opened(source: Path) -> tuple[zipfile.ZipFile, Manifest]:
@@ -260,6 +284,7 @@ def _opened(source: Path) -> tuple[zipfile.ZipFile, Manifest]:
 
 
 def _refuse_unless_empty(database: Database, data_dir: Path) -> None:
+    refuse_unfinished(data_dir)
     if inspect(database.engine).get_table_names():
         raise BackupRefused("The database is not empty; restore into a new one.")
     others = [path for path in data_dir.rglob("*") if path.name not in DATABASE_FILES]

@@ -20,7 +20,7 @@ from app.review.tables import ReviewTaskRow
 SERVICE = ""
 """Who writes a note that no person wrote."""
 MOST = 200
-"""Tasks that escalate in one go, the oldest first: a full queue must not keep other work waiting."""
+"""Tasks that escalate in one go, the oldest first: other work must not wait for a full queue."""
 
 
 def aged_tasks(session: Session, moment: datetime) -> Sequence[str]:
