@@ -41,7 +41,7 @@ from sqlalchemy import (
 
 from app.db import Database, iso, knows_revision, migrate, now, storage_errors
 from app.errors import BackupRefused, from_os_error
-from app.files import link_or_copy, to_disk
+from app.files import link_or_copy, remove_dead, to_disk
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -102,7 +102,7 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
     if out.exists():
         raise BackupRefused(f"{out} is there already; choose another name.")
     try:
-        _remove_dead_parts(out.parent)
+        remove_dead(out.parent, f"*{PART}")
         with _new_part(out) as part:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 _write_tables(database, archive, manifest)
@@ -137,17 +137,6 @@ def _locked_part(out: Path) -> tuple[int, str]:
     handle, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=PART, dir=out.parent)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle, name
-
-
-def _remove_dead_parts(folder: Path) -> None:
-    """Remove what backups left in ``folder`` that were killed: they hold questions and keys."""
-    for part in folder.glob(f"*{PART}"):
-        try:
-            with part.open("r+b") as stream:  # a lock over NFS must be of one who may write
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink()
-        except OSError:  # another backup writes it, or it is another user's
-            continue
 
 
 def _write_tables(database: Database, archive: zipfile.ZipFile, manifest: Manifest) -> None:

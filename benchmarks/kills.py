@@ -357,7 +357,8 @@ def _recover(url: str, folder: Path) -> House:
 
 def _compared(house: House, phase: str, said: Sequence[str]) -> list[Broken]:
     found = list(kills_at_work.faults(house, phase, said))
-    found += broken_invariants(house.database, house.settings)
+    if phase != "erase":  # it compares the words of answers with those that were recorded
+        found += broken_invariants(house.database, house.settings)
     found += left_over(house.database, house.settings)
     with house.database.reading() as session:
         records = dict(session.execute(select(RecordRow.answer_id, RecordRow.outcome)).all())

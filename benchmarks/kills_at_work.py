@@ -130,6 +130,8 @@ def _is_whole(house: Any, settings: Settings) -> Iterator[Broken]:
 
 def _erasures(house: Any, said: Sequence[str]) -> Iterator[Broken]:
     """What was said to be erased is; done again, nothing is left, and nothing is erased twice."""
+    if not verified(house.database, house.settings).sound:
+        yield Broken("chain", "what is left does not fit")
     states = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
     with house.database.reading() as session:
         erased = set(session.scalars(states))

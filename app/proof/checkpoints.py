@@ -1,6 +1,7 @@
 """Signed checkpoints: the state of the audit chain at one moment, under a key that the database
 does not hold. Kept elsewhere, they show a chain that was cut or rewritten afterwards."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,13 +25,14 @@ from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.errors import AuditBroken, DependencyFailed, SettingsInvalid, from_os_error
-from app.files import to_disk
+from app.files import remove_dead, to_disk
 from app.records.audit import ChainWalk, newest_link
 from app.settings import Settings
 from guardrails.contract import canonical_json
 
 FORMAT = "countersign-checkpoint-1"
 WEBHOOK_TIMEOUT_S = 10.0
+PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -310,10 +312,13 @@ def _age(checkpoint: Checkpoint) -> timedelta:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Beside it first, then into its place; it survives a loss of power from then on."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    """Beside it first, then into its place; it survives a loss of power from then on. What a
+    process began that was killed is removed: it may be a key."""
+    remove_dead(path.parent, f".*{PART}")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PART}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         with os.fdopen(descriptor, "wb") as target:
             target.write(content)
             target.flush()
