@@ -61,6 +61,7 @@ def _is_due(task: ReviewTaskRow, moment: datetime) -> bool:
 
 
 def _since(task: ReviewTaskRow, moment: datetime) -> datetime:
-    """Since when nothing has come of it: a claim that is kept up counts from when it began."""
+    """Since when nothing has come of it: a claim that is kept up counts from when it began, unless
+    a clock that was ahead says when that was."""
     begun = task.claimed_at if is_held(task, moment) else None
-    return begun or task.created_at
+    return task.created_at if begun is None or begun > moment else begun

@@ -50,6 +50,7 @@ from app.review.scopes import from_collection, readable_by
 from app.review.sources import changed_sources, stale
 from app.review.states import in_state, is_held, state_at, waiting
 from app.review.tables import ApprovalRow, PendingDecisionRow, ProbeRow, RedraftRow, ReviewTaskRow
+from app.review.undo import is_over
 from app.review.views import (
     EvidenceView,
     FindingView,
@@ -602,7 +603,7 @@ def _of_whole(record: RecordRow) -> _Shown:
 
 def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
     pending = None if task.undecided else session.get(PendingDecisionRow, task.id)
-    over = pending is None or pending.due_at <= database_time(session)
+    over = pending is None or is_over(pending, database_time(session))
     return None if pending is None or over else iso(pending.due_at)
 
 

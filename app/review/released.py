@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.access.principals import Principal
 from app.corpus.passages import find_passages
 from app.corpus.tables import DELETED, DocumentRow, PassageRow
-from app.db import Database, iso, now
+from app.db import Database, database_time, iso
 from app.errors import BadRequest, Conflict, Invalid, NotFound
 from app.records.audit import append_audit
 from app.records.release import withdraw
@@ -132,10 +132,11 @@ class ReleasedAnswers:
             raise Conflict("This answer was decided a moment ago; try again in a few seconds.")
         if session.get(DecisionRow, task.id) is not None:
             supersede(session, task, "recheck", reviewer.name)
-        waited = now() - task.created_at
+        moment = database_time(session)
+        waited = moment - task.created_at
         task.kind, task.state, task.undecided, task.claimed_by = "recheck", "open", True, None
-        task.created_at = now()
-        task.expires_at = now() + timedelta(days=self._settings.review_days)
+        task.created_at = moment
+        task.expires_at = moment + timedelta(days=self._settings.review_days)
         hours = self._settings.escalate_hours
         task.escalates_at = escalation_time(task.created_at, task.expires_at, hours)
         task.escalated_at = None
