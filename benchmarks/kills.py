@@ -66,7 +66,7 @@ MOST_POINTS = {
     "backup": 10,
     "restore": 12,
     "erase": 14,
-    "sign": 60,
+    "sign": 30,
 }
 """Commits and names that are given or taken away while a phase works, twice as many points: before
 each, and after it."""

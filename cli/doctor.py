@@ -187,7 +187,8 @@ GONE = (
 DAMAGED = " Bring it back from a backup, or take it away and run `countersign audit rotate`."
 
 
-def _signing_key(services: Services) -> str:
+def signing_key(services: Services) -> str:
+    """Which key signs; raises ``SettingsInvalid`` for one that is lost or damaged."""
     checkpoints = Checkpoints(services.database, services.settings)
     if lost := checkpoints.lost_keys():
         raise SettingsInvalid(LOST.format(key=", ".join(one[:16] for one in lost)))
@@ -241,7 +242,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("documents", _documents),
     ("live index", _index),
     ("audit log", _audit),
-    ("signing key", _signing_key),
+    ("signing key", signing_key),
     ("clock", _clock),
     ("retention", _retention),
     ("notices", _notices),
