@@ -41,6 +41,7 @@ def service_jobs(desk: ReviewDesk, drift: DriftMonitors, access: Access) -> list
     """What a service does periodically."""
     return [
         Job("expiry", 5.0, desk.expire_overdue),
+        Job("escalation", 20.0, desk.escalate_aged),
         Job("drift", 60.0, drift.check),
         Job("purge", 3600.0, access.purge),
     ]

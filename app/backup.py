@@ -41,7 +41,7 @@ from sqlalchemy import (
 
 from app.db import Database, iso, knows_revision, migrate, now, storage_errors
 from app.errors import BackupRefused, from_os_error
-from app.files import link_or_copy, to_disk
+from app.files import link_or_copy, remove_dead, to_disk
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -51,6 +51,8 @@ MANIFEST = "manifest.json"
 REVISIONS = "alembic_version"
 BATCH = 500
 BLOCK = 1 << 20
+UNFINISHED = "restore-unfinished"
+"""A file of the data folder as long as a restore into it lasts."""
 DATABASE_FILES = ("countersign.db", "countersign.db-wal", "countersign.db-shm")
 """The embedded database, which the tables stand for."""
 PART = ".countersign-part"
@@ -100,7 +102,7 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
     if out.exists():
         raise BackupRefused(f"{out} is there already; choose another name.")
     try:
-        _remove_dead_parts(out.parent)
+        remove_dead(out.parent, f"*{PART}")
         with _new_part(out) as part:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 _write_tables(database, archive, manifest)
@@ -135,17 +137,6 @@ def _locked_part(out: Path) -> tuple[int, str]:
     handle, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=PART, dir=out.parent)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle, name
-
-
-def _remove_dead_parts(folder: Path) -> None:
-    """Remove what backups left in ``folder`` that were killed: they hold questions and keys."""
-    for part in folder.glob(f"*{PART}"):
-        try:
-            with part.open("r+b") as stream:  # a lock over NFS must be of one who may write
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink()
-        except OSError:  # another backup writes it, or it is another user's
-            continue
 
 
 def _write_tables(database: Database, archive: zipfile.ZipFile, manifest: Manifest) -> None:
@@ -236,14 +227,36 @@ def restore(database: Database, settings: Settings, source: Path) -> Manifest:
         archive, manifest = _opened(source)
         with archive:
             try:
+                _begin(settings.data_dir)
                 _restore_files(archive, manifest, settings.data_dir)
                 _restore_tables(database, archive, manifest, settings)
+                _end(settings.data_dir)
             except BaseException:
                 _undo(database, settings.data_dir)
                 raise
     except OSError as error:
         raise from_os_error(error, error.filename or source) from error
     return manifest
+
+
+def refuse_unfinished(data_dir: Path) -> None:
+    """Raise ``BackupRefused`` where a restore was killed: what is there looks like a service."""
+    if (data_dir / UNFINISHED).exists():
+        raise BackupRefused(
+            f"A restore into {data_dir} did not end. Empty that folder and the database, and "
+            "restore again."
+        )
+
+
+def _begin(data_dir: Path) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / UNFINISHED).touch()
+    to_disk([data_dir])
+
+
+def _end(data_dir: Path) -> None:
+    (data_dir / UNFINISHED).unlink()
+    to_disk([data_dir])
 
 
 def _opened(source: Path) -> tuple[zipfile.ZipFile, Manifest]:
@@ -260,6 +273,7 @@ def _opened(source: Path) -> tuple[zipfile.ZipFile, Manifest]:
 
 
 def _refuse_unless_empty(database: Database, data_dir: Path) -> None:
+    refuse_unfinished(data_dir)
     if inspect(database.engine).get_table_names():
         raise BackupRefused("The database is not empty; restore into a new one.")
     others = [path for path in data_dir.rglob("*") if path.name not in DATABASE_FILES]

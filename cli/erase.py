@@ -14,7 +14,7 @@ from app.errors import Conflict
 from app.proof.erasure import Erased, Eraser
 from app.settings import Settings
 from app.wiring import build_corpus, open_database
-from cli.output import Json, console, print_json
+from cli.output import Json, Yes, ask, console, print_json
 
 erase_commands = typer.Typer(
     help="Erase the words of an answer, a document or a principal, for good.", no_args_is_help=True
@@ -30,27 +30,42 @@ Compact = Annotated[
 
 @erase_commands.command()
 def answer(
-    answer_id: str, reason: Reason = "", compact: Compact = True, as_json: Json = False
+    answer_id: str,
+    reason: Reason = "",
+    compact: Compact = True,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Erase one answer: question, draft, evidence, release, and what reviewers wrote."""
+    ask(f"Erase the words of answer {answer_id} for good?", yes, as_json)
     with _opened() as (_, _, eraser):
         _finish(eraser, lambda: eraser.answer(answer_id, LOCAL.name, reason), compact, as_json)
 
 
 @erase_commands.command()
 def principal(
-    name: str, reason: Reason = "", compact: Compact = True, as_json: Json = False
+    name: str,
+    reason: Reason = "",
+    compact: Compact = True,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Erase everything that a principal asked, with password, keys and sign-ins."""
+    ask(f"Erase everything that {name} asked, with password and keys, for good?", yes, as_json)
     with _opened() as (_, _, eraser):
         _finish(eraser, lambda: eraser.principal(name, LOCAL.name, reason), compact, as_json)
 
 
 @erase_commands.command()
 def document(
-    document_id: str, reason: Reason = "", compact: Compact = True, as_json: Json = False
+    document_id: str,
+    reason: Reason = "",
+    compact: Compact = True,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Erase a document, its index files, and every answer that used it but for the question."""
+    ask(f"Erase document {document_id} and every answer that used it, for good?", yes, as_json)
 
     def erase() -> Erased:
         erased = eraser.document(document_id, LOCAL.name, reason)

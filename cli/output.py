@@ -17,6 +17,7 @@ from rich.table import Table
 from app.errors import Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 console = Console()
 errors = Console(stderr=True)
 MOST_ROWS = 1_000_000
@@ -46,6 +47,14 @@ def refuse_to_ask(yes: bool, as_json: bool) -> None:
     """Raise ``Invalid`` with ``--json`` and without ``--yes``: a program cannot be asked."""
     if as_json and not yes:
         raise Invalid("With --json nobody is asked whether it is meant; --yes says so.")
+
+
+def ask(question: str, yes: bool, as_json: bool) -> None:
+    """Ask whether it is meant, unless ``--yes`` said so; whoever says no ends the command. Raises
+    like ``refuse_to_ask``."""
+    refuse_to_ask(yes, as_json)
+    if not yes:
+        typer.confirm(question, abort=True)
 
 
 def in_short(text: str) -> str:

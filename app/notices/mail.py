@@ -20,6 +20,7 @@ class Mail:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.reviewers = listed(settings.notice_reviewers)
+        self.escalated = listed(settings.notice_escalated) or self.reviewers
 
     def send(self, notice: Notice, to: str) -> None:
         """Raises ``DependencyFailed`` where the server did not take it."""

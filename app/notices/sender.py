@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.tables import PrincipalRow
@@ -25,6 +25,7 @@ from app.settings import Settings
 
 WEBHOOK = "webhook"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
+LONGEST_PAUSE, SLACK = timedelta(hours=1.2), timedelta(minutes=5)
 MOST_TRIES = 80
 """About three days; then it is given up, stays in the list for ``KEPT``, and can be sent again."""
 KEPT = timedelta(days=30)
@@ -129,7 +130,7 @@ class Sender:
     def _told(self, session: Session, notice: Notice) -> list[str]:
         told = [WEBHOOK] if self._webhook is not None else []
         if self._mail is not None:
-            told += _readers(session, notice, self._mail.reviewers, self._settings)
+            told += _readers(session, notice, self._mail, self._settings)
         return list(dict.fromkeys(told))
 
     # Sending
@@ -220,23 +221,29 @@ def _due_by_destination(session: Session, settings: Settings) -> list[list[Key]]
 
 
 def _is_due(session: Session, settings: Settings) -> list[ColumnElement[bool]]:
-    """What is told of an answer waits until its decision can be taken back no more."""
-    moment = database_time(session)
-    final = OutboxRow.happened_at <= moment - timedelta(seconds=settings.undo_seconds)
-    of_task = OutboxRow.kind.startswith("task_")
-    return [~OutboxRow.gave_up, OutboxRow.due_at <= moment, or_(of_task, final)]
+    """What is told of an answer waits until its decision can be taken back no more.
+
+    What would wait for longer than anything does was written while a clock was ahead: it is due.
+    """
+    row, moment = OutboxRow, database_time(session)
+    ahead = moment + timedelta(minutes=settings.probe_delay_minutes) + SLACK
+    again = and_(row.attempts > 0, row.due_at > moment + LONGEST_PAUSE + SLACK)
+    first = and_(row.attempts == 0, row.due_at > ahead, row.kind != "task_deadline")
+    final = row.happened_at <= moment - timedelta(seconds=settings.undo_seconds)
+    of_task = row.kind.startswith("task_")
+    due = or_(row.due_at <= moment, again, first)
+    return [~row.gave_up, due, or_(of_task, final, row.happened_at > moment + SLACK)]
 
 
-def _readers(
-    session: Session, notice: Notice, reviewers: Sequence[str], settings: Settings
-) -> list[str]:
+def _readers(session: Session, notice: Notice, mail: Mail, settings: Settings) -> list[str]:
     """The addresses that a notice is mailed to."""
     if notice.kind == "task_opened":
         return []
     person = [notice.person] if notice.person and is_e_mail(notice.person) else []
     present = [name for name in person if _is_present(session, name)]
     if notice.kind.startswith("task_"):
-        return [*reviewers, *present]
+        chosen = mail.escalated if notice.kind == "task_escalated" else mail.reviewers
+        return [*chosen, *present]
     return present if settings.notice_askers else []
 
 

@@ -1,6 +1,7 @@
 """Signed checkpoints: the state of the audit chain at one moment, under a key that the database
 does not hold. Kept elsewhere, they show a chain that was cut or rewritten afterwards."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,13 +25,14 @@ from sqlalchemy import Connection
 
 from app.db import Database, iso, now
 from app.errors import AuditBroken, DependencyFailed, SettingsInvalid, from_os_error
-from app.files import to_disk
+from app.files import remove_dead, to_disk
 from app.records.audit import ChainWalk, newest_link
 from app.settings import Settings
 from guardrails.contract import canonical_json
 
 FORMAT = "countersign-checkpoint-1"
 WEBHOOK_TIMEOUT_S = 10.0
+PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,19 @@ class SigningKeys:
 
     def current(self) -> Ed25519PrivateKey:
         """The key that signs, made when it is first needed. Raises ``SettingsInvalid``."""
+        key = self.existing()
+        if key is None:
+            self.rotate()
+            key = self.existing()
+        if key is None:
+            raise SettingsInvalid(f"Somebody takes the keys of {self._folder} away.")
+        return key
+
+    def existing(self) -> Ed25519PrivateKey | None:
+        """The key that signs; None where there is none. Raises ``SettingsInvalid``."""
         files = self._files("*.pem")
         if not files:
-            self.rotate()
-            files = self._files("*.pem")
+            return None
         try:
             key = load_pem_private_key(files[-1].read_bytes(), password=None)
         except OSError as error:
@@ -166,15 +177,20 @@ class Checkpoints:
         _, refused = self._read()
         return refused
 
+    def lost_keys(self) -> list[str]:
+        """The public keys that signed checkpoints of the data folder, and of which no file is
+        there any more."""
+        signed = {found.key for found in map(_genuine, self._files()) if found is not None}
+        return sorted(signed - set(self.keys.public()))
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.json"))
+
     def _read(self) -> tuple[list[Checkpoint], list[str]]:
         ours, found, refused = set(self.keys.public()), [], []
-        for path in sorted(self._folder.glob("*.json")):
-            try:
-                checkpoint = read_checkpoint(path)
-            except AuditBroken:
-                refused.append(path.name)
-                continue
-            if checkpoint.key in ours:
+        for path in self._files():
+            checkpoint = _genuine(path)
+            if checkpoint is not None and checkpoint.key in ours:
                 found.append(checkpoint)
             else:
                 refused.append(path.name)
@@ -201,6 +217,14 @@ def _write_copy(out: Path, text: bytes) -> None:
         out.write_bytes(text)
     except OSError as error:
         raise from_os_error(error, out) from error
+
+
+def _genuine(path: Path) -> Checkpoint | None:
+    """The checkpoint of a file, whoever signed it; None where nobody can have."""
+    try:
+        return read_checkpoint(path)
+    except AuditBroken:
+        return None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -288,10 +312,13 @@ def _age(checkpoint: Checkpoint) -> timedelta:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Beside it first, then into its place; it survives a loss of power from then on."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    """Beside it first, then into its place; it survives a loss of power from then on. What a
+    process began that was killed is removed: it may be a key."""
+    remove_dead(path.parent, f".*{PART}")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PART}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         with os.fdopen(descriptor, "wb") as target:
             target.write(content)
             target.flush()

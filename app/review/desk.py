@@ -31,6 +31,7 @@ from app.made import note_made
 from app.records.audit import append_audit
 from app.records.recording import Trail
 from app.records.tables import RecordRow
+from app.review.ageing import aged_tasks, escalate_by_age
 from app.review.background_drafts import take_draft
 from app.review.decisions import (
     Decision,
@@ -54,10 +55,12 @@ from app.review.decisions import (
 )
 from app.review.listing import (
     CountsView,
+    QueueState,
     TaskFilter,
     count_open,
     count_waiting,
     list_tasks,
+    queue_state,
     task_detail,
 )
 from app.review.minutes import seconds_on
@@ -142,6 +145,11 @@ class ReviewDesk:
         """How many tasks wait for a decision."""
         with self._database.reading() as session:
             return count_open(session, self._database.time(session))
+
+    def queue(self) -> QueueState:
+        """How many tasks wait, how many of them escalated by age, and how old the oldest is."""
+        with self._database.reading() as session:
+            return queue_state(session, self._database.time(session))
 
     def seconds_on(self, task_id: str) -> float | None:
         """From claim to decision; None where it was claimed and decided in one step."""
@@ -464,6 +472,20 @@ class ReviewDesk:
             with self._database.transaction() as session:
                 closed += expire_task(session, task_id, moment)
         return closed
+
+    def escalate_aged(self) -> int:
+        """Escalate what nobody took in time; returns how many. Each is changed in a transaction of
+        its own, and only once, whoever else does this too."""
+        if not self._settings.escalate_hours:
+            return 0
+        with self._database.reading() as session:
+            moment = self._database.time(session)
+            aged = aged_tasks(session, moment)
+        escalated = 0
+        for task_id in aged:
+            with self._database.transaction() as session:
+                escalated += escalate_by_age(session, task_id, moment)
+        return escalated
 
     def _allow(
         self, session: Session, reviewer: Principal, task: ReviewTaskRow, record: RecordRow

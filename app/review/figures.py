@@ -56,6 +56,9 @@ class BacklogView:
     waiting: int
     overdue: Annotated[int, Field(description="Past their deadline; they expire soon.")]
     oldest_at: str | None
+    escalated: Annotated[
+        int, Field(description="Of these, escalated by age: nobody had taken them.")
+    ] = 0
 
 
 @dataclass(frozen=True)
@@ -197,8 +200,10 @@ def _backlog(session: Session, of: Sequence[ColumnElement[bool]]) -> BacklogView
     waiting = [ReviewTaskRow.undecided, ReviewTaskRow.kind == "held", *of]
     count = select(func.count(), func.min(ReviewTaskRow.created_at)).where(*waiting)
     number, oldest = session.execute(count).one()
+    aged = select(func.count()).where(*waiting, ReviewTaskRow.escalated_at.is_not(None))
     late = select(func.count()).where(*waiting, ReviewTaskRow.expires_at <= now())
-    return BacklogView(number, session.scalar(late) or 0, iso(oldest))
+    escalated = session.scalar(aged) or 0
+    return BacklogView(number, session.scalar(late) or 0, iso(oldest), escalated)
 
 
 def _cost(

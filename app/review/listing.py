@@ -50,6 +50,7 @@ from app.review.scopes import from_collection, readable_by
 from app.review.sources import changed_sources, stale
 from app.review.states import in_state, is_held, state_at, waiting
 from app.review.tables import ApprovalRow, PendingDecisionRow, ProbeRow, RedraftRow, ReviewTaskRow
+from app.review.undo import is_over
 from app.review.views import (
     EvidenceView,
     FindingView,
@@ -160,6 +161,29 @@ def count_open(session: Session, moment: datetime) -> int:
     begun = ReviewTaskRow.created_at <= moment
     query = select(func.count()).select_from(ReviewTaskRow).where(waiting(moment), begun)
     return session.scalar(query) or 0
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """What waits for anybody: how many tasks, those of them that escalated by age, and the age of
+    the oldest in seconds, 0 where there is none."""
+
+    open: int
+    escalated: int
+    oldest_s: float
+
+
+def queue_state(session: Session, moment: datetime) -> QueueState:
+    """Of all tasks that wait at that moment, those that are put off too."""
+    row = ReviewTaskRow
+    open_now = waiting(moment), row.created_at <= moment
+    # Two statements: the first reads an index alone, the second the few rows that escalated.
+    number, oldest = session.execute(
+        select(func.count(), func.min(row.created_at)).where(*open_now)
+    ).one()
+    aged = select(func.count()).where(*open_now, row.escalated_at.is_not(None))
+    age = (moment - oldest).total_seconds() if oldest else 0.0
+    return QueueState(number, session.scalar(aged) or 0, age)
 
 
 def _count_for(session: Session, reviewer: Principal, wanted: TaskFilter, moment: datetime) -> int:
@@ -495,6 +519,7 @@ def _row(
         "approvals_needed": APPROVALS if task.four_eyes else 1,
         "provisional": shown.certificate in shipped,
         "urgency": urgency_of(task.priority),
+        "escalated_at": iso(task.escalated_at),
         "cause": task.cause,
         "risk": task.risk,
         "assigned_to": task.assigned_to,
@@ -580,7 +605,7 @@ def _of_whole(record: RecordRow) -> _Shown:
 
 def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
     pending = None if task.undecided else session.get(PendingDecisionRow, task.id)
-    over = pending is None or pending.due_at <= database_time(session)
+    over = pending is None or is_over(pending, database_time(session))
     return None if pending is None or over else iso(pending.due_at)
 
 

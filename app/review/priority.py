@@ -5,7 +5,7 @@ place depends on when it came and how long it has, not on what time it is now.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from guardrails.contract import URGENCIES, Action, Outcome
@@ -41,6 +41,12 @@ def urgency_of(priority: int) -> Urgency:
 def more_urgent(priority: int) -> int:
     """The key of the same task once it was escalated: as urgent as can be."""
     return priority % STEP
+
+
+def escalation_time(created: datetime, expires: datetime, hours: float) -> datetime | None:
+    """When a task escalates that nobody has taken by then: after ``hours``, at most half of its
+    time; None: never."""
+    return created + min(timedelta(hours=hours), (expires - created) / 2) if hours else None
 
 
 def cause_of(

@@ -27,7 +27,7 @@ from app.gate.strata import united
 from app.records.audit import append_audit
 from app.records.recording import content_hash
 from app.records.tables import RecordRow
-from app.review.priority import task_facts
+from app.review.priority import escalation_time, task_facts
 from app.review.scopes import scope_of
 from app.review.states import Moment, another_task, waiting
 from app.review.tables import (
@@ -233,6 +233,7 @@ def _task(session: Session, kind: ProbeKind, probe: ProbeRow, settings: Settings
         fence=0,
         created_at=begins,
         expires_at=begins + time_left,
+        escalates_at=escalation_time(begins, begins + time_left, settings.escalate_hours),
         **task_facts(probe.content, probe.content.get(GATE), begins, begins + time_left),
     )
 

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from app.access.principals import Principal
 from app.corpus.passages import find_passages
 from app.corpus.tables import DELETED, DocumentRow, PassageRow
-from app.db import Database, iso, now
+from app.db import Database, database_time, iso
 from app.errors import BadRequest, Conflict, Invalid, NotFound
 from app.records.audit import append_audit
 from app.records.release import withdraw
 from app.records.tables import CitationRow, RecordRow, ReleaseRow
-from app.review.priority import STEP, urgency_of
+from app.review.priority import STEP, escalation_time, urgency_of
 from app.review.redrafts import keep_released
 from app.review.tables import DecisionRow, PendingDecisionRow, ReviewTaskRow
 from app.review.tasks import may_read, open_task
@@ -132,10 +132,14 @@ class ReleasedAnswers:
             raise Conflict("This answer was decided a moment ago; try again in a few seconds.")
         if session.get(DecisionRow, task.id) is not None:
             supersede(session, task, "recheck", reviewer.name)
-        waited = now() - task.created_at
+        moment = database_time(session)
+        waited = moment - task.created_at
         task.kind, task.state, task.undecided, task.claimed_by = "recheck", "open", True, None
-        task.created_at = now()
-        task.expires_at = now() + timedelta(days=self._settings.review_days)
+        task.created_at = moment
+        task.expires_at = moment + timedelta(days=self._settings.review_days)
+        hours = self._settings.escalate_hours
+        task.escalates_at = escalation_time(task.created_at, task.expires_at, hours)
+        task.escalated_at = None
         task.priority += int(waited.total_seconds() * 1000)
         event = {"task_id": task.id, "answer_id": task.answer_id, "by": reviewer.name}
         append_audit(session, "recheck", event)

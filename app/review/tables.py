@@ -24,14 +24,22 @@ class ReviewTaskRow(Sealed, Base):
     ``priority``, ``question``, ``asker``, ``cause`` and ``risk`` are what lists sort and filter
     by, as ``app.review.priority`` says; a task that an older release opened comes first.
     ``snoozed_until`` keeps it out of the list of open tasks until then. ``claimed_at`` is when its
-    holder took it up; renewing a claim leaves it.
+    holder took it up; renewing a claim leaves it. ``escalates_at`` is when it escalates by age if
+    nobody takes it, null where it never does, and ``escalated_at`` when it did.
     """
 
     __tablename__ = "review_tasks"
     unsealed: ClassVar[frozenset[str]] = frozenset(
         {
             *("lease_until", "fence", "priority", "question", "asker", "cause", "risk"),
-            *("assigned_to", "snoozed_until", "claimed_at", "words"),
+            *(
+                "assigned_to",
+                "snoozed_until",
+                "claimed_at",
+                "words",
+                "escalates_at",
+                "escalated_at",
+            ),
         }
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -55,6 +63,8 @@ class ReviewTaskRow(Sealed, Base):
     risk: Mapped[float | None]
     assigned_to: Mapped[str | None] = mapped_column(String(80))
     snoozed_until: Mapped[datetime | None]
+    escalates_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]
     # A look that ignores case folds each text anew; on PostgreSQL that is most of its cost.
     words: Mapped[str | None] = mapped_column(Text, Computed("lower(question)"), deferred=True)
     __table_args__ = (
@@ -69,6 +79,7 @@ class ReviewTaskRow(Sealed, Base):
         ),
         Index("ix_review_tasks_expiry", "undecided", "expires_at"),
         Index("ix_review_tasks_early", "state", "expires_at"),
+        Index("ix_review_tasks_age", "undecided", "escalated_at", "escalates_at"),
     )
 
     @staticmethod
@@ -82,8 +93,9 @@ class ReviewTaskRow(Sealed, Base):
 class TaskNoteRow(Base):
     """What a reviewer did to a task besides deciding it (owner: review).
 
-    ``kind`` is comment, assigned, snoozed, escalated, taken_over, drafted_again, draft_taken or
-    undone; ``text`` is what they wrote, and ``about`` whom or when it concerns.
+    ``kind`` is comment, assigned, snoozed, escalated, escalated_by_age, taken_over, drafted_again,
+    draft_taken or undone; ``text`` is what they wrote, and ``about`` whom or when it concerns.
+    ``written_by`` is empty where the service did it.
     """
 
     __tablename__ = "task_notes"

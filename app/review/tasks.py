@@ -19,7 +19,7 @@ from app.records.audit import append_audit
 from app.records.release import expire, reopen
 from app.records.seals import touch
 from app.records.tables import RecordRow, SettlementRow
-from app.review.priority import task_facts
+from app.review.priority import escalation_time, task_facts
 from app.review.probes import CONTENT, mix_in_gold, probe_of, record_of, visible_to
 from app.review.redrafts import newest_redraft, with_redraft
 from app.review.scopes import readable_by, scope_of
@@ -60,6 +60,7 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
         fence=0,
         created_at=created,
         expires_at=expires,
+        escalates_at=escalation_time(created, expires, settings.escalate_hours),
         **task_facts(shown, record.gate, created, expires),
     )
     session.add(task)

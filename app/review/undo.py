@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from app.db import iso, now
+from app.db import database_time, iso, now
 from app.errors import UndoTooLate
 from app.records.audit import append_audit
 from app.records.release import recall, restore
@@ -27,6 +27,8 @@ from app.review.tables import (
 )
 from app.review.tasks import open_again
 
+LONGEST = timedelta(seconds=600)
+"""More than ``undo_seconds`` may be: what is due later was written while a clock was ahead."""
 RELEASE_FIELDS = ("answer", "released_by", "edited")
 
 
@@ -47,15 +49,21 @@ def keep_pending(
     before: dict[str, Any] | None,
 ) -> None:
     """Say until when a decision can be undone."""
-    due = now() + timedelta(seconds=seconds)
+    due = database_time(session) + timedelta(seconds=seconds)
     row = PendingDecisionRow(task_id=task.id, due_at=due, wrong=wrong, before=before)
     session.add(row)
 
 
 def due_tasks(session: Session, moment: datetime) -> list[str]:
     """Tasks whose decision can be undone no more, and was not measured yet."""
-    query = select(PendingDecisionRow.task_id).where(PendingDecisionRow.due_at <= moment)
-    return list(session.scalars(query.order_by(PendingDecisionRow.due_at)))
+    row = PendingDecisionRow
+    due = or_(row.due_at <= moment, row.due_at > moment + LONGEST)
+    return list(session.scalars(select(row.task_id).where(due).order_by(row.due_at)))
+
+
+def is_over(pending: PendingDecisionRow, moment: datetime) -> bool:
+    """Whether the decision can be undone no more."""
+    return not moment < pending.due_at <= moment + LONGEST
 
 
 def take_pending(session: Session, task_id: str) -> PendingDecisionRow | None:
@@ -72,7 +80,7 @@ def undo(
 ) -> None:
     """Take the decision on a task back; who decided holds it again. Raises ``UndoTooLate``."""
     pending = take_pending(session, task.id)
-    late = pending is None or pending.due_at <= now()
+    late = pending is None or is_over(pending, database_time(session))
     if late or task.state != "decided" or task.claimed_by != by:
         raise UndoTooLate
     assert pending is not None

@@ -34,7 +34,11 @@ class TaskView:
     approvals_needed: int
     urgency: Annotated[
         Literal["urgent", "high", "normal"],
-        Field(description="As the policy says, or as a reviewer escalated it."),
+        Field(description="As the policy says, or `urgent` once it was escalated."),
+    ]
+    escalated_at: Annotated[
+        str | None,
+        Field(description="When it escalated by age, since nobody had taken it; null: it did not."),
     ]
     cause: Annotated[
         str,
@@ -173,6 +177,7 @@ NoteKind = Literal[
     "assigned",
     "snoozed",
     "escalated",
+    "escalated_by_age",
     "taken_over",
     "drafted_again",
     "draft_taken",
@@ -185,7 +190,7 @@ class NoteView:
     """What a reviewer did to a task besides deciding it; ``about`` is whom or when it concerns."""
 
     kind: NoteKind
-    written_by: str
+    written_by: Annotated[str, Field(description="Empty: the service.")]
     about: str
     text: str
     written_at: str

@@ -46,10 +46,11 @@ export function tilesOf(figures, now = Date.now()) {
     ? `the oldest since ${age(backlog.oldest_at, now)}`
     : "nothing waits";
   const late = backlog.overdue ? `, ${backlog.overdue} past the deadline` : "";
+  const aged = backlog.escalated ? `, ${backlog.escalated} escalated by age` : "";
   return [
     { name: "Answers", value: String(answers), about: "asked in this time" },
     { name: "Released", value: share, about: `${released} of ${answers}${still}` },
-    { name: "Waiting now", value: String(backlog.waiting), about: oldest + late },
+    { name: "Waiting now", value: String(backlog.waiting), about: oldest + late + aged },
     { name: "A released answer costs", ...costOf(figures) },
   ];
 }

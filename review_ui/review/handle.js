@@ -138,11 +138,7 @@ export function notesOf(notes) {
     el(
       "li",
       { "data-testid": "note", "data-kind": note.kind },
-      el(
-        "p",
-        { class: "muted small" },
-        `${note.written_by} ${doneWords(note)}, ${moment(note.written_at)}`,
-      ),
+      el("p", { class: "muted small" }, `${noteWords(note)}, ${moment(note.written_at)}`),
       note.text && el("p", { dir: "auto" }, note.text),
     ),
   );
@@ -152,6 +148,12 @@ export function notesOf(notes) {
     el("h3", {}, "Notes"),
     el("ul", { class: "plain notes" }, items),
   );
+}
+
+/** @param {NoteView} note */
+function noteWords(note) {
+  if (note.kind !== "escalated_by_age") return `${note.written_by} ${doneWords(note)}`;
+  return `Escalated by age: undecided since ${moment(note.about)}`;
 }
 
 /** @param {NoteView} note */

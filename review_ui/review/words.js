@@ -67,7 +67,8 @@ export function listNotes(task) {
   const urgent = task.urgency === "normal" ? "" : URGENCIES[task.urgency];
   const stale = task.stale ? "sources changed" : "";
   const queue = task.queue.toLowerCase() === urgent.toLowerCase() ? "" : task.queue;
-  return [urgent, stale, queue, whose, approvalWords(task), certificate].filter(Boolean);
+  const aged = task.escalated_at ? "escalated by age" : "";
+  return [urgent, aged, stale, queue, whose, approvalWords(task), certificate].filter(Boolean);
 }
 
 /**
@@ -78,6 +79,7 @@ export function taskNotes(task) {
   const approved = task.approved_by.length > 0 ? ` (${task.approved_by.join(", ")})` : "";
   const notes = [
     URGENCIES[task.urgency],
+    task.escalated_at && `Escalated by age, ${moment(task.escalated_at)}`,
     task.queue && `Queue: ${task.queue}`,
     task.assigned_to && `Assigned to ${task.assigned_to}`,
     task.snoozed_until && `Put off until ${moment(task.snoozed_until)}`,

@@ -493,6 +493,7 @@ export interface TaskView {
   approvals_needed: number;
   provisional: boolean;
   urgency: Urgency;
+  escalated_at: string | null;
   cause: string;
   risk: number | null;
   assigned_to: string | null;
@@ -526,6 +527,7 @@ export interface NoteView {
     | "assigned"
     | "snoozed"
     | "escalated"
+    | "escalated_by_age"
     | "taken_over"
     | "drafted_again"
     | "draft_taken"
@@ -733,6 +735,7 @@ export interface BacklogView {
   waiting: number;
   overdue: number;
   oldest_at: string | null;
+  escalated: number;
 }
 
 export interface CostView {

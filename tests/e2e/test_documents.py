@@ -93,6 +93,25 @@ def test_from_an_upload_to_an_answer(page: Page, running: Running) -> None:
     expect(page.get_by_test_id("version").first.locator(".badge")).to_have_text("live")
 
 
+FITS = """select => {
+  const style = getComputedStyle(select);
+  const brush = document.createElement("canvas").getContext("2d");
+  brush.font = style.font;
+  const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  return [...select.options].every((one) => brush.measureText(one.text).width <= room);
+}"""
+
+
+def test_the_filters_show_all_of_their_words(page: Page, running: Running) -> None:
+    sign_in(page, running, "/documents")
+    expect(page.get_by_test_id("collection").locator("option")).not_to_have_count(0)
+    for width in (320, 390, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.get_by_test_id("state").evaluate(FITS), width
+        page.get_by_test_id("collection").evaluate("one => one.replaceChildren(one.options[0])")
+        assert page.get_by_test_id("collection").evaluate(FITS), width
+
+
 def test_a_file_under_a_name_that_is_taken_asks_first(page: Page, running: Running) -> None:
     sign_in(page, running, "/documents#add")
     page.get_by_test_id("target").select_option("main")

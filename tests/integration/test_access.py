@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from app.access.accounts import Accounts
 from app.access.known_places import KnownPlaces, forget_places
 from app.access.principals import Principal
 from app.access.quotas import Quotas
@@ -41,6 +42,7 @@ from app.errors import (
 )
 from app.records.audit import broken_audit_link
 from app.records.tables import AuditRow
+from cli.serve import first_password
 from cli.workers import share_of
 from tests.conftest import STRONG
 from tests.trails import settings_for
@@ -76,6 +78,24 @@ def test_expired_unknown_and_garbled_keys_are_refused(access: Access) -> None:
     for wrong in ("cs_wrong", "", "\udcff\x00", key + "x"):
         with pytest.raises(Unauthenticated):
             access.keys.principal(wrong)
+
+
+def test_of_services_that_start_at_once_one_makes_the_first_account(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = Access(database, settings_for(database.url, tmp_path))
+    start, exist = Barrier(4), Accounts.exist
+
+    def then_all_at_once(accounts: Accounts) -> bool:
+        found = exist(accounts)
+        start.wait()
+        return found
+
+    monkeypatch.setattr(Accounts, "exist", then_all_at_once)
+    with ThreadPoolExecutor(4) as pool:
+        passwords = list(pool.map(lambda _number: first_password(access), range(4)))
+    (password,) = (one for one in passwords if one is not None)
+    assert access.sessions.sign_in("admin", password).token
 
 
 def test_principals_are_checked(access: Access) -> None:

@@ -1,5 +1,6 @@
 """Whatever is edited in the database, the audit chain tells; and it never cries wolf."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, Table, Text, cast, delete, insert, select, te
 from app.access.service import Access
 from app.access.tables import ApiKeyRow, PrincipalRow
 from app.db import Database, now
-from app.errors import AuditBroken, DependencyFailed
+from app.errors import AuditBroken, DependencyFailed, SettingsInvalid
 from app.gate.drift import _raise_alarm
 from app.gate.modes import switch_mode
 from app.gate.tables import CertificateRow, GateAlarmRow, GateModeRow, LabelRow, ReviewerCheckRow
@@ -26,6 +28,7 @@ from app.proof.checkpoints import (
     Checkpoint,
     Checkpoints,
     MerkleTree,
+    SigningKeys,
     inclusion_proofs,
     leaf_hash,
     read_checkpoint,
@@ -47,7 +50,7 @@ from app.review.decisions import Decision
 from app.review.gold import add_gold_answer
 from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
-from cli.doctor import audit_in_words
+from cli.doctor import audit_in_words, signing_key
 from guardrails.contract import canonical_json, canonical_sha256
 from guardrails.drift import Change
 from tests.conftest import on_sqlite
@@ -628,3 +631,43 @@ def test_the_checker_refuses_a_forged_file(database: Database, tmp_path: Path) -
     passed = [name for name, one in forgeries(proof).items() if check(tmp_path, one)[0] == 0]
     assert passed == []
     assert check(tmp_path, proof, "--key", "0" * 64)[0] == 1
+
+
+def test_doctor_names_a_signing_key_that_is_lost_or_damaged(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = settings_for(database.url, tmp_path)
+    told: Any = SimpleNamespace(database=database, settings=settings)
+    checkpoints = Checkpoints(database, settings)
+    assert signing_key(told).startswith("none yet")
+    lost = checkpoints.make().key
+    assert signing_key(told) == lost[:16]
+    (key,) = (tmp_path / "audit_keys").glob("*.pem")
+    whole = key.read_bytes()
+    key.write_bytes(b"nothing")
+    with pytest.raises(SettingsInvalid, match=r"holds no key\. Bring it back from a backup"):
+        signing_key(told)
+    key.unlink()
+    with pytest.raises(SettingsInvalid, match=f"signed by the key {lost[:16]}, which is not in"):
+        signing_key(told)
+    assert checkpoints.make().key != lost, "another one signs"
+    with pytest.raises(SettingsInvalid, match=lost[:16]):
+        signing_key(told)
+    key.write_bytes(whole)
+    assert signing_key(told) and checkpoints.lost_keys() == []
+    for file in (tmp_path / "audit_keys").glob("*.pem"):
+        file.rename(file.with_suffix(".pub"))
+    with pytest.raises(SettingsInvalid, match="no key to sign with"):
+        signing_key(told)
+
+
+def test_what_was_begun_of_a_key_by_who_was_killed_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "audit_keys"
+    folder.mkdir()
+    dead, taken = folder / ".0001-ab.pem.1234.part", folder / ".0002-cd.pem.1234.part"
+    for part in (dead, taken):
+        part.write_bytes(b"a key")
+    with taken.open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        SigningKeys(tmp_path).rotate()
+        assert taken.exists() and not dead.exists()

@@ -81,16 +81,30 @@ def test_people_see_what_does_not_fit(desk: Desk, run: Command) -> None:
     assert done.exit_code == 2 and "records" in done.stdout
 
 
+def test_nothing_is_erased_before_somebody_says_so(desk: Desk, run: Command) -> None:
+    answer_id = desk.ask(EXCESS)["answer_id"]
+    for kind, name in (("answer", answer_id), ("principal", "ann"), ("document", "any")):
+        for said in ("n\n", ""):
+            ended = CliRunner().invoke(commands, ["erase", kind, name], input=said)
+            assert ended.exit_code == 1 and "for good?" in ended.stdout
+        refused = CliRunner().invoke(commands, ["erase", kind, name, "--json"])
+        assert getattr(refused.exception, "code", "") == "invalid_request"
+    assert desk.answerer().view(ANN, answer_id)["answer"] is not None
+    ended = CliRunner().invoke(commands, ["erase", "answer", answer_id], input="y\n")
+    assert ended.exit_code == 0 and "Erased 1 answer" in ended.stdout
+    assert desk.answerer().view(ANN, answer_id)["answer"] is None
+
+
 def test_erase_by_command(desk: Desk, run: Command) -> None:
     first, second = (desk.ask(EXCESS)["answer_id"] for _ in range(2))
-    assert run("erase", "answer", first, "--reason", "asked for it")["answers"] == 1
+    assert run("erase", "answer", first, "--reason", "asked for it", "--yes")["answers"] == 1
     document = desk.shelf.ids["handbook.txt"]
-    erased = run("erase", "document", document, "--no-compact")
+    erased = run("erase", "document", document, "--no-compact", "--yes")
     assert (erased["documents"], erased["compacted"]) == (1, False)
     assert desk.answerer().view(ANN, second)["answer"] is None
     assert desk.ask(EXCESS)["status"] == "abstained"
     assert [one.state for one in desk.corpus.versions.all() if one.state != "failed"] == ["live"]
-    assert run("erase", "principal", "ann")["answers"] == 3
+    assert run("erase", "principal", "ann", "--yes")["answers"] == 3
     assert desk.answerer().history(ANN, 5) == []
     assert run("audit", "verify")["sound"]
     assert desk.answerer().answer(ANN, Ask(EXCESS))["status"] == "abstained"

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -261,6 +263,46 @@ def test_what_a_killed_backup_left_is_removed_by_the_next_one(tmp_path: Path) ->
     database.close()
     names = {path.name for path in place.iterdir()}
     assert names == {"film.part", "tuesday.zip", "wednesday.zip"}
+
+
+def killed_at(number: int, archive: Path, settings: Settings) -> int:
+    """How a restore ends that is killed before (odd numbers) or after a commit (even ones)."""
+
+    def restore_and_die() -> int:
+        database = Database(settings.database)
+        commit, points = database.engine.dialect.do_commit, [0]
+
+        def point() -> None:
+            points[0] += 1
+            if points[0] == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def commits(connection: Any) -> None:
+            point()
+            commit(connection)
+            point()
+
+        database.engine.dialect.do_commit = commits  # type: ignore[method-assign, assignment]
+        restore(database, settings, archive)
+        return 0
+
+    return ended(begin(restore_and_die))
+
+
+def test_a_restore_that_was_killed_is_taken_for_no_service(archive: Path, tmp_path: Path) -> None:
+    """Its tables and files may be there by then, and the rows not."""
+    for number in range(1, 99):
+        settings = Settings(data_dir=tmp_path / str(number))
+        if killed_at(number, archive, settings) == 0:
+            break
+        for use in (open_services, lambda one: restore(Database(one.database), one, archive)):
+            with pytest.raises(BackupRefused, match="did not end"):
+                use(settings)
+        shutil.rmtree(settings.data_dir)
+    assert number > 4, "it was killed at each of its commits"
+    database = open_database(settings)
+    assert verify_audit(database).problems == [] and counts(database)[0] == 2
+    database.close()
 
 
 def test_a_backup_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:

@@ -126,24 +126,47 @@ def test_what_can_be_tried_again_is(running: Served, ann: Client) -> None:
     freeing.join()
 
 
-def again_after(seconds: float, running: Served, port: int) -> threading.Thread:
-    """The same service on another port, from some seconds on, for ten."""
+class Again:
+    """The same service on another port, from some seconds on until the block is left; ``followed``
+    is set once somebody waits for events of an answer there."""
 
-    def serve() -> None:
-        time.sleep(seconds)
-        with listening(uvicorn.Config(running.site.app, port=port, lifespan="off")):
-            time.sleep(10)
+    def __init__(self, seconds: float, running: Served, port: int) -> None:
+        self._seconds, self._running, self._port = seconds, running, port
+        self._over, self.followed = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._serve)
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    return thread
+    def _serve(self) -> None:
+        self._over.wait(self._seconds)
+        config = uvicorn.Config(self._app, port=self._port, lifespan="off", interface="asgi3")
+        with listening(config):
+            self._over.wait()
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope.get("path", "").endswith("/events"):
+            self.followed.set()
+        await self._running.site.app(scope, receive, send)
+
+    def __enter__(self) -> "Again":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pauses a tenth as long, so that a service is away for tenths of seconds, too."""
+    for name in ("PAUSE_S", "LONGEST_PAUSE_S"):
+        monkeypatch.setattr(client, name, getattr(client, name) / 10)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.usefixtures("impatient")
 def test_a_service_that_was_killed_is_waited_for(running: Served, kind: str) -> None:
     port, key = free_port(), running.site.keys["ann"]
-    back = again_after(4.0, running, port)  # longer than the three tries of before took
-    hasty = Client(f"http://127.0.0.1:{port}", key, patience_s=0.5)
+    hasty = Client(f"http://127.0.0.1:{port}", key, patience_s=0.05)
     with hasty, pytest.raises(httpx.ConnectError):
         hasty.collections()
 
@@ -151,32 +174,36 @@ def test_a_service_that_was_killed_is_waited_for(running: Served, kind: str) -> 
         async with AsyncClient(f"http://127.0.0.1:{port}", key) as service:
             return await service.ask(RELEASED)
 
-    if kind == "async":
-        assert asyncio.run(ask()).status == "released"
-    else:
-        with Client(f"http://127.0.0.1:{port}", key) as service:
-            assert service.ask(RELEASED).status == "released"
-    back.join()
+    with Again(0.4, running, port):  # longer than three tries take
+        if kind == "async":
+            assert asyncio.run(ask()).status == "released"
+        else:
+            with Client(f"http://127.0.0.1:{port}", key) as service:
+                assert service.ask(RELEASED).status == "released"
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.usefixtures("impatient")
 def test_an_answer_is_followed_over_a_restart(running: Served, ann: Client, kind: str) -> None:
     port, key, held = free_port(), running.site.keys["ann"], ann.ask(HELD)
-    back = again_after(1.0, running, port)
-    signing = threading.Timer(3.0, running.release, [held.answer_id])
-    signing.start()
+
+    def sign() -> None:
+        assert back.followed.wait(60)
+        running.release(held.answer_id)
 
     async def follow() -> Answer:
         async with AsyncClient(f"http://127.0.0.1:{port}", key) as service:
             return await service.follow(held)
 
-    if kind == "async":
-        assert asyncio.run(follow()).status == "released"
-    else:
-        with Client(f"http://127.0.0.1:{port}", key) as service:
-            assert service.follow(held).status == "released"
-    signing.join()
-    back.join()
+    with Again(0.1, running, port) as back:
+        signing = threading.Thread(target=sign)
+        signing.start()
+        if kind == "async":
+            assert asyncio.run(follow()).status == "released"
+        else:
+            with Client(f"http://127.0.0.1:{port}", key) as service:
+                assert service.follow(held).status == "released"
+        signing.join()
 
 
 def test_tries_come_at_growing_distances_within_the_patience() -> None:

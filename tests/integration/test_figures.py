@@ -73,7 +73,7 @@ def test_figures_count_what_was_decided_and_what_became_of_it(
     empty = site.call("olga", "GET", "/v1/gate/figures?days=3").json()
     assert [day["released"] for day in empty["days"]] == [0, 0, 0]
     assert (empty["answers"], empty["stages"], empty["timed"]) == (0, [], 0)
-    assert empty["backlog"] == {"waiting": 0, "overdue": 0, "oldest_at": None}
+    assert empty["backlog"] == {"waiting": 0, "overdue": 0, "oldest_at": None, "escalated": 0}
 
     on_day(3)
     site.ask(RELEASED)

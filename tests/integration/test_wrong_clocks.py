@@ -12,8 +12,15 @@ from app.access.principals import Principal
 from app.access.quotas import Quotas
 from app.access.service import Access
 from app.corpus.corpus import Corpus
-from app.db import Database
-from app.errors import AlreadyDecided, ClaimLost, CredentialsExpired, QuotaExceeded
+from app.db import Database, iso, now
+from app.errors import (
+    AlreadyDecided,
+    ClaimLost,
+    CredentialsExpired,
+    QuotaExceeded,
+    UndoTooLate,
+)
+from app.notices.sender import Sender, waiting_notices
 from app.proof.erasure import Eraser
 from app.proof.verify import verify_audit
 from app.records import recording
@@ -27,6 +34,7 @@ from app.review.tasks import open_task
 from app.settings import Settings
 from app.wiring import build_corpus
 from tests.clocks import clock_off, every_clock_off
+from tests.mailbox import mailbox
 from tests.trails import add_ready_document, hold, only_passage, settings_for, trail
 
 PASSWORD = "correct horse battery"
@@ -114,6 +122,77 @@ def test_what_was_erased_while_the_clock_was_ahead_stays_closed(
     desk.expire_overdue()
     assert desk.count_open() == 0
     assert verify_audit(database).problems == []
+
+
+@pytest.mark.parametrize("days", [0.2, 5])
+def test_what_is_to_be_told_does_not_wait_for_a_clock_that_was_ahead(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: float
+) -> None:
+    with mailbox() as box:
+        server = {"smtp_host": "127.0.0.1", "smtp_port": box.port, "smtp_security": "none"}
+        people = {"smtp_from": "a@example.com", "notice_reviewers": "b@example.com"}
+        settings = settings_for(database.url, tmp_path, gold_share=0.0, **server, **people)
+        sender = Sender(database, settings)
+        with every_clock_off(monkeypatch, days=days):
+            hold(database, settings, urgency="urgent")
+            box.refuse = True
+            sender.run()  # it is not taken: to be tried again in five seconds
+            hold(database, settings, asker="bob", urgency="urgent")
+        assert {one.attempts for one in waiting_notices(database) if one.destination} == {1}
+        box.refuse = False
+        sender.run()
+        assert len(box.messages) == 2
+        hold(database, settings, asker="eve", urgency="urgent")
+        box.refuse = True
+        sender.run()
+        (left,) = (one for one in waiting_notices(database) if one.destination)
+        assert left.next_try_at < str(iso(now() + timedelta(hours=2))), (
+            "the pause goes by the clock"
+        )
+
+
+def test_a_decision_that_was_made_while_a_clock_was_ahead_stands_and_is_measured(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(database.url, tmp_path, undo_seconds=10)
+    desk = ReviewDesk(database, settings)
+    with every_clock_off(monkeypatch, days=2):
+        task_id, _ = hold(database, settings)
+        seen = desk.claim(RITA, task_id)
+        decision = Decision("reject", seen.content_sha256, seen.fence, "It is wrong.")
+        assert desk.decide(RITA, task_id, decision).undo_until
+    assert desk.task(RITA, task_id).undo_until is None
+    with pytest.raises(UndoTooLate):
+        desk.undo(RITA, task_id)
+    assert (desk.measure_decisions(), desk.measure_decisions()) == (1, 0)
+
+
+def test_an_undo_goes_by_the_clock_of_the_server_whatever_a_host_says(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.embedded:
+        pytest.skip("SQLite has the clock of its one host")
+    settings = settings_for(database.url, tmp_path, undo_seconds=60)
+    desk = ReviewDesk(database, settings)
+    with clock_off(monkeypatch, days=-1):
+        task_id, _ = hold(database, settings)
+        seen = desk.claim(RITA, task_id)
+        decision = Decision("reject", seen.content_sha256, seen.fence, "It is wrong.")
+        desk.decide(RITA, task_id, decision)
+        assert desk.measure_decisions() == 0
+    assert desk.undo(RITA, task_id).state == "claimed"
+
+
+def test_a_claim_of_a_clock_that_was_ahead_keeps_no_task_from_escalating(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(database.url, tmp_path, review_days=30, claim_minutes=60 * 24 * 30)
+    desk = ReviewDesk(database, settings)
+    task_id, _ = hold(database, settings)
+    with every_clock_off(monkeypatch, days=5):
+        desk.claim(RITA, task_id)
+    with every_clock_off(monkeypatch, days=1.1):
+        assert desk.escalate_aged() == 1
 
 
 # What is erased for good

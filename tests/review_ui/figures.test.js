@@ -58,7 +58,7 @@ test("bars stand on each other inside the drawing, and nothing is drawn for noth
 
 test("tiles say the share, what waits and since when", () => {
   const now = Date.parse("2026-05-01T12:00:00Z");
-  const backlog = { waiting: 2, overdue: 1, oldest_at: "2026-05-01T10:00:00Z" };
+  const backlog = { waiting: 2, overdue: 1, oldest_at: "2026-05-01T10:00:00Z", escalated: 1 };
   const figures = {
     days: [],
     stages: [],
@@ -73,7 +73,7 @@ test("tiles say the share, what waits and since when", () => {
   assert.equal(answers?.value, "8");
   assert.match(released?.value ?? "", /^75/);
   assert.equal(released?.about, "6 of 8; 1 still held");
-  assert.match(waiting?.about ?? "", /^the oldest since 2 h.*, 1 past the deadline$/);
+  assert.match(waiting?.about ?? "", /^the oldest since 2 h.*, 1 past the deadline, 1 escalated by age$/);
   const none = { ...figures, answers: 0, released: 0, waiting: 0 };
   assert.equal(tilesOf(none, now)[1]?.value, "–");
   assert.match(seconds(999.6), /^1000/);

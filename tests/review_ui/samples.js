@@ -81,6 +81,7 @@ export function task(id, changes) {
     approvals_needed: 1,
     provisional: false,
     urgency: "normal",
+    escalated_at: null,
     cause: "screens",
     risk: null,
     assigned_to: null,

@@ -211,6 +211,9 @@ test("a task's small print says who holds it and what is still needed", () => {
   assert.equal(taskNotes(task("a")), "");
   const urgent = { ...task("a"), urgency: /** @type {const} */ ("urgent"), queue: "urgent" };
   assert.deepEqual(listNotes(urgent), ["Urgent"]);
+  const aged = { ...urgent, escalated_at: "2026-05-01T10:00:00Z" };
+  assert.deepEqual(listNotes(aged), ["Urgent", "escalated by age"]);
+  assert.match(taskNotes(aged), /^Urgent · Escalated by age, /);
 });
 
 test("how many tasks wait is counted up to a limit", () => {
