@@ -585,6 +585,7 @@ PUBLIC = {
     ("POST", "/v1/session/oidc/finish"),
     ("POST", "/v1/widget/{key}/visits"),
     ("POST", "/v1/widget/{key}/questions"),
+    ("GET", "/v1/widget/{key}/answers"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}/events"),
 }

@@ -183,6 +183,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("DELETE", "/v1/widget-keys/{widget_key_id}"): Row("admin", "service"),
     ("POST", "/v1/widget/{key}/visits"): Row("public", "own", {"json": {}}),
     ("POST", "/v1/widget/{key}/questions"): Row("public", "own", {"json": {"question": "x"}}),
+    ("GET", "/v1/widget/{key}/answers"): Row("public", "own"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}"): Row("public", "own"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}/events"): Row("public", "own"),
 }
