@@ -4,7 +4,8 @@
 import { wordDiff } from "../shared/diff.js";
 import { el } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
-import { isUndecided } from "./state.js";
+import { keepNote, noteOf } from "./notes.js";
+import { isPutOff, isUndecided } from "./state.js";
 
 /** @import { Child } from "../shared/dom.js" */
 /** @import { NoteView, TaskDetailView } from "../shared/wire.d.ts" */
@@ -56,7 +57,7 @@ export function handling(state, hands) {
 function snoozing(task, hands) {
   const put = (/** @type {string | null} */ until, /** @type {string} */ said) =>
     hands.handle({ method: "PUT", path: "snooze", body: { until }, said });
-  if (task.snoozed_until && Date.parse(task.snoozed_until) > Date.now()) {
+  if (isPutOff(task)) {
     return button("List it again", "unsnooze", () => put(null, "The task is listed again."));
   }
   const left = Date.parse(task.expires_at) - Date.now();
@@ -65,14 +66,15 @@ function snoozing(task, hands) {
   const field = el(
     "select",
     { class: "small", "aria-label": "Put off for", "data-testid": "snooze" },
-    el("option", { value: "" }, "Put off…"),
     possible.map(({ hours, label }) => el("option", { value: hours }, label)),
   );
-  field.addEventListener("change", () => {
-    const until = new Date(Date.now() + Number(field.value) * HOUR_MS).toISOString();
-    if (field.value) put(until, "The task is put off.");
-  });
-  return field;
+  // Not with the choice: who goes through it by keys would put the task off at its first step.
+  const chosen = () => new Date(Date.now() + Number(field.value) * HOUR_MS).toISOString();
+  const label = "Put off for";
+  const act = button(label, "put-off", () =>
+    put(chosen(), "The task is put off. It stands under Later."),
+  );
+  return el("span", { class: "row put-off" }, act, field);
 }
 
 /**
@@ -89,9 +91,10 @@ function draftAgain({ content_sha256 }, hands) {
 /**
  * A form of one text, for a comment or for the reason of an escalation.
  * @param {"comment" | "escalate"} mode
+ * @param {TaskDetailView} task
  * @param {Hands} hands
  */
-export function noteForm(mode, hands) {
+export function noteForm(mode, { task_id }, hands) {
   const escalates = mode === "escalate";
   const field = el("textarea", {
     id: "note-text",
@@ -100,6 +103,8 @@ export function noteForm(mode, hands) {
     "data-testid": "note-text",
     "data-focus": true,
   });
+  field.value = noteOf(task_id, mode);
+  field.addEventListener("input", () => keepNote(task_id, mode, field.value));
   const onsubmit = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const text = field.value.trim();

@@ -116,6 +116,11 @@ export function isUndecided(task) {
   return task?.state === "open" || task?.state === "claimed";
 }
 
+/** @param {Pick<TaskDetailView, "snoozed_until"> | null} task */
+export function isPutOff(task, now = Date.now()) {
+  return Date.parse(task?.snoozed_until ?? "") > now;
+}
+
 /** True while this reviewer holds the shown task; an ended claim holds nothing. */
 export function isMine(/** @type {State} */ { claim, me }, now = Date.now()) {
   if (claim?.state !== "claimed" || claim.claimed_by !== me) return false;
@@ -286,8 +291,9 @@ function warnedOfChange(state) {
 /** @param {State} state */
 function changeElsewhere({ task: shown, claim, tasks, filter, complete, me }) {
   const now = tasks.find((task) => task.task_id === shown?.task_id);
+  if (!now && isPutOff(shown)) return ""; // it stands under another filter
   if (now ? !isUndecided(now) : filter === "open" && complete) {
-    return "This task is no longer open: it was decided elsewhere, or it has expired.";
+    return "This task is no longer in this list: it was decided or put off elsewhere, or it has expired.";
   }
   const holder = now?.claimed_by;
   if (!holder || holder === me || holder === claim?.claimed_by) return "";

@@ -1,15 +1,17 @@
 """What strangers stumbled over: words that are lost, hidden, or untrue of what they just did."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.conftest import Running, faultless_page
-from tests.e2e.test_browser import FACT, RISKY, ask, sign_in
+from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
 
 pytestmark = pytest.mark.browser
 BICYCLE = "Will you pay my claim for a stolen bicycle?"
+GREENHOUSE = "Will you pay my claim for a broken greenhouse?"
 AT_END = """() => {
   const node = document.getElementById("transcript");
   return node.scrollHeight - node.clientHeight - node.scrollTop < 2;
@@ -67,3 +69,78 @@ def test_no_question_is_lost_on_the_way(page: Page, running: Running) -> None:
     expect(field).to_have_value(f"{RISKY}\nAnd another one?")
     expect(noted).to_contain_text("stands here again")
     expect(page.get_by_test_id("cancel")).to_be_disabled()
+
+
+def test_a_task_is_put_off_by_keys_and_is_said_to_be(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    ask(page, GREENHOUSE, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, GREENHOUSE)
+    hours = page.get_by_test_id("snooze")
+    hours.focus()
+    page.keyboard.press("ArrowDown")  # a look at what there is puts nothing off
+    expect(hours).to_have_value("4")
+    expect(page.locator("#task-notice")).to_be_empty()
+    page.get_by_test_id("put-off").click()
+    expect(page.get_by_test_id("unsnooze")).to_be_visible()
+    expect(page.get_by_test_id("task").filter(has_text=GREENHOUSE)).to_have_count(0)
+    expect(page.locator("#task-notice")).to_contain_text("The task is put off")
+    expect(page.locator("#task-notice")).not_to_contain_text("no longer")
+
+
+def test_a_reason_and_a_comment_outlive_a_look_elsewhere(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    for question in (RISKY, NO_DRAFT):
+        ask(page, question, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, RISKY)
+    page.get_by_test_id("reject").click()
+    page.get_by_test_id("reject-reason").fill("Section 7 says otherwise.")
+    page.get_by_test_id("task").filter(has_text=NO_DRAFT).first.click()
+    expect(page.locator("#task-title")).to_have_text(NO_DRAFT)
+    page.get_by_test_id("reject").click()
+    expect(page.get_by_test_id("reject-reason")).to_have_value("")
+    open_task(page, RISKY)
+    page.get_by_test_id("comment").click()
+    page.get_by_test_id("note-text").fill("I have asked the claims team.")
+    page.keyboard.press("Escape")
+    page.reload()
+    page.get_by_test_id("comment").click()
+    expect(page.get_by_test_id("note-text")).to_have_value("I have asked the claims team.")
+    page.get_by_test_id("note-save").click()
+    expect(page.locator("#task-notice")).to_contain_text("saved")
+    page.get_by_test_id("comment").click()
+    expect(page.get_by_test_id("note-text")).to_have_value("")
+    page.keyboard.press("Escape")
+    page.get_by_test_id("reject").click()
+    expect(page.get_by_test_id("reject-reason")).to_have_value("Section 7 says otherwise.")
+
+
+def test_a_folder_is_added_without_what_is_no_document(
+    page: Page, running: Running, tmp_path: Path
+) -> None:
+    for name, text in (
+        ("boats/fees.md", "# Fees\n\nA mooring costs £9 a night.\n"),
+        ("boats/old/fees.md", "# Fees\n\nA mooring costs £7 a night.\n"),
+        ("boats/.DS_Store", "x"),
+        ("boats/~$fees.docx", "x"),
+        ("boats/plan.heic", "x"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    sign_in(page, running, "/documents#add")
+    page.get_by_test_id("target").select_option(label="a new collection…")
+    page.get_by_test_id("new-collection").fill("boats")
+    page.get_by_test_id("folder").set_input_files(tmp_path / "boats")
+    expect(page.get_by_test_id("left-out")).to_contain_text(".DS_Store")
+    expect(page.get_by_test_id("left-out")).to_contain_text("~$fees.docx")
+    lines = page.get_by_test_id("upload")
+    expect(lines).to_have_count(3)
+    expect(lines.filter(has_text="plan.heic")).to_contain_text(
+        "Files that end in .heic cannot be read; save it as PDF"
+    )
+    expect(lines.filter(has_text="fees.md").first).to_have_attribute("data-state", "ready")
+    second = lines.filter(has_text="fees.md").last  # of two files of one name it is asked
+    second.get_by_test_id("clash-both").click()
+    expect(second).to_have_attribute("data-state", "ready")
+    expect(lines.filter(has_text="fees (2).md")).to_have_count(1)
