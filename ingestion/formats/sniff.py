@@ -12,7 +12,6 @@ from ingestion.formats import cues, limits, outlook, pictures
 from ingestion.formats.containers import PACKED_BY, is_tar
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
-    BY_SUFFIX,
     HTML,
     IMAGES,
     MAIL,
