@@ -168,6 +168,13 @@ class DecisionView:
     )
 
 
+@dataclass(frozen=True)
+class ReviewersView:
+    """Who may be given a task."""
+
+    names: list[str]
+
+
 NoteKind = Literal[
     "comment",
     "assigned",

@@ -7,7 +7,7 @@ import { placeOf } from "../shared/format.js";
 import { unsavedBadge } from "../shared/forms.js";
 import { writtenText } from "../shared/quotes.js";
 import { evidenceFinder, numberFor, sourcesOf } from "./evidence.js";
-import { handling, noteForm } from "./handle.js";
+import { handForm, handling, noteForm } from "./handle.js";
 import { keepNote, noteOf } from "./notes.js";
 import { addedTo, isMine, mayApprove, otherHolder, unsavedText, waitsForMe } from "./state.js";
 import { editProblem } from "./words.js";
@@ -68,6 +68,7 @@ function formOf(mode, task, state, act) {
   if (mode === "edit") return editForm(task, state, act);
   if (mode === "reject") return rejectForm(task, act);
   if (mode === "approve") return approveConfirm(act, unsavedText(state) !== null);
+  if (mode === "hand") return handForm(task, state.me, act);
   return noteForm(mode, task, act);
 }
 

@@ -1,14 +1,16 @@
 // @ts-check
 // What can be done with a task besides deciding it: assign, put off, escalate, comment.
 
+import { messageOf, request } from "../shared/api.js";
 import { wordDiff } from "../shared/diff.js";
-import { el } from "../shared/dom.js";
+import { el, fill } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
+import { choices, field as labelled } from "../shared/forms.js";
 import { keepNote, noteOf } from "./notes.js";
 import { isPutOff, isUndecided } from "./state.js";
 
 /** @import { Child } from "../shared/dom.js" */
-/** @import { NoteView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { NoteView, ReviewersView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Mode, State } from "./state.js" */
 /** @typedef {{method: "POST" | "PUT", path: string, body?: unknown, said: string}} Handling */
 /** @import { SourceChange } from "../shared/wire.d.ts" */
@@ -43,6 +45,7 @@ export function handling(state, hands) {
     mine
       ? button("Give back", "unassign", () => assign(null, "The task is nobody’s."))
       : button("Assign to me", "assign", () => assign(me, "The task is yours.")),
+    button("Hand over…", "hand-over", () => hands.setMode("hand")),
     snoozing(task, hands),
     draftAgain(task, hands),
     button("Escalate…", "escalate", () => hands.setMode("escalate")),
@@ -131,6 +134,39 @@ export function noteForm(mode, { task_id }, hands) {
       el("button", { type: "button", onclick: () => hands.setMode("") }, "Cancel"),
     ),
   );
+}
+
+/**
+ * Which colleague gets the task; those who may see it are asked for when it is opened.
+ * @param {TaskDetailView} task
+ * @param {string} me
+ * @param {Hands} hands
+ */
+export function handForm({ task_id, assigned_to }, me, hands) {
+  const field = choices([["", "Loading…"]], { "data-testid": "hand-to", "data-focus": true });
+  const problem = el("p", { class: "flag bad", role: "alert" });
+  const others = async () => {
+    /** @type {ReviewersView} */
+    const { names } = await request("GET", `/v1/reviews/${encodeURIComponent(task_id)}/reviewers`);
+    const found = names.filter((name) => name !== me && name !== assigned_to);
+    fill(
+      field,
+      found.map((name) => el("option", { value: name }, name)),
+    );
+    if (!found.length) fill(problem, "No other reviewer may see this task.");
+  };
+  others().catch((error) => fill(problem, messageOf(error)));
+  const onsubmit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const to = field.value;
+    if (!to) return field.focus();
+    const said = `${to} has the task now.`;
+    hands.handle({ method: "PUT", path: "assignment", body: { to }, said });
+  };
+  const save = el("button", { class: "primary", "data-testid": "hand-save" }, "Hand over");
+  const cancel = el("button", { type: "button", onclick: () => hands.setMode("") }, "Cancel");
+  const label = labelled("Hand this task to", field);
+  return el("form", { onsubmit }, label, problem, el("div", { class: "row" }, save, cancel));
 }
 
 /**

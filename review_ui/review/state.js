@@ -7,7 +7,7 @@ import { countWords } from "./words.js";
 /** @import { DecisionKind, TaskDetailView, TasksView, TaskView } from "../shared/wire.d.ts" */
 
 /** @typedef {"open" | "snoozed" | "decided" | "all"} Filter */
-/** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate"} Mode */
+/** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate" | "hand"} Mode */
 /**
  * What narrows the list; an empty text narrows nothing.
  * @typedef {{queue: string, cause: string, who: "" | "mine" | "nobody", risk: "" | "0.2" | "0.5", text: string}} Narrow
@@ -364,7 +364,7 @@ export function notLoaded(state, taskId, message) {
  * @returns {State}
  */
 export function modeSet(state, mode) {
-  const possible = mode === "comment" || mode === "escalate" ? waitsForMe : mayDecide;
+  const possible = ["comment", "escalate", "hand"].includes(mode) ? waitsForMe : mayDecide;
   if (state.busy || (mode && !possible(state))) return state;
   if (mode === "approve" && !mayApprove(state)) return { ...state, notice: notApprovable(state) };
   // What went well before has been read by now, and would cover the draft.

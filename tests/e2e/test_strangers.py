@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from app.wiring import Services
 from tests.e2e.conftest import Running, faultless_page
 from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
+from tests.integration.test_api import PASSWORD
 
 pytestmark = pytest.mark.browser
 BICYCLE = "Will you pay my claim for a stolen bicycle?"
+SHED = "Will you pay my claim for the roof of my shed?"
 GREENHOUSE = "Will you pay my claim for a broken greenhouse?"
 AT_END = """() => {
   const node = document.getElementById("transcript");
@@ -144,3 +147,25 @@ def test_a_folder_is_added_without_what_is_no_document(
     second.get_by_test_id("clash-both").click()
     expect(second).to_have_attribute("data-state", "ready")
     expect(lines.filter(has_text="fees (2).md")).to_have_count(1)
+
+
+def test_a_task_is_handed_over_by_name(
+    page: Page, running: Running, example_services: Services
+) -> None:
+    accounts = example_services.access.accounts
+    accounts.create("rob", ["reviewer"], password=PASSWORD)
+    accounts.create("rhea", ["reviewer"], scope=["elsewhere"], password=PASSWORD)
+    sign_in(page, running)
+    ask(page, SHED, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, SHED)
+    page.get_by_test_id("claim").click()
+    expect(page.get_by_test_id("claimed-by-me")).to_be_visible()
+    page.get_by_test_id("hand-over").click()
+    to = page.get_by_test_id("hand-to")
+    expect(to).to_be_focused()
+    expect(to.locator("option")).to_have_text(["rob"])  # not who may not see it, nor oneself
+    page.get_by_test_id("hand-save").click()
+    expect(page.locator("#task-notice")).to_contain_text("rob has the task now.")
+    expect(page.locator("#task")).to_contain_text("Assigned to rob")
+    expect(page.get_by_test_id("claim")).to_be_visible()  # it was given back with that

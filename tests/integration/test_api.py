@@ -627,6 +627,7 @@ ROLE_OF = {
     ("GET", "/v1/reviews/events"): "reviewer",
     ("GET", "/v1/reviews/{task_id}/answered"): "reviewer",
     ("GET", "/v1/reviews/{task_id}/quotes"): "reviewer",
+    ("GET", "/v1/reviews/{task_id}/reviewers"): "reviewer",
     ("GET", "/v1/gaps"): "operator",
     ("GET", "/v1/gaps/{gap_id}/quotes"): "operator",
     ("GET", "/v1/practice"): "reviewer",
