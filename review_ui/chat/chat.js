@@ -388,9 +388,13 @@ function scrollToEnd(behavior = "auto") {
 function stayAtEnd() {
   const [transcript, history] = [byId("transcript"), byId("history")];
   const end = () => transcript.scrollHeight - transcript.clientHeight;
-  let reading = true;
+  let [reading, at] = [true, 0];
   transcript.addEventListener("scroll", () => {
-    reading = transcript.scrollTop >= end() - NEAR_PX;
+    const { scrollTop } = transcript;
+    // On its way down the page may be moving by itself, softly: that is no leaving the end.
+    if (scrollTop >= end() - NEAR_PX) reading = true;
+    else if (scrollTop < at) reading = false;
+    at = scrollTop;
   });
   const grown = () => {
     const last = history.lastElementChild;

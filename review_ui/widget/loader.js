@@ -54,7 +54,7 @@
       const said = { type: "button", textContent: this.label };
       this.button = Object.assign(document.createElement("button"), said);
       this.button.setAttribute("aria-expanded", "false");
-      this.problem = Object.assign(document.createElement("p"), { lang: "en", dir: "ltr" });
+      this.problem = document.createElement("p");
       this.problem.setAttribute("role", "alert");
       this.root.append(this.button, this.problem);
       this.listen();
@@ -84,7 +84,7 @@
 
     /** @param {boolean} open */
     toggle(open) {
-      this.problem.textContent = "";
+      this.problem.replaceChildren();
       this.frame ??= this.makeFrame();
       this.show(open);
       (open ? this.frame : this.button).focus();
@@ -128,7 +128,8 @@
       this.toggle(false);
       made.remove();
       this.frame = null;
-      this.problem.textContent = NOT_SHOWN;
+      const words = document.createElement("span");
+      this.problem.append(Object.assign(words, { lang: "en", dir: "ltr", textContent: NOT_SHOWN }));
       console.error(
         `Countersign: the chat of ${this.service} was not shown. The key must be in use and name ` +
           `this site (${location.origin}), and the site's Content-Security-Policy must allow ` +

@@ -23,7 +23,8 @@ AT_END = """() => {
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    with faultless_page(browser, reduced_motion="reduce") as (page, _):
+    """With its movements, which people see."""
+    with faultless_page(browser) as (page, _):
         yield page
 
 

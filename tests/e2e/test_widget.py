@@ -149,6 +149,7 @@ def test_who_is_nobody_to_the_site_is_not_told_to_leave_and_loses_no_question(
         own.snippet = key(own.origin)  # type: ignore[attr-defined]
         frame = opened(page, own.origin)  # type: ignore[attr-defined]
         question, noted = frame.get_by_test_id("question"), frame.get_by_test_id("ask-note")
+        expect(question).to_be_focused()
         question.fill("x" * 10_000)
         question.press("Enter")
         expect(noted).to_contain_text("at most 4,000 characters; this one has 10,000")
@@ -180,6 +181,7 @@ def test_a_user_whom_the_site_signed_finds_their_answers_again(
             f'data-issued="{issued}" data-signature="{signed}" defer></script>'
         )
         frame = opened(page, own.origin)  # type: ignore[attr-defined]
+        expect(frame.get_by_test_id("question")).to_be_focused()
         frame.get_by_test_id("question").fill(HELD)
         frame.get_by_test_id("question").press("Enter")
         expect(frame.get_by_test_id("answer")).to_contain_text("You can leave this page")
@@ -220,10 +222,14 @@ def test_a_site_that_the_key_does_not_name_shows_no_frame(
     page.on("console", lambda message: refused.append(message.text))
     with shop(key("https://shop.example")) as stranger:
         page.goto(stranger.origin)  # type: ignore[attr-defined]
+        page.evaluate("document.documentElement.dir = 'rtl'")
         opener = page.get_by_role("button", name="Ask a question")
         opener.click()
         # Who visits is told, and so is who looks into the console.
-        expect(page.get_by_role("alert")).to_contain_text("cannot be shown now")
+        told = page.get_by_role("alert")
+        expect(told).to_contain_text("cannot be shown now")
+        where = told.bounding_box()
+        assert where is not None and where["x"] == 16  # above its button, at the end of the line
         expect(page.locator("iframe")).to_have_count(0)
         expect(opener).to_have_attribute("aria-expanded", "false")
     assert any("frame-ancestors" in text for text in refused), refused
