@@ -64,7 +64,8 @@ export function addingView(context) {
     { class: "drop" },
     el("p", {}, "Drop files or folders here, or choose them:"),
     field("Files", chooser("files", take)),
-    field("A whole folder", chooser("folder", take)),
+    "webkitdirectory" in HTMLInputElement.prototype &&
+      field("A whole folder", chooser("folder", take)),
     el("p", { class: "muted small" }, hint),
   );
   const days = el(

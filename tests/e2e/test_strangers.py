@@ -1,5 +1,7 @@
 """What strangers stumbled over: words that are lost, hidden, or untrue of what they just did."""
 
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app.wiring import Services
-from tests.e2e.conftest import Running, faultless_page
+from guardrails.policy.load import DEFAULT_POLICY
+from tests.e2e.conftest import Running, faultless_page, sign_in_as_eve
 from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
 from tests.integration.test_api import PASSWORD
+from tests.servers import served, tiny_services
 
 pytestmark = pytest.mark.browser
 BICYCLE = "Will you pay my claim for a stolen bicycle?"
@@ -170,3 +174,23 @@ def test_a_task_is_handed_over_by_name(
     expect(page.locator("#task-notice")).to_contain_text("rob has the task now.")
     expect(page.locator("#task")).to_contain_text("Assigned to rob")
     expect(page.get_by_test_id("claim")).to_be_visible()  # it was given back with that
+
+
+def test_a_policy_that_does_not_count_is_told(
+    page: Page, tmp_path: Path, migrated_sqlite: Path
+) -> None:
+    file = tmp_path / "own.yaml"
+    shutil.copy(DEFAULT_POLICY, file)
+    with served(tiny_services(tmp_path, migrated_sqlite, policy_file=file)) as own:
+        sign_in_as_eve(page, own, "/operations")
+        policy = page.locator("#policy")
+        expect(policy).to_contain_text("COUNTERSIGN_POLICY_FILE")
+        expect(page.get_by_test_id("policy-problem")).to_have_count(0)
+        file.write_text("rules: nothing", "utf-8")
+        policies = own.site.services.policies
+        while not policies.problem:  # it is looked at once a second; the tests' time limit ends it
+            policies.current()
+            time.sleep(0.1)
+        page.reload()
+        expect(page.get_by_test_id("policy-problem")).to_contain_text("stays in force")
+        expect(page.get_by_test_id("policy")).to_contain_text("default, version")
