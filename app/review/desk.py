@@ -81,7 +81,7 @@ from app.review.tasks import (
     task_id_of,
 )
 from app.review.undo import due_tasks, keep_pending, release_before, take_pending, undo
-from app.review.views import EditView, ReviewersView, TaskDetailView, TasksView
+from app.review.views import ColleaguesView, EditView, TaskDetailView, TasksView
 from app.review.why import faults_line
 from app.settings import Settings
 from guardrails.contract import AnswerObject, Finding, Passage, canonical_sha256
@@ -210,7 +210,7 @@ class ReviewDesk:
         """Say who is to decide a task (None: anybody); others still may. ``Invalid``."""
         return self._handle(reviewer, task_id, lambda s, t: assign(s, t, reviewer.name, to))
 
-    def reviewers(self, reviewer: Principal, task_id: str) -> ReviewersView:
+    def reviewers(self, reviewer: Principal, task_id: str) -> ColleaguesView:
         """Whom a task may be assigned to."""
         reviewer.require("reviewer")
         with self._database.reading() as session:

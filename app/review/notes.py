@@ -16,7 +16,7 @@ from app.records.audit import append_audit
 from app.review.priority import STEP, more_urgent
 from app.review.tables import ReviewTaskRow, TaskNoteRow, TaskScopeRow
 from app.review.telling import note_urgent
-from app.review.views import NoteKind, NoteView, ReviewersView
+from app.review.views import ColleaguesView, NoteKind, NoteView
 
 
 def add_note(
@@ -79,11 +79,11 @@ def _may_decide(row: PrincipalRow, collections: Sequence[str]) -> bool:
     return may and all(map(found.may_read, collections))
 
 
-def reviewers_of(session: Session, task: ReviewTaskRow) -> ReviewersView:
+def reviewers_of(session: Session, task: ReviewTaskRow) -> ColleaguesView:
     """Those whom the task may be assigned to, by name."""
     collections = _collections(session, task)
     rows = session.scalars(select(PrincipalRow).order_by(PrincipalRow.name))
-    return ReviewersView([row.name for row in rows if _may_decide(row, collections)])
+    return ColleaguesView([row.name for row in rows if _may_decide(row, collections)])
 
 
 def snooze(session: Session, task: ReviewTaskRow, by: str, until: datetime | None) -> None:

@@ -169,7 +169,7 @@ class DecisionView:
 
 
 @dataclass(frozen=True)
-class ReviewersView:
+class ColleaguesView:
     """Who may be given a task."""
 
     names: list[str]

@@ -10,7 +10,7 @@ import { keepNote, noteOf } from "./notes.js";
 import { isPutOff, isUndecided } from "./state.js";
 
 /** @import { Child } from "../shared/dom.js" */
-/** @import { NoteView, ReviewersView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { NoteView, ColleaguesView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Mode, State } from "./state.js" */
 /** @typedef {{method: "POST" | "PUT", path: string, body?: unknown, said: string}} Handling */
 /** @import { SourceChange } from "../shared/wire.d.ts" */
@@ -146,7 +146,7 @@ export function handForm({ task_id, assigned_to }, me, hands) {
   const field = choices([["", "Loading…"]], { "data-testid": "hand-to", "data-focus": true });
   const problem = el("p", { class: "flag bad", role: "alert" });
   const others = async () => {
-    /** @type {ReviewersView} */
+    /** @type {ColleaguesView} */
     const { names } = await request("GET", `/v1/reviews/${encodeURIComponent(task_id)}/reviewers`);
     const found = names.filter((name) => name !== me && name !== assigned_to);
     fill(

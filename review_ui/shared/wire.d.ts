@@ -98,7 +98,7 @@ export interface QuoteView {
   headings: string[];
 }
 
-export interface ReviewersView {
+export interface ColleaguesView {
   names: string[];
 }
 
