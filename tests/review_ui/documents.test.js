@@ -10,6 +10,7 @@ import {
   mayGoBack,
   nameFirst,
   nameOf,
+  replaceHint,
   sizeWords,
   stateOf,
   uploadWords,
@@ -59,6 +60,11 @@ test("a quote is marked at its place, also over two passages and beyond the BMP"
   );
   assert.deepEqual(texts(parts), ["😀 ab cd", "ef gh"]);
   assert.ok(!partsOf([passage("ab", 0)]).some(({ pieces }) => pieces.some((p) => p.marked)));
+});
+
+test("a document of which nothing was read has no old content that answers", () => {
+  assert.match(replaceHint({ passages: 3 }), /the old content answers/);
+  assert.match(replaceHint({ passages: 0 }), /^Nothing of this document answers yet/);
 });
 
 test("headings that stand above a passage are not said again in it", () => {
