@@ -269,14 +269,18 @@ def print_line(report: Report) -> None:
     print(json.dumps(asdict(report)), flush=True)
 
 
+def _counted(count: int, one: str) -> str:
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
 def print_report(report: Report, *, all_skipped: bool = False) -> None:
     """What an ingestion did, and why a document was refused."""
     console.print(
-        f"{report.ingested} ingested ({report.passages} passages), "
+        f"{report.ingested} ingested ({_counted(report.passages, 'passage')}), "
         f"{report.unchanged} unchanged, {len(report.failures)} failed"
         + (f", {report.moved} moved" if report.moved else "")
         + (f", {report.removed} removed" if report.removed else "")
-        + (f", {report.suspects} suspect passages" if report.suspects else "")
+        + (f", {_counted(report.suspects, 'suspect passage')}" if report.suspects else "")
         + (f"; index version {report.index_version} is live" if report.index_version else ""),
         highlight=False,
     )

@@ -80,6 +80,7 @@ OF_THEIR_OWN: Mapping[tuple[str, str], Errors] = {
     ("POST", "/v1/widget-keys"): (errors.NotFound,),
     ("POST", "/v1/widget/{key}/visits"): (*OF_WIDGETS, errors.QuotaExceeded),
     ("POST", "/v1/widget/{key}/questions"): (*OF_WIDGETS, *ASKING, errors.Forbidden),
+    ("GET", "/v1/widget/{key}/answers"): OF_WIDGETS,
     ("GET", "/v1/widget/{key}/answers/{answer_id}"): OF_WIDGETS,
     ("GET", "/v1/widget/{key}/answers/{answer_id}/events"): OF_WIDGETS,
 }

@@ -35,7 +35,7 @@ from app.review.decisions import Decision
 from app.review.library import EarlierAnswers, Library
 from app.review.listing import CountsView
 from app.review.quotes import QuotesView
-from app.review.views import TaskDetailView, TasksView
+from app.review.views import ColleaguesView, TaskDetailView, TasksView
 from app.serving.admission import Permit
 from app.wiring import Services
 
@@ -242,6 +242,12 @@ def claim(task_id: str, services: ServicesDep, principal: Decider, take_over: bo
 def comment(task_id: str, body: CommentBody, services: ServicesDep, principal: Decider) -> Any:
     """Write something to the other reviewers of the task."""
     return services.desk.comment(principal, task_id, body.text)
+
+
+@router.get("/{task_id}/reviewers", response_model=ColleaguesView, summary="Who may decide")
+def reviewers(task_id: str, services: ServicesDep, principal: Reader) -> Any:
+    """Whom the task may be assigned to, by name."""
+    return services.desk.reviewers(principal, task_id)
 
 
 @router.put("/{task_id}/assignment", response_model=TaskDetailView, summary="Assign")

@@ -20,7 +20,7 @@ from app.answering.stages import Ask
 from app.api import pages
 from app.api.asking import Question, follow
 from app.api.edge import HEADERS
-from app.api.questions import asked_as, follow_events
+from app.api.questions import AnswersView, asked_as, follow_events
 from app.api.requests import (
     EVENTS,
     Body,
@@ -30,6 +30,7 @@ from app.api.requests import (
     ServicesDep,
     Text,
     bearer,
+    page_limit,
     permit,
 )
 from app.errors import OriginRefused, Unauthenticated
@@ -142,6 +143,12 @@ async def ask(
     asked = {**body.model_dump(), "collections": None, "answer_schema": None}
     question = Question(services, principal, lambda: Ask(**asked), ["widget", asked], once)
     return await asked_as(accept, question, permit, request)
+
+
+@router.get("/answers", response_model=AnswersView, summary="A visitor's newest answers")
+def answers(key: Text, services: ServicesDep, principal: Visitor, limit: int = 20) -> Any:
+    """Newest first; of a user whom the site signed, those of earlier visits too."""
+    return {"answers": services.answerer.history(principal, page_limit(limit, 100))}
 
 
 @router.get("/answers/{answer_id}", response_model=AnswerView, summary="One of a visitor's answers")

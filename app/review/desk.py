@@ -64,7 +64,7 @@ from app.review.listing import (
     task_detail,
 )
 from app.review.minutes import seconds_on
-from app.review.notes import add_note, assign, escalate, snooze
+from app.review.notes import add_note, assign, escalate, reviewers_of, snooze
 from app.review.probes import ask_again, keep_said, measure, probe_of, record_of
 from app.review.reading_time import check_read, reading_seconds, reading_until
 from app.review.redrafts import keep_redraft, newest_redraft
@@ -84,7 +84,7 @@ from app.review.tasks import (
     task_id_of,
 )
 from app.review.undo import due_tasks, keep_pending, release_before, take_pending, undo
-from app.review.views import EditView, TaskDetailView, TasksView
+from app.review.views import ColleaguesView, EditView, TaskDetailView, TasksView
 from app.review.why import faults_line
 from app.settings import Settings
 from guardrails.contract import AnswerObject, Finding, Passage, canonical_sha256
@@ -217,6 +217,12 @@ class ReviewDesk:
     def assign(self, reviewer: Principal, task_id: str, to: str | None) -> TaskDetailView:
         """Say who is to decide a task (None: anybody); others still may. ``Invalid``."""
         return self._handle(reviewer, task_id, lambda s, t: assign(s, t, reviewer.name, to))
+
+    def reviewers(self, reviewer: Principal, task_id: str) -> ColleaguesView:
+        """Whom a task may be assigned to."""
+        reviewer.require("reviewer")
+        with self._database.reading() as session:
+            return reviewers_of(session, load_task(session, reviewer, task_id)[0])
 
     def snooze(self, reviewer: Principal, task_id: str, until: datetime | None) -> TaskDetailView:
         """Keep a task out of the list until then (None: list it again). ``Invalid``."""

@@ -1,6 +1,7 @@
 """What reviewers do to a task besides deciding it: comment, assign, snooze, escalate, take over."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -15,7 +16,7 @@ from app.records.audit import append_audit
 from app.review.priority import STEP, more_urgent
 from app.review.tables import ReviewTaskRow, TaskNoteRow, TaskScopeRow
 from app.review.telling import note_urgent
-from app.review.views import NoteKind, NoteView
+from app.review.views import ColleaguesView, NoteKind, NoteView
 
 
 def add_note(
@@ -56,17 +57,33 @@ def assign(session: Session, task: ReviewTaskRow, by: str, to: str | None) -> No
     if to is not None:
         _check_reviewer(session, task, to)
     task.assigned_to = to
+    if to != by and task.claimed_by == by:
+        task.lease_until = database_time(session)  # it need not be taken over from who gives it
     add_note(session, task, "assigned", by, about=to or "")
 
 
 def _check_reviewer(session: Session, task: ReviewTaskRow, name: str) -> None:
     row = session.get(PrincipalRow, name)
+    if row is None or not _may_decide(row, _collections(session, task)):
+        raise Invalid(f"{name[:80]} is no reviewer who may see this task.")
+
+
+def _collections(session: Session, task: ReviewTaskRow) -> list[str]:
     query = select(TaskScopeRow.collection).where(TaskScopeRow.scope == task.scope)
-    if row is not None and row.disabled_at is None:
-        found = principal_of(row)
-        if "reviewer" in found.roles and all(map(found.may_read, session.scalars(query))):
-            return
-    raise Invalid(f"{name[:80]} is no reviewer who may see this task.")
+    return list(session.scalars(query))
+
+
+def _may_decide(row: PrincipalRow, collections: Sequence[str]) -> bool:
+    found = principal_of(row)
+    may = row.disabled_at is None and "reviewer" in found.roles
+    return may and all(map(found.may_read, collections))
+
+
+def reviewers_of(session: Session, task: ReviewTaskRow) -> ColleaguesView:
+    """Those whom the task may be assigned to, by name."""
+    collections = _collections(session, task)
+    rows = session.scalars(select(PrincipalRow).order_by(PrincipalRow.name))
+    return ColleaguesView([row.name for row in rows if _may_decide(row, collections)])
 
 
 def snooze(session: Session, task: ReviewTaskRow, by: str, until: datetime | None) -> None:

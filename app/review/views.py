@@ -172,6 +172,13 @@ class DecisionView:
     )
 
 
+@dataclass(frozen=True)
+class ColleaguesView:
+    """Who may be given a task."""
+
+    names: list[str]
+
+
 NoteKind = Literal[
     "comment",
     "assigned",

@@ -5,13 +5,13 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from app.errors import DocumentRefused
 from ingestion.formats import limits, outlook, pictures, subtitles
 from ingestion.formats.containers import PACKED_BY, is_tar
 from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
 from ingestion.formats.registry import (
-    BY_SUFFIX,
     HTML,
     IMAGES,
     MAIL,
@@ -69,10 +69,7 @@ def detect_format(data: bytes, name: str) -> Format:
     if (found := _told_by_text(data, declared)) is not None:
         return found
     if declared is None:
-        raise DocumentRefused(
-            "unsupported_type",
-            f"Only these file endings can be read: {', '.join(sorted(BY_SUFFIX))}.",
-        )
+        raise _unknown(name)
     if not declared.is_text:
         raise _mismatch(declared, "something else")
     # Readers of text decode it, and refuse what they cannot.
@@ -136,11 +133,21 @@ def _marked(data: bytes, declared: Format | None) -> Format | None:
     return _packed(data, declared) if data.startswith(ZIP.magic) else None
 
 
+def _unknown(name: str) -> DocumentRefused:
+    """What helps, and not all the endings there are, of which there are many."""
+    ending = PurePath(name).suffix
+    files = f"Files that end in {ending[:20]}" if ending else "Files without an ending"
+    return DocumentRefused(
+        "unsupported_type",
+        f"{files} cannot be read; save it as PDF, Word, HTML or plain text, for example.",
+    )
+
+
 def _mismatch(declared: Format, found: str) -> DocumentRefused:
     return DocumentRefused(
         "type_mismatch",
-        f"The file ending says {declared.media_type}, but the content is {found}; rename the "
-        "file or save it in the format its ending names.",
+        f"By its name this is a file like {declared.suffixes[0]}, but its content is {found}; "
+        "rename it, or save it again in the program that made it.",
     )
 
 

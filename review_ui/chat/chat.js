@@ -1,11 +1,20 @@
 // @ts-check
 // The chat page: history, composer, and one running question at a time.
 
-import { ApiError, ask, isAbort, randomKey, request, requireSession } from "../shared/api.js";
+import {
+  ApiError,
+  ask,
+  isAbort,
+  messageOf,
+  randomKey,
+  request,
+  requireSession,
+} from "../shared/api.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
+import { before, questionProblem } from "../shared/question.js";
 import { TOUCHED } from "../shared/touch.js";
 import { loadConversations, mountConversations, opened, pathOf } from "./conversations.js";
 import { Exchange } from "./exchange.js";
@@ -25,6 +34,10 @@ const SUGGESTED_TIMES = 6;
 const SUGGESTED_MS = 2500;
 /** A question typed but not answered yet. */
 const UNSENT = "question";
+const ONE_AT_A_TIME = "Please wait for the running question, or cancel it.";
+const STOPPED = "That question was stopped because you left it. It stands here again.";
+/** So near to its end, in pixels, the transcript is read at its end. */
+const NEAR_PX = 8;
 
 /** @type {AbortController | null} */
 let running = null;
@@ -57,6 +70,7 @@ async function main() {
   const kept = loadThread(me);
   if (!location.hash && kept) history.replaceState(null, "", `#${kept}`);
   mountComposer();
+  stayAtEnd();
   mountConversations(context);
   document.addEventListener(NEWS, () => loadConversations(context));
   window.addEventListener("hashchange", () => openNamed().catch(showPageError));
@@ -70,7 +84,10 @@ function questionField() {
 function mountComposer() {
   const field = questionField();
   field.value = loadKept(UNSENT);
-  field.addEventListener("input", () => keep(UNSENT, field.value));
+  field.addEventListener("input", () => {
+    keep(UNSENT, field.value);
+    note("");
+  });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -193,20 +210,26 @@ async function loadSuggestions(times = SUGGESTED_TIMES) {
   const items = questions.map((question) => {
     const props = { type: "button", class: "suggestion", dir: "auto", "data-testid": "suggestion" };
     const button = el("button", props, question);
-    button.addEventListener("click", () => {
-      questionField().value = question;
-      submit();
-    });
+    button.addEventListener("click", () => put(question));
     return el("li", {}, button);
   });
   fill(byId("suggestions"), items);
 }
 
+/**
+ * Says what is the matter beside the field, and to screen readers.
+ * @param {string} words
+ */
+function note(words) {
+  setText(byId("ask-note"), words);
+  if (words) announce(words);
+}
+
 function submit() {
   const field = questionField();
   const question = field.value.trim();
-  if (running) return announce("Please wait for the running question, or cancel it.");
-  if (!question) return announce("Please write a question.");
+  const problem = running ? ONE_AT_A_TIME : questionProblem(question);
+  if (problem) return note(problem);
   field.value = "";
   put(question);
 }
@@ -214,16 +237,17 @@ function submit() {
 /** @param {MouseEvent} event */
 function choose({ target }) {
   const button = target instanceof Element && target.closest("button[data-question]");
-  if (!(button instanceof HTMLElement)) return;
-  if (running) return announce("Please wait for the running question, or cancel it.");
-  put(button.dataset.question ?? "", button.dataset.previous);
+  if (button instanceof HTMLElement) put(button.dataset.question ?? "", button.dataset.previous);
 }
 
 /**
+ * Asks; what stands in the field stays.
  * @param {string} question
  * @param {string | null} follows the answer that the question follows
  */
 function put(question, follows = previous) {
+  if (running) return note(ONE_AT_A_TIME);
+  note("");
   const exchange = new Exchange(question, new Date().toISOString());
   byId("history").append(exchange.node);
   showEmpty();
@@ -272,7 +296,7 @@ async function run(exchange, asked) {
   if (running) return;
   const controller = new AbortController();
   setRunning(controller);
-  keep(UNSENT, asked.question);
+  keep(UNSENT, before(asked.question, questionField().value));
   exchange.progress();
   scrollToEnd();
   const listener = {
@@ -285,7 +309,8 @@ async function run(exchange, asked) {
     if (exchange.node.isConnected) follow(answer);
     keepInView(exchange, () => exchange.settle(answer));
   } catch (error) {
-    keepInView(exchange, () => showFailure(exchange, asked, error));
+    if (exchange.node.isConnected) keepInView(exchange, () => showFailure(exchange, asked, error));
+    else takeBack(asked.question, error);
   } finally {
     setRunning(null);
     keep(UNSENT, questionField().value);
@@ -317,9 +342,25 @@ function showFailure(exchange, asked, error) {
 function editAgain(exchange, question) {
   exchange.node.remove();
   showEmpty();
-  questionField().value = question;
-  keep(UNSENT, question);
-  questionField().focus();
+  writeAgain(question);
+}
+
+/** @param {string} question */
+function writeAgain(question) {
+  const field = questionField();
+  field.value = before(question, field.value);
+  keep(UNSENT, field.value);
+  field.focus();
+}
+
+/**
+ * Who went to another conversation before the answer came has the question still.
+ * @param {string} question
+ * @param {unknown} error
+ */
+function takeBack(question, error) {
+  writeAgain(question);
+  note(isAbort(error) ? STOPPED : messageOf(error));
 }
 
 /** @param {AbortController | null} controller */
@@ -338,6 +379,30 @@ function scrollToEnd(behavior = "auto") {
   // Before the first question the beginning counts: there is the way to earlier conversations.
   const top = byId("empty").hidden ? transcript.scrollHeight : 0;
   transcript.scrollTo({ top, behavior });
+}
+
+/**
+ * What comes late, such as sections to read meanwhile, does not push the newest answer out of the
+ * sight of who reads at the end. An answer that is higher than the screen is read from its top.
+ */
+function stayAtEnd() {
+  const [transcript, history] = [byId("transcript"), byId("history")];
+  const end = () => transcript.scrollHeight - transcript.clientHeight;
+  let [reading, at] = [true, 0];
+  transcript.addEventListener("scroll", () => {
+    const { scrollTop } = transcript;
+    // On its way down the page may be moving by itself, softly: that is no leaving the end.
+    if (scrollTop >= end() - NEAR_PX) reading = true;
+    else if (scrollTop < at) reading = false;
+    at = scrollTop;
+  });
+  const grown = () => {
+    const last = history.lastElementChild;
+    if (!reading || !last) return;
+    const top = last.getBoundingClientRect().top - transcript.getBoundingClientRect().top;
+    transcript.scrollTo({ top: Math.min(end(), transcript.scrollTop + top), behavior: "instant" });
+  };
+  new ResizeObserver(grown).observe(history);
 }
 
 /**

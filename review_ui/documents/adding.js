@@ -6,6 +6,7 @@ import { el, fill, visible } from "../shared/dom.js";
 import { choices, field, tell } from "../shared/forms.js";
 import { clashes, documentNamed, nameBeside } from "./clashes.js";
 import { pathOf } from "./detail.js";
+import { isDocument, leftOutWords } from "./dropped.js";
 import { nameFirst, sizeWords, uploadWords } from "./words.js";
 
 /** @import { DocumentView } from "../shared/wire.d.ts" */
@@ -30,12 +31,7 @@ export function addingView(context) {
   const list = el("ul", { class: "uploads", "data-testid": "uploads" });
   const all = el("div", { role: "status" });
   const add = adder(context, clashes(all));
-  const files = el("input", {
-    type: "file",
-    multiple: true,
-    "aria-label": "Files to add",
-    "data-testid": "files",
-  });
+  const left = el("p", { class: "muted small", role: "status", "data-testid": "left-out" });
   const from = el("input", { type: "date" });
   const until = el("input", { type: "date" });
   const target = targetField(context, () => take(unnamed.splice(0)));
@@ -44,12 +40,15 @@ export function addingView(context) {
   const unnamed = [];
   /** @param {Iterable<File>} chosen */
   const take = (chosen) => {
-    if (!target.name()) {
-      unnamed.push(...chosen);
+    const given = [...chosen];
+    const files = given.filter(({ name }) => isDocument(name));
+    fill(left, leftOutWords(given.flatMap(({ name }) => (isDocument(name) ? [] : [name]))));
+    if (!target.name() && files.length) {
+      unnamed.push(...files);
       target.wantName(unnamed.length);
       return;
     }
-    for (const file of chosen) {
+    for (const file of files) {
       const line = uploadLine(file.name, target.name());
       list.append(line.node);
       add(
@@ -58,17 +57,15 @@ export function addingView(context) {
       );
     }
   };
-  files.addEventListener("change", () => {
-    take(files.files ?? []);
-    files.value = "";
-  });
   const hint =
     "Word, PDF, Excel, PowerPoint, OpenDocument, RTF, HTML, Markdown, reStructuredText, AsciiDoc, LaTeX, plain text, CSV, e-mail, EPUB, ZIP or tar; the content decides.";
   const drop = el(
     "div",
     { class: "drop" },
-    el("p", {}, "Drop files here, or choose them:"),
-    files,
+    el("p", {}, "Drop files or folders here, or choose them:"),
+    field("Files", chooser("files", take)),
+    "webkitdirectory" in HTMLInputElement.prototype &&
+      field("A whole folder", chooser("folder", take)),
     el("p", { class: "muted small" }, hint),
   );
   const days = el(
@@ -81,6 +78,7 @@ export function addingView(context) {
     el("h2", {}, "Add documents"),
     el("section", { class: "block" }, el("div", { class: "group" }, target.node, days)),
     drop,
+    left,
     all,
     list,
   ];
@@ -88,31 +86,62 @@ export function addingView(context) {
 }
 
 /**
+ * @param {"files" | "folder"} kind
+ * @param {(files: Iterable<File>) => void} take
+ */
+function chooser(kind, take) {
+  const props = { type: "file", multiple: true, "data-testid": kind };
+  const input = el("input", { ...props, webkitdirectory: kind === "folder" });
+  input.addEventListener("change", () => {
+    take(input.files ?? []);
+    input.value = "";
+  });
+  return input;
+}
+
+/**
  * What sends a file; under a name that is taken it waits for a word of the person, and others go on
- * meanwhile.
+ * meanwhile. Of files of one name each waits for the one before, whose document it then finds.
  * @param {Context} context
  * @param {ReturnType<typeof clashes>} asking
  * @returns {(upload: Upload, line: Line) => void}
  */
 function adder(context, asking) {
-  return (upload, line) =>
-    enqueue(async () => {
-      const { file, collection } = upload;
-      const found = await looked(collection, file.name, line);
-      if (found === undefined) return;
-      if (found === null) return send(upload, line, context);
-      asking.ask(line.words, found).then((choice) => {
-        fill(line.words, "Waiting…");
-        if (choice === "skip") return end(line, "", "left out", "The document stays as it is.");
-        enqueue(async () => {
-          if (choice === "replace") return send(upload, line, context, found);
-          // One of a folder keeps its place; this one stands beside it.
-          const isTaken = found.source === file.name;
-          const name = isTaken ? await nameBeside(collection, file.name) : file.name;
-          await send({ ...upload, name }, line, context);
-        });
-      });
-    });
+  /** @type {Map<string, Promise<void>>} */
+  const turns = new Map();
+  return (upload, line) => {
+    const name = `${upload.collection}\n${upload.file.name}`;
+    const turn = (turns.get(name) ?? Promise.resolve()).then(() =>
+      addOne(upload, line, context, asking),
+    );
+    turns.set(name, turn);
+  };
+}
+
+/**
+ * @param {Upload} upload
+ * @param {Line} line
+ * @param {Context} context
+ * @param {ReturnType<typeof clashes>} asking
+ */
+async function addOne(upload, line, context, asking) {
+  const { file, collection } = upload;
+  const found = await enqueue(async () => {
+    const there = await looked(collection, file.name, line);
+    if (there === null) await send(upload, line, context);
+    return there;
+  });
+  if (!found) return;
+  const choice = await asking.ask(line.words, found);
+  fill(line.words, "Waiting…");
+  if (choice === "skip") return end(line, "", "left out", "The document stays as it is.");
+  await enqueue(async () => {
+    if (choice === "replace") return send(upload, line, context, found);
+    // One of a folder keeps its place; this one stands beside it.
+    const isTaken = found.source === file.name;
+    const name = isTaken ? await nameBeside(collection, file.name) : file.name;
+    return send({ ...upload, name }, line, context);
+  });
 }
 
 /**
@@ -200,10 +229,17 @@ function uploadLine(name, collection) {
   return { node, name: shown, words, bar };
 }
 
-/** @param {() => Promise<void>} job */
+/**
+ * What the job comes to, once it has had its turn.
+ * @template Result
+ * @param {() => Promise<Result>} job
+ * @returns {Promise<Result>}
+ */
 function enqueue(job) {
-  waiting.push(job);
-  next();
+  return new Promise((done, failed) => {
+    waiting.push(() => job().then(done, failed));
+    next();
+  });
 }
 
 function next() {

@@ -6,7 +6,7 @@ import { documentBlocks, partsOf } from "../shared/document.js";
 import { el, fill } from "../shared/dom.js";
 import { plural } from "../shared/format.js";
 import { attempt, confirming, field, sender, tell } from "../shared/forms.js";
-import { factsOf, nameOf, stateOf, uploadWords } from "./words.js";
+import { factsOf, nameOf, replaceHint, stateOf, uploadWords } from "./words.js";
 
 /** @import { DocumentText, DocumentView, PlacedPassage } from "../shared/wire.d.ts" */
 /** @typedef {{operator: boolean, changed: () => Promise<void>, gone: () => void}} Context */
@@ -156,7 +156,7 @@ function replaceForm(shown, context, told) {
   const form = el(
     "form",
     { class: "group" },
-    field("The new file", file, "Until it is read, the old content answers."),
+    field("The new file", file, replaceHint(shown)),
     field("First valid day", from, "Empty: as it is."),
     field("Last valid day", until, "Empty: as it is."),
     el("p", {}, button),

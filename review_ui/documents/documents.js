@@ -7,6 +7,7 @@ import { namedIn, plural } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addingView } from "./adding.js";
 import { documentDetail } from "./detail.js";
+import { droppedFiles } from "./dropped.js";
 import { jobDetail, jobsView } from "./jobs.js";
 import { loadSuspects, suspectsView } from "./suspects.js";
 import { versionsView } from "./versions.js";
@@ -81,17 +82,22 @@ function mountDrop() {
     over(true);
   });
   document.addEventListener("dragleave", () => over(false));
-  document.addEventListener("drop", async (event) => {
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
-    const files = [...(event.dataTransfer?.files ?? [])];
     over(false);
-    if (!files.length) return;
-    if (location.hash !== "#add") {
-      history.pushState(null, "", "#add");
-      await show();
-    }
-    adding?.take(files);
+    takeDropped(event.dataTransfer).catch(showPageError);
   });
+}
+
+/** @param {DataTransfer | null} dropped */
+async function takeDropped(dropped) {
+  const files = await droppedFiles(dropped);
+  if (!files.length) return;
+  if (location.hash !== "#add") {
+    history.pushState(null, "", "#add");
+    await show();
+  }
+  adding?.take(files);
 }
 
 /** What the list is narrowed to, as the query says it. */

@@ -69,6 +69,15 @@ export function sizeWords({ passages, pages, state, error_message }) {
 }
 
 /**
+ * What answers until a new file is read.
+ * @param {Pick<DocumentView, "passages">} document
+ */
+export function replaceHint({ passages }) {
+  if (passages) return "Until it is read, the old content answers.";
+  return "Nothing of this document answers yet; the new file does once it is read.";
+}
+
+/**
  * The name that people know a document by.
  * @param {Pick<DocumentView, "title" | "source">} document
  */

@@ -43,7 +43,7 @@ export function tilesOf(figures, now = Date.now()) {
   const share = answers ? percent(released / answers) : "–";
   const still = waiting ? `; ${waiting} still held` : "";
   const oldest = backlog.oldest_at
-    ? `the oldest since ${age(backlog.oldest_at, now)}`
+    ? `the oldest came ${age(backlog.oldest_at, now)}`
     : "nothing waits";
   const late = backlog.overdue ? `, ${backlog.overdue} past the deadline` : "";
   const aged = backlog.escalated ? `, ${backlog.escalated} escalated by age` : "";

@@ -6,7 +6,11 @@ import { byId, el, refill } from "../shared/dom.js";
 import { moment, percent, plural } from "../shared/format.js";
 import { table } from "./tables.js";
 
-/** @import { PolicyReportView, ShadowView } from "../shared/wire.d.ts" */
+/** @import { PolicyReportView, PolicyView, ShadowView } from "../shared/wire.d.ts" */
+
+const HOW =
+  "The policy is a file, which COUNTERSIGN_POLICY_FILE names: a changed one takes over by itself. " +
+  "countersign policy check, test and diff say beforehand what would change.";
 
 /** What is drawn; drawn anew only when it changes, so that what was opened stays open. */
 let drawn = "";
@@ -14,17 +18,38 @@ let drawn = "";
 export async function drawPolicy() {
   /** @type {PolicyReportView} */
   const report = await request("GET", "/v1/policy/report");
-  const text = JSON.stringify(report);
+  /** @type {PolicyView} */
+  const { problem, shadow: tried } = await request("GET", "/v1/policy");
+  const text = JSON.stringify([report, problem, tried?.problem]);
   if (text === drawn) return;
   drawn = text;
   const { before, changes, shadow } = report;
   refill(
     byId("policy"),
+    problem && problemNotice("policy", problem),
+    tried?.problem && problemNotice("shadow policy", tried.problem),
     el("p", { "data-testid": "policy" }, el("strong", {}, named(report)), ` ${sinceWords(report)}`),
     before && el("p", { class: "muted" }, changedWords(report)),
     changes.length > 0 && changesTable(report),
     el("p", { class: "muted" }, shadow ? shadowWords(shadow) : "No policy runs in the shadow."),
+    el("p", { class: "muted small" }, HOW),
   );
+}
+
+/**
+ * What was written and does not count: without this, a change would seem to do nothing.
+ * @param {string} which
+ * @param {string} problem
+ */
+function problemNotice(which, problem) {
+  const words = `The file of the ${which} cannot be used, so the one before stays in force. ${problem}`;
+  const props = {
+    class: "notice bad",
+    role: "alert",
+    dir: "auto",
+    "data-testid": "policy-problem",
+  };
+  return el("p", props, words);
 }
 
 /** @param {{name: string, version: number}} policy */

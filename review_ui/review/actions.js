@@ -7,7 +7,8 @@ import { placeOf } from "../shared/format.js";
 import { unsavedBadge } from "../shared/forms.js";
 import { writtenText } from "../shared/quotes.js";
 import { evidenceFinder, numberFor, sourcesOf } from "./evidence.js";
-import { handling, noteForm } from "./handle.js";
+import { handForm, handling, noteForm } from "./handle.js";
+import { keepNote, noteOf } from "./notes.js";
 import { addedTo, isMine, mayApprove, otherHolder, unsavedText, waitsForMe } from "./state.js";
 import { editProblem } from "./words.js";
 
@@ -65,9 +66,10 @@ export function drawActions(state, act) {
  */
 function formOf(mode, task, state, act) {
   if (mode === "edit") return editForm(task, state, act);
-  if (mode === "reject") return rejectForm(act);
+  if (mode === "reject") return rejectForm(task, act);
   if (mode === "approve") return approveConfirm(act, unsavedText(state) !== null);
-  return noteForm(mode, act);
+  if (mode === "hand") return handForm(task, state.me, act);
+  return noteForm(mode, task, act);
 }
 
 /**
@@ -367,9 +369,14 @@ function changesFrom(before, after) {
   });
 }
 
-/** @param {Act} act */
-function rejectForm(act) {
+/**
+ * @param {TaskDetailView} task
+ * @param {Act} act
+ */
+function rejectForm({ task_id }, act) {
   const field = textArea("reject-reason", "2", "reject-problem");
+  field.value = noteOf(task_id, "reject");
+  field.addEventListener("input", () => keepNote(task_id, "reject", field.value));
   const problem = el("p", { id: "reject-problem", class: "flag bad", role: "alert" });
   const reject = (/** @type {string} */ reason) => act.decide({ kind: "reject", reason });
   // A digit chooses a reason, as long as no other is being written.

@@ -20,6 +20,7 @@ import {
   showInList,
 } from "./list.js";
 import { drawCounts, mountNarrow } from "./narrow.js";
+import { dropNotes, keepNote } from "./notes.js";
 import { mountPractice } from "./practice.js";
 import { drawQuotes, pressQuote, quoteAsEdit } from "./quotes.js";
 import * as states from "./state.js";
@@ -430,7 +431,9 @@ async function claim(task) {
 /** @param {Handling} handling */
 async function handle({ method, path, body, said }) {
   await attempt(async (task) => {
+    const { mode } = state;
     const changed = await request(method, `${pathOf(task.task_id)}/${path}`, { body });
+    keepNote(task.task_id, mode, "");
     set(states.handled(state, changed, said));
   });
   recount().catch(showPageError);
@@ -447,6 +450,7 @@ async function decide(decision) {
     const fence = states.isMine(state) ? state.claim?.fence : null;
     const body = { ...decision, content_sha256: task.content_sha256, fence };
     const decided = await request("POST", `${pathOf(task.task_id)}/decision`, { body });
+    dropNotes(task.task_id);
     await show(states.decided(state, decided, decision.kind));
   });
 }

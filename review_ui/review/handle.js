@@ -1,13 +1,16 @@
 // @ts-check
 // What can be done with a task besides deciding it: assign, put off, escalate, comment.
 
+import { messageOf, request } from "../shared/api.js";
 import { wordDiff } from "../shared/diff.js";
-import { el } from "../shared/dom.js";
+import { el, fill } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
-import { isUndecided } from "./state.js";
+import { choices, field as labelled } from "../shared/forms.js";
+import { keepNote, noteOf } from "./notes.js";
+import { isPutOff, isUndecided } from "./state.js";
 
 /** @import { Child } from "../shared/dom.js" */
-/** @import { NoteView, TaskDetailView } from "../shared/wire.d.ts" */
+/** @import { NoteView, ColleaguesView, TaskDetailView } from "../shared/wire.d.ts" */
 /** @import { Mode, State } from "./state.js" */
 /** @typedef {{method: "POST" | "PUT", path: string, body?: unknown, said: string}} Handling */
 /** @import { SourceChange } from "../shared/wire.d.ts" */
@@ -42,6 +45,7 @@ export function handling(state, hands) {
     mine
       ? button("Give back", "unassign", () => assign(null, "The task is nobody’s."))
       : button("Assign to me", "assign", () => assign(me, "The task is yours.")),
+    button("Hand over…", "hand-over", () => hands.setMode("hand")),
     snoozing(task, hands),
     draftAgain(task, hands),
     button("Escalate…", "escalate", () => hands.setMode("escalate")),
@@ -56,7 +60,7 @@ export function handling(state, hands) {
 function snoozing(task, hands) {
   const put = (/** @type {string | null} */ until, /** @type {string} */ said) =>
     hands.handle({ method: "PUT", path: "snooze", body: { until }, said });
-  if (task.snoozed_until && Date.parse(task.snoozed_until) > Date.now()) {
+  if (isPutOff(task)) {
     return button("List it again", "unsnooze", () => put(null, "The task is listed again."));
   }
   const left = Date.parse(task.expires_at) - Date.now();
@@ -65,14 +69,15 @@ function snoozing(task, hands) {
   const field = el(
     "select",
     { class: "small", "aria-label": "Put off for", "data-testid": "snooze" },
-    el("option", { value: "" }, "Put off…"),
     possible.map(({ hours, label }) => el("option", { value: hours }, label)),
   );
-  field.addEventListener("change", () => {
-    const until = new Date(Date.now() + Number(field.value) * HOUR_MS).toISOString();
-    if (field.value) put(until, "The task is put off.");
-  });
-  return field;
+  // Not with the choice: who goes through it by keys would put the task off at its first step.
+  const chosen = () => new Date(Date.now() + Number(field.value) * HOUR_MS).toISOString();
+  const label = "Put off for";
+  const act = button(label, "put-off", () =>
+    put(chosen(), "The task is put off. It stands under Later."),
+  );
+  return el("span", { class: "row put-off" }, act, field);
 }
 
 /**
@@ -89,9 +94,10 @@ function draftAgain({ content_sha256 }, hands) {
 /**
  * A form of one text, for a comment or for the reason of an escalation.
  * @param {"comment" | "escalate"} mode
+ * @param {TaskDetailView} task
  * @param {Hands} hands
  */
-export function noteForm(mode, hands) {
+export function noteForm(mode, { task_id }, hands) {
   const escalates = mode === "escalate";
   const field = el("textarea", {
     id: "note-text",
@@ -100,6 +106,8 @@ export function noteForm(mode, hands) {
     "data-testid": "note-text",
     "data-focus": true,
   });
+  field.value = noteOf(task_id, mode);
+  field.addEventListener("input", () => keepNote(task_id, mode, field.value));
   const onsubmit = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const text = field.value.trim();
@@ -126,6 +134,39 @@ export function noteForm(mode, hands) {
       el("button", { type: "button", onclick: () => hands.setMode("") }, "Cancel"),
     ),
   );
+}
+
+/**
+ * Which colleague gets the task; those who may see it are asked for when it is opened.
+ * @param {TaskDetailView} task
+ * @param {string} me
+ * @param {Hands} hands
+ */
+export function handForm({ task_id, assigned_to }, me, hands) {
+  const field = choices([["", "Loading…"]], { "data-testid": "hand-to", "data-focus": true });
+  const problem = el("p", { class: "flag bad", role: "alert" });
+  const others = async () => {
+    /** @type {ColleaguesView} */
+    const { names } = await request("GET", `/v1/reviews/${encodeURIComponent(task_id)}/reviewers`);
+    const found = names.filter((name) => name !== me && name !== assigned_to);
+    fill(
+      field,
+      found.map((name) => el("option", { value: name }, name)),
+    );
+    if (!found.length) fill(problem, "No other reviewer may see this task.");
+  };
+  others().catch((error) => fill(problem, messageOf(error)));
+  const onsubmit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const to = field.value;
+    if (!to) return field.focus();
+    const said = `${to} has the task now.`;
+    hands.handle({ method: "PUT", path: "assignment", body: { to }, said });
+  };
+  const save = el("button", { class: "primary", "data-testid": "hand-save" }, "Hand over");
+  const cancel = el("button", { type: "button", onclick: () => hands.setMode("") }, "Cancel");
+  const label = labelled("Hand this task to", field);
+  return el("form", { onsubmit }, label, problem, el("div", { class: "row" }, save, cancel));
 }
 
 /**

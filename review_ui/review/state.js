@@ -7,7 +7,7 @@ import { countWords } from "./words.js";
 /** @import { DecisionKind, TaskDetailView, TasksView, TaskView } from "../shared/wire.d.ts" */
 
 /** @typedef {"open" | "snoozed" | "decided" | "all"} Filter */
-/** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate"} Mode */
+/** @typedef {"" | "approve" | "edit" | "reject" | "comment" | "escalate" | "hand"} Mode */
 /**
  * What narrows the list; an empty text narrows nothing.
  * @typedef {{queue: string, cause: string, who: "" | "mine" | "nobody", risk: "" | "0.2" | "0.5", text: string}} Narrow
@@ -114,6 +114,11 @@ export function begin(me, advance = true) {
 /** @param {Pick<TaskView, "state"> | null} task */
 export function isUndecided(task) {
   return task?.state === "open" || task?.state === "claimed";
+}
+
+/** @param {Pick<TaskDetailView, "snoozed_until"> | null} task */
+export function isPutOff(task, now = Date.now()) {
+  return Date.parse(task?.snoozed_until ?? "") > now;
 }
 
 /** True while this reviewer holds the shown task; an ended claim holds nothing. */
@@ -286,8 +291,9 @@ function warnedOfChange(state) {
 /** @param {State} state */
 function changeElsewhere({ task: shown, claim, tasks, filter, complete, me }) {
   const now = tasks.find((task) => task.task_id === shown?.task_id);
+  if (!now && isPutOff(shown)) return ""; // it stands under another filter
   if (now ? !isUndecided(now) : filter === "open" && complete) {
-    return "This task is no longer open: it was decided elsewhere, or it has expired.";
+    return "This task is no longer in this list: it was decided or put off elsewhere, or it has expired.";
   }
   const holder = now?.claimed_by;
   if (!holder || holder === me || holder === claim?.claimed_by) return "";
@@ -358,7 +364,7 @@ export function notLoaded(state, taskId, message) {
  * @returns {State}
  */
 export function modeSet(state, mode) {
-  const possible = mode === "comment" || mode === "escalate" ? waitsForMe : mayDecide;
+  const possible = ["comment", "escalate", "hand"].includes(mode) ? waitsForMe : mayDecide;
   if (state.busy || (mode && !possible(state))) return state;
   if (mode === "approve" && !mayApprove(state)) return { ...state, notice: notApprovable(state) };
   // What went well before has been read by now, and would cover the draft.

@@ -119,14 +119,17 @@ function wordsOf({ heads }) {
 }
 
 /**
- * A passage often begins with its heading, which stands above it already.
+ * A passage often begins with its headings, which stand above it already.
  * @param {Piece[]} pieces
  * @param {string[]} headings
  * @returns {Piece[]}
  */
 function withoutTitle(pieces, headings) {
   const [first, ...rest] = pieces;
-  const last = headings.at(-1);
-  if (!first || first.marked || !last || !first.text.startsWith(`${last}\n`)) return pieces;
-  return [{ text: first.text.slice(last.length).trimStart(), marked: false }, ...rest];
+  if (!first || first.marked) return pieces;
+  let { text } = first;
+  for (const heading of headings) {
+    if (heading && text.startsWith(`${heading}\n`)) text = text.slice(heading.length).trimStart();
+  }
+  return [{ text, marked: false }, ...rest];
 }

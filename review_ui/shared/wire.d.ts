@@ -98,6 +98,10 @@ export interface QuoteView {
   headings: string[];
 }
 
+export interface ColleaguesView {
+  names: string[];
+}
+
 export interface QuotesView {
   quotes: QuoteView[];
 }

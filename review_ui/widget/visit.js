@@ -4,13 +4,14 @@
 import { ApiError, exchange, randomKey } from "../shared/api.js";
 import { readEvents } from "../shared/sse.js";
 
-/** @import { AnswerView } from "../shared/wire.d.ts" */
-/** @typedef {{token: string, answers: string[]}} Kept */
+/** @import { AnswersView, AnswerView } from "../shared/wire.d.ts" */
 /** @typedef {{user?: string, issued?: number, signature?: string}} Who */
 /** @typedef {Pick<Storage, "getItem" | "setItem">} Keeper where a tab keeps a visit */
 
 const AGAIN_MS = 5000;
-const MOST_KEPT = 20;
+const TOKEN = /^cw_[\w.~=+-]+$/;
+/** Answers of before that are shown. */
+const MOST_SHOWN = 20;
 
 /** One visitor of one widget. */
 export class Visit {
@@ -24,23 +25,30 @@ export class Visit {
     this.who = who;
     this.storage = storage;
     this.place = `countersign.visit.${key}`;
-    /** @type {Kept} */
-    this.kept = { token: "", answers: [] };
+    this.token = "";
   }
 
   /**
-   * Begins, or goes on with what this tab asked before; returns those answers.
+   * Begins, or goes on with what this tab or this user asked before; returns those answers, oldest
+   * first.
    * @returns {Promise<AnswerView[]>}
    */
   async begin() {
-    this.kept = (!this.who.user && readKept(this.storage, this.place)) || this.kept;
-    if (this.kept.token) {
-      const found = await Promise.allSettled(this.kept.answers.map((id) => this.answer(id)));
-      const answers = found.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-      if (answers.length === found.length) return answers;
+    if (!this.who.user) this.token = readKept(this.storage, this.place);
+    try {
+      if (this.token) return await this.answers();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
     }
     await this.renew();
-    return [];
+    return this.who.user ? this.answers() : [];
+  }
+
+  /** @returns {Promise<AnswerView[]>} */
+  async answers() {
+    /** @type {AnswersView} */
+    const { answers } = await (await this.send("GET", `/answers?limit=${MOST_SHOWN}`)).json();
+    return answers.reverse();
   }
 
   /**
@@ -59,18 +67,7 @@ export class Visit {
       delete body.previous_answer_id;
       return send();
     });
-    /** @type {AnswerView} */
-    const answer = await response.json();
-    this.keep({ ...this.kept, answers: [...this.kept.answers, answer.answer_id] });
-    return answer;
-  }
-
-  /**
-   * @param {string} id
-   * @returns {Promise<AnswerView>}
-   */
-  async answer(id) {
-    return (await this.send("GET", `/answers/${encodeURIComponent(id)}`)).json();
+    return response.json();
   }
 
   /**
@@ -96,14 +93,9 @@ export class Visit {
 
   async renew() {
     const response = await exchange("POST", `${this.path}/visits`, { body: this.who });
-    const { token } = await response.json();
-    this.keep({ token, answers: [] });
-  }
-
-  /** @param {Kept} kept */
-  keep(kept) {
-    this.kept = { ...kept, answers: kept.answers.slice(-MOST_KEPT) };
-    if (!this.who.user) this.storage.setItem(this.place, JSON.stringify(this.kept));
+    this.token = (await response.json()).token;
+    // A user is found again by name.
+    if (!this.who.user) this.storage.setItem(this.place, this.token);
   }
 
   /**
@@ -112,7 +104,7 @@ export class Visit {
    * @param {{body?: unknown, headers?: Record<string, string>}} [options]
    */
   send(method, path, { body, headers = {} } = {}) {
-    const all = { ...headers, Authorization: `Bearer ${this.kept.token}` };
+    const all = { ...headers, Authorization: `Bearer ${this.token}` };
     return exchange(method, this.path + path, { body, headers: all });
   }
 }
@@ -129,19 +121,13 @@ export function keptBySite(kept, tell) {
 }
 
 /**
- * What a tab kept; null where that is nothing that this page wrote.
+ * The token that a tab kept; "" where that is nothing that this page wrote.
  * @param {Keeper} storage
  * @param {string} place
- * @returns {Kept | null}
  */
 function readKept(storage, place) {
-  try {
-    const kept = JSON.parse(storage.getItem(place) ?? "null");
-    const fits = typeof kept?.token === "string" && Array.isArray(kept.answers);
-    return fits ? { token: kept.token, answers: kept.answers.map(String) } : null;
-  } catch {
-    return null;
-  }
+  const kept = storage.getItem(place) ?? "";
+  return TOKEN.test(kept) ? kept : "";
 }
 
 /**
@@ -154,4 +140,16 @@ export function whoVisits(hash) {
   const [user, signature] = [told.get("user"), told.get("signature")];
   if (!user || !signature) return {};
   return { user, issued: Number(told.get("issued")) || 0, signature };
+}
+
+/**
+ * What a visitor is told while a person checks. Who is nobody that the site knows finds the answer
+ * in this tab alone, so they are not told that they may leave.
+ * @param {string} message of the service, or of the policy of its owner
+ * @param {boolean} known whether the site has said who visits
+ */
+export function heldWords(message, known) {
+  if (known) return message;
+  const stays = message.replace(/\s*You can leave this page[^.]*\./, "");
+  return `${stays} Please keep this page open: the answer appears here.`;
 }

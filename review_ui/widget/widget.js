@@ -8,25 +8,24 @@ import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { tell } from "../shared/forms.js";
 import { passageBlock } from "../shared/passage.js";
-import { keptBySite, Visit, whoVisits } from "./visit.js";
+import { before, questionProblem } from "../shared/question.js";
+import { heldWords, keptBySite, Visit, whoVisits } from "./visit.js";
 
 /** @import { AnswerView, CitationView } from "../shared/wire.d.ts" */
 /** @import { Keeper } from "./visit.js" */
 
-const visit = new Visit(
-  new URLSearchParams(location.search).get("key") ?? "",
-  whoVisits(location.hash),
-  keeper(),
-);
+const who = whoVisits(location.hash);
+const visit = new Visit(new URLSearchParams(location.search).get("key") ?? "", who, keeper());
 /** What was asked before; who presses Enter at once waits for it. */
 const begun = visit.begin();
 /** @type {string | null} */
 let previous = null;
 let busy = false;
+const ONE_AT_A_TIME = "Please wait for the answer to your last question.";
 
 async function main() {
-  const label = new URLSearchParams(location.hash.slice(1)).get("label");
-  if (label) setText(byId("title"), label);
+  tellSite("countersign:ready");
+  nameAs(new URLSearchParams(location.hash.slice(1)));
   byId("transcript").tabIndex = 0; // a long answer scrolls by keys too
   byId("close").addEventListener("click", close);
   document.addEventListener("keydown", (event) => event.key === "Escape" && close());
@@ -35,8 +34,9 @@ async function main() {
   });
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
-    submit(field().value.trim());
+    send();
   });
+  field().addEventListener("input", () => note(""));
   field().addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -44,10 +44,22 @@ async function main() {
   });
   byId("history").addEventListener("click", choose);
   field().focus(); // whoever pressed the opener wants to write
-  const before = await begun;
-  byId("empty").hidden = busy || before.length > 0;
-  for (const answer of before) settle(addQuestion(answer.question), answer, true);
-  sendButton().disabled = busy;
+  const earlier = await begun;
+  byId("empty").hidden = busy || earlier.length > 0;
+  for (const answer of earlier) settle(addQuestion(answer.question), answer, true);
+  sendButton().disabled = false;
+}
+
+/**
+ * The site's own words above the chat may be in another language than the chat.
+ * @param {URLSearchParams} told
+ */
+function nameAs(told) {
+  const [label, lang] = [told.get("label"), told.get("lang")];
+  if (!label) return;
+  setText(byId("title"), label);
+  document.title = label;
+  if (lang) byId("title").lang = lang;
 }
 
 function field() {
@@ -82,24 +94,46 @@ function tellSite(what) {
   window.parent.postMessage(what, "*");
 }
 
-/** @param {string} question */
+/**
+ * Says what is the matter below the field, and to screen readers.
+ * @param {string} words
+ */
+function note(words) {
+  setText(byId("ask-note"), words);
+  if (words) announce(words);
+}
+
+function send() {
+  const question = field().value.trim();
+  const problem = busy ? ONE_AT_A_TIME : questionProblem(question);
+  if (problem) return note(problem);
+  field().value = "";
+  submit(question);
+}
+
+/**
+ * Asks; what stands in the field stays.
+ * @param {string} question
+ */
 async function submit(question) {
-  if (!question || busy) return;
-  busy = sendButton().disabled = true;
+  if (busy) return note(ONE_AT_A_TIME);
+  note("");
+  busy = true;
+  sendButton().setAttribute("aria-disabled", "true");
   fill(byId("page-error"));
   const outcome = addQuestion(question);
   fill(outcome, el("p", { class: "muted" }, "Looking for an answer…"));
   announce("Looking for an answer.");
-  field().value = "";
   try {
     await begun;
     settle(outcome, await visit.ask(question, previous), false);
   } catch (error) {
     outcome.closest("li")?.remove();
-    field().value ||= question;
+    field().value = before(question, field().value);
     tell(byId("page-error"), "bad", messageOf(error));
   } finally {
-    busy = sendButton().disabled = false;
+    busy = false;
+    sendButton().removeAttribute("aria-disabled");
     field().focus();
   }
 }
@@ -163,8 +197,10 @@ function draw(outcome, answer) {
  * @param {HTMLElement} quoted
  */
 function bodyOf(answer, quoted) {
-  if (answer.status === "held")
-    return el("p", { class: "held-message", dir: "auto" }, answer.message);
+  if (answer.status === "held") {
+    const words = heldWords(answer.message, Boolean(who.user));
+    return el("p", { class: "held-message", dir: "auto" }, words);
+  }
   const cite = (/** @type {CitationView} */ citation) => showQuote(quoted, citation);
   return answerBody(answer, cite);
 }

@@ -1,13 +1,15 @@
 """The widget on a page of another origin, in a browser."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Browser, Frame, Page, Route, expect
 
+from app.access.widgets import sign
 from tests.e2e.conftest import sign_in_as_eve
 from tests.e2e.test_accessibility import RUN, axe
 from tests.e2e.test_browser import open_task
@@ -140,13 +142,95 @@ def test_a_reload_of_the_site_keeps_the_thread_and_escape_closes_it(
         expect(again.get_by_test_id("question")).to_be_focused()
 
 
+def test_who_is_nobody_to_the_site_is_not_told_to_leave_and_loses_no_question(
+    page: Page, key: Callable[[str], str]
+) -> None:
+    with shop() as own:
+        own.snippet = key(own.origin)  # type: ignore[attr-defined]
+        frame = opened(page, own.origin)  # type: ignore[attr-defined]
+        question, noted = frame.get_by_test_id("question"), frame.get_by_test_id("ask-note")
+        expect(question).to_be_focused()
+        question.fill("x" * 10_000)
+        question.press("Enter")
+        expect(noted).to_contain_text("at most 4,000 characters; this one has 10,000")
+        assert len(question.input_value()) == 10_000
+        question.fill(HELD)
+        expect(noted).to_be_empty()
+        held: list[Route] = []
+        page.route("**/questions", lambda route: held.append(route))
+        question.press("Enter")
+        question.fill("And on Sundays?")
+        question.press("Enter")
+        expect(noted).to_contain_text("Please wait for the answer")
+        expect(question).to_have_value("And on Sundays?")
+        held[0].continue_()
+        answer = frame.get_by_test_id("answer")
+        expect(answer).to_contain_text("keep this page open")
+        expect(answer).not_to_contain_text("leave")
+
+
+def test_a_user_whom_the_site_signed_finds_their_answers_again(
+    page: Page, browser: Browser, tiny: Served
+) -> None:
+    with shop() as own:
+        made = tiny.site.services.access.widgets.create("ann", [own.origin])  # type: ignore[attr-defined]
+        issued = int(time.time())
+        signed = sign(made.secret, f"u-17\n{issued}")
+        own.snippet = (
+            f'<script src="{tiny.address}/widget.js" data-key="{made.key}" data-user="u-17" '
+            f'data-issued="{issued}" data-signature="{signed}" defer></script>'
+        )
+        frame = opened(page, own.origin)  # type: ignore[attr-defined]
+        expect(frame.get_by_test_id("question")).to_be_focused()
+        frame.get_by_test_id("question").fill(HELD)
+        frame.get_by_test_id("question").press("Enter")
+        expect(frame.get_by_test_id("answer")).to_contain_text("You can leave this page")
+        elsewhere = browser.new_context().new_page()
+        again = opened(elsewhere, own.origin)  # type: ignore[attr-defined]
+        expect(again.locator(".question-text")).to_have_text(HELD)
+        expect(again.get_by_test_id("answer")).to_have_attribute("data-status", "held")
+        elsewhere.context.close()
+
+
+def test_two_chats_on_a_page_from_right_to_left_stand_side_by_side(
+    page: Page, key: Callable[[str], str]
+) -> None:
+    with shop() as own:
+        first = key(own.origin)  # type: ignore[attr-defined]
+        second = key(own.origin).replace("defer", 'data-label="Frag uns" defer')  # type: ignore[attr-defined]
+        hostile = '<link rel="stylesheet" href="data:text/css,body div{transform:scale(.5)}">'
+        own.snippet = f"{first}{first}{second}{hostile}"
+        page.goto(own.origin)  # type: ignore[attr-defined]
+        page.evaluate("document.documentElement.dir = 'rtl'; document.documentElement.lang = 'de'")
+        buttons = page.get_by_role("button")
+        expect(buttons).to_have_count(2)  # the same one does not stand twice
+        left, right = (buttons.nth(at).bounding_box() for at in (0, 1))
+        assert left is not None and right is not None
+        assert left["x"] == 16 and right["x"] + right["width"] == 1280 - 16
+        buttons.nth(0).click()
+        expect(page.locator("iframe")).to_be_visible()
+        buttons.nth(1).click()
+        expect(buttons.nth(0)).to_have_attribute("aria-expanded", "false")
+        shown = page.frames[-1]
+        expect(shown.get_by_role("heading", name="Frag uns")).to_have_attribute("lang", "de")
+
+
 def test_a_site_that_the_key_does_not_name_shows_no_frame(
     page: Page, key: Callable[[str], str]
 ) -> None:
     refused: list[str] = []
     page.on("console", lambda message: refused.append(message.text))
     with shop(key("https://shop.example")) as stranger:
-        frame = opened(page, stranger.origin)  # type: ignore[attr-defined]
-        frame.wait_for_load_state()
-        assert frame.get_by_test_id("question").count() == 0
+        page.goto(stranger.origin)  # type: ignore[attr-defined]
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        opener = page.get_by_role("button", name="Ask a question")
+        opener.click()
+        # Who visits is told, and so is who looks into the console.
+        told = page.get_by_role("alert")
+        expect(told).to_contain_text("cannot be shown now")
+        where = told.bounding_box()
+        assert where is not None and where["x"] == 16  # above its button, at the end of the line
+        expect(page.locator("iframe")).to_have_count(0)
+        expect(opener).to_have_attribute("aria-expanded", "false")
     assert any("frame-ancestors" in text for text in refused), refused
+    assert any("must be in use and name this site" in text for text in refused), refused

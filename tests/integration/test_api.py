@@ -585,6 +585,7 @@ PUBLIC = {
     ("POST", "/v1/session/oidc/finish"),
     ("POST", "/v1/widget/{key}/visits"),
     ("POST", "/v1/widget/{key}/questions"),
+    ("GET", "/v1/widget/{key}/answers"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}/events"),
 }
@@ -626,6 +627,7 @@ ROLE_OF = {
     ("GET", "/v1/reviews/events"): "reviewer",
     ("GET", "/v1/reviews/{task_id}/answered"): "reviewer",
     ("GET", "/v1/reviews/{task_id}/quotes"): "reviewer",
+    ("GET", "/v1/reviews/{task_id}/reviewers"): "reviewer",
     ("GET", "/v1/gaps"): "operator",
     ("GET", "/v1/gaps/{gap_id}/quotes"): "operator",
     ("GET", "/v1/practice"): "reviewer",

@@ -138,6 +138,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/v1/gaps/{gap_id}/quotes"): Row("operator", "object"),
     ("GET", "/v1/reviews/{task_id}/answered"): Row("reviewer", "object"),
     ("GET", "/v1/reviews/{task_id}/quotes"): Row("reviewer", "object"),
+    ("GET", "/v1/reviews/{task_id}/reviewers"): Row("reviewer", "object"),
     ("GET", "/v1/practice"): Row("reviewer", "own"),
     ("POST", "/v1/practice/{item_id}"): Row("reviewer", "asker's", {"json": {"wrong": True}}),
     ("GET", "/v1/reviews/events"): Row("reviewer", "own"),
@@ -183,6 +184,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("DELETE", "/v1/widget-keys/{widget_key_id}"): Row("admin", "service"),
     ("POST", "/v1/widget/{key}/visits"): Row("public", "own", {"json": {}}),
     ("POST", "/v1/widget/{key}/questions"): Row("public", "own", {"json": {"question": "x"}}),
+    ("GET", "/v1/widget/{key}/answers"): Row("public", "own"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}"): Row("public", "own"),
     ("GET", "/v1/widget/{key}/answers/{answer_id}/events"): Row("public", "own"),
 }

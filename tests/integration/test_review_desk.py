@@ -189,6 +189,11 @@ def test_a_task_is_assigned_to_who_may_see_it(
     accounts.create("eve", ["reviewer"], scope=["other"])
     accounts.create("ann", ["asker"])
     task_id = inbox.add("whose?")
+    assert desk.reviewers(RITA, task_id).names == ["raj"]
+    desk.claim(RITA, task_id)
+    assert desk.assign(RITA, task_id, "raj").lease_until is not None
+    assert desk.claim(RAJ, task_id).claimed_by == "raj"  # it need not be taken over
+    desk.assign(RAJ, task_id, None)
     for name in ("eve", "ann", "nobody"):
         with pytest.raises(Invalid):
             desk.assign(RITA, task_id, name)

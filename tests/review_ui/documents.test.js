@@ -10,12 +10,13 @@ import {
   mayGoBack,
   nameFirst,
   nameOf,
+  replaceHint,
   sizeWords,
   stateOf,
   uploadWords,
   versionWords,
 } from "../../review_ui/documents/words.js";
-import { partsOf } from "../../review_ui/shared/document.js";
+import { partsLaidOut, partsOf } from "../../review_ui/shared/document.js";
 
 /** @import { DocumentView, PlacedPassage } from "../../review_ui/shared/wire.d.ts" */
 
@@ -59,6 +60,26 @@ test("a quote is marked at its place, also over two passages and beyond the BMP"
   );
   assert.deepEqual(texts(parts), ["😀 ab cd", "ef gh"]);
   assert.ok(!partsOf([passage("ab", 0)]).some(({ pieces }) => pieces.some((p) => p.marked)));
+});
+
+test("a document of which nothing was read has no old content that answers", () => {
+  assert.match(replaceHint({ passages: 3 }), /the old content answers/);
+  assert.match(replaceHint({ passages: 0 }), /^Nothing of this document answers yet/);
+});
+
+test("headings that stand above a passage are not said again in it", () => {
+  const told = (/** @type {string} */ text) => {
+    const parts = partsOf([passage(text, 0, { headings: ["Hire terms", "Opening hours"] })]);
+    return partsLaidOut(parts).flatMap(({ blocks }) =>
+      blocks.map((block) => block.kind === "text" && block.pieces.map((one) => one.text).join("")),
+    );
+  };
+  const body = "Open from 9:00.";
+  assert.deepEqual(told(`Hire terms\n\nOpening hours\n\n${body}`), [body]);
+  assert.deepEqual(told(`Opening hours\n${body}`), [body]);
+  assert.deepEqual(told(`Opening hours of all boats\n${body}`), [
+    `Opening hours of all boats\n${body}`,
+  ]);
 });
 
 test("a heading and a page are shown where they change", () => {

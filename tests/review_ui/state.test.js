@@ -117,7 +117,7 @@ test("a change elsewhere is told once, and nothing on screen is replaced", () =>
 });
 
 test("a task that left the open list was decided elsewhere, unless the list is cut", () => {
-  assert.match(refreshed(page(ABC, "a"), [task("b")]).notice?.text ?? "", /no longer open/);
+  assert.match(refreshed(page(ABC, "a"), [task("b")]).notice?.text ?? "", /no longer in this list/);
   const cut = {
     filter: /** @type {const} */ ("open"),
     tasks: [task("b")],

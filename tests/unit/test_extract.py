@@ -118,7 +118,8 @@ def test_folders_take_every_ending_that_uploads_take(tmp_path: Path) -> None:
     assert {file.name for file in find_files([tmp_path])} == names | {"DOCUMENT.TEXT"}
     with pytest.raises(DocumentRefused) as caught:
         extract(b"x", "setup.exe")
-    assert all(name.removeprefix("document") in caught.value.message for name in names)
+    # What helps, and not each of some seventy endings.
+    assert caught.value.message.startswith("Files that end in .exe cannot be read; save it as PDF")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
