@@ -64,7 +64,7 @@ def _check_reviewer(session: Session, task: ReviewTaskRow, name: str) -> None:
     query = select(TaskScopeRow.collection).where(TaskScopeRow.scope == task.scope)
     if row is not None and row.disabled_at is None:
         found = principal_of(row)
-        if "reviewer" in found.roles and all(map(found.may_read, session.scalars(query))):
+        if "reviewer" in found.roles and found.may_read_all(session.scalars(query)):
             return
     raise Invalid(f"{name[:80]} is no reviewer who may see this task.")
 
