@@ -50,8 +50,9 @@ def _has_ended(session: Session, credential: str) -> bool:
     if key_id == credential:
         return session.get(SessionRow, credential) is None
     key = session.get(ApiKeyRow, key_id)
-    over = key is None or key.revoked_at is not None
-    return over or (key.expires_at is not None and key.expires_at <= database_time(session))
+    if key is None or key.revoked_at is not None:
+        return True
+    return key.expires_at is not None and key.expires_at <= database_time(session)
 
 
 def asker_of(session: Session, name: str, collections: Sequence[str]) -> Principal:

@@ -442,7 +442,8 @@ class ReviewDesk:
                 record = session.get_one(RecordRow, task.answer_id)
                 ids = [passage["id"] for passage in record.evidence]
                 stored = {passage.id: passage for passage, _ in find_passages(session, ids)}
-                if may_read(reviewer, record.evidence, record.searched) and stored.keys() >= set(ids):
+                readable = may_read(reviewer, record.evidence, record.searched)
+                if readable and stored.keys() >= set(ids):
                     yield edit_row(session, task, record, [stored[key] for key in ids])
 
     def expire_overdue(self) -> int:

@@ -13,7 +13,8 @@ from app.db import database_time, iso
 from app.errors import Invalid
 from app.records.audit import append_audit
 from app.review.priority import STEP, more_urgent
-from app.review.tables import ReviewTaskRow, TaskNoteRow, TaskScopeRow
+from app.review.scopes import sees
+from app.review.tables import ReviewTaskRow, TaskNoteRow
 from app.review.telling import note_urgent
 from app.review.views import NoteKind, NoteView
 
@@ -61,10 +62,9 @@ def assign(session: Session, task: ReviewTaskRow, by: str, to: str | None) -> No
 
 def _check_reviewer(session: Session, task: ReviewTaskRow, name: str) -> None:
     row = session.get(PrincipalRow, name)
-    query = select(TaskScopeRow.collection).where(TaskScopeRow.scope == task.scope)
     if row is not None and row.disabled_at is None:
         found = principal_of(row)
-        if "reviewer" in found.roles and found.may_read_all(session.scalars(query)):
+        if "reviewer" in found.roles and sees(session, found, task):
             return
     raise Invalid(f"{name[:80]} is no reviewer who may see this task.")
 

@@ -47,6 +47,12 @@ def scope_of(
     return scope
 
 
+def sees(session: Session, reviewer: Principal, task: ReviewTaskRow) -> bool:
+    """Whether the task is within the reviewer's scope."""
+    query = select(TaskScopeRow.collection).where(TaskScopeRow.scope == task.scope)
+    return reviewer.may_read_all(session.scalars(query))
+
+
 def readable_by(reviewer: Principal) -> ColumnElement[bool]:
     """Of tasks: none of the collections behind it is beyond the reviewer's scope."""
     if reviewer.scope is None:
