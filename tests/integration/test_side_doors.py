@@ -20,7 +20,6 @@ from app.records import recording
 from app.records.release import answer_view, cited_passages
 from app.records.tables import RecordRow
 from app.review.decisions import Decision
-from app.review.tables import ReviewTaskRow
 from app.review.tasks import open_task
 from app.settings import Settings
 from guardrails.contract import Sentence
