@@ -1,12 +1,19 @@
 """The forms of addresses that settings hold: of the web, of hosts, of e-mail."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 WEB = ("http", "https")
 LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 """What may be reached without encryption: it is this machine."""
+UNICAST = ip_network("2000::/3")
+"""Where addresses of version 6 are given out: all others are local, or wrap another address."""
+NAT64 = ip_network("64:ff9b::/96")
+ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+"""What stands before an address of version 4 at the end of one of version 6."""
+RESERVED = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"), ip_network("3fff::/20"))
+"""For protocols, relays and documentation, though the library may call them global."""
 HOST = re.compile(r"\w[\w.-]{0,252}")
 PLACE = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 E_MAIL = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[A-Za-z0-9.-]{1,255}")
@@ -71,6 +78,34 @@ def e_mails(text: str) -> str:
         if not is_e_mail(one):
             raise ValueError(f"must hold e-mail addresses; {one[:80]!r} is none")
     return text
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public network, also where it wraps another one."""
+    return all(map(_is_global, _meant(ip_address(address.partition("%")[0]))))
+
+
+def _is_global(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in UNICAST:
+        return False
+    reserved = any(address in one for one in RESERVED if one.version == address.version)
+    return address.is_global and not address.is_multicast and not reserved
+
+
+def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """The address, or those that it stands for in another network, with itself where it is one of
+    its own there too."""
+    if isinstance(address, IPv4Address):
+        return [address]
+    last = IPv4Address(int(address) & 0xFFFF_FFFF)
+    if address.ipv4_mapped is not None or address in NAT64:
+        return [last]
+    meant: list[IPv4Address | IPv6Address] = [address, *(address.teredo or ())]
+    if address.sixtofour is not None:
+        meant.append(address.sixtofour)
+    if int(address) >> 32 & 0xFFFF_FFFF in ISATAP:
+        meant.append(last)
+    return meant
 
 
 def listed(text: str) -> list[str]:

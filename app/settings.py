@@ -1,6 +1,7 @@
 """Every setting of the service: the only reader of the environment."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -907,6 +908,11 @@ def setting_sources(settings: Settings) -> dict[str, str]:
     return sources
 
 
+MASK = "••••"
+_SIGNS_IN = re.compile(r"(?<=://)[^/?#\s\"']+(?=@)")
+_AFTER_MARK = re.compile(r"(://[^\s\"'?]*\?)[^\s\"'#]+")
+
+
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
     """A sentence on each variable ``COUNTERSIGN_*`` that no setting reads: mostly a slip."""
     env = os.environ if environment is None else environment
@@ -919,5 +925,8 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
 
 
 def shown_value(name: str, value: Any) -> str:
-    """A setting's value for people; secrets are masked."""
-    return "••••" if name in SECRET_SETTINGS and value else str(value)
+    """A setting's value for people; secrets are masked, in addresses too: who signs in with them,
+    and what follows a question mark."""
+    if name in SECRET_SETTINGS and value:
+        return MASK
+    return _AFTER_MARK.sub(rf"\1{MASK}", _SIGNS_IN.sub(MASK, str(value)))

@@ -161,7 +161,7 @@ def _task(
     names = sorted(set(chance.choices(COLLECTIONS, k=chance.choice([1, 1, 1, 2]))))
     content = _content(names, chance)
     if tuple(names) not in scopes:
-        scopes[tuple(names)] = scope_of(session, content["evidence"])
+        scopes[tuple(names)] = scope_of(session, content["evidence"], content["searched"])
     undecided, reviewer = state in ("open", "claimed"), chance.choice(REVIEWERS)
     late = now() + timedelta(days=3)
     task: Row = {

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from guardrails.checks.wording import as_seen
 from guardrails.contract import AnswerObject
 from guardrails.personal_data.find import find_personal_data, mask
 
@@ -12,6 +13,18 @@ LEAST_PART = 6
 """Letters and digits in a row of which a part inside a text is known as one."""
 _CODE = r"[A-Z0-9]*\d[A-Z0-9]*"
 _CODES = re.compile(rf"(?<![A-Za-z0-9]){_CODE}(?:[\W_]{{1,3}}(?:{_CODE}|[A-Z]{{4}}\b))*")
+
+
+def as_shown(answer: AnswerObject) -> AnswerObject:
+    """The answer object as the pages show it: what nobody sees, nobody has signed. Quotes stay as
+    they stand in their passages."""
+    return {
+        **answer,
+        "text": as_seen(answer["text"]),
+        "short": None if answer["short"] is None else as_seen(answer["short"]),
+        "sentences": [{**one, "text": as_seen(one["text"])} for one in answer["sentences"]],
+        "citations": [{**one, "title": as_seen(one["title"])} for one in answer["citations"]],
+    }
 
 
 def redacted(answer: AnswerObject, kinds: Collection[str]) -> AnswerObject:

@@ -5,7 +5,6 @@ addresses must be public, and the connection goes to the address that was checke
 means a moment later does not matter. Each redirect is a new address, treated alike.
 """
 
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,14 +14,13 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from app.addresses import is_public
 from app.corpus.fetched import Known
 from app.errors import DocumentRefused
 
 MOST_REDIRECTS = 5
 AGENT = "countersign"
 NOTHING = Known()
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
 
@@ -39,12 +37,6 @@ def addresses_of(host: str, port: int) -> list[str]:
     """The IP addresses of a host."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(one[4][0]) for one in found]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public network, also where it wraps another one."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    return all(one.is_global and not one.is_multicast for one in _meant(found))
 
 
 def is_any(_address: str) -> bool:
@@ -133,16 +125,3 @@ class Fetcher:
         said = response.headers
         new = Known(said.get("ETag", "")[:200], said.get("Last-Modified", "")[:100])
         return Page(address, bytes(content), new)
-
-
-def _meant(address: Address) -> list[Address]:
-    """The address, and those that it stands for in another network."""
-    meant: list[Address] = [address]
-    if isinstance(address, ipaddress.IPv6Address):
-        meant += [one for one in (address.ipv4_mapped, address.sixtofour) if one is not None]
-        meant += address.teredo or ()
-        if address in NAT64:
-            meant.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        meant.remove(address)  # it is never global itself
-    return meant

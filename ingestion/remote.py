@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+from app.addresses import is_public
 from app.corpus.corpus import Corpus
 from app.corpus.documents import check_collection_name
 from app.corpus.fetched import Fetched, Known
@@ -23,7 +24,7 @@ from app.corpus.registering import AS_IT_IS, ValidDays
 from app.corpus.uploads import StoredUpload, Uploads
 from app.errors import DocumentRefused, Invalid, NotFound, TooLarge
 from app.settings import Settings
-from ingestion.fetching import Fetcher, is_any, is_public
+from ingestion.fetching import Fetcher, is_any
 from ingestion.pipeline import SOURCE_CHARS, Pipeline, Report
 from ingestion.sources import LIST, has_known_ending
 

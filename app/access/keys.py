@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, DateTime, Select, bindparam, or_, select, 
 from sqlalchemy.orm import Session
 
 from app.access.principals import LOCAL, Principal, lock_active, principal_of
+from app.access.standing import KEY
 from app.access.tables import ApiKeyRow, PrincipalRow
 from app.db import Database, iso
 from app.errors import CredentialsExpired, DependencyFailed, NotFound, Unauthenticated
@@ -17,7 +18,6 @@ from app.records.audit import append_audit
 KEY_PREFIX = "cs_"
 LAST_USE_STEP = timedelta(minutes=5)
 """How exact the last use of a key is: not every request should write."""
-CREDENTIAL = "key:"
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ class Keys:
         if not _in_force(row, owner, time):
             raise CredentialsExpired
         self._note_use(row, time)
-        return principal_of(owner, CREDENTIAL + row.id)
+        return principal_of(owner, KEY + row.id)
 
     def current(self, session: Session, key_id: str) -> Principal | None:
         """The principal of a key as of now; None when the key has ended."""
         found = self._find(session, self._by_id, key_id)
         if found is None or not _in_force(*found):
             return None
-        return principal_of(found[1], CREDENTIAL + key_id)
+        return principal_of(found[1], KEY + key_id)
 
     def _find(
         self, session: Session, statement: "Select[ApiKeyRow, PrincipalRow, datetime]", key: str

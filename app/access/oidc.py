@@ -231,14 +231,14 @@ class OidcSignIn:
             with httpx2.Client(timeout=TIMEOUT_S) as client:
                 found = client.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
                 addresses = found.raise_for_status().json()
+                # All of them before any is called: who can change the keys can be anybody.
+                for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+                    _check_address("An address of the sign-in provider", str(addresses[name]))
                 keys = KeySet.import_key_set(client.get(addresses["jwks_uri"]).json())
-            named = [addresses[f"{name}_endpoint"] for name in ("authorization", "token")]
         except (httpx2.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
             raise DependencyFailed("The sign-in provider did not answer.") from error
         if addresses.get("issuer") != issuer:
             raise SettingsInvalid("The provider calls itself otherwise than oidc_issuer says.")
-        for address in named:
-            _check_address("An address of the sign-in provider", str(address))
         return _Known(addresses, keys, moment)
 
     def _client(self, redirect: str) -> Any:

@@ -34,6 +34,12 @@ class Principal:
         """Whether the collection is within the principal's scope."""
         return self.scope is None or collection in self.scope
 
+    def may_read_all(self, collections: Iterable[str]) -> bool:
+        """Whether all of the collections are within the scope. What comes from none at all may be
+        anybody's, so only a principal without a scope reads it."""
+        named = list(collections)
+        return self.scope is None or (bool(named) and all(map(self.may_read, named)))
+
     def readable(self, collections: Iterable[str]) -> list[str]:
         """Those of ``collections`` within the scope, in order."""
         return [name for name in collections if self.may_read(name)]

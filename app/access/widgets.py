@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.access.principals import LOCAL, MAX_NAME, Principal, lock_active
+from app.access.standing import VISIT as OF_A_VISIT
 from app.access.tables import PrincipalRow, WidgetKeyRow
 from app.db import Database, iso
 from app.errors import CredentialsExpired, Invalid, NotFound, Unauthenticated
@@ -180,7 +181,7 @@ class WidgetKeys:
             raise CredentialsExpired("This visit has ended.")
         roles = frozenset({"asker"}) if key.may_ask else frozenset[str]()
         name = f"{key.key_id}/{user}"[:MAX_NAME]
-        return Principal(name, roles, key.scope, f"widget:{key.key_id}")
+        return Principal(name, roles, key.scope, OF_A_VISIT + key.key_id)
 
     def _time(self) -> datetime:
         with self._database.reading() as session:

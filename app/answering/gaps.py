@@ -182,7 +182,7 @@ def _read(session: Session, query: Select[RecordRow, str]) -> list[_Asked]:
 def _may_see(reader: Principal, one: _Asked, collection: str | None) -> bool:
     names = one.record.searched["collections"]
     wanted = collection is None or collection in names
-    return wanted and all(map(reader.may_read, names)) and (bool(names) or reader.scope is None)
+    return wanted and reader.may_read_all(names)
 
 
 def _grouped(asked: Sequence[_Asked], vectors: dict[str, Vectors]) -> list[list[_Asked]]:

@@ -5,7 +5,7 @@ have changed meanwhile is read again, unless the number of the audit chain stand
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import and_, select, true
 from sqlalchemy.orm import Session
@@ -74,7 +74,7 @@ def read_before(
 ) -> Snapshot:
     """Scope, conversation, modes and live index; raises ``NotFound`` for an answer to follow
     that is not the asker's."""
-    stamp, pointer = _live_index(session)
+    stamp, pointer = live_index(session)
     names = session.scalars(_USED)
     turns = _turns(session, principal, previous_answer_id)
     offered = turns[-1].searched.get("choices", ()) if turns else ()
@@ -117,13 +117,21 @@ def standing_passages(session: Session, ids: Iterable[str]) -> dict[str, str]:
 
 
 def own_view(session: Session, principal: Principal, record: RecordRow) -> AnswerView:
-    """One of the principal's own answers, without quotes that are beyond their scope now."""
+    """One of the principal's own answers, without quotes and titles that are gone, or
+    beyond their scope now."""
     released = session.get(ReleaseRow, record.answer_id)
     # A reviewer may have cited others than the draft did.
     edited = [one["passage_id"] for one in released.answer["citations"]] if released else []
-    cited = standing_passages(session, {*release.cited_passages(record), *edited})
-    readable = [passage for passage, name in cited.items() if principal.may_read(name)]
-    return release.answer_view(session, record, readable)
+    found = {one["id"]: one["title"] for one in record.evidence}
+    places = standing_passages(session, {*release.cited_passages(record), *edited, *found})
+    readable = {passage for passage, name in places.items() if principal.may_read(name)}
+    view = release.answer_view(session, record, readable)
+    if readable >= found.keys():
+        return view
+    # What was asked back was made from all of the passages, and names things in them.
+    gone = set(found.values()) - {title for key, title in found.items() if key in readable}
+    titles = [title for title in view.searched.titles if title not in gone]
+    return replace(view, searched=replace(view.searched, titles=titles), choices=[])
 
 
 class AnswerNews:
@@ -163,7 +171,7 @@ class AnswerNews:
         return ended
 
 
-def _live_index(session: Session) -> tuple[int, Pointer | None]:
+def live_index(session: Session) -> tuple[int, Pointer | None]:
     """The number of the audit chain, and the live version with what was deleted since."""
     rows = session.execute(_LIVE).all()
     if not rows:

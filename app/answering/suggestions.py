@@ -16,15 +16,16 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.answering.answerer import Answerer
-from app.answering.reading import standing_passages
+from app.answering.reading import live_index, standing_passages
 from app.answering.stages import Ask
-from app.corpus.tables import READY, DocumentRow, LiveIndexRow, PassageRow
+from app.corpus.tables import READY, DocumentRow, PassageRow
 from app.db import Database
 from app.deadline import Deadline
 from app.errors import CountersignError
 from app.inference.tables import named_cells
 from app.records.release import cited_passages
 from app.records.tables import RecordRow, ReleaseRow
+from app.retrieval.live_index import Pointer
 
 MOST = 4
 LOOKED_AT = 300
@@ -65,10 +66,10 @@ class SuggestionsView:
 
 @dataclass
 class _Trials:
-    """The questions that were made of the documents of one index version, once somebody wanted
-    some, and which of them would be answered."""
+    """The questions that were made of the documents of one index version without those deleted
+    since, once somebody wanted some, and which of them would be answered."""
 
-    version: str
+    pointer: Pointer | None
     ends: float
     made: list[str] | None = None
     answered: dict[str, bool] = field(default_factory=dict)
@@ -94,15 +95,15 @@ class Suggestions:
         with self._database.reading() as session:
             released = _once(_answered(session, principal))[:MOST]
             wanted = MOST - len(released)
-            version = session.scalar(select(LiveIndexRow.version_id)) or ""
-            trials = self._of(principal.scope, version)
+            _, pointer = live_index(session)
+            trials = self._of(principal.scope, pointer)
             if wanted and trials.made is None:
                 trials.made = _once(_made(session, principal))
             made = trials.made or []
             documents = bool(released or _some_document(session, principal))
         new = [one for one in made if one.casefold() not in map(str.casefold, released)]
         # What is made of a heading that is no question is answered least.
-        new = sorted(new, key=lambda one: one.startswith(_MADE))[:TRIED] if version else []
+        new = sorted(new, key=lambda one: one.startswith(_MADE))[:TRIED] if pointer else []
         found = [one for one in new if trials.answered.get(one)][:wanted]
         open_ = [one for one in new if one not in trials.answered]
         complete = len(found) == wanted or not open_
@@ -116,11 +117,11 @@ class Suggestions:
         self._deadline.cancel()
         self._thread.shutdown(cancel_futures=True)
 
-    def _of(self, scope: tuple[str, ...] | None, version: str) -> _Trials:
+    def _of(self, scope: tuple[str, ...] | None, pointer: Pointer | None) -> _Trials:
         with self._lock:
             known = self._trials.get(scope)
-            if known is None or known.version != version or known.ends < time.monotonic():
-                known = _Trials(version, time.monotonic() + HOLDS_S)
+            if known is None or known.pointer != pointer or known.ends < time.monotonic():
+                known = _Trials(pointer, time.monotonic() + HOLDS_S)
                 while len(self._trials) >= KEPT_SCOPES:
                     self._trials.pop(next(iter(self._trials)))
                 self._trials[scope] = known

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.access.principals import Principal
 from app.answering.reading import own_view
 from app.answering.suggestions import SuggestionsView
-from app.api.requests import Body, Guarded, May, ServicesDep, Text, page_limit
+from app.api.requests import Body, Guarded, May, ServicesDep, Text, Words, page_limit
 from app.records import conversations as own
 from app.records.conversations import LONGEST_TITLE, ConversationsView
 from app.records.feedback import GivenView, give, given
@@ -30,14 +30,14 @@ class ConversationBody(BaseModel):
 class TitleBody(Body):
     """A title for a conversation; empty: its first question that is no small talk."""
 
-    title: Text = Field(max_length=LONGEST_TITLE)
+    title: Words = Field(max_length=LONGEST_TITLE)
 
 
 class FeedbackBody(Body):
     """Whether an answer was useful, and why."""
 
     useful: bool
-    reason: Text = Field(default="", max_length=LONGEST_REASON)
+    reason: Words = Field(default="", max_length=LONGEST_REASON)
 
 
 class AllFeedbackView(BaseModel):
@@ -137,4 +137,4 @@ def all_feedback(services: ServicesDep, principal: Operator, limit: int = 50) ->
     """Newest first, on answers from collections in scope; without who asked."""
     with services.database.reading() as session:
         size = page_limit(limit, 200)
-        return AllFeedbackView(feedback=list(given(session, principal.may_read, size)))
+        return AllFeedbackView(feedback=list(given(session, principal.may_read_all, size)))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
-from app.api.requests import Body, Guarded, May, ServicesDep, Text
+from app.api.requests import Body, Guarded, May, ServicesDep, Text, Words
 from app.errors import Invalid
 from app.gate.certify import Certifier
 from app.gate.modes import GateModeView, switch_mode
@@ -27,7 +27,7 @@ class GateModeBody(Body):
     """A switch of the release mode."""
 
     mode: Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
-    reason: Text = Field(min_length=1, max_length=4000, description="Why; kept in the audit log.")
+    reason: Words = Field(min_length=1, max_length=4000, description="Why; kept in the audit log.")
     collection: Text = Field(default="", max_length=400, description="Empty: the whole service.")
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.access.principals import Principal
-from app.api.requests import Body, Guarded, May, ServicesDep, Text, page_limit
+from app.api.requests import Body, Guarded, May, ServicesDep, Text, Words, page_limit
 from app.review.released import ChangedAnswers
 
 router = APIRouter(prefix="/v1/released", tags=["reviews"], route_class=Guarded)
@@ -17,14 +17,14 @@ Decider = Annotated[Principal, Depends(May("reviews.decide"))]
 class WithdrawalBody(Body):
     """Why an answer is taken back, and what its asker is told."""
 
-    reason: Text = Field(min_length=1, max_length=4000, description="For the record.")
-    message: Text = Field(default="", max_length=2000, description="For the asker.")
+    reason: Words = Field(min_length=1, max_length=4000, description="For the record.")
+    message: Words = Field(default="", max_length=2000, description="For the asker.")
 
 
 class KeepBody(Body):
     """Why an answer may stand."""
 
-    reason: Text = Field(min_length=1, max_length=4000)
+    reason: Words = Field(min_length=1, max_length=4000)
 
 
 class ReviewAgainView(BaseModel):

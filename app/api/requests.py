@@ -28,6 +28,7 @@ from app.errors import BadRequest, CallerGone, Invalid, Unauthenticated
 from app.made import noting
 from app.serving.admission import Permit
 from app.wiring import Services
+from guardrails.checks.wording import as_seen
 
 
 def is_storable(text: str) -> bool:
@@ -43,6 +44,10 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database stores."""
+
+
+Words = Annotated[Text, AfterValidator(as_seen)]
+"""What one person writes for another to read: without what the pages would not show."""
 
 
 def _as_written(value: Any) -> Any:

@@ -25,6 +25,7 @@ from app.api.requests import (
     May,
     ServicesDep,
     Text,
+    Words,
     once,
     page_limit,
     permit,
@@ -55,7 +56,7 @@ class DecisionBody(Body):
         description="As in the newest claim; proves who holds the task. null: claim it and decide "
         "in one step.",
     )
-    reason: Text = Field(default="", max_length=4000, description="Required to reject.")
+    reason: Words = Field(default="", max_length=4000, description="Required to reject.")
     text: Text = Field(default="", description="The whole new answer, for edit.")
     sources: dict[int, Text] = Field(
         default_factory=dict,
@@ -63,7 +64,7 @@ class DecisionBody(Body):
         description="For edit: passages beside those of the task, by the number that `[n]` in the "
         "text cites them by.",
     )
-    override_reason: Text = Field(
+    override_reason: Words = Field(
         default="",
         max_length=4000,
         description="For edit: why it is to go out although checks fail. It is kept.",
@@ -90,7 +91,7 @@ class RedraftBody(Body):
 class CommentBody(Body):
     """Something for the other reviewers of a task."""
 
-    text: Text = Field(min_length=1, max_length=4000)
+    text: Words = Field(min_length=1, max_length=4000)
 
 
 class AssignBody(Body):
@@ -110,7 +111,7 @@ class SnoozeBody(Body):
 class EscalateBody(Body):
     """Why a task goes before all others."""
 
-    reason: Text = Field(min_length=1, max_length=4000)
+    reason: Words = Field(min_length=1, max_length=4000)
 
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=Guarded)

@@ -10,6 +10,7 @@ from app.addresses import listed
 from app.errors import DependencyFailed
 from app.notices.contents import Notice
 from app.settings import Settings
+from guardrails.checks.wording import as_seen
 
 TIMEOUT_S = 5.0
 
@@ -60,5 +61,10 @@ class Mail:
 
 def _text(notice: Notice) -> str:
     shown = ("question", "note", "queue", "urgency", "expires_at")
-    told = [f"{name}: {notice.about[name]}" for name in shown if notice.about.get(name)]
+    told = [f"{name}: {_one_line(notice.about[name])}" for name in shown if notice.about.get(name)]
     return "\n".join([f"{notice.words}.", "", *told, *([notice.url] if notice.url else [])]) + "\n"
+
+
+def _one_line(value: object) -> str:
+    """What somebody wrote as the rest of its own line: no other line of the mail can be made up."""
+    return " ".join(as_seen(str(value)).split())

@@ -2,13 +2,13 @@
 
 import hashlib
 import hmac
-import ipaddress
 import socket
 import time
 from collections.abc import Mapping
 
 import httpx
 
+from app.addresses import is_public
 from app.errors import DependencyFailed, SettingsInvalid
 from app.notices.contents import Notice
 from app.settings import Settings
@@ -78,11 +78,3 @@ class Webhook:
                 "The webhook leads to a private address; see notice_private_addresses."
             )
         return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet, also inside of what maps IPv4 to IPv6."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        found = found.ipv4_mapped or found.sixtofour or found
-    return found.is_global and not found.is_multicast

@@ -199,13 +199,10 @@ class Checkpoints:
     def _send(self, checkpoint: Checkpoint) -> None:
         if not self._settings.checkpoint_webhook:
             return
+        to, told = self._settings.checkpoint_webhook, asdict(checkpoint)
         try:
-            answer = httpx.post(
-                self._settings.checkpoint_webhook,
-                json=asdict(checkpoint),
-                timeout=WEBHOOK_TIMEOUT_S,
-            )
-            answer.raise_for_status()
+            with httpx.stream("POST", to, json=told, timeout=WEBHOOK_TIMEOUT_S) as answer:
+                answer.raise_for_status()  # what it says besides is not read: it may never end
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DependencyFailed(
                 f"The checkpoint was kept; the webhook did not take it ({type(error).__name__})."

@@ -11,6 +11,7 @@ from app.db import Database, iso, now
 from app.errors import PolicyRefused
 from app.records import recording
 from app.records.tables import RecordRow
+from app.review.scopes import may_read
 from guardrails.policy.decide import Policy
 from guardrails.policy.load import PolicyInvalid, policy_from_text
 from guardrails.policy.redecide import JudgedAnswer, redecide, tally
@@ -83,7 +84,7 @@ def _rows(database: Database, operator: Principal, since_days: float | None) -> 
     since = None if since_days is None else now() - timedelta(days=since_days)
     with database.reading() as session:
         rows = recording.recent_records(session, since, MOST_ANSWERS)
-    return [row for row in rows if all(operator.may_read(p["collection"]) for p in row.evidence)]
+    return [row for row in rows if may_read(operator, row.evidence, row.searched)]
 
 
 def _compare(policy: Policy, row: RecordRow) -> Compared:

@@ -112,4 +112,4 @@ def _is_of(told: Mapping[str, Any] | None, shadow: Policy) -> bool:
 
 
 def _may_see(principal: Principal, searched: Mapping[str, Sequence[str]]) -> bool:
-    return all(map(principal.may_read, searched.get("collections", ())))
+    return principal.may_read_all(searched.get("collections", ()))

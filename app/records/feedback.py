@@ -1,6 +1,6 @@
 """What askers say of their answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -34,14 +34,16 @@ def give(session: Session, principal: str, answer_id: str, useful: bool, reason:
     session.merge(row)
 
 
-def given(session: Session, may_read: Callable[[str], bool], limit: int) -> Iterator[GivenView]:
-    """The newest words on answers from collections that the caller ``may_read``."""
+def given(
+    session: Session, may_read_all: Callable[[Iterable[str]], bool], limit: int
+) -> Iterator[GivenView]:
+    """The newest words on answers from collections that the caller ``may_read_all`` of."""
     query = select(FeedbackRow, RecordRow.question, RecordRow.searched)
     query = query.join(RecordRow, RecordRow.answer_id == FeedbackRow.answer_id)
     rows = session.execute(query.order_by(FeedbackRow.given_at.desc()).limit(NEWEST))
     seen = 0
     for row, question, searched in rows:
-        if seen < limit and all(map(may_read, searched["collections"])):
+        if seen < limit and may_read_all(searched["collections"]):
             seen += 1
             yield GivenView(
                 row.answer_id, question, row.useful, row.reason, iso(row.given_at) or ""

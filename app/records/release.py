@@ -30,7 +30,7 @@ from app.records.views import (
     view_of,
 )
 from guardrails.contract import AnswerObject, CitationObject, canonical_sha256
-from guardrails.redaction import redacted
+from guardrails.redaction import as_shown, redacted
 
 HELD_MESSAGE = (
     "A reviewer is checking this answer before it is released. You can leave this page: "
@@ -77,9 +77,10 @@ def release(
 ) -> None:
     """Let the asker see ``answer``; only a recorded answer can be released.
 
-    Every release comes through here, so here the kinds that the verdict names are masked.
+    Every release comes through here, so here the kinds that the verdict names are masked, and what
+    no reviewer can have seen is left out.
     """
-    answer = redacted(answer, record.verdict.get("redact", ()))
+    answer = redacted(as_shown(answer), record.verdict.get("redact", ()))
     row = ReleaseRow(
         answer_id=record.answer_id,
         answer=answer,
@@ -147,7 +148,7 @@ def restore(session: Session, answer_id: str, before: Mapping[str, Any], *, by: 
 
 def correct(session: Session, record: RecordRow, answer: AnswerObject, *, by: str) -> None:
     """Put a reviewer's text in the place of a released answer, masked like any release."""
-    answer = redacted(answer, record.verdict.get("redact", ()))
+    answer = redacted(as_shown(answer), record.verdict.get("redact", ()))
     row = session.get_one(ReleaseRow, record.answer_id)
     row.answer, row.released_by, row.edited, row.released_at = answer, "reviewer", True, now()
     _note_citations(session, record.answer_id, answer)

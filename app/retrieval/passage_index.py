@@ -65,6 +65,9 @@ class PassageIndex:
         self.manifest, self.files = _verified(folder, manifest_sha256, known)
         try:
             self.segments = self._load(device, like)
+            dimension = self.manifest["dimension"]
+            if any(segment.dimension != dimension for segment in self.segments):
+                raise ValueError("vectors of another dimension than the manifest's")
             self.replaced = read_replaced(folder)
             self._lexical = LexicalIndex(folder / LEXICAL, self.manifest["collections"])
         except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:

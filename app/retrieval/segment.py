@@ -25,7 +25,7 @@ class Segment:
         self._vectors = SegmentVectors(folder, files, self.entries.ranges, device)
         if self._vectors.count != len(self.entries):
             raise ValueError("vectors and passages differ in number")
-        self.on_gpu = self._vectors.on_gpu
+        self.on_gpu, self.dimension = self._vectors.on_gpu, self._vectors.dimension
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -89,6 +89,7 @@ class SegmentVectors:
         ``TypeError`` or ``RuntimeError`` for damage."""
         kept = map_faiss(folder / VECTORS)
         self.count: int = kept.ntotal
+        self.dimension: int = kept.d
         self.on_gpu = device != "cpu" and gpu_available()
         self._resources = faiss.StandardGpuResources() if self.on_gpu else None
         naming: dict[str, InvertedFile | Codes] = {}

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
+from app.access.standing import as_of_now
 from app.corpus.passages import current_passages
 from app.db import iso, now
 from app.errors import ApprovalVoid, EditNotSupported, Forbidden, Invalid
@@ -19,9 +20,11 @@ from app.records.release import correct, refuse, release, withdraw
 from app.records.tables import RecordRow, ReleaseRow, SettlementRow
 from app.records.views import view_of
 from app.review.redrafts import newest_redraft, newest_redrafts
+from app.review.scopes import sees
 from app.review.tables import ApprovalRow, DecisionRow, ProbeRow, ReviewTaskRow
 from app.review.views import DecisionKind, DecisionView, EditView, FindingView
 from app.review.why import faults_line
+from guardrails.checks.wording import as_seen
 from guardrails.contract import (
     AnswerObject,
     Citation,
@@ -129,7 +132,14 @@ def has_enough_approvals(
     session.flush()
     event = {"task_id": task.id, "reviewer": reviewer.name, "answer_sha256": row.answer_sha256}
     append_audit(session, "approved", {**event, **overridden})
-    return len(approvers_of(session, [task])[task.id]) >= APPROVALS
+    given = approvers_of(session, [task])[task.id]
+    return sum(_is_reviewer(session, task, name) for name in given) >= APPROVALS
+
+
+def _is_reviewer(session: Session, task: ReviewTaskRow, name: str) -> bool:
+    """Whether who approved may still do so: an account that was closed meanwhile signs nothing."""
+    present = as_of_now(session, Principal(name, frozenset({"reviewer"})))
+    return "reviewer" in present.roles and sees(session, present, task)
 
 
 def shown_sha256(record: RecordRow, proposal: ApprovalRow | None) -> str:
@@ -194,7 +204,7 @@ def edited_answer(
     A passage that the draft does not quote is quoted where it is closest to what is said. Raises
     ``Invalid`` for a number that is none.
     """
-    text = text.strip()
+    text = as_seen(text).strip()
     if not text or len(text) > MAX_EDIT_CHARS:
         raise Invalid(f"The edited answer has 1 to {MAX_EDIT_CHARS} characters.")
     base = cast("AnswerObject", record.draft if proposal is None else proposal.answer)

@@ -68,6 +68,7 @@ from app.review.notes import add_note, assign, escalate, reviewers_of, snooze
 from app.review.probes import ask_again, keep_said, measure, probe_of, record_of
 from app.review.reading_time import check_read, reading_seconds, reading_until
 from app.review.redrafts import keep_redraft, newest_redraft
+from app.review.scopes import may_read
 from app.review.states import is_held, state_at
 from app.review.tables import ProbeRow, ReviewTaskRow
 from app.review.tasks import (
@@ -77,7 +78,6 @@ from app.review.tasks import (
     finish,
     give_back,
     load_task,
-    may_read,
     overdue_tasks,
     reopen_task,
     take,
@@ -418,7 +418,7 @@ class ReviewDesk:
         def put(session: Session, task: ReviewTaskRow, record: RecordRow) -> None:
             asker = asker_of(session, record.principal, record.searched["collections"])
             content = take_draft(session, task, record, wanted, reviewer.name)
-            if not may_read(asker, content["evidence"]):
+            if not may_read(asker, content["evidence"], content["searched"]):
                 raise Invalid("The asker may read its sources no more: draft again.")
             add_note(session, task, "draft_taken", reviewer.name)
 
@@ -456,7 +456,8 @@ class ReviewDesk:
                 record = session.get_one(RecordRow, task.answer_id)
                 ids = [passage["id"] for passage in record.evidence]
                 stored = {passage.id: passage for passage, _ in find_passages(session, ids)}
-                if may_read(reviewer, record.evidence) and stored.keys() >= set(ids):
+                readable = may_read(reviewer, record.evidence, record.searched)
+                if readable and stored.keys() >= set(ids):
                     yield edit_row(session, task, record, [stored[key] for key in ids])
 
     def expire_overdue(self) -> int:

@@ -135,7 +135,7 @@ def _counted(
 
 def _is_wanted(principal: Principal, collection: str | None, names: Sequence[str]) -> bool:
     """Whether an answer counts for which these collections were searched."""
-    return (collection is None or collection in names) and all(map(principal.may_read, names))
+    return (collection is None or collection in names) and principal.may_read_all(names)
 
 
 def _answers(rows: Iterable[Any]) -> int:

@@ -20,9 +20,10 @@ from app.records.recording import searched_for
 from app.records.tables import CitationRow, RecordRow, ReleaseRow
 from app.records.views import AnswerBody
 from app.review.probes import visible_to
+from app.review.scopes import may_read
 from app.review.sources import stale
 from app.review.tables import ProbeRow, ReviewTaskRow
-from app.review.tasks import load_task, may_read
+from app.review.tasks import load_task
 from guardrails.personal_data.find import without_accidents
 
 SIMILAR = 0.7
@@ -112,7 +113,7 @@ def _candidates(
     return [
         (row, released)
         for row, released in rows
-        if row.answer_id not in gone and may_read(reviewer, row.evidence)
+        if row.answer_id not in gone and may_read(reviewer, row.evidence, row.searched)
     ]
 
 

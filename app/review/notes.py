@@ -1,7 +1,6 @@
 """What reviewers do to a task besides deciding it: comment, assign, snooze, escalate, take over."""
 
 import secrets
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -14,7 +13,8 @@ from app.db import database_time, iso
 from app.errors import Invalid
 from app.records.audit import append_audit
 from app.review.priority import STEP, more_urgent
-from app.review.tables import ReviewTaskRow, TaskNoteRow, TaskScopeRow
+from app.review.scopes import sees
+from app.review.tables import ReviewTaskRow, TaskNoteRow
 from app.review.telling import note_urgent
 from app.review.views import ColleaguesView, NoteKind, NoteView
 
@@ -64,26 +64,20 @@ def assign(session: Session, task: ReviewTaskRow, by: str, to: str | None) -> No
 
 def _check_reviewer(session: Session, task: ReviewTaskRow, name: str) -> None:
     row = session.get(PrincipalRow, name)
-    if row is None or not _may_decide(row, _collections(session, task)):
+    if row is None or not _may_decide(session, row, task):
         raise Invalid(f"{name[:80]} is no reviewer who may see this task.")
 
 
-def _collections(session: Session, task: ReviewTaskRow) -> list[str]:
-    query = select(TaskScopeRow.collection).where(TaskScopeRow.scope == task.scope)
-    return list(session.scalars(query))
-
-
-def _may_decide(row: PrincipalRow, collections: Sequence[str]) -> bool:
+def _may_decide(session: Session, row: PrincipalRow, task: ReviewTaskRow) -> bool:
     found = principal_of(row)
     may = row.disabled_at is None and "reviewer" in found.roles
-    return may and all(map(found.may_read, collections))
+    return may and sees(session, found, task)
 
 
 def reviewers_of(session: Session, task: ReviewTaskRow) -> ColleaguesView:
     """Those whom the task may be assigned to, by name."""
-    collections = _collections(session, task)
     rows = session.scalars(select(PrincipalRow).order_by(PrincipalRow.name))
-    return ColleaguesView([row.name for row in rows if _may_decide(row, collections)])
+    return ColleaguesView([row.name for row in rows if _may_decide(session, row, task)])
 
 
 def snooze(session: Session, task: ReviewTaskRow, by: str, until: datetime | None) -> None:

@@ -14,8 +14,8 @@ from app.db import Database, database_time
 from app.errors import NotFound
 from app.gate.sampling import fraction
 from app.records.views import AnswerBody
+from app.review.scopes import may_read
 from app.review.tables import GoldItemRow, PracticeRow, ProbeRow, ReviewTaskRow
-from app.review.tasks import may_read
 from guardrails.contract import AnswerObject
 from guardrails.personal_data.find import without_accidents
 
@@ -117,7 +117,8 @@ def _fits(session: Session, reviewer: Principal, item: GoldItemRow) -> bool:
     evidence = item.content["evidence"]
     texts = {passage["id"]: passage["text"] for passage in evidence}
     unknown = reviewer.name not in (*item.known_by, item.content["principal"])
-    return unknown and may_read(reviewer, evidence) and current_passages(session, texts) == texts
+    readable = may_read(reviewer, evidence, item.content["searched"])
+    return unknown and readable and current_passages(session, texts) == texts
 
 
 def _item(row: GoldItemRow) -> PracticeItem:

@@ -226,7 +226,7 @@ def _task(session: Session, kind: ProbeKind, probe: ProbeRow, settings: Settings
         state="open",
         undecided=True,
         queue=verdict.get("queue", ""),
-        scope=scope_of(session, probe.content["evidence"]),
+        scope=scope_of(session, probe.content["evidence"], probe.content["searched"]),
         four_eyes=False,
         claimed_by=None,
         lease_until=None,

@@ -89,7 +89,7 @@ def exchange_draft(
     """Put ``content`` in the place of the draft, with what lists show of the task."""
     _keep(session, task, record, content, by)
     verdict = content["verdict"]
-    task.scope = scope_of(session, content["evidence"])
+    task.scope = scope_of(session, content["evidence"], content["searched"])
     task.four_eyes = task.four_eyes or verdict["four_eyes"]
     task.cause = cause_of(content["draft"], content["findings"], verdict)
     task.risk = shown_risk(verdict, content["gate"])

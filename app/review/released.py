@@ -18,8 +18,9 @@ from app.records.release import withdraw
 from app.records.tables import CitationRow, RecordRow, ReleaseRow
 from app.review.priority import STEP, escalation_time, urgency_of
 from app.review.redrafts import keep_released
+from app.review.scopes import may_read
 from app.review.tables import DecisionRow, PendingDecisionRow, ReviewTaskRow
-from app.review.tasks import may_read, open_task
+from app.review.tasks import open_task
 from app.review.telling import note_task
 from app.review.undo import supersede
 from app.settings import Settings
@@ -150,7 +151,7 @@ class ReleasedAnswers:
     ) -> tuple[RecordRow, ReleaseRow]:
         reviewer.require("reviewer")
         record, released = session.get(RecordRow, answer_id), session.get(ReleaseRow, answer_id)
-        if record is None or not may_read(reviewer, record.evidence):
+        if record is None or not may_read(reviewer, record.evidence, record.searched):
             raise NotFound(GONE)
         if released is None or released.withdrawn_at is not None:
             raise Conflict("This answer is not out: it was never released, or taken back.")
@@ -184,7 +185,8 @@ def _changed(session: Session, cursor: str | None, limit: int) -> Sequence[Relea
 
 
 def _readable(session: Session, reviewer: Principal, row: ReleaseRow) -> bool:
-    return may_read(reviewer, session.get_one(RecordRow, row.answer_id).evidence)
+    record = session.get_one(RecordRow, row.answer_id)
+    return may_read(reviewer, record.evidence, record.searched)
 
 
 def _view(session: Session, row: ReleaseRow) -> ChangedAnswer:

@@ -1,9 +1,13 @@
-"""Who may read a task: everybody who may read all collections that its evidence comes from."""
+"""Who may read a task: everybody who may read all collections that its evidence comes from.
+
+Where a question has no evidence, those count that it was asked of. What was asked of none may be
+anybody's, so only reviewers without a scope read it.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
@@ -11,12 +15,29 @@ from app.review.tables import ReviewTaskRow, TaskScopeRow
 from guardrails.contract import canonical_sha256
 
 
-def scope_of(session: Session, evidence: Iterable[Mapping[str, Any]]) -> str:
-    """The name of the set of collections of these passages; a new set is written down.
+def collections_behind(
+    evidence: Iterable[Mapping[str, Any]], searched: Mapping[str, Any]
+) -> list[str]:
+    """The collections of the evidence, or without any those that were searched."""
+    found = {str(passage["collection"]) for passage in evidence}
+    return sorted(found or searched.get("collections", ()))
+
+
+def may_read(
+    reader: Principal, evidence: Iterable[Mapping[str, Any]], searched: Mapping[str, Any]
+) -> bool:
+    """Whether all that stands behind an answer is within the reader's scope."""
+    return reader.may_read_all(collections_behind(evidence, searched))
+
+
+def scope_of(
+    session: Session, evidence: Iterable[Mapping[str, Any]], searched: Mapping[str, Any]
+) -> str:
+    """The name of the set of collections behind a task; "" is none. A new set is written down.
 
     The transaction must hold the lock of the audit chain, else two could write the same set.
     """
-    collections = sorted({str(passage["collection"]) for passage in evidence})
+    collections = collections_behind(evidence, searched)
     if not collections:
         return ""
     scope = canonical_sha256(collections)
@@ -26,15 +47,21 @@ def scope_of(session: Session, evidence: Iterable[Mapping[str, Any]]) -> str:
     return scope
 
 
+def sees(session: Session, reviewer: Principal, task: ReviewTaskRow) -> bool:
+    """Whether the task is within the reviewer's scope."""
+    query = select(TaskScopeRow.collection).where(TaskScopeRow.scope == task.scope)
+    return reviewer.may_read_all(session.scalars(query))
+
+
 def readable_by(reviewer: Principal) -> ColumnElement[bool]:
-    """Of tasks: no collection of the evidence is beyond the reviewer's scope."""
+    """Of tasks: none of the collections behind it is beyond the reviewer's scope."""
     if reviewer.scope is None:
         return true()
     beyond = select(TaskScopeRow.scope).where(TaskScopeRow.collection.not_in(reviewer.scope))
-    return ReviewTaskRow.scope.not_in(beyond)
+    return and_(ReviewTaskRow.scope != "", ReviewTaskRow.scope.not_in(beyond))
 
 
 def from_collection(collection: str) -> ColumnElement[bool]:
-    """Of tasks: some of the evidence comes from this collection."""
+    """Of tasks: this collection is one of those behind it."""
     holding = select(TaskScopeRow.scope).where(TaskScopeRow.collection == collection)
     return ReviewTaskRow.scope.in_(holding)

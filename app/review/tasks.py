@@ -4,7 +4,6 @@ Times are those of the database's clock, which all processes share.
 """
 
 import secrets
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -53,7 +52,7 @@ def open_task(session: Session, record: RecordRow, settings: Settings, kind: str
         state="open",
         undecided=True,
         queue=record.verdict.get("queue", ""),
-        scope=scope_of(session, record.evidence),
+        scope=scope_of(session, record.evidence, record.searched),
         four_eyes=record.verdict.get("four_eyes", False),
         claimed_by=None,
         lease_until=None,
@@ -249,11 +248,6 @@ def task_id_of(session: Session, reviewer: Principal, beginning: str) -> str:
     if len(found) > 1:
         raise Invalid(f"Several review tasks begin with {beginning}; write more of the id.")
     return found[0] if found else beginning
-
-
-def may_read(reviewer: Principal, evidence: Iterable[Any]) -> bool:
-    """Whether all of the evidence is within the reviewer's scope."""
-    return all(reviewer.may_read(passage["collection"]) for passage in evidence)
 
 
 def _in_time(moment: datetime) -> tuple[Any, ...]:

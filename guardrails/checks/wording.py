@@ -1,5 +1,6 @@
 """Text as a reader sees it, and the linear-time patterns that are looked for in it."""
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,15 @@ LOOK_ALIKES = dict(
     )
 )
 """Letters of other scripts that pass for Latin ones, and curly quotation marks."""
+
+
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+"""Controls, fillers, and what turns the direction of a text, so that it reads otherwise than it is.
+``review_ui/shared/dom.js`` shows none of them. Joiners stay: several scripts need them."""
 
 
 class PatternInvalid(ValueError):
@@ -50,6 +60,11 @@ def _options() -> Any:
     options.case_sensitive = False
     options.log_errors = False
     return options
+
+
+def as_seen(text: str) -> str:
+    """The text as the pages show it: without ``UNSEEN``, letter by letter the same otherwise."""
+    return text if text.isascii() and text.isprintable() else UNSEEN.sub("", text)
 
 
 def readable(text: str) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.access.principals import Principal
 from app.access.service import Access
-from app.access.tables import PrincipalRow
+from app.access.tables import ApiKeyRow, PrincipalRow
 from app.answering.answerer import ASK_BACK_MESSAGE, Answerer, other_language_message
 from app.answering.followup import Rewrite
 from app.answering.gaps import Gaps
@@ -26,7 +26,7 @@ from app.answering.stages import Ask
 from app.corpus.corpus import Corpus
 from app.corpus.registering import ValidDays
 from app.corpus.tables import DocumentRow
-from app.db import Database
+from app.db import Database, now
 from app.deadline import Deadline
 from app.errors import (
     BadRequest,
@@ -46,6 +46,7 @@ from app.gate.certificates import Premises
 from app.gate.modes import switch_mode
 from app.ports import Drafting, DraftRequest, RewriteRequest, Screening, Vectors
 from app.records import audit, recording
+from app.records.audit import append_audit
 from app.records.erasing import erase_answer
 from app.records.tables import AuditHeadRow, AuditRow, RecordRow, ReleaseRow
 from app.retrieval.retriever import Found, Retriever
@@ -928,6 +929,68 @@ def test_whoever_loses_the_role_meanwhile_gets_no_answer(desk: Desk) -> None:
 
     with pytest.raises(Forbidden):
         answerer_while(desk, demote).answer(ann, Ask(EXCESS))
+    assert desk.kept()[:3] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("came_with", ["revoked key", "expired key", "sign-in", "other sign-in"])
+def test_what_ends_meanwhile_gets_no_answer(desk: Desk, came_with: str) -> None:
+    access = Access(desk.database, desk.settings)
+    access.accounts.create("ann", ["asker"], password=(password := "correct horse battery"))
+    if came_with.endswith("key"):
+        made = access.keys.create("ann")
+        ann = access.keys.principal(made.key)
+    else:
+        begun = access.sessions.sign_in("ann", password)
+        ann = access.sessions.find(begun.token).principal
+
+    def end() -> None:
+        if came_with == "revoked key":
+            access.keys.revoke(made.key_id)
+        elif came_with == "expired key":
+            with desk.database.transaction() as session:
+                session.get_one(ApiKeyRow, made.key_id).expires_at = now()
+        elif came_with == "sign-in":
+            access.sessions.end(begun.token)
+        else:
+            access.accounts.reset_password("ann", "another long password", by="eve")
+
+    with pytest.raises(Forbidden):
+        answerer_while(desk, end).answer(ann, Ask(EXCESS))
+    assert desk.kept()[:3] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("change", ["revoked", "disabled", "role", "scope"])
+def test_a_visitor_loses_what_the_account_of_the_widget_loses_meanwhile(
+    desk: Desk, change: str
+) -> None:
+    access = Access(desk.database, desk.settings)
+    access.accounts.create("shop", ["asker"])
+    made = access.widgets.create("shop", ["https://shop.example"])
+    key = access.widgets.find(made.key)
+    visitor = access.widgets.principal(key, access.widgets.visit(key, None, None, None).token)
+
+    def lose() -> None:
+        if change == "revoked":
+            access.widgets.revoke(made.key_id)
+            return
+        with desk.database.transaction() as session:
+            row = session.get_one(PrincipalRow, "shop")
+            if change == "disabled":
+                row.disabled_at = now()
+            elif change == "role":
+                row.roles = ["operator"]
+            else:
+                row.scope = ["main"]
+            append_audit(session, "principal_changed", {"name": "shop"})
+
+    answerer = answerer_while(desk, lose)
+    if change == "scope":
+        seen = answerer.answer(visitor, Ask(SALARY))
+        assert (seen["status"], seen["answer"]) == ("abstained", None)
+        assert "90,000" not in str([seen, desk.record(seen["answer_id"]).evidence])
+        return
+    with pytest.raises(Forbidden):
+        answerer.answer(visitor, Ask(EXCESS))
     assert desk.kept()[:3] == [0, 0, 0]
 
 

@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -483,6 +484,36 @@ def test_a_checkpoint_is_sent_to_the_webhook(database: Database, tmp_path: Path)
     server.shutdown()
     server.server_close()
     assert Checkpoint(**taken[0]) == made and made.is_genuine()
+
+
+@on_sqlite
+def test_a_webhook_that_never_stops_talking_holds_nothing_up(
+    database: Database, tmp_path: Path
+) -> None:
+    gone = Event()
+
+    class Talker(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not gone.wait(0.01):
+                    self.wfile.write(b"x" * 1000)
+            gone.set()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
+
+    server = HTTPServer(("127.0.0.1", 0), Talker)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/keep"
+    settings = settings_for(database.url, tmp_path, checkpoint_webhook=address)
+    making = Thread(target=Checkpoints(database, settings).make, daemon=True)
+    making.start()
+    assert gone.wait(60), "what it says is read without an end"
+    making.join(60)
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.mark.parametrize("leaves", [1, 2, 3, 7, 8, 13])

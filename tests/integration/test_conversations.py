@@ -18,7 +18,7 @@ from app.access.principals import Principal
 from app.answering.stages import Ask
 from app.answering.suggestions import TRIED, Suggestions, as_question
 from app.corpus.corpus import Corpus
-from app.corpus.tables import LiveIndexRow, PassageRow
+from app.corpus.tables import DocumentRow, LiveIndexRow, PassageRow
 from app.db import Database, now
 from app.deadline import Deadline
 from app.gate.modes import switch_mode
@@ -332,6 +332,20 @@ def test_of_headings_only_those_are_offered_that_would_be_released(services: Ser
         live = session.get_one(LiveIndexRow, 1)
         live.version_id = None
     assert tried(suggestions, ann) == [] and len(answerer.asked) == times
+    suggestions.close()
+
+
+def test_of_a_deleted_document_no_heading_is_offered(services: Services) -> None:
+    claim = "What do the documents say about “Making a claim”?"
+    answerer = Rehearsing(frozenset({claim}))
+    suggestions = Suggestions(services.database, cast("Any", answerer), lambda: False, 5.0)
+    ann = Principal("ann", frozenset({"asker"}))
+    assert tried(suggestions, ann) == [claim]
+    with services.database.reading() as session:
+        of = DocumentRow.title == "Making a claim"
+        document_id = session.scalars(select(DocumentRow.id).where(of)).one()
+    services.corpus.documents.delete(document_id)
+    assert claim not in tried(suggestions, ann)
     suggestions.close()
 
 

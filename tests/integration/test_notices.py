@@ -37,7 +37,7 @@ from app.notices.sender import (
     send_again,
     waiting_notices,
 )
-from app.notices.webhook import Webhook, is_public, signature
+from app.notices.webhook import Webhook, signature
 from app.outbox import OutboxRow
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
@@ -363,30 +363,6 @@ def test_without_a_destination_events_are_let_go_together(
     for _ in range(2):  # the second time there is nothing, and no lock is taken for it
         assert Sender(database, silent).run() == 0
         assert (rows(database), len(opened)) == ([], 1)
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1:248:1893:25c8:1946", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("2002:0a00:0001::", False),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 @on_sqlite

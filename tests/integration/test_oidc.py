@@ -196,6 +196,29 @@ def test_new_keys_of_the_provider_are_found(
     assert honest.key is not old
 
 
+@pytest.mark.parametrize("name", ["jwks_uri", "token_endpoint", "authorization_endpoint"])
+def test_no_address_of_a_provider_may_be_changed_on_the_way(
+    app: TestClient, honest: Provider, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whoever can change the provider's keys signs in as anybody."""
+    services, asked = app.app.state.services, []  # type: ignore[attr-defined]
+    get = httpx2.Client.get
+
+    def seen(self: httpx2.Client, url: str, **more: Any) -> httpx2.Response:
+        asked.append(str(url))
+        reply = get(self, url, **more)
+        if str(url).endswith("openid-configuration"):
+            told = {**reply.json(), name: "http://keys.example/x"}
+            return httpx2.Response(200, json=told, request=reply.request)
+        return reply
+
+    monkeypatch.setattr(httpx2.Client, "get", seen)
+    fresh = oidc.OidcSignIn(services.database, services.settings, services.access.sessions)
+    with pytest.raises(SettingsInvalid):
+        fresh.begin("http://testserver/login")
+    assert len(asked) == 1
+
+
 def test_a_provider_that_cannot_be_used_is_told_of(app: TestClient, tmp_path: Path) -> None:
     services = app.app.state.services  # type: ignore[attr-defined]
     chosen = services.settings

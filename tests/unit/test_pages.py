@@ -11,6 +11,7 @@ from app.api.edge import HEADERS
 from app.api.pages import FOLDER as PAGES
 from app.main import PAGE_NAMES, create_app
 from app.settings import Settings
+from guardrails.checks.wording import as_seen
 
 WIRE = PAGES / "shared" / "wire.d.ts"
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.M | re.S)
@@ -157,3 +158,14 @@ def test_the_pages_send_only_parameters_that_there_are() -> None:
 def like(path: str) -> re.Pattern[str]:
     """What a page's literal for the address looks like."""
     return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
+
+
+def test_the_pages_hide_what_no_answer_holds() -> None:
+    """What a reviewer signs is what goes out: both sides leave the same characters away."""
+    script = (PAGES / "shared/dom.js").read_text("utf-8")
+    found = re.search(r"^  /\[(.*)\]/gu;$", script, re.M)
+    assert found is not None
+    spelled = re.sub(r"\\u\{(\w+)\}", lambda match: rf"\U{match[1].zfill(8)}", found[1])
+    pages = re.compile(f"[{spelled}]")
+    everything = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    assert as_seen(everything) == pages.sub("", everything)

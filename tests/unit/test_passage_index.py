@@ -184,6 +184,20 @@ def test_vectors_of_another_form_are_refused(tmp_path: Path) -> None:
         PassageIndex(folder)
 
 
+def test_vectors_of_another_dimension_are_refused(tmp_path: Path) -> None:
+    """As long as nobody asked, a version would look sound whose first question fails."""
+    folder = tmp_path / "v1"
+    write_index(folder, ENTRIES, TEXTS, unit_vectors(4), "test")
+    other = faiss.IndexFlatIP(3)
+    other.add(unit_vectors(4, 3))
+    faiss.write_index(other, str(folder / "vectors.faiss"))
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest["files"]["vectors.faiss"] = sha256_file(folder / "vectors.faiss")
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(DependencyFailed):
+        PassageIndex(folder)
+
+
 def test_the_best_products_are_those_of_a_comparison_with_all() -> None:
     vectors = unit_vectors(300)
     queries = vectors[::30] + np.float32(0.25) * unit_vectors(10)

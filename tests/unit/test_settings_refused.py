@@ -9,7 +9,7 @@ import pytest
 from app.db import Database
 from app.errors import SettingsInvalid
 from app.inference.device import pick_device
-from app.settings import Settings, unknown_variables
+from app.settings import Settings, shown_value, unknown_variables
 from tests.commands import countersign
 
 
@@ -189,3 +189,22 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsInvalid, match="no GPU"):
         pick_device("cuda")
     assert pick_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("trace_endpoint", "http://me:S3@127.0.0.1:4318/v1", "http://••••@127.0.0.1:4318/v1"),
+        ("generator", "https://h.example/v1?key=S3&x=1", "https://h.example/v1?••••"),
+        ("oidc_issuer", "https://u:S3@h/?t=S3#S", "https://••••@h/?••••#S"),
+        (
+            "generator_versions",
+            {"a": "http://:S3@h/v1", "b": "https://h/?k=S3"},
+            "{'a': 'http://••••@h/v1', 'b': 'https://h/?••••'}",
+        ),
+        ("database_url", "postgresql://u:S3@h/x", "••••"),
+        ("data_dir", "a/b?c@d", "a/b?c@d"),
+    ],
+)
+def test_no_secret_of_an_address_is_shown(name: str, value: object, shown: str) -> None:
+    assert shown_value(name, value) == shown

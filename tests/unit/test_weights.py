@@ -16,6 +16,7 @@ from app.inference.networks.pair_tensors import READER_HEADS
 from app.inference.networks.weights import (
     WEIGHTS,
     base_folder,
+    load_arrays,
     load_tensors,
     models_sha256,
     read_headers,
@@ -339,3 +340,11 @@ def test_one_hash_covers_every_model_that_may_serve(tmp_path: Path) -> None:
     weights.write_bytes(b"12345")
     seen.add(models_sha256(shipped, ["minilm", str(other)]))
     assert len(seen) == 5
+
+
+def test_a_type_that_numpy_has_not_is_refused(tmp_path: Path) -> None:
+    header = b'{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}'
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(ModelRefused):
+        load_arrays(path)

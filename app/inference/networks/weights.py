@@ -283,7 +283,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[np.float32]]:
 
     try:
         arrays = load_file(path)
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, AttributeError) as error:
         raise ModelRefused(f"{path} is not a whole safetensors file") from error
     return {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
 
