@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ingestion.formats.limits import corrupt
 
@@ -74,7 +75,10 @@ def _opened(data: bytes) -> Compound:
     directory, _, small_below, small_start, _, more, _ = struct.unpack_from("<7I", data, 48)
     first = [n for n in struct.unpack_from(f"<{FIRST_SECTORS}I", data, 76) if n < NO_SECTOR]
     table: list[int] = []
-    for number in [*first, *_more_of_table(data, sector, more)]:
+    for number in chain(first, _more_of_table(data, sector, more)):
+        # Nothing beyond the end of the file needs an entry.
+        if len(table) > len(data) // sector:
+            break
         table += _numbers(_at(data, sector, number))
     entries = list(_entries(b"".join(_sectors(data, sector, table, directory))))
     if not entries or entries[0].kind != ROOT:
