@@ -15,7 +15,9 @@ BULLET = "-"
 
 
 @dataclass(frozen=True)
-class _Level:
+class Level:
+    """How the numbers of a list are written at one level."""
+
     start: int
     kind: str
     text: str
@@ -29,8 +31,8 @@ class _Level:
 class Numbering:
     """All lists of a document, and how far each has counted."""
 
-    _abstract: dict[str, dict[int, _Level]] = field(default_factory=dict)
-    _lists: dict[str, tuple[str, dict[int, int], dict[int, _Level]]] = field(default_factory=dict)
+    _abstract: dict[str, dict[int, Level]] = field(default_factory=dict)
+    _lists: dict[str, tuple[str, dict[int, int], dict[int, Level]]] = field(default_factory=dict)
     """By number id: the abstract list, where levels start anew, and levels of its own."""
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
@@ -52,7 +54,7 @@ class Numbering:
                 found._abstract[id] = found._abstract[links[name]]
         for node in root.iterchildren(f"{W}num"):
             overrides: dict[int, int] = {}
-            own: dict[int, _Level] = {}
+            own: dict[int, Level] = {}
             for one in node.iterchildren(f"{W}lvlOverride"):
                 level = _int(one.get(f"{W}ilvl"), 0)
                 if start := value(one, "startOverride"):
@@ -61,6 +63,14 @@ class Numbering:
             id = node.get(f"{W}numId") or ""
             found._lists[id] = (value(node, "abstractNumId"), overrides, own)
         return found
+
+    @staticmethod
+    def made(
+        abstract: dict[str, dict[int, Level]],
+        lists: dict[str, tuple[str, dict[int, int], dict[int, Level]]],
+    ) -> "Numbering":
+        """Of the levels of lists, and of their uses: the list, starts anew, own levels."""
+        return Numbering(abstract, lists)
 
     def level_of_style(self, num_id: str, style: str) -> int:
         """The level that a style stands for in a list."""
@@ -89,13 +99,13 @@ class Numbering:
         return _written(levels, counts, at)
 
 
-def _levels(node: Any) -> Iterator[tuple[int, _Level]]:
+def _levels(node: Any) -> Iterator[tuple[int, Level]]:
     for one in node.iterchildren(f"{W}lvl"):
         stated = value(one, "numFmt") or "decimal"
         legal = one.find(w("isLgl"))
         yield (
             _int(one.get(f"{W}ilvl"), 0),
-            _Level(
+            Level(
                 start=_int(value(one, "start"), 1),
                 kind=KINDS.get(stated, "decimal"),
                 text=value(one, "lvlText"),
@@ -106,7 +116,7 @@ def _levels(node: Any) -> Iterator[tuple[int, _Level]]:
         )
 
 
-def _written(levels: dict[int, _Level], counts: dict[int, int], at: int) -> str:
+def _written(levels: dict[int, Level], counts: dict[int, int], at: int) -> str:
     level = levels[at]
     if level.kind == "bullet":
         return BULLET

@@ -1,4 +1,5 @@
 """x."""
+
 from ingestion.formats.document import Read
 
 

@@ -23,7 +23,15 @@ from ingestion.formats.xls_records import (
 STREAMS = (("Workbook",), ("Book",))
 BIFF_8 = 0x600
 WORKSHEET = 0
-FILEPASS, BOUNDSHEET, STRINGS, FORMAT, FORM, DATES, CODE_PAGE = 0x2F, 0x85, 0xFC, 0x41E, 0xE0, 0x22, 0x42
+FILEPASS, BOUNDSHEET, STRINGS, FORMAT, FORM, DATES, CODE_PAGE = (
+    0x2F,
+    0x85,
+    0xFC,
+    0x41E,
+    0xE0,
+    0x22,
+    0x42,
+)
 ROW, COLUMNS, MERGED, OBJECT, DRAWN_TEXT = 0x208, 0x7D, 0xE5, 0x5D, 0x1B6
 SHARED, LABEL, RICH_LABEL, NUMBER, PACKED, PACKED_ROW = 0xFD, 0x204, 0xD6, 0x203, 0x27E, 0xBD
 TRUTH, FORMULA, STRING = 0x205, 0x06, 0x207
@@ -102,7 +110,7 @@ class _Book:
         elif record.kind == BOUNDSHEET:
             at, state, sort = struct.unpack_from("<IBB", data)
             # A second sheet at the same place would be the first one again.
-            if not state & 3 and sort == WORKSHEET and at not in dict(map(reversed, self.sheets)):
+            if not state & 3 and sort == WORKSHEET and at not in [place for _, place in self.sheets]:
                 self.sheets.append((self.text(record, 6, 1), at))
 
     def _decode_as(self, page: int) -> None:
