@@ -10,7 +10,7 @@ from ingestion.formats.docx_styles import Properties
 BUILT_IN = {number: f"heading {number}" for number in range(1, 10)}
 BUILT_IN |= {number: f"toc {number - 18}" for number in range(19, 28)}
 BUILT_IN |= {35: "table of figures", 62: "Title"}
-BUILT_IN |= {number: "List" for number in range(47, 62)}
+BUILT_IN |= dict.fromkeys(range(47, 62), "List")
 """Names of styles that Word brings with it, by their numbers: files have them in any language."""
 PARAGRAPH, CHARACTER = 1, 2
 NONE, NUMBER = 0xFFF, 0xFFF

@@ -57,16 +57,17 @@ def _slide(slide: Any, page: int) -> Iterator[Block]:
         if body is None:
             continue
         lines = [line for p in body.iter(f"{A}p") if (line := _text(p)).strip()]
-        text = (": " if _is_card(lines, kind) else "\n").join(lines)
+        text = box_text(lines, is_placed=bool(kind))
         yield Block(text, page, level=1 if kind in TITLES else 0)
 
 
-def _is_card(lines: Sequence[str], kind: str) -> bool:
-    """Whether a box of its own holds a name and a figure that is told of it."""
-    if kind or len(lines) != 2 or max(map(len, lines)) > LONGEST_OF_CARD:
-        return False
+def box_text(lines: Sequence[str], is_placed: bool) -> str:
+    """The text of a box; one of its own, no placeholder, may hold a name and a figure that is told
+    of it."""
+    is_card = not is_placed and len(lines) == 2 and max(map(len, lines)) <= LONGEST_OF_CARD
     figures = [any(map(str.isdigit, line)) for line in lines]
-    return figures == [False, True] and lines[0][-1] not in ".:;,!?"
+    named = is_card and figures == [False, True] and lines[0][-1] not in ".:;,!?"
+    return (": " if named else "\n").join(lines)
 
 
 def _charts(package: Package, part: str, page: int) -> Iterator[Block]:

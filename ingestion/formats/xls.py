@@ -110,7 +110,11 @@ class _Book:
         elif record.kind == BOUNDSHEET:
             at, state, sort = struct.unpack_from("<IBB", data)
             # A second sheet at the same place would be the first one again.
-            if not state & 3 and sort == WORKSHEET and at not in [place for _, place in self.sheets]:
+            if (
+                not state & 3
+                and sort == WORKSHEET
+                and at not in [place for _, place in self.sheets]
+            ):
                 self.sheets.append((self.text(record, 6, 1), at))
 
     def _decode_as(self, page: int) -> None:
