@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ingestion.formats.ppt_records import Record
-from ingestion.formats.text import lowered, raised
+from ingestion.formats.text import shifted
 
 HEADER, WIDE, NARROW, LOOKS = 3999, 4000, 4008, 4001
 FIELDS = frozenset((4056, 4087, 4088, 4089, 4090))
@@ -13,7 +13,6 @@ FIELDS = frozenset((4056, 4087, 4088, 4089, 4090))
 TITLES = (0, 6)
 OTHER = 4
 BREAK, LINE = "\r", "\x0b"
-LONGEST_MARK = 40
 TABS = 0x100000
 BEFORE_TABS = {0xF: 2, 0x80: 2, 0x10: 2, 0x40: 2, 0x20: 4, 0x800: 2, 0x1000: 2, 0x2000: 2}
 BEFORE_TABS |= {0x4000: 2, 0x100: 2, 0x400: 2, 0x8000: 2}
@@ -56,11 +55,7 @@ class Text:
         for first, last, shift in _within(shifts, start, end):
             signs = [self.said[at] for at in range(first, last) if at not in self.fields]
             part = "".join(signs).replace(LINE, "\n")
-            before = "".join(shown[-1:])
-            if shift and part.strip() and len(part) <= LONGEST_MARK:
-                mark = raised(part, before) if shift > 0 else lowered(part, before)
-                part = f"{mark} " if part[-1:].isspace() else mark
-            shown.append(part)
+            shown.append(shifted(part, shift, shown))
         return "".join(shown)
 
     def _levels_and_shifts(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

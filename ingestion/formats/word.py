@@ -22,7 +22,7 @@ from ingestion.formats.pieces import (
     kind_of,
 )
 from ingestion.formats.tables import Table
-from ingestion.formats.text import lowered, raised
+from ingestion.formats.text import raised, shifted
 
 FOOTNOTE, ENDNOTE, TITLE = "footnote", "endnote", "Title"
 SIGNS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "✓", "F0E0": "→", "F0B7": "•"}
@@ -31,7 +31,8 @@ PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|PAGEREF)\b", re.IGNOR
 CONTENTS = re.compile(r"(?:toc|table of figures)\b", re.IGNORECASE)
 DOUBT = "It is white, on a ground that is not known."
 PAPER = "FFFFFF"
-LONGEST_MARK, LEAST_RAISED = 40, 4
+LEAST_RAISED = 4
+SHIFTS = {"superscript": 1, "subscript": -1}
 
 
 @dataclass
@@ -160,15 +161,11 @@ def _placed(text: str, looks: Properties, parts: Sequence[str]) -> str:
     """Text of a run, set apart when it is raised or lowered."""
     place = looks.get("vertAlign", "")
     shift = looks.get("position", "0")
-    if place not in ("superscript", "subscript") and shift.lstrip("-").isdigit():
+    if place not in SHIFTS and shift.lstrip("-").isdigit():
         high = int(shift)
         place = "superscript" if high >= LEAST_RAISED else place
         place = "subscript" if high <= -LEAST_RAISED else place
-    if not text.strip() or place not in ("superscript", "subscript") or len(text) > LONGEST_MARK:
-        return text
-    before = next((part for part in reversed(parts) if part), "")
-    mark = raised(text, before) if place == "superscript" else lowered(text, before)
-    return f"{mark} " if text[-1:].isspace() else mark
+    return shifted(text, SHIFTS.get(place, 0), parts)
 
 
 def _cell_text(pieces: Sequence[Piece]) -> str:
