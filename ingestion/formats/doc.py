@@ -1,7 +1,8 @@
 """Word documents as programs up to 2003 wrote them (.doc), in the state a reader sees."""
 
+import re
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from ingestion.formats.doc_styles import Styles, laid_over
 from ingestion.formats.document import Read
 from ingestion.formats.docx_numbers import Numbering
 from ingestion.formats.docx_styles import Properties, is_hidden
-from ingestion.formats.limits import corrupt
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS, corrupt, too_long
 from ingestion.formats.pieces import END, MAX_HEADING, NOTE, Piece, joined, with_questions
 from ingestion.formats.word import (
     CONTENTS,
@@ -33,9 +34,11 @@ from ingestion.formats.word import (
 
 BEGINS, RESULT, ENDS = "\x13", "\x14", "\x15"
 """Of a field: its instruction, its result, its end."""
-CELL_END, NOTE_MARK, ANCHOR, SYMBOL = "\x07", "\x02", "\x08", "("
-WHITE = {"\t": " ", "\x0b": "\n", "\x0e": "\n", "\x0c": "\n", "\x1e": "-", "\r": "", "\x07": ""}
-WHITE |= {"\x1f": "", "\x01": "", "\x02": "", "\x05": "", "\x08": ""}
+FIELD_SIGNS = (BEGINS, RESULT, ENDS)
+PARTS = re.compile("[\x13-\x15]|[^\x13-\x15]+")
+LONGEST_INSTRUCTION, MOST_FIELDS, MOST_WITHIN = 100, 50, 4
+CELL_END, NOTE_MARK, SYMBOL = "\x07", "\x02", "("
+WHITE = str.maketrans("\t\x0b\x0e\x0c\x1e", " \n\n\n-", "\r\x07\x1f\x01\x02\x05\x08")
 """What characters of Word's own show; those that stand for drawings and marks show nothing."""
 MARGINS_FROM = 6
 """The first parts of the headers are the lines between text and notes."""
@@ -68,6 +71,32 @@ class _Lines:
 
 
 @dataclass
+class _Fields:
+    """The open fields of a story: their instructions, "=" before one whose result has begun."""
+
+    _open: list[str] = field(default_factory=list)
+    _deeper: int = 0
+    """How many are open within the last one that is looked at."""
+
+    def take(self, sign: str) -> None:
+        """A sign that begins, divides or ends one."""
+        if sign == BEGINS and len(self._open) < MOST_FIELDS:
+            self._open.append("")
+        elif sign == BEGINS or self._deeper:
+            self._deeper += (sign == BEGINS) - (sign == ENDS)
+        elif sign == RESULT and self._open:
+            self._open[-1] = "=" + self._open[-1].removeprefix("=")
+        elif sign == ENDS and self._open:
+            self._open.pop()
+
+    def hide(self, text: str) -> bool:
+        """Whether text is an instruction, which is kept, or the number of a page."""
+        if self._open and self._open[-1][:1] != "=":
+            self._open[-1] = (self._open[-1] + text)[:LONGEST_INSTRUCTION]
+        return any(one[:1] != "=" for one in self._open) or is_in_page_field(self._open)
+
+
+@dataclass
 class _Reader:
     file: WordFile
     styles: Styles
@@ -80,11 +109,18 @@ class _Reader:
     """By the place of an anchor: where the text of the box is."""
     _cited: dict[str, int] = field(default_factory=lambda: {FOOTNOTE: 0, ENDNOTE: 0})
     _background: str | None = PAPER
-    _fields: list[str] = field(default_factory=list)
-    """The instructions of open fields; "=" is put before one whose result has begun."""
+    _fields: "_Fields" = field(default_factory=lambda: _Fields())
     _looks: dict[tuple[int, bytes], Properties] = field(default_factory=dict)
     _read: set[Span] = field(default_factory=set)
     """Notes and boxes that were read: each stands in one place."""
+    _marks: list[int] = field(default_factory=list)
+    """The places of marks of notes, in their order."""
+    _within: int = 0
+    """How many stories, each in the one before, are being read."""
+    _size: int = 0
+
+    def __post_init__(self) -> None:
+        self._marks = sorted(self.notes)
 
     @staticmethod
     def of(file: WordFile) -> "_Reader":
@@ -121,10 +157,17 @@ class _Reader:
 
     def _story(self, span: Span) -> Iterator[Piece]:
         """The pieces of a part of the text with fields of its own."""
-        outside, self._fields = self._fields, []
+        self._size += span[1] - span[0]
+        if self._size > MAX_TEXT_CHARACTERS:
+            raise too_long()
+        if self._within >= MOST_WITHIN:
+            return
+        outside, self._fields = self._fields, _Fields()
+        self._within += 1
         first = bisect_right(self.lines, span[0], key=lambda one: one.end)
         last = bisect_right(self.lines, span[1], key=lambda one: one.end)
         yield from self._pieces(self.lines[first:last], 0)
+        self._within -= 1
         self._fields = outside
 
     def _box(self, span: Span) -> Iterator[Piece]:
@@ -175,7 +218,8 @@ class _Reader:
             found.background = line.layout.ground
         first = bisect_right(self.runs, line.start, key=lambda one: one.end)
         looks: Properties = {}
-        for run in self.runs[first:]:
+        for number in range(first, len(self.runs)):
+            run = self.runs[number]
             if run.start >= line.end:
                 break
             looks = self._looks_of(run, line.style)
@@ -194,56 +238,46 @@ class _Reader:
 
     def _run(self, start: int, end: int, looks: Properties, found: Paragraph) -> None:
         unseen = looks.get("deleted") == "1" or is_hidden(looks, found.background)
-        special = looks.get("special") == "1"
-        shown: list[str] = []
-        for at in range(start, end):
-            sign = self.file.text[at]
-            if sign in (BEGINS, RESULT, ENDS):
-                self._field(sign)
-            elif self._fields and self._fields[-1][:1] != "=":
-                self._fields[-1] += sign
-            elif not unseen and not is_in_page_field(self._fields):
-                shown.append(self._shown(at, special, looks, found, shown))
-        text = "".join(shown).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        found.take(text, looks)
+        for part in PARTS.finditer(self.file.text, start, end):
+            if part[0] in FIELD_SIGNS:
+                self._fields.take(part[0])
+            elif self._fields.hide(part[0]) or unseen:
+                continue
+            elif looks.get("special") == "1":
+                for at in range(part.start(), part.end()):
+                    self._special(at, looks, found)
+            else:
+                first = bisect_left(self._marks, part.start())
+                for at in self._marks[first : bisect_left(self._marks, part.end())]:
+                    self._cite(at, found)
+                said = part[0].translate(WHITE).encode("utf-16-le", "surrogatepass")
+                found.take(said.decode("utf-16-le", "replace"), looks)
 
-    def _shown(
-        self, at: int, special: bool, looks: Properties, found: Paragraph, before: list[str]
-    ) -> str:
+    def _special(self, at: int, looks: Properties, found: Paragraph) -> None:
+        """A sign that stands for something else."""
         sign = self.file.text[at]
+        box = self.boxes.get(at)
         if at in self.notes:
-            kind, span = self.notes[at]
-            if span not in self._read:
-                self._read.add(span)
-                self._cite(kind, span, sign == NOTE_MARK, found, before)
-        if special and at in self.boxes and self.boxes[at] not in self._read:
-            self._read.add(self.boxes[at])
-            found.boxes.append(self.boxes[at])
-        if special and sign == SYMBOL and "sign" in looks:
-            return SIGNS.get(looks["sign"], "")
-        return WHITE.get(sign, sign)
+            self._cite(at, found)
+        elif box is not None and box not in self._read:
+            self._read.add(box)
+            found.boxes.append(box)
+        elif sign == SYMBOL and "sign" in looks:
+            found.take(SIGNS.get(looks["sign"], ""), looks)
+        else:
+            found.take(sign.translate(WHITE), looks)
 
-    def _cite(
-        self, kind: str, span: Span, counted: bool, found: Paragraph, before: list[str]
-    ) -> None:
-        """A note with a mark of its own stands for itself: its text begins with that."""
-        if not counted:
+    def _cite(self, at: int, found: Paragraph) -> None:
+        """A note; one with a mark of its own begins with that."""
+        kind, span = self.notes[at]
+        if span in self._read:
+            return
+        self._read.add(span)
+        if self.file.text[at] != NOTE_MARK:
             found.notes.append(("", span))
             return
         self._cited[kind] += 1
-        found.take("".join(before), {})
-        before.clear()
         found.cite(kind, self._cited[kind], span)
-
-    def _field(self, sign: str) -> None:
-        if sign == BEGINS:
-            self._fields.append("")
-        elif sign == RESULT and self._fields:
-            self._fields[-1] = "=" + self._fields[-1]
-        elif sign == ENDS and self._fields:
-            inner = self._fields.pop()
-            if self._fields and self._fields[-1][:1] != "=":
-                self._fields[-1] += inner[:1]
 
     def _table(self, lines: Sequence[_Lines], depth: int) -> Iterator[Piece]:
         """The rows of a table, whose paragraphs stand in so many tables."""
@@ -267,10 +301,10 @@ class _Reader:
             yield from self._pieces([one for one in rest if one.layout.depth <= depth], depth)
         yield Piece(END, "")
 
-    def _is_deleted(self, line: _Lines) -> bool:
-        at = bisect_right(self.runs, line.end - 1, key=lambda one: one.end)
-        found = at < len(self.runs) and self._looks_of(self.runs[at], line.style)
-        return bool(found) and self._looks_of(self.runs[at], line.style).get("deleted") == "1"
+    def _is_deleted(self, row: _Lines) -> bool:
+        at = bisect_right(self.runs, row.end - 1, key=lambda one: one.end)
+        looks = self._looks_of(self.runs[at], row.style) if at < len(self.runs) else {}
+        return looks.get("deleted") == "1"
 
     def _cells(
         self, cells: Sequence[Sequence[_Lines]], row: Layout, edges: Sequence[int], depth: int

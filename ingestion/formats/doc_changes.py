@@ -176,13 +176,13 @@ def _with_those_elsewhere(stored: bytes, data: bytes) -> Iterator[tuple[int, byt
 
 def _row(found: Layout, code: int, value: bytes) -> Layout:
     """What a row states of its cells."""
-    cells = list(found.cells)
     if code == ROW_CELLS:
         return replace(found, cells=tuple(_cells(value)))
     if code == HEADER:
         return replace(found, is_header=value[0] == 1)
     if code == LOOK:
         return replace(found, has_header=bool(_word(value[2:]) & HAS_HEADER))
+    cells = list(found.cells)
     if code == JOINED and len(value) == 2 and value[0] < len(cells):
         cells[value[0]] = replace(cells[value[0]], goes_down=value[1] == 1)
     elif code in CELLS_OF_GROUNDS or code == OLD_GROUNDS:
@@ -190,6 +190,8 @@ def _row(found: Layout, code: int, value: bytes) -> Layout:
         for number in range(min(len(value) // size, len(cells) - first)):
             shade = ground(value[size * number :][:size])
             cells[first + number] = replace(cells[first + number], ground=shade)
+    else:
+        return found
     return replace(found, cells=tuple(cells))
 
 

@@ -1,5 +1,6 @@
 """The parts of an old Word file (MS-DOC): its text, put together of pieces, and what formats it."""
 
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ STORIES = ("text", "footnotes", "headers", "macros", "comments", "endnotes", "bo
 LENGTHS_AT = 0x4C
 PLAIN = 0x40000000
 """In the place of a piece: its characters have one byte."""
-ENDS = "\r\x07\x0c"
+ENDS = re.compile("[\r\x07\x0c]")
 """The characters that end a paragraph, a cell or row, and a page."""
 
 
@@ -123,12 +124,12 @@ class WordFile:
         starts = [piece.start for piece in self._pieces]
         found: list[Run] = []
         start = 0
-        for at, sign in enumerate(self.text):
-            if sign in ENDS:
-                piece = self._pieces[bisect_right(starts, at) - 1]
-                changes = formats.at(piece.place + (at - piece.start) * piece.width)
-                found.append(Run(start, at + 1, (changes or bytes(2)) + piece.changes))
-                start = at + 1
+        for match in ENDS.finditer(self.text):
+            at = match.start()
+            piece = self._pieces[bisect_right(starts, at) - 1]
+            changes = formats.at(piece.place + (at - piece.start) * piece.width)
+            found.append(Run(start, at + 1, (changes or bytes(2)) + piece.changes))
+            start = at + 1
         return found
 
 

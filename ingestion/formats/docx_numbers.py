@@ -12,6 +12,8 @@ KINDS = {"lowerLetter": "lower-alpha", "upperLetter": "upper-alpha", "none": "no
 KINDS |= {"lowerRoman": "lower-roman", "upperRoman": "upper-roman", "bullet": "bullet"}
 KINDS |= {"decimalZero": "decimal-leading-zero"}
 BULLET = "-"
+LONGEST = 100
+"""Characters that a list writes around its numbers."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _written(levels: dict[int, Level], counts: dict[int, int], at: int) -> str:
         kind = "decimal" if level.legal else levels[wanted].kind
         return numeral(counts.get(wanted, levels[wanted].start), kind)
 
-    return re.sub(r"%([1-9])", number, level.text).strip()
+    return re.sub(r"%([1-9])", number, level.text[:LONGEST]).strip()
 
 
 def _int(stated: str | None, otherwise: int) -> int:

@@ -27,7 +27,7 @@ HIDES, LINE = 0x20002, 20
 LEFT_OUT = frozenset((5, 7, 8, 9, 10, 11))
 """Placeholders that say nothing of their own: the slide's picture, date, number, running lines."""
 DELETED = 8
-MOST_SHAPES, MOST_CELLS = 100_000, 20_000
+MOST_SHAPES, MOST_CELLS = 100_000, 5_000
 
 
 def read(data: bytes) -> Read:
@@ -183,20 +183,19 @@ def _options(shape: Record) -> dict[int, int]:
 
 def _table(cells: Sequence[_Shape], page: int) -> Block:
     """The cells of a table, told by where they lie."""
-    cells = cells[:MOST_CELLS]
-    across = sorted({cell.edges[0] for cell in cells} | {cell.edges[2] for cell in cells})
-    down = sorted({cell.edges[1] for cell in cells} | {cell.edges[3] for cell in cells})
+    by_row: dict[int, list[_Shape]] = {}
+    for cell in sorted(cells[:MOST_CELLS], key=lambda cell: cell.edges[0]):
+        by_row.setdefault(cell.edges[1], []).append(cell)
+    across = sorted({edge for row in by_row.values() for cell in row for edge in cell.edges[::2]})
+    down = sorted({edge for row in by_row.values() for cell in row for edge in cell.edges[1::2]})
     rows = Table()
     lines: list[str] = []
-    for top in down[:-1]:
-        row = [cell for cell in cells if cell.edges[1] == top]
-        rows.open_row(in_head=top == down[0])
-        for cell in sorted(row, key=lambda cell: cell.edges[0]):
-            left, above, right, below = cell.edges
+    for number, top in enumerate(down[:-1]):
+        rows.open_row(in_head=number == 0)
+        for cell in by_row.get(top, ()):
+            left, _, right, below = cell.edges
             spans = bisect_left(across, right) - bisect_left(across, left)
-            rows.open_cell(
-                spans, bisect_left(down, below) - bisect_left(down, above), top == down[0]
-            )
+            rows.open_cell(spans, bisect_left(down, below) - number, is_header=number == 0)
             rows.write(" ".join(cell.text.lines() if cell.text else ()), space=False)
             rows.close_cell()
         lines += [line for line, _ in rows.close_row()]

@@ -46,7 +46,9 @@ class Record:
 
     def numbers(self, form: str, at: int = 0) -> tuple[int, ...]:
         """Numbers in its content; raises ``struct.error``."""
-        return struct.unpack_from(form, self.data[:64], at)
+        return struct.unpack_from(
+            form, self.stream[self.start : min(self.end, self.start + 64)], at
+        )
 
 
 def records(stream: bytes, start: int, end: int) -> Iterator[Record]:
@@ -74,7 +76,7 @@ class Deck:
         if token == LOCKED:
             raise protected()
         places: dict[int, int] = {}
-        number = 0
+        number, known = 0, set[int]()
         for _ in range(MOST_EDITS):
             edit = next(records(stream, at, len(stream)), None)
             if edit is None or edit.kind != EDIT:
@@ -83,8 +85,9 @@ class Deck:
                 raise protected()
             before, directory, document = edit.numbers("<III", 8)
             number = number or document
-            for key, place in _listed(stream, directory):
+            for key, place in () if directory in known else _listed(stream, directory):
                 places.setdefault(key, place)
+            known.add(directory)
             if not before or before >= at:
                 break
             at = before

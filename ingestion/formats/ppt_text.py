@@ -1,6 +1,7 @@
 """The text of boxes in old PowerPoint files: lines, how deep each is indented, raised marks."""
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -46,22 +47,21 @@ class Text:
             end = start + len(paragraph)
             line = self._shown(start, end, shifts).strip(" \t")
             if line.strip():
-                found.append(f"- {line}" if _holds(levels, start) else line)
+                found.append(f"- {line}" if levels.at(start) else line)
             start = end + 1
         return found
 
-    def _shown(self, start: int, end: int, shifts: list[tuple[int, int]]) -> str:
+    def _shown(self, start: int, end: int, shifts: "_Runs") -> str:
         shown: list[str] = []
-        for first, last, shift in _within(shifts, start, end):
+        for first, last, shift in shifts.within(start, end):
             signs = [self.said[at] for at in range(first, last) if at not in self.fields]
             part = "".join(signs).replace(LINE, "\n")
             shown.append(shifted(part, shift, shown))
         return "".join(shown)
 
-    def _levels_and_shifts(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def _levels_and_shifts(self) -> tuple["_Runs", "_Runs"]:
         """Where each run of paragraphs ends, and its level; the same of how print is shifted."""
-        levels: list[tuple[int, int]] = []
-        shifts: list[tuple[int, int]] = []
+        levels, shifts = _Runs(), _Runs()
         try:
             at = self._read(0, levels, _paragraph)
             self._read(at, shifts, _print)
@@ -69,14 +69,39 @@ class Text:
             pass  # what was read of it counts
         return levels, shifts
 
-    def _read(self, at: int, found: list[tuple[int, int]], one: _One) -> int:
+    def _read(self, at: int, found: "_Runs", one: _One) -> int:
         end = 0
         while end <= len(self.said) and at < len(self.looks):
             count = struct.unpack_from("<I", self.looks, at)[0]
             value, at = one(self.looks, at + 4)
             end += max(1, count)
-            found.append((end, value))
+            found.ends.append(end)
+            found.values.append(value)
         return at
+
+
+@dataclass
+class _Runs:
+    """Where each run ends, and its value."""
+
+    ends: list[int] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+
+    def at(self, place: int) -> int:
+        """The value at a place; 0 beyond the last run."""
+        number = bisect_right(self.ends, place)
+        return self.values[number] if number < len(self.values) else 0
+
+    def within(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """The runs between two places, each from where to where with its value."""
+        for number in range(bisect_right(self.ends, start), len(self.ends)):
+            if start >= end:
+                return
+            last = min(self.ends[number], end)
+            yield start, last, self.values[number]
+            start = last
+        if start < end:
+            yield start, end, 0
 
 
 def texts(records: Iterable[Record]) -> Iterator[Text]:
@@ -123,17 +148,3 @@ def _print(looks: bytes, at: int) -> tuple[int, int]:
 
 def _size(flags: int, sizes: dict[int, int]) -> int:
     return sum(size for flag, size in sizes.items() if flags & flag)
-
-
-def _holds(runs: list[tuple[int, int]], place: int) -> int:
-    return next((value for end, value in runs if place < end), 0)
-
-
-def _within(runs: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The runs between two places, each from where to where with its value."""
-    for last, value in runs:
-        if start < last and start < end:
-            yield start, min(last, end), value
-            start = min(last, end)
-    if start < end:
-        yield start, end, 0

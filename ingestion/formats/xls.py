@@ -9,7 +9,7 @@ from ingestion.formats import summary
 from ingestion.formats.compound import Compound
 from ingestion.formats.document import Block, Read
 from ingestion.formats.grid import MAX_COLUMNS, Area, Grid, lines_of, sheet_blocks
-from ingestion.formats.limits import corrupt, protected
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS, corrupt, protected, too_long
 from ingestion.formats.sheet import shown
 from ingestion.formats.xls_records import (
     BOF,
@@ -54,7 +54,11 @@ def read(data: bytes) -> Read:
     stream = next(filter(None, map(file.read, STREAMS)), b"")
     try:
         book = _Book.of(stream)
-        blocks = [block for name, at in book.sheets for block in _sheet(book, stream, name, at)]
+        blocks: list[Block] = []
+        for name, at in book.sheets:
+            blocks += _sheet(book, stream, name, at)
+            if sum(len(block.text) for block in blocks) > MAX_TEXT_CHARACTERS:
+                raise too_long()
     except (struct.error, IndexError, LookupError, ValueError, OverflowError) as error:
         raise corrupt() from error
     return Read(summary.title_of(file), blocks)
@@ -80,6 +84,7 @@ class _Book:
     from_1904: bool = False
     _formats: dict[int, str] = field(default_factory=dict)
     _forms: list[int] = field(default_factory=list)
+    _styles: dict[int, tuple[str, bool, bool]] = field(default_factory=dict)
 
     @staticmethod
     def of(stream: bytes) -> "_Book":
@@ -135,13 +140,20 @@ class _Book:
 
     def shown(self, value: Value, form: int) -> str:
         """A value as the format of its cell writes it."""
+        if form not in self._styles:
+            self._styles[form] = self._style(form)
+        style, is_moment, is_span = self._styles[form]
+        if isinstance(value, float) and is_moment:
+            return self._moment(value, style, is_span)
+        return shown(value, style)
+
+    def _style(self, form: int) -> tuple[str, bool, bool]:
+        """A number format, and whether it writes moments or lengths of time."""
         from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
 
         number = self._forms[form] if form < len(self._forms) else 0
         style = self._formats.get(number) or BUILTIN_FORMATS.get(number) or "General"
-        if isinstance(value, float) and is_date_format(style):
-            return self._moment(value, style, is_timedelta_format(style))
-        return shown(value, style)
+        return style, bool(is_date_format(style)), bool(is_timedelta_format(style))
 
     def _moment(self, value: float, style: str, is_span: bool) -> str:
         from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel
