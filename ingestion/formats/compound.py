@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from ingestion.formats.limits import corrupt
@@ -51,9 +52,13 @@ class Compound:
         except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise corrupt() from error
 
+    @cached_property
+    def _folded(self) -> dict[Path, _Entry]:
+        return {tuple(map(str.casefold, path)): entry for path, entry in self.streams.items()}
+
     def read(self, path: Path) -> bytes:
-        """The content of a stream; empty where there is none."""
-        entry = self.streams.get(path)
+        """The content of a stream; empty where there is none. Capitals do not matter."""
+        entry = self.streams.get(path) or self._folded.get(tuple(map(str.casefold, path)))
         if entry is None:
             return b""
         if entry.size >= self._small_below:

@@ -157,7 +157,8 @@ class _Reader:
 
     def _story(self, span: Span) -> Iterator[Piece]:
         """The pieces of a part of the text with fields of its own."""
-        self._size += span[1] - span[0]
+        span = span[0], min(span[1], len(self.file.text))
+        self._size += max(0, span[1] - span[0])
         if self._size > MAX_TEXT_CHARACTERS:
             raise too_long()
         if self._within >= MOST_WITHIN:

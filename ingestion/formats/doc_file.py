@@ -10,8 +10,8 @@ from app.errors import DocumentRefused
 from ingestion.formats.compound import Compound
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, corrupt, protected, too_long
 
-MARK, OLDEST = 0xA5EC, 0xC1
-"""How the main stream begins, and the version of Word 97."""
+MARK, OLD_MARK, OLDEST = 0xA5EC, 0xA5DC, 0xC1
+"""How the main stream begins since Word 97 and before, and the version of Word 97."""
 ENCRYPTED, SECOND_TABLE = 0x100, 0x200
 PAGE = 512
 FIRST_PART = 0x9A
@@ -65,11 +65,11 @@ class WordFile:
         main = file.read(("WordDocument",))
         mark, version = struct.unpack_from("<HH", main)
         flags = struct.unpack_from("<H", main, 10)[0]
-        if mark != MARK:
+        if mark not in (MARK, OLD_MARK):
             raise corrupt()
         if flags & ENCRYPTED:
             raise protected()
-        if version < OLDEST:
+        if version < OLDEST or mark == OLD_MARK:
             raise DocumentRefused(
                 "unsupported_type", "Texts of Word 95 and before are not read; save it as .docx."
             )
@@ -229,14 +229,15 @@ class _Formats:
 
 
 def _character_changes(page: bytes, after: int, number: int) -> bytes:
-    at = 2 * page[after + number]
+    at = 2 * int.from_bytes(page[after + number : after + number + 1], "little")
     return page[at + 1 : at + 1 + page[at]] if at else b""
 
 
 def _paragraph_changes(page: bytes, after: int, number: int) -> bytes:
-    at = 2 * page[after + 13 * number]
+    place = after + 13 * number
+    at = 2 * int.from_bytes(page[place : place + 1], "little")
     if not at:
         return b""
     if page[at]:
         return page[at + 1 : at + 2 * page[at]]
-    return page[at + 2 : at + 2 + 2 * page[at + 1]]
+    return page[at + 2 : at + 2 + 2 * page[at + 1]] if at + 1 < len(page) else b""

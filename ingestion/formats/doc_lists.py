@@ -14,7 +14,14 @@ STARTS_ANEW, OWN_LEVEL = 0x10, 0x20
 
 
 def numbering(file: WordFile) -> Numbering:
-    """All lists of a file, by the numbers that paragraphs give; raises ``struct.error``."""
+    """All lists of a file, by the numbers that paragraphs give; none where they are damaged."""
+    try:
+        return _numbering(file)
+    except (struct.error, IndexError):
+        return Numbering()
+
+
+def _numbering(file: WordFile) -> Numbering:
     part = file.part(LISTS)
     count = min(struct.unpack_from("<H", part)[0], MOST_LISTS) if len(part) > 1 else 0
     levels = _Levels(file.after(LISTS)) if count else _Levels(b"")

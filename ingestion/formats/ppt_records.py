@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ingestion.formats.compound import Compound
 from ingestion.formats.limits import corrupt, protected
 
+STREAMS = ("PowerPoint Document", "Current User")
+NEWER = "PP97_DUALSTORAGE"
+"""Where files for two releases keep what is for the newer one."""
 HEAD = 8
 IS_CONTAINER = 15
 DOCUMENT, SLIDE, NOTES, LIST, LISTED = 1000, 1006, 1008, 4080, 1011
@@ -71,7 +74,8 @@ class Deck:
     @staticmethod
     def open(file: Compound) -> "Deck":
         """Raises ``DocumentRefused``, also for one with a password."""
-        stream, user = file.read(("PowerPoint Document",)), file.read(("Current User",))
+        newer = any(path[0] == NEWER for path in file.streams)
+        stream, user = (file.read((*((NEWER,) if newer else ()), name)) for name in STREAMS)
         token, at = struct.unpack_from("<II", user, 12)
         if token == LOCKED:
             raise protected()

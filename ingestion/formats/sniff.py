@@ -52,16 +52,16 @@ MARKS_AND_SPACE = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n\x0b\x0c"
 UNREAD_ARCHIVES = {b"7z\xbc\xaf'\x1c": "7-Zip", b"Rar!\x1a\x07": "RAR"}
 EMPTY_ARCHIVE = b"PK\x05\x06"
 """An archive without members begins with its end."""
-ENCRYPTED = "EncryptedPackage"
+ENCRYPTED = "encryptedpackage"
 """The stream that a DOCX, XLSX or PPTX file with a password is packed into."""
 COMPOUNDS = {
-    "WordDocument": DOC,
-    "Workbook": XLS,
-    "Book": XLS,
-    "PowerPoint Document": PPT,
-    outlook.PROPERTIES: OUTLOOK,
+    "worddocument": DOC,
+    "workbook": XLS,
+    "book": XLS,
+    "powerpoint document": PPT,
+    outlook.PROPERTIES.casefold(): OUTLOOK,
 }
-"""The formats of compound files, by the name of a stream."""
+"""The formats of compound files, by the name of a stream, in small letters."""
 BINARY = b"\0"
 TAKEN_AS = {XLS.media_type: CSV, DOC.media_type: TEXT}
 """How text is read under the ending of an old Office file: programs write such lists."""
@@ -161,7 +161,7 @@ def _mismatch(declared: Format, found: str) -> DocumentRefused:
 
 def _compound(data: bytes) -> Format:
     """The format of a compound file, which the names of its outermost streams tell."""
-    names = {path[0] for path in compound.Compound.open(data).streams}
+    names = {path[0].casefold() for path in compound.Compound.open(data).streams}
     if ENCRYPTED in names:
         raise protected()
     for name, format in COMPOUNDS.items():

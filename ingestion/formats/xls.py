@@ -1,5 +1,6 @@
 """Excel workbooks as programs up to 2003 wrote them (.xls): what each sheet shows."""
 
+import codecs
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,8 @@ TRUTH, FORMULA, STRING = 0x205, 0x06, 0x207
 HIDDEN_ROW, HIDDEN_COLUMN = 0x20, 1
 COMMENT = 0x19
 """The kind of object that a comment is."""
-UTF_16 = 1200
+ENCODINGS = {1200: "utf-16-le", 367: "ascii", 10000: "mac-roman", 32768: "mac-roman"}
+ENCODINGS |= {32769: "cp1252"}
 ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!"}
 ERRORS |= {42: "#N/A"}
 Value = str | float | bool
@@ -123,10 +125,9 @@ class _Book:
                 self.sheets.append((self.text(record, 6, 1), at))
 
     def _decode_as(self, page: int) -> None:
-        name = {UTF_16: "utf-16-le", 367: "ascii", 32768: "mac-roman", 32769: "cp1252"}
-        encoding = name.get(page, f"cp{page}")
+        encoding = ENCODINGS.get(page, f"cp{page}")
         try:
-            b"".decode(encoding)
+            codecs.lookup(encoding)
         except LookupError:
             return
         self.encoding = encoding
@@ -207,7 +208,7 @@ class _Sheet:
             self._object = struct.unpack_from("<H", data, 4)[0]
         elif record.kind == DRAWN_TEXT and self._object != COMMENT and len(record.parts) > 1:
             count = struct.unpack_from("<H", data, 10)[0]
-            self.boxes.append(Strings(record.parts, part=1).text(count))
+            self.boxes.append(Strings(record.parts, part=1).plain(count))
         elif record.kind == STRING and self._awaited is not None:
             row, column, form = self._awaited
             self._put(row, column, form, self.book.text(record, 0, 2))

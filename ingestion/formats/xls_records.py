@@ -77,6 +77,10 @@ class Strings:
         self._skip(4 * rich + asian)
         return found
 
+    def plain(self, count: int) -> str:
+        """A string of so many characters, which only says how many bytes each has."""
+        return self.characters(count, bool(self.take(1)[0] & WIDE))
+
     def characters(self, count: int, wide: bool) -> str:
         """So many characters of one or of two bytes."""
         found: list[str] = []
