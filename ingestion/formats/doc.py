@@ -154,6 +154,8 @@ class _Reader:
         for start, end in zip(places[MARGINS_FROM:], places[MARGINS_FROM + 1 :], strict=False):
             if start < end:
                 yield [*self._story((first + start, first + end))]
+        for _, span in _boxes_in(self.file, "outer boxes", doc_file.OUTER_BOXES):
+            yield [*self._box(span)]
 
     def _story(self, span: Span) -> Iterator[Piece]:
         """The pieces of a part of the text with fields of its own."""
@@ -190,7 +192,7 @@ class _Reader:
                 at = end
                 continue
             paragraph, goes_on = self._paragraph(lines[at], held)
-            held = paragraph if goes_on else None
+            held = paragraph if goes_on or lines[at].layout.is_initial else None
             if held is None:
                 yield from self._finished(lines[at], paragraph)
             at += 1
@@ -368,11 +370,17 @@ def _boxes(file: WordFile) -> dict[int, Span]:
     places, kept = positions(file.part(doc_file.ANCHORS), 26)
     for place, one in zip(places, kept, strict=False):
         anchors[one[:4]] = place
-    first = file.stories["boxes"][0]
-    places, kept = positions(file.part(doc_file.BOXES), 22)
     found = {}
+    for number, (shape, span) in enumerate(_boxes_in(file, "boxes", doc_file.BOXES)):
+        found[anchors.get(shape, -1 - number)] = span
+    return found
+
+
+def _boxes_in(file: WordFile, story: str, part: int) -> Iterator[tuple[bytes, Span]]:
+    """The boxes of a story: what their shapes are called, and where their texts are."""
+    first = file.stories[story][0]
+    places, kept = positions(file.part(part), 22)
     for number, one in enumerate(kept):
         span = first + places[number], first + places[number + 1]
         if span[0] < span[1] and one[14:18] != bytes(4):
-            found[anchors.get(one[14:18], -1 - number)] = span
-    return found
+            yield one[14:18], span

@@ -30,6 +30,7 @@ PALETTE = (
 PALETTE += "800080 800000 808000 808080 C0C0C0".split()
 IN_TABLE, ROW_END, DEPTH, INNER_CELL, INNER_ROW = 0x2416, 0x2417, 0x6649, 0x244B, 0x244C
 LEVEL, LIST, OUTLINE, P_GROUND, P_OLD_GROUND = 0x260A, 0x460B, 0x2640, 0xC64D, 0x442D
+INITIAL = 0x442C
 ELSEWHERE = (0x6646, 0x646B)
 """Changes that stand in the stream ``Data``."""
 HEADER, LOOK, JOINED, GROUNDS, MORE_GROUNDS, LAST_GROUNDS, OLD_GROUNDS = (
@@ -133,6 +134,8 @@ class Layout:
     level: int = -1
     outline: int = -1
     ground: str = ""
+    is_initial: bool = False
+    """Whether it is the large first letter of the next one."""
     is_header: bool = False
     has_header: bool = False
     cells: tuple[Cell, ...] = field(default=())
@@ -157,6 +160,8 @@ def layout(stored: bytes, data: bytes) -> Layout:
             found = replace(found, list=abs(struct.unpack("<h", value)[0]))
         elif code == OUTLINE:
             found = replace(found, outline=value[0])
+        elif code == INITIAL:
+            found = replace(found, is_initial=bool(value[0] & 7))
         elif code in (P_GROUND, P_OLD_GROUND):
             found = replace(found, ground=ground(value))
         else:

@@ -10,16 +10,18 @@ from app.errors import DocumentRefused
 from ingestion.formats.compound import Compound
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, corrupt, protected, too_long
 
-MARK, OLD_MARK, OLDEST = 0xA5EC, 0xA5DC, 0xC1
-"""How the main stream begins since Word 97 and before, and the version of Word 97."""
+MARK, OLDEST = 0xA5EC, 0xC1
+OLD_MARKS = frozenset((0xA5DB, 0xA5DC, 0xA697, 0xA698, 0xA699))
+"""How the main stream begins since Word 97, the version of that, and how it began before."""
 ENCRYPTED, SECOND_TABLE = 0x100, 0x200
 PAGE = 512
 FIRST_PART = 0x9A
 """Where the places of parts stand in the main stream; each by a number of its own."""
 STYLES, FOOTNOTE_MARKS, FOOTNOTES, HEADERS = 1, 2, 3, 11
 CHARACTERS, PARAGRAPHS, PIECES = 12, 13, 33
-ANCHORS, ENDNOTE_MARKS, ENDNOTES, BOXES, LISTS, OVERRIDES = 40, 46, 47, 56, 73, 74
-STORIES = ("text", "footnotes", "headers", "macros", "comments", "endnotes", "boxes")
+ANCHORS, ENDNOTE_MARKS, ENDNOTES, BOXES, OUTER_BOXES = 40, 46, 47, 56, 58
+LISTS, OVERRIDES = 73, 74
+STORIES = ("text", "footnotes", "headers", "macros", "comments", "endnotes", "boxes", "outer boxes")
 LENGTHS_AT = 0x4C
 PLAIN = 0x40000000
 """In the place of a piece: its characters have one byte."""
@@ -65,11 +67,11 @@ class WordFile:
         main = file.read(("WordDocument",))
         mark, version = struct.unpack_from("<HH", main)
         flags = struct.unpack_from("<H", main, 10)[0]
-        if mark not in (MARK, OLD_MARK):
+        if mark not in (MARK, *OLD_MARKS):
             raise corrupt()
         if flags & ENCRYPTED:
             raise protected()
-        if version < OLDEST or mark == OLD_MARK:
+        if version < OLDEST or mark != MARK:
             raise DocumentRefused(
                 "unsupported_type", "Texts of Word 95 and before are not read; save it as .docx."
             )

@@ -117,7 +117,10 @@ class _Reader:
                 yield from self._table(child)
                 continue
             paragraph = self._paragraph(child, held)
-            held = paragraph if child.find(w("pPr/rPr/del")) is not None else None
+            frame = child.find(w("pPr/framePr"))
+            # The mark at its end was deleted, or it is the large first letter of the next one.
+            goes_on = child.find(w("pPr/rPr/del")) is not None or _is_initial(frame)
+            held = paragraph if goes_on else None
             if held is None:
                 yield from self._finished(child, paragraph)
 
@@ -243,6 +246,10 @@ class _Reader:
             if any((one.get(f"{W}fill") or "auto") != "auto" for one in style.node.iter(f"{W}shd")):
                 return True
         return False
+
+
+def _is_initial(frame: Any | None) -> bool:
+    return frame is not None and frame.get(f"{W}dropCap", "none") != "none"
 
 
 def _plain(cell: Any) -> bool:

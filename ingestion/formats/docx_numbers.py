@@ -37,7 +37,7 @@ class Numbering:
     _lists: dict[str, tuple[str, dict[int, int], dict[int, Level]]] = field(default_factory=dict)
     """By number id: the abstract list, where levels start anew, and levels of its own."""
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
-    _begun: set[str] = field(default_factory=set)
+    _begun: set[tuple[str, int]] = field(default_factory=set)
 
     @staticmethod
     def of(root: Any | None) -> "Numbering":
@@ -90,10 +90,10 @@ class Numbering:
         if at not in levels:
             return ""
         counts = self._counts.setdefault(abstract, {})
-        if num_id not in self._begun:
-            self._begun.add(num_id)
-            for level, start in overrides.items():
-                counts[level] = start - 1
+        # Where a list starts anew counts at its first number of that level, not at others.
+        if (num_id, at) not in self._begun and at in overrides:
+            counts[at] = overrides[at] - 1
+        self._begun.add((num_id, at))
         counts[at] = counts[at] + 1 if at in counts else levels[at].start
         for deeper in [level for level in counts if level > at]:
             if deeper not in levels or levels[deeper].restarts:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from app.errors import DocumentRefused
 from ingestion.formats.compound import Compound
 from ingestion.formats.limits import corrupt, protected
 
@@ -76,6 +77,11 @@ class Deck:
         """Raises ``DocumentRefused``, also for one with a password."""
         newer = any(path[0] == NEWER for path in file.streams)
         stream, user = (file.read((*((NEWER,) if newer else ()), name)) for name in STREAMS)
+        if not user:
+            raise DocumentRefused(
+                "unsupported_type",
+                "Slides of PowerPoint 95 and before are not read; save as .pptx.",
+            )
         token, at = struct.unpack_from("<II", user, 12)
         if token == LOCKED:
             raise protected()
