@@ -62,7 +62,7 @@ COMPOUNDS = {
     outlook.PROPERTIES.casefold(): OUTLOOK,
 }
 """The formats of compound files, by the name of a stream, in small letters."""
-BINARY = b"\0"
+BINARY, UTF_16 = b"\0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 TAKEN_AS = {XLS.media_type: CSV, DOC.media_type: TEXT}
 """How text is read under the ending of an old Office file: programs write such lists."""
 
@@ -101,7 +101,7 @@ def _told_by_text(data: bytes, declared: Format | None) -> Format | None:
         return HTML
     if (plain or declared in (HTML, MAIL)) and _is_saved_page(data):
         return SAVED_PAGE
-    if declared in OLD and BINARY not in data[:SAMPLE]:
+    if declared in OLD and (BINARY not in data[:SAMPLE] or data.startswith(UTF_16)):
         return TAKEN_AS.get(declared.media_type)
     is_cues = declared is TEXT and data[:SAMPLE].lstrip(MARKS_AND_SPACE).startswith(CUES)
     return SUBTITLES if is_cues else None

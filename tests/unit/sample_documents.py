@@ -5,6 +5,7 @@ import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import docx
 from docx.oxml import OxmlElement
@@ -145,6 +146,12 @@ def compound(streams: Mapping[tuple[str, ...], bytes]) -> bytes:
 def encrypted_word() -> bytes:
     """The container that Word writes for a document with a password."""
     return compound({("EncryptedPackage",): bytes(600), ("EncryptionInfo",): bytes(40)})
+
+
+def old_office() -> dict[str, bytes]:
+    """Files of Word, Excel and PowerPoint of 1997 to 2003, as other programs wrote them."""
+    with zipfile.ZipFile(Path(__file__).with_name("old_office.zip")) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
 
 
 def visio() -> bytes:
