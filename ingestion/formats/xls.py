@@ -3,9 +3,11 @@
 import codecs
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.errors import DocumentRefused
 from ingestion.formats import summary
 from ingestion.formats.compound import Compound
 from ingestion.formats.document import Block, Read
@@ -110,8 +112,9 @@ class _Book:
         elif record.kind == STRINGS:
             self.strings = shared_strings(record)
         elif record.kind == FORMAT:
-            number = struct.unpack_from("<H", data)[0]
-            self._formats[number] = self.text(record, 2, 2 if self.wide else 1)
+            with suppress(DocumentRefused):  # a damaged one is that of plain numbers
+                number = struct.unpack_from("<H", data)[0]
+                self._formats[number] = self.text(record, 2, 2 if self.wide else 1)
         elif record.kind == FORM:
             self._forms.append(struct.unpack_from("<H", data, 2)[0])
         elif record.kind == BOUNDSHEET:

@@ -188,7 +188,7 @@ def test_one_text_in_many_cells_is_refused_before_it_is_written_out() -> None:
 
 WORD_LOCKED = struct.pack("<HH6xH", 0xA5EC, 0xC1, 0x100) + bytes(900)
 WORD_95 = struct.pack("<HH", 0xA5DC, 0x68) + bytes(900)
-SLIDES = {("PowerPoint Document",): bytes(600)}
+SLIDES: dict[tuple[str, ...], bytes] = {("PowerPoint Document",): bytes(600)}
 USER_LOCKED = struct.pack("<HHIIII", 0, 0xFF6, 20, 20, 0xF3D1C4DF, 0)
 
 
