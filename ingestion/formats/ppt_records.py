@@ -19,7 +19,7 @@ LOCKED = 0xF3D1C4DF
 """The token of a file with a password."""
 WITH_SESSION = 32
 """The size of an edit that names what encrypts the file."""
-MOST_EDITS = 1_000
+MOST_EDITS, SHORTEST_USER = 1_000, 20
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Deck:
         """Raises ``DocumentRefused``, also for one with a password."""
         newer = any(path[0] == NEWER for path in file.streams)
         stream, user = (file.read((*((NEWER,) if newer else ()), name)) for name in STREAMS)
-        if not user:
+        if len(user) < SHORTEST_USER:
             raise DocumentRefused(
                 "unsupported_type",
                 "Slides of PowerPoint 95 and before are not read; save as .pptx.",
