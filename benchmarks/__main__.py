@@ -89,11 +89,16 @@ def quotes(
 
 
 @app.command()
-def reading(as_json: Json = False) -> None:
+def reading(
+    old: Annotated[
+        bool, typer.Option(help="As .doc, .xls and .ppt, which LibreOffice makes of them.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Is what is stored what people see? A made corpus of documents that are easy to misread."""
     from benchmarks.reading.measure import measure_reading
 
-    _show(measure_reading(), as_json)
+    _show(measure_reading(old), as_json)
 
 
 @app.command()

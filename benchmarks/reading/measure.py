@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from app.errors import DocumentRefused
 from benchmarks.reading.facts import Fact, facts
+from benchmarks.reading.old import old_facts
 from benchmarks.reading.together import everyday, measure_together
 from guardrails.contract import sentence_bounds
 from ingestion.chunk import Cut, cut_passages
@@ -28,12 +29,15 @@ class FactRead:
     said: str = ""
 
 
-def measure_reading() -> dict[str, Any]:
-    """Facts read right, and wrong values stored, by kind and format."""
+def measure_reading(old: bool = False) -> dict[str, Any]:
+    """Facts read right, and wrong values stored, by kind and format.
+
+    With ``old`` of the files that LibreOffice makes of them for programs of before 2007.
+    """
     from app.inference.embedder import load_tokenizer
 
     tokenizer = load_tokenizer()
-    outcomes = [read_fact(fact, tokenizer) for fact in facts()]
+    outcomes = [read_fact(fact, tokenizer) for fact in (old_facts() if old else facts())]
     by_kind: dict[str, dict[str, int]] = defaultdict(lambda: {"facts": 0, "right": 0, "wrong": 0})
     for one in outcomes:
         row = by_kind[f"{one.fact.kind} {one.fact.format}"]

@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 from ingestion.formats.limits import corrupt
 
@@ -50,9 +52,13 @@ class Compound:
         except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise corrupt() from error
 
+    @cached_property
+    def _folded(self) -> dict[Path, _Entry]:
+        return {tuple(map(str.casefold, path)): entry for path, entry in self.streams.items()}
+
     def read(self, path: Path) -> bytes:
-        """The content of a stream; empty where there is none."""
-        entry = self.streams.get(path)
+        """The content of a stream; empty where there is none. Capitals do not matter."""
+        entry = self.streams.get(path) or self._folded.get(tuple(map(str.casefold, path)))
         if entry is None:
             return b""
         if entry.size >= self._small_below:
@@ -74,7 +80,10 @@ def _opened(data: bytes) -> Compound:
     directory, _, small_below, small_start, _, more, _ = struct.unpack_from("<7I", data, 48)
     first = [n for n in struct.unpack_from(f"<{FIRST_SECTORS}I", data, 76) if n < NO_SECTOR]
     table: list[int] = []
-    for number in [*first, *_more_of_table(data, sector, more)]:
+    for number in chain(first, _more_of_table(data, sector, more)):
+        # Nothing beyond the end of the file needs an entry.
+        if len(table) > len(data) // sector:
+            break
         table += _numbers(_at(data, sector, number))
     entries = list(_entries(b"".join(_sectors(data, sector, table, directory))))
     if not entries or entries[0].kind != ROOT:

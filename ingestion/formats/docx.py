@@ -3,30 +3,31 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 from ingestion.formats.document import Read
-from ingestion.formats.docx_numbers import BULLET, Numbering
-from ingestion.formats.docx_styles import Styles, W, is_doubtful, is_hidden, value, w
+from ingestion.formats.docx_numbers import Numbering
+from ingestion.formats.docx_styles import Styles, W, is_hidden, value, w
 from ingestion.formats.equations import M, from_omml
 from ingestion.formats.limits import corrupt
-from ingestion.formats.numerals import numeral
 from ingestion.formats.ooxml import RELATION_ID, Package
-from ingestion.formats.pieces import (
-    LIST,
-    MAX_HEADING,
-    TERM,
-    TOLD,
-    Piece,
-    is_question,
-    joined,
-    kind_of,
-    with_questions,
-)
-from ingestion.formats.tables import Table
-from ingestion.formats.text import lowered, raised
+from ingestion.formats.pieces import END, MAX_HEADING, NOTE, Piece, joined, with_questions
 from ingestion.formats.titles import is_garbage_title
+from ingestion.formats.word import (
+    CONTENTS,
+    ENDNOTE,
+    FOOTNOTE,
+    PAGE_FIELD,
+    PAPER,
+    SIGNS,
+    Cell,
+    Paragraph,
+    Rows,
+    heading_level,
+    is_in_page_field,
+    margins,
+    title_of,
+)
 
 COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 # Deleted and moved-away text is still in the file; Fallback repeats what Choice already says.
@@ -39,12 +40,6 @@ WHITE = {f"{W}tab": " ", f"{W}ptab": " ", f"{W}br": "\n", f"{W}cr": "\n", f"{W}n
 WRAPPERS = frozenset(
     f"{W}{tag}" for tag in ("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo")
 )
-SIGNS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "✓", "F0E0": "→", "F0B7": "•"}
-"""What the symbol fonts of Word show for their private characters."""
-PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|PAGEREF)\b", re.IGNORECASE)
-CONTENTS = re.compile(r"(?:toc|table of figures)\b", re.IGNORECASE)
-DOUBT = "It is white, on a ground that is not known."
-PAPER = "FFFFFF"
 
 
 def read(data: bytes) -> Read:
@@ -57,15 +52,13 @@ def read(data: bytes) -> Read:
     reader = _Reader(
         Styles.of(package.related(main, "styles")),
         Numbering.of(package.related(main, "numbering")),
-        {kind: _notes(package.related(main, f"{kind}s")) for kind in ("footnote", "endnote")},
+        {kind: _notes(package.related(main, f"{kind}s")) for kind in (FOOTNOTE, ENDNOTE)},
     )
-    blocks = [*with_questions([*reader.blocks(body)]), *_margins(package, main, body, reader)]
+    texts = _margins(package, main, body, reader)
+    pieces = [*with_questions([*reader.blocks(body)]), *margins(texts)]
     stated = package.title()
-    stated = "" if is_garbage_title(stated) else stated
-    titles = [block.text for block in blocks if block.kind == "Title"]
-    headings = [block.text for block in blocks if block.level and not block.asks]
-    title = [*titles[:1], *filter(None, [stated]), *headings[:1], ""][0]
-    return Read(title, list(joined(blocks)))
+    title = title_of(pieces, "" if is_garbage_title(stated) else stated)
+    return Read(title, list(joined(pieces)))
 
 
 def _notes(root: Any | None) -> dict[str, Any]:
@@ -75,20 +68,16 @@ def _notes(root: Any | None) -> dict[str, Any]:
     return {one.get(f"{W}id") or "": one for one in plain}
 
 
-def _margins(package: Package, main: str, body: Any, reader: "_Reader") -> list[Piece]:
-    """What headers and footers say, each once."""
+def _margins(
+    package: Package, main: str, body: Any, reader: "_Reader"
+) -> Iterator[Sequence[Piece]]:
+    """The pieces of each header and footer."""
     relations = package.relations(main)
-    found: dict[str, Piece] = {}
     for tag in ("headerReference", "footerReference"):
         for one in body.iter(f"{W}{tag}"):
             relation = relations.get(one.get(RELATION_ID) or "")
-            if relation is None or relation.target not in package.archive.NameToInfo:
-                continue
-            lines = [p.text for p in reader.blocks(package.xml(relation.target)) if p.text]
-            text = "\n".join(lines)
-            if len(re.findall(r"[^\W\d_]{2,}", text)) > 1:
-                found.setdefault(text, Piece("Margin", text))
-    return list(found.values())
+            if relation is not None and relation.target in package.archive.NameToInfo:
+                yield [*reader.blocks(package.xml(relation.target))]
 
 
 def children(parent: Any, *tags: str) -> Iterator[Any]:
@@ -103,33 +92,11 @@ def children(parent: Any, *tags: str) -> Iterator[Any]:
 
 
 @dataclass
-class _Paragraph:
-    """What was found in one paragraph so far."""
+class _Paragraph(Paragraph):
+    """A paragraph, and its open fields."""
 
-    style: str
-    background: str | None = PAPER
-    parts: list[str] = field(default_factory=list)
-    boxes: list[Any] = field(default_factory=list)
-    notes: list[tuple[str, Any]] = field(default_factory=list)
     fields: list[str] = field(default_factory=list)
-    """The instructions of open fields; "=" is put before one whose result has begun."""
-    doubt: str = ""
-    is_bold: bool = True
-    """Whether all of its print so far is."""
-    question: str = ""
-    """A line in bold that begins it, and asks."""
-
-    def takes(self, text: str) -> None:
-        """Before more text is added: what stands there may be a question on its own line."""
-        breaks = text.startswith("\n") or (self.parts and self.parts[-1].endswith("\n"))
-        if breaks and self.is_bold and not self.question:
-            said = "".join(self.parts).strip()
-            if is_question(said):
-                self.question, self.parts = said, []
-
-    @property
-    def in_page_field(self) -> bool:
-        return any(one[:1] == "=" and PAGE_FIELD.match(one[1:]) for one in self.fields)
+    """Their instructions; "=" is put before one whose result has begun."""
 
 
 @dataclass
@@ -137,7 +104,7 @@ class _Reader:
     styles: Styles
     numbering: Numbering
     notes: dict[str, dict[str, Any]]
-    _cited: dict[str, int] = field(default_factory=lambda: {"footnote": 0, "endnote": 0})
+    _cited: dict[str, int] = field(default_factory=lambda: {FOOTNOTE: 0, ENDNOTE: 0})
     _background: str | None = PAPER
     """The ground of the cell or box that is read; None where it is not known."""
     _table_depth: int = 0
@@ -150,30 +117,21 @@ class _Reader:
                 yield from self._table(child)
                 continue
             paragraph = self._paragraph(child, held)
-            held = paragraph if child.find(w("pPr/rPr/del")) is not None else None
+            frame = child.find(w("pPr/framePr"))
+            # The mark at its end was deleted, or it is the large first letter of the next one.
+            goes_on = child.find(w("pPr/rPr/del")) is not None or _is_initial(frame)
+            held = paragraph if goes_on else None
             if held is None:
                 yield from self._finished(child, paragraph)
 
     def _finished(self, node: Any, found: _Paragraph) -> Iterator[Piece]:
-        text = re.sub(r" {2,}", " ", "".join(found.parts)).strip()
         name = self.styles.name(found.style)
-        if text and not CONTENTS.match(name):
+        if found.text and not CONTENTS.match(name):
             label = self._label(node, found.style)
-            kind = kind_of(name)
-            level = self._level(node, found.style, name)
-            listed = name.startswith("List") and kind not in (TERM, TOLD)
-            if label == BULLET or (not label and listed):
-                label = BULLET if not level else ""
-            kind = LIST if label and not level else kind
-            asks = found.is_bold and not (label or level) and is_question(text)
-            if found.question and not (label or level):
-                yield Piece(kind, found.question, asks=True)
-            elif found.question:
-                text = f"{found.question}\n{text}"
-            yield Piece(kind, f"{label} {text}" if label else text, level, found.doubt, asks)
+            yield from found.pieces(name, label, self._level(node, found.style, name))
         for mark, note in found.notes:
             said = " ".join(piece.text for piece in self.blocks(note) if piece.text)
-            yield Piece("Note", f"{mark} {said}")
+            yield Piece(NOTE, f"{mark} {said}")
         for box in found.boxes:
             outside, self._background = self._background, None
             yield from self.blocks(box)
@@ -192,11 +150,8 @@ class _Reader:
         return self.numbering.label(num_id, at)
 
     def _level(self, node: Any, style: str, name: str) -> int:
-        found = re.fullmatch(r"heading (\d)", name, re.IGNORECASE)
-        if found:
-            return min(int(found[1]), MAX_HEADING)
-        if name.lower() == "title":
-            return 1
+        if level := heading_level(name):
+            return level
         own = node.find(w("pPr/outlineLvl"))
         outline = own if own is not None else self.styles.paragraph_value(style, "outlineLvl")
         stated = "" if outline is None else outline.get(f"{W}val") or ""
@@ -235,7 +190,7 @@ class _Reader:
             tag = node.tag
             if tag == f"{W}fldChar" or tag == f"{W}instrText":
                 _field(node, found.fields)
-            elif hidden or found.in_page_field or tag in DROPPED:
+            elif hidden or is_in_page_field(found.fields) or tag in DROPPED:
                 continue
             elif tag == f"{W}txbxContent":
                 found.boxes.append(node)
@@ -245,28 +200,18 @@ class _Reader:
                 mark.append(text)
             elif not _is_unseen_shape(node):
                 stack.extend(reversed(node))
-        text = "".join(mark)
-        if text and found.background is None and is_doubtful(looks):
-            found.doubt = DOUBT
-        found.takes(text)
-        if text.strip():
-            found.is_bold = found.is_bold and looks.get("b") == "1"
-        found.parts.append(_placed(text, looks, found.parts))
+        found.take("".join(mark), looks)
 
     def _cite(self, node: Any, found: _Paragraph) -> None:
-        kind = "footnote" if node.tag == f"{W}footnoteReference" else "endnote"
+        kind = FOOTNOTE if node.tag == f"{W}footnoteReference" else ENDNOTE
         note = self.notes[kind].get(node.get(f"{W}id") or "")
         if note is None:
             return
         self._cited[kind] += 1
-        number = numeral(self._cited[kind], "decimal" if kind == "footnote" else "lower-roman")
-        mark = raised(number, "") if kind == "footnote" else f"[{number}]"
-        found.parts.append(mark if kind == "footnote" else f" {mark}")
-        found.notes.append((mark, note))
+        found.cite(kind, self._cited[kind], note)
 
     def _table(self, table: Any) -> Iterator[Piece]:
-        rows = Table()
-        above: dict[int, str] = {}
+        rows = Rows()
         dark = self._has_dark_style(table)
         for number, row in enumerate(children(table, f"{W}tr")):
             properties = row.find(f"{W}trPr")
@@ -275,31 +220,16 @@ class _Reader:
             ):
                 continue
             is_header = properties is not None and properties.find(f"{W}tblHeader") is not None
-            rows.open_row(in_head=is_header or (number == 0 and _first_row_is_header(table)))
-            yield from self._row(row, rows, above, dark)
-        yield Piece("End", "")
+            in_head = is_header or (number == 0 and _first_row_is_header(table))
+            yield from rows.take(self._cells(row, dark), in_head)
+        yield Piece(END, "")
 
-    def _row(self, row: Any, rows: Table, above: dict[int, str], dark: bool) -> Iterator[Piece]:
-        column, after, doubt = 0, [], ""
+    def _cells(self, row: Any, dark: bool) -> Iterator[Cell]:
         for cell in children(row, f"{W}tc"):
             span = int(value(cell, "tcPr/gridSpan") or "1") if _plain(cell) else 1
-            pieces = [piece for piece in self._cell(cell, dark) if piece.text]
-            after += [piece for piece in pieces if piece.kind == "Note"]
-            text = _cell_text([piece for piece in pieces if piece.kind != "Note"])
             merged = cell.find(w("tcPr/vMerge"))
-            if merged is not None and merged.get(f"{W}val", "continue") == "continue":
-                text = above.get(column, "")
-            doubt = doubt or next((piece.doubt for piece in pieces if piece.doubt), "")
-            rows.open_cell(span, 1, is_header=False)
-            rows.write(text, space=False)
-            rows.close_cell()
-            above[column] = text
-            column += max(1, span)
-        for line, breaks in rows.close_row():
-            if breaks > 1:
-                yield Piece("End", "")
-            yield Piece("Row", line, doubt=doubt)
-        yield from after
+            goes_on = merged is not None and merged.get(f"{W}val", "continue") == "continue"
+            yield Cell(self._cell(cell, dark), span, goes_on)
 
     def _cell(self, cell: Any, dark: bool) -> list[Piece]:
         shade = cell.find(w("tcPr/shd"))
@@ -316,6 +246,10 @@ class _Reader:
             if any((one.get(f"{W}fill") or "auto") != "auto" for one in style.node.iter(f"{W}shd")):
                 return True
         return False
+
+
+def _is_initial(frame: Any | None) -> bool:
+    return frame is not None and frame.get(f"{W}dropCap", "none") != "none"
 
 
 def _plain(cell: Any) -> bool:
@@ -368,27 +302,3 @@ def _field(node: Any, fields: list[str]) -> None:
         fields[-1] = "=" + fields[-1]
     elif kind == "end" and fields:
         fields.pop()
-
-
-def _placed(text: str, looks: dict[str, str], parts: list[str]) -> str:
-    """Text of a run, set apart when it is raised or lowered."""
-    place = looks.get("vertAlign", "")
-    shift = looks.get("position", "0")
-    if place not in ("superscript", "subscript") and shift.lstrip("-").isdigit():
-        place = "superscript" if int(shift) >= 4 else "subscript" if int(shift) <= -4 else ""
-    if not text.strip() or place not in ("superscript", "subscript") or len(text) > 40:
-        return text
-    before = next((part for part in reversed(parts) if part), "")
-    mark = raised(text, before) if place == "superscript" else lowered(text, before)
-    return f"{mark} " if text[-1:].isspace() else mark
-
-
-def _cell_text(pieces: Sequence[Piece]) -> str:
-    """What a cell says on one line; rows of a table within it are parted by semicolons."""
-    said = [
-        piece.text.replace(" | ", " ") + ";" * (piece.kind == after.kind == "Row")
-        if piece.kind == "Row"
-        else piece.text
-        for piece, after in zip_longest(pieces, pieces[1:], fillvalue=Piece("End", ""))
-    ]
-    return " ".join(" ".join(said).split())

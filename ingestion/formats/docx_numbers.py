@@ -12,10 +12,14 @@ KINDS = {"lowerLetter": "lower-alpha", "upperLetter": "upper-alpha", "none": "no
 KINDS |= {"lowerRoman": "lower-roman", "upperRoman": "upper-roman", "bullet": "bullet"}
 KINDS |= {"decimalZero": "decimal-leading-zero"}
 BULLET = "-"
+LONGEST = 100
+"""Characters that a list writes around its numbers."""
 
 
 @dataclass(frozen=True)
-class _Level:
+class Level:
+    """How the numbers of a list are written at one level."""
+
     start: int
     kind: str
     text: str
@@ -29,11 +33,11 @@ class _Level:
 class Numbering:
     """All lists of a document, and how far each has counted."""
 
-    _abstract: dict[str, dict[int, _Level]] = field(default_factory=dict)
-    _lists: dict[str, tuple[str, dict[int, int], dict[int, _Level]]] = field(default_factory=dict)
+    _abstract: dict[str, dict[int, Level]] = field(default_factory=dict)
+    _lists: dict[str, tuple[str, dict[int, int], dict[int, Level]]] = field(default_factory=dict)
     """By number id: the abstract list, where levels start anew, and levels of its own."""
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
-    _begun: set[str] = field(default_factory=set)
+    _begun: set[tuple[str, int]] = field(default_factory=set)
 
     @staticmethod
     def of(root: Any | None) -> "Numbering":
@@ -52,7 +56,7 @@ class Numbering:
                 found._abstract[id] = found._abstract[links[name]]
         for node in root.iterchildren(f"{W}num"):
             overrides: dict[int, int] = {}
-            own: dict[int, _Level] = {}
+            own: dict[int, Level] = {}
             for one in node.iterchildren(f"{W}lvlOverride"):
                 level = _int(one.get(f"{W}ilvl"), 0)
                 if start := value(one, "startOverride"):
@@ -61,6 +65,14 @@ class Numbering:
             id = node.get(f"{W}numId") or ""
             found._lists[id] = (value(node, "abstractNumId"), overrides, own)
         return found
+
+    @staticmethod
+    def made(
+        abstract: dict[str, dict[int, Level]],
+        lists: dict[str, tuple[str, dict[int, int], dict[int, Level]]],
+    ) -> "Numbering":
+        """Of the levels of lists, and of their uses: the list, starts anew, own levels."""
+        return Numbering(abstract, lists)
 
     def level_of_style(self, num_id: str, style: str) -> int:
         """The level that a style stands for in a list."""
@@ -78,10 +90,10 @@ class Numbering:
         if at not in levels:
             return ""
         counts = self._counts.setdefault(abstract, {})
-        if num_id not in self._begun:
-            self._begun.add(num_id)
-            for level, start in overrides.items():
-                counts[level] = start - 1
+        # Where a list starts anew counts at its first number of that level, not at others.
+        if (num_id, at) not in self._begun and at in overrides:
+            counts[at] = overrides[at] - 1
+        self._begun.add((num_id, at))
         counts[at] = counts[at] + 1 if at in counts else levels[at].start
         for deeper in [level for level in counts if level > at]:
             if deeper not in levels or levels[deeper].restarts:
@@ -89,13 +101,13 @@ class Numbering:
         return _written(levels, counts, at)
 
 
-def _levels(node: Any) -> Iterator[tuple[int, _Level]]:
+def _levels(node: Any) -> Iterator[tuple[int, Level]]:
     for one in node.iterchildren(f"{W}lvl"):
         stated = value(one, "numFmt") or "decimal"
         legal = one.find(w("isLgl"))
         yield (
             _int(one.get(f"{W}ilvl"), 0),
-            _Level(
+            Level(
                 start=_int(value(one, "start"), 1),
                 kind=KINDS.get(stated, "decimal"),
                 text=value(one, "lvlText"),
@@ -106,7 +118,7 @@ def _levels(node: Any) -> Iterator[tuple[int, _Level]]:
         )
 
 
-def _written(levels: dict[int, _Level], counts: dict[int, int], at: int) -> str:
+def _written(levels: dict[int, Level], counts: dict[int, int], at: int) -> str:
     level = levels[at]
     if level.kind == "bullet":
         return BULLET
@@ -118,7 +130,7 @@ def _written(levels: dict[int, _Level], counts: dict[int, int], at: int) -> str:
         kind = "decimal" if level.legal else levels[wanted].kind
         return numeral(counts.get(wanted, levels[wanted].start), kind)
 
-    return re.sub(r"%([1-9])", number, level.text).strip()
+    return re.sub(r"%([1-9])", number, level.text[:LONGEST]).strip()
 
 
 def _int(stated: str | None, otherwise: int) -> int:

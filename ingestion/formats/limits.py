@@ -45,9 +45,7 @@ def guard_zip(entries: list[zipfile.ZipInfo]) -> None:
             "zip_bomb", "The document unpacks to more than 200 MB; remove large embedded files."
         )
     if any(entry.flag_bits & 1 for entry in entries):
-        raise DocumentRefused(
-            "encrypted", "The document is protected by a password; save it without one."
-        )
+        raise protected()
 
 
 def too_long() -> DocumentRefused:
@@ -61,4 +59,11 @@ def corrupt() -> DocumentRefused:
     """The refusal of a file that its own program could not open either."""
     return DocumentRefused(
         "corrupt", "The file is damaged; open it in its program and save it again."
+    )
+
+
+def protected() -> DocumentRefused:
+    """The refusal of a file that only its password opens."""
+    return DocumentRefused(
+        "encrypted", "The document is protected by a password; save it without one."
     )

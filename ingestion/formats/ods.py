@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
+from ingestion.formats.grid import MAX_COLUMNS, MAX_HEIGHT, sheet_blocks
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
 from ingestion.formats.odf_styles import STYLE, Styles, T, whole
 from ingestion.formats.odt import TAB, opened, title_of
-from ingestion.formats.sheet import MAX_COLUMNS, MAX_HEIGHT, tables_of
 from ingestion.formats.tables import MAX_LABEL, cell_text
 
 MOST_ALIKE = 1_000
@@ -25,10 +24,7 @@ def read(data: bytes) -> Read:
     styles, blocks = Styles.of(package), list[Block]()
     for table in body.iterchildren(f"{TAB}table"):
         if _is_shown(table, styles):
-            lines = [*_Sheet(table).lines()]
-            if any(lines):
-                blocks.append(Block(table.get(f"{TAB}name") or "", level=1))
-                blocks += [block for part in tables_of(lines) for block in grouped(part)]
+            blocks += sheet_blocks(table.get(f"{TAB}name") or "", _Sheet(table).lines())
     return Read(title_of(package), blocks)
 
 

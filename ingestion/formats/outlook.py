@@ -16,8 +16,6 @@ from ingestion.formats.document import Block, Read
 from ingestion.formats.limits import corrupt
 
 PROPERTIES = "__properties_version1.0"
-MARK = PROPERTIES.encode("utf-16-le")
-"""In the names of what a message holds."""
 ATTACHED = "__attach_version1.0_"
 SUBJECT, BODY, PAGE = "0037", "1000", "1013"
 SENDER, ADDRESS, SMTP, RECEIVERS, COPIES = "0C1A", "0C1F", "5D01", "0E04", "0E03"

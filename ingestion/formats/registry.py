@@ -9,6 +9,7 @@ from ingestion.formats import (
     compound,
     containers,
     delimited,
+    doc,
     docx,
     epub,
     html,
@@ -21,6 +22,7 @@ from ingestion.formats import (
     outlook,
     pdf,
     pictures,
+    ppt,
     records,
     rst,
     rtf,
@@ -29,6 +31,7 @@ from ingestion.formats import (
     structured,
     subtitles,
     text,
+    xls,
 )
 from ingestion.formats.document import Read
 from ingestion.formats.limits import JailLimits
@@ -153,6 +156,17 @@ MAILS = Format("application/mbox", (".mbox", ".mbx"), containers.read_mails, imp
 OUTLOOK = Format(
     "application/vnd.ms-outlook", (".msg",), outlook.read, magic=compound.MARK, imports=EVERY
 )
+DOC = Format("application/msword", (".doc", ".dot"), doc.read, magic=compound.MARK)
+XLS = Format(
+    "application/vnd.ms-excel",
+    (".xls", ".xlt"),
+    xls.read,
+    magic=compound.MARK,
+    imports=("lxml.etree", "openpyxl", *CHARSET),
+)
+PPT = Format(
+    "application/vnd.ms-powerpoint", (".ppt", ".pps", ".pot"), ppt.read, magic=compound.MARK
+)
 SAVED_PAGE = Format(
     "multipart/related",
     (".mhtml", ".mht"),
@@ -200,11 +214,12 @@ IMAGES = tuple(
 )
 OFFICE = (DOCX, XLSX, PPTX)
 OPEN = (ODT, ODS, ODP)
+OLD = (DOC, XLS, PPT)
 PACKED = (*OFFICE, EPUB, *OPEN)
 MARKUP = (RST, ASCIIDOC, LATEX, MANUAL, NOTEBOOK, SUBTITLES)
 HOLDING = (MAIL, MAILS, OUTLOOK, SAVED_PAGE, ZIP, TAR, PREVIEWED)
 TEXTS = (HTML, MARKDOWN, TEXT, CSV, CALENDAR, RECORDS, *MARKUP)
-FORMATS = (PDF, *PACKED, RTF, *TEXTS, *HOLDING, *IMAGES)
+FORMATS = (PDF, *PACKED, *OLD, RTF, *TEXTS, *HOLDING, *IMAGES)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 

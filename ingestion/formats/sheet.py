@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from datetime import date, time, timedelta
 from typing import Any
 
-from ingestion.formats.delimited import grouped
 from ingestion.formats.document import Block, Read
+from ingestion.formats.grid import MAX_COLUMNS, Grid, lines_of, sheet_blocks
 from ingestion.formats.limits import DAMAGED, corrupt
 from ingestion.formats.number_formats import moment, number, span
 from ingestion.formats.ooxml import RELATION_ID, Package
-from ingestion.formats.tables import MAX_LABEL, cell_text
+from ingestion.formats.tables import cell_text
 from ingestion.formats.titles import is_garbage_title
 
-MAX_COLUMNS = 200
-MAX_HEIGHT = 100
-"""Rows of a merged label that stands in each of its columns."""
 LONGEST_FORMAT = 255
 DRAWN = b"xl/drawings/drawing"
 """In the list of a workbook's parts, where something is drawn over its cells."""
@@ -69,82 +66,31 @@ def _texts(drawing: Any) -> Iterator[str]:
 
 
 def _sheet(sheet: Any) -> Iterator[Block]:
-    lines = list(_lines(sheet))
-    if any(lines):
-        yield Block(str(sheet.title), level=1)
-        for table in tables_of(lines):
-            yield from grouped(table)
+    yield from sheet_blocks(str(sheet.title), lines_of(_grid(sheet)))
 
 
-def tables_of(lines: list[str]) -> Iterator[list[str]]:
-    """The rows of each table of a sheet: one with a header of its own begins after a blank row."""
-    table: list[str] = []
-    for place, line in enumerate(lines):
-        follows = lines[place + 1] if place + 1 < len(lines) else ""
-        begins = place > 0 and not lines[place - 1] and _is_header(line, follows)
-        if begins and len(table) > 1:
-            yield table
-            table = []
-        if line:
-            table.append(line)
-    yield table
-
-
-def _is_header(line: str, follows: str) -> bool:
-    cells, below = line.split(" | "), follows.split(" | ")
-    named = len(cells) > 1 and all(cells) and not any(map(str.isdigit, line))
-    return named and len(below) > 1 and any(map(str.isdigit, follows))
-
-
-def _lines(sheet: Any) -> Iterator[str]:
-    """Each row that can be seen; an empty one is blank."""
+def _grid(sheet: Any) -> Grid:
     hidden = {
-        column
+        column - 1
         for letter, dimension in sheet.column_dimensions.items()
         if dimension.hidden
         for column in range(dimension.min or 0, (dimension.max or 0) + 1)
     }
-    merged = _merged(sheet)
-    for place, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
-        dimension = sheet.row_dimensions.get(place)
-        if dimension is not None and dimension.hidden:
-            continue
-        seen = [
-            merged.get((place, column), cell)
-            for column, cell in enumerate(row, start=1)
-            if column not in hidden
-        ]
-        cells = [_shown(cell) for cell in _once(seen)]
-        while cells and not cells[-1]:
-            cells.pop()
-        yield " | ".join(cells)
+    areas = [
+        (area.min_row - 1, area.max_row - 1, area.min_col - 1, area.max_col - 1)
+        for area in sheet.merged_cells.ranges
+    ]
+    rows = (
+        [shown(cell.value, cell.number_format) for cell in row]
+        for row in sheet.iter_rows(max_col=MAX_COLUMNS)
+    )
+    unseen = {row - 1 for row, dimension in sheet.row_dimensions.items() if dimension.hidden}
+    return Grid(rows, unseen, hidden, areas)
 
 
-def _merged(sheet: Any) -> dict[tuple[int, int], Any]:
-    """The cell whose value each merged place shows: its label reaches into every row, and if it is
-    short into every column."""
-    found = {}
-    for area in sheet.merged_cells.ranges:
-        first = sheet.cell(area.min_row, area.min_col)
-        last = min(area.max_row, area.min_row + 10_000)
-        is_label = len(str(first.value or "")) <= MAX_LABEL and last - area.min_row < MAX_HEIGHT
-        right = min(area.max_col, MAX_COLUMNS) if is_label else area.min_col
-        for row in range(area.min_row, last + 1):
-            for column in range(area.min_col, right + 1):
-                found[row, column] = first
-    return found
-
-
-def _once(cells: list[Any]) -> list[Any]:
-    """The cells of a row; one alone where it is merged over all that the row shows."""
-    filled = [cell for cell in cells if cell.value is not None]
-    alone = len(filled) > 1 and len({id(cell) for cell in filled}) == 1
-    return filled[:1] if alone else cells
-
-
-def _shown(cell: Any) -> str:
-    """The cell's value as its number format writes it."""
-    value, style = cell.value, str(cell.number_format or "General")[:LONGEST_FORMAT]
+def shown(value: Any, number_format: str | None) -> str:
+    """A cell's value as its number format writes it."""
+    style = str(number_format or "General")[:LONGEST_FORMAT]
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,11 +1,13 @@
 """PowerPoint presentations: each slide that is shown is a page, with its notes."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ingestion.formats.document import Block, Read
 from ingestion.formats.ooxml import RELATION_ID, Package
 from ingestion.formats.tables import Table, cell_text
+from ingestion.formats.text import shifted
 from ingestion.formats.titles import is_garbage_title
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -13,6 +15,7 @@ P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 MOST_SERIES, MOST_POINTS = 50, 2_000
 LONGEST_OF_CARD = 40
+STRUCK = ("sngStrike", "dblStrike")
 TITLES = ("title", "ctrTitle")
 LEFT_OUT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
 """Placeholders that say nothing of their own: number, date, running lines, the slide's picture."""
@@ -57,16 +60,17 @@ def _slide(slide: Any, page: int) -> Iterator[Block]:
         if body is None:
             continue
         lines = [line for p in body.iter(f"{A}p") if (line := _text(p)).strip()]
-        text = (": " if _is_card(lines, kind) else "\n").join(lines)
+        text = box_text(lines, is_placed=bool(kind))
         yield Block(text, page, level=1 if kind in TITLES else 0)
 
 
-def _is_card(lines: Sequence[str], kind: str) -> bool:
-    """Whether a box of its own holds a name and a figure that is told of it."""
-    if kind or len(lines) != 2 or max(map(len, lines)) > LONGEST_OF_CARD:
-        return False
+def box_text(lines: Sequence[str], is_placed: bool) -> str:
+    """The text of a box; one of its own, no placeholder, may hold a name and a figure that is told
+    of it."""
+    is_card = not is_placed and len(lines) == 2 and max(map(len, lines)) <= LONGEST_OF_CARD
     figures = [any(map(str.isdigit, line)) for line in lines]
-    return figures == [False, True] and lines[0][-1] not in ".:;,!?"
+    named = is_card and figures == [False, True] and lines[0][-1] not in ".:;,!?"
+    return (": " if named else "\n").join(lines)
 
 
 def _charts(package: Package, part: str, page: int) -> Iterator[Block]:
@@ -114,13 +118,24 @@ def _shapes(slide: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _text(paragraph: Any) -> str:
-    parts = []
+    parts: list[str] = []
     for node in paragraph.iter(f"{A}t", f"{A}br"):
-        parts.append("\n" if node.tag == f"{A}br" else node.text or "")
+        looks = node.getparent().find(f"{A}rPr")
+        if node.tag == f"{A}br":
+            parts.append("\n")
+        elif looks is None or looks.get("strike") not in STRUCK:
+            shift = _shift("" if looks is None else looks.get("baseline") or "")
+            parts.append(shifted(node.text or "", shift, parts))
     text = "".join(parts)
     facts = paragraph.find(f"{A}pPr")
     is_below = facts is not None and facts.get("lvl") not in (None, "0")
     return f"- {text}" if is_below and text.strip() else text
+
+
+def _shift(stated: str) -> int:
+    """How far a run is raised; programs write percents of its size, with or without the sign."""
+    found = re.fullmatch(r"(-?\d{1,9})(?:\.\d{1,9})?%?", stated)
+    return int(found[1]) if found else 0
 
 
 def _table(table: Any, page: int) -> Iterator[Block]:

@@ -8,26 +8,31 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from app.errors import DocumentRefused
-from ingestion.formats import limits, outlook, pictures, subtitles
+from ingestion.formats import compound, limits, outlook, pictures, subtitles
 from ingestion.formats.containers import PACKED_BY, is_tar
-from ingestion.formats.limits import DAMAGED, corrupt, guard_zip
+from ingestion.formats.limits import DAMAGED, corrupt, guard_zip, protected
 from ingestion.formats.registry import (
+    CSV,
+    DOC,
     HTML,
     IMAGES,
     MAIL,
     MARKDOWN,
     ODT,
     OFFICE,
+    OLD,
     OPEN,
     OUTLOOK,
     PACKED,
     PDF,
+    PPT,
     PREVIEWED,
     RTF,
     SAVED_PAGE,
     SUBTITLES,
     TAR,
     TEXT,
+    XLS,
     ZIP,
     Format,
     format_of,
@@ -45,11 +50,21 @@ MARKED = 1024
 MARKS_AND_SPACE = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n\x0b\x0c"
 """The bytes of byte order marks, and white space."""
 UNREAD_ARCHIVES = {b"7z\xbc\xaf'\x1c": "7-Zip", b"Rar!\x1a\x07": "RAR"}
-OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
 EMPTY_ARCHIVE = b"PK\x05\x06"
 """An archive without members begins with its end."""
-# Stream names inside OLE files are UTF-16; this one exists only in encrypted Office files.
-OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+ENCRYPTED = "encryptedpackage"
+"""The stream that a DOCX, XLSX or PPTX file with a password is packed into."""
+COMPOUNDS = {
+    "worddocument": DOC,
+    "workbook": XLS,
+    "book": XLS,
+    "powerpoint document": PPT,
+    outlook.PROPERTIES.casefold(): OUTLOOK,
+}
+"""The formats of compound files, by the name of a stream, in small letters."""
+BINARY, UTF_16 = b"\0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+TAKEN_AS = {XLS.media_type: CSV, DOC.media_type: TEXT}
+"""How text is read under the ending of an old Office file: programs write such lists."""
 
 
 def detect_format(data: bytes, name: str) -> Format:
@@ -78,11 +93,13 @@ def detect_format(data: bytes, name: str) -> Format:
 
 def _told_by_text(data: bytes, declared: Format | None) -> Format | None:
     """The format that the beginning of text shows, where an ending says less than that."""
-    plain = declared in (TEXT, MARKDOWN, None)
+    plain = declared in (TEXT, MARKDOWN, *OLD, None)
     if plain and _is_page(data):
         return HTML
     if (plain or declared in (HTML, MAIL)) and _is_saved_page(data):
         return SAVED_PAGE
+    if declared in OLD and (BINARY not in data[:SAMPLE] or data.startswith(UTF_16)):
+        return TAKEN_AS.get(declared.media_type)
     is_cues = declared is TEXT and data[:SAMPLE].lstrip(MARKS_AND_SPACE).startswith(CUES)
     return SUBTITLES if is_cues else None
 
@@ -113,10 +130,8 @@ def _marked(data: bytes, declared: Format | None) -> Format | None:
     # A text that mentions one only further on is no PDF.
     if PDF.magic in data[:MARKED] and (declared is PDF or data.startswith(PDF.magic)):
         return PDF
-    if data.startswith(OLE_HEADER):
-        if outlook.MARK in data and OLE_ENCRYPTED not in data:
-            return OUTLOOK
-        raise _old_office(data)
+    if data.startswith(compound.MARK):
+        return _compound(data)
     if data.startswith(tuple(PACKED_BY)) or is_tar(data[:SAMPLE]):
         return TAR
     for mark, kind in UNREAD_ARCHIVES.items():
@@ -151,13 +166,18 @@ def _mismatch(declared: Format, found: str) -> DocumentRefused:
     )
 
 
-def _old_office(data: bytes) -> DocumentRefused:
-    if OLE_ENCRYPTED in data:
-        return DocumentRefused(
-            "encrypted", "The document is protected by a password; save it without one."
-        )
-    return DocumentRefused(
-        "unsupported_type", "This is an old Office file; save it as .docx, .xlsx or .pptx."
+def _compound(data: bytes) -> Format:
+    """The format of a compound file, which the names of its outermost streams tell."""
+    names = {path[0].casefold() for path in compound.Compound.open(data).streams}
+    if ENCRYPTED in names:
+        raise protected()
+    for name, format in COMPOUNDS.items():
+        if name in names:
+            return format
+    raise DocumentRefused(
+        "unsupported_type",
+        "Of old Office files, texts, workbooks, presentations and messages are read; save it as "
+        "PDF.",
     )
 
 

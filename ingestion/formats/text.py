@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ingestion.formats.aligned import blocks_of
@@ -120,6 +121,19 @@ def lowered(mark: str, before: str) -> str:
     if before[-1:].isdigit() and mark[:1].isdigit():
         return "".join(LOWERED.get(c, c) for c in mark)
     return mark
+
+
+LONGEST_MARK = 40
+
+
+def shifted(text: str, by: int, parts: Sequence[str]) -> str:
+    """The text of a run that is raised (above 0), lowered (below) or neither, set apart from the
+    parts before it; a long one is no mark."""
+    if not by or not text.strip() or len(text) > LONGEST_MARK:
+        return text
+    before = next((part for part in reversed(parts) if part), "")
+    mark = raised(text, before) if by > 0 else lowered(text, before)
+    return f"{mark} " if text[-1:].isspace() else mark
 
 
 def one_line(text: str) -> str:

@@ -1,14 +1,15 @@
 """Small documents of every format, built by hand for the tests of ingestion."""
 
 import io
+import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import docx
 from docx.oxml import OxmlElement
 from fpdf import FPDF
-
-OLE_HEADER = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 def pdf(pages: Sequence[Sequence[str]], title: str = "", password: str | None = None) -> bytes:
@@ -98,14 +99,64 @@ def word_bomb() -> bytes:
     return zipped({"word/document.xml": bytes(201_000_000)})
 
 
+def compound(streams: Mapping[tuple[str, ...], bytes]) -> bytes:
+    """A compound file of sectors of 512 bytes, each stream in sectors of its own."""
+    nodes: list[tuple[str, int, bytes, list[int]]] = [("Root Entry", 5, b"", [])]
+    index: dict[tuple[str, ...], int] = {(): 0}
+
+    def add(path: tuple[str, ...], kind: int, data: bytes) -> None:
+        if path[:-1] not in index:
+            add(path[:-1], 1, b"")
+        nodes.append((path[-1], kind, data, []))
+        index[path] = len(nodes) - 1
+        nodes[index[path[:-1]]][3].append(index[path])
+
+    for path, data in streams.items():
+        add(path, 2, data)
+    body: list[bytes] = []
+    table: list[int] = []
+
+    def put(data: bytes) -> int:
+        start, count = len(table), -(-len(data) // 512)
+        for number in range(count):
+            body.append(data[number * 512 : number * 512 + 512].ljust(512, b"\0"))
+            table.append(start + number + 1 if number < count - 1 else 0xFFFFFFFE)
+        return start if count else 0xFFFFFFFE
+
+    starts = [put(data) for _, _, data, _ in nodes]
+    beside = {a: b for _, _, _, below in nodes for a, b in pairwise(below)}
+    entries = b""
+    for number, (name, kind, data, below) in enumerate(nodes):
+        wide = f"{name}\0".encode("utf-16-le")
+        child = below[0] if below else 0xFFFFFFFF
+        entries += wide.ljust(64, b"\0") + struct.pack(
+            "<HBBIII", len(wide), kind, 1, 0xFFFFFFFF, beside.get(number, 0xFFFFFFFF), child
+        )
+        entries += b"\0" * 36 + struct.pack("<IQ", starts[number], len(data))
+    directory = put(entries.ljust(-(-len(entries) // 512) * 512, b"\0"))
+    table_at = len(table)
+    table.append(0xFFFFFFFD)
+    head = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 16
+    head += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + b"\0" * 6
+    head += struct.pack("<9I", 0, 1, directory, 0, 0, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    head += struct.pack("<109I", table_at, *[0xFFFFFFFF] * 108)
+    return head + b"".join(body) + struct.pack(f"<{len(table)}I", *table).ljust(512, b"\xff")
+
+
 def encrypted_word() -> bytes:
-    """The start of the OLE container that Word writes for a password-protected document."""
-    return OLE_HEADER + bytes(504) + "EncryptedPackage".encode("utf-16-le") + bytes(512)
+    """The container that Word writes for a document with a password."""
+    return compound({("EncryptedPackage",): bytes(600), ("EncryptionInfo",): bytes(40)})
 
 
-def old_word() -> bytes:
-    """The start of a binary Word document."""
-    return OLE_HEADER + bytes(504) + "WordDocument".encode("utf-16-le") + bytes(512)
+def old_office() -> dict[str, bytes]:
+    """Files of Word, Excel and PowerPoint of 1997 to 2003, as other programs wrote them."""
+    with zipfile.ZipFile(Path(__file__).with_name("old_office.zip")) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def visio() -> bytes:
+    """A compound file of a program that is not read."""
+    return compound({("VisioDocument",): b"x" * 600})
 
 
 HTML_PAGE = b"""<!DOCTYPE html><html><head><title>Refund rules</title><style>p{color:red}</style>

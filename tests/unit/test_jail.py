@@ -278,6 +278,7 @@ def run(
         (samples.MARKDOWN, "d.md"),
         (b"Words.", "e.txt"),
         (samples.zipped({"a.html": samples.HTML_PAGE, "b.txt": b"Words."}), "f.zip"),
+        *((data, name) for name, data in samples.old_office().items()),
     ],
 )
 def test_the_server_has_imported_what_a_reader_needs_and_no_model_library(

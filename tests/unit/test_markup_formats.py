@@ -10,7 +10,6 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -176,50 +175,6 @@ def packed_tar(files: Mapping[str, bytes], mode: str = "w:gz", link: str = "") -
     return buffer.getvalue()
 
 
-def compound(streams: Mapping[tuple[str, ...], bytes]) -> bytes:
-    """A compound file of sectors of 512 bytes, each stream in sectors of its own."""
-    nodes: list[tuple[str, int, bytes, list[int]]] = [("Root Entry", 5, b"", [])]
-    index: dict[tuple[str, ...], int] = {(): 0}
-
-    def add(path: tuple[str, ...], kind: int, data: bytes) -> None:
-        if path[:-1] not in index:
-            add(path[:-1], 1, b"")
-        nodes.append((path[-1], kind, data, []))
-        index[path] = len(nodes) - 1
-        nodes[index[path[:-1]]][3].append(index[path])
-
-    for path, data in streams.items():
-        add(path, 2, data)
-    body: list[bytes] = []
-    table: list[int] = []
-
-    def put(data: bytes) -> int:
-        start, count = len(table), -(-len(data) // 512)
-        for number in range(count):
-            body.append(data[number * 512 : number * 512 + 512].ljust(512, b"\0"))
-            table.append(start + number + 1 if number < count - 1 else 0xFFFFFFFE)
-        return start if count else 0xFFFFFFFE
-
-    starts = [put(data) for _, _, data, _ in nodes]
-    beside = {a: b for _, _, _, below in nodes for a, b in pairwise(below)}
-    entries = b""
-    for number, (name, kind, data, below) in enumerate(nodes):
-        wide = f"{name}\0".encode("utf-16-le")
-        child = below[0] if below else 0xFFFFFFFF
-        entries += wide.ljust(64, b"\0") + struct.pack(
-            "<HBBIII", len(wide), kind, 1, 0xFFFFFFFF, beside.get(number, 0xFFFFFFFF), child
-        )
-        entries += b"\0" * 36 + struct.pack("<IQ", starts[number], len(data))
-    directory = put(entries.ljust(-(-len(entries) // 512) * 512, b"\0"))
-    table_at = len(table)
-    table.append(0xFFFFFFFD)
-    head = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 16
-    head += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + b"\0" * 6
-    head += struct.pack("<9I", 0, 1, directory, 0, 0, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
-    head += struct.pack("<109I", table_at, *[0xFFFFFFFF] * 108)
-    return head + b"".join(body) + struct.pack(f"<{len(table)}I", *table).ljust(512, b"\xff")
-
-
 def outlook(subject: str = "Offer 771", page: bytes = b"") -> bytes:
     streams: dict[tuple[str, ...], bytes] = {
         ("__properties_version1.0",): b"\0" * 32
@@ -232,7 +187,7 @@ def outlook(subject: str = "Offer 771", page: bytes = b"") -> bytes:
     }
     if page:
         streams[("__substg1.0_10130102",)] = page
-    return compound(streams)
+    return samples.compound(streams)
 
 
 def previewed(preview: bytes) -> bytes:
@@ -343,7 +298,7 @@ def test_documents_of_pages_are_read_by_their_preview() -> None:
         (b"7z\xbc\xaf'\x1c" + b"\0" * 40, "a.7z", "7-Zip"),
         (b"Rar!\x1a\x07\0" + b"\0" * 40, "a.rar", "RAR"),
         (b"<?xml version='1.0'?><invoice><sum>9</sum></invoice>", "a.xml", "DocBook"),
-        (compound({("WordDocument",): b"x" * 600}), "a.doc", "old Office"),
+        (samples.compound({("VisioDocument",): b"x" * 600}), "a.vsd", "old Office"),
     ],
 )
 def test_what_is_not_read_is_told_with_the_way_out(data: bytes, name: str, says: str) -> None:
