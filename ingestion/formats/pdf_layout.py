@@ -7,9 +7,11 @@ from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ingestion.formats.pdf_bands import edges
 from ingestion.formats.pdf_columns import Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_groups import with_labels
+from ingestion.formats.pdf_heads import MOST_LINES, Head, Name, one_row, two_rows
 from ingestion.formats.pdf_page import Printed, Word
 from ingestion.formats.pdf_rows import Cell, joined, rows_of
 from ingestion.formats.pdf_rows import Line as CellLine
@@ -27,6 +29,8 @@ LARGER = 1.12
 """The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
+APART = 2.0
+"""The least step from one table to the next, in sizes of print."""
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
 LEAST_OF_PRINT = 6
@@ -35,6 +39,10 @@ MOST_WORDS, MOST_FLOWING = (3.5, 9.0), 4.5
 LEAST_FILLED, LEAST_OF_COLUMN = 0.35, 0.12
 """Of a table whose columns stand close: words of a cell on average, in half of its columns, in
 each, and in one of print; and the share of its places that hold something, in all and in each."""
+LEAST_FIGURES = 2
+"""Columns that mostly say figures, beside which others may be print."""
+MOST_IN_HEAD = 16
+"""Words of a line that names columns of those below it."""
 LISTED = re.compile(r"\[\w+\]|[\divxlcA-Za-z]{1,4}[.):]?|[•‣▪◦●∙*–—-]")
 """Before the items of a list, or the lines of a program."""
 LIGHTEST, WIDEST_BOX, LOWEST_BOX, LEAST_LINES, MOST_BOXES = 0.98, 0.6, 40.0, 3, 40
@@ -47,7 +55,7 @@ class Line:
     """One printed line, or one row of a table. Lengths are in points; ``y`` is its base line.
 
     ``cells`` is empty for a line of prose. ``table`` numbers the tables of a page from 1.
-    ``aside`` is print in another direction than the page's.
+    ``aside`` is print in another direction than the page's. ``head`` says that a row names columns.
     """
 
     text: str
@@ -60,6 +68,7 @@ class Line:
     cells: tuple[str, ...] = ()
     table: int = 0
     aside: bool = False
+    head: bool = False
 
 
 @dataclass
@@ -197,20 +206,27 @@ class _Layout:
 
     def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
         column_of = {id(one): number for number, column in enumerate(columns) for one in column}
-        lines = [_cells_of(row, column_of, len(columns)) for row in rows]
-        texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
-        groups = rows_of(lines)
-        if groups is None:
-            groups = _continued(texts, rows)
-        cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
-        ys = [(rows[group[0]].y + rows[group[-1]].y) / 2 for group in groups]
-        cells = with_labels(cells, ys)
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
-        yield from self._table(cells, place, rows[-1].y)
+        head = _head(rows, columns)
+        body = rows[head.lines :] if head else rows
+        lines = [_cells_of(row, column_of, len(columns)) for row in body]
+        texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
+        box = (left, body[-1].y, right, body[0].y)
+        groups = rows_of(lines, edges(self.page.things, box) if len(body) > 2 else ())
+        if groups is None:
+            groups = _continued(texts, body)
+        cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
+        ys = [(body[group[0]].y + body[group[-1]].y) / 2 for group in groups]
+        heads = head.rows if head else ()
+        top = max(row.y for row in rows) + 1
+        cells = with_labels([*heads, *cells], [*(top for _ in heads), *ys])
+        yield from self._table(cells, place, rows[-1].y, len(heads))
 
-    def _table(self, cells: Sequence[Cells], place: Segment, bottom: float) -> Iterator[Line]:
+    def _table(
+        self, cells: Sequence[Cells], place: Segment, bottom: float, heads: int = 0
+    ) -> Iterator[Line]:
         """A table's rows as lines, evenly between the top of its place and ``bottom``."""
         self._tables += 1
         size = place.size
@@ -219,7 +235,24 @@ class _Layout:
             if any(row):
                 text = " | ".join(row) if len(set(row)) > 1 or len(row) == 1 else row[0]
                 y = place.y - number * step
-                yield Line(text, False, place.x0, place.x1, y, size, cells=row, table=self._tables)
+                yield Line(
+                    text, False, place.x0, place.x1, y, size,
+                    cells=row, table=self._tables, head=number < heads,
+                )  # fmt: skip
+
+
+def _head(
+    rows: Sequence[_Row], columns: Sequence[Sequence[Segment]], lines: int = 0
+) -> Head | None:
+    """The head in two rows that a table has, or the one of ``lines`` that does not fit its rows."""
+    first = min(MOST_LINES, len(rows) - 1)
+    top = rows[first].y
+    below = [[one for one in column if one.y <= top + 0.1] for column in columns]
+    if not all(below) or first < 2:
+        return None
+    extents = [(min(o.x0 for o in c), max(o.x1 for o in c)) for c in below]
+    names = [[Name(o.text, o.x0, o.x1, o.size) for o in row.segments] for row in rows[:first]]
+    return two_rows(names, extents) or (one_row(names[0], extents) if lines == 1 else None)
 
 
 def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
@@ -232,6 +265,7 @@ def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
             " ".join(one.text for one in some),
             some[-1].x1 - some[0].x0,
             some[0].words[0].x1 - some[0].words[0].x0,
+            some[0].y,
         )
         if some
         else None
@@ -420,7 +454,7 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         if _is_larger(row, rows[at]):
             break
         left = _still_free(free, row)
-        if not left:
+        if not left or (len(left) < len(free) and _begins(rows, at, end)):
             break
         free, many = left, many + (len(row.segments) > 1)
         end += 1
@@ -428,6 +462,16 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     if many < 2 or end - at < 2:
         return at + 1, []
     return end, [(left + right) / 2 for left, right in free]
+
+
+def _begins(rows: list[_Row], at: int, row: int) -> bool:
+    """Whether another table begins with a row: it stands apart, and parts where those above do
+    not."""
+    steps = [a.y - b.y for a, b in pairwise(rows[at : row + 1])]
+    size = max(rows[row].size, rows[row - 1].size)
+    if len(steps) < 2 or steps[-1] < max(APART * size, 1.5 * max(steps[:-1])):
+        return False
+    return True
 
 
 def _prose_end(rows: list[_Row], at: int, end: int, gutters: list[float]) -> tuple[int, bool]:
@@ -477,18 +521,47 @@ def _close_table(
 ) -> tuple[int, list[_Row], list[list[Segment]]] | None:
     """Where a table ends that begins here with columns that only its words tell, its rows and
     columns; None where there is none, or no more than ``end`` and ``gutters`` say."""
-    count, cuts = columns(_words_of(rows, at))
-    if not cuts or at + count < end or len(cuts) < len(gutters):
-        return None
-    if len(columns(_words_of(rows, at + 1))[1]) > len(cuts):
-        return None  # what stands above the table parts less
-    parted = [_parted(row, cuts) for row in rows[at : at + count]]
-    parted = parted[: _trimmed(parted, 0, count)]
+    for skipped, count, cuts in _cuts(rows, at):
+        if count < end - at:
+            return None
+        least = len(_band(rows, at + skipped)[1]) if skipped else len(gutters)
+        close = _parted_table(rows[at : at + count], skipped, cuts) if len(cuts) >= least else None
+        if close is not None and at + len(close[0]) >= end:
+            table, found = _without_markers(close[1], close[0])[::-1]
+            return (at + len(table), table, found) if len(found) > 1 else None
+    return None
+
+
+def _parted_table(
+    rows: list[_Row], heads: int, cuts: Sequence[float]
+) -> tuple[list[_Row], list[list[Segment]]] | None:
+    """The rows of a table and its columns, where these cuts make one below ``heads`` lines that
+    part less."""
+    parted = [_parted(row, cuts) for row in rows[heads:]]
+    parted = parted[: _trimmed(parted, 0, len(parted))]
     found = _columns(parted, cuts)
-    if len(parted) + at < end or not _are_cells(found, len(parted)):
+    if not _are_cells(found, len(parted)):
         return None
-    found, parted = _without_markers(found, parted)
-    return (at + len(parted), parted, found) if len(found) > 1 else None
+    if heads:
+        above = [_Row(row.y, row.size, [*map(copy, row.segments)]) for row in rows[:heads]]
+        parted = [*above, *parted]
+        head = _head(parted, found, heads)
+        if head is None or head.lines < heads:
+            return None
+        found = _columns(parted, cuts)
+    return parted, found
+
+
+def _cuts(rows: list[_Row], at: int) -> list[tuple[int, int, list[float]]]:
+    """How many rows stand above others that share strips, how many there are with these, and the
+    middles of the strips: first those that reach the furthest, and that share the most."""
+    is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
+    found = []
+    for skipped in range(1 if is_long else MOST_LINES):
+        count, cuts = columns(_words_of(rows, at + skipped))
+        if cuts:
+            found.append((skipped, skipped + count, cuts))
+    return sorted(found, key=lambda one: (-one[1], -len(one[2]), one[0]))
 
 
 def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:
@@ -524,7 +597,8 @@ def _are_cells(found: list[list[Segment]], rows: int) -> bool:
     flowing = [
         count > MOST_FLOWING and _flows(one) for count, one in zip(words, texts, strict=True)
     ]
-    if flowing[0] or sum(flowing) > 1:
+    figures = sum(2 * sum(map(_is_figure, column)) > len(column) for column in texts)
+    if figures < LEAST_FIGURES and (flowing[0] or sum(flowing) > 1):
         return False  # columns of print
     listed = sum(bool(LISTED.fullmatch(text)) for text in texts[0])
     if len(found) == 2 and (2 * listed > filled[0] or words[1] > MOST_WORDS[0] * 2):

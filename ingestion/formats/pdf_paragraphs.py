@@ -1,5 +1,6 @@
 """Printed lines back to paragraphs, across page ends, without running heads and feet."""
 
+import itertools
 import re
 import statistics
 from collections import Counter
@@ -196,6 +197,9 @@ def header_of(one: Paragraph) -> str | None:
     rows = [line for line in one.lines if line.cells]
     if len(rows) < 2 or len(rows[0].text) > MAX_HEADER:
         return None
+    heads = [row.text for row in itertools.takewhile(lambda row: row.head, rows)]
+    if heads:
+        return "\n".join(heads) if sum(map(len, heads)) <= MAX_HEADER else None
     first, rest = rows[0], rows[1:]
     numbered = sum(bool(NUMBER.search(row.text)) for row in rest)
     if NUMBER.search(first.text) or numbered < 0.5 * len(rest) or not all(first.cells[1:]):

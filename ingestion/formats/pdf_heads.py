@@ -1,0 +1,180 @@
+"""Heads of tables in two rows: which columns each name of the upper row stands over."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+Interval = tuple[float, float]
+Cells = tuple[str, ...]
+MOST_LINES = 4
+"""Lines of a head, from the first that stands over several columns to the last that names one."""
+CENTRED, ALIGNED = 0.6, 0.4
+"""In sizes of print, by how much a middle, or a left edge, may miss that of its columns."""
+LONGEST = 60
+"""Characters of a name over several columns."""
+FIGURES = re.compile(r"\d.*\d|\d\W*$")
+
+
+@dataclass(frozen=True)
+class Name:
+    """Print in the head of a table: its text and where it stands, in points."""
+
+    text: str
+    left: float
+    right: float
+    size: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head of one row or two, and how many lines of print it takes."""
+
+    lines: int
+    rows: tuple[Cells, ...]
+
+
+@dataclass(frozen=True)
+class _Over:
+    """The columns that a name stands over, from the first to the last; ``is_open``: to the next."""
+
+    name: Name
+    first: int
+    last: int
+    is_open: bool = False
+
+    @property
+    def several(self) -> bool:
+        return self.last > self.first
+
+
+def two_rows(lines: Sequence[Sequence[Name]], columns: Sequence[Interval]) -> Head | None:
+    """The head that the first lines of a table make, None where no name stands over several
+    columns; ``columns`` is where what is below the head begins and ends in each."""
+    for end in range(2, min(MOST_LINES, len(lines)) + 1):
+        below = _named(lines[1:end], columns)
+        if not below:
+            return None
+        wide = _widened(columns, lines[1:end])
+        for to_left in (True, False):
+            told = _told(_over(lines[0], wide, to_left), below)
+            if told:
+                return Head(end, _rows(told, below, len(columns)))
+    return None
+
+
+def _widened(columns: Sequence[Interval], lines: Iterable[Sequence[Name]]) -> list[Interval]:
+    """The columns with the names that stand over them."""
+    found = [*columns]
+    for name in (name for line in lines for name in line):
+        own = _nearest((name.left + name.right) / 2, columns)
+        left, right = found[own]
+        found[own] = min(left, name.left), max(right, name.right)
+    return found
+
+
+def _nearest(middle: float, columns: Sequence[Interval]) -> int:
+    return min(range(len(columns)), key=lambda n: _outside(middle, columns[n]))
+
+
+def one_row(line: Sequence[Name], columns: Sequence[Interval]) -> Head | None:
+    """The head that a line makes, each of whose names stands over a column of its own."""
+    named = _named([line], columns)
+    if named is None or not 1 < len(named) == len(line) or 0 not in named:
+        return None
+    return Head(1, (tuple(named.get(n, "") for n in range(len(columns))),))
+
+
+def _over(line: Sequence[Name], columns: Sequence[Interval], to_left: bool) -> list[_Over]:
+    """Where each name of a line stands; none where two stand over one column."""
+    found = [_place(name, columns, to_left) for name in line]
+    apart = all(after.first > before.last for before, after in pairwise(found))
+    return found if apart else []
+
+
+def _place(name: Name, columns: Sequence[Interval], to_left: bool) -> _Over:
+    """A name over one column, in the middle over several, or at the left of some; ``to_left``:
+    rather at their left, where it may be both."""
+    middle, near = (name.left + name.right) / 2, CENTRED * name.size
+    count = len(columns)
+    own = min(range(count), key=lambda n: _apart(name, columns[n]))
+    left, right = columns[own]
+    under = [n for n in range(count) if min(name.right, columns[n][1]) > max(name.left, columns[n][0])]
+    starts = [n for n in range(count) if abs(columns[n][0] - name.left) <= ALIGNED * name.size]
+    if len(under) < 2 and not starts and abs(middle - (left + right) / 2) <= near / 2:
+        return _Over(name, own, own)
+    for width in range(1, count) if not (starts and to_left) else ():
+        for first in range(1, count - width):
+            ends = columns[first][0], columns[first + width][1]
+            holds = ends[0] - near <= name.left and name.right <= ends[1] + near
+            if holds and abs(middle - sum(ends) / 2) <= near and {*under} <= {*range(first, first + width + 1)}:
+                return _Over(name, first, first + width)
+    if starts:
+        return _Over(name, starts[0], max([starts[0], *under]), is_open=starts[0] > 0)
+    return _Over(name, min([own, *under]), max([own, *under]))
+
+
+def _apart(name: Name, column: Interval) -> float:
+    return abs((name.left + name.right) / 2 - sum(column) / 2)
+
+
+def _named(lines: Iterable[Sequence[Name]], columns: Sequence[Interval]) -> dict[int, str] | None:
+    """What lines say over each column; None where something stands over several, or is a value."""
+    found: dict[int, str] = {}
+    for name in (name for line in lines for name in line):
+        if FIGURES.search(name.text) and not re.search(r"[^\W\d_]{2}", name.text):
+            return None
+        own = _nearest((name.left + name.right) / 2, columns)
+        found[own] = f"{found[own]} {name.text}" if own in found else name.text
+    return found
+
+
+def _outside(middle: float, column: Interval) -> float:
+    return max(column[0] - middle, middle - column[1], 0.0) + 1e-3 * abs(middle - sum(column) / 2)
+
+
+def _told(over: Sequence[_Over], below: dict[int, str]) -> list[_Over] | None:
+    """The names with the columns that they stand over, of which each has a name below."""
+    closed = [one for one in over if one.several and not one.is_open]
+    found = [*over]
+    if any(one.is_open for one in over):
+        sizes = _sizes(over, below)
+        if sizes is not None:
+            found = [replace(one, last=one.first + n - 1) for one, n in zip(over, sizes, strict=True)]
+        elif not closed:
+            return None
+    wide = [one for one in found if one.several]
+    fits = all(a.last < b.first for a, b in pairwise(found))
+    named = all(n in below for one in wide for n in range(one.first, one.last + 1))
+    short = all(len(one.name.text) <= LONGEST and one.first > 0 for one in wide)
+    return found if wide and fits and named and short else None
+
+
+def _sizes(over: Sequence[_Over], below: dict[int, str]) -> list[int] | None:
+    """Over how many columns each name stands that begins with the first of them: up to the next
+    one, and all over the same number; None where that is not told."""
+    ends = [after.first for after in over[1:]]
+    sizes = [
+        (end - one.first if one.is_open else one.last - one.first + 1)
+        for one, end in zip(over, ends, strict=False)
+    ]
+    wide = {n for n, one in zip(sizes, over, strict=False) if one.is_open and n > 1}
+    last = over[-1]
+    if not last.is_open:
+        sizes.append(last.last - last.first + 1)
+    elif len(wide) == 1 and last.first + min(wide) - 1 in below:
+        sizes.append(min(wide))
+    else:
+        sizes.append(1)
+    return sizes if len(wide) == 1 and sum(n in wide for n in sizes) > 1 else None
+
+
+def _rows(over: Sequence[_Over], named: dict[int, str], columns: int) -> tuple[Cells, Cells]:
+    """Both rows; a name without one above it or below it stands in both."""
+    upper, lower = [named.get(n, "") for n in range(columns)], [named.get(n, "") for n in range(columns)]
+    for one in over:
+        for n in range(one.first, one.last + 1):
+            upper[n] = one.name.text
+            if not one.several:
+                upper[n] = lower[n] = " ".join(filter(None, (one.name.text, named.get(n))))
+    return tuple(upper), tuple(lower)
