@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ingestion.formats.pdf_bands import edges
+from ingestion.formats.pdf_boxes import in_boxes
 from ingestion.formats.pdf_columns import Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_groups import with_labels
@@ -16,6 +17,7 @@ from ingestion.formats.pdf_page import Printed, Word
 from ingestion.formats.pdf_rows import Cell, joined, rows_of
 from ingestion.formats.pdf_rows import Line as CellLine
 from ingestion.formats.pdf_sight import PATH, Box
+from ingestion.formats.pdf_turned import DOWN, UP, laid
 from ingestion.formats.text import lowered, raised
 
 ENDS_SENTENCE = re.compile(r"[.!?:;][\"')\]\u2019\u201d]*$")
@@ -41,6 +43,7 @@ LEAST_FILLED, LEAST_OF_COLUMN = 0.35, 0.12
 each, and in one of print; and the share of its places that hold something, in all and in each."""
 LEAST_FIGURES = 2
 """Columns that mostly say figures, beside which others may be print."""
+MOST_BOX_ROWS = 60
 MOST_IN_HEAD = 16
 """Words of a line that names columns of those below it."""
 LISTED = re.compile(r"\[\w+\]|[\divxlcA-Za-z]{1,4}[.):]?|[•‣▪◦●∙*–—-]")
@@ -109,10 +112,13 @@ def lines_of(page: Printed) -> list[Line]:
     if main in turns:
         grids = find_grids(page.things) if main == 0 else []
         words = turns.pop(main)
+        for turn in {UP, DOWN} & {*turns} if main == 0 else ():
+            names, turns[turn] = laid(turns[turn], words)
+            words += names
         if main == 0:
             words, apart = _without_boxes(page, words, grids)
         found = _Layout(page).lines(words, grids)
-    for words in [*apart, *turns.values()]:
+    for words in filter(None, [*apart, *turns.values()]):
         lines = _Layout(page).lines(words, [])
         found += [Line(**{**vars(line), "aside": True}) for line in lines]
     return found
@@ -171,6 +177,11 @@ class _Layout:
         rows = _rows(segments)
         at = 0
         while at < len(rows):
+            boxes = in_boxes(rows[at : at + MOST_BOX_ROWS]) if len(rows[at].segments) > 1 else []
+            if boxes:
+                yield from self._pairs(rows[at : at + 2 * len(boxes)], boxes)
+                at += 2 * len(boxes)
+                continue
             end, gutters = _band(rows, at)
             end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
             close = None if is_prose else _close_table(rows, at, end, gutters)
@@ -184,13 +195,22 @@ class _Layout:
                 yield from self._row(rows[at])
             at = end
 
+    def _pairs(self, rows: list[_Row], boxes: list[list[tuple[Segment, Segment]]]) -> Iterator[Line]:
+        """Names that stand above their values, each with its own."""
+        left = min(row.segments[0].x0 for row in rows)
+        right = max(row.segments[-1].x1 for row in rows)
+        place = Segment([], left, right, rows[0].y, rows[0].size)
+        cells = [(name.text, value.text) for pairs in boxes for name, value in pairs]
+        yield from self._table(cells, place, rows[-1].y)
+
     def _row(self, row: _Row) -> Iterator[Line]:
         plain = [one for one in row.segments if one.tables is None]
         if plain:
             yield _line(plain)
         for one in row.segments:
             if one.tables is not None:
-                yield from self._table(one.tables.rows, one, one.tables.box[1])
+                rows = with_labels(one.tables.rows, one.tables.middles, is_ruled=True)
+                yield from self._table(rows, one, one.tables.box[1], one.tables.heads)
 
     def _band(self, rows: list[_Row], gutters: list[float], depth: int) -> Iterator[Line]:
         columns = _columns(rows, gutters)
