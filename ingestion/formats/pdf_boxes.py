@@ -79,7 +79,7 @@ def _aligned(name: Piece, value: Piece) -> bool:
 
 
 def _is_name(one: Piece) -> bool:
-    return bool(one.words) and len(one.text.split()) <= LONGEST and one.text[-1] not in ".;"
+    return bool(one.words) and len(one.text.split()) <= LONGEST
 
 
 def _go_on(found: Sequence[list[tuple[One, One]]], pairs: Sequence[tuple[One, One]]) -> bool:

@@ -13,6 +13,7 @@ CENTRED, ALIGNED = 0.6, 0.4
 """In sizes of print, by how much a middle, or a left edge, may miss that of its columns."""
 LONGEST = 60
 """Characters of a name over several columns."""
+LETTERS = re.compile(r"[^\W\d_]{2}")
 FIGURES = re.compile(r"\d.*\d|\d\W*$")
 
 
@@ -57,7 +58,8 @@ def two_rows(lines: Sequence[Sequence[Name]], columns: Sequence[Interval]) -> He
             return None
         wide = _widened(columns, lines[1:end])
         for to_left in (True, False):
-            told = _told(_over(lines[0], wide, to_left), below)
+            last = {n for n, _ in _each_over(lines[end - 1], columns)}
+            told = _told(_over(lines[0], wide, to_left), below, last)
             if told:
                 return Head(end, _rows(told, below, len(columns)))
     return None
@@ -66,8 +68,7 @@ def two_rows(lines: Sequence[Sequence[Name]], columns: Sequence[Interval]) -> He
 def _widened(columns: Sequence[Interval], lines: Iterable[Sequence[Name]]) -> list[Interval]:
     """The columns with the names that stand over them."""
     found = [*columns]
-    for name in (name for line in lines for name in line):
-        own = _nearest((name.left + name.right) / 2, columns)
+    for own, name in (one for line in lines for one in _each_over(line, columns)):
         left, right = found[own]
         found[own] = min(left, name.left), max(right, name.right)
     return found
@@ -99,19 +100,46 @@ def _place(name: Name, columns: Sequence[Interval], to_left: bool) -> _Over:
     count = len(columns)
     own = min(range(count), key=lambda n: _apart(name, columns[n]))
     left, right = columns[own]
-    under = [n for n in range(count) if min(name.right, columns[n][1]) > max(name.left, columns[n][0])]
+    under = [n for n, (a, b) in enumerate(columns) if min(name.right, b) > max(name.left, a)]
     starts = [n for n in range(count) if abs(columns[n][0] - name.left) <= ALIGNED * name.size]
     if len(under) < 2 and not starts and abs(middle - (left + right) / 2) <= near / 2:
         return _Over(name, own, own)
-    for width in range(1, count) if not (starts and to_left) else ():
-        for first in range(1, count - width):
-            ends = columns[first][0], columns[first + width][1]
-            holds = ends[0] - near <= name.left and name.right <= ends[1] + near
-            if holds and abs(middle - sum(ends) / 2) <= near and {*under} <= {*range(first, first + width + 1)}:
-                return _Over(name, first, first + width)
+    if not (starts and to_left):
+        spans = _spans(name, columns)
+        if spans:
+            return min(spans, key=lambda one: _off(one, columns))
     if starts:
         return _Over(name, starts[0], max([starts[0], *under]), is_open=starts[0] > 0)
     return _Over(name, min([own, *under]), max([own, *under]))
+
+
+def _spans(name: Name, columns: Sequence[Interval]) -> list[_Over]:
+    """The columns side by side in whose middle a name may stand. Cells are wider than their text,
+    so that their middle lies between what their text says and what the cells beside them do."""
+    near, middle = CENTRED * name.size, (name.left + name.right) / 2
+    found = []
+    for first in range(1, len(columns)):
+        for last in range(first + 1, len(columns)):
+            left, right = columns[first][0], columns[last][1]
+            before = columns[first - 1][1]
+            after = columns[last + 1][0] if last + 1 < len(columns) else right
+            low = max((before + right) / 2, (left + right) / 2 - 2 * near)
+            high = min((left + after) / 2, (left + right) / 2 + 2 * near)
+            inside = left - near <= name.left and name.right <= right + near
+            if inside and low - near <= middle <= high + near:
+                found.append(_Over(name, first, last))
+    return [one for one in found if _holds(one, columns)]
+
+
+def _holds(over: _Over, columns: Sequence[Interval]) -> bool:
+    """Whether a name reaches over no column beside those that it stands over."""
+    beside = (*columns[: over.first], *columns[over.last + 1 :])
+    return all(over.name.right <= left or over.name.left >= right for left, right in beside)
+
+
+def _off(over: _Over, columns: Sequence[Interval]) -> float:
+    middle = (columns[over.first][0] + columns[over.last][1]) / 2
+    return abs((over.name.left + over.name.right) / 2 - middle)
 
 
 def _apart(name: Name, column: Interval) -> float:
@@ -121,11 +149,22 @@ def _apart(name: Name, column: Interval) -> float:
 def _named(lines: Iterable[Sequence[Name]], columns: Sequence[Interval]) -> dict[int, str] | None:
     """What lines say over each column; None where something stands over several, or is a value."""
     found: dict[int, str] = {}
-    for name in (name for line in lines for name in line):
-        if FIGURES.search(name.text) and not re.search(r"[^\W\d_]{2}", name.text):
+    for line in lines:
+        if any(FIGURES.search(name.text) and not LETTERS.search(name.text) for name in line):
             return None
+        for own, name in _each_over(line, columns):
+            found[own] = f"{found[own]} {name.text}" if own in found else name.text
+    return found
+
+
+def _each_over(line: Sequence[Name], columns: Sequence[Interval]) -> list[tuple[int, Name]]:
+    """The column that each name of a line stands over: the next where two would stand over one."""
+    found: list[tuple[int, Name]] = []
+    for name in line:
         own = _nearest((name.left + name.right) / 2, columns)
-        found[own] = f"{found[own]} {name.text}" if own in found else name.text
+        if found and own <= found[-1][0]:
+            own = min(found[-1][0] + 1, len(columns) - 1)
+        found.append((own, name))
     return found
 
 
@@ -133,12 +172,13 @@ def _outside(middle: float, column: Interval) -> float:
     return max(column[0] - middle, middle - column[1], 0.0) + 1e-3 * abs(middle - sum(column) / 2)
 
 
-def _told(over: Sequence[_Over], below: dict[int, str]) -> list[_Over] | None:
-    """The names with the columns that they stand over, of which each has a name below."""
+def _told(over: Sequence[_Over], below: dict[int, str], last: set[int]) -> list[_Over] | None:
+    """The names with the columns that they stand over, of which each has a name below; ``last``
+    are those that the line above the rows names."""
     closed = [one for one in over if one.several and not one.is_open]
     found = [*over]
     if any(one.is_open for one in over):
-        sizes = _sizes(over, below)
+        sizes = _sizes(over, below) or _all_that_follow(over, last)
         if sizes is not None:
             found = [replace(one, last=one.first + n - 1) for one, n in zip(over, sizes, strict=True)]
         elif not closed:
@@ -167,6 +207,19 @@ def _sizes(over: Sequence[_Over], below: dict[int, str]) -> list[int] | None:
     else:
         sizes.append(1)
     return sizes if len(wide) == 1 and sum(n in wide for n in sizes) > 1 else None
+
+
+def _all_that_follow(over: Sequence[_Over], last: set[int]) -> list[int] | None:
+    """As ``_sizes``, where one name stands over all columns that the last line names, and no other
+    name over any of these."""
+    wide = [one for one in over if one.is_open and one.first in last]
+    if len(wide) != 1 or len(last) < 2:
+        return None
+    named = {*range(wide[0].first, max(last) + 1)}
+    others = {n for one in over if one is not wide[0] for n in range(one.first, one.last + 1)}
+    if named != last or named & others:
+        return None
+    return [len(named) if one is wide[0] else one.last - one.first + 1 for one in over]
 
 
 def _rows(over: Sequence[_Over], named: dict[int, str], columns: int) -> tuple[Cells, Cells]:

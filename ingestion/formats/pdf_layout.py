@@ -44,6 +44,8 @@ each, and in one of print; and the share of its places that hold something, in a
 LEAST_FIGURES = 2
 """Columns that mostly say figures, beside which others may be print."""
 MOST_BOX_ROWS = 60
+LEAST_GAP = 0.5
+"""Between two names of columns, in sizes of print."""
 MOST_IN_HEAD = 16
 """Words of a line that names columns of those below it."""
 LISTED = re.compile(r"\[\w+\]|[\divxlcA-Za-z]{1,4}[.):]?|[•‣▪◦●∙*–—-]")
@@ -186,8 +188,8 @@ class _Layout:
             end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
             close = None if is_prose else _close_table(rows, at, end, gutters)
             if close is not None:
-                end, table, columns = close
-                yield from self._table_of(table, columns)
+                end = at + len(close[0])
+                yield from self._table_of(*close)
             elif gutters and depth < 6:
                 yield from self._band(rows[at:end], gutters, depth)
             else:
@@ -222,14 +224,15 @@ class _Layout:
             for column in columns:
                 yield from self._ordered(column, depth + 1)
         else:
-            yield from self._table_of(rows, columns)
+            yield from self._table_of(rows, columns, _head(rows, columns))
 
-    def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
+    def _table_of(
+        self, rows: list[_Row], columns: list[list[Segment]], head: Head | None
+    ) -> Iterator[Line]:
         column_of = {id(one): number for number, column in enumerate(columns) for one in column}
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
-        head = _head(rows, columns)
         body = rows[head.lines :] if head else rows
         lines = [_cells_of(row, column_of, len(columns)) for row in body]
         texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
@@ -262,9 +265,9 @@ class _Layout:
 
 
 def _head(
-    rows: Sequence[_Row], columns: Sequence[Sequence[Segment]], lines: int = 0
+    rows: Sequence[_Row], columns: Sequence[Sequence[Segment]], lines: int = 2
 ) -> Head | None:
-    """The head in two rows that a table has, or the one of ``lines`` that does not fit its rows."""
+    """The head in two rows that a table has, or in one where ``lines`` is 1."""
     first = min(MOST_LINES, len(rows) - 1)
     top = rows[first].y
     below = [[one for one in column if one.y <= top + 0.1] for column in columns]
@@ -272,7 +275,7 @@ def _head(
         return None
     extents = [(min(o.x0 for o in c), max(o.x1 for o in c)) for c in below]
     names = [[Name(o.text, o.x0, o.x1, o.size) for o in row.segments] for row in rows[:first]]
-    return two_rows(names, extents) or (one_row(names[0], extents) if lines == 1 else None)
+    return one_row(names[0], extents) if lines == 1 else two_rows(names, extents)
 
 
 def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
@@ -474,7 +477,8 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         if _is_larger(row, rows[at]):
             break
         left = _still_free(free, row)
-        if not left or (len(left) < len(free) and _begins(rows, at, end)):
+        less = len(left) < max(len(free), len(_gaps(row)))
+        if not left or (less and _begins(rows, at, end)):
             break
         free, many = left, many + (len(row.segments) > 1)
         end += 1
@@ -485,13 +489,10 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
 
 
 def _begins(rows: list[_Row], at: int, row: int) -> bool:
-    """Whether another table begins with a row: it stands apart, and parts where those above do
-    not."""
+    """Whether another table may begin with a row: it stands further apart than those above."""
     steps = [a.y - b.y for a, b in pairwise(rows[at : row + 1])]
     size = max(rows[row].size, rows[row - 1].size)
-    if len(steps) < 2 or steps[-1] < max(APART * size, 1.5 * max(steps[:-1])):
-        return False
-    return True
+    return len(steps) > 1 and steps[-1] >= max(APART * size, 1.5 * max(steps[:-1]))
 
 
 def _prose_end(rows: list[_Row], at: int, end: int, gutters: list[float]) -> tuple[int, bool]:
@@ -536,40 +537,42 @@ def _still_free(free: list[Interval], row: _Row) -> list[Interval]:
     return [(start, end) for start, end in free if end - start >= 0.6 * row.size]
 
 
-def _close_table(
-    rows: list[_Row], at: int, end: int, gutters: list[float]
-) -> tuple[int, list[_Row], list[list[Segment]]] | None:
-    """Where a table ends that begins here with columns that only its words tell, its rows and
-    columns; None where there is none, or no more than ``end`` and ``gutters`` say."""
+_Table = tuple[list[_Row], list[list[Segment]], Head | None]
+"""Rows, columns, and a head that does not fit these."""
+
+
+def _close_table(rows: list[_Row], at: int, end: int, gutters: list[float]) -> _Table | None:
+    """A table that begins here with columns that only its words tell; None where there is none, or
+    no more than ``end`` and ``gutters`` say."""
     for skipped, count, cuts in _cuts(rows, at):
         if count < end - at:
             return None
         least = len(_band(rows, at + skipped)[1]) if skipped else len(gutters)
         close = _parted_table(rows[at : at + count], skipped, cuts) if len(cuts) >= least else None
         if close is not None and at + len(close[0]) >= end:
-            table, found = _without_markers(close[1], close[0])[::-1]
-            return (at + len(table), table, found) if len(found) > 1 else None
+            table, found, head = close
+            found, table = _without_markers(found, table)
+            return (table, found, head) if len(found) > 1 else None
     return None
 
 
-def _parted_table(
-    rows: list[_Row], heads: int, cuts: Sequence[float]
-) -> tuple[list[_Row], list[list[Segment]]] | None:
-    """The rows of a table and its columns, where these cuts make one below ``heads`` lines that
-    part less."""
+def _parted_table(rows: list[_Row], heads: int, cuts: Sequence[float]) -> _Table | None:
+    """The table that these cuts make below ``heads`` lines that part less."""
     parted = [_parted(row, cuts) for row in rows[heads:]]
     parted = parted[: _trimmed(parted, 0, len(parted))]
     found = _columns(parted, cuts)
     if not _are_cells(found, len(parted)):
         return None
-    if heads:
-        above = [_Row(row.y, row.size, [*map(copy, row.segments)]) for row in rows[:heads]]
-        parted = [*above, *parted]
-        head = _head(parted, found, heads)
-        if head is None or head.lines < heads:
-            return None
-        found = _columns(parted, cuts)
-    return parted, found
+    if not heads:
+        return parted, found, _head(parted, found)
+    above = [_Row(row.y, row.size, [*map(copy, row.segments)]) for row in rows[:heads]]
+    head = _head([*above, *parted], found)
+    if head is None and heads == 1:
+        first = _parted(rows[0], cuts)
+        apart = all(b.x0 - a.x1 >= LEAST_GAP * b.size for a, b in pairwise(first.segments))
+        head = _head([first, *parted], found, 1) if apart else None
+    table = [*above, *parted]
+    return None if head is None or head.lines < heads else (table, _columns(table, cuts), head)
 
 
 def _cuts(rows: list[_Row], at: int) -> list[tuple[int, int, list[float]]]:

@@ -11,6 +11,8 @@ LEAST, MOST = 2, 80
 BELOW, LEVEL = 4.0, 0.5
 """In sizes of print: how far below a name what it names begins, and by how much the edges of names
 of one head may differ."""
+BESIDE = 2.0
+"""In sizes of print: how far beside a name what it names stands, where both are at other edges."""
 Run = tuple[Word, ...]
 
 
@@ -76,13 +78,14 @@ def _stand_over(names: Sequence[Run], upright: Sequence[Word]) -> bool:
 
 def _is_under(word: Word, run: Run) -> bool:
     left, _, right, _ = _box(run)
-    return word.x0 - word.size <= (left + right) / 2 <= word.x1 + word.size
+    return word.x0 - BESIDE * word.size <= (left + right) / 2 <= word.x1 + BESIDE * word.size
 
 
 def _lying(names: Sequence[Run], upright: Sequence[Word]) -> list[Word]:
     """A word for each name, at the height of what stands beside them, or at their foot."""
     boxes = [_box(run) for run in names]
-    foot, head = min(box[1] for box in boxes), max(box[3] for box in boxes)
+    foot = min(box[1] for box in boxes)
+    head = max(box[3] for box in boxes) + BESIDE * names[0][0].size
     beside = [word.y for word in upright if foot <= word.y <= head]
     level = min(beside, default=foot)
     found = []
