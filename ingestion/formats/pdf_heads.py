@@ -88,14 +88,16 @@ def one_row(line: Sequence[Name], columns: Sequence[Interval]) -> Head | None:
 
 def _over(line: Sequence[Name], columns: Sequence[Interval], to_left: bool) -> list[_Over]:
     """Where each name of a line stands; none where two stand over one column."""
-    found = [_place(name, columns, to_left) for name in line]
+    found = [_place(name, columns, [o for o in line if o is not name], to_left) for name in line]
     apart = all(after.first > before.last for before, after in pairwise(found))
     return found if apart else []
 
 
-def _place(name: Name, columns: Sequence[Interval], to_left: bool) -> _Over:
+def _place(
+    name: Name, columns: Sequence[Interval], others: Sequence[Name], to_left: bool
+) -> _Over:
     """A name over one column, in the middle over several, or at the left of some; ``to_left``:
-    rather at their left, where it may be both."""
+    rather at their left, where it may be both. ``others`` are beside it."""
     middle, near = (name.left + name.right) / 2, CENTRED * name.size
     count = len(columns)
     own = min(range(count), key=lambda n: _apart(name, columns[n]))
@@ -105,7 +107,13 @@ def _place(name: Name, columns: Sequence[Interval], to_left: bool) -> _Over:
     if len(under) < 2 and not starts and abs(middle - (left + right) / 2) <= near / 2:
         return _Over(name, own, own)
     if not (starts and to_left):
-        spans = _spans(name, columns)
+        spans = [
+            one
+            for one in _spans(name, columns)
+            if all(
+                o.right <= columns[one.first][0] or o.left >= columns[one.last][1] for o in others
+            )
+        ]
         if spans:
             return min(spans, key=lambda one: _off(one, columns))
     if starts:

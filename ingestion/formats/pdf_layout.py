@@ -31,8 +31,9 @@ LARGER = 1.12
 """The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
-APART = 2.0
-"""The least step from one table to the next, in sizes of print."""
+APART, ALIGNED = 2.0, 2.5
+"""The least step from one table to the next, in sizes of print; points by which edges that stand
+below each other may differ."""
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
 LEAST_OF_PRINT = 6
@@ -477,8 +478,7 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         if _is_larger(row, rows[at]):
             break
         left = _still_free(free, row)
-        less = len(left) < max(len(free), len(_gaps(row)))
-        if not left or (less and _begins(rows, at, end)):
+        if not left or _begins(rows, at, end, len(left) < max(len(free), len(_gaps(row)))):
             break
         free, many = left, many + (len(row.segments) > 1)
         end += 1
@@ -488,8 +488,18 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     return end, [(left + right) / 2 for left, right in free]
 
 
-def _begins(rows: list[_Row], at: int, row: int) -> bool:
-    """Whether another table may begin with a row: it stands further apart than those above."""
+def _begins(rows: list[_Row], at: int, row: int, parts_less: bool) -> bool:
+    """Whether another table may begin with a row: it stands further apart than those above, and
+    has not their columns, as ``parts_less`` says or its edges do."""
+    if not _is_apart(rows, at, row):
+        return False
+    above, here = [o for one in rows[at:row] for o in one.segments], rows[row].segments
+    aligned = any(min(abs(a.x0 - b.x0), abs(a.x1 - b.x1)) <= ALIGNED for a in above for b in here)
+    return parts_less or not aligned
+
+
+def _is_apart(rows: list[_Row], at: int, row: int) -> bool:
+    """Whether a row stands further below the one before than those from ``at`` on do."""
     steps = [a.y - b.y for a, b in pairwise(rows[at : row + 1])]
     size = max(rows[row].size, rows[row - 1].size)
     return len(steps) > 1 and steps[-1] >= max(APART * size, 1.5 * max(steps[:-1]))
@@ -546,7 +556,9 @@ def _close_table(rows: list[_Row], at: int, end: int, gutters: list[float]) -> _
     no more than ``end`` and ``gutters`` say."""
     for skipped, count, cuts in _cuts(rows, at):
         if count < end - at:
-            return None
+            if not _is_apart(rows, at, at + count):
+                return None
+            end = at + count
         least = len(_band(rows, at + skipped)[1]) if skipped else len(gutters)
         close = _parted_table(rows[at : at + count], skipped, cuts) if len(cuts) >= least else None
         if close is not None and at + len(close[0]) >= end:
