@@ -13,6 +13,7 @@ CENTRED, ALIGNED = 0.6, 0.4
 """In sizes of print, by how much a middle, or a left edge, may miss that of its columns."""
 LONGEST = 60
 """Characters of a name over several columns."""
+CAPTION = re.compile(r"(?:table|tab\.|figure|fig\.|tabelle|abb\.)\s*\d", re.IGNORECASE)
 LETTERS = re.compile(r"[^\W\d_]{2}")
 FIGURES = re.compile(r"\d.*\d|\d\W*$")
 
@@ -52,6 +53,8 @@ class _Over:
 def two_rows(lines: Sequence[Sequence[Name]], columns: Sequence[Interval]) -> Head | None:
     """The head that the first lines of a table make, None where no name stands over several
     columns; ``columns`` is where what is below the head begins and ends in each."""
+    if not lines or any(CAPTION.match(name.text) for name in lines[0]):
+        return None
     for end in range(2, min(MOST_LINES, len(lines)) + 1):
         below = _named(lines[1:end], columns)
         if not below:
@@ -60,9 +63,15 @@ def two_rows(lines: Sequence[Sequence[Name]], columns: Sequence[Interval]) -> He
         for to_left in (True, False):
             last = {n for n, _ in _each_over(lines[end - 1], columns)}
             told = _told(_over(lines[0], wide, to_left), below, last)
-            if told:
+            if told and not _is_title(lines[0], wide):
                 return Head(end, _rows(told, below, len(columns)))
     return None
+
+
+def _is_title(line: Sequence[Name], columns: Sequence[Interval]) -> bool:
+    """Whether a line stands in the middle of the whole table: then it does not name columns."""
+    middle, whole = (line[0].left + line[0].right) / 2, (columns[0][0] + columns[-1][1]) / 2
+    return len(line) == 1 and abs(middle - whole) <= CENTRED * line[0].size
 
 
 def _widened(columns: Sequence[Interval], lines: Iterable[Sequence[Name]]) -> list[Interval]:
@@ -158,20 +167,27 @@ def _named(lines: Iterable[Sequence[Name]], columns: Sequence[Interval]) -> dict
     """What lines say over each column; None where something stands over several, or is a value."""
     found: dict[int, str] = {}
     for line in lines:
+        each = _each_over(line, columns)
+        if len({own for own, _ in each}) < len(each):
+            return None
         if any(FIGURES.search(name.text) and not LETTERS.search(name.text) for name in line):
             return None
-        for own, name in _each_over(line, columns):
+        for own, name in each:
             found[own] = f"{found[own]} {name.text}" if own in found else name.text
     return found
 
 
 def _each_over(line: Sequence[Name], columns: Sequence[Interval]) -> list[tuple[int, Name]]:
-    """The column that each name of a line stands over: the next where two would stand over one."""
+    """The column that each name of a line stands over: the next where two would stand over one and
+    the second ends near that."""
+    if len(line) == len(columns):
+        return [*enumerate(line)]
     found: list[tuple[int, Name]] = []
     for name in line:
         own = _nearest((name.left + name.right) / 2, columns)
-        if found and own <= found[-1][0]:
-            own = min(found[-1][0] + 1, len(columns) - 1)
+        after = found[-1][0] + 1 if found else 0
+        if own < after < len(columns) and columns[after][0] - name.right <= name.size:
+            own = after
         found.append((own, name))
     return found
 

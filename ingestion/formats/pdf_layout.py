@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from ingestion.formats.pdf_bands import edges
 from ingestion.formats.pdf_boxes import in_boxes
-from ingestion.formats.pdf_columns import Row, columns, parts_of
+from ingestion.formats.pdf_columns import FAR, Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_groups import with_labels
 from ingestion.formats.pdf_heads import MOST_LINES, Head, Name, one_row, two_rows
@@ -45,6 +45,10 @@ each, and in one of print; and the share of its places that hold something, in a
 LEAST_FIGURES = 2
 """Columns that mostly say figures, beside which others may be print."""
 MOST_BOX_ROWS = 60
+MOST_LARGER = 1.15
+"""The size of print of a head, by that of the rows below it, and the other way round."""
+MOST_SHORT = 0.6
+"""Of the rows that share some strips, those that must share more of them."""
 LEAST_GAP = 0.5
 """Between two names of columns, in sizes of print."""
 MOST_IN_HEAD = 16
@@ -270,13 +274,22 @@ def _head(
 ) -> Head | None:
     """The head in two rows that a table has, or in one where ``lines`` is 1."""
     first = min(MOST_LINES, len(rows) - 1)
+    first = next((n for n in range(1, first) if not _follows(rows[n - 1], rows[n])), first)
     top = rows[first].y
     below = [[one for one in column if one.y <= top + 0.1] for column in columns]
     if not all(below) or first < 2:
         return None
     extents = [(min(o.x0 for o in c), max(o.x1 for o in c)) for c in below]
+    if not _follows(rows[first - 1], rows[first]):
+        return None
     names = [[Name(o.text, o.x0, o.x1, o.size) for o in row.segments] for row in rows[:first]]
     return one_row(names[0], extents) if lines == 1 else two_rows(names, extents)
+
+
+def _follows(row: _Row, after: _Row) -> bool:
+    """Whether a row of a table can be right below the other."""
+    alike = 1 / MOST_LARGER < row.size / after.size < MOST_LARGER
+    return alike and row.y - after.y <= FAR * max(row.size, after.size)
 
 
 def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
@@ -491,11 +504,19 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
 def _begins(rows: list[_Row], at: int, row: int, parts_less: bool) -> bool:
     """Whether another table may begin with a row: it stands further apart than those above, and
     has not their columns, as ``parts_less`` says or its edges do."""
-    if not _is_apart(rows, at, row):
+    if not _is_apart(rows, at, row) or not _by_rows(rows[at:row]):
         return False
     above, here = [o for one in rows[at:row] for o in one.segments], rows[row].segments
     aligned = any(min(abs(a.x0 - b.x0), abs(a.x1 - b.x1)) <= ALIGNED for a in above for b in here)
     return parts_less or not aligned
+
+
+def _by_rows(rows: list[_Row]) -> bool:
+    """Whether rows were drawn one after the other, and not what stands at the left first."""
+    return all(
+        min(o.order for o in after.segments) > max(o.order for o in row.segments)
+        for row, after in pairwise(rows)
+    )
 
 
 def _is_apart(rows: list[_Row], at: int, row: int) -> bool:
@@ -554,49 +575,65 @@ _Table = tuple[list[_Row], list[list[Segment]], Head | None]
 def _close_table(rows: list[_Row], at: int, end: int, gutters: list[float]) -> _Table | None:
     """A table that begins here with columns that only its words tell; None where there is none, or
     no more than ``end`` and ``gutters`` say."""
-    for skipped, count, cuts in _cuts(rows, at):
+    most = 0
+    for skipped, count, cuts in _cuts(rows, at, end - at):
         if count < end - at:
             if not _is_apart(rows, at, at + count):
                 return None
             end = at + count
         least = len(_band(rows, at + skipped)[1]) if skipped else len(gutters)
-        close = _parted_table(rows[at : at + count], skipped, cuts) if len(cuts) >= least else None
-        if close is not None and at + len(close[0]) >= end:
-            table, found, head = close
-            found, table = _without_markers(found, table)
-            return (table, found, head) if len(found) > 1 else None
+        if len(cuts) < most:
+            return None  # the names above the columns are not told
+        parted = _parted_rows(rows[at + skipped : at + count], cuts)
+        if len(cuts) < least or parted is None or at + skipped + len(parted) < end:
+            continue
+        close = _below(rows[at : at + skipped], parted, cuts)
+        if close is None:
+            most = len(cuts)
+            continue
+        table, found, head = close
+        found, table = _without_markers(found, table)
+        return (table, found, head) if len(found) > 1 else None
     return None
 
 
-def _parted_table(rows: list[_Row], heads: int, cuts: Sequence[float]) -> _Table | None:
-    """The table that these cuts make below ``heads`` lines that part less."""
-    parted = [_parted(row, cuts) for row in rows[heads:]]
+def _parted_rows(rows: list[_Row], cuts: Sequence[float]) -> list[_Row] | None:
+    """The rows of the table that these cuts make; None where there is none."""
+    parted = [_parted(row, cuts) for row in rows]
     parted = parted[: _trimmed(parted, 0, len(parted))]
     found = _columns(parted, cuts)
-    if not _are_cells(found, len(parted)):
-        return None
-    if not heads:
+    return parted if _are_cells(found, len(parted)) and not _side_by_side(found) else None
+
+
+def _below(lines: list[_Row], parted: list[_Row], cuts: Sequence[float]) -> _Table | None:
+    """The table below ``lines`` that part less; None where these do not name its columns."""
+    found = _columns(parted, cuts)
+    if not lines:
         return parted, found, _head(parted, found)
-    above = [_Row(row.y, row.size, [*map(copy, row.segments)]) for row in rows[:heads]]
-    head = _head([*above, *parted], found)
-    if head is None and heads == 1:
-        first = _parted(rows[0], cuts)
+    above = [_Row(row.y, row.size, [*map(copy, row.segments)]) for row in lines]
+    table = [*above, *parted]
+    head = _head(table, found)
+    if head is None and len(lines) == 1:
+        first = _parted(lines[0], cuts)
         apart = all(b.x0 - a.x1 >= LEAST_GAP * b.size for a, b in pairwise(first.segments))
         head = _head([first, *parted], found, 1) if apart else None
-    table = [*above, *parted]
-    return None if head is None or head.lines < heads else (table, _columns(table, cuts), head)
+    if head is None or head.lines < len(lines):
+        return None
+    return table, _columns(table, cuts), head
 
 
-def _cuts(rows: list[_Row], at: int) -> list[tuple[int, int, list[float]]]:
+def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, list[float]]]:
     """How many rows stand above others that share strips, how many there are with these, and the
-    middles of the strips: first those that reach the furthest, and that share the most."""
+    middles of the strips: first those that reach as far as ``least``, and that share the most."""
     is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
     found = []
     for skipped in range(1 if is_long else MOST_LINES):
         count, cuts = columns(_words_of(rows, at + skipped))
         if cuts:
             found.append((skipped, skipped + count, cuts))
-    return sorted(found, key=lambda one: (-one[1], -len(one[2]), one[0]))
+    furthest = max((count for _, count, _ in found), default=0)
+    enough = max(least, MOST_SHORT * furthest)
+    return sorted(found, key=lambda one: (-min(one[1], enough), -len(one[2]), one[0]))
 
 
 def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:
@@ -639,6 +676,22 @@ def _are_cells(found: list[list[Segment]], rows: int) -> bool:
     if len(found) == 2 and (2 * listed > filled[0] or words[1] > MOST_WORDS[0] * 2):
         return False
     return 2 * sum(count <= MOST_WORDS[0] for count in words) >= len(found)
+
+
+def _side_by_side(found: list[list[Segment]]) -> bool:
+    """Whether columns are of two tables, or of print beside a table: one was drawn after the
+    other."""
+    firsts = [min(one.order for one in column) for column in found]
+    lasts = [max(one.order for one in column) for column in found]
+    for at in range(1, len(found)):
+        if max(lasts[:at]) > min(firsts[at:]):
+            continue
+        if 1 < at < len(found) - 1:
+            return True
+        alone = found[0] if at == 1 else found[-1]
+        if statistics.mean(len(text.split()) for text in _lines_in(alone)) > MOST_FLOWING:
+            return True
+    return False
 
 
 def _lines_in(column: list[Segment]) -> list[str]:

@@ -28,6 +28,7 @@ DANGLING = re.compile(
 QUESTION = re.compile(r"(?:(?:Q|Question|Frage)?\s?\d{0,3}[.:)]?\s+)?[\"'“„«¿]?[^\W\d_a-z].{8,158}\?")
 ENDED = re.compile(r"[.!?][\"')\]”]*\s+[A-ZÄÖÜ]")
 """A question by itself, and where one sentence ends within a text and another begins."""
+SPEAKER = re.compile(r"(?!(?:Q|Question|Frage)\b)[^\W\d_]+(?: [^\W\d_]+)?:\s")
 LEAST_ASKED = 2
 """Questions of a document that stand above their answers."""
 EDGE = 0.14
@@ -157,7 +158,9 @@ def paragraphs(pages: Sequence[PageLines]) -> list[Paragraph]:
 def _head_by_questions(found: Sequence[Paragraph]) -> None:
     """Let questions that stand on lines of their own head what answers them, where there are some."""
     asking = [
-        one for one, after in pairwise(found) if _asks(one) and not (after.level or _asks(after))
+        one
+        for one, after in pairwise(found)
+        if _asks(one) and not (after.level or _asks(after) or ITEM.match(after.text))
     ]
     if len(asking) + sum(one.level > 0 and one.text[-1] == "?" for one in found) >= LEAST_ASKED:
         for one in asking:
@@ -167,8 +170,13 @@ def _head_by_questions(found: Sequence[Paragraph]) -> None:
 def _asks(one: Paragraph) -> bool:
     """Whether a paragraph is one question and no heading yet."""
     alone = not one.level and len(one.lines) <= 2 and not any(line.cells for line in one.lines)
-    is_one = QUESTION.fullmatch(one.text) is not None and not ENDED.search(one.text)
-    return alone and is_one and one.gap == "\n\n"
+    return alone and one.gap == "\n\n" and _is_asked(one.text)
+
+
+def _is_asked(text: str) -> bool:
+    """Whether a text is a single question, and nothing that someone says in a play."""
+    single = QUESTION.fullmatch(text) is not None and not ENDED.search(text)
+    return single and not SPEAKER.match(text)
 
 
 def _of_page(lines: list[Line], page: int, known: set[str]) -> list[Paragraph]:
@@ -388,8 +396,7 @@ def _is_question(lines: list[Line], i: int) -> bool:
     if not lines[i].text.endswith("?") or i + 1 >= len(lines):
         return False
     after = lines[i + 1]
-    asks = QUESTION.fullmatch(lines[i].text) is not None and not ENDED.search(lines[i].text)
-    return asks and not after.cells and not after.text[0].islower() and _ends_early(lines, i)
+    return _is_asked(lines[i].text) and not after.cells and not after.text[0].islower() and _ends_early(lines, i)
 
 
 def _parts_heading(line: Line, ended: bool) -> bool:

@@ -6,7 +6,7 @@ from ingestion.formats.pdf_page import Word
 from ingestion.formats.pdf_sight import Box
 
 UP, DOWN = 90, 270
-LEAST, MOST = 2, 80
+LEAST, MOST = 3, 80
 """Names of one head."""
 BELOW, LEVEL = 4.0, 0.5
 """In sizes of print: how far below a name what it names begins, and by how much the edges of names
@@ -20,7 +20,8 @@ def laid(turned: Sequence[Word], upright: Sequence[Word]) -> tuple[list[Word], l
     """Names of columns among words that are all turned one way, as words that lie; and the rest."""
     found, rest = list[Word](), list[Word]()
     for names in _heads(_runs(turned)):
-        if LEAST <= len(names) <= MOST and _stand_over(names, upright):
+        several = LEAST <= len({*map(_text, names)}) == len(names) <= MOST
+        if several and _stand_over(names, upright):
             found += _lying(names, upright)
         else:
             rest += [word for run in names for word in run]
@@ -67,6 +68,10 @@ def _box(run: Run) -> Box:
     )  # fmt: skip
 
 
+def _text(run: Run) -> str:
+    return " ".join(word.text for word in run)
+
+
 def _stand_over(names: Sequence[Run], upright: Sequence[Word]) -> bool:
     """Whether something stands below most of them, in a column of its own."""
     foot = min(_box(run)[1] for run in names)
@@ -82,18 +87,18 @@ def _is_under(word: Word, run: Run) -> bool:
 
 
 def _lying(names: Sequence[Run], upright: Sequence[Word]) -> list[Word]:
-    """A word for each name, at the height of what stands beside them, or at their foot."""
+    """A word for each name at their foot, where what stands beside them comes as well."""
     boxes = [_box(run) for run in names]
     foot = min(box[1] for box in boxes)
     head = max(box[3] for box in boxes) + BESIDE * names[0][0].size
-    beside = [word.y for word in upright if foot <= word.y <= head]
-    level = min(beside, default=foot)
+    for word in upright:
+        if foot <= word.y <= head:
+            word.y = foot
     found = []
     for run, (left, _, right, _) in zip(names, boxes, strict=True):
-        text = " ".join(word.text for word in run)
         first = run[0]
-        box = (left, level, right, level + first.size)
+        box = (left, foot, right, foot + first.size)
         found.append(
-            Word(text, left, right, level, first.size, first.order, bold=first.bold, box=box)
+            Word(_text(run), left, right, foot, first.size, first.order, bold=first.bold, box=box)
         )
     return found
