@@ -62,7 +62,7 @@ def two_rows(lines: Sequence[Sequence[Name]], columns: Sequence[Interval]) -> He
         wide = _widened(columns, lines[1:end])
         for to_left in (True, False):
             last = {n for n, _ in _each_over(lines[end - 1], columns)}
-            told = _told(_over(lines[0], wide, to_left), below, last)
+            told = _told(_over(lines[0], wide, below, to_left), below, last)
             if told and not _is_title(lines[0], wide):
                 return Head(end, _rows(told, below, len(columns)))
     return None
@@ -95,25 +95,64 @@ def one_row(line: Sequence[Name], columns: Sequence[Interval]) -> Head | None:
     return Head(1, (tuple(named.get(n, "") for n in range(len(columns))),))
 
 
-def _over(line: Sequence[Name], columns: Sequence[Interval], to_left: bool) -> list[_Over]:
-    """Where each name of a line stands; none where two stand over one column."""
-    found = [_place(name, columns, [o for o in line if o is not name], to_left) for name in line]
+def _over(
+    line: Sequence[Name], columns: Sequence[Interval], below: dict[int, str], to_left: bool
+) -> list[_Over]:
+    """Where each name of a line stands; none where two stand over one column. ``to_left``: rather
+    at the left of columns than in their middle, where it may be both."""
+    tiles = {} if to_left and any(_starts(name, columns) for name in line) else (
+        _tiles(line, columns, below)
+    )
+    found = [
+        tiles.get(at) or _place(name, columns, [o for o in line if o is not name], to_left)
+        for at, name in enumerate(line)
+    ]
     apart = all(after.first > before.last for before, after in pairwise(found))
     return found if apart else []
+
+
+def _tiles(
+    line: Sequence[Name], columns: Sequence[Interval], below: dict[int, str]
+) -> dict[int, _Over]:
+    """Names that stand in the middle of equally many columns each, by their places in the line."""
+    spans = [_spans(name, columns) for name in line]
+    for width in range(len(columns) - 1, 1, -1):
+        wide = {
+            at: one for at, some in enumerate(spans) for one in some if one.last - one.first + 1 == width
+        }
+        apart = all(a.last < b.first for a, b in pairwise(wide.values()))
+        if len(wide) < 2 or not apart:
+            continue
+        said = {tuple(below.get(n) for n in range(o.first, o.last + 1)) for o in wide.values()}
+        alone = any(_fits(one.name, columns[_own(one.name, columns)]) for one in wide.values())
+        if len(said) == 1 or not alone:
+            return wide
+    return {}
+
+
+def _own(name: Name, columns: Sequence[Interval]) -> int:
+    return min(range(len(columns)), key=lambda n: _apart(name, columns[n]))
+
+
+def _fits(name: Name, column: Interval) -> bool:
+    """Whether a name stands in the middle of one column and is no wider."""
+    near = CENTRED * name.size / 2
+    inside = column[0] - near <= name.left and name.right <= column[1] + near
+    return inside and _apart(name, column) <= near
+
+
+def _starts(name: Name, columns: Sequence[Interval]) -> list[int]:
+    return [n for n, (left, _) in enumerate(columns) if abs(left - name.left) <= ALIGNED * name.size]
 
 
 def _place(
     name: Name, columns: Sequence[Interval], others: Sequence[Name], to_left: bool
 ) -> _Over:
-    """A name over one column, in the middle over several, or at the left of some; ``to_left``:
-    rather at their left, where it may be both. ``others`` are beside it."""
-    middle, near = (name.left + name.right) / 2, CENTRED * name.size
-    count = len(columns)
-    own = min(range(count), key=lambda n: _apart(name, columns[n]))
-    left, right = columns[own]
+    """A name over one column, in the middle over several, or at the left of some; ``others`` are
+    beside it."""
+    own, starts = _own(name, columns), _starts(name, columns)
     under = [n for n, (a, b) in enumerate(columns) if min(name.right, b) > max(name.left, a)]
-    starts = [n for n in range(count) if abs(columns[n][0] - name.left) <= ALIGNED * name.size]
-    if len(under) < 2 and not starts and abs(middle - (left + right) / 2) <= near / 2:
+    if not starts and (_fits(name, columns[own]) or (len(under) < 2 and _apart(name, columns[own]) <= CENTRED * name.size / 2)):
         return _Over(name, own, own)
     if not (starts and to_left):
         spans = [

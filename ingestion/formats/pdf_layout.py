@@ -105,6 +105,8 @@ class _Row:
     size: float
     segments: list[Segment] = field(default_factory=list)
     by_words: Row | None = None
+    shared: tuple[int, list[float]] | None = None
+    """How many rows from this one on share strips between words, and the middles of these."""
 
 
 def lines_of(page: Printed) -> list[Line]:
@@ -628,12 +630,20 @@ def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, lis
     is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
     found = []
     for skipped in range(1 if is_long else MOST_LINES):
-        count, cuts = columns(_words_of(rows, at + skipped))
+        count, cuts = _shared(rows, at + skipped)
         if cuts:
             found.append((skipped, skipped + count, cuts))
     furthest = max((count for _, count, _ in found), default=0)
-    enough = max(least, MOST_SHORT * furthest)
+    enough = least if least > 1 else MOST_SHORT * furthest
     return sorted(found, key=lambda one: (-min(one[1], enough), -len(one[2]), one[0]))
+
+
+def _shared(rows: list[_Row], at: int) -> tuple[int, list[float]]:
+    if at >= len(rows):
+        return 0, []
+    found = rows[at].shared or columns(_words_of(rows, at))
+    rows[at].shared = found
+    return found
 
 
 def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:

@@ -17,6 +17,7 @@ LEADERS = re.compile(r"(?:\. ?){4,}")
 UNIT = re.compile(r"[^\W\d_]{1,5}\.?|[^\w\s]{1,2}")
 ITEM = re.compile(r"[•‣▪◦●∙*–—-]\s+\S")
 """An item of a list within a cell."""
+FIGURE = re.compile(r"\d")
 LEAST_BANDS = 3
 Groups = list[list[int]]
 
@@ -50,13 +51,28 @@ def rows_of(lines: Sequence[Line], edges: Sequence[float] = ()) -> Groups | None
     """
     table = _Wrapped(lines)
     banded = _with_labels_alone(parted([line.y for line in lines], edges), lines)
-    if len(banded) >= LEAST_BANDS and all(table.is_cell(group) for group in banded):
-        return banded
+    if len(banded) >= LEAST_BANDS:
+        if len(banded[0]) > 1 and not table.is_cell(banded[0]):
+            banded[:1] = [banded[0][:1], banded[0][1:]]  # nothing parts the head from the first row
+        sure = _each_has_a_figure(banded[1:], lines)
+        if table.is_cell(banded[0]) and all(table.is_cell(group, sure) for group in banded[1:]):
+            return banded
     for first in range(min(2, len(lines[0].cells) - 1)):
         groups = _told(table, _anchors(lines, first))
         if groups is not None:
             return groups
     return _in_blocks(lines, table, 0) or _in_blocks(lines, table, 1)
+
+
+def _each_has_a_figure(groups: Groups, lines: Sequence[Line]) -> bool:
+    """Whether some column has one figure in each group: then each of these is one row."""
+    return any(
+        all(
+            sum(bool(FIGURE.search(cell.text)) for at in group if (cell := lines[at].cells[n])) == 1
+            for group in groups
+        )
+        for n in range(len(lines[0].cells))
+    )
 
 
 def _with_labels_alone(groups: Groups, lines: Sequence[Line]) -> Groups:
@@ -191,13 +207,13 @@ class _Wrapped:
         columns = range(len(self._widest))
         return all(self._flows(n, self._in_column(group, n)) for n in columns)
 
-    def is_cell(self, group: Sequence[int]) -> bool:
+    def is_cell(self, group: Sequence[int], sure: bool = False) -> bool:
         """Whether what stands apart from other lines can be one row: lines of a list, or such as
-        ran into the edge of their column."""
+        ran into the edge of their column, or any where it is ``sure``."""
         columns = range(len(self._widest))
-        return all(self._runs_on(n, self._in_column(group, n)) for n in columns)
+        return all(self._runs_on(n, self._in_column(group, n), sure) for n in columns)
 
-    def _runs_on(self, column: int, cells: Sequence[tuple[Cell, float]]) -> bool:
+    def _runs_on(self, column: int, cells: Sequence[tuple[Cell, float]], sure: bool) -> bool:
         texts = [cell.text for cell, _ in cells]
         if any(map(VALUE.fullmatch, texts)) and len(texts) > 1:
             figures = [text for text in texts if any(map(str.isdigit, text))]
@@ -205,7 +221,7 @@ class _Wrapped:
             return len(texts) == 2 and len(figures) == len(units) == 1
         for (above, size), (below, _) in pairwise(cells):
             reach = above.width + SPACE * size + below.first
-            if ITEM.match(below.text) or below.text[0].islower():
+            if sure or ITEM.match(below.text):
                 continue
             if above.width < LEAST_WRAPPED * size or reach < self._widest[column] - 0.5:
                 return False
