@@ -630,6 +630,10 @@ def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, lis
     is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
     found = []
     for skipped in range(1 if is_long else MOST_LINES):
+        if at + skipped >= len(rows) or (
+            skipped and not _follows(rows[at + skipped - 1], rows[at + skipped])
+        ):
+            break
         count, cuts = _shared(rows, at + skipped)
         if cuts:
             found.append((skipped, skipped + count, cuts))
@@ -639,8 +643,6 @@ def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, lis
 
 
 def _shared(rows: list[_Row], at: int) -> tuple[int, list[float]]:
-    if at >= len(rows):
-        return 0, []
     found = rows[at].shared or columns(_words_of(rows, at))
     rows[at].shared = found
     return found
@@ -691,8 +693,8 @@ def _are_cells(found: list[list[Segment]], rows: int) -> bool:
 def _side_by_side(found: list[list[Segment]]) -> bool:
     """Whether columns are of two tables, or of print beside a table: one was drawn after the
     other."""
-    firsts = [min(one.order for one in column) for column in found]
-    lasts = [max(one.order for one in column) for column in found]
+    orders = [[one.order for one in column] for column in found]
+    firsts, lasts = [*map(min, orders)], [*map(max, orders)]
     for at in range(1, len(found)):
         if max(lasts[:at]) > min(firsts[at:]):
             continue
@@ -705,12 +707,16 @@ def _side_by_side(found: list[list[Segment]]) -> bool:
 
 
 def _lines_in(column: list[Segment]) -> list[str]:
-    """What a column says in each row."""
-    lines: dict[float, list[str]] = {}
+    """What a column says in each row, from the top."""
+    lines: list[str] = []
+    y = 0.0
     for one in column:
-        near = next((y for y in lines if abs(y - one.y) <= 0.45 * one.size), one.y)
-        lines.setdefault(near, []).append(one.text)
-    return [" ".join(texts) for texts in lines.values()]
+        if lines and abs(y - one.y) <= 0.45 * one.size:
+            lines[-1] += f" {one.text}"
+        else:
+            lines.append(one.text)
+            y = one.y
+    return lines
 
 
 def _trimmed(rows: list[_Row], at: int, end: int) -> int:
