@@ -59,7 +59,9 @@ def in_boxes(rows: Sequence[Line[One]]) -> list[list[tuple[One, One]]]:
 
 def _is_bold(after: Sequence[Line[One]], names: Sequence[Line[One]]) -> bool:
     """Whether names in bold come again after the values: else they are the head of a table."""
-    return all(map(_bold, [one for row in [*after, *names] for one in row.segments])) and bool(after)
+    return all(map(_bold, [one for row in [*after, *names] for one in row.segments])) and bool(
+        after
+    )
 
 
 def _paired(names: Line[One], values: Line[One]) -> list[tuple[One, One]]:

@@ -100,8 +100,10 @@ def _over(
 ) -> list[_Over]:
     """Where each name of a line stands; none where two stand over one column. ``to_left``: rather
     at the left of columns than in their middle, where it may be both."""
-    tiles = {} if to_left and any(_starts(name, columns) for name in line) else (
-        _tiles(line, columns, below)
+    tiles = (
+        {}
+        if to_left and any(_starts(name, columns) for name in line)
+        else (_tiles(line, columns, below))
     )
     found = [
         tiles.get(at) or _place(name, columns, [o for o in line if o is not name], to_left)
@@ -118,7 +120,10 @@ def _tiles(
     spans = [_spans(name, columns) for name in line]
     for width in range(len(columns) - 1, 1, -1):
         wide = {
-            at: one for at, some in enumerate(spans) for one in some if one.last - one.first + 1 == width
+            at: one
+            for at, some in enumerate(spans)
+            for one in some
+            if one.last - one.first + 1 == width
         }
         apart = all(a.last < b.first for a, b in pairwise(wide.values()))
         if len(wide) < 2 or not apart:
@@ -142,17 +147,18 @@ def _fits(name: Name, column: Interval) -> bool:
 
 
 def _starts(name: Name, columns: Sequence[Interval]) -> list[int]:
-    return [n for n, (left, _) in enumerate(columns) if abs(left - name.left) <= ALIGNED * name.size]
+    return [
+        n for n, (left, _) in enumerate(columns) if abs(left - name.left) <= ALIGNED * name.size
+    ]
 
 
-def _place(
-    name: Name, columns: Sequence[Interval], others: Sequence[Name], to_left: bool
-) -> _Over:
+def _place(name: Name, columns: Sequence[Interval], others: Sequence[Name], to_left: bool) -> _Over:
     """A name over one column, in the middle over several, or at the left of some; ``others`` are
     beside it."""
     own, starts = _own(name, columns), _starts(name, columns)
     under = [n for n, (a, b) in enumerate(columns) if min(name.right, b) > max(name.left, a)]
-    if not starts and (_fits(name, columns[own]) or (len(under) < 2 and _apart(name, columns[own]) <= CENTRED * name.size / 2)):
+    is_amid = len(under) < 2 and _apart(name, columns[own]) <= CENTRED * name.size / 2
+    if not starts and (is_amid or _fits(name, columns[own])):
         return _Over(name, own, own)
     if not (starts and to_left):
         spans = [
@@ -243,7 +249,9 @@ def _told(over: Sequence[_Over], below: dict[int, str], last: set[int]) -> list[
     if any(one.is_open for one in over):
         sizes = _sizes(over, below) or _all_that_follow(over, last)
         if sizes is not None:
-            found = [replace(one, last=one.first + n - 1) for one, n in zip(over, sizes, strict=True)]
+            found = [
+                replace(one, last=one.first + n - 1) for one, n in zip(over, sizes, strict=True)
+            ]
         elif not closed:
             return None
     wide = [one for one in found if one.several]
@@ -287,7 +295,10 @@ def _all_that_follow(over: Sequence[_Over], last: set[int]) -> list[int] | None:
 
 def _rows(over: Sequence[_Over], named: dict[int, str], columns: int) -> tuple[Cells, Cells]:
     """Both rows; a name without one above it or below it stands in both."""
-    upper, lower = [named.get(n, "") for n in range(columns)], [named.get(n, "") for n in range(columns)]
+    upper, lower = (
+        [named.get(n, "") for n in range(columns)],
+        [named.get(n, "") for n in range(columns)],
+    )
     for one in over:
         for n in range(one.first, one.last + 1):
             upper[n] = one.name.text

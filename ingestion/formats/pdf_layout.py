@@ -65,7 +65,8 @@ class Line:
     """One printed line, or one row of a table. Lengths are in points; ``y`` is its base line.
 
     ``cells`` is empty for a line of prose. ``table`` numbers the tables of a page from 1.
-    ``aside`` is print in another direction than the page's. ``head`` says that a row names columns.
+    ``aside`` is print in another direction than the page's. ``head`` says that a row names columns,
+    ``filled`` that a line was filled into a form.
     """
 
     text: str
@@ -79,6 +80,7 @@ class Line:
     table: int = 0
     aside: bool = False
     head: bool = False
+    filled: bool = False
 
 
 @dataclass
@@ -204,7 +206,9 @@ class _Layout:
                 yield from self._row(rows[at])
             at = end
 
-    def _pairs(self, rows: list[_Row], boxes: list[list[tuple[Segment, Segment]]]) -> Iterator[Line]:
+    def _pairs(
+        self, rows: list[_Row], boxes: list[list[tuple[Segment, Segment]]]
+    ) -> Iterator[Line]:
         """Names that stand above their values, each with its own."""
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
@@ -448,6 +452,7 @@ def _line(segments: list[Segment]) -> Line:
         main.y,
         main.size,
         bold,
+        filled=any(word.filled for word in words),
     )
 
 
@@ -729,7 +734,7 @@ def _trimmed(rows: list[_Row], at: int, end: int) -> int:
     return last + 1
 
 
-def _columns(rows: list[_Row], gutters: list[float]) -> list[list[Segment]]:
+def _columns(rows: Sequence[_Row], gutters: Sequence[float]) -> list[list[Segment]]:
     columns: list[list[Segment]] = [[] for _ in range(len(gutters) + 1)]
     for row in rows:
         for one in row.segments:

@@ -25,10 +25,14 @@ DANGLING = re.compile(
     re.IGNORECASE,
 )
 """Words that end no sentence."""
-QUESTION = re.compile(r"(?:(?:Q|Question|Frage)?\s?\d{0,3}[.:)]?\s+)?[\"'“„«¿]?[^\W\d_a-z].{8,158}\?")
+QUESTION = re.compile(
+    r"(?:(?:Q|Question|Frage)?\s?\d{0,3}[.:)]?\s+)?[\"'“„«¿]?[^\W\d_a-z].{8,158}\?"
+)
 ENDED = re.compile(r"[.!?][\"')\]”]*\s+[A-ZÄÖÜ]")
 """A question by itself, and where one sentence ends within a text and another begins."""
 SPEAKER = re.compile(r"(?!(?:Q|Question|Frage)\b)[^\W\d_]+(?: [^\W\d_]+)?:\s")
+MOST_ABOVE = 2.5
+"""In sizes of print, how far above a field its name stands."""
 LEAST_ASKED = 2
 """Questions of a document that stand above their answers."""
 EDGE = 0.14
@@ -156,7 +160,7 @@ def paragraphs(pages: Sequence[PageLines]) -> list[Paragraph]:
 
 
 def _head_by_questions(found: Sequence[Paragraph]) -> None:
-    """Let questions that stand on lines of their own head what answers them, where there are some."""
+    """Let questions that stand on lines of their own head their answers, where there are some."""
     asking = [
         one
         for one, after in pairwise(found)
@@ -243,7 +247,9 @@ def header_of(one: Paragraph) -> str | None:
 
 def _names_values(first: Line, rest: Sequence[Line]) -> bool:
     """Whether a row names columns of values, and says none itself, figures in its names or not."""
-    columns = list(zip(*(row.cells[1:] for row in rest if len(row.cells) == len(first.cells)), strict=True))
+    columns = list(
+        zip(*(row.cells[1:] for row in rest if len(row.cells) == len(first.cells)), strict=True)
+    )
     values = [
         2 * sum(VALUE.fullmatch(text) is not None for text in column) > len(column)
         for column in columns
@@ -374,6 +380,8 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
     drop = line.y - after.y
     if _is_question(lines, i + 1) and ended:
         return "\n\n"
+    if after.filled and not ended and 0 < drop <= MOST_ABOVE * line.size:
+        return "\n"  # a field below its name
     if not _same_size(line, after) or drop > max(1.45 * step, 1.5 * line.size):
         return "\n\n"
     if drop < -line.size:
@@ -396,7 +404,12 @@ def _is_question(lines: list[Line], i: int) -> bool:
     if not lines[i].text.endswith("?") or i + 1 >= len(lines):
         return False
     after = lines[i + 1]
-    return _is_asked(lines[i].text) and not after.cells and not after.text[0].islower() and _ends_early(lines, i)
+    return (
+        _is_asked(lines[i].text)
+        and not after.cells
+        and not after.text[0].islower()
+        and _ends_early(lines, i)
+    )
 
 
 def _parts_heading(line: Line, ended: bool) -> bool:

@@ -34,7 +34,7 @@ def _runs(words: Iterable[Word]) -> list[Run]:
     for word in words:
         last = runs[-1][-1] if runs else None
         near = last is not None and abs(word.y - last.y) < 0.3 * word.size
-        if last is not None and near and 0 <= word.x0 - last.x0 and word.x0 - last.x1 < word.size:
+        if last is not None and near and word.x0 - last.x0 >= 0 and word.x0 - last.x1 < word.size:
             runs[-1].append(word)
         else:
             runs.append([word])
@@ -49,8 +49,10 @@ def _heads(runs: Sequence[Run]) -> list[list[Run]]:
         near = LEVEL * run[0].size
         for group in groups:
             _, low, _, high = _box(group[0])
-            if abs(low - bottom) <= near or abs(high - top) <= near or (
-                abs(low + high - bottom - top) <= 2 * near
+            if (
+                abs(low - bottom) <= near
+                or abs(high - top) <= near
+                or (abs(low + high - bottom - top) <= 2 * near)
             ):
                 group.append(run)
                 break
