@@ -27,7 +27,8 @@ class _Group:
 
 
 SUM = re.compile(
-    r"(?:(?:sub|grand|net)[ -]?)?(?:totals?|sums?|(?:zwischen|gesamt)?summe|totale|suma|somme|razem)"
+    r"(?:(?:sub|grand|net)[ -]?)?(?:totals?|sums?|(?:zwischen|gesamt)?summe|totale|suma|somme"
+    r"|razem)"
     r"(?: (?:amount|due|net|payable|price|sum|to pay))*|balance|net|tax|vat|mwst\.?",
     re.IGNORECASE,
 )
