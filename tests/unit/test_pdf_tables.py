@@ -272,11 +272,12 @@ def test_names_of_columns_that_are_printed_upwards_are_the_head() -> None:
 
 
 QUESTIONS = {
-    "When is the office open?": "The office is open from nine to five on all days of the week, and on"
-    " Saturdays until noon.",
-    "Can I bring a dog?": "Dogs on a lead are welcome in the garden but not in the halls, and guide"
+    "When is the office open?": "The office is open from nine to five on all days of the week, and"
+    " on Saturdays until noon.",
+    "Can I bring a dog?": "Dogs on a lead are welcome in the garden but not in the halls; guide"
     " dogs are welcome in all of them.",
-    "Where do I park a bus?": "There are eight places behind the gate, free of charge for two hours.",
+    "Where do I park a bus?": "There are eight places behind the gate, free of charge for two"
+    " hours.",
 }
 
 
