@@ -498,7 +498,10 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         if _is_larger(row, rows[at]):
             break
         left = _still_free(free, row)
-        if not left or _begins(rows, at, end, len(left) < max(len(free), len(_gaps(row)))):
+        if not left or (
+            _is_apart(rows, at, end)
+            and _begins(rows, at, end, len(left) < max(len(free), len(_gaps(row))))
+        ):
             break
         free, many = left, many + (len(row.segments) > 1)
         end += 1
@@ -509,9 +512,9 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
 
 
 def _begins(rows: list[_Row], at: int, row: int, parts_less: bool) -> bool:
-    """Whether another table may begin with a row: it stands further apart than those above, and
+    """Whether another table may begin with a row that stands further apart than those above: it
     has not their columns, as ``parts_less`` says or its edges do."""
-    if not _is_apart(rows, at, row) or not _by_rows(rows[at:row]):
+    if not _by_rows(rows[at:row]):
         return False
     above, here = [o for one in rows[at:row] for o in one.segments], rows[row].segments
     aligned = any(min(abs(a.x0 - b.x0), abs(a.x1 - b.x1)) <= ALIGNED for a in above for b in here)
@@ -528,9 +531,10 @@ def _by_rows(rows: list[_Row]) -> bool:
 
 def _is_apart(rows: list[_Row], at: int, row: int) -> bool:
     """Whether a row stands further below the one before than those from ``at`` on do."""
-    steps = [a.y - b.y for a, b in pairwise(rows[at : row + 1])]
-    size = max(rows[row].size, rows[row - 1].size)
-    return len(steps) > 1 and steps[-1] >= max(APART * size, 1.5 * max(steps[:-1]))
+    step = rows[row - 1].y - rows[row].y
+    if row - at < 2 or step < APART * max(rows[row].size, rows[row - 1].size):
+        return False
+    return step >= 1.5 * max(a.y - b.y for a, b in pairwise(rows[at:row]))
 
 
 def _prose_end(rows: list[_Row], at: int, end: int, gutters: list[float]) -> tuple[int, bool]:
@@ -635,9 +639,7 @@ def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, lis
     is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
     found = []
     for skipped in range(1 if is_long else MOST_LINES):
-        if at + skipped >= len(rows) or (
-            skipped and not _follows(rows[at + skipped - 1], rows[at + skipped])
-        ):
+        if at + skipped >= len(rows) or not _goes_on(rows, at, skipped):
             break
         count, cuts = _shared(rows, at + skipped)
         if cuts:
@@ -645,6 +647,16 @@ def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, lis
     furthest = max((count for _, count, _ in found), default=0)
     enough = least if least > 1 else MOST_SHORT * furthest
     return sorted(found, key=lambda one: (-min(one[1], enough), -len(one[2]), one[0]))
+
+
+def _goes_on(rows: list[_Row], at: int, skipped: int) -> bool:
+    """Whether so many rows can be a head of what follows: they are near, and say no figure below
+    the first of them."""
+    if not skipped:
+        return True
+    last = rows[at + skipped - 1]
+    said = skipped > 1 and any(FIGURE.search(one.text) for one in last.segments)
+    return not said and _follows(last, rows[at + skipped])
 
 
 def _shared(rows: list[_Row], at: int) -> tuple[int, list[float]]:

@@ -173,6 +173,8 @@ def _head_by_questions(found: Sequence[Paragraph]) -> None:
 
 def _asks(one: Paragraph) -> bool:
     """Whether a paragraph is one question and no heading yet."""
+    if one.text[-1:] != "?":
+        return False
     alone = not one.level and len(one.lines) <= 2 and not any(line.cells for line in one.lines)
     return alone and one.gap == "\n\n" and _is_asked(one.text)
 
@@ -378,7 +380,7 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
     ended = ENDS_SENTENCE.search(line.text) is not None
     continues = after.text[0].islower() and not ended
     drop = line.y - after.y
-    if _is_question(lines, i + 1) and ended:
+    if ended and _is_question(lines, i + 1):
         return "\n\n"
     if after.filled and not ended and 0 < drop <= MOST_ABOVE * line.size:
         return "\n"  # a field below its name
