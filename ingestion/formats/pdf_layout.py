@@ -633,7 +633,7 @@ def _below(lines: list[_Row], parted: list[_Row], cuts: Sequence[float]) -> _Tab
     return table, _columns(table, cuts), head
 
 
-def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, list[float]]]:
+def _cuts(rows: list[_Row], at: int, least: int) -> list[tuple[int, int, list[float]]]:
     """How many rows stand above others that share strips, how many there are with these, and the
     middles of the strips: first those that reach as far as ``least``, and that share the most."""
     is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
@@ -644,7 +644,9 @@ def _cuts(rows: list[_Row], at: int, least: int = 0) -> list[tuple[int, int, lis
         count, cuts = _shared(rows, at + skipped)
         if cuts:
             found.append((skipped, skipped + count, cuts))
-    furthest = max((count for _, count, _ in found), default=0)
+    if len(found) < 2:
+        return found
+    furthest = max(count for _, count, _ in found)
     enough = least if least > 1 else MOST_SHORT * furthest
     return sorted(found, key=lambda one: (-min(one[1], enough), -len(one[2]), one[0]))
 
@@ -660,8 +662,12 @@ def _goes_on(rows: list[_Row], at: int, skipped: int) -> bool:
 
 
 def _shared(rows: list[_Row], at: int) -> tuple[int, list[float]]:
-    found = rows[at].shared or columns(_words_of(rows, at))
-    rows[at].shared = found
+    """How many rows from one on share strips between words, and the middles of these."""
+    found = rows[at].shared
+    if found is None:
+        first = next(_words_of(rows, at), None)
+        found = columns(_words_of(rows, at)) if first is not None and first.gaps else (0, [])
+        rows[at].shared = found
     return found
 
 
