@@ -17,6 +17,7 @@ PLACES = "Alder Beck Cove Dunmore Elm Fenwick Glen Harrow Inver Juniper".split()
 THINGS = "locker berth garage desk studio cabin pitch chalet booth shed".split()
 EACH = 10
 SENTENCES = {"abbreviations", "page-end"}
+UNDER = {"headings", "questions"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def facts(seed: int = 7, numbers: Iterable[int] = range(EACH)) -> Iterator[Fact]
             place, thing = PLACES[number % len(PLACES)], pick.choice(THINGS)
             case = Case(number, place, thing, figure, other, pick)
             data, right, wrong = maker(case)
-            under = right[0] if kind == "headings" else ""
+            under = right[0] if kind in UNDER else ""
             yield Fact(
                 kind,
                 format,

@@ -27,6 +27,72 @@ def _labels_pdf(case: Case) -> Made:
     return sheet.bytes(), wanted, wrong
 
 
+# --- Tables, boxes and questions that only the page tells -------------------------------------
+
+WRAPS = ["Entry to all floors and to the", "roof when the weather allows it"]
+
+
+@kind("two-heads", "pdf")
+def _two_heads(case: Case) -> Made:
+    sheet = Sheet()
+    sheet.heading("Seasons")
+    for x, text in ((95, "Summer"), (135, "Winter")):
+        sheet.at(x, 50, text)
+    heads = ("Adult", "Child") * 2
+    xs = (95, 115, 135, 155)
+    for x, text in zip((20, *xs), ("Offer", *heads), strict=True):
+        sheet.at(x, 55, text)
+    fees = [f"{case.figure + n}.{case.other}" for n in range(4)]
+    rows = ([case.place], WRAPS, [f"{case.thing} by the day"])
+    y = 63.0
+    for n, lines in enumerate(rows):
+        for line in lines:
+            sheet.at(20, y + 5 * lines.index(line), line)
+        for at, x in enumerate(xs):
+            said = fees[at] if n == 1 else f"{7 + at}.{10 + n}"
+            sheet.at(x, y + 2.5 * (len(lines) - 1) * (case.number % 2), said)
+        y += 5 * len(lines) + 3
+    named = "Offer | Summer | Summer | Winter | Winter\nOffer | Adult | Child | Adult | Child"
+    return sheet.bytes(), (named, " | ".join([" ".join(WRAPS), *fees])), ()
+
+
+@kind("boxes", "pdf")
+def _boxes_pdf(case: Case) -> Made:
+    names = ["Berth", "Yearly fee", "Deposit", "Notice", "Valid from", "Place"]
+    values = [f"{case.figure + 3 * n}.{case.other}" for n in range(len(names))]
+    sheet = Sheet()
+    sheet.heading("Your berth at a glance")
+    across = 2 + case.number % 2
+    for n, (name, value) in enumerate(zip(names, values, strict=True)):
+        x, y = 20 + 55 * (n % across), 50 + 16 * (n // across)
+        sheet.at(x, y, name, size=7.5)
+        sheet.at(x, y + 5, value)
+    at = case.number % len(names)
+    other = names[(at + across) % len(names)]
+    return sheet.bytes(), (f"{names[at]} | {values[at]}",), (f"{other} | {values[at]}",)
+
+
+@kind("questions", "pdf")
+def _questions_pdf(case: Case) -> Made:
+    said = {
+        f"What does the {case.thing} cost?": f"It costs {case.figure} euros a day, and the key is"
+        " handed out at the desk, by the door.",
+        f"When does {case.place} open?": "It opens at nine on all days of the week but the last one"
+        " of them, when it stays shut.",
+    }
+    sheet = Sheet()
+    sheet.heading("Questions and answers")
+    y = 50.0
+    for question, answer in said.items():
+        half = answer.index(" ", 60)
+        for line in (question, answer[:half], answer[half + 1 :]):
+            sheet.at(20, y, line)
+            y += 5
+        y += 1.5 * (case.number % 3)
+    question, answer = list(said.items())[case.number % 2]
+    return sheet.bytes(), (question, answer), ()
+
+
 # --- Numbers of lists ------------------------------------------------------------------------
 
 STEPS = ["Open the valve", "Close the gate", "Press the bell", "Turn the key", "Lift the bar"]

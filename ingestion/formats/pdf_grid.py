@@ -4,7 +4,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
+from ingestion.formats.pdf_heads import FIGURES
 from ingestion.formats.pdf_page import Word
 from ingestion.formats.pdf_sight import Box, Rule, Things
 
@@ -38,6 +40,23 @@ class Grid:
         """Whether a point lies inside."""
         left, bottom, right, top = self.box
         return left - NEAR <= x <= right + NEAR and bottom - NEAR <= y <= top + NEAR
+
+    @property
+    def middles(self) -> list[float]:
+        """The heights of its rows."""
+        return [(above + below) / 2 for above, below in pairwise(self.ys)]
+
+    @property
+    def heads(self) -> int:
+        """How many rows its head has where a name stands over several columns of it: 0 where it
+        has none such."""
+        if len(self.rows) < 3:
+            return 0
+        first, second = self.rows[:2]
+        over = any(a and a == b for a, b in pairwise(first))
+        below = [text for text, above in zip(second, first, strict=True) if text != above]
+        named = all(second) and len({*second}) > 1 and not any(map(FIGURES.search, second))
+        return 2 if over and below and named and len({*first}) > 1 else 0
 
     def is_table(self) -> bool:
         """Whether at least two cells side by side hold text, in two rows or more."""

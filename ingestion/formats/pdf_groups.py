@@ -26,15 +26,33 @@ class _Group:
     rows: tuple[int, ...]
 
 
-def with_labels(rows: Sequence[Cells], ys: Sequence[float]) -> list[Cells]:
+SUM = re.compile(
+    r"(?:(?:sub|grand|net)[ -]?)?(?:totals?|sums?|(?:zwischen|gesamt)?summe|totale|suma|somme"
+    r"|razem)"
+    r"(?: (?:amount|due|net|payable|price|sum|to pay))*|balance|net|tax|vat|mwst\.?",
+    re.IGNORECASE,
+)
+"""What a row that sums up those above begins with."""
+LEAST_RULED = 2
+"""Groups of more than one row that it takes in a table with lines, where a blank cell may be one
+that is left empty."""
+
+
+def with_labels(
+    rows: Sequence[Cells], ys: Sequence[float], *, is_ruled: bool = False
+) -> list[Cells]:
     """The rows, each with the label that it stands under; ``ys`` is the height of each one.
 
-    The label stands at the first of its rows, or in the middle of them, in the first column. Where
-    it is not told for sure, the rows stay as they are.
+    The label stands at the first of its rows, or in the middle of them, in the first column: in
+    ruled tables at the first. Where it is not told for sure, the rows stay as they are.
     """
     if len(rows) <= MOST_HEADS or len(rows[0]) < 3 or all(row[0] for row in rows):
         return [*rows]
     table = _Table(rows, ys)
+    if is_ruled:
+        top = table.from_top()
+        fits = top is not None and table.is_told(top) and table.names_groups(top)
+        return table.labelled(top) if top is not None and fits else [*rows]
     for groups in (table.from_top(), table.around()):
         if groups is not None and table.is_told(groups):
             return table.labelled(groups)
@@ -55,6 +73,7 @@ class _Table:
         label, under = self._first, list[int]()
         for at in range(self._first, len(self._rows)):
             ends = at not in self._values and any(map(FIGURE.fullmatch, self._rows[at]))
+            ends = ends or (not self._rows[at][0] and self._is_sum(at))
             if self._rows[at][0] or ends:
                 groups += _grouped(label, under)
                 label, under = at, []
@@ -91,6 +110,16 @@ class _Table:
         figures = [said for at in gaining if FIGURE.fullmatch(said := self._rows[at][1])]
         sums = 2 * sum(named[said] < 2 for said in figures) > len(figures)
         return bool(gaining) and not sums and all(map(self._is_group, groups))
+
+    def _is_sum(self, at: int) -> bool:
+        said = next((text for text in self._rows[at][1:] if text), "")
+        return SUM.fullmatch(said.rstrip(" .:%0123456789")) is not None
+
+    def names_groups(self, groups: Sequence[_Group]) -> bool:
+        """Whether several labels, which are no figures, stand for more than one row each."""
+        several = [one for one in groups if len(one.rows) > 1]
+        figures = any(FIGURE.fullmatch(self._rows[one.label][0]) for one in several)
+        return len(several) >= LEAST_RULED and not figures
 
     def _is_group(self, one: _Group) -> bool:
         labels = [at for at in one.rows if self._rows[at][0]]

@@ -7,13 +7,17 @@ from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ingestion.formats.pdf_columns import Row, columns, parts_of
+from ingestion.formats.pdf_bands import edges
+from ingestion.formats.pdf_boxes import in_boxes
+from ingestion.formats.pdf_columns import FAR, Row, columns, parts_of
 from ingestion.formats.pdf_grid import Cells, Grid, find_grids
 from ingestion.formats.pdf_groups import with_labels
+from ingestion.formats.pdf_heads import MOST_LINES, Head, Name, one_row, two_rows
 from ingestion.formats.pdf_page import Printed, Word
 from ingestion.formats.pdf_rows import Cell, joined, rows_of
 from ingestion.formats.pdf_rows import Line as CellLine
 from ingestion.formats.pdf_sight import PATH, Box
+from ingestion.formats.pdf_turned import DOWN, UP, laid
 from ingestion.formats.text import lowered, raised
 
 ENDS_SENTENCE = re.compile(r"[.!?:;][\"')\]\u2019\u201d]*$")
@@ -27,6 +31,9 @@ LARGER = 1.12
 """The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
 """Rows further apart than so many sizes belong to different bands."""
+APART, ALIGNED = 2.0, 2.5
+"""The least step from one table to the next, in sizes of print; points by which edges that stand
+below each other may differ."""
 FLOWS = 0.25
 """Of the line ends of a column of prose, at least this share lies inside a sentence."""
 LEAST_OF_PRINT = 6
@@ -35,6 +42,17 @@ MOST_WORDS, MOST_FLOWING = (3.5, 9.0), 4.5
 LEAST_FILLED, LEAST_OF_COLUMN = 0.35, 0.12
 """Of a table whose columns stand close: words of a cell on average, in half of its columns, in
 each, and in one of print; and the share of its places that hold something, in all and in each."""
+LEAST_FIGURES = 2
+"""Columns that mostly say figures, beside which others may be print."""
+MOST_BOX_ROWS = 60
+MOST_LARGER = 1.15
+"""The size of print of a head, by that of the rows below it, and the other way round."""
+MOST_SHORT = 0.6
+"""Of the rows that share some strips, those that must share more of them."""
+LEAST_GAP = 0.5
+"""Between two names of columns, in sizes of print."""
+MOST_IN_HEAD = 16
+"""Words of a line that names columns of those below it."""
 LISTED = re.compile(r"\[\w+\]|[\divxlcA-Za-z]{1,4}[.):]?|[•‣▪◦●∙*–—-]")
 """Before the items of a list, or the lines of a program."""
 LIGHTEST, WIDEST_BOX, LOWEST_BOX, LEAST_LINES, MOST_BOXES = 0.98, 0.6, 40.0, 3, 40
@@ -47,7 +65,8 @@ class Line:
     """One printed line, or one row of a table. Lengths are in points; ``y`` is its base line.
 
     ``cells`` is empty for a line of prose. ``table`` numbers the tables of a page from 1.
-    ``aside`` is print in another direction than the page's.
+    ``aside`` is print in another direction than the page's. ``head`` says that a row names columns,
+    ``filled`` that a line was filled into a form.
     """
 
     text: str
@@ -60,6 +79,8 @@ class Line:
     cells: tuple[str, ...] = ()
     table: int = 0
     aside: bool = False
+    head: bool = False
+    filled: bool = False
 
 
 @dataclass
@@ -86,6 +107,8 @@ class _Row:
     size: float
     segments: list[Segment] = field(default_factory=list)
     by_words: Row | None = None
+    shared: tuple[int, list[float]] | None = None
+    """How many rows from this one on share strips between words, and the middles of these."""
 
 
 def lines_of(page: Printed) -> list[Line]:
@@ -100,10 +123,13 @@ def lines_of(page: Printed) -> list[Line]:
     if main in turns:
         grids = find_grids(page.things) if main == 0 else []
         words = turns.pop(main)
+        for turn in {UP, DOWN} & {*turns} if main == 0 else ():
+            names, turns[turn] = laid(turns[turn], words)
+            words += names
         if main == 0:
             words, apart = _without_boxes(page, words, grids)
         found = _Layout(page).lines(words, grids)
-    for words in [*apart, *turns.values()]:
+    for words in filter(None, [*apart, *turns.values()]):
         lines = _Layout(page).lines(words, [])
         found += [Line(**{**vars(line), "aside": True}) for line in lines]
     return found
@@ -162,14 +188,19 @@ class _Layout:
         rows = _rows(segments)
         at = 0
         while at < len(rows):
+            boxes = in_boxes(rows[at : at + MOST_BOX_ROWS]) if len(rows[at].segments) > 1 else []
+            if boxes:
+                yield from self._pairs(rows[at : at + 2 * len(boxes)], boxes)
+                at += 2 * len(boxes)
+                continue
             end, gutters = _band(rows, at)
             end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
             if gutters and not is_prose and not _has_rows(rows[at:end]):
                 end, gutters = at + 1, []
             close = None if is_prose else _close_table(rows, at, end, gutters)
             if close is not None:
-                end, table, columns = close
-                yield from self._table_of(table, columns)
+                end = at + len(close[0])
+                yield from self._table_of(*close)
             elif gutters and depth < 6:
                 yield from self._band(rows[at:end], gutters, depth)
             else:
@@ -177,13 +208,24 @@ class _Layout:
                 yield from self._row(rows[at])
             at = end
 
+    def _pairs(
+        self, rows: list[_Row], boxes: list[list[tuple[Segment, Segment]]]
+    ) -> Iterator[Line]:
+        """Names that stand above their values, each with its own."""
+        left = min(row.segments[0].x0 for row in rows)
+        right = max(row.segments[-1].x1 for row in rows)
+        place = Segment([], left, right, rows[0].y, rows[0].size)
+        cells = [(name.text, value.text) for pairs in boxes for name, value in pairs]
+        yield from self._table(cells, place, rows[-1].y)
+
     def _row(self, row: _Row) -> Iterator[Line]:
         plain = [one for one in row.segments if one.tables is None]
         if plain:
             yield _line(plain)
         for one in row.segments:
             if one.tables is not None:
-                yield from self._table(one.tables.rows, one, one.tables.box[1])
+                rows = with_labels(one.tables.rows, one.tables.middles, is_ruled=True)
+                yield from self._table(rows, one, one.tables.box[1], one.tables.heads)
 
     def _band(self, rows: list[_Row], gutters: list[float], depth: int) -> Iterator[Line]:
         columns = _columns(rows, gutters)
@@ -195,24 +237,32 @@ class _Layout:
             for column in columns:
                 yield from self._ordered(column, depth + 1)
         else:
-            yield from self._table_of(rows, columns)
+            yield from self._table_of(rows, columns, _head(rows, columns))
 
-    def _table_of(self, rows: list[_Row], columns: list[list[Segment]]) -> Iterator[Line]:
+    def _table_of(
+        self, rows: list[_Row], columns: list[list[Segment]], head: Head | None
+    ) -> Iterator[Line]:
         column_of = {id(one): number for number, column in enumerate(columns) for one in column}
-        lines = [_cells_of(row, column_of, len(columns)) for row in rows]
-        texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
-        groups = rows_of(lines)
-        if groups is None:
-            groups = _continued(texts, rows)
-        cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
-        ys = [(rows[group[0]].y + rows[group[-1]].y) / 2 for group in groups]
-        cells = with_labels(cells, ys)
         left = min(row.segments[0].x0 for row in rows)
         right = max(row.segments[-1].x1 for row in rows)
         place = Segment([], left, right, rows[0].y, rows[0].size)
-        yield from self._table(cells, place, rows[-1].y)
+        body = rows[head.lines :] if head else rows
+        lines = [_cells_of(row, column_of, len(columns)) for row in body]
+        texts = [[cell.text if cell else "" for cell in line.cells] for line in lines]
+        box = (left, body[-1].y, right, body[0].y)
+        groups = rows_of(lines, edges(self.page.things, box) if len(body) > 2 else ())
+        if groups is None:
+            groups = _continued(texts, body)
+        cells = [*joined(groups, lambda at, column: texts[at][column], len(columns))]
+        ys = [(body[group[0]].y + body[group[-1]].y) / 2 for group in groups]
+        heads = head.rows if head else ()
+        top = max(row.y for row in rows) + 1
+        cells = with_labels([*heads, *cells], [*(top for _ in heads), *ys])
+        yield from self._table(cells, place, rows[-1].y, len(heads))
 
-    def _table(self, cells: Sequence[Cells], place: Segment, bottom: float) -> Iterator[Line]:
+    def _table(
+        self, cells: Sequence[Cells], place: Segment, bottom: float, heads: int = 0
+    ) -> Iterator[Line]:
         """A table's rows as lines, evenly between the top of its place and ``bottom``."""
         self._tables += 1
         size = place.size
@@ -221,7 +271,33 @@ class _Layout:
             if any(row):
                 text = " | ".join(row) if len(set(row)) > 1 or len(row) == 1 else row[0]
                 y = place.y - number * step
-                yield Line(text, False, place.x0, place.x1, y, size, cells=row, table=self._tables)
+                yield Line(
+                    text, False, place.x0, place.x1, y, size,
+                    cells=row, table=self._tables, head=number < heads,
+                )  # fmt: skip
+
+
+def _head(
+    rows: Sequence[_Row], columns: Sequence[Sequence[Segment]], lines: int = 2
+) -> Head | None:
+    """The head in two rows that a table has, or in one where ``lines`` is 1."""
+    first = min(MOST_LINES, len(rows) - 1)
+    first = next((n for n in range(1, first) if not _follows(rows[n - 1], rows[n])), first)
+    top = rows[first].y
+    below = [[one for one in column if one.y <= top + 0.1] for column in columns]
+    if not all(below) or first < 2:
+        return None
+    extents = [(min(o.x0 for o in c), max(o.x1 for o in c)) for c in below]
+    if not _follows(rows[first - 1], rows[first]):
+        return None
+    names = [[Name(o.text, o.x0, o.x1, o.size) for o in row.segments] for row in rows[:first]]
+    return one_row(names[0], extents) if lines == 1 else two_rows(names, extents)
+
+
+def _follows(row: _Row, after: _Row) -> bool:
+    """Whether a row of a table can be right below the other."""
+    alike = 1 / MOST_LARGER < row.size / after.size < MOST_LARGER
+    return alike and row.y - after.y <= FAR * max(row.size, after.size)
 
 
 def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
@@ -234,6 +310,7 @@ def _cells_of(row: _Row, column_of: dict[int, int], columns: int) -> CellLine:
             " ".join(one.text for one in some),
             some[-1].x1 - some[0].x0,
             some[0].words[0].x1 - some[0].words[0].x0,
+            some[0].y,
         )
         if some
         else None
@@ -377,6 +454,7 @@ def _line(segments: list[Segment]) -> Line:
         main.y,
         main.size,
         bold,
+        filled=any(word.filled for word in words),
     )
 
 
@@ -422,7 +500,10 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         if _is_larger(row, rows[at]):
             break
         left = _still_free(free, row)
-        if not left:
+        if not left or (
+            _is_apart(rows, at, end)
+            and _begins(rows, at, end, len(left) < max(len(free), len(_gaps(row))))
+        ):
             break
         free, many = left, many + _is_beside(rows[end - 1], row)
         end += 1
@@ -430,6 +511,32 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
     if many < 2 or end - at < 2:
         return at + 1, []
     return end, [(left + right) / 2 for left, right in free]
+
+
+def _begins(rows: list[_Row], at: int, row: int, parts_less: bool) -> bool:
+    """Whether another table may begin with a row that stands further apart than those above: it
+    has not their columns, as ``parts_less`` says or its edges do."""
+    if not _by_rows(rows[at:row]):
+        return False
+    above, here = [o for one in rows[at:row] for o in one.segments], rows[row].segments
+    aligned = any(min(abs(a.x0 - b.x0), abs(a.x1 - b.x1)) <= ALIGNED for a in above for b in here)
+    return parts_less or not aligned
+
+
+def _by_rows(rows: list[_Row]) -> bool:
+    """Whether rows were drawn one after the other, and not what stands at the left first."""
+    return all(
+        min(o.order for o in after.segments) > max(o.order for o in row.segments)
+        for row, after in pairwise(rows)
+    )
+
+
+def _is_apart(rows: list[_Row], at: int, row: int) -> bool:
+    """Whether a row stands further below the one before than those from ``at`` on do."""
+    step = rows[row - 1].y - rows[row].y
+    if row - at < 2 or step < APART * max(rows[row].size, rows[row - 1].size):
+        return False
+    return step >= 1.5 * max(a.y - b.y for a, b in pairwise(rows[at:row]))
 
 
 def _prose_end(rows: list[_Row], at: int, end: int, gutters: list[float]) -> tuple[int, bool]:
@@ -487,23 +594,96 @@ def _still_free(free: list[Interval], row: _Row) -> list[Interval]:
     return [(start, end) for start, end in free if end - start >= 0.6 * row.size]
 
 
-def _close_table(
-    rows: list[_Row], at: int, end: int, gutters: list[float]
-) -> tuple[int, list[_Row], list[list[Segment]]] | None:
-    """Where a table ends that begins here with columns that only its words tell, its rows and
-    columns; None where there is none, or no more than ``end`` and ``gutters`` say."""
-    count, cuts = columns(_words_of(rows, at))
-    if not cuts or at + count < end or len(cuts) < len(gutters):
-        return None
-    if len(columns(_words_of(rows, at + 1))[1]) > len(cuts):
-        return None  # what stands above the table parts less
-    parted = [_parted(row, cuts) for row in rows[at : at + count]]
-    parted = parted[: _trimmed(parted, 0, count)]
+_Table = tuple[list[_Row], list[list[Segment]], Head | None]
+"""Rows, columns, and a head that does not fit these."""
+
+
+def _close_table(rows: list[_Row], at: int, end: int, gutters: list[float]) -> _Table | None:
+    """A table that begins here with columns that only its words tell; None where there is none, or
+    no more than ``end`` and ``gutters`` say."""
+    most = 0
+    for skipped, count, cuts in _cuts(rows, at, end - at):
+        if count < end - at:
+            if not _is_apart(rows, at, at + count):
+                return None
+            end = at + count
+        least = len(_band(rows, at + skipped)[1]) if skipped else len(gutters)
+        if len(cuts) < most:
+            return None  # the names above the columns are not told
+        parted = _parted_rows(rows[at + skipped : at + count], cuts)
+        if len(cuts) < least or parted is None or at + skipped + len(parted) < end:
+            continue
+        close = _below(rows[at : at + skipped], parted, cuts)
+        if close is None:
+            most = len(cuts)
+            continue
+        table, found, head = close
+        found, table = _without_markers(found, table)
+        return (table, found, head) if len(found) > 1 else None
+    return None
+
+
+def _parted_rows(rows: list[_Row], cuts: Sequence[float]) -> list[_Row] | None:
+    """The rows of the table that these cuts make; None where there is none."""
+    parted = [_parted(row, cuts) for row in rows]
+    parted = parted[: _trimmed(parted, 0, len(parted))]
     found = _columns(parted, cuts)
-    if len(parted) + at < end or not _are_cells(found, len(parted)):
+    return parted if _are_cells(found, len(parted)) and not _side_by_side(found) else None
+
+
+def _below(lines: list[_Row], parted: list[_Row], cuts: Sequence[float]) -> _Table | None:
+    """The table below ``lines`` that part less; None where these do not name its columns."""
+    found = _columns(parted, cuts)
+    if not lines:
+        return parted, found, _head(parted, found)
+    above = [_Row(row.y, row.size, [*map(copy, row.segments)]) for row in lines]
+    table = [*above, *parted]
+    head = _head(table, found)
+    if head is None and len(lines) == 1:
+        first = _parted(lines[0], cuts)
+        apart = all(b.x0 - a.x1 >= LEAST_GAP * b.size for a, b in pairwise(first.segments))
+        head = _head([first, *parted], found, 1) if apart else None
+    if head is None or head.lines < len(lines):
         return None
-    found, parted = _without_markers(found, parted)
-    return (at + len(parted), parted, found) if len(found) > 1 else None
+    return table, _columns(table, cuts), head
+
+
+def _cuts(rows: list[_Row], at: int, least: int) -> list[tuple[int, int, list[float]]]:
+    """How many rows stand above others that share strips, how many there are with these, and the
+    middles of the strips: first those that reach as far as ``least``, and that share the most."""
+    is_long = sum(len(one.words) for one in rows[at].segments) > MOST_IN_HEAD
+    found = []
+    for skipped in range(1 if is_long else MOST_LINES):
+        if at + skipped >= len(rows) or not _goes_on(rows, at, skipped):
+            break
+        count, cuts = _shared(rows, at + skipped)
+        if cuts:
+            found.append((skipped, skipped + count, cuts))
+    if len(found) < 2:
+        return found
+    furthest = max(count for _, count, _ in found)
+    enough = least if least > 1 else MOST_SHORT * furthest
+    return sorted(found, key=lambda one: (-min(one[1], enough), -len(one[2]), one[0]))
+
+
+def _goes_on(rows: list[_Row], at: int, skipped: int) -> bool:
+    """Whether so many rows can be a head of what follows: they are near, and say no figure below
+    the first of them."""
+    if not skipped:
+        return True
+    last = rows[at + skipped - 1]
+    said = skipped > 1 and any(FIGURE.search(one.text) for one in last.segments)
+    return not said and _follows(last, rows[at + skipped])
+
+
+def _shared(rows: list[_Row], at: int) -> tuple[int, list[float]]:
+    """How many rows from one on share strips between words, and the middles of these."""
+    found = rows[at].shared
+    if found is None:
+        first = next(_words_of(rows, at), None)
+        found = columns(_words_of(rows, at)) if first is not None and first.gaps else (0, [])
+        rows[at].shared = found
+    return found
 
 
 def _words_of(rows: list[_Row], at: int) -> Iterator[Row]:
@@ -539,7 +719,8 @@ def _are_cells(found: list[list[Segment]], rows: int) -> bool:
     flowing = [
         count > MOST_FLOWING and _flows(one) for count, one in zip(words, texts, strict=True)
     ]
-    if flowing[0] or sum(flowing) > 1:
+    figures = sum(2 * sum(map(_is_figure, column)) > len(column) for column in texts)
+    if figures < LEAST_FIGURES and (flowing[0] or sum(flowing) > 1):
         return False  # columns of print
     listed = sum(bool(LISTED.fullmatch(text)) for text in texts[0])
     if len(found) == 2 and (2 * listed > filled[0] or words[1] > MOST_WORDS[0] * 2):
@@ -547,13 +728,33 @@ def _are_cells(found: list[list[Segment]], rows: int) -> bool:
     return 2 * sum(count <= MOST_WORDS[0] for count in words) >= len(found)
 
 
+def _side_by_side(found: list[list[Segment]]) -> bool:
+    """Whether columns are of two tables, or of print beside a table: one was drawn after the
+    other."""
+    orders = [[one.order for one in column] for column in found]
+    firsts, lasts = [*map(min, orders)], [*map(max, orders)]
+    for at in range(1, len(found)):
+        if max(lasts[:at]) > min(firsts[at:]):
+            continue
+        if 1 < at < len(found) - 1:
+            return True
+        alone = found[0] if at == 1 else found[-1]
+        if statistics.mean(len(text.split()) for text in _lines_in(alone)) > MOST_FLOWING:
+            return True
+    return False
+
+
 def _lines_in(column: list[Segment]) -> list[str]:
-    """What a column says in each row."""
-    lines: dict[float, list[str]] = {}
+    """What a column says in each row, from the top."""
+    lines: list[str] = []
+    y = 0.0
     for one in column:
-        near = next((y for y in lines if abs(y - one.y) <= 0.45 * one.size), one.y)
-        lines.setdefault(near, []).append(one.text)
-    return [" ".join(texts) for texts in lines.values()]
+        if lines and abs(y - one.y) <= 0.45 * one.size:
+            lines[-1] += f" {one.text}"
+        else:
+            lines.append(one.text)
+            y = one.y
+    return lines
 
 
 def _trimmed(rows: list[_Row], at: int, end: int) -> int:
@@ -585,7 +786,7 @@ def _is_under(above: _Row, row: _Row) -> bool:
     return any(a.x0 < b.x1 and b.x0 < a.x1 for a in above.segments for b in row.segments)
 
 
-def _columns(rows: list[_Row], gutters: list[float]) -> list[list[Segment]]:
+def _columns(rows: Sequence[_Row], gutters: Sequence[float]) -> list[list[Segment]]:
     columns: list[list[Segment]] = [[] for _ in range(len(gutters) + 1)]
     for row in rows:
         for one in row.segments:

@@ -204,6 +204,9 @@ class _Print:
         # By the address of text objects, of which all has one turn, and of fonts.
         self._turns: dict[int, float] = {}
         self._bold: dict[int, bool] = {}
+        # Of text objects in fonts that do not say how far their letters reach.
+        self._sizes: dict[int, float] = {}
+        self._tight: dict[int, bool] = {}
 
     def characters(self) -> str:
         """All of them, as UTF-16 has them."""
@@ -266,6 +269,8 @@ class _Print:
         x0, x1, size = _turned(box, degrees)
         size = self._heights.get(first, size)
         bold = self._is_bold(drawn, first)
+        if drawn in self._sizes:
+            size = max(size, self._sizes[drawn])
         return Word(
             "", x0, x1, level, max(size, 0.1), 0, bold=bold, object=drawn, box=box, turn=degrees
         )
@@ -275,12 +280,23 @@ class _Print:
         bold = self._bold.get(drawn)
         if bold is None or not drawn:
             font = PDFIUM.FPDFTextObj_GetFont(drawn) if drawn else None
+            if font and self._is_tight(font):
+                self._sizes[drawn] = _size_of(drawn)
             bold = self._bold.get(font) if font else None
             if bold is None:
                 heavy = PDFIUM.FPDFText_GetFontWeight(self._page, at) >= 600
                 bold = heavy or _is_named_bold(font)
             self._bold[font or 0] = self._bold[drawn] = bold
         return bold
+
+    def _is_tight(self, font: int) -> bool:
+        """Whether a font says that no letter reaches below its base line."""
+        tight = self._tight.get(font)
+        if tight is None:
+            descent = ctypes.c_float()
+            told = PDFIUM.FPDFFont_GetDescent(font, 1.0, ctypes.addressof(descent))
+            tight = self._tight[font] = bool(told) and descent.value >= 0
+        return tight
 
     def _level(self, at: int, turn: float) -> float:
         """How high a character's base line is, across the print."""
@@ -296,6 +312,14 @@ class _Print:
     def _object(self, at: int) -> int:
         """The address of what draws a character; 0 for one that pdfium put in between."""
         return PDFIUM.FPDFText_GetTextObject(self._page, at) or 0
+
+
+def _size_of(drawn: int) -> float:
+    """The height of the lines of a text object, as far as its size of print says."""
+    size, matrix = ctypes.c_float(), (ctypes.c_float * 6)(1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+    PDFIUM.FPDFTextObj_GetFontSize(drawn, ctypes.addressof(size))
+    PDFIUM.FPDFPageObj_GetMatrix(drawn, ctypes.addressof(matrix))
+    return LOOSE * abs(size.value) * math.hypot(matrix[2], matrix[3])
 
 
 BOLD = re.compile(rb"bold|black|heavy", re.IGNORECASE)

@@ -1,5 +1,6 @@
 """Printed lines back to paragraphs, across page ends, without running heads and feet."""
 
+import itertools
 import re
 import statistics
 from collections import Counter
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ingestion.formats.pdf_layout import ENDS_SENTENCE, Line
+from ingestion.formats.pdf_rows import VALUE
 from ingestion.formats.tables import MAX_HEADER, REPEAT_AFTER
 
 COMPOUND = re.compile(r"[^\W\d_]+(?:-\w+)*")
@@ -23,6 +25,16 @@ DANGLING = re.compile(
     re.IGNORECASE,
 )
 """Words that end no sentence."""
+QUESTION = re.compile(
+    r"(?:(?:Q|Question|Frage)?\s?\d{0,3}[.:)]?\s+)?[\"'“„«¿]?[^\W\d_a-z].{8,158}\?"
+)
+ENDED = re.compile(r"[.!?][\"')\]”]*\s+[A-ZÄÖÜ]")
+"""A question by itself, and where one sentence ends within a text and another begins."""
+SPEAKER = re.compile(r"(?!(?:Q|Question|Frage)\b)[^\W\d_]+(?: [^\W\d_]+)?:\s")
+MOST_ABOVE = 2.5
+"""In sizes of print, how far above a field its name stands."""
+LEAST_ASKED = 2
+"""Questions of a document that stand above their answers."""
 EDGE = 0.14
 """The share of a page's height, at its top and its foot, where running heads and feet stand."""
 NUMBER = re.compile(r"\d+")
@@ -143,7 +155,34 @@ def paragraphs(pages: Sequence[PageLines]) -> list[Paragraph]:
         found += here
         aside = [line for line in page.lines if line.aside]
         found += _of_page(aside, page.number, known)
+    _head_by_questions(found)
     return found
+
+
+def _head_by_questions(found: Sequence[Paragraph]) -> None:
+    """Let questions that stand on lines of their own head their answers, where there are some."""
+    asking = [
+        one
+        for one, after in pairwise(found)
+        if _asks(one) and not (after.level or _asks(after) or ITEM.match(after.text))
+    ]
+    if len(asking) + sum(one.level > 0 and one.text[-1] == "?" for one in found) >= LEAST_ASKED:
+        for one in asking:
+            one.level = 4
+
+
+def _asks(one: Paragraph) -> bool:
+    """Whether a paragraph is one question and no heading yet."""
+    if one.text[-1:] != "?":
+        return False
+    alone = not one.level and len(one.lines) <= 2 and not any(line.cells for line in one.lines)
+    return alone and one.gap == "\n\n" and _is_asked(one.text)
+
+
+def _is_asked(text: str) -> bool:
+    """Whether a text is a single question, and nothing that someone says in a play."""
+    single = QUESTION.fullmatch(text) is not None and not ENDED.search(text)
+    return single and not SPEAKER.match(text)
 
 
 def _of_page(lines: list[Line], page: int, known: set[str]) -> list[Paragraph]:
@@ -196,11 +235,29 @@ def header_of(one: Paragraph) -> str | None:
     rows = [line for line in one.lines if line.cells]
     if len(rows) < 2 or len(rows[0].text) > MAX_HEADER:
         return None
+    heads = [row.text for row in itertools.takewhile(lambda row: row.head, rows)]
+    if heads:
+        return "\n".join(heads) if sum(map(len, heads)) <= MAX_HEADER else None
     first, rest = rows[0], rows[1:]
+    if _names_values(first, rest):
+        return first.text
     numbered = sum(bool(NUMBER.search(row.text)) for row in rest)
     if NUMBER.search(first.text) or numbered < 0.5 * len(rest) or not all(first.cells[1:]):
         return None
     return first.text
+
+
+def _names_values(first: Line, rest: Sequence[Line]) -> bool:
+    """Whether a row names columns of values, and says none itself, figures in its names or not."""
+    columns = list(
+        zip(*(row.cells[1:] for row in rest if len(row.cells) == len(first.cells)), strict=True)
+    )
+    values = [
+        2 * sum(VALUE.fullmatch(text) is not None for text in column) > len(column)
+        for column in columns
+    ]
+    named = all(text and not VALUE.fullmatch(text) for text in first.cells[1:])
+    return named and len(rest) > 1 and 2 * sum(values) > len(values) > 0
 
 
 def _body_size(pages: Sequence[PageLines]) -> float:
@@ -323,6 +380,10 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
     ended = ENDS_SENTENCE.search(line.text) is not None
     continues = after.text[0].islower() and not ended
     drop = line.y - after.y
+    if ended and _is_question(lines, i + 1):
+        return "\n\n"
+    if after.filled and not ended and 0 < drop <= MOST_ABOVE * line.size:
+        return "\n"  # a field below its name
     if not _same_size(line, after) or drop > max(1.45 * step, 1.5 * line.size):
         return "\n\n"
     if drop < -line.size:
@@ -338,6 +399,19 @@ def _gap(lines: list[Line], i: int, step: float) -> str:
         return " " if continues else "\n\n" if ended or heading else "\n"
     indented = 0.7 * line.size < after.left - line.left < 4 * line.size
     return "\n\n" if ended and indented else " "
+
+
+def _is_question(lines: list[Line], i: int) -> bool:
+    """Whether a line is a question by itself: its answer would have begun on it if it could."""
+    if not lines[i].text.endswith("?") or i + 1 >= len(lines):
+        return False
+    after = lines[i + 1]
+    return (
+        _is_asked(lines[i].text)
+        and not after.cells
+        and not after.text[0].islower()
+        and _ends_early(lines, i)
+    )
 
 
 def _parts_heading(line: Line, ended: bool) -> bool:

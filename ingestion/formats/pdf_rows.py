@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ingestion.formats.pdf_bands import parted
+
 LEAST_WRAPPED = 4.0
 """In sizes of print, the width of a line that can have run into the edge of its column."""
 SPACE, SURE_STEP = 0.25, 0.15
@@ -12,16 +14,23 @@ SPACE, SURE_STEP = 0.25, 0.15
 VALUE = re.compile(r"\W{0,2}[\d.,:/ -]+\s?(?:%|[A-Za-z]{1,5})?|[^\w\s]|[xX]|n/?a", re.IGNORECASE)
 """A cell by itself, and never the second line of one."""
 LEADERS = re.compile(r"(?:\. ?){4,}")
+UNIT = re.compile(r"[^\W\d_]{1,5}\.?|[^\w\s]{1,2}")
+ITEM = re.compile(r"[•‣▪◦●∙*–—-]\s+\S")
+"""An item of a list within a cell."""
+FIGURE = re.compile(r"\d")
+LEAST_BANDS = 3
 Groups = list[list[int]]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a line says in one column; widths in points, ``first`` is that of its first word."""
+    """What a line says in one column; widths in points, ``first`` is that of its first word, and
+    ``y`` the height of its base line."""
 
     text: str
     width: float
     first: float
+    y: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,18 +42,89 @@ class Line:
     size: float
 
 
-def rows_of(lines: Sequence[Line]) -> Groups | None:
+def rows_of(lines: Sequence[Line], edges: Sequence[float] = ()) -> Groups | None:
     """The lines of each row; None where no wrapped cell is told for sure.
 
-    In each row one line has the cells that never wrap, and all its rows stand at their top, at
-    their foot or in their middle. The first column may name groups of rows.
+    ``edges`` are the heights of what may part rows. Else, in each row one line has the cells that
+    never wrap, and all its rows stand at their top, at their foot or in their middle; or lines of
+    one cell stand closer than cells. The first column may name groups of rows.
     """
     table = _Wrapped(lines)
+    banded = _with_labels_alone(parted([line.y for line in lines], edges), lines)
+    if len(banded) >= LEAST_BANDS:
+        if len(banded[0]) > 1 and not table.is_cell(banded[0]):
+            banded[:1] = [banded[0][:1], banded[0][1:]]  # nothing parts the head from the first row
+        sure = _each_has_a_figure(banded[1:], lines)
+        if table.is_cell(banded[0]) and all(table.is_cell(group, sure) for group in banded[1:]):
+            return banded
     for first in range(min(2, len(lines[0].cells) - 1)):
         groups = _told(table, _anchors(lines, first))
         if groups is not None:
             return groups
-    return None
+    return _in_blocks(lines, table, 0) or _in_blocks(lines, table, 1)
+
+
+def _each_has_a_figure(groups: Groups, lines: Sequence[Line]) -> bool:
+    """Whether some column has one figure in each group: then each of these is one row."""
+    return any(
+        all(
+            sum(bool(FIGURE.search(cell.text)) for at in group if (cell := lines[at].cells[n])) == 1
+            for group in groups
+        )
+        for n in range(len(lines[0].cells))
+    )
+
+
+def _with_labels_alone(groups: Groups, lines: Sequence[Line]) -> Groups:
+    """The groups, where labels that stand once for several of them are lines by themselves."""
+    if all(any(lines[at].cells[0] for at in group) for group in groups):
+        return groups
+    found: Groups = []
+    for group in groups:
+        alone = [at for at in group if lines[at].cells[0] and not any(lines[at].cells[1:])]
+        rest = [at for at in group if at not in alone]
+        found += [*([at] for at in alone), rest] if rest else [group]
+    return sorted(found)
+
+
+def _in_blocks(lines: Sequence[Line], table: "_Wrapped", first: int) -> Groups | None:
+    """Lines of one cell stand closer than cells, and what is level with a part of one is of its
+    row; of the columns from ``first`` on. What stands before these is in lines of rows."""
+    columns = [_column(lines, n) for n in range(first, len(lines[0].cells))]
+    steps = [a - b for column in columns for (a, _), (b, _) in pairwise(column)]
+    slack = SURE_STEP * lines[0].size
+    lead = min(steps, default=0.0)
+    if lead < 0.8 * lines[0].size or max(steps) <= lead + slack:
+        return None
+    blocks = [block for column in columns for block in _blocks(column, lead + slack)]
+    groups: Groups = []
+    foot = 0.0
+    for block in sorted(blocks, key=lambda block: -block[0][0]):
+        if not groups or block[0][0] < foot - slack:
+            groups.append([])
+            foot = block[-1][0]
+        groups[-1] += [at for _, at in block]
+        foot = min(foot, block[-1][0])
+    groups = [sorted({*group}) for group in groups]
+    if [at for group in groups for at in group] != [*range(len(lines))]:
+        return None
+    joins = any(len(group) > 1 for group in groups)
+    return groups if joins and all(map(table.is_cell, groups)) else None
+
+
+def _column(lines: Sequence[Line], column: int) -> list[tuple[float, int]]:
+    """The heights of what stands in a column, each with the number of its line."""
+    return [(cell.y, at) for at, line in enumerate(lines) if (cell := line.cells[column])]
+
+
+def _blocks(column: list[tuple[float, int]], most: float) -> list[list[tuple[float, int]]]:
+    """Parts of a column in which each line stands at most so far below the one before."""
+    blocks: list[list[tuple[float, int]]] = []
+    for one in column:
+        if not blocks or blocks[-1][-1][0] - one[0] > most:
+            blocks.append([])
+        blocks[-1].append(one)
+    return blocks
 
 
 def _told(table: "_Wrapped", anchors: list[bool] | None) -> Groups | None:
@@ -126,6 +206,26 @@ class _Wrapped:
         """Whether each cell of several lines ran into the edge of its column."""
         columns = range(len(self._widest))
         return all(self._flows(n, self._in_column(group, n)) for n in columns)
+
+    def is_cell(self, group: Sequence[int], sure: bool = False) -> bool:
+        """Whether what stands apart from other lines can be one row: lines of a list, or such as
+        ran into the edge of their column, or any where it is ``sure``."""
+        columns = range(len(self._widest))
+        return all(self._runs_on(n, self._in_column(group, n), sure) for n in columns)
+
+    def _runs_on(self, column: int, cells: Sequence[tuple[Cell, float]], sure: bool) -> bool:
+        texts = [cell.text for cell, _ in cells]
+        if any(map(VALUE.fullmatch, texts)) and len(texts) > 1:
+            figures = [text for text in texts if any(map(str.isdigit, text))]
+            units = [text for text in texts if UNIT.fullmatch(text)]
+            return len(texts) == 2 and len(figures) == len(units) == 1
+        for (above, size), (below, _) in pairwise(cells):
+            reach = above.width + SPACE * size + below.first
+            if sure or ITEM.match(below.text):
+                continue
+            if above.width < LEAST_WRAPPED * size or reach < self._widest[column] - 0.5:
+                return False
+        return not any(map(LEADERS.search, texts))
 
     def _in_column(self, group: Sequence[int], column: int) -> list[tuple[Cell, float]]:
         lines = (self._lines[at] for at in group)

@@ -76,7 +76,7 @@ class Things:
         left, bottom, right, top = box
         low, high = bottom + 0.32 * (top - bottom), bottom + 0.66 * (top - bottom)
         width = right - left
-        for rule in self._by_height[bisect_left(self._heights, low) :]:
+        for rule in self.by_height[bisect_left(self._heights, low) :]:
             if rule.at > high:
                 return False
             if rule.start <= left + 0.15 * width and rule.end >= right - 0.15 * width:
@@ -84,13 +84,13 @@ class Things:
         return False
 
     @cached_property
-    def _by_height(self) -> list[Rule]:
+    def by_height(self) -> list[Rule]:
         """The rules across, from below; all of them are known when this is asked for."""
         return sorted(self.across, key=lambda rule: rule.at)
 
     @cached_property
     def _heights(self) -> list[float]:
-        return [rule.at for rule in self._by_height]
+        return [rule.at for rule in self.by_height]
 
 
 def drawn_things(page: Any) -> Things:
