@@ -88,7 +88,7 @@ def test_nothing_is_erased_before_somebody_says_so(desk: Desk, run: Command) -> 
             ended = CliRunner().invoke(commands, ["erase", kind, name], input=said)
             assert ended.exit_code == 1 and "for good?" in ended.stdout
         refused = CliRunner().invoke(commands, ["erase", kind, name, "--json"])
-        assert getattr(refused.exception, "code", "") == "invalid_request"
+        assert getattr(refused.exception, "code", "") == "invalid"
     assert desk.answerer().view(ANN, answer_id)["answer"] is not None
     ended = CliRunner().invoke(commands, ["erase", "answer", answer_id], input="y\n")
     assert ended.exit_code == 0 and "Erased 1 answer" in ended.stdout
