@@ -374,7 +374,7 @@ class _Search:
                 if passage.id in cited and not _is_repeated(text, words, theirs):
                     continue
                 said = _subject(theirs, [passage])
-                if not _covers(said, subject & (told | said)):
+                if not _covers(said, subject - (words - told)):
                     continue
                 covers = _covers(said, subject) and self._of_asked(subject)
                 if _contradict(claim, self._read(text), words, theirs, covers):

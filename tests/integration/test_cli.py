@@ -358,7 +358,16 @@ def test_users_and_keys(shell: Shell) -> None:
 
 def test_what_a_service_does_in_the_background_can_be_done_by_command(shell: Shell) -> None:
     assert shell.json("background", "run", "--once") == {
-        "ran": ["expiry", "drift", "purge", "retention", "checkpoint", "notices", "old notices"]
+        "ran": [
+            "expiry",
+            "escalation",
+            "drift",
+            "purge",
+            "retention",
+            "checkpoint",
+            "notices",
+            "old notices",
+        ]
     }
     migrated = shell.json("migrate")
     assert migrated["before"] == migrated["after"]
