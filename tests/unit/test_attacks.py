@@ -36,6 +36,10 @@ OF_KIND = {
     "advice": {"topics"},
     "others": {"topics"},
     "conditions": {"conditions", "roles", "identifiers", "numbers", "terms", "contradiction"},
+    "by_other_hands": {
+        *("conditions", "roles", "identifiers", "numbers", "terms", "contradiction"),
+        *("injection_question", "injection_evidence", "exfiltration"),
+    },
 }
 CHECKS = [check for check in default_checks(load_policy()) if check.name != "screens"]
 
