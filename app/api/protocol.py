@@ -1,6 +1,7 @@
 """HTTP on the wire: a connection whose request does not come in time is closed."""
 
 import asyncio
+import math
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -78,6 +79,12 @@ class OneVersion:
             parser.should_upgrade,
             parser.should_keep_alive,
         )
+
+
+IDLE_S, CROWDED_IDLE_S = 75, 5
+"""Seconds that a connection may wait for another request: longer than clients and proxies keep
+theirs (5 to 60), so that these close first, for a request that meets a closing connection is lost;
+less where more than half of all connections are taken."""
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -163,8 +170,10 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's; what was written is sent, and the time for the next head begins."""
+        """As uvicorn's; what was written is sent, and the connection may wait for a request."""
         self._corked.flush()
+        crowded = 2 * len(self.connections) > (self.limit_concurrency or math.inf)
+        self.timeout_keep_alive = CROWDED_IDLE_S if crowded else IDLE_S
         super().on_response_complete()
         self._watch()
 
@@ -174,10 +183,12 @@ class TimedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._wait_for("")
-        else:  # the rest is of a body whose request was answered already
-            self._wait_for("rest" if self._in_body else "head")
+        answering = self.cycle is not None and not self.cycle.response_complete
+        idle = self.cycle is not None and not self._bytes_since
+        if self._in_body and not answering:  # of a request that was answered already
+            self._wait_for("rest")
+        else:
+            self._wait_for("" if answering or idle else "head")
 
     def _wait_for(self, what: str) -> None:
         """More bytes of the same do not give it more time."""

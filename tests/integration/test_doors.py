@@ -207,6 +207,15 @@ def test_a_second_head_on_the_same_connection_has_no_more_time(hasty: tuple[str,
     assert seconds < LONG_S / 2
 
 
+def test_a_connection_may_wait_longer_for_its_next_request(hasty: tuple[str, int]) -> None:
+    """Than for the rest of a head: a client that reuses it must not meet a closing one."""
+    with socket.create_connection(hasty) as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"200 OK" in connection.recv(4096)
+            time.sleep(1.5 * TIMEOUT_S)
+
+
 HOST = b"Host: a\r\n"
 POST = b"POST /v1/session HTTP/1.1\r\n" + HOST
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from app.allocator import MOST_ARENAS
 from app.api.edge import Door
-from app.api.protocol import Corked, timed_protocol
+from app.api.protocol import CROWDED_IDLE_S, IDLE_S, Corked, timed_protocol
 from app.api.questions import router
 from app.deadline import Deadline
 from app.errors import CallerGone, DeadlineExceeded, NotReady, Overloaded
@@ -435,6 +435,15 @@ def test_head_and_body_of_a_response_are_sent_together_and_before_the_end() -> N
     asyncio.run(scene())
 
 
+def connection(app: Any, wire: Wire) -> Any:
+    """A connection over that wire; needs a running loop."""
+    config = uvicorn.Config(app, http=timed_protocol(60), ws="none", lifespan="off")
+    config.load()
+    protocol: Any = config.http_protocol_class(config, uvicorn.server.ServerState(), {})  # type: ignore[call-arg]
+    protocol.connection_made(wire)
+    return protocol
+
+
 def test_a_response_that_is_complete_is_sent_before_the_turn_ends() -> None:
     wire, sent = Wire(), list[str]()
 
@@ -446,10 +455,7 @@ def test_a_response_that_is_complete_is_sent_before_the_turn_ends() -> None:
         sent.extend(wire.told)
 
     async def scene() -> None:
-        config = uvicorn.Config(app, http=timed_protocol(60), ws="none", lifespan="off")
-        config.load()
-        protocol = config.http_protocol_class(config, uvicorn.server.ServerState(), {})  # type: ignore[call-arg]
-        protocol.connection_made(wire)  # type: ignore[arg-type]
+        protocol = connection(app, wire)
         protocol.data_received(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         await asyncio.sleep(0.01)
         protocol.connection_lost(None)
@@ -457,6 +463,27 @@ def test_a_response_that_is_complete_is_sent_before_the_turn_ends() -> None:
     asyncio.run(scene())
     assert len(sent) == 1
     assert sent[0].startswith("HTTP/1.1 503 ") and sent[0].endswith("full")
+
+
+@pytest.mark.parametrize(("others", "seconds"), [(0, IDLE_S), (1, IDLE_S), (2, CROWDED_IDLE_S)])
+def test_connections_wait_less_for_another_request_where_many_are_open(
+    others: int, seconds: int
+) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def scene() -> None:
+        protocol = connection(app, Wire())
+        protocol.limit_concurrency = 4
+        protocol.connections.update(range(others))
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await asyncio.sleep(0.01)
+        left = protocol.timeout_keep_alive_task.when() - asyncio.get_running_loop().time()
+        assert seconds - 1 < left <= seconds
+        protocol.connection_lost(None)
+
+    asyncio.run(scene())
 
 
 ARENAS = """
