@@ -73,7 +73,10 @@ test("tiles say the share, what waits and since when", () => {
   assert.equal(answers?.value, "8");
   assert.match(released?.value ?? "", /^75/);
   assert.equal(released?.about, "6 of 8; 1 still held");
-  assert.match(waiting?.about ?? "", /^the oldest came 2 h.*, 1 past the deadline, 1 escalated by age$/);
+  assert.match(
+    waiting?.about ?? "",
+    /^the oldest came 2 h.*, 1 past the deadline, 1 escalated by age$/,
+  );
   const none = { ...figures, answers: 0, released: 0, waiting: 0 };
   assert.equal(tilesOf(none, now)[1]?.value, "–");
   assert.match(seconds(999.6), /^1000/);
