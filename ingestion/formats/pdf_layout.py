@@ -193,8 +193,7 @@ class _Layout:
                 yield from self._pairs(rows[at : at + 2 * len(boxes)], boxes)
                 at += 2 * len(boxes)
                 continue
-            end, gutters = _band(rows, at)
-            end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
+            end, gutters, is_prose = _strips(rows, at)
             if gutters and not is_prose and not _has_rows(rows[at:end]):
                 end, gutters = at + 1, []
             close = None if is_prose else _close_table(rows, at, end, gutters)
@@ -489,7 +488,17 @@ def _beside(row: _Row, one: Segment) -> bool:
 Interval = tuple[float, float]
 
 
-def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
+def _strips(rows: list[_Row], at: int) -> tuple[int, list[float], bool]:
+    """As ``_band``, and whether it is print in columns: only that goes on over headings in one."""
+    for over_headings in (True, False):
+        end, gutters = _band(rows, at, over_headings)
+        end, is_prose = _prose_end(rows, at, end, gutters) if gutters else (end, False)
+        if is_prose:
+            break
+    return end, gutters, is_prose
+
+
+def _band(rows: list[_Row], at: int, over_headings: bool = False) -> tuple[int, list[float]]:
     """Where the rows end that share free strips from ``at`` on, and the middles of the strips."""
     free = _gaps(rows[at]) or _between(rows[at : at + 2])
     end, many = at + 1, 1
@@ -497,7 +506,7 @@ def _band(rows: list[_Row], at: int) -> tuple[int, list[float]]:
         row = rows[end]
         if rows[end - 1].y - row.y > FAR_BELOW * max(row.size, rows[end - 1].size):
             break
-        if _is_larger(row, rows[at]):
+        if not over_headings and _is_larger(row, rows[at]):
             break
         left = _still_free(free, row)
         if not left or (
