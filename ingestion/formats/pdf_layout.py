@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from ingestion.formats.pdf_bands import edges
 from ingestion.formats.pdf_boxes import in_boxes
@@ -27,6 +27,9 @@ SPLIT = 1.2
 """Gaps wider than so many times the size part a line; narrower ones are spaces of a line."""
 GUTTER = 0.9
 """The least width of the free strip between columns, in sizes of print."""
+NOTE = re.compile(r"[\u00b9\u00b2\u00b3\u2070-\u2079]+ ?\S|[*\u2217\u2020\u2021\u00a7] ?\w")
+NOTE_SIZE = 0.92
+"""How a note at the foot of a column begins, and its print beside that of the text at most."""
 LARGER = 1.12
 """The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
@@ -233,7 +236,7 @@ class _Layout:
             for row in rows:
                 yield from self._row(row)
         elif _is_prose(columns):
-            for column in columns:
+            for column in _notes_last(columns):
                 yield from self._ordered(column, depth + 1)
         else:
             yield from self._table_of(rows, columns, _head(rows, columns))
@@ -801,6 +804,20 @@ def _columns(rows: Sequence[_Row], gutters: Sequence[float]) -> list[list[Segmen
         for one in row.segments:
             columns[sum(gutter < (one.x0 + one.x1) / 2 for gutter in gutters)].append(one)
     return [column for column in columns if column]
+
+
+def _notes_last(columns: list[list[Segment]]) -> list[list[Segment]]:
+    """Columns of print, and then the notes at the foot of each: what stands above them goes on in
+    the next column, and a note that is continued in the next note."""
+    body = statistics.median(one.size for column in columns for one in column)
+    kept, notes = list[list[Segment]](), list[list[Segment]]()
+    for column in columns:
+        small = list(takewhile(lambda one: one.size <= NOTE_SIZE * body, reversed(column)))[::-1]
+        first = next((at for at, one in enumerate(small) if NOTE.match(one.text)), len(small))
+        cut = len(column) - len(small) + first
+        kept.append(column[:cut])
+        notes.append(column[cut:])
+    return [column for column in [*kept, *notes] if column]
 
 
 def _without_markers(

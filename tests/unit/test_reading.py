@@ -552,6 +552,23 @@ def test_lines_of_two_columns_may_take_turns(
     assert " ".join(left) in text and " ".join(right) in text
 
 
+def test_notes_at_the_foot_of_a_column_do_not_part_what_goes_on_in_the_next() -> None:
+    pdf = sheet()
+    left = [f"the left column goes on with its line {n} and says it of" for n in range(12)]
+    right = [f"while the right one says this in its own line {n} of the" for n in range(12)]
+    for x, lines in ((60, left), (312, right)):
+        pdf.set_font_size(10)
+        for n, line in enumerate(lines):
+            pdf.text(x, 100 + 12 * n, line)
+    pdf.set_font_size(6)
+    pdf.text(60, 241, "1")
+    pdf.set_font_size(8)
+    pdf.text(64, 244, "A note to the left column that is short.")
+    text = read_pdf(pdf).text.replace("\n\n", " ")
+    assert " ".join([*left, *right]) in text
+    assert text.endswith("A note to the left column that is short.")
+
+
 def test_what_stands_a_little_lower_beside_a_line_is_no_column() -> None:
     pdf = sheet()
     pdf.text(60, 100, "The fee for a berth")
