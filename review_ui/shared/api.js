@@ -287,8 +287,11 @@ async function lastAnswer(body, { onStage, onSentence }) {
  * @returns {Promise<never>}
  */
 function leaveForLogin(ended = true) {
-  leaving = true;
-  const next = location.pathname + location.search + location.hash;
-  location.replace(`/login?next=${encodeURIComponent(next)}${ended ? "&ended=1" : ""}`);
+  if (!leaving) {
+    // Once: several requests end at the same time, and each way there would break off the one before.
+    leaving = true;
+    const next = location.pathname + location.search + location.hash;
+    location.replace(`/login?next=${encodeURIComponent(next)}${ended ? "&ended=1" : ""}`);
+  }
   return new Promise(() => {});
 }
