@@ -363,13 +363,14 @@ class _Search:
         asked = stems(self._case.question) if stance else frozenset()
         subject = (self._asked & _subject(words, sources)) - OPPOSITES.keys() - FREE
         told = words - _plain_words(claim, claim) or words
+        wanted = told if len(told) < LEAST_SHARED else words
         for passage in self._case.evidence:
             if stance and passage.id not in cited:
                 yield from _denying(stance, asked, *self._pieces(passage.text))
             lower, pieces = self._pieces(passage.text)
-            if not (_may_hold(words, lower) or _may_hold(told, lower)):
+            if not _may_hold(wanted, lower):
                 continue
-            for text in (t for t, low in pieces if _may_hold(words, low) or _may_hold(told, low)):
+            for text in (text for text, low in pieces if _may_hold(wanted, low)):
                 theirs = self._words(text)
                 if passage.id in cited and not _is_repeated(text, words, theirs):
                     continue

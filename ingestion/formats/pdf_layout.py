@@ -30,6 +30,8 @@ GUTTER = 0.9
 NOTE = re.compile(r"[\u00b9\u00b2\u00b3\u2070-\u2079]+ ?\S|[*\u2217\u2020\u2021\u00a7] ?\w")
 NOTE_SIZE = 0.92
 """How a note at the foot of a column begins, and its print beside that of the text at most."""
+MOST_TURNS = 12
+"""Rows above a line among which the one that it stands under is looked for."""
 LARGER = 1.12
 """The size of print of a heading below a table, by that of the table."""
 FAR_BELOW = 4.0
@@ -772,11 +774,9 @@ def _lines_in(column: list[Segment]) -> list[str]:
 def _trimmed(rows: list[_Row], at: int, end: int) -> int:
     """Without single lines at the end that stand further down than the lines of a column do."""
     last = max(i for i in range(at, end) if i == at or _is_beside(rows[i - 1], rows[i]))
-    steps = [_step(rows[at:i], rows[i]) for i in range(at + 1, last + 1)]
+    steps = [_step(rows, at, i) for i in range(at + 1, last + 1)]
     usual = statistics.median(steps) if steps else 0.0
-    while last + 1 < end and _step(rows[at : last + 1], rows[last + 1]) <= 1.3 * max(
-        usual, rows[last].size
-    ):
+    while last + 1 < end and _step(rows, at, last + 1) <= 1.3 * max(usual, rows[last].size):
         last += 1
     return last + 1
 
@@ -788,10 +788,11 @@ def _is_beside(above: _Row, row: _Row) -> bool:
     return len(row.segments) > 1 or (near and not _is_under(above, row))
 
 
-def _step(above: list[_Row], row: _Row) -> float:
-    """How far a row stands below what is printed above it."""
-    over = next((other for other in reversed(above) if _is_under(other, row)), above[-1])
-    return over.y - row.y
+def _step(rows: list[_Row], at: int, below: int) -> float:
+    """How far a row stands below what is printed above it, among the rows from ``at`` on."""
+    row, above = rows[below], range(below - 1, max(at, below - MOST_TURNS) - 1, -1)
+    over = next((i for i in above if _is_under(rows[i], row)), below - 1)
+    return rows[over].y - row.y
 
 
 def _is_under(above: _Row, row: _Row) -> bool:
